@@ -1,0 +1,399 @@
+"""Records: what is asked for and what comes back. They know nothing of the wire.
+
+Requests carry the parameter names of the official documentation. Their converters are total: what they cannot read
+they leave as it was given, so that `checks` can report every problem at once instead of the first.
+"""
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Self
+
+import attrs
+
+from kling_async.protocol.image import Image, without_query
+
+
+class TaskStatus(enum.StrEnum):
+    """Where a task is in its life, in the words of the documentation's legacy protocol."""
+
+    SUBMITTED = "submitted"
+    PROCESSING = "processing"
+    SUCCEED = "succeed"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the service has nothing more to tell about the task."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({TaskStatus.SUCCEED, TaskStatus.FAILED})
+
+
+# ------------------------------------------------------------------------------------------- converters
+
+
+@attrs.frozen
+class Malformed:
+    """Stands in for a nested value that could not be read; `checks` reports it.
+
+    Attributes:
+        complaint: what was expected. The value itself is not kept: it may hold a picture.
+    """
+
+    complaint: str
+
+
+def _record(cls: type, value: Any) -> Any:
+    """Turns the documented dict into its record."""
+    if value is None or isinstance(value, cls):
+        return value
+    fields = attrs.fields_dict(cls)
+    if not isinstance(value, Mapping):
+        return Malformed(f"expected {cls.__name__} or a dict with {', '.join(fields)}; got {type(value).__name__}")
+    unknown = [str(key) for key in value if key not in fields]
+    missing = [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in value]
+    if unknown or missing:
+        return Malformed(
+            "; ".join([f"unknown key {key[:40]!r}" for key in unknown] + [f"missing key {name!r}" for name in missing])
+            + f"; the keys are {', '.join(fields)}"
+        )
+    return cls(**value)
+
+
+def _each(convert: Callable[[Any], Any], values: Any) -> Any:
+    if values is None:
+        return None
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        return Malformed(f"expected a list, got {type(values).__name__}")
+    return tuple(convert(value) for value in values)
+
+
+def _image(value: Any) -> Image | None:
+    return None if value is None else Image.of(value)
+
+
+def _whole_number(value: Any) -> Any:
+    """Accepts `5`, `5.0` and the documented `"5"`."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 20:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _switch(value: Any) -> Any:
+    """Accepts True and False beside the documented `"on"` and `"off"`."""
+    return {"on": True, "off": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _none_if_empty(value: Any) -> Any:
+    # Official examples send "" and mean none.
+    return None if value == "" else value
+
+
+# --------------------------------------------------------------------------------------------- requests
+
+
+@attrs.frozen(kw_only=True)
+class CameraConfig:
+    """Camera movement along one axis: exactly one value differs from zero.
+
+    The documentation's versions disagree on which of `pan` and `tilt` turns left and right; values are passed on
+    untouched.
+
+    Attributes:
+        horizontal: -10 (left) to 10 (right).
+        vertical: -10 (down) to 10 (up).
+        pan: -10 to 10.
+        tilt: -10 to 10.
+        roll: -10 (anticlockwise) to 10 (clockwise).
+        zoom: -10 (longer focal length, narrower view) to 10 (wider view).
+    """
+
+    horizontal: float = 0.0
+    vertical: float = 0.0
+    pan: float = 0.0
+    tilt: float = 0.0
+    roll: float = 0.0
+    zoom: float = 0.0
+
+
+def _camera_config(value: Any) -> Any:
+    return _record(CameraConfig, value)
+
+
+@attrs.frozen(kw_only=True)
+class CameraControl:
+    """How the camera moves.
+
+    Attributes:
+        type: `simple`, `down_back`, `forward_up`, `right_turn_forward` or `left_turn_forward`.
+        config: the movement; required with `simple`, left out otherwise.
+    """
+
+    type: str
+    config: CameraConfig | None = attrs.field(default=None, converter=_camera_config)
+
+
+@attrs.frozen
+class Point:
+    """A point of a trajectory.
+
+    Attributes:
+        x: pixels from the left edge of the image.
+        y: pixels from the bottom edge of the image.
+    """
+
+    x: int = attrs.field(converter=_whole_number)
+    y: int = attrs.field(converter=_whole_number)
+
+
+def _points(values: Any) -> Any:
+    return _each(lambda value: _record(Point, value), values)
+
+
+@attrs.frozen(kw_only=True)
+class DynamicMask:
+    """An area that moves, and the way it goes.
+
+    Attributes:
+        mask: a picture with the area painted, of the image's ratio.
+        trajectories: 2 to 77 points for 5 seconds, origin bottom left.
+    """
+
+    mask: Image | None = attrs.field(converter=_image)
+    trajectories: tuple[Point, ...] = attrs.field(converter=_points)
+
+
+@attrs.frozen(kw_only=True)
+class ShotPrompt:
+    """One shot of a multi-shot video (kling-v3).
+
+    Attributes:
+        index: place of the shot, from 1.
+        prompt: what happens, at most 512 characters.
+        duration: whole seconds, at least 1; all shots together make the video's duration.
+    """
+
+    index: int = attrs.field(converter=_whole_number)
+    prompt: str
+    duration: int = attrs.field(converter=_whole_number)
+
+
+@attrs.frozen(kw_only=True)
+class Element:
+    """A subject from the account's element library (kling-v3), named `<<<element_1>>>` in the prompt.
+
+    Attributes:
+        element_id: its number; may exceed 2**53.
+    """
+
+    element_id: int = attrs.field(converter=_whole_number)
+
+
+@attrs.frozen(kw_only=True)
+class Voice:
+    """A voice of the account or a preset one, named `<<<voice_1>>>` in the prompt.
+
+    Attributes:
+        voice_id: its id, from the custom or preset voices (not lip-sync or TTS).
+    """
+
+    voice_id: str
+
+
+@attrs.frozen(kw_only=True)
+class WatermarkInfo:
+    """Whether a second, watermarked video is made as well.
+
+    Attributes:
+        enabled: True for yes.
+    """
+
+    enabled: bool
+
+
+def _element(value: Any) -> Any:
+    return Element(element_id=value) if isinstance(value, int | str) else _record(Element, value)
+
+
+def _voice(value: Any) -> Any:
+    return Voice(voice_id=value) if isinstance(value, str) else _record(Voice, value)
+
+
+def _camera_control(value: Any) -> Any:
+    return _record(CameraControl, value)
+
+
+def _masks(values: Any) -> Any:
+    return _each(lambda value: _record(DynamicMask, value), values)
+
+
+def _shots(values: Any) -> Any:
+    return _each(lambda value: _record(ShotPrompt, value), values)
+
+
+def _elements(values: Any) -> Any:
+    return _each(_element, values)
+
+
+def _voices(values: Any) -> Any:
+    return _each(_voice, values)
+
+
+def _watermark_info(value: Any) -> Any:
+    return _record(WatermarkInfo, value)
+
+
+@attrs.frozen(kw_only=True)
+class ImageToVideo:
+    """A request for `POST /v1/videos/image2video`; the names are the documentation's.
+
+    At least one of `image` and `image_tail` is needed. Of these three groups only one may be used: `image_tail` with
+    an image; the masks; `camera_control`. What a model can do is in `kling_async.capabilities()`.
+
+    Attributes:
+        image: first frame: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10 x 2**20 bytes),
+            each side at least 300 px, ratio 1:2.5 to 2.5:1.
+        model_name: always sent (the service's own default is the oldest model).
+        image_tail: last frame, like `image`.
+        prompt: at most 2500 characters.
+        negative_prompt: at most 2500 characters.
+        multi_shot: several shots in one video (kling-v3).
+        shot_type: `customize` or `intelligence`; required with `multi_shot`.
+        multi_prompt: 1 to 6 shots; required with `customize`.
+        element_list: at most 3 elements or their ids (kling-v3); not with `voice_list`.
+        voice_list: at most 2 voices or their ids (kling-v2-6 pro, with `sound=True`).
+        sound: whether the video has sound; True and False, or the documented `"on"` and `"off"`.
+        cfg_scale: 0 to 1, how closely the prompt is followed; not for kling-v2.x.
+        mode: `std` (720p), `pro` (1080p) or `4k` (kling-v3); the service takes `std` where it is left out.
+        static_mask: what stays still; of the image's ratio.
+        dynamic_masks: at most 6 areas that move.
+        camera_control: how the camera moves.
+        duration: whole seconds: 5 or 10; 3 to 15 with kling-v3.
+        watermark_info: whether a watermarked video is made as well.
+        callback_url: address that the service posts status changes to.
+        external_task_id: your own id, unique in the account; one is made where it is left out.
+    """
+
+    image: Image | None = attrs.field(default=None, converter=_image)
+    model_name: str = "kling-v2-6"
+    image_tail: Image | None = attrs.field(default=None, converter=_image)
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    multi_shot: bool | None = None
+    shot_type: str | None = None
+    multi_prompt: tuple[ShotPrompt, ...] | None = attrs.field(default=None, converter=_shots)
+    element_list: tuple[Element, ...] | None = attrs.field(default=None, converter=_elements)
+    voice_list: tuple[Voice, ...] | None = attrs.field(default=None, converter=_voices)
+    sound: bool | None = attrs.field(default=None, converter=_switch)
+    cfg_scale: float | None = None
+    mode: str | None = None
+    static_mask: Image | None = attrs.field(default=None, converter=_image)
+    dynamic_masks: tuple[DynamicMask, ...] | None = attrs.field(default=None, converter=_masks)
+    camera_control: CameraControl | None = attrs.field(default=None, converter=_camera_control)
+    duration: int = attrs.field(default=5, converter=_whole_number)
+    watermark_info: WatermarkInfo | None = attrs.field(default=None, converter=_watermark_info)
+    callback_url: str | None = attrs.field(default=None, converter=_none_if_empty, repr=False)
+    external_task_id: str | None = attrs.field(default=None, converter=_none_if_empty)
+
+
+# ---------------------------------------------------------------------------------------------- answers
+
+
+@attrs.frozen(kw_only=True)
+class Video:
+    """One finished video.
+
+    Attributes:
+        id: the service's id of the video.
+        url: where it can be fetched, signed, for 30 days. The repr leaves the signature out.
+        watermark_url: the watermarked variant, where one was asked for.
+        duration: seconds, close to what was asked for (`5.041`).
+    """
+
+    id: str
+    url: str = attrs.field(repr=without_query)
+    watermark_url: str | None = attrs.field(default=None, repr=lambda url: repr(url and without_query(url)))
+    duration: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BalanceDeduction:
+    """What a task took from a balance account.
+
+    Attributes:
+        quota: amount deducted.
+        list_price: amount before discount.
+    """
+
+    quota: Decimal | None = None
+    list_price: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Task:
+    """What the service last said about a task.
+
+    Attributes:
+        task_id: the service's id.
+        status: where the task is.
+        endpoint: name of the endpoint that made it, `image2video`.
+        status_msg: why it failed; empty otherwise.
+        external_task_id: the caller's own id.
+        created_at: when the service accepted it (UTC).
+        updated_at: when its status last changed (UTC).
+        videos: the results, once `status` is `succeed`.
+        watermark: whether a watermarked variant was asked for.
+        final_unit_deduction: units paid.
+        final_balance_deduction: money paid, for accounts with a balance.
+    """
+
+    task_id: str
+    status: TaskStatus
+    endpoint: str = "image2video"
+    status_msg: str = ""
+    external_task_id: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    videos: tuple[Video, ...] = ()
+    watermark: bool = False
+    final_unit_deduction: Decimal | None = None
+    final_balance_deduction: BalanceDeduction | None = None
+
+    @property
+    def reference(self) -> str:
+        """The text that `KlingClient.attach` takes, in any process: `image2video:<task_id>`."""
+        return str(Reference(endpoint=self.endpoint, id=self.task_id))
+
+
+@attrs.frozen
+class Reference:
+    """Names one task for ever: an endpoint, and the service's or the caller's id.
+
+    Attributes:
+        endpoint: `image2video`.
+        id: the task id, or the external task id as long as the other is not known; the service answers to both.
+    """
+
+    endpoint: str
+    id: str
+
+    def __str__(self) -> str:
+        """`<endpoint>:<id>`."""
+        return f"{self.endpoint}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads `<endpoint>:<id>`.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        endpoint, colon, id_ = text.strip().partition(":") if isinstance(text, str) else ("", "", "")
+        if not (endpoint and colon and id_):
+            raise ValueError(f"expected a reference such as 'image2video:8429…', got {text!r}")
+        return cls(endpoint, id_)
