@@ -328,7 +328,6 @@ _REGION_HINT = (
     "https://api-singapore.klingai.com only (base_url or KLING_BASE_URL)"
 )
 _CLOCK_HINT = "set this machine's clock right (the token is valid from and until a time)"
-_PARAMETER_HINT = "nothing was created"
 
 CODES: dict[int, CodeRow] = {
     1000: CodeRow(AuthenticationError, _REGION_HINT),
@@ -340,8 +339,8 @@ CODES: dict[int, CodeRow] = {
     1101: CodeRow(InsufficientBalance, "the account is in arrears: pay in the console, then submit again"),
     1102: CodeRow(InsufficientBalance, "the resource pack is used up or expired: buy one, then submit again"),
     1103: CodeRow(PermissionRefused, "the account has no right to this API or model"),
-    1200: CodeRow(RequestRefused, _PARAMETER_HINT),
-    1201: CodeRow(RequestRefused, _PARAMETER_HINT),
+    1200: CodeRow(RequestRefused),
+    1201: CodeRow(RequestRefused),
     1202: CodeRow(RequestRefused, "the address does not know this method; check base_url"),
     1203: CodeRow(RequestRefused, "no such resource; check model_name and base_url"),
     1300: CodeRow(ContentRefused, "the platform's policy forbids it"),

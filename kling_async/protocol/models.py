@@ -316,7 +316,7 @@ class Video:
     """
 
     id: str
-    url: str = attrs.field(repr=without_query)
+    url: str = attrs.field(repr=lambda url: repr(without_query(url)))
     watermark_url: str | None = attrs.field(default=None, repr=lambda url: repr(url and without_query(url)))
     duration: Decimal | None = None
 
@@ -394,6 +394,6 @@ class Reference:
             ValueError: it is something else.
         """
         endpoint, colon, id_ = text.strip().partition(":") if isinstance(text, str) else ("", "", "")
-        if not (endpoint and colon and id_):
+        if not (endpoint and colon and id_) or id_ in {".", ".."} or not id_.isprintable():
             raise ValueError(f"expected a reference such as 'image2video:8429…', got {text!r}")
         return cls(endpoint, id_)

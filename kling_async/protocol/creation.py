@@ -1,0 +1,256 @@
+"""The create machine: one paid task per request, whatever happens to the answers.
+
+    unsent ──200──────────────────────────────▶ accepted
+      │ ├──refusal (nothing was created)──────▶ refused
+      │ └──1302, 1303, never reached it: again, still unsent
+      ▼ reset, timeout, 5xx, 5000-5002, an unreadable answer
+    doubtful ──200, or a look-up finds it─────▶ accepted
+      │  └──it is older than our first send───▶ refused (conflict), or accepted with `adopt`
+      ├──"not found" over `settle` seconds: the same id is sent again; its refusal ends nothing
+      └──`budget` seconds──▶ refused with `CreateInDoubt`
+
+What rests on the service refusing a second task with the same `external_task_id` is said in the README.
+"""
+
+import enum
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from kling_async.protocol.errors import (
+    ApiError,
+    ConcurrencyExceeded,
+    ConnectionFailed,
+    CreateInDoubt,
+    ExternalTaskIdConflict,
+    InvalidRequest,
+    KlingError,
+    RateLimited,
+    RequestRefused,
+    RequestTimeout,
+    TaskNotFound,
+    row_for,
+)
+from kling_async.protocol.models import Task
+from kling_async.protocol.schedule import Retry, Uniform
+
+CLOCK_TOLERANCE: Final = 10.0
+"""Seconds by which a task may seem older than our first send and still be ours: clocks agree to about a second."""
+
+TIMEOUT_FACTOR: Final = 4.0
+"""After a timeout the service may still be at work, so look-ups go on that much longer before a second send."""
+
+
+class CreateState(enum.Enum):
+    """Where a create is."""
+
+    UNSENT = "unsent"
+    CLAIMED = "claimed"  # the first send was refused since the id exists: whose task is it?
+    DOUBTFUL = "doubtful"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class Ask(enum.Enum):
+    """What the shell is to do next."""
+
+    SEND = "send the request, then tell `answered`"
+    LOOK_UP = "query by the external id, then tell `looked_up`"
+    TAKE_SLOT = "the account is full: give the slot back, wait for one, then tell `slot_taken`"
+
+
+@attrs.frozen
+class Pause:
+    """Do nothing for a while.
+
+    Attributes:
+        seconds: how long.
+    """
+
+    seconds: float
+
+
+@attrs.define
+class Creation:
+    """One create, from the first byte to certainty. All times are seconds of one monotonic clock.
+
+    Attributes:
+        external_task_id: what the task can be looked up by.
+        reference: the same as text for `KlingClient.attach`.
+        retry: delays, settle and budget.
+        uniform: random numbers for the delays.
+        own_id: whether the id was made for this create, so that nobody else can have used it.
+        adopt: whether an older task with the user's id is taken as the result.
+    """
+
+    external_task_id: str
+    reference: str
+    retry: Retry
+    uniform: Uniform
+    own_id: bool = True
+    adopt: bool = False
+    state: CreateState = CreateState.UNSENT
+    task: Task | None = None
+    error: KlingError | None = None
+    _sends: int = attrs.field(default=0, init=False)
+    _first_sent_wall: float = attrs.field(default=0.0, init=False)
+    _waits_for_slot: bool = attrs.field(default=False, init=False)
+    _looked: bool = attrs.field(default=False, init=False)
+    _not_before: float = attrs.field(default=0.0, init=False)
+    _send_again_at: float = attrs.field(default=0.0, init=False)
+    _gives_up_at: float = attrs.field(default=float("inf"), init=False)
+    _delays: Iterator[float] | None = attrs.field(default=None, init=False)
+
+    def next(self, now: float) -> Ask | Pause | Task | KlingError:
+        """What to do now; a task or an error is the end."""
+        if self.state is CreateState.ACCEPTED and self.task is not None:
+            return self.task
+        if self.state is CreateState.REFUSED and self.error is not None:
+            return self.error
+        if self._waits_for_slot:
+            return Ask.TAKE_SLOT
+        if now < self._not_before:
+            return Pause(self._not_before - now)
+        if self.state is CreateState.UNSENT or self._settled(now):
+            return Ask.SEND
+        return Ask.LOOK_UP
+
+    def sending(self, wall: float) -> None:
+        """Tells that the first byte is about to go out, at this time of the machine's own clock."""
+        if self._sends == 0:
+            self._first_sent_wall = wall
+        self._sends += 1
+
+    def slot_taken(self) -> None:
+        """Tells that a slot is held again."""
+        self._waits_for_slot = False
+
+    def answered(self, now: float, outcome: Task | KlingError) -> None:
+        """Tells how a send ended."""
+        if isinstance(outcome, Task):
+            self._accept(outcome)
+        elif self.state is CreateState.DOUBTFUL:
+            self._doubt_again(now, outcome)
+        else:
+            self._answered_first(now, outcome)
+
+    def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float) -> None:
+        """Tells how a look-up ended; the offset is what the service's clock shows more than this machine's."""
+        if isinstance(outcome, Task):
+            self._found(outcome, clock_offset)
+        elif self.state is CreateState.CLAIMED and isinstance(outcome, RequestRefused | TaskNotFound):
+            # Refused, and yet not there: then the refusal is what counts.
+            self._refuse(self.error or outcome)
+        elif self.state is CreateState.CLAIMED:
+            self._try_again(now, self.error or outcome)
+        elif now >= self._gives_up_at:
+            self._refuse(self._in_doubt())
+        else:
+            self._looked = True
+            self._not_before = min(self._pause(now), self._send_again_at)
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def _settled(self, now: float) -> bool:
+        """Whether enough was looked up to send again; never after the budget, since nobody would look again."""
+        return self.state is CreateState.DOUBTFUL and self._looked and self._send_again_at <= now < self._gives_up_at
+
+    def _answered_first(self, now: float, error: KlingError) -> None:
+        if isinstance(error, InvalidRequest):
+            self._refuse(error)
+        elif isinstance(error, ConcurrencyExceeded):
+            self._waits_for_slot = True
+        elif isinstance(error, RateLimited) or (isinstance(error, ConnectionFailed) and not error.sent):
+            self._try_again(now, error)
+        elif _already_exists(error):
+            self.error = error
+            self.state = CreateState.CLAIMED
+        elif _created_nothing(error):
+            self._refuse(error)
+        else:
+            self._doubt(now, error)
+
+    def _try_again(self, now: float, error: KlingError) -> None:
+        """Nothing was created; patience has an end all the same."""
+        if self._gives_up_at == float("inf"):
+            self._gives_up_at = now + self.retry.budget
+        if now >= self._gives_up_at:
+            self._refuse(error)
+        else:
+            self._not_before = self._pause(now)
+
+    def _doubt(self, now: float, error: KlingError) -> None:
+        self.state = CreateState.DOUBTFUL
+        self._gives_up_at = now + self.retry.budget
+        self._settle(now, error)
+
+    def _doubt_again(self, now: float, error: KlingError) -> None:
+        if isinstance(error, InvalidRequest):  # the file is gone: no third send will do better
+            self._send_again_at = float("inf")
+            self._not_before = now
+        elif _already_exists(error):
+            self._settle(now, error)
+            self._not_before = now
+        else:
+            self._settle(now, error)
+
+    def _settle(self, now: float, error: KlingError) -> None:
+        slow = isinstance(error, RequestTimeout) or error.http_status == 504 or error.code == 5002
+        self._send_again_at = now + self.retry.settle * (TIMEOUT_FACTOR if slow else 1.0)
+        self._delays = None
+        self._looked = False
+        self._not_before = self._pause(now)
+
+    def _pause(self, now: float) -> float:
+        """When the next step may come; growing, but never past the time of giving up."""
+        if self._delays is None:
+            self._delays = self.retry.delays(self.uniform)
+        return min(now + next(self._delays), self._gives_up_at)
+
+    def _found(self, task: Task, clock_offset: float) -> None:
+        if self.own_id or self.adopt or task.created_at is None:
+            self._accept(task)
+            return
+        first_sent = self._first_sent_wall + clock_offset
+        if self._sends and task.created_at.timestamp() >= first_sent - CLOCK_TOLERANCE:
+            self._accept(task)
+            return
+        self._refuse(
+            ExternalTaskIdConflict(
+                f"external_task_id {self.external_task_id!r} belongs to an older task; attach(reference) follows that "
+                "one, if_exists='adopt' takes it as the result, another id makes a new video",
+                code=self.error.code if self.error else None,
+                reference=task.reference,
+                task=task,
+            )
+        )
+
+    def _in_doubt(self) -> CreateInDoubt:
+        return CreateInDoubt(
+            "no answer told whether the task was created, and looking it up did not either; it may be billed. "
+            "attach(reference) finds it if it exists; submit again only with the same external_task_id",
+            reference=self.reference,
+        )
+
+    def _accept(self, task: Task) -> None:
+        self.state = CreateState.ACCEPTED
+        self.task = task
+
+    def _refuse(self, error: KlingError) -> None:
+        self.state = CreateState.REFUSED
+        self.error = error
+
+
+def _already_exists(error: KlingError) -> bool:
+    # The one place where the service's words are read: no code of its own says it (quirk of code 1201).
+    return isinstance(error, RequestRefused) and "already exist" in error.message.lower()
+
+
+def _created_nothing(error: KlingError) -> bool:
+    """Whether the answer says for sure that no task was made: codes 1000 to 1304, or any other 4xx."""
+    return (
+        isinstance(error, ApiError)
+        and error.http_status is not None
+        and not row_for(error.http_status, error.code).in_doubt
+    )

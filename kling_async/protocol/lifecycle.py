@@ -1,0 +1,103 @@
+"""The life of a task, as one table, and what each piece of news about it means. It may live nowhere else."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from kling_async.protocol.errors import (
+    BadResponse,
+    ConnectionFailed,
+    KlingError,
+    RequestRefused,
+    TaskFailed,
+    TaskNotFound,
+    UnknownStatus,
+    row_for,
+)
+from kling_async.protocol.models import Task, TaskStatus
+
+TRANSITIONS: Final[Mapping[TaskStatus | None, frozenset[TaskStatus]]] = {
+    None: frozenset(TaskStatus),
+    TaskStatus.SUBMITTED: frozenset({TaskStatus.PROCESSING, TaskStatus.SUCCEED, TaskStatus.FAILED}),
+    TaskStatus.PROCESSING: frozenset({TaskStatus.SUCCEED, TaskStatus.FAILED}),
+    TaskStatus.SUCCEED: frozenset(),
+    TaskStatus.FAILED: frozenset(),
+}
+"""Status known -> statuses it may turn into. Any other news is a late or doubled message and changes nothing."""
+
+NOT_FOUND_PATIENCE: Final = 30.0
+"""Seconds after create in which "not found" only means that the service is slow to show the task."""
+
+
+@attrs.frozen
+class Verdict:
+    """What a piece of news means.
+
+    Attributes:
+        snapshot: a new status to tell.
+        end: what ends the following: the finished task, or the error its waiters get.
+        failing: whether the question failed in passing and is asked again by the retry schedule.
+    """
+
+    snapshot: Task | None = None
+    end: Task | KlingError | None = None
+    failing: bool = False
+
+
+def judge(known: TaskStatus | None, news: Task | KlingError, *, age: float, reference: str) -> Verdict:
+    """Decides what an answer, or the lack of one, means for those who wait.
+
+    Args:
+        known: the status last told.
+        news: the answer to a query, or the error that came instead.
+        age: seconds since the service accepted the task; infinity where it was not this client that created it.
+        reference: of the task, for the errors.
+    """
+    match news:
+        case Task():
+            return _of_task(known, news)
+        case UnknownStatus():
+            return Verdict(end=news.about(reference))
+        case RequestRefused() | TaskNotFound():
+            # 1201, 1203, 404 or empty data: which of them means "not found" differs by path, so the text is not read.
+            if age < NOT_FOUND_PATIENCE:
+                return Verdict(failing=True)
+            return Verdict(end=_not_found(news, reference))
+        case ConnectionFailed() | BadResponse():
+            return Verdict(failing=True)
+        case _ if news.http_status is not None and row_for(news.http_status, news.code).transient:
+            return Verdict(failing=True)
+        case _:
+            return Verdict(end=news.about(reference))
+
+
+def _of_task(known: TaskStatus | None, task: Task) -> Verdict:
+    if task.status not in TRANSITIONS[known]:
+        return Verdict()
+    if task.status is TaskStatus.SUCCEED:
+        return Verdict(snapshot=task, end=task)
+    if task.status is TaskStatus.FAILED:
+        return Verdict(snapshot=task, end=failure(task))
+    return Verdict(snapshot=task)
+
+
+def failure(task: Task) -> TaskFailed:
+    """The error for a task that ended without a video."""
+    reason = task.status_msg or "the service gave no reason"
+    return TaskFailed(
+        f"the service could not make the video: {reason.rstrip('.')}; change the request and submit it anew",
+        reference=task.reference,
+        task=task,
+    )
+
+
+def _not_found(news: KlingError, reference: str) -> TaskNotFound:
+    return TaskNotFound(
+        f"the service does not know this task: {news.message}; check the reference, and that the credentials are of "
+        "the account that made it",
+        code=news.code,
+        http_status=news.http_status,
+        request_id=news.request_id,
+        reference=reference,
+    )

@@ -1,0 +1,151 @@
+"""What came back: status, headers and body become data, or one typed error."""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+
+import attrs
+
+from kling_async.protocol.codec import readable, task_from_wire
+from kling_async.protocol.errors import ApiError, BadResponse, KlingError, RequestRefused, TaskNotFound, row_for
+from kling_async.protocol.models import Task
+
+
+@attrs.frozen
+class HttpResponse:
+    """One answer.
+
+    Attributes:
+        status: of HTTP.
+        headers: names in lower case.
+        body: as it came.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    body: bytes = attrs.field(default=b"", repr=False)
+
+
+def task(response: HttpResponse, endpoint: str) -> Task:
+    """Reads the answer to a create or a query.
+
+    Raises:
+        ApiError: the service said no; the class is that of the error table.
+        BadResponse: the answer cannot be understood.
+    """
+    data = _data(response)
+    if data in (None, [], {}):
+        # "Not found" also comes as an empty answer (new standard); the codes of the legacy one are errors above.
+        raise TaskNotFound("the service knows no such task", http_status=response.status)
+    with _status_of(response):
+        return task_from_wire(data, endpoint)
+
+
+def tasks(response: HttpResponse, endpoint: str) -> list[Task]:
+    """Reads one page of the list: a bare array, empty at the end.
+
+    Raises:
+        ApiError: as in `task`.
+        BadResponse: as in `task`.
+    """
+    data = _data(response)
+    if data is None:
+        return []
+    if not isinstance(data, list):
+        raise BadResponse(f"expected a list of tasks, got {type(data).__name__}", http_status=response.status)
+    with _status_of(response):
+        return [task_from_wire(item, endpoint) for item in data]
+
+
+def callback(body: bytes, endpoint: str) -> Task:
+    """Reads a callback's body: a bare task without an envelope, in the shape of either generation.
+
+    Raises:
+        BadResponse: it is no task.
+    """
+    return task_from_wire(_json(body, "the callback"), endpoint)
+
+
+def service_time(response: HttpResponse) -> float | None:
+    """The `Date` header in seconds since 1970, whole seconds; None where there is none."""
+    try:
+        return parsedate_to_datetime(response.headers.get("date", "")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+@contextlib.contextmanager
+def _status_of(response: HttpResponse) -> Iterator[None]:
+    """Adds what the envelope tells to the errors of reading its data."""
+    try:
+        yield
+    except KlingError as error:
+        error.http_status = response.status
+        raise
+
+
+def _data(response: HttpResponse) -> Any:
+    """The `data` of the envelope; HTTP status and `code` must both be fine."""
+    if 300 <= response.status < 400:
+        # Not followed: the credentials would go along. Nothing was created either.
+        raise RequestRefused(
+            f"{_place(response)} redirects instead of answering; check base_url", http_status=response.status
+        )
+    try:
+        envelope = _json(response.body, "the answer")
+        if not isinstance(envelope, Mapping):
+            raise BadResponse(f"expected an object, got {type(envelope).__name__}")  # noqa: TRY301  (as if it were no JSON)
+    except BadResponse as error:
+        if response.status >= 400:  # a gateway's page
+            _refuse(response, None, {})
+        error.http_status = response.status
+        raise
+    code = envelope.get("code")
+    if isinstance(code, bool) or not isinstance(code, int):
+        code = None
+    if response.status >= 400 or code != 0:
+        _refuse(response, code, envelope)
+    return envelope.get("data")
+
+
+def _refuse(response: HttpResponse, code: int | None, envelope: Mapping[str, Any]) -> NoReturn:
+    if response.status < 400 and code is None:
+        raise BadResponse("the answer has no code", http_status=response.status)
+    row = row_for(response.status, code)
+    said = _without_secrets(readable(envelope.get("message")))
+    text = said or f"{_place(response)} answered HTTP {response.status} without a message of the service"
+    raise _error(row.error, f"{text}: {row.hint}" if row.hint else text, response, code, envelope)
+
+
+def _error(
+    kind: type[ApiError], message: str, response: HttpResponse, code: int | None, envelope: Mapping[str, Any]
+) -> ApiError:
+    request_id = _without_secrets(readable(envelope.get("request_id"), limit=64)) or None
+    return kind(message, code=code, http_status=response.status, request_id=request_id)
+
+
+def _place(response: HttpResponse) -> str:
+    kind = readable(response.headers.get("content-type", ""), limit=40)
+    return f"something in between ({kind})" if "html" in kind else "the service"
+
+
+# Longer than any word, model name or UUID: a token, a key or a picture that the answer echoes.
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.\-]{48,}")
+
+
+def _without_secrets(text: str) -> str:
+    return _LONG_RUN.sub("…", text)
+
+
+def _json(body: bytes, what: str) -> Any:
+    try:
+        return json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise BadResponse(f"{what} is not JSON ({len(body)} bytes)") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,81 @@
+"""When to ask next: growing delays, with the randomness injected."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+Uniform = Callable[[], float]
+"""A source of random numbers in [0, 1)."""
+
+
+def _seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float], None]:
+    def validate(record: Any, attribute: "attrs.Attribute[float]", value: float) -> None:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or value < minimum:
+            raise ValueError(
+                f"{type(record).__name__}.{attribute.name}: expected a number from {minimum:g} up, got {value!r}"
+            )
+
+    return validate
+
+
+@attrs.frozen
+class Polling:
+    """When a task is asked for: `first`, then `first * factor`, `first * factor**2`, ... up to `maximum`.
+
+    Attributes:
+        first: seconds from acceptance to the first question.
+        factor: growth of the delay from question to question, at least 1.
+        maximum: seconds between two questions at most.
+        deadline: seconds from acceptance to `TaskTimeout`.
+    """
+
+    first: float = attrs.field(default=10.0, validator=_seconds(0.001))
+    factor: float = attrs.field(default=1.5, validator=_seconds(1.0))
+    maximum: float = attrs.field(default=15.0, validator=_seconds(0.001))
+    deadline: float = attrs.field(default=7200.0, validator=_seconds(0.001))
+
+    def delays(self, uniform: Uniform) -> Iterator[float]:
+        """Seconds before each question, for ever; within 5 %, so that tasks begun together spread out."""
+        for delay in growing(self.first, self.factor, self.maximum):
+            yield delay * (0.95 + 0.1 * uniform())
+
+
+@attrs.frozen
+class Retry:
+    """How a call that failed in passing is repeated: after `first`, `first * factor`, ... up to `maximum`.
+
+    Attributes:
+        first: seconds before the first repetition.
+        factor: growth from one to the next, at least 1.
+        maximum: seconds before any repetition at most.
+        settle: seconds of looking a doubtful create up before it is sent again; four times that after a timeout.
+        budget: seconds after which a call that keeps failing is given up (polls go on until their deadline).
+    """
+
+    first: float = attrs.field(default=1.0, validator=_seconds(0.001))
+    factor: float = attrs.field(default=2.0, validator=_seconds(1.0))
+    maximum: float = attrs.field(default=30.0, validator=_seconds(0.001))
+    settle: float = attrs.field(default=15.0, validator=_seconds(0.0))
+    budget: float = attrs.field(default=300.0, validator=_seconds(0.0))
+
+    def delays(self, uniform: Uniform) -> Iterator[float]:
+        """Seconds before each repetition, for ever; between half and all of the growing delay."""
+        for delay in growing(self.first, self.factor, self.maximum):
+            yield delay * (0.5 + 0.5 * uniform())
+
+
+def growing(first: float, factor: float, maximum: float) -> Iterator[float]:
+    """`first`, `first * factor`, `first * factor**2`, ... never above `maximum`."""
+    import backoff  # noqa: PLC0415  (imported on first use: its decorators, unused here, pull in half of asyncio)
+
+    delays = backoff.expo(base=factor, factor=first, max_value=maximum)
+    next(delays)  # primes the generator: its first value is for the decorators
+    for delay in delays:
+        yield min(delay, maximum)
+        if delay >= maximum:
+            break
+    while True:
+        yield maximum
