@@ -12,6 +12,16 @@ RENEWAL_MARGIN: Final = 300.0
 """Seconds before its end at which a token is renewed: requests take time, and clocks drift."""
 
 
+class Hidden(str):
+    """Text that no repr shows: a debugger or an error reporter prints locals by their repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Stars."""
+        return "'***'"
+
+
 @attrs.frozen
 class ApiKey:
     """A plain API key of the console.
@@ -51,7 +61,7 @@ class Token:
     @property
     def header(self) -> str:
         """The value of the `Authorization` header."""
-        return f"Bearer {self.text}"
+        return Hidden(f"Bearer {self.text}")
 
 
 def mint(credentials: ApiKey | KeyPair, now: float) -> Token:

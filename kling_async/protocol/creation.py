@@ -94,6 +94,7 @@ class Creation:
     task: Task | None = None
     error: KlingError | None = None
     _sends: int = attrs.field(default=0, init=False)
+    _in_flight: bool = attrs.field(default=False, init=False)
     _first_sent_wall: float = attrs.field(default=0.0, init=False)
     _waits_for_slot: bool = attrs.field(default=False, init=False)
     _looked: bool = attrs.field(default=False, init=False)
@@ -121,6 +122,12 @@ class Creation:
         if self._sends == 0:
             self._first_sent_wall = wall
         self._sends += 1
+        self._in_flight = True
+
+    @property
+    def undecided(self) -> bool:
+        """Whether something may be paid for that nobody knows of yet: then it must not be dropped."""
+        return self._in_flight or self.state in {CreateState.CLAIMED, CreateState.DOUBTFUL}
 
     def slot_taken(self) -> None:
         """Tells that a slot is held again."""
@@ -128,6 +135,7 @@ class Creation:
 
     def answered(self, now: float, outcome: Task | KlingError) -> None:
         """Tells how a send ended."""
+        self._in_flight = False
         if isinstance(outcome, Task):
             self._accept(outcome)
         elif self.state is CreateState.DOUBTFUL:
@@ -167,6 +175,7 @@ class Creation:
             self.error = error
             self.state = CreateState.CLAIMED
         elif _created_nothing(error):
+            error.message = f"{error.message}; nothing was created"
             self._refuse(error)
         else:
             self._doubt(now, error)

@@ -57,7 +57,7 @@ def encoded_length(size: int) -> int:
     return 4 * ((size + 2) // 3)
 
 
-def encode_piece(piece: bytes) -> bytes:
+def encode_piece(piece: bytes | memoryview) -> bytes:
     """One piece of a picture as base64."""
     return base64.b64encode(piece)
 

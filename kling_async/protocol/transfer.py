@@ -14,9 +14,8 @@ FIRST_BOX_BYTES: Final = 8
 
 
 class Answer(enum.Enum):
-    """What the file host's answer means."""
+    """What the file host's answer means, if it is no `Body`."""
 
-    BODY = "take the body"
     RESTART = "what is kept does not fit: begin anew"
     WHOLE = "all of it is there already"
     EXPIRED = "ask the service for a new address"

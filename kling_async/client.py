@@ -1,0 +1,464 @@
+"""The client: the whole surface, put together."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import random
+import time
+import uuid
+import warnings
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar
+
+import aiohttp
+import attrs
+
+from kling_async import pictures
+from kling_async.api import Api
+from kling_async.clock import ServiceClock
+from kling_async.config import base_url_from, credentials_from
+from kling_async.download import Downloads
+from kling_async.handle import TaskHandle
+from kling_async.protocol import requests
+from kling_async.protocol.checks import check, images_of
+from kling_async.protocol.creation import Creation
+from kling_async.protocol.endpoints import ENDPOINTS, Endpoint, endpoint_for
+from kling_async.protocol.errors import (
+    CapabilityWarning,
+    ClientClosed,
+    ConfigurationError,
+    CreateInDoubt,
+    InvalidReference,
+    InvalidRequest,
+    KlingError,
+    Problem,
+    WrongEventLoop,
+)
+from kling_async.protocol.image import Image
+from kling_async.protocol.models import (
+    CameraControl,
+    DynamicMask,
+    Element,
+    ImageToVideo,
+    Reference,
+    ShotPrompt,
+    Task,
+    Voice,
+    WatermarkInfo,
+)
+from kling_async.protocol.schedule import Polling, Retry
+from kling_async.slots import Slots
+from kling_async.transport import Transport
+from kling_async.watcher import Following, Watcher
+
+logger = logging.getLogger("kling_async")
+
+CLOSE_SECONDS: Final = 10.0
+"""Seconds that `close()` gives to creates whose outcome is not known yet."""
+
+ImageGiven = str | bytes | PathLike[str] | Image
+IfExists = Literal["raise", "adopt"]
+
+_T = TypeVar("_T")
+
+
+class KlingClient:
+    """Turns images into videos; many at once, on one event loop.
+
+    ```python
+    async with KlingClient() as kling:
+        handle = await kling.image_to_video(image="cat.jpg", prompt="the cat turns its head")
+        path = await handle.save("cat.mp4")
+    ```
+
+    Args:
+        api_key: a plain API key; else `KLING_API_KEY`.
+        access_key: else `KLING_ACCESS_KEY`; with `secret_key`.
+        secret_key: else `KLING_SECRET_KEY`.
+        base_url: else `KLING_BASE_URL`, else `https://api-singapore.klingai.com`.
+        concurrency: tasks in flight per `model_name`, at least 1: what the account's resource pack allows.
+        downloads: files saved at once, at least 1.
+        polling: when tasks are asked for.
+        retry: how calls that fail in passing are repeated.
+        queue_deadline: seconds that a task may stand in line for a slot; None for ever.
+        session: a session to use; it stays open. Else one is made when first needed.
+        clock: seconds since 1970; for tests.
+
+    Raises:
+        ConfigurationError: there are no credentials, or a value cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+        base_url: str | None = None,
+        concurrency: int = 5,
+        downloads: int = 4,
+        polling: Polling | None = None,
+        retry: Retry | None = None,
+        queue_deadline: float | None = None,
+        session: aiohttp.ClientSession | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        for name, value in (("concurrency", concurrency), ("downloads", downloads)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigurationError(f"{name} must be a whole number from 1 up, got {value!r}")
+        self._credentials = credentials_from(api_key, access_key, secret_key)
+        self._retry = retry or Retry()
+        self._uniform = random.random
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        self._creating: dict[asyncio.Task[Any], Creation] = {}
+        self._transport = Transport(base_url_from(base_url), session)
+        self._api = Api(self._transport, self._credentials, ServiceClock(clock), self._retry, self._uniform)
+        self._slots = Slots(concurrency, queue_deadline)
+        self._watcher = Watcher(self._api, polling or Polling(), self._retry, self._uniform)
+        self._downloads = Downloads(self._transport, downloads, self._retry, self._uniform)
+
+    # ------------------------------------------------------------------------------------- making videos
+
+    async def image_to_video(
+        self,
+        image: ImageGiven | None = None,
+        *,
+        model_name: str = "kling-v2-6",
+        image_tail: ImageGiven | None = None,
+        prompt: str | None = None,
+        negative_prompt: str | None = None,
+        multi_shot: bool | None = None,
+        shot_type: str | None = None,
+        multi_prompt: Iterable[ShotPrompt | Mapping[str, Any]] | None = None,
+        element_list: Iterable[Element | Mapping[str, Any] | int] | None = None,
+        voice_list: Iterable[Voice | Mapping[str, Any] | str] | None = None,
+        sound: bool | Literal["on", "off"] | None = None,
+        cfg_scale: float | None = None,
+        mode: str | None = None,
+        static_mask: ImageGiven | None = None,
+        dynamic_masks: Iterable[DynamicMask | Mapping[str, Any]] | None = None,
+        camera_control: CameraControl | Mapping[str, Any] | None = None,
+        duration: int | str = 5,
+        watermark_info: WatermarkInfo | Mapping[str, Any] | None = None,
+        callback_url: str | None = None,
+        external_task_id: str | None = None,
+        strict: bool = True,
+        if_exists: IfExists = "raise",
+    ) -> TaskHandle:
+        """Submits one video and returns once the service accepted it; waits in line at the account's limit.
+
+        The parameters up to `external_task_id` are the documentation's; `ImageToVideo` describes each.
+
+        Args:
+            image: the first frame: a path, an `http(s)://` address, or bytes.
+            model_name: see `ImageToVideo`, as all others down to `external_task_id`.
+            image_tail: the last frame.
+            prompt: what happens.
+            negative_prompt: what does not.
+            multi_shot: several shots.
+            shot_type: `customize` or `intelligence`.
+            multi_prompt: the shots.
+            element_list: elements or their ids.
+            voice_list: voices or their ids.
+            sound: with sound.
+            cfg_scale: 0 to 1.
+            mode: `std`, `pro` or `4k`.
+            static_mask: what stays.
+            dynamic_masks: what moves.
+            camera_control: how the camera moves.
+            duration: seconds.
+            watermark_info: a watermarked variant as well.
+            callback_url: told of changes.
+            external_task_id: your own id.
+            strict: False turns refusals of the capability map, and only those, into `CapabilityWarning`.
+            if_exists: what to do if the `external_task_id` belongs to an older task: `raise` a conflict, or `adopt` it.
+
+        Returns:
+            The handle; it is followed from now on.
+
+        Raises:
+            InvalidRequest: the documentation forbids it; all problems at once, nothing sent.
+            ImageFileMissing: as `InvalidRequest`; a file does not exist.
+            ExternalTaskIdConflict: the id belongs to an older task.
+            QueueTimeout: no slot came free in `queue_deadline` seconds.
+            CreateInDoubt: no answer told whether the task exists; `reference` finds out.
+            ApiError: the service refused; nothing was created.
+            ClientClosed: the client is closed.
+        """
+        request = ImageToVideo(
+            image=image,
+            model_name=model_name,
+            image_tail=image_tail,
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            multi_shot=multi_shot,
+            shot_type=shot_type,
+            multi_prompt=multi_prompt,
+            element_list=element_list,
+            voice_list=voice_list,
+            sound=sound,
+            cfg_scale=cfg_scale,
+            mode=mode,
+            static_mask=static_mask,
+            dynamic_masks=dynamic_masks,
+            camera_control=camera_control,
+            duration=duration,
+            watermark_info=watermark_info,
+            callback_url=callback_url,
+            external_task_id=external_task_id,
+        )
+        return await self._submit(request, strict=strict, if_exists=if_exists)
+
+    async def submit(self, request: ImageToVideo, *, strict: bool = True, if_exists: IfExists = "raise") -> TaskHandle:
+        """Submits a request made before; otherwise as `image_to_video`."""
+        return await self._submit(request, strict=strict, if_exists=if_exists)
+
+    # ------------------------------------------------------------------------------------ finding videos
+
+    def attach(self, reference: str) -> TaskHandle:
+        """A handle to a task made earlier or elsewhere; no request is made until it is awaited.
+
+        Args:
+            reference: `image2video:<id>`, from `handle.reference`, `task.reference` or an error.
+
+        Raises:
+            InvalidReference: it is none.
+        """
+        parsed = _parse(reference)
+        self._check_open()
+        return TaskHandle(self, parsed)
+
+    async def get_task(self, reference: str) -> Task:
+        """Asks for a task once, whatever its status.
+
+        Raises:
+            InvalidReference: it is no reference.
+            TaskNotFound: the service does not know it.
+            KlingError: the service could not be asked.
+        """
+        parsed = _parse(reference)
+        self._enter()
+        return await self._api.get_task(ENDPOINTS[parsed.endpoint], parsed.id)
+
+    async def tasks(self, endpoint: str = "image2video", *, page_size: int = 100) -> AsyncIterator[Task]:
+        """All tasks of the account, page by page, in no documented order.
+
+        Args:
+            endpoint: whose tasks.
+            page_size: tasks per request, 1 to 500.
+
+        Raises:
+            InvalidRequest: a value is out of range.
+            KlingError: the service could not be asked.
+        """
+        if endpoint not in ENDPOINTS:
+            raise InvalidRequest.of([Problem("endpoint", f"must be one of {', '.join(ENDPOINTS)}")])
+        if isinstance(page_size, bool) or page_size not in range(1, requests.PAGE_SIZE_MAXIMUM + 1):
+            raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {requests.PAGE_SIZE_MAXIMUM}")])
+        self._enter()
+        told: set[str] = set()
+        for number in range(1, requests.PAGE_NUMBER_MAXIMUM + 1):
+            page = await self._api.page(ENDPOINTS[endpoint], number, page_size)
+            for task in page:
+                if task.task_id not in told:  # tasks made meanwhile push others to the next page
+                    told.add(task.task_id)
+                    yield task
+            if len(page) < page_size:
+                return
+
+    # --------------------------------------------------------------------------------------------- life
+
+    async def close(self) -> None:
+        """Ends the client; idempotent and quick.
+
+        Waiters get `ClientClosed` with the reference of their task, which goes on at the service. Creates whose
+        outcome is not known yet get up to 10 seconds.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._slots.close()
+        await self._end_creates()
+        unfinished = [str(following.reference) for following in self._watcher.unfinished()]
+        if unfinished:
+            logger.warning("closed with %d unfinished: %s", len(unfinished), ", ".join(unfinished))
+        if self._loop is not None:
+            await self._watcher.close()
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        """The client itself."""
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Closes."""
+        await self.close()
+
+    def __repr__(self) -> str:
+        """Whether it is open; no secrets."""
+        return f"<KlingClient {'closed' if self._closed else 'open'}>"
+
+    # --------------------------------------------------------------------------------- for the handles
+
+    def start_following(self, reference: Reference) -> Following:
+        """Begins to follow an attached task, or joins who follows it already."""
+        self._enter()
+        following = self._watcher.find(reference)
+        if following is None:
+            following = self._watcher.follow(reference, created=None)
+            following.on_end = self._slots.detach
+            self._slots.attach()
+        return following
+
+    async def save(self, handle: TaskHandle, path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
+        """Saves a handle's video; `TaskHandle.save` is the way to call it."""
+        self._enter()
+        async with self._downloads.reserve(path, overwrite=overwrite) as place:
+            task = await handle.wait()
+            refresh = functools.partial(self.get_task, task.reference)
+            return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
+
+    async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncIterator[bytes]:
+        """Streams a handle's video; `TaskHandle.stream` is the way to call it."""
+        self._enter()
+        task = await handle.wait()
+        refresh = functools.partial(self.get_task, task.reference)
+        async with contextlib.aclosing(self._downloads.stream(task, refresh, watermark=watermark)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    # ------------------------------------------------------------------------------------------- inside
+
+    async def _submit(self, request: ImageToVideo, *, strict: bool, if_exists: IfExists) -> TaskHandle:
+        self._enter()
+        endpoint = endpoint_for(request)
+        if endpoint is None:
+            kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
+            raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
+        _refuse(check(request, await pictures.look_at(images_of(request))), strict=strict)
+        own_id = request.external_task_id is None
+        if own_id:
+            request = attrs.evolve(request, external_task_id=f"kling-async-{uuid.uuid4().hex}")
+        await self._slots.take(request.model_name)
+        creation = Creation(
+            external_task_id=request.external_task_id or "",
+            reference=str(Reference(endpoint.name, request.external_task_id or "")),
+            retry=self._retry,
+            uniform=self._uniform,
+            own_id=own_id,
+            adopt=if_exists == "adopt",
+        )
+        return await self._to_the_end(self._create(endpoint, request, creation), creation)
+
+    async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Creation) -> TaskHandle:
+        """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
+        held = True
+
+        async def take_slot() -> None:
+            nonlocal held
+            held = False
+            await self._slots.take(request.model_name, refused=True)
+            held = True
+
+        try:
+            task = await self._api.create(endpoint, requests.create(endpoint, request), creation, take_slot)
+        except BaseException as error:
+            if held:
+                self._slots.give_back(request.model_name)
+            if self._closed and isinstance(error, asyncio.CancelledError):
+                raise _interrupted(creation) from None
+            raise
+        reference = Reference(endpoint.name, task.task_id)
+        if task.external_task_id is None:
+            task = attrs.evolve(task, external_task_id=request.external_task_id)
+        following = self._watcher.find(reference)
+        if following is None:
+            following = self._watcher.follow(reference, created=task)
+            following.on_end = functools.partial(self._slots.give_back, request.model_name)
+        else:  # an adopted task that is followed already has its slot
+            self._slots.give_back(request.model_name)
+        return TaskHandle(self, reference, following)
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, _T], creation: Creation) -> _T:
+        """Runs a create that outlives its caller: what may be paid for is not dropped half way."""
+        creating = asyncio.get_running_loop().create_task(work)
+        self._creating[creating] = creation
+        creating.add_done_callback(self._creating.pop)
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            if not creation.undecided:
+                creating.cancel()
+            elif not creating.done():
+                logger.warning("cancelled while creating %s; it is brought to its end", creation.reference)
+                creating.add_done_callback(_told_in_log)
+            raise
+
+    async def _end_creates(self) -> None:
+        """What is in doubt gets a while; what was not sent is not sent any more."""
+        for creating, creation in self._creating.items():
+            if not creation.undecided:
+                creating.cancel()
+        if self._creating:
+            await asyncio.wait(self._creating, timeout=CLOSE_SECONDS)
+        for creating in self._creating:
+            creating.cancel()
+        await asyncio.gather(*self._creating, return_exceptions=True)
+
+    def _enter(self) -> None:
+        """One client, one loop, and open."""
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise WrongEventLoop(
+                "this client belongs to another event loop; make one client per loop (per asyncio.run)"
+            )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientClosed("the client is closed; make a new one, and attach(reference) to go on")
+
+
+def _parse(reference: str) -> Reference:
+    try:
+        parsed = Reference.parse(reference)
+    except ValueError as error:
+        raise InvalidReference(str(error)) from None
+    if parsed.endpoint not in ENDPOINTS:
+        raise InvalidReference(f"unknown endpoint {parsed.endpoint!r}; known: {', '.join(ENDPOINTS)}")
+    return parsed
+
+
+def _refuse(problems: list[Problem], *, strict: bool) -> None:
+    if strict or not all(problem.by_map for problem in problems):
+        if problems:
+            raise InvalidRequest.of(problems)
+        return
+    for problem in problems:
+        # The caller's line: above this function, _submit and image_to_video or submit.
+        warnings.warn(str(problem), CapabilityWarning, stacklevel=5)
+
+
+def _interrupted(creation: Creation) -> KlingError:
+    if not creation.undecided:
+        return ClientClosed("the client was closed; nothing was created")
+    return CreateInDoubt(
+        "the client was closed before an answer told whether the task was created; it may be billed. "
+        "attach(reference) finds it if it exists",
+        reference=creation.reference,
+    )
+
+
+def _told_in_log(creating: "asyncio.Task[Any]") -> None:
+    if not creating.cancelled() and (error := creating.exception()) is not None:
+        logger.warning("a create whose caller was cancelled ended with: %s", error)

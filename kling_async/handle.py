@@ -1,0 +1,269 @@
+"""The handle of one task: a future in the asyncio sense, and the way to its file."""
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Callable, Generator
+from os import PathLike
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from kling_async.protocol.errors import KlingError, TaskFailed
+from kling_async.protocol.models import Reference, Task, TaskStatus
+from kling_async.watcher import Following
+
+Callback = Callable[["TaskHandle"], object]
+
+
+class Client(Protocol):
+    """What a handle needs of its client."""
+
+    def start_following(self, reference: Reference) -> Following:
+        """Begins to follow an attached task, or joins who follows it already."""
+
+    async def save(self, handle: "TaskHandle", path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
+        """Saves the handle's video."""
+
+    def stream(self, handle: "TaskHandle", *, watermark: bool) -> AsyncIterator[bytes]:
+        """Streams the handle's video."""
+
+
+class TaskHandle:
+    """One task: await it for the finished `Task`, `save` it for the file.
+
+    A handle can be awaited any number of times by any number of waiters. It works in `asyncio.gather`, `wait_for`,
+    `as_completed` and `wait`, and by `wait()` in a `TaskGroup`. A waiter's timeout or cancellation ends that wait, not
+    the task. Keep `reference` to go on in another process: handles cannot be pickled.
+
+    Handles come from `KlingClient.image_to_video`, `submit` and `attach`.
+    """
+
+    __slots__ = ("_callbacks", "_client", "_following", "_future", "_news", "_reference")
+
+    def __init__(self, client: Client, reference: Reference, following: Following | None = None) -> None:
+        self._client = client
+        self._reference = reference
+        self._following: Following | None = None
+        self._future: asyncio.Future[Task] | None = None
+        self._news: asyncio.Future[None] | None = None
+        self._callbacks: list[tuple[Callback, contextvars.Context]] = []
+        if following is not None:
+            self._join(following)
+
+    # --------------------------------------------------------------------------------- what is known
+
+    @property
+    def reference(self) -> str:
+        """Text that names the task for ever, in any process: `image2video:<task id>`."""
+        return str(self._following.reference if self._following else self._reference)
+
+    @property
+    def task_id(self) -> str | None:
+        """The service's id; None as long as an attached handle has heard nothing."""
+        return self._last.task_id if self._last else None
+
+    @property
+    def external_task_id(self) -> str | None:
+        """The caller's own id, or the one made for the task; None as long as an attached handle has heard nothing."""
+        return self._last.external_task_id if self._last else None
+
+    @property
+    def status(self) -> TaskStatus | None:
+        """The status last heard; None as long as an attached handle has heard nothing."""
+        return self._last.status if self._last else None
+
+    @property
+    def _last(self) -> Task | None:
+        return self._following.snapshots[-1] if self._following and self._following.snapshots else None
+
+    def __repr__(self) -> str:
+        """Reference and status."""
+        state = "cancelled" if self.cancelled() else self.status.value if self.status else "attached"
+        return f"<TaskHandle {self.reference} {state}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuses: a handle lives on its client's loop."""
+        raise TypeError("a TaskHandle cannot be pickled; keep handle.reference and use client.attach(reference)")
+
+    # ----------------------------------------------------------------------------------- as a future
+
+    def __await__(self) -> Generator[Any, None, Task]:
+        """Waits for the end of the task."""
+        return self.wait().__await__()
+
+    async def wait(self) -> Task:
+        """Waits for the end of the task; the same as awaiting the handle, for a `TaskGroup`.
+
+        Returns:
+            The finished task.
+
+        Raises:
+            TaskFailed: the service could not make the video.
+            TaskTimeout: not finished by the deadline; unknown, not failed.
+            TaskNotFound: the service does not know the reference.
+            ClientClosed: the client was closed meanwhile.
+            asyncio.CancelledError: `cancel()` was called.
+            KlingError: another error of the service that waiting does not cure.
+        """
+        return await asyncio.shield(self._started())
+
+    def done(self) -> bool:
+        """Whether the end is known, or `cancel()` was called."""
+        return self._future is not None and self._future.done()
+
+    def result(self) -> Task:
+        """The finished task.
+
+        Raises:
+            asyncio.InvalidStateError: the end is not known yet.
+            KlingError: as `wait`.
+        """
+        return self._settled().result()
+
+    def exception(self) -> BaseException | None:
+        """The error that awaiting would raise, or None.
+
+        Raises:
+            asyncio.InvalidStateError: the end is not known yet.
+            asyncio.CancelledError: `cancel()` was called.
+        """
+        return self._settled().exception()
+
+    def cancelled(self) -> bool:
+        """Whether `cancel()` ended the handle."""
+        return self._future is not None and self._future.cancelled()
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Gives this handle's waiters `CancelledError` at once.
+
+        The service has no cancel: the task goes on there, and is billed. Its slot comes back when the service is done
+        with it. `attach(handle.reference)` waits for it again.
+
+        Returns:
+            False if the end was known already.
+        """
+        if self._future is None:
+            self._future = asyncio.get_running_loop().create_future()
+        if not self._future.cancel(msg):
+            return False
+        self._tell_end()
+        return True
+
+    def add_done_callback(self, fn: Callback, *, context: contextvars.Context | None = None) -> None:
+        """Calls `fn(handle)` soon after the end."""
+        context = context or contextvars.copy_context()
+        if self._started().done():
+            asyncio.get_running_loop().call_soon(fn, self, context=context)
+        else:
+            self._callbacks.append((fn, context))
+
+    def remove_done_callback(self, fn: Callback) -> int:
+        """Takes back all `add_done_callback(fn)`; tells how many."""
+        kept = [(callback, context) for callback, context in self._callbacks if callback != fn]
+        removed = len(self._callbacks) - len(kept)
+        self._callbacks = kept
+        return removed
+
+    # ------------------------------------------------------------------------------------- on the way
+
+    async def updates(self) -> AsyncIterator[Task]:
+        """One snapshot per status, from the first known to the last.
+
+        Raises:
+            KlingError: as `wait`, except that a failed task is told as its last snapshot, not raised.
+        """
+        future = self._started()
+        told = 0
+        while True:
+            while self._following is not None and told < len(self._following.snapshots):
+                told += 1
+                yield self._following.snapshots[told - 1]
+            if future.done():
+                break
+            if self._news is None:
+                self._news = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._news)
+        if future.cancelled() or not isinstance(future.exception(), TaskFailed):
+            future.result()
+
+    async def save(self, path: str | PathLike[str], *, watermark: bool = False, overwrite: bool = False) -> Path:
+        """Waits for the end, then streams the video to disk: the file is whole, or not there.
+
+        What a broken download leaves is `NAME.part`; saving again goes on from there, in any process.
+
+        Args:
+            path: a file, or a directory (an existing one, or text that ends in a separator): there the file is called
+                `<task_id>.mp4`, or `<task_id>-watermark.mp4`; further videos of the task get `-2`, `-3`.
+            watermark: the watermarked variant, if `watermark_info` asked for one.
+            overwrite: replaces an existing file, once the new one is whole.
+
+        Returns:
+            Where the (first) video is.
+
+        Raises:
+            TargetExists: there is a file, and `overwrite` is False; said before waiting.
+            TargetError: the place cannot be written to; said before waiting where that can be known.
+            SaveInProgress: another save writes to the same file.
+            DownloadError: the video could not be fetched whole.
+            KlingError: as `wait`.
+        """
+        return await self._client.save(self, path, watermark=watermark, overwrite=overwrite)
+
+    def stream(self, *, watermark: bool = False) -> AsyncIterator[bytes]:
+        """Waits for the end, then gives the video's bytes, for a `StreamingResponse`.
+
+        A connection that breaks is resumed where it stopped. No place among the downloads is taken.
+
+        Raises:
+            DownloadError: the video could not be fetched whole.
+            KlingError: as `wait`.
+        """
+        return self._client.stream(self, watermark=watermark)
+
+    # ----------------------------------------------------------------------------- told by the watcher
+
+    def told(self, task: Task) -> None:  # noqa: ARG002  (the following keeps it)
+        """The task has a new status."""
+        self._wake()
+
+    def ended(self, end: Task | KlingError) -> None:
+        """There is nothing more to come."""
+        if self._future is None or self._future.done():
+            return
+        if isinstance(end, Task):
+            self._future.set_result(end)
+        else:
+            self._future.set_exception(end)
+            self._future.exception()  # a failure that nobody awaits is in the log, not an unraisable error
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        loop = asyncio.get_running_loop()
+        callbacks, self._callbacks = self._callbacks, []
+        for fn, context in callbacks:
+            loop.call_soon(fn, self, context=context)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._news is not None:
+            if not self._news.done():
+                self._news.set_result(None)
+            self._news = None
+
+    def _started(self) -> "asyncio.Future[Task]":
+        """An attached handle is cold: whoever waits first starts it."""
+        if self._future is None:
+            self._join(self._client.start_following(self._reference))
+        return self._settled()
+
+    def _settled(self) -> "asyncio.Future[Task]":
+        if self._future is None:
+            raise asyncio.InvalidStateError("the task was attached and nobody has awaited it yet")
+        return self._future
+
+    def _join(self, following: Following) -> None:
+        self._future = asyncio.get_running_loop().create_future()
+        self._following = following
+        if following.end is not None:
+            self.ended(following.end)
+        else:
+            following.listeners.append(self)

@@ -1,0 +1,144 @@
+"""Pictures on their way out: looked at before anything is paid, streamed as base64 when they are sent."""
+
+import asyncio
+import errno
+import io
+import os
+from collections.abc import AsyncIterator, Mapping
+
+from kling_async.protocol import requests
+from kling_async.protocol.errors import InvalidRequest, Problem
+from kling_async.protocol.image import Image, ImageSource
+from kling_async.protocol.image_header import HEAD_BYTES, TAIL_BYTES, ImageFacts
+
+READ_BYTES = 16 * requests.PICTURE_PIECE
+"""Bytes read from a file at once: enough that a thread's hop is cheap, little enough for many uploads."""
+
+
+async def look_at(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
+    """Looks at all local pictures, off the loop; addresses are left to the service."""
+    local = {field: image for field, image in images.items() if image.source in {ImageSource.PATH, ImageSource.DATA}}
+    if not local:
+        return {}
+    return await asyncio.to_thread(lambda: {field: _facts(image) for field, image in local.items()})
+
+
+def _facts(image: Image) -> ImageFacts:
+    try:
+        head, tail, size = _ends(image)
+    except FileNotFoundError:
+        return ImageFacts(complaint=f"there is no file {_name(image)}", missing_file=True)
+    except (OSError, ValueError) as error:
+        return ImageFacts(complaint=f"{_name(image)} cannot be read: {_reason(error)}")
+    return ImageFacts.of(head, tail, size)
+
+
+def _ends(image: Image) -> tuple[bytes, bytes, int]:
+    if image.data is not None:
+        return image.data[:HEAD_BYTES], image.data[-TAIL_BYTES:], len(image.data)
+    with _opened(image) as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(HEAD_BYTES)
+        file.seek(max(0, size - TAIL_BYTES))
+        return head, file.read(TAIL_BYTES), size
+
+
+def _opened(image: Image) -> io.FileIO:
+    # Not blocking, so that a named pipe without a writer does not hold a thread for ever.
+    descriptor = os.open(image.path or "", os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = io.FileIO(descriptor, "rb")
+    if not os.path.isfile(descriptor):  # noqa: PTH113  (of the descriptor, not of a path that may change)
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return file
+
+
+def _name(image: Image) -> str:
+    return repr(image.path)[:200]
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+class PictureBody:
+    """A JSON body whose pictures are read, encoded and sent piece by piece.
+
+    Args:
+        segments: JSON text and the pictures whose base64 goes between.
+    """
+
+    def __init__(self, segments: tuple[bytes | Image, ...]) -> None:
+        self._segments = segments
+        self._files: dict[int, io.FileIO] = {}
+        self._sizes: dict[int, int] = {}
+        self.failure: InvalidRequest | None = None
+        """Why the body could not be sent to its end: a file that changed meanwhile."""
+
+    async def open(self) -> int:
+        """Opens the files and tells the length of the body in bytes.
+
+        Raises:
+            InvalidRequest: a file is gone.
+        """
+        try:
+            await asyncio.to_thread(self._open)
+        except OSError as error:
+            self.close()
+            raise InvalidRequest.of([Problem("image", f"cannot be read any more: {_reason(error)}")]) from None
+        texts = sum(len(segment) for segment in self._segments if isinstance(segment, bytes))
+        return texts + sum(requests.encoded_length(size) for size in self._sizes.values())
+
+    def close(self) -> None:
+        """Closes the files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body; never more of a picture in memory than `READ_BYTES` and one encoded piece."""
+        for index, segment in enumerate(self._segments):
+            if isinstance(segment, bytes):
+                yield segment
+            elif segment.data is not None:
+                for piece in _pieces(segment.data):
+                    yield requests.encode_piece(piece)
+            else:
+                async for block in self._blocks(index):
+                    for piece in _pieces(block):
+                        yield requests.encode_piece(piece)
+
+    def _open(self) -> None:
+        for index, segment in enumerate(self._segments):
+            if isinstance(segment, Image) and segment.data is not None:
+                self._sizes[index] = len(segment.data)
+            elif isinstance(segment, Image):
+                self._files[index] = file = _opened(segment)
+                self._sizes[index] = os.fstat(file.fileno()).st_size
+
+    async def _blocks(self, index: int) -> AsyncIterator[bytes]:
+        left = self._sizes[index]
+        while left:
+            block = await asyncio.to_thread(_read_exactly, self._files[index], min(READ_BYTES, left))
+            left -= len(block)
+            if not block:
+                self.failure = InvalidRequest.of([Problem("image", "the file became shorter while it was sent")])
+                raise self.failure
+            yield block
+
+
+def _read_exactly(file: io.FileIO, count: int) -> bytes:
+    """As many bytes as asked for, so that pieces stay multiples of 3; empty if the file ends before."""
+    blocks: list[bytes] = []
+    while count:
+        block = file.read(count)
+        if not block:
+            return b""
+        blocks.append(block)
+        count -= len(block)
+    return b"".join(blocks)
+
+
+def _pieces(data: bytes) -> list[memoryview]:
+    view = memoryview(data)
+    return [view[start : start + requests.PICTURE_PIECE] for start in range(0, len(view), requests.PICTURE_PIECE)]

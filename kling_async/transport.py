@@ -1,0 +1,216 @@
+"""The only place that uses the aiohttp client: bytes out, bytes in, foreign errors translated."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Final, Self, TypeVar
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from kling_async.pictures import PictureBody
+from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, RequestTimeout
+from kling_async.protocol.requests import HttpRequest
+from kling_async.protocol.responses import HttpResponse
+
+CONNECT_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 30.0
+UPLOAD_SECONDS: Final = 60.0
+"""Seconds for a create, besides what its body takes at `UPLOAD_BYTES_PER_SECOND`."""
+UPLOAD_BYTES_PER_SECOND: Final = 50_000.0
+STALL_SECONDS: Final = 30.0
+"""Seconds without a byte after which a download is taken to have stalled."""
+UPLOADS: Final = 8
+"""Bodies sent at once: more would share the same line and hold more memory."""
+ANSWER_BYTES: Final = 32 * 2**20
+"""The largest answer read: a page of 500 tasks takes about one megabyte."""
+
+_USER_AGENT: Final = "kling-async"
+
+_T = TypeVar("_T")
+
+
+@attrs.frozen
+class Fetched:
+    """An answer of a file host whose body is still to be read.
+
+    Attributes:
+        status: of HTTP.
+        headers: names in lower case.
+        chunks: the body as it comes.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
+class Transport:
+    """Sends requests on a session that it makes when first needed, or that the user lends.
+
+    Args:
+        base_url: of the service, without a trailing slash.
+        session: a borrowed session; it stays open.
+    """
+
+    def __init__(self, base_url: str, session: aiohttp.ClientSession | None = None) -> None:
+        self._base_url = base_url
+        self._session = session
+        self._owned = session is None
+        self._uploads = asyncio.Semaphore(UPLOADS)
+        self.closed = False
+
+    async def send(self, request: HttpRequest, authorization: str) -> HttpResponse:
+        """One call to the service; redirects are not followed, since the credentials would go along.
+
+        Raises:
+            ConnectionFailed: no answer; `sent` says whether the request may have arrived.
+            BadResponse: an answer that is no HTTP, or too large.
+            InvalidRequest: a picture became unreadable while it was sent.
+        """
+        headers = {"Authorization": authorization, "User-Agent": _USER_AGENT}
+        if not request.body:
+            return await self._exchange(request, headers, None, ANSWER_SECONDS)
+        body = PictureBody(request.body)
+        async with _Gate(self._uploads) as gate:
+            try:
+                length = await body.open()
+                headers |= {"Content-Type": "application/json", "Content-Length": str(length)}
+                seconds = UPLOAD_SECONDS + length / UPLOAD_BYTES_PER_SECOND
+                return await self._exchange(request, headers, gate.opened_after(body.chunks()), seconds)
+            except ConnectionFailed:
+                if body.failure is not None:  # the body never was complete, so nothing was created
+                    raise body.failure from None
+                raise
+            finally:
+                body.close()
+
+    @contextlib.asynccontextmanager
+    async def fetch(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Fetched]:
+        """Opens a file of another host; credentials never go there.
+
+        Raises:
+            ConnectionFailed: no answer, or the body broke off.
+            BadResponse: an answer that is no HTTP.
+        """
+        wanted = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **headers}
+        response = await _translated(self._get(url, wanted))
+        try:
+            yield Fetched(response.status, _lower(response.headers), self._chunks(response))
+        finally:
+            response.close()
+
+    async def close(self) -> None:
+        """Closes the session unless it was borrowed."""
+        self.closed = True
+        if self._session is not None and self._owned:
+            await self._session.close()
+        self._session = None
+
+    async def _exchange(
+        self,
+        request: HttpRequest,
+        headers: dict[str, str],
+        data: AsyncIterator[bytes] | None,
+        seconds: float,
+    ) -> HttpResponse:
+        # Already quoted; the host is the service's alone.
+        address = URL(self._base_url + request.path, encoded=True).with_query(request.params or None)
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+
+        async def exchange() -> HttpResponse:
+            async with self._opened().request(
+                request.method, address, headers=headers, data=data, timeout=timeout, allow_redirects=False
+            ) as response:
+                return HttpResponse(response.status, _lower(response.headers), await _read(response))
+
+        return await _translated(exchange())
+
+    async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)
+        # The address is signed as it is: no re-quoting.
+        return await self._opened().get(URL(url, encoded=True), headers=headers, timeout=limits)
+
+    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        while chunk := await _translated(response.content.readany()):
+            self._opened()  # a borrowed session goes on reading when the client is closed
+            yield chunk
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self.closed:
+            raise ClientClosed("the client is closed; a file that was being saved keeps what came, save again to go on")
+        if self._session is None:
+            # Without a limit of connections: slots, uploads, polls and downloads each have their own.
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+            )
+        return self._session
+
+
+class _Gate:
+    """A place among the uploads, given back once the body is out: the answer may take long."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._held = False
+
+    async def __aenter__(self) -> Self:
+        await self._places.acquire()
+        self._held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._release()
+
+    async def opened_after(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            yield chunk
+        self._release()
+
+    def _release(self) -> None:
+        if self._held:
+            self._held = False
+            self._places.release()
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > ANSWER_BYTES:
+            response.close()
+            raise BadResponse(f"the answer is larger than {ANSWER_BYTES} bytes")
+    return bytes(body)
+
+
+async def _translated(work: Awaitable[_T]) -> _T:
+    """Foreign errors become ours, without their frames: those hold the credentials as locals."""
+    try:
+        return await work
+    except KlingError:
+        raise
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        ours = _ours(error)
+    raise ours
+
+
+def _ours(error: Exception) -> ConnectionFailed | BadResponse:
+    kind = type(error).__name__
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return RequestTimeout("no connection in time; check the network and base_url", sent=False)
+        case aiohttp.ServerTimeoutError() | TimeoutError():
+            return RequestTimeout("no answer in time")
+        case aiohttp.ClientConnectorError():
+            return ConnectionFailed(f"no connection ({kind}); check the network and base_url", sent=False)
+        case aiohttp.ClientResponseError() | aiohttp.InvalidURL():
+            return BadResponse(f"the answer cannot be read ({kind})")
+        case aiohttp.ClientError() | OSError():
+            return ConnectionFailed(f"the connection broke off ({kind})")
+        case _:
+            return BadResponse(f"the answer or its address cannot be read ({kind})")
