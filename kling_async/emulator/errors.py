@@ -1,0 +1,55 @@
+"""The service's error codes, and the one exception by which the emulator refuses a call."""
+
+from typing import Final
+
+HTTP_STATUS: Final[dict[int, int]] = {
+    1000: 401,
+    1001: 401,
+    1002: 401,
+    1003: 401,
+    1004: 401,
+    1100: 429,
+    1101: 429,
+    1102: 429,
+    1103: 403,
+    1200: 400,
+    1201: 400,
+    1202: 404,
+    1203: 404,
+    1300: 400,
+    1301: 400,
+    1302: 429,
+    1303: 429,
+    1304: 429,
+    5000: 500,
+    5001: 503,
+    5002: 504,
+}
+"""HTTP status of each business code, from the official error table."""
+
+
+class Refusal(Exception):
+    """The service answers a call with an error body, and the call has had no effect.
+
+    Args:
+        code: A business code of the error table.
+        message: The text of the body's `message`.
+        anonymous: Whether the body lacks a `request_id`; seen on some refusals of the gateway, which come
+            before a request gets its id.
+    """
+
+    def __init__(self, code: int, message: str, *, anonymous: bool = False) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.anonymous = anonymous
+
+    @property
+    def http_status(self) -> int:
+        """The HTTP status that the error table pairs with the code."""
+        return HTTP_STATUS[self.code]
+
+
+def invalid(message: str) -> Refusal:
+    """Give the refusal of a bad value: code 1201, which also means "not found" and "already exists"."""
+    return Refusal(1201, message)

@@ -1,0 +1,97 @@
+"""Signed links to result files that expire, byte ranges, and what of a file went out: pure decisions."""
+
+import hashlib
+import hmac
+import math
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from .bodies import LinkMaker, Variant
+from .world import EmulatedTask
+
+RETENTION: Final = 30 * 86400.0
+"""Seconds for which the service keeps a result; then no link to it works any more (image2video documentation)."""
+
+_RANGE: Final = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.ASCII)
+
+
+class Links:
+    """Makes and checks links.
+
+    A link stays the same over many queries, and is good for at least half of `lifetime` when it is handed out:
+    a client that asks for the task anew gets a link that works.
+
+    Args:
+        base_url: Scheme, host and port.
+        key: Signing key.
+        lifetime: Seconds for which a link is good at most.
+    """
+
+    def __init__(self, base_url: str, key: bytes, lifetime: float) -> None:
+        self._base_url = base_url
+        self._key = key
+        self._lifetime = lifetime
+
+    def make(self, task: EmulatedTask, variant: Variant, now: float) -> str:
+        """Give the link to a result file of a task that has succeeded."""
+        half = self._lifetime / 2
+        windows = math.floor(max(now - task.finished_at, 0) / half) + 2
+        expires = math.ceil(task.finished_at + min(windows * half, RETENTION))
+        path = f"/files/{task.task_id}/{variant}/{task.video_id}.mp4"
+        return f"{self._base_url}{path}?expires={expires}&signature={self._sign(path, str(expires))}"
+
+    def maker(self, now: float) -> LinkMaker:
+        """Give `make` for one time."""
+        return lambda task, variant: self.make(task, variant, now)
+
+    def problem(self, path: str, query: Mapping[str, str], now: float) -> str:
+        """Tell what is wrong with a requested link, "" when nothing is."""
+        expires, signature = query.get("expires", ""), query.get("signature", "")
+        if not hmac.compare_digest(self._sign(path, expires).encode(), signature.encode(errors="replace")):
+            return "The request signature we calculated does not match the signature you provided."
+        return "Request has expired" if now >= int(expires) else ""
+
+    def _sign(self, path: str, expires: str) -> str:
+        message = f"{path}\n{expires}".encode(errors="replace")
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
+
+
+def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Give the first byte and the one after the last that a `Range` header asks for.
+
+    Args:
+        header: Its value, None when it is missing.
+        size: Bytes of the file, more than 0.
+
+    Returns:
+        None when the whole file is asked for, or when the header is not understood (several ranges, another unit),
+        which RFC 9110 says to ignore.
+
+    Raises:
+        ValueError: If the range is outside of the file.
+    """
+    match = _RANGE.fullmatch(header.strip()) if header else None
+    if match is None or match.group() == "bytes=-":
+        return None
+    first, last = match.groups()
+    if not first:
+        start, end = max(size - int(last), 0), size
+    else:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < int(first):
+            return None
+    if start >= size:
+        raise ValueError("the range is outside of the file")
+    return start, end
+
+
+def merged(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join pieces (first byte, byte after the last) that overlap or touch."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(pieces):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined

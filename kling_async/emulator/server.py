@@ -1,0 +1,174 @@
+"""The emulator as a whole: an account, served on a loopback port."""
+
+import hashlib
+import random
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+import attrs
+from aiohttp import web
+
+from .app import Api
+from .auth import Credentials
+from .callbacks import Postman
+from .delivery import FileServer, Studio
+from .ledger import Ledger
+from .links import RETENTION, Links
+from .world import World
+
+# A client that reads nothing must not hold up close().
+_SHUTDOWN_SECONDS = 0.1
+
+
+@attrs.frozen
+class _Running:
+    """What exists between start and close."""
+
+    runner: web.AppRunner
+    postman: Postman
+    worker: ThreadPoolExecutor
+    base_url: str
+
+
+class Emulator:
+    """The Kling API, image to video, on this machine: `async with Emulator() as emulator`.
+
+    It is as strict as the documentation. Two words in a `prompt` make it refuse: "refused" at create (1301),
+    "forbidden" later, so that the task fails. A failed task costs nothing, which the service does not promise.
+
+    The account outlives `close()`: after another `start()`, on the same port, its tasks and its ledger are still there.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on, 0 for a free one.
+        speed: How many times faster than the service tasks advance; 60 makes a clip in seconds. Times on the wire
+            are not scaled.
+        concurrency: Tasks that each model may have in flight at once, at least 1.
+        balance: Units on the account; 0 or less refuses all creates with 1102.
+        access_key: `iss` of accepted tokens.
+        secret_key: Signs accepted tokens. HS256 wants 32 bytes or more.
+        api_key: Accepted in place of a token.
+        seed: Makes ids and generation times repeat.
+        clock: Gives the time in seconds since the epoch, for all that the emulator does.
+        link_lifetime: Seconds for which a link to a result is good at most; more than 0.
+
+    Attributes:
+        access_key: As given.
+        secret_key: As given.
+        api_key: As given.
+        ledger: The account's books, live.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        speed: float = 60.0,
+        concurrency: int = 5,
+        balance: float = 10_000.0,
+        access_key: str = "emulator-access-key",
+        secret_key: str = "emulator-secret-key-0123456789abcdef",  # noqa: S107 - opens nothing but an emulator
+        api_key: str = "api-key-kling-emulator",
+        seed: int = 0,
+        clock: Callable[[], float] = time.time,
+        link_lifetime: float = RETENTION,
+    ) -> None:
+        if not link_lifetime > 0:
+            raise ValueError(f"link_lifetime must be more than 0, not {link_lifetime}")
+        self.access_key = access_key
+        self.secret_key = secret_key
+        self.api_key = api_key
+        self._host = host
+        self._port = port
+        self._clock = clock
+        self._link_lifetime = link_lifetime
+        self._request_ids = random.Random(f"requests {seed}")  # noqa: S311 - repeatable, nothing is secured by it
+        rng = random.Random(seed)  # noqa: S311 - the same
+        self._world = World(rng=rng, speed=speed, concurrency=concurrency, balance=balance)
+        self.ledger = Ledger(self._world, clock)
+        self._running: _Running | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and port of the API, for example "http://127.0.0.1:41234".
+
+        Raises:
+            RuntimeError: If the emulator is not running.
+        """
+        if self._running is None:
+            raise RuntimeError("the emulator is not running")
+        return self._running.base_url
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            OSError: If the address cannot be listened on, for example because the port is taken.
+            RuntimeError: If it is running already.
+        """
+        if self._running is not None:
+            raise RuntimeError("the emulator is running already")
+        listener = self._listen()  # first, because links hold the port
+        self._port = listener.getsockname()[1]
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        base_url = f"http://{host}:{self._port}"
+        # One worker: Python code in several threads at once would make the event loop wait longer for its turn.
+        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator")
+        links = Links(base_url, hashlib.sha256(b"links " + self.secret_key.encode()).digest(), self._link_lifetime)
+        postman = Postman(ledger=self.ledger, links=links, clock=self._clock)
+        app = self._application(links, postman, worker)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        self._running = _Running(runner, postman, worker, base_url)
+        try:
+            await runner.setup()
+            await web.SockSite(runner, listener).start()
+        except BaseException:
+            listener.close()
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop listening and drop connections and callbacks; closing twice is harmless."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.runner.cleanup()
+            await running.postman.close()
+            running.worker.shutdown(cancel_futures=True)
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            return socket.create_server((self._host, self._port), family=family)
+        except OSError as error:
+            message = f"the emulator cannot listen on {self._host}:{self._port}: {error.strerror}"
+            raise OSError(error.errno, message) from error
+
+    def _application(self, links: Links, postman: Postman, worker: ThreadPoolExecutor) -> web.Application:
+        files = FileServer(world=self._world, ledger=self.ledger, links=links, studio=Studio(worker), clock=self._clock)
+        api = Api(
+            world=self._world,
+            ledger=self.ledger,
+            credentials=Credentials(access_key=self.access_key, secret_key=self.secret_key, api_key=self.api_key),
+            links=links,
+            postman=postman,
+            worker=worker,
+            clock=self._clock,
+            rng=self._request_ids,
+        )
+        return api.application(files)

@@ -1,0 +1,236 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kling_async.emulator import bodies, rules
+from kling_async.emulator.errors import Refusal
+
+from .conftest import base64_png
+
+URL = "https://example.invalid/cat.png"
+V1 = {"model_name": "kling-v1", "image": URL}
+V3 = {"model_name": "kling-v3", "image": URL}
+PRO = {"model_name": "kling-v2-6", "mode": "pro", "image": URL}
+SHOTS = [{"index": 1, "prompt": "one", "duration": "2"}, {"index": 2, "prompt": "two", "duration": "3"}]
+BRUSH = {"mask": base64_png(640, 360), "trajectories": [{"x": 1, "y": 1}, {"x": 9, "y": 9}]}
+
+
+def refusal(body: dict[str, Any]) -> Refusal:
+    """Give the refusal that a request meets."""
+    with pytest.raises(Refusal) as caught:
+        rules.read_order(body)
+    return caught.value
+
+
+ACCEPTED: list[dict[str, Any]] = [
+    {"image": URL},
+    {"image": "http://example.invalid/a"},
+    {"image": base64_png()},
+    {"image": base64_png(), "no_such_member": {"at": "all"}, "model": "nonsense"},
+    {"image": URL, "prompt": None, "mode": None, "duration": None, "camera_control": None},
+    {"image": URL, "external_task_id": "", "callback_url": "", "image_tail": ""},
+    {"image": URL, "prompt": "x" * 2500, "negative_prompt": "y" * 2500},
+    {"image": URL, "cfg_scale": 0, "mode": "pro", "duration": "10"},
+    PRO | {"cfg_scale": 0.5, "sound": "on", "voice_list": [{"voice_id": "1"}, {"voice_id": "2"}]},
+    PRO | {"image_tail": URL},
+    PRO | {"model_name": "kling-v2-5-turbo", "image_tail": URL},
+    {"model_name": "kling-v1-6", "mode": "pro", "image_tail": URL},
+    {"model_name": "kling-v1-5", "mode": "pro", "image_tail": base64_png()},
+    {
+        "model_name": "kling-v1-5",
+        "mode": "pro",
+        "image": URL,
+        "camera_control": {"type": "simple", "config": {"pan": 1}},
+    },
+    V1 | {"camera_control": {"type": "down_back"}},
+    V1 | {"camera_control": {"type": "simple", "config": {"zoom": -10, "pan": 0, "tilt": 0.0, "roll": None}}},
+    V1 | {"image": base64_png(), "static_mask": base64_png(320, 180), "dynamic_masks": []},
+    V1 | {"image": base64_png(), "static_mask": BRUSH["mask"], "dynamic_masks": [BRUSH] * 6},
+    V1 | {"dynamic_masks": [BRUSH | {"trajectories": [{"x": 0, "y": 0}] * 77}]},
+    V3 | {"mode": "4k", "duration": "15", "sound": "on", "image_tail": URL},
+    V3 | {"duration": "3", "element_list": [{"element_id": 829836802793406551}]},
+    V3 | {"multi_shot": True, "shot_type": "intelligence"},
+    V3 | {"multi_shot": True, "shot_type": "customize", "multi_prompt": SHOTS, "image_tail": URL},
+    V3 | {"watermark_info": {"enabled": True}},
+]
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({}, "image can not be null"),
+    ({"input": {"image": URL}}, "image can not be null"),
+    ({"image": 5}, "image must be a string"),
+    ({"image": "data:image/png;base64," + base64_png()}, "File is not in a valid base64 format"),
+    ({"image": base64_png()[:-1]}, "File is not in a valid base64 format"),
+    ({"image": "cat.png"}, "File is not in a valid base64 format"),
+    ({"image": "R0lGODlhAQABAAAA"}, "only jpg, jpeg and png"),
+    ({"image": base64_png()[:24]}, "damaged"),
+    ({"image": URL, "model_name": "kling-v3-omni"}, "model is not supported"),
+    ({"image": URL, "model_name": 6}, "model_name must be a string"),
+    ({"image": URL, "mode": "ultra"}, "mode value 'ultra' is invalid"),
+    ({"image": URL, "mode": "4k"}, "mode 4k is not supported by kling-v1"),
+    ({"image": URL, "duration": 5}, "duration must be a string"),
+    ({"image": URL, "duration": "99"}, "duration value '99' is invalid"),
+    ({"image": URL, "duration": "7"}, "duration value '7' is invalid"),
+    (V3 | {"duration": "2"}, "duration value '2' is invalid"),
+    (V3 | {"duration": "16"}, "duration value '16' is invalid"),
+    ({"image": URL, "prompt": "x" * 2501}, "prompt can not exceed 2500"),
+    ({"image": URL, "negative_prompt": "x" * 2501}, "negative_prompt can not exceed 2500"),
+    ({"image": URL, "cfg_scale": 1.1}, "cfg_scale must be between 0 and 1"),
+    ({"image": URL, "cfg_scale": float("nan")}, "cfg_scale must be between 0 and 1"),
+    ({"image": URL, "cfg_scale": "0.5"}, "cfg_scale must be a number"),
+    ({"image": URL, "cfg_scale": True}, "cfg_scale must be a number"),
+    (PRO | {"cfg_scale": 0.7}, "(kling-v2-6/pro/5) is not supported with cfg_scale"),
+    (PRO | {"sound": True}, "sound must be a string"),
+    (PRO | {"sound": "loud"}, "sound value 'loud' is invalid"),
+    (PRO | {"mode": "std", "sound": "on"}, "(kling-v2-6/std/5) is not supported with sound"),
+    (PRO | {"image_tail": URL, "sound": "on"}, "is not supported with image_tail and sound on"),
+    (PRO | {"voice_list": [{"voice_id": "1"}]}, "voice_list needs sound"),
+    (PRO | {"sound": "on", "voice_list": [{"voice_id": "1"}] * 3}, "voice_list can not exceed 2 items"),
+    (PRO | {"sound": "on", "voice_list": ["1"]}, "each item of voice_list must be an object"),
+    (PRO | {"sound": "on", "voice_list": [{}]}, "voice_list: voice_id can not be null"),
+    (V3 | {"sound": "on", "voice_list": [{"voice_id": "1"}]}, "is not supported with voice_list"),
+    (
+        V3 | {"sound": "on", "voice_list": [{"voice_id": "1"}], "element_list": [{"element_id": 1}]},
+        "voice_list and element_list can not be used at the same time",
+    ),
+    (V3 | {"element_list": [{"element_id": 1}] * 4}, "element_list can not exceed 3 items"),
+    (V3 | {"element_list": [{"element_id": "1"}]}, "element_id must be an integer"),
+    (PRO | {"element_list": [{"element_id": 1}]}, "is not supported with element_list"),
+    (
+        PRO | {"model_name": "kling-v2-5-turbo", "mode": "std", "image_tail": URL},
+        "model/mode/duration(kling-v2-5-turbo/std/5) is not supported with image_tail",
+    ),
+    (V1 | {"duration": "10", "image_tail": URL}, "(kling-v1/std/10) is not supported with image_tail"),
+    ({"model_name": "kling-v2-6", "mode": "pro", "image_tail": URL}, "image can not be null"),
+    (V1 | {"image_tail": URL, "camera_control": {"type": "down_back"}}, "can not be used at the same time"),
+    (V1 | {"image_tail": URL, "static_mask": URL}, "can not be used at the same time"),
+    (V1 | {"static_mask": URL, "camera_control": {"type": "down_back"}}, "can not be used at the same time"),
+    (V1 | {"image": base64_png(), "static_mask": base64_png(360, 360)}, "aspect ratio of the mask"),
+    (V1 | {"static_mask": base64_png(320, 180), "dynamic_masks": [BRUSH]}, "resolution of static_mask and dynamic"),
+    (V1 | {"dynamic_masks": [BRUSH] * 7}, "dynamic_masks can not exceed 6 items"),
+    (V1 | {"dynamic_masks": [{"trajectories": BRUSH["trajectories"]}]}, "dynamic_masks: mask can not be null"),
+    (V1 | {"dynamic_masks": [{"mask": BRUSH["mask"]}]}, "dynamic_masks: trajectories can not be null"),
+    (V1 | {"dynamic_masks": [BRUSH | {"trajectories": [{"x": 1, "y": 1}]}]}, "trajectories must have 2 to 77 points"),
+    (V1 | {"dynamic_masks": [BRUSH | {"trajectories": [[1, 2], [3, 4]]}]}, "each item of trajectories must be"),
+    (V1 | {"dynamic_masks": [BRUSH | {"trajectories": [{"x": 1, "y": 1.5}] * 2}]}, "y must be an integer"),
+    (V1 | {"duration": "10", "dynamic_masks": [BRUSH]}, "is not supported with static_mask/dynamic_masks"),
+    (V1 | {"camera_control": "simple"}, "camera_control must be an object"),
+    (V1 | {"camera_control": {}}, "type can not be null"),
+    (V1 | {"camera_control": {"type": "spin"}}, "type value 'spin' is invalid"),
+    (V1 | {"camera_control": {"type": "simple"}}, "config can not be null"),
+    (V1 | {"camera_control": {"type": "simple", "config": {}}}, "exactly one value"),
+    (V1 | {"camera_control": {"type": "simple", "config": {"pan": 1, "tilt": 1}}}, "exactly one value"),
+    (V1 | {"camera_control": {"type": "simple", "config": {"pan": 10.5}}}, "pan must be between -10 and 10"),
+    (V1 | {"camera_control": {"type": "down_back", "config": {"pan": 1}}}, "config is only supported with type simple"),
+    (
+        {"model_name": "kling-v1-5", "mode": "pro", "image": URL, "camera_control": {"type": "down_back"}},
+        "camera_control of a type other than simple",
+    ),
+    (PRO | {"camera_control": {"type": "down_back"}}, "is not supported with camera_control"),
+    (V3 | {"multi_shot": True}, "shot_type can not be null"),
+    (V3 | {"multi_shot": "true"}, "multi_shot must be a boolean"),
+    (V3 | {"multi_shot": True, "shot_type": "wild"}, "shot_type value 'wild' is invalid"),
+    (V3 | {"multi_shot": True, "shot_type": "customize"}, "multi_prompt can not be null"),
+    (
+        V3 | {"multi_shot": True, "shot_type": "customize", "multi_prompt": SHOTS, "duration": "6"},
+        "durations of multi_prompt must sum to duration",
+    ),
+    (V3 | {"multi_prompt": SHOTS * 4}, "multi_prompt can not exceed 6 items"),
+    (V3 | {"multi_prompt": [SHOTS[0] | {"prompt": "x" * 513}]}, "prompt can not exceed 512"),
+    (V3 | {"multi_prompt": [SHOTS[0] | {"duration": "0"}]}, "duration value '0' is invalid"),
+    (V3 | {"multi_prompt": [SHOTS[0] | {"duration": 2}]}, "duration must be a string"),
+    (PRO | {"multi_shot": True, "shot_type": "intelligence"}, "is not supported with multi_shot"),
+    ({"image": URL, "watermark_info": True}, "watermark_info must be an object"),
+    ({"image": URL, "watermark_info": {"enabled": "yes"}}, "enabled must be a boolean"),
+    ({"image": URL, "callback_url": "ftp://example.invalid"}, "callback_url is invalid"),
+    ({"image": URL, "external_task_id": 7}, "external_task_id must be a string"),
+]
+
+
+@pytest.mark.parametrize("body", ACCEPTED)
+def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
+    """What the documentation allows, or leaves uncertain, becomes an order."""
+    assert rules.read_order(body).units > 0
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED)
+def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> None:
+    """What the documentation forbids is refused with 1201 and a message that names it."""
+    refused = refusal(body)
+
+    assert (refused.code, refused.http_status) == (1201, 400)
+    assert message in refused.message
+
+
+def test_a_missing_model_is_the_oldest() -> None:
+    """A request without `model_name`, or with the old name `model`, is one for kling-v1 in std for 5 s."""
+    made = rules.read_order({"image": URL, "model": "kling-v2-6"})
+
+    assert (made.model_name, made.mode, made.duration) == ("kling-v1", "std", 5)
+
+
+def test_refused_content_has_its_own_code() -> None:
+    """The word "refused" in the prompt makes the service refuse the content, with 1301."""
+    assert refusal({"image": URL, "prompt": "This is Refused!"}).code == 1301
+
+
+def test_image_data_is_not_kept() -> None:
+    """An order's parameters describe the images instead of holding them; URLs stay."""
+    body = V1 | {"image": base64_png(), "static_mask": base64_png(), "dynamic_masks": [BRUSH], "prompt": "x"}
+
+    parameters = rules.read_order(body).parameters
+
+    assert len(str(parameters)) < 500
+    assert parameters["image"].startswith("<png 640x360, ")
+    assert (body["prompt"], BRUSH["trajectories"]) == (
+        parameters["prompt"],
+        parameters["dynamic_masks"][0]["trajectories"],
+    )
+    assert rules.read_order({"image": URL}).parameters["image"] == URL
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"5", b'"x"', b"\xff\xfe", b"[" * 100_000])
+def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
+    """Anything but a JSON object is refused with 1200."""
+    with pytest.raises(Refusal) as caught:
+        rules.parse([raw])
+
+    assert caught.value.code == 1200
+
+
+@pytest.mark.parametrize(
+    ("parameters", "units"),
+    [
+        ({"model_name": "kling-v1"}, "1"),
+        ({"model_name": "kling-v1", "mode": "pro", "duration": "10"}, "7"),
+        ({"model_name": "kling-v1-6"}, "2"),
+        ({"model_name": "kling-v2-1", "mode": "pro"}, "3.5"),
+        ({"model_name": "kling-v2-1-master", "duration": "10"}, "20"),
+        ({"model_name": "kling-v2-5-turbo"}, "1.5"),
+        ({"model_name": "kling-v2-5-turbo", "mode": "pro", "duration": "10"}, "5"),
+        ({"model_name": "kling-v2-6", "mode": "pro"}, "2.5"),
+        ({"model_name": "kling-v2-6", "mode": "pro", "sound": "on"}, "5"),
+        ({"model_name": "kling-v2-6", "mode": "pro", "sound": "on", "voice_list": [{"voice_id": "1"}]}, "6"),
+        ({"model_name": "kling-v3", "duration": "3"}, "1.8"),
+        ({"model_name": "kling-v3", "mode": "pro", "sound": "on", "duration": "15"}, "18"),
+        ({"model_name": "kling-v3", "mode": "4k"}, "15"),
+    ],
+)
+def test_prices_follow_the_price_table(parameters: dict[str, Any], units: str) -> None:
+    """A clip costs its whole asked seconds times the price of one; the estimate before the check agrees."""
+    body = {"image": URL} | parameters
+
+    assert units == bodies.decimal_text(rules.read_order(body).units)
+    assert units == bodies.decimal_text(rules.estimate(body))
+
+
+ANYTHING: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 5, -1, [], {}, "", "std", "4k", "kling-v3", "5", "-5", "999", "\u0665", "on"]
+)
+
+
+@given(st.dictionaries(st.sampled_from(["model_name", "mode", "duration", "sound", "voice_list"]), ANYTHING))
+def test_an_estimate_of_nonsense_is_a_number(body: dict[str, Any]) -> None:
+    """The balance can be looked at before the parameters are, whatever they are."""
+    assert rules.estimate(body) >= 0
