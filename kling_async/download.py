@@ -154,6 +154,8 @@ class Downloads:
                 match transfer.judge(answer.status, answer.headers, sink.part, sink.size):
                     case Answer.WHOLE:
                         return
+                    case Answer.RESTART if sink.size == 0:
+                        raise _Passing("the file host gave a part that nobody asked for")
                     case Answer.RESTART:
                         await sink.restart()
                     case Answer.BUSY:

@@ -140,6 +140,8 @@ class Transport:
     def _opened(self) -> aiohttp.ClientSession:
         if self.closed:
             raise ClientClosed("the client is closed; a file that was being saved keeps what came, save again to go on")
+        if self._session is not None and self._session.closed:
+            raise ClientClosed("the session that was lent to the client is closed")
         if self._session is None:
             # Without a limit of connections: slots, uploads, polls and downloads each have their own.
             self._session = aiohttp.ClientSession(
@@ -194,7 +196,7 @@ async def _translated(work: Awaitable[_T]) -> _T:
         return await work
     except KlingError:
         raise
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
         ours = _ours(error)
     raise ours
 
@@ -210,7 +212,7 @@ def _ours(error: Exception) -> ConnectionFailed | BadResponse:
             return ConnectionFailed(f"no connection ({kind}); check the network and base_url", sent=False)
         case aiohttp.ClientResponseError() | aiohttp.InvalidURL():
             return BadResponse(f"the answer cannot be read ({kind})")
-        case aiohttp.ClientError() | OSError():
+        case aiohttp.ClientError() | OSError() | RuntimeError():  # the last where a session is closed meanwhile
             return ConnectionFailed(f"the connection broke off ({kind})")
         case _:
             return BadResponse(f"the answer or its address cannot be read ({kind})")

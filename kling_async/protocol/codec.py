@@ -6,6 +6,7 @@ paid video is never lost to a malformed price.
 """
 
 import functools
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -114,7 +115,7 @@ def task_from_wire(data: Any, endpoint: str) -> Task:
     if not isinstance(data, Mapping):
         raise BadResponse(f"expected a task, got {type(data).__name__}")
     task = _legacy_task(data, endpoint) if "task_id" in data else _new_task(data, endpoint)
-    if not task.task_id or not _is_text(task.task_id):
+    if not _is_text(task.task_id) or not task.task_id.strip() or task.task_id in {".", ".."}:
         raise BadResponse("the task has no usable id")
     return task
 
@@ -125,7 +126,7 @@ def _legacy_task(data: Mapping[str, Any], endpoint: str) -> Task:
         task_id=wire.task_id,
         status=_status(wire.task_status, wire.task_id),
         endpoint=endpoint,
-        status_msg=readable(wire.task_status_msg),
+        status_msg=said(wire.task_status_msg),
         external_task_id=_id_or_none(wire.task_info.external_task_id if wire.task_info else None),
         created_at=_moment(wire.created_at),
         updated_at=_moment(wire.updated_at),
@@ -143,7 +144,7 @@ def _new_task(data: Mapping[str, Any], endpoint: str) -> Task:
         task_id=wire.id,
         status=_status(wire.status, wire.id),
         endpoint=endpoint,
-        status_msg=readable(wire.message),
+        status_msg=said(wire.message),
         external_task_id=_id_or_none(wire.external_id),
         created_at=_moment(wire.create_time),
         updated_at=_moment(wire.update_time),
@@ -170,7 +171,7 @@ _STATUS_WORDS = {**{status.value: status for status in TaskStatus}, "succeeded":
 def _status(word: str, task_id: str) -> TaskStatus:
     if word not in _STATUS_WORDS:
         raise UnknownStatus(
-            f"the service answered with the undocumented status {readable(word)!r} for task {readable(task_id)}; "
+            f"the service answered with the undocumented status {said(word, 40)!r} for task {readable(task_id)}; "
             "a newer version of kling_async may know it"
         )
     return _STATUS_WORDS[word]
@@ -185,6 +186,18 @@ def readable(value: Any, limit: int = 400) -> str:
         return ""
     text = value[:limit].encode("utf-8", "replace").decode()
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+# Longer than any word, model name or UUID: a token, a key or a picture that the service echoes.
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.\-]{48,}")
+_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S+")
+
+
+def said(value: Any, limit: int = 400) -> str:
+    """A message of the service, as `readable`, without what may be a secret: long runs, queries of addresses."""
+    if not isinstance(value, str):
+        return ""
+    return readable(_QUERY.sub(r"\1?…", _LONG_RUN.sub("…", value)[: 10 * limit]), limit)
 
 
 def _is_text(value: Any) -> bool:
@@ -217,7 +230,8 @@ def _decimal(value: Any) -> Decimal | None:
         number = Decimal(str(value))
     except (InvalidOperation, ValueError):
         return None
-    return number if number.is_finite() else None
+    # Beyond this it is no amount, and would take for ever to print or overflow when added up.
+    return number if number.is_finite() and abs(number.adjusted()) <= 30 else None
 
 
 def _balance(value: Any) -> BalanceDeduction | None:

@@ -97,7 +97,7 @@ class Creation:
     _in_flight: bool = attrs.field(default=False, init=False)
     _first_sent_wall: float = attrs.field(default=0.0, init=False)
     _waits_for_slot: bool = attrs.field(default=False, init=False)
-    _looked: bool = attrs.field(default=False, init=False)
+    _missing: bool = attrs.field(default=False, init=False)
     _not_before: float = attrs.field(default=0.0, init=False)
     _send_again_at: float = attrs.field(default=0.0, init=False)
     _gives_up_at: float = attrs.field(default=float("inf"), init=False)
@@ -145,35 +145,43 @@ class Creation:
 
     def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float) -> None:
         """Tells how a look-up ended; the offset is what the service's clock shows more than this machine's."""
+        missing = isinstance(outcome, RequestRefused | TaskNotFound) and now >= self._send_again_at
         if isinstance(outcome, Task):
             self._found(outcome, clock_offset)
-        elif self.state is CreateState.CLAIMED and isinstance(outcome, RequestRefused | TaskNotFound):
+        elif self.state is CreateState.CLAIMED and missing:
             # Refused, and yet not there: then the refusal is what counts.
-            self._refuse(self.error or outcome)
+            self._refuse((self.error or outcome).about(self.reference))
         elif self.state is CreateState.CLAIMED:
             self._try_again(now, self.error or outcome)
         elif now >= self._gives_up_at:
             self._refuse(self._in_doubt())
+        elif missing:
+            self._missing = True
+            self._not_before = now
         else:
-            self._looked = True
-            self._not_before = min(self._pause(now), self._send_again_at)
+            pause = self._pause(now)
+            self._not_before = min(pause, self._send_again_at) if now < self._send_again_at else pause
 
     # ------------------------------------------------------------------------------------------ inside
 
     def _settled(self, now: float) -> bool:
-        """Whether enough was looked up to send again; never after the budget, since nobody would look again."""
-        return self.state is CreateState.DOUBTFUL and self._looked and self._send_again_at <= now < self._gives_up_at
+        """Whether the last look-up allows to send again; never after the budget, since nobody would look again."""
+        return self.state is CreateState.DOUBTFUL and self._missing and now < self._gives_up_at
 
     def _answered_first(self, now: float, error: KlingError) -> None:
         if isinstance(error, InvalidRequest):
             self._refuse(error)
         elif isinstance(error, ConcurrencyExceeded):
             self._waits_for_slot = True
+            self._gives_up_at = float("inf")  # the wait for a slot is no failing
+            self._delays = None
         elif isinstance(error, RateLimited) or (isinstance(error, ConnectionFailed) and not error.sent):
             self._try_again(now, error)
         elif _already_exists(error):
             self.error = error
             self.state = CreateState.CLAIMED
+            self._settle(now, error)
+            self._not_before = now
         elif _created_nothing(error):
             error.message = f"{error.message}; nothing was created"
             self._refuse(error)
@@ -208,7 +216,7 @@ class Creation:
         slow = isinstance(error, RequestTimeout) or error.http_status == 504 or error.code == 5002
         self._send_again_at = now + self.retry.settle * (TIMEOUT_FACTOR if slow else 1.0)
         self._delays = None
-        self._looked = False
+        self._missing = False
         self._not_before = self._pause(now)
 
     def _pause(self, now: float) -> float:

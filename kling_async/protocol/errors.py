@@ -355,7 +355,7 @@ CODES: dict[int, CodeRow] = {
 """The error table of the documentation; HTTP 429 alone stands for six of its rows, so the code decides."""
 
 
-_UNKNOWN = CodeRow(ApiError)
+_UNKNOWN = CodeRow(ApiError, in_doubt=True)
 _BY_STATUS: dict[int, CodeRow] = {
     401: CODES[1002],
     403: CODES[1103],
@@ -373,6 +373,6 @@ def row_for(http_status: int, code: int | None) -> CodeRow:
         return _BY_STATUS[http_status]
     if http_status >= 500:  # gateways answer without a code
         return CODES[5000]
-    if 400 <= http_status < 500:
+    if 300 <= http_status < 500:
         return CODES[1200]
-    return _UNKNOWN
+    return _UNKNOWN  # a code that is not documented, under a status that says nothing

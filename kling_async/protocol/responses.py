@@ -2,14 +2,14 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 import attrs
 
-from kling_async.protocol.codec import readable, task_from_wire
+from kling_async.protocol.codec import readable, said, task_from_wire
 from kling_async.protocol.errors import ApiError, BadResponse, KlingError, RequestRefused, TaskNotFound, row_for
 from kling_async.protocol.models import Task
 
@@ -72,9 +72,10 @@ def callback(body: bytes, endpoint: str) -> Task:
 def service_time(response: HttpResponse) -> float | None:
     """The `Date` header in seconds since 1970, whole seconds; None where there is none."""
     try:
-        return parsedate_to_datetime(response.headers.get("date", "")).timestamp()
+        moment = parsedate_to_datetime(response.headers.get("date", ""))
     except (ValueError, TypeError, OverflowError):
         return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  # "-0000" reads as no zone, and means UTC
 
 
 @contextlib.contextmanager
@@ -104,7 +105,7 @@ def _data(response: HttpResponse) -> Any:
         error.http_status = response.status
         raise
     code = envelope.get("code")
-    if isinstance(code, bool) or not isinstance(code, int):
+    if type(code) is not int or abs(code) > 10**9:
         code = None
     if response.status >= 400 or code != 0:
         _refuse(response, code, envelope)
@@ -115,29 +116,20 @@ def _refuse(response: HttpResponse, code: int | None, envelope: Mapping[str, Any
     if response.status < 400 and code is None:
         raise BadResponse("the answer has no code", http_status=response.status)
     row = row_for(response.status, code)
-    said = _without_secrets(readable(envelope.get("message")))
-    text = said or f"{_place(response)} answered HTTP {response.status} without a message of the service"
+    text = said(envelope.get("message")) or f"{_place(response)} answered HTTP {response.status} without a message of the service"
     raise _error(row.error, f"{text}: {row.hint}" if row.hint else text, response, code, envelope)
 
 
 def _error(
     kind: type[ApiError], message: str, response: HttpResponse, code: int | None, envelope: Mapping[str, Any]
 ) -> ApiError:
-    request_id = _without_secrets(readable(envelope.get("request_id"), limit=64)) or None
+    request_id = said(envelope.get("request_id"), limit=64) or None
     return kind(message, code=code, http_status=response.status, request_id=request_id)
 
 
 def _place(response: HttpResponse) -> str:
     kind = readable(response.headers.get("content-type", ""), limit=40)
     return f"something in between ({kind})" if "html" in kind else "the service"
-
-
-# Longer than any word, model name or UUID: a token, a key or a picture that the answer echoes.
-_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.\-]{48,}")
-
-
-def _without_secrets(text: str) -> str:
-    return _LONG_RUN.sub("…", text)
 
 
 def _json(body: bytes, what: str) -> Any:

@@ -1,6 +1,5 @@
 """When to ask next: growing delays, with the randomness injected."""
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,12 +9,16 @@ Uniform = Callable[[], float]
 """A source of random numbers in [0, 1)."""
 
 
+_MAXIMUM = 1e9  # thirty years; powers of it still fit a float
+
+
 def _seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float], None]:
     def validate(record: Any, attribute: "attrs.Attribute[float]", value: float) -> None:
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or value < minimum:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and minimum <= value <= _MAXIMUM):
             raise ValueError(
-                f"{type(record).__name__}.{attribute.name}: expected a number from {minimum:g} up, got {value!r}"
+                f"{type(record).__name__}.{attribute.name}: expected a number from {minimum:g} to {_MAXIMUM:g}, "
+                f"got {value!r}"
             )
 
     return validate
@@ -73,9 +76,4 @@ def growing(first: float, factor: float, maximum: float) -> Iterator[float]:
 
     delays = backoff.expo(base=factor, factor=first, max_value=maximum)
     next(delays)  # primes the generator: its first value is for the decorators
-    for delay in delays:
-        yield min(delay, maximum)
-        if delay >= maximum:
-            break
-    while True:
-        yield maximum
+    yield from delays

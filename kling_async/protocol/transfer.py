@@ -70,6 +70,8 @@ def range_headers(part: Part | None, offset: int) -> dict[str, str]:
     """Headers that ask for the rest of a file of which `offset` bytes are kept, provided it is still the same."""
     if part is None or offset == 0 or part.etag is None or part.etag.startswith("W/"):
         return {}  # without a strong ETag nobody could tell that two halves belong together
+    if not (part.etag.isascii() and part.etag.isprintable()):
+        return {}  # no header can carry it
     return {"Range": f"bytes={offset}-", "If-Range": part.etag}
 
 
@@ -123,6 +125,8 @@ def refuse_start(head: bytes) -> None:
 def is_whole(size: int, length: int | None, read: Callable[[int, int], bytes]) -> bool:
     """Whether a file is complete: by the length the host said, and by its boxes, which must fill it exactly.
 
+    Each of the three that make a video must be there: a file may end between two boxes by chance.
+
     Args:
         size: of the file in bytes.
         length: that the host said, where it did.
@@ -144,7 +148,7 @@ def is_whole(size: int, length: int | None, read: Callable[[int, int], bytes]) -
             return False
         kinds.add(head[4:8])
         offset += box
-    return offset == size and {b"ftyp", b"moov"} <= kinds
+    return offset == size and {b"ftyp", b"moov", b"mdat"} <= kinds
 
 
 def _number(text: str | None) -> int | None:

@@ -1,0 +1,84 @@
+"""The shell command `kling-async`."""
+
+import importlib
+import signal
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn, Protocol, cast
+
+from kling_async.cli.arguments import read
+from kling_async.cli.exits import Exit, UsageError
+from kling_async.cli.output import Output, failure
+
+__all__ = ["Exit", "main"]
+
+
+class _Command(Protocol):
+    """What a module in `arguments.MODULES` offers."""
+
+    def run(self, options: Namespace, output: Output) -> int:
+        """Does it; tells the exit code."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: the words after the program's name; else those of this process.
+
+    Returns:
+        The exit code, an `Exit`.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    # Told apart before the options are read, since a mistake in them is an answer to a program as well.
+    output = Output(json="--json" in words, quiet="--quiet" in words or "-q" in words)
+    try:
+        with _terminated_raises():
+            options = read(words)
+            # The commands need aiohttp and more; `--help` must not wait for them.
+            command = cast("_Command", importlib.import_module(f"kling_async.cli.{options.module}"))
+            return command.run(options, output)
+    except UsageError as error:
+        output.failed(str(error), failure(Exit.USAGE, "UsageError", error.message))
+        return Exit.USAGE
+    except _Terminated:
+        return _goodbye(output, Exit.TERMINATED)
+    except KeyboardInterrupt:
+        return _goodbye(output, Exit.INTERRUPTED)
+    except SystemExit as end:  # argparse, after --help and --version
+        return end.code if isinstance(end.code, int) else Exit.OK
+    finally:
+        output.close()
+
+
+def _goodbye(output: Output, code: Exit) -> Exit:
+    """Signals that come before there is an event loop, so before anything can have been sent."""
+    message = "interrupted: nothing was sent, nothing is billed"
+    output.failed(message, failure(code, "Interrupted", message))
+    return code
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+def _raise_terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+@contextmanager
+def _terminated_raises() -> Iterator[None]:
+    """SIGTERM unwinds as Ctrl-C does, so that it can be said what goes on and is billed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,174 @@
+"""`kling-async generate`: from an image to a file."""
+
+import asyncio
+import contextlib
+import signal
+import uuid
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from kling_async import ClientClosed, CreateInDoubt, KlingClient, Polling, TaskHandle
+from kling_async.cli import progress, report, running
+from kling_async.cli.errand import Errand, Stage
+from kling_async.cli.output import Output
+from kling_async.cli.parameters import parameters, stdin_bytes
+from kling_async.cli.progress import Progress
+from kling_async.cli.running import Stop, Stopped
+from kling_async.cli.saving import Stopwatch, place_for, saved, waited
+
+EMULATED_SECONDS: Final = 6.0
+"""Seconds that a video takes with `--emulator`: enough to see what happens, little enough to watch it."""
+
+SETTLES_AT_ONCE: Final = 0.3
+"""Seconds after which it is said that an interrupted create is being found out about."""
+
+
+def run(options: Namespace, output: Output) -> int:
+    """Does it; tells the exit code."""
+    request = parameters(options, stdin_bytes)
+    # The id is made here, not by the client, so that it is on the screen before the first byte goes out: after a
+    # power cut the task can still be looked up by it. Nobody else has it, so that "exists" can only mean ours.
+    if not request.get("external_task_id"):
+        request |= {"external_task_id": f"kling-async-{uuid.uuid4().hex}", "if_exists": "adopt"}
+    else:
+        request["if_exists"] = options.if_exists
+    errand = Errand(
+        target=options.output, overwrite=options.overwrite, base_url=options.base_url, emulated=options.emulator
+    )
+    return running.run(errand, output, lambda stop: _Generation(options, request, output, errand, stop).run())
+
+
+@attrs.frozen
+class _Generation:
+    """One video, from the options to the file.
+
+    Attributes:
+        options: as they were given.
+        request: the parameters of `KlingClient.image_to_video`.
+        output: where it is told.
+        errand: kept up to date.
+        stop: the wish to end.
+    """
+
+    options: Namespace
+    request: dict[str, Any]
+    output: Output
+    errand: Errand
+    stop: Stop
+
+    async def run(self) -> None:
+        """Makes it, saves it and tells."""
+        watch = Stopwatch()
+        await self.stop.or_result(_places(self.errand.target, self.options))
+        async with _client(self.options, self.request) as client:
+            with progress.shown(self.output, self._expected()) as display:
+                handle = await self._submitted(client, display)
+                task = await waited(handle, self.errand, display, self.stop)
+                path = await saved(handle, self.errand, display, self.stop)
+                watermark_path = await self._saved_watermark(handle, path, display) if self.options.watermark else None
+        done = report.Saved(
+            task=task,
+            path=path,
+            size=path.stat().st_size,
+            cost=report.cost_of(task, self.request),
+            seconds=watch.seconds,
+            emulated=self.options.emulator,
+            watermark_path=watermark_path,
+        )
+        self.output.result(done.text(), str(done.path), done.data())
+
+    def _expected(self) -> float:
+        if self.options.emulator:
+            return EMULATED_SECONDS
+        return progress.expected_seconds(self.request.get("mode"), _seconds(self.request))
+
+    async def _submitted(self, client: KlingClient, display: Progress) -> TaskHandle:
+        """Submits, and finds out what became of it if a signal comes meanwhile.
+
+        Raises:
+            KlingError: as `KlingClient.image_to_video`.
+            Stopped: by a signal; the errand says how far it came.
+        """
+        self.errand.reference = f"image2video:{self.request['external_task_id']}"
+        self.errand.stage = Stage.CREATING
+        display.status("submitting", self._about())
+        submit = client.image_to_video(**self.request, strict=self.options.strict)
+        try:
+            handle = await self.stop.or_result(submit, lambda: self._settle(client))
+        except ClientClosed:
+            self.errand.stage = Stage.UNSENT
+            raise Stopped(self.stop.number or signal.SIGINT) from None
+        except CreateInDoubt:
+            if self.stop.number is None:
+                raise
+            raise Stopped(self.stop.number) from None
+        self.errand.reference = handle.reference
+        self.errand.stage = Stage.ACCEPTED
+        if self.stop.number is not None:
+            raise Stopped(self.stop.number)
+        return handle
+
+    async def _settle(self, client: KlingClient) -> None:
+        """Closes the client: it finds out what it can about a create under way, and then tells."""
+        closing = asyncio.get_running_loop().create_task(client.close())
+        done, _ = await asyncio.wait({closing}, timeout=SETTLES_AT_ONCE)
+        if not done:
+            self.output.note("finding out whether the service has the task: 10 s at most; Ctrl-C again leaves at once")
+        await closing
+
+    async def _saved_watermark(self, handle: TaskHandle, path: Path, display: Progress) -> Path:
+        """Saves the watermarked video besides."""
+        self.errand.watermark = True
+        # In a directory both have names of their own.
+        if path == Path(self.errand.target):
+            self.errand.target = watermarked(self.errand.target)
+        return await saved(handle, self.errand, display, self.stop)
+
+    def _about(self) -> str:
+        """What is submitted, and at which price."""
+        words = [self.request["model_name"], self.request.get("mode"), f"{self.request['duration']} s"]
+        cost = report.cost_of(None, self.request)
+        price = f", about {report.number(cost.units)} units" if cost.units is not None else ""
+        return f"{' '.join(word for word in words if word)}{price}\n  {self.errand.reference}"
+
+
+def watermarked(target: str) -> str:
+    """Where the watermarked video goes, beside the other: `cat-watermark.mp4`."""
+    path = Path(target)
+    return str(path.with_name(f"{path.stem}-watermark{path.suffix}"))
+
+
+async def _places(target: str, options: Namespace) -> None:
+    """Looks at all places before anything is paid."""
+    place = await place_for(target, overwrite=options.overwrite)
+    if options.watermark and not place.is_directory:
+        await place_for(watermarked(target), overwrite=options.overwrite)
+
+
+def _seconds(request: dict[str, Any]) -> int:
+    return report.whole_seconds(request["duration"]) or 5
+
+
+@contextlib.asynccontextmanager
+async def _client(options: Namespace, request: dict[str, Any]) -> AsyncIterator[KlingClient]:
+    """A client of the service, or of an emulator that lives as long as the command."""
+    if not options.emulator:
+        async with KlingClient(base_url=options.base_url, polling=Polling(deadline=options.deadline)) as client:
+            yield client
+        return
+    from kling_async.emulator import Emulator  # noqa: PLC0415  (half of aiohttp.web; only with --emulator)
+    from kling_async.emulator.catalog import MODELS, mean_generation_seconds  # noqa: PLC0415
+
+    model, mode = request["model_name"], request.get("mode") or "std"
+    known = model in MODELS and mode in {"std", "pro", "4k"}
+    usual = mean_generation_seconds(model, mode, _seconds(request)) if known else 100.0
+    polling = Polling(first=0.2, factor=1.2, maximum=0.4, deadline=options.deadline)
+    async with (
+        Emulator(speed=usual / EMULATED_SECONDS) as emulator,
+        KlingClient(base_url=emulator.base_url, api_key=emulator.api_key, polling=polling) as client,
+    ):
+        yield client

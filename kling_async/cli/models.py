@@ -1,0 +1,139 @@
+"""`kling-async models`: what each model can do, and what it costs."""
+
+import difflib
+from argparse import Namespace
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from kling_async.cli import report
+from kling_async.cli.exits import Exit, UsageError
+from kling_async.cli.output import Output
+from kling_async.cli.table import columns_of_terminal, table
+from kling_async.protocol.capabilities import (
+    CAPABILITIES,
+    USD_PER_UNIT,
+    Capability,
+    Cell,
+    Feature,
+    known_models,
+    units,
+)
+
+HEADERS: Final = (
+    *("model", "mode", "seconds", "tail", "tail only", "masks", "camera", "sound", "voices", "cfg"),
+    *("elements", "shots", "size", "fps", "units/s", "$/s"),
+)
+
+LEGEND: Final = f"""\
+y: works, -: does not, ?: not known (and not refused); camera: "simple" is without presets
+units/s and $/s: silent / with sound / with voices; 1 unit is ${USD_PER_UNIT} at list price"""
+
+
+def run(options: Namespace, output: Output) -> int:
+    """Does it; tells the exit code."""
+    rows = [row for row in CAPABILITIES if options.model in {None, row.model_name}]
+    if not rows:
+        raise UsageError(_unknown(options.model))
+    text = table(HEADERS, [_cells(group) for group in grouped(rows)], columns_of_terminal())
+    names = dict.fromkeys(row.model_name for row in rows)
+    output.result(
+        f"{text}\n\n{LEGEND}",
+        "\n".join(names),
+        {"models": [data(row) for row in rows], "usd_per_unit": float(USD_PER_UNIT)},
+    )
+    return Exit.OK
+
+
+def grouped(rows: Sequence[Capability]) -> list[list[Capability]]:
+    """Neighbours that differ in their seconds alone, together."""
+    groups: list[list[Capability]] = []
+    for row in rows:
+        if groups and attrs.evolve(groups[-1][0], duration=row.duration) == row:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
+
+
+def seconds(durations: Sequence[int]) -> str:
+    """`5`, `5, 10` or `3-15`."""
+    first, last = durations[0], durations[-1]
+    if len(durations) > 2 and list(durations) == list(range(first, last + 1)):
+        return f"{first}-{last}"
+    return ", ".join(map(str, durations))
+
+
+def camera(row: Capability) -> str:
+    """Both kinds of camera control in one cell."""
+    if row.camera is Cell.YES and row.camera_presets is Cell.NO:
+        return "simple"
+    return (row.camera if row.camera is row.camera_presets else Cell.UNKNOWN).value
+
+
+def per_second(row: Capability) -> list[Decimal | None]:
+    """Units for a second: silent, with sound, with voices."""
+    kinds = ((False, False), (True, False), (True, True))
+    totals = [units(row.model_name, row.mode, row.duration, sound=sound, voice=voice) for sound, voice in kinds]
+    return [None if total is None else total / row.duration for total in totals]
+
+
+def data(row: Capability) -> dict[str, Any]:
+    """For programs: null is not known."""
+    silent, sound, voices = (_times(price, row.duration) for price in per_second(row))
+    known = {Cell.YES: True, Cell.NO: False, Cell.UNKNOWN: None}
+    return {
+        "model_name": row.model_name,
+        "mode": row.mode,
+        "duration": row.duration,
+        **{feature.value: known[row.cell(feature)] for feature in Feature},
+        "size": row.size,
+        "fps": row.fps,
+        "units": silent,
+        "units_with_sound": sound,
+        "units_with_voices": voices,
+    }
+
+
+def _cells(group: Sequence[Capability]) -> list[str]:
+    row = group[0]
+    prices = per_second(row)
+    return [
+        row.model_name,
+        row.mode or "any",
+        seconds([each.duration for each in group]),
+        row.tail.value,
+        row.tail_only.value,
+        row.brush.value,
+        camera(row),
+        row.sound.value,
+        row.voice_list.value,
+        row.cfg_scale.value,
+        row.element_list.value,
+        row.multi_shot.value,
+        row.size,
+        str(row.fps or "?"),
+        _prices(row, prices),
+        _prices(row, [None if price is None else price * USD_PER_UNIT for price in prices]),
+    ]
+
+
+def _prices(row: Capability, prices: Sequence[Decimal | None]) -> str:
+    """Only of what works."""
+    works = (True, row.sound is not Cell.NO, row.voice_list is not Cell.NO)
+    shown = [
+        report.number(price) if price is not None else "?" for price, can in zip(prices, works, strict=True) if can
+    ]
+    return " / ".join(shown)
+
+
+def _times(price: Decimal | None, duration: int) -> float | None:
+    return None if price is None else float(price * duration)
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, known_models(), n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"the map has no model {name!r}{hint}. It knows {', '.join(known_models())}"

@@ -1,0 +1,98 @@
+"""The one place that writes: results to stdout, all else to stderr, for people or for programs."""
+
+import json
+import os
+import sys
+from typing import Any, TextIO
+
+from kling_async.cli.exits import Exit
+
+
+def printable(text: str, encoding: str) -> str:
+    """What a terminal of this encoding can show.
+
+    Control characters are spelled out: the service's messages and the names of files are not ours, and some of them
+    would move the cursor.
+    """
+    shown = "".join(
+        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def failure(exit_code: Exit, error: str, message: str, **more: Any) -> dict[str, Any]:
+    """What a program reads of an error; always with the same keys first."""
+    known = {"code": None, "http_status": None, "request_id": None, "reference": None, "save_command": None}
+    return {"ok": False, "exit_code": int(exit_code), "error": error, "message": message} | known | more
+
+
+class Output:
+    """Where a command writes.
+
+    Args:
+        json: one JSON object on stdout and nothing else, for programs.
+        quiet: no progress, and of a result only what a script wants.
+    """
+
+    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+        self.json = json
+        self.quiet = quiet
+        self.closed = False
+        """Whether nobody reads stdout any more."""
+
+    def result(self, text: str, short: str, data: dict[str, Any]) -> None:
+        """Tells what was asked for: `text` to people, `short` where it is to be quiet, `data` to programs."""
+        if self.json:
+            self._out(json.dumps({"ok": True, "exit_code": 0} | data))
+        else:
+            self._out(short if self.quiet else text)
+
+    def failed(self, text: str, data: dict[str, Any]) -> None:
+        """Tells that it did not work; programs read that on stdout too."""
+        if self.json:
+            self._out(json.dumps(data))
+        else:
+            _write(sys.stderr, text)
+
+    def note(self, text: str) -> None:
+        """Tells people something on the way; not part of the result."""
+        if not self.json:
+            _write(sys.stderr, text)
+
+    def traceback(self, text: str) -> None:
+        """Shows where a bug is."""
+        _write(sys.stderr, text)
+
+    def close(self) -> None:
+        """Writes what is still held back (argparse's help): at the interpreter's end a broken pipe is an ugly error."""
+        for stream in (sys.stdout, sys.stderr):
+            _write(stream, None)
+
+    def _out(self, text: str) -> None:
+        if not _write(sys.stdout, text):
+            self.closed = True
+
+
+def _write(stream: TextIO | None, text: str | None) -> bool:
+    """Writes a line at once; False if nobody reads it any more."""
+    if stream is None:  # a process without a console
+        return False
+    try:
+        if text is not None:
+            stream.write(printable(text, stream.encoding or "ascii") + "\n")
+        stream.flush()
+    except (OSError, ValueError):  # a closed pipe, a full disk, a closed stream: no reason to drop what was paid for
+        _silence(stream)
+        return False
+    return True
+
+
+def _silence(stream: TextIO) -> None:
+    """Leads the stream into nothing, else what it holds fails again at the interpreter's end."""
+    try:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, stream.fileno())
+        os.close(nothing)
+    except (OSError, ValueError):  # it has no descriptor
+        return

@@ -1,0 +1,309 @@
+"""What is said at the end: results, costs, errors and how to go on. Values in, text and JSON out."""
+
+import signal
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from kling_async.cli.errand import Errand, Stage
+from kling_async.cli.exits import Exit
+from kling_async.cli.output import failure
+from kling_async.protocol import capabilities
+from kling_async.protocol.errors import (
+    ApiError,
+    ConfigurationError,
+    ConnectionFailed,
+    CreateInDoubt,
+    DownloadError,
+    InvalidReference,
+    InvalidRequest,
+    KlingError,
+    TargetError,
+    TargetExists,
+    TaskFailed,
+    TaskNotFound,
+    TaskTimeout,
+)
+from kling_async.protocol.models import Task
+
+# The library speaks to programmers; these are its words for who sits at a shell.
+_IN_SHELL_WORDS: Final = {
+    "overwrite=True": "--overwrite",
+    "attach(reference)": "`kling-async save`",
+    "if_exists='adopt'": "--if-exists adopt",
+    " (Polling.deadline)": " (--deadline)",
+    "watermark_info={'enabled': True}": "--watermark",
+    ", or pass api_key=...": "",
+    "(base_url or KLING_BASE_URL)": "(--base-url or KLING_BASE_URL)",
+    "sound=True": "--sound",
+    "multi_shot=True": "--multi-shot",
+    "; give the bytes, a path, or Image.from_base64(text)": "; give a path",
+    "; give the bytes or Image.from_base64(text)": "; give a path",
+}
+
+
+@attrs.frozen
+class Ending:
+    """How a command ended, if not well.
+
+    Attributes:
+        code: for the shell.
+        text: for people.
+        data: for programs.
+    """
+
+    code: Exit
+    text: str
+    data: dict[str, Any]
+
+
+# ---------------------------------------------------------------------------------------------------- errors
+
+
+def exit_for(error: KlingError, stage: Stage) -> Exit:
+    """The exit code of an error, which depends on how far the command was: a refusal counts only before acceptance."""
+    begun = stage in {Stage.ACCEPTED, Stage.MADE}
+    match error:
+        case InvalidRequest() | InvalidReference() | ConfigurationError():
+            return Exit.USAGE
+        case TargetError() if not begun:
+            return Exit.USAGE
+        case DownloadError():
+            return Exit.UNSAVED
+        case TaskFailed():
+            return Exit.FAILED
+        case TaskTimeout() | CreateInDoubt() | ConnectionFailed():
+            return Exit.UNKNOWN
+        case _ if begun:
+            return Exit.UNSAVED if stage is Stage.MADE else Exit.UNKNOWN
+        case ApiError() | TaskNotFound():
+            return Exit.REFUSED
+        case _:
+            return Exit.ERROR
+
+
+def of_error(error: KlingError, errand: Errand) -> Ending:
+    """Says what went wrong, and how to get at what was paid for."""
+    code = exit_for(error, errand.stage)
+    message = in_shell_words(error.message)
+    if isinstance(error, InvalidRequest) and all(problem.by_map for problem in error.problems):
+        message += "\n--no-strict sends it all the same"
+    if error.reference is not None and not errand.emulated:
+        errand = attrs.evolve(errand, reference=error.reference)
+    # A reference made here says nothing about a task that surely does not exist.
+    may_exist = errand.stage is not Stage.UNSENT and (error.reference is not None or code is Exit.UNKNOWN)
+    command = None
+    if may_exist and not isinstance(error, TaskFailed) and code is not Exit.USAGE:
+        command = errand.save_command(overwrite=isinstance(error, TargetExists))
+    ids = {"code": error.code, "HTTP": error.http_status, "request_id": error.request_id}
+    lines = [f"error: {type(error).__name__}: {message}"]
+    lines += _optional(", ".join(f"{name} {value}" for name, value in ids.items() if value is not None))
+    lines += _optional(errand.reference if may_exist else None, "reference: ")
+    lines += _optional(command, _before_command(error))
+    data = failure(
+        code,
+        type(error).__name__,
+        message,
+        code=error.code,
+        http_status=error.http_status,
+        request_id=error.request_id,
+        reference=errand.reference if may_exist else None,
+        save_command=command,
+    )
+    if isinstance(error, InvalidRequest):
+        data["problems"] = [{"field": problem.field, "message": problem.message} for problem in error.problems]
+    return Ending(code, "\n".join(lines), data)
+
+
+def of_stop(number: signal.Signals, errand: Errand) -> Ending:
+    """Says what goes on without the command, and is billed."""
+    code = Exit.TERMINATED if number is signal.SIGTERM else Exit.INTERRUPTED
+    command = errand.save_command()
+    reference = None if errand.stage is Stage.UNSENT else errand.reference
+    message, before = _STOPPED[errand.stage]
+    if errand.emulated:
+        message = "the emulator ended, and its task with it; nothing was billed"
+    lines = [f"interrupted: {message}", *_optional(reference, "reference: ")]
+    if errand.stage is not Stage.UNSENT:
+        lines += _optional(command, before)
+    data = failure(code, "Interrupted", message, reference=reference, save_command=command if reference else None)
+    return Ending(code, "\n".join(lines), data)
+
+
+def of_bug(error: BaseException, errand: Errand) -> Ending:
+    """Says how to go on in spite of a bug; its traceback is shown as well."""
+    command = None if errand.stage is Stage.UNSENT else errand.save_command()
+    message = f"this is a bug in kling-async: {type(error).__name__}: {error}"
+    text = "\n".join([f"error: {message}", *_optional(command, "the video, if there is one: ")])
+    reference = errand.reference if command else None
+    return Ending(
+        Exit.ERROR, text, failure(Exit.ERROR, type(error).__name__, message, reference=reference, save_command=command)
+    )
+
+
+def in_shell_words(message: str) -> str:
+    """A message of the library with options in place of arguments."""
+    for theirs, ours in _IN_SHELL_WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
+_STOPPED: Final = {
+    Stage.UNSENT: ("nothing was sent, nothing is billed", ""),
+    Stage.CREATING: (
+        "it is not known whether the service has the task already; it may be billed",
+        "look for it, and save it if it exists: ",
+    ),
+    Stage.ATTACHED: ("a task is not touched by that", "save it later: "),
+    Stage.ACCEPTED: ("the task goes on at the service, and is billed", "save it later: "),
+    Stage.MADE: ("the video is made, but not saved", "save it: "),
+}
+
+
+def _before_command(error: KlingError) -> str:
+    match error:
+        case CreateInDoubt() | ConnectionFailed():
+            return "look for it, and save it if it exists: "
+        case DownloadError():
+            return "save it: "
+        case ApiError():
+            return "the task that has the reference: "
+        case _:
+            return "go on: "
+
+
+def _optional(value: str | None, before: str = "") -> list[str]:
+    return [f"  {before}{value}"] if value else []
+
+
+# --------------------------------------------------------------------------------------------------- results
+
+
+@attrs.frozen
+class Cost:
+    """What a clip costs.
+
+    Attributes:
+        units: video units; None where nobody knows.
+        told: whether the service told it; else the price table did.
+    """
+
+    units: Decimal | None
+    told: bool = False
+
+    @property
+    def usd(self) -> Decimal | None:
+        """Dollars at list price."""
+        return None if self.units is None else self.units * capabilities.USD_PER_UNIT
+
+    def text(self, *, emulated: bool) -> str:
+        """In words."""
+        if self.units is None or self.usd is None:
+            return "not known: the service did not tell, and the price table has no such clip"
+        amount = f"{number(self.units)} units, {dollars(self.usd)}"
+        if emulated:
+            return f"would have cost {amount}; nothing was paid"
+        return f"{amount} at list price" if self.told else f"about {amount} (price table)"
+
+
+def cost_of(task: Task | None, request: dict[str, Any] | None = None) -> Cost:
+    """What a task cost as the service told, else what its request costs by the price table."""
+    if task is not None and task.final_unit_deduction is not None:
+        return Cost(task.final_unit_deduction, told=True)
+    seconds = whole_seconds(request.get("duration", "5")) if request else None
+    if request is None or seconds is None:
+        return Cost(None)
+    return Cost(
+        capabilities.units(
+            request.get("model_name", "kling-v2-6"),
+            request.get("mode"),
+            seconds,
+            sound=bool(request.get("sound")),
+            voice=bool(request.get("voice_list")),
+        )
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Saved:
+    """A video on disk.
+
+    Attributes:
+        task: finished.
+        path: where the video is.
+        size: of the file, in bytes.
+        cost: of the task.
+        seconds: from the command's start to the file.
+        emulated: whether an emulator made it.
+        watermark_path: where the watermarked video is, if there is one besides.
+    """
+
+    task: Task
+    path: Path
+    size: int
+    cost: Cost
+    seconds: float
+    emulated: bool = False
+    watermark_path: Path | None = None
+
+    def text(self) -> str:
+        """For people."""
+        length = self.task.videos[0].duration if self.task.videos else None
+        about = [file_size(self.size), *([f"{number(length)} s of video"] if length is not None else [])]
+        rows = [
+            ("saved", f"{self.path} ({', '.join(about)})"),
+            *([("watermark", str(self.watermark_path))] if self.watermark_path else []),
+            ("took", f"{self.seconds:.1f} s"),
+            ("cost", self.cost.text(emulated=self.emulated)),
+            ("reference", self.task.reference),
+        ]
+        return "\n".join(f"{name:<9}  {value}" for name, value in rows)
+
+    def data(self) -> dict[str, Any]:
+        """For programs."""
+        length = self.task.videos[0].duration if self.task.videos else None
+        return {
+            "reference": self.task.reference,
+            "task_id": self.task.task_id,
+            "external_task_id": self.task.external_task_id,
+            "status": self.task.status.value,
+            "path": str(self.path),
+            "watermark_path": str(self.watermark_path) if self.watermark_path else None,
+            "size": self.size,
+            "duration": _float(length),
+            "units": _float(self.cost.units),
+            "usd": _float(self.cost.usd),
+            "cost_told": self.cost.told,
+            "emulated": self.emulated,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def whole_seconds(value: Any) -> int | None:
+    """A duration as a number, if it is one."""
+    text = str(value).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else None
+
+
+def number(value: Decimal) -> str:
+    """Without zeros at the end: `1.50` is `1.5`."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def dollars(value: Decimal) -> str:
+    """Cents, or what is less where it matters."""
+    return f"${value:.2f}" if value >= Decimal("0.1") or value == 0 else f"${number(value)}"
+
+
+def file_size(size: int) -> str:
+    """In units that people read."""
+    if size < 1000:
+        return f"{size} bytes"
+    return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)

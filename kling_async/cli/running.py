@@ -1,0 +1,181 @@
+"""Runs a command on an event loop: signals, warnings and errors become words and an exit code."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+import traceback
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from types import FrameType
+from typing import Any, TypeVar
+
+from kling_async.cli import report
+from kling_async.cli.errand import Errand
+from kling_async.cli.exits import Exit, UsageError
+from kling_async.cli.output import Output
+from kling_async.cli.report import Ending
+from kling_async.protocol.errors import CapabilityWarning, KlingError
+
+_T = TypeVar("_T")
+
+
+class Stopped(Exception):
+    """A signal asked the command to end; what was under way has ended.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
+class Stop:
+    """The wish to end. The second one does not wait for anything to be found out."""
+
+    def __init__(self) -> None:
+        self._number: signal.Signals | None = None
+        self._asked = asyncio.Event()
+        self._main = asyncio.current_task()
+
+    @property
+    def number(self) -> signal.Signals | None:
+        """The signal, once there was one."""
+        return self._number
+
+    def ask(self, number: signal.Signals) -> None:
+        """A signal came."""
+        if self._number is None:
+            self._number = number
+            self._asked.set()
+        elif self._main is not None:
+            self._main.cancel()
+
+    async def asked(self) -> signal.Signals:
+        """Waits for a signal."""
+        await self._asked.wait()
+        if self._number is None:
+            raise AssertionError("set together with the number")
+        return self._number
+
+    async def or_result(self, work: Coroutine[Any, Any, _T], end: Callable[[], Awaitable[None]] | None = None) -> _T:
+        """The result of the work, unless a signal comes first.
+
+        Args:
+            work: to be done.
+            end: brings the work to its end after a signal; its result still counts, for the words at the end.
+                Without it the work is cancelled.
+
+        Raises:
+            Stopped: a signal came, and the work has ended without a result or an error.
+        """
+        loop = asyncio.get_running_loop()
+        working, asked = loop.create_task(work), loop.create_task(self.asked())
+        try:
+            await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done() and end is not None:
+                await end()
+                return await working
+            if not working.done():
+                raise Stopped(asked.result())
+            return working.result()
+        finally:
+            asked.cancel()
+            working.cancel()
+            await asyncio.gather(asked, working, return_exceptions=True)
+
+
+def run(errand: Errand, output: Output, work: Callable[[Stop], Coroutine[Any, Any, None]]) -> int:
+    """Runs a command to its end, whatever that is.
+
+    Args:
+        errand: what is known of its task; the command keeps it up to date.
+        output: where the end is told.
+        work: the command; tells its own result.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        with _told(output):
+            asyncio.run(_with_signals(work))
+    except Stopped as stopped:
+        return _tell(output, report.of_stop(stopped.number, errand))
+    except asyncio.CancelledError:  # the second signal; the first may have left something unknown
+        return _tell(output, report.of_stop(signal.SIGINT, errand))
+    except KeyboardInterrupt as interrupt:
+        number = signal.SIGINT if type(interrupt) is KeyboardInterrupt else signal.SIGTERM
+        return _tell(output, report.of_stop(number, errand))
+    except KlingError as error:
+        return _tell(output, report.of_error(error, errand))
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001  (a bug must not hide what was paid for)
+        output.traceback(traceback.format_exc())
+        return _tell(output, report.of_bug(error, errand))
+    return Exit.OK
+
+
+def _tell(output: Output, ending: Ending) -> Exit:
+    output.failed(ending.text, ending.data)
+    return ending.code
+
+
+async def _with_signals(work: Callable[[Stop], Coroutine[Any, Any, None]]) -> None:
+    stop = Stop()
+    with _caught(stop):
+        await work(stop)
+
+
+@contextlib.contextmanager
+def _caught(stop: Stop) -> Iterator[None]:
+    """Leads SIGINT and SIGTERM to `stop`, by `signal.signal`, as Windows knows no other way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop.ask, signal.Signals(number))
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _told(output: Output) -> Iterator[None]:
+    """Shows the library's warnings as lines, without the places in its code."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        output.note(f"warning: {report.in_shell_words(str(message))}")
+
+    handler = _Lines(output)
+    logger = logging.getLogger("kling_async")
+    logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", CapabilityWarning)
+            warnings.showwarning = show
+            yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Lines(logging.Handler):
+    """The library's log, from warnings up."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(logging.WARNING)
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # What is unfinished when a command is interrupted is told at its end, with the way to go on.
+        if not record.getMessage().startswith(("closed with", "cancelled while creating")):
+            self._output.note(f"warning: {report.in_shell_words(record.getMessage())}")

@@ -1,0 +1,64 @@
+"""Waits for a task and saves its video: what `generate` and `save` have in common."""
+
+import time
+from pathlib import Path
+
+from kling_async import Task, TaskHandle
+from kling_async.cli.errand import Errand, Stage
+from kling_async.cli.progress import Progress
+from kling_async.cli.running import Stop
+from kling_async.files import Place, check_place
+from kling_async.threads import in_thread
+
+
+async def place_for(target: str, *, overwrite: bool) -> Place:
+    """Looks at the place to save to before anything is paid or waited for.
+
+    Raises:
+        TargetError: it cannot be used.
+    """
+    return await in_thread(check_place, target, overwrite)
+
+
+async def waited(handle: TaskHandle, errand: Errand, progress: Progress, stop: Stop) -> Task:
+    """Waits for the end of a task, and tells each status.
+
+    Raises:
+        KlingError: as `TaskHandle.wait`.
+        Stopped: by a signal.
+    """
+
+    async def follow() -> Task:
+        async for task in handle.updates():
+            errand.reference = task.reference
+            errand.stage = Stage.ACCEPTED
+            progress.status(task.status.value)
+        return await handle.wait()
+
+    task = await stop.or_result(follow())
+    errand.stage = Stage.MADE
+    return task
+
+
+async def saved(handle: TaskHandle, errand: Errand, progress: Progress, stop: Stop) -> Path:
+    """Saves the video that the errand asks for.
+
+    Raises:
+        KlingError: as `TaskHandle.save`.
+        Stopped: by a signal; what came is kept.
+    """
+    progress.status("saving")
+    save = handle.save(errand.target, watermark=errand.watermark, overwrite=errand.overwrite)
+    return await stop.or_result(save)
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How many."""
+        return time.monotonic() - self._began

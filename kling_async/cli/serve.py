@@ -1,0 +1,59 @@
+"""`kling-async emulator`: the service on this machine, until Ctrl-C."""
+
+import shlex
+from argparse import Namespace
+
+from kling_async.cli import running
+from kling_async.cli.errand import Errand
+from kling_async.cli.exits import UsageError
+from kling_async.cli.output import Output
+from kling_async.cli.running import Stop
+from kling_async.emulator import Emulator
+
+
+def run(options: Namespace, output: Output) -> int:
+    """Serves; Ctrl-C is its usual end, and no error."""
+    return running.run(Errand(target=""), output, lambda stop: _serve(options, output, stop))
+
+
+async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
+    emulator = Emulator(
+        host=options.host,
+        port=options.port,
+        speed=options.speed,
+        concurrency=options.concurrency,
+        balance=options.balance,
+        seed=options.seed,
+    )
+    try:
+        await emulator.start()
+    except OSError as error:
+        raise UsageError(str(error)) from None
+    try:
+        variables = environment(emulator)
+        output.result(text(emulator.base_url, options.speed, variables), emulator.base_url, variables)
+        await stop.asked()
+    finally:
+        ledger = emulator.ledger
+        output.note(f"\n{ledger.created} tasks created, {ledger.delivered} saved, {ledger.charged:g} units charged")
+        await emulator.close()
+
+
+def environment(emulator: Emulator) -> dict[str, str]:
+    """What a client's environment needs to use it."""
+    return {
+        "KLING_BASE_URL": emulator.base_url,
+        "KLING_API_KEY": emulator.api_key,
+        "KLING_ACCESS_KEY": emulator.access_key,
+        "KLING_SECRET_KEY": emulator.secret_key,
+    }
+
+
+def text(base_url: str, speed: float, variables: dict[str, str]) -> str:
+    """For people, who paste it, and for programs that read the address from the first line."""
+    exports = "\n".join(f"  export {name}={shlex.quote(value)}" for name, value in variables.items())
+    return (
+        f"emulator of the Kling API: {base_url}\n"
+        f"{speed:g} times as fast as the service; Ctrl-C ends it. For another shell (an API key, or a key pair):\n\n"
+        f"{exports}\n"
+    )

@@ -1,0 +1,101 @@
+"""Checks of single values, whatever was given for them. Messages never carry a picture or a long input."""
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, TypeVar
+
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.models import Malformed
+
+T = TypeVar("T")
+
+
+def shown(value: object) -> str:
+    """A value for a message: at most about 60 characters, and only the type of what may be large or strange."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 60 else f"{value[:60]!r}..."
+    if isinstance(value, int) and not -(10**30) < value < 10**30:
+        return f"a number of {value.bit_length()} bits"
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)
+    return f"a value of type {type(value).__name__[:60]}"
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def text(field: str, value: Any, *, most: int | None = None) -> Iterator[Problem]:
+    """Text of at most `most` characters that can be sent as UTF-8."""
+    if not isinstance(value, str):
+        yield Problem(field, f"expected text, got {shown(value)}")
+        return
+    if most is not None and len(value) > most:
+        yield Problem(field, f"has {len(value)} characters; at most {most} are possible")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        yield Problem(field, f"character {error.start} is half of a surrogate pair, which cannot be sent as UTF-8")
+
+
+def whole(field: str, value: Any, low: int, high: int | None = None) -> Iterator[Problem]:
+    """A whole number from `low` to `high`."""
+    if not is_whole(value):
+        yield Problem(field, f"expected a whole number, got {shown(value)}")
+    elif value < low or (high is not None and value > high):
+        span = f"at least {low}" if high is None else f"{low} to {high}"
+        yield Problem(field, f"{shown(value)} is out of range; use {span}")
+
+
+def number(field: str, value: Any, low: int, high: int) -> Iterator[Problem]:
+    """A number from `low` to `high`; NaN is in no range."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        yield Problem(field, f"expected a number, got {shown(value)}")
+    elif not low <= value <= high:
+        yield Problem(field, f"{shown(value)} is out of range; use {low} to {high}")
+
+
+def switch(field: str, value: Any) -> Iterator[Problem]:
+    """True, False, or None for left out."""
+    if value is not None and not isinstance(value, bool):
+        yield Problem(field, f"expected True or False, got {shown(value)}")
+
+
+def one_of(field: str, value: Any, choices: Sequence[str]) -> Iterator[Problem]:
+    """One of the documented words."""
+    if not isinstance(value, str) or value not in choices:
+        yield Problem(field, f"{shown(value)} is not possible; use {in_words(choices)}")
+
+
+def in_words(choices: Sequence[str], last: str = "or") -> str:
+    """`a, b or c`."""
+    return f" {last} ".join(filter(None, [", ".join(choices[:-1]), choices[-1]]))
+
+
+def listed(
+    field: str, values: Any, kind: type[T], *, most: int | None
+) -> Generator[Problem, None, list[tuple[str, T]]]:
+    """A list of at most `most` records; returns those that could be read, each with its field path.
+
+    Of a list that is too long only the first `most` are looked at: one problem says enough of it.
+    """
+    if values is None:
+        return []
+    if isinstance(values, Malformed):
+        yield Problem(field, values.complaint)
+        return []
+    if most is not None and len(values) > most:
+        yield Problem(field, f"has {len(values)} entries; at most {most} are possible")
+    read = []
+    for place, value in enumerate(values[:most]):
+        path = f"{field}[{place}]"
+        if isinstance(value, kind):
+            read.append((path, value))
+        else:
+            yield Problem(path, unread(value, kind))
+    return read
+
+
+def unread(value: object, kind: type) -> str:
+    """Why a nested value is not the record that it should be."""
+    return value.complaint if isinstance(value, Malformed) else f"expected {kind.__name__}, got {shown(value)}"

@@ -1,0 +1,32 @@
+"""Bodies of the service as they were recorded, and answers made of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kling_async.protocol.responses import HttpResponse
+
+FOLDER = Path(__file__).parent.parent / "recorded"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+RECORDED: dict[str, dict[str, Any]] = {name: json.loads((FOLDER / f"{name}.json").read_text("utf-8")) for name in NAMES}
+
+
+def recorded(name: str) -> HttpResponse:
+    """The recorded body as the answer it came in; callbacks have no HTTP status of their own."""
+    status = RECORDED[name]["_meta"]["http_status"] or 200
+    return answer(RECORDED[name]["body"], status)
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> HttpResponse:
+    """An answer with this JSON."""
+    return HttpResponse(status, headers, json.dumps(body).encode())
+
+
+def enveloped(data: Any, **more: Any) -> HttpResponse:
+    """A good answer with this data."""
+    return answer({"code": 0, "message": "SUCCEED", "request_id": "r", "data": data, **more})
+
+
+def refused(code: int, status: int, message: str = "no") -> HttpResponse:
+    """A refusal."""
+    return answer({"code": code, "message": message, "request_id": "r"}, status)

@@ -1,0 +1,215 @@
+from decimal import Decimal
+from itertools import combinations
+
+import pytest
+
+from kling_async.protocol.capabilities import (
+    CAPABILITIES,
+    USD_PER_UNIT,
+    Cell,
+    Feature,
+    capability,
+    durations_of,
+    known_models,
+    mode_in_effect,
+    modes_of,
+    nearest,
+    units,
+)
+
+from .capability_table import lines
+
+
+def test_the_map_is_the_table() -> None:
+    """Each cell of the table is in the map, and the map has no other rows."""
+    rows = 0
+    for model, mode, seconds, cells, size, fps in lines():
+        row = capability(model, mode, seconds)
+        assert row is not None, (model, mode, seconds)
+        own = {column: row.cell(Feature(column)).value for column in cells if column != "elements"}
+        assert cells == {**own, "elements": row.element_list.value}, (model, mode, seconds)
+        assert row.multi_shot is row.element_list
+        assert (size, fps) == (row.size, row.fps)
+        rows += 1
+    assert rows == len(CAPABILITIES)
+
+
+@pytest.mark.parametrize("row", [row for row in CAPABILITIES if row.model_name != "kling-v1"])
+def test_only_kling_v1_may_have_camera_presets(row: object) -> None:
+    """kling-v1-5 takes camera type simple only; of kling-v1 nothing sure is known, of kling-v3 pro neither."""
+    assert isinstance(row, type(CAPABILITIES[0]))
+    expected = Cell.UNKNOWN if (row.model_name, row.mode) == ("kling-v3", "pro") else Cell.NO
+    assert expected is row.camera_presets
+
+
+def test_image_tail_with_sound() -> None:
+    """kling-v2-6 pro takes image_tail only with sound off; kling-v3 is not known to refuse both."""
+    allowing = {row.model_name for row in CAPABILITIES if row.tail_with_sound is not Cell.NO}
+    assert allowing == {"kling-v3"}
+
+
+def test_known_models() -> None:
+    """All models of the table, old to new; none is left out for being withdrawn."""
+    assert known_models() == tuple(dict.fromkeys(line[0] for line in lines()))
+    assert len(known_models()) == 9
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "duration"),
+    [
+        ("kling-v9", "std", 5),
+        ("kling-v2-6", "4k", 5),
+        ("kling-v2-6", "std", 7),
+        ("kling-v3", "std", 2),
+        ("kling-v3", "std", 16),
+        ("kling-v2-master", "pro", 5),
+        ("kling-v2-1-master", "std", 5),
+        ("", None, 5),
+    ],
+)
+def test_what_is_not_in_the_map_has_no_row(model: str, mode: str | None, duration: int) -> None:
+    """Unknown models, and modes and durations that a model does not have, give None."""
+    assert capability(model, mode, duration) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "expected"),
+    [
+        ("kling-v2-6", None, "std"),
+        ("kling-v3", None, "std"),
+        ("kling-v3", "4k", "4k"),
+        ("kling-v2-1-master", None, "pro"),
+        ("kling-v2-1-master", "std", "std"),
+        ("kling-v2-master", None, None),
+        ("kling-v2-master", "std", None),
+        ("kling-v2-master", "pro", "pro"),
+        ("kling-v9", None, "std"),
+        ("kling-v9", "pro", "pro"),
+    ],
+)
+def test_a_mode_left_out(model: str, mode: str | None, expected: str | None) -> None:
+    """Left out means std where the model has it, else the only mode; std says nothing to a model without modes."""
+    assert expected == mode_in_effect(model, mode)
+
+
+def test_modes_and_durations_of_a_model() -> None:
+    """They are listed in the map's order, and empty for an unknown model."""
+    assert modes_of("kling-v3") == ("std", "pro", "4k")
+    assert modes_of("kling-v2-master") == (None,)
+    assert modes_of("kling-v9") == ()
+    assert durations_of("kling-v2-6") == (5, 10)
+    assert durations_of("kling-v3") == tuple(range(3, 16))
+    assert durations_of("kling-v9") == ()
+    for model, mode in {(row.model_name, row.mode) for row in CAPABILITIES}:
+        own = tuple(row.duration for row in CAPABILITIES if (row.model_name, row.mode) == (model, mode))
+        assert sorted(own) == sorted(durations_of(model)), "the durations do not depend on the mode"
+
+
+# ------------------------------------------------------------------------------------------------ prices
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "duration", "with_", "expected"),
+    [
+        ("kling-v3", "std", 5, "", "3.0"),
+        ("kling-v3", "std", 10, "sound", "9.0"),
+        ("kling-v3", "pro", 15, "", "12.0"),
+        ("kling-v3", "pro", 3, "sound", "3.6"),
+        ("kling-v3", "4k", 5, "", "15"),
+        ("kling-v3", "4k", 5, "sound", "15"),
+        ("kling-v3", None, 7, "", "4.2"),
+        ("kling-v2-6", "std", 5, "", "1.5"),
+        ("kling-v2-6", None, 10, "", "3.0"),
+        ("kling-v2-6", "pro", 5, "", "2.5"),
+        ("kling-v2-6", "pro", 10, "sound", "10.0"),
+        ("kling-v2-6", "pro", 5, "voice", "6.0"),
+        ("kling-v2-6", "pro", 5, "sound voice", "6.0"),
+        ("kling-v2-5-turbo", "std", 5, "", "1.5"),
+        ("kling-v2-5-turbo", "std", 10, "", "3"),
+        ("kling-v2-5-turbo", "pro", 5, "", "2.5"),
+        ("kling-v2-5-turbo", "pro", 10, "", "5"),
+        ("kling-v2-1", "std", 5, "", "2.0"),
+        ("kling-v2-1", "pro", 10, "", "7.0"),
+        ("kling-v2-1-master", None, 5, "", "10.0"),
+        ("kling-v2-6", "std", 5, "sound", None),
+        ("kling-v2-5-turbo", "pro", 5, "sound", None),
+        ("kling-v3", "pro", 5, "voice", None),
+        ("kling-v2-6", "std", 7, "", None),
+        ("kling-v2-master", None, 5, "", None),
+        ("kling-v1", "std", 5, "", None),
+        ("kling-v1-5", "pro", 5, "", None),
+        ("kling-v1-6", "pro", 5, "", None),
+        ("kling-v9", "std", 5, "", None),
+    ],
+)
+def test_units(model: str, mode: str | None, duration: int, with_: str, expected: str | None) -> None:
+    """A clip costs its seconds at the price of model, mode and sound; None where no price is known."""
+    found = units(model, mode, duration, sound="sound" in with_, voice="voice" in with_)
+    assert (expected and Decimal(expected)) == found
+
+
+def test_the_unit_in_dollars() -> None:
+    """A video unit is 14 cents: a silent 5 s clip of kling-v2-6 std costs 21."""
+    assert Decimal("0.14") == USD_PER_UNIT
+    assert Decimal("0.210") == (units("kling-v2-6", "std", 5) or 0) * USD_PER_UNIT
+
+
+# ----------------------------------------------------------------------------------------------- nearest
+
+
+@pytest.mark.parametrize(
+    ("have", "wanted", "others", "expected"),
+    [
+        (("kling-v2-6", "std", 5), "tail", "", ("kling-v2-6", "pro", 5, "")),
+        (("kling-v2-6", "std", 5), "tail", "sound tail_with_sound", ("kling-v2-6", "pro", 5, "sound")),
+        (
+            ("kling-v2-6", "pro", 5),
+            "tail",
+            "sound voice_list tail_with_sound",
+            ("kling-v2-6", "pro", 5, "sound voice_list"),
+        ),
+        (("kling-v2-6", "std", 5), "sound", "tail tail_with_sound", ("kling-v2-6", "pro", 5, "tail")),
+        (("kling-v2-6", "std", 10), "voice_list", "sound tail tail_with_sound", ("kling-v2-6", "pro", 10, "tail")),
+        (("kling-v2-5-turbo", "pro", 5), "sound", "", ("kling-v2-6", "pro", 5, "")),
+        (("kling-v2-5-turbo", "std", 5), "sound", "", ("kling-v3", "std", 5, "")),
+        (("kling-v2-5-turbo", "std", 5), "tail", "", ("kling-v2-5-turbo", "pro", 10, "")),
+        (("kling-v2-6", "pro", 5), "tail_only", "", ("kling-v1-6", "pro", 5, "")),
+        (("kling-v2-6", "pro", 10), "camera", "", ("kling-v1-5", "pro", 5, "")),
+        (("kling-v2-6", None, 5), "element_list", "", ("kling-v3", "std", 5, "")),
+        (("kling-v2-master", None, 5), "tail", "", ("kling-v2-1", "pro", 5, "")),
+        (("kling-v3", "4k", 12), "brush", "", ("kling-v1-5", "pro", 5, "")),
+        (("kling-v1-6", "pro", 5), "sound", "tail tail_with_sound", ("kling-v3", "pro", 5, "")),
+        (("kling-v2-6", "pro", 5), "cfg_scale", "sound tail tail_with_sound", ("kling-v1-6", "pro", 5, "sound")),
+    ],
+)
+def test_nearest(
+    have: tuple[str, str | None, int], wanted: str, others: str, expected: tuple[str, str | None, int, str]
+) -> None:
+    """The model is kept if it can be; then the fewest of mode, duration and other features change."""
+    used = {Feature(wanted), *map(Feature, others.split())}
+    found = nearest(*have, Feature(wanted), used)
+    row = found.row
+    assert expected == (row.model_name, row.mode, row.duration, " ".join(found.without))
+    assert found.sure
+
+
+def test_nearest_says_when_nothing_is_sure() -> None:
+    """Camera presets work for sure nowhere; a row with a question mark is offered as such."""
+    found = nearest("kling-v1-5", "pro", 5, Feature.CAMERA_PRESETS, {Feature.CAMERA_PRESETS})
+    assert found.row.model_name == "kling-v1"
+    assert not found.sure
+
+
+def test_nearest_is_never_refused_itself() -> None:
+    """From anywhere, for any two features: in the row found, what remains is not known to fail."""
+    for row in CAPABILITIES:
+        for wanted, other in combinations(set(Feature) - {Feature.TAIL_WITH_SOUND}, 2):
+            used = {wanted, other}
+            if used == {Feature.TAIL, Feature.SOUND}:
+                used.add(Feature.TAIL_WITH_SOUND)
+            found = nearest(row.model_name, row.mode, row.duration, wanted, used)
+            left = used - set(found.without)
+            if len(left) < len(used):
+                left.discard(Feature.TAIL_WITH_SOUND)
+            assert wanted in left
+            assert all(found.row.cell(feature) is not Cell.NO for feature in left)

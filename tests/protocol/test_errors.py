@@ -1,0 +1,233 @@
+import copy
+import inspect
+import pickle
+import traceback
+from typing import Any
+
+import pytest
+
+from kling_async.protocol import errors
+from kling_async.protocol.errors import (
+    CODES,
+    AccountError,
+    ApiError,
+    AuthenticationError,
+    BadResponse,
+    ConcurrencyExceeded,
+    ConnectionFailed,
+    ContentRefused,
+    ExternalTaskIdConflict,
+    ImageFileMissing,
+    InsufficientBalance,
+    InvalidRequest,
+    KlingError,
+    PermissionRefused,
+    Problem,
+    RateLimited,
+    RequestRefused,
+    RequestTimeout,
+    ServerError,
+    TargetExists,
+    TaskFailed,
+    TaskTimeout,
+    TokenTimeError,
+    row_for,
+)
+from kling_async.protocol.models import Task, TaskStatus
+
+NO, YES = False, True
+
+# The documentation's error table (the row of code 0 is no error): HTTP status, code, class, and whether the same read
+# may be sent again, whether a fresh token may cure it, whether a create answered so may have made a task.
+TABLE = [
+    (401, 1000, AuthenticationError, NO, NO, NO),
+    (401, 1001, AuthenticationError, NO, NO, NO),
+    (401, 1002, AuthenticationError, NO, NO, NO),
+    (401, 1003, TokenTimeError, NO, YES, NO),
+    (401, 1004, TokenTimeError, NO, YES, NO),
+    (429, 1100, AccountError, NO, NO, NO),
+    (429, 1101, InsufficientBalance, NO, NO, NO),
+    (429, 1102, InsufficientBalance, NO, NO, NO),
+    (403, 1103, PermissionRefused, NO, NO, NO),
+    (400, 1200, RequestRefused, NO, NO, NO),
+    (400, 1201, RequestRefused, NO, NO, NO),
+    (404, 1202, RequestRefused, NO, NO, NO),
+    (404, 1203, RequestRefused, NO, NO, NO),
+    (400, 1300, ContentRefused, NO, NO, NO),
+    (400, 1301, ContentRefused, NO, NO, NO),
+    (429, 1302, RateLimited, YES, NO, NO),
+    (429, 1303, ConcurrencyExceeded, YES, NO, NO),
+    (429, 1304, PermissionRefused, NO, NO, NO),
+    (500, 5000, ServerError, YES, NO, YES),
+    (503, 5001, ServerError, YES, NO, YES),
+    (504, 5002, ServerError, YES, NO, YES),
+]
+
+# Answers without a code that the table knows.
+BARE = [
+    (200, 9999, ApiError, NO, NO, YES),
+    (302, None, RequestRefused, NO, NO, NO),
+    (400, None, RequestRefused, NO, NO, NO),
+    (400, 9999, RequestRefused, NO, NO, NO),
+    (401, None, AuthenticationError, NO, NO, NO),
+    (403, None, PermissionRefused, NO, NO, NO),
+    (404, None, RequestRefused, NO, NO, NO),
+    (408, None, ServerError, YES, NO, YES),
+    (413, None, RequestRefused, NO, NO, NO),
+    (429, None, RateLimited, YES, NO, NO),
+    (429, 1399, RateLimited, YES, NO, NO),
+    (499, None, RequestRefused, NO, NO, NO),
+    (500, 0, ServerError, YES, NO, YES),
+    (502, None, ServerError, YES, NO, YES),
+    (503, None, ServerError, YES, NO, YES),
+    (504, None, ServerError, YES, NO, YES),
+    (599, 9999, ServerError, YES, NO, YES),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind", "transient", "renew_token", "in_doubt"), TABLE + BARE)
+def test_the_error_table(  # noqa: D417
+    status: int,
+    code: int | None,
+    kind: type[ApiError],
+    transient: bool,  # noqa: FBT001  (a table)
+    renew_token: bool,  # noqa: FBT001  (a table)
+    in_doubt: bool,  # noqa: FBT001  (a table)
+) -> None:
+    """Each answer belongs to one class, and says whether to repeat it, renew the token, or doubt a create."""
+    row = row_for(status, code)
+    assert (kind, transient, renew_token, in_doubt) == (row.error, row.transient, row.renew_token, row.in_doubt)
+
+
+def test_the_table_has_all_codes_and_no_other() -> None:
+    """The code table holds the 21 error codes of the documentation (1104 does not exist)."""
+    assert [code for _, code, *_ in TABLE] == [*CODES]
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
+@pytest.mark.parametrize("code", [code for _, code, *_ in TABLE])
+def test_the_code_decides(code: int, status: int) -> None:
+    """A documented code means the same under any HTTP status: gateways rewrite statuses."""
+    assert row_for(status, code) is CODES[code]
+
+
+@pytest.mark.parametrize("code", range(1000, 1305))
+def test_codes_to_1304_never_leave_a_create_in_doubt(code: int) -> None:
+    """After a code from 1000 to 1304 that the table knows, nothing was created."""
+    assert code not in CODES or not CODES[code].in_doubt
+
+
+# ------------------------------------------------------------------------------------------------ the tree
+
+CLASSES = sorted(
+    (kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, KlingError)),
+    key=lambda kind: kind.__name__,
+)
+
+
+def drawn_tree() -> dict[str, tuple[str | None, str | None]]:
+    """Name of each class in the drawing -> its parent, and the built-in class named beside it."""
+    tree: dict[str, tuple[str | None, str | None]] = {}
+    way: list[str] = []
+    for line in (errors.__doc__ or "").splitlines():
+        drawing, name, rest = _parts(line)
+        if not name.isidentifier() or (drawing == "" and name != "KlingError"):
+            continue
+        depth = len(drawing) // 4
+        del way[depth:]
+        builtin = rest[1:].partition(")")[0] if rest.startswith("(") else None
+        tree[name] = (way[-1] if way else None, builtin)
+        way.append(name)
+    return tree
+
+
+def _parts(line: str) -> tuple[str, str, str]:
+    bare = line.lstrip("│├└─ ")
+    name, _, rest = bare.partition(" ")
+    return line[: len(line) - len(bare)], name, rest.strip()
+
+
+def test_the_tree_in_the_docstring_is_the_real_one() -> None:
+    """The drawing has every class, under its real parent, with the built-in class that it also is."""
+    real = {
+        kind.__name__: (
+            None if kind is KlingError else kind.__bases__[0].__name__,
+            kind.__bases__[1].__name__ if len(kind.__bases__) > 1 else None,
+        )
+        for kind in CLASSES
+    }
+    assert real == drawn_tree()
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_can_be_made_shown_copied_and_pickled(kind: type[KlingError]) -> None:
+    """Every class takes the same arguments, shows its ids, and crosses a process border with all it carries."""
+    task = Task(task_id="8", status=TaskStatus.FAILED)
+    error = kind("text", code=1, http_status=2, request_id="r", reference="image2video:8", task=task)
+    for twin in (error, pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):  # noqa: S301
+        assert type(twin) is kind
+        assert str(twin) == "text (code 1, HTTP 2, request_id r, reference image2video:8)"
+        assert vars(twin) == vars(error)
+        assert repr(twin) == repr(error)
+        assert str(twin) in "".join(traceback.format_exception(twin))
+
+
+def test_an_error_without_ids_is_its_message() -> None:
+    """The text is the message alone where there is nothing to add."""
+    assert str(KlingError("text")) == "text"
+
+
+def test_an_error_keeps_the_reference_it_has() -> None:
+    """`about` names the task once, and gives the same error back."""
+    error = KlingError("text")
+    assert error.about("image2video:1") is error
+    assert error.about("image2video:2").reference == "image2video:1"
+
+
+def test_a_changed_message_survives_pickling() -> None:
+    """What is added to a message later travels along."""
+    error = BadResponse("text")
+    error.message += ", and more"
+    assert str(pickle.loads(pickle.dumps(error))) == "text, and more"  # noqa: S301  (made here)
+
+
+@pytest.mark.parametrize("kind", [ConnectionFailed, RequestTimeout])
+def test_a_failed_connection_may_have_been_sent(kind: type[ConnectionFailed]) -> None:
+    """Unless it is known not to have been, a request counts as sent, also after pickling."""
+    assert kind("text").sent
+    assert not pickle.loads(pickle.dumps(kind("text", sent=False))).sent  # noqa: S301  (made here)
+
+
+@pytest.mark.parametrize(("error", "attribute"), [(TaskFailed, "task"), (ExternalTaskIdConflict, "task")])
+def test_an_error_about_a_task_carries_it(error: type[KlingError], attribute: str) -> None:
+    """What an error carries beyond the common ids is an attribute of it."""
+    task = Task(task_id="8", status=TaskStatus.FAILED)
+    assert getattr(error("text", **{attribute: task}), attribute) == task
+
+
+@pytest.mark.parametrize(
+    ("problems", "kind", "text"),
+    [
+        ([Problem("a", "b")], InvalidRequest, "a: b"),
+        ([Problem("a", "b"), Problem("c[0].d", "e")], InvalidRequest, "2 problems:\n  - a: b\n  - c[0].d: e"),
+        ([Problem("a", "b"), Problem("c", "d", missing_file=True)], ImageFileMissing, "2 problems:\n  - a: b\n  - c: d"),
+    ],
+)
+def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[InvalidRequest], text: str) -> None:
+    """A refused request names every problem with its field; a missing file makes it a `FileNotFoundError`."""
+    error = InvalidRequest.of(problems)
+    assert (type(error), str(error), error.problems) == (kind, text, tuple(problems))
+    twin: Any = pickle.loads(pickle.dumps(error))  # noqa: S301  (made here)
+    assert twin.problems == error.problems
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [(ImageFileMissing, FileNotFoundError), (TaskTimeout, TimeoutError), (TargetExists, FileExistsError)],
+)
+def test_errors_are_caught_as_python_names_them(kind: type[KlingError], builtin: type[Exception]) -> None:
+    """An error that Python has a name for is caught by that name too, also by `except OSError`."""
+    error = kind("text")
+    assert isinstance(error, builtin)
+    assert isinstance(error, OSError)
+    assert (error.errno, error.filename) == (None, None)

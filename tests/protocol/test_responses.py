@@ -1,0 +1,345 @@
+import pickle
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kling_async.protocol import responses
+from kling_async.protocol.errors import (
+    AccountError,
+    ApiError,
+    AuthenticationError,
+    BadResponse,
+    ConcurrencyExceeded,
+    InsufficientBalance,
+    KlingError,
+    PermissionRefused,
+    RateLimited,
+    RequestRefused,
+    ServerError,
+    TaskNotFound,
+    TokenTimeError,
+)
+from kling_async.protocol.models import BalanceDeduction, Task, TaskStatus, Video
+from kling_async.protocol.responses import HttpResponse
+
+from .recorded_bodies import NAMES, RECORDED, answer, enveloped, recorded, refused
+
+HTML = b"<html><body>Bad gateway, api-key-kling-SECRET</body></html>"
+READERS: list[Callable[[HttpResponse], object]] = [
+    lambda response: responses.task(response, "image2video"),
+    lambda response: responses.tasks(response, "image2video"),
+]
+
+
+def at(milliseconds: int) -> datetime:
+    """A moment of the recorded day, 2026-03-29 in UTC, as milliseconds after 17:24:00."""
+    return datetime.fromtimestamp(1774805040 + milliseconds / 1000, UTC)
+
+
+def told(read: Callable[[HttpResponse], object], response: HttpResponse) -> KlingError:
+    """The error that an answer becomes."""
+    with pytest.raises(KlingError) as caught:
+        read(response)
+    return caught.value
+
+
+# ------------------------------------------------------------------------------------------ recorded bodies
+
+SUCCEEDED = Task(
+    task_id="867283741759110000",
+    status=TaskStatus.SUCCEED,
+    external_task_id="job-0001",
+    created_at=at(36_166),
+    updated_at=at(216_166),
+    videos=(
+        Video(
+            id="867283741759110001",
+            url="https://v1-kling.example.invalid/output/video-001.mp4",
+            watermark_url="https://v1-kling.example.invalid/output/video-001-watermark.mp4",
+            duration=Decimal("5.1"),
+        ),
+    ),
+    watermark=True,
+    final_unit_deduction=Decimal("1.5"),
+    final_balance_deduction=BalanceDeduction(quota=Decimal(0), list_price=Decimal(0)),
+)
+TASKS = {
+    "legacy_create_ok_with_external_id": Task(
+        task_id="867283741759110000",
+        status=TaskStatus.SUBMITTED,
+        external_task_id="job-0001",
+        created_at=at(36_166),
+        updated_at=at(36_166),
+    ),
+    "legacy_create_ok_without_external_id": Task(
+        task_id="829611643369430000",
+        status=TaskStatus.SUBMITTED,
+        created_at=datetime(2025, 12, 15, 18, 29, 7, 996_000, UTC),
+        updated_at=datetime(2025, 12, 15, 18, 29, 7, 996_000, UTC),
+    ),
+    "legacy_query_processing": Task(
+        task_id="867283741759110000",
+        status=TaskStatus.PROCESSING,
+        external_task_id="job-0001",
+        created_at=at(36_166),
+        updated_at=at(51_166),
+    ),
+    "legacy_query_succeed": SUCCEEDED,
+    "legacy_query_failed_risk_control": Task(
+        task_id="867283741759110000",
+        status=TaskStatus.FAILED,
+        status_msg="Failure to pass the risk control system",
+        external_task_id="job-0001",
+        created_at=at(36_166),
+        updated_at=at(56_166),
+    ),
+    "legacy_query_failed_bad_image": Task(
+        task_id="867283741759110000",
+        status=TaskStatus.FAILED,
+        status_msg="The resolution or aspect ratio of the input image is invalid. "
+        "Please ensure it meets the required specifications.",
+        created_at=at(36_166),
+        updated_at=at(45_166),
+    ),
+}
+REFUSALS: dict[str, tuple[type[ApiError], int, int, str | None]] = {
+    "error_1001_no_auth": (AuthenticationError, 401, 1001, None),
+    "error_1002_aksk_on_new_path": (AuthenticationError, 401, 1002, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1002_malformed_key_legacy_path": (AuthenticationError, 401, 1002, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1002_unknown_api_key": (AuthenticationError, 401, 1002, None),
+    "error_1003_token_not_yet_valid": (TokenTimeError, 401, 1003, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1004_token_expired": (TokenTimeError, 401, 1004, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1102_no_balance": (InsufficientBalance, 429, 1102, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1201_data_uri": (RequestRefused, 400, 1201, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1201_duplicate_external_task_id": (RequestRefused, 400, 1201, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1201_image_null": (RequestRefused, 400, 1201, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1201_image_tail_not_supported": (RequestRefused, 400, 1201, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1201_model_not_supported": (RequestRefused, 400, 1201, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1201_task_not_found": (RequestRefused, 400, 1201, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1201_tasks_cap": (RequestRefused, 400, 1201, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1201_tasks_missing": (RequestRefused, 400, 1201, "9984d27b-a408-4073-ae28-17ca6a130000"),
+    "error_1303_concurrency": (ConcurrencyExceeded, 429, 1303, "9984d27b-a408-4073-ae28-17ca6a130000"),
+}
+LISTS = {"legacy_list_empty", "legacy_list_two"}
+CALLBACKS = {"callback_legacy_failed", "callback_legacy_succeed", "callback_new_submitted_test"}
+ELSEWHERE = {"account_costs_empty", "account_costs_ok", "shape_task_result_variants", "callback_new_test_vector"}
+
+
+def test_every_recorded_body_is_looked_at() -> None:
+    """No recorded body is forgotten: of the legacy protocol all are read, of the new one those with a task."""
+    new = {name for name in NAMES if name.startswith("new_")}
+    assert {*NAMES} == {*TASKS} | {*REFUSALS} | LISTS | CALLBACKS | ELSEWHERE | new
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_recorded_task_is_read(name: str) -> None:
+    """The answer to a create or a query becomes a task with every documented member."""
+    assert TASKS[name] == responses.task(recorded(name), "image2video")
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_recorded_refusal_is_typed(name: str, read: Callable[[HttpResponse], object]) -> None:
+    """A refusal becomes its class, with the code, the status, the request id and the service's own words."""
+    error = told(read, recorded(name))
+    assert REFUSALS[name] == (type(error), error.http_status, error.code, error.request_id)
+    assert error.message.startswith(RECORDED[name]["body"]["message"])
+
+
+def test_a_recorded_list_is_read() -> None:
+    """A page is the tasks of a bare array, in its order; an empty one is the end."""
+    first, second = responses.tasks(recorded("legacy_list_two"), "image2video")
+    assert (first.task_id, first.status, first.watermark) == ("867283741759110000", TaskStatus.SUCCEED, False)
+    assert first.videos[0].watermark_url is None
+    expected = Task(
+        task_id="867283741759100000",
+        status=TaskStatus.PROCESSING,
+        created_at=at(-23_834),
+        updated_at=at(-13_834),
+    )
+    assert expected == second
+    assert responses.tasks(recorded("legacy_list_empty"), "image2video") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "task_id", "status", "videos", "units"),
+    [
+        ("callback_legacy_failed", "867283741759110000", TaskStatus.FAILED, 0, None),
+        ("callback_legacy_succeed", "867283741759110000", TaskStatus.SUCCEED, 1, Decimal("1.5")),
+        ("callback_new_submitted_test", "913827032734640000", TaskStatus.SUBMITTED, 0, None),
+    ],
+)
+def test_a_recorded_callback_is_read(
+    name: str, task_id: str, status: TaskStatus, videos: int, units: Decimal | None
+) -> None:
+    """A callback's body is a bare task, in the shape of either generation."""
+    task = responses.callback(recorded(name).body, "image2video")
+    assert (task_id, status, videos, units) == (task.task_id, task.status, len(task.videos), task.final_unit_deduction)
+
+
+@pytest.mark.parametrize("name", ["new_tasks_get_unknown_id"])
+def test_an_empty_answer_is_not_found(name: str) -> None:
+    """The new standard's answer for an unknown id is an empty array."""
+    error = told(READERS[0], recorded(name))
+    assert (type(error), error.http_status) == (TaskNotFound, 200)
+
+
+# ------------------------------------------------------------------------------- HTTP status and code together
+
+
+@pytest.mark.parametrize("data", [None, [], {}])
+def test_no_data_is_no_task(data: object) -> None:
+    """A good answer without data knows no such task; as a page it is the end or no page."""
+    assert type(told(READERS[0], enveloped(data))) is TaskNotFound
+    assert type(told(READERS[0], answer({"code": 0}))) is TaskNotFound
+    assert responses.tasks(answer({"code": 0}), "image2video") == []
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (200, 1102, InsufficientBalance),
+        (200, 1303, ConcurrencyExceeded),
+        (200, 5000, ServerError),
+        (200, 9999, ApiError),
+        (200, -1, ApiError),
+        (400, 0, RequestRefused),
+        (500, 0, ServerError),
+        (503, 9999, ServerError),
+        (429, 1100, AccountError),
+        (429, 1101, InsufficientBalance),
+        (429, 1102, InsufficientBalance),
+        (429, 1302, RateLimited),
+        (429, 1303, ConcurrencyExceeded),
+        (429, 1304, PermissionRefused),
+    ],
+)
+def test_status_and_code_must_both_be_fine(
+    read: Callable[[HttpResponse], object], status: int, code: int, kind: type[ApiError]
+) -> None:
+    """A code other than 0 is an error under HTTP 200, a bad status is one under code 0, and 429 has six meanings."""
+    error = told(read, refused(code, status))
+    assert (kind, status, code, "r") == (type(error), error.http_status, error.code, error.request_id)
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (200, BadResponse, "not JSON (59 bytes)"),
+        (302, RequestRefused, "redirects instead of answering; check base_url"),
+        (404, RequestRefused, "something in between (text/html) answered HTTP 404"),
+        (429, RateLimited, "requests come too fast"),
+        (502, ServerError, "something in between (text/html) answered HTTP 502"),
+        (504, ServerError, "answered HTTP 504 without a message of the service"),
+    ],
+)
+def test_a_gateways_page_is_told_by_its_status(
+    read: Callable[[HttpResponse], object], status: int, kind: type[KlingError], words: str
+) -> None:
+    """HTML is an error by its HTTP status, without a code, and its text is not repeated."""
+    error = told(read, HttpResponse(status, {"content-type": "text/html"}, HTML))
+    assert (kind, status, None) == (type(error), error.http_status, error.code)
+    assert words in str(error)
+    assert "SECRET" not in str(error)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_an_answer_without_text_says_who_answered(status: int) -> None:
+    """Where there is neither HTML nor a message, the service itself answered without one."""
+    assert f"the service answered HTTP {status} without a message" in str(told(READERS[0], HttpResponse(status)))
+
+
+@pytest.mark.parametrize("code", [None, "0", "1303", 1303.0, True, False, [], 10**30])
+def test_a_code_is_a_number(code: object) -> None:
+    """What is no whole number of a code's size is no code: under HTTP 200 nobody knows, else the status decides."""
+    assert "the answer has no code" in str(told(READERS[0], answer({"code": code, "data": {}})))
+    error = told(READERS[0], answer({"code": code, "message": "slow down"}, 429))
+    assert (type(error), error.code) == (RateLimited, None)
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"null", b"[]", b"5", b'"a"', b'{"code": NaN}', b"[" * 99999])
+@pytest.mark.parametrize("status", [200, 204, 299])
+def test_a_body_that_is_no_object_cannot_be_understood(body: bytes, status: int) -> None:
+    """A good status with anything but a JSON object is a bad answer that tells its status."""
+    for read in READERS:
+        error = told(read, HttpResponse(status, {}, body))
+        assert (type(error), error.http_status) == (BadResponse, status)
+    with pytest.raises(BadResponse):
+        responses.callback(body, "image2video")
+
+
+@pytest.mark.parametrize(("read", "data"), [(READERS[0], [1]), (READERS[0], "a"), (READERS[1], {"a": 1}), (READERS[1], [5])])
+def test_data_of_another_kind_cannot_be_understood(read: Callable[[HttpResponse], object], data: object) -> None:
+    """Data that is no task, or no list of them, is a bad answer that tells its status."""
+    error = told(read, enveloped(data))
+    assert (type(error), error.http_status) == (BadResponse, 200)
+
+
+# -------------------------------------------------------------------------------------------------- secrets
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJBSyIsImV4cCI6MTc3NH0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1g",
+        "api-key-kling-0123456789012345678901234567890123456789012",
+        "iVBORw0KGgoAAAANSUhEUgAAAoAAAAFoCAIAAABIUN0GAAAAyUlEQVR4nO3BMQEAAADCoPVPbQhfoAAA" * 5000,
+    ],
+)
+@pytest.mark.parametrize("member", ["message", "request_id"])
+def test_an_echoed_secret_is_not_repeated(secret: str, member: str) -> None:
+    """A token, a key or a picture that the service echoes is in no text, repr or pickle of the error."""
+    body = {"code": 1002, "message": "no", "request_id": "r", member: f"cannot read {secret}"}
+    error = told(READERS[0], answer(body, 401))
+    for shown in (str(error), repr(error), pickle.dumps(error).decode("latin-1")):
+        assert secret[:20] not in shown
+    assert "cannot read" in str(error)
+
+
+def test_an_echoed_address_loses_its_signature() -> None:
+    """The reason of a failed task may name an address; its query is left out of record and error alike."""
+    data = {"task_id": "8", "task_status": "failed", "task_status_msg": "cannot fetch https://h/a?token=SIGNED now"}
+    assert responses.task(enveloped(data), "image2video").status_msg == "cannot fetch https://h/a?… now"
+
+
+def test_an_answer_shows_neither_headers_nor_body() -> None:
+    """The repr of an answer is its status: addresses of results in it are signed."""
+    assert repr(HttpResponse(200, {"x": "SECRET"}, b"SECRET")) == "HttpResponse(status=200)"
+
+
+# ---------------------------------------------------------------------------------------------------- clock
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sun, 29 Mar 2026 17:24:36 GMT", 1774805076.0),
+        ("Sun, 29 Mar 2026 19:24:36 +0200", 1774805076.0),
+        ("Sun, 29 Mar 2026 17:24:36 -0000", 1774805076.0),
+        ("", None),
+        ("yesterday", None),
+        ("Sun, 99 Mar 2026 17:24:36 GMT", None),
+        ("Sun, 29 Mar 2026 17:24:36 +99999999999", None),
+        ("1 1 1 1 1", None),
+        ("\udcff", None),
+    ],
+)
+def test_the_services_clock_is_read_from_the_date(date: str, seconds: float | None) -> None:
+    """The `Date` header is a moment, whatever this machine's time zone; anything else is none."""
+    assert seconds == responses.service_time(HttpResponse(200, {"date": date}))
+
+
+def test_without_a_date_there_is_no_service_time() -> None:
+    """An answer may come without the header."""
+    assert responses.service_time(HttpResponse(200)) is None
+
+
+def test_a_task_of_any_endpoint_is_named_after_it() -> None:
+    """The endpoint that was asked is part of the task, and so of its reference."""
+    data: Any = {"task_id": "8", "task_status": "submitted"}
+    assert responses.task(enveloped(data), "text2video").reference == "text2video:8"

@@ -1,0 +1,308 @@
+"""The handle is a future in the asyncio sense."""
+
+import asyncio
+import pickle
+from pathlib import Path
+
+import pytest
+
+from kling_async import KlingClient, Task, TaskFailed, TaskHandle, TaskNotFound, TaskStatus
+from kling_async.emulator import Emulator
+from tests.shell.conftest import ClientMaker
+
+
+async def submitted(client: KlingClient, image: Path, prompt: str = "a cat") -> TaskHandle:
+    return await client.image_to_video(image, prompt=prompt)
+
+
+async def test_await_gives_the_finished_task(client: KlingClient, image: Path) -> None:
+    """Awaiting a handle gives the task with its video."""
+    task = await (await submitted(client, image))
+    assert task.status is TaskStatus.SUCCEED
+    assert len(task.videos) == 1
+
+
+async def test_submit_returns_before_the_task_is_done(client: KlingClient, image: Path) -> None:
+    """A submitted handle knows its ids and status at once."""
+    handle = await submitted(client, image)
+    assert handle.status is TaskStatus.SUBMITTED
+    assert handle.task_id is not None
+    assert handle.external_task_id is not None
+    assert handle.reference == f"image2video:{handle.task_id}"
+    assert not handle.done()
+
+
+async def test_many_waiters_poll_once_a_tick(client: KlingClient, image: Path, emulator: Emulator) -> None:
+    """Three waiters of one handle cost as many queries as one."""
+    handle = await submitted(client, image)
+    first = await asyncio.gather(handle, handle.wait(), handle)
+    assert first[0] is first[1] is first[2]
+    polls = emulator.ledger.requests["query"]
+    seconds = (first[0].updated_at or first[0].created_at).timestamp() - first[0].created_at.timestamp()  # type: ignore[union-attr]
+    assert polls <= 2 + seconds / 10
+    assert await handle is first[0]
+    assert emulator.ledger.requests["query"] == polls
+
+
+@pytest.mark.parametrize("member", ["result", "exception"])
+async def test_result_before_the_end_is_invalid(client: KlingClient, image: Path, member: str) -> None:
+    """`result()` and `exception()` raise InvalidStateError until the end is known."""
+    handle = await submitted(client, image)
+    with pytest.raises(asyncio.InvalidStateError):
+        getattr(handle, member)()
+    task = await handle
+    assert handle.result() is task
+    assert handle.exception() is None
+
+
+async def test_cold_handles_have_no_result_either(client: KlingClient) -> None:
+    """An attached handle that nobody awaited raises InvalidStateError, too."""
+    handle = client.attach("image2video:1")
+    assert not handle.done()
+    assert not handle.cancelled()
+    with pytest.raises(asyncio.InvalidStateError):
+        handle.result()
+
+
+async def test_callbacks_get_the_handle_soon(client: KlingClient, image: Path) -> None:
+    """Done callbacks are called with the handle, by `call_soon`: not inside the call that registers them."""
+    handle = await submitted(client, image)
+    seen: list[TaskHandle] = []
+    handle.add_done_callback(seen.append)
+    await handle
+    await asyncio.sleep(0)
+    assert seen == [handle]
+    handle.add_done_callback(seen.append)
+    assert seen == [handle]
+    await asyncio.sleep(0)
+    assert seen == [handle, handle]
+
+
+async def test_removed_callbacks_are_not_called(client: KlingClient, image: Path) -> None:
+    """`remove_done_callback` takes back all of one function and tells how many."""
+    handle = await submitted(client, image)
+    seen: list[TaskHandle] = []
+    handle.add_done_callback(seen.append)
+    handle.add_done_callback(seen.append)
+    assert handle.remove_done_callback(seen.append) == 2
+    await handle
+    await asyncio.sleep(0)
+    assert seen == []
+
+
+async def test_gather(client: KlingClient, image: Path) -> None:
+    """Handles work in `asyncio.gather`."""
+    handles = [await submitted(client, image) for _ in range(3)]
+    tasks = await asyncio.gather(*handles)
+    assert [task.task_id for task in tasks] == [handle.task_id for handle in handles]
+
+
+async def test_wait_returns_the_handles_themselves(client: KlingClient, image: Path) -> None:
+    """`asyncio.wait` sorts the handles into done and pending."""
+    handles = [await submitted(client, image) for _ in range(3)]
+    done, pending = await asyncio.wait(handles)  # type: ignore[type-var]  # it asks for a Future by name, not by protocol
+    assert done == set(handles)
+    assert not pending
+
+
+async def test_as_completed(client: KlingClient, image: Path) -> None:
+    """Handles work in `asyncio.as_completed`."""
+    handles = [await submitted(client, image) for _ in range(3)]
+    ids = {(await next_one).task_id for next_one in asyncio.as_completed(handles)}
+    assert ids == {handle.task_id for handle in handles}
+
+
+async def test_task_group(client: KlingClient, image: Path) -> None:
+    """`wait()` is a coroutine, as a TaskGroup wants one."""
+    handle = await submitted(client, image)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(handle.wait())
+    assert waiting.result() is handle.result()
+
+
+async def test_a_waiters_timeout_ends_that_wait_only(client: KlingClient, image: Path) -> None:
+    """`wait_for` that times out leaves the handle to its other waiters."""
+    handle = await submitted(client, image)
+    other = asyncio.ensure_future(handle.wait())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(handle, 1.0)
+    assert not handle.done()
+    assert (await other).status is TaskStatus.SUCCEED
+
+
+async def test_a_cancelled_waiter_ends_that_wait_only(client: KlingClient, image: Path) -> None:
+    """Cancelling one waiter leaves the handle to the others."""
+    handle = await submitted(client, image)
+    waiters = [asyncio.ensure_future(handle.wait()) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiters[0].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiters[0]
+    assert (await waiters[1]).status is TaskStatus.SUCCEED
+
+
+async def test_cancel_ends_all_waits_at_once(client: KlingClient, image: Path) -> None:
+    """`cancel()` gives all waiters CancelledError without waiting for the service."""
+    loop = asyncio.get_running_loop()
+    handle = await submitted(client, image)
+    waiter = asyncio.ensure_future(handle.wait())
+    await asyncio.sleep(0)
+    began = loop.time()
+    assert handle.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert loop.time() - began < 1.0
+    assert handle.cancelled()
+    assert handle.done()
+    assert not handle.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        handle.result()
+
+
+async def test_a_cancelled_tasks_slot_comes_back_when_the_service_is_done(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """After `cancel()` the task still counts: the next one starts when the service has ended it."""
+    client = make_client(concurrency=1)
+    first = await submitted(client, image)
+    first.cancel()
+    await submitted(client, image)
+    entries = list(emulator.ledger.entries)
+    assert entries[0].finished_at is not None
+    assert entries[1].created_at >= entries[0].finished_at
+    assert emulator.ledger.peak() == 1
+
+
+async def test_submitted_handles_are_hot(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """Five submits on two slots return although nobody awaits a handle."""
+    client = make_client(concurrency=2)
+    handles = [await submitted(client, image) for _ in range(5)]
+    assert emulator.ledger.peak() == 2
+    assert sum(handle.done() for handle in handles) >= 3
+
+
+async def test_attached_handles_are_cold(client: KlingClient, image: Path, emulator: Emulator) -> None:
+    """`attach` makes no request until the handle is awaited."""
+    made = await submitted(client, image)
+    await made
+    before = sum(emulator.ledger.requests.values())
+    handle = client.attach(made.reference)
+    await asyncio.sleep(100)
+    assert sum(emulator.ledger.requests.values()) == before
+    assert (await handle).task_id == made.task_id
+    assert sum(emulator.ledger.requests.values()) == before + 1
+
+
+async def test_attached_handles_never_wait_in_line(make_client: ClientMaker, image: Path) -> None:
+    """Attaching to a running task works although all slots are taken."""
+    client, other = make_client(concurrency=1), make_client(concurrency=1)
+    elsewhere = await submitted(other, image)
+    await submitted(client, image)
+    attached = client.attach(elsewhere.reference)
+    assert (await attached).task_id == elsewhere.task_id
+
+
+async def test_attached_tasks_count_against_the_limit(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """While an attached task is unfinished, a submit waits for it."""
+    client, other = make_client(concurrency=1), make_client(concurrency=1)
+    elsewhere = await submitted(other, image)
+    waiting = asyncio.ensure_future(client.attach(elsewhere.reference).wait())
+    await asyncio.sleep(1)
+    await submitted(client, image)
+    first, second = emulator.ledger.entries
+    assert first.finished_at is not None
+    assert second.created_at >= first.finished_at
+    await waiting
+
+
+async def test_a_second_attach_shares_the_follower(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """Two attached handles and a submitted one of the same task poll as one."""
+    client = make_client()
+    first = await submitted(client, image)
+    tasks = await asyncio.gather(first, client.attach(first.reference), client.attach(first.reference))
+    assert tasks[0] is tasks[1] is tasks[2]
+    assert first.external_task_id is not None
+    alone = emulator.ledger.requests["query"]
+    again = await submitted(client, image)
+    await again
+    assert alone <= 2 * (emulator.ledger.requests["query"] - alone) + 2
+
+
+async def test_attach_by_the_external_id(client: KlingClient, image: Path) -> None:
+    """A reference with the caller's own id finds the task, and becomes the task id once that is known."""
+    made = await client.image_to_video(image, external_task_id="my job 1/2")
+    handle = client.attach("image2video:my job 1/2")
+    task = await handle
+    assert task.task_id == made.task_id
+    assert handle.reference == made.reference
+
+
+async def test_attach_to_nothing(client: KlingClient) -> None:
+    """A reference that the service does not know gives TaskNotFound with it."""
+    with pytest.raises(TaskNotFound, match="does not know") as caught:
+        await client.attach("image2video:nope")
+    assert caught.value.reference == "image2video:nope"
+
+
+async def test_updates_tell_each_status_once(client: KlingClient, image: Path) -> None:
+    """`updates()` gives one snapshot per status, from the first known to the last, to every consumer."""
+    handle = await submitted(client, image)
+    wanted = [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED]
+    assert [task.status async for task in handle.updates()] == wanted
+    assert [task.status async for task in handle.updates()] == wanted
+
+
+async def test_updates_of_a_failed_task_end_with_it(client: KlingClient, image: Path) -> None:
+    """A failed task is told as the last snapshot."""
+    handle = await submitted(client, image, prompt="something forbidden")
+    assert [task.status async for task in handle.updates()][-1] is TaskStatus.FAILED
+
+
+async def test_updates_of_a_cancelled_handle(client: KlingClient, image: Path) -> None:
+    """`cancel()` reaches those who wait for updates, too."""
+    handle = await submitted(client, image)
+
+    async def consume() -> list[Task]:
+        return [task async for task in handle.updates()]
+
+    consumer = asyncio.ensure_future(consume())
+    await asyncio.sleep(0)
+    handle.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await consumer
+
+
+async def test_a_failed_task_raises(client: KlingClient, image: Path) -> None:
+    """Awaiting a task that the service could not make raises TaskFailed with its reason and the task."""
+    handle = await submitted(client, image, prompt="something forbidden")
+    with pytest.raises(TaskFailed, match="risk control") as caught:
+        await handle
+    assert caught.value.reference == handle.reference
+    assert caught.value.task.status is TaskStatus.FAILED
+    assert handle.exception() is caught.value
+
+
+async def test_handles_refuse_pickling(client: KlingClient, image: Path) -> None:
+    """A handle cannot be pickled, and says what to keep instead."""
+    handle = await submitted(client, image)
+    with pytest.raises(TypeError, match="keep handle.reference"):
+        pickle.dumps(handle)
+
+
+async def test_tasks_and_errors_pickle(client: KlingClient, image: Path) -> None:
+    """Tasks and errors cross process borders whole."""
+    task = await (await submitted(client, image))
+    assert pickle.loads(pickle.dumps(task)) == task  # noqa: S301
+    with pytest.raises(TaskFailed) as caught:
+        await (await submitted(client, image, prompt="forbidden"))
+    copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+    assert (type(copy), str(copy), copy.task) == (TaskFailed, str(caught.value), caught.value.task)
+
+
+async def test_repr_names_the_task(client: KlingClient, image: Path) -> None:
+    """A handle's repr shows reference and status."""
+    handle = await submitted(client, image)
+    assert repr(handle) == f"<TaskHandle {handle.reference} submitted>"
+    assert repr(client.attach("image2video:7")) == "<TaskHandle image2video:7 attached>"
+    handle.cancel()
+    assert repr(handle) == f"<TaskHandle {handle.reference} cancelled>"

@@ -1,0 +1,382 @@
+"""From a finished task to a file that is whole, or not there."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+
+from kling_async import (
+    ClientClosed,
+    DownloadError,
+    KlingClient,
+    Retry,
+    SaveInProgress,
+    TargetError,
+    TargetExists,
+    TaskHandle,
+)
+from kling_async.emulator import Emulator
+from tests.shell.conftest import ClientMaker
+from tests.shell.stub import Answer, Seen, answer, serve, task_answer
+
+MOVIE = b"\x00\x00\x00\x10ftypisom\x00\x00\x00\x01" + b"\x00\x00\x00\x0cmoovabcd" + b"\x00\x20\x00\x00mdat" + bytes(2**21 - 8)
+
+
+def whole(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+async def test_save_makes_a_playable_file(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """`save` waits, streams to disk and leaves the file alone there: H.264, yuv420p, of the asked length."""
+    handle = await client.image_to_video(image, mode="pro", duration=10)
+    path = await handle.save(tmp_path / "cat.mp4")
+    assert whole(tmp_path) == ["cat.mp4"]
+    with av.open(str(path)) as video:
+        stream = video.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert stream.duration is not None
+        assert stream.time_base is not None
+        assert float(stream.duration * stream.time_base) == pytest.approx(10, abs=0.1)
+        assert min(stream.width, stream.height) == 1080
+
+
+@pytest.mark.parametrize("place", ["", "new/folder/"])
+async def test_directories(client: KlingClient, image: Path, tmp_path: Path, place: str) -> None:
+    """In an existing directory, or text that ends in a separator, the file is called after the task."""
+    handle = await client.image_to_video(image, watermark_info={"enabled": True})
+    path = await handle.save(os.path.join(tmp_path, place))  # noqa: PTH118  (the separator at the end counts)
+    assert path == tmp_path / place / f"{handle.task_id}.mp4"
+    marked = await handle.save(path.parent, watermark=True)
+    assert marked == tmp_path / place / f"{handle.task_id}-watermark.mp4"
+    assert path.read_bytes() != marked.read_bytes()
+
+
+async def test_an_existing_file_is_left_alone(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """Without `overwrite` a file is never replaced, and that is said before waiting."""
+    target = tmp_path / "cat.mp4"
+    target.write_text("precious")
+    handle = await client.image_to_video(image)
+    with pytest.raises(TargetExists, match="overwrite=True") as caught:
+        await handle.save(target)
+    assert isinstance(caught.value, FileExistsError)
+    assert not handle.done()
+    assert target.read_text() == "precious"
+    assert await handle.save(target, overwrite=True) == target
+    assert target.stat().st_size > 100_000
+
+
+async def test_a_file_that_appears_meanwhile_is_left_alone(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """The name is taken only if it is still free when the video is whole; what was fetched is kept."""
+    target = tmp_path / "cat.mp4"
+    handle = await client.image_to_video(image)
+    saving = asyncio.ensure_future(handle.save(target))
+    await handle
+    target.write_text("precious")
+    with pytest.raises(TargetExists):
+        await saving
+    assert target.read_text() == "precious"
+
+
+@pytest.mark.parametrize("place", ["missing/cat.mp4", "file.txt/cat.mp4", "file.txt/", "", "a\0b"])
+async def test_impossible_places_are_said_at_once(
+    client: KlingClient, image: Path, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place that cannot be saved to is a TargetError before anyone waits."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.txt").write_text("x")
+    handle = await client.image_to_video(image)
+    with pytest.raises(TargetError) as caught:
+        await handle.save(place)
+    assert isinstance(caught.value, OSError)
+    assert not handle.done()
+
+
+async def test_two_saves_to_one_file(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """A second save to the same target is refused while the first runs, and allowed after it."""
+    handle = await client.image_to_video(image)
+    first = asyncio.ensure_future(handle.save(tmp_path / "cat.mp4"))
+    await asyncio.sleep(1)
+    with pytest.raises(SaveInProgress):
+        await handle.save(tmp_path / ".." / tmp_path.name / "cat.mp4")
+    await first
+    await handle.save(tmp_path / "cat.mp4", overwrite=True)
+
+
+async def test_no_watermark_was_asked_for(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """Saving a watermarked video that does not exist says how to get one."""
+    handle = await client.image_to_video(image)
+    with pytest.raises(DownloadError, match="watermark_info") as caught:
+        await handle.save(tmp_path, watermark=True)
+    assert caught.value.reference == handle.reference
+    assert whole(tmp_path) == []
+
+
+async def test_stream_gives_the_same_bytes(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """`stream()` gives what `save` writes."""
+    handle = await client.image_to_video(image)
+    streamed = b"".join([chunk async for chunk in handle.stream()])
+    assert streamed == (await handle.save(tmp_path)).read_bytes()
+
+
+async def test_slow_consumers_of_streams_hold_no_download_slot(
+    make_client: ClientMaker, image: Path, tmp_path: Path
+) -> None:
+    """A stream that nobody reads on does not keep files from being saved."""
+    handle = await make_client(downloads=1).image_to_video(image)
+    stream = handle.stream()
+    await anext(stream)
+    assert (await handle.save(tmp_path)).exists()
+    await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+
+
+async def test_downloads_are_bounded(make_client: ClientMaker, image: Path, tmp_path: Path) -> None:
+    """No more than `downloads` files are fetched at once."""
+    open_now, peak = 0, 0
+    client = make_client(downloads=2, concurrency=10)
+    handles = [await client.image_to_video(image) for _ in range(6)]
+    await asyncio.gather(*handles)
+    fetch = client._transport._get
+
+    async def counted(url: str, headers: object) -> object:
+        nonlocal open_now, peak
+        open_now += 1
+        peak = max(peak, open_now)
+        try:
+            return await fetch(url, headers)  # type: ignore[arg-type]
+        finally:
+            await asyncio.sleep(1)
+            open_now -= 1
+
+    client._transport._get = counted  # type: ignore[method-assign, assignment]
+    await asyncio.gather(*(handle.save(tmp_path) for handle in handles))
+    assert peak == 2
+    assert len(whole(tmp_path)) == 6
+
+
+async def test_credentials_never_go_to_the_files_host(
+    client: KlingClient, image: Path, tmp_path: Path, emulator: Emulator
+) -> None:
+    """The result is fetched without the Authorization header."""
+    await (await client.image_to_video(image)).save(tmp_path)
+    assert emulator.ledger.requests["file"] >= 1
+    assert emulator.ledger.credentials_at_files == 0
+
+
+# ------------------------------------------------------------------------------------ a host that misbehaves
+
+
+FileAnswer = Answer | Callable[[int], bytes]
+"""Raw bytes, or what makes them from the beginning of the range that was asked for."""
+
+
+def service(url: str, *files: FileAnswer, again: str | None = None) -> "Respond":
+    """Answers queries with one video, and requests for it with these answers in turn, the last one for ever."""
+    return Respond(url, list(files), again)
+
+
+class Respond:
+    def __init__(self, url: str, files: list[FileAnswer], again: str | None) -> None:
+        self.url, self.files, self.again = url, files, again
+        self.queries = 0
+        self.ranges: list[str | None] = []
+        self.base = ""
+
+    def __call__(self, seen: Seen) -> Answer:
+        if seen.path.startswith("/v1/"):
+            self.queries += 1
+            path = self.again if self.again and self.queries > 1 else self.url
+            videos = [{"id": "v", "url": self.base + path, "duration": "5"}]
+            return task_answer("succeed", task_id="9", task_result={"videos": videos})
+        self.ranges.append(seen.headers.get("range"))
+        answer = self.files.pop(0) if len(self.files) > 1 else self.files[0]
+        return answer(asked_from(seen)) if callable(answer) else answer
+
+
+def asked_from(seen: Seen) -> int:
+    """Where the range that was asked for begins."""
+    return int(seen.headers.get("range", "bytes=0-")[6:-1])
+
+
+def movie(begin: int = 0, end: int | None = None, *, etag: str = '"a"', **headers: str) -> bytes:
+    """The file, or the rest of it; `end` cuts the connection there."""
+    full = {"Content_Type": "video/mp4", "ETag": etag, "Content_Length": str(len(MOVIE) - begin), **headers}
+    if begin:
+        full["Content_Range"] = f"bytes {begin}-{len(MOVIE) - 1}/{len(MOVIE)}"
+    return answer(206 if begin else 200, MOVIE[begin:end], **full)
+
+
+async def save(make_client: ClientMaker, respond: Respond, target: Path, **options: object) -> Path:
+    async with serve(respond) as stub:
+        respond.base = stub.base_url
+        client = make_client(base_url=stub.base_url, **options)
+        handle: TaskHandle = client.attach("image2video:9")
+        return await handle.save(target)
+
+
+async def test_a_reset_is_resumed(make_client: ClientMaker, tmp_path: Path) -> None:
+    """A connection that breaks half way is gone on with where it stopped."""
+    half = len(MOVIE) // 2
+    respond = service("/f.mp4", movie(end=half), movie)
+    path = await save(make_client, respond, tmp_path / "x.mp4")
+    assert path.read_bytes() == MOVIE
+    first, second = respond.ranges
+    assert first is None
+    assert second is not None
+    assert 0 < int(second[6:-1]) <= half
+
+
+async def test_another_process_goes_on(make_client: ClientMaker, tmp_path: Path) -> None:
+    """What a broken save left is the beginning of the next one."""
+    half = len(MOVIE) // 2
+    with pytest.raises(DownloadError, match="save again to go on") as caught:
+        await save(make_client, service("/f", movie(end=half), None), tmp_path / "x.mp4", retry=Retry(budget=5))
+    assert caught.value.reference == "image2video:9"
+    assert whole(tmp_path) == ["x.mp4.part", "x.mp4.part.json"]
+    kept = (tmp_path / "x.mp4.part").stat().st_size
+    respond = service("/f", movie)
+    assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert 0 < kept <= half
+    assert respond.ranges == [f"bytes={kept}-"]
+    assert whole(tmp_path) == ["x.mp4"]
+
+
+async def test_the_part_of_another_video_is_not_used(make_client: ClientMaker, tmp_path: Path) -> None:
+    """A part whose note names another video begins anew."""
+    (tmp_path / "x.mp4.part").write_bytes(b"other")
+    (tmp_path / "x.mp4.part.json").write_text('{"video_id": "other", "length": 9, "etag": "\\"a\\""}')
+    respond = service("/f", movie())
+    assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert respond.ranges == [None]
+
+
+@pytest.mark.parametrize("note", [None, "", "[]", '{"video_id": 3}', "{"])
+async def test_a_part_without_a_note_is_not_used(make_client: ClientMaker, tmp_path: Path, note: str | None) -> None:
+    """A part that nobody vouches for begins anew."""
+    (tmp_path / "x.mp4.part").write_bytes(b"junk")
+    if note is not None:
+        (tmp_path / "x.mp4.part.json").write_text(note)
+    assert (await save(make_client, service("/f", movie()), tmp_path / "x.mp4")).read_bytes() == MOVIE
+
+
+async def test_an_entity_that_changed_between_two_ranges(make_client: ClientMaker, tmp_path: Path) -> None:
+    """Halves of two different files are never joined."""
+    half = len(MOVIE) // 2
+    respond = service("/f", movie(end=half), lambda begin: movie(begin, etag='"b"'), movie(etag='"b"'))
+    assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert [asked is None for asked in respond.ranges] == [True, False, True]
+
+
+async def test_a_host_that_ignores_ranges(make_client: ClientMaker, tmp_path: Path) -> None:
+    """A whole answer to a range request replaces what was there."""
+    half = len(MOVIE) // 2
+    respond = service("/f", movie(end=half), movie())
+    assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
+
+
+async def test_a_host_that_always_gives_parts(make_client: ClientMaker, tmp_path: Path) -> None:
+    """A host that answers with a part nobody asked for is given up, not asked for ever."""
+    with pytest.raises(DownloadError, match="nobody asked for"):
+        await save(make_client, service("/f", movie(100)), tmp_path / "x.mp4")
+
+
+async def test_half_a_body_with_a_clean_end(make_client: ClientMaker, tmp_path: Path) -> None:
+    """Without a length, the file's own structure tells that half of it is missing."""
+    half = answer(200, MOVIE[: len(MOVIE) // 2], Content_Type="video/mp4", Content_Length="")
+    with pytest.raises(DownloadError, match="not a whole MP4"):
+        await save(make_client, service("/f", half), tmp_path / "x.mp4")
+    assert not (tmp_path / "x.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        answer(200, b"<html>hotlink</html>", Content_Type="text/html; charset=utf-8"),
+        answer(200, b'{"error": 1}'),
+        answer(200, b"<Error/>", Content_Type="application/xml"),
+        answer(200, b"<html>not what it says</html>", Content_Type="video/mp4"),
+        answer(200, b"abc", Content_Type="video/mp4"),
+        answer(418, b"", Content_Type="video/mp4"),
+    ],
+)
+async def test_what_is_no_video_is_refused(make_client: ClientMaker, tmp_path: Path, file: bytes) -> None:
+    """Pages, messages and bytes that do not begin as an MP4 never become the file."""
+    with pytest.raises(DownloadError):
+        await save(make_client, service("/f", file), tmp_path / "x.mp4")
+    assert not (tmp_path / "x.mp4").exists()
+
+
+async def test_an_expired_address_is_asked_for_anew_once(make_client: ClientMaker, tmp_path: Path) -> None:
+    """403 on the file makes one fresh query; a second 403 is an error that says how long results are kept."""
+    respond = service("/old", answer(403, b""), movie(), again="/new")
+    assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert respond.queries == 2
+    with pytest.raises(DownloadError, match="30 days"):
+        await save(make_client, service("/old", answer(403, b"")), tmp_path / "y.mp4")
+
+
+async def test_a_busy_host_is_waited_for(make_client: ClientMaker, tmp_path: Path) -> None:
+    """503 and drops are retried by `retry`, and given up after its budget."""
+    respond = service("/f", answer(503, b""), None, movie())
+    assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
+    with pytest.raises(DownloadError, match="HTTP 503"):
+        await save(make_client, service("/f", answer(503, b"")), tmp_path / "y.mp4")
+
+
+async def test_a_cancelled_save_keeps_what_came(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """Cancelling a save leaves a part that goes on later, and no file."""
+    handle = await client.image_to_video(image, mode="pro")
+    await handle
+    saving = asyncio.ensure_future(handle.save(tmp_path / "x.mp4"))
+    await asyncio.sleep(0.01)
+    saving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    assert not (tmp_path / "x.mp4").exists()
+    assert (await handle.save(tmp_path / "x.mp4")).stat().st_size > 1_000_000
+    assert whole(tmp_path) == ["x.mp4"]
+
+
+async def test_closing_ends_a_stream(client: KlingClient, image: Path) -> None:
+    """A stream that is read on after `close()` raises ClientClosed."""
+    handle = await client.image_to_video(image, mode="pro")
+    stream = handle.stream()
+    await anext(stream)
+    await client.close()
+    with pytest.raises(ClientClosed):
+        async for _ in stream:
+            pass
+
+
+async def test_a_full_disk_is_a_target_error(
+    client: KlingClient, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk names the file and the reference, and keeps what came."""
+    handle = await client.image_to_video(image)
+    await handle
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kling_async.files.os.write", full)
+    with pytest.raises(TargetError, match="No space left") as caught:
+        await handle.save(tmp_path / "x.mp4")
+    assert caught.value.reference == handle.reference
+    monkeypatch.undo()
+    assert (await handle.save(tmp_path / "x.mp4")).exists()
+
+
+async def test_a_file_system_without_hard_links(
+    client: KlingClient, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where names cannot be linked, the file is published all the same, and never over another."""
+
+    def unsupported(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("kling_async.files.os.link", unsupported)
+    handle = await client.image_to_video(image)
+    assert (await handle.save(tmp_path / "x.mp4")).stat().st_size > 100_000
+    assert whole(tmp_path) == ["x.mp4"]

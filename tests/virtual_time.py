@@ -1,0 +1,71 @@
+"""An event loop whose clock jumps: whoever sleeps wakes at once, in order, while sockets and threads stay real."""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple, Unpack
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+GRACE = 0.001
+"""Real seconds given to sockets before the clock jumps: the kernel delivers on loopback at once."""
+
+EPOCH = 1_800_000_000.0
+"""The wall clock's time when a loop begins."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Waits for sockets only as long as a thread works; else tells the loop to jump to its next timer."""
+
+    loop: "VirtualTimeLoop"
+
+    def select(self, timeout: float | None = None) -> Any:
+        events = super().select(0)
+        if events or timeout == 0:
+            return events
+        if timeout is None:
+            return super().select(None)
+        if self.loop.threads_at_work:
+            return super().select(min(timeout, 0.05))
+        events = super().select(min(timeout, GRACE))
+        if not events:
+            self.loop.jump(timeout)
+        return events
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """A loop for tests: two hours pass in a moment."""
+
+    def __init__(self) -> None:
+        self._jumped = 0.0
+        self.threads_at_work = 0
+        selector = _JumpingSelector()
+        selector.loop = self
+        super().__init__(selector)
+        self._began = super().time()
+
+    def time(self) -> float:
+        """Seconds of real and jumped time."""
+        return super().time() + self._jumped
+
+    def wall(self) -> float:
+        """A time of day that goes with it."""
+        return EPOCH + self.time() - self._began
+
+    def jump(self, seconds: float) -> None:
+        """Lets time pass."""
+        self._jumped += seconds
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[_Ts]], _T], *args: Unpack[_Ts]
+    ) -> asyncio.Future[_T]:
+        """As usual; while a thread works the clock does not jump."""
+        self.threads_at_work += 1
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(self._thread_done)
+        return future
+
+    def _thread_done(self, _: "asyncio.Future[Any]") -> None:
+        self.threads_at_work -= 1
