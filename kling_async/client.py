@@ -313,9 +313,8 @@ class KlingClient:
         self._enter()
         following = self._watcher.find(reference)
         if following is None:
-            following = self._watcher.follow(reference, created=None)
-            following.on_end = self._slots.detach
             self._slots.attach()
+            following = self._watcher.follow(reference, created=None, on_end=self._slots.detach)
         return following
 
     async def save(self, handle: TaskHandle, path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
@@ -381,8 +380,8 @@ class KlingClient:
             task = attrs.evolve(task, external_task_id=request.external_task_id)
         following = self._watcher.find(reference)
         if following is None:
-            following = self._watcher.follow(reference, created=task)
-            following.on_end = functools.partial(self._slots.give_back, request.model_name)
+            give_back = functools.partial(self._slots.give_back, request.model_name)
+            following = self._watcher.follow(reference, created=task, on_end=give_back)
         else:  # an adopted task that is followed already has its slot
             self._slots.give_back(request.model_name)
         return TaskHandle(self, reference, following)

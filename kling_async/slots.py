@@ -11,8 +11,8 @@ from typing import Final
 
 from kling_async.protocol.errors import ClientClosed, QueueTimeout
 
-REFUSAL_MEMORY: Final = 60.0
-"""Seconds for which a level that was refused is not tried again."""
+REFUSAL_MEMORY: Final = 120.0
+"""Seconds after a refusal until one more than what ran is tried again, then one more, and so on."""
 REFUSAL_PAUSE: Final = 1.0
 """Seconds after a refusal before the next try ("Concurrency rules": back off from one second)."""
 
@@ -122,21 +122,28 @@ class _Line:
         self.waiting: collections.deque[asyncio.Future[None]] = collections.deque()
         self.timer: asyncio.TimerHandle | None = None
         self._level = limit
-        self._level_until = 0.0
-        self._closed_until = 0.0
+        self._refused_at = float("-inf")
 
     def free(self, now: float, attached: int) -> bool:
         """Whether one more may run."""
-        level = self._level if now < self._level_until else self.limit
-        return now >= self._closed_until and self.running + attached < level
+        return now >= self._refused_at + REFUSAL_PAUSE and self.running + attached < self._open(now)
 
     def refused(self, now: float) -> None:
         """The account runs fewer: what still runs is the level for a while, and at least one is tried."""
         self.running -= 1
         self._level = max(1, self.running)
-        self._level_until = now + REFUSAL_MEMORY
-        self._closed_until = now + REFUSAL_PAUSE
+        self._refused_at = now
 
     def opens_at(self, now: float) -> float | None:
         """When time alone lets another one in; None if only a task's end does."""
-        return min((until for until in (self._closed_until, self._level_until) if until > now), default=None)
+        if now < self._refused_at + REFUSAL_PAUSE:
+            return self._refused_at + REFUSAL_PAUSE
+        if self._open(now) >= self.limit:
+            return None
+        steps = int((now - self._refused_at) / REFUSAL_MEMORY)
+        return self._refused_at + (steps + 1) * REFUSAL_MEMORY
+
+    def _open(self, now: float) -> int:
+        if self._level == self.limit:
+            return self.limit
+        return min(self.limit, self._level + int((now - self._refused_at) / REFUSAL_MEMORY))

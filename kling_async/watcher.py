@@ -120,16 +120,18 @@ class Watcher:
         """Who follows this task already, by either of its ids."""
         return self._by_id.get((reference.endpoint, reference.id))
 
-    def follow(self, reference: Reference, *, created: Task | None) -> Following:
+    def follow(self, reference: Reference, *, created: Task | None, on_end: Callable[[], None]) -> Following:
         """Begins to follow a task.
 
         Args:
             reference: of the task.
             created: the answer to its create; None for a task that was attached, which is asked for at once.
+            on_end: called once, when it ends; before this returns if it was done when it was found.
         """
         now = asyncio.get_running_loop().time()
         polls = self._polling.delays(self._uniform)
         following = Following(reference, now, now + self._polling.deadline, polls, created_here=created is not None)
+        following.on_end = on_end
         self._index(following)
         if created is None:
             self._ask_at(following, now)

@@ -77,7 +77,9 @@ def _terminated_raises() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _raise_terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    if before is not signal.SIG_IGN:  # a shell's choice for what runs in its background
+        signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         yield
     finally:

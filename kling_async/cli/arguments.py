@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.metadata
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -43,7 +44,9 @@ class _Version(argparse.Action):
     """Shows the version; looked up only then."""
 
     def __call__(self, parser: ArgumentParser, *_: object) -> None:
-        parser.exit(message=f"kling-async {importlib.metadata.version('kling-async')}\n")
+        if sys.stdout is not None:
+            sys.stdout.write(f"kling-async {importlib.metadata.version('kling-async')}\n")
+        parser.exit()
 
 
 def _parser() -> ArgumentParser:
@@ -179,7 +182,7 @@ def _add_emulator(commands: Any) -> None:
     )
     parser.add_argument("--concurrency", type=_from(1), default=5, metavar="N", help="tasks per model (default: 5)")
     parser.add_argument("--balance", type=float, default=10_000.0, metavar="UNITS", help="default: 10000")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="makes ids and times repeat (default: 0)")
+    parser.add_argument("--seed", type=int, metavar="N", help="makes ids and times repeat")
     _add_output(parser)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import signal
 import uuid
 from argparse import Namespace
@@ -11,7 +12,6 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async import ClientClosed, CreateInDoubt, KlingClient, Polling, TaskHandle
 from kling_async.cli import progress, report, running
 from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.output import Output
@@ -19,6 +19,10 @@ from kling_async.cli.parameters import parameters, stdin_bytes
 from kling_async.cli.progress import Progress
 from kling_async.cli.running import Stop, Stopped
 from kling_async.cli.saving import Stopwatch, place_for, saved, waited
+from kling_async.client import KlingClient
+from kling_async.handle import TaskHandle
+from kling_async.protocol.errors import ClientClosed, CreateInDoubt
+from kling_async.protocol.schedule import Polling
 
 EMULATED_SECONDS: Final = 6.0
 """Seconds that a video takes with `--emulator`: enough to see what happens, little enough to watch it."""
@@ -161,14 +165,22 @@ async def _client(options: Namespace, request: dict[str, Any]) -> AsyncIterator[
             yield client
         return
     from kling_async.emulator import Emulator  # noqa: PLC0415  (half of aiohttp.web; only with --emulator)
-    from kling_async.emulator.catalog import MODELS, mean_generation_seconds  # noqa: PLC0415
 
-    model, mode = request["model_name"], request.get("mode") or "std"
-    known = model in MODELS and mode in {"std", "pro", "4k"}
-    usual = mean_generation_seconds(model, mode, _seconds(request)) if known else 100.0
+    # Another one each time: with the same task ids, a second video in a directory would have the first one's name.
+    seed = secrets.randbits(32)
     polling = Polling(first=0.2, factor=1.2, maximum=0.4, deadline=options.deadline)
     async with (
-        Emulator(speed=usual / EMULATED_SECONDS) as emulator,
+        Emulator(speed=emulator_speed(request), seed=seed) as emulator,
         KlingClient(base_url=emulator.base_url, api_key=emulator.api_key, polling=polling) as client,
     ):
         yield client
+
+
+def emulator_speed(request: dict[str, Any]) -> float:
+    """How fast an emulator has to be for a video to take `EMULATED_SECONDS`, whatever is asked for."""
+    from kling_async.emulator.catalog import MODELS, MODES, mean_generation_seconds  # noqa: PLC0415  (as above)
+
+    model, mode = request["model_name"], request.get("mode") or "std"
+    known = model in MODELS and mode in MODES
+    usual = mean_generation_seconds(model, mode, _seconds(request)) if known else progress.SECONDS_USUALLY
+    return usual / EMULATED_SECONDS

@@ -1,15 +1,17 @@
 """`kling-async list`: the account's tasks."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from kling_async import KlingClient, Task
 from kling_async.cli import report, running
 from kling_async.cli.errand import Errand
 from kling_async.cli.output import Output
 from kling_async.cli.running import Stop
 from kling_async.cli.table import columns_of_terminal, table
+from kling_async.client import KlingClient
+from kling_async.protocol.models import Task
 
 HEADERS: Final = ("reference", "status", "created", "video", "units", "external task id", "why")
 PAGE_SIZE_MOST: Final = 500
@@ -26,7 +28,7 @@ async def _list(options: Namespace, output: Output, stop: Stop) -> None:
         size = options.page_size or page_size(options.limit)
         tasks, more = await stop.or_result(_tasks(client, options.limit, size))
     output.result(
-        table(HEADERS, [row(task) for task in tasks], columns_of_terminal()) if tasks else "no tasks",
+        table(*without_empty(HEADERS, [row(task) for task in tasks]), columns_of_terminal()) if tasks else "no tasks",
         "\n".join(task.reference for task in tasks),
         {"tasks": [data(task) for task in tasks], "more": more},
     )
@@ -47,6 +49,12 @@ async def _tasks(client: KlingClient, limit: int, size: int) -> tuple[list[Task]
             return found, True
         found.append(task)
     return found, False
+
+
+def without_empty(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Only the columns in which there is something."""
+    kept = [index for index in range(len(headers)) if any(each[index] for each in rows)]
+    return [headers[index] for index in kept], [[each[index] for index in kept] for each in rows]
 
 
 def row(task: Task) -> list[str]:

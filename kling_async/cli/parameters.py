@@ -4,8 +4,9 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from kling_async.cli.exits import UsageError
 
@@ -113,10 +114,14 @@ def stdin_bytes() -> bytes:
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("- reads the picture from standard input, but nothing is piped into it")
-    data = sys.stdin.buffer.read(STDIN_BYTES)
+    stdin = cast("BufferedReader", sys.stdin.buffer)
+    data = bytearray()
+    # Piece by piece, as one long read would not always notice a Ctrl-C.
+    while len(data) < STDIN_BYTES and (piece := stdin.read1(2**16)):
+        data += piece
     if not data:
         raise UsageError("standard input is empty: there is no picture in it")
-    return data
+    return bytes(data)
 
 
 def _given(text: str | None, convert: Callable[[str], Any]) -> Any:

@@ -92,8 +92,7 @@ def of_error(error: KlingError, errand: Errand) -> Ending:
         message += "\n--no-strict sends it all the same"
     if error.reference is not None and not errand.emulated:
         errand = attrs.evolve(errand, reference=error.reference)
-    # A reference made here says nothing about a task that surely does not exist.
-    may_exist = errand.stage is not Stage.UNSENT and (error.reference is not None or code is Exit.UNKNOWN)
+    may_exist = _may_exist(error, errand.stage, code)
     command = None
     if may_exist and not isinstance(error, TaskFailed) and code is not Exit.USAGE:
         command = errand.save_command(overwrite=isinstance(error, TargetExists))
@@ -115,6 +114,14 @@ def of_error(error: KlingError, errand: Errand) -> Ending:
     if isinstance(error, InvalidRequest):
         data["problems"] = [{"field": problem.field, "message": problem.message} for problem in error.problems]
     return Ending(code, "\n".join(lines), data)
+
+
+def _may_exist(error: KlingError, stage: Stage, code: Exit) -> bool:
+    """Whether there is a point in naming a task: the reference made here names none that surely was not created."""
+    if stage is Stage.UNSENT or (stage is Stage.CREATING and isinstance(error, ConnectionFailed) and not error.sent):
+        return False
+    begun = stage in {Stage.ACCEPTED, Stage.MADE}
+    return begun or error.reference is not None or code is Exit.UNKNOWN
 
 
 def of_stop(number: signal.Signals, errand: Errand) -> Ending:

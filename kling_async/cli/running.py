@@ -52,6 +52,8 @@ class Stop:
             self._number = number
             self._asked.set()
         elif self._main is not None:
+            # What is dropped now ends with errors that nobody waits for; the words at the end say the same.
+            asyncio.get_running_loop().set_exception_handler(_without_ours)
             self._main.cancel()
 
     async def asked(self) -> signal.Signals:
@@ -86,6 +88,11 @@ class Stop:
             asked.cancel()
             working.cancel()
             await asyncio.gather(asked, working, return_exceptions=True)
+
+
+def _without_ours(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), KlingError):
+        loop.default_exception_handler(context)
 
 
 def run(errand: Errand, output: Output, work: Callable[[Stop], Coroutine[Any, Any, None]]) -> int:
@@ -141,7 +148,10 @@ def _caught(stop: Stop) -> Iterator[None]:
     def ask(number: int, _frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(stop.ask, signal.Signals(number))
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # a shell's choice for what runs in its background
+            signal.signal(number, ask)
     try:
         yield
     finally:
@@ -168,6 +178,9 @@ def _told(output: Output) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+_TOLD_AT_THE_END = ("closed with", "cancelled while creating", "a create whose caller was cancelled")
+
+
 class _Lines(logging.Handler):
     """The library's log, from warnings up."""
 
@@ -177,5 +190,5 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         # What is unfinished when a command is interrupted is told at its end, with the way to go on.
-        if not record.getMessage().startswith(("closed with", "cancelled while creating")):
+        if not record.getMessage().startswith(_TOLD_AT_THE_END):
             self._output.note(f"warning: {report.in_shell_words(record.getMessage())}")

@@ -2,12 +2,13 @@
 
 from argparse import Namespace
 
-from kling_async import KlingClient, Polling
 from kling_async.cli import progress, report, running
 from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.output import Output
 from kling_async.cli.running import Stop
 from kling_async.cli.saving import Stopwatch, place_for, saved, waited
+from kling_async.client import KlingClient
+from kling_async.protocol.schedule import Polling
 
 
 def run(options: Namespace, output: Output) -> int:

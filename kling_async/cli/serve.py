@@ -1,5 +1,6 @@
 """`kling-async emulator`: the service on this machine, until Ctrl-C."""
 
+import secrets
 import shlex
 from argparse import Namespace
 
@@ -23,7 +24,7 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
         speed=options.speed,
         concurrency=options.concurrency,
         balance=options.balance,
-        seed=options.seed,
+        seed=secrets.randbits(32) if options.seed is None else options.seed,
     )
     try:
         await emulator.start()
@@ -35,7 +36,7 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
         await stop.asked()
     finally:
         ledger = emulator.ledger
-        output.note(f"\n{ledger.created} tasks created, {ledger.delivered} saved, {ledger.charged:g} units charged")
+        output.note(f"\ntasks created: {ledger.created}, saved: {ledger.delivered}; units charged: {ledger.charged:g}")
         await emulator.close()
 
 

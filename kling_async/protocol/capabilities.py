@@ -195,7 +195,7 @@ def mode_in_effect(model_name: str, mode: str | None) -> str | None:
     """
     modes = modes_of(model_name)
     if mode is None:
-        return "std" if "std" in modes or not modes else modes[0]
+        return modes[0] if modes else "std"  # the map lists std first
     return None if mode == "std" and modes == (None,) else mode
 
 

@@ -181,7 +181,6 @@ class Creation:
             self.error = error
             self.state = CreateState.CLAIMED
             self._settle(now, error)
-            self._not_before = now
         elif _created_nothing(error):
             error.message = f"{error.message}; nothing was created"
             self._refuse(error)
@@ -203,21 +202,17 @@ class Creation:
         self._settle(now, error)
 
     def _doubt_again(self, now: float, error: KlingError) -> None:
-        if isinstance(error, InvalidRequest):  # the file is gone: no third send will do better
+        self._settle(now, error)
+        if isinstance(error, InvalidRequest) or _already_exists(error):
+            # The file is gone, or the task is there: no third send will do better.
             self._send_again_at = float("inf")
-            self._not_before = now
-        elif _already_exists(error):
-            self._settle(now, error)
-            self._not_before = now
-        else:
-            self._settle(now, error)
 
     def _settle(self, now: float, error: KlingError) -> None:
         slow = isinstance(error, RequestTimeout) or error.http_status == 504 or error.code == 5002
         self._send_again_at = now + self.retry.settle * (TIMEOUT_FACTOR if slow else 1.0)
         self._delays = None
         self._missing = False
-        self._not_before = self._pause(now)
+        self._not_before = now if _already_exists(error) else self._pause(now)
 
     def _pause(self, now: float) -> float:
         """When the next step may come; growing, but never past the time of giving up."""

@@ -104,7 +104,7 @@ class Image:
                 return f"Image({without_query(self.url or '')!r})"
             case ImageSource.DATA:
                 return f"Image(<{len(self.data or b'')} bytes>)"
-            case ImageSource.UNREADABLE:
+            case _:
                 return "Image(<unreadable>)"
 
 

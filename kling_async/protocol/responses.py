@@ -98,7 +98,7 @@ def _data(response: HttpResponse) -> Any:
     try:
         envelope = _json(response.body, "the answer")
         if not isinstance(envelope, Mapping):
-            raise BadResponse(f"expected an object, got {type(envelope).__name__}")  # noqa: TRY301  (as if it were no JSON)
+            raise BadResponse(f"expected an object, got {type(envelope).__name__}")
     except BadResponse as error:
         if response.status >= 400:  # a gateway's page
             _refuse(response, None, {})
@@ -116,7 +116,10 @@ def _refuse(response: HttpResponse, code: int | None, envelope: Mapping[str, Any
     if response.status < 400 and code is None:
         raise BadResponse("the answer has no code", http_status=response.status)
     row = row_for(response.status, code)
-    text = said(envelope.get("message")) or f"{_place(response)} answered HTTP {response.status} without a message of the service"
+    text = (
+        said(envelope.get("message"))
+        or f"{_place(response)} answered HTTP {response.status} without a message of the service"
+    )
     raise _error(row.error, f"{text}: {row.hint}" if row.hint else text, response, code, envelope)
 
 
@@ -134,10 +137,6 @@ def _place(response: HttpResponse) -> str:
 
 def _json(body: bytes, what: str) -> Any:
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        return json.loads(body)
     except (ValueError, RecursionError):
         raise BadResponse(f"{what} is not JSON ({len(body)} bytes)") from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")

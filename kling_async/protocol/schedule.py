@@ -42,8 +42,7 @@ class Polling:
 
     def delays(self, uniform: Uniform) -> Iterator[float]:
         """Seconds before each question, for ever; within 5 %, so that tasks begun together spread out."""
-        for delay in growing(self.first, self.factor, self.maximum):
-            yield delay * (0.95 + 0.1 * uniform())
+        return (delay * (0.95 + 0.1 * uniform()) for delay in growing(self.first, self.factor, self.maximum))
 
 
 @attrs.frozen
@@ -66,8 +65,7 @@ class Retry:
 
     def delays(self, uniform: Uniform) -> Iterator[float]:
         """Seconds before each repetition, for ever; between half and all of the growing delay."""
-        for delay in growing(self.first, self.factor, self.maximum):
-            yield delay * (0.5 + 0.5 * uniform())
+        return (delay * (0.5 + 0.5 * uniform()) for delay in growing(self.first, self.factor, self.maximum))
 
 
 def growing(first: float, factor: float, maximum: float) -> Iterator[float]:

@@ -281,6 +281,23 @@ def test_all_problems_together() -> None:
     assert "10 problems" in str(InvalidRequest.of(found))
 
 
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [
+        (customize(5, []), "multi_prompt"),
+        (customize(5, shots(2.5, 2)), "multi_prompt[0].duration"),
+        (customize(5, ["a", *shots(2)]), "multi_prompt[0]"),
+        (customize(7, shots(1, 1, 1, 1, 1, 1, 1)), "multi_prompt"),
+        (customize("five", shots(2, 2)), "duration"),
+        (camera(zoom=1, pan="1"), "camera_control.config.pan"),
+    ],
+    ids=str,
+)
+def test_no_problem_follows_from_another(parameters: dict[str, Any], field: str) -> None:
+    """Sums and counts are looked at only where what they are made of is right."""
+    assert [problem.field for problem in problems_of(**parameters)] == [field]
+
+
 def test_messages_do_not_carry_long_inputs() -> None:
     """A value in a message is cut; addresses of callbacks and pictures are not in it at all."""
     secret = "s3cret" * 20

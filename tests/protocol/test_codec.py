@@ -26,7 +26,7 @@ def read(**members: Any) -> Task:
 
 def moment(*parts: int) -> datetime:
     """A time in UTC; the last part is in microseconds."""
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]  # noqa: DTZ001  (it has one)
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
 
 
 # ------------------------------------------------------------------------------------------- new generation
@@ -131,7 +131,7 @@ def test_both_generations_words_are_known(shape: dict[str, str], word: str, stat
 @pytest.mark.parametrize("word", ["", "Succeed", "canceled", "x" * 5000, "\ud800", "a\nb"])
 def test_an_undocumented_status_is_an_error(word: str) -> None:
     """A status word that is not documented never becomes a task, and the message is short and printable."""
-    with pytest.raises(UnknownStatus, match="undocumented status .* for task 8; a newer version") as caught:
+    with pytest.raises(UnknownStatus, match=r"undocumented status .* for task 8; a newer version") as caught:
         read(task_status=word)
     assert len(str(caught.value).encode()) < 300
 
@@ -178,7 +178,11 @@ def test_what_a_task_is_known_by_is_read_strictly(data: Any) -> None:
 
 def test_large_ids_may_be_numbers() -> None:
     """Ids beyond 2**53 that come as numbers keep every digit."""
-    data = {**LEGACY, "task_id": 829836802793406551, "task_result": {"videos": [{"id": 867283741759110001, "url": URL}]}}
+    data = {
+        **LEGACY,
+        "task_id": 829836802793406551,
+        "task_result": {"videos": [{"id": 867283741759110001, "url": URL}]},
+    }
     task = task_from_wire(data, "image2video")
     assert (task.task_id, task.videos[0].id) == ("829836802793406551", "867283741759110001")
 
@@ -267,7 +271,12 @@ def test_an_amount_that_cannot_be_read_is_left_out(value: Any, read_as: Decimal 
         ({"task_result": {}}, "videos", ()),
         ({"unknown": 5}, "videos", ()),
         (
-            {"task_result": {"videos": [{"id": "1", "url": "HTTPS://h/a", "watermark_url": "", "more": 1}], "images": 5}},
+            {
+                "task_result": {
+                    "videos": [{"id": "1", "url": "HTTPS://h/a", "watermark_url": "", "more": 1}],
+                    "images": 5,
+                }
+            },
             "videos",
             (Video(id="1", url="HTTPS://h/a"),),
         ),

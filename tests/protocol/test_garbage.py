@@ -31,9 +31,13 @@ LEAVES = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=6),
-    st.sampled_from(["\ud800", "\udfff\ud800", "a\x00\n", "https://h/a", "video", "unit", "1e999999", "sNaN", ".", "x" * 999]),
+    st.sampled_from(
+        ["\ud800", "\udfff\ud800", "a\x00\n", "https://h/a", "video", "unit", "1e999999", "sNaN", ".", "x" * 999]
+    ),
 )
-NAMES = st.sampled_from(["code", "data", "message", "task_id", "id", "status", "videos", "url", "outputs", "amount", ""])
+NAMES = st.sampled_from(
+    ["code", "data", "message", "task_id", "id", "status", "videos", "url", "outputs", "amount", ""]
+)
 VALUES = st.recursive(
     LEAVES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
@@ -152,7 +156,9 @@ def test_garbled_text(body: Any, random: Any) -> None:
 
 
 @LIMITS
-@given(HEADER_TEXT | st.from_regex(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{1,5} \d{1,2}:\d{1,2}:\d{1,2} [-+]?\w{0,6}"))
+@given(
+    HEADER_TEXT | st.from_regex(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{1,5} \d{1,2}:\d{1,2}:\d{1,2} [-+]?\w{0,6}")
+)
 def test_random_dates(date: str) -> None:
     """A `Date` header of any text is a moment or none."""
     assert isinstance(responses.service_time(HttpResponse(200, {"date": date})), float | None)

@@ -136,7 +136,8 @@ def test_a_repr_names_the_source_alone(image: Image, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "host"), [("https://EXAMPLE.com:80/a", "example.com"), ("http://:80", None), ("http://[", None), ("a", None)]
+    ("url", "host"),
+    [("https://EXAMPLE.com:80/a", "example.com"), ("http://:80", None), ("http://[", None), ("a", None)],
 )
 def test_the_host_of_an_address(url: str, host: str | None) -> None:
     """A host is found where there is one, and nothing raises where an address cannot be read."""

@@ -73,6 +73,14 @@ def test_exif_is_found_beside_other_application_data() -> None:
     assert sides(jpeg(640, 427, before=xmp)) == (640, 427)
 
 
+def test_the_first_exif_counts() -> None:
+    """A second EXIF block does not undo the first, and one in another segment than APP1 is none."""
+    assert sides(jpeg(640, 427, before=exif(6) + exif(1))) == (427, 640)
+    assert sides(jpeg(640, 427, before=exif(6) + exif(3))) == (427, 640)
+    assert sides(jpeg(640, 427, before=segment(0xE2, b"Exif\0\0" + tiff(6)))) == (640, 427)
+    assert sides(jpeg(640, 427, before=segment(0xE1, b"Other\0" + tiff(6)))) == (640, 427)
+
+
 def test_a_thumbnail_does_not_confuse() -> None:
     """A whole JPEG inside APP1 gives neither the size nor the end of the picture."""
     thumbnail = jpeg(160, 120)
@@ -200,6 +208,11 @@ def test_a_png_without_a_size_is_refused(data: bytes, says: str) -> None:
     assert "PNG" in str(caught.value)
 
 
+def test_exif_behind_the_data_of_a_png_is_not_looked_for() -> None:
+    """It would be out of sight in large files; small ones are read alike."""
+    assert sides(png(451, 300, before=chunk(b"IDAT", b"x") + chunk(b"eXIf", tiff(6)))) == (451, 300)
+
+
 def test_a_png_of_countless_chunks_ends() -> None:
     """The search for EXIF gives up after some thousand chunks."""
     assert sides(png(451, 300, before=chunk(b"tEXt") * 5000 + chunk(b"eXIf", tiff(6)))) == (451, 300)
@@ -236,6 +249,9 @@ def test_a_png_of_countless_chunks_ends() -> None:
         (b"data:image/png;base64,iVBORw0KGgo", "data:"),
         (b"\xff\xd8 is no JPEG", "neither a JPEG nor a PNG"),
         (b"hello", "neither a JPEG nor a PNG"),
+        (b"ab\xff\xe0", "neither a JPEG nor a PNG"),
+        (b"FORM\x10\0\0\0WEBP", "neither a JPEG nor a PNG"),
+        (b"XX\x36\0\0\0\0\0\0\0\x36", "neither a JPEG nor a PNG"),
     ],
 )
 def test_other_files_are_named(data: bytes, name: str) -> None:

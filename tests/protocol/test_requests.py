@@ -1,5 +1,6 @@
 import base64
 import json
+from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,7 +23,7 @@ LEAST = {"model_name": "kling-v2-6", "duration": "5"}
 def sent(request: ImageToVideo) -> Any:
     """The JSON that a create sends, with the pictures encoded where they stand."""
     body = requests.create(IMAGE_TO_VIDEO, request).body
-    assert not any(isinstance(a, Image) == isinstance(b, Image) for a, b in zip(body, body[1:], strict=False))
+    assert not any(isinstance(a, Image) == isinstance(b, Image) for a, b in pairwise(body))
     return json.loads(
         b"".join(part if isinstance(part, bytes) else requests.encode_piece(part.data or b"") for part in body)
     )
@@ -52,7 +53,10 @@ def sent(request: ImageToVideo) -> Any:
             {
                 "multi_shot": True,
                 "shot_type": "customize",
-                "multi_prompt": [{"index": 1, "prompt": "p", "duration": 2}, {"index": 2, "prompt": "q", "duration": "3"}],
+                "multi_prompt": [
+                    {"index": 1, "prompt": "p", "duration": 2},
+                    {"index": 2, "prompt": "q", "duration": "3"},
+                ],
             },
             {
                 "multi_shot": True,
@@ -63,12 +67,23 @@ def sent(request: ImageToVideo) -> Any:
                 ],
             },
         ),
-        ({"element_list": [829836802793406551, "7"]}, {"element_list": [{"element_id": 829836802793406551}, {"element_id": 7}]}),
+        (
+            {"element_list": [829836802793406551, "7"]},
+            {"element_list": [{"element_id": 829836802793406551}, {"element_id": 7}]},
+        ),
         ({"element_list": []}, {"element_list": []}),
         ({"voice_list": ["829", "830"]}, {"voice_list": [{"voice_id": "829"}, {"voice_id": "830"}]}),
         (
-            {"dynamic_masks": [{"mask": m, "trajectories": [{"x": 1, "y": 2}, {"x": "3", "y": 4}]} for m in (PICTURE, URL)]},
-            {"dynamic_masks": [{"mask": m, "trajectories": [{"x": 1, "y": 2}, {"x": 3, "y": 4}]} for m in (ENCODED, URL)]},
+            {
+                "dynamic_masks": [
+                    {"mask": m, "trajectories": [{"x": 1, "y": 2}, {"x": "3", "y": 4}]} for m in (PICTURE, URL)
+                ]
+            },
+            {
+                "dynamic_masks": [
+                    {"mask": m, "trajectories": [{"x": 1, "y": 2}, {"x": 3, "y": 4}]} for m in (ENCODED, URL)
+                ]
+            },
         ),
         ({"camera_control": {"type": "down_back"}}, {"camera_control": {"type": "down_back"}}),
         (

@@ -273,7 +273,9 @@ def test_a_body_that_is_no_object_cannot_be_understood(body: bytes, status: int)
         responses.callback(body, "image2video")
 
 
-@pytest.mark.parametrize(("read", "data"), [(READERS[0], [1]), (READERS[0], "a"), (READERS[1], {"a": 1}), (READERS[1], [5])])
+@pytest.mark.parametrize(
+    ("read", "data"), [(READERS[0], [1]), (READERS[0], "a"), (READERS[1], {"a": 1}), (READERS[1], [5])]
+)
 def test_data_of_another_kind_cannot_be_understood(read: Callable[[HttpResponse], object], data: object) -> None:
     """Data that is no task, or no list of them, is a bad answer that tells its status."""
     error = told(read, enveloped(data))
@@ -337,6 +339,14 @@ def test_the_services_clock_is_read_from_the_date(date: str, seconds: float | No
 def test_without_a_date_there_is_no_service_time() -> None:
     """An answer may come without the header."""
     assert responses.service_time(HttpResponse(200)) is None
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"1e999", b"9" * 4000])
+def test_a_number_that_is_none_spoils_no_task(number: bytes) -> None:
+    """A time or an amount that is no number is left out; the task that is paid for is there."""
+    task = b'{"task_id": "8", "task_status": "failed", "created_at": %b, "final_unit_deduction": %b}' % (number, number)
+    read = responses.task(HttpResponse(200, {}, b'{"code": 0, "data": %b}' % task), "image2video")
+    assert read == Task(task_id="8", status=TaskStatus.FAILED)
 
 
 def test_a_task_of_any_endpoint_is_named_after_it() -> None:

@@ -1,0 +1,128 @@
+import asyncio
+import contextlib
+import json
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from kling_async import Polling
+from kling_async.cli import generate, main, save
+from kling_async.emulator import Emulator
+
+CAT = str(Path(__file__).parents[2] / "examples" / "images" / "cat.png")
+
+
+@attrs.frozen
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """Its JSON: one object, and nothing else on stdout."""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in this process."""
+
+    def run_(*words: str) -> Ran:
+        capsys.readouterr()
+        code = main(words)
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run_
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory to work in, and an environment without keys."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("KLING_API_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY", "KLING_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes videos in tenths of a second, with and without `--emulator`."""
+
+    def often(**values: Any) -> Polling:
+        return Polling(first=0.03, factor=1.2, maximum=0.1, deadline=values["deadline"])
+
+    monkeypatch.setattr(generate, "EMULATED_SECONDS", 0.1)
+    monkeypatch.setattr(generate, "Polling", often)
+    monkeypatch.setattr(save, "Polling", often)
+
+
+@contextlib.contextmanager
+def serving(**options: Any) -> Iterator[Emulator]:
+    """An emulator on a loop of its own, so that commands can run one here."""
+    loop = asyncio.new_event_loop()
+    emulator = Emulator(**options)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(emulator.start(), loop).result(10)
+    try:
+        yield emulator
+    finally:
+        asyncio.run_coroutine_threadsafe(emulator.close(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """An emulator as the service that the environment names; a video takes about a tenth of a second."""
+    with serving(speed=1000.0) as emulator:
+        monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
+        monkeypatch.setenv("KLING_ACCESS_KEY", emulator.access_key)
+        monkeypatch.setenv("KLING_SECRET_KEY", emulator.secret_key)
+        yield emulator
+
+
+@contextlib.contextmanager
+def started(*words: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """A command in a process of its own, which does not outlive the test."""
+    process = subprocess.Popen(  # noqa: S603  (our own command)
+        [sys.executable, "-m", "kling_async.cli", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def line_with(stream: Any, text: str) -> str:
+    """Reads up to the first line that has the text."""
+    for line in stream:
+        if text in line:
+            return str(line)
+    raise AssertionError(f"{text!r} was never written")
+
+
+def printed_command(text: str) -> list[str]:
+    """The words of the save command that a message ends with, without the program's name."""
+    [command] = [line for line in text.splitlines() if "kling-async save image2video:" in line]
+    return shlex.split(command[command.index("kling-async save image2video:") :])[1:]

@@ -1,0 +1,232 @@
+import asyncio
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import CapabilityWarning, TaskHandle
+from kling_async.cli import generate
+from kling_async.emulator import Emulator
+from kling_async.emulator.catalog import mean_generation_seconds
+
+from .conftest import CAT, Run, printed_command, serving
+
+pytestmark = pytest.mark.usefixtures("hurry")
+
+
+def test_without_a_key(run: Run, here: Path) -> None:
+    """`--emulator` needs no key and leaves a real video; progress is on stderr, the result on stdout."""
+    ran = run("generate", CAT, "-o", "cat.mp4", "--emulator", "--prompt", "the cat turns")
+    assert ran.code == 0
+    assert (here / "cat.mp4").read_bytes()[4:8] == b"ftyp"
+    assert "would have cost 1.5 units, $0.21; nothing was paid" in ran.out
+    assert [line.split()[2] for line in ran.err.splitlines() if " s  " in line][-3:-1] == ["processing", "succeed"]
+
+
+@pytest.mark.usefixtures("service")
+def test_on_the_service(run: Run, here: Path) -> None:
+    """With keys in the environment the task is made there, and JSON tells all about it."""
+    ran = run("generate", CAT, "-o", "cat.mp4", "--mode", "pro", "--external-task-id", "mine", "--json")
+    assert ran.code == 0
+    assert ran.err == ""
+    assert ran.data["ok"] is True
+    assert ran.data["reference"] == f"image2video:{ran.data['task_id']}"
+    assert (ran.data["external_task_id"], ran.data["status"], ran.data["path"]) == ("mine", "succeed", "cat.mp4")
+    assert (ran.data["units"], ran.data["usd"], ran.data["emulated"]) == (2.5, 0.35, False)
+    assert ran.data["size"] == (here / "cat.mp4").stat().st_size
+
+
+@pytest.mark.usefixtures("service")
+def test_reference_is_told_before_it_can_be_lost(run: Run) -> None:
+    """The id under which the task can be looked up is on the screen before the service is asked."""
+    ran = run("generate", CAT, "-o", "cat.mp4")
+    assert ran.err.index("image2video:kling-async-") < ran.err.index("submitted")
+
+
+def test_quiet(run: Run) -> None:
+    """`--quiet` leaves the path alone, for `file=$(kling-async ...)`."""
+    ran = run("generate", CAT, "-o", "cat.mp4", "--emulator", "-q")
+    assert (ran.code, ran.out, ran.err) == (0, "cat.mp4\n", "")
+
+
+def test_directory(run: Run, here: Path) -> None:
+    """In a directory the file is called by its task, so that the next one finds a name as well."""
+    ran = run("generate", CAT, "-o", "out/", "--emulator", "--json")
+    assert ran.data["path"] == f"out/{ran.data['task_id']}.mp4"
+    assert (here / ran.data["path"]).exists()
+    again = run("generate", CAT, "-o", "out/", "--emulator", "--json")
+    assert again.code == 0
+    assert again.data["path"] != ran.data["path"]
+
+
+def test_watermark(run: Run, here: Path) -> None:
+    """`--watermark` saves both videos."""
+    ran = run("generate", CAT, "-o", "cat.mp4", "--emulator", "--watermark", "--json")
+    assert (ran.data["path"], ran.data["watermark_path"]) == ("cat.mp4", "cat-watermark.mp4")
+    assert (here / "cat.mp4").read_bytes() != (here / "cat-watermark.mp4").read_bytes()
+
+
+def test_watermark_in_a_directory(run: Run, here: Path) -> None:
+    """In a directory both have names of their own."""
+    ran = run("generate", CAT, "-o", ".", "--emulator", "--watermark", "--json")
+    assert sorted(path.name for path in here.iterdir()) == [
+        f"{ran.data['task_id']}-watermark.mp4",
+        f"{ran.data['task_id']}.mp4",
+    ]
+
+
+def test_picture_is_piped_in(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` reads the picture from standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path(CAT).read_bytes())))
+    assert run("generate", "-", "-o", "cat.mp4", "--emulator", "-q").code == 0
+
+
+def test_tail_alone(run: Run) -> None:
+    """IMAGE can be left out where there is a tail."""
+    words = ["--image-tail", CAT, "--model-name", "kling-v1-6", "--mode", "pro", "--emulator", "-q"]
+    assert run("generate", "-o", "cat.mp4", *words).code == 0
+
+
+# ------------------------------------------------------------------------------ before anything is paid
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["old.mp4"], "old.mp4 exists; --overwrite replaces it"),
+        (["none/cat.mp4"], "there is no directory none"),
+        (["new.mp4", "--watermark"], "new-watermark.mp4 exists"),
+    ],
+)
+def test_place_is_looked_at_first(run: Run, here: Path, service: Emulator, words: list[str], text: str) -> None:
+    """What is wrong with the place to save to is said before anything is sent."""
+    (here / "old.mp4").touch()
+    (here / "new-watermark.mp4").touch()
+    ran = run("generate", CAT, "-o", *words)
+    assert ran.code == 2
+    assert text in ran.err
+    assert not service.ledger.requests
+
+
+@pytest.mark.usefixtures("service")
+def test_overwrite(run: Run, here: Path) -> None:
+    """`--overwrite` replaces what is there."""
+    (here / "old.mp4").write_text("old")
+    assert run("generate", CAT, "-o", "old.mp4", "--overwrite").code == 0
+    assert (here / "old.mp4").stat().st_size > 3
+
+
+def test_all_problems_at_once(run: Run, service: Emulator) -> None:
+    """Documented rules are checked here, all at once, and nothing is sent."""
+    words = ["-o", "a.mp4", "--duration", "7.5", "--cfg-scale", "3", "--json"]
+    ran = run("generate", "none.png", *words)
+    assert ran.code == 2
+    assert ran.data["error"] == "ImageFileMissing"
+    assert {"image", "duration", "cfg_scale"} <= {problem["field"] for problem in ran.data["problems"]}
+    assert not service.ledger.requests
+
+
+def test_no_strict(run: Run, recwarn: pytest.WarningsRecorder) -> None:
+    """What the map alone refuses is refused with `--no-strict` as the way out, which then warns in one line."""
+    words = ["generate", CAT, "-o", "a.mp4", "--emulator", "--image-tail", CAT]
+    refused = run(*words)
+    assert refused.code == 2
+    assert "--no-strict sends it all the same" in refused.err
+    ran = run(*words, "--no-strict")
+    assert "warning: image_tail" in ran.err
+    assert "generate.py" not in ran.err
+    assert not [warning for warning in recwarn if warning.category is CapabilityWarning]
+
+
+def test_no_credentials(run: Run) -> None:
+    """Without keys it says how to set them, and how to do without."""
+    ran = run("generate", CAT, "-o", "a.mp4")
+    assert ran.code == 2
+    assert "KLING_ACCESS_KEY" in ran.err
+    assert "--emulator" in ran.err
+    assert "api_key=" not in ran.err
+
+
+# ------------------------------------------------------------------------------------ after it was sent
+
+
+def test_refused(run: Run, service: Emulator) -> None:
+    """A refusal of the service is 3: nothing was created, and no reference is told."""
+    ran = run("generate", CAT, "-o", "a.mp4", "--prompt", "refused", "--json")
+    assert ran.code == 3
+    assert (ran.data["error"], ran.data["code"]) == ("ContentRefused", 1301)
+    assert ran.data["request_id"]
+    assert ran.data["reference"] is None
+    assert service.ledger.created == 0
+
+
+@pytest.mark.usefixtures("service")
+def test_failed(run: Run) -> None:
+    """A task that fails is 4; its reference is told, but there is nothing to save."""
+    ran = run("generate", CAT, "-o", "a.mp4", "--prompt", "forbidden")
+    assert ran.code == 4
+    assert "risk control" in ran.err
+    assert "reference: image2video:" in ran.err
+    assert "kling-async save" not in ran.err
+
+
+def test_conflict_and_adoption(run: Run, service: Emulator) -> None:
+    """An external task id of an older task is a conflict, unless that task is wanted."""
+    words = ["--external-task-id", "mine", "--json"]
+    first = run("generate", CAT, "-o", "a.mp4", *words).data
+    service_tasks = service.ledger.created
+    again = run("generate", CAT, "-o", "b.mp4", *words, "--if-exists", "adopt").data
+    assert again["reference"] == first["reference"]
+    assert (service_tasks, service.ledger.created) == (1, 1)
+
+
+def test_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deadline that passes is 5; the printed command then gets the video."""
+    with serving(speed=300.0) as service:
+        monkeypatch.setenv("KLING_API_KEY", service.api_key)
+        ran = run("generate", CAT, "-o", "a.mp4", "--deadline", "0.1", "--base-url", service.base_url)
+        assert ran.code == 5
+        assert "--deadline" in ran.err
+        assert run(*printed_command(ran.err)).code == 0
+
+
+@pytest.mark.usefixtures("service")
+def test_cannot_be_saved(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A video that is made and cannot be saved is 6; the printed command saves it."""
+    real = TaskHandle.save
+
+    async def late(handle: TaskHandle, path: str, **more: Any) -> Path:
+        await asyncio.to_thread((here / "a.mp4").write_text, "somebody else's")
+        return await real(handle, path, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TaskHandle, "save", late)
+        ran = run("generate", CAT, "-o", "a.mp4")
+    assert ran.code == 6
+    assert (here / "a.mp4").read_text() == "somebody else's"
+    assert run(*printed_command(ran.err)).code == 0
+
+
+@pytest.mark.usefixtures("service")
+def test_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug shows its traceback, and still how to get the video."""
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(TaskHandle, "save", broken)
+    ran = run("generate", CAT, "-o", "a.mp4")
+    assert ran.code == 1
+    assert "Traceback" in ran.err
+    assert "kling-async save image2video:" in ran.err
+
+
+@pytest.mark.parametrize(("model", "mode"), [("kling-v3", "4k"), ("kling-v2-6", "std"), ("kling-v1", "pro")])
+def test_emulator_takes_the_same_time_for_all(model: str, mode: str) -> None:
+    """Whatever is asked for, `--emulator` takes about as long; a model unknown to it is for it to refuse."""
+    request = {"model_name": model, "mode": mode, "duration": "10"}
+    seconds = mean_generation_seconds(model, mode, 10) / generate.emulator_speed(request)
+    assert seconds == pytest.approx(generate.EMULATED_SECONDS)
+    assert generate.emulator_speed(request | {"model_name": "unheard-of"}) > 0

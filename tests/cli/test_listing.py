@@ -1,0 +1,56 @@
+import pytest
+
+from kling_async.cli.listing import page_size
+from kling_async.emulator import Emulator
+
+from .conftest import CAT, Run
+
+pytestmark = pytest.mark.usefixtures("hurry")
+
+
+@pytest.mark.usefixtures("service")
+def test_no_tasks(run: Run) -> None:
+    """An account without tasks is said to be one."""
+    ran = run("list")
+    assert (ran.code, ran.out) == (0, "no tasks\n")
+
+
+def test_tasks(run: Run, service: Emulator) -> None:
+    """Tasks are shown with their references, status and cost; failed ones with the reason."""
+    made = run("generate", CAT, "-o", "a.mp4", "--external-task-id", "mine", "--json").data
+    failed = run("generate", CAT, "-o", "b.mp4", "--prompt", "forbidden", "--json").data
+    text = run("list").out
+    [line] = [line for line in text.splitlines() if made["reference"] in line]
+    assert line.split()[1] == "succeed"
+    assert line.split()[4:] == ["5.041", "s", "1.5", "mine"]
+    assert "risk control" in text
+    data = run("list", "--json").data
+    assert data["more"] is False
+    assert {task["reference"] for task in data["tasks"]} == {made["reference"], failed["reference"]}
+    assert run("list", "-q").out.split() == [task["reference"] for task in data["tasks"]]
+    assert service.ledger.created == 2
+
+
+def test_limit(run: Run, service: Emulator) -> None:
+    """More tasks than are wanted are said to be there, and not fetched."""
+    for name in "ab":
+        run("generate", CAT, "-o", f"{name}.mp4")
+    ran = run("list", "--limit", "1", "--page-size", "1")
+    assert len(ran.out.splitlines()) == 2
+    assert "--limit 2" in ran.err
+    assert run("list", "--limit", "1", "--json").data["more"] is True
+    assert len(run("list", "--limit", "0", "-q").out.split()) == service.ledger.created
+
+
+@pytest.mark.usefixtures("service")
+def test_page_size_out_of_range(run: Run) -> None:
+    """The service's limit for a page holds."""
+    ran = run("list", "--page-size", "501")
+    assert ran.code == 2
+    assert "page_size" in ran.err
+
+
+@pytest.mark.parametrize(("limit", "size"), [(1, 2), (30, 31), (499, 500), (10_000, 500), (0, 500)])
+def test_size_of_a_page(limit: int, size: int) -> None:
+    """No more is asked for than tells whether there is more."""
+    assert size == page_size(limit)

@@ -1,0 +1,67 @@
+import re
+
+import pytest
+
+from kling_async.cli.models import grouped, seconds
+from kling_async.cli.table import table
+from kling_async.protocol.capabilities import CAPABILITIES, known_models
+
+from .conftest import Run
+
+
+def test_every_model_is_shown(run: Run) -> None:
+    """The table has every model of the map, and `?` for what is not known."""
+    ran = run("models")
+    assert ran.code == 0
+    assert all(name in ran.out for name in known_models())
+    assert re.search(r"^kling-v2-6 +pro +5, 10 .* 0\.5 / 1 / 1\.2 +0\.07 / 0\.14 / 0\.168$", ran.out, re.MULTILINE)
+    assert re.search(r"^kling-v1 .* \? +\?$", ran.out, re.MULTILINE)
+
+
+def test_one_model(run: Run) -> None:
+    """A model's name narrows the table to it."""
+    lines = run("models", "kling-v3").out.splitlines()
+    assert [line.split()[:3] for line in lines[1:4]] == [["kling-v3", mode, "3-15"] for mode in ("std", "pro", "4k")]
+
+
+def test_unknown_model(run: Run) -> None:
+    """A model that the map does not know is a mistake, told with the nearest."""
+    ran = run("models", "kling-v2.6")
+    assert ran.code == 2
+    assert "did you mean kling-v2-6?" in ran.err
+
+
+def test_models_for_programs(run: Run) -> None:
+    """Programs get a row for each duration, with true, false and null."""
+    rows = run("models", "kling-v2-6", "--json").data["models"]
+    [row] = [row for row in rows if (row["mode"], row["duration"]) == ("pro", 10)]
+    assert (row["tail"], row["brush"], row["fps"]) == (True, False, 24)
+    assert (row["units"], row["units_with_sound"], row["units_with_voices"]) == (5.0, 10.0, 12.0)
+    assert rows[0]["fps"] is None
+
+
+def test_names_of_models_for_scripts(run: Run) -> None:
+    """`--quiet` gives the names alone."""
+    assert run("models", "-q").out.split() == list(known_models())
+
+
+def test_rows_together() -> None:
+    """Rows that differ in their seconds alone are one line, and none is lost."""
+    groups = grouped(CAPABILITIES)
+    assert [row for group in groups for row in group] == list(CAPABILITIES)
+    assert len(groups) < len(CAPABILITIES)
+
+
+@pytest.mark.parametrize(
+    ("durations", "text"), [([5], "5"), ([5, 10], "5, 10"), ([3, 4, 5], "3-5"), ([9, 10], "9, 10")]
+)
+def test_seconds(durations: list[int], text: str) -> None:
+    """Durations are short to read."""
+    assert text == seconds(durations)
+
+
+def test_narrow_terminal() -> None:
+    """Where columns do not fit, each row is a paragraph that does."""
+    headers, rows = ("model", "tail", "size"), [("kling-v3", "y", "1080p"), ("kling-v1", "", "720p")]
+    assert table(headers, rows) == "model     tail  size\nkling-v3  y     1080p\nkling-v1        720p"
+    assert table(headers, rows, 19) == "kling-v3\n  tail y,\n  size 1080p\nkling-v1\n  size 720p"

@@ -1,0 +1,234 @@
+import signal
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from kling_async import (
+    AuthenticationError,
+    BadResponse,
+    ConfigurationError,
+    ConnectionFailed,
+    CreateInDoubt,
+    DownloadError,
+    ExternalTaskIdConflict,
+    InvalidReference,
+    InvalidRequest,
+    KlingError,
+    Problem,
+    QueueTimeout,
+    ServerError,
+    TargetError,
+    TargetExists,
+    Task,
+    TaskFailed,
+    TaskNotFound,
+    TaskStatus,
+    TaskTimeout,
+    Video,
+)
+from kling_async.cli import report
+from kling_async.cli.errand import Errand, Stage
+from kling_async.cli.exits import Exit
+
+REFERENCE = "image2video:1"
+TASK = Task(
+    task_id="1",
+    status=TaskStatus.SUCCEED,
+    videos=(Video(id="2", url="http://h/2.mp4", duration=Decimal("5.041")),),
+    final_unit_deduction=Decimal("1.50"),
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "stage", "code"),
+    [
+        (InvalidRequest, Stage.CREATING, Exit.USAGE),
+        (InvalidReference, Stage.ATTACHED, Exit.USAGE),
+        (ConfigurationError, Stage.UNSENT, Exit.USAGE),
+        (TargetExists, Stage.UNSENT, Exit.USAGE),
+        (TargetError, Stage.ATTACHED, Exit.USAGE),
+        (TargetExists, Stage.MADE, Exit.UNSAVED),
+        (DownloadError, Stage.MADE, Exit.UNSAVED),
+        (AuthenticationError, Stage.CREATING, Exit.REFUSED),
+        (ExternalTaskIdConflict, Stage.CREATING, Exit.REFUSED),
+        (TaskNotFound, Stage.ATTACHED, Exit.REFUSED),
+        (TaskFailed, Stage.ACCEPTED, Exit.FAILED),
+        (TaskFailed, Stage.ATTACHED, Exit.FAILED),
+        (TaskTimeout, Stage.ACCEPTED, Exit.UNKNOWN),
+        (CreateInDoubt, Stage.CREATING, Exit.UNKNOWN),
+        (ConnectionFailed, Stage.CREATING, Exit.UNKNOWN),
+        (AuthenticationError, Stage.ACCEPTED, Exit.UNKNOWN),
+        (BadResponse, Stage.ACCEPTED, Exit.UNKNOWN),
+        (ServerError, Stage.MADE, Exit.UNSAVED),
+        (QueueTimeout, Stage.CREATING, Exit.ERROR),
+        (KlingError, Stage.UNSENT, Exit.ERROR),
+    ],
+)
+def test_exit_codes(error: type[KlingError], stage: Stage, code: Exit) -> None:
+    """A refusal means "nothing was created" only as long as nothing was accepted."""
+    assert code == report.exit_for(error("x"), stage)
+
+
+def errand(stage: Stage, **more: Any) -> Errand:
+    """An errand with a reference."""
+    return attrs.evolve(Errand(target="cat.mp4", reference="image2video:own", stage=stage), **more)
+
+
+@pytest.mark.parametrize(
+    ("error", "stage", "command"),
+    [
+        (TaskTimeout("x", reference=REFERENCE), Stage.ACCEPTED, "kling-async save image2video:1 -o cat.mp4"),
+        (CreateInDoubt("x", reference=REFERENCE), Stage.CREATING, "kling-async save image2video:1 -o cat.mp4"),
+        (ConnectionFailed("x"), Stage.CREATING, "kling-async save image2video:own -o cat.mp4"),
+        (DownloadError("x", reference=REFERENCE), Stage.MADE, "kling-async save image2video:1 -o cat.mp4"),
+        (
+            TargetExists("x", reference=REFERENCE),
+            Stage.MADE,
+            "kling-async save image2video:1 -o cat.mp4 --overwrite",
+        ),
+        (ExternalTaskIdConflict("x", reference=REFERENCE), Stage.CREATING, "kling-async save image2video:1 -o cat.mp4"),
+        (TaskFailed("x", reference=REFERENCE), Stage.ACCEPTED, None),
+        (AuthenticationError("x"), Stage.CREATING, None),
+        (InvalidRequest("x", problems=()), Stage.CREATING, None),
+        (ConnectionFailed("x", sent=False), Stage.CREATING, None),
+        (TargetExists("x"), Stage.UNSENT, None),
+    ],
+)
+def test_how_to_go_on(error: KlingError, stage: Stage, command: str | None) -> None:
+    """Every error about a task that may exist is told with the command that gets its video."""
+    ending = report.of_error(error, errand(stage))
+    assert command == ending.data["save_command"]
+    assert (command or "kling-async save") in ending.text or command is None
+    assert ("kling-async save" in ending.text) is (command is not None)
+
+
+def test_command_can_be_pasted() -> None:
+    """The command keeps the options that matter and quotes what a shell would change."""
+    made = errand(Stage.MADE, target="my cat.mp4", overwrite=True, watermark=True, base_url="http://h:1")
+    assert made.save_command() == (
+        "kling-async save image2video:own -o 'my cat.mp4' --watermark --overwrite --base-url http://h:1"
+    )
+    assert errand(Stage.MADE, target="-cat.mp4").save_command() == "kling-async save image2video:own --output=-cat.mp4"
+
+
+def test_emulated_tasks_end_with_the_command() -> None:
+    """There is no going on with a task whose emulator is gone."""
+    ending = report.of_error(TaskTimeout("x", reference=REFERENCE), errand(Stage.ACCEPTED, emulated=True))
+    assert ending.data["save_command"] is None
+    assert "nothing was billed" in report.of_stop(signal.SIGINT, errand(Stage.ACCEPTED, emulated=True)).text
+
+
+def test_error_has_what_support_asks_for() -> None:
+    """Code, HTTP status and request id are shown, to people and programs."""
+    error = AuthenticationError("no", code=1002, http_status=401, request_id="r")
+    ending = report.of_error(error, errand(Stage.CREATING))
+    assert ending.text == "error: AuthenticationError: no\n  code 1002, HTTP 401, request_id r"
+    assert (ending.data["code"], ending.data["http_status"], ending.data["request_id"]) == (1002, 401, "r")
+
+
+def test_no_strict_is_offered_for_the_map_only() -> None:
+    """What only the capability map says can be sent all the same; what the documentation forbids cannot."""
+    by_map = InvalidRequest.of([Problem("sound", "no", by_map=True)])
+    documented = InvalidRequest.of([Problem("sound", "no", by_map=True), Problem("prompt", "too long")])
+    assert "--no-strict" in report.of_error(by_map, errand(Stage.CREATING)).text
+    ending = report.of_error(documented, errand(Stage.CREATING))
+    assert "--no-strict" not in ending.text
+    assert [problem["field"] for problem in ending.data["problems"]] == ["sound", "prompt"]
+
+
+@pytest.mark.parametrize(
+    ("number", "stage", "code", "words"),
+    [
+        (signal.SIGINT, Stage.UNSENT, 130, "nothing was sent"),
+        (signal.SIGTERM, Stage.UNSENT, 143, "nothing was sent"),
+        (signal.SIGINT, Stage.CREATING, 130, "may be billed"),
+        (signal.SIGINT, Stage.ACCEPTED, 130, "goes on at the service, and is billed"),
+        (signal.SIGTERM, Stage.MADE, 143, "not saved"),
+    ],
+)
+def test_signals(number: signal.Signals, stage: Stage, code: int, words: str) -> None:
+    """A signal is answered with what goes on, and how to get at it."""
+    ending = report.of_stop(number, errand(stage))
+    assert code == ending.code
+    assert words in ending.text
+    assert ("kling-async save image2video:own -o cat.mp4" in ending.text) is (stage is not Stage.UNSENT)
+    assert ending.data["reference"] == (None if stage is Stage.UNSENT else "image2video:own")
+
+
+def test_bugs_keep_the_reference() -> None:
+    """A bug does not lose what was paid for."""
+    ending = report.of_bug(ZeroDivisionError("division"), errand(Stage.ACCEPTED))
+    assert "kling-async save image2video:own" in ending.text
+    assert ending.code == Exit.ERROR
+
+
+def test_words_of_the_shell() -> None:
+    """What the library says to programmers is said with options."""
+    assert report.in_shell_words("x exists; overwrite=True replaces it") == "x exists; --overwrite replaces it"
+
+
+def test_cost_as_told() -> None:
+    """What the service told is the cost, in units and dollars."""
+    cost = report.cost_of(TASK, {"model_name": "kling-v3", "duration": "15"})
+    assert cost.text(emulated=False) == "1.5 units, $0.21 at list price"
+    assert cost.text(emulated=True) == "would have cost 1.5 units, $0.21; nothing was paid"
+
+
+def test_cost_by_the_table() -> None:
+    """Where the service tells nothing, the price table does, and it says so."""
+    silent = attrs.evolve(TASK, final_unit_deduction=None)
+    request = {"model_name": "kling-v2-6", "mode": "pro", "duration": "10", "sound": True}
+    assert report.cost_of(silent, request).text(emulated=False) == "about 10 units, $1.40 (price table)"
+    assert report.cost_of(silent, {"model_name": "new", "duration": "5"}).units is None
+    assert "not known" in report.cost_of(silent).text(emulated=False)
+
+
+def test_saved_video() -> None:
+    """A result says where the file is, what it cost and how the task is named."""
+    done = report.Saved(
+        task=TASK,
+        path=Path("cat.mp4"),
+        size=1_234_567,
+        cost=report.cost_of(TASK),
+        seconds=61.23,
+        watermark_path=Path("cat-watermark.mp4"),
+    )
+    assert done.text().splitlines() == [
+        "saved      cat.mp4 (1.2 MB, 5.041 s of video)",
+        "watermark  cat-watermark.mp4",
+        "took       61.2 s",
+        "cost       1.5 units, $0.21 at list price",
+        "reference  image2video:1",
+    ]
+    assert done.data() == {
+        "reference": "image2video:1",
+        "task_id": "1",
+        "external_task_id": None,
+        "status": "succeed",
+        "path": "cat.mp4",
+        "watermark_path": "cat-watermark.mp4",
+        "size": 1_234_567,
+        "duration": 5.041,
+        "units": 1.5,
+        "usd": 0.21,
+        "cost_told": True,
+        "emulated": False,
+        "seconds": 61.23,
+    }
+
+
+def test_small_numbers() -> None:
+    """Sizes and amounts are short, and exact where that matters."""
+    sizes = [report.file_size(size) for size in (0, 999, 45_200, 3_000_000)]
+    assert sizes == [
+        "0 bytes",
+        "999 bytes",
+        "45 kB",
+        "3.0 MB",
+    ]
+    assert [report.number(Decimal(text)) for text in ("10", "1.50", "0.0")] == ["10", "1.5", "0"]
+    assert [report.dollars(Decimal(text)) for text in ("0", "0.042", "1.4")] == ["$0.00", "$0.042", "$1.40"]
+    assert [report.whole_seconds(value) for value in ("5", 10, "5.5", "x")] == [5, 10, None, None]

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from kling_async.emulator import Emulator
+
+from .conftest import CAT, Run
+
+pytestmark = pytest.mark.usefixtures("hurry")
+
+
+@pytest.fixture
+def reference(run: Run, service: Emulator) -> str:  # noqa: ARG001
+    """A finished task."""
+    return str(run("generate", CAT, "-o", "made.mp4", "--json").data["reference"])
+
+
+def test_saves_what_was_made_before(run: Run, here: Path, service: Emulator, reference: str) -> None:
+    """A reference is enough to save a video again; nothing is made anew."""
+    ran = run("save", reference, "-o", "again.mp4")
+    assert ran.code == 0
+    assert (here / "again.mp4").read_bytes() == (here / "made.mp4").read_bytes()
+    assert "cost       1.5 units, $0.21 at list price" in ran.out
+    assert service.ledger.created == 1
+
+
+def test_goes_on_where_it_broke_off(run: Run, here: Path, service: Emulator, reference: str) -> None:
+    """What an earlier try left is used."""
+    before = service.ledger.requests["file"]
+    (here / "again.mp4.part").write_bytes(b"garbage")
+    assert run("save", reference, "-o", "again.mp4", "--json").data["size"] == (here / "made.mp4").stat().st_size
+    assert service.ledger.requests["file"] > before
+    assert not (here / "again.mp4.part").exists()
+
+
+def test_existing_file(run: Run, service: Emulator, reference: str) -> None:
+    """An existing file is said before anything is asked."""
+    asked = service.ledger.requests.total()
+    ran = run("save", reference, "-o", "made.mp4")
+    assert ran.code == 2
+    assert "--overwrite replaces it" in ran.err
+    assert asked == service.ledger.requests.total()
+    assert run("save", reference, "-o", "made.mp4", "--overwrite", "-q").out == "made.mp4\n"
+
+
+def test_no_watermarked_video(run: Run, reference: str) -> None:
+    """A watermark that was not asked for cannot be saved: 6, since the video itself is made."""
+    ran = run("save", reference, "-o", "mark.mp4", "--watermark")
+    assert ran.code == 6
+    assert "no watermarked video" in ran.err
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(
+    ("text", "code", "error"),
+    [("cat.mp4", 2, "InvalidReference"), ("image2video:nobody", 3, "TaskNotFound")],
+)
+def test_wrong_reference(run: Run, text: str, code: int, error: str) -> None:
+    """What is no reference is 2, what the service does not know is 3."""
+    ran = run("save", text, "-o", "a.mp4", "--json")
+    assert (ran.code, ran.data["error"]) == (code, error)
+
+
+def test_wrong_key(run: Run, reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused credentials are 3, and the secret is not repeated."""
+    monkeypatch.setenv("KLING_SECRET_KEY", "wrong-secret-0123456789abcdefghijklmn")
+    ran = run("save", reference, "-o", "a.mp4")
+    assert ran.code == 3
+    assert "wrong-secret" not in ran.err

@@ -1,0 +1,148 @@
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kling_async import client
+from kling_async.api import Api
+from kling_async.emulator import Emulator
+
+from .conftest import CAT, Run, line_with, printed_command, serving, started
+
+PIPE_HOLDS_LESS = 2**20
+
+pytestmark = pytest.mark.usefixtures("hurry")
+
+
+@contextlib.contextmanager
+def generating(*words: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """A command that makes a video."""
+    with started("generate", CAT, "-o", "cat.mp4", *words, **options) as process:
+        yield process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_while_waiting(run: Run, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int) -> None:
+    """A signal ends the wait, not the task; the printed command then saves the video."""
+    with serving(speed=200.0) as service:
+        monkeypatch.setenv("KLING_BASE_URL", service.base_url)
+        monkeypatch.setenv("KLING_API_KEY", service.api_key)
+        with generating() as process:
+            line_with(process.stderr, "submitted")
+            process.send_signal(number)
+            _, told = process.communicate(timeout=10)
+        assert process.returncode == code
+        assert "goes on at the service, and is billed" in told
+        assert "Traceback" not in told
+        assert run(*printed_command(told)).code == 0
+        assert service.ledger.created == 1
+
+
+def test_before_anything_is_sent() -> None:
+    """Ctrl-C while the picture is still piped in: nothing was sent."""
+    with started("generate", "-", "-o", "cat.mp4", "--emulator", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write("x" * PIPE_HOLDS_LESS)  # returns once the command reads
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == "interrupted: nothing was sent, nothing is billed\n"
+
+
+def test_service_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a connection is tried again and again: nothing was sent."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
+    with generating("--base-url", f"http://127.0.0.1:{port}") as process:
+        line_with(process.stderr, "image2video:")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.2)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert told == "interrupted: nothing was sent, nothing is billed\n"
+
+
+@contextlib.contextmanager
+def silent_service(asked: Callable[[], object]) -> Iterator[str]:
+    """A service that takes a request, tells the test, and never answers."""
+
+    def take(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1)
+            asked()
+            left.wait(10)
+
+    left = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taking = threading.Thread(target=take, args=[listener])
+        taking.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            left.set()
+            taking.join(10)
+
+
+def test_while_creating(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the answer to the create call is due: it may be billed, and there is a reference to find out."""
+    monkeypatch.setattr(client, "CLOSE_SECONDS", 0.5)
+    monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
+    with silent_service(lambda: os.kill(os.getpid(), signal.SIGINT)) as address:
+        ran = run("generate", CAT, "-o", "cat.mp4", "--base-url", address, "--external-task-id", "mine")
+    assert ran.code == 130
+    assert "finding out whether the service has the task" in ran.err
+    assert "may be billed" in ran.err
+    assert printed_command(ran.err) == ["save", "image2video:mine", "-o", "cat.mp4", "--base-url", address]
+
+
+def test_second_signal_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C does not wait for a create to be found out about; the reference is told all the same."""
+    monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
+    asked = threading.Event()
+    with silent_service(asked.set) as address, generating("--base-url", address) as process:
+        assert asked.wait(10)
+        process.send_signal(signal.SIGINT)
+        line_with(process.stderr, "Ctrl-C again leaves at once")
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "may be billed" in told
+    assert "Traceback" not in told
+    assert printed_command(told)[1].startswith("image2video:kling-async-")
+
+
+def test_accepted_while_it_is_interrupted(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create that is answered after Ctrl-C is told as what it is: a task that goes on."""
+    real = Api.create
+
+    async def interrupted(api: Any, *arguments: Any) -> Any:
+        task = await real(api, *arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return task
+
+    monkeypatch.setattr(Api, "create", interrupted)
+    ran = run("generate", CAT, "-o", "cat.mp4")
+    monkeypatch.setattr(Api, "create", real)
+    assert ran.code == 130
+    assert "goes on at the service" in ran.err
+    assert printed_command(ran.err)[1] == f"image2video:{service.ledger.entries[0].task_id}"
+
+
+def test_with_the_emulator_inside() -> None:
+    """An emulator ends with its command, so nothing is said to go on."""
+    with generating("--emulator") as process:
+        line_with(process.stderr, "submitted")
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "nothing was billed" in told
+    assert "kling-async save" not in told

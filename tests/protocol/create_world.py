@@ -1,0 +1,181 @@
+"""A small model of the service's create and query, and a driver of the create machine in time that is only counted.
+
+Faults are named by what happens: `made-` before a fault means that the task was created all the same.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+from kling_async.protocol import responses
+from kling_async.protocol.creation import Ask, Creation, Pause
+from kling_async.protocol.errors import ConnectionFailed, InvalidRequest, KlingError, Problem, RequestTimeout
+from kling_async.protocol.models import Task
+from kling_async.protocol.responses import HttpResponse
+from kling_async.protocol.schedule import Retry
+
+from .recorded_bodies import answer, enveloped, refused
+
+WALL = 1_774_805_000.0
+"""The machine's own clock when the counted time is 0."""
+
+FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
+    "reset": lambda: ConnectionFailed("reset"),
+    "timeout": lambda: RequestTimeout("timeout"),
+    "unreached": lambda: ConnectionFailed("refused", sent=False),
+    "unreadable": lambda: InvalidRequest.of([Problem("image", "gone")]),
+    "html-200": lambda: HttpResponse(200, {"content-type": "text/html"}, b"<html>"),
+    "html-502": lambda: HttpResponse(502, {"content-type": "text/html"}, b"<html>"),
+    "html-504": lambda: HttpResponse(504, {"content-type": "text/html"}, b"<html>"),
+    "html-404": lambda: HttpResponse(404, {"content-type": "text/html"}, b"<html>"),
+    "408": lambda: HttpResponse(408),
+    "redirect": lambda: HttpResponse(302),
+    "no-code": lambda: answer({"data": {}}),
+    "no-data": lambda: enveloped(None),
+    "no-task": lambda: enveloped({"task_id": 5.5}),
+    "new-word": lambda: enveloped({"task_id": "8", "task_status": "queued"}),
+    "9999": lambda: refused(9999, 200),
+    "5000": lambda: refused(5000, 500),
+    "5001": lambda: refused(5001, 503),
+    "5002": lambda: refused(5002, 504),
+    "5002-200": lambda: refused(5002, 200),
+    "1302": lambda: refused(1302, 429),
+    "1303": lambda: refused(1303, 429, "parallel task over resource pack limit"),
+    "1102": lambda: refused(1102, 429, "Account balance not enough"),
+    "1201": lambda: refused(1201, 400, "model is not supported"),
+    "1301": lambda: refused(1301, 400),
+    "1003": lambda: refused(1003, 401),
+    "not-found": lambda: refused(1201, 400, "Task not found by id/external id: mine"),
+}
+DOUBTFUL = ["reset", "timeout", "html-200", "html-502", "html-504", "408", "no-code", "no-data", "no-task", "new-word"]
+DOUBTFUL += ["9999", "5000", "5001", "5002", "5002-200"]
+REFUSALS = ["1102", "1201", "1301", "1003", "html-404", "redirect"]
+
+
+@attrs.define
+class Service:
+    """An account with tasks by their external ids; what was created stays hidden from look-ups for a while.
+
+    Attributes:
+        sends: what happens to each send, in turn; afterwards all goes well.
+        looks: what happens to each look-up, in turn; afterwards the truth is told.
+        hidden: seconds before a look-up sees a new task.
+        takes: seconds that each request takes.
+        offset: what the service's clock shows more than the machine's.
+        refuses_twins: whether a second task with the same external id is refused.
+    """
+
+    sends: list[str] = attrs.field(factory=list)
+    looks: list[str] = attrs.field(factory=list)
+    hidden: float = 0.0
+    takes: float = 0.0
+    slot_takes: float = 0.0
+    offset: float = 0.0
+    refuses_twins: bool = True
+    now: float = 0.0
+    tasks: dict[str, list[tuple[float, dict[str, Any]]]] = attrs.field(factory=dict)
+    paid: int = 0
+
+    def has(self, external_id: str, created_at: float | None) -> None:
+        """Puts a task there that somebody else has made, so many seconds after the machine's time 0."""
+        moment = None if created_at is None else round((WALL + self.offset + created_at) * 1000)
+        self.tasks[external_id] = [(-1e9, self._task(external_id, moment))]
+
+    def create(self, external_id: str) -> HttpResponse | KlingError:
+        """What comes back from a create."""
+        fault = self.sends.pop(0) if self.sends else "made"
+        self.now += self.takes
+        if fault.startswith("made"):
+            made = self._create(external_id)
+            fault = fault.removeprefix("made").removeprefix("-")
+            return FAULTS[fault]() if fault else made
+        return FAULTS[fault]()
+
+    def query(self, external_id: str) -> HttpResponse | KlingError:
+        """What comes back from a look-up."""
+        fault = self.looks.pop(0) if self.looks else ""
+        self.now += self.takes
+        if fault:
+            return FAULTS[fault]()
+        seen = [task for visible_at, task in self.tasks.get(external_id, []) if visible_at <= self.now]
+        return enveloped(seen[0]) if seen else FAULTS["not-found"]()
+
+    def _create(self, external_id: str) -> HttpResponse:
+        if self.refuses_twins and external_id in self.tasks:
+            return refused(1201, 400, f"External_task_id {external_id} already exists")
+        self.paid += 1
+        task = self._task(external_id, round((WALL + self.offset + self.now) * 1000))
+        self.tasks.setdefault(external_id, []).append((self.now + self.hidden, task))
+        return enveloped(task)
+
+    def _task(self, external_id: str, created_at: int | None) -> dict[str, Any]:
+        members = {"task_id": f"{800 + self.paid}", "task_status": "submitted", "created_at": created_at}
+        return {**members, "task_info": {"external_task_id": external_id}}
+
+
+@attrs.define
+class Story:
+    """What the machine did.
+
+    Attributes:
+        steps: `send`, `look`, `slot`, each with its time.
+        end: the task, or the error.
+    """
+
+    steps: list[tuple[str, float]]
+    end: Task | KlingError
+
+    def times(self, step: str) -> list[float]:
+        """When that step was taken."""
+        return [time for name, time in self.steps if name == step]
+
+
+def creation(retry: Retry | None = None, *, own_id: bool = True, adopt: bool = False) -> Creation:
+    """A create that draws the largest delays."""
+    return Creation("mine", "image2video:mine", retry or Retry(), lambda: 1.0, own_id=own_id, adopt=adopt)
+
+
+def drive(machine: Creation, service: Service) -> Story:
+    """Does what the machine says until it ends, as the shell does."""
+    steps: list[tuple[str, float]] = []
+    for _ in range(2000):
+        match machine.next(service.now):
+            case Pause(seconds):
+                assert seconds > 0
+                service.now += seconds
+            case Ask.TAKE_SLOT:
+                steps.append(("slot", service.now))
+                service.now += service.slot_takes
+                machine.slot_taken()
+            case Ask.SEND:
+                steps.append(("send", service.now))
+                machine.sending(WALL + service.now)
+                assert machine.undecided
+                outcome = _read(service.create(machine.external_task_id))
+                machine.answered(service.now, outcome)
+            case Ask.LOOK_UP:
+                steps.append(("look", service.now))
+                outcome = _read(service.query(machine.external_task_id))
+                machine.looked_up(service.now, outcome, service.offset)
+            case end:
+                assert not machine.undecided
+                assert machine.next(service.now + 1e6) is end
+                return Story(steps, end)
+    raise AssertionError(f"no end: {json.dumps(steps[-20:])}")
+
+
+def _read(came: HttpResponse | KlingError) -> Task | KlingError:
+    if isinstance(came, KlingError):
+        return came
+    try:
+        return responses.task(came, "image2video")
+    except KlingError as error:
+        return error
+
+
+def moment(seconds: float) -> datetime:
+    """A time of the machine's own clock, so many seconds after 0."""
+    return datetime.fromtimestamp(WALL + seconds, UTC)

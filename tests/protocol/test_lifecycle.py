@@ -1,0 +1,147 @@
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+
+from kling_async.protocol.errors import (
+    AccountError,
+    ApiError,
+    AuthenticationError,
+    BadResponse,
+    ConcurrencyExceeded,
+    ConnectionFailed,
+    ContentRefused,
+    InsufficientBalance,
+    KlingError,
+    PermissionRefused,
+    RateLimited,
+    RequestRefused,
+    RequestTimeout,
+    ServerError,
+    TaskFailed,
+    TaskNotFound,
+    TokenTimeError,
+    UnknownStatus,
+)
+from kling_async.protocol.lifecycle import Verdict, failure, judge
+from kling_async.protocol.models import Task, TaskStatus
+
+REFERENCE = "image2video:8"
+SUBMITTED, PROCESSING, SUCCEED, FAILED = TaskStatus
+
+# What is known -> what news of each status means: `tell` it, `done` with the task, `failed`, or nothing.
+TABLE = {
+    None: {SUBMITTED: "tell", PROCESSING: "tell", SUCCEED: "done", FAILED: "failed"},
+    SUBMITTED: {SUBMITTED: "", PROCESSING: "tell", SUCCEED: "done", FAILED: "failed"},
+    PROCESSING: {SUBMITTED: "", PROCESSING: "", SUCCEED: "done", FAILED: "failed"},
+    SUCCEED: {SUBMITTED: "", PROCESSING: "", SUCCEED: "", FAILED: ""},
+    FAILED: {SUBMITTED: "", PROCESSING: "", SUCCEED: "", FAILED: ""},
+}
+
+
+def of(known: TaskStatus | None, news: Task | KlingError, age: float = 60) -> Verdict:
+    """The verdict on news about a task that the service accepted so many seconds ago."""
+    return judge(known, news, age=age, reference=REFERENCE)
+
+
+@pytest.mark.parametrize(("known", "status"), [*product(TABLE, TaskStatus)])
+def test_a_task_goes_forward_only(known: TaskStatus | None, status: TaskStatus) -> None:
+    """News of a later status is told, a final one ends; a late or doubled message changes nothing."""
+    task = Task(task_id="8", status=status)
+    verdict = of(known, task)
+    match TABLE[known][status]:
+        case "tell":
+            assert verdict == Verdict(snapshot=task)
+        case "done":
+            assert verdict == Verdict(snapshot=task, end=task)
+        case "failed":
+            assert verdict.snapshot is task
+            assert isinstance(verdict.end, TaskFailed)
+            assert (verdict.end.task, verdict.end.reference, verdict.failing) == (task, REFERENCE, False)
+        case _:
+            assert verdict == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("", "could not make the video: the service gave no reason; change"),
+        ("Failure to pass the risk control system.", "video: Failure to pass the risk control system; change"),
+    ],
+)
+def test_a_failure_tells_the_services_reason(reason: str, text: str) -> None:
+    """The error of a failed task has the service's reason and the task."""
+    task = Task(task_id="8", status=FAILED, status_msg=reason)
+    assert text in str(failure(task))
+    assert failure(task).task is task
+
+
+@pytest.mark.parametrize("known", [None, SUBMITTED, PROCESSING])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionFailed("reset"),
+        ConnectionFailed("refused", sent=False),
+        RequestTimeout("slow"),
+        BadResponse("html", http_status=200),
+        RateLimited("slow down", code=1302, http_status=429),
+        RateLimited("slow down", http_status=429),
+        ConcurrencyExceeded("full", code=1303, http_status=429),
+        ServerError("error", code=5000, http_status=500),
+        ServerError("maintenance", code=5001, http_status=503),
+        ServerError("timeout", code=5002, http_status=504),
+        ServerError("html", http_status=502),
+        ServerError("timeout", http_status=408),
+    ],
+)
+@pytest.mark.parametrize("age", [0.0, 60.0, float("inf")])
+def test_a_failing_question_is_no_failing_task(known: TaskStatus | None, error: KlingError, age: float) -> None:
+    """What fails in passing is asked again, however old the task is."""
+    assert Verdict(failing=True) == of(known, error, age)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnknownStatus("queued", http_status=200),
+        AuthenticationError("key", code=1002, http_status=401),
+        TokenTimeError("expired", code=1004, http_status=401),
+        AccountError("abnormal", code=1100, http_status=429),
+        InsufficientBalance("empty", code=1102, http_status=429),
+        PermissionRefused("address", code=1304, http_status=429),
+        ContentRefused("policy", code=1301, http_status=400),
+        ApiError("new", code=9999, http_status=200),
+        KlingError("other"),
+    ],
+)
+def test_what_no_repetition_cures_ends(error: KlingError) -> None:
+    """A refusal of the account, or a status word that nobody knows, ends with that error, about the task."""
+    assert Verdict(end=error) == of(SUBMITTED, error)
+    assert error.reference == REFERENCE
+
+
+NOT_FOUND: list[Callable[[], KlingError]] = [
+    lambda: RequestRefused("Task not found by id", code=1201, http_status=400, request_id="r"),
+    lambda: RequestRefused("no such resource", code=1203, http_status=404, request_id="r"),
+    lambda: RequestRefused("a page", http_status=404, request_id="r"),
+    lambda: TaskNotFound("no data", http_status=200, request_id="r"),
+]
+
+
+@pytest.mark.parametrize("made", NOT_FOUND)
+@pytest.mark.parametrize("age", [0.0, 29.9])
+def test_not_found_is_patience_at_first(made: Callable[[], KlingError], age: float) -> None:
+    """For 30 seconds after create, "not found" in any form means that the service is slow to show the task."""
+    assert Verdict(failing=True) == of(None, made(), age)
+
+
+@pytest.mark.parametrize("made", NOT_FOUND)
+@pytest.mark.parametrize("age", [30.0, 7200.0, float("inf")])
+def test_not_found_ends_later(made: Callable[[], KlingError], age: float) -> None:
+    """After that, and for a task of another process, it is `TaskNotFound` with all that the service told."""
+    news = made()
+    end = of(None, news, age).end
+    assert type(end) is TaskNotFound
+    expected = (news.code, news.http_status, "r", REFERENCE)
+    assert expected == (end.code, end.http_status, end.request_id, end.reference)
+    assert news.message in str(end)

@@ -1,0 +1,433 @@
+"""Calls that fail in passing, tokens that are refused, answers that are garbage."""
+
+import asyncio
+import email.utils
+import json
+from pathlib import Path
+
+import jwt
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kling_async import (
+    AuthenticationError,
+    BadResponse,
+    ConnectionFailed,
+    CreateInDoubt,
+    ExternalTaskIdConflict,
+    InvalidRequest,
+    KlingClient,
+    KlingError,
+    QueueTimeout,
+    Retry,
+    Task,
+    TaskNotFound,
+    TaskStatus,
+    TokenTimeError,
+    UnknownStatus,
+)
+from kling_async.emulator import Emulator
+from tests.shell.conftest import ClientMaker, wall
+from tests.shell.stub import Answer, Seen, answer, refusal, script, serve, task_answer
+from tests.virtual_time import EPOCH, VirtualTimeLoop
+
+HTML = b"<html><h1>502 Bad Gateway</h1></html>"
+
+
+def api(creates: list[Answer], queries: list[Answer]) -> "Service":
+    return Service(creates, queries)
+
+
+class Service:
+    """Creates get one list of answers, queries the other; the last of each for ever."""
+
+    def __init__(self, creates: list[Answer], queries: list[Answer]) -> None:
+        self.answers = {"POST": script(*creates), "GET": script(*queries)}
+        self.calls = {"POST": 0, "GET": 0}
+
+    def __call__(self, seen: Seen) -> Answer:
+        self.calls[seen.method] += 1
+        return self.answers[seen.method](seen)
+
+
+PASSING = [
+    None,
+    answer(502, HTML, Content_Type="text/html"),
+    answer(200, HTML, Content_Type="text/html"),
+    refusal(500, 5000),
+    refusal(503, 5001),
+    refusal(504, 5002),
+    refusal(429, 1302),
+    refusal(429, 1303),
+    answer(200, {"code": 0, "data": {"task_id": "1"}}),
+]
+
+
+@pytest.mark.parametrize("failure", PASSING)
+async def test_a_failing_poll_is_no_failing_task(
+    make_client: ClientMaker, image: Path, nothing_is_left: None, failure: Answer
+) -> None:
+    """Whatever fails in passing while waiting, four times in a row, the task is waited for."""
+    service = api([task_answer()], [failure] * 4 + [task_answer("processing"), failure, task_answer("succeed")])
+    async with serve(service) as stub:
+        handle = await make_client(base_url=stub.base_url).image_to_video(image)
+        assert (await handle).status is TaskStatus.SUCCEED
+    assert service.calls == {"POST": 1, "GET": 7}
+
+
+async def test_not_found_is_patience_for_thirty_seconds(make_client: ClientMaker, image: Path) -> None:
+    """A service that is slow to show a new task is waited for; later the same answer means TaskNotFound."""
+    loop = asyncio.get_running_loop()
+    missing = refusal(400, 1201, "Task not found by id/external id: 1")
+    service = api([task_answer()], [missing, answer(404, b""), answer(200, {"code": 0, "data": []}), task_answer("succeed")])
+    async with serve(service) as stub:
+        handle = await make_client(base_url=stub.base_url).image_to_video(image)
+        assert (await handle).status is TaskStatus.SUCCEED
+    async with serve(api([task_answer()], [missing])) as stub:
+        handle = await make_client(base_url=stub.base_url).image_to_video(image)
+        began = loop.time()
+        with pytest.raises(TaskNotFound) as caught:
+            await handle
+        assert 29 < loop.time() - began < 70
+        assert caught.value.reference == handle.reference
+
+
+async def test_an_unknown_status_raises(make_client: ClientMaker, image: Path) -> None:
+    """A status word that is not documented ends the wait; it never loops."""
+    async with serve(api([task_answer()], [task_answer("paused")])) as stub:
+        handle = await make_client(base_url=stub.base_url).image_to_video(image)
+        with pytest.raises(UnknownStatus, match="'paused'") as caught:
+            await handle
+        assert caught.value.reference == handle.reference
+
+
+async def test_a_permanent_refusal_of_a_poll_ends_the_wait(make_client: ClientMaker, image: Path) -> None:
+    """A revoked key ends the wait with its own error and the reference."""
+    async with serve(api([task_answer()], [refusal(401, 1002, "api key not found")])) as stub:
+        handle = await make_client(base_url=stub.base_url).image_to_video(image)
+        with pytest.raises(AuthenticationError, match="api key not found") as caught:
+            await handle
+        assert caught.value.reference == handle.reference
+
+
+@pytest.mark.parametrize("code", [1003, 1004])
+async def test_a_token_refused_once_is_renewed_once(make_client: ClientMaker, image: Path, code: int) -> None:
+    """1003 and 1004 make a new token and one more try; a second refusal is an error that speaks of the clock."""
+    tokens: list[str] = []
+
+    def once(seen: Seen) -> Answer:
+        tokens.append(seen.headers["authorization"])
+        return refusal(401, code) if len(tokens) == 1 else task_answer()
+
+    async with serve(once) as stub:
+        client = make_client(base_url=stub.base_url)
+        await client.get_task("image2video:1")
+        assert len(tokens) == 2
+    async with serve(lambda seen: refusal(401, code)) as stub:
+        with pytest.raises(TokenTimeError, match="clock"):
+            await make_client(base_url=stub.base_url).get_task("image2video:1")
+        assert len(stub.seen) == 2
+
+
+async def test_many_calls_renew_one_token(make_client: ClientMaker) -> None:
+    """Fifty calls that learn at once that the token is refused make one new one."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    first: list[str] = []
+    tokens: set[str] = set()
+
+    def respond(seen: Seen) -> Answer:
+        token = seen.headers["authorization"]
+        tokens.add(token)
+        if not first:
+            loop.jump(2.0)  # so that a token made now differs from the first
+        first.append(token)
+        return refusal(401, 1004) if token == first[0] else task_answer()
+
+    async with serve(respond) as stub:
+        client = make_client(base_url=stub.base_url)
+        await asyncio.gather(*(client.get_task("image2video:1") for _ in range(50)))
+    assert len(tokens) == 2
+
+
+async def test_a_token_is_renewed_before_it_expires(make_client: ClientMaker, emulator: Emulator) -> None:
+    """A client that lives for hours never sends an expired token."""
+    tokens: list[str] = []
+
+    def respond(seen: Seen) -> Answer:
+        tokens.append(seen.headers["authorization"].removeprefix("Bearer "))
+        return task_answer()
+
+    async with serve(respond) as stub:
+        client = make_client(base_url=stub.base_url)
+        for _ in range(20):
+            await client.get_task("image2video:1")
+            claims = jwt.decode(tokens[-1], emulator.secret_key, ["HS256"], options={"verify_exp": False, "verify_nbf": False})
+            assert claims["exp"] - wall()() >= 299
+            assert claims["nbf"] <= wall()()
+            await asyncio.sleep(600)
+    assert 5 < len(set(tokens)) <= 10
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+async def test_a_wrong_clock_is_corrected_and_said_once(
+    make_client: ClientMaker, image: Path, caplog: pytest.LogCaptureFixture, minutes: int
+) -> None:
+    """A machine whose clock is ten minutes off works all the same, with one warning."""
+    time_of_day = wall()
+    client = make_client(clock=lambda: time_of_day() + 60 * minutes)
+    if minutes < 0:  # an expired token: the service sees the end of its half hour
+        client = make_client(clock=lambda: time_of_day() - 3600)
+    for _ in range(2):
+        await client.image_to_video(image)
+    warned = [record.getMessage() for record in caplog.records if "clock" in record.getMessage()]
+    assert len(warned) == 1
+    assert ("behind" if minutes < 0 else "ahead of") in warned[0]
+
+
+async def test_plain_keys_are_sent_as_they_are(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """An API key goes into the header verbatim and works for the whole job."""
+    handle = await make_client(api_key=emulator.api_key).image_to_video(image)
+    assert (await handle).status is TaskStatus.SUCCEED
+
+
+async def test_a_key_of_the_wrong_region(make_client: ClientMaker, image: Path) -> None:
+    """A key that the host does not know: the message names the other region's host."""
+    with pytest.raises(AuthenticationError, match="api-beijing.klingai.com") as caught:
+        await make_client(api_key="api-key-kling-of-another-region").image_to_video(image)
+    assert caught.value.code == 1002
+
+
+async def test_get_task_retries_and_gives_up(make_client: ClientMaker) -> None:
+    """`get_task` retries what fails in passing, for `retry.budget` seconds, and names the task in the error."""
+    loop = asyncio.get_running_loop()
+    async with serve(script(None, refusal(500, 5000), task_answer("processing"))) as stub:
+        task = await make_client(base_url=stub.base_url).get_task("image2video:1")
+        assert task.status is TaskStatus.PROCESSING
+    async with serve(lambda _: None) as stub:
+        began = loop.time()
+        with pytest.raises(ConnectionFailed) as caught:
+            await make_client(base_url=stub.base_url, retry=Retry(budget=20)).get_task("image2video:1")
+        assert loop.time() - began <= 21
+        assert caught.value.reference == "image2video:1"
+
+
+async def test_a_redirect_is_not_followed(make_client: ClientMaker) -> None:
+    """Credentials do not travel across a redirect of the API."""
+    async with serve(lambda _: b"") as elsewhere:
+        moved = answer(302, b"", Location=f"{elsewhere.base_url}/v1/videos/image2video/1")
+        async with serve(lambda _: moved) as stub:
+            with pytest.raises(KlingError, match="base_url"):
+                await make_client(base_url=stub.base_url).get_task("image2video:1")
+        assert elsewhere.seen == []
+
+
+async def test_nobody_listens(make_client: ClientMaker, image: Path) -> None:
+    """A create that never reached the service is retried, then says to check network and address; nothing in doubt."""
+    async with serve(lambda _: b"") as stub:
+        gone = stub.base_url
+    with pytest.raises(ConnectionFailed, match="check the network and base_url"):
+        await make_client(base_url=gone, retry=Retry(budget=10)).image_to_video(image)
+
+
+async def test_the_list_is_one_iterator(client: KlingClient, image: Path) -> None:
+    """`tasks()` goes through the pages until one is short."""
+    made = {(await client.image_to_video(image)).task_id for _ in range(5)}
+    assert {task.task_id async for task in client.tasks("image2video", page_size=2)} == made
+    assert {task.task_id async for task in client.tasks()} == made
+
+
+@pytest.mark.parametrize("arguments", [{"endpoint": "nope"}, {"page_size": 0}, {"page_size": 501}, {"page_size": True}])
+async def test_the_list_refuses_what_the_service_would(client: KlingClient, arguments: dict[str, object]) -> None:
+    """Page sizes beyond 1 to 500 and unknown endpoints are refused before a request."""
+    with pytest.raises(InvalidRequest):
+        await anext(aiter(client.tasks(**arguments)))  # type: ignore[arg-type]
+
+
+async def test_queue_deadline(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A task that stands in line for too long is not sent, and says so."""
+    client = make_client(concurrency=1, queue_deadline=20)
+    await client.image_to_video(image)
+    with pytest.raises(QueueTimeout, match="queue_deadline"):
+        await client.image_to_video(image)
+    assert emulator.ledger.created == 1
+
+
+# --------------------------------------------------------------------------------------------- creates in doubt
+
+
+class LosesAnswers:
+    """A service that makes a task, or not, and then sends `failures` instead of its answers."""
+
+    def __init__(self, *failures: Answer, effect: bool = True) -> None:
+        self.tasks: dict[str, str] = {}
+        self.failures = list(failures)
+        self.effect = effect
+        self.creates = 0
+
+    def __call__(self, seen: Seen) -> Answer:
+        if seen.method == "GET":
+            name = seen.path.rsplit("/", 1)[1]
+            found = next((pair for pair in self.tasks.items() if name in pair), None)
+            if found is None:
+                return refusal(400, 1201, f"Task not found by id/external id: {name}")
+            return task_answer("succeed", task_id=found[1], task_info={"external_task_id": found[0]})
+        self.creates += 1
+        external = json.loads(seen.body)["external_task_id"]
+        if external in self.tasks:
+            return refusal(400, 1201, f"External_task_id {external} already exists")
+        if self.effect or not self.failures:
+            self.tasks[external] = str(1000 + len(self.tasks))
+        return self.failures.pop(0) if self.failures else task_answer(task_id=self.tasks[external])
+
+
+LOST = [None, refusal(500, 5000), answer(502, HTML), answer(504, HTML), refusal(504, 5002), answer(200, HTML)]
+
+
+@pytest.mark.parametrize("lost", LOST)
+async def test_a_lost_answer_is_looked_up_not_paid_again(make_client: ClientMaker, image: Path, lost: Answer) -> None:
+    """When the answer to create is lost, the task is found by its external id and nothing is sent again."""
+    service = LosesAnswers(lost)
+    async with serve(service) as stub:
+        handle = await make_client(base_url=stub.base_url).image_to_video(image)
+        assert (await handle).status is TaskStatus.SUCCEED
+    assert (service.creates, len(service.tasks)) == (1, 1)
+
+
+async def test_a_create_that_never_arrived_is_sent_again_with_the_same_id(make_client: ClientMaker, image: Path) -> None:
+    """When look-ups over `settle` seconds find nothing, the same external id is sent again."""
+    service = LosesAnswers(None, effect=False)
+    async with serve(service) as stub:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        handle = await make_client(base_url=stub.base_url).image_to_video(image)
+        assert loop.time() - began >= 15
+        assert (await handle).task_id == "1000"
+    assert (service.creates, len(service.tasks)) == (2, 1)
+
+
+async def test_doubt_that_nothing_ends(make_client: ClientMaker, image: Path) -> None:
+    """When nothing tells for `retry.budget` seconds, CreateInDoubt carries a reference that works later."""
+    service = api([None], [None])
+    async with serve(service) as stub:
+        with pytest.raises(CreateInDoubt) as caught:
+            await make_client(base_url=stub.base_url, retry=Retry(budget=60)).image_to_video(
+                image, external_task_id="job-1"
+            )
+    assert caught.value.reference == "image2video:job-1"
+
+
+async def test_an_id_of_an_old_task_is_a_conflict(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A user's own id that an older task has: the conflict names that task, nothing is adopted unless asked for."""
+    client = make_client()
+    first = await client.image_to_video(image, external_task_id="job-1")
+    await asyncio.sleep(60)
+    with pytest.raises(ExternalTaskIdConflict, match="older task") as caught:
+        await client.image_to_video(image, external_task_id="job-1")
+    assert caught.value.reference == first.reference
+    adopted = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    assert adopted.task_id == first.task_id
+    assert emulator.ledger.created == 1
+    await first
+
+
+async def test_a_refused_create_says_that_nothing_was_created(
+    client: KlingClient, image: Path, emulator: Emulator
+) -> None:
+    """The service's refusal comes with its code and request id, and gives the slot back."""
+    for _ in range(6):
+        with pytest.raises(KlingError, match="nothing was created") as caught:
+            await client.image_to_video(image, prompt="to be refused")
+    assert caught.value.code == 1301
+    assert caught.value.request_id
+    assert emulator.ledger.created == 0
+
+
+async def test_a_full_account_is_waited_for(make_client: ClientMaker, image: Path) -> None:
+    """1303 is no failure: tasks wait their turn when the account runs fewer than `concurrency`."""
+    async with Emulator(speed=1.0, concurrency=2, clock=wall()) as small:
+        client = make_client(base_url=small.base_url, concurrency=5)
+        handles = await asyncio.gather(*(client.image_to_video(image) for _ in range(6)))
+        await asyncio.gather(*handles)
+        assert small.ledger.created == 6
+        assert small.ledger.peak() == 2
+        assert small.ledger.refused[1303] <= 8
+
+
+async def test_a_cancelled_create_is_brought_to_its_end(
+    make_client: ClientMaker, image: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A caller cancelled while his create is in doubt: it is settled in the background, and its slot comes back."""
+    service = LosesAnswers(None)
+    async with serve(service) as stub:
+        client = make_client(base_url=stub.base_url, concurrency=1)
+        creating = asyncio.ensure_future(client.image_to_video(image, external_task_id="job-1"))
+        while not service.creates:
+            await asyncio.sleep(0.001)
+        creating.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await creating
+        assert "image2video:job-1" in caplog.text
+        handle = await client.image_to_video(image)
+        assert (await handle).status is TaskStatus.SUCCEED
+    assert len(service.tasks) == 2
+
+
+async def test_a_create_cancelled_in_line_sends_nothing(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """A caller cancelled while he stands in line leaves no trace."""
+    client = make_client(concurrency=1)
+    first = await client.image_to_video(image)
+    waiting = asyncio.ensure_future(client.image_to_video(image))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await first
+    await client.image_to_video(image)
+    assert emulator.ledger.created == 2
+
+
+# --------------------------------------------------------------------------------------------------- garbage
+
+_HEADS = st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n", b"HTTP/9\r\n\r\n"])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(head=_HEADS, body=st.binary(max_size=200))
+def test_garbage_on_the_wire_gives_a_kling_error(head: bytes, body: bytes) -> None:
+    """Whatever bytes a server sends, a call ends, in a task or a KlingError."""
+
+    async def ask() -> Task | KlingError:
+        async with serve(lambda _: head + body) as stub:
+            retry = Retry(first=0.01, maximum=0.01, budget=0.02)
+            async with KlingClient(api_key="k" * 40, base_url=stub.base_url, retry=retry) as client:
+                try:
+                    return await client.get_task("image2video:1")
+                except KlingError as error:
+                    return error
+
+    loop = VirtualTimeLoop()
+    try:
+        outcome = loop.run_until_complete(asyncio.wait_for(ask(), 600))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+    assert isinstance(outcome, Task | BadResponse | ConnectionFailed | KlingError)
+
+
+async def test_an_answer_without_end_is_cut_off(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is larger than any page is refused, not read into memory."""
+    monkeypatch.setattr("kling_async.transport.ANSWER_BYTES", 1000)
+    async with serve(lambda _: answer(200, b" " * 2000)) as stub:
+        with pytest.raises(BadResponse, match="larger than"):
+            await make_client(base_url=stub.base_url, retry=Retry(budget=0)).get_task("image2video:1")
+
+
+async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
+    """The service's clock is learned from its Date header."""
+    date = email.utils.formatdate(EPOCH + 7200, usegmt=True)
+    async with serve(lambda _: answer(200, {"code": 0, "data": {"task_id": "1", "task_status": "failed"}}, Date=date)) as stub:
+        client = make_client(base_url=stub.base_url)
+        await client.get_task("image2video:1")
+    assert 7190 < client._api._clock.seen_offset < 7201

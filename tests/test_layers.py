@@ -1,0 +1,150 @@
+"""The layer rule: a module imports only from above it in one list, `TYPE_CHECKING` and functions included."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from importlib.util import resolve_name
+from pathlib import Path
+
+import pytest
+
+import kling_async
+
+ROOT = "kling_async"
+FOLDER = Path(kling_async.__file__).parent
+EMULATOR = f"{ROOT}.emulator"
+
+# Top to bottom. A package may stand for its modules, whose order among themselves is then free of circles only.
+LAYERS = """
+    protocol
+    protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
+    protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
+    protocol.auth protocol.schedule protocol.creation protocol.lifecycle protocol.transfer protocol.callbacks
+    clock config threads pictures transport slots api watcher files sinks download handle client
+"""
+ABOVE_ALL = ["", "emulator", "cli", "testing"]
+ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]
+
+IMPURE = {"aiohttp", "asyncio", "concurrent", "io", "logging", "multiprocessing", "os", "queue", "random", "secrets"}
+IMPURE |= {"selectors", "shutil", "signal", "socket", "ssl", "subprocess", "sys", "tempfile", "threading", "time"}
+IMPURE |= {"urllib.request", "uuid"}
+
+
+def named(path: Path) -> str:
+    """The module in this file."""
+    parts = path.relative_to(FOLDER.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+TREES = {named(path): ast.parse(path.read_text("utf-8")) for path in sorted(FOLDER.rglob("*.py"))}
+PACKAGES = {named(path) for path in FOLDER.rglob("__init__.py")}
+PURE = [module for module in TREES if module.startswith(f"{ROOT}.protocol")]
+EMULATOR_MODULES = [module for module in TREES if module.startswith(EMULATOR)]
+
+
+def imports(module: str) -> set[str]:
+    """All that a module imports anywhere in its file: modules, and names with their module before them."""
+    package = module if module in PACKAGES else module.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            source = resolve_name("." * node.level + (node.module or ""), package)
+            found |= {f"{source}.{alias.name}" for alias in node.names}
+    return found
+
+
+def ours(module: str) -> set[str]:
+    """The modules of this package that a module imports, or imports names from."""
+    names = {name for name in imports(module) if name == ROOT or name.startswith(f"{ROOT}.")}
+    return {name if name in TREES else name.rpartition(".")[0] for name in names}
+
+
+def layer(module: str) -> str:
+    """The entry of the list that a module belongs to: its own, or that of the package it is in."""
+    name = module
+    while name not in ORDER and name.rpartition(".")[0] not in {ROOT, f"{ROOT}.protocol", ""}:
+        name = name.rpartition(".")[0]
+    return name
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_every_module_has_its_layer(module: str) -> None:
+    """A new module is placed in the list before anything else."""
+    assert layer(module) in ORDER
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_a_module_imports_from_above_it(module: str) -> None:
+    """What a module imports stands above it in the list, or beside it in the same package."""
+    place = ORDER.index(layer(module))
+    below = {name for name in ours(module) if ORDER.index(layer(name)) > place}
+    beside = {name for name in ours(module) if layer(name) == layer(module) and layer(module) not in PACKAGES}
+    assert below | beside == set()
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """The modules can be put in an order in which each comes after all that it imports."""
+    TopologicalSorter({module: ours(module) for module in TREES}).prepare()
+
+
+@pytest.mark.parametrize("module", EMULATOR_MODULES)
+def test_the_emulator_imports_nothing_of_ours(module: str) -> None:
+    """A shared codec would hide symmetric mistakes: the emulator is a second reading of the documentation."""
+    assert {name for name in ours(module) if not name.startswith(EMULATOR)} == set()
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_only_the_command_line_and_the_fixtures_use_the_emulator(module: str) -> None:
+    """The library itself never imports the emulator."""
+    allowed = layer(module) in {EMULATOR, f"{ROOT}.cli", f"{ROOT}.testing"}
+    assert allowed or not any(name.startswith(EMULATOR) for name in ours(module))
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_the_core_is_pure(module: str) -> None:
+    """The core imports nothing that waits, reads, tells the time or draws lots, and opens no file."""
+    names = imports(module)
+    assert {name for name in names for bad in IMPURE if f"{name}.".startswith(f"{bad}.")} == set()
+    calls = [node.func for node in ast.walk(TREES[module]) if isinstance(node, ast.Call)]
+    assert {call.id for call in calls if isinstance(call, ast.Name)} & {"open", "print", "input", "__import__"} == set()
+    assert {name for name in names if name.startswith("pathlib")} <= {"pathlib.PurePath"}
+
+
+def run(script: str, *arguments: str) -> str:
+    """What a script prints in an interpreter of its own, where warnings are errors."""
+    command = [sys.executable, "-W", "error", "-c", script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout  # noqa: S603  (ours)
+
+
+ALONE = """
+import importlib, sys, traceback, types
+bare = types.ModuleType("kling_async")
+bare.__path__ = [sys.argv[1]]
+for name in sys.argv[2:]:
+    for loaded in [each for each in sys.modules if each.partition(".")[0] == "kling_async"]:
+        del sys.modules[loaded]
+    if not name.startswith(("kling_async.cli", "kling_async.testing")):
+        sys.modules["kling_async"] = bare
+    try:
+        importlib.import_module(name)
+    except Exception:
+        print(name, traceback.format_exc())
+"""
+
+
+def test_every_module_imports_alone() -> None:
+    """Each module can be the first to be imported, without the package's own `__init__`, and without a warning."""
+    modules = [module for module in TREES if not module.endswith(".__main__")]  # importing those runs them
+    assert run(ALONE, str(FOLDER), *modules) == ""
+
+
+LAZY = ["jwt", "cattrs", "backoff", "kling_async.emulator", "rich"]
+
+
+def test_what_is_rarely_needed_is_imported_on_first_use() -> None:
+    """Importing the package does not import what costs time and may never be used."""
+    script = "import sys, kling_async; print([name for name in sys.argv[1:] if name in sys.modules])"
+    assert run(script, *LAZY) == "[]\n"

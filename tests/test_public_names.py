@@ -1,0 +1,57 @@
+import inspect
+
+import pytest
+
+import kling_async
+from kling_async.protocol import errors
+from kling_async.protocol.errors import KlingError
+
+ERRORS = {
+    name: kind
+    for name, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, KlingError | Warning) and kind.__module__ == errors.__name__
+}
+
+
+def test_all_that_is_public_is_listed() -> None:
+    """`__all__` is sorted and holds every name of the package that is neither private nor a module."""
+    public = [name for name, thing in vars(kling_async).items() if name[0] != "_" and not inspect.ismodule(thing)]
+    assert kling_async.__all__ == sorted(public)
+
+
+def test_every_error_is_public() -> None:
+    """Users can name every error and warning that the package raises."""
+    exported = {name: getattr(kling_async, name, None) for name in ERRORS}
+    assert exported == ERRORS
+
+
+@pytest.mark.parametrize("name", kling_async.__all__)
+def test_every_public_name_is_explained(name: str) -> None:
+    """All that is exported has a docstring of its own."""
+    assert vars(getattr(kling_async, name)).get("__doc__")
+
+
+def drawn_tree() -> dict[str, tuple[str | None, str | None]]:
+    """Name of each class in the drawing -> its parent, and the built-in class named beside it."""
+    tree: dict[str, tuple[str | None, str | None]] = {}
+    way: list[str] = []
+    _, root, lines = (errors.__doc__ or "").partition("KlingError\n")
+    for line in (root + lines).splitlines():
+        bare = line.lstrip("│├└─ ")
+        name, _, rest = bare.partition(" ")
+        del way[(len(line) - len(bare)) // 4 :]
+        beside = rest.strip()
+        tree[name] = (way[-1] if way else None, beside[1:].partition(")")[0] if beside.startswith("(") else None)
+        way.append(name)
+    return tree
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
+    """The drawing has every error class, under its real parent, with the built-in class that it also is."""
+    real: dict[str, tuple[str | None, str | None]] = {"KlingError": (None, None)}
+    for name, kind in ERRORS.items():
+        if issubclass(kind, KlingError) and kind is not KlingError:
+            parent, builtin = (*kind.__bases__, None)[:2]
+            assert parent is not None
+            real[name] = (parent.__name__, builtin.__name__ if builtin else None)
+    assert real == drawn_tree()
