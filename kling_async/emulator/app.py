@@ -89,8 +89,9 @@ class Api:
                 data = await effect(request)
             except Refusal as refusal:
                 # Closing on a body that is still coming would reset the connection, and the answer with it.
-                async for _ in request.content.iter_chunked(2**16):
-                    pass
+                if (request.content_length or 0) <= MAX_BODY_BYTES:
+                    async for _ in request.content.iter_chunked(2**16):
+                        pass
                 return self._refuse(refusal)
             return web.json_response(self._envelope(0, "SUCCEED") | {"data": data})
 
