@@ -1,6 +1,7 @@
 """The aiohttp.web application over the world: routes, envelopes, and nothing that decides."""
 
 import asyncio
+import contextlib
 import random
 import uuid
 from collections.abc import Awaitable, Callable
@@ -88,10 +89,7 @@ class Api:
                 check_authorization(request.headers.get("Authorization"), self._credentials, self._clock())
                 data = await effect(request)
             except Refusal as refusal:
-                # Closing on a body that is still coming would reset the connection, and the answer with it.
-                if (request.content_length or 0) <= MAX_BODY_BYTES:
-                    async for _ in request.content.iter_chunked(2**16):
-                        pass
+                await _take_the_rest(request)
                 return self._refuse(refusal)
             return web.json_response(self._envelope(0, "SUCCEED") | {"data": data})
 
@@ -187,3 +185,11 @@ def _whole_number(request: web.Request, name: str, default: int, highest: int) -
     if not (value.isascii() and value.isdecimal() and len(value) <= 9 and 1 <= int(value) <= highest):
         raise invalid(f"{name} must be an integer between 1 and {highest}")
     return int(value)
+
+
+async def _take_the_rest(request: web.Request) -> None:
+    # Closing on a body that is still coming would reset the connection, and lose the answer with it.
+    if (request.content_length or 0) <= MAX_BODY_BYTES:
+        with contextlib.suppress(ConnectionError, web.PayloadAccessError, web.RequestPayloadError):
+            async for _ in request.content.iter_chunked(2**16):
+                pass
