@@ -138,7 +138,10 @@ class Api:
                     creation.slot_taken()
                 case Ask.SEND:
                     creation.sending(self._clock.wall())
-                    creation.answered(loop.time(), await self._outcome(self._send_create(endpoint, request)))
+                    outcome = await self._outcome(self._send_create(endpoint, request))
+                    creation.answered(loop.time(), outcome)
+                    if isinstance(outcome, KlingError) and creation.error is not outcome:
+                        logger.warning("still creating %s: %s", creation.reference, outcome)
                 case Ask.LOOK_UP:
                     outcome = await self._outcome(self.query(endpoint, creation.external_task_id))
                     creation.looked_up(loop.time(), outcome, self._clock.seen_offset)

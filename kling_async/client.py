@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 import warnings
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,7 @@ from kling_async.protocol.errors import (
     ClientClosed,
     ConfigurationError,
     CreateInDoubt,
+    DownloadError,
     InvalidReference,
     InvalidRequest,
     KlingError,
@@ -245,7 +246,7 @@ class KlingClient:
         self._enter()
         return await self._api.get_task(ENDPOINTS[parsed.endpoint], parsed.id)
 
-    async def tasks(self, endpoint: str = "image2video", *, page_size: int = 100) -> AsyncIterator[Task]:
+    async def tasks(self, endpoint: str = "image2video", *, page_size: int = 100) -> AsyncGenerator[Task, None]:
         """All tasks of the account, page by page, in no documented order.
 
         Args:
@@ -320,12 +321,15 @@ class KlingClient:
     async def save(self, handle: TaskHandle, path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
         """Saves a handle's video; `TaskHandle.save` is the way to call it."""
         self._enter()
-        async with self._downloads.reserve(path, overwrite=overwrite) as place:
-            task = await handle.wait()
-            refresh = functools.partial(self.get_task, task.reference)
-            return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
+        try:
+            async with self._downloads.reserve(path, overwrite=overwrite) as place:
+                task = await handle.wait()
+                refresh = functools.partial(self.get_task, task.reference)
+                return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
+        except DownloadError as error:
+            raise error.about(handle.reference)  # noqa: B904  (the same error)
 
-    async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncIterator[bytes]:
+    async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
         """Streams a handle's video; `TaskHandle.stream` is the way to call it."""
         self._enter()
         task = await handle.wait()
@@ -403,14 +407,17 @@ class KlingClient:
 
     async def _end_creates(self) -> None:
         """What is in doubt gets a while; what was not sent is not sent any more."""
-        for creating, creation in self._creating.items():
+        creating = dict(self._creating)
+        for one, creation in creating.items():
             if not creation.undecided:
-                creating.cancel()
-        if self._creating:
-            await asyncio.wait(self._creating, timeout=CLOSE_SECONDS)
-        for creating in self._creating:
-            creating.cancel()
-        await asyncio.gather(*self._creating, return_exceptions=True)
+                one.cancel()
+        try:
+            if creating:
+                await asyncio.wait(creating, timeout=CLOSE_SECONDS)
+        finally:
+            for one in creating:
+                one.cancel()
+            await asyncio.gather(*creating, return_exceptions=True)
 
     def _enter(self) -> None:
         """One client, one loop, and open."""

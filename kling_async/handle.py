@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -23,7 +23,7 @@ class Client(Protocol):
     async def save(self, handle: "TaskHandle", path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
         """Saves the handle's video."""
 
-    def stream(self, handle: "TaskHandle", *, watermark: bool) -> AsyncIterator[bytes]:
+    def stream(self, handle: "TaskHandle", *, watermark: bool) -> AsyncGenerator[bytes, None]:
         """Streams the handle's video."""
 
 
@@ -165,7 +165,7 @@ class TaskHandle:
 
     # ------------------------------------------------------------------------------------- on the way
 
-    async def updates(self) -> AsyncIterator[Task]:
+    async def updates(self) -> AsyncGenerator[Task, None]:
         """One snapshot per status, from the first known to the last.
 
         Raises:
@@ -208,7 +208,7 @@ class TaskHandle:
         """
         return await self._client.save(self, path, watermark=watermark, overwrite=overwrite)
 
-    def stream(self, *, watermark: bool = False) -> AsyncIterator[bytes]:
+    def stream(self, *, watermark: bool = False) -> AsyncGenerator[bytes, None]:
         """Waits for the end, then gives the video's bytes, for a `StreamingResponse`.
 
         A connection that breaks is resumed where it stopped. No place among the downloads is taken.

@@ -4,7 +4,7 @@ import asyncio
 import selectors
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -58,9 +58,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Lets time pass."""
         self._jumped += seconds
 
-    def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[_Ts]], _T], *args: Unpack[_Ts]
-    ) -> asyncio.Future[_T]:
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
         """As usual; while a thread works the clock does not jump."""
         self.threads_at_work += 1
         future = super().run_in_executor(executor, func, *args)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.cli import progress, report, running
+from kling_async.cli import pace, progress, report, running
 from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.output import Output
 from kling_async.cli.parameters import parameters, stdin_bytes
@@ -88,7 +88,7 @@ class _Generation:
     def _expected(self) -> float:
         if self.options.emulator:
             return EMULATED_SECONDS
-        return progress.expected_seconds(self.request.get("mode"), _seconds(self.request))
+        return pace.expected_seconds(self.request.get("mode"), _seconds(self.request))
 
     async def _submitted(self, client: KlingClient, display: Progress) -> TaskHandle:
         """Submits, and finds out what became of it if a signal comes meanwhile.
@@ -182,5 +182,5 @@ def emulator_speed(request: dict[str, Any]) -> float:
 
     model, mode = request["model_name"], request.get("mode") or "std"
     known = model in MODELS and mode in MODES
-    usual = mean_generation_seconds(model, mode, _seconds(request)) if known else progress.SECONDS_USUALLY
+    usual = mean_generation_seconds(model, mode, _seconds(request)) if known else pace.SECONDS_USUALLY
     return usual / EMULATED_SECONDS

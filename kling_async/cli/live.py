@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kling_async.cli.output import Output
-from kling_async.cli.progress import bar_width, fraction, times
+from kling_async.cli.pace import bar_width, fraction, times
 
 
 class Live:

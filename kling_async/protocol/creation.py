@@ -2,11 +2,12 @@
 
     unsent ──200──────────────────────────────▶ accepted
       │ ├──refusal (nothing was created)──────▶ refused
-      │ └──1302, 1303, never reached it: again, still unsent
+      │ ├──1302, 1303, never reached it: again, still unsent
+      │ └──"already exists": claimed, looked up over `settle` seconds, never sent again
       ▼ reset, timeout, 5xx, 5000-5002, an unreadable answer
     doubtful ──200, or a look-up finds it─────▶ accepted
       │  └──it is older than our first send───▶ refused (conflict), or accepted with `adopt`
-      ├──"not found" over `settle` seconds: the same id is sent again; its refusal ends nothing
+      ├──"not found" over `settle` seconds and right before: the same id is sent again; its refusal ends nothing
       └──`budget` seconds──▶ refused with `CreateInDoubt`
 
 What rests on the service refusing a second task with the same `external_task_id` is said in the README.
@@ -93,7 +94,6 @@ class Creation:
     state: CreateState = CreateState.UNSENT
     task: Task | None = None
     error: KlingError | None = None
-    _sends: int = attrs.field(default=0, init=False)
     _in_flight: bool = attrs.field(default=False, init=False)
     _first_sent_wall: float = attrs.field(default=0.0, init=False)
     _waits_for_slot: bool = attrs.field(default=False, init=False)
@@ -119,9 +119,8 @@ class Creation:
 
     def sending(self, wall: float) -> None:
         """Tells that the first byte is about to go out, at this time of the machine's own clock."""
-        if self._sends == 0:
+        if self.state is CreateState.UNSENT:  # sends before this one surely created nothing
             self._first_sent_wall = wall
-        self._sends += 1
         self._in_flight = True
 
     @property
@@ -225,7 +224,7 @@ class Creation:
             self._accept(task)
             return
         first_sent = self._first_sent_wall + clock_offset
-        if self._sends and task.created_at.timestamp() >= first_sent - CLOCK_TOLERANCE:
+        if task.created_at.timestamp() >= first_sent - CLOCK_TOLERANCE:
             self._accept(task)
             return
         self._refuse(

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,16 +62,16 @@ def wall() -> Callable[[], float]:
 
 def _descriptors() -> set[tuple[str, str]]:
     found = set()
-    for number in os.listdir("/proc/self/fd"):
+    for descriptor in Path("/proc/self/fd").iterdir():
         try:
-            found.add((number, os.readlink(f"/proc/self/fd/{number}")))
+            found.add((descriptor.name, str(descriptor.readlink())))
         except OSError:
             continue
     return found
 
 
 @pytest.fixture
-async def emulator(nothing_is_left: None) -> AsyncIterator[Emulator]:
+async def emulator(nothing_is_left: None) -> AsyncIterator[Emulator]:  # noqa: ARG001  (around it)
     """The service, at its real pace in virtual time."""
     async with Emulator(speed=1.0, concurrency=20, clock=wall()) as emulator:
         yield emulator
@@ -101,4 +100,3 @@ async def make_client(emulator: Emulator) -> AsyncIterator[ClientMaker]:
 def client(make_client: ClientMaker) -> KlingClient:
     """A client with its defaults."""
     return make_client()
-

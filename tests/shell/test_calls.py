@@ -35,10 +35,6 @@ from tests.virtual_time import EPOCH, VirtualTimeLoop
 HTML = b"<html><h1>502 Bad Gateway</h1></html>"
 
 
-def api(creates: list[Answer], queries: list[Answer]) -> "Service":
-    return Service(creates, queries)
-
-
 class Service:
     """Creates get one list of answers, queries the other; the last of each for ever."""
 
@@ -47,6 +43,7 @@ class Service:
         self.calls = {"POST": 0, "GET": 0}
 
     def __call__(self, seen: Seen) -> Answer:
+        """Answers one request."""
         self.calls[seen.method] += 1
         return self.answers[seen.method](seen)
 
@@ -65,11 +62,9 @@ PASSING = [
 
 
 @pytest.mark.parametrize("failure", PASSING)
-async def test_a_failing_poll_is_no_failing_task(
-    make_client: ClientMaker, image: Path, nothing_is_left: None, failure: Answer
-) -> None:
+async def test_a_failing_poll_is_no_failing_task(make_client: ClientMaker, image: Path, failure: Answer) -> None:
     """Whatever fails in passing while waiting, four times in a row, the task is waited for."""
-    service = api([task_answer()], [failure] * 4 + [task_answer("processing"), failure, task_answer("succeed")])
+    service = Service([task_answer()], [failure] * 4 + [task_answer("processing"), failure, task_answer("succeed")])
     async with serve(service) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
         assert (await handle).status is TaskStatus.SUCCEED
@@ -80,11 +75,13 @@ async def test_not_found_is_patience_for_thirty_seconds(make_client: ClientMaker
     """A service that is slow to show a new task is waited for; later the same answer means TaskNotFound."""
     loop = asyncio.get_running_loop()
     missing = refusal(400, 1201, "Task not found by id/external id: 1")
-    service = api([task_answer()], [missing, answer(404, b""), answer(200, {"code": 0, "data": []}), task_answer("succeed")])
+    service = Service(
+        [task_answer()], [missing, answer(404, b""), answer(200, {"code": 0, "data": []}), task_answer("succeed")]
+    )
     async with serve(service) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
         assert (await handle).status is TaskStatus.SUCCEED
-    async with serve(api([task_answer()], [missing])) as stub:
+    async with serve(Service([task_answer()], [missing])) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
         began = loop.time()
         with pytest.raises(TaskNotFound) as caught:
@@ -95,7 +92,7 @@ async def test_not_found_is_patience_for_thirty_seconds(make_client: ClientMaker
 
 async def test_an_unknown_status_raises(make_client: ClientMaker, image: Path) -> None:
     """A status word that is not documented ends the wait; it never loops."""
-    async with serve(api([task_answer()], [task_answer("paused")])) as stub:
+    async with serve(Service([task_answer()], [task_answer("paused")])) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
         with pytest.raises(UnknownStatus, match="'paused'") as caught:
             await handle
@@ -104,7 +101,7 @@ async def test_an_unknown_status_raises(make_client: ClientMaker, image: Path) -
 
 async def test_a_permanent_refusal_of_a_poll_ends_the_wait(make_client: ClientMaker, image: Path) -> None:
     """A revoked key ends the wait with its own error and the reference."""
-    async with serve(api([task_answer()], [refusal(401, 1002, "api key not found")])) as stub:
+    async with serve(Service([task_answer()], [refusal(401, 1002, "api key not found")])) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
         with pytest.raises(AuthenticationError, match="api key not found") as caught:
             await handle
@@ -112,7 +109,7 @@ async def test_a_permanent_refusal_of_a_poll_ends_the_wait(make_client: ClientMa
 
 
 @pytest.mark.parametrize("code", [1003, 1004])
-async def test_a_token_refused_once_is_renewed_once(make_client: ClientMaker, image: Path, code: int) -> None:
+async def test_a_token_refused_once_is_renewed_once(make_client: ClientMaker, code: int) -> None:
     """1003 and 1004 make a new token and one more try; a second refusal is an error that speaks of the clock."""
     tokens: list[str] = []
 
@@ -124,7 +121,7 @@ async def test_a_token_refused_once_is_renewed_once(make_client: ClientMaker, im
         client = make_client(base_url=stub.base_url)
         await client.get_task("image2video:1")
         assert len(tokens) == 2
-    async with serve(lambda seen: refusal(401, code)) as stub:
+    async with serve(lambda _: refusal(401, code)) as stub:
         with pytest.raises(TokenTimeError, match="clock"):
             await make_client(base_url=stub.base_url).get_task("image2video:1")
         assert len(stub.seen) == 2
@@ -163,7 +160,9 @@ async def test_a_token_is_renewed_before_it_expires(make_client: ClientMaker, em
         client = make_client(base_url=stub.base_url)
         for _ in range(20):
             await client.get_task("image2video:1")
-            claims = jwt.decode(tokens[-1], emulator.secret_key, ["HS256"], options={"verify_exp": False, "verify_nbf": False})
+            claims = jwt.decode(
+                tokens[-1], emulator.secret_key, ["HS256"], options={"verify_exp": False, "verify_nbf": False}
+            )
             assert claims["exp"] - wall()() >= 299
             assert claims["nbf"] <= wall()()
             await asyncio.sleep(600)
@@ -194,7 +193,7 @@ async def test_plain_keys_are_sent_as_they_are(make_client: ClientMaker, image: 
 
 async def test_a_key_of_the_wrong_region(make_client: ClientMaker, image: Path) -> None:
     """A key that the host does not know: the message names the other region's host."""
-    with pytest.raises(AuthenticationError, match="api-beijing.klingai.com") as caught:
+    with pytest.raises(AuthenticationError, match=r"api-beijing\.klingai\.com") as caught:
         await make_client(api_key="api-key-kling-of-another-region").image_to_video(image)
     assert caught.value.code == 1002
 
@@ -267,6 +266,7 @@ class LosesAnswers:
         self.creates = 0
 
     def __call__(self, seen: Seen) -> Answer:
+        """Answers one request."""
         if seen.method == "GET":
             name = seen.path.rsplit("/", 1)[1]
             found = next((pair for pair in self.tasks.items() if name in pair), None)
@@ -295,7 +295,9 @@ async def test_a_lost_answer_is_looked_up_not_paid_again(make_client: ClientMake
     assert (service.creates, len(service.tasks)) == (1, 1)
 
 
-async def test_a_create_that_never_arrived_is_sent_again_with_the_same_id(make_client: ClientMaker, image: Path) -> None:
+async def test_a_create_that_never_arrived_is_sent_again_with_the_same_id(
+    make_client: ClientMaker, image: Path
+) -> None:
     """When look-ups over `settle` seconds find nothing, the same external id is sent again."""
     service = LosesAnswers(None, effect=False)
     async with serve(service) as stub:
@@ -309,7 +311,7 @@ async def test_a_create_that_never_arrived_is_sent_again_with_the_same_id(make_c
 
 async def test_doubt_that_nothing_ends(make_client: ClientMaker, image: Path) -> None:
     """When nothing tells for `retry.budget` seconds, CreateInDoubt carries a reference that works later."""
-    service = api([None], [None])
+    service = Service([None], [None])
     async with serve(service) as stub:
         with pytest.raises(CreateInDoubt) as caught:
             await make_client(base_url=stub.base_url, retry=Retry(budget=60)).image_to_video(
@@ -339,8 +341,8 @@ async def test_a_refused_create_says_that_nothing_was_created(
     for _ in range(6):
         with pytest.raises(KlingError, match="nothing was created") as caught:
             await client.image_to_video(image, prompt="to be refused")
-    assert caught.value.code == 1301
-    assert caught.value.request_id
+        assert caught.value.code == 1301
+        assert caught.value.request_id
     assert emulator.ledger.created == 0
 
 
@@ -363,7 +365,7 @@ async def test_a_cancelled_create_is_brought_to_its_end(
     async with serve(service) as stub:
         client = make_client(base_url=stub.base_url, concurrency=1)
         creating = asyncio.ensure_future(client.image_to_video(image, external_task_id="job-1"))
-        while not service.creates:
+        while not service.creates:  # noqa: ASYNC110  (the stub knows no event)
             await asyncio.sleep(0.001)
         creating.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -390,7 +392,9 @@ async def test_a_create_cancelled_in_line_sends_nothing(
 
 # --------------------------------------------------------------------------------------------------- garbage
 
-_HEADS = st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n", b"HTTP/9\r\n\r\n"])
+_HEADS = st.sampled_from(
+    [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n", b"HTTP/9\r\n\r\n"]
+)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -427,7 +431,9 @@ async def test_an_answer_without_end_is_cut_off(make_client: ClientMaker, monkey
 async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
     """The service's clock is learned from its Date header."""
     date = email.utils.formatdate(EPOCH + 7200, usegmt=True)
-    async with serve(lambda _: answer(200, {"code": 0, "data": {"task_id": "1", "task_status": "failed"}}, Date=date)) as stub:
+    async with serve(
+        lambda _: answer(200, {"code": 0, "data": {"task_id": "1", "task_status": "failed"}}, Date=date)
+    ) as stub:
         client = make_client(base_url=stub.base_url)
         await client.get_task("image2video:1")
     assert 7190 < client._api._clock.seen_offset < 7201

@@ -12,6 +12,7 @@ from tests.shell.conftest import ClientMaker
 
 
 async def submitted(client: KlingClient, image: Path, prompt: str = "a cat") -> TaskHandle:
+    """A task that was just accepted."""
     return await client.image_to_video(image, prompt=prompt)
 
 
@@ -202,7 +203,9 @@ async def test_attached_handles_never_wait_in_line(make_client: ClientMaker, ima
     assert (await attached).task_id == elsewhere.task_id
 
 
-async def test_attached_tasks_count_against_the_limit(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+async def test_attached_tasks_count_against_the_limit(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
     """While an attached task is unfinished, a submit waits for it."""
     client, other = make_client(concurrency=1), make_client(concurrency=1)
     elsewhere = await submitted(other, image)
@@ -285,7 +288,7 @@ async def test_a_failed_task_raises(client: KlingClient, image: Path) -> None:
 async def test_handles_refuse_pickling(client: KlingClient, image: Path) -> None:
     """A handle cannot be pickled, and says what to keep instead."""
     handle = await submitted(client, image)
-    with pytest.raises(TypeError, match="keep handle.reference"):
+    with pytest.raises(TypeError, match=r"keep handle\.reference"):
         pickle.dumps(handle)
 
 

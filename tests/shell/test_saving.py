@@ -22,10 +22,11 @@ from kling_async.emulator import Emulator
 from tests.shell.conftest import ClientMaker
 from tests.shell.stub import Answer, Seen, answer, serve, task_answer
 
-MOVIE = b"\x00\x00\x00\x10ftypisom\x00\x00\x00\x01" + b"\x00\x00\x00\x0cmoovabcd" + b"\x00\x20\x00\x00mdat" + bytes(2**21 - 8)
+MOVIE = b"\x00\x00\x00\x10ftypisom\x00\x00\x00\x01\x00\x00\x00\x0cmoovabcd\x00\x20\x00\x00mdat" + bytes(2**21 - 8)
 
 
 def whole(directory: Path) -> list[str]:
+    """The names of the files there."""
     return sorted(path.name for path in directory.iterdir())
 
 
@@ -129,7 +130,7 @@ async def test_slow_consumers_of_streams_hold_no_download_slot(
     stream = handle.stream()
     await anext(stream)
     assert (await handle.save(tmp_path)).exists()
-    await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+    await stream.aclose()
 
 
 async def test_downloads_are_bounded(make_client: ClientMaker, image: Path, tmp_path: Path) -> None:
@@ -178,6 +179,8 @@ def service(url: str, *files: FileAnswer, again: str | None = None) -> "Respond"
 
 
 class Respond:
+    """A service with one finished task, and the host of its file."""
+
     def __init__(self, url: str, files: list[FileAnswer], again: str | None) -> None:
         self.url, self.files, self.again = url, files, again
         self.queries = 0
@@ -185,6 +188,7 @@ class Respond:
         self.base = ""
 
     def __call__(self, seen: Seen) -> Answer:
+        """Answers one request."""
         if seen.path.startswith("/v1/"):
             self.queries += 1
             path = self.again if self.again and self.queries > 1 else self.url
@@ -209,6 +213,7 @@ def movie(begin: int = 0, end: int | None = None, *, etag: str = '"a"', **header
 
 
 async def save(make_client: ClientMaker, respond: Respond, target: Path, **options: object) -> Path:
+    """Saves the task's video to the target, with a client of its own."""
     async with serve(respond) as stub:
         respond.base = stub.base_url
         client = make_client(base_url=stub.base_url, **options)

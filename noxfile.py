@@ -1,0 +1,85 @@
+"""Everything that is checked, by session: `nox` runs the tests, `nox -s lint types` the rest."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.sessions = ["tests"]
+nox.options.error_on_external_run = True
+nox.options.reuse_existing_virtualenvs = True
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+
+
+def install(session: nox.Session, *groups: str, extras: str = "") -> None:
+    """The package, with what the groups of `pyproject.toml` name."""
+    session.install("-e", f".{extras}", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session(python=[version for version in PYTHONS if shutil.which(f"python{version}")] or False)
+def tests(session: nox.Session) -> None:
+    """The whole test suite, on every supported Python that is there."""
+    install(session, "test")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=f"{sys.version_info.major}.{sys.version_info.minor}")
+def coverage(session: nox.Session) -> None:
+    """Every branch of the core is covered, and nearly all of the shell."""
+    install(session, "test")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", success_codes=[0, 1])
+    session.run("coverage", "report", "--include", "kling_async/protocol/*", "--fail-under", "100")
+    session.run("coverage", "report", "--fail-under", "94")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and formatting."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, of tests and examples too, by two checkers."""
+    install(session, "test", "types")
+    session.install("nox")
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", str(Path(session.virtualenv.location) / "bin" / "python"))
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """The test suite with the lowest versions that `pyproject.toml` allows."""
+    floors = [
+        requirement.split(",", maxsplit=1)[0].replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]
+    ]
+    install(session, "test")
+    session.install(*floors)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """The examples as scripts, in processes of their own, against an emulator in another one."""
+    install(session)
+    session.run("python", "tests/run_examples.py")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Wheel and source archive; the wheel works in an environment of its own."""
+    session.install("build")
+    out = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(out))
+    session.install("--force-reinstall", str(next(out.glob("*.whl"))))
+    os.chdir(session.create_tmp())
+    session.run("kling-async", "models")

@@ -1,0 +1,46 @@
+"""Runs every example as a script, in a process of its own, against an emulator in another one (`nox -s examples`)."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def main() -> None:
+    """Ends with an error where an example does."""
+    command = [sys.executable, "-m", "kling_async.cli", "emulator", "--port", "0", "--speed", "30"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as emulator, tempfile.TemporaryDirectory() as out:
+        environment = os.environ | _variables(emulator)
+        cat = EXAMPLES / "images" / "cat.png"
+        for arguments in (
+            ["one_clip.py", cat, f"{out}/cat.mp4"],
+            ["many_clips.py", f"{out}/many/", *sorted(EXAMPLES.glob("images/*.*g"))],
+            ["resume.py", "submit", cat, f"{out}/jobs.txt"],
+            ["resume.py", "save", f"{out}/jobs.txt", f"{out}/resumed/"],
+        ):
+            script, *rest = arguments
+            subprocess.run([sys.executable, EXAMPLES / script, *rest], env=environment, check=True, timeout=120)  # noqa: S603
+        made = sorted(path.stat().st_size > 100_000 for path in Path(out).rglob("*.mp4"))
+        emulator.terminate()
+    if made != [True] * 5:
+        sys.exit(f"expected 5 videos, found {len(made)}")
+
+
+def _variables(emulator: subprocess.Popen[str]) -> dict[str, str]:
+    """What the emulator prints to paste."""
+    found: dict[str, str] = {}
+    assert emulator.stdout is not None
+    for line in emulator.stdout:
+        if match := re.match(r"\s*export (KLING_\w+)=(\S+)", line):
+            found[match[1]] = match[2].strip("'\"")
+        if {"KLING_BASE_URL", "KLING_SECRET_KEY"} <= set(found):
+            break
+    return found
+
+
+if __name__ == "__main__":
+    main()

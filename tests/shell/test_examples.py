@@ -1,0 +1,59 @@
+"""Every example does what its first lines say."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from kling_async.emulator import Emulator
+from tests.shell.conftest import IMAGES
+
+EXAMPLES = IMAGES.parent
+
+
+@pytest.fixture(autouse=True)
+def key_of_the_emulator(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples take credentials and address from the environment."""
+    monkeypatch.setenv("KLING_API_KEY", emulator.api_key)
+    monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
+
+
+def load(name: str) -> ModuleType:
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def is_video(path: Path) -> bool:
+    """Whether it is an MP4 of some size."""
+    return path.read_bytes()[4:8] == b"ftyp" and path.stat().st_size > 100_000
+
+
+async def test_one_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`one_clip.py` tells each status and saves the video."""
+    await load("one_clip").main(str(IMAGES / "cat.png"), str(tmp_path / "cat.mp4"))
+    told = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("status:")]
+    assert told == ["submitted", "processing", "succeed"]
+    assert is_video(tmp_path / "cat.mp4")
+
+
+async def test_many_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`many_clips.py` saves one video for each picture, and tells which one failed."""
+    images = [str(IMAGES / name) for name in ("cat.png", "rocket.jpg", "coffee.png", "README.md")]
+    await load("many_clips").main(f"{tmp_path}/", *images)
+    assert [is_video(path) for path in tmp_path.iterdir()] == [True, True, True]
+    assert "README.md -> image:" in capsys.readouterr().out
+
+
+async def test_resume(tmp_path: Path) -> None:
+    """`resume.py` submits with one client and saves with another."""
+    resume = load("resume")
+    for _ in range(2):
+        await resume.submit(str(IMAGES / "cat.png"), str(tmp_path / "jobs.txt"))
+    await resume.save(str(tmp_path / "jobs.txt"), f"{tmp_path}/out/")
+    assert [is_video(path) for path in (tmp_path / "out").iterdir()] == [True, True]
