@@ -452,7 +452,7 @@ def _refuse(problems: list[Problem], *, strict: bool) -> None:
         return
     for problem in problems:
         # The caller's line: above this function, _submit and image_to_video or submit.
-        warnings.warn(str(problem), CapabilityWarning, stacklevel=5)
+        warnings.warn(str(problem), CapabilityWarning, stacklevel=4)
 
 
 def _interrupted(creation: Creation) -> KlingError:

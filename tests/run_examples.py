@@ -15,15 +15,15 @@ def main() -> None:
     command = [sys.executable, "-m", "kling_async.cli", "emulator", "--port", "0", "--speed", "30"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as emulator, tempfile.TemporaryDirectory() as out:
         environment = os.environ | _variables(emulator)
-        cat = EXAMPLES / "images" / "cat.png"
-        for arguments in (
+        cat = str(EXAMPLES / "images" / "cat.png")
+        runs: tuple[list[str], ...] = (
             ["one_clip.py", cat, f"{out}/cat.mp4"],
-            ["many_clips.py", f"{out}/many/", *sorted(EXAMPLES.glob("images/*.*g"))],
+            ["many_clips.py", f"{out}/many/", *map(str, EXAMPLES.glob("images/*.*g"))],
             ["resume.py", "submit", cat, f"{out}/jobs.txt"],
             ["resume.py", "save", f"{out}/jobs.txt", f"{out}/resumed/"],
-        ):
-            script, *rest = arguments
-            subprocess.run([sys.executable, EXAMPLES / script, *rest], env=environment, check=True, timeout=120)  # noqa: S603
+        )
+        for script, *rest in runs:
+            subprocess.run([sys.executable, EXAMPLES / script, *rest], env=environment, check=True, timeout=120)
         made = sorted(path.stat().st_size > 100_000 for path in Path(out).rglob("*.mp4"))
         emulator.terminate()
     if made != [True] * 5:

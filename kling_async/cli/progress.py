@@ -9,6 +9,7 @@ from typing import Protocol
 
 from kling_async.cli.output import Output
 
+
 class Progress(Protocol):
     """Shows how far a task is."""
 

@@ -5,12 +5,12 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 
 from kling_async.protocol.codec import readable, said, task_from_wire
-from kling_async.protocol.errors import ApiError, BadResponse, KlingError, RequestRefused, TaskNotFound, row_for
+from kling_async.protocol.errors import BadResponse, KlingError, RequestRefused, TaskNotFound, row_for
 from kling_async.protocol.models import Task
 
 
@@ -90,44 +90,53 @@ def _status_of(response: HttpResponse) -> Iterator[None]:
 
 def _data(response: HttpResponse) -> Any:
     """The `data` of the envelope; HTTP status and `code` must both be fine."""
+    # Errors come back as values: a frame that raised with the envelope in its locals would show what it echoes.
+    opened = _opened(response)
+    if isinstance(opened, KlingError):
+        raise opened
+    return opened
+
+
+def _opened(response: HttpResponse) -> Any:
+    """The envelope's `data`, or the error that the answer is."""
     if 300 <= response.status < 400:
         # Not followed: the credentials would go along. Nothing was created either.
-        raise RequestRefused(
-            f"{_place(response)} redirects instead of answering; check base_url", http_status=response.status
-        )
+        text = f"{_place(response)} redirects instead of answering; check base_url"
+        return RequestRefused(text, http_status=response.status)
     try:
         envelope = _json(response.body, "the answer")
-        if not isinstance(envelope, Mapping):
-            raise BadResponse(f"expected an object, got {type(envelope).__name__}")
     except BadResponse as error:
-        if response.status >= 400:  # a gateway's page
-            _refuse(response, None, {})
-        error.http_status = response.status
-        raise
+        return _unreadable(response, error.message)
+    if not isinstance(envelope, Mapping):
+        return _unreadable(response, f"expected an object, got {type(envelope).__name__}")
     code = envelope.get("code")
     if type(code) is not int or abs(code) > 10**9:
         code = None
     if response.status >= 400 or code != 0:
-        _refuse(response, code, envelope)
+        return _refusal(response, code, envelope)
     return envelope.get("data")
 
 
-def _refuse(response: HttpResponse, code: int | None, envelope: Mapping[str, Any]) -> NoReturn:
+def _unreadable(response: HttpResponse, message: str) -> KlingError:
+    if response.status >= 400:  # a gateway's page
+        return _refusal(response, None, {})
+    return BadResponse(message, http_status=response.status)
+
+
+def _refusal(response: HttpResponse, code: int | None, envelope: Mapping[str, Any]) -> KlingError:
     if response.status < 400 and code is None:
-        raise BadResponse("the answer has no code", http_status=response.status)
+        return BadResponse("the answer has no code", http_status=response.status)
     row = row_for(response.status, code)
     text = (
         said(envelope.get("message"))
         or f"{_place(response)} answered HTTP {response.status} without a message of the service"
     )
-    raise _error(row.error, f"{text}: {row.hint}" if row.hint else text, response, code, envelope)
-
-
-def _error(
-    kind: type[ApiError], message: str, response: HttpResponse, code: int | None, envelope: Mapping[str, Any]
-) -> ApiError:
-    request_id = said(envelope.get("request_id"), limit=64) or None
-    return kind(message, code=code, http_status=response.status, request_id=request_id)
+    return row.error(
+        f"{text}: {row.hint}" if row.hint else text,
+        code=code,
+        http_status=response.status,
+        request_id=said(envelope.get("request_id"), limit=64) or None,
+    )
 
 
 def _place(response: HttpResponse) -> str:

@@ -100,7 +100,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 @contextlib.contextmanager
 def started(*words: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
     """A command in a process of its own, which does not outlive the test."""
-    process = subprocess.Popen(  # noqa: S603  (our own command)
+    process = subprocess.Popen(
         [sys.executable, "-m", "kling_async.cli", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,0 +1,175 @@
+"""The mistakes that a tired person makes: each message says what to do next."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import (
+    AuthenticationError,
+    CapabilityWarning,
+    ConfigurationError,
+    ImageFileMissing,
+    InvalidReference,
+    InvalidRequest,
+    KlingClient,
+)
+from kling_async.emulator import Emulator
+from kling_async.protocol.auth import ApiKey
+from tests.shell.conftest import ClientMaker
+
+WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(64)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "says"),
+    [
+        ({"image": WEBP}, ["image", "WebP", "JPEG", "convert"]),
+        ({"image": "data:image/png;base64,iVBORw0KGgo="}, ["image", "data:", "Image.from_base64"]),
+        ({"image": "iVBORw0KGgo" + "A" * 400}, ["image", "base64", "Image.from_base64"]),
+        ({"image": "no such cat.png"}, ["image", "no file", "no such cat.png"]),
+        ({"image": b""}, ["image", "empty"]),
+        ({"image": "ftp://example.com/cat.png"}, ["image", "http"]),
+        ({"image": "."}, ["image", "regular file"]),
+        ({"image": 7}, ["image", "path", "int"]),
+        ({"image": None}, ["image", "image_tail"]),
+        ({"duration": 7}, ["duration", "7", "5 or 10"]),
+        ({"duration": "five"}, ["duration", "five"]),
+        (
+            {"image_tail": "CAT", "mode": "pro", "camera_control": {"type": "down_back"}},
+            ["image_tail", "camera_control"],
+        ),
+        ({"camera_control": {"type": "simple", "config": {"zom": 5}}}, ["camera_control.config", "zom", "zoom"]),
+        ({"model_name": "kling-v2-6", "mode": "4k"}, ["mode", "4k", "std or pro"]),
+        ({"prompt": "x" * 2501}, ["prompt", "2501", "2500"]),
+        ({"cfg_scale": 3, "model_name": "kling-v1"}, ["cfg_scale", "3", "0", "1"]),
+        ({"voice_list": "voice"}, ["voice_list", "list"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+async def test_a_wrong_request_says_what_would_be_right(
+    client: KlingClient, image: Path, emulator: Emulator, mistake: dict[str, Any], says: list[str]
+) -> None:
+    """The message names the parameter, what was given and what would be right; nothing is sent."""
+    given = {"image": image} | {key: image if value == "CAT" else value for key, value in mistake.items()}
+    with pytest.raises(InvalidRequest) as caught:
+        await client.image_to_video(**given)
+    assert [word for word in says if word not in str(caught.value)] == [], str(caught.value)
+    assert len(str(caught.value)) < 700
+    assert sum(emulator.ledger.requests.values()) == 0
+
+
+async def test_all_problems_are_reported_at_once(client: KlingClient, image: Path) -> None:
+    """Three mistakes make one error with three problems, each with its field."""
+    with pytest.raises(InvalidRequest) as caught:
+        await client.image_to_video(image, duration=7, prompt="x" * 3000, cfg_scale=2)
+    assert {problem.field for problem in caught.value.problems} == {"duration", "prompt", "cfg_scale"}
+
+
+async def test_a_missing_file_is_two_errors_in_one(client: KlingClient) -> None:
+    """A missing file is a KlingError and a FileNotFoundError."""
+    with pytest.raises(FileNotFoundError) as caught:
+        await client.image_to_video("missing.png")
+    assert isinstance(caught.value, ImageFileMissing)
+
+
+async def test_a_named_pipe_does_not_hang(client: KlingClient, tmp_path: Path) -> None:
+    """A pipe that nobody writes to is refused, not waited for."""
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InvalidRequest, match="regular file"):
+        await client.image_to_video(tmp_path / "pipe.png")
+
+
+async def test_a_file_that_is_gone_when_it_is_sent(make_client: ClientMaker, image: Path, tmp_path: Path) -> None:
+    """A file that vanishes while its request stands in line is an error of that request; its slot goes on."""
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(image.read_bytes())
+    client = make_client(concurrency=1)
+    first = await client.image_to_video(image)
+    first.add_done_callback(lambda _: copy.unlink())
+    with pytest.raises(InvalidRequest, match="cannot be read any more"):
+        await client.image_to_video(copy)
+    await (await client.image_to_video(image))
+
+
+def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key the message names the variables, and the emulator that needs none."""
+    with pytest.raises(ConfigurationError, match=r"KLING_API_KEY.*KLING_ACCESS_KEY.*--emulator"):
+        KlingClient()
+    monkeypatch.setenv("KLING_ACCESS_KEY", "a")
+    with pytest.raises(ConfigurationError, match="KLING_SECRET_KEY"):
+        KlingClient()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"api_key": "a", "access_key": "b", "secret_key": "c"}, "not both"),
+        ({"access_key": "b"}, "secret_key"),
+        ({"secret_key": "b"}, "access_key"),
+        ({"api_key": "  "}, "empty"),
+        ({"api_key": "key with spaces"}, "letters that no key has"),
+        ({"api_key": "key\r\nX-Evil: 1"}, "letters that no key has"),
+        ({"api_key": "k", "base_url": "api.klingai.com"}, "https://"),
+        ({"api_key": "k", "base_url": "https://api.klingai.com/v1"}, "/v1"),
+        ({"api_key": "k", "base_url": "https://user:pw@api.klingai.com"}, "plain address"),
+        ({"api_key": "k", "base_url": "https://[::1"}, "cannot be read"),
+    ],
+)
+def test_a_wrong_configuration(options: dict[str, Any], says: str) -> None:
+    """A client that cannot work is not made, and the message shows no key."""
+    with pytest.raises(ConfigurationError) as caught:
+        KlingClient(**options)
+    assert says in str(caught.value)
+    assert "pw" not in str(caught.value)
+    assert "Evil" not in str(caught.value)
+
+
+def test_keys_are_taken_as_they_are_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spaces around a key and a pasted `Bearer` are forgiven; an argument wins over the environment."""
+    monkeypatch.setenv("KLING_API_KEY", " Bearer key-1 \n")
+    monkeypatch.setenv("KLING_BASE_URL", "https://api-beijing.klingai.com/")
+    client = KlingClient()
+    assert client._credentials == ApiKey("key-1")
+    assert client._transport._base_url == "https://api-beijing.klingai.com"
+    monkeypatch.setenv("KLING_ACCESS_KEY", "a")
+    assert KlingClient(api_key="key-2")._credentials == ApiKey("key-2")
+
+
+async def test_a_wrong_secret(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A secret key with a typing error is an AuthenticationError that says what to check."""
+    client = make_client(access_key=emulator.access_key, secret_key="0" * 40)
+    with pytest.raises(AuthenticationError, match="check the key"):
+        await client.image_to_video(image)
+
+
+@pytest.mark.parametrize("reference", ["", "8429", "image2video:", ":8429", "text2audio:1", "image2video:..", None])
+async def test_a_wrong_reference(client: KlingClient, reference: Any) -> None:
+    """Text that is no reference is refused at once, with an example or the known endpoints."""
+    with pytest.raises(InvalidReference, match=r"image2video"):
+        client.attach(reference)
+
+
+async def test_strict_false_warns_at_the_callers_line(client: KlingClient, image: Path, emulator: Emulator) -> None:
+    """A combination that only the map refuses becomes a warning at the caller's line, and is sent."""
+    combination: dict[str, Any] = {"image": image, "image_tail": image, "model_name": "kling-v2-6", "mode": "std"}
+    with pytest.raises(InvalidRequest, match="mode='pro'"):
+        await client.image_to_video(**combination)
+    with pytest.warns(CapabilityWarning, match="image_tail") as caught, pytest.raises(Exception, match="not supported"):
+        await client.image_to_video(**combination, strict=False)
+    assert Path(caught[0].filename) == Path(__file__)
+    assert emulator.ledger.requests["create"] == 1
+
+
+async def test_strict_false_keeps_documented_limits(client: KlingClient, image: Path) -> None:
+    """`strict=False` does not let a documented limit pass."""
+    with pytest.raises(InvalidRequest, match="2500"):
+        await client.image_to_video(image, prompt="x" * 2501, strict=False)
+
+
+async def test_something_else_than_a_request(client: KlingClient) -> None:
+    """`submit` of something that is no request names what it takes."""
+    with pytest.raises(InvalidRequest, match="ImageToVideo"):
+        await client.submit(io.BytesIO())  # type: ignore[arg-type]
