@@ -13,7 +13,7 @@ from kling_async.protocol.image import Image, ImageSource
 from kling_async.protocol.image_header import HEAD_BYTES, TAIL_BYTES, ImageFacts
 
 READ_BYTES = 4 * requests.PICTURE_PIECE
-"""Bytes of a picture encoded before others get the loop, about a millisecond's worth; enough that a thread's hop is cheap."""
+"""Bytes of a picture encoded before others get the loop: a millisecond's worth, and worth a thread's hop."""
 
 
 async def look_at(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
