@@ -19,12 +19,15 @@ class Client(Protocol):
 
     def start_following(self, reference: Reference) -> Following:
         """Begins to follow an attached task, or joins who follows it already."""
+        ...
 
     async def save(self, handle: "TaskHandle", path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
         """Saves the handle's video."""
+        ...
 
     def stream(self, handle: "TaskHandle", *, watermark: bool) -> AsyncGenerator[bytes, None]:
         """Streams the handle's video."""
+        ...
 
 
 class TaskHandle:

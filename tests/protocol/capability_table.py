@@ -49,5 +49,5 @@ def lines() -> Iterator[tuple[str, str | None, int, dict[str, str], str, int | N
         model, mode, seconds, *cells, size, fps = (part.strip() for part in line.split("|"))
         first, _, last = seconds.partition("-")
         for second in range(int(first), int(last or first) + 1):
-            by_column = dict(zip(COLUMNS, cells, strict=True))
+            by_column: dict[str, str] = dict(zip(COLUMNS, cells, strict=True))
             yield model, mode or None, second, by_column, size, None if fps == "?" else int(fps)
