@@ -23,6 +23,7 @@ from kling_async.protocol.models import Reference, Task
 from kling_async.protocol.requests import HttpRequest
 from kling_async.protocol.responses import HttpResponse
 from kling_async.protocol.schedule import Retry, Uniform
+from kling_async.slots import Slot
 from kling_async.transport import Transport
 
 logger = logging.getLogger("kling_async")
@@ -110,16 +111,14 @@ class Api:
             await asyncio.sleep(delay)
         raise AssertionError("delays never end")
 
-    async def create(
-        self, endpoint: Endpoint, request: HttpRequest, creation: Creation, take_slot: Callable[[], Awaitable[None]]
-    ) -> Task:
+    async def create(self, endpoint: Endpoint, request: HttpRequest, creation: Creation, slot: Slot) -> Task:
         """Drives the create machine to its end.
 
         Args:
             endpoint: where.
             request: the create request, sent as often as the machine says.
             creation: the machine; it decides everything.
-            take_slot: gives the slot back and waits for the next, when the account turned out to be full.
+            slot: held; given back and waited for again when the account turns out to be full.
 
         Raises:
             KlingError: the machine's verdict.
@@ -134,12 +133,14 @@ class Api:
                 case Pause(seconds):
                     await asyncio.sleep(seconds)
                 case Ask.TAKE_SLOT:
-                    await take_slot()
+                    await slot.wait_again()
                     creation.slot_taken()
                 case Ask.SEND:
                     creation.sending(self._clock.wall())
                     outcome = await self._outcome(self._send_create(endpoint, request))
                     creation.answered(loop.time(), outcome)
+                    if creation.undecided:
+                        slot.in_doubt()
                     if isinstance(outcome, KlingError) and creation.error is not outcome:
                         logger.warning("still creating %s: %s", creation.reference, outcome)
                 case Ask.LOOK_UP:

@@ -40,6 +40,7 @@ from kling_async.protocol.errors import (
     WrongEventLoop,
 )
 from kling_async.protocol.image import Image
+from kling_async.protocol.limits import Limit
 from kling_async.protocol.models import (
     CameraControl,
     DynamicMask,
@@ -52,7 +53,7 @@ from kling_async.protocol.models import (
     WatermarkInfo,
 )
 from kling_async.protocol.schedule import Polling, Retry
-from kling_async.slots import Slots
+from kling_async.slots import Slot, Slots
 from kling_async.transport import Transport
 from kling_async.watcher import Following, Watcher
 
@@ -119,7 +120,7 @@ class KlingClient:
         self._creating: dict[asyncio.Task[Any], Creation] = {}
         self._transport = Transport(base_url_from(base_url), session)
         self._api = Api(self._transport, self._credentials, ServiceClock(clock), self._retry, self._uniform)
-        self._slots = Slots(concurrency, queue_deadline)
+        self._slots = Slots(lambda: Limit(concurrency, self._retry.first, self._uniform), queue_deadline)
         self._watcher = Watcher(self._api, polling or Polling(), self._retry, self._uniform)
         self._downloads = Downloads(self._transport, downloads, self._retry, self._uniform)
 
@@ -350,7 +351,7 @@ class KlingClient:
         own_id = request.external_task_id is None
         if own_id:
             request = attrs.evolve(request, external_task_id=f"kling-async-{uuid.uuid4().hex}")
-        await self._slots.take(request.model_name)
+        slot = await self._slots.take(request.model_name)
         creation = Creation(
             external_task_id=request.external_task_id or "",
             reference=str(Reference(endpoint.name, request.external_task_id or "")),
@@ -359,23 +360,14 @@ class KlingClient:
             own_id=own_id,
             adopt=if_exists == "adopt",
         )
-        return await self._to_the_end(self._create(endpoint, request, creation), creation)
+        return await self._to_the_end(self._create(endpoint, request, creation, slot), creation)
 
-    async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Creation) -> TaskHandle:
+    async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Creation, slot: Slot) -> TaskHandle:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
-        held = True
-
-        async def take_slot() -> None:
-            nonlocal held
-            held = False
-            await self._slots.take(request.model_name, refused=True)
-            held = True
-
         try:
-            task = await self._api.create(endpoint, requests.create(endpoint, request), creation, take_slot)
+            task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
         except BaseException as error:
-            if held:
-                self._slots.give_back(request.model_name)
+            slot.release()
             if self._closed and isinstance(error, asyncio.CancelledError):
                 raise _interrupted(creation) from None
             raise
@@ -384,10 +376,10 @@ class KlingClient:
             task = attrs.evolve(task, external_task_id=request.external_task_id)
         following = self._watcher.find(reference)
         if following is None:
-            give_back = functools.partial(self._slots.give_back, request.model_name)
-            following = self._watcher.follow(reference, created=task, on_end=give_back)
+            slot.accepted()
+            following = self._watcher.follow(reference, created=task, on_end=slot.release)
         else:  # an adopted task that is followed already has its slot
-            self._slots.give_back(request.model_name)
+            slot.release()
         return TaskHandle(self, reference, following)
 
     async def _to_the_end(self, work: Coroutine[Any, Any, _T], creation: Creation) -> _T:

@@ -1,81 +1,84 @@
-"""How many tasks run at once: one line per model, first in, first out.
-
-Concurrency counts from submitted to terminal, per account and model ("Concurrency rules" of the documentation). The
-limit here is the client's own; where the account turns out to run fewer (1303), it comes down to what evidently runs,
-for a while.
-"""
+"""Who may send now: one line per model, first in, first out. `protocol.limits` decides how many run at once."""
 
 import asyncio
 import collections
-from typing import Final
+from collections.abc import Callable
 
 from kling_async.protocol.errors import ClientClosed, QueueTimeout
+from kling_async.protocol.limits import Limit
 
-REFUSAL_MEMORY: Final = 120.0
-"""Seconds after a refusal until one more than what ran is tried again, then one more, and so on."""
-REFUSAL_PAUSE: Final = 1.0
-"""Seconds after a refusal before the next try ("Concurrency rules": back off from one second)."""
+
+class Slot:
+    """A place among the tasks in flight. Whoever holds it says how its create ended, and when its task did.
+
+    Args:
+        line: the model's line.
+    """
+
+    def __init__(self, line: "_Line") -> None:
+        self._line = line
+        self._state = "sending"
+
+    def accepted(self) -> None:
+        """The task was accepted: the slot is held until `release`."""
+        if self._state == "sending":
+            self._state = "running"
+            self._line.limit.accepted(self._line.now())
+            self._line.grant()
+
+    def in_doubt(self) -> None:
+        """Nobody knows whether the task exists: the slot is held, and does not hold up the others."""
+        if self._state == "sending":
+            self._state = "running"
+            self._line.limit.unclear()
+
+    async def wait_again(self) -> None:
+        """The account refused to fill the slot: it goes back, and one waits in front of the line for the next."""
+        self._state = "waiting"
+        self._line.limit.refused(self._line.now())
+        self._line.grant()
+        await self._line.take(first=True)
+        self._state = "sending"
+
+    def release(self) -> None:
+        """The task ended, or there is none; idempotent."""
+        state, self._state = self._state, "released"
+        if state == "running":
+            self._line.limit.ended(self._line.now())
+        elif state == "sending":
+            self._line.limit.dropped()
+        self._line.grant()
 
 
 class Slots:
     """The lines of one client.
 
     Args:
-        limit: tasks in flight per model, at most.
+        limit_for: makes a model's limit.
         queue_deadline: seconds that one may stand in line; None for ever.
     """
 
-    def __init__(self, limit: int, queue_deadline: float | None) -> None:
-        self._limit = limit
+    def __init__(self, limit_for: Callable[[], Limit], queue_deadline: float | None) -> None:
+        self._limit_for = limit_for
         self._deadline = queue_deadline
         self._lines: dict[str, _Line] = {}
         self._attached = 0
         self._closed = False
 
-    async def take(self, model_name: str, *, refused: bool = False) -> None:
+    async def take(self, model_name: str) -> Slot:
         """Waits for a slot of this model.
-
-        Args:
-            model_name: whose line.
-            refused: a slot was held, and the account refused to fill it: that slot goes back and one waits in front.
 
         Raises:
             QueueTimeout: `queue_deadline` seconds passed.
             ClientClosed: the client was closed meanwhile.
         """
-        line = self._lines.setdefault(model_name, _Line(self._limit))
-        loop = asyncio.get_running_loop()
-        if refused:
-            line.refused(loop.time())
-        elif self._closed:
+        if self._closed:
             raise ClientClosed("the client is closed; nothing was sent")
-        elif not line.waiting and line.free(loop.time(), self._attached):
-            line.running += 1
-            return
-        turn: asyncio.Future[None] = loop.create_future()
-        (line.waiting.appendleft if refused else line.waiting.append)(turn)
-        self._grant(line)
-        try:
-            async with asyncio.timeout(self._deadline):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                line.running -= 1  # granted and cancelled in the same moment
-            elif turn in line.waiting:
-                line.waiting.remove(turn)
-            self._grant(line)
-            if isinstance(error, TimeoutError):
-                raise QueueTimeout(
-                    f"no slot of {model_name} came free within {self._deadline:g} s (queue_deadline); nothing was "
-                    f"sent. {line.running} tasks of this client run, at most {self._limit} may (concurrency)"
-                ) from None
-            raise
-
-    def give_back(self, model_name: str) -> None:
-        """A task that held a slot of this model is done."""
+        if model_name not in self._lines:
+            self._lines[model_name] = _Line(model_name, self._limit_for(), self._deadline, lambda: self._attached)
         line = self._lines[model_name]
-        line.running -= 1
-        self._grant(line)
+        await line.take(first=False)
+        return Slot(line)
 
     def attach(self) -> None:
         """Counts a task that was attached: it never waits, but its model is not known, so every line counts it."""
@@ -85,65 +88,79 @@ class Slots:
         """An attached task is done."""
         self._attached -= 1
         for line in self._lines.values():
-            self._grant(line)
+            line.grant()
 
     def close(self) -> None:
         """Sends all who wait away."""
         self._closed = True
         for line in self._lines.values():
-            for turn in line.waiting:
-                if not turn.done():
-                    turn.set_exception(ClientClosed("the client was closed; nothing was sent"))
-            line.waiting.clear()
-            if line.timer is not None:
-                line.timer.cancel()
-
-    def _grant(self, line: "_Line") -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        while line.waiting and line.free(now, self._attached):
-            turn = line.waiting.popleft()
-            if not turn.done():
-                line.running += 1
-                turn.set_result(None)
-        if line.timer is not None:
-            line.timer.cancel()
-            line.timer = None
-        if line.waiting and line.opens_at(now) is not None:
-            line.timer = loop.call_at(line.opens_at(now) or now, self._grant, line)
+            line.close()
 
 
 class _Line:
-    """One model's slots and who waits for them; times are the loop's."""
+    """Those who wait for one model, and its limit."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, model_name: str, limit: Limit, deadline: float | None, attached: Callable[[], int]) -> None:
         self.limit = limit
-        self.running = 0
-        self.waiting: collections.deque[asyncio.Future[None]] = collections.deque()
-        self.timer: asyncio.TimerHandle | None = None
-        self._level = limit
-        self._refused_at = float("-inf")
+        self._model_name = model_name
+        self._deadline = deadline
+        self._attached = attached
+        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
-    def free(self, now: float, attached: int) -> bool:
-        """Whether one more may run."""
-        return now >= self._refused_at + REFUSAL_PAUSE and self.running + attached < self._open(now)
+    @staticmethod
+    def now() -> float:
+        """The loop's time."""
+        return asyncio.get_running_loop().time()
 
-    def refused(self, now: float) -> None:
-        """The account runs fewer: what still runs is the level for a while, and at least one is tried."""
-        self.running -= 1
-        self._level = max(1, self.running)
-        self._refused_at = now
+    async def take(self, *, first: bool) -> None:
+        """Waits for a place, in front of the others or behind them; counts as sending from then on."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            raise ClientClosed("the client was closed; nothing was sent")
+        (self._waiting.appendleft if first else self._waiting.append)(turn)
+        self.grant()
+        try:
+            async with asyncio.timeout(self._deadline):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.limit.dropped()  # granted and cancelled in the same moment
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            self.grant()
+            if isinstance(error, TimeoutError):
+                raise self._too_late() from None
+            raise
 
-    def opens_at(self, now: float) -> float | None:
-        """When time alone lets another one in; None if only a task's end does."""
-        if now < self._refused_at + REFUSAL_PAUSE:
-            return self._refused_at + REFUSAL_PAUSE
-        if self._open(now) >= self.limit:
-            return None
-        steps = int((now - self._refused_at) / REFUSAL_MEMORY)
-        return self._refused_at + (steps + 1) * REFUSAL_MEMORY
+    def grant(self) -> None:
+        """Lets in whom the limit lets in, and sets the timer for the next."""
+        now = self.now()
+        while self._waiting and self.limit.may_start(now, self._attached()):
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self.limit.started()
+                turn.set_result(None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        opens_at = self.limit.opens_at(now) if self._waiting else None
+        if opens_at is not None:
+            self._timer = asyncio.get_running_loop().call_at(opens_at, self.grant)
 
-    def _open(self, now: float) -> int:
-        if self._level == self.limit:
-            return self.limit
-        return min(self.limit, self._level + int((now - self._refused_at) / REFUSAL_MEMORY))
+    def close(self) -> None:
+        """Sends all who wait away."""
+        self._closed = True
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_exception(ClientClosed("the client was closed; nothing was sent"))
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _too_late(self) -> QueueTimeout:
+        return QueueTimeout(
+            f"no slot of {self._model_name} came free within {self._deadline:g} s (queue_deadline); nothing was sent. "
+            f"{self.limit.running} tasks of this client run, at most {self.limit.ceiling} may (concurrency)"
+        )

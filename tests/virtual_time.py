@@ -65,5 +65,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_done)
         return future
 
+    async def shutdown_default_executor(self, *arguments: Any) -> None:
+        """As usual; joining the threads takes real time, too, and has a timeout from Python 3.12 on."""
+        self.threads_at_work += 1
+        try:
+            await super().shutdown_default_executor(*arguments)
+        finally:
+            self.threads_at_work -= 1
+
     def _thread_done(self, _: "asyncio.Future[Any]") -> None:
         self.threads_at_work -= 1

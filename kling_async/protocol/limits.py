@@ -1,0 +1,109 @@
+"""How many tasks of one model may run now: the account's limit, found out and kept to.
+
+Concurrency counts from submitted to terminal, per account and model; one more is answered with 1303, and nothing is
+created ("Concurrency rules" of the documentation). The client opens by doubling up to its own ceiling. A refusal
+brings the limit down to what evidently runs; one more is tried later, ever less often while it is refused. After a
+refusal, and now and then when full, a freed slot is left open for a moment: other processes on the same account get
+their turn.
+"""
+
+from typing import Final
+
+import attrs
+
+from kling_async.protocol.schedule import Uniform
+
+PROBE_FIRST: Final = 8.0
+"""Beats after a refusal until one more is tried."""
+PROBE_MAXIMUM: Final = 300.0
+"""Beats between two such tries at most."""
+EMPTY_MAXIMUM: Final = 8.0
+"""Beats between two tries at most while nothing of this client runs: others hold the whole account."""
+YIELD_SHARE: Final = 0.125
+"""How often a client that fills its ceiling leaves a freed slot open although nobody was refused."""
+
+
+@attrs.define
+class Limit:
+    """One model's limit. All times are seconds of one monotonic clock.
+
+    Attributes:
+        ceiling: tasks that may run at once at most.
+        beat: seconds of the moment for which a slot is left open, and the unit of all waiting here.
+        uniform: random numbers for the beats.
+        running: tasks sent and not ended.
+    """
+
+    ceiling: int
+    beat: float
+    uniform: Uniform
+    running: int = attrs.field(default=0, init=False)
+    _sending: int = attrs.field(default=0, init=False)
+    _opened: int = attrs.field(default=1, init=False)
+    _refused_above: int | None = attrs.field(default=None, init=False)
+    _gap: float = attrs.field(default=PROBE_FIRST, init=False)
+    _probe_at: float = attrs.field(default=0.0, init=False)
+    _not_before: float = attrs.field(default=0.0, init=False)
+    _empty_pause: float = attrs.field(default=1.0, init=False)
+
+    def may_start(self, now: float, others: int = 0) -> bool:
+        """Whether one more may be sent now, while `others` of unknown model run, too."""
+        return now >= self._not_before and self.running + others < self._level(now)
+
+    def opens_at(self, now: float) -> float | None:
+        """When time alone may let one in; None if only a task's end or an answer does."""
+        times = [self._not_before]
+        if self._refused_above is not None and self._refused_above < self.ceiling:
+            times.append(self._probe_at)
+        return min((time for time in times if time > now), default=None)
+
+    def started(self) -> None:
+        """One is sent."""
+        self.running += 1
+        self._sending += 1
+
+    def accepted(self, now: float) -> None:
+        """One that was sent was accepted."""
+        self._sending -= 1
+        self._empty_pause = 1.0
+        if self._refused_above is not None:
+            if self.running > self._refused_above:  # there is room where there was none
+                self._refused_above = self.running
+                self._gap = PROBE_FIRST
+                self._probe_at = now + self._gap * self.beat
+        elif self._sending == 0 and self.running >= self._opened:
+            self._opened = min(self.ceiling, 2 * self._opened)
+
+    def refused(self, now: float) -> None:
+        """One that was sent was refused, since the account runs fewer; nothing was created."""
+        self._sending -= 1
+        self.running -= 1
+        again = self._refused_above is not None
+        self._refused_above = max(1, self.running)
+        if self.running == 0:
+            self._not_before = now + self._empty_pause * self.beat * (0.5 + self.uniform())
+            self._empty_pause = min(EMPTY_MAXIMUM, 2 * self._empty_pause)
+            return
+        self._gap = min(PROBE_MAXIMUM, 2 * self._gap) if again and self._sending == 0 else self._gap
+        self._probe_at = now + self._gap * self.beat * (0.75 + 0.5 * self.uniform())
+
+    def unclear(self) -> None:
+        """One that was sent is in doubt: it counts as running, and nobody waits for its answer to open further."""
+        self._sending -= 1
+
+    def dropped(self) -> None:
+        """One that was sent came to nothing for another reason."""
+        self._sending -= 1
+        self.running -= 1
+
+    def ended(self, now: float) -> None:
+        """One that was accepted is done."""
+        full = self.running >= self.ceiling
+        self.running -= 1
+        if self._refused_above is not None or (full and self.uniform() < YIELD_SHARE):
+            self._not_before = now + self.beat * self.uniform()
+
+    def _level(self, now: float) -> int:
+        if self._refused_above is None:
+            return self._opened
+        return min(self.ceiling, self._refused_above + (1 if now >= self._probe_at else 0))
