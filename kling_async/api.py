@@ -30,6 +30,8 @@ logger = logging.getLogger("kling_async")
 
 _T = TypeVar("_T")
 
+_FULL = 1303  # no failure: the task waits its turn
+
 
 class Api:
     """The service's calls, each with its errors typed.
@@ -141,7 +143,7 @@ class Api:
                     creation.answered(loop.time(), outcome)
                     if creation.undecided:
                         slot.in_doubt()
-                    if isinstance(outcome, KlingError) and creation.error is not outcome:
+                    if isinstance(outcome, KlingError) and creation.error is not outcome and outcome.code != _FULL:
                         logger.warning("still creating %s: %s", creation.reference, outcome)
                 case Ask.LOOK_UP:
                     outcome = await self._outcome(self.query(endpoint, creation.external_task_id))

@@ -20,7 +20,8 @@ LAYERS = """
     protocol
     protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
-    protocol.auth protocol.schedule protocol.creation protocol.lifecycle protocol.limits protocol.transfer protocol.callbacks
+    protocol.auth protocol.schedule protocol.creation protocol.lifecycle protocol.limits
+    protocol.transfer protocol.callbacks
     clock config threads pictures transport slots api watcher files sinks download handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]

@@ -16,7 +16,9 @@ from kling_async.protocol.schedule import Uniform
 PROBE_FIRST: Final = 8.0
 """Beats after a refusal until one more is tried."""
 PROBE_MAXIMUM: Final = 300.0
-"""Beats between two such tries at most."""
+"""Beats between two such tries at most; less for who has little: PROBE_FIRST times the square of what runs."""
+OPEN_MAXIMUM: Final = 4.0
+"""Beats for which a freed slot is left open at most: as many as run, so that who has more gives more."""
 EMPTY_MAXIMUM: Final = 8.0
 """Beats between two tries at most while nothing of this client runs: others hold the whole account."""
 YIELD_SHARE: Final = 0.125
@@ -41,6 +43,7 @@ class Limit:
     _sending: int = attrs.field(default=0, init=False)
     _opened: int = attrs.field(default=1, init=False)
     _refused_above: int | None = attrs.field(default=None, init=False)
+    _probing: bool = attrs.field(default=False, init=False)
     _gap: float = attrs.field(default=PROBE_FIRST, init=False)
     _probe_at: float = attrs.field(default=0.0, init=False)
     _not_before: float = attrs.field(default=0.0, init=False)
@@ -61,6 +64,7 @@ class Limit:
         """One is sent."""
         self.running += 1
         self._sending += 1
+        self._probing = self._refused_above is not None and self.running > self._refused_above
 
     def accepted(self, now: float) -> None:
         """One that was sent was accepted."""
@@ -78,13 +82,13 @@ class Limit:
         """One that was sent was refused, since the account runs fewer; nothing was created."""
         self._sending -= 1
         self.running -= 1
-        again = self._refused_above is not None
         self._refused_above = max(1, self.running)
         if self.running == 0:
             self._not_before = now + self._empty_pause * self.beat * (0.5 + self.uniform())
             self._empty_pause = min(EMPTY_MAXIMUM, 2 * self._empty_pause)
-            return
-        self._gap = min(PROBE_MAXIMUM, 2 * self._gap) if again and self._sending == 0 else self._gap
+        if self._probing:
+            self._gap = min(PROBE_MAXIMUM, 2 * self._gap, PROBE_FIRST * max(1, self.running) ** 2)
+            self._probing = False
         self._probe_at = now + self._gap * self.beat * (0.75 + 0.5 * self.uniform())
 
     def unclear(self) -> None:
@@ -98,12 +102,12 @@ class Limit:
 
     def ended(self, now: float) -> None:
         """One that was accepted is done."""
-        full = self.running >= self.ceiling
-        self.running -= 1
-        if self._refused_above is not None or (full and self.uniform() < YIELD_SHARE):
-            self._not_before = now + self.beat * self.uniform()
+        ran, self.running = self.running, self.running - 1
+        if self._refused_above is not None or (ran >= self.ceiling and self.uniform() < YIELD_SHARE):
+            self._not_before = now + self.beat * min(OPEN_MAXIMUM, ran) * self.uniform()
 
     def _level(self, now: float) -> int:
         if self._refused_above is None:
             return self._opened
-        return min(self.ceiling, self._refused_above + (1 if now >= self._probe_at else 0))
+        probes = now >= self._probe_at and self.running > self._sending  # with nothing accepted, one is try enough
+        return min(self.ceiling, self._refused_above + probes)

@@ -53,7 +53,9 @@ async def test_a_wrong_request_says_what_would_be_right(
     client: KlingClient, image: Path, emulator: Emulator, mistake: dict[str, Any], says: list[str]
 ) -> None:
     """The message names the parameter, what was given and what would be right; nothing is sent."""
-    given: dict[str, Any] = {"image": image} | {key: image if value == "CAT" else value for key, value in mistake.items()}
+    given: dict[str, Any] = {"image": image} | {
+        key: image if value == "CAT" else value for key, value in mistake.items()
+    }
     with pytest.raises(InvalidRequest) as caught:
         await client.image_to_video(**given)
     assert [word for word in says if word not in str(caught.value)] == [], str(caught.value)

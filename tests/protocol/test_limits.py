@@ -1,0 +1,212 @@
+"""The account's limit, found out and kept to: every number by hand."""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kling_async.protocol.limits import EMPTY_MAXIMUM, OPEN_MAXIMUM, PROBE_FIRST, PROBE_MAXIMUM, Limit
+
+
+def limit(ceiling: int = 20, draw: float = 0.5) -> Limit:
+    """A limit whose beat is one second and whose random numbers are all the same."""
+    return Limit(ceiling=ceiling, beat=1.0, uniform=lambda: draw)
+
+
+def send_all(one: Limit, now: float) -> int:
+    """Sends as many as may be sent now."""
+    count = 0
+    while one.may_start(now):
+        one.started()
+        count += 1
+    return count
+
+
+def test_it_opens_by_doubling() -> None:
+    """Each round sends as many as run already, up to the ceiling."""
+    one = limit(20)
+    rounds = []
+    for now in range(7):
+        rounds.append(send_all(one, now))
+        for _ in range(rounds[-1]):
+            one.accepted(now)
+    assert rounds == [1, 1, 2, 4, 8, 4, 0]
+    assert one.running == 20
+
+
+def test_nothing_opens_before_the_round_is_answered() -> None:
+    """One accepted of two under way opens nothing yet."""
+    one = limit()
+    send_all(one, 0)
+    one.accepted(0)
+    assert send_all(one, 0) == 1
+    assert send_all(one, 0) == 0
+
+
+def full(account: int, ceiling: int = 20, draw: float = 0.5) -> Limit:
+    """A limit that has met an account that runs so many."""
+    one = limit(ceiling, draw)
+    while True:
+        sent = send_all(one, 0)
+        over = max(0, one.running - account)
+        for _ in range(sent - over):
+            one.accepted(0)
+        for _ in range(over):
+            one.refused(0)
+        if over:
+            return one
+
+
+def test_a_refusal_brings_it_down_to_what_runs() -> None:
+    """An account that runs 5 is met with at most twice as many, and then kept to."""
+    one = full(5)
+    assert one.running == 5
+    assert not one.may_start(1)
+
+
+def test_a_freed_slot_is_left_open_for_a_moment_after_a_refusal() -> None:
+    """After a refusal a freed slot is not taken at once: another process may have it."""
+    one = full(5)
+    one.ended(2.0)
+    assert not one.may_start(2.0)
+    assert one.opens_at(2.0) == pytest.approx(4.0)
+    assert one.may_start(4.0)
+
+
+def test_who_has_more_leaves_more() -> None:
+    """The moment is as many beats as run, up to OPEN_MAXIMUM."""
+    moments = []
+    for running in (1, 2, 6):
+        one = full(running)
+        one.ended(100.0)
+        moments.append((one.opens_at(100.0) or 0) - 100.0)
+    assert moments == [0.5 * 1, 0.5 * 2, 0.5 * OPEN_MAXIMUM]
+
+
+def test_who_has_little_tries_often() -> None:
+    """With one task running, one more is tried every PROBE_FIRST beats, however often it was refused."""
+    one = full(1)
+    now = 0.0
+    for _ in range(5):
+        opens = one.opens_at(now)
+        assert opens is not None
+        assert opens - now == pytest.approx(PROBE_FIRST)
+        now = opens
+        assert send_all(one, now) == 1
+        one.refused(now)
+
+
+def test_a_refused_level_is_tried_again_later_and_less_and_less_often() -> None:
+    """One more is tried after PROBE_FIRST beats, then after ever longer, up to PROBE_MAXIMUM."""
+    one = full(7)
+    now, gaps = 0.0, []
+    for _ in range(9):
+        opens = one.opens_at(now)
+        assert opens is not None
+        gaps.append(opens - now)
+        now = opens
+        assert send_all(one, now) == 1
+        one.refused(now)
+    assert gaps[0] == pytest.approx(PROBE_FIRST)
+    assert all(later >= earlier for earlier, later in itertools.pairwise(gaps))
+    assert gaps[-1] == pytest.approx(PROBE_MAXIMUM)
+
+
+def test_room_that_is_found_is_kept() -> None:
+    """When the account runs more than before, the level rises one by one up to the ceiling, and no further."""
+    one = full(5, ceiling=8)
+    now = 0.0
+    for _ in range(3):
+        opens = one.opens_at(now)
+        assert opens is not None
+        now = opens
+        assert send_all(one, now) == 1
+        one.accepted(now)
+    assert one.running == 8
+    assert one.opens_at(now) is None
+    assert not one.may_start(now + 10_000)
+
+
+def test_a_client_without_a_slot_tries_often() -> None:
+    """While others hold the whole account, one is tried again after a beat, two, four, up to EMPTY_MAXIMUM."""
+    one = limit()
+    now, pauses = 0.0, []
+    for _ in range(6):
+        assert send_all(one, now) == 1
+        one.refused(now)
+        opens = one.opens_at(now)
+        assert opens is not None
+        pauses.append(opens - now)
+        now = opens
+    assert pauses == [1, 2, 4, EMPTY_MAXIMUM, EMPTY_MAXIMUM, EMPTY_MAXIMUM]
+
+
+@pytest.mark.parametrize(("draw", "open_at_once"), [(0.0, True), (0.12, False), (0.13, True), (0.9, True)])
+def test_a_full_client_leaves_a_slot_open_now_and_then(draw: float, open_at_once: bool) -> None:  # noqa: FBT001
+    """Without any refusal, one of eight freed slots is left open for a moment; a moment of no length is none."""
+    one = limit(1, draw)
+    one.started()
+    one.accepted(0)
+    one.ended(5)
+    assert one.may_start(5) is open_at_once
+
+
+def test_a_create_in_doubt_holds_up_nobody() -> None:
+    """One whose answer nobody knows counts as running, and the others open on."""
+    one = limit()
+    one.started()
+    one.accepted(0)
+    assert send_all(one, 0) == 1
+    one.unclear()
+    one.started()
+    one.accepted(0)
+    assert one.may_start(0)
+
+
+def test_what_came_to_nothing_frees_its_place() -> None:
+    """A create that was refused for itself takes no slot and teaches nothing."""
+    one = limit(1)
+    for _ in range(3):
+        assert send_all(one, 0) == 1
+        one.dropped()
+    assert one.running == 0
+
+
+def test_attached_tasks_count() -> None:
+    """Tasks of unknown model take room."""
+    one = limit(2)
+    assert one.may_start(0, others=0)
+    assert not one.may_start(0, others=1)
+
+
+EVENTS = st.lists(st.sampled_from(["send", "accept", "refuse", "drop", "end", "wait"]), max_size=80)
+
+
+@given(events=EVENTS, ceiling=st.integers(1, 8), draw=st.floats(0, 0.999))
+def test_it_never_exceeds_the_ceiling_and_never_sticks(events: list[str], ceiling: int, draw: float) -> None:
+    """Whatever happens, at most `ceiling` run, and with nothing running one may be sent after a while."""
+    one, now, sending, accepted = limit(ceiling, draw), 0.0, 0, 0
+    for event in events:
+        now += 0.1
+        if event == "send" and one.may_start(now):
+            one.started()
+            sending += 1
+        elif event in {"accept", "refuse", "drop"} and sending:
+            sending -= 1
+            steps: dict[str, Callable[[], None]] = {
+                "accept": lambda: one.accepted(now),  # noqa: B023
+                "refuse": lambda: one.refused(now),  # noqa: B023
+                "drop": one.dropped,
+            }
+            steps[event]()
+            accepted += event == "accept"
+        elif event == "end" and accepted:
+            accepted -= 1
+            one.ended(now)
+        elif event == "wait":
+            now += 30
+        assert one.running == sending + accepted <= ceiling
+    if sending == accepted == 0:
+        assert one.may_start(now + 2 * EMPTY_MAXIMUM)

@@ -1,0 +1,92 @@
+"""One account, several clients: it is filled, it is shared, and nobody fails because it is full."""
+
+import asyncio
+import heapq
+import statistics
+from pathlib import Path
+
+import pytest
+
+from kling_async import KlingClient, Polling
+from kling_async.emulator import Emulator
+from tests.shell.conftest import ClientMaker, wall
+
+FINE = Polling(first=4, maximum=4)
+
+
+def ideal_wall(durations: list[float], slots: int) -> float:
+    """When the last of these tasks would end, if each began the moment a slot was free."""
+    ends = [0.0] * slots
+    for duration in durations:
+        heapq.heapreplace(ends, ends[0] + duration)
+    return max(ends)
+
+
+async def make_all(client: KlingClient, image: Path, count: int) -> None:
+    """Submits so many at once and waits for all."""
+    handles = await asyncio.gather(*(client.image_to_video(image) for _ in range(count)))
+    await asyncio.gather(*handles)
+
+
+async def test_an_account_smaller_than_told_is_filled(make_client: ClientMaker, image: Path) -> None:
+    """20 tasks with `concurrency=20` on an account that runs 5: all done, near the ideal time, few requests."""
+    loop = asyncio.get_running_loop()
+    async with Emulator(speed=1.0, concurrency=5, clock=wall()) as small:
+        began = loop.time()
+        await make_all(make_client(base_url=small.base_url, concurrency=20, polling=FINE), image, 20)
+        took = loop.time() - began
+        durations = [(entry.finished_at or 0) - entry.created_at for entry in small.ledger.entries]
+        assert small.ledger.created == 20
+        assert small.ledger.peak() == 5
+        assert small.ledger.requests["create"] <= 30
+    assert took <= 1.15 * ideal_wall(durations, 5)
+
+
+async def share(make_client: ClientMaker, image: Path, seed: int) -> float:
+    """Two clients with 20 tasks each on an account that runs 6: how much the other has when the first is done."""
+    async with Emulator(speed=1.0, concurrency=6, clock=wall(), seed=seed) as emulator:
+        clients = [make_client(base_url=emulator.base_url, concurrency=20, polling=FINE) for _ in range(2)]
+        works = [asyncio.ensure_future(make_all(client, image, 20)) for client in clients]
+        await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+        done = sum(entry.finished_at is not None for entry in emulator.ledger.entries)
+        await asyncio.gather(*works)
+        assert emulator.ledger.created == 40
+        for client in clients:
+            await client.close()
+    return (done - 20) / 20
+
+
+async def test_two_clients_share_an_account(make_client: ClientMaker, image: Path) -> None:
+    """When the first of two clients is done, the other has at least a quarter of its own (median of 3 runs)."""
+    assert statistics.median([await share(make_client, image, seed) for seed in range(3)]) >= 0.25
+
+
+async def test_a_limit_on_one_model_is_that_models(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A line of one model does not hold up another model."""
+    client = make_client(concurrency=1)
+    first = await client.image_to_video(image)
+    waiting = asyncio.ensure_future(client.image_to_video(image))
+    other = await client.image_to_video(image, model_name="kling-v2-5-turbo")
+    assert not first.done()
+    assert not waiting.done()
+    assert emulator.ledger.created == 2
+    await asyncio.gather(first, other, await waiting)
+
+
+async def test_the_line_is_first_in_first_out(make_client: ClientMaker, emulator: Emulator) -> None:
+    """Tasks are sent in the order in which they came into the line."""
+    client = make_client(concurrency=2)
+    names = [f"job-{number}" for number in range(6)]
+    url = "https://example.com/cat.png"  # nothing to look at before the line
+    handles = await asyncio.gather(*(client.image_to_video(url, external_task_id=name) for name in names))
+    assert [entry.external_task_id for entry in emulator.ledger.entries] == names
+    await asyncio.gather(*handles)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 8])
+async def test_concurrency_is_filled(
+    make_client: ClientMaker, image: Path, emulator: Emulator, concurrency: int
+) -> None:
+    """With work waiting, as many run as `concurrency` says, never more."""
+    await make_all(make_client(concurrency=concurrency), image, 2 * concurrency + 2)
+    assert emulator.ledger.peak() == concurrency
