@@ -8,11 +8,11 @@ import random
 import time
 import uuid
 import warnings
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self
 
 import aiohttp
 import attrs
@@ -46,6 +46,7 @@ from kling_async.protocol.models import (
     DynamicMask,
     Element,
     ImageToVideo,
+    Intent,
     Reference,
     ShotPrompt,
     Task,
@@ -64,8 +65,8 @@ CLOSE_SECONDS: Final = 10.0
 
 ImageGiven = str | bytes | PathLike[str] | Image
 IfExists = Literal["raise", "adopt"]
-
-_T = TypeVar("_T")
+OnDoubt = Literal["settle", "raise"]
+OnIntent = Callable[[Intent], Awaitable[None]]
 
 
 class KlingClient:
@@ -87,6 +88,8 @@ class KlingClient:
         polling: when tasks are asked for.
         retry: how calls that fail in passing are repeated.
         queue_deadline: seconds that a task may stand in line for a slot; None for ever.
+        on_intent: awaited before the first byte of each create goes out, so that its reference can be kept where a
+            crash does not reach it. If it raises, nothing is sent.
         session: a session to use; it stays open. Else one is made when first needed.
         clock: seconds since 1970; for tests.
 
@@ -106,6 +109,7 @@ class KlingClient:
         polling: Polling | None = None,
         retry: Retry | None = None,
         queue_deadline: float | None = None,
+        on_intent: OnIntent | None = None,
         session: aiohttp.ClientSession | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -117,7 +121,9 @@ class KlingClient:
         self._uniform = random.random
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._on_intent = on_intent
         self._creating: dict[asyncio.Task[Any], Creation] = {}
+        self._orphans: dict[str, str] = {}
         self._transport = Transport(base_url_from(base_url), session)
         self._api = Api(self._transport, self._credentials, ServiceClock(clock), self._retry, self._uniform)
         self._slots = Slots(lambda: Limit(concurrency, self._retry.first, self._uniform), queue_deadline)
@@ -151,6 +157,7 @@ class KlingClient:
         external_task_id: str | None = None,
         strict: bool = True,
         if_exists: IfExists = "raise",
+        on_doubt: OnDoubt = "settle",
     ) -> TaskHandle:
         """Submits one video and returns once the service accepted it; waits in line at the account's limit.
 
@@ -179,6 +186,8 @@ class KlingClient:
             external_task_id: your own id.
             strict: False turns refusals of the capability map, and only those, into `CapabilityWarning`.
             if_exists: what to do if the `external_task_id` belongs to an older task: `raise` a conflict, or `adopt` it.
+            on_doubt: what to do if the answer was lost and look-ups over `Retry.settle` seconds find no task: send the
+                same id again (`settle`), or `raise` CreateInDoubt and never send twice.
 
         Returns:
             The handle; it is followed from now on.
@@ -214,11 +223,29 @@ class KlingClient:
             callback_url=callback_url,
             external_task_id=external_task_id,
         )
-        return await self._submit(request, strict=strict, if_exists=if_exists)
+        return await self._submit(request, strict=strict, if_exists=if_exists, on_doubt=on_doubt)
 
-    async def submit(self, request: ImageToVideo, *, strict: bool = True, if_exists: IfExists = "raise") -> TaskHandle:
+    async def submit(
+        self,
+        request: ImageToVideo,
+        *,
+        strict: bool = True,
+        if_exists: IfExists = "raise",
+        on_doubt: OnDoubt = "settle",
+    ) -> TaskHandle:
         """Submits a request made before; otherwise as `image_to_video`."""
-        return await self._submit(request, strict=strict, if_exists=if_exists)
+        return await self._submit(request, strict=strict, if_exists=if_exists, on_doubt=on_doubt)
+
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """References of creates that nobody has a handle of, and that may be paid for.
+
+        Those in doubt at the moment, and those whose caller was cancelled: they are brought to their end in the
+        background, and `attach(reference)` gets the task. An entry of a cancelled caller stays until the client is
+        closed, unless the service refused it.
+        """
+        in_doubt = [creation.reference for creation in self._creating.values() if creation.undecided]
+        return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
 
     # ------------------------------------------------------------------------------------ finding videos
 
@@ -341,7 +368,9 @@ class KlingClient:
 
     # ------------------------------------------------------------------------------------------- inside
 
-    async def _submit(self, request: ImageToVideo, *, strict: bool, if_exists: IfExists) -> TaskHandle:
+    async def _submit(
+        self, request: ImageToVideo, *, strict: bool, if_exists: IfExists, on_doubt: OnDoubt
+    ) -> TaskHandle:
         self._enter()
         endpoint = endpoint_for(request)
         if endpoint is None:
@@ -359,12 +388,18 @@ class KlingClient:
             uniform=self._uniform,
             own_id=own_id,
             adopt=if_exists == "adopt",
+            resend=on_doubt == "settle",
         )
         return await self._to_the_end(self._create(endpoint, request, creation, slot), creation)
 
     async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Creation, slot: Slot) -> TaskHandle:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
+            if self._on_intent is not None:
+                intent = Intent(
+                    reference=creation.reference, external_task_id=creation.external_task_id, request=request
+                )
+                await self._on_intent(intent)
             task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
         except BaseException as error:
             slot.release()
@@ -382,7 +417,7 @@ class KlingClient:
             slot.release()
         return TaskHandle(self, reference, following)
 
-    async def _to_the_end(self, work: Coroutine[Any, Any, _T], creation: Creation) -> _T:
+    async def _to_the_end(self, work: Coroutine[Any, Any, TaskHandle], creation: Creation) -> TaskHandle:
         """Runs a create that outlives its caller: what may be paid for is not dropped half way."""
         creating = asyncio.get_running_loop().create_task(work)
         self._creating[creating] = creation
@@ -394,8 +429,19 @@ class KlingClient:
                 creating.cancel()
             elif not creating.done():
                 logger.warning("cancelled while creating %s; it is brought to its end", creation.reference)
-                creating.add_done_callback(_told_in_log)
+                self._orphans[creation.reference] = creation.reference
+                creating.add_done_callback(functools.partial(self._orphan_ended, creation.reference))
             raise
+
+    def _orphan_ended(self, reference: str, creating: "asyncio.Task[TaskHandle]") -> None:
+        """A create whose caller was cancelled is at its end: only the log and `unsettled` can tell."""
+        error = None if creating.cancelled() else creating.exception()
+        if error is None and not creating.cancelled():
+            self._orphans[reference] = creating.result().reference
+        elif error is not None:
+            logger.warning("a create whose caller was cancelled ended with: %s", error)
+            if not isinstance(error, CreateInDoubt):
+                del self._orphans[reference]
 
     async def _end_creates(self) -> None:
         """What is in doubt gets a while; what was not sent is not sent any more."""
@@ -455,8 +501,3 @@ def _interrupted(creation: Creation) -> KlingError:
         "attach(reference) finds it if it exists",
         reference=creation.reference,
     )
-
-
-def _told_in_log(creating: "asyncio.Task[Any]") -> None:
-    if not creating.cancelled() and (error := creating.exception()) is not None:
-        logger.warning("a create whose caller was cancelled ended with: %s", error)

@@ -83,6 +83,7 @@ class Creation:
         uniform: random numbers for the delays.
         own_id: whether the id was made for this create, so that nobody else can have used it.
         adopt: whether an older task with the user's id is taken as the result.
+        resend: whether what was not found over `settle` seconds is sent again; if not, it stays in doubt.
     """
 
     external_task_id: str
@@ -91,6 +92,7 @@ class Creation:
     uniform: Uniform
     own_id: bool = True
     adopt: bool = False
+    resend: bool = True
     state: CreateState = CreateState.UNSENT
     task: Task | None = None
     error: KlingError | None = None
@@ -152,7 +154,7 @@ class Creation:
             self._refuse((self.error or outcome).about(self.reference))
         elif self.state is CreateState.CLAIMED:
             self._try_again(now, self.error or outcome)
-        elif now >= self._gives_up_at:
+        elif now >= self._gives_up_at or (missing and not self.resend):
             self._refuse(self._in_doubt())
         elif missing:
             self._missing = True

@@ -301,6 +301,21 @@ class ImageToVideo:
     external_task_id: str | None = attrs.field(default=None, converter=_none_if_empty)
 
 
+@attrs.frozen(kw_only=True)
+class Intent:
+    """A create that is about to be sent, for who keeps a journal: with it, nothing paid for is lost in a crash.
+
+    Attributes:
+        reference: finds the task by the external id, in any process.
+        external_task_id: the user's, or the one made for the task.
+        request: what is sent.
+    """
+
+    reference: str
+    external_task_id: str
+    request: ImageToVideo
+
+
 # ---------------------------------------------------------------------------------------------- answers
 
 
