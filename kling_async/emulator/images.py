@@ -133,28 +133,49 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             height, width = struct.unpack_from(">HH", data, position + 5)
             return _sides(height, width) if turned else _sides(width, height)
         if marker == 0xE1:
-            turned = turned or _turns(data[position + 4 : position + 2 + length])
+            turned = turned or _orientation(data[position + 4 : position + 2 + length]) in range(5, 9)
         position += 2 + length
 
 
-def _turns(segment: bytes) -> bool:
-    """Tell whether an APP1 segment is EXIF whose orientation (5 to 8) swaps width and height."""
+def orientation(data: bytes) -> int:
+    """Give the EXIF orientation of an image whose header was read: 1 (upright) to 8; 1 where there is none.
+
+    Values of 5 to 8 swap width and height. Of a PNG it is not read, as by most decoders.
+    """
+    position = 2
+    while data.startswith(b"\xff\xd8") and position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF or marker in _JPEG_BARE_MARKERS:
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker in _JPEG_FRAMES or marker in {0xD9, 0xDA}:
+            break
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        found = _orientation(data[position + 4 : position + 2 + length]) if marker == 0xE1 else 1
+        if found != 1:
+            return found
+        position += 2 + length
+    return 1
+
+
+def _orientation(segment: bytes) -> int:
+    """Give the orientation that an APP1 segment tells, 1 if it tells none."""
     if not segment.startswith(b"Exif\0\0"):
-        return False
+        return 1
     tiff = segment[6:]
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
-        return False
+        return 1
     try:
         (offset,) = struct.unpack_from(order + "I", tiff, 4)
         (count,) = struct.unpack_from(order + "H", tiff, offset)
         for entry in range(offset + 2, offset + 2 + 12 * count, 12):
             tag, _kind, _count, value = struct.unpack_from(order + "HHIH", tiff, entry)
             if tag == _EXIF_ORIENTATION:
-                return value in range(5, 9)
+                return value if value in range(1, 9) else 1
     except struct.error:
-        return False  # decoders ignore broken EXIF
-    return False
+        return 1  # decoders ignore broken EXIF
+    return 1
 
 
 def _sides(width: int, height: int) -> tuple[int, int]:

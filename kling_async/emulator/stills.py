@@ -1,0 +1,186 @@
+"""The still pictures that a clip is made of: the image as large as needed, what masks cut out of it, placeholders."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import attrs
+import av
+
+from . import frames
+from .caption import Label, notice
+
+Loader = Callable[[str], bytes]
+"""Gives the bytes of a kept image."""
+
+# How many samples of the picture there are for a pixel of the frame, by the frame's shorter side. The picture is
+# sampled without interpolation, so more is smoother, and slower.
+_OVERSAMPLING: Final = ((720, 2.0), (1080, 1.5))
+
+# JPEGs are BT.601 in full range, videos in high definition BT.709 in limited range.
+_COLOURS: Final = "out_color_matrix=bt709:out_range=limited"
+_PLACEHOLDER: Final = {
+    "url": "the image was given by URL: it is not fetched",
+    "large": "the image is too large to be shown here",
+}
+_MASK_FLOOR: Final = 24  # luma above which a mask without transparency covers; JPEG leaves some noise in black
+_FILL_COLUMNS: Final = 48
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Piece:
+    """What a mask covers, cut out with soft edges.
+
+    Attributes:
+        frame: The pixels, with alpha.
+        left: Where they are in the frame.
+        top: The same.
+    """
+
+    frame: av.VideoFrame
+    left: int
+    top: int
+
+
+def oversampled(width: int, height: int) -> tuple[int, int]:
+    """Give the size of the picture that a frame's pixels are sampled from."""
+    factor = next((factor for side, factor in _OVERSAMPLING if min(width, height) <= side), 1.0)
+    return round(width * factor), round(height * factor)
+
+
+def picture(name: str, load: Loader, width: int, height: int) -> av.VideoFrame:
+    """Give an image that fills a size, in 4:4:4. One of another ratio loses its edges."""
+    if name in _PLACEHOLDER:
+        return _placeholder(_PLACEHOLDER[name], width, height)
+    return scaled(frames.decode(load(name)), width, height)
+
+
+def scaled(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """Do the same with a frame."""
+    cover = max(width / image.width, height / image.height)
+    size = max(round(image.width * cover), width), max(round(image.height * cover), height)
+    if abs(size[0] - width) <= 0.02 * width and abs(size[1] - height) <= 0.02 * height:
+        size = width, height  # rounding of the frame's size only
+    shrunk = f"scale={size[0]}:{size[1]}:flags=bicubic:{_COLOURS}"
+    return frames.filtered(image, shrunk, f"crop={width}:{height}", "format=yuv444p")
+
+
+def overlay(label: Label) -> av.VideoFrame:
+    """Give a label as a frame with alpha."""
+    length = 4 * label.width
+    lines = [label.rgba[start : start + length] for start in range(0, len(label.rgba), length)]
+    return frames.filtered(frames.made(label.width, label.height, "rgba", lines), "format=yuva420p")
+
+
+def mask(name: str, load: Loader, width: int, height: int) -> av.VideoFrame:
+    """Give what a mask covers: 255 in gray where it does, 0 elsewhere.
+
+    The documentation does not say which pixels count. Here, those that are opaque, in a mask that has transparent
+    ones; else those that are not black. A mask given by URL covers nothing.
+    """
+    if name in _PLACEHOLDER:
+        return frames.made(width, height, "gray", [bytes(width)] * height)
+    image = frames.filtered(frames.decode(load(name)), f"scale={width}:{height}:flags=bilinear", "format=rgba")
+    alpha = b"".join(frames.rows(image, 4))[3::4]
+    if min(alpha) < 128:
+        table = bytes(255 * (value >= 128) for value in range(256))
+    else:
+        gray = frames.filtered(image, "scale=out_range=full", "format=gray")
+        alpha, table = b"".join(frames.rows(gray)), bytes(255 * (value > _MASK_FLOOR) for value in range(256))
+    covered = alpha.translate(table)
+    return frames.made(width, height, "gray", [covered[start : start + width] for start in range(0, len(covered), width)])
+
+
+def piece(image: av.VideoFrame, covered: av.VideoFrame) -> Piece | None:
+    """Cut out what a mask covers, None where that is nothing.
+
+    Args:
+        image: The picture at the frame's size, 4:4:4.
+        covered: The mask, at the same size.
+    """
+    box = _box(frames.rows(covered))
+    if box is None:
+        return None
+    left, top, width, height = box
+    soft = frames.filtered(covered, "gblur=sigma=1")
+    cut = frames.merged("alphamerge", frames.filtered(image, "format=yuva444p"), soft)
+    return Piece(frame=frames.filtered(cut, f"crop={width}:{height}:{left}:{top}:exact=1"), left=left, top=top)
+
+
+def healed(image: av.VideoFrame, masks: Sequence[av.VideoFrame]) -> av.VideoFrame:
+    """Fill what masks cover with the colours around it, so that what moves away leaves no copy of itself.
+
+    Args:
+        image: The picture, 4:4:4.
+        masks: Of any size.
+    """
+    columns = _FILL_COLUMNS
+    lines = max(2, round(columns * image.height / image.width))
+    hidden = bytearray(columns * lines)
+    grown = "lutyuv=y=clip(val*8\\,0\\,255)"
+    whole: av.VideoFrame | None = None
+    for each in masks:
+        small = frames.filtered(each, f"scale={columns}:{lines}:flags=area", "format=gray")
+        hidden = bytearray(map(max, hidden, b"".join(frames.rows(small))))
+        soft = frames.filtered(each, "gblur=sigma=3", grown, f"scale={image.width}:{image.height}", "format=gray")
+        whole = soft if whole is None else frames.merged("blend=all_mode=lighten", whole, soft)
+    if whole is None:
+        return image
+    around = frames.filtered(image, f"scale={columns}:{lines}:flags=area", "format=rgb24")
+    filling = _diffused(b"".join(frames.rows(around, 3)), hidden, columns)
+    cells = [filling[start : start + 3 * columns] for start in range(0, len(filling), 3 * columns)]
+    patch = scaled(frames.made(columns, lines, "rgb24", cells), image.width, image.height)
+    return frames.merged("overlay=format=yuv444", image, frames.merged("alphamerge", frames.filtered(patch, "format=yuva444p"), whole))
+
+
+def _diffused(pixels: bytes, hidden: bytes | bytearray, columns: int) -> bytes:
+    """Let the colours of the open cells run into the hidden ones, until all have one."""
+    count = len(hidden)
+    colours: list[tuple[int, ...] | None] = [
+        None if hidden[cell] > 8 else tuple(pixels[3 * cell : 3 * cell + 3]) for cell in range(count)
+    ]
+    edge = [cell for cell in range(count) if colours[cell] is None]
+    closed = set(edge)
+    for _ in range(3 * columns):
+        if not edge:
+            break
+        found: dict[int, tuple[int, ...]] = {}
+        for cell in edge:
+            near = [colours[other] for other in _neighbours(cell, columns, count)]
+            known = [colour for colour in near if colour is not None]
+            if known:
+                found[cell] = tuple(sum(parts) // len(known) for parts in zip(*known, strict=True))
+        for cell, colour in found.items():
+            colours[cell] = colour
+        # Once all have a colour, a few more rounds smooth them.
+        edge = [cell for cell in edge if colours[cell] is None] or (sorted(closed) if _ < columns else [])
+    return b"".join(bytes(colour or (128, 128, 128)) for colour in colours)
+
+
+def _neighbours(cell: int, columns: int, count: int) -> list[int]:
+    column = cell % columns
+    sides = [cell - 1] * (column > 0) + [cell + 1] * (column < columns - 1)
+    return [*sides, *(other for other in (cell - columns, cell + columns) if 0 <= other < count)]
+
+
+def _box(lines: list[bytes]) -> tuple[int, int, int, int] | None:
+    """Give left, top, width and height of what is not 0."""
+    inked = [number for number, line in enumerate(lines) if any(line)]
+    if not inked:
+        return None
+    top, bottom = inked[0], inked[-1] + 1
+    left = min(len(line) - len(line.lstrip(b"\0")) for line in lines[top:bottom])
+    right = max(len(line.rstrip(b"\0")) for line in lines[top:bottom])
+    # A margin for the soft edge.
+    left, top = max(left - 4, 0), max(top - 4, 0)
+    return left, top, min(right + 4, len(lines[0])) - left, min(bottom + 4, len(lines)) - top
+
+
+def _placeholder(text: str, width: int, height: int) -> av.VideoFrame:
+    """Paint a calm picture with something to see moving, which says why it is there."""
+    lines = [
+        bytes(value for column in range(16) for value in (40 + 5 * column, 60 + 6 * line, 96 + 3 * (column ^ line)))
+        for line in range(9)
+    ]
+    ground = scaled(frames.made(16, 9, "rgb24", lines), width, height)
+    label = notice(text, width, height)
+    return frames.merged(f"overlay={label.left}:{label.top}:format=yuv444", ground, overlay(label))
