@@ -77,14 +77,16 @@ def rows(frame: av.VideoFrame, bytes_per_pixel: int = 1) -> list[bytes]:
     return [data[start : start + length] for start in range(0, plane.height * plane.line_size, plane.line_size)]
 
 
-def source(graph: Graph, width: int, height: int, form: str) -> FilterContext:
+def source(graph: Graph, width: int, height: int, form: str, colours: str = "") -> FilterContext:
     """Give the beginning of a chain: where frames are pushed to."""
-    return graph.add_buffer(width=width, height=height, format=av.VideoFormat(form), time_base=_TICK)
+    return graph.add("buffer", f"video_size={width}x{height}:pix_fmt={form}:time_base={_TICK}{colours}")
 
 
 def source_like(graph: Graph, frame: av.VideoFrame) -> FilterContext:
     """Give the beginning of a chain for frames like one."""
-    return source(graph, frame.width, frame.height, frame.format.name)
+    # Without its colours, the graph would take the frame for one that has changed on the way.
+    colours = f":colorspace={int(frame.colorspace)}:range={int(frame.color_range)}"
+    return source(graph, frame.width, frame.height, frame.format.name, colours)
 
 
 def chained(graph: Graph, first: FilterContext, *filters: str, output: int = 0) -> FilterContext:
@@ -105,6 +107,17 @@ def joined(graph: Graph, text: str, *inputs: FilterContext) -> FilterContext:
     for number, each in enumerate(inputs):
         each.link_to(following, 0, number)
     return following
+
+
+def halved(graph: Graph, last: FilterContext, width: int, height: int) -> FilterContext:
+    """Go from 4:4:4 to 4:2:0; several times faster than the conversion of libswscale, which takes all the planes."""
+    split = chained(graph, last, "extractplanes=y+u+v")
+    whole = graph.add("mergeplanes", "map1p=0:map1s=1:map2p=0:map2s=2:format=yuv420p")
+    split.link_to(whole, 0, 0)
+    for plane in (1, 2):
+        small = chained(graph, split, f"scale={width // 2}:{height // 2}:flags=area", output=plane)
+        small.link_to(whole, 0, plane)
+    return whole
 
 
 def ended(graph: Graph, last: FilterContext) -> FilterContext:

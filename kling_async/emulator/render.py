@@ -110,7 +110,7 @@ def _filmed(shot: Shot, load: Loader) -> Iterator[av.VideoFrame]:
         last = frames.joined(graph, f"overlay={each.left}:{each.top}:format=yuv444", last, once[-1][0])
         if brush is not None:
             moving.append((last, each, brush))
-    last = frames.chained(graph, last, "scale=flags=bilinear", "format=yuv420p")
+    last = frames.halved(graph, last, shot.width, shot.height)
     sink = frames.ended(graph, _labelled(graph, last, shot, once))
     _push_once(once)
     matrices = views(shot.camera, shot.aspect, shot.frames)

@@ -6,7 +6,6 @@ points, and between them for all movements without perspective.
 
 import sys
 from array import array
-from collections.abc import Iterable
 from typing import Final
 
 import av
@@ -50,7 +49,7 @@ class Sampler:
         cropped = f"crop={shot.width}:{shot.height}:{_CELL}:{_CELL}:exact=1"
         self._entries = [frames.source(graph, self._columns, self._lines, "gray16le") for _ in range(2)]
         self.maps = [
-            frames.chained(graph, entry, fine, cropped, f"lutyuv=y=clip((val-{self._bias})/{places}\\,0\\,{side - 1})")
+            frames.chained(graph, entry, fine, cropped, f"lut=c0=clip((val-{self._bias})/{places}\\,0\\,{side - 1})")
             for entry, side in zip(self._entries, (image.width, image.height), strict=True)
         ]
 
@@ -68,16 +67,18 @@ class Sampler:
         for y in self._y:
             first, second, third = b * y + c, e * y + f, h * y + i
             depths = [g * x + third for x in self._x]
-            points = zip(self._x, depths, strict=True)
-            columns.append(_packed(right + across * (a * x + first) / depth for x, depth in points))
-            points = zip(self._x, depths, strict=True)
-            lines.append(_packed(below + down * (d * x + second) / depth for x, depth in points))
+            points = list(zip(self._x, depths, strict=True))
+            columns.append(_packed([round(right + across * (a * x + first) / depth) for x, depth in points]))
+            lines.append(_packed([round(below + down * (d * x + second) / depth) for x, depth in points]))
         for entry, rows in zip(self._entries, (columns, lines), strict=True):
             frames.push(entry, frames.made(self._columns, self._lines, "gray16le", rows), number)
 
 
-def _packed(values: Iterable[float]) -> bytes:
-    packed = array("H", [min(max(round(value), 0), _LIMIT - 1) for value in values])
+def _packed(values: list[int]) -> bytes:
+    try:
+        packed = array("H", values)
+    except OverflowError:  # far beyond the picture, in a corner that is not seen
+        packed = array("H", [min(max(value, 0), _LIMIT - 1) for value in values])
     if sys.byteorder == "big":
         packed.byteswap()
     return packed.tobytes()
