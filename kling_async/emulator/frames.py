@@ -13,9 +13,6 @@ from av.filter.context import FilterContext
 
 from . import images
 
-MAX_PIXELS: Final = 24_000_000
-"""The largest image that is decoded; more would take too much memory."""
-
 _TICK: Final = Fraction(1, 1000)
 
 # Orientations of EXIF as what has to be done to see the picture upright.
@@ -43,7 +40,7 @@ def decode(data: bytes) -> av.VideoFrame:
     """
     codec = av.CodecContext.create("png" if data.startswith(b"\x89PNG") else "mjpeg", "r")
     codec.thread_count = 1
-    codec.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
+    codec.options = {"err_detect": "explode", "max_pixels": str(images.MAX_PIXELS)}
     assert isinstance(codec, av.VideoCodecContext)  # noqa: S101 - both are
     try:
         decoded = codec.decode(av.Packet(data)) or codec.decode(None)

@@ -17,9 +17,13 @@ MIN_SIDE: Final = 300
 MAX_RATIO: Final = 2.5
 """The longer side is at most 2.5 times the shorter one (image2video documentation)."""
 
+MAX_PIXELS: Final = 24_000_000
+"""The largest image that the emulator decodes, to bound its memory; the service is not known to have such a limit."""
+
 # Decoded in pieces, so that other threads get the interpreter's lock between two of them; a multiple of 4.
 _PIECE: Final = 256 * 1024
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
 _EXIF_ORIENTATION: Final = 0x0112
 _JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE_MARKERS: Final = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -78,13 +82,20 @@ def read_image(text: str, field: str) -> SubmittedImage:
 
 def _read_header(text: str, size: int, field: str) -> SubmittedImage:
     data = binascii.a2b_base64(text)
-    if data.startswith(_PNG_SIGNATURE):
-        width, height = _png_size(data)
-        return SubmittedImage(format="png", width=width, height=height, size=size)
-    if data.startswith(b"\xff\xd8\xff"):
-        width, height = _jpeg_size(data)
-        return SubmittedImage(format="jpeg", width=width, height=height, size=size)
-    raise invalid(f"{field}: only jpg, jpeg and png are supported")
+    if not data.startswith((_PNG_SIGNATURE, _JPEG_SIGNATURE)):
+        raise invalid(f"{field}: only jpg, jpeg and png are supported")
+    width, height = dimensions(data)
+    kind: Literal["png", "jpeg"] = "png" if data.startswith(_PNG_SIGNATURE) else "jpeg"
+    return SubmittedImage(format=kind, width=width, height=height, size=size)
+
+
+def dimensions(data: bytes) -> tuple[int, int]:
+    """Give width and height of a PNG or JPEG as displayed.
+
+    Raises:
+        ValueError: If they are not there; IndexError or struct.error, if the data end before.
+    """
+    return _png_size(data) if data.startswith(_PNG_SIGNATURE) else _jpeg_size(data)
 
 
 def _decoded_size(text: str) -> int:

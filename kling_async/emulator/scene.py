@@ -14,6 +14,7 @@ The readings of the documentation that are taken, where its versions disagree or
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import attrs
@@ -191,7 +192,7 @@ def offset(points: Sequence[tuple[float, float]], part: float) -> tuple[float, f
     Returns:
         The distance from the first point, to the right and down.
     """
-    steps = list(zip(points, points[1:], strict=False))
+    steps = list(pairwise(points))
     lengths = [math.dist(*step) for step in steps]
     left = part * sum(lengths)
     (first_x, first_y), (x, y) = points[0], points[0]

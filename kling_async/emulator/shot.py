@@ -59,7 +59,7 @@ class Shot:
     image: str
     tail: str = ""
     backwards: bool = False
-    camera: Camera = Camera()
+    camera: Camera = attrs.field(factory=Camera)
     static_mask: str = ""
     brushes: tuple[Brush, ...] = ()
     title: str = ""

@@ -87,7 +87,9 @@ def mask(name: str, load: Loader, width: int, height: int) -> av.VideoFrame:
         gray = frames.filtered(image, "scale=out_range=full", "format=gray")
         alpha, table = b"".join(frames.rows(gray)), bytes(255 * (value > _MASK_FLOOR) for value in range(256))
     covered = alpha.translate(table)
-    return frames.made(width, height, "gray", [covered[start : start + width] for start in range(0, len(covered), width)])
+    return frames.made(
+        width, height, "gray", [covered[start : start + width] for start in range(0, len(covered), width)]
+    )
 
 
 def piece(image: av.VideoFrame, covered: av.VideoFrame) -> Piece | None:
@@ -129,7 +131,9 @@ def healed(image: av.VideoFrame, masks: Sequence[av.VideoFrame]) -> av.VideoFram
     filling = _diffused(b"".join(frames.rows(around, 3)), hidden, columns)
     cells = [filling[start : start + 3 * columns] for start in range(0, len(filling), 3 * columns)]
     patch = scaled(frames.made(columns, lines, "rgb24", cells), image.width, image.height)
-    return frames.merged("overlay=format=yuv444", image, frames.merged("alphamerge", frames.filtered(patch, "format=yuva444p"), whole))
+    return frames.merged(
+        "overlay=format=yuv444", image, frames.merged("alphamerge", frames.filtered(patch, "format=yuva444p"), whole)
+    )
 
 
 def _diffused(pixels: bytes, hidden: bytes | bytearray, columns: int) -> bytes:
