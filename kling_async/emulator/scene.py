@@ -42,7 +42,8 @@ class Camera:
     """A camera movement as asked for.
 
     Attributes:
-        kind: A `type` of `camera_control`, or "" for the slow push-in that is made where none is asked for.
+        kind: A `type` of `camera_control`, or "" for the slow push-in that is made where none is asked for, or "brush"
+            for a slower one around what masks cover.
         axis: The one axis of `config` that is not 0, with kind "simple".
         value: Its value, -10 to 10.
     """
@@ -77,6 +78,8 @@ class Pose:
 
 def camera_of(parameters: Mapping[str, Any]) -> Camera:
     """Read the camera out of the parameters of a checked request."""
+    if parameters.get("static_mask") or parameters.get("dynamic_masks"):
+        return Camera(kind="brush")
     control = parameters.get("camera_control") or {}
     config = control.get("config") or {}
     axis, value = next(((axis, float(value)) for axis, value in config.items() if value), ("", 0.0))
@@ -117,6 +120,7 @@ _AXES: Final[dict[str, Callable[[float, float, float], Pose]]] = {
 
 _PRESETS: Final[dict[str, Callable[[float, float], Pose]]] = {
     "": lambda way, _: Pose(advance=_PUSH * way),
+    "brush": lambda way, _: Pose(advance=_PUSH / 3 * way),
     "down_back": lambda way, aspect: Pose(y=-0.17 * aspect * (1 - way), advance=0.36 * (1 - way)),
     "forward_up": lambda way, _: Pose(advance=0.3 * way, pitch=math.radians(9) * way),
     "right_turn_forward": lambda way, _: Pose(advance=0.3 * way, yaw=math.radians(14) * way),
