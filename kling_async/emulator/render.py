@@ -89,7 +89,9 @@ def _blended(shot: Shot, load: Loader) -> Iterator[av.VideoFrame]:
     sink = frames.ended(graph, _labelled(graph, blend, shot, once))
     _push_once(once)
     for number in range(shot.frames):
-        blend.process_command("all_opacity", f"{ease(number / max(shot.frames - 1, 1)):.4f}")
+# libavfilter does not take up a change to 1 exactly.
+        share = min(ease(number / max(shot.frames - 1, 1)), 0.9999)
+        blend.process_command("all_opacity", f"{share:.4f}")
         for entry, still in zip(entries, (last, first), strict=True):
             frames.push(entry, still, number)
         yield frames.pulled(sink)
@@ -118,7 +120,7 @@ def _filmed(shot: Shot, load: Loader) -> Iterator[av.VideoFrame]:
         for layer, each, brush in moving:
             x, y = offset(brush.points, ease(number / max(shot.frames - 1, 1)))
             layer.process_command("x", str(each.left + round(x * shot.width)))
-            layer.process_command("y", str(each.top + round(y * shot.height)))
+            layer.process_command("y", str(each.top + round(y * shot.width)))
         frames.push(entry, image, number)
         sampler.push(matrices[-1 - number if shot.backwards else number], number)
         yield frames.pulled(sink)

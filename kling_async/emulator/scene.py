@@ -123,8 +123,8 @@ _PRESETS: Final[dict[str, Callable[[float, float], Pose]]] = {
     "brush": lambda way, _: Pose(advance=_PUSH / 3 * way),
     "down_back": lambda way, aspect: Pose(y=-0.17 * aspect * (1 - way), advance=0.36 * (1 - way)),
     "forward_up": lambda way, _: Pose(advance=0.3 * way, pitch=math.radians(9) * way),
-    "right_turn_forward": lambda way, _: Pose(advance=0.3 * way, yaw=math.radians(14) * way),
-    "left_turn_forward": lambda way, _: Pose(advance=0.3 * way, yaw=-math.radians(14) * way),
+    "right_turn_forward": lambda way, _: Pose(advance=0.3 * way, yaw=math.radians(10) * way),
+    "left_turn_forward": lambda way, _: Pose(advance=0.3 * way, yaw=-math.radians(10) * way),
 }
 
 

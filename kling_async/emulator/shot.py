@@ -24,7 +24,7 @@ class Brush:
 
     Attributes:
         mask: Name of the kept image.
-        points: The trajectory, in widths and heights of the image from its bottom left corner.
+        points: The trajectory, in widths of the image from its bottom left corner.
     """
 
     mask: str
@@ -86,7 +86,7 @@ def shot_of(task: EmulatedTask, variant: Variant) -> Shot:
         Brush(
             mask=images[f"dynamic_masks.{number}"],
             points=tuple(
-                (point["x"] / order.picture.width, point["y"] / order.picture.height) for point in brush["trajectories"]
+                (point["x"] / order.picture.width, point["y"] / order.picture.width) for point in brush["trajectories"]
             ),
         )
         for number, brush in enumerate(order.parameters.get("dynamic_masks") or ())

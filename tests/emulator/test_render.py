@@ -57,7 +57,7 @@ def test_the_picture_goes_against_the_camera(axis: str, value: float, direction:
 
     along = 0 if direction[0] else 1
     assert strong[along] * direction[along] > 12
-    assert 1.6 < strong[along] / weak[along] < 2.6
+    assert 1.6 < strong[along] / weak[along] < 3
     assert abs(strong[1 - along]) < 1
 
 
@@ -155,14 +155,13 @@ def test_a_tail_of_another_ratio_fills_the_frame() -> None:
 def test_what_a_dynamic_mask_covers_follows_its_trajectory() -> None:
     """The covered point passes the corner of its trajectory and ends at its end; y points up; the other one stays."""
     images = {"card": card((0.3, 0.6, RED), (0.8, 0.4, BLUE)), "mask": mask(0.3, 0.6)}
-    points = ((0.3, 0.4), (0.5, 0.4), (0.5, 0.4 + 0.2 * WIDTH / HEIGHT))
+    points = ((0.3, 0.2), (0.5, 0.2), (0.5, 0.4))
     clip = filmed(shot(brushes=(Brush(mask="mask", points=points),), camera=Camera(kind="brush")), images)
 
     places = [found(frame, RED) for frame in clip]
     assert places[0] == pytest.approx((0.3 * WIDTH, 0.6 * HEIGHT), abs=1.5)
     assert places[-1] == pytest.approx((0.5 * WIDTH, (0.6 * HEIGHT) - 0.2 * WIDTH), abs=1.5)
-    assert places[2][0] == pytest.approx(0.5 * WIDTH, abs=2)
-    assert places[2][1] == pytest.approx(0.6 * HEIGHT, abs=2)
+    assert places[2] == pytest.approx((0.5 * WIDTH, 0.6 * HEIGHT), abs=2)
     assert found(clip[-1], BLUE) == pytest.approx((0.8 * WIDTH, 0.4 * HEIGHT), abs=4)
 
 

@@ -38,7 +38,7 @@ def test_a_movement_forward_begins_with_the_image(kind: str) -> None:
     matrix = views(Camera(kind=kind), ASPECT, 5)[0]
 
     assert seen_at(matrix, 0, 0) == pytest.approx((0, 0), abs=1e-9)
-    assert seen_at(matrix, 0.5, 0)[0] == pytest.approx(0.5, abs=0.06)
+    assert seen_at(matrix, 0.5, 0)[0] == pytest.approx(0.5, abs=0.05)
 
 
 def test_zooming_out_ends_with_the_image() -> None:
