@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 import av
+from av.error import FFmpegError
 from av.filter import Graph
 from av.filter.context import FilterContext
 
@@ -44,7 +45,7 @@ def decode(data: bytes) -> av.VideoFrame:
     assert isinstance(codec, av.VideoCodecContext)  # noqa: S101 - both are
     try:
         decoded = codec.decode(av.Packet(data)) or codec.decode(None)
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         raise DamagedImageError(str(error)) from error
     if not decoded:
         raise DamagedImageError("no picture in it")

@@ -1,9 +1,10 @@
 """A page at the emulator's root, for people: the account and its tasks as they go, kept up by a small script."""
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable
-from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
@@ -143,5 +144,6 @@ def _shown(task: EmulatedTask, now: float) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _read(name: str) -> str:
-    return resources.files(__package__).joinpath("static", name).read_text(encoding="utf-8")
+    return Path(__file__).with_name("static").joinpath(name).read_text(encoding="utf-8")

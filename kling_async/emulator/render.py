@@ -89,7 +89,7 @@ def _blended(shot: Shot, load: Loader) -> Iterator[av.VideoFrame]:
     sink = frames.ended(graph, _labelled(graph, blend, shot, once))
     _push_once(once)
     for number in range(shot.frames):
-# libavfilter does not take up a change to 1 exactly.
+        # libavfilter does not take up a change to 1 exactly.
         share = min(ease(number / max(shot.frames - 1, 1)), 0.9999)
         blend.process_command("all_opacity", f"{share:.4f}")
         for entry, still in zip(entries, (last, first), strict=True):

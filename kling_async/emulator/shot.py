@@ -1,6 +1,6 @@
 """All that decides what a rendered clip looks like, as one value: the key of the cache."""
 
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -82,6 +82,7 @@ def shot_of(task: EmulatedTask, variant: Variant) -> Shot:
     """Say what the result of a task, whose images were kept, looks like."""
     order, images = task.order, task.order.images
     width, height = catalog.video_size(order.model_name, order.mode, order.picture.width, order.picture.height)
+    masks: list[dict[str, Any]] = order.parameters.get("dynamic_masks") or []
     brushes = [
         Brush(
             mask=images[f"dynamic_masks.{number}"],
@@ -89,7 +90,7 @@ def shot_of(task: EmulatedTask, variant: Variant) -> Shot:
                 (point["x"] / order.picture.width, point["y"] / order.picture.width) for point in brush["trajectories"]
             ),
         )
-        for number, brush in enumerate(order.parameters.get("dynamic_masks") or ())
+        for number, brush in enumerate(masks)
     ]
     return Shot(
         width=width,

@@ -52,9 +52,11 @@ class Studio(Protocol):
 
     async def file(self, task: EmulatedTask, variant: Variant) -> ResultFile:
         """Give a result file."""
+        ...
 
     async def close(self) -> None:
         """Stop what is being made."""
+        ...
 
 
 class FlatStudio:

@@ -59,13 +59,7 @@ class Browser:
             line = (await self._driver.stdout.readline()).decode()
             assert line, "chromedriver did not start"
             port = re.search(r"on port (\d+)\.", line)
-        # Headless windows have a smallest width, so the size is that of an emulated device.
-        width, height = self._size
-        options = {
-            "binary": CHROMIUM,
-            "args": [*_FLAGS, f"--user-data-dir={self._profile}"],
-            "mobileEmulation": {"deviceMetrics": {"width": width, "height": height, "pixelRatio": 1, "mobile": width < 600}},
-        }
+        options = {"binary": CHROMIUM, "args": [*_FLAGS, f"--user-data-dir={self._profile}"]}
         wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
         root = f"http://127.0.0.1:{port[1]}"
         async with self._http.post(f"{root}/session", json=wanted) as answer:
@@ -73,8 +67,8 @@ class Browser:
         assert "sessionId" in session, session
         self._url = f"{root}/session/{session['sessionId']}"
         features = [{"name": "prefers-color-scheme", "value": "dark" if self._dark else "light"}]
-        command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
-        await self._call("POST", "goog/cdp/execute", command)
+        await self._command("Emulation.setEmulatedMedia", features=features)
+        await self.resize(*self._size)
         return self
 
     async def __aexit__(
@@ -97,6 +91,16 @@ class Browser:
         assert answer.status == 200, value
         return value
 
+    async def _command(self, name: str, **parameters: Any) -> None:
+        await self._call("POST", "goog/cdp/execute", {"cmd": name, "params": parameters})
+
+    async def resize(self, width: int, height: int) -> None:
+        """Show the page as a screen of a size does; below 600 pixels, as a phone does."""
+        # Windows have a smallest width, an emulated device has none.
+        mobile = width < 600
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+        await self._command("Emulation.setDeviceMetricsOverride", **size)
+
     async def open(self, url: str) -> None:
         """Go to a page."""
         await self._call("POST", "url", {"url": url})
@@ -108,13 +112,14 @@ class Browser:
     async def until(self, script: str, seconds: float = 15.0) -> Any:
         """Run JavaScript over and over until it returns something true."""
         async with asyncio.timeout(seconds):
-            while not (value := await self.run(script)):
+            while not (value := await self.run(script)):  # noqa: ASYNC110 - the page is another process
                 await asyncio.sleep(0.1)
         return value
 
     async def screenshot(self, target: Path) -> None:
         """Save what is seen as a PNG."""
-        target.write_bytes(base64.b64decode(await self._call("GET", "screenshot")))
+        data = base64.b64decode(await self._call("GET", "screenshot"))
+        target.write_bytes(data)  # noqa: ASYNC240 - a test has time
 
     async def complaints(self) -> list[str]:
         """Give what the console says since the last time, warnings and worse."""

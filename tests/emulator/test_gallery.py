@@ -1,4 +1,3 @@
-import base64
 import hashlib
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,6 @@
 import io
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_the_image_blends_into_the_tail() -> None:
 
     levels = [luma(frame, WIDTH / 2, HEIGHT * 0.7) for frame in clip]
     assert levels == sorted(levels)
-    assert (levels[0], levels[-1]) == (pytest.approx(33, abs=2), pytest.approx(205, abs=2))
+    assert (levels[0], levels[-1]) == pytest.approx((33, 205), abs=2)
     assert levels[2] == pytest.approx(119, abs=4)
 
 
@@ -261,14 +262,16 @@ def test_exif_rotation_is_honoured(orientation: int, place: tuple[int, int]) -> 
     source = frames.filtered(frames.decode(card((0.25, 0.25, RED), radius=10)), "format=yuvj444p")
     codec = av.CodecContext.create("mjpeg", "w")
     assert isinstance(codec, av.VideoCodecContext)
-    codec.width, codec.height, codec.pix_fmt, codec.time_base = WIDTH, HEIGHT, "yuvj444p", source.time_base
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = WIDTH, HEIGHT, "yuvj444p", Fraction(1, 1000)
     stored = b"".join(bytes(packet) for packet in [*codec.encode(source), *codec.encode(None)])
     shown = frames.decode(stored[:2] + exif(orientation) + segment(0xFE, b"comment") + stored[2:])
 
     turned = orientation >= 5
     assert (shown.width, shown.height) == ((HEIGHT, WIDTH) if turned else (WIDTH, HEIGHT))
     corners = [
-        bytes(shown.planes[2])[int(shown.height * (0.25 + 0.5 * y)) * shown.planes[2].line_size + int(shown.width * (0.25 + 0.5 * x))]
+        bytes(shown.planes[2])[
+            int(shown.height * (0.25 + 0.5 * y)) * shown.planes[2].line_size + int(shown.width * (0.25 + 0.5 * x))
+        ]
         for x, y in ((0, 0), (1, 0), (0, 1), (1, 1))
     ]
     assert ((0, 0), (1, 0), (0, 1), (1, 1))[corners.index(max(corners))] == place

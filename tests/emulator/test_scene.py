@@ -103,14 +103,14 @@ def test_a_movement_starts_and_stops_gently() -> None:
     ways = [ease(part / 10) for part in range(11)]
     steps = [later - earlier for earlier, later in pairwise(ways)]
 
-    assert (ways[0], ways[5], ways[-1]) == (0, pytest.approx(0.5), 1)
+    assert (ways[0], ways[5], ways[-1]) == pytest.approx((0, 0.5, 1))
     assert min(steps) > 0
     assert max(steps) in (pytest.approx(steps[4]), pytest.approx(steps[5]))
 
 
 def test_a_trajectory_has_its_origin_at_the_bottom() -> None:
     """Going up in a trajectory is going up in the frame, where y points down."""
-    assert offset([(0.1, 0.2), (0.4, 0.8)], 1.0) == (pytest.approx(0.3), pytest.approx(-0.6))
+    assert offset([(0.1, 0.2), (0.4, 0.8)], 1.0) == pytest.approx((0.3, -0.6))
 
 
 def test_a_trajectory_is_followed_at_an_even_pace() -> None:
@@ -119,8 +119,8 @@ def test_a_trajectory_is_followed_at_an_even_pace() -> None:
     places = [offset(points, part / 8) for part in range(9)]
 
     assert places[0] == (0, 0)
-    assert places[4] == (pytest.approx(0.4), pytest.approx(0))
-    assert places[-1] == (pytest.approx(0.4), pytest.approx(-0.4))
+    assert places[4] == pytest.approx((0.4, 0))
+    assert places[-1] == pytest.approx((0.4, -0.4))
     assert all(math.dist(*step) == pytest.approx(0.1) for step in pairwise(places))
 
 
