@@ -44,13 +44,11 @@ def decode(data: bytes) -> av.VideoFrame:
     codec.options = {"err_detect": "explode", "max_pixels": str(images.MAX_PIXELS)}
     assert isinstance(codec, av.VideoCodecContext)  # noqa: S101 - both are
     try:
-        decoded = codec.decode(av.Packet(data)) or codec.decode(None)
-    except FFmpegError as error:
+        first, *_ = codec.decode(av.Packet(data)) or codec.decode(None)
+    except (FFmpegError, ValueError) as error:  # the latter if there is no picture in it
         raise DamagedImageError(str(error)) from error
-    if not decoded:
-        raise DamagedImageError("no picture in it")
     turns = _UPRIGHT[images.orientation(data)]
-    return filtered(decoded[0], *turns) if turns else decoded[0]
+    return filtered(first, *turns) if turns else first
 
 
 def made(width: int, height: int, form: str, rows: Sequence[bytes]) -> av.VideoFrame:

@@ -4,8 +4,7 @@ The points are worked out on a coarse grid, which libswscale then makes as fine 
 points, and between them for all movements without perspective.
 """
 
-import sys
-from array import array
+import struct
 from typing import Final
 
 import av
@@ -75,10 +74,8 @@ class Sampler:
 
 
 def _packed(values: list[int]) -> bytes:
+    form = f"<{len(values)}H"
     try:
-        packed = array("H", values)
-    except OverflowError:  # far beyond the picture, in a corner that is not seen
-        packed = array("H", [min(max(value, 0), _LIMIT - 1) for value in values])
-    if sys.byteorder == "big":
-        packed.byteswap()
-    return packed.tobytes()
+        return struct.pack(form, *values)
+    except struct.error:  # far beyond the picture, in a point that is not seen
+        return struct.pack(form, *(min(max(value, 0), _LIMIT - 1) for value in values))

@@ -201,10 +201,8 @@ def offset(points: Sequence[tuple[float, float]], part: float) -> tuple[float, f
     left = part * sum(lengths)
     (first_x, first_y), (x, y) = points[0], points[0]
     for (start, end), length in zip(steps, lengths, strict=True):
-        if length:
+        if length and left > 0:
             done = min(left / length, 1.0)
             x, y = start[0] + done * (end[0] - start[0]), start[1] + done * (end[1] - start[1])
         left -= length
-        if left <= 0:
-            break
     return x - first_x, first_y - y

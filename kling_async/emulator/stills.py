@@ -1,6 +1,7 @@
 """The still pictures that a clip is made of: the image as large as needed, what masks cut out of it, placeholders."""
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -24,6 +25,9 @@ _PLACEHOLDER: Final = {
 }
 _MASK_FLOOR: Final = 24  # luma above which a mask without transparency covers; JPEG leaves some noise in black
 _FILL_COLUMNS: Final = 48
+_SMOOTHING: Final = 40  # rounds
+
+Colour = tuple[int, ...]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -113,51 +117,44 @@ def healed(image: av.VideoFrame, masks: Sequence[av.VideoFrame]) -> av.VideoFram
 
     Args:
         image: The picture, 4:4:4.
-        masks: Of any size.
+        masks: At least one, all of one size.
     """
-    columns = _FILL_COLUMNS
-    lines = max(2, round(columns * image.height / image.width))
-    hidden = bytearray(columns * lines)
-    grown = "lutyuv=y=clip(val*8\\,0\\,255)"
-    whole: av.VideoFrame | None = None
-    for each in masks:
-        small = frames.filtered(each, f"scale={columns}:{lines}:flags=area", "format=gray")
-        hidden = bytearray(map(max, hidden, b"".join(frames.rows(small))))
-        soft = frames.filtered(each, "gblur=sigma=3", grown, f"scale={image.width}:{image.height}", "format=gray")
-        whole = soft if whole is None else frames.merged("blend=all_mode=lighten", whole, soft)
-    if whole is None:
-        return image
-    around = frames.filtered(image, f"scale={columns}:{lines}:flags=area", "format=rgb24")
-    filling = _diffused(b"".join(frames.rows(around, 3)), hidden, columns)
-    cells = [filling[start : start + 3 * columns] for start in range(0, len(filling), 3 * columns)]
-    patch = scaled(frames.made(columns, lines, "rgb24", cells), image.width, image.height)
-    return frames.merged(
-        "overlay=format=yuv444", image, frames.merged("alphamerge", frames.filtered(patch, "format=yuva444p"), whole)
+    hidden = functools.reduce(lambda one, other: frames.merged("blend=all_mode=lighten", one, other), masks)
+    columns, lines = _FILL_COLUMNS, max(2, round(_FILL_COLUMNS * image.height / image.width))
+    coarse = f"scale={columns}:{lines}:flags=area"
+    cells = b"".join(frames.rows(frames.filtered(image, coarse, "format=rgb24"), 3))
+    covered = b"".join(frames.rows(frames.filtered(hidden, coarse, "format=gray")))
+    colours = [None if covered[cell] else tuple(cells[3 * cell : 3 * cell + 3]) for cell in range(len(covered))]
+    filling = [bytes(colour) for colour in _diffused(colours, columns)]
+    rows = [b"".join(filling[start : start + columns]) for start in range(0, len(filling), columns)]
+    patch = frames.filtered(
+        scaled(frames.made(columns, lines, "rgb24", rows), image.width, image.height), "format=yuva444p"
     )
+    # A little more than what is covered, with a soft edge.
+    wide = f"scale={image.width}:{image.height}"
+    hole = frames.filtered(hidden, "gblur=sigma=3", "lutyuv=y=clip(val*8\\,0\\,255)", wide, "format=gray")
+    return frames.merged("overlay=format=yuv444", image, frames.merged("alphamerge", patch, hole))
 
 
-def _diffused(pixels: bytes, hidden: bytes | bytearray, columns: int) -> bytes:
-    """Let the colours of the open cells run into the hidden ones, until all have one."""
-    count = len(hidden)
-    colours: list[tuple[int, ...] | None] = [
-        None if hidden[cell] > 8 else tuple(pixels[3 * cell : 3 * cell + 3]) for cell in range(count)
-    ]
-    edge = [cell for cell in range(count) if colours[cell] is None]
-    closed = set(edge)
-    for _ in range(3 * columns):
-        if not edge:
-            break
-        found: dict[int, tuple[int, ...]] = {}
-        for cell in edge:
-            near = [colours[other] for other in _neighbours(cell, columns, count)]
-            known = [colour for colour in near if colour is not None]
-            if known:
-                found[cell] = tuple(sum(parts) // len(known) for parts in zip(*known, strict=True))
-        for cell, colour in found.items():
-            colours[cell] = colour
-        # Once all have a colour, a few more rounds smooth them.
-        edge = [cell for cell in edge if colours[cell] is None] or (sorted(closed) if _ < columns else [])
-    return b"".join(bytes(colour or (128, 128, 128)) for colour in colours)
+def _diffused(colours: Sequence[Colour | None], columns: int) -> list[Colour]:
+    """Let the colours of the open cells run into the covered ones, None, ring by ring; then smooth those."""
+    count = len(colours)
+    known = {cell: colour for cell, colour in enumerate(colours) if colour is not None} or {0: (128, 128, 128)}
+    covered = [cell for cell in range(count) if cell not in known]
+    left = covered
+    while left:
+        found = {cell: mean for cell in left if (mean := _mean(known, cell, columns, count)) is not None}
+        known |= found
+        left = [cell for cell in left if cell not in found]
+    for _ in range(_SMOOTHING):
+        known |= {cell: _mean(known, cell, columns, count) or known[cell] for cell in covered}
+    return [known[cell] for cell in range(count)]
+
+
+def _mean(known: Mapping[int, Colour], cell: int, columns: int, count: int) -> Colour | None:
+    """Give the mean colour of the neighbours that have one."""
+    near = [known[other] for other in _neighbours(cell, columns, count) if other in known]
+    return tuple(sum(parts) // len(near) for parts in zip(*near, strict=True)) if near else None
 
 
 def _neighbours(cell: int, columns: int, count: int) -> list[int]:

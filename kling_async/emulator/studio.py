@@ -1,6 +1,7 @@
 """Result files: who makes them, off the event loop, and which of them are kept."""
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import logging
@@ -22,8 +23,11 @@ from .world import EmulatedTask
 _FLAT_BYTES: Final = 64 * 2**20  # in memory
 _FILM_BYTES: Final = 512 * 2**20  # on disk
 
-# A clip takes one core, and some 40 MB at 1080p.
+# A clip takes one core, and some 30 MB at 720p, 70 MB at 1080p.
 _RENDERERS: Final = 2
+
+# Pixels of a frame from which on clips are rendered one at a time: 4K takes some 300 MB.
+_LARGE: Final = 5_000_000
 
 _log = logging.getLogger("kling_async.emulator")
 
@@ -112,13 +116,12 @@ class FilmStudio:
         self._limit = limit
         self._workers = ThreadPoolExecutor(_RENDERERS, thread_name_prefix="emulator rendering")
         self._closing = threading.Event()
+        self._alone = asyncio.Lock()
         self._kept: OrderedDict[Shot, ResultFile] = OrderedDict()
         self._jobs: dict[Shot, asyncio.Task[ResultFile]] = {}
 
     async def file(self, task: EmulatedTask, variant: Variant) -> ResultFile:
         """Give a result file; a flat one, with a line in the log, when rendering fails."""
-        if not task.order.images:
-            return await self._flat.file(task, variant)  # from before a restart
         try:
             return await self.film(shot_of(task, variant))
         except MissingImageError:
@@ -149,17 +152,18 @@ class FilmStudio:
         self._workers.shutdown(cancel_futures=True)
 
     async def _render(self, shot: Shot) -> ResultFile:
-        # The same shot gives the same bytes, so its description does for a validator.
-        name = hashlib.sha256(repr(shot).encode()).hexdigest()[:32]
-        target = self._directory / f"{name}.mp4"
-        size = await asyncio.get_running_loop().run_in_executor(self._workers, self._work, shot, target)
-        made = ResultFile(size=size, etag=f'"{name}"', source=target)
+        target = self._target(shot)
+        async with self._alone if shot.width * shot.height > _LARGE else contextlib.nullcontext():
+            size = await asyncio.get_running_loop().run_in_executor(self._workers, self._work, shot, target)
+        # The same shot gives the same bytes, so what it is does for a validator.
+        made = ResultFile(size=size, etag=f'"{target.stem}"', source=target)
         self._kept[shot] = made
         while sum(each.size for each in self._kept.values()) > self._limit and len(self._kept) > 1:
-            old = self._kept.popitem(last=False)[1].source
-            if isinstance(old, Path):
-                old.unlink(missing_ok=True)
+            self._target(self._kept.popitem(last=False)[0]).unlink(missing_ok=True)
         return made
+
+    def _target(self, shot: Shot) -> Path:
+        return self._directory / f"{hashlib.sha256(repr(shot).encode()).hexdigest()[:32]}.mp4"
 
     def _work(self, shot: Shot, target: Path) -> int:
         from .render import render as render_film  # noqa: PLC0415 - imports PyAV, which is an extra

@@ -7,7 +7,7 @@ from typing import Any
 import av
 import pytest
 
-from kling_async.emulator import frames, stills
+from kling_async.emulator import frames, sampler, stills
 from kling_async.emulator.frames import DamagedImageError
 from kling_async.emulator.render import RenderingStoppedError, pictures, render
 from kling_async.emulator.rules import CAMERA_AXES
@@ -213,6 +213,30 @@ def test_a_transparent_mask_covers_where_it_is_opaque() -> None:
     assert (rows[50][10], rows[50][WIDTH - 10]) == (255, 0)
 
 
+@pytest.mark.parametrize("covered", [0.0, 1.0])
+def test_a_mask_may_cover_everything(covered: float) -> None:
+    """A mask over the whole image moves all of it, over whatever there is."""
+    images = {"card": MIDDLE, "mask": card(ground=(round(255 * covered),) * 3)}
+    clip = filmed(shot(brushes=(Brush(mask="mask", points=((0.2, 0.2), (0.4, 0.2))),)), images)
+
+    assert found(clip[-1], RED)[0] == pytest.approx(WIDTH * (0.5 + 0.2 * covered), abs=2)
+
+
+@pytest.mark.parametrize("size", [(16, 40), (40, 16), (300, 120)])
+@pytest.mark.parametrize("axis", ["pan", "tilt"])
+def test_odd_sizes_are_rendered(size: tuple[int, int], axis: str) -> None:
+    """Frames that are narrower than the grid is fine, or that it does not divide, are rendered like others."""
+    width, height = size
+    camera = Camera(kind="simple", axis=axis, value=10)
+
+    assert {(frame.width, frame.height) for frame in filmed(shot(width=width, height=height, camera=camera))} == {size}
+
+
+def test_points_far_beyond_the_picture_are_kept_in_range() -> None:
+    """A point of the grid that a map cannot hold becomes the nearest one that it can."""
+    assert sampler._packed([-5, 7, 70_000]) == b"\0\0\7\0\xff\xff"
+
+
 def test_every_frame_says_what_it_is() -> None:
     """Each frame has the caption; another model, prompt or image shows."""
     plain = filmed(shot(title="kling-v2-6 std", prompt="a cat"))
@@ -284,8 +308,9 @@ def test_a_broken_image_is_told(kept: float) -> None:
 
     with pytest.raises(DamagedImageError):
         frames.decode(whole[: int(len(whole) * kept)])
-    with pytest.raises(DamagedImageError):
-        frames.decode(b"\xff\xd8\xff" + bytes(50))
+    for garbage in (b"\xff\xd8\xff" + bytes(50), whole[:33], b"\xff\xd8\xff\xd9", b""):
+        with pytest.raises(DamagedImageError):
+            frames.decode(garbage)
 
 
 def opened(path: Path) -> Any:
