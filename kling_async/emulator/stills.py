@@ -25,6 +25,7 @@ _PLACEHOLDER: Final = {
 }
 _MASK_FLOOR: Final = 24  # luma above which a mask without transparency covers; JPEG leaves some noise in black
 _FILL_COLUMNS: Final = 48
+_FAINT: Final = 8  # of 255: what scaling leaves of nothing
 _SMOOTHING: Final = 40  # rounds
 
 Colour = tuple[int, ...]
@@ -124,7 +125,9 @@ def healed(image: av.VideoFrame, masks: Sequence[av.VideoFrame]) -> av.VideoFram
     coarse = f"scale={columns}:{lines}:flags=area"
     cells = b"".join(frames.rows(frames.filtered(image, coarse, "format=rgb24"), 3))
     covered = b"".join(frames.rows(frames.filtered(hidden, coarse, "format=gray")))
-    colours = [None if covered[cell] else tuple(cells[3 * cell : 3 * cell + 3]) for cell in range(len(covered))]
+    colours = [
+        None if covered[cell] > _FAINT else tuple(cells[3 * cell : 3 * cell + 3]) for cell in range(len(covered))
+    ]
     filling = [bytes(colour) for colour in _diffused(colours, columns)]
     rows = [b"".join(filling[start : start + columns]) for start in range(0, len(filling), columns)]
     patch = frames.filtered(

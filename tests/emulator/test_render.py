@@ -166,13 +166,17 @@ def test_what_a_dynamic_mask_covers_follows_its_trajectory() -> None:
     assert found(clip[-1], BLUE) == pytest.approx((0.8 * WIDTH, 0.4 * HEIGHT), abs=4)
 
 
-def test_what_moves_away_leaves_no_copy() -> None:
-    """Where a covered point was, its surroundings are."""
-    images = {"card": card((0.3, 0.6, RED)), "mask": mask(0.3, 0.6)}
+@pytest.mark.parametrize("scale", [1, 5])
+def test_what_moves_away_leaves_no_copy(scale: int) -> None:
+    """Where a covered point was, its surroundings are, in luma and in colour."""
+    images = {"card": card((0.3, 0.6, RED), ground=(20, 120, 40)), "mask": mask(0.3, 0.6)}
     brush = Brush(mask="mask", points=((0.3, 0.4), (0.8, 0.4)))
-    last = filmed(shot(brushes=(brush,), camera=Camera(kind="brush")), images)[-1]
+    width, height = WIDTH * scale, HEIGHT * scale
+    wanted = shot(width=width, height=height, brushes=(brush,), camera=Camera(kind="brush"))
+    last = filmed(wanted, images)[-1]
 
-    assert luma(last, 0.3 * WIDTH, 0.6 * HEIGHT) == pytest.approx(luma(last, 0.1 * WIDTH, 0.9 * HEIGHT), abs=4)
+    assert luma(last, 0.3 * width, 0.6 * height) == pytest.approx(luma(last, 0.1 * width, 0.9 * height), abs=4)
+    assert found(last, RED)[0] == pytest.approx(0.8 * width, abs=2 * scale)
 
 
 def test_what_the_static_mask_covers_stays() -> None:
@@ -216,7 +220,8 @@ def test_a_transparent_mask_covers_where_it_is_opaque() -> None:
 @pytest.mark.parametrize("covered", [0.0, 1.0])
 def test_a_mask_may_cover_everything(covered: float) -> None:
     """A mask over the whole image moves all of it, over whatever there is."""
-    images = {"card": MIDDLE, "mask": card(ground=(round(255 * covered),) * 3)}
+    level = round(255 * covered)
+    images = {"card": MIDDLE, "mask": card(ground=(level, level, level))}
     clip = filmed(shot(brushes=(Brush(mask="mask", points=((0.2, 0.2), (0.4, 0.2))),)), images)
 
     assert found(clip[-1], RED)[0] == pytest.approx(WIDTH * (0.5 + 0.2 * covered), abs=2)
