@@ -15,7 +15,7 @@ Loader = Callable[[str], bytes]
 
 # How many samples of the picture there are for a pixel of the frame, by the frame's shorter side. The picture is
 # sampled without interpolation, so more is smoother, and slower.
-_OVERSAMPLING: Final = ((720, 2.0), (1080, 1.5))
+_OVERSAMPLING: Final = ((1080, 1.5),)
 
 # JPEGs are BT.601 in full range, videos in high definition BT.709 in limited range.
 _COLOURS: Final = "out_color_matrix=bt709:out_range=limited"
