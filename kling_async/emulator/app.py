@@ -17,8 +17,10 @@ from .bodies import created, queried, resource_pack
 from .callbacks import Postman
 from .delivery import FileServer
 from .errors import Refusal, invalid
+from .gallery import Gallery
 from .ledger import Ledger
 from .links import Links
+from .page import Page
 from .world import World
 
 MAX_BODY_BYTES: Final = 100 * 2**20
@@ -42,6 +44,7 @@ class Api:
         links: Makes links to result files.
         postman: Posts status changes.
         worker: Where large bodies are read, off the event loop.
+        gallery: Where images are kept, None to keep none.
         clock: Seconds since the epoch.
         rng: Where request ids are drawn from; not the world's, so that polling does not change what happens.
     """
@@ -55,6 +58,7 @@ class Api:
         links: Links,
         postman: Postman,
         worker: Executor,
+        gallery: Gallery | None,
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
@@ -64,12 +68,13 @@ class Api:
         self._links = links
         self._postman = postman
         self._worker = worker
+        self._gallery = gallery
         self._clock = clock
         self._rng = rng
         self._opened_at = clock()
 
-    def application(self, files: FileServer) -> web.Application:
-        """Make the application, which serves result files too."""
+    def application(self, files: FileServer, page: Page) -> web.Application:
+        """Make the application, which serves result files and the page for people too."""
         app = web.Application(middlewares=[self._answer_unknown])
         app.on_response_prepare.append(self._date)
         app.router.add_post(_PATH + _SLASH, self._endpoint("create", self._create))
@@ -78,6 +83,8 @@ class Api:
         app.router.add_get("/account/costs" + _SLASH, self._endpoint("account", self._costs))
         app.router.add_get("/files/{task_id}/{variant:plain|watermark}/{name}.mp4", files.handle)
         app.router.add_get("/_emulator/ledger", self._show_ledger)
+        app.router.add_get("/_emulator/videos/{task_id}/{variant:plain|watermark}.mp4", files.show)
+        page.add_to(app.router)
         return app
 
     def _endpoint(self, kind: str, effect: Effect) -> Handler:
@@ -130,6 +137,8 @@ class Api:
         body = await loop.run_in_executor(self._worker, rules.parse, await _body(request))
         self._world.require_balance(self._clock(), rules.estimate(body))
         order = await loop.run_in_executor(self._worker, rules.read_order, body)
+        if self._gallery is not None:
+            order = await loop.run_in_executor(self._worker, self._gallery.take, body, order)
         task = self._world.create(self._clock(), order)
         self._postman.watch(task)
         return created(task)

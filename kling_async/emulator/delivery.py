@@ -1,82 +1,23 @@
 """Result files over HTTP: as a CDN serves them, apart from the API and without its credentials."""
 
-import asyncio
-import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Executor
+from functools import partial
 from typing import Final
 from xml.sax.saxutils import escape
 
-import attrs
 from aiohttp import web
 
-from . import catalog
 from .bodies import Variant
 from .errors import Refusal
 from .ledger import Ledger
 from .links import Links, requested_range
-from .video import VideoSpec, render
-from .world import EmulatedTask, World
+from .studio import ResultFile, Studio
+from .world import World
 
 _PIECE: Final = 256 * 1024
-_CACHE_BYTES: Final = 64 * 2**20
 
-
-@attrs.frozen(kw_only=True, eq=False)
-class ResultFile:
-    """The bytes of a result and their strong validator, an `ETag`."""
-
-    content: bytes = attrs.field(repr=False)
-    etag: str
-
-
-class Studio:
-    """Makes result files when they are asked for, one at a time off the event loop, and keeps the latest few.
-
-    One at a time, because Python code in several threads at once would make the event loop wait for its turn.
-
-    Args:
-        worker: Where the work is done.
-    """
-
-    def __init__(self, worker: Executor) -> None:
-        self._worker = worker
-        self._turn = asyncio.Lock()
-        self._cache: OrderedDict[VideoSpec, ResultFile] = OrderedDict()
-        self._cached_bytes = 0
-
-    async def file(self, spec: VideoSpec) -> ResultFile:
-        """Give a result file; the same spec gives the same bytes always."""
-        async with self._turn:
-            made = self._cache.get(spec)
-            if made is None:
-                made = await asyncio.get_running_loop().run_in_executor(self._worker, _make, spec)
-                self._cache[spec] = made
-                self._cached_bytes += len(made.content)
-                while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
-                    self._cached_bytes -= len(self._cache.popitem(last=False)[1].content)
-            self._cache.move_to_end(spec)
-            return made
-
-
-def _make(spec: VideoSpec) -> ResultFile:
-    content = render(spec)
-    return ResultFile(content=content, etag=f'"{hashlib.sha256(content).hexdigest()[:32]}"')
-
-
-def video_spec(task: EmulatedTask, variant: Variant) -> VideoSpec:
-    """Say what the result of a task looks like."""
-    order = task.order
-    width, height = catalog.video_size(order.model_name, order.mode, order.picture.width, order.picture.height)
-    return VideoSpec(
-        width=width,
-        height=height,
-        fps=catalog.MODELS[order.model_name].fps,
-        seconds=order.duration,
-        label=task.task_id,
-        watermark=variant == "watermark",
-    )
+Record = Callable[[int, int, int], None]
+"""Notes what went out: the first byte, the one after the last, the size of the whole file."""
 
 
 class FileServer:
@@ -113,13 +54,22 @@ class FileServer:
         except Refusal:
             return _xml(404, "NoSuchKey", "The specified key does not exist.")
         variant: Variant = "watermark" if request.match_info["variant"] == "watermark" else "plain"
-        made = await self._studio.file(video_spec(task, variant))
-        return await self._send(request, task, variant, made)
+        made = await self._studio.file(task, variant)
+        return await self._send(request, made, partial(self._ledger.record_bytes, task.task_id, variant))
 
-    async def _send(
-        self, request: web.Request, task: EmulatedTask, variant: Variant, made: ResultFile
-    ) -> web.StreamResponse:
-        size = len(made.content)
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        """Serve a file to the emulator's own page: without a link that expires, and without an entry in the books."""
+        try:
+            task = self._world.find(request.match_info["task_id"])
+        except Refusal:
+            raise web.HTTPNotFound from None
+        variant: Variant = "watermark" if request.match_info["variant"] == "watermark" else "plain"
+        if task.status(self._clock()) != "succeed":
+            raise web.HTTPNotFound
+        return await self._send(request, await self._studio.file(task, variant), lambda *_: None)
+
+    async def _send(self, request: web.Request, made: ResultFile, record: Record) -> web.StreamResponse:
+        size = made.size
         asked = request.headers.get("Range")
         if request.headers.get("If-Range", made.etag) != made.etag:
             asked = None  # the client's part is of another file
@@ -141,17 +91,19 @@ class FileServer:
             return response
         sent = start
         try:
-            await response.prepare(request)
-            for piece in range(start, end, _PIECE):
-                stop = min(piece + _PIECE, end)
-                await response.write(memoryview(made.content)[piece:stop])
-                if stop == end:
-                    await response.write_eof()  # the last piece counts once the connection has taken it all
-                sent = stop
+            with made.open() as file:
+                file.seek(start)
+                await response.prepare(request)
+                for piece in range(start, end, _PIECE):
+                    stop = min(piece + _PIECE, end)
+                    await response.write(file.read(stop - piece))
+                    if stop == end:
+                        await response.write_eof()  # the last piece counts once the connection has taken it all
+                    sent = stop
         except ConnectionError:
             pass  # the client is gone; what it got so far may be resumed
         finally:
-            self._ledger.record_bytes(task.task_id, variant, start, sent, size)
+            record(start, sent, size)
         return response
 
 

@@ -17,9 +17,13 @@ MIN_SIDE: Final = 300
 MAX_RATIO: Final = 2.5
 """The longer side is at most 2.5 times the shorter one (image2video documentation)."""
 
+MAX_PIXELS: Final = 24_000_000
+"""The largest image that the emulator decodes, to bound its memory; the service is not known to have such a limit."""
+
 # Decoded in pieces, so that other threads get the interpreter's lock between two of them; a multiple of 4.
 _PIECE: Final = 256 * 1024
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
 _EXIF_ORIENTATION: Final = 0x0112
 _JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE_MARKERS: Final = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -78,13 +82,20 @@ def read_image(text: str, field: str) -> SubmittedImage:
 
 def _read_header(text: str, size: int, field: str) -> SubmittedImage:
     data = binascii.a2b_base64(text)
-    if data.startswith(_PNG_SIGNATURE):
-        width, height = _png_size(data)
-        return SubmittedImage(format="png", width=width, height=height, size=size)
-    if data.startswith(b"\xff\xd8\xff"):
-        width, height = _jpeg_size(data)
-        return SubmittedImage(format="jpeg", width=width, height=height, size=size)
-    raise invalid(f"{field}: only jpg, jpeg and png are supported")
+    if not data.startswith((_PNG_SIGNATURE, _JPEG_SIGNATURE)):
+        raise invalid(f"{field}: only jpg, jpeg and png are supported")
+    width, height = dimensions(data)
+    kind: Literal["png", "jpeg"] = "png" if data.startswith(_PNG_SIGNATURE) else "jpeg"
+    return SubmittedImage(format=kind, width=width, height=height, size=size)
+
+
+def dimensions(data: bytes) -> tuple[int, int]:
+    """Give width and height of a PNG or JPEG as displayed.
+
+    Raises:
+        ValueError: If they are not there; IndexError or struct.error, if the data end before.
+    """
+    return _png_size(data) if data.startswith(_PNG_SIGNATURE) else _jpeg_size(data)
 
 
 def _decoded_size(text: str) -> int:
@@ -133,28 +144,49 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             height, width = struct.unpack_from(">HH", data, position + 5)
             return _sides(height, width) if turned else _sides(width, height)
         if marker == 0xE1:
-            turned = turned or _turns(data[position + 4 : position + 2 + length])
+            turned = turned or _orientation(data[position + 4 : position + 2 + length]) in range(5, 9)
         position += 2 + length
 
 
-def _turns(segment: bytes) -> bool:
-    """Tell whether an APP1 segment is EXIF whose orientation (5 to 8) swaps width and height."""
+def orientation(data: bytes) -> int:
+    """Give the EXIF orientation of an image whose header was read: 1 (upright) to 8; 1 where there is none.
+
+    Values of 5 to 8 swap width and height. Of a PNG it is not read, as by most decoders.
+    """
+    position = 2
+    while data.startswith(b"\xff\xd8") and position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF or marker in _JPEG_BARE_MARKERS:
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker in _JPEG_FRAMES or marker in {0xD9, 0xDA}:
+            break
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        found = _orientation(data[position + 4 : position + 2 + length]) if marker == 0xE1 else 1
+        if found != 1:
+            return found
+        position += 2 + length
+    return 1
+
+
+def _orientation(segment: bytes) -> int:
+    """Give the orientation that an APP1 segment tells, 1 if it tells none."""
     if not segment.startswith(b"Exif\0\0"):
-        return False
+        return 1
     tiff = segment[6:]
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
-        return False
+        return 1
     try:
         (offset,) = struct.unpack_from(order + "I", tiff, 4)
         (count,) = struct.unpack_from(order + "H", tiff, offset)
         for entry in range(offset + 2, offset + 2 + 12 * count, 12):
             tag, _kind, _count, value = struct.unpack_from(order + "HHIH", tiff, entry)
             if tag == _EXIF_ORIENTATION:
-                return value in range(5, 9)
+                return value if value in range(1, 9) else 1
     except struct.error:
-        return False  # decoders ignore broken EXIF
-    return False
+        return 1  # decoders ignore broken EXIF
+    return 1
 
 
 def _sides(width: int, height: int) -> tuple[int, int]:

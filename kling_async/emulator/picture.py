@@ -8,36 +8,11 @@ import colorsys
 import hashlib
 from typing import Final
 
+from . import font
 from .h264 import PCM_HEADER, Format
 
 _SHADES: Final = 12
 _INK: Final = _SHADES  # palette: the background's shades from top to bottom, then the letters' colour
-
-# Five columns and seven rows each; a set bit is ink, the most significant one is at the left.
-_FONT: Final = {
-    "A": (0b01110, 0b10001, 0b10001, 0b11111, 0b10001, 0b10001, 0b10001),
-    "D": (0b11110, 0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b11110),
-    "E": (0b11111, 0b10000, 0b10000, 0b11110, 0b10000, 0b10000, 0b11111),
-    "G": (0b01110, 0b10001, 0b10000, 0b10111, 0b10001, 0b10001, 0b01110),
-    "I": (0b01110, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110),
-    "K": (0b10001, 0b10010, 0b10100, 0b11000, 0b10100, 0b10010, 0b10001),
-    "L": (0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b11111),
-    "M": (0b10001, 0b11011, 0b10101, 0b10101, 0b10001, 0b10001, 0b10001),
-    "N": (0b10001, 0b11001, 0b10101, 0b10101, 0b10011, 0b10001, 0b10001),
-    "T": (0b11111, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100),
-    "U": (0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b01110),
-    "0": (0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110),
-    "1": (0b00100, 0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110),
-    "2": (0b01110, 0b10001, 0b00001, 0b00110, 0b01000, 0b10000, 0b11111),
-    "3": (0b11110, 0b00001, 0b00001, 0b01110, 0b00001, 0b00001, 0b11110),
-    "4": (0b00010, 0b00110, 0b01010, 0b10010, 0b11111, 0b00010, 0b00010),
-    "5": (0b11111, 0b10000, 0b11110, 0b00001, 0b00001, 0b10001, 0b01110),
-    "6": (0b00110, 0b01000, 0b10000, 0b11110, 0b10001, 0b10001, 0b01110),
-    "7": (0b11111, 0b00001, 0b00010, 0b00100, 0b01000, 0b01000, 0b01000),
-    "8": (0b01110, 0b10001, 0b10001, 0b01110, 0b10001, 0b10001, 0b01110),
-    "9": (0b01110, 0b10001, 0b10001, 0b01111, 0b00001, 0b00010, 0b01100),
-}
-_BLANK: Final = (0,) * 7
 
 
 class _Canvas:
@@ -52,7 +27,7 @@ class _Canvas:
     def write(self, word: str, left: int, top: int, scale: int) -> None:
         """Write a word whose font pixels are `scale` x `scale` cells; what lies outside is left out."""
         for row in range(7):
-            columns = [_FONT.get(letter, _BLANK)[row] >> bit & 1 for letter in word for bit in (4, 3, 2, 1, 0, 5)]
+            columns = [font.rows(letter)[row] >> bit & 1 for letter in word for bit in (4, 3, 2, 1, 0, 5)]
             for y in range(max(top + row * scale, 0), min(top + (row + 1) * scale, self.height)):
                 self.inked.add(y // 4)
                 for column, ink in enumerate(columns):

@@ -37,6 +37,8 @@ class Order:
         picture: The image whose ratio the video keeps: `image`, or else `image_tail`.
         acceptable: Whether the images have documented sides; if not, the task will fail. Masks are not held to it.
         parameters: The request as it came, with a short description in place of each image's data.
+        images: Where the images are kept, by member ("dynamic_masks.0" is the first mask); empty if they are not.
+        damage: Why the task will fail though the images have documented sides, or "".
     """
 
     model_name: str
@@ -50,6 +52,8 @@ class Order:
     picture: SubmittedImage
     acceptable: bool
     parameters: dict[str, Any]
+    images: dict[str, str] = attrs.field(factory=dict)
+    damage: str = ""
 
 
 def parse(pieces: list[bytes]) -> dict[str, Any]:

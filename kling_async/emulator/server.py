@@ -1,13 +1,18 @@
 """The emulator as a whole: an account, served on a loopback port."""
 
+import functools
 import hashlib
+import importlib.util
+import logging
 import random
 import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import attrs
 from aiohttp import web
@@ -15,10 +20,21 @@ from aiohttp import web
 from .app import Api
 from .auth import Credentials
 from .callbacks import Postman
-from .delivery import FileServer, Studio
+from .delivery import FileServer
+from .gallery import Gallery
 from .ledger import Ledger
 from .links import RETENTION, Links
+from .page import Page
+from .studio import FilmStudio, FlatStudio, Studio
 from .world import World
+
+HOW_TO_RENDER: Final = (
+    "The emulator's videos are flat pictures. To see your images moving: "
+    'pip install "kling-async[emulator-video]" (PyAV; its wheels hold libx264 and libx265, which are GPL).'
+)
+"""What is said, once, where the rendering extra is missing."""
+
+_log = logging.getLogger("kling_async.emulator")
 
 # A client that reads nothing must not hold up close().
 _SHUTDOWN_SECONDS = 0.1
@@ -30,7 +46,9 @@ class _Running:
 
     runner: web.AppRunner
     postman: Postman
+    studio: Studio
     worker: ThreadPoolExecutor
+    directory: TemporaryDirectory[str] | None
     base_url: str
 
 
@@ -55,6 +73,10 @@ class Emulator:
         seed: Makes ids and generation times repeat.
         clock: Gives the time in seconds since the epoch, for all that the emulator does.
         link_lifetime: Seconds for which a link to a result is good at most; more than 0.
+        render: Whether results are the submitted images, moving as asked for. None: if the rendering extra is
+            installed, `pip install "kling-async[emulator-video]"`; without it they are flat pictures, real MP4 all
+            the same. False: never, and images are not even kept, which is quicker. The extra is PyAV; its wheels hold
+            libx264 and libx265, so that a process which renders runs GPL code.
 
     Attributes:
         access_key: As given.
@@ -77,9 +99,12 @@ class Emulator:
         seed: int = 0,
         clock: Callable[[], float] = time.time,
         link_lifetime: float = RETENTION,
+        render: bool | None = None,
     ) -> None:
         if not link_lifetime > 0:
             raise ValueError(f"link_lifetime must be more than 0, not {link_lifetime}")
+        if render and not _can_render():
+            raise RuntimeError(HOW_TO_RENDER)
         self.access_key = access_key
         self.secret_key = secret_key
         self.api_key = api_key
@@ -87,11 +112,17 @@ class Emulator:
         self._port = port
         self._clock = clock
         self._link_lifetime = link_lifetime
+        self._render = render
         self._request_ids = random.Random(f"requests {seed}")  # noqa: S311 - repeatable, nothing is secured by it
         rng = random.Random(seed)  # noqa: S311 - the same
         self._world = World(rng=rng, speed=speed, concurrency=concurrency, balance=balance)
         self.ledger = Ledger(self._world, clock)
         self._running: _Running | None = None
+
+    @property
+    def renders(self) -> bool:
+        """Whether results show the submitted images."""
+        return self._render is not False and _can_render()
 
     @property
     def base_url(self) -> str:
@@ -121,9 +152,10 @@ class Emulator:
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator")
         links = Links(base_url, hashlib.sha256(b"links " + self.secret_key.encode()).digest(), self._link_lifetime)
         postman = Postman(ledger=self.ledger, links=links, clock=self._clock)
-        app = self._application(links, postman, worker)
+        directory, gallery, studio = self._studio(worker)
+        app = self._application(links, postman, worker, gallery, studio)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
-        self._running = _Running(runner, postman, worker, base_url)
+        self._running = _Running(runner, postman, studio, worker, directory, base_url)
         try:
             await runner.setup()
             await web.SockSite(runner, listener).start()
@@ -138,6 +170,9 @@ class Emulator:
         if running is not None:
             await running.runner.cleanup()
             await running.postman.close()
+            await running.studio.close()
+            if running.directory is not None:
+                running.directory.cleanup()
             running.worker.shutdown(cancel_futures=True)
 
     async def __aenter__(self) -> Self:
@@ -159,8 +194,24 @@ class Emulator:
             message = f"the emulator cannot listen on {self._host}:{self._port}: {error.strerror}"
             raise OSError(error.errno, message) from error
 
-    def _application(self, links: Links, postman: Postman, worker: ThreadPoolExecutor) -> web.Application:
-        files = FileServer(world=self._world, ledger=self.ledger, links=links, studio=Studio(worker), clock=self._clock)
+    def _studio(self, worker: ThreadPoolExecutor) -> tuple[TemporaryDirectory[str] | None, Gallery | None, Studio]:
+        """Give where files are kept, what keeps the images, and what makes the results."""
+        flat = FlatStudio(worker)
+        if self._render is False:
+            return None, None, flat
+        directory = TemporaryDirectory(prefix="kling-emulator-", ignore_cleanup_errors=True)
+        if self.renders:
+            gallery = Gallery(Path(directory.name), _decode)
+            return directory, gallery, FilmStudio(Path(directory.name), gallery, flat)
+        _tell_once()
+        return directory, Gallery(Path(directory.name), None), flat
+
+    def _application(
+        self, links: Links, postman: Postman, worker: ThreadPoolExecutor, gallery: Gallery | None, studio: Studio
+    ) -> web.Application:
+        files = FileServer(world=self._world, ledger=self.ledger, links=links, studio=studio, clock=self._clock)
+        notice = HOW_TO_RENDER if self._render is None and not self.renders else ""
+        page = Page(world=self._world, ledger=self.ledger, gallery=gallery, clock=self._clock, notice=notice)
         api = Api(
             world=self._world,
             ledger=self.ledger,
@@ -168,7 +219,23 @@ class Emulator:
             links=links,
             postman=postman,
             worker=worker,
+            gallery=gallery,
             clock=self._clock,
             rng=self._request_ids,
         )
-        return api.application(files)
+        return api.application(files, page)
+
+
+def _can_render() -> bool:
+    return importlib.util.find_spec("av") is not None
+
+
+def _decode(data: bytes) -> None:
+    from .frames import decode  # noqa: PLC0415 - imports PyAV, which is an extra
+
+    decode(data)
+
+
+@functools.cache
+def _tell_once() -> None:
+    _log.warning("%s", HOW_TO_RENDER)

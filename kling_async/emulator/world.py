@@ -179,8 +179,9 @@ class World:
         mean = catalog.mean_generation_seconds(order.model_name, order.mode, order.duration)
         total = queued + self._rng.lognormvariate(math.log(mean) - _SPREAD**2 / 2, _SPREAD)
         failure = ""
-        if not order.acceptable:
-            failure, total = IMAGE_MESSAGE, _IMAGE_FAILURE_SECONDS
+        if not order.acceptable or order.damage:
+            failure = order.damage if order.acceptable else IMAGE_MESSAGE
+            total = _IMAGE_FAILURE_SECONDS
         elif _FORBIDDEN.search(order.prompt):
             failure, total = RISK_MESSAGE, _RISK_FAILURE_SECONDS
         return EmulatedTask(

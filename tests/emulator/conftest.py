@@ -125,8 +125,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
-    """Give a running emulator, as slow as the service."""
-    async with Emulator(clock=clock, speed=1.0) as running:
+    """Give a running emulator, as slow as the service, whose results are flat pictures."""
+    async with Emulator(clock=clock, speed=1.0, render=False) as running:
         yield running
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import aiohttp
 
 from kling_async.emulator import Emulator
-from kling_async.emulator.delivery import Studio
+from kling_async.emulator.studio import FlatStudio
 from kling_async.emulator.video import VideoSpec
 
 from .conftest import FAR, PATH, Caller, Clock, base64_png, file_url, finished
@@ -75,7 +75,7 @@ async def test_an_expired_or_changed_link_is_refused_in_xml(caller: Caller, cloc
 
 async def test_a_new_query_gives_a_fresh_link(clock: Clock) -> None:
     """When a link has expired, asking for the task anew gives one that works."""
-    async with Emulator(clock=clock, link_lifetime=60) as emulator, aiohttp.ClientSession() as session:
+    async with Emulator(clock=clock, link_lifetime=60, render=False) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         data = await finished(caller, clock)
         old = data["task_result"]["videos"][0]["url"]
@@ -90,7 +90,7 @@ async def test_a_new_query_gives_a_fresh_link(clock: Clock) -> None:
 async def test_a_link_of_another_account_finds_nothing(caller: Caller, clock: Clock) -> None:
     """A well signed link to a task that this account does not have is 404, in XML too."""
     url = await file_url(caller, clock)
-    async with Emulator(clock=clock, seed=1) as other:
+    async with Emulator(clock=clock, seed=1, render=False) as other:
         answer = await caller.request("GET", url.replace(caller.emulator.base_url, other.base_url))
 
     assert answer.status == 404
@@ -123,16 +123,16 @@ async def test_each_file_is_another(caller: Caller, clock: Clock) -> None:
 async def test_few_files_are_kept_in_memory() -> None:
     """The largest files do not pile up: what was made long ago is made again, to the same bytes."""
     with ThreadPoolExecutor(1) as worker:
-        studio = Studio(worker)
+        studio = FlatStudio(worker)
         specs = [VideoSpec(width=5400, height=2160, fps=24, seconds=3, label=str(number)) for number in range(5)]
-        first = await studio.file(specs[0])
+        first = await studio.flat(specs[0])
         for spec in specs[1:]:
-            await studio.file(spec)
+            await studio.flat(spec)
 
-        assert sum(len(made.content) for made in studio._cache.values()) <= 64 * 2**20
-        assert await studio.file(specs[4]) is studio._cache[specs[4]]
-        assert (again := await studio.file(specs[0])) is not first
-        assert (again.etag, again.content) == (first.etag, first.content)
+        assert sum(made.size for made in studio._cache.values()) <= 64 * 2**20
+        assert await studio.flat(specs[4]) is studio._cache[specs[4]]
+        assert (again := await studio.flat(specs[0])) is not first
+        assert (again.etag, again.source) == (first.etag, first.source)
 
 
 async def test_thirty_two_files_at_once_leave_the_loop_alone(caller: Caller, clock: Clock) -> None:

@@ -4,7 +4,7 @@ import struct
 import pytest
 
 from kling_async.emulator.errors import Refusal
-from kling_async.emulator.images import read_image
+from kling_async.emulator.images import orientation, read_image
 
 from .conftest import png
 
@@ -58,6 +58,23 @@ def test_a_jpeg_tells_its_size(data: bytes) -> None:
 def test_a_turned_jpeg_is_as_displayed(orientation: int, order: str) -> None:
     """An orientation of 5 to 8 swaps width and height."""
     assert look(jpeg(exif(orientation, order)))[1:3] == (450, 800)
+
+
+@pytest.mark.parametrize(
+    ("data", "turn"),
+    [
+        (jpeg(b"\xff\xff\xff", b"\xff\x01", segment(0xFE, b"comment"), exif(6)), 6),
+        (jpeg(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0"), exif(3, "MM")), 3),
+        (jpeg(exif(9)), 1),
+        (jpeg(segment(0xE1, b"Exif\0\0??")), 1),
+        (jpeg(segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0\0\0")), 1),
+        (jpeg()[:4], 1),
+        (png(), 1),
+    ],
+)
+def test_an_orientation_is_found(data: bytes, turn: int) -> None:
+    """The first orientation that says something counts; without one, or with nonsense, the image is upright."""
+    assert orientation(data) == turn
 
 
 def test_a_png_tells_its_size() -> None:

@@ -106,7 +106,7 @@ async def test_a_taken_port_is_a_clear_error(emulator: Emulator) -> None:
 
 async def test_a_start_that_breaks_off_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """When listening fails half way the socket is closed, and a later start works on the same port."""
-    emulator = Emulator()
+    emulator = Emulator(render=False)
     with monkeypatch.context() as patch:
         patch.setattr(web.SockSite, "start", AsyncMock(side_effect=asyncio.CancelledError))
         with pytest.raises(asyncio.CancelledError):
@@ -120,7 +120,7 @@ async def test_close_leaves_nothing_behind(clock: Clock) -> None:
     """After close there is no task, no thread and no listener left, even with a stalled client and due callbacks."""
     before = {task.get_name() for task in asyncio.all_tasks()}
     threads = set(threading.enumerate())
-    emulator = Emulator(clock=clock)
+    emulator = Emulator(clock=clock, render=False)
     await emulator.start()
     url = emulator.base_url
     async with aiohttp.ClientSession() as session:
@@ -143,7 +143,7 @@ async def test_close_leaves_nothing_behind(clock: Clock) -> None:
 
 async def test_an_account_outlives_its_server(clock: Clock) -> None:
     """Started again, an emulator has the same address, the same tasks, and links that still work."""
-    emulator = Emulator(clock=clock)
+    emulator = Emulator(clock=clock, render=False)
     async with aiohttp.ClientSession() as session:
         async with emulator:
             url = emulator.base_url
@@ -175,7 +175,7 @@ def test_impossible_settings_are_said_at_once(problem: dict[str, Any]) -> None:
 
 async def test_two_emulators_are_two_accounts(caller: Caller) -> None:
     """Each emulator has its own account; the same seed gives both the same ids."""
-    async with Emulator(clock=caller.emulator._clock) as other, aiohttp.ClientSession() as session:
+    async with Emulator(clock=caller.emulator._clock, render=False) as other, aiohttp.ClientSession() as session:
         first, second = await caller.create(), await Caller(other, session).create()
 
     assert first.body["data"] == second.body["data"]
@@ -185,7 +185,7 @@ async def test_two_emulators_are_two_accounts(caller: Caller) -> None:
 async def test_ipv6_is_bracketed() -> None:
     """An IPv6 address is written in brackets, as URLs want it."""
     try:
-        emulator = Emulator(host="::1")
+        emulator = Emulator(host="::1", render=False)
         await emulator.start()
     except OSError:
         pytest.skip("no IPv6 here")

@@ -1,0 +1,89 @@
+"""Text laid over a clip: what it says, and its pixels as RGBA."""
+
+from typing import Final
+
+import attrs
+
+from . import font
+
+_PAPER: Final = bytes((12, 14, 18, 150))
+_LINES_PER_PICTURE: Final = 240  # font pixels that the shorter side has room for
+
+
+@attrs.frozen(kw_only=True)
+class Label:
+    """A small picture to lay over frames.
+
+    Attributes:
+        width: Pixels, even.
+        height: Pixels, even.
+        left: Where its left edge is; even, as 4:2:0 wants it.
+        top: Where its top edge is; even.
+        rgba: Its rows, 4 bytes a pixel.
+    """
+
+    width: int
+    height: int
+    left: int = 0
+    top: int = 0
+    rgba: bytes = attrs.field(repr=False)
+
+
+def scale_for(width: int, height: int) -> int:
+    """Give the size of a font pixel in a frame."""
+    return max(1, min(width, height) // _LINES_PER_PICTURE)
+
+
+def caption(width: int, height: int, title: str, prompt: str) -> Label:
+    """Make the label that is on each frame: that it is emulated, model and mode, the prompt's first words.
+
+    Args:
+        width: Of the frame.
+        height: The same.
+        title: Model and mode.
+        prompt: The prompt, in ASCII.
+    """
+    scale = scale_for(width, height)
+    small = max(1, scale * 2 // 3)
+    room = width - 8 * scale
+    lines = [(_fitting(f"EMULATED  {title}", room, scale), scale)]
+    if prompt:
+        lines.append((_fitting(prompt, room, small), small))
+    return _label(lines, _PAPER, ink=(255, 255, 255, 245), pad=2 * scale, left=2 * scale, top=2 * scale)
+
+
+def stamp(width: int, height: int) -> Label:
+    """Make the watermark: large, translucent, in the bottom right corner."""
+    scale = 2 * scale_for(width, height)
+    label = _label([("KLING", scale)], bytes(4), ink=(255, 255, 255, 150), pad=scale, left=0, top=0)
+    left, top = width - label.width - scale, height - label.height
+    return attrs.evolve(label, left=max(left, 0) // 2 * 2, top=max(top, 0) // 2 * 2)
+
+
+def notice(text: str, width: int, height: int) -> Label:
+    """Make a label for the middle of a placeholder picture."""
+    scale = max(1, min(2 * scale_for(width, height), width * 9 // 10 // (font.PITCH * len(text))))
+    label = _label([(text, scale)], bytes(4), ink=(255, 255, 255, 220), pad=scale, left=0, top=0)
+    return attrs.evolve(label, left=(width - label.width) // 4 * 2, top=(height - label.height) // 4 * 2)
+
+
+def _fitting(text: str, room: int, scale: int) -> str:
+    letters = max(room // (font.PITCH * scale), 1)
+    return text if len(text) <= letters else text[: max(letters - 3, 1)].rstrip() + "..."[: max(letters - 1, 0)]
+
+
+def _label(
+    lines: list[tuple[str, int]], paper: bytes, *, ink: tuple[int, int, int, int], pad: int, left: int, top: int
+) -> Label:
+    width = max(font.PITCH * scale * len(text) for text, scale in lines) + 2 * pad
+    width += width % 2
+    blank = paper * width
+    rows = [blank] * pad
+    for text, scale in lines:
+        for number in range(font.ROWS):
+            cells = (font.rows(letter)[number] >> bit & 1 for letter in text for bit in (4, 3, 2, 1, 0, 5))
+            row = paper * pad + b"".join((bytes(ink) if cell else paper) * scale for cell in cells)
+            rows += [row + paper * (width - len(row) // 4)] * scale
+    rows += [blank] * (pad - pad // 2)
+    rows += [blank] * (len(rows) % 2)
+    return Label(width=width, height=len(rows), left=left // 2 * 2, top=top // 2 * 2, rgba=b"".join(rows))

@@ -1,0 +1,126 @@
+"""A headless Chromium, driven over WebDriver by plain HTTP."""
+
+import asyncio
+import base64
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+MISSING = "" if CHROMIUM and DRIVER else "no browser here: needs chromium and chromedriver"
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+class Browser:
+    """One window.
+
+    Args:
+        profile: An empty directory for its data.
+        width: Of the window, in pixels.
+        height: The same.
+        dark: Whether its user prefers dark colours.
+    """
+
+    def __init__(self, profile: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+        self._profile = profile
+        self._size = width, height
+        self._dark = dark
+        self._driver: asyncio.subprocess.Process | None = None
+        self._http = aiohttp.ClientSession()
+        self._url = ""
+
+    async def __aenter__(self) -> Self:
+        """Open it."""
+        self._driver = await asyncio.create_subprocess_exec(
+            str(DRIVER), "--port=0", stdout=asyncio.subprocess.PIPE, start_new_session=True
+        )
+        assert self._driver.stdout is not None
+        port = None
+        while port is None:
+            line = (await self._driver.stdout.readline()).decode()
+            assert line, "chromedriver did not start"
+            port = re.search(r"on port (\d+)\.", line)
+        options = {"binary": CHROMIUM, "args": [*_FLAGS, f"--user-data-dir={self._profile}"]}
+        wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+        root = f"http://127.0.0.1:{port[1]}"
+        async with self._http.post(f"{root}/session", json=wanted) as answer:
+            session = (await answer.json())["value"]
+        assert "sessionId" in session, session
+        self._url = f"{root}/session/{session['sessionId']}"
+        features = [{"name": "prefers-color-scheme", "value": "dark" if self._dark else "light"}]
+        await self._command("Emulation.setEmulatedMedia", features=features)
+        await self.resize(*self._size)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it, and all of its processes."""
+        try:
+            if self._url:
+                await self._call("DELETE", "")
+        finally:
+            await self._http.close()
+            if self._driver is not None:
+                os.killpg(self._driver.pid, signal.SIGTERM)
+                await self._driver.wait()
+
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        url = f"{self._url}/{path}" if path else self._url
+        async with self._http.request(method, url, json=body) as answer:
+            value = (await answer.json())["value"]
+        assert answer.status == 200, value
+        return value
+
+    async def _command(self, name: str, **parameters: Any) -> None:
+        await self._call("POST", "goog/cdp/execute", {"cmd": name, "params": parameters})
+
+    async def resize(self, width: int, height: int) -> None:
+        """Show the page as a screen of a size does; below 600 pixels, as a phone does."""
+        # Windows have a smallest width, an emulated device has none.
+        mobile = width < 600
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+        await self._command("Emulation.setDeviceMetricsOverride", **size)
+
+    async def open(self, url: str) -> None:
+        """Go to a page."""
+        await self._call("POST", "url", {"url": url})
+
+    async def run(self, script: str, *arguments: Any) -> Any:
+        """Run JavaScript in the page and give what it returns, awaited."""
+        return await self._call("POST", "execute/sync", {"script": script, "args": list(arguments)})
+
+    async def until(self, script: str, seconds: float = 15.0) -> Any:
+        """Run JavaScript over and over until it returns something true."""
+        async with asyncio.timeout(seconds):
+            while not (value := await self.run(script)):  # noqa: ASYNC110 - the page is another process
+                await asyncio.sleep(0.1)
+        return value
+
+    async def screenshot(self, target: Path) -> None:
+        """Save what is seen as a PNG."""
+        data = base64.b64decode(await self._call("GET", "screenshot"))
+        target.write_bytes(data)  # noqa: ASYNC240 - a test has time
+
+    async def complaints(self) -> list[str]:
+        """Give what the console says since the last time, warnings and worse."""
+        return [entry["message"] for entry in await self._call("POST", "se/log", {"type": "browser"})]
