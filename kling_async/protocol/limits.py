@@ -13,7 +13,7 @@ import attrs
 
 from kling_async.protocol.schedule import Uniform
 
-PROBE_FIRST: Final = 8.0
+PROBE_FIRST: Final = 12.0
 """Beats after a refusal until one more is tried."""
 PROBE_MAXIMUM: Final = 300.0
 """Beats between two such tries at most; less for who has little: PROBE_FIRST times the square of what runs."""
@@ -87,7 +87,7 @@ class Limit:
             self._not_before = now + self._empty_pause * self.beat * (0.5 + self.uniform())
             self._empty_pause = min(EMPTY_MAXIMUM, 2 * self._empty_pause)
         if self._probing:
-            self._gap = min(PROBE_MAXIMUM, 2 * self._gap, PROBE_FIRST * max(1, self.running) ** 2)
+            self._gap = min(PROBE_MAXIMUM, 3 * self._gap, PROBE_FIRST * max(1, self.running) ** 2)
             self._probing = False
         self._probe_at = now + self._gap * self.beat * (0.75 + 0.5 * self.uniform())
 

@@ -73,7 +73,7 @@ def _descriptors() -> set[tuple[str, str]]:
 @pytest.fixture
 async def emulator(nothing_is_left: None) -> AsyncIterator[Emulator]:  # noqa: ARG001  (around it)
     """The service, at its real pace in virtual time."""
-    async with Emulator(speed=1.0, concurrency=20, clock=wall()) as emulator:
+    async with Emulator(render=False, speed=1.0, concurrency=20, clock=wall()) as emulator:
         yield emulator
 
 

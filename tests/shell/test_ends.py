@@ -210,7 +210,7 @@ def test_numbers_that_cannot_work(options: dict[str, Any], message: str) -> None
 
 async def test_1102_fails_now_and_never_latches(make_client: ClientMaker, image: Path) -> None:
     """An empty account fails the create at once, without a retry; the next submit tries afresh."""
-    async with Emulator(speed=1.0, balance=0.0, clock=wall()) as poor:
+    async with Emulator(render=False, speed=1.0, balance=0.0, clock=wall()) as poor:
         client = make_client(base_url=poor.base_url, retry=Retry())
         for attempt in (1, 2):
             with pytest.raises(InsufficientBalance, match="Account balance not enough"):

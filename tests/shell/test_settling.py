@@ -84,7 +84,7 @@ async def test_the_intent_is_told_before_anything_is_sent(make_client: ClientMak
         assert emulator.ledger.requests["create"] == len(told)
         told.append(intent)
 
-    async with Emulator(speed=1000, clock=wall()) as emulator:
+    async with Emulator(render=False, speed=1000, clock=wall()) as emulator:
         client = make_client(base_url=emulator.base_url, on_intent=keep)
         handles = [await client.image_to_video(image, prompt=str(number)) for number in range(2)]
         for intent, handle in zip(told, handles, strict=True):

@@ -31,7 +31,7 @@ async def make_all(client: KlingClient, image: Path, count: int) -> None:
 async def test_an_account_smaller_than_told_is_filled(make_client: ClientMaker, image: Path) -> None:
     """20 tasks with `concurrency=20` on an account that runs 5: all done, near the ideal time, few requests."""
     loop = asyncio.get_running_loop()
-    async with Emulator(speed=1.0, concurrency=5, clock=wall()) as small:
+    async with Emulator(render=False, speed=1.0, concurrency=5, clock=wall()) as small:
         began = loop.time()
         await make_all(make_client(base_url=small.base_url, concurrency=20, polling=FINE), image, 20)
         took = loop.time() - began
@@ -44,7 +44,7 @@ async def test_an_account_smaller_than_told_is_filled(make_client: ClientMaker, 
 
 async def share(make_client: ClientMaker, image: Path, seed: int) -> float:
     """Two clients with 20 tasks each on an account that runs 6: how much the other has when the first is done."""
-    async with Emulator(speed=1.0, concurrency=6, clock=wall(), seed=seed) as emulator:
+    async with Emulator(render=False, speed=1.0, concurrency=6, clock=wall(), seed=seed) as emulator:
         clients = [make_client(base_url=emulator.base_url, concurrency=20, polling=FINE) for _ in range(2)]
         works = [asyncio.ensure_future(make_all(client, image, 20)) for client in clients]
         await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
