@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, Self, get_args
 
 import attrs
-from attrs.validators import ge, instance_of, le, optional
+from attrs.validators import and_, ge, instance_of, le, optional
 
 from .errors import HTTP_STATUS
 
@@ -53,7 +53,9 @@ SUITS: Final[dict[FaultKind, frozenset[CallKind]]] = {
 # A client with any time limit at all is gone long before.
 _LONG: Final = 3600.0
 
-_number: Final = instance_of((int, float))
+_Check = Callable[[Any, Any, Any], Any]
+_seconds: Final[_Check] = and_(instance_of((int, float)), ge(0))
+_share: Final[_Check] = and_(instance_of((int, float)), ge(0), le(1))
 
 
 @attrs.frozen(kw_only=True)
@@ -75,12 +77,12 @@ class Fault:
 
     kind: FaultKind
     after_effect: bool = attrs.field(default=False, validator=instance_of(bool))
-    wait: float = attrs.field(default=0.0, validator=[_number, ge(0)])
+    wait: float = attrs.field(default=0.0, validator=_seconds)
     code: int = attrs.field(default=0, validator=instance_of(int))
     message: str = attrs.field(default="", validator=instance_of(str))
     status: int = attrs.field(default=0, validator=instance_of(int))
-    share: float | None = attrs.field(default=None, validator=optional([_number, ge(0), le(1)]))
-    seconds: float = attrs.field(default=0.0, validator=[_number, ge(0)])
+    share: float | None = attrs.field(default=None, validator=optional(_share))
+    seconds: float = attrs.field(default=0.0, validator=_seconds)
     by: int = attrs.field(default=0, validator=instance_of(int))
     if_range: bool = attrs.field(default=True, validator=instance_of(bool))
 
@@ -187,5 +189,5 @@ class Fault:
             if getattr(self, each.name) != each.default
         }
         if self.share is not None or self.kind == "wrong_length":
-            del given["after_effect"]  # it cannot be otherwise
+            given.pop("after_effect", None)  # it cannot be otherwise
         return given

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import attrs
-from attrs.validators import ge, instance_of, le, optional
+from attrs.validators import and_, ge, instance_of, le, optional
 
 from .fault import CALL_KINDS, SUITS, CallKind, Fault, FaultKind
 
@@ -36,8 +36,17 @@ class Call:
     followed: bool = False
 
 
+_Check = Callable[[Any, Any, Any], Any]
+_positive: Final[_Check] = and_(instance_of(int), ge(1))
+_chance: Final[_Check] = and_(instance_of((int, float)), ge(0), le(1))
+
 FaultSource = Callable[[Call], Fault | None]
 Predicate = Callable[[Call], bool]
+
+
+def _kinds(value: Any) -> frozenset[CallKind]:
+    kinds: set[Any] = {value} if isinstance(value, str) else set(value)
+    return frozenset(kinds)
 
 
 def _numbers(value: int | Iterable[int] | None) -> frozenset[int] | None:
@@ -61,11 +70,11 @@ class Rule:
     source: Fault | FaultSource
     on: frozenset[CallKind]
     at: frozenset[int] | None = attrs.field(converter=_numbers)
-    every: int | None = attrs.field(validator=optional([instance_of(int), ge(1)]))
-    probability: float | None = attrs.field(validator=optional([instance_of((int, float)), ge(0), le(1)]))
+    every: int | None = attrs.field(validator=optional(_positive))
+    probability: float | None = attrs.field(validator=optional(_chance))
     seed: int = attrs.field(validator=instance_of(int))
     when: Predicate | None
-    times: int | None = attrs.field(validator=optional([instance_of(int), ge(1)]))
+    times: int | None = attrs.field(validator=optional(_positive))
     matched: int = 0
     injected: int = 0
     _rng: random.Random = attrs.field(init=False)
@@ -114,12 +123,14 @@ class Faults:
             `emulator.faults.injected["create", "reset"]`.
         calls: Calls by kind, with and without faults.
         rules: In the order in which they were added.
+        revisions: How many times a result file has changed, by path.
     """
 
     def __init__(self) -> None:
         self.injected: Counter[tuple[CallKind, FaultKind]] = Counter()
         self.calls: Counter[CallKind] = Counter()
         self.rules: list[Rule] = []
+        self.revisions: Counter[str] = Counter()
 
     def add(
         self,
@@ -152,7 +163,7 @@ class Faults:
             ValueError: If the fault cannot happen to such calls, or a condition makes no sense.
         """
         suited = SUITS[fault.kind] if isinstance(fault, Fault) else frozenset(CALL_KINDS)
-        kinds = suited if on is None else frozenset({on} if isinstance(on, str) else on)
+        kinds = suited if on is None else _kinds(on)
         if not kinds or not kinds <= suited:
             raise ValueError(f"this can happen to {', '.join(sorted(suited))} only, not to {on!r}")
         try:
@@ -177,7 +188,7 @@ class Faults:
             raise ValueError(str(error)) from error
 
     def clear(self) -> None:
-        """Let nothing go wrong from now on; the counts stay."""
+        """Let nothing go wrong from now on; the counts stay, and so do files that have changed."""
         self.rules.clear()
 
     def strike(self, call: Call) -> Fault | None:

@@ -8,7 +8,6 @@ import contextlib
 import socket
 import struct
 import sys
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Final
@@ -46,7 +45,6 @@ class Injector:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._waiting: set[asyncio.Task[None]] = set()
-        self._revisions: Counter[str] = Counter()
 
     async def close(self, _app: web.Application) -> None:
         """End what waits; the server does not know handlers any more whose clients have gone."""
@@ -100,8 +98,8 @@ class Injector:
             if fault.kind == "reset" and fault.share is None:
                 return _sever(request)
             if fault.kind == "changed":
-                self._revisions[request.path] += 1
-        response = await serve(request, fault, self._revisions[request.path])
+                self._faults.revisions[request.path] += 1
+        response = await serve(request, fault, self._faults.revisions[request.path])
         if fault is not None and response.prepared:
             await self._end(request, response, fault)
         return response
