@@ -169,7 +169,7 @@ class Fault:
         Raises:
             ValueError: If it is no fault.
         """
-        if not isinstance(value, dict) or value.get("kind") not in SUITS:
+        if not isinstance(value, dict) or value.get("kind") not in list(SUITS):
             raise ValueError(f"a fault is an object with a kind, one of {', '.join(SUITS)}")
         arguments = {name: argument for name, argument in value.items() if name != "kind"}
         make: Callable[..., Self] = getattr(cls, value["kind"])

@@ -118,6 +118,12 @@ _RULE_MEMBERS: Final = frozenset({"on", "at", "every", "probability", "seed", "t
 class Faults:
     """The faults of an emulator: none until some are added.
 
+    For example: an answer to create that is lost once, queries of which a fifth fails, and each first part of a file::
+
+        emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
+        emulator.faults.add(Fault.gateway(502), on="query", probability=0.2, seed=7)
+        emulator.faults.add(Fault.truncated(), on="file", when=lambda call: "range" not in call.headers)
+
     Attributes:
         injected: What has happened, counted by kind of call and kind of fault:
             `emulator.faults.injected["create", "reset"]`.

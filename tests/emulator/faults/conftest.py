@@ -1,7 +1,6 @@
 """What the tests of faults share: virtual time, an emulator that leaves nothing, and a client of bare sockets."""
 
 import asyncio
-import gc
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -28,14 +27,19 @@ def now() -> float:
 
 
 @pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """Give a running emulator, as slow as the service; nothing may be left of it."""
+def speed() -> float:
+    """How many times faster than the service the emulator is."""
+    return 1.0
+
+
+@pytest.fixture
+async def emulator(speed: float) -> AsyncIterator[Emulator]:
+    """Give a running emulator, of which nothing may be left."""
     loop = asyncio.get_running_loop()
     errors: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: errors.append(context))
-    async with Emulator(clock=now, speed=1.0, concurrency=100) as running:
+    async with Emulator(clock=now, speed=speed, concurrency=100) as running:
         yield running
-    gc.collect()
     await asyncio.sleep(0.01)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert not errors
@@ -43,8 +47,8 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 async def caller(emulator: Emulator) -> AsyncIterator[Caller]:
-    """Give somebody who calls it."""
-    async with aiohttp.ClientSession() as session:
+    """Give somebody who calls it, on a connection for each call: on an old one aiohttp tries again by itself."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         yield Caller(emulator, session)
 
 

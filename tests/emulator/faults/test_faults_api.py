@@ -1,6 +1,5 @@
 import asyncio
 import json
-from typing import Any
 
 import aiohttp
 import pytest
@@ -10,11 +9,6 @@ from kling_async.emulator.errors import HTTP_STATUS
 from tests.emulator.conftest import PATH, Caller
 
 from .conftest import exchange, now, raw_create
-
-
-async def create(caller: Caller, timeout: float = 300.0, **parameters: Any) -> Any:
-    """Create a task, with a limit of time."""
-    return await asyncio.wait_for(caller.create(**parameters), timeout)
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
@@ -82,7 +76,7 @@ async def test_a_late_answer_to_a_task_made_in_time(caller: Caller) -> None:
     caller.emulator.faults.add(Fault.delay(6, after_effect=True), on="create")
     began = now()
 
-    answer = await create(caller)
+    answer = await caller.create()
 
     assert 6 <= now() - began < 7
     assert answer.body["data"]["created_at"] / 1000 - began < 1
@@ -93,7 +87,7 @@ async def test_a_delay_before_the_effect(caller: Caller) -> None:
     caller.emulator.faults.add(Fault.delay(6), on="create")
     began = now()
 
-    answer = await create(caller)
+    answer = await caller.create()
 
     assert 6 <= answer.body["data"]["created_at"] / 1000 - began < 7
 
@@ -103,7 +97,7 @@ async def test_a_delayed_effect_does_not_need_its_client(caller: Caller) -> None
     caller.emulator.faults.add(Fault.delay(6), on="create", at=1)
 
     with pytest.raises(TimeoutError):
-        await create(caller, timeout=3)
+        await asyncio.wait_for(caller.create(), 3)
 
     assert caller.emulator.ledger.created == 0
     await asyncio.sleep(4)
@@ -155,7 +149,7 @@ async def test_half_a_body_and_then_nothing(caller: Caller) -> None:
     length = int(stalled.head.partition("content-length: ")[2].partition("\r")[0])
     assert len(stalled.body) == length // 2
     assert stalled.body.startswith(b'{"code": 0')
-    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(stalled.body)
     assert stalled.end == "reset"
 
@@ -169,7 +163,7 @@ async def test_half_an_answer_with_a_clean_end(caller: Caller) -> None:
 
     assert answer.status == 200
     assert "content-length" not in answer.headers
-    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(answer.content)
 
 

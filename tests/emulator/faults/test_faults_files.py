@@ -221,7 +221,9 @@ async def test_asking_for_headers_only(caller: Caller) -> None:
 
     heads = [await asyncio.wait_for(caller.request("HEAD", url), FAR) for _ in range(3)]
 
-    assert heads[0].headers["content-length"] == heads[1].headers["content-length"] == heads[2].headers["content-length"]
+    assert (
+        heads[0].headers["content-length"] == heads[1].headers["content-length"] == heads[2].headers["content-length"]
+    )
 
 
 async def test_half_a_file_is_an_error_of_a_real_client(caller: Caller) -> None:
