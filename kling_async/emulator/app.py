@@ -1,7 +1,6 @@
 """The aiohttp.web application over the world: routes, envelopes, and nothing that decides."""
 
 import asyncio
-import contextlib
 import random
 import uuid
 from collections.abc import Awaitable, Callable
@@ -17,10 +16,14 @@ from .bodies import created, queried, resource_pack
 from .callbacks import Postman
 from .delivery import FileServer
 from .errors import Refusal, invalid
+from .fault import CallKind
+from .faults import Faults
 from .gallery import Gallery
+from .injection import Injector, take_the_rest
 from .ledger import Ledger
 from .links import Links
 from .page import Page
+from .switches import add_switches
 from .world import World
 
 MAX_BODY_BYTES: Final = 100 * 2**20
@@ -47,6 +50,7 @@ class Api:
         gallery: Where images are kept, None to keep none.
         clock: Seconds since the epoch.
         rng: Where request ids are drawn from; not the world's, so that polling does not change what happens.
+        faults: What goes wrong.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Api:
         gallery: Gallery | None,
         clock: Callable[[], float],
         rng: random.Random,
+        faults: Faults,
     ) -> None:
         self._world = world
         self._ledger = ledger
@@ -71,36 +76,53 @@ class Api:
         self._gallery = gallery
         self._clock = clock
         self._rng = rng
+        self._faults = faults
+        self._injector = Injector(faults)
         self._opened_at = clock()
 
     def application(self, files: FileServer, page: Page) -> web.Application:
         """Make the application, which serves result files and the page for people too."""
         app = web.Application(middlewares=[self._answer_unknown])
         app.on_response_prepare.append(self._date)
+        app.on_shutdown.append(self._injector.close)
         app.router.add_post(_PATH + _SLASH, self._endpoint("create", self._create))
         app.router.add_get(_PATH + _SLASH, self._endpoint("list", self._list))
         app.router.add_get(_PATH + "/{key:[^/]+}" + _SLASH, self._endpoint("query", self._query))
         app.router.add_get("/account/costs" + _SLASH, self._endpoint("account", self._costs))
-        app.router.add_get("/files/{task_id}/{variant:plain|watermark}/{name}.mp4", files.handle)
+        app.router.add_get("/files/{task_id}/{variant:plain|watermark}/{name}.mp4", self._file(files))
         app.router.add_get("/_emulator/ledger", self._show_ledger)
         app.router.add_get("/_emulator/videos/{task_id}/{variant:plain|watermark}.mp4", files.show)
         page.add_to(app.router)
+        add_switches(app.router, self._faults, self._world.account)
         return app
 
-    def _endpoint(self, kind: str, effect: Effect) -> Handler:
-        """Put together what each call goes through: count, authorise, take effect, answer."""
+    def _endpoint(self, kind: CallKind, effect: Effect) -> Handler:
+        """Put together what each call goes through: count, authorise, take effect, answer, unless a fault strikes."""
 
-        async def handle(request: web.Request) -> web.StreamResponse:
-            self._ledger.requests[kind] += 1
+        async def answer(request: web.Request) -> web.Response:
             try:
-                check_authorization(request.headers.get("Authorization"), self._credentials, self._clock())
+                check_authorization(request.headers.get("Authorization"), self._credentials, self._wire_time())
                 data = await effect(request)
             except Refusal as refusal:
-                await _take_the_rest(request)
+                await take_the_rest(request, MAX_BODY_BYTES)
                 return self._refuse(refusal)
             return web.json_response(self._envelope(0, "SUCCEED") | {"data": data})
 
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self._ledger.requests[kind] += 1
+            return await self._injector.api(kind, request, answer, self._refuse)
+
         return handle
+
+    def _file(self, files: FileServer) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self._injector.file(request, files.handle)
+
+        return handle
+
+    def _wire_time(self) -> float:
+        """Give the time that the service believes it is."""
+        return self._clock() + self._world.account.clock_skew
 
     def _envelope(self, code: int, message: str) -> dict[str, Any]:
         request_id = uuid.UUID(int=self._rng.getrandbits(128), version=4)
@@ -127,7 +149,7 @@ class Api:
 
     async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
         # A client whose own clock is wrong can learn the time from here.
-        response.headers["Date"] = formatdate(self._clock(), usegmt=True)
+        response.headers["Date"] = formatdate(self._wire_time(), usegmt=True)
 
     async def _create(self, request: web.Request) -> dict[str, Any]:
         self._world.require_balance(self._clock())
@@ -139,19 +161,22 @@ class Api:
         order = await loop.run_in_executor(self._worker, rules.read_order, body)
         if self._gallery is not None:
             order = await loop.run_in_executor(self._worker, self._gallery.take, body, order)
+        await self._injector.hold()
         task = self._world.create(self._clock(), order)
         self._postman.watch(task)
-        return created(task)
+        return created(task, self._world.account.clock_skew)
 
     async def _query(self, request: web.Request) -> dict[str, Any]:
         now = self._clock()
-        return queried(self._world.find(request.match_info["key"]), now, self._links.maker(now))
+        task = self._world.find(request.match_info["key"], now)
+        return queried(task, now, self._links.maker(now), self._world.account.clock_skew)
 
     async def _list(self, request: web.Request) -> list[dict[str, Any]]:
         number = _whole_number(request, "pageNum", 1, 1000)
         size = _whole_number(request, "pageSize", 30, 500)
         now = self._clock()
-        return [queried(task, now, self._links.maker(now)) for task in self._world.page(number, size)]
+        link, skew = self._links.maker(now), self._world.account.clock_skew
+        return [queried(task, now, link, skew) for task in self._world.page(number, size, now)]
 
     async def _costs(self, request: web.Request) -> dict[str, Any]:
         """Show one resource pack, without the lag of up to 12 hours that the service has."""
@@ -194,11 +219,3 @@ def _whole_number(request: web.Request, name: str, default: int, highest: int) -
     if not (value.isascii() and value.isdecimal() and len(value) <= 9 and 1 <= int(value) <= highest):
         raise invalid(f"{name} must be an integer between 1 and {highest}")
     return int(value)
-
-
-async def _take_the_rest(request: web.Request) -> None:
-    # Closing on a body that is still coming would reset the connection, and lose the answer with it.
-    if (request.content_length or 0) <= MAX_BODY_BYTES:
-        with contextlib.suppress(ConnectionError, web.PayloadAccessError, web.RequestPayloadError):
-            async for _ in request.content.iter_chunked(2**16):
-                pass

@@ -13,20 +13,21 @@ Variant = Literal["plain", "watermark"]
 LinkMaker = Callable[[EmulatedTask, Variant], str]
 
 
-def created(task: EmulatedTask) -> dict[str, Any]:
-    """Give the `data` that answers a create."""
-    moment = _milliseconds(task.created_at)
+def created(task: EmulatedTask, skew: float = 0.0) -> dict[str, Any]:
+    """Give the `data` that answers a create; `skew` as of `queried`."""
+    moment = _milliseconds(task.created_at + skew)
     data: dict[str, Any] = {"task_id": task.task_id, "task_status": "submitted"}
     return data | _task_info(task) | {"created_at": moment, "updated_at": moment}
 
 
-def queried(task: EmulatedTask, now: float, link: LinkMaker) -> dict[str, Any]:
+def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) -> dict[str, Any]:
     """Give the `data` that answers a query, which is also an item of the list.
 
     Args:
         task: The task.
         now: Seconds since the epoch.
         link: Makes the URL of a result file.
+        skew: Seconds by which the service's clock is ahead.
     """
     status = task.status(now)
     data: dict[str, Any] = {
@@ -44,14 +45,14 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker) -> dict[str, Any]:
         data["final_unit_deduction"] = decimal_text(task.units(now))
         data["final_balance_deduction"] = {"quota": "0", "list_price": "0"}
     return data | {
-        "created_at": _milliseconds(task.created_at),
-        "updated_at": _milliseconds(task.updated_at(now)),
+        "created_at": _milliseconds(task.created_at + skew),
+        "updated_at": _milliseconds(task.updated_at(now) + skew),
     }
 
 
-def called_back(task: EmulatedTask, now: float, link: LinkMaker) -> dict[str, Any]:
+def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) -> dict[str, Any]:
     """Give the body that is posted to `callback_url`: a bare object that, as documented, knows no watermark."""
-    body = queried(task, now, link)
+    body = queried(task, now, link, skew)
     body.pop("watermark_info", None)
     for video in body.get("task_result", {}).get("videos", ()):
         video.pop("watermark_url", None)

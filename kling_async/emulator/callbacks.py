@@ -9,9 +9,10 @@ from typing import Final
 import aiohttp
 
 from .bodies import called_back
+from .faults import Call, Faults
 from .ledger import Callback, Ledger
 from .links import Links
-from .world import EmulatedTask
+from .world import EmulatedTask, World
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
 # The clock may be a test's, which jumps; so no wait is longer than this many real seconds.
@@ -25,15 +26,22 @@ class Postman:
     one attempt of at most 5 s, and slow receivers may see two changes out of order.
 
     Args:
+        world: The account.
         ledger: Where attempts are noted.
         links: Makes links to result files.
         clock: Seconds since the epoch.
+        faults: What goes wrong.
     """
 
-    def __init__(self, *, ledger: Ledger, links: Links, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, *, world: World, ledger: Ledger, links: Links, clock: Callable[[], float], faults: Faults
+    ) -> None:
+        self._world = world
         self._ledger = ledger
         self._links = links
         self._clock = clock
+        self._faults = faults
+        self._held: dict[str, float] = {}
         self._numbers = itertools.count()
         self._due: list[tuple[float, int, EmulatedTask]] = []
         self._session: aiohttp.ClientSession | None = None
@@ -71,11 +79,35 @@ class Postman:
             post.add_done_callback(self._posts.discard)
 
     async def _post(self, task: EmulatedTask, moment: float) -> None:
+        """Post a change as often, as late, and after as many others as the faults want."""
+        call = Call(
+            kind="callback",
+            path=task.order.callback_url,
+            key=task.task_id,
+            status=task.status(moment),
+            followed=moment < task.finished_at,
+        )
+        fault = self._faults.strike(call)
+        if fault is not None and fault.wait:
+            await asyncio.sleep(fault.wait)
+        kind = None if fault is None else fault.kind
+        if kind == "reordered":
+            self._held[task.task_id] = moment
+        if kind in {"reordered", "lost"}:
+            return
+        await self._send(task, moment)
+        if kind == "doubled":
+            await self._send(task, moment)
+        if (held := self._held.pop(task.task_id, None)) is not None:
+            await self._send(task, held)
+
+    async def _send(self, task: EmulatedTask, moment: float) -> None:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
         http_status, error = None, ""
         try:
-            body = called_back(task, moment, self._links.maker(self._clock()))
+            skew = self._world.account.clock_skew
+            body = called_back(task, moment, self._links.maker(self._clock()), skew)
             async with self._session.post(task.order.callback_url, json=body, allow_redirects=False) as answer:
                 http_status = answer.status
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:

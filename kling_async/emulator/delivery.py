@@ -9,6 +9,8 @@ from aiohttp import web
 
 from .bodies import Variant
 from .errors import Refusal
+from .fault import Fault
+from .injection import bend, ignores_if_range, revised
 from .ledger import Ledger
 from .links import Links, requested_range
 from .studio import ResultFile, Studio
@@ -40,22 +42,29 @@ class FileServer:
         self._studio = studio
         self._clock = clock
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve a file, whole or in part, or refuse in XML as object stores do."""
+    async def handle(self, request: web.Request, fault: Fault | None, revision: int) -> web.StreamResponse:
+        """Serve a file, whole or in part, or refuse in XML as object stores do.
+
+        Args:
+            request: The call.
+            fault: What goes wrong with it, as far as headers and bytes go.
+            revision: How many times the file has changed.
+        """
         self._ledger.requests["file"] += 1
         if "Authorization" in request.headers:
             self._ledger.credentials_at_files += 1
             return _xml(400, "InvalidArgument", "Only one auth mechanism allowed")
         now = self._clock()
-        if problem := self._links.problem(request.path, request.query, now):
+        expired = "Request has expired" if fault is not None and fault.kind == "expired" else ""
+        if problem := expired or self._links.problem(request.path, request.query, now):
             return _xml(403, "AccessDenied", problem)
         try:
             task = self._world.find(request.match_info["task_id"])
         except Refusal:
             return _xml(404, "NoSuchKey", "The specified key does not exist.")
         variant: Variant = "watermark" if request.match_info["variant"] == "watermark" else "plain"
-        made = await self._studio.file(task, variant)
-        return await self._send(request, made, partial(self._ledger.record_bytes, task.task_id, variant))
+        made = await self._studio.file(revised(task, revision), variant)
+        return await self._send(request, made, partial(self._ledger.record_bytes, task.task_id, variant), fault)
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Serve a file to the emulator's own page: without a link that expires, and without an entry in the books."""
@@ -66,12 +75,14 @@ class FileServer:
         variant: Variant = "watermark" if request.match_info["variant"] == "watermark" else "plain"
         if task.status(self._clock()) != "succeed":
             raise web.HTTPNotFound
-        return await self._send(request, await self._studio.file(task, variant), lambda *_: None)
+        return await self._send(request, await self._studio.file(task, variant), lambda *_: None, None)
 
-    async def _send(self, request: web.Request, made: ResultFile, record: Record) -> web.StreamResponse:
+    async def _send(
+        self, request: web.Request, made: ResultFile, record: Record, fault: Fault | None
+    ) -> web.StreamResponse:
         size = made.size
-        asked = request.headers.get("Range")
-        if request.headers.get("If-Range", made.etag) != made.etag:
+        asked = None if fault is not None and fault.kind == "no_ranges" else request.headers.get("Range")
+        if request.headers.get("If-Range", made.etag) != made.etag and not ignores_if_range(fault):
             asked = None  # the client's part is of another file
         try:
             span = requested_range(asked, size)
@@ -89,6 +100,7 @@ class FileServer:
             response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         if request.method == "HEAD":
             return response
+        end = bend(response, fault, start, end)
         sent = start
         try:
             with made.open() as file:

@@ -59,7 +59,7 @@ class Ledger:
     Attributes:
         requests: Requests by kind: "create", "query", "list", "file", "account", "ledger", "unknown".
             Refused ones count.
-        refused: Refusals by business code.
+        refused: Refusals by business code, injected errors among them.
         callbacks: Attempts to post a status change, oldest first.
         credentials_at_files: Requests for result files that carried an `Authorization` header. The files are
             elsewhere than the API, so credentials have no business there: it should be 0.

@@ -17,10 +17,12 @@ from typing import Final, Self
 import attrs
 from aiohttp import web
 
+from .account import Account
 from .app import Api
 from .auth import Credentials
 from .callbacks import Postman
 from .delivery import FileServer
+from .faults import Faults
 from .gallery import Gallery
 from .ledger import Ledger
 from .links import RETENTION, Links
@@ -83,6 +85,7 @@ class Emulator:
         secret_key: As given.
         api_key: As given.
         ledger: The account's books, live.
+        faults: What goes wrong with which calls: `emulator.faults.add(Fault.reset(), on="create", at=1)`.
     """
 
     def __init__(
@@ -117,12 +120,18 @@ class Emulator:
         rng = random.Random(seed)  # noqa: S311 - the same
         self._world = World(rng=rng, speed=speed, concurrency=concurrency, balance=balance)
         self.ledger = Ledger(self._world, clock)
+        self.faults = Faults()
         self._running: _Running | None = None
 
     @property
     def renders(self) -> bool:
         """Whether results show the submitted images."""
         return self._render is not False and _can_render()
+
+    @property
+    def account(self) -> Account:
+        """How the account differs from what it was told: `emulator.account.limit = 5`."""
+        return self._world.account
 
     @property
     def base_url(self) -> str:
@@ -151,7 +160,7 @@ class Emulator:
         # One worker: Python code in several threads at once would make the event loop wait longer for its turn.
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator")
         links = Links(base_url, hashlib.sha256(b"links " + self.secret_key.encode()).digest(), self._link_lifetime)
-        postman = Postman(ledger=self.ledger, links=links, clock=self._clock)
+        postman = Postman(world=self._world, ledger=self.ledger, links=links, clock=self._clock, faults=self.faults)
         directory, gallery, studio = self._studio(worker)
         app = self._application(links, postman, worker, gallery, studio)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
@@ -222,6 +231,7 @@ class Emulator:
             gallery=gallery,
             clock=self._clock,
             rng=self._request_ids,
+            faults=self.faults,
         )
         return api.application(files, page)
 

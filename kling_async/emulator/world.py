@@ -16,6 +16,7 @@ from typing import Final, Literal
 import attrs
 
 from . import catalog
+from .account import Account
 from .errors import Refusal, invalid
 from .rules import Order
 
@@ -84,6 +85,9 @@ class World:
         speed: How many times faster than the service tasks advance. More than 0.
         concurrency: Tasks that one model may have between `submitted` and their end.
         balance: Units to spend.
+
+    Attributes:
+        account: How the account differs from what it was told, if it does.
     """
 
     def __init__(self, *, rng: random.Random, speed: float, concurrency: int, balance: float) -> None:
@@ -94,6 +98,7 @@ class World:
         self._rng = rng
         self._speed = speed
         self.concurrency = concurrency
+        self.account = Account()
         self.initial_balance = Decimal(str(balance))
         self.charged = Decimal(0)
         self.tasks: list[EmulatedTask] = []
@@ -138,7 +143,7 @@ class World:
         if order.external_task_id and order.external_task_id in self._by_external_id:
             raise invalid(f"External_task_id {order.external_task_id} already exists")
         model = order.model_name
-        if self._in_flight[model] >= self.concurrency:
+        if self.account.is_full(model, self._in_flight[model], self.concurrency, now):
             raise Refusal(1303, "parallel task over resource pack limit")
         task = self._live(now, order)
         self.tasks.append(task)
@@ -152,26 +157,36 @@ class World:
         self.peak = max(self.peak, self._in_flight.total())
         return task
 
-    def find(self, key: str) -> EmulatedTask:
+    def find(self, key: str, now: float = math.inf) -> EmulatedTask:
         """Give the task with a task id or, failing that, an external id.
+
+        Args:
+            key: The id.
+            now: Seconds since the epoch, for those who may not know a new task yet.
 
         Raises:
             Refusal: 1201, not the 404 that one would expect.
         """
         task = self._by_id.get(key) or self._by_external_id.get(key)
-        if task is None:
+        if task is None or not self.account.shows(task.created_at, now):
             raise invalid(f"Task not found by id/external id: {key}")
         return task
 
-    def page(self, number: int, size: int) -> list[EmulatedTask]:
-        """Give a page of the list, newest first; the service does not document its order.
+    def page(self, number: int, size: int, now: float = math.inf) -> list[EmulatedTask]:
+        """Give a page of the list, newest first or shuffled; the service does not document its order.
 
         Args:
             number: From 1 on.
             size: Tasks on a page.
+            now: Seconds since the epoch, for those who may not know a new task yet.
         """
-        end = max(len(self.tasks) - (number - 1) * size, 0)
-        return self.tasks[max(end - size, 0) : end][::-1]
+        tasks = self.tasks
+        if self.account.visible_after > 0:
+            tasks = [task for task in tasks if self.account.shows(task.created_at, now)]
+        if self.account.list_seed is not None:
+            tasks = sorted(tasks, key=lambda task: self.account.rank(task.task_id))
+        end = max(len(tasks) - (number - 1) * size, 0)
+        return tasks[max(end - size, 0) : end][::-1]
 
     def _live(self, now: float, order: Order) -> EmulatedTask:
         """Settle the life of a new task."""

@@ -1,0 +1,113 @@
+"""What the tests of faults share: virtual time, an emulator that leaves nothing, and a client of bare sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import aiohttp
+import attrs
+import pytest
+
+from kling_async.emulator import Emulator
+from tests.emulator.conftest import FAR, PATH, Caller, base64_png
+from tests.virtual_time import VirtualTimeLoop
+
+
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:  # noqa: ARG001
+    """Time is virtual in this folder."""
+    return {"virtual": VirtualTimeLoop}
+
+
+def now() -> float:
+    """Give the virtual time of day, which the emulator goes by."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    return loop.wall()
+
+
+@pytest.fixture
+def speed() -> float:
+    """How many times faster than the service the emulator is."""
+    return 1.0
+
+
+@pytest.fixture
+async def emulator(speed: float) -> AsyncIterator[Emulator]:
+    """Give a running emulator, of which nothing may be left."""
+    loop = asyncio.get_running_loop()
+    errors: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: errors.append(context))
+    async with Emulator(render=False, clock=now, speed=speed, concurrency=100) as running:
+        yield running
+    await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert not errors
+
+
+@pytest.fixture
+async def caller(emulator: Emulator) -> AsyncIterator[Caller]:
+    """Give somebody who calls it, on a connection for each call: on an old one aiohttp tries again by itself."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+        yield Caller(emulator, session)
+
+
+async def result_url(caller: Caller, **parameters: Any) -> str:
+    """Create a task, let it end, and give the link to its result."""
+    task_id = (await caller.create(**parameters)).body["data"]["task_id"]
+    await asyncio.sleep(FAR)
+    return str((await caller.task(task_id))["task_result"]["videos"][0]["url"])
+
+
+@attrs.frozen
+class Exchange:
+    """What a bare socket received, and how it ended.
+
+    Attributes:
+        head: Status line and headers, in small letters; "" when not all of them came.
+        body: What came after them.
+        end: "closed", "reset", or "silent" when nothing more came for a minute.
+    """
+
+    head: str
+    body: bytes
+    end: str
+
+
+async def exchange(caller: Caller, request: str, body: bytes = b"") -> Exchange:
+    """Send one request and receive until the end.
+
+    Args:
+        caller: Whose emulator.
+        request: Method and target.
+        body: JSON.
+    """
+    host, _, port = caller.emulator.base_url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    if "/files/" not in request:
+        headers += f"Authorization: {caller.headers['Authorization']}\r\n"
+    head = f"{request} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n{headers}\r\n"
+    writer.write(head.encode() + body)
+    received, end = b"", "closed"
+    try:
+        while piece := await asyncio.wait_for(reader.read(2**20), 60):
+            received += piece
+    except TimeoutError:
+        end = "silent"
+    except ConnectionResetError:
+        end = "reset"
+    writer.transport.abort()
+    top, blank, rest = received.partition(b"\r\n\r\n")
+    return Exchange(top.decode().lower() if blank else "", rest, end)
+
+
+async def raw_create(caller: Caller, **parameters: Any) -> Exchange:
+    """Create a task through a bare socket."""
+    body = {"model_name": "kling-v2-6", "mode": "std", "image": base64_png()} | parameters
+    return await exchange(caller, f"POST {PATH}", json.dumps(body).encode())
+
+
+async def raw_file(caller: Caller, url: str) -> Exchange:
+    """Ask for a file through a bare socket."""
+    return await exchange(caller, f"GET {url.removeprefix(caller.emulator.base_url)}")

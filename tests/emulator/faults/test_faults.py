@@ -1,0 +1,213 @@
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kling_async.emulator import Call, Fault, Faults
+from kling_async.emulator.fault import CALL_KINDS, SUITS
+from tests.emulator.conftest import PATH, Caller
+
+RESET = Fault.reset()
+
+ONE_OF_EACH = [
+    Fault.reset(after_effect=True),
+    Fault.reset(share=0.5),
+    Fault.error(1302, message="slower", after_effect=True),
+    Fault.gateway(504).delayed(60),
+    Fault.delay(6, after_effect=True),
+    Fault.stall(share=0.25, seconds=30).delayed(1),
+    Fault.truncated(0),
+    Fault.wrong_length(-5),
+    Fault.changed(if_range=False),
+    Fault.no_ranges(),
+    Fault.expired(),
+    Fault.lost(),
+    Fault.doubled(),
+    Fault.reordered(),
+]
+
+
+def struck(faults: Faults, kinds: list[Any]) -> list[int]:
+    """Give the numbers of the calls, from 1 on, to which a fault happens."""
+    return [number for number, kind in enumerate(kinds, 1) if faults.strike(Call(kind=kind)) is not None]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "numbers"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6, 7, 8]),
+        ({"at": 3}, [3]),
+        ({"at": (1, 4)}, [1, 4]),
+        ({"at": range(2, 6)}, [2, 3, 4, 5]),
+        ({"every": 3}, [3, 6]),
+        ({"times": 2}, [1, 2]),
+        ({"every": 2, "times": 2}, [2, 4]),
+        ({"probability": 0}, []),
+        ({"probability": 1}, [1, 2, 3, 4, 5, 6, 7, 8]),
+        ({"when": lambda call: call.number > 5}, [6, 7, 8]),
+        ({"when": lambda call: call.number > 5, "at": 2}, [7]),
+    ],
+)
+def test_when_a_fault_happens(conditions: dict[str, Any], numbers: list[int]) -> None:
+    """A fault happens to the calls that meet all conditions, numbered from 1."""
+    faults = Faults()
+    faults.add(RESET, on="query", **conditions)
+
+    assert struck(faults, ["query"] * 8) == numbers
+    assert faults.injected == Counter({("query", "reset"): len(numbers)})
+
+
+def test_kinds_are_counted_apart() -> None:
+    """A call of another kind neither has the fault nor counts."""
+    faults = Faults()
+    faults.add(RESET, on="create", at=2)
+    faults.add(RESET, on=("query", "list"), at=3)
+
+    assert struck(faults, ["create", "query", "list", "query", "create", "create"]) == [4, 5]
+    assert faults.calls == {"create": 3, "query": 2, "list": 1}
+
+
+def test_calls_count_from_when_a_rule_is_added() -> None:
+    """`at=1` is the next call, however many there were before."""
+    faults = Faults()
+    struck(faults, ["query"] * 5)
+    faults.add(RESET, on="query", at=1)
+
+    assert struck(faults, ["query"] * 3) == [1]
+
+
+def test_a_probability_is_seeded() -> None:
+    """A probability hits its share of calls, the same ones with the same seed, and others with another one."""
+    hits = []
+    for seed in (1, 1, 2):
+        faults = Faults()
+        faults.add(RESET, on="query", probability=0.2, seed=seed)
+        hits.append(struck(faults, ["query"] * 1000))
+
+    assert 150 < len(hits[0]) < 250
+    assert hits[0] == hits[1] != hits[2]
+
+
+def test_draws_do_not_depend_on_other_rules() -> None:
+    """A rule hits the same calls whether or not an earlier one takes some of them."""
+    alone, both = Faults(), Faults()
+    both.add(RESET, on="query", every=2)
+    for faults in (alone, both):
+        faults.add(RESET, on="query", probability=0.2)
+
+    assert set(struck(both, ["query"] * 100)) == set(struck(alone, ["query"] * 100)) | set(range(2, 101, 2))
+
+
+def test_a_call_has_one_fault() -> None:
+    """Where two rules want the same call, the first has it, and the second is not spent."""
+    faults = Faults()
+    faults.add(Fault.error(1302), on="query", at=1)
+    faults.add(RESET, on="query", times=1)
+
+    kinds = [fault.kind for _ in range(3) if (fault := faults.strike(Call(kind="query")))]
+
+    assert kinds == ["error", "reset"]
+
+
+def test_a_function_may_decide() -> None:
+    """A function is asked at each call, and names the fault or none."""
+    faults = Faults()
+    faults.add(lambda call: Fault.error(5000) if call.kind == "list" and call.number == 2 else None)
+
+    assert struck(faults, ["query", "list", "query", "list", "list"]) == [4]
+
+
+async def test_what_a_function_is_told(caller: Caller) -> None:
+    """A call tells its kind, number, method, path, headers in small letters, and the id that it asks for."""
+    calls: list[Call] = []
+    caller.emulator.faults.add(calls.append)
+
+    await caller.create()
+    await caller.get(f"{PATH}/mine")
+    await caller.get(f"{PATH}?pageNum=1")
+
+    assert [(call.kind, call.number, call.method, call.path, call.key) for call in calls] == [
+        ("create", 1, "POST", PATH, ""),
+        ("query", 1, "GET", f"{PATH}/mine", "mine"),
+        ("list", 1, "GET", PATH, ""),
+    ]
+    assert calls[0].headers["authorization"] == caller.headers["Authorization"]
+
+
+def test_a_function_cannot_do_what_cannot_be() -> None:
+    """A fault that a function gives must be one that can happen to such a call."""
+    faults = Faults()
+    faults.add(lambda _: Fault.lost(), on="create")
+
+    with pytest.raises(ValueError, match="lost cannot happen to a call of kind create"):
+        faults.strike(Call(kind="create"))
+
+
+def test_clear_ends_everything() -> None:
+    """After `clear` nothing goes wrong any more, and what did is still counted."""
+    faults = Faults()
+    faults.add(RESET)
+    struck(faults, ["query"])
+    faults.clear()
+
+    assert struck(faults, ["query"] * 5) == []
+    assert faults.injected.total() == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"on": "file", "fault": Fault.error(1302)},
+        {"on": "create", "fault": Fault.expired()},
+        {"on": ("create", "callback"), "fault": RESET},
+        {"on": "unknown", "fault": RESET},
+        {"on": (), "fault": RESET},
+        {"at": 0},
+        {"at": (1, -1)},
+        {"at": True},
+        {"every": 0},
+        {"times": 0},
+        {"probability": 1.5},
+        {"probability": float("nan")},
+        {"probability": "often"},
+    ],
+)
+def test_impossible_rules_are_said_at_once(arguments: dict[str, Any]) -> None:
+    """A rule that could never do anything is a ValueError."""
+    faults = Faults()
+    conditions = {name: value for name, value in arguments.items() if name != "fault"}
+    with pytest.raises(ValueError, match=r"."):
+        faults.add(arguments.get("fault", RESET), **conditions)
+
+    assert faults.rules == []
+
+
+@pytest.mark.parametrize("make", [lambda: Fault.error(1104), lambda: Fault.gateway(302), lambda: Fault.truncated(1.5)])
+def test_impossible_faults_are_said_at_once(make: Any) -> None:
+    """There is no fault with a code or a share that does not exist."""
+    with pytest.raises(ValueError, match=r"."):
+        make()
+
+
+@pytest.mark.parametrize("fault", ONE_OF_EACH, ids=lambda fault: fault.kind)
+def test_a_fault_is_the_same_in_json(fault: Fault) -> None:
+    """What a fault says of itself in JSON makes the same fault again."""
+    assert Fault.from_json(fault.as_json()) == fault
+
+
+def test_each_kind_is_here() -> None:
+    """The list above has one of each kind, and each call can go wrong."""
+    assert {fault.kind for fault in ONE_OF_EACH} == SUITS.keys()
+    assert set().union(*SUITS.values()) == set(CALL_KINDS)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda each: st.dictionaries(st.text(), each)))
+def test_no_nonsense_in_json_is_taken(value: object) -> None:
+    """Anything else in JSON is a ValueError, and nothing is added."""
+    faults = Faults()
+    with pytest.raises(ValueError, match=r"."):
+        faults.add_json({"fault": value})
+
+    assert faults.rules == []
