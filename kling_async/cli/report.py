@@ -262,6 +262,7 @@ class Saved:
         rows = [
             ("saved", f"{self.path} ({', '.join(about)})"),
             *([("watermark", str(self.watermark_path))] if self.watermark_path else []),
+            ("open", f"{self.path.resolve().as_uri()} in a browser, or the file in any player"),
             ("took", f"{self.seconds:.1f} s"),
             ("cost", self.cost.text(emulated=self.emulated)),
             ("reference", self.task.reference),

@@ -55,6 +55,7 @@ def text(base_url: str, speed: float, variables: dict[str, str]) -> str:
     exports = "\n".join(f"  export {name}={shlex.quote(value)}" for name, value in variables.items())
     return (
         f"emulator of the Kling API: {base_url}\n"
+        f"Open it in a browser to watch tasks, videos and the account.\n"
         f"{speed:g} times as fast as the service; Ctrl-C ends it. For another shell (an API key, or a key pair):\n\n"
         f"{exports}\n"
     )

@@ -199,6 +199,7 @@ def test_saved_video() -> None:
     assert done.text().splitlines() == [
         "saved      cat.mp4 (1.2 MB, 5.041 s of video)",
         "watermark  cat-watermark.mp4",
+        f"open       {Path('cat.mp4').resolve().as_uri()} in a browser, or the file in any player",
         "took       61.2 s",
         "cost       1.5 units, $0.21 at list price",
         "reference  image2video:1",

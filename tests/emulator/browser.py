@@ -119,7 +119,7 @@ class Browser:
     async def screenshot(self, target: Path) -> None:
         """Save what is seen as a PNG."""
         data = base64.b64decode(await self._call("GET", "screenshot"))
-        target.write_bytes(data)  # noqa: ASYNC240 - a test has time
+        target.write_bytes(data)
 
     async def complaints(self) -> list[str]:
         """Give what the console says since the last time, warnings and worse."""

@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC240 - the tests look at a few files of their own
 import asyncio
 import base64
 import io
@@ -359,7 +358,7 @@ def test_pyav_is_imported_only_to_render() -> None:
     """To import the emulator, and to make one, leaves PyAV alone."""
     code = "import sys; from kling_async.emulator import Emulator; Emulator(); sys.exit('av' in sys.modules)"
 
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 async def test_many_large_images_leave_the_loop_alone(caller: Caller, clock: Clock) -> None:
