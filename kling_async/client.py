@@ -28,6 +28,7 @@ from kling_async.protocol.checks import check, images_of
 from kling_async.protocol.creation import Creation
 from kling_async.protocol.endpoints import ENDPOINTS, Endpoint, endpoint_for
 from kling_async.protocol.errors import (
+    AccountError,
     CapabilityWarning,
     ClientClosed,
     ConfigurationError,
@@ -403,6 +404,8 @@ class KlingClient:
             task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
         except BaseException as error:
             slot.release()
+            if isinstance(error, AccountError):
+                self._slots.fail(error)
             if self._closed and isinstance(error, asyncio.CancelledError):
                 raise _interrupted(creation) from None
             raise

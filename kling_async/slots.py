@@ -2,9 +2,10 @@
 
 import asyncio
 import collections
+import copy
 from collections.abc import Callable
 
-from kling_async.protocol.errors import ClientClosed, QueueTimeout
+from kling_async.protocol.errors import ClientClosed, KlingError, QueueTimeout
 from kling_async.protocol.limits import Limit
 
 
@@ -90,6 +91,11 @@ class Slots:
         for line in self._lines.values():
             line.grant()
 
+    def fail(self, error: KlingError) -> None:
+        """The account cannot take anything now: all who wait get the error; who comes later tries afresh."""
+        for line in self._lines.values():
+            line.fail(error)
+
     def close(self) -> None:
         """Sends all who wait away."""
         self._closed = True
@@ -152,9 +158,13 @@ class _Line:
     def close(self) -> None:
         """Sends all who wait away."""
         self._closed = True
+        self.fail(ClientClosed("the client was closed; nothing was sent"))
+
+    def fail(self, error: KlingError) -> None:
+        """Gives the error to all who wait, to each one of his own."""
         for turn in self._waiting:
             if not turn.done():
-                turn.set_exception(ClientClosed("the client was closed; nothing was sent"))
+                turn.set_exception(copy.copy(error))
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()

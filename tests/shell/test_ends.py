@@ -208,6 +208,20 @@ def test_numbers_that_cannot_work(options: dict[str, Any], message: str) -> None
         KlingClient(api_key="k" * 40, **options)
 
 
+async def test_1102_fails_all_who_wait_now(make_client: ClientMaker, image: Path) -> None:
+    """When the account runs empty, those in line fail at once, without requests of their own."""
+    async with Emulator(render=False, speed=1.0, balance=3.0, concurrency=2, clock=wall()) as poor:
+        client = make_client(base_url=poor.base_url, concurrency=2)
+        creating = [asyncio.ensure_future(client.image_to_video(image)) for _ in range(8)]
+        done = await asyncio.gather(*creating, return_exceptions=True)
+        handles = [one for one in done if not isinstance(one, BaseException)]
+        errors = [one for one in done if isinstance(one, InsufficientBalance)]
+        assert (len(handles), len(errors)) == (2, 6)
+        assert len({id(error) for error in errors}) == 6
+        assert poor.ledger.requests["create"] == 3
+        await asyncio.gather(*handles)
+
+
 async def test_1102_fails_now_and_never_latches(make_client: ClientMaker, image: Path) -> None:
     """An empty account fails the create at once, without a retry; the next submit tries afresh."""
     async with Emulator(render=False, speed=1.0, balance=0.0, clock=wall()) as poor:
