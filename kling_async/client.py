@@ -28,7 +28,8 @@ from kling_async.protocol.checks import check, images_of
 from kling_async.protocol.creation import Creation
 from kling_async.protocol.endpoints import ENDPOINTS, Endpoint, endpoint_for
 from kling_async.protocol.errors import (
-    AccountError,
+    ACCOUNT_CODES,
+    ApiError,
     CapabilityWarning,
     ClientClosed,
     ConfigurationError,
@@ -403,9 +404,9 @@ class KlingClient:
                 await self._on_intent(intent)
             task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
         except BaseException as error:
+            if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
+                self._slots.fail(error)  # before the slot lets the next one run into the same refusal
             slot.release()
-            if isinstance(error, AccountError):
-                self._slots.fail(error)
             if self._closed and isinstance(error, asyncio.CancelledError):
                 raise _interrupted(creation) from None
             raise

@@ -355,6 +355,9 @@ CODES: dict[int, CodeRow] = {
 """The error table of the documentation; HTTP 429 alone stands for six of its rows, so the code decides."""
 
 
+ACCOUNT_CODES: frozenset[int] = frozenset({1100, 1101, 1102, 1304})
+"""Refusals of the account, not of the request: whoever sends next gets the same."""
+
 _UNKNOWN = CodeRow(ApiError, in_doubt=True)
 _BY_STATUS: dict[int, CodeRow] = {
     401: CODES[1002],
