@@ -6,38 +6,32 @@ import functools
 import logging
 import random
 import time
-import uuid
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 import aiohttp
-import attrs
 
 from kling_async import pictures
 from kling_async.api import Api
 from kling_async.clock import ServiceClock
 from kling_async.config import base_url_from, credentials_from
+from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
 from kling_async.download import Downloads
 from kling_async.handle import TaskHandle
 from kling_async.protocol import requests
 from kling_async.protocol.checks import check, images_of
-from kling_async.protocol.creation import Creation
-from kling_async.protocol.endpoints import ENDPOINTS, Endpoint, endpoint_for
+from kling_async.protocol.endpoints import ENDPOINTS, endpoint_for
 from kling_async.protocol.errors import (
-    ACCOUNT_CODES,
-    ApiError,
     CapabilityWarning,
     ClientClosed,
     ConfigurationError,
-    CreateInDoubt,
     DownloadError,
     InvalidReference,
     InvalidRequest,
-    KlingError,
     Problem,
     WrongEventLoop,
 )
@@ -48,7 +42,6 @@ from kling_async.protocol.models import (
     DynamicMask,
     Element,
     ImageToVideo,
-    Intent,
     Reference,
     ShotPrompt,
     Task,
@@ -56,19 +49,13 @@ from kling_async.protocol.models import (
     WatermarkInfo,
 )
 from kling_async.protocol.schedule import Polling, Retry
-from kling_async.slots import Slot, Slots
+from kling_async.slots import Slots
 from kling_async.transport import Transport
 from kling_async.watcher import Following, Watcher
 
 logger = logging.getLogger("kling_async")
 
-CLOSE_SECONDS: Final = 10.0
-"""Seconds that `close()` gives to creates whose outcome is not known yet."""
-
 ImageGiven = str | bytes | PathLike[str] | Image
-IfExists = Literal["raise", "adopt"]
-OnDoubt = Literal["settle", "raise"]
-OnIntent = Callable[[Intent], Awaitable[None]]
 
 
 class KlingClient:
@@ -123,13 +110,13 @@ class KlingClient:
         self._uniform = random.random
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._on_intent = on_intent
-        self._creating: dict[asyncio.Task[Any], Creation] = {}
-        self._orphans: dict[str, str] = {}
         self._transport = Transport(base_url_from(base_url), session)
         self._api = Api(self._transport, self._credentials, ServiceClock(clock), self._retry, self._uniform)
         self._slots = Slots(lambda: Limit(concurrency, self._retry.first, self._uniform), queue_deadline)
         self._watcher = Watcher(self._api, polling or Polling(), self._retry, self._uniform)
+        self._creates = Creates(
+            self._api, self._slots, self._watcher, retry=self._retry, uniform=self._uniform, on_intent=on_intent
+        )
         self._downloads = Downloads(self._transport, downloads, self._retry, self._uniform)
 
     # ------------------------------------------------------------------------------------- making videos
@@ -246,8 +233,7 @@ class KlingClient:
         background, and `attach(reference)` gets the task. An entry of a cancelled caller stays until the client is
         closed, unless the service refused it.
         """
-        in_doubt = [creation.reference for creation in self._creating.values() if creation.undecided]
-        return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
+        return self._creates.unsettled
 
     # ------------------------------------------------------------------------------------ finding videos
 
@@ -314,7 +300,7 @@ class KlingClient:
             return
         self._closed = True
         self._slots.close()
-        await self._end_creates()
+        await self._creates.close()
         unfinished = [str(following.reference) for following in self._watcher.unfinished()]
         if unfinished:
             logger.warning("closed with %d unfinished: %s", len(unfinished), ", ".join(unfinished))
@@ -379,87 +365,8 @@ class KlingClient:
             kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
             raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
         _refuse(check(request, await pictures.look_at(images_of(request))), strict=strict)
-        own_id = request.external_task_id is None
-        if own_id:
-            request = attrs.evolve(request, external_task_id=f"kling-async-{uuid.uuid4().hex}")
-        slot = await self._slots.take(request.model_name)
-        creation = Creation(
-            external_task_id=request.external_task_id or "",
-            reference=str(Reference(endpoint.name, request.external_task_id or "")),
-            retry=self._retry,
-            uniform=self._uniform,
-            own_id=own_id,
-            adopt=if_exists == "adopt",
-            resend=on_doubt == "settle",
-        )
-        return await self._to_the_end(self._create(endpoint, request, creation, slot), creation)
-
-    async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Creation, slot: Slot) -> TaskHandle:
-        """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
-        try:
-            if self._on_intent is not None:
-                intent = Intent(
-                    reference=creation.reference, external_task_id=creation.external_task_id, request=request
-                )
-                await self._on_intent(intent)
-            task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
-        except BaseException as error:
-            if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
-                self._slots.fail(error)  # before the slot lets the next one run into the same refusal
-            slot.release()
-            if self._closed and isinstance(error, asyncio.CancelledError):
-                raise _interrupted(creation) from None
-            raise
-        reference = Reference(endpoint.name, task.task_id)
-        if task.external_task_id is None:
-            task = attrs.evolve(task, external_task_id=request.external_task_id)
-        following = self._watcher.find(reference)
-        if following is None:
-            slot.accepted()
-            following = self._watcher.follow(reference, created=task, on_end=slot.release)
-        else:  # an adopted task that is followed already has its slot
-            slot.release()
-        return TaskHandle(self, reference, following)
-
-    async def _to_the_end(self, work: Coroutine[Any, Any, TaskHandle], creation: Creation) -> TaskHandle:
-        """Runs a create that outlives its caller: what may be paid for is not dropped half way."""
-        creating = asyncio.get_running_loop().create_task(work)
-        self._creating[creating] = creation
-        creating.add_done_callback(self._creating.pop)
-        try:
-            return await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            if not creation.undecided:
-                creating.cancel()
-            elif not creating.done():
-                logger.warning("cancelled while creating %s; it is brought to its end", creation.reference)
-                self._orphans[creation.reference] = creation.reference
-                creating.add_done_callback(functools.partial(self._orphan_ended, creation.reference))
-            raise
-
-    def _orphan_ended(self, reference: str, creating: "asyncio.Task[TaskHandle]") -> None:
-        """A create whose caller was cancelled is at its end: only the log and `unsettled` can tell."""
-        error = None if creating.cancelled() else creating.exception()
-        if error is None and not creating.cancelled():
-            self._orphans[reference] = creating.result().reference
-        elif error is not None:
-            logger.warning("a create whose caller was cancelled ended with: %s", error)
-            if not isinstance(error, CreateInDoubt):
-                del self._orphans[reference]
-
-    async def _end_creates(self) -> None:
-        """What is in doubt gets a while; what was not sent is not sent any more."""
-        creating = dict(self._creating)
-        for one, creation in creating.items():
-            if not creation.undecided:
-                one.cancel()
-        try:
-            if creating:
-                await asyncio.wait(creating, timeout=CLOSE_SECONDS)
-        finally:
-            for one in creating:
-                one.cancel()
-            await asyncio.gather(*creating, return_exceptions=True)
+        following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
+        return TaskHandle(self, following.reference, following)
 
     def _enter(self) -> None:
         """One client, one loop, and open."""
@@ -495,13 +402,3 @@ def _refuse(problems: list[Problem], *, strict: bool) -> None:
     for problem in problems:
         # The caller's line: above this function, _submit and image_to_video or submit.
         warnings.warn(str(problem), CapabilityWarning, stacklevel=4)
-
-
-def _interrupted(creation: Creation) -> KlingError:
-    if not creation.undecided:
-        return ClientClosed("the client was closed; nothing was created")
-    return CreateInDoubt(
-        "the client was closed before an answer told whether the task was created; it may be billed. "
-        "attach(reference) finds it if it exists",
-        reference=creation.reference,
-    )

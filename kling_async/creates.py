@@ -1,0 +1,163 @@
+"""Creates under way: each with a slot, brought to its end whatever becomes of its caller."""
+
+import asyncio
+import functools
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+
+import attrs
+
+from kling_async.api import Api
+from kling_async.protocol import requests
+from kling_async.protocol.creation import Creation
+from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.errors import ACCOUNT_CODES, ApiError, ClientClosed, CreateInDoubt, KlingError
+from kling_async.protocol.models import ImageToVideo, Intent, Reference
+from kling_async.protocol.schedule import Retry, Uniform
+from kling_async.slots import Slot, Slots
+from kling_async.watcher import Following, Watcher
+
+logger = logging.getLogger("kling_async")
+
+CLOSE_SECONDS: Final = 10.0
+"""Seconds that `close()` gives to creates whose outcome is not known yet."""
+
+IfExists = Literal["raise", "adopt"]
+OnDoubt = Literal["settle", "raise"]
+OnIntent = Callable[[Intent], Awaitable[None]]
+
+
+class Creates:
+    """The creates of one client.
+
+    Args:
+        api: sends and looks up.
+        slots: who may send.
+        watcher: follows what was accepted.
+        retry: how a create is repeated.
+        uniform: random numbers for the delays.
+        on_intent: sees each create before its first byte.
+    """
+
+    def __init__(
+        self, api: Api, slots: Slots, watcher: Watcher, *, retry: Retry, uniform: Uniform, on_intent: OnIntent | None
+    ) -> None:
+        self._api = api
+        self._slots = slots
+        self._watcher = watcher
+        self._retry = retry
+        self._uniform = uniform
+        self._on_intent = on_intent
+        self._under_way: dict[asyncio.Task[Following], Creation] = {}
+        self._orphans: dict[str, str] = {}
+        self._closed = False
+
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """References of creates that nobody has a handle of, and that may be paid for."""
+        in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
+        return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
+
+    async def submit(
+        self, endpoint: Endpoint, request: ImageToVideo, *, if_exists: IfExists, on_doubt: OnDoubt
+    ) -> Following:
+        """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
+
+        Raises:
+            KlingError: as `KlingClient.image_to_video`.
+        """
+        own_id = request.external_task_id is None
+        external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
+        request = attrs.evolve(request, external_task_id=external_task_id)
+        slot = await self._slots.take(request.model_name)
+        creation = Creation(
+            external_task_id=external_task_id,
+            reference=str(Reference(endpoint.name, external_task_id)),
+            retry=self._retry,
+            uniform=self._uniform,
+            own_id=own_id,
+            adopt=if_exists == "adopt",
+            resend=on_doubt == "settle",
+        )
+        creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, creation, slot))
+        self._under_way[creating] = creation
+        creating.add_done_callback(functools.partial(self._ended, slot))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            if creating.done() or creation.undecided:
+                logger.warning("cancelled while creating %s; it is brought to its end", creation.reference)
+                self._orphans[creation.reference] = creation.reference
+                creating.add_done_callback(functools.partial(self._orphan_ended, creation.reference))
+            else:
+                creating.cancel()
+            raise
+
+    async def close(self) -> None:
+        """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
+        self._closed = True
+        under_way = dict(self._under_way)
+        for creating, creation in under_way.items():
+            if not creation.undecided:
+                creating.cancel()
+        try:
+            if under_way:
+                await asyncio.wait(under_way, timeout=CLOSE_SECONDS)
+        finally:
+            for creating in under_way:
+                creating.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Creation, slot: Slot) -> Following:
+        """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
+        try:
+            if self._on_intent is not None:
+                await self._on_intent(
+                    Intent(reference=creation.reference, external_task_id=creation.external_task_id, request=request)
+                )
+            task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
+        except BaseException as error:
+            if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
+                self._slots.fail(error)  # before the slot lets the next one run into the same refusal
+            slot.release()
+            if self._closed and isinstance(error, asyncio.CancelledError):
+                raise _interrupted(creation) from None
+            raise
+        if task.external_task_id is None:
+            task = attrs.evolve(task, external_task_id=creation.external_task_id)
+        reference = Reference(endpoint.name, task.task_id)
+        following = self._watcher.find(reference)
+        if following is not None:  # an adopted task that is followed already has its slot
+            slot.release()
+            return following
+        slot.accepted()
+        return self._watcher.follow(reference, created=task, on_end=slot.release)
+
+    def _ended(self, slot: Slot, creating: "asyncio.Task[Following]") -> None:
+        del self._under_way[creating]
+        if creating.cancelled():  # perhaps before its first step, which would have given the slot back
+            slot.release()
+
+    def _orphan_ended(self, reference: str, creating: "asyncio.Task[Following]") -> None:
+        """A create whose caller was cancelled is at its end: only the log and `unsettled` can tell."""
+        if creating.cancelled():
+            return
+        error = creating.exception()
+        if error is None:
+            self._orphans[reference] = str(creating.result().reference)
+            return
+        logger.warning("a create whose caller was cancelled ended with: %s", error)
+        if not isinstance(error, CreateInDoubt):
+            del self._orphans[reference]
+
+
+def _interrupted(creation: Creation) -> KlingError:
+    if not creation.undecided:
+        return ClientClosed("the client was closed; nothing was created")
+    return CreateInDoubt(
+        "the client was closed before an answer told whether the task was created; it may be billed. "
+        "attach(reference) finds it if it exists",
+        reference=creation.reference,
+    )
