@@ -138,8 +138,7 @@ class Api:
                     await slot.wait_again()
                     creation.slot_taken()
                 case Ask.SEND:
-                    creation.sending(self._clock.wall())
-                    outcome = await self._outcome(self._send_create(endpoint, request))
+                    outcome = await self._outcome(self._send_create(endpoint, request, creation))
                     creation.answered(loop.time(), outcome)
                     if creation.undecided:
                         slot.in_doubt()
@@ -149,8 +148,12 @@ class Api:
                     outcome = await self._outcome(self.query(endpoint, creation.external_task_id))
                     creation.looked_up(loop.time(), outcome, self._clock.seen_offset)
 
-    async def _send_create(self, endpoint: Endpoint, request: HttpRequest) -> Task:
-        return await self._call(request, lambda response: responses.task(response, endpoint.name))
+    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, creation: Creation) -> Task:
+        return await self._call(
+            request,
+            lambda response: responses.task(response, endpoint.name),
+            began=lambda: creation.sending(self._clock.wall()),
+        )
 
     async def _outcome(self, attempt: Awaitable[Task]) -> Task | KlingError:
         try:
@@ -159,25 +162,27 @@ class Api:
             logger.debug("create: %s", error)
             return error
 
-    async def _call(self, request: HttpRequest, read: Callable[[HttpResponse], _T]) -> _T:
+    async def _call(
+        self, request: HttpRequest, read: Callable[[HttpResponse], _T], began: Callable[[], None] = lambda: None
+    ) -> _T:
         """Sends with a token and reads the answer; a token that the clocks spoiled is renewed once."""
         token = self._valid_token()
-        response = await self._send(request, token)
+        response = await self._send(request, token, began)
         try:
             return read(response)
         except TokenTimeError:
             if isinstance(self._credentials, auth.ApiKey):
                 raise
             self._renew(token)
-        response = await self._send(request, self._valid_token())
+        response = await self._send(request, self._valid_token(), began)
         try:
             return read(response)
         except TokenTimeError as error:
             error.message = f"{error.message}; {self._clock.describe()}"
             raise
 
-    async def _send(self, request: HttpRequest, token: auth.Token) -> HttpResponse:
-        response = await self._transport.send(request, token.header)
+    async def _send(self, request: HttpRequest, token: auth.Token, began: Callable[[], None]) -> HttpResponse:
+        response = await self._transport.send(request, token.header, began)
         self._clock.observe(responses.service_time(response))
         logger.debug("%s %s: HTTP %d", request.method, request.path, response.status)
         return response

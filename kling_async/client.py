@@ -110,6 +110,7 @@ class KlingClient:
         self._uniform = random.random
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
         self._transport = Transport(base_url_from(base_url), session)
         self._api = Api(self._transport, self._credentials, ServiceClock(clock), self._retry, self._uniform)
         self._slots = Slots(lambda: Limit(concurrency, self._retry.first, self._uniform), queue_deadline)
@@ -296,10 +297,14 @@ class KlingClient:
         Waiters get `ClientClosed` with the reference of their task, which goes on at the service. Creates whose
         outcome is not known yet get up to 10 seconds.
         """
-        if self._closed:
-            return
-        self._closed = True
-        self._slots.close()
+        if self._closing is None:
+            self._closed = True
+            self._slots.close()
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        # To its end, whoever is cancelled while he waits for it; who calls again waits for the same.
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         await self._creates.close()
         unfinished = [str(following.reference) for following in self._watcher.unfinished()]
         if unfinished:

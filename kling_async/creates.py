@@ -87,6 +87,8 @@ class Creates:
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
+            if self._closed and creating.cancelled() and not _is_cancelled():
+                raise _interrupted(creation) from None  # closed before its first step
             if creating.done() or creation.undecided:
                 logger.warning("cancelled while creating %s; it is brought to its end", creation.reference)
                 self._orphans[creation.reference] = creation.reference
@@ -100,6 +102,7 @@ class Creates:
         self._closed = True
         under_way = dict(self._under_way)
         for creating, creation in under_way.items():
+            creation.stop()
             if not creation.undecided:
                 creating.cancel()
         try:
@@ -151,6 +154,11 @@ class Creates:
         logger.warning("a create whose caller was cancelled ended with: %s", error)
         if not isinstance(error, CreateInDoubt):
             del self._orphans[reference]
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _interrupted(creation: Creation) -> KlingError:

@@ -108,7 +108,8 @@ class Downloads:
 
     async def _fill(self, source: "Source", index: int, file: PartFile) -> None:
         sink = FileSink(file)
-        for attempt in (1, 2):
+        anew = asked_for_the_rest = False
+        while True:
             try:
                 async with contextlib.aclosing(self._chunks(source, index, sink)) as chunks:
                     async for _ in chunks:
@@ -117,9 +118,13 @@ class Downloads:
                 await sink.flush()
             if await in_thread(file.is_whole):
                 return
-            await sink.restart()
-            if attempt == 1:  # what an earlier process left may be spoilt: once from the beginning
+            if sink.part.length is None and not asked_for_the_rest and transfer.range_headers(sink.part, sink.size):
+                asked_for_the_rest = True  # a clean end that came too early, and nobody had said how much comes
                 continue
+            await sink.restart()
+            if anew:
+                break
+            anew = True  # what an earlier process left may be spoilt: once from the beginning
         raise DownloadError("what the file host sends is not a whole MP4; save it again later")
 
     async def _chunks(self, source: "Source", index: int, sink: Sink) -> AsyncGenerator[bytes, None]:

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from kling_async.protocol.errors import KlingError, TaskFailed
+from kling_async.protocol.errors import KlingError, TaskFailed, WrongEventLoop
 from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.watcher import Following
 
@@ -153,7 +153,7 @@ class TaskHandle:
 
     def add_done_callback(self, fn: Callback, *, context: contextvars.Context | None = None) -> None:
         """Calls `fn(handle)` soon after the end."""
-        context = context or contextvars.copy_context()
+        context = contextvars.copy_context() if context is None else context
         if self._started().done():
             asyncio.get_running_loop().call_soon(fn, self, context=context)
         else:
@@ -256,7 +256,10 @@ class TaskHandle:
         """An attached handle is cold: whoever waits first starts it."""
         if self._future is None:
             self._join(self._client.start_following(self._reference))
-        return self._settled()
+        future = self._settled()
+        if future.get_loop() is not asyncio.get_running_loop():
+            raise WrongEventLoop("this handle belongs to another event loop; attach(reference) on a client of this one")
+        return future
 
     def _settled(self) -> "asyncio.Future[Task]":
         if self._future is None:

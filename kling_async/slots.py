@@ -1,8 +1,10 @@
 """Who may send now: one line per model, first in, first out. `protocol.limits` decides how many run at once."""
 
 import asyncio
+import bisect
 import collections
 import copy
+import itertools
 from collections.abc import Callable
 
 from kling_async.protocol.errors import ClientClosed, KlingError, QueueTimeout
@@ -16,29 +18,30 @@ class Slot:
         line: the model's line.
     """
 
-    def __init__(self, line: "_Line") -> None:
+    def __init__(self, line: "_Line", ticket: int) -> None:
         self._line = line
+        self._ticket = ticket
         self._state = "sending"
 
     def accepted(self) -> None:
         """The task was accepted: the slot is held until `release`."""
-        if self._state == "sending":
-            self._state = "running"
-            self._line.limit.accepted(self._line.now())
-            self._line.grant()
+        late, self._state = self._state == "running", "running"
+        self._line.limit.accepted(self._line.now(), late=late)
+        self._line.grant()
 
     def in_doubt(self) -> None:
         """Nobody knows whether the task exists: the slot is held, and does not hold up the others."""
         if self._state == "sending":
             self._state = "running"
             self._line.limit.unclear()
+            self._line.grant()
 
     async def wait_again(self) -> None:
-        """The account refused to fill the slot: it goes back, and one waits in front of the line for the next."""
+        """The account refused to fill the slot: it goes back, and one waits at the old place in line for the next."""
         self._state = "waiting"
         self._line.limit.refused(self._line.now())
         self._line.grant()
-        await self._line.take(first=True)
+        await self._line.take(self._ticket)
         self._state = "sending"
 
     def release(self) -> None:
@@ -64,6 +67,7 @@ class Slots:
         self._deadline = queue_deadline
         self._lines: dict[str, _Line] = {}
         self._attached = 0
+        self._tickets = itertools.count()
         self._closed = False
 
     async def take(self, model_name: str) -> Slot:
@@ -78,8 +82,9 @@ class Slots:
         if model_name not in self._lines:
             self._lines[model_name] = _Line(model_name, self._limit_for(), self._deadline, lambda: self._attached)
         line = self._lines[model_name]
-        await line.take(first=False)
-        return Slot(line)
+        ticket = next(self._tickets)
+        await line.take(ticket)
+        return Slot(line, ticket)
 
     def attach(self) -> None:
         """Counts a task that was attached: it never waits, but its model is not known, so every line counts it."""
@@ -111,7 +116,7 @@ class _Line:
         self._model_name = model_name
         self._deadline = deadline
         self._attached = attached
-        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._waiting: collections.deque[tuple[int, asyncio.Future[None]]] = collections.deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -120,12 +125,12 @@ class _Line:
         """The loop's time."""
         return asyncio.get_running_loop().time()
 
-    async def take(self, *, first: bool) -> None:
-        """Waits for a place, in front of the others or behind them; counts as sending from then on."""
+    async def take(self, ticket: int) -> None:
+        """Waits for a place, behind all with a lower ticket; counts as sending from then on."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._closed:
             raise ClientClosed("the client was closed; nothing was sent")
-        (self._waiting.appendleft if first else self._waiting.append)(turn)
+        bisect.insort(self._waiting, (ticket, turn), key=_number)
         self.grant()
         try:
             async with asyncio.timeout(self._deadline):
@@ -133,8 +138,8 @@ class _Line:
         except BaseException as error:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.limit.dropped()  # granted and cancelled in the same moment
-            elif turn in self._waiting:
-                self._waiting.remove(turn)
+            elif (ticket, turn) in self._waiting:
+                self._waiting.remove((ticket, turn))
             self.grant()
             if isinstance(error, TimeoutError):
                 raise self._too_late() from None
@@ -144,7 +149,7 @@ class _Line:
         """Lets in whom the limit lets in, and sets the timer for the next."""
         now = self.now()
         while self._waiting and self.limit.may_start(now, self._attached()):
-            turn = self._waiting.popleft()
+            _, turn = self._waiting.popleft()
             if not turn.done():
                 self.limit.started()
                 turn.set_result(None)
@@ -162,7 +167,7 @@ class _Line:
 
     def fail(self, error: KlingError) -> None:
         """Gives the error to all who wait, to each one of his own."""
-        for turn in self._waiting:
+        for _, turn in self._waiting:
             if not turn.done():
                 turn.set_exception(copy.copy(error))
         self._waiting.clear()
@@ -174,3 +179,7 @@ class _Line:
             f"no slot of {self._model_name} came free within {self._deadline:g} s (queue_deadline); nothing was sent. "
             f"{self.limit.running} tasks of this client run, at most {self.limit.ceiling} may (concurrency)"
         )
+
+
+def _number(waiting: tuple[int, "asyncio.Future[None]"]) -> int:
+    return waiting[0]

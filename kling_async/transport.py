@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, Self, TypeVar
 
 import aiohttp
@@ -59,10 +59,18 @@ class Transport:
         self._session = session
         self._owned = session is None
         self._uploads = asyncio.Semaphore(UPLOADS)
+        self._responses: set[aiohttp.ClientResponse] = set()
         self.closed = False
 
-    async def send(self, request: HttpRequest, authorization: str) -> HttpResponse:
+    async def send(
+        self, request: HttpRequest, authorization: str, began: Callable[[], None] = lambda: None
+    ) -> HttpResponse:
         """One call to the service; redirects are not followed, since the credentials would go along.
+
+        Args:
+            request: what to send.
+            authorization: the header's value.
+            began: called right before the first byte goes out; until then nothing can have happened.
 
         Raises:
             ConnectionFailed: no answer; `sent` says whether the request may have arrived.
@@ -71,6 +79,7 @@ class Transport:
         """
         headers = {"Authorization": authorization, "User-Agent": _USER_AGENT}
         if not request.body:
+            began()
             return await self._exchange(request, headers, None, ANSWER_SECONDS)
         body = PictureBody(request.body)
         async with _Gate(self._uploads) as gate:
@@ -78,6 +87,7 @@ class Transport:
                 length = await body.open()
                 headers |= {"Content-Type": "application/json", "Content-Length": str(length)}
                 seconds = UPLOAD_SECONDS + length / UPLOAD_BYTES_PER_SECOND
+                began()
                 return await self._exchange(request, headers, gate.opened_after(body.chunks()), seconds)
             except ConnectionFailed:
                 if body.failure is not None:  # the body never was complete, so nothing was created
@@ -96,14 +106,19 @@ class Transport:
         """
         wanted = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **headers}
         response = await _translated(self._get(url, wanted))
+        self._responses.add(response)
         try:
             yield Fetched(response.status, _lower(response.headers), self._chunks(response))
         finally:
+            self._responses.discard(response)
             response.close()
 
     async def close(self) -> None:
         """Closes the session unless it was borrowed."""
         self.closed = True
+        # A closed session wakes nobody who reads a body; a closed response does.
+        for response in tuple(self._responses):
+            response.close()
         if self._session is not None and self._owned:
             await self._session.close()
         self._session = None
@@ -121,16 +136,26 @@ class Transport:
 
         async def exchange() -> HttpResponse:
             async with self._opened().request(
-                request.method, address, headers=headers, data=data, timeout=timeout, allow_redirects=False
+                request.method,
+                address,
+                headers=headers,
+                data=data,
+                timeout=timeout,
+                allow_redirects=False,
+                raise_for_status=False,
             ) as response:
-                return HttpResponse(response.status, _lower(response.headers), await _read(response))
+                self._responses.add(response)
+                try:
+                    return HttpResponse(response.status, _lower(response.headers), await _read(response))
+                finally:
+                    self._responses.discard(response)
 
         return await _translated(exchange())
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)
         # The address is signed as it is: no re-quoting.
-        return await self._opened().get(URL(url, encoded=True), headers=headers, timeout=limits)
+        return await self._opened().get(URL(url, encoded=True), headers=headers, timeout=limits, raise_for_status=False)
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         while chunk := await _translated(response.content.readany()):

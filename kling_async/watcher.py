@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from kling_async.api import Api
 from kling_async.protocol.endpoints import ENDPOINTS
-from kling_async.protocol.errors import ClientClosed, KlingError, TaskTimeout
+from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, TaskTimeout
 from kling_async.protocol.lifecycle import judge
 from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.schedule import Polling, Retry, Uniform
@@ -42,6 +42,7 @@ class Following:
         "end",
         "failures",
         "keys",
+        "last_error",
         "listeners",
         "on_end",
         "polls",
@@ -60,6 +61,7 @@ class Following:
         self.due = accepted_at
         self.failures: Iterator[float] | None = None
         self.keys: list[tuple[str, str]] = []
+        self.last_error: KlingError | None = None
         self.snapshots: list[Task] = []
         self.listeners: list[Listener] = []
         self.on_end: Callable[[], None] | None = None
@@ -168,6 +170,9 @@ class Watcher:
         now = asyncio.get_running_loop().time()
         if following.end is not None:
             return
+        if isinstance(news, Task) and following.snapshots and news.task_id != following.reference.id:
+            news = BadResponse(f"asked for task {following.reference.id}, the service answered about another one")
+        following.last_error = None if isinstance(news, Task) else news
         if isinstance(news, Task):
             following.reference = Reference(news.endpoint, news.task_id)
             self._index(following, news.external_task_id)
@@ -191,9 +196,13 @@ class Watcher:
         return next(following.failures)
 
     def _timeout(self, following: Following) -> TaskTimeout:
+        last = following.last_error
         return TaskTimeout(
             f"the task did not end within {self._polling.deadline:g} s (Polling.deadline); it goes on and is billed. "
-            "attach(reference) waits on",
+            "attach(reference) waits on" + (f". The last question ended with: {last.message}" if last else ""),
+            code=last.code if last else None,
+            http_status=last.http_status if last else None,
+            request_id=last.request_id if last else None,
             reference=str(following.reference),
         )
 

@@ -21,6 +21,7 @@ import attrs
 
 from kling_async.protocol.errors import (
     ApiError,
+    ClientClosed,
     ConcurrencyExceeded,
     ConnectionFailed,
     CreateInDoubt,
@@ -96,6 +97,8 @@ class Creation:
     state: CreateState = CreateState.UNSENT
     task: Task | None = None
     error: KlingError | None = None
+    _stopped: bool = attrs.field(default=False, init=False)
+    _last_error: KlingError | None = attrs.field(default=None, init=False)
     _in_flight: bool = attrs.field(default=False, init=False)
     _first_sent_wall: float = attrs.field(default=0.0, init=False)
     _waits_for_slot: bool = attrs.field(default=False, init=False)
@@ -130,6 +133,12 @@ class Creation:
         """Whether something may be paid for that nobody knows of yet: then it must not be dropped."""
         return self._in_flight or self.state in {CreateState.CLAIMED, CreateState.DOUBTFUL}
 
+    def stop(self) -> None:
+        """Tells that the client closes: what created nothing so far is not sent again."""
+        self._stopped = True
+        if not self.undecided and self.state is CreateState.UNSENT:
+            self._refuse(ClientClosed("the client was closed; nothing was created"))
+
     def slot_taken(self) -> None:
         """Tells that a slot is held again."""
         self._waits_for_slot = False
@@ -137,6 +146,8 @@ class Creation:
     def answered(self, now: float, outcome: Task | KlingError) -> None:
         """Tells how a send ended."""
         self._in_flight = False
+        if isinstance(outcome, KlingError):
+            self._last_error = outcome
         if isinstance(outcome, Task):
             self._accept(outcome)
         elif self.state is CreateState.DOUBTFUL:
@@ -170,13 +181,15 @@ class Creation:
         return self.state is CreateState.DOUBTFUL and self._missing and now < self._gives_up_at
 
     def _answered_first(self, now: float, error: KlingError) -> None:
-        if isinstance(error, InvalidRequest):
+        if isinstance(error, InvalidRequest | ClientClosed):
             self._refuse(error)
+        elif self._stopped and (isinstance(error, ConcurrencyExceeded | RateLimited) or _never_sent(error)):
+            self._refuse(ClientClosed("the client was closed; nothing was created"))
         elif isinstance(error, ConcurrencyExceeded):
             self._waits_for_slot = True
             self._gives_up_at = float("inf")  # the wait for a slot is no failing
             self._delays = None
-        elif isinstance(error, RateLimited) or (isinstance(error, ConnectionFailed) and not error.sent):
+        elif isinstance(error, RateLimited) or _never_sent(error):
             self._try_again(now, error)
         elif _already_exists(error):
             self.error = error
@@ -240,9 +253,14 @@ class Creation:
         )
 
     def _in_doubt(self) -> CreateInDoubt:
+        last = self._last_error
         return CreateInDoubt(
             "no answer told whether the task was created, and looking it up did not either; it may be billed. "
-            "attach(reference) finds it if it exists; submit again only with the same external_task_id",
+            "attach(reference) finds it if it exists; submit again only with the same external_task_id"
+            + (f". The last send ended with: {last.message}" if last else ""),
+            code=last.code if last else None,
+            http_status=last.http_status if last else None,
+            request_id=last.request_id if last else None,
             reference=self.reference,
         )
 
@@ -253,6 +271,10 @@ class Creation:
     def _refuse(self, error: KlingError) -> None:
         self.state = CreateState.REFUSED
         self.error = error
+
+
+def _never_sent(error: KlingError) -> bool:
+    return isinstance(error, ConnectionFailed) and not error.sent
 
 
 def _already_exists(error: KlingError) -> bool:

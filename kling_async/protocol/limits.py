@@ -51,7 +51,8 @@ class Limit:
 
     def may_start(self, now: float, others: int = 0) -> bool:
         """Whether one more may be sent now, while `others` of unknown model run, too."""
-        return now >= self._not_before and self.running + others < self._level(now)
+        room = self.running + others < self.ceiling  # what is learned of the level includes the others already
+        return room and now >= self._not_before and self.running < self._level(now)
 
     def opens_at(self, now: float) -> float | None:
         """When time alone may let one in; None if only a task's end or an answer does."""
@@ -66,9 +67,9 @@ class Limit:
         self._sending += 1
         self._probing = self._refused_above is not None and self.running > self._refused_above
 
-    def accepted(self, now: float) -> None:
-        """One that was sent was accepted."""
-        self._sending -= 1
+    def accepted(self, now: float, *, late: bool = False) -> None:
+        """One that was sent was accepted; `late` if it was `unclear` before."""
+        self._sending -= not late
         self._empty_pause = 1.0
         if self._refused_above is not None:
             if self.running > self._refused_above:  # there is room where there was none
@@ -94,6 +95,8 @@ class Limit:
     def unclear(self) -> None:
         """One that was sent is in doubt: it counts as running, and nobody waits for its answer to open further."""
         self._sending -= 1
+        if self._refused_above is None and self._sending == 0 and self.running >= self._opened:
+            self._opened = min(self.ceiling, 2 * self._opened)
 
     def dropped(self) -> None:
         """One that was sent came to nothing for another reason."""

@@ -175,10 +175,22 @@ def test_what_came_to_nothing_frees_its_place() -> None:
 
 
 def test_attached_tasks_count() -> None:
-    """Tasks of unknown model take room."""
+    """Tasks of unknown model take room under the ceiling, and do not hold up the opening."""
     one = limit(2)
-    assert one.may_start(0, others=0)
-    assert not one.may_start(0, others=1)
+    assert one.may_start(0, others=1)
+    assert not one.may_start(0, others=2)
+
+
+def test_doubt_opens_further_too() -> None:
+    """A round whose last answer is lost opens the next one all the same, and its late acceptance does no harm."""
+    one = limit()
+    assert send_all(one, 0) == 1
+    one.unclear()
+    assert send_all(one, 0) == 1
+    one.accepted(0)
+    one.accepted(0, late=True)
+    assert one.running == 2
+    assert send_all(one, 0) == 2
 
 
 EVENTS = st.lists(st.sampled_from(["send", "accept", "refuse", "drop", "end", "wait"]), max_size=80)
