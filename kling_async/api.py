@@ -110,7 +110,7 @@ class Api:
             except KlingError as error:
                 if not passes(error) or loop.time() + delay > gives_up_at:
                     raise
-            await asyncio.sleep(delay)
+            await self._transport.pause(delay)
         raise AssertionError("delays never end")
 
     async def create(self, endpoint: Endpoint, request: HttpRequest, creation: Creation, slot: Slot) -> Task:

@@ -343,7 +343,7 @@ class KlingClient:
         """Saves a handle's video; `TaskHandle.save` is the way to call it."""
         self._enter()
         try:
-            async with self._downloads.reserve(path, overwrite=overwrite) as place:
+            async with self._downloads.reserve(path, handle.task_id, watermark=watermark, overwrite=overwrite) as place:
                 task = await handle.wait()
                 refresh = functools.partial(self.get_task, task.reference)
                 return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from os import PathLike
 from pathlib import Path
 
-from kling_async.files import PartFile, Place, check_place
+from kling_async.files import PartFile, Place, check_place, refuse_existing
 from kling_async.protocol import transfer
 from kling_async.protocol.errors import (
     BadResponse,
@@ -47,8 +47,16 @@ class Downloads:
         self._targets: set[str] = set()
 
     @contextlib.asynccontextmanager
-    async def reserve(self, path: str | PathLike[str], *, overwrite: bool) -> AsyncIterator[Place]:
+    async def reserve(
+        self, path: str | PathLike[str], task_id: str | None, *, watermark: bool, overwrite: bool
+    ) -> AsyncIterator[Place]:
         """Checks the place to save to, and keeps it from a second save, before anyone waits for minutes.
+
+        Args:
+            path: a file or a directory.
+            task_id: whose file it is in a directory, where that is known already.
+            watermark: whether it is the watermarked one.
+            overwrite: whether it may exist.
 
         Raises:
             TargetError: it cannot be used.
@@ -56,13 +64,15 @@ class Downloads:
             SaveInProgress: another save writes there.
         """
         place = await in_thread(check_place, os.fspath(path), overwrite)
+        if place.is_directory and task_id is not None:
+            await in_thread(refuse_existing, file_for(place, task_id, 0, watermark=watermark), overwrite)
         with contextlib.nullcontext() if place.is_directory else self._alone(place.path):
             yield place
 
     async def save(self, task: Task, place: Place, refresh: Refresh, *, watermark: bool, overwrite: bool) -> Path:
         """Saves all videos of a finished task; tells where the first is."""
         source = Source(task, refresh, watermark=watermark)
-        paths = [file_for(place, task, index, watermark=watermark) for index in range(source.count())]
+        paths = [file_for(place, task.task_id, index, watermark=watermark) for index in range(source.count())]
         for index, path in enumerate(paths):
             # The place's own file is reserved; the others' names are known only now.
             with contextlib.nullcontext() if path == place.path else self._alone(path):
@@ -83,10 +93,10 @@ class Downloads:
             raise error.about(source.reference)  # noqa: B904  (the same error)
 
     async def _save_one(self, source: "Source", index: int, path: Path, *, overwrite: bool) -> None:
-        file: PartFile | None = None
+        file = PartFile(path, source.label(index))
         try:
-            await in_thread(_refuse_existing, path, overwrite)
-            file = await in_thread(PartFile, path, source.label(index))
+            await in_thread(refuse_existing, path, overwrite)
+            await in_thread(file.open)
             await self._fill(source, index, file)
             await in_thread(file.publish, overwrite)
         except KlingError as error:
@@ -103,8 +113,7 @@ class Downloads:
                 reference=source.reference,
             ) from None
         finally:
-            if file is not None:
-                file.close()
+            file.close()
 
     async def _fill(self, source: "Source", index: int, file: PartFile) -> None:
         sink = FileSink(file)
@@ -149,7 +158,7 @@ class Downloads:
             delay = next(delays)
             if loop.time() + delay > gives_up_at:
                 raise DownloadError(f"the video could not be fetched: {failure.message}; save again to go on")
-            await asyncio.sleep(delay)
+            await self._transport.pause(delay)
 
     async def _connection(self, source: "Source", index: int, sink: Sink) -> AsyncGenerator[bytes, None]:
         """What one connection gives of it."""
@@ -252,18 +261,13 @@ class _Passing(DownloadError):
     """Worth another try."""
 
 
-def file_for(place: Place, task: Task, index: int, *, watermark: bool) -> Path:
+def file_for(place: Place, task_id: str, index: int, *, watermark: bool) -> Path:
     """The file of one of a task's videos: the place itself, or a name of its own in a directory."""
     number = f"-{index + 1}" if index else ""
     if place.is_directory:
-        name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in task.task_id)
+        name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in task_id)
         return place.path / f"{name}{'-watermark' if watermark else ''}{number}.mp4"
     return place.path.with_name(f"{place.path.stem}{number}{place.path.suffix}") if index else place.path
-
-
-def _refuse_existing(path: Path, overwrite: bool) -> None:  # noqa: FBT001  (called through an executor)
-    if not overwrite and path.exists():
-        raise TargetExists(f"{path} exists; overwrite=True replaces it")
 
 
 async def _checked(chunks: AsyncIterator[bytes], sink: Sink) -> AsyncGenerator[bytes, None]:

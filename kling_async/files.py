@@ -8,8 +8,14 @@ from pathlib import Path
 import attrs
 
 from kling_async.protocol import transfer
-from kling_async.protocol.errors import TargetError, TargetExists
+from kling_async.protocol.errors import SaveInProgress, TargetError, TargetExists
 from kling_async.protocol.transfer import Part
+
+PART = ".part"
+NOTE = ".part.json"
+DRAFT = ".new"
+NAME_BYTES = 255
+"""What file systems allow for a name."""
 
 
 @attrs.frozen
@@ -43,10 +49,8 @@ def check_place(text: str, overwrite: bool) -> Place:  # noqa: FBT001  (called t
             return Place(path, is_directory=True)
         if not path.parent.is_dir():
             raise TargetError(f"there is no directory {path.parent}; make it first")
-        if path.exists() and not path.is_file():
-            raise TargetError(f"{path} is not a regular file")
-        if path.exists() and not overwrite:
-            raise TargetExists(f"{path} exists; overwrite=True replaces it")
+        refuse_existing(path, overwrite)
+        _check_part(path)
         _check_writable(path.parent)
     except FileExistsError as error:
         raise error if isinstance(error, TargetError) else TargetError(f"{path} is a file, not a directory") from None
@@ -55,6 +59,24 @@ def check_place(text: str, overwrite: bool) -> Place:  # noqa: FBT001  (called t
     except OSError as error:
         raise TargetError(f"{path} cannot be used: {error.strerror or error}") from None
     return Place(path, is_directory=False)
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:  # noqa: FBT001  (called through an executor)
+    """Raises `TargetExists` where something of that name would have to give way, and may not."""
+    if path.is_symlink() and not path.exists() and not overwrite:
+        raise TargetExists(f"{path} is a link to nothing; overwrite=True replaces it")
+    if path.exists() and not path.is_file():
+        raise TargetError(f"{path} is not a regular file")
+    if path.exists() and not overwrite:
+        raise TargetExists(f"{path} exists; overwrite=True replaces it")
+
+
+def _check_part(path: Path) -> None:
+    part = path.with_name(path.name + PART)
+    if len(os.fsencode(path.name + NOTE + DRAFT)) > NAME_BYTES:
+        raise TargetError(f"the name {path.name[:40]}… is too long: {PART} and {NOTE} are put behind it while it grows")
+    if part.is_symlink() or (part.exists() and not part.is_file()):
+        raise TargetError(f"{part} is in the way: it is no regular file")
 
 
 def _check_writable(directory: Path) -> None:
@@ -72,13 +94,24 @@ class PartFile:
 
     def __init__(self, target: Path, label: str) -> None:
         self.target = target
-        self.path = target.with_name(target.name + ".part")
-        self._note = target.with_name(target.name + ".part.json")
+        self.path = target.with_name(target.name + PART)
+        self.part = Part(label)
+        self.size = 0
+        self._note = target.with_name(target.name + NOTE)
+        self._descriptor = -1
+
+    def open(self) -> None:
+        """Opens the part, and goes on with what is there if it is of the same video.
+
+        Raises:
+            SaveInProgress: another process writes to it.
+        """
+        self._descriptor = self._locked(0)
         kept = self._read_note()
-        self.part = kept if kept is not None and kept.video_id == label else Part(label)
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        if kept is None or kept.video_id != label:
-            os.ftruncate(self._descriptor, 0)
+        if kept is not None and kept.video_id == self.part.video_id:
+            self.part = kept
+        else:
+            self._begin_anew()
         self.size = os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def write(self, pieces: Iterable[bytes]) -> None:
@@ -92,15 +125,13 @@ class PartFile:
         if part == self.part and self._note.exists():
             return
         self.part = part
-        draft = self._note.with_name(self._note.name + ".new")
+        draft = self._note.with_name(self._note.name + DRAFT)
         draft.write_bytes(part.to_json())
         draft.replace(self._note)
 
     def restart(self) -> None:
         """Throws away what is there."""
-        self._note.unlink(missing_ok=True)
-        os.ftruncate(self._descriptor, 0)
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._begin_anew()
         self.part = Part(self.part.video_id)
 
     def is_whole(self) -> bool:
@@ -119,12 +150,33 @@ class PartFile:
             self.path.replace(self.target)
         else:
             self._publish_new()
+        self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
         _sync_directory(self.target.parent)
 
     def close(self) -> None:
         """Closes the part; it stays where it is if it was not published."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _begin_anew(self) -> None:
+        """A file of its own: what is there may be a published video that a crash left linked to this name."""
+        self._note.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
+        self._descriptor = -1
+        self._descriptor = self._locked(os.O_EXCL)
+
+    def _locked(self, flags: int) -> int:
+        flags |= os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self.path, flags, 0o666)
+        try:
+            _lock(descriptor)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise SaveInProgress(f"another process saves to {self.target}") from None
+        return descriptor
 
     def _publish_new(self) -> None:
         try:
@@ -133,9 +185,11 @@ class PartFile:
             raise
         except OSError:  # a file system without hard links: take the name first, then replace it
             os.close(os.open(self.target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            self.path.replace(self.target)
-        else:
-            self.path.unlink()
+            try:
+                self.path.replace(self.target)
+            except OSError:
+                self.target.unlink()
+                raise
 
     def _read(self, offset: int, count: int) -> bytes:
         os.lseek(self._descriptor, offset, os.SEEK_SET)
@@ -148,6 +202,15 @@ class PartFile:
             return Part.from_json(self._note.read_bytes())
         except OSError:
             return None
+
+
+def _lock(descriptor: int) -> None:
+    """Keeps other processes from the part, where the system can; the lock goes with the descriptor."""
+    try:
+        import fcntl  # noqa: PLC0415  (not on Windows)
+    except ImportError:
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -11,6 +11,7 @@ from kling_async.protocol import requests
 from kling_async.protocol.errors import InvalidRequest, Problem
 from kling_async.protocol.image import Image, ImageSource
 from kling_async.protocol.image_header import HEAD_BYTES, TAIL_BYTES, ImageFacts
+from kling_async.threads import in_thread
 
 READ_BYTES = 4 * requests.PICTURE_PIECE
 """Bytes of a picture encoded before others get the loop: a millisecond's worth, and worth a thread's hop."""
@@ -82,7 +83,7 @@ class PictureBody:
             InvalidRequest: a file is gone.
         """
         try:
-            await asyncio.to_thread(self._open)
+            await in_thread(self._open)
         except OSError as error:
             self.close()
             raise InvalidRequest.of([Problem("image", f"cannot be read any more: {_reason(error)}")]) from None
@@ -116,7 +117,8 @@ class PictureBody:
     async def _blocks(self, index: int) -> AsyncIterator[memoryview]:
         left = self._sizes[index]
         while left:
-            block = await asyncio.to_thread(_read_exactly, self._files[index], min(READ_BYTES, left))
+            # To its end: a file must not be closed under a thread that reads it.
+            block = await in_thread(_read_exactly, self._files[index], min(READ_BYTES, left))
             left -= len(block)
             if not block:
                 self.failure = InvalidRequest.of([Problem("image", "the file became shorter while it was sent")])

@@ -60,6 +60,7 @@ class Transport:
         self._owned = session is None
         self._uploads = asyncio.Semaphore(UPLOADS)
         self._responses: set[aiohttp.ClientResponse] = set()
+        self._closing = asyncio.Event()
         self.closed = False
 
     async def send(
@@ -113,9 +114,21 @@ class Transport:
             self._responses.discard(response)
             response.close()
 
+    async def pause(self, seconds: float) -> None:
+        """Waits before the next try; closing ends it.
+
+        Raises:
+            ClientClosed: the client was closed meanwhile.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        self._opened()
+
     async def close(self) -> None:
         """Closes the session unless it was borrowed."""
         self.closed = True
+        self._closing.set()
         # A closed session wakes nobody who reads a body; a closed response does.
         for response in tuple(self._responses):
             response.close()

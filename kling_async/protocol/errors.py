@@ -298,7 +298,7 @@ class TargetExists(TargetError, FileExistsError):
 
 
 class SaveInProgress(DownloadError):
-    """Another save of this process writes to the same file."""
+    """Another save, of this process or another one, writes to the same file."""
 
 
 # ------------------------------------------------------------------------------------------- the code table
