@@ -1,0 +1,197 @@
+"""Closing while things are under way: everyone is told, nothing goes on, nothing is left."""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from kling_async import ClientClosed, InsufficientBalance, KlingClient, SaveInProgress, WrongEventLoop
+from kling_async.emulator import Emulator, Fault
+from tests.shell.conftest import ClientMaker
+from tests.shell.stub import answer, refusal, serve, task_answer
+
+
+async def stalled_file(client: KlingClient, emulator: Emulator, image: Path) -> str:
+    """A finished task whose file's host goes silent half way."""
+    handle = await client.image_to_video(image)
+    await handle
+    emulator.faults.add(Fault.stall(share=0.5), on="file")
+    return handle.reference
+
+
+@pytest.mark.parametrize("borrowed", [False, True])
+async def test_a_stalled_download_is_woken(
+    make_client: ClientMaker,
+    emulator: Emulator,
+    image: Path,
+    tmp_path: Path,
+    borrowed: bool,  # noqa: FBT001
+) -> None:
+    """`save` and `stream` that wait for a silent host get ClientClosed at once; what came is kept."""
+    loop = asyncio.get_running_loop()
+    async with aiohttp.ClientSession() as session:
+        client = make_client(session=session if borrowed else None)
+        reference = await stalled_file(client, emulator, image)
+
+        async def stream() -> int:
+            return sum([len(chunk) async for chunk in client.attach(reference).stream()])
+
+        waiting = [
+            asyncio.ensure_future(client.attach(reference).save(tmp_path / "x.mp4")),
+            asyncio.ensure_future(stream()),
+        ]
+        await asyncio.sleep(5)
+        began = loop.time()
+        await client.close()
+        for one in waiting:
+            with pytest.raises(ClientClosed):
+                await one
+        assert loop.time() - began < 2
+    assert (tmp_path / "x.mp4.part").stat().st_size > 0
+
+
+async def test_close_goes_on_when_its_caller_is_cancelled(make_client: ClientMaker, image: Path) -> None:
+    """A `close` that is cancelled while a create is in doubt comes to its end; calling again waits for that."""
+    async with serve(lambda seen: None if seen.method == "POST" else task_answer()) as stub:
+        client = make_client(base_url=stub.base_url)
+        waiter = asyncio.ensure_future(client.attach("image2video:1").wait())
+        creating = asyncio.ensure_future(client.image_to_video(image))
+        await asyncio.sleep(0.2)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.close(), 0.1)
+        await client.close()
+        for one in (waiter, creating):
+            with pytest.raises(ClientClosed):
+                await (await one if one is creating else one)  # type: ignore[misc]
+
+
+async def test_close_right_after_a_submit(make_client: ClientMaker) -> None:
+    """A create that is closed before its first step ends with ClientClosed, not with CancelledError."""
+    async with serve(lambda _: task_answer()) as stub:
+        client = make_client(base_url=stub.base_url)
+        creating = asyncio.ensure_future(client.image_to_video("https://example.com/a.png"))
+        await asyncio.sleep(0)
+        await client.close()
+        with pytest.raises(ClientClosed):
+            await creating
+        assert stub.seen == []
+
+
+async def test_close_sends_nothing_again(make_client: ClientMaker) -> None:
+    """A create that is refused in passing while the client closes is not sent again."""
+    async with serve(lambda _: refusal(429, 1302)) as stub:
+        client = make_client(base_url=stub.base_url)
+        creating = asyncio.ensure_future(client.image_to_video("https://example.com/a.png"))
+        await asyncio.sleep(0.1)
+        sent = len(stub.seen)
+        await client.close()
+        with pytest.raises(ClientClosed):
+            await creating
+        assert len(stub.seen) <= sent + 1
+
+
+async def test_two_clients_save_to_one_file(make_client: ClientMaker, image: Path, tmp_path: Path) -> None:
+    """A second save to the same file is refused also when it is another client's, or another process's."""
+    clients = [make_client(), make_client()]
+    handles = [await client.image_to_video(image, mode="pro") for client in clients]
+    await asyncio.gather(*handles)
+    outcomes = await asyncio.gather(*(handle.save(tmp_path / "x.mp4") for handle in handles), return_exceptions=True)
+    refused = [one for one in outcomes if isinstance(one, SaveInProgress | FileExistsError)]
+    assert len(refused) == 1
+    assert (tmp_path / "x.mp4").stat().st_size > 1_000_000
+
+
+async def test_an_attached_task_blocks_nobody(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """With one attached task and `concurrency=3`, two more run beside it."""
+    other, client = make_client(), make_client(concurrency=3)
+    elsewhere = await other.image_to_video(image)
+    waiting = asyncio.ensure_future(client.attach(elsewhere.reference).wait())
+    await asyncio.sleep(1)
+    handles = await asyncio.wait_for(asyncio.gather(*(client.image_to_video(image) for _ in range(2))), 10)
+    assert emulator.ledger.peak() == 3
+    await asyncio.gather(waiting, *handles)
+
+
+async def test_a_lost_answer_does_not_hold_up_the_others(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """While one create is in doubt, the others open all slots."""
+    emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
+    client = make_client(concurrency=5)
+    handles = await asyncio.wait_for(asyncio.gather(*(client.image_to_video(image) for _ in range(5))), 20)
+    assert emulator.ledger.created == emulator.ledger.peak() == 5
+    await asyncio.gather(*handles)
+
+
+async def test_a_lent_session_that_raises_for_status(make_client: ClientMaker, image: Path) -> None:
+    """A lent session's `raise_for_status` does not hide what the service says."""
+    async with serve(lambda _: refusal(429, 1102)) as stub, aiohttp.ClientSession(raise_for_status=True) as session:
+        with pytest.raises(InsufficientBalance):
+            await make_client(base_url=stub.base_url, session=session).image_to_video(image)
+        assert len(stub.seen) == 1
+
+
+async def test_a_lent_session_that_is_closed(make_client: ClientMaker, image: Path) -> None:
+    """A lent session that is closed is said at once; nothing is in doubt, since nothing was sent."""
+    loop = asyncio.get_running_loop()
+    async with serve(lambda _: answer(200, b"")) as stub, aiohttp.ClientSession() as session:
+        client = make_client(base_url=stub.base_url, session=session)
+        await session.close()
+        began = loop.time()
+        with pytest.raises(ClientClosed, match="session"):
+            await client.image_to_video(image)
+        assert loop.time() - began < 1
+
+
+def test_a_handle_on_another_loop_is_a_clear_error() -> None:
+    """A handle that is awaited on a second loop says that it belongs to the first."""
+
+    async def begin() -> tuple[KlingClient, object]:
+        client = KlingClient(api_key="k" * 40, base_url="http://127.0.0.1:9")
+        handle = client.attach("image2video:1")
+        handle.add_done_callback(print)
+        return client, handle
+
+    client, handle = asyncio.run(begin())
+
+    async def go_on() -> None:
+        await handle.wait()  # type: ignore[attr-defined]
+
+    with pytest.raises(WrongEventLoop):
+        asyncio.run(go_on())
+    assert client is not None
+
+
+@pytest.mark.parametrize(
+    "occupied", ["x" * 250 + ".mp4", "dangling.mp4", "blocked.mp4"], ids=["too long", "dangling link", "part blocked"]
+)
+async def test_more_places_that_are_said_at_once(
+    client: KlingClient, image: Path, tmp_path: Path, occupied: str
+) -> None:
+    """Names that are too long, links to nothing and parts that are in the way are said before waiting."""
+    (tmp_path / "dangling.mp4").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "blocked.mp4.part").mkdir()
+    handle = await client.image_to_video(image)
+    with pytest.raises(OSError, match=r"too long|link to nothing|in the way"):
+        await handle.save(tmp_path / occupied)
+    assert not handle.done()
+
+
+async def test_a_taken_name_in_a_directory_is_said_at_once(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """In a directory the name of a submitted task is known, so that a file of that name is said before waiting."""
+    handle = await client.image_to_video(image)
+    (tmp_path / f"{handle.task_id}.mp4").write_text("precious")
+    with pytest.raises(FileExistsError):
+        await handle.save(tmp_path)
+    assert not handle.done()
+
+
+async def test_a_part_that_is_linked_to_a_video_is_left_alone(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """A crash between linking and unlinking leaves the part as a second name of the video: that is never cut short."""
+    first = await (await client.image_to_video(image)).save(tmp_path / "a.mp4")
+    content = first.read_bytes()
+    (tmp_path / "b.mp4.part").hardlink_to(first)
+    await (await client.image_to_video(image)).save(tmp_path / "b.mp4")
+    assert first.read_bytes() == content
+    assert (tmp_path / "b.mp4").read_bytes() != content
