@@ -78,28 +78,30 @@ async def test_close_right_after_a_submit(make_client: ClientMaker) -> None:
         assert stub.seen == []
 
 
-async def test_close_sends_nothing_again(make_client: ClientMaker) -> None:
+async def test_close_sends_nothing_again(client: KlingClient, image: Path, emulator: Emulator) -> None:
     """A create that is refused in passing while the client closes is not sent again."""
-    async with serve(lambda _: refusal(429, 1302)) as stub:
-        client = make_client(base_url=stub.base_url)
-        creating = asyncio.ensure_future(client.image_to_video("https://example.com/a.png"))
-        await asyncio.sleep(0.1)
-        sent = len(stub.seen)
-        await client.close()
-        with pytest.raises(ClientClosed):
-            await creating
-        assert len(stub.seen) <= sent + 1
+    emulator.faults.add(Fault.error(1302).delayed(3), on="create")
+    creating = asyncio.ensure_future(client.image_to_video(image))
+    await asyncio.sleep(1)
+    await client.close()
+    with pytest.raises(ClientClosed, match="nothing was created"):
+        await creating
+    assert emulator.ledger.requests["create"] == 1
 
 
-async def test_two_clients_save_to_one_file(make_client: ClientMaker, image: Path, tmp_path: Path) -> None:
+async def test_two_clients_save_to_one_file(
+    make_client: ClientMaker, image: Path, tmp_path: Path, emulator: Emulator
+) -> None:
     """A second save to the same file is refused also when it is another client's, or another process's."""
-    clients = [make_client(), make_client()]
-    handles = [await client.image_to_video(image, mode="pro") for client in clients]
+    handles = [await client.image_to_video(image) for client in (make_client(), make_client())]
     await asyncio.gather(*handles)
-    outcomes = await asyncio.gather(*(handle.save(tmp_path / "x.mp4") for handle in handles), return_exceptions=True)
-    refused = [one for one in outcomes if isinstance(one, SaveInProgress | FileExistsError)]
-    assert len(refused) == 1
-    assert (tmp_path / "x.mp4").stat().st_size > 1_000_000
+    emulator.faults.add(Fault.stall(share=0.5, seconds=20), on="file", at=1)
+    first = asyncio.ensure_future(handles[0].save(tmp_path / "x.mp4"))
+    await asyncio.sleep(5)
+    with pytest.raises(SaveInProgress):
+        await handles[1].save(tmp_path / "x.mp4")
+    saved = (await first).read_bytes()
+    assert saved == b"".join([chunk async for chunk in handles[0].stream()])
 
 
 async def test_an_attached_task_blocks_nobody(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
