@@ -19,11 +19,13 @@ from kling_async import (
     InvalidRequest,
     KlingClient,
     KlingError,
+    Polling,
     QueueTimeout,
     Retry,
     Task,
     TaskNotFound,
     TaskStatus,
+    TaskTimeout,
     TokenTimeError,
     UnknownStatus,
 )
@@ -437,3 +439,37 @@ async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
         client = make_client(base_url=stub.base_url)
         await client.get_task("image2video:1")
     assert 7190 < client._api._clock.seen_offset < 7201
+
+
+async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, image: Path) -> None:
+    """TaskTimeout and CreateInDoubt carry what the service said last: code, request id and message."""
+    down = refusal(500, 5000, "Internal database down")
+    async with serve(Service([task_answer()], [down])) as stub:
+        handle = await make_client(base_url=stub.base_url, polling=Polling(deadline=60)).image_to_video(image)
+        with pytest.raises(TaskTimeout, match="Internal database down") as late:
+            await handle
+        assert (late.value.code, late.value.request_id) == (5000, "r-1")
+    async with serve(Service([down], [down])) as stub:
+        client = make_client(base_url=stub.base_url, retry=Retry(budget=30))
+        with pytest.raises(CreateInDoubt, match="Internal database down") as doubtful:
+            await client.image_to_video(image)
+        assert (doubtful.value.code, doubtful.value.request_id) == (5000, "r-1")
+
+
+async def test_news_about_another_task_is_not_believed(make_client: ClientMaker, image: Path) -> None:
+    """An answer that is about another task than was asked for is no news."""
+    queries: list[Answer] = [task_answer("succeed", task_id="777"), task_answer("succeed", task_id="1")]
+    async with serve(Service([task_answer(task_id="1")], queries)) as stub:
+        handle = await make_client(base_url=stub.base_url).image_to_video(image)
+        assert (await handle).task_id == "1"
+
+
+async def test_the_refused_keep_their_place_in_line(make_client: ClientMaker) -> None:
+    """Creates that a full account refused are sent again in the order in which they came."""
+    async with Emulator(render=False, speed=1.0, concurrency=1, clock=wall()) as small:
+        client = make_client(base_url=small.base_url, concurrency=8)
+        names = [f"job-{number}" for number in range(5)]
+        url = "https://example.com/cat.png"
+        creating = [asyncio.ensure_future(client.image_to_video(url, external_task_id=name)) for name in names]
+        await asyncio.gather(*[await one for one in creating])
+        assert [entry.external_task_id for entry in small.ledger.entries] == names

@@ -1,12 +1,23 @@
 """The handle is a future in the asyncio sense."""
 
 import asyncio
+import contextvars
 import pickle
 from pathlib import Path
 
 import pytest
 
-from kling_async import KlingClient, Task, TaskFailed, TaskHandle, TaskNotFound, TaskStatus
+from kling_async import (
+    ClientClosed,
+    KlingClient,
+    Polling,
+    Task,
+    TaskFailed,
+    TaskHandle,
+    TaskNotFound,
+    TaskStatus,
+    TaskTimeout,
+)
 from kling_async.emulator import Emulator
 from tests.shell.conftest import ClientMaker
 
@@ -309,3 +320,61 @@ async def test_repr_names_the_task(client: KlingClient, image: Path) -> None:
     assert repr(client.attach("image2video:7")) == "<TaskHandle image2video:7 attached>"
     handle.cancel()
     assert repr(handle) == f"<TaskHandle {handle.reference} cancelled>"
+
+
+async def test_cancel_calls_the_callbacks(client: KlingClient, image: Path) -> None:
+    """Done callbacks are called after `cancel()`, too, in the context they were given."""
+    handle = await submitted(client, image)
+    name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="none")
+    context = contextvars.Context()
+    context.run(name.set, "given")
+    seen: list[str] = []
+    handle.add_done_callback(lambda _: seen.append(name.get()), context=context)
+    handle.add_done_callback(lambda _: seen.append(name.get()), context=contextvars.Context())
+    handle.cancel()
+    await asyncio.sleep(0)
+    assert seen == ["given", "none"]
+
+
+async def test_cancelling_an_attached_handle_keeps_its_place(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """An attached task whose handle is cancelled still counts until the service is done with it."""
+    other, client = make_client(), make_client(concurrency=1)
+    elsewhere = await submitted(other, image)
+    attached = client.attach(elsewhere.reference)
+    waiting = asyncio.ensure_future(attached.wait())
+    await asyncio.sleep(1)
+    attached.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await submitted(client, image)
+    first, second = emulator.ledger.entries
+    assert first.finished_at is not None
+    assert second.created_at >= first.finished_at
+
+
+@pytest.mark.parametrize("ending", ["close", "deadline"])
+async def test_updates_end_with_the_error(make_client: ClientMaker, image: Path, ending: str) -> None:
+    """Who waits for updates when the wait ends without an answer gets the error that `wait` gives."""
+    client = make_client(polling=Polling(deadline=15))
+    handle = await submitted(client, image)
+
+    async def consume() -> list[Task]:
+        return [task async for task in handle.updates()]
+
+    consumer = asyncio.ensure_future(consume())
+    await asyncio.sleep(1)
+    if ending == "close":
+        await client.close()
+    with pytest.raises(ClientClosed if ending == "close" else TaskTimeout):
+        await consumer
+
+
+async def test_a_slot_comes_back_after_the_deadline(make_client: ClientMaker, image: Path) -> None:
+    """A task that is followed no more holds no slot: nobody would know when to give it back."""
+    client = make_client(concurrency=1, polling=Polling(deadline=15))
+    first = await submitted(client, image)
+    with pytest.raises(TaskTimeout):
+        await first
+    await asyncio.wait_for(submitted(client, image), 10)

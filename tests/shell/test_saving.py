@@ -385,3 +385,38 @@ async def test_a_file_system_without_hard_links(
     handle = await client.image_to_video(image)
     assert (await handle.save(tmp_path / "x.mp4")).stat().st_size > 100_000
     assert whole(tmp_path) == ["x.mp4"]
+
+
+async def test_a_stream_resumes(make_client: ClientMaker) -> None:
+    """A connection that breaks under a stream is gone on with where it stopped."""
+    respond = service("/f", movie(end=len(MOVIE) // 2), movie)
+    async with serve(respond) as stub:
+        respond.base = stub.base_url
+        handle = make_client(base_url=stub.base_url).attach("image2video:9")
+        assert b"".join([chunk async for chunk in handle.stream()]) == MOVIE
+    assert [asked is None for asked in respond.ranges] == [True, False]
+
+
+async def test_further_videos_get_numbers(make_client: ClientMaker, tmp_path: Path) -> None:
+    """A task with two videos saves both; the second gets `-2`."""
+
+    def respond(seen: Seen) -> Answer:
+        if seen.path.startswith("/v1/"):
+            videos = [{"id": name, "url": f"http://{seen.headers['host']}/{name}"} for name in ("a", "b")]
+            return task_answer("succeed", task_id="9", task_result={"videos": videos})
+        return movie()
+
+    async with serve(respond) as stub:
+        handle = make_client(base_url=stub.base_url).attach("image2video:9")
+        assert await handle.save(tmp_path / "x.mp4") == tmp_path / "x.mp4"
+        assert whole(tmp_path) == ["x-2.mp4", "x.mp4"]
+        await handle.save(f"{tmp_path}/out/")
+        assert whole(tmp_path / "out") == ["9-2.mp4", "9.mp4"]
+
+
+async def test_two_saves_into_one_directory(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """Two saves of one task into one directory write to the same file: the second is refused."""
+    handle = await client.image_to_video(image)
+    outcomes = await asyncio.gather(handle.save(tmp_path), handle.save(tmp_path), return_exceptions=True)
+    assert sum(isinstance(one, SaveInProgress) for one in outcomes) == 1
+    assert whole(tmp_path) == [f"{handle.task_id}.mp4"]
