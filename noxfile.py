@@ -67,6 +67,21 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """What comes of calls that go wrong, as a table; `nox -s faults -- --write` puts it into the README."""
+    install(session, "test")
+    session.run("python", "-m", "benchmarks.faults", *session.posargs)
+
+
+@nox.session
+def sequences(session: nox.Session) -> None:
+    """Ten times as many sequences of faults as the test run has, and more processes killed."""
+    install(session, "test")
+    more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50"}
+    session.run("pytest", "tests/adversity", *session.posargs, env=more)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """The examples as scripts, in processes of their own, against an emulator in another one."""
     install(session)

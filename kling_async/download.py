@@ -86,9 +86,15 @@ class Downloads:
         source.count()
         sink = StreamSink(source.label(0))
         try:
-            async with contextlib.aclosing(self._chunks(source, 0, sink)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            for _ in range(2):  # once more where a clean end came too early: for the rest
+                async with contextlib.aclosing(self._chunks(source, 0, sink)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                if sink.whole():
+                    return
+                if sink.part.length is not None or not transfer.range_headers(sink.part, sink.size):
+                    break
+            raise DownloadError("the stream ended before the video did; save it instead")
         except KlingError as error:
             raise error.about(source.reference)  # noqa: B904  (the same error)
 

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from kling_async.files import PartFile
 from kling_async.protocol.errors import DownloadError
-from kling_async.protocol.transfer import Body, Part
+from kling_async.protocol.transfer import Body, Boxes, Part
 from kling_async.threads import begin, finished, in_thread
 
 PIECE: Final = 2**20
@@ -93,6 +93,7 @@ class StreamSink:
     def __init__(self, label: str) -> None:
         self.part = Part(label)
         self.size = 0
+        self._boxes = Boxes()
 
     async def begin(self, body: Body) -> None:
         """Refuses what does not go on where the consumer is."""
@@ -103,6 +104,11 @@ class StreamSink:
     async def take(self, chunk: bytes) -> None:
         """Counts."""
         self.size += len(chunk)
+        self._boxes.take(chunk)
+
+    def whole(self) -> bool:
+        """Whether the video may end here, by its boxes."""
+        return self._boxes.whole()
 
     async def restart(self) -> None:
         """Cannot be done.

@@ -12,6 +12,7 @@ from kling_async.protocol.errors import (
     RequestRefused,
     TaskFailed,
     TaskNotFound,
+    TokenTimeError,
     UnknownStatus,
     row_for,
 )
@@ -65,6 +66,9 @@ def judge(known: TaskStatus | None, news: Task | KlingError, *, age: float, refe
                 return Verdict(failing=True)
             return Verdict(end=_not_found(news, reference))
         case ConnectionFailed() | BadResponse():
+            return Verdict(failing=True)
+        case TokenTimeError() if known is not None:
+            # Tokens were good enough to hear of the task before, so they will be again.
             return Verdict(failing=True)
         case _ if news.http_status is not None and row_for(news.http_status, news.code).transient:
             return Verdict(failing=True)

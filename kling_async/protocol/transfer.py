@@ -11,6 +11,7 @@ from kling_async.protocol.errors import DownloadError
 
 FIRST_BOX_BYTES: Final = 8
 """Bytes that show the first box of an MP4: a length and `ftyp`."""
+_NEEDED: Final = frozenset({b"ftyp", b"moov", b"mdat"})
 
 
 class Answer(enum.Enum):
@@ -148,7 +149,47 @@ def is_whole(size: int, length: int | None, read: Callable[[int, int], bytes]) -
             return False
         kinds.add(head[4:8])
         offset += box
-    return offset == size and {b"ftyp", b"moov", b"mdat"} <= kinds
+    return offset == size and kinds >= _NEEDED
+
+
+class Boxes:
+    """Follows the boxes of an MP4 whose bytes come one after the other and are not kept."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._left: float = 0
+        self._kinds: set[bytes] = set()
+        self._broken = False
+
+    def take(self, chunk: bytes) -> None:
+        """Takes the bytes that come next."""
+        while chunk and not self._broken:
+            if self._left:
+                passed = int(min(self._left, len(chunk)))
+                self._left -= passed
+            else:
+                wanted = 16 if self._head[:4] == b"\0\0\0\1" and len(self._head) >= 8 else 8
+                passed = min(wanted - len(self._head), len(chunk))
+                self._head += chunk[:passed]
+                self._enter()
+            chunk = chunk[passed:]
+
+    def whole(self) -> bool:
+        """Whether a video may end here: as `is_whole`."""
+        ended = not self._head and self._left in {0, float("inf")}
+        return ended and not self._broken and self._kinds >= _NEEDED
+
+    def _enter(self) -> None:
+        """Goes into a box once its head is there: 8 bytes, or 16 with a long length."""
+        have, box = len(self._head), int.from_bytes(self._head[:4])
+        if have < 8 or (box == 1 and have < 16):
+            return
+        if box == 1:
+            box = int.from_bytes(self._head[8:])
+        self._kinds.add(self._head[4:8])
+        self._left = box - have if box else float("inf")  # 0: "to the end of the file"
+        self._broken = self._left < 0
+        self._head = b""
 
 
 def _number(text: str | None) -> int | None:

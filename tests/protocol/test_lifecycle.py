@@ -100,12 +100,19 @@ def test_a_failing_question_is_no_failing_task(known: TaskStatus | None, error: 
     assert Verdict(failing=True) == of(known, error, age)
 
 
+@pytest.mark.parametrize("known", [None, SUBMITTED])
+def test_a_refused_token_is_no_failing_task(known: TaskStatus | None) -> None:
+    """A token that is refused twice fails a question in passing, unless nothing was ever heard of the task."""
+    error = TokenTimeError("expired", code=1004, http_status=401)
+    assert of(known, error, 60.0).failing is (known is not None)
+    assert (of(known, error, 60.0).end is error) is (known is None)
+
+
 @pytest.mark.parametrize(
     "error",
     [
         UnknownStatus("queued", http_status=200),
         AuthenticationError("key", code=1002, http_status=401),
-        TokenTimeError("expired", code=1004, http_status=401),
         AccountError("abnormal", code=1100, http_status=429),
         InsufficientBalance("empty", code=1102, http_status=429),
         PermissionRefused("address", code=1304, http_status=429),

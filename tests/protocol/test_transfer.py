@@ -11,6 +11,7 @@ from kling_async.protocol.transfer import (
     FIRST_BOX_BYTES,
     Answer,
     Body,
+    Boxes,
     Part,
     is_whole,
     judge,
@@ -279,3 +280,28 @@ def test_any_bytes_are_judged(tail: bytes, head: bytes) -> None:
     data = head + tail
     whole = is_whole(len(data), None, reader(data))
     assert not whole or all(kind in data for kind in (b"ftyp", b"moov", b"mdat"))
+
+
+def boxes_of(data: bytes, piece: int) -> Boxes:
+    """Boxes that were followed piece by piece."""
+    boxes = Boxes()
+    for begin in range(0, len(data), piece):
+        boxes.take(data[begin : begin + piece])
+    return boxes
+
+
+@given(st.sampled_from([*WHOLE, FTYP + MOOV + TO_THE_END]), st.integers(1, 40), st.data())
+def test_bytes_that_are_not_kept_are_judged_alike(data: bytes, piece: int, draw: st.DataObject) -> None:
+    """Boxes that are followed as they come, in pieces of any size, tell the same as a file, whole or not."""
+    part = data[: draw.draw(st.integers(0, len(data)))]
+    assert boxes_of(data, piece).whole()
+    assert boxes_of(part, piece).whole() == is_whole(len(part), None, reader(part))
+
+
+@given(st.binary(max_size=80), st.sampled_from([b"", FTYP, FTYP + MOOV, FTYP + MOOV + MDAT]), st.integers(1, 40))
+@example(b"\0\0\0\x07free", FTYP + MOOV + MDAT, 3)
+@example(b"\0\0\0\x01free" + (7).to_bytes(8), FTYP + MOOV + MDAT, 3)
+def test_any_bytes_that_are_not_kept_are_judged(tail: bytes, head: bytes, piece: int) -> None:
+    """Whatever comes, nothing is called whole that a file would not be."""
+    data = head + tail
+    assert is_whole(len(data), None, reader(data)) or not boxes_of(data, piece).whole()

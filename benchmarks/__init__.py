@@ -1,0 +1,1 @@
+"""Measurements: each runs by itself, against the emulator."""

@@ -1,0 +1,169 @@
+"""Cancelled at every single await: of the caller, and of all that works for him."""
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import attrs
+import pytest
+
+from kling_async import KlingClient, Polling, TaskHandle
+from kling_async.emulator import Call, Emulator, Fault
+from kling_async.emulator.fault import CallKind
+from tests.adversity.steps import Moments
+from tests.shell.conftest import wall
+
+Use = Callable[[TaskHandle, Path], Awaitable[object]]
+Arrange = Callable[[Emulator], None]
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+both = pytest.mark.parametrize("late", [False, True], ids=["awaiting", "answered"])
+"""Cancelled while something is awaited, or in the very moment in which it is there."""
+
+
+@attrs.define
+class Trial:
+    """One job that is cancelled somewhere, and what is left of it."""
+
+    emulator: Emulator
+    client: KlingClient
+    image: Path
+    target: Path
+    use: Use
+    references: list[str] = attrs.field(factory=list)
+
+    async def job(self) -> None:
+        """Creates, follows, and uses the result."""
+        handle = await self.client.image_to_video(self.image)
+        self.references.append(handle.reference)
+        await handle
+        await self.use(handle, self.target)
+
+    async def check(self, before: int) -> None:
+        """What must hold afterwards, wherever the job was cancelled."""
+        await asyncio.sleep(100)
+        self.emulator.faults.clear()
+        paid = [entry.task_id for entry in self.emulator.ledger.entries[before:]]
+        assert len(paid) <= 1
+        reachable = self.references or list(self.client.unsettled)
+        assert reachable == [f"image2video:{task_id}" for task_id in paid]
+        for reference in reachable:
+            await self._save_again(reference)
+        async with asyncio.timeout(100):  # the only slot is back
+            await self.client.image_to_video(self.image)
+
+    async def _save_again(self, reference: str) -> None:
+        """The file is whole or absent; what is kept of it is gone on with."""
+        asked: list[str] = []
+
+        def listen(call: Call) -> None:
+            asked.append(call.headers.get("range", ""))
+
+        part = self.target.with_name(self.target.name + ".part")
+        kept = part.stat().st_size if part.exists() else 0
+        self.emulator.faults.add(listen, on="file")
+        if not self.target.exists():
+            await self.client.attach(reference).save(self.target)
+            assert asked == [f"bytes={kept}-" if kept else ""]
+        self.emulator.faults.clear()
+        task = await self.client.get_task(reference)
+        async with aiohttp.ClientSession() as session, session.get(task.videos[0].url) as answer:
+            whole = await answer.read()
+        assert hashlib.sha256(self.target.read_bytes()).digest() == hashlib.sha256(whole).digest()
+        assert [path.name for path in self.target.parent.iterdir()] == [self.target.name]
+
+
+async def at_every_await(image: Path, directory: Path, *, late: bool, use: Use, arrange: Arrange) -> int:
+    """Cancels one job after the other, each one await later, until one runs to its end; tells how many it cancelled."""
+    cancelled = 0
+    async with Emulator(render=False, speed=20, concurrency=2, clock=wall()) as emulator:
+        for number in itertools.count():
+            place = directory / str(number)
+            place.mkdir()
+            before = emulator.ledger.created
+            emulator.faults.clear()
+            arrange(emulator)
+            moments = Moments(number, late=late)
+            async with KlingClient(
+                base_url=emulator.base_url,
+                access_key=emulator.access_key,
+                secret_key=emulator.secret_key,
+                concurrency=1,
+                polling=Polling(first=1),
+                clock=wall(),
+            ) as client:
+                trial = Trial(emulator, client, image, place / "cat.mp4", use)
+                with contextlib.suppress(asyncio.CancelledError):
+                    await moments.run(trial.job)
+                await trial.check(before)
+            cancelled += moments.struck
+            if moments.passed < number:
+                break
+    return cancelled
+
+
+def fault(fault: Fault, on: CallKind) -> Arrange:
+    """Lets it happen to the first such call."""
+    return lambda emulator: emulator.faults.add(fault, on=on, at=1)
+
+
+async def save(handle: TaskHandle, target: Path) -> None:
+    """Uses a handle by saving its video."""
+    await handle.save(target)
+
+
+async def stream(handle: TaskHandle, _: Path) -> None:
+    """Uses a handle by streaming its video to a consumer who waits, too."""
+    async with contextlib.aclosing(handle.stream()) as chunks:
+        async for _chunk in chunks:
+            await asyncio.sleep(0)
+
+
+@both
+async def test_a_job_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
+    """Nothing is lost or leaked, wherever a caller is cancelled: slot, paid task, and what came of the file."""
+    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=lambda _: None) > 20
+
+
+@both
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        pytest.param(fault(Fault.reset(after_effect=True), "create"), id="answer lost"),
+        pytest.param(fault(Fault.reset(), "create"), id="create lost"),
+        pytest.param(fault(Fault.error(1303), "create"), id="account full"),
+        pytest.param(fault(Fault.error(1004), "create"), id="token expired"),
+    ],
+)
+async def test_a_create_that_needs_more_than_one_call(
+    image: Path, tmp_path: Path, *, late: bool, arrange: Arrange
+) -> None:
+    """The same holds while a create is in doubt, or waits to be sent again."""
+    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange) > 20
+
+
+@both
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        pytest.param(fault(Fault.reset(share=0.5), "file"), id="reset at half"),
+        pytest.param(fault(Fault.truncated(), "file"), id="half, with a clean end"),
+        pytest.param(fault(Fault.expired(), "file"), id="address expired"),
+    ],
+)
+async def test_a_download_that_needs_more_than_one_connection(
+    image: Path, tmp_path: Path, *, late: bool, arrange: Arrange
+) -> None:
+    """The same holds while a download is gone on with, and the next one goes on where it stopped."""
+    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange) > 20
+
+
+@both
+async def test_a_consumer_of_a_stream_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
+    """The same holds for who streams."""
+    assert await at_every_await(image, tmp_path, late=late, use=stream, arrange=lambda _: None) > 15

@@ -1,0 +1,194 @@
+"""Any sequence of faults, at any calls: paid is what was asked for, and each is delivered or reachable."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import attrs
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from kling_async import CreateInDoubt, KlingClient, KlingError, TaskNotFound
+from kling_async.emulator import Emulator, Fault
+from kling_async.emulator.fault import CallKind
+from tests.shell.conftest import IMAGES
+from tests.virtual_time import VirtualTimeLoop
+
+SEQUENCES: Final = int(os.environ.get("KLING_ASYNC_SEQUENCES", "200"))
+"""How many are tried: more in a session of its own."""
+
+SLOTS: Final = 2
+"""Of the client; the account may have fewer."""
+
+UNCERTAIN: Final = (5000, 5002)
+"""Codes that an answer may have although the task was created."""
+
+
+@attrs.frozen
+class Mishap:
+    """A fault, and the calls of one kind to which it happens."""
+
+    on: CallKind
+    at: tuple[int, ...]
+    fault: Fault
+
+
+@attrs.frozen
+class Conditions:
+    """What befalls an account, and how much is asked of it."""
+
+    mishaps: list[Mishap]
+    generations: int
+    limit: int
+    visible_after: float
+
+
+@attrs.define
+class Outcome:
+    """What became of one generation, as far as its caller was told."""
+
+    file: Path
+    reference: str | None = None
+    refused: bool = False
+    saved: bool = False
+
+
+shares = st.sampled_from([0.0, 0.3, 0.9])
+waits = st.sampled_from([0.0, 0.0, 2.0, 45.0, 100.0, 250.0])
+
+anywhere = st.one_of(
+    st.just(Fault.reset()),
+    st.builds(lambda share: Fault.reset(share=share), shares),
+    st.builds(lambda share: Fault.stall(share=share), shares),
+    st.builds(Fault.truncated, shares),
+    st.builds(Fault.wrong_length, st.sampled_from([-10, 1000])),
+    st.builds(Fault.gateway, st.sampled_from([200, 500, 502, 503, 504])),
+    st.builds(Fault.delay, waits),
+)
+lost_answers = st.one_of(
+    st.just(Fault.reset(after_effect=True)),
+    st.builds(lambda status: Fault.gateway(status, after_effect=True), st.sampled_from([200, 500, 502, 504])),
+    st.builds(lambda code: Fault.error(code, after_effect=True), st.sampled_from(UNCERTAIN)),
+    st.builds(lambda wait: Fault.delay(wait, after_effect=True), waits),
+)
+errors = st.one_of(
+    st.builds(Fault.error, st.sampled_from([1000, 1102, 1103, 1201, 1301])),
+    st.builds(Fault.error, st.sampled_from([1003, 1004, 1203, 1302, 1303, 5000, 5001])),
+    st.builds(lambda code, wait: Fault.error(code).delayed(wait), st.sampled_from(UNCERTAIN), waits),
+)
+at_files = st.one_of(anywhere, st.just(Fault.no_ranges()), st.just(Fault.expired()))
+
+
+def numbers(last: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """A few calls in a row."""
+    return st.builds(
+        lambda first, count: tuple(range(first, first + count)), st.integers(1, last), st.sampled_from([1, 1, 2, 5, 20])
+    )
+
+
+mishaps = st.sampled_from([anywhere, lost_answers, errors]).flatmap(
+    lambda faults: st.one_of(
+        st.builds(Mishap, on=st.just("create"), at=numbers(3), fault=faults),
+        st.builds(Mishap, on=st.just("create"), at=numbers(6), fault=faults),
+        st.builds(Mishap, on=st.sampled_from(["query", "list"]), at=numbers(10), fault=faults),
+        st.builds(Mishap, on=st.just("file"), at=numbers(6), fault=at_files),
+    )
+)
+conditions = st.builds(
+    Conditions,
+    mishaps=st.lists(mishaps, min_size=1, max_size=8),
+    generations=st.integers(1, 4),
+    limit=st.integers(1, 4),
+    visible_after=st.sampled_from([0.0, 0.0, 3.0, 12.0, 40.0]),
+)
+
+
+@contextlib.contextmanager
+def virtual_time() -> Iterator[asyncio.Runner]:
+    """A loop of its own for each sequence; there are too many to wait a real moment at each jump of the clock."""
+    with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        patch.setattr("tests.virtual_time.GRACE", 0.0)
+        yield runner
+
+
+async def generate(client: KlingClient, number: int, outcome: Outcome) -> None:
+    """Asks for one video, and saves it."""
+    try:
+        handle = await client.image_to_video(IMAGES / "rocket.jpg", external_task_id=f"job-{number}")
+    except CreateInDoubt as error:
+        outcome.reference = error.reference
+        return
+    except KlingError:
+        outcome.refused = True
+        return
+    outcome.reference = handle.reference
+    try:
+        await handle.save(outcome.file)
+    except KlingError as error:
+        outcome.reference = error.reference
+    else:
+        outcome.saved = True
+
+
+async def check(emulator: Emulator, client: KlingClient, outcomes: dict[str, Outcome]) -> None:
+    """The model: each was asked for once, so that it is paid for once, or was refused and is not paid for."""
+    paid = [entry.external_task_id for entry in emulator.ledger.entries]
+    assert sorted(paid) == sorted({*paid}), "paid twice"
+    assert {*paid} <= {*outcomes}
+    for external_task_id, outcome in outcomes.items():
+        delivered = outcome.saved
+        if outcome.refused:
+            event("refused")
+            assert external_task_id not in paid, "refused, and yet paid for"
+            continue
+        assert outcome.reference is not None
+        if external_task_id not in paid:  # it was in doubt, and is not there
+            event("in doubt, and not there")
+            assert not outcome.saved
+            with contextlib.suppress(TaskNotFound):
+                raise AssertionError(await client.get_task(outcome.reference))
+            continue
+        if not outcome.saved:
+            await client.attach(outcome.reference).save(outcome.file)
+        task = await client.get_task(outcome.reference)
+        async with aiohttp.ClientSession() as session, session.get(task.videos[0].url) as answer:
+            assert outcome.file.read_bytes() == await answer.read()
+        event("delivered" if delivered else "reachable")
+    assert not client.unsettled
+
+
+async def happen(given: Conditions, directory: Path) -> None:
+    """Lets it happen."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    async with Emulator(render=False, speed=5, concurrency=given.limit, clock=loop.wall) as emulator:
+        emulator.account.visible_after = given.visible_after
+        for mishap in given.mishaps:
+            emulator.faults.add(mishap.fault, on=mishap.on, at=mishap.at)
+        async with KlingClient(
+            access_key=emulator.access_key,
+            secret_key=emulator.secret_key,
+            base_url=emulator.base_url,
+            concurrency=SLOTS,
+            clock=loop.wall,
+        ) as client:
+            outcomes = {f"job-{number}": Outcome(directory / f"{number}.mp4") for number in range(given.generations)}
+            await asyncio.gather(*(generate(client, number, each) for number, each in enumerate(outcomes.values())))
+            emulator.faults.clear()
+            await asyncio.sleep(1000)  # what was delayed takes effect
+            await check(emulator, client, outcomes)
+            assert [line.limit.running for line in client._slots._lines.values()] == [0], "a slot is lost"
+
+
+@settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(conditions)
+def test_paid_is_what_was_asked_for(given: Conditions) -> None:
+    """Whatever goes wrong at any calls, nothing is paid twice, and what is paid for is delivered or reachable."""
+    with virtual_time() as runner, tempfile.TemporaryDirectory() as directory:
+        runner.run(happen(given, Path(directory)))

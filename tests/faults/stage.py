@@ -1,0 +1,209 @@
+"""Where the stories play: an emulator, clients of its account, and what is left to see in the end."""
+
+import asyncio
+import contextlib
+import gc
+import hashlib
+import heapq
+import resource
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from kling_async import CreateInDoubt, DownloadError, KlingClient, KlingError, TaskHandle
+from kling_async.emulator import Call, Emulator, Fault
+from kling_async.emulator.fault import CallKind, FaultKind
+from kling_async.emulator.injection import revised
+from tests.shell.conftest import IMAGES, wall
+
+IMAGE: Final = IMAGES / "cat.png"
+LATER: Final = 600.0
+"""Seconds after which somebody looks again for a task that was in doubt."""
+SAVES: Final = 5
+"""How often a file is saved at most: again where a save says so."""
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """How a story ended.
+
+    Attributes:
+        asked: Tasks that were asked for.
+        paid: Tasks in the account's books.
+        whole: Different files, each with the very bytes that the emulator has.
+        files: All files in the directory, half ones and notes too.
+        creates: Create requests that reached the service.
+        endings: How the tasks ended for their callers: "saved", or the error.
+        injected: Faults that happened, by kind of call and kind of fault.
+        ranges: What requests for files asked for, in their order.
+        errors: What callers got.
+        over_ideal: Time it took, as a multiple of the shortest possible.
+        share: How much of its own work the slower of two clients has done when the other is done.
+        peaks: The most tasks at once, by model.
+        kept: Objects of the client's classes that stayed, although no handle did.
+        resident: Bytes of the process in memory, whenever a task had ended (Linux).
+    """
+
+    asked: int
+    paid: int
+    whole: int
+    files: int
+    creates: int
+    endings: Counter[str]
+    injected: Mapping[tuple[CallKind, FaultKind], int]
+    ranges: tuple[str | None, ...]
+    errors: tuple[KlingError, ...]
+    over_ideal: float
+    share: float = 1.0
+    peaks: Mapping[str, int] = attrs.field(factory=dict)
+    kept: int = 0
+    resident: tuple[int, ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def faults(self) -> int:
+        """How many faults happened."""
+        return sum(self.injected.values())
+
+
+class Stage:
+    """One account, those who work with it, and what they got.
+
+    Args:
+        emulator: The account.
+        directory: Where files are saved.
+    """
+
+    def __init__(self, emulator: Emulator, directory: Path) -> None:
+        self.emulator = emulator
+        self.clients: list[KlingClient] = []
+        self.endings: Counter[str] = Counter()
+        self.errors: list[KlingError] = []
+        self.resident: list[int] = []
+        self.asked = 0
+        self._directory = directory
+        self._paths: set[Path] = set()
+        self._ranges: list[str | None] = []
+        self._began = asyncio.get_running_loop().time()
+        emulator.faults.add(Fault.delay(0), on="file", when=self._see)
+
+    def client(self, **options: Any) -> KlingClient:
+        """A client of the account."""
+        keys = {"access_key": self.emulator.access_key, "secret_key": self.emulator.secret_key}
+        client = KlingClient(**{"base_url": self.emulator.base_url, "clock": wall(), **keys, **options})
+        self.clients.append(client)
+        return client
+
+    async def work(self, client: KlingClient, count: int = 1, **options: Any) -> None:
+        """Asks for so many videos at once, and saves each."""
+        await asyncio.gather(*(self.one(client, **options) for _ in range(count)))
+
+    async def one(self, client: KlingClient, **options: Any) -> None:
+        """Asks for one video and saves it; a doubt is looked after later."""
+        self.asked += 1
+        try:
+            try:
+                handle, ending = await client.image_to_video(IMAGE, **options), "saved"
+            except CreateInDoubt as error:
+                await asyncio.sleep(LATER)
+                handle, ending = client.attach(error.reference or ""), "in doubt, then saved"
+            await self._save(handle)
+        except KlingError as error:
+            self.errors.append(error)
+            ending = type(error).__name__
+        self.endings[ending] += 1
+        self.resident.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize())
+
+    async def stream(self, client: KlingClient) -> None:
+        """Asks for one video, and writes down what its stream gives; what is not whole is thrown away."""
+        self.asked += 1
+        handle = await client.image_to_video(IMAGE)
+        path = self._directory / f"{handle.task_id}.mp4"
+        try:
+            path.write_bytes(b"".join([chunk async for chunk in handle.stream()]))
+        except KlingError as error:
+            self.errors.append(error)
+            self.endings[type(error).__name__] += 1
+        else:
+            self._paths.add(path)
+            self.endings["streamed"] += 1
+
+    async def outcome(self, **more: Any) -> Outcome:
+        """What there is to see now."""
+        ledger = self.emulator.ledger
+        durations = [(entry.finished_at or wall()()) - entry.created_at for entry in ledger.entries]
+        limit = self.emulator.account.limit or self.emulator._world.concurrency
+        took = asyncio.get_running_loop().time() - self._began
+        return Outcome(
+            asked=self.asked,
+            paid=ledger.created,
+            whole=await self._whole(),
+            files=len(list(self._directory.iterdir())),
+            creates=ledger.requests["create"],
+            endings=Counter(self.endings),
+            injected=dict(self.emulator.faults.injected),
+            ranges=tuple(self._ranges),
+            errors=tuple(self.errors),
+            resident=tuple(self.resident),
+            over_ideal=took / max(ideal(durations, limit), 1.0),
+            **more,
+        )
+
+    async def _save(self, handle: TaskHandle) -> None:
+        """Saves; the error of a download says to save again."""
+        for attempt in range(1, SAVES + 1):
+            try:
+                self._paths.add(await handle.save(self._directory))
+            except DownloadError:
+                self.endings["save failed"] += 1
+                if attempt == SAVES:
+                    raise
+            else:
+                return
+
+    async def _whole(self) -> int:
+        digests = set()
+        running = self.emulator._running
+        assert running is not None
+        for path in self._paths:
+            task = self.emulator._world.find(path.stem)
+            revision = self.emulator.faults.revisions[f"/files/{task.task_id}/plain/{task.video_id}.mp4"]
+            made = await running.studio.file(revised(task, revision), "plain")
+            with made.open() as truth:
+                digest = hashlib.sha256(truth.read()).digest()
+            if hashlib.sha256(path.read_bytes()).digest() == digest:
+                digests.add(digest)
+        return len(digests)
+
+    def _see(self, call: Call) -> bool:
+        self._ranges.append(call.headers.get("range"))
+        return False
+
+
+@contextlib.asynccontextmanager
+async def stage(directory: Path, **options: Any) -> AsyncIterator[Stage]:
+    """An account at its real pace, for one story."""
+    async with Emulator(**{"render": False, "speed": 1.0, "concurrency": 20, "clock": wall(), **options}) as emulator:
+        play = Stage(emulator, directory)
+        try:
+            yield play
+        finally:
+            for client in play.clients:
+                await client.close()
+
+
+def ideal(durations: Iterable[float], slots: int) -> float:
+    """When the last of these tasks would end, if each began the moment a slot was free."""
+    ends = [0.0] * slots
+    for duration in durations:
+        heapq.heapreplace(ends, ends[0] + duration)
+    return max(ends)
+
+
+def objects_of_the_client() -> int:
+    """How many objects of the client's own classes there are."""
+    gc.collect()
+    modules = (str(type(each).__module__) for each in gc.get_objects())
+    return sum(name.startswith("kling_async.") and ".emulator" not in name for name in modules)

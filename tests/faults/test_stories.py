@@ -1,0 +1,160 @@
+"""Never pay twice, never lose what was paid for, never fail because the account is full: each story's end."""
+
+import asyncio
+import logging
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+from kling_async import InsufficientBalance, Polling
+from kling_async.emulator import Fault
+from tests.faults import stories
+from tests.faults.stage import stage
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+
+@pytest.mark.parametrize("name", stories.LOST)
+async def test_an_answer_that_is_lost(tmp_path: Path, name: str) -> None:
+    """However the answer to a create is lost, one task is paid and its file saved."""
+    end = await stories.answer_lost(tmp_path, stories.LOST[name])
+    assert end.faults == 1
+    assert (end.paid, end.whole, end.creates, end.endings) == (1, 1, 1, {"saved": 1})
+
+
+async def test_a_create_that_takes_effect_after_the_timeout(tmp_path: Path) -> None:
+    """A create that the service works on for longer than the client waits is found, and not sent again."""
+    end = await stories.answer_lost(tmp_path, Fault.delay(100))
+    assert end.faults == 1
+    assert (end.paid, end.whole, end.creates, end.endings) == (1, 1, 1, {"saved": 1})
+
+
+@pytest.mark.parametrize("name", stories.LOST)
+@pytest.mark.parametrize("visible_after", [0, 250, 800])
+async def test_ten_answers_that_are_lost(tmp_path: Path, name: str, visible_after: float) -> None:
+    """The same ten times in a row: one is paid; the file is saved, or `CreateInDoubt` has a reference that works."""
+    end = await stories.answer_lost_ten_times(tmp_path, stories.LOST[name], visible_after=visible_after)
+    at_least = 1 if visible_after == 0 else 10 if name in {"reset", "500", "502"} else 2  # slow ones take longer
+    assert end.faults >= at_least
+    assert (end.paid, end.whole) == (1, 1)
+    assert end.endings == {"in doubt, then saved" if visible_after == 800 else "saved": 1}
+
+
+@pytest.mark.parametrize("code", [1102, 1303, 1301])
+async def test_a_second_send_that_is_refused(tmp_path: Path, code: int) -> None:
+    """A refusal of the second send says nothing about the first: the task is found."""
+    end = await stories.second_send_refused(tmp_path, code)
+    assert end.injected == {("create", "reset"): 1, ("create", "error"): 1}
+    assert (end.paid, end.whole, end.endings) == (1, 1, {"saved": 1})
+
+
+async def test_a_task_that_shows_late(tmp_path: Path) -> None:
+    """A task that shows only after 10 seconds is found, and nothing is sent again."""
+    end = await stories.shows_late(tmp_path)
+    assert end.faults == 1
+    assert (end.paid, end.whole, end.creates) == (1, 1, 1)
+
+
+async def test_an_id_that_an_old_task_has(tmp_path: Path) -> None:
+    """A user's own id that an old task has is a conflict, which names it; nothing is adopted."""
+    end = await stories.id_of_an_old_task(tmp_path)
+    assert end.faults == 1
+    assert (end.paid, end.endings) == (1, {"saved": 1, "ExternalTaskIdConflict": 1})
+
+
+async def test_an_account_smaller_than_told(tmp_path: Path) -> None:
+    """20 tasks on 5 slots instead of 20: all done, near the ideal time, at most 30 create requests."""
+    end = await stories.account_smaller_than_told(tmp_path)
+    assert (end.paid, end.whole, end.endings) == (20, 20, {"saved": 20})
+    assert end.creates <= 30
+    assert end.over_ideal <= 1.15
+    assert end.peaks == {stories.MODEL: 5}
+
+
+async def test_two_clients_share_an_account(tmp_path: Path) -> None:
+    """All of both clients' tasks are done, and the slower one has its share (median of 3 runs)."""
+    directories = [tmp_path / str(seed) for seed in range(3)]
+    for directory in directories:
+        directory.mkdir()
+    ends = await asyncio.gather(*(stories.two_clients(each, seed) for seed, each in enumerate(directories)))
+    assert all((end.paid, end.whole, end.endings) == (40, 40, {"saved": 40}) for end in ends)
+    assert statistics.median(end.share for end in ends) >= 0.25
+
+
+async def test_a_limit_of_one_model(tmp_path: Path) -> None:
+    """A full model does not hold up another one."""
+    end, ended = await stories.limit_of_one_model(tmp_path)
+    assert (end.paid, end.whole) == (12, 12)
+    assert end.peaks == {stories.MODEL: 1, stories.OTHER_MODEL: 6}
+    assert ended[-4:] == [stories.MODEL] * 4
+
+
+async def test_an_empty_account(tmp_path: Path) -> None:
+    """Who waits fails at once, with no more requests than were in flight; the next one tries afresh."""
+    end, later = await stories.empty_account(tmp_path)
+    assert (end.paid, end.whole, end.endings) == (5, 5, {"saved": 5, "InsufficientBalance": 15})
+    assert all(isinstance(error, InsufficientBalance) for error in end.errors)
+    assert 1 <= end.faults <= 5
+    assert (later.paid, later.whole, later.creates) == (6, 6, end.creates + 1)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+@pytest.mark.parametrize("name", stories.POLLS)
+async def test_polls_that_fail(tmp_path: Path, name: str, count: int) -> None:
+    """A failing poll is no failing task: it is waited on, one alone or in a crowd."""
+    end = await stories.failing_polls(tmp_path, name, count)
+    assert end.faults >= (4 if name.startswith("4") else 1)
+    assert (end.paid, end.whole, end.endings) == (count, count, {"saved": count})
+
+
+@pytest.mark.parametrize("name", stories.DOWNLOADS)
+async def test_downloads_that_fail(tmp_path: Path, name: str) -> None:
+    """The file is whole in the end, and what came of it is not fetched again."""
+    end = await stories.failing_download(tmp_path, stories.DOWNLOADS[name])
+    assert end.faults == 1
+    assert (end.whole, end.files, end.endings["saved"]) == (1, 1, 1)
+    first, second = end.ranges
+    assert first is None
+    if name == "HTML with 200":
+        assert end.endings["save failed"] == 1  # it is said, and saving again works
+    else:
+        assert re.fullmatch("bytes=[1-9][0-9]+-", second or "")
+
+
+@pytest.mark.parametrize("name", stories.DOWNLOADS)
+async def test_streams_that_fail(tmp_path: Path, name: str) -> None:
+    """A stream goes on where it was, or says that it did not: half a video is never the end of one."""
+    end = await stories.failing_stream(tmp_path, stories.DOWNLOADS[name])
+    assert end.faults == 1
+    if name == "HTML with 200":
+        assert (end.files, end.endings) == (0, {"DownloadError": 1})
+    else:
+        assert (end.whole, end.endings, end.ranges[0]) == (1, {"streamed": 1}, None)
+
+
+@pytest.mark.parametrize("name", stories.DOWNLOADS)
+async def test_downloads_that_always_fail(tmp_path: Path, name: str) -> None:
+    """Where nothing but failures comes, there is no file, and the error has the reference."""
+    async with stage(tmp_path) as play:
+        play.emulator.faults.add(Fault.gateway(502), on="file", when=lambda call: "range" in call.headers)
+        play.emulator.faults.add(stories.DOWNLOADS[name], on="file")
+        await play.work(play.client())
+        end = await play.outcome()
+    assert end.whole == 0
+    assert not list(tmp_path.glob("*.mp4"))
+    assert [error.reference for error in end.errors] == [
+        f"image2video:{entry.task_id}" for entry in play.emulator.ledger.entries
+    ]
+
+
+async def test_everything_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """200 tasks with a fault in each fifth call: all paid once, all whole, and nothing is kept."""
+    caplog.set_level(logging.ERROR, logger="kling_async")  # records keep the errors that they tell of
+    end = await stories.everything_at_once(tmp_path, 200, polling=Polling(first=30, maximum=30))
+    assert end.faults > 150
+    assert len(end.injected) >= 15
+    assert (end.asked, end.paid, end.whole, end.files) == (200, 200, 200, 200)
+    assert not end.errors
+    assert end.kept <= 20
