@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kling_async import client
+from kling_async import creates
 from kling_async.api import Api
 from kling_async.emulator import Emulator
 
@@ -98,7 +98,7 @@ def silent_service(asked: Callable[[], object]) -> Iterator[str]:
 
 def test_while_creating(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the answer to the create call is due: it may be billed, and there is a reference to find out."""
-    monkeypatch.setattr(client, "CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr(creates, "CLOSE_SECONDS", 0.5)
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
     with silent_service(lambda: os.kill(os.getpid(), signal.SIGINT)) as address:
         ran = run("generate", CAT, "-o", "cat.mp4", "--base-url", address, "--external-task-id", "mine")
