@@ -305,13 +305,15 @@ class KlingClient:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        await self._creates.close()
-        unfinished = [str(following.reference) for following in self._watcher.unfinished()]
-        if unfinished:
-            logger.warning("closed with %d unfinished: %s", len(unfinished), ", ".join(unfinished))
-        if self._loop is not None:
-            await self._watcher.close()
-        await self._transport.close()
+        try:
+            await self._creates.close()
+        finally:
+            unfinished = [str(following.reference) for following in self._watcher.unfinished()]
+            if unfinished:
+                logger.warning("closed with %d unfinished: %s", len(unfinished), ", ".join(unfinished))
+            if self._loop is not None:
+                await self._watcher.close()
+            await self._transport.close()
 
     async def __aenter__(self) -> Self:
         """The client itself."""

@@ -54,7 +54,8 @@ class Stop:
         elif self._main is not None:
             # What is dropped now ends with errors that nobody waits for; the words at the end say the same.
             asyncio.get_running_loop().set_exception_handler(_without_ours)
-            self._main.cancel()
+            for task in asyncio.all_tasks():  # closing is a task of its own, which waits for what is in doubt
+                task.cancel()
 
     async def asked(self) -> signal.Signals:
         """Waits for a signal."""
