@@ -25,7 +25,7 @@ def install(session: nox.Session, *groups: str, extras: str = "") -> None:
 def tests(session: nox.Session) -> None:
     """The whole test suite, on every supported Python that is there."""
     install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(python=f"{sys.version_info.major}.{sys.version_info.minor}")
@@ -63,7 +63,7 @@ def lowest(session: nox.Session) -> None:
     ]
     install(session, "test")
     session.install(*floors)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session
