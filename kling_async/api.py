@@ -87,7 +87,8 @@ class Api:
                 reference=reference,
             ) from None
         except KlingError as error:
-            raise error.about(reference)  # noqa: B904  (the same error)
+            error.about(reference)
+            raise
 
     async def page(self, endpoint: Endpoint, number: int, size: int) -> list[Task]:
         """Asks for one page of the list; failures in passing are retried.

@@ -350,7 +350,8 @@ class KlingClient:
                 refresh = functools.partial(self.get_task, task.reference)
                 return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
         except DownloadError as error:
-            raise error.about(handle.reference)  # noqa: B904  (the same error)
+            error.about(handle.reference)
+            raise
 
     async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
         """Streams a handle's video; `TaskHandle.stream` is the way to call it."""

@@ -96,7 +96,8 @@ class Downloads:
                     break
             raise DownloadError("the stream ended before the video did; save it instead")
         except KlingError as error:
-            raise error.about(source.reference)  # noqa: B904  (the same error)
+            error.about(source.reference)
+            raise
 
     async def _save_one(self, source: "Source", index: int, path: Path, *, overwrite: bool) -> None:
         file = PartFile(path, source.label(index))
@@ -106,7 +107,8 @@ class Downloads:
             await self._fill(source, index, file)
             await in_thread(file.publish, overwrite)
         except KlingError as error:
-            raise error.about(source.reference)  # noqa: B904  (the same error)
+            error.about(source.reference)
+            raise
         except FileExistsError:
             raise TargetExists(
                 f"{path} appeared meanwhile and was left alone; overwrite=True replaces it without a new download",
