@@ -9,6 +9,7 @@ async with KlingClient() as kling:
 
 from kling_async.client import KlingClient
 from kling_async.handle import TaskHandle
+from kling_async.protocol.durations import Durations
 from kling_async.protocol.errors import (
     AccountError,
     ApiError,
@@ -63,10 +64,11 @@ from kling_async.protocol.models import (
     Voice,
     WatermarkInfo,
 )
-from kling_async.protocol.schedule import Polling, Retry
+from kling_async.protocol.schedule import AimedPolling, Polling, Retry
 
 __all__ = [
     "AccountError",
+    "AimedPolling",
     "ApiError",
     "AuthenticationError",
     "BadResponse",
@@ -81,6 +83,7 @@ __all__ = [
     "ContentRefused",
     "CreateInDoubt",
     "DownloadError",
+    "Durations",
     "DynamicMask",
     "Element",
     "ExternalTaskIdConflict",

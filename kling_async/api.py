@@ -19,9 +19,9 @@ from kling_async.protocol.errors import (
     UnknownStatus,
     row_for,
 )
-from kling_async.protocol.models import Reference, Task
+from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.requests import HttpRequest
-from kling_async.protocol.responses import HttpResponse
+from kling_async.protocol.responses import HttpResponse, Listed
 from kling_async.protocol.schedule import Retry, Uniform
 from kling_async.slots import Slot
 from kling_async.transport import Transport
@@ -100,6 +100,23 @@ class Api:
         return await self.persistently(
             lambda: self._call(request, lambda response: responses.tasks(response, endpoint.name))
         )
+
+    async def listed(
+        self, endpoint: Endpoint, number: int, size: int, known: Callable[[str], TaskStatus | None]
+    ) -> Listed:
+        """Asks for one page of the list, once, for those who wait for some of its tasks.
+
+        Raises:
+            KlingError: as `query`.
+        """
+        request = requests.page(endpoint, number, size)
+        return await self._call(request, lambda response: responses.listed(response, endpoint.name, known))
+
+    def age_of(self, task: Task) -> float:
+        """Seconds since the service accepted a task, as far as its answers tell; 0 where they do not."""
+        if task.created_at is None:
+            return 0.0
+        return max(0.0, self._clock.wall() + self._clock.seen_offset - task.created_at.timestamp())
 
     async def persistently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         """Repeats what failed in passing, until it has failed for `retry.budget` seconds."""

@@ -21,9 +21,11 @@ from kling_async.clock import ServiceClock
 from kling_async.config import base_url_from, credentials_from
 from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
 from kling_async.download import Downloads
+from kling_async.following import Following
 from kling_async.handle import TaskHandle
 from kling_async.protocol import requests
 from kling_async.protocol.checks import check, images_of
+from kling_async.protocol.durations import Durations
 from kling_async.protocol.endpoints import ENDPOINTS, endpoint_for
 from kling_async.protocol.errors import (
     CapabilityWarning,
@@ -48,10 +50,10 @@ from kling_async.protocol.models import (
     Voice,
     WatermarkInfo,
 )
-from kling_async.protocol.schedule import Polling, Retry
+from kling_async.protocol.schedule import AimedPolling, Polling, Retry
 from kling_async.slots import Slots
 from kling_async.transport import Transport
-from kling_async.watcher import Following, Watcher
+from kling_async.watcher import Watcher
 
 logger = logging.getLogger("kling_async")
 
@@ -74,7 +76,10 @@ class KlingClient:
         base_url: else `KLING_BASE_URL`, else `https://api-singapore.klingai.com`.
         concurrency: tasks in flight per `model_name`, at least 1: what the account's resource pack allows.
         downloads: files saved at once, at least 1.
-        polling: when tasks are asked for.
+        polling: when tasks are asked for: `AimedPolling` (the default) when a result can be expected, `Polling` on a
+            fixed beat.
+        durations: how long tasks take, as another client learned it; this one learns on in it. Clients of one event
+            loop may share one; `Durations.to_json` takes it to other processes.
         retry: how calls that fail in passing are repeated.
         queue_deadline: seconds that a task may stand in line for a slot; None for ever.
         on_intent: awaited before the first byte of each create goes out, so that its reference can be kept where a
@@ -95,7 +100,8 @@ class KlingClient:
         base_url: str | None = None,
         concurrency: int = 5,
         downloads: int = 4,
-        polling: Polling | None = None,
+        polling: Polling | AimedPolling | None = None,
+        durations: Durations | None = None,
         retry: Retry | None = None,
         queue_deadline: float | None = None,
         on_intent: OnIntent | None = None,
@@ -114,7 +120,10 @@ class KlingClient:
         self._transport = Transport(base_url_from(base_url), session)
         self._api = Api(self._transport, self._credentials, ServiceClock(clock), self._retry, self._uniform)
         self._slots = Slots(lambda: Limit(concurrency, self._retry.first, self._uniform), queue_deadline)
-        self._watcher = Watcher(self._api, polling or Polling(), self._retry, self._uniform)
+        self.durations = durations if durations is not None else Durations()
+        """How long tasks take, by kind, as far as this client has seen."""
+        polling = polling if polling is not None else AimedPolling()
+        self._watcher = Watcher(self._api, polling, self._retry, self._uniform, self.durations)
         self._creates = Creates(
             self._api, self._slots, self._watcher, retry=self._retry, uniform=self._uniform, on_intent=on_intent
         )

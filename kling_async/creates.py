@@ -10,6 +10,7 @@ from typing import Final, Literal
 import attrs
 
 from kling_async.api import Api
+from kling_async.following import Following
 from kling_async.protocol import requests
 from kling_async.protocol.creation import Creation
 from kling_async.protocol.endpoints import Endpoint
@@ -17,7 +18,7 @@ from kling_async.protocol.errors import ACCOUNT_CODES, ApiError, ClientClosed, C
 from kling_async.protocol.models import ImageToVideo, Intent, Reference
 from kling_async.protocol.schedule import Retry, Uniform
 from kling_async.slots import Slot, Slots
-from kling_async.watcher import Following, Watcher
+from kling_async.watcher import Watcher
 
 logger = logging.getLogger("kling_async")
 
@@ -136,7 +137,8 @@ class Creates:
             slot.release()
             return following
         slot.accepted()
-        return self._watcher.follow(reference, created=task, on_end=slot.release)
+        pace = self._watcher.durations.pace(endpoint.name, request.model_name, request.mode, float(request.duration))
+        return self._watcher.follow(reference, created=task, pace=pace, on_end=slot.release)
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[Following]") -> None:
         del self._under_way[creating]

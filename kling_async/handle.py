@@ -7,9 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+from kling_async.following import Following
 from kling_async.protocol.errors import KlingError, TaskFailed, WrongEventLoop
 from kling_async.protocol.models import Reference, Task, TaskStatus
-from kling_async.watcher import Following
 
 Callback = Callable[["TaskHandle"], object]
 

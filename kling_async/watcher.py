@@ -1,98 +1,51 @@
-"""Follows all tasks of a client: who is asked for when, in one heap with one timer and no task per handle."""
+"""Asks for every followed task until it ends: singly, or by a page of the list that answers for many; one timer."""
 
 import asyncio
 import collections
-import heapq
-import itertools
 import logging
-from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
-from kling_async.api import Api
-from kling_async.protocol.endpoints import ENDPOINTS
+from kling_async.api import Api, passes
+from kling_async.following import Following
+from kling_async.protocol.agenda import Agenda, share_passed
+from kling_async.protocol.coalescing import Pages, Sweep
+from kling_async.protocol.durations import Durations, Pace
+from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
 from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, TaskTimeout
 from kling_async.protocol.lifecycle import judge
 from kling_async.protocol.models import Reference, Task, TaskStatus
-from kling_async.protocol.schedule import Polling, Retry, Uniform
+from kling_async.protocol.responses import Listed
+from kling_async.protocol.schedule import AimedPolling, Polling, Retry, Uniform
 
 logger = logging.getLogger("kling_async")
 
 POLLS: Final = 32
-"""Queries under way at once: enough for thousands of tasks, few enough not to crowd the service."""
+"""Single queries under way at once: enough for thousands of tasks, few enough not to crowd the service."""
+PAGE_SECONDS: Final = 10.0
+"""Seconds that a page of the list may take; then those who wait for it are asked for singly."""
+LAST_LOOK_SECONDS: Final = 10.0
+"""Seconds that the question at a task's deadline may take."""
 
 
-class Listener(Protocol):
-    """Someone who is told about a task."""
+class _Watched:
+    """The tasks of one endpoint."""
 
-    def told(self, task: Task) -> None:
-        """The task has a new status."""
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.names: dict[str, Following] = {}
+        self.agenda = Agenda[Following]()
+        self.pages = Pages()
+        self.swept_for: dict[str, Following] | None = None
+        """While a sweep is under way: those whose time has come and who wait for it."""
 
-    def ended(self, end: Task | KlingError) -> None:
-        """There is nothing more to come."""
-
-
-class Following:
-    """One task that is followed, however many handles there are to it."""
-
-    __slots__ = (
-        "accepted_at",
-        "created_here",
-        "deadline",
-        "due",
-        "end",
-        "failures",
-        "keys",
-        "last_error",
-        "listeners",
-        "on_end",
-        "polls",
-        "reference",
-        "snapshots",
-    )
-
-    def __init__(
-        self, reference: Reference, accepted_at: float, deadline: float, polls: Iterator[float], *, created_here: bool
-    ) -> None:
-        self.reference = reference
-        self.accepted_at = accepted_at
-        self.deadline = deadline
-        self.polls = polls
-        self.created_here = created_here
-        self.due = accepted_at
-        self.failures: Iterator[float] | None = None
-        self.keys: list[tuple[str, str]] = []
-        self.last_error: KlingError | None = None
-        self.snapshots: list[Task] = []
-        self.listeners: list[Listener] = []
-        self.on_end: Callable[[], None] | None = None
-        self.end: Task | KlingError | None = None
-
-    @property
-    def status(self) -> TaskStatus | None:
-        """The status last told."""
-        return self.snapshots[-1].status if self.snapshots else None
-
-    def listen(self, listener: Listener) -> None:
-        """Tells the listener from now on; what was told before is in `snapshots`."""
-        self.listeners.append(listener)
-
-    def learn(self, task: Task) -> None:
-        """Takes a new status."""
-        self.snapshots.append(task)
-        self.reference = Reference(task.endpoint, task.task_id)
-        for listener in self.listeners:
-            listener.told(task)
-
-    def finish(self, end: Task | KlingError) -> None:
-        """Ends it, once."""
-        if self.end is not None:
-            return
-        self.end = end
-        if self.on_end is not None:
-            self.on_end()
-        listeners, self.listeners = self.listeners, []
-        for listener in listeners:
-            listener.ended(end)
+    def known(self, task_id: str) -> TaskStatus | None:
+        """The status of a task that a page can tell about; not of one to which a single question is under way."""
+        following = self.names.get(task_id)
+        if following is None or following.reference.id != task_id:
+            return None
+        asked = following.shifts > 0 or (self.swept_for is not None and task_id in self.swept_for)
+        return following.status if asked else None
 
 
 class Watcher:
@@ -103,57 +56,66 @@ class Watcher:
         polling: when.
         retry: when again after a question that failed.
         uniform: random numbers for the delays.
+        durations: how long tasks take; it learns.
     """
 
-    def __init__(self, api: Api, polling: Polling, retry: Retry, uniform: Uniform) -> None:
+    def __init__(
+        self, api: Api, polling: Polling | AimedPolling, retry: Retry, uniform: Uniform, durations: Durations
+    ) -> None:
         self._api = api
         self._polling = polling
         self._retry = retry
         self._uniform = uniform
-        self._by_id: dict[tuple[str, str], Following] = {}
-        self._queue: list[tuple[float, int, Following]] = []
-        self._order = itertools.count()
+        self.durations = durations
+        self._watched = {name: _Watched(endpoint) for name, endpoint in ENDPOINTS.items()}
         self._ready: collections.deque[Following] = collections.deque()
         self._polls: set[asyncio.Task[None]] = set()
+        self._sweeps: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._armed_for = 0.0
 
     def find(self, reference: Reference) -> Following | None:
         """Who follows this task already, by either of its ids."""
-        return self._by_id.get((reference.endpoint, reference.id))
+        return self._watched[reference.endpoint].names.get(reference.id)
 
-    def follow(self, reference: Reference, *, created: Task | None, on_end: Callable[[], None]) -> Following:
+    def follow(
+        self, reference: Reference, *, created: Task | None, pace: Pace | None = None, on_end: Callable[[], None]
+    ) -> Following:
         """Begins to follow a task.
 
         Args:
             reference: of the task.
             created: the answer to its create; None for a task that was attached, which is asked for at once.
+            pace: how long tasks of its kind take, where the kind is known.
             on_end: called once, when it ends; before this returns if it was done when it was found.
         """
         now = asyncio.get_running_loop().time()
-        polls = self._polling.delays(self._uniform)
-        following = Following(reference, now, now + self._polling.deadline, polls, created_here=created is not None)
+        pace = pace or self.durations.any(reference.endpoint)
+        deadline = now + self._polling.deadline
+        following = Following(reference, now, deadline, pace, created_here=created is not None)
         following.on_end = on_end
-        self._index(following)
+        self._name(following, reference.id)
         if created is None:
-            self._ask_at(following, now)
+            self._wait(following, now, now)
         else:
             self._take(following, created)
         return following
 
     def unfinished(self) -> list[Following]:
         """All that have not ended."""
-        return list({id(following): following for following in self._by_id.values()}.values())
+        named = (following for watched in self._watched.values() for following in watched.names.values())
+        return list({id(following): following for following in named}.values())
 
     async def close(self) -> None:
         """Stops asking; all who wait get `ClientClosed` with the reference."""
         if self._timer is not None:
             self._timer.cancel()
-        self._queue.clear()
+        for watched in self._watched.values():
+            watched.agenda.clear()
         self._ready.clear()
-        for poll in self._polls:
-            poll.cancel()
-        await asyncio.gather(*self._polls, return_exceptions=True)
+        under_way = self._polls | self._sweeps
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         for following in self.unfinished():
             reference = str(following.reference)
             self._finish(
@@ -174,32 +136,60 @@ class Watcher:
             news = BadResponse(f"asked for task {following.reference.id}, the service answered about another one")
         following.last_error = None if isinstance(news, Task) else news
         if isinstance(news, Task):
-            following.reference = Reference(news.endpoint, news.task_id)
-            self._index(following, news.external_task_id)
+            self._heard(following, news, now)
         age = now - following.accepted_at if following.created_here else float("inf")
         verdict = judge(following.status, news, age=age, reference=str(following.reference))
         if verdict.snapshot is not None:
             following.learn(verdict.snapshot)
         if verdict.end is not None:
+            self._remember(following, now, ended=isinstance(verdict.end, Task))
             self._finish(following, verdict.end)
         elif now >= following.deadline:
+            self._remember(following, now, ended=False)
             self._finish(following, self._timeout(following))
+        elif verdict.failing:
+            if following.failures is None:
+                following.failures = self._retry.delays(self._uniform)
+            self._wait(following, now, now + next(following.failures))
         else:
-            self._ask_at(following, now + self._delay(following, failing=verdict.failing))
-
-    def _delay(self, following: Following, *, failing: bool) -> float:
-        if not failing:
             following.failures = None
-            return next(following.polls)
-        if following.failures is None:
-            following.failures = self._retry.delays(self._uniform)
-        return next(following.failures)
+            following.heard_at = now
+            self._wait(following, now, self._next_question(following, now))
+
+    def _heard(self, following: Following, task: Task, now: float) -> None:
+        if not following.snapshots and not following.created_here:
+            following.begun_at = now - self._api.age_of(task)
+        following.reference = Reference(task.endpoint, task.task_id)
+        self._name(following, task.task_id, task.external_task_id)
+
+    def _next_question(self, following: Following, now: float) -> float:
+        match self._polling:
+            case AimedPolling() as aimed:
+                return now + aimed.delay(following.pace, now - following.begun_at, self._uniform)
+            case Polling() as beat:
+                # A page may answer before the beat: late enough, that was the beat's question, else it still comes.
+                if following.shifts and share_passed(following, now) < 0.5:
+                    return following.due
+                following.asked += 1
+                return now + beat.delay(following.asked - 1, self._uniform)
+
+    def _remember(self, following: Following, now: float, *, ended: bool) -> None:
+        """Learns how long it took: as the service tells, within what was seen of it from here."""
+        if not following.created_here:
+            return
+        age = now - following.begun_at
+        task = following.snapshots[-1]
+        if ended and task.created_at is not None and task.updated_at is not None:
+            told = (task.updated_at - task.created_at).total_seconds()
+            age = min(age, max(told, following.heard_at - following.begun_at))
+        for pace in (following.pace, self.durations.any(following.reference.endpoint)):
+            pace.observe(age, ended=ended)
 
     def _timeout(self, following: Following) -> TaskTimeout:
         last = following.last_error
         return TaskTimeout(
-            f"the task did not end within {self._polling.deadline:g} s (Polling.deadline); it goes on and is billed. "
-            "attach(reference) waits on" + (f". The last question ended with: {last.message}" if last else ""),
+            f"the task did not end within {self._polling.deadline:g} s (polling.deadline); it goes on and is "
+            "billed. attach(reference) waits on" + (f". The last question ended with: {last.message}" if last else ""),
             code=last.code if last else None,
             http_status=last.http_status if last else None,
             request_id=last.request_id if last else None,
@@ -207,60 +197,76 @@ class Watcher:
         )
 
     def _finish(self, following: Following, end: Task | KlingError) -> None:
-        for key in following.keys:
-            del self._by_id[key]
-        following.keys.clear()
+        watched = self._watched[following.reference.endpoint]
+        watched.agenda.remove(following)
+        for name in following.names:
+            del watched.names[name]
+        following.names = ()
         following.finish(end)
 
-    def _index(self, following: Following, external_task_id: str | None = None) -> None:
-        for name in (following.reference.id, external_task_id):
-            if name is None or (following.reference.endpoint, name) in self._by_id:
-                continue
-            self._by_id[following.reference.endpoint, name] = following
-            following.keys.append((following.reference.endpoint, name))
+    def _name(self, following: Following, *names: str | None) -> None:
+        known = self._watched[following.reference.endpoint].names
+        for name in names:
+            if name is not None and name not in known:
+                known[name] = following
+                following.names = (*following.names, name)
 
     # ------------------------------------------------------------------------------------ asking
 
-    def _ask_at(self, following: Following, when: float) -> None:
-        following.due = min(when, following.deadline)
-        heapq.heappush(self._queue, (following.due, next(self._order), following))
+    def _wait(self, following: Following, now: float, due: float) -> None:
+        agenda = self._watched[following.reference.endpoint].agenda
+        agenda.put(following, now, min(due, following.deadline))
         self._arm()
 
     def _arm(self) -> None:
-        if not self._queue:
+        times = [time for watched in self._watched.values() if (time := watched.agenda.next_time()) is not None]
+        if not times:
             return
-        due = self._queue[0][0]
         if self._timer is not None:
-            if self._armed_for <= due:
+            if self._timer.when() <= min(times):
                 return
             self._timer.cancel()
-        self._armed_for = due
-        self._timer = asyncio.get_running_loop().call_at(due, self._tick)
+        self._timer = asyncio.get_running_loop().call_at(min(times), self._tick)
 
     def _tick(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        while self._queue and self._queue[0][0] <= now:
-            self._ready.append(heapq.heappop(self._queue)[2])
+        for watched in self._watched.values():
+            due = watched.agenda.take_due(now)
+            if due:
+                self._ask(watched, due, now)
         self._begin()
         self._arm()
 
+    def _ask(self, watched: _Watched, due: list[Following], now: float) -> None:
+        """By a page what a page can answer and is worth one, the rest singly."""
+        listed = {each.reference.id: each for each in due if each.snapshots and now < each.deadline}
+        if listed and watched.swept_for is None:
+            agenda = watched.agenda
+            sweep = watched.pages.begin(len(agenda) + len(listed), agenda.worth(now) + len(listed))
+            if sweep is not None:
+                watched.swept_for = {}
+                _start(self._sweep(watched, sweep), self._sweeps)
+        if watched.swept_for is None:
+            listed.clear()
+        else:
+            watched.swept_for |= listed
+        self._ask_singly(watched, [each for each in due if each.reference.id not in listed])
+
+    def _ask_singly(self, watched: _Watched, due: list[Following]) -> None:
+        for following in due:
+            watched.pages.asked_singly()
+            self._ready.append(following)
+
     def _begin(self) -> None:
         while self._ready and len(self._polls) < POLLS:
-            poll = asyncio.get_running_loop().create_task(self._poll(self._ready.popleft()))
-            self._polls.add(poll)
-            poll.add_done_callback(self._polled)
-
-    def _polled(self, poll: asyncio.Task[None]) -> None:
-        self._polls.discard(poll)
-        self._begin()
+            _start(self._poll(self._ready.popleft()), self._polls, self._begin)
 
     async def _poll(self, following: Following) -> None:
         endpoint = ENDPOINTS[following.reference.endpoint]
-        # At the deadline one last look, then the end.
-        last = following.deadline + self._polling.first
         try:
-            async with asyncio.timeout_at(last):
+            # At the deadline one last look, then the end.
+            async with asyncio.timeout_at(following.deadline + LAST_LOOK_SECONDS):
                 news: Task | KlingError = await self._api.query(endpoint, following.reference.id)
         except KlingError as error:
             logger.debug("poll of %s: %s", following.reference, error)
@@ -270,3 +276,53 @@ class Watcher:
         except Exception as error:  # noqa: BLE001  (whoever waits must hear of it, whatever it is)
             news = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(str(following.reference))
         self._take(following, news)
+
+    async def _sweep(self, watched: _Watched, sweep: Sweep) -> None:
+        """Asks for pages as long as they pay; then singly for those whose time has come and who were not there."""
+        failure: KlingError | None = None
+        try:
+            while True:
+                async with asyncio.timeout(PAGE_SECONDS):
+                    listed = await self._api.listed(watched.endpoint, sweep.number, sweep.size, watched.known)
+                won = self._take_page(watched, listed)
+                if not sweep.answered(listed.length, list(listed.news), won):
+                    break
+        except KlingError as error:
+            logger.debug("page %d of %s: %s", sweep.number, watched.endpoint.name, error)
+            failure = error
+            sweep.failed()
+        except TimeoutError:
+            sweep.failed()
+        left, watched.swept_for = watched.swept_for or {}, None
+        watched.pages.ended(sweep)
+        if failure is not None and passes(failure):
+            for following in left.values():
+                self._take(following, failure)
+        else:
+            self._ask_singly(watched, list(left.values()))
+            self._begin()
+
+    def _take_page(self, watched: _Watched, listed: Listed) -> float:
+        """Takes what a page told; what that was worth, in single questions."""
+        now = asyncio.get_running_loop().time()
+        won = 0.0
+        for task_id, news in listed.news.values():
+            following = watched.names.get(task_id)
+            if following is None or watched.known(task_id) is None:
+                continue  # on the page twice, or ended by what a listener did meanwhile
+            asked = (watched.swept_for or {}).pop(task_id, None)
+            won += share_passed(following, now) if asked is None else 1.0
+            self._take(following, news or following.snapshots[-1])
+        return won
+
+
+def _start(
+    work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]], then: Callable[[], None] = lambda: None
+) -> None:
+    def ended(task: asyncio.Task[None]) -> None:
+        among.discard(task)
+        then()
+
+    task = asyncio.get_running_loop().create_task(work)
+    among.add(task)
+    task.add_done_callback(ended)

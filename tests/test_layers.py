@@ -20,9 +20,9 @@ LAYERS = """
     protocol
     protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
-    protocol.auth protocol.schedule protocol.creation protocol.lifecycle protocol.limits
-    protocol.transfer protocol.callbacks
-    clock config threads pictures transport slots api watcher creates files sinks download handle client
+    protocol.auth protocol.durations protocol.schedule protocol.creation protocol.lifecycle protocol.limits
+    protocol.agenda protocol.coalescing protocol.transfer protocol.callbacks
+    clock config threads pictures transport slots api following watcher creates files sinks download handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
 ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]

@@ -22,7 +22,7 @@ from kling_async.cli.saving import Stopwatch, place_for, saved, waited
 from kling_async.client import KlingClient
 from kling_async.handle import TaskHandle
 from kling_async.protocol.errors import ClientClosed, CreateInDoubt
-from kling_async.protocol.schedule import Polling
+from kling_async.protocol.schedule import AimedPolling, Polling
 
 EMULATED_SECONDS: Final = 6.0
 """Seconds that a video takes with `--emulator`: enough to see what happens, little enough to watch it."""
@@ -161,7 +161,7 @@ def _seconds(request: dict[str, Any]) -> int:
 async def _client(options: Namespace, request: dict[str, Any]) -> AsyncIterator[KlingClient]:
     """A client of the service, or of an emulator that lives as long as the command."""
     if not options.emulator:
-        async with KlingClient(base_url=options.base_url, polling=Polling(deadline=options.deadline)) as client:
+        async with KlingClient(base_url=options.base_url, polling=AimedPolling(deadline=options.deadline)) as client:
             yield client
         return
     from kling_async.emulator import Emulator  # noqa: PLC0415  (half of aiohttp.web; only with --emulator)

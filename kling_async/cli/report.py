@@ -33,7 +33,7 @@ _IN_SHELL_WORDS: Final = {
     "overwrite=True": "--overwrite",
     "attach(reference)": "`kling-async save`",
     "if_exists='adopt'": "--if-exists adopt",
-    " (Polling.deadline)": " (--deadline)",
+    " (polling.deadline)": " (--deadline)",
     "watermark_info={'enabled': True}": "--watermark",
     ", or pass api_key=...": "",
     "(base_url or KLING_BASE_URL)": "(--base-url or KLING_BASE_URL)",

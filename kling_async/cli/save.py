@@ -8,7 +8,7 @@ from kling_async.cli.output import Output
 from kling_async.cli.running import Stop
 from kling_async.cli.saving import Stopwatch, place_for, saved, waited
 from kling_async.client import KlingClient
-from kling_async.protocol.schedule import Polling
+from kling_async.protocol.schedule import AimedPolling
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -27,7 +27,7 @@ def run(options: Namespace, output: Output) -> int:
 async def _save(options: Namespace, output: Output, errand: Errand, stop: Stop) -> None:
     watch = Stopwatch()
     await stop.or_result(place_for(errand.target, overwrite=errand.overwrite))
-    async with KlingClient(base_url=options.base_url, polling=Polling(deadline=options.deadline)) as client:
+    async with KlingClient(base_url=options.base_url, polling=AimedPolling(deadline=options.deadline)) as client:
         handle = client.attach(options.reference)
         with progress.shown(output) as display:
             display.status("looking for the task")

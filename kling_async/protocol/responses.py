@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from kling_async.protocol.codec import readable, said, task_from_wire
-from kling_async.protocol.errors import BadResponse, KlingError, RequestRefused, TaskNotFound, row_for
-from kling_async.protocol.models import Task
+from kling_async.protocol.errors import BadResponse, KlingError, RequestRefused, TaskNotFound, UnknownStatus, row_for
+from kling_async.protocol.models import Task, TaskStatus
 
 
 @attrs.frozen
@@ -55,9 +55,63 @@ def tasks(response: HttpResponse, endpoint: str) -> list[Task]:
     if data is None:
         return []
     if not isinstance(data, list):
-        raise BadResponse(f"expected a list of tasks, got {type(data).__name__}", http_status=response.status)
+        raise _no_list(data, response)
     with _status_of(response):
         return [task_from_wire(item, endpoint) for item in data]
+
+
+@attrs.frozen
+class Listed:
+    """What a page of the list tells about the tasks that are followed.
+
+    Attributes:
+        length: items on the page, of whomever.
+        news: by place on the page, in order: whose, and the task; None where its status is the one that is known.
+    """
+
+    length: int
+    news: Mapping[int, tuple[str, Task | UnknownStatus | None]]
+
+
+def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskStatus | None]) -> Listed:
+    """Reads one page of the list for those who wait; what nobody waits for is not looked at, whatever it looks like.
+
+    Args:
+        response: the answer.
+        endpoint: whose list.
+        known: the status last told of a task; None for a task that is not followed.
+
+    Raises:
+        ApiError: as in `task`.
+        BadResponse: it is no list.
+    """
+    data = _data(response)
+    if data is None:
+        data = []
+    if not isinstance(data, list):
+        raise _no_list(data, response)
+    news: dict[int, tuple[str, Task | UnknownStatus | None]] = {}
+    for place, item in enumerate(data):
+        task_id = item.get("task_id") if isinstance(item, Mapping) else None
+        if not isinstance(task_id, str) or (status := known(task_id)) is None:
+            continue
+        if item.get("task_status") == status.value:
+            news[place] = (task_id, None)
+            continue
+        with contextlib.suppress(BadResponse):  # then the page says nothing about it, and it is asked for singly
+            news[place] = (task_id, _item(item, endpoint))
+    return Listed(len(data), news)
+
+
+def _item(item: Mapping[str, Any], endpoint: str) -> Task | UnknownStatus:
+    try:
+        return task_from_wire(item, endpoint)
+    except UnknownStatus as error:
+        return error
+
+
+def _no_list(data: Any, response: HttpResponse) -> BadResponse:
+    return BadResponse(f"expected a list of tasks, got {type(data).__name__}", http_status=response.status)
 
 
 def callback(body: bytes, endpoint: str) -> Task:

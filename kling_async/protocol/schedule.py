@@ -1,9 +1,12 @@
-"""When to ask next: growing delays, with the randomness injected."""
+"""When to ask next: aimed at the end, or by growing delays; with the randomness injected."""
 
+import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import attrs
+
+from kling_async.protocol.durations import Pace
 
 Uniform = Callable[[], float]
 """A source of random numbers in [0, 1)."""
@@ -24,9 +27,38 @@ def _seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float],
     return validate
 
 
+SHORTEST_DELAY: Final = 0.5
+"""Seconds between two aimed questions at least: they would cost more than the moment is worth."""
+QUESTIONS: Final = 12.0
+"""Aimed questions for a task on average at most: where little is known, the lag grows instead."""
+
+
+@attrs.frozen
+class AimedPolling:
+    """Asks when a result can be expected: the client learns how long tasks of a model, mode and duration take.
+
+    For a mean lag no schedule needs fewer questions than one whose rate follows the square root of the chance that
+    the task ends in the next moment; this is that one.
+
+    Attributes:
+        lag: how long a result waits on average until it is seen, as a share of the time that such a task takes. As
+            long as that time is hardly known it waits longer.
+        deadline: seconds from acceptance to `TaskTimeout`.
+    """
+
+    lag: float = attrs.field(default=0.03, validator=_seconds(0.001))
+    deadline: float = attrs.field(default=7200.0, validator=_seconds(0.001))
+
+    def delay(self, pace: Pace, age: float, uniform: Uniform) -> float:
+        """Seconds until the next question to a task that was asked for at this age, give or take 5 %."""
+        chart = pace.chart()
+        lag = max(self.lag * chart.median, chart.effort**2 / (2 * QUESTIONS))
+        return max(SHORTEST_DELAY, chart.next_look(age, lag, 0.95 + 0.1 * uniform()) - age)
+
+
 @attrs.frozen
 class Polling:
-    """When a task is asked for: `first`, then `first * factor`, `first * factor**2`, ... up to `maximum`.
+    """A fixed beat: a task is asked for after `first`, then `first * factor`, `first * factor**2`, ... up to `maximum`.
 
     Attributes:
         first: seconds from acceptance to the first question.
@@ -40,9 +72,10 @@ class Polling:
     maximum: float = attrs.field(default=15.0, validator=_seconds(0.001))
     deadline: float = attrs.field(default=7200.0, validator=_seconds(0.001))
 
-    def delays(self, uniform: Uniform) -> Iterator[float]:
-        """Seconds before each question, for ever; within 5 %, so that tasks begun together spread out."""
-        return (delay * (0.95 + 0.1 * uniform()) for delay in growing(self.first, self.factor, self.maximum))
+    def delay(self, asked: int, uniform: Uniform) -> float:
+        """Seconds before the question after `asked` others; within 5 %, so that tasks begun together spread out."""
+        grown = asked * math.log(self.factor) <= math.log(self.maximum / self.first)
+        return (self.first * self.factor**asked if grown else self.maximum) * (0.95 + 0.1 * uniform())
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -6,12 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.schedule import Polling, Retry, growing
+from kling_async.protocol.durations import Pace
+from kling_async.protocol.schedule import SHORTEST_DELAY, AimedPolling, Polling, Retry, Uniform, growing
 
 
 def middle() -> float:
     """A random number that is always the same."""
     return 0.5
+
+
+def all_delays(schedule: Polling | Retry, count: int, uniform: Uniform) -> list[float]:
+    """The first delays of either schedule."""
+    if isinstance(schedule, Polling):
+        return [schedule.delay(asked, uniform) for asked in range(count)]
+    return [*islice(schedule.delays(uniform), count)]
 
 
 @pytest.mark.parametrize(
@@ -36,13 +44,15 @@ def test_delays_grow_by_the_factor(first: float, factor: float, maximum: float, 
     [
         (Polling(), [10, 15, 15]),
         (Polling(first=2, factor=3, maximum=10), [2, 6, 10, 10]),
+        (Polling(first=3, factor=1, maximum=3), [3, 3, 3]),
+        (Polling(first=20, factor=2, maximum=15), [15, 15]),
         (Retry(), [0.75, 1.5, 3, 6, 12, 22.5, 22.5]),
         (Retry(first=4, factor=1), [3, 3, 3]),
     ],
 )
 def test_delays_with_the_middle_random_number(schedule: Polling | Retry, delays: list[float]) -> None:
     """Polls spread around the growing delay, retries between half and all of it."""
-    assert delays == pytest.approx([*islice(schedule.delays(middle), len(delays))])
+    assert delays == pytest.approx(all_delays(schedule, len(delays), middle))
 
 
 @pytest.mark.parametrize(
@@ -50,15 +60,15 @@ def test_delays_with_the_middle_random_number(schedule: Polling | Retry, delays:
 )
 def test_jitter_has_these_bounds(schedule: Polling | Retry, low: float, high: float) -> None:
     """Polls vary by 5 %, retries by half; the random number's ends reach the bounds."""
-    assert next(schedule.delays(lambda: 0.0)) == pytest.approx(low)
-    assert next(schedule.delays(lambda: 0.999999)) == pytest.approx(high, abs=0.001)
+    assert all_delays(schedule, 1, lambda: 0.0) == pytest.approx([low])
+    assert all_delays(schedule, 1, lambda: 0.999999) == pytest.approx([high], abs=0.001)
 
 
 def test_each_delay_draws_anew() -> None:
     """Every delay has a random number of its own."""
     numbers = iter([0.0, 0.5, 0.9])
-    delays = Polling(first=100, maximum=100).delays(lambda: next(numbers))
-    assert [*islice(delays, 3)] == pytest.approx([95, 100, 104])
+    delays = all_delays(Polling(first=100, maximum=100), 3, lambda: next(numbers))
+    assert delays == pytest.approx([95, 100, 104])
 
 
 SECONDS = st.floats(min_value=0.001, max_value=1e9)
@@ -75,8 +85,8 @@ def test_no_delay_exceeds_the_maximum(
     kind: Callable[..., Polling | Retry], first: float, factor: float, maximum: float, random: Any
 ) -> None:
     """Whatever is configured, no delay is above the maximum by more than the jitter, and none is zero."""
-    delays: Iterator[float] = kind(first=first, factor=factor, maximum=maximum).delays(random.random)
-    assert all(0 < delay <= maximum * 1.05 for delay in islice(delays, 60))
+    delays = all_delays(kind(first=first, factor=factor, maximum=maximum), 60, random.random)
+    assert all(0 < delay <= maximum * 1.05 for delay in delays)
 
 
 @pytest.mark.parametrize("kind", [Polling, Retry])
@@ -94,6 +104,8 @@ def test_numbers_that_make_no_schedule_are_refused(kind: Callable[..., object], 
         (Polling, "factor", 1),
         (Polling, "deadline", 0.001),
         (Polling, "first", 0.001),
+        (AimedPolling, "lag", 0.001),
+        (AimedPolling, "deadline", 0.001),
         (Retry, "factor", 1),
         (Retry, "maximum", 0.001),
         (Retry, "settle", 0),
@@ -110,4 +122,55 @@ def test_the_least_that_is_accepted(kind: Callable[..., object], name: str, leas
 def test_the_defaults_are_the_documented_ones() -> None:
     """The defaults are those that the README tells."""
     assert Polling(first=10.0, factor=1.5, maximum=15.0, deadline=7200.0) == Polling()
+    assert AimedPolling(lag=0.03, deadline=7200.0) == AimedPolling()
     assert Retry(first=1.0, factor=2.0, maximum=30.0, settle=15.0, budget=300.0) == Retry()
+
+
+def learned(*ages: float) -> Pace:
+    """A pace that has seen tasks take so long."""
+    pace = Pace(150.0)
+    for age in ages:
+        pace.observe(age)
+    return pace
+
+
+def questions(polling: AimedPolling, pace: Pace, until: float) -> list[float]:
+    """The ages at which a task that takes so long is asked for."""
+    ages = [0.0]
+    while ages[-1] < until:
+        ages.append(ages[-1] + polling.delay(pace, ages[-1], middle))
+    return ages[1:]
+
+
+def test_aimed_questions_stand_where_ends_were_seen() -> None:
+    """Tasks that took 95 to 105 s are first asked for shortly before, and then often."""
+    pace = learned(*range(95, 105), *range(96, 106), *range(97, 103))
+    ages = questions(AimedPolling(), pace, 110)
+    assert 70 < ages[1] < 95
+    assert sum(90 <= age < 110 for age in ages) > len(ages) / 2
+
+
+def test_a_smaller_lag_asks_more_often() -> None:
+    """Half of the lag costs twice the questions."""
+    pace = learned(*[100 + step for step in range(-20, 20)] * 2)
+    few, many = (questions(AimedPolling(lag=lag), pace, 140) for lag in (0.06, 0.03))
+    assert len(many) == pytest.approx(2 * len(few), rel=0.15)
+
+
+def test_what_is_hardly_known_is_not_asked_for_more() -> None:
+    """The published times are wide: a dozen questions on average, whatever lag that means."""
+    assert len(questions(AimedPolling(lag=0.001), Pace(150.0), 150)) < 20
+
+
+def test_aimed_questions_have_a_shortest_delay() -> None:
+    """Tasks of a tenth of a second are not asked for all the time."""
+    pace = learned(*[0.1] * 50)
+    assert min(AimedPolling().delay(pace, age / 10, middle) for age in range(50)) == SHORTEST_DELAY
+
+
+def test_aimed_questions_go_on_behind_all_that_was_seen() -> None:
+    """A task that takes longer than any other is asked for ever more rarely, but always again."""
+    pace = learned(*[100.0] * 100)
+    delays = [AimedPolling().delay(pace, age, middle) for age in (300, 1000, 3000, 9000, 10**7)]
+    assert delays[0] < delays[1] < delays[2] < delays[3]
+    assert delays[-1] < 1000

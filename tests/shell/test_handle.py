@@ -44,9 +44,9 @@ async def test_submit_returns_before_the_task_is_done(client: KlingClient, image
     assert not handle.done()
 
 
-async def test_many_waiters_poll_once_a_tick(client: KlingClient, image: Path, emulator: Emulator) -> None:
+async def test_many_waiters_poll_once_a_tick(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
     """Three waiters of one handle cost as many queries as one."""
-    handle = await submitted(client, image)
+    handle = await submitted(make_client(polling=Polling()), image)
     first = await asyncio.gather(handle, handle.wait(), handle)
     assert first[0] is first[1] is first[2]
     polls = emulator.ledger.requests["query"]

@@ -1,0 +1,93 @@
+"""One task that is followed: what was heard of it, and who wants to hear more."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from kling_async.protocol.agenda import Due
+from kling_async.protocol.durations import Pace
+from kling_async.protocol.errors import KlingError
+from kling_async.protocol.models import Reference, Task, TaskStatus
+
+
+class Listener(Protocol):
+    """Someone who is told about a task."""
+
+    def told(self, task: Task) -> None:
+        """The task has a new status."""
+
+    def ended(self, end: Task | KlingError) -> None:
+        """There is nothing more to come."""
+
+
+class Following(Due):
+    """One task that is followed, however many handles there are to it.
+
+    Args:
+        reference: of the task.
+        now: seconds of the loop's clock; the deadline runs from here.
+        deadline: when to give up, on the same clock.
+        pace: how long tasks of this kind take.
+        created_here: whether this client created it, so that its age is known.
+    """
+
+    __slots__ = (
+        "accepted_at",
+        "asked",
+        "begun_at",
+        "created_here",
+        "deadline",
+        "end",
+        "failures",
+        "heard_at",
+        "last_error",
+        "listeners",
+        "names",
+        "on_end",
+        "pace",
+        "reference",
+        "snapshots",
+    )
+
+    def __init__(self, reference: Reference, now: float, deadline: float, pace: Pace, *, created_here: bool) -> None:
+        super().__init__()
+        self.reference = reference
+        self.accepted_at = now
+        self.begun_at = now
+        """When the service began with it, as far as that is known."""
+        self.heard_at = now
+        """When the last answer about it came."""
+        self.deadline = deadline
+        self.pace = pace
+        self.created_here = created_here
+        self.asked = 0
+        """Questions of a fixed beat that were answered."""
+        self.failures: Iterator[float] | None = None
+        self.names: tuple[str, ...] = ()
+        self.last_error: KlingError | None = None
+        self.snapshots: list[Task] = []
+        self.listeners: list[Listener] = []
+        self.on_end: Callable[[], None] | None = None
+        self.end: Task | KlingError | None = None
+
+    @property
+    def status(self) -> TaskStatus | None:
+        """The status last told."""
+        return self.snapshots[-1].status if self.snapshots else None
+
+    def learn(self, task: Task) -> None:
+        """Takes a new status."""
+        self.snapshots.append(task)
+        self.reference = Reference(task.endpoint, task.task_id)
+        for listener in self.listeners:
+            listener.told(task)
+
+    def finish(self, end: Task | KlingError) -> None:
+        """Ends it, once."""
+        if self.end is not None:
+            return
+        self.end = end
+        if self.on_end is not None:
+            self.on_end()
+        listeners, self.listeners = self.listeners, []
+        for listener in listeners:
+            listener.ended(end)

@@ -1,0 +1,149 @@
+"""Whether one page of the list is asked for in place of many single questions, and how large a page.
+
+The order of the list is not documented, and the account may be full of other people's tasks. So a page is judged by
+what it brought: the tasks that it answered, each counted with the share of its wait that had passed, against what it
+cost. What it did not answer is asked for singly.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from kling_async.protocol.requests import PAGE_NUMBER_MAXIMUM, PAGE_SIZE_MAXIMUM
+
+PAGE_MINIMUM: Final = 10
+ITEMS_PER_QUESTION: Final = 50
+"""Items of a page that cost as much as a question of its own."""
+PENALTY: Final = 32
+"""Single questions that follow a page which did not pay, before the next is tried."""
+PENALTY_GROWTH: Final = 8
+PENALTY_MAXIMUM: Final = 2048
+
+
+def cost(size: int) -> float:
+    """What a page of this size costs, in single questions."""
+    return 1 + size / ITEMS_PER_QUESTION
+
+
+@attrs.define
+class Sweep:
+    """One pass over the list: its first page, and those after it as long as they pay.
+
+    Attributes:
+        size: of its pages.
+        waiting: tasks that it could answer.
+        worth: what an answer about all of them would be worth.
+        number: of the page to ask for now, from 1.
+    """
+
+    size: int
+    waiting: int
+    worth: float
+    number: int = 1
+    _won: float = 0.0
+    _deepest: int = 0
+    _full: bool = False
+    _failed: bool = False
+
+    def answered(self, length: int, positions: Sequence[int], won: float) -> bool:
+        """Takes a page; tells whether the next one is to be asked for.
+
+        Args:
+            length: items on the page.
+            positions: of those that are followed here, from 0, in order.
+            won: what they were worth.
+        """
+        if positions:
+            self._deepest = (self.number - 1) * self.size + useful_depth(positions, won / len(positions))
+        self._won += won
+        self._full = length >= self.size
+        price = cost(self.size)
+        goes_on = self._full and won >= price and self.worth - self._won >= price
+        if not goes_on or self.number >= PAGE_NUMBER_MAXIMUM:
+            return False
+        self.number += 1
+        return True
+
+    def failed(self) -> None:
+        """The page did not come."""
+        self._failed = True
+
+    @property
+    def paid(self) -> bool:
+        """Whether it brought what it cost."""
+        return not self._failed and self._won >= self.number * cost(self.size)
+
+    @property
+    def blind(self) -> bool:
+        """Whether nothing of what it looked for was there, and more of the list is."""
+        return self._full and self._deepest == 0
+
+    @property
+    def share(self) -> float:
+        """What it brought, of all that it could have."""
+        return min(1.0, self._won / self.worth) if self.worth > 0 else 1.0
+
+    @property
+    def places(self) -> float:
+        """Places of the list for each task that waits, as far as one has to read."""
+        seen = self.number * self.size
+        # Tasks were missing, and those that were there stood until the end of the page: more may follow.
+        if self._full and self.share < 0.95 and self._deepest > seen * 3 // 4:
+            return 2 * seen / self.waiting
+        return max(1.0, self._deepest / self.waiting)
+
+
+@attrs.define
+class Pages:
+    """What is known of the list of one endpoint."""
+
+    _places: float = 1.0
+    _share: float = 1.0
+    _failures: int = 0
+    _barred: bool = False
+    _until_trial: int = PENALTY
+
+    def size(self, waiting: int) -> int:
+        """Of the page that is likely to hold so many tasks, and no larger."""
+        return max(PAGE_MINIMUM, min(PAGE_SIZE_MAXIMUM, math.ceil(waiting * self._places * 1.25) + PAGE_MINIMUM // 2))
+
+    def begin(self, waiting: int, worth: float) -> Sweep | None:
+        """A sweep, if it is likely to cost less than the questions that it answers; else they are asked singly."""
+        size = self.size(waiting)
+        if self._barred or worth * self._share < cost(size):
+            return None
+        return Sweep(size, waiting, worth)
+
+    def ended(self, sweep: Sweep) -> None:
+        """Takes what a sweep tells."""
+        self._until_trial = PENALTY
+        self._barred = not sweep.paid
+        if sweep.paid:
+            self._failures = 0
+            self._share = sweep.share
+            self._places = min(sweep.places, PAGE_SIZE_MAXIMUM)
+            return
+        if sweep.blind:  # others' tasks may have come since: the next trial looks deeper, and in the end begins anew
+            self._places = self._places * 4 if sweep.size < PAGE_SIZE_MAXIMUM else 1.0
+        self._until_trial = min(PENALTY_MAXIMUM, PENALTY * PENALTY_GROWTH**self._failures)
+        self._failures = min(self._failures + 1, 8)
+
+    def asked_singly(self) -> None:
+        """A single question went out; after enough of them a page is tried again."""
+        self._until_trial -= 1
+        if self._until_trial == 0:
+            self._barred = False
+            self._share = 1.0
+
+
+def useful_depth(positions: Sequence[int], each: float) -> int:
+    """How far to read a list in which wanted tasks stand at these places: not for a few that are far behind the rest.
+
+    Args:
+        positions: in order, from 0.
+        each: what a task is worth, in single questions.
+    """
+    gains = [(count * each - position / ITEMS_PER_QUESTION, position) for count, position in enumerate(positions, 1)]
+    return max(gains)[1] + 1
