@@ -198,7 +198,7 @@ class Durations:
             if data["edges"] != _rounded(EDGES):
                 raise ValueError("other bins")
             for kind, known in data["kinds"].items():
-                published = _numbers([known["published"]], 1)[0]
+                published = max(1.0, _numbers([known["published"]], 1)[0])
                 durations._paces[kind] = Pace(published, _numbers(known["ended"]), _numbers(known["passed"]))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError("these are no durations of this version of kling_async") from None
@@ -236,6 +236,6 @@ def _rounded(numbers: Any) -> list[float]:
 def _numbers(values: Any, count: int = _BINS) -> list[float]:
     if not isinstance(values, list) or len(values) != count:
         raise ValueError("not as many numbers as bins")
-    if not all(isinstance(value, int | float) and 0 <= value < math.inf for value in values):
+    if not all(isinstance(value, int | float) and 0 <= value < 1e6 for value in values):
         raise ValueError("no amounts")
     return [float(value) for value in values]
