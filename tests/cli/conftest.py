@@ -62,12 +62,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes videos in tenths of a second, with and without `--emulator`."""
 
-    def often(**values: Any) -> Polling:
+    def often(**values: Any) -> Polling:  # a fixed beat, in place of both kinds
         return Polling(first=0.03, factor=1.2, maximum=0.1, deadline=values["deadline"])
 
     monkeypatch.setattr(generate, "EMULATED_SECONDS", 0.1)
     monkeypatch.setattr(generate, "Polling", often)
-    monkeypatch.setattr(save, "Polling", often)
+    monkeypatch.setattr(generate, "AimedPolling", often)
+    monkeypatch.setattr(save, "AimedPolling", often)
 
 
 @contextlib.contextmanager

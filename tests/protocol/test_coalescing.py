@@ -49,7 +49,7 @@ def test_a_page_is_asked_for_where_it_answers_more_than_it_costs(waiting: int, w
     ],
 )
 def test_the_next_page_is_asked_for_while_pages_pay(
-    length: int, positions: Sequence[int], won: float, goes_on: bool
+    length: int, positions: Sequence[int], won: float, *, goes_on: bool
 ) -> None:
     """A sweep over a thousand tasks that would be worth 400 questions."""
     sweep = Sweep(size=500, waiting=1000, worth=400)
@@ -244,7 +244,7 @@ def questions(account: Account, count: int, alive: int) -> tuple[float, int]:
 )
 def test_pages_save_where_they_can_and_cost_nothing_where_they_cannot(order: str, others: int, most: float) -> None:
     """Against single questions: a tenth in an account of one's own, and not more in one full of others' tasks."""
-    account = Account(order, others, random.Random(3))
+    account = Account(order, others, random.Random(3))  # noqa: S311  (no secret)
     spent, single = questions(account, 600, alive=2)
     assert spent <= most * single + 12  # one page that is tried at first, and may be in vain
 
