@@ -41,6 +41,7 @@ class Following(Due):
         "heard_at",
         "last_error",
         "listeners",
+        "missed",
         "names",
         "on_end",
         "pace",
@@ -61,6 +62,8 @@ class Following(Due):
         self.created_here = created_here
         self.asked = 0
         """Questions of a fixed beat that were answered."""
+        self.missed = False
+        """Whether the last page that was to answer about it did not hold it."""
         self.failures: Iterator[float] | None = None
         self.names: tuple[str, ...] = ()
         self.last_error: KlingError | None = None
@@ -73,6 +76,11 @@ class Following(Due):
     def status(self) -> TaskStatus | None:
         """The status last told."""
         return self.snapshots[-1].status if self.snapshots else None
+
+    @property
+    def can_be_listed(self) -> bool:
+        """Whether a page of the list is likely to hold it."""
+        return bool(self.snapshots) and not self.missed
 
     def learn(self, task: Task) -> None:
         """Takes a new status."""

@@ -240,7 +240,7 @@ class Watcher:
 
     def _ask(self, watched: _Watched, due: list[Following], now: float) -> None:
         """By a page what a page can answer and is worth one, the rest singly."""
-        listed = {each.reference.id: each for each in due if each.snapshots and now < each.deadline}
+        listed = {each.reference.id: each for each in due if each.can_be_listed and now < each.deadline}
         if listed and watched.swept_for is None:
             agenda = watched.agenda
             sweep = watched.pages.begin(len(agenda) + len(listed), agenda.worth(now) + len(listed))
@@ -299,6 +299,8 @@ class Watcher:
             for following in left.values():
                 self._take(following, failure)
         else:
+            for following in left.values():
+                following.missed = failure is None
             self._ask_singly(watched, list(left.values()))
             self._begin()
 
@@ -310,6 +312,7 @@ class Watcher:
             following = watched.names.get(task_id)
             if following is None or watched.known(task_id) is None:
                 continue  # on the page twice, or ended by what a listener did meanwhile
+            following.missed = False
             asked = (watched.swept_for or {}).pop(task_id, None)
             won += share_passed(following, now) if asked is None else 1.0
             self._take(following, news or following.snapshots[-1])

@@ -14,7 +14,7 @@ import attrs
 from kling_async.protocol.requests import PAGE_NUMBER_MAXIMUM, PAGE_SIZE_MAXIMUM
 
 PAGE_MINIMUM: Final = 10
-ITEMS_PER_QUESTION: Final = 50
+ITEMS_PER_QUESTION: Final = 100
 """Items of a page that cost as much as a question of its own."""
 PENALTY: Final = 32
 """Single questions that follow a page which did not pay, before the next is tried."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from kling_async.protocol.coalescing import PENALTY, PENALTY_MAXIMUM, Pages, Sweep, cost, useful_depth
 
 
-@pytest.mark.parametrize(("size", "questions"), [(10, 1.2), (50, 2), (100, 3), (500, 11)])
-def test_a_page_costs_a_question_and_one_more_for_each_fifty_items(size: int, questions: float) -> None:
+@pytest.mark.parametrize(("size", "questions"), [(10, 1.1), (50, 1.5), (100, 2), (500, 6)])
+def test_a_page_costs_a_question_and_one_more_for_each_hundred_items(size: int, questions: float) -> None:
     """Large pages are not free: the service makes them, the network carries them, the loop reads them."""
     assert cost(size) == pytest.approx(questions)
 
@@ -21,13 +21,13 @@ def test_a_page_costs_a_question_and_one_more_for_each_fifty_items(size: int, qu
     [
         (0, 0, None),
         (1, 1, None),  # one question is cheaper than any page
-        (2, 1.1, None),  # the other one was asked for just now
+        (2, 1.05, None),  # the other one was asked for just now
         (2, 1.9, 10),
         (3, 2, 10),
-        (100, 3, None),
+        (100, 2, None),
         (100, 30, 130),
-        (100, 3.7, 130),
-        (500, 10, None),  # 500 items for a few that are due
+        (100, 2.4, 130),
+        (500, 5, None),  # 500 items for a few that are due
         (500, 300, 500),
         (10_000, 4000, 500),
     ],
@@ -51,7 +51,7 @@ def test_a_page_is_asked_for_where_it_answers_more_than_it_costs(waiting: int, w
 def test_the_next_page_is_asked_for_while_pages_pay(
     length: int, positions: Sequence[int], won: float, *, goes_on: bool
 ) -> None:
-    """A sweep over a thousand tasks that would be worth 400 questions."""
+    """A sweep over a thousand tasks that would be worth 400 questions, in pages that cost six."""
     sweep = Sweep(size=500, waiting=1000, worth=400)
     assert sweep.answered(length, positions, won) is goes_on
     assert sweep.number == (2 if goes_on else 1)
@@ -82,8 +82,8 @@ def swept(pages: Pages, waiting: int, positions: Sequence[int]) -> Sweep:
         (range(100), 130),  # one beside the other: just so many
         (range(0, 200, 2), 255),  # every second is another's: a second page was worth it, next time one will do
         (range(0, 1200, 12), 500),  # one in twelve: the largest pages there are
-        ([*range(90), 125], 162),  # one alone is worth fifty items
-        ([*range(60), 125], 130),  # but not more
+        ([*range(90), 125], 162),  # one alone is worth a hundred items
+        ([*range(20), 125], 130),  # but not more
         (range(50), 130),
     ],
 )
@@ -108,13 +108,13 @@ def test_the_page_shrinks_with_the_tasks_that_wait() -> None:
         ([7], 1, 8),
         (range(100), 1, 100),
         ([0, 1, 2, 499], 1, 3),
-        ([*range(100), 149], 1, 150),
-        ([*range(100), 151], 1, 100),
-        ([0, 40], 0.5, 1),
+        ([*range(100), 199], 1, 200),
+        ([*range(100), 200], 1, 100),
+        ([0, 60], 0.5, 1),
     ],
 )
 def test_the_list_is_read_as_far_as_it_is_worth_it(positions: Sequence[int], each: float, depth: int) -> None:
-    """Fifty items more must bring a question's worth."""
+    """A hundred items more must bring a question's worth."""
     assert useful_depth(positions, each) == depth
 
 
@@ -174,7 +174,7 @@ def test_a_share_of_the_list_is_enough_where_many_wait() -> None:
     pages = Pages()
     swept(pages, 400, range(0, 500, 12))
     assert pages.begin(400, 400) is not None
-    assert pages.begin(400, 60) is None
+    assert pages.begin(400, 50) is None
 
 
 @attrs.define

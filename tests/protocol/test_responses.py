@@ -1,3 +1,4 @@
+import json
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from kling_async.protocol.errors import (
     ServerError,
     TaskNotFound,
     TokenTimeError,
+    UnknownStatus,
 )
 from kling_async.protocol.models import BalanceDeduction, Task, TaskStatus, Video
 from kling_async.protocol.responses import HttpResponse
@@ -31,6 +33,7 @@ HTML = b"<html><body>Bad gateway, api-key-kling-SECRET</body></html>"
 READERS: list[Callable[[HttpResponse], object]] = [
     lambda response: responses.task(response, "image2video"),
     lambda response: responses.tasks(response, "image2video"),
+    lambda response: responses.listed(response, "image2video", lambda _: TaskStatus.SUBMITTED),
 ]
 
 
@@ -353,3 +356,68 @@ def test_a_task_of_any_endpoint_is_named_after_it() -> None:
     """The endpoint that was asked is part of the task, and so of its reference."""
     data: Any = {"task_id": "8", "task_status": "submitted"}
     assert responses.task(enveloped(data), "text2video").reference == "text2video:8"
+
+
+def item(task_id: object, status: object = "processing", **members: Any) -> dict[str, Any]:
+    """One task as the list shows it."""
+    return {"task_id": task_id, "task_status": status, "created_at": 1, "updated_at": 2, **members}
+
+
+def page_of(*items: object) -> HttpResponse:
+    """A page of the list."""
+    return HttpResponse(200, {}, json.dumps({"code": 0, "message": "", "data": [*items]}).encode())
+
+
+KNOWN = {"ours": TaskStatus.PROCESSING, "new": TaskStatus.SUBMITTED}
+DONE = {"task_result": {"videos": [{"id": "v", "url": "https://cdn.example/v.mp4"}]}}
+
+
+@pytest.mark.parametrize(
+    ("items", "news"),
+    [
+        ([], {}),
+        ([item("ours")], {0: ("ours", None)}),
+        ([item("other"), item("new")], {1: ("new", TaskStatus.PROCESSING)}),
+        ([item("ours", "succeed", **DONE), item("new", "submitted")], {0: ("ours", "succeed"), 1: ("new", None)}),
+        ([item("ours", "failed", task_status_msg="too dark")], {0: ("ours", "failed")}),
+    ],
+)
+def test_a_page_tells_news_of_those_who_wait(items: list[object], news: dict[int, Any]) -> None:
+    """Whose status is the one that is known is only named, and nobody else's task is told."""
+    listed = responses.listed(page_of(*items), "image2video", KNOWN.get)
+    assert listed.length == len(items)
+    found = {place: (task_id, task and getattr(task, "status", None)) for place, (task_id, task) in listed.news.items()}
+    assert found == news
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [None, 7, "task", [], {}, item(None), item(7), item(["ours"]), item("other", "melting"), {"task_id": "other"}],
+)
+def test_what_nobody_waits_for_cannot_spoil_a_page(strange: object) -> None:
+    """Another's task may look like anything: ours beside it is told all the same."""
+    listed = responses.listed(page_of(strange, item("ours", "succeed", **DONE)), "image2video", KNOWN.get)
+    assert (listed.length, list(listed.news)) == (2, [1])
+
+
+@pytest.mark.parametrize("damage", [{"task_status": None}, {"task_result": {"videos": [{}]}}])
+def test_a_task_that_a_page_shows_damaged_is_left_to_a_single_question(damage: dict[str, Any]) -> None:
+    """It counts as not answered: its own question tells what is wrong."""
+    listed = responses.listed(page_of(item("ours", "succeed") | damage, item("new")), "image2video", KNOWN.get)
+    assert list(listed.news) == [1]
+
+
+def test_an_undocumented_status_on_a_page_is_news() -> None:
+    """It ends the wait, as it does when it answers a single question."""
+    (news,) = responses.listed(page_of(item("ours", "melting")), "image2video", KNOWN.get).news.values()
+    assert isinstance(news[1], UnknownStatus)
+
+
+@pytest.mark.parametrize("data", [{}, "tasks", 7, True])
+def test_what_is_no_list_is_no_page(data: object) -> None:
+    """Anything but an array is a BadResponse; nothing at all is an empty page."""
+    answer = HttpResponse(200, {}, json.dumps({"code": 0, "data": data}).encode())
+    with pytest.raises(BadResponse, match="expected a list of tasks"):
+        responses.listed(answer, "image2video", KNOWN.get)
+    empty = HttpResponse(200, {}, b'{"code": 0, "data": null}')
+    assert responses.listed(empty, "image2video", KNOWN.get).length == 0
