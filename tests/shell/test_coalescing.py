@@ -1,4 +1,4 @@
-"""Many tasks, few requests: one page of the list answers for many, whatever its order, and faults hit it as any poll."""
+"""Many tasks, few requests: one page of the list answers for many in any order, and faults hit it as any poll."""
 
 import asyncio
 from collections.abc import Iterable
