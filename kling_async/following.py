@@ -85,7 +85,6 @@ class Following(Due):
     def learn(self, task: Task) -> None:
         """Takes a new status."""
         self.snapshots.append(task)
-        self.reference = Reference(task.endpoint, task.task_id)
         for listener in self.listeners:
             listener.told(task)
 

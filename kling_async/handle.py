@@ -40,7 +40,7 @@ class TaskHandle:
     Handles come from `KlingClient.image_to_video`, `submit` and `attach`.
     """
 
-    __slots__ = ("_callbacks", "_client", "_following", "_future", "_news", "_reference")
+    __slots__ = ("_callbacks", "_client", "_following", "_future", "_news", "_reference", "_waiters")
 
     def __init__(self, client: Client, reference: Reference, following: Following | None = None) -> None:
         self._client = client
@@ -49,6 +49,7 @@ class TaskHandle:
         self._future: asyncio.Future[Task] | None = None
         self._news: asyncio.Future[None] | None = None
         self._callbacks: list[tuple[Callback, contextvars.Context]] = []
+        self._waiters: list[asyncio.Future[None]] = []
         if following is not None:
             self._join(following)
 
@@ -107,7 +108,18 @@ class TaskHandle:
             asyncio.CancelledError: `cancel()` was called.
             KlingError: another error of the service that waiting does not cure.
         """
-        return await asyncio.shield(self._started())
+        future = self._started()
+        if not future.done():
+            # A future of its own for each wait, so that a waiter who is cancelled cancels nobody else's; it takes a
+            # fraction of what `asyncio.shield` keeps, for as long as the task runs.
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                if not future.done():
+                    self._waiters.remove(waiter)
+        return future.result()
 
     def done(self) -> bool:
         """Whether the end is known, or `cancel()` was called."""
@@ -244,6 +256,10 @@ class TaskHandle:
         callbacks, self._callbacks = self._callbacks, []
         for fn, context in callbacks:
             loop.call_soon(fn, self, context=context)
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
         self._wake()
 
     def _wake(self) -> None:

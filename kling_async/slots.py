@@ -18,6 +18,8 @@ class Slot:
         line: the model's line.
     """
 
+    __slots__ = ("_line", "_state", "_ticket")
+
     def __init__(self, line: "_Line", ticket: int) -> None:
         self._line = line
         self._ticket = ticket

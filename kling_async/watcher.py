@@ -159,7 +159,8 @@ class Watcher:
     def _heard(self, following: Following, task: Task, now: float) -> None:
         if not following.snapshots and not following.created_here:
             following.begun_at = now - self._api.age_of(task)
-        following.reference = Reference(task.endpoint, task.task_id)
+        if task.task_id != following.reference.id:
+            following.reference = Reference(task.endpoint, task.task_id)
         self._name(following, task.task_id, task.external_task_id)
 
     def _next_question(self, following: Following, now: float) -> float:
