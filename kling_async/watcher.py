@@ -24,6 +24,8 @@ POLLS: Final = 32
 """Single queries under way at once: enough for thousands of tasks, few enough not to crowd the service."""
 PAGE_SECONDS: Final = 10.0
 """Seconds that a page of the list may take; then those who wait for it are asked for singly."""
+EARLY: Final = 0.9
+"""Share of a delay after which a page that comes early is taken for the question of a fixed beat."""
 LAST_LOOK_SECONDS: Final = 10.0
 """Seconds that the question at a task's deadline may take."""
 
@@ -168,9 +170,11 @@ class Watcher:
             case AimedPolling() as aimed:
                 return now + aimed.delay(following.pace, now - following.begun_at, self._uniform)
             case Polling() as beat:
-                # A page may answer before the beat: late enough, that was the beat's question, else it still comes.
-                if following.shifts and share_passed(following, now) < 0.5:
-                    return following.due
+                waited = share_passed(following, now) if following.shifts else 1.0
+                if waited < 1 and beat.is_steady(following.asked):
+                    following.asked -= 1  # a page came first: the same delay again, so that no two are further apart
+                elif waited < EARLY:
+                    return following.due  # the beat has not begun, or grows: its questions come when it says
                 following.asked += 1
                 return now + beat.delay(following.asked - 1, self._uniform)
 
@@ -281,12 +285,14 @@ class Watcher:
     async def _sweep(self, watched: _Watched, sweep: Sweep) -> None:
         """Asks for pages as long as they pay; then singly for those whose time has come and who were not there."""
         failure: KlingError | None = None
+        wanted = set(watched.swept_for or ())
         try:
             while True:
                 async with asyncio.timeout(PAGE_SECONDS):
                     listed = await self._api.listed(watched.endpoint, sweep.number, sweep.size, watched.known)
                 won = self._take_page(watched, listed)
-                if not sweep.answered(listed.length, list(listed.news), won):
+                left = watched.agenda.worth(asyncio.get_running_loop().time()) + len(watched.swept_for or ())
+                if not sweep.answered(listed.length, list(listed.news), won=won, left=left):
                     break
         except KlingError as error:
             logger.debug("page %d of %s: %s", sweep.number, watched.endpoint.name, error)
@@ -294,16 +300,19 @@ class Watcher:
             sweep.failed()
         except TimeoutError:
             sweep.failed()
-        left, watched.swept_for = watched.swept_for or {}, None
+        unanswered, watched.swept_for = watched.swept_for or {}, None
         watched.pages.ended(sweep)
         if failure is not None and passes(failure):
-            for following in left.values():
+            for following in unanswered.values():
                 self._take(following, failure)
-        else:
-            for following in left.values():
-                following.missed = failure is None
-            self._ask_singly(watched, list(left.values()))
-            self._begin()
+            return
+        missed = [unanswered.pop(task_id) for task_id in wanted & unanswered.keys()]
+        for following in missed:
+            following.missed = sweep.dry
+        self._ask_singly(watched, missed)
+        if unanswered:  # their time came meanwhile
+            self._ask(watched, list(unanswered.values()), asyncio.get_running_loop().time())
+        self._begin()
 
     def _take_page(self, watched: _Watched, listed: Listed) -> float:
         """Takes what a page told; what that was worth, in single questions."""

@@ -14,7 +14,7 @@ import attrs
 from kling_async.protocol.requests import PAGE_NUMBER_MAXIMUM, PAGE_SIZE_MAXIMUM
 
 PAGE_MINIMUM: Final = 10
-ITEMS_PER_QUESTION: Final = 100
+ITEMS_PER_QUESTION: Final = 150
 """Items of a page that cost as much as a question of its own."""
 PENALTY: Final = 32
 """Single questions that follow a page which did not pay, before the next is tried."""
@@ -36,32 +36,38 @@ class Sweep:
         waiting: tasks that it could answer.
         worth: what an answer about all of them would be worth.
         number: of the page to ask for now, from 1.
+        dry: whether the list ended, or the last page hardly held any: who was not there will not be on the next one.
     """
 
     size: int
     waiting: int
     worth: float
     number: int = 1
+    dry: bool = False
     _won: float = 0.0
+    _found: int = 0
     _deepest: int = 0
     _full: bool = False
     _failed: bool = False
 
-    def answered(self, length: int, positions: Sequence[int], won: float) -> bool:
+    def answered(self, length: int, positions: Sequence[int], *, won: float, left: float) -> bool:
         """Takes a page; tells whether the next one is to be asked for.
 
         Args:
             length: items on the page.
             positions: of those that are followed here, from 0, in order.
             won: what they were worth.
+            left: what an answer about all others would be worth now.
         """
         if positions:
             self._deepest = (self.number - 1) * self.size + useful_depth(positions, won / len(positions))
         self._won += won
         self._full = length >= self.size
+        self._found += len(positions)
         price = cost(self.size)
-        goes_on = self._full and won >= price and self.worth - self._won >= price
-        if not goes_on or self.number >= PAGE_NUMBER_MAXIMUM:
+        self.dry = not self._full or self.number >= PAGE_NUMBER_MAXIMUM or len(positions) < price
+        # The next page is taken to hold as many as this one, each worth what those are on average that are left.
+        if self.dry or left * min(1, len(positions) / max(1, self.waiting - self._found)) < price:
             return False
         self.number += 1
         return True
@@ -112,7 +118,8 @@ class Pages:
     def begin(self, waiting: int, worth: float) -> Sweep | None:
         """A sweep, if it is likely to cost less than the questions that it answers; else they are asked singly."""
         size = self.size(waiting)
-        if self._barred or worth * self._share < cost(size):
+        pages = max(1, math.ceil(waiting * self._places / size))
+        if self._barred or worth * self._share < pages * cost(size):
             return None
         return Sweep(size, waiting, worth)
 

@@ -74,8 +74,15 @@ class Polling:
 
     def delay(self, asked: int, uniform: Uniform) -> float:
         """Seconds before the question after `asked` others; within 5 %, so that tasks begun together spread out."""
-        grown = asked * math.log(self.factor) <= math.log(self.maximum / self.first)
-        return (self.first * self.factor**asked if grown else self.maximum) * (0.95 + 0.1 * uniform())
+        return self._grown(asked) * (0.95 + 0.1 * uniform())
+
+    def is_steady(self, asked: int) -> bool:
+        """Whether the delay before question number `asked` is as long as the one before that."""
+        return asked >= 2 and self._grown(asked - 1) == self._grown(asked - 2)
+
+    def _grown(self, asked: int) -> float:
+        below = asked * math.log(self.factor) <= math.log(self.maximum / self.first)
+        return self.first * self.factor**asked if below else self.maximum
 
 
 @attrs.frozen

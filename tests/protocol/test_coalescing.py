@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from kling_async.protocol.coalescing import PENALTY, PENALTY_MAXIMUM, Pages, Sweep, cost, useful_depth
 
 
-@pytest.mark.parametrize(("size", "questions"), [(10, 1.1), (50, 1.5), (100, 2), (500, 6)])
-def test_a_page_costs_a_question_and_one_more_for_each_hundred_items(size: int, questions: float) -> None:
+@pytest.mark.parametrize(("size", "questions"), [(75, 1.5), (150, 2), (450, 4)])
+def test_a_page_costs_a_question_and_one_more_for_each_150_items(size: int, questions: float) -> None:
     """Large pages are not free: the service makes them, the network carries them, the loop reads them."""
     assert cost(size) == pytest.approx(questions)
 
@@ -24,10 +24,10 @@ def test_a_page_costs_a_question_and_one_more_for_each_hundred_items(size: int, 
         (2, 1.05, None),  # the other one was asked for just now
         (2, 1.9, 10),
         (3, 2, 10),
-        (100, 2, None),
+        (100, 1.8, None),
         (100, 30, 130),
-        (100, 2.4, 130),
-        (500, 5, None),  # 500 items for a few that are due
+        (100, 1.9, 130),
+        (500, 4, None),  # 500 items for a few that are due
         (500, 300, 500),
         (10_000, 4000, 500),
     ],
@@ -39,28 +39,31 @@ def test_a_page_is_asked_for_where_it_answers_more_than_it_costs(waiting: int, w
 
 
 @pytest.mark.parametrize(
-    ("length", "positions", "won", "goes_on"),
+    ("length", "positions", "left", "goes_on", "dry"),
     [
-        (500, range(500), 250, True),  # full of ours, and more of ours wait
-        (499, range(499), 250, False),  # the list ends here
-        (500, range(10), 5, False),  # too few of ours to hope for more
-        (500, [], 0, False),
-        (500, range(500), 395, False),  # what is left is not worth a page
+        (500, range(500), 400, True, False),  # full of ours, and more of ours wait
+        (500, range(500), 8.7, True, False),
+        (500, range(500), 8.6, False, False),  # five hundred of a thousand that are left: half of it, and not worth it
+        (499, range(499), 400, False, True),  # the list ends here
+        (500, range(4), 400, False, True),  # too few of ours to hope for more
+        (500, range(40), 400, True, False),
+        (500, range(40), 90, False, False),
+        (500, [], 400, False, True),
     ],
 )
 def test_the_next_page_is_asked_for_while_pages_pay(
-    length: int, positions: Sequence[int], won: float, *, goes_on: bool
+    length: int, positions: Sequence[int], left: float, *, goes_on: bool, dry: bool
 ) -> None:
-    """A sweep over a thousand tasks that would be worth 400 questions, in pages that cost six."""
-    sweep = Sweep(size=500, waiting=1000, worth=400)
-    assert sweep.answered(length, positions, won) is goes_on
-    assert sweep.number == (2 if goes_on else 1)
+    """A sweep for 1,500 tasks, in pages that cost 4.3 questions; the next is taken to hold as many as the last one."""
+    sweep = Sweep(size=500, waiting=1500, worth=400)
+    assert sweep.answered(length, positions, won=3, left=left) is goes_on
+    assert (sweep.number, sweep.dry) == (2 if goes_on else 1, dry)
 
 
 def test_no_page_behind_the_last_one_is_asked_for() -> None:
     """The service has pages 1 to 1000."""
     sweep = Sweep(size=500, waiting=10**6, worth=10**6, number=1000)
-    assert not sweep.answered(500, range(500), 500)
+    assert not sweep.answered(500, range(500), won=500, left=10**6)
 
 
 def swept(pages: Pages, waiting: int, positions: Sequence[int]) -> Sweep:
@@ -71,7 +74,8 @@ def swept(pages: Pages, waiting: int, positions: Sequence[int]) -> Sweep:
     while goes_on:
         page = range((sweep.number - 1) * sweep.size, sweep.number * sweep.size)
         found = [place - page.start for place in positions if place in page]
-        goes_on = sweep.answered(sweep.size, found, len(found))
+        waiting -= len(found)
+        goes_on = sweep.answered(sweep.size, found, won=len(found), left=waiting)
     pages.ended(sweep)
     return sweep
 
@@ -82,8 +86,7 @@ def swept(pages: Pages, waiting: int, positions: Sequence[int]) -> Sweep:
         (range(100), 130),  # one beside the other: just so many
         (range(0, 200, 2), 255),  # every second is another's: a second page was worth it, next time one will do
         (range(0, 1200, 12), 500),  # one in twelve: the largest pages there are
-        ([*range(90), 125], 162),  # one alone is worth a hundred items
-        ([*range(20), 125], 130),  # but not more
+        ([*range(90), 125], 162),  # one alone is worth 150 items
         (range(50), 130),
     ],
 )
@@ -108,13 +111,13 @@ def test_the_page_shrinks_with_the_tasks_that_wait() -> None:
         ([7], 1, 8),
         (range(100), 1, 100),
         ([0, 1, 2, 499], 1, 3),
-        ([*range(100), 199], 1, 200),
-        ([*range(100), 200], 1, 100),
-        ([0, 60], 0.5, 1),
+        ([*range(100), 249], 1, 250),
+        ([*range(100), 250], 1, 100),
+        ([0, 80], 0.5, 1),
     ],
 )
 def test_the_list_is_read_as_far_as_it_is_worth_it(positions: Sequence[int], each: float, depth: int) -> None:
-    """A hundred items more must bring a question's worth."""
+    """So many items more must bring a question's worth."""
     assert useful_depth(positions, each) == depth
 
 
@@ -174,7 +177,7 @@ def test_a_share_of_the_list_is_enough_where_many_wait() -> None:
     pages = Pages()
     swept(pages, 400, range(0, 500, 12))
     assert pages.begin(400, 400) is not None
-    assert pages.begin(400, 50) is None
+    assert pages.begin(400, 35) is None
 
 
 @attrs.define
@@ -220,7 +223,7 @@ def questions(account: Account, count: int, alive: int) -> tuple[float, int]:
             page = account.page(sweep.number, sweep.size)
             places = [place for place, whose in enumerate(page) if whose in waiting]
             waiting -= set(page)
-            if not sweep.answered(len(page), places, len(places)):
+            if not sweep.answered(len(page), places, won=len(places), left=len(waiting)):
                 pages.ended(sweep)
                 break
         spent += len(waiting)
@@ -263,7 +266,8 @@ def test_whatever_pages_bring_their_waste_is_bounded(answers: list[tuple[int, fl
             continue
         assert 10 <= sweep.size <= 500
         count = int(found * min(waiting, sweep.size))
-        sweep.answered(sweep.size if full else sweep.size - 1, range(count), worth * count)
+        left = worth * (waiting - count)
+        sweep.answered(sweep.size if full else sweep.size - 1, range(count), won=worth * count, left=left)
         wasted += not sweep.paid
         pages.ended(sweep)
     assert wasted <= 1 + single / PENALTY

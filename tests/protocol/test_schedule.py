@@ -71,6 +71,20 @@ def test_each_delay_draws_anew() -> None:
     assert delays == pytest.approx([95, 100, 104])
 
 
+@pytest.mark.parametrize(
+    ("polling", "steady"),
+    [
+        (Polling(first=3, factor=1, maximum=3), [False, False, True, True]),
+        (Polling(first=10, factor=1.5, maximum=15), [False, False, False, True]),
+        (Polling(first=1, factor=2, maximum=30), [False, False, False, False]),
+        (Polling(first=30, factor=2, maximum=15), [False, False, True, True]),
+    ],
+)
+def test_a_beat_is_steady_once_its_delays_are_equal(polling: Polling, steady: list[bool]) -> None:
+    """The first question has a time of its own, and so has each while the delays grow."""
+    assert [polling.is_steady(asked) for asked in range(4)] == steady
+
+
 SECONDS = st.floats(min_value=0.001, max_value=1e9)
 
 
