@@ -18,7 +18,7 @@ EMULATOR = f"{ROOT}.emulator"
 # Top to bottom. A package may stand for its modules, whose order among themselves is then free of circles only.
 LAYERS = """
     protocol
-    protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
+    protocol.text protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
     protocol.auth protocol.schedule protocol.creation protocol.lifecycle protocol.limits
     protocol.transfer protocol.callbacks

@@ -9,9 +9,9 @@ from typing import Any
 
 import attrs
 
-from kling_async.protocol.codec import readable, said, task_from_wire
 from kling_async.protocol.errors import BadResponse, KlingError, RequestRefused, TaskNotFound, row_for
 from kling_async.protocol.models import Task
+from kling_async.protocol.text import readable, said
 
 
 @attrs.frozen
@@ -41,7 +41,7 @@ def task(response: HttpResponse, endpoint: str) -> Task:
         # "Not found" also comes as an empty answer (new standard); the codes of the legacy one are errors above.
         raise TaskNotFound("the service knows no such task", http_status=response.status)
     with _status_of(response):
-        return task_from_wire(data, endpoint)
+        return _task(data, endpoint)
 
 
 def tasks(response: HttpResponse, endpoint: str) -> list[Task]:
@@ -57,7 +57,7 @@ def tasks(response: HttpResponse, endpoint: str) -> list[Task]:
     if not isinstance(data, list):
         raise BadResponse(f"expected a list of tasks, got {type(data).__name__}", http_status=response.status)
     with _status_of(response):
-        return [task_from_wire(item, endpoint) for item in data]
+        return [_task(item, endpoint) for item in data]
 
 
 def callback(body: bytes, endpoint: str) -> Task:
@@ -66,7 +66,7 @@ def callback(body: bytes, endpoint: str) -> Task:
     Raises:
         BadResponse: it is no task.
     """
-    return task_from_wire(_json(body, "the callback"), endpoint)
+    return _task(_json(body, "the callback"), endpoint)
 
 
 def service_time(response: HttpResponse) -> float | None:
@@ -76,6 +76,12 @@ def service_time(response: HttpResponse) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  # "-0000" reads as no zone, and means UTC
+
+
+def _task(data: Any, endpoint: str) -> Task:
+    from kling_async.protocol.codec import task_from_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
+
+    return task_from_wire(data, endpoint)
 
 
 @contextlib.contextmanager
