@@ -15,7 +15,6 @@ from typing import Any, Literal, Self
 
 import aiohttp
 
-from kling_async import pictures
 from kling_async.api import Api
 from kling_async.clock import ServiceClock
 from kling_async.config import base_url_from, credentials_from
@@ -23,7 +22,6 @@ from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
 from kling_async.download import Downloads
 from kling_async.handle import TaskHandle
 from kling_async.protocol import requests
-from kling_async.protocol.checks import check, images_of
 from kling_async.protocol.endpoints import ENDPOINTS, endpoint_for
 from kling_async.protocol.errors import (
     CapabilityWarning,
@@ -367,12 +365,14 @@ class KlingClient:
     async def _submit(
         self, request: ImageToVideo, *, strict: bool, if_exists: IfExists, on_doubt: OnDoubt
     ) -> TaskHandle:
+        from kling_async.inspection import problems_of  # noqa: PLC0415  (on first use: the rules take time)
+
         self._enter()
         endpoint = endpoint_for(request)
         if endpoint is None:
             kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
             raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
-        _refuse(check(request, await pictures.look_at(images_of(request))), strict=strict)
+        _refuse(await problems_of(request), strict=strict)
         following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
         return TaskHandle(self, following.reference, following)
 

@@ -22,7 +22,7 @@ LAYERS = """
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
     protocol.auth protocol.schedule protocol.creation protocol.lifecycle protocol.limits
     protocol.transfer protocol.callbacks
-    clock config threads pictures transport slots api watcher creates files sinks download handle client
+    clock config threads pictures inspection transport slots api watcher creates files sinks download handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
 ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]
