@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import aiohttp
 
@@ -19,7 +19,6 @@ from kling_async.api import Api
 from kling_async.clock import ServiceClock
 from kling_async.config import base_url_from, credentials_from
 from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
-from kling_async.download import Downloads
 from kling_async.handle import TaskHandle
 from kling_async.protocol import requests
 from kling_async.protocol.endpoints import ENDPOINTS, endpoint_for
@@ -50,6 +49,9 @@ from kling_async.protocol.schedule import Polling, Retry
 from kling_async.slots import Slots
 from kling_async.transport import Transport
 from kling_async.watcher import Following, Watcher
+
+if TYPE_CHECKING:
+    from kling_async.download import Downloads
 
 logger = logging.getLogger("kling_async")
 
@@ -116,7 +118,7 @@ class KlingClient:
         self._creates = Creates(
             self._api, self._slots, self._watcher, retry=self._retry, uniform=self._uniform, on_intent=on_intent
         )
-        self._downloads = Downloads(self._transport, downloads, self._retry, self._uniform)
+        self._saved_at_once = downloads
 
     # ------------------------------------------------------------------------------------- making videos
 
@@ -361,6 +363,12 @@ class KlingClient:
                 yield chunk
 
     # ------------------------------------------------------------------------------------------- inside
+
+    @functools.cached_property
+    def _downloads(self) -> "Downloads":
+        from kling_async.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
+
+        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform)
 
     async def _submit(
         self, request: ImageToVideo, *, strict: bool, if_exists: IfExists, on_doubt: OnDoubt
