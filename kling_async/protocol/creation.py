@@ -73,7 +73,7 @@ class Pause:
     seconds: float
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Creation:
     """One create, from the first byte to certainty. All times are seconds of one monotonic clock.
 

@@ -25,7 +25,7 @@ YIELD_SHARE: Final = 0.125
 """How often a client that fills its ceiling leaves a freed slot open although nobody was refused."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Limit:
     """One model's limit. All times are seconds of one monotonic clock.
 
