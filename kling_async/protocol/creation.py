@@ -15,7 +15,7 @@ What rests on the service refusing a second task with the same `external_task_id
 
 import enum
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -62,8 +62,7 @@ class Ask(enum.Enum):
     TAKE_SLOT = "the account is full: give the slot back, wait for one, then tell `slot_taken`"
 
 
-@attrs.frozen
-class Pause:
+class Pause(NamedTuple):
     """Do nothing for a while.
 
     Attributes:
