@@ -143,6 +143,7 @@ def test_every_module_imports_alone() -> None:
 
 
 LAZY = ["jwt", "cattrs", "backoff", "kling_async.emulator", "rich"]
+LAZY += [f"kling_async.{name}" for name in ("inspection", "protocol.codec", "protocol.capabilities", "download")]
 
 
 def test_what_is_rarely_needed_is_imported_on_first_use() -> None:
