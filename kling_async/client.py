@@ -11,20 +11,17 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import aiohttp
 
-from kling_async import pictures
 from kling_async.api import Api
 from kling_async.clock import ServiceClock
 from kling_async.config import base_url_from, credentials_from
 from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
-from kling_async.download import Downloads
 from kling_async.following import Following
 from kling_async.handle import TaskHandle
 from kling_async.protocol import requests
-from kling_async.protocol.checks import check, images_of
 from kling_async.protocol.durations import Durations
 from kling_async.protocol.endpoints import ENDPOINTS, endpoint_for
 from kling_async.protocol.errors import (
@@ -54,6 +51,9 @@ from kling_async.protocol.schedule import AimedPolling, Polling, Retry
 from kling_async.slots import Slots
 from kling_async.transport import Transport
 from kling_async.watcher import Watcher
+
+if TYPE_CHECKING:
+    from kling_async.download import Downloads
 
 logger = logging.getLogger("kling_async")
 
@@ -127,7 +127,7 @@ class KlingClient:
         self._creates = Creates(
             self._api, self._slots, self._watcher, retry=self._retry, uniform=self._uniform, on_intent=on_intent
         )
-        self._downloads = Downloads(self._transport, downloads, self._retry, self._uniform)
+        self._saved_at_once = downloads
 
     # ------------------------------------------------------------------------------------- making videos
 
@@ -373,15 +373,23 @@ class KlingClient:
 
     # ------------------------------------------------------------------------------------------- inside
 
+    @functools.cached_property
+    def _downloads(self) -> "Downloads":
+        from kling_async.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
+
+        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform)
+
     async def _submit(
         self, request: ImageToVideo, *, strict: bool, if_exists: IfExists, on_doubt: OnDoubt
     ) -> TaskHandle:
+        from kling_async.inspection import problems_of  # noqa: PLC0415  (on first use: the rules take time)
+
         self._enter()
         endpoint = endpoint_for(request)
         if endpoint is None:
             kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
             raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
-        _refuse(check(request, await pictures.look_at(images_of(request))), strict=strict)
+        _refuse(await problems_of(request), strict=strict)
         following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
         return TaskHandle(self, following.reference, following)
 

@@ -1,51 +1,27 @@
-"""Pictures on their way out: looked at before anything is paid, streamed as base64 when they are sent."""
+"""Pictures on their way out: streamed as base64 when they are sent."""
 
 import asyncio
 import errno
 import io
 import os
 import stat
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 from kling_async.protocol import requests
 from kling_async.protocol.errors import InvalidRequest, Problem
-from kling_async.protocol.image import Image, ImageSource
-from kling_async.protocol.image_header import HEAD_BYTES, TAIL_BYTES, ImageFacts
+from kling_async.protocol.image import Image
 from kling_async.threads import in_thread
 
 READ_BYTES = 4 * requests.PICTURE_PIECE
 """Bytes of a picture encoded before others get the loop: a millisecond's worth, and worth a thread's hop."""
 
 
-async def look_at(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
-    """Looks at all local pictures, off the loop; addresses are left to the service."""
-    local = {field: image for field, image in images.items() if image.source in {ImageSource.PATH, ImageSource.DATA}}
-    if not local:
-        return {}
-    return await asyncio.to_thread(lambda: {field: _facts(image) for field, image in local.items()})
+def opened(image: Image) -> io.FileIO:
+    """A local picture's file.
 
-
-def _facts(image: Image) -> ImageFacts:
-    try:
-        head, tail, size = _ends(image)
-    except FileNotFoundError:
-        return ImageFacts(complaint=f"there is no file {_name(image)}", missing_file=True)
-    except (OSError, ValueError) as error:
-        return ImageFacts(complaint=f"{_name(image)} cannot be read: {_reason(error)}")
-    return ImageFacts.of(head, tail, size)
-
-
-def _ends(image: Image) -> tuple[bytes, bytes, int]:
-    if image.data is not None:
-        return image.data[:HEAD_BYTES], image.data[-TAIL_BYTES:], len(image.data)
-    with _opened(image) as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(HEAD_BYTES)
-        file.seek(max(0, size - TAIL_BYTES))
-        return head, file.read(TAIL_BYTES), size
-
-
-def _opened(image: Image) -> io.FileIO:
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
     # Not blocking, so that a named pipe without a writer does not hold a thread for ever.
     descriptor = os.open(image.path or "", os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -54,11 +30,8 @@ def _opened(image: Image) -> io.FileIO:
     return io.FileIO(descriptor, "rb")
 
 
-def _name(image: Image) -> str:
-    return repr(image.path)[:200]
-
-
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a picture cannot be read, in a few words."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
@@ -86,7 +59,7 @@ class PictureBody:
             await in_thread(self._open)
         except OSError as error:
             self.close()
-            raise InvalidRequest.of([Problem("image", f"cannot be read any more: {_reason(error)}")]) from None
+            raise InvalidRequest.of([Problem("image", f"cannot be read any more: {reason(error)}")]) from None
         texts = sum(len(segment) for segment in self._segments if isinstance(segment, bytes))
         return texts + sum(requests.encoded_length(size) for size in self._sizes.values())
 
@@ -111,7 +84,7 @@ class PictureBody:
             if isinstance(segment, Image) and segment.data is not None:
                 self._sizes[index] = len(segment.data)
             elif isinstance(segment, Image):
-                self._files[index] = file = _opened(segment)
+                self._files[index] = file = opened(segment)
                 self._sizes[index] = os.fstat(file.fileno()).st_size
 
     async def _blocks(self, index: int) -> AsyncIterator[memoryview]:

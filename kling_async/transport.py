@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 import aiohttp
-import attrs
 from yarl import URL
 
 from kling_async.pictures import PictureBody
@@ -31,8 +30,7 @@ _USER_AGENT: Final = "kling-async"
 _T = TypeVar("_T")
 
 
-@attrs.frozen
-class Fetched:
+class Fetched(NamedTuple):
     """An answer of a file host whose body is still to be read.
 
     Attributes:

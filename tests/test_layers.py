@@ -18,11 +18,12 @@ EMULATOR = f"{ROOT}.emulator"
 # Top to bottom. A package may stand for its modules, whose order among themselves is then free of circles only.
 LAYERS = """
     protocol
-    protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
+    protocol.text protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
     protocol.auth protocol.durations protocol.schedule protocol.creation protocol.lifecycle protocol.limits
     protocol.agenda protocol.coalescing protocol.transfer protocol.callbacks
-    clock config threads pictures transport slots api following watcher creates files sinks download handle client
+    clock config threads pictures inspection transport slots api following watcher creates
+    files sinks download handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
 ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]
@@ -143,6 +144,7 @@ def test_every_module_imports_alone() -> None:
 
 
 LAZY = ["jwt", "cattrs", "backoff", "kling_async.emulator", "rich"]
+LAZY += [f"kling_async.{name}" for name in ("inspection", "protocol.codec", "protocol.capabilities", "download")]
 
 
 def test_what_is_rarely_needed_is_imported_on_first_use() -> None:

@@ -6,13 +6,14 @@ paid video is never lost to a malformed price.
 """
 
 import functools
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
+from cattrs import Converter, transform_error
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.image import Image
@@ -24,9 +25,7 @@ from kling_async.protocol.models import (
     TaskStatus,
     Video,
 )
-
-if TYPE_CHECKING:
-    from cattrs import Converter
+from kling_async.protocol.text import readable, said
 
 # --------------------------------------------------------------------------------------------- requests
 
@@ -180,26 +179,6 @@ def _status(word: str, task_id: str) -> TaskStatus:
 # ------------------------------------------------------------------------------------------ small parts
 
 
-def readable(value: Any, limit: int = 400) -> str:
-    """Text of the service as one can safely print, store and pickle: no lone surrogates, no controls, bounded."""
-    if not isinstance(value, str):
-        return ""
-    text = value[:limit].encode("utf-8", "replace").decode()
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-# Longer than any word, model name or UUID: a token, a key or a picture that the service echoes.
-_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.\-]{48,}")
-_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S+")
-
-
-def said(value: Any, limit: int = 400) -> str:
-    """A message of the service, as `readable`, without what may be a secret: long runs, queries of addresses."""
-    if not isinstance(value, str):
-        return ""
-    return readable(_QUERY.sub(r"\1?…", _LONG_RUN.sub("…", value)[: 10 * limit]), limit)
-
-
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable()
 
@@ -254,18 +233,12 @@ def _structure(data: Mapping[str, Any], cls: type) -> Any:
     try:
         return _converter().structure(data, cls)
     except Exception as error:  # noqa: BLE001  (whatever a hook or a constructor raises means the same)
-        from cattrs import transform_error  # noqa: PLC0415  (see _converter)
-
         places = "; ".join(transform_error(error))
         raise BadResponse(f"the service's answer has another shape than documented: {readable(places)}") from None
 
 
 @functools.cache
-def _converter() -> "Converter":
-    # Imported on first use: cattrs and what it pulls in cost a quarter of aiohttp's own import time.
-    from cattrs import Converter  # noqa: PLC0415
-    from cattrs.gen import make_dict_unstructure_fn, override  # noqa: PLC0415
-
+def _converter() -> Converter:
     converter = Converter()
     converter.register_structure_hook(str, _strict_text)
     converter.register_unstructure_hook(Image, lambda image: image)

@@ -15,9 +15,7 @@ What rests on the service refusing a second task with the same `external_task_id
 
 import enum
 from collections.abc import Iterator
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
     ApiError,
@@ -62,8 +60,7 @@ class Ask(enum.Enum):
     TAKE_SLOT = "the account is full: give the slot back, wait for one, then tell `slot_taken`"
 
 
-@attrs.frozen
-class Pause:
+class Pause(NamedTuple):
     """Do nothing for a while.
 
     Attributes:
@@ -73,11 +70,10 @@ class Pause:
     seconds: float
 
 
-@attrs.define
 class Creation:
     """One create, from the first byte to certainty. All times are seconds of one monotonic clock.
 
-    Attributes:
+    Args:
         external_task_id: what the task can be looked up by.
         reference: the same as text for `KlingClient.attach`.
         retry: delays, settle and budget.
@@ -87,26 +83,37 @@ class Creation:
         resend: whether what was not found over `settle` seconds is sent again; if not, it stays in doubt.
     """
 
-    external_task_id: str
-    reference: str
-    retry: Retry
-    uniform: Uniform
-    own_id: bool = True
-    adopt: bool = False
-    resend: bool = True
-    state: CreateState = CreateState.UNSENT
-    task: Task | None = None
-    error: KlingError | None = None
-    _stopped: bool = attrs.field(default=False, init=False)
-    _last_error: KlingError | None = attrs.field(default=None, init=False)
-    _in_flight: bool = attrs.field(default=False, init=False)
-    _first_sent_wall: float = attrs.field(default=0.0, init=False)
-    _waits_for_slot: bool = attrs.field(default=False, init=False)
-    _missing: bool = attrs.field(default=False, init=False)
-    _not_before: float = attrs.field(default=0.0, init=False)
-    _send_again_at: float = attrs.field(default=0.0, init=False)
-    _gives_up_at: float = attrs.field(default=float("inf"), init=False)
-    _delays: Iterator[float] | None = attrs.field(default=None, init=False)
+    def __init__(
+        self,
+        external_task_id: str,
+        reference: str,
+        retry: Retry,
+        uniform: Uniform,
+        *,
+        own_id: bool = True,
+        adopt: bool = False,
+        resend: bool = True,
+    ) -> None:
+        self.external_task_id = external_task_id
+        self.reference = reference
+        self.retry = retry
+        self.uniform = uniform
+        self.own_id = own_id
+        self.adopt = adopt
+        self.resend = resend
+        self.state = CreateState.UNSENT
+        self.task: Task | None = None
+        self.error: KlingError | None = None
+        self._stopped = False
+        self._last_error: KlingError | None = None
+        self._in_flight = False
+        self._first_sent_wall = 0.0
+        self._waits_for_slot = False
+        self._missing = False
+        self._not_before = 0.0
+        self._send_again_at = 0.0
+        self._gives_up_at = float("inf")
+        self._delays: Iterator[float] | None = None
 
     def next(self, now: float) -> Ask | Pause | Task | KlingError:
         """What to do now; a task or an error is the end."""

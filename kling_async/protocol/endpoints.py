@@ -1,12 +1,11 @@
 """One row per endpoint of the legacy protocol: create with POST, query with GET path/{id}, list with GET path."""
 
-import attrs
+from typing import NamedTuple
 
 from kling_async.protocol.models import ImageToVideo
 
 
-@attrs.frozen
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where tasks of one kind are made.
 
     Attributes:

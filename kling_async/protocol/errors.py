@@ -36,7 +36,7 @@ KlingError
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import attrs
 
@@ -304,8 +304,7 @@ class SaveInProgress(DownloadError):
 # ------------------------------------------------------------------------------------------- the code table
 
 
-@attrs.frozen
-class CodeRow:
+class CodeRow(NamedTuple):
     """One row of the documentation's error table.
 
     Attributes:

@@ -1,9 +1,7 @@
 """The life of a task, as one table, and what each piece of news about it means. It may live nowhere else."""
 
 from collections.abc import Mapping
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
     BadResponse,
@@ -31,8 +29,7 @@ NOT_FOUND_PATIENCE: Final = 30.0
 """Seconds after create in which "not found" only means that the service is slow to show the task."""
 
 
-@attrs.frozen
-class Verdict:
+class Verdict(NamedTuple):
     """What a piece of news means.
 
     Attributes:

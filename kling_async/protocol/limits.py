@@ -9,8 +9,6 @@ their turn.
 
 from typing import Final
 
-import attrs
-
 from kling_async.protocol.schedule import Uniform
 
 PROBE_FIRST: Final = 12.0
@@ -25,29 +23,29 @@ YIELD_SHARE: Final = 0.125
 """How often a client that fills its ceiling leaves a freed slot open although nobody was refused."""
 
 
-@attrs.define
 class Limit:
     """One model's limit. All times are seconds of one monotonic clock.
 
-    Attributes:
+    Args:
         ceiling: tasks that may run at once at most.
         beat: seconds of the moment for which a slot is left open, and the unit of all waiting here.
         uniform: random numbers for the beats.
-        running: tasks sent and not ended.
     """
 
-    ceiling: int
-    beat: float
-    uniform: Uniform
-    running: int = attrs.field(default=0, init=False)
-    _sending: int = attrs.field(default=0, init=False)
-    _opened: int = attrs.field(default=1, init=False)
-    _refused_above: int | None = attrs.field(default=None, init=False)
-    _probing: bool = attrs.field(default=False, init=False)
-    _gap: float = attrs.field(default=PROBE_FIRST, init=False)
-    _probe_at: float = attrs.field(default=0.0, init=False)
-    _not_before: float = attrs.field(default=0.0, init=False)
-    _empty_pause: float = attrs.field(default=1.0, init=False)
+    def __init__(self, ceiling: int, beat: float, uniform: Uniform) -> None:
+        self.ceiling = ceiling
+        self.beat = beat
+        self.uniform = uniform
+        self.running = 0
+        """Tasks sent and not ended."""
+        self._sending = 0
+        self._opened = 1
+        self._refused_above: int | None = None
+        self._probing = False
+        self._gap = PROBE_FIRST
+        self._probe_at = 0.0
+        self._not_before = 0.0
+        self._empty_pause = 1.0
 
     def may_start(self, now: float, others: int = 0) -> bool:
         """Whether one more may be sent now, while `others` of unknown model run, too."""

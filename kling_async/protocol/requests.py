@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import attrs
 
-from kling_async.protocol.codec import to_wire
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.image import Image, ImageSource
 from kling_async.protocol.models import ImageToVideo
@@ -39,6 +38,8 @@ class HttpRequest:
 
 def create(endpoint: Endpoint, request: ImageToVideo) -> HttpRequest:
     """`POST path`: creates a task."""
+    from kling_async.protocol.codec import to_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
+
     return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(to_wire(request)))))
 
 

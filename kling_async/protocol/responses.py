@@ -5,13 +5,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
-from kling_async.protocol.codec import readable, said, task_from_wire
 from kling_async.protocol.errors import BadResponse, KlingError, RequestRefused, TaskNotFound, UnknownStatus, row_for
 from kling_async.protocol.models import Task, TaskStatus
+from kling_async.protocol.text import readable, said
 
 
 @attrs.frozen
@@ -41,7 +41,7 @@ def task(response: HttpResponse, endpoint: str) -> Task:
         # "Not found" also comes as an empty answer (new standard); the codes of the legacy one are errors above.
         raise TaskNotFound("the service knows no such task", http_status=response.status)
     with _status_of(response):
-        return task_from_wire(data, endpoint)
+        return _task(data, endpoint)
 
 
 def tasks(response: HttpResponse, endpoint: str) -> list[Task]:
@@ -57,11 +57,10 @@ def tasks(response: HttpResponse, endpoint: str) -> list[Task]:
     if not isinstance(data, list):
         raise _no_list(data, response)
     with _status_of(response):
-        return [task_from_wire(item, endpoint) for item in data]
+        return [_task(item, endpoint) for item in data]
 
 
-@attrs.frozen
-class Listed:
+class Listed(NamedTuple):
     """What a page of the list tells about the tasks that are followed.
 
     Attributes:
@@ -105,7 +104,7 @@ def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskSta
 
 def _item(item: Mapping[str, Any], endpoint: str) -> Task | UnknownStatus:
     try:
-        return task_from_wire(item, endpoint)
+        return _task(item, endpoint)
     except UnknownStatus as error:
         return error
 
@@ -120,7 +119,7 @@ def callback(body: bytes, endpoint: str) -> Task:
     Raises:
         BadResponse: it is no task.
     """
-    return task_from_wire(_json(body, "the callback"), endpoint)
+    return _task(_json(body, "the callback"), endpoint)
 
 
 def service_time(response: HttpResponse) -> float | None:
@@ -130,6 +129,12 @@ def service_time(response: HttpResponse) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  # "-0000" reads as no zone, and means UTC
+
+
+def _task(data: Any, endpoint: str) -> Task:
+    from kling_async.protocol.codec import task_from_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
+
+    return task_from_wire(data, endpoint)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,49 @@
+"""Requests before anything is paid for: their local pictures are looked at, then all rules are checked."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+from kling_async.pictures import opened, reason
+from kling_async.protocol.checks import check, images_of
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.image import Image, ImageSource
+from kling_async.protocol.image_header import HEAD_BYTES, TAIL_BYTES, ImageFacts
+from kling_async.protocol.models import ImageToVideo
+
+
+async def problems_of(request: ImageToVideo) -> list[Problem]:
+    """Finds everything that is wrong with a request, its pictures included."""
+    return check(request, await _look_at(images_of(request)))
+
+
+async def _look_at(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
+    """Looks at all local pictures, off the loop; addresses are left to the service."""
+    local = {field: image for field, image in images.items() if image.source in {ImageSource.PATH, ImageSource.DATA}}
+    if not local:
+        return {}
+    return await asyncio.to_thread(lambda: {field: _facts(image) for field, image in local.items()})
+
+
+def _facts(image: Image) -> ImageFacts:
+    try:
+        head, tail, size = _ends(image)
+    except FileNotFoundError:
+        return ImageFacts(complaint=f"there is no file {_name(image)}", missing_file=True)
+    except (OSError, ValueError) as error:
+        return ImageFacts(complaint=f"{_name(image)} cannot be read: {reason(error)}")
+    return ImageFacts.of(head, tail, size)
+
+
+def _ends(image: Image) -> tuple[bytes, bytes, int]:
+    if image.data is not None:
+        return image.data[:HEAD_BYTES], image.data[-TAIL_BYTES:], len(image.data)
+    with opened(image) as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(HEAD_BYTES)
+        file.seek(max(0, size - TAIL_BYTES))
+        return head, file.read(TAIL_BYTES), size
+
+
+def _name(image: Image) -> str:
+    return repr(image.path)[:200]
