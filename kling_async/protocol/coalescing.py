@@ -9,8 +9,6 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
-
 from kling_async.protocol.requests import PAGE_NUMBER_MAXIMUM, PAGE_SIZE_MAXIMUM
 
 PAGE_MINIMUM: Final = 10
@@ -27,28 +25,29 @@ def cost(size: int) -> float:
     return 1 + size / ITEMS_PER_QUESTION
 
 
-@attrs.define
 class Sweep:
     """One pass over the list: its first page, and those after it as long as they pay.
 
-    Attributes:
+    Args:
         size: of its pages.
         waiting: tasks that it could answer.
         worth: what an answer about all of them would be worth.
-        number: of the page to ask for now, from 1.
-        dry: whether the list ended, or the last page hardly held any: who was not there will not be on the next one.
+        number: of the page to ask for first, from 1.
     """
 
-    size: int
-    waiting: int
-    worth: float
-    number: int = 1
-    dry: bool = False
-    _won: float = 0.0
-    _found: int = 0
-    _deepest: int = 0
-    _full: bool = False
-    _failed: bool = False
+    def __init__(self, size: int, waiting: int, worth: float, number: int = 1) -> None:
+        self.size = size
+        self.number = number
+        """Of the page to ask for now."""
+        self.dry = False
+        """Whether the list ended, or the last page hardly held any: who was not there will not be on the next one."""
+        self._waiting = waiting
+        self._worth = worth
+        self._won = 0.0
+        self._found = 0
+        self._deepest = 0
+        self._full = False
+        self._failed = False
 
     def answered(self, length: int, positions: Sequence[int], *, won: float, left: float) -> bool:
         """Takes a page; tells whether the next one is to be asked for.
@@ -67,7 +66,7 @@ class Sweep:
         price = cost(self.size)
         self.dry = not self._full or self.number >= PAGE_NUMBER_MAXIMUM or len(positions) < price
         # The next page is taken to hold as many as this one, each worth what those are on average that are left.
-        if self.dry or left * min(1, len(positions) / max(1, self.waiting - self._found)) < price:
+        if self.dry or left * min(1, len(positions) / max(1, self._waiting - self._found)) < price:
             return False
         self.number += 1
         return True
@@ -89,7 +88,7 @@ class Sweep:
     @property
     def share(self) -> float:
         """What it brought, of all that it could have."""
-        return min(1.0, self._won / self.worth) if self.worth > 0 else 1.0
+        return min(1.0, self._won / self._worth) if self._worth > 0 else 1.0
 
     @property
     def places(self) -> float:
@@ -97,19 +96,19 @@ class Sweep:
         seen = self.number * self.size
         # Tasks were missing, and those that were there stood until the end of the page: more may follow.
         if self._full and self.share < 0.95 and self._deepest > seen * 3 // 4:
-            return 2 * seen / self.waiting
-        return max(1.0, self._deepest / self.waiting)
+            return 2 * seen / self._waiting
+        return max(1.0, self._deepest / self._waiting)
 
 
-@attrs.define
 class Pages:
     """What is known of the list of one endpoint."""
 
-    _places: float = 1.0
-    _share: float = 1.0
-    _failures: int = 0
-    _barred: bool = False
-    _until_trial: int = PENALTY
+    def __init__(self) -> None:
+        self._places = 1.0
+        self._share = 1.0
+        self._failures = 0
+        self._barred = False
+        self._until_trial = PENALTY
 
     def size(self, waiting: int) -> int:
         """Of the page that is likely to hold so many tasks, and no larger."""
