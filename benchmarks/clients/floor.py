@@ -12,11 +12,13 @@ from benchmarks.clients.files import save
 from benchmarks.clients.options import BEAT, IMAGE, PROMPT, Detected, Generate, Options
 
 TASKS = "/v1/videos/image2video"
+DOWNLOADS = 8
 
 
 @contextlib.asynccontextmanager
 async def single(options: Options) -> AsyncIterator[Generate]:
     """One GET per task and beat."""
+    places = asyncio.Semaphore(DOWNLOADS)
     async with _session(options) as session:
 
         async def generate(path: Path, detected: Detected) -> None:
@@ -27,7 +29,8 @@ async def single(options: Options) -> AsyncIterator[Generate]:
                 if _finished(task):
                     break
             detected(task_id)
-            await _download(session, task, path)
+            async with places:
+                await _download(session, task, path)
 
         yield generate
 
@@ -46,6 +49,7 @@ async def listing(options: Options) -> AsyncIterator[Generate]:
                 if task["task_id"] in waiting and _finished(task):
                     waiting.pop(task["task_id"]).set_result(task)
 
+    places = asyncio.Semaphore(DOWNLOADS)
     async with _session(options) as session:
 
         async def generate(path: Path, detected: Detected) -> None:
@@ -53,7 +57,8 @@ async def listing(options: Options) -> AsyncIterator[Generate]:
             waiting[task_id] = asyncio.get_running_loop().create_future()
             task = await waiting[task_id]
             detected(task_id)
-            await _download(session, task, path)
+            async with places:
+                await _download(session, task, path)
 
         looking = asyncio.create_task(look())
         yield generate
@@ -62,7 +67,7 @@ async def listing(options: Options) -> AsyncIterator[Generate]:
 
 def _session(options: Options) -> aiohttp.ClientSession:
     headers = {"Authorization": "Bearer benchmark"}
-    return aiohttp.ClientSession(options.url, headers=headers, connector=aiohttp.TCPConnector(limit=0))
+    return aiohttp.ClientSession(options.url, headers=headers)
 
 
 async def _create(session: aiohttp.ClientSession) -> str:

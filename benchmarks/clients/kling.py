@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.clients.options import IMAGE, PROMPT, Detected, Generate, Options
 from kling_async import KlingClient, Polling
 
-DOWNLOADS = 32
+DOWNLOADS = 8
 
 
 @contextlib.asynccontextmanager
