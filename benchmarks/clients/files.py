@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 PIECE: Final = 2**20
 
@@ -30,6 +30,13 @@ async def save(chunks: AsyncIterator[bytes], path: Path, length: int) -> None:
     if written + gathered != length:
         raise OSError(f"{written + gathered} of {length} bytes came")
     await asyncio.to_thread(_finish, part, pieces, written, path)
+
+
+async def download(client: Any, url: str, path: Path) -> None:
+    """Saves an address with a client that has the shape of httpx."""
+    async with client.stream("GET", url) as response:
+        response.raise_for_status()
+        await save(response.aiter_bytes(), path, int(response.headers["Content-Length"]))
 
 
 def _write(part: Path, pieces: list[bytes], written: int) -> None:

@@ -9,10 +9,9 @@ from typing import Any
 import aiohttp
 
 from benchmarks.clients.files import save
-from benchmarks.clients.options import BEAT, IMAGE, PROMPT, Detected, Generate, Options
+from benchmarks.clients.options import BEAT, DOWNLOADS, IMAGE, PROMPT, Detected, Generate, Options
 
 TASKS = "/v1/videos/image2video"
-DOWNLOADS = 8
 
 
 @contextlib.asynccontextmanager

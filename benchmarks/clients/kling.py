@@ -4,10 +4,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from benchmarks.clients.options import IMAGE, PROMPT, Detected, Generate, Options
+from benchmarks.clients.options import DOWNLOADS, IMAGE, PROMPT, Detected, Generate, Options
 from kling_async import KlingClient, Polling
-
-DOWNLOADS = 8
 
 
 @contextlib.asynccontextmanager

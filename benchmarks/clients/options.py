@@ -8,6 +8,8 @@ from typing import Final
 
 BEAT: Final = 3.0
 """Seconds between polls in loops of ours."""
+DOWNLOADS: Final = 8
+"""Files saved at once."""
 IMAGE: Final = "https://example.org/cat.jpg"
 PROMPT: Final = "the cat turns its head"
 
