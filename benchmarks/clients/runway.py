@@ -30,7 +30,9 @@ async def _opened(options: Options, http: Any) -> AsyncIterator[Generate]:
         polling.POLL_JITTER *= options.beat / polling.POLL_TIME
         polling.POLL_TIME = options.beat
     places = asyncio.Semaphore(DOWNLOADS)
-    async with runwayml.AsyncRunwayML(api_key="benchmark", base_url=f"{options.url}/runway", http_client=http) as client:
+    async with runwayml.AsyncRunwayML(
+        api_key="benchmark", base_url=f"{options.url}/runway", http_client=http
+    ) as client:
 
         async def generate(path: Path, detected: Detected) -> None:
             task = await client.image_to_video.create(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import trustme
+import trustme  # pyright: ignore[reportMissingImports]
 
 
 def make(directory: Path) -> tuple[Path, Path]:

@@ -97,7 +97,7 @@ def kling_envelope(data: bytes) -> bytes:
 # ------------------------------------------------------------------------------------------------- the peers
 
 
-def _runway(task: Task, site: Site) -> dict[str, Any]:
+def _runway(task: Task, _: Site) -> dict[str, Any]:
     return {"id": task.id, "createdAt": CREATED_AT, "status": "RUNNING", "progress": 0.5} | {
         "estimatedCost": {"credits": 25}
     }
