@@ -29,7 +29,7 @@ def _floats(values: Iterable[float]) -> tuple[float, ...]:
 
 @attrs.frozen
 class Spread:
-    """The same figure of several runs: `str()` gives its median, and lowest and highest where there are several.
+    """The same figure of several runs: `str()` gives its median, and lowest and highest where they differ.
 
     Attributes:
         values: One per run, at least one.
@@ -53,10 +53,9 @@ class Spread:
         return max(self.values)
 
     def __str__(self) -> str:
-        """As `1.9 (1.8 to 2.1)`."""
-        if len(self.values) == 1:
-            return number(self.median)
-        return f"{number(self.median)} ({number(self.low)} to {number(self.high)})"
+        """As `1.9 (1.8 to 2.1)`, or `1.9` where all are."""
+        median, low, high = map(number, (self.median, self.low, self.high))
+        return median if low == high else f"{median} ({low} to {high})"
 
 
 def number(value: float) -> str:

@@ -21,6 +21,7 @@ from benchmarks.work.mp4 import mp4
 FILE_BYTES: Final = 2**20
 REPOSITORY: Final = Path(__file__).parents[2]
 PROBE_SECONDS: Final = 0.05
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @attrs.frozen
@@ -63,12 +64,10 @@ class Stage:
     authority: Path | None = None
 
     def video(self) -> Path:
-        """The file of every task."""
+        """The file of every task, made when first asked for."""
         path = self.directory / "video.mp4"
         if not path.exists():
-            draft = path.with_suffix(f".{threading.get_ident()}")
-            draft.write_bytes(mp4(FILE_BYTES))
-            draft.replace(path)
+            path.write_bytes(mp4(FILE_BYTES))
         return path
 
 
@@ -81,7 +80,7 @@ def run(case: Case, count: int, environments: Mapping[str, Path], stage: Stage) 
         client = _client(case, environments[case.environment], options, stage)
         if "error" in client:
             return client
-        with urllib.request.urlopen(f"{site['url']}/_figures", timeout=30) as answer:
+        with _DIRECT.open(f"{site['url']}/_figures", timeout=30) as answer:
             server = json.load(answer)
         whole = _whole(Path(out) / str(count), stage.video().read_bytes())
     return figures(client, server, count) | {"whole": whole, "probe": _p95(answers)}
@@ -114,7 +113,11 @@ def _p95(values: list[float]) -> float | None:
 
 
 def _client(case: Case, python: Path, options: dict[str, Any], stage: Stage) -> dict[str, Any]:
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "FAL_QUEUE_RUN_HOST": options["tls"]}
+    environment = os.environ | {
+        "PYTHONPATH": str(REPOSITORY),
+        "NO_PROXY": "127.0.0.1",
+        "FAL_QUEUE_RUN_HOST": options["tls"],
+    }
     if stage.authority is not None:
         environment["SSL_CERT_FILE"] = str(stage.authority)
     command = [str(python), "-m", "benchmarks.clients", case.client, json.dumps(options)]
@@ -168,7 +171,7 @@ def probed(url: str) -> Iterator[list[float]]:
         while not ended.wait(PROBE_SECONDS):
             began = time.perf_counter()
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{url}/_probe", timeout=30).close()
+                _DIRECT.open(f"{url}/_probe", timeout=30).close()
                 answers.append(time.perf_counter() - began)
 
     thread = threading.Thread(target=probe)
