@@ -35,9 +35,8 @@ CASES: Final = {
 
 _OURS_500: Final = [["floor"], ["kling-3"], ["kling-learned", "floor-list", "kling"]]
 _PEERS_500: Final = [
-    ["fal-3", "runway-aiohttp-3"],
     ["runway", "runway-3"],
-    ["luma", "runway-aiohttp"],
+    ["luma", "runway-aiohttp", "runway-aiohttp-3"],
     ["openai", "openai-3"],
 ]
 _ALL_50: Final = [
@@ -46,7 +45,8 @@ _ALL_50: Final = [
 ]
 PLAN: Final = [
     *[(500, side_by_side) for side_by_side in 3 * _OURS_500],
-    *[(500, side_by_side) for side_by_side in [*2 * _PEERS_500, ["fal"]]],
+    *[(500, side_by_side) for side_by_side in 2 * _PEERS_500],
+    *[(500, [keeps_a_core_busy]) for keeps_a_core_busy in ("fal", "fal-3")],
     *[(50, side_by_side) for side_by_side in 2 * _ALL_50],
 ]
 """How many tasks, by which clients side by side; one batch after the other."""
@@ -64,7 +64,7 @@ def measure(environments: Mapping[str, Path]) -> dict[str, Any]:
         Of each count and case, the figures of its runs.
     """
     runs: dict[str, dict[str, list[dict[str, Any]]]] = collections.defaultdict(lambda: collections.defaultdict(list))
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory, ThreadPoolExecutor() as pool:
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory, _pool() as pool:
         stage = staged(Path(directory))
         for count, names in PLAN:
             print(f"{time.strftime('%H:%M:%S')} {count} tasks: {', '.join(names)}", flush=True)
@@ -75,6 +75,10 @@ def measure(environments: Mapping[str, Path]) -> dict[str, Any]:
             for name, future in zip(names, started, strict=True):
                 runs[str(count)][name].append(future.result())
     return {"runs": runs}
+
+
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(len(names) for _, names in PLAN))
 
 
 def staged(directory: Path) -> Stage:

@@ -30,8 +30,8 @@ code as the floor. CPU is the client process's, user and system, after its impor
 it imports later counts. Lag is from the end of the task on the server to the moment the caller knows. A stall is one
 turn of the event loop. Medians, with the lowest and highest run. Each run has a server of its own, in another
 process; how busy it was, and how soon it answered another process that asked every 50 ms, is in the second table.
-With 500 tasks the floor and `kling_async` at 3 s run alone, the others two or three side by side; with 50 tasks seven
-do. fal-client speaks TLS, all others plain HTTP.
+With 500 tasks the floor and `kling_async` at 3 s run alone, and fal-client, once; the others two or three side by
+side. With 50 tasks seven do. fal-client speaks TLS, all others plain HTTP.
 """
 
 

@@ -59,7 +59,7 @@ class Stage:
     directory: Path
     shortest: float = 8.0
     longest: float = 16.0
-    timeout: float = 120.0
+    timeout: float = 180.0
     certificate: Path | None = None
     authority: Path | None = None
 
