@@ -42,11 +42,11 @@ async def measure(opened: Opened, options: Options, turns: TimedSelector) -> dic
     """Opens the client and makes all videos at once, after those that it warms up with."""
     async with opened(options) as generate:
         if options.warm_up:
-            await make(generate, options.warm_up, options)
-        await asyncio.to_thread(begin_round, options, options.count)
+            await make(generate, options.warm_up, Path(options.out) / "warm-up")
+        await asyncio.to_thread(begin_round, options)
         turns.worst = 0.0
         cpu, start = time.process_time(), time.monotonic()
-        detected, errors = await make(generate, options.count, options)
+        detected, errors = await make(generate, options.count, Path(options.out) / "measured")
         end = time.monotonic()
         cpu = time.process_time() - cpu
     return {
@@ -60,23 +60,22 @@ async def measure(opened: Opened, options: Options, turns: TimedSelector) -> dic
     }
 
 
-async def make(generate: Generate, count: int, options: Options) -> tuple[dict[str, float], list[str]]:
+async def make(generate: Generate, count: int, out: Path) -> tuple[dict[str, float], list[str]]:
     """Makes videos at once; tells when each task was known to be done, and what went wrong."""
     detected: dict[str, float] = {}
 
     def note(task_id: str) -> None:
         detected[task_id] = time.monotonic()
 
-    out = Path(options.out) / str(count)
     out.mkdir()
     work = [generate(out / f"{index}.mp4", note) for index in range(count)]
     ends = await asyncio.gather(*work, return_exceptions=True)
     return detected, [f"{type(end).__name__}: {end}"[:200] for end in ends if isinstance(end, BaseException)]
 
 
-def begin_round(options: Options, count: int) -> None:
+def begin_round(options: Options) -> None:
     """Tells the server that what comes now counts."""
-    urllib.request.urlopen(f"{options.url}/_round?count={count}", timeout=30).close()
+    urllib.request.urlopen(f"{options.url}/_round?count={options.count}", timeout=30).close()
 
 
 def peak_memory() -> int:

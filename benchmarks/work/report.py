@@ -27,11 +27,12 @@ _HOW: Final = """
 Each client creates all tasks at once; they are done 8 to 16 s later, spread evenly. It polls, and saves 1 MiB per
 task: pieces of up to 1 MiB, `.part`, fsync, rename, eight at once; where a client brings no download, by the same
 code as the floor. CPU is the client process's, user and system, after its import and the making of the client; what
-it imports later counts. Lag is from the end of the task on the server to the moment the caller knows. A stall is one
-turn of the event loop. Medians, with the lowest and highest run. Each run has a server of its own, in another
-process; how busy it was, and how soon it answered another process that asked every 50 ms, is in the second table.
-With 500 tasks the floor and `kling_async` at 3 s run alone, and fal-client, once; the others two or three side by
-side. With 50 tasks seven do. fal-client speaks TLS, all others plain HTTP.
+it imports later counts. Lag is from the end of the task on the server to the moment the caller knows. Ideal is the
+time of the longest task. A stall is one turn of the event loop: so late can anything be that is due meanwhile.
+Medians, with the lowest and highest run. Each run has a server of its own, in another process; how busy it was, and
+how soon it answered another process that asked every 50 ms, is in the second table. With 500 tasks the floor and
+`kling_async` at 3 s run alone, and fal-client, once; the others two or three side by side. With 50 tasks seven do.
+fal-client speaks TLS, all others plain HTTP.
 """
 
 

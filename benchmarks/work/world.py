@@ -81,6 +81,7 @@ class World:
         return {
             "created": {task.id: task.created for task in self.tasks[self._first :]},
             "done": {task.id: task.done for task in self.tasks[self._first :]},
+            "longest": max(self._durations),
             "requests": dict(self.requests),
             "cpu": time.process_time() - self._cpu,
             "seconds": time.monotonic() - self._began,

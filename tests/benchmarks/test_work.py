@@ -15,7 +15,7 @@ CASES = {
     "floor": Case("floor", "here", "floor:single", beat=0.1),
     "floor-list": Case("floor", "here", "floor:listing", beat=0.1),
     "kling-3": Case("kling_async", "here", "kling:opened", beat=0.1),
-    "kling-learned": Case("kling_async", "here", "kling:opened", beat=0.1, warm_up=1),
+    "kling-learned": Case("kling_async", "here", "kling:opened", beat=0.1, warm_up=3),
     "luma": Case("lumaai", "here", "no_such_client:opened"),
 }
 
