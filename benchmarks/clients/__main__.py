@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients.options import Generate, Opened, Options
+from benchmarks.clients.options import MEASURED, WARM_UP, Generate, Opened, Options
 
 
 class TimedSelector(selectors.DefaultSelector):
@@ -42,11 +42,11 @@ async def measure(opened: Opened, options: Options, turns: TimedSelector) -> dic
     """Opens the client and makes all videos at once, after those that it warms up with."""
     async with opened(options) as generate:
         if options.warm_up:
-            await make(generate, options.warm_up, Path(options.out) / "warm-up")
+            await make(generate, options.warm_up, Path(options.out) / WARM_UP)
         await asyncio.to_thread(begin_round, options)
         turns.worst = 0.0
         cpu, start = time.process_time(), time.monotonic()
-        detected, errors = await make(generate, options.count, Path(options.out) / "measured")
+        detected, errors = await make(generate, options.count, Path(options.out) / MEASURED)
         end = time.monotonic()
         cpu = time.process_time() - cpu
     return {
@@ -67,7 +67,6 @@ async def make(generate: Generate, count: int, out: Path) -> tuple[dict[str, flo
     def note(task_id: str) -> None:
         detected[task_id] = time.monotonic()
 
-    out.mkdir()
     work = [generate(out / f"{index}.mp4", note) for index in range(count)]
     ends = await asyncio.gather(*work, return_exceptions=True)
     return detected, [f"{type(end).__name__}: {end}"[:200] for end in ends if isinstance(end, BaseException)]
@@ -89,6 +88,8 @@ def main() -> None:
     options = Options(**json.loads(sys.argv[2]))
     module, _, function = sys.argv[1].partition(":")
     opened: Opened = getattr(importlib.import_module(f"benchmarks.clients.{module}"), function)
+    for name in (WARM_UP, MEASURED):
+        (Path(options.out) / name).mkdir()
     turns = TimedSelector()
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turns)) as runner:
         print(json.dumps(runner.run(measure(opened, options, turns))))

@@ -10,6 +10,9 @@ BEAT: Final = 3.0
 """Seconds between polls in loops of ours."""
 DOWNLOADS: Final = 8
 """Files saved at once."""
+WARM_UP: Final = "warm-up"
+MEASURED: Final = "measured"
+"""The directories of the files."""
 IMAGE: Final = "https://example.org/cat.jpg"
 PROMPT: Final = "the cat turns its head"
 

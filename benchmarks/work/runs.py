@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import attrs
 
+from benchmarks.clients.options import MEASURED
 from benchmarks.work.mp4 import mp4
 
 FILE_BYTES: Final = 2**20
@@ -82,7 +83,7 @@ def run(case: Case, count: int, environments: Mapping[str, Path], stage: Stage) 
             return client
         with _DIRECT.open(f"{site['url']}/_figures", timeout=30) as answer:
             server = json.load(answer)
-        whole = _whole(Path(out) / "measured", stage.video().read_bytes())
+        whole = _whole(Path(out) / MEASURED, stage.video().read_bytes())
     return figures(client, server, count) | {"whole": whole, "probe": _p95(answers)}
 
 
