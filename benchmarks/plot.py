@@ -1,18 +1,32 @@
-"""The picture of the report: what waiting costs each client, and polls against lag."""
+"""The picture of the report: what each client costs and how late it knows, and polls against lag."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.figures import Spread
 from benchmarks.work.plan import CASES
+from benchmarks.work.report import good
 
 INK: Final = "#808080"
 """Readable on white and on black."""
 OURS: Final = "#e4572e"
 FLOOR: Final = "#3a86c8"
-PEERS: Final = INK
 BOUND: Final = "#2a9d8f"
+STYLE: Final = {
+    **dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), INK
+    ),
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "results",  # the same figures give the same file
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+}
 
 
 def draw(data: Mapping[str, Any], path: Path) -> bool:
@@ -22,14 +36,15 @@ def draw(data: Mapping[str, Any], path: Path) -> bool:
         data: Of each part.
         path: Of the picture.
     """
-    panels = [
-        panel
-        for panel, there in (
-            (_costs, "runs" in data.get("work", {})),
-            (_schedule, "curves" in data.get("schedule", {})),
-        )
-        if there
-    ]
+    panels = []
+    if runs := data.get("work", {}).get("runs", {}).get("500"):
+        panels += [
+            partial(_clients, runs=runs, key="cpu_ms", title="500 tasks at once: CPU per task, ms"),
+            partial(_clients, runs=runs, key="requests", title="requests per task", named=False),
+            partial(_clients, runs=runs, key="lag_mean", title="mean lag, s", named=False),
+        ]
+    if "curves" in data.get("schedule", {}):
+        panels.append(partial(_schedule, data=data["schedule"]))
     if not panels:
         return False
     import matplotlib as mpl  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  (heavy, only for the picture)
@@ -37,44 +52,44 @@ def draw(data: Mapping[str, Any], path: Path) -> bool:
     mpl.use("svg")
     from matplotlib import pyplot as plt  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
-    colours = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
-    style = {"svg.fonttype": "none", "svg.hashsalt": "results", "font.size": 9, "axes.grid": True, "grid.alpha": 0.25}
-    with plt.rc_context({**colours, **style, "grid.color": INK, "legend.frameon": False}):
-        figure, axes = plt.subplots(1, len(panels), figsize=(5.4 * len(panels), 4.4), squeeze=False)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.6), squeeze=False)
         for panel, axis in zip(panels, axes[0], strict=True):
-            panel(axis, data)
+            panel(axis)
+            for scale in (axis.xaxis, axis.yaxis):
+                if scale.get_scale() == "log":
+                    scale.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+                    scale.set_major_formatter("{x:g}")
+                    scale.set_minor_formatter(mpl.ticker.NullFormatter())
         figure.tight_layout()
         figure.savefig(path, transparent=True, metadata={"Date": None})
         plt.close(figure)
     return True
 
 
-def _costs(axis: Any, data: Mapping[str, Any]) -> None:
-    runs = data["work"]["runs"].get("500", {})
-    for name, case in CASES.items():
-        good = [run for run in runs.get(name, []) if "error" not in run and run["lag_mean"] is not None]
-        if not good:
-            continue
-        x, y = (Spread(run[key] for run in good).median for key in ("requests", "cpu_ms"))
-        ours, floor = case.environment == "kling_async", case.environment == "aiohttp"
-        colour = OURS if ours else FLOOR if floor else PEERS
-        axis.scatter([x], [y], color=colour, s=28 if ours else 16, zorder=3)
-        axis.annotate(case.name, (x, y), xytext=(4, 3), textcoords="offset points", color=colour, fontsize=7)
-    axis.set(xscale="log", yscale="log", xlabel="requests per task", ylabel="CPU per task, ms")
-    axis.margins(x=0.25)
-    axis.set_title("500 tasks at once: left and down is cheaper")
+def _clients(
+    axis: Any, *, runs: Mapping[str, Sequence[Mapping[str, Any]]], key: str, title: str, named: bool = True
+) -> None:
+    """One row per client: the median as a dot, the other runs as a line."""
+    there = [(name, case) for name, case in CASES.items() if good(runs.get(name, []))]
+    for row, (name, case) in enumerate(there):
+        spread = Spread(run[key] for run in good(runs[name]))
+        colour = {"kling_async": OURS, "aiohttp": FLOOR}.get(case.environment, INK)
+        axis.plot([spread.low, spread.high], [row, row], color=colour, linewidth=1.5)
+        axis.plot([spread.median], [row], "o", color=colour, markersize=5)
+    axis.set(xscale="log", title=title, yticks=range(len(there)))
+    axis.set_yticklabels([case.name for _, case in there] if named else [])
+    axis.invert_yaxis()
 
 
 def _schedule(axis: Any, data: Mapping[str, Any]) -> None:
-    schedule = data["schedule"]
-    for name, curve in schedule["curves"].items():
+    for name, curve in data["curves"].items():
         bound = "least" in name or "bound" in name
-        colour = BOUND if bound else OURS if "kling_async" in name else PEERS
+        colour = BOUND if bound else OURS if "kling_async" in name else INK
         lags, polls = zip(*sorted(curve), strict=True)
         axis.plot(lags, polls, label=name, color=colour, linestyle="--" if bound else "-", linewidth=1.5)
-    for name, (lag, polls) in schedule.get("points", {}).items():
-        axis.scatter([lag], [polls], color=PEERS, s=16, zorder=3)
+    for name, (lag, polls) in data.get("points", {}).items():
+        axis.plot([lag], [polls], "o", color=OURS if "kling_async" in name else INK, markersize=4)
         axis.annotate(name, (lag, polls), xytext=(4, 3), textcoords="offset points", fontsize=7)
-    axis.set(xscale="log", yscale="log", xlabel="mean lag, s", ylabel="polls per task")
-    axis.set_title("one task: polls against lag")
+    axis.set(xscale="log", yscale="log", xlabel="mean lag, s", title="one task: polls against mean lag")
     axis.legend(fontsize=7)

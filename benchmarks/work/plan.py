@@ -20,7 +20,7 @@ CASES: Final = {
     "kling": Case("kling_async as shipped", "kling_async", "kling:opened"),
     "kling-3": Case("kling_async, 3 s", "kling_async", "kling:opened", BEAT),
     "kling-learned": Case(
-        f"kling_async, {LEARNED_FROM} tasks later", "kling_async", "kling:opened", warm_up=LEARNED_FROM
+        f"kling_async after {LEARNED_FROM} tasks", "kling_async", "kling:opened", warm_up=LEARNED_FROM
     ),
     "runway": Case("runwayml as shipped (6 s)", "runwayml", "runway:httpx"),
     "runway-3": Case("runwayml, 3 s", "runwayml", "runway:httpx", BEAT),

@@ -52,7 +52,7 @@ def markdown(data: Mapping[str, Any]) -> str:
 def goals(data: Mapping[str, Any]) -> list[Goal]:
     """What was aimed at for 500 tasks; nothing where runs are missing."""
     runs = data["runs"].get("500", {})
-    if not all(_good(runs.get(name, [])) for name in ("floor", "kling-3", "kling-learned")):
+    if not all(good(runs.get(name, [])) for name in ("floor", "kling-3", "kling-learned")):
         return []
     cpu, memory = _ratio(runs, "cpu_ms"), _ratio(runs, "memory_mb")
     requests, lag, floor_lag = (
@@ -87,21 +87,26 @@ def goals(data: Mapping[str, Any]) -> list[Goal]:
     ]
 
 
+def good(runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The runs in which at least something was done."""
+    return [run for run in runs if "error" not in run and run["lag_mean"] is not None]
+
+
 def _rows(runs: Runs, columns: Mapping[str, str]) -> list[list[object]]:
     return [
         [case.name, *(_spread(runs, name, key) for key in columns.values())]
         for name, case in CASES.items()
-        if _good(runs.get(name, []))
+        if good(runs.get(name, []))
     ]
 
 
 def _spread(runs: Runs, name: str, key: str, scale: float = 1) -> Spread:
-    return Spread(scale * _figure(run, key) for run in _good(runs[name]))
+    return Spread(scale * _figure(run, key) for run in good(runs[name]))
 
 
 def _ratio(runs: Runs, key: str) -> Spread:
     """Ours at 3 s over the floor, of the runs that were made one after the other."""
-    pairs = zip(_good(runs["kling-3"]), _good(runs["floor"]), strict=False)
+    pairs = zip(good(runs["kling-3"]), good(runs["floor"]), strict=False)
     return Spread(_figure(ours, key) / _figure(floor, key) for ours, floor in pairs)
 
 
@@ -113,11 +118,6 @@ def _figure(run: Mapping[str, Any], key: str) -> float:
             return float(1000 * (run["probe"] or 0))
         case _:
             return float(run[key])
-
-
-def _good(runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those in which at least something was done."""
-    return [run for run in runs if "error" not in run and run["lag_mean"] is not None]
 
 
 def _failures(runs: Runs) -> list[str]:
