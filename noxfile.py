@@ -82,6 +82,13 @@ def sequences(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Beside the peers, each in an environment of its own: writes `benchmarks/RESULTS.md` and its picture."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks", "--work", session.create_tmp(), *session.posargs)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """The examples as scripts, in processes of their own, against an emulator in another one."""
     install(session)

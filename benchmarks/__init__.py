@@ -1,1 +1,1 @@
-"""Measurements: each runs by itself, against the emulator."""
+"""Measurements: `python -m benchmarks` beside the peers, the others each by itself against the emulator."""

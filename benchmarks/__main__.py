@@ -1,0 +1,87 @@
+"""Beside its peers: all measurements, one after the other, and the report of them.
+
+    python -m benchmarks                     # all parts, into benchmarks/RESULTS.md and RESULTS.svg
+    python -m benchmarks work --work DIR     # one part; the report takes the others from DIR, where they were kept
+
+Each client gets an environment of its own below the working directory.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import json
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+from benchmarks import environments, report
+from benchmarks.figures import Goal
+
+PARTS: Final = ("work", "growth", "schedule", "downloads", "imports")
+
+
+class Part(Protocol):
+    """One kind of measurement, a module of this package."""
+
+    def measure(self, environments: Mapping[str, Path]) -> dict[str, Any]:
+        """Raw figures, as JSON can keep them."""
+        ...
+
+    def markdown(self, data: Mapping[str, Any]) -> str:
+        """Its section of the report."""
+        ...
+
+    def goals(self, data: Mapping[str, Any]) -> list[Goal]:
+        """What it can say about the goals."""
+        ...
+
+
+def main() -> None:
+    """Measures what the command line says, and writes the report."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Beside its peers.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--work", type=Path, default=Path(".benchmarks"), help="for environments and raw figures")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="where RESULTS.md goes")
+    arguments = parser.parse_args()
+    work: Path = arguments.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    pythons = environments.make(work / "environments")
+    for name in arguments.parts or PARTS:
+        if (part := _part(name)) is not None:
+            _keep(work / f"{name}.json", part, pythons)
+    kept = {name: json.loads(path.read_text()) for name in PARTS if (path := work / f"{name}.json").exists()}
+    sections = [_section(name, data) for name, data in kept.items()]
+    report.write(arguments.out, sections, kept, environments.versions(pythons))
+
+
+def _part(name: str) -> Part | None:
+    if importlib.util.find_spec(f"benchmarks.{name}") is None:
+        print(f"there is no part {name}")
+        return None
+    return cast("Part", importlib.import_module(f"benchmarks.{name}"))
+
+
+def _keep(path: Path, part: Part, pythons: Mapping[str, Path]) -> None:
+    """Measures; the others go on if it fails."""
+    print(f"{time.strftime('%H:%M:%S')} {path.stem}", flush=True)
+    began = time.monotonic()
+    try:
+        data = part.measure(pythons)
+    except Exception as error:  # noqa: BLE001  (whatever it is, the report tells it)
+        traceback.print_exc()
+        data = {"error": f"{type(error).__name__}: {error}"}
+    about = {"measured": time.strftime("%Y-%m-%d"), "seconds": time.monotonic() - began}
+    path.write_text(json.dumps({**about, "data": data}))
+
+
+def _section(name: str, kept: Mapping[str, Any]) -> report.Section:
+    part, data = _part(name), kept["data"]
+    if part is None or "error" in data:
+        return report.Section(f"## {name}\n\nnot measured: {data.get('error', 'it is missing')}\n", [])
+    return report.Section(part.markdown(data), part.goals(data))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The floor: what an engineer writes by hand with aiohttp for this work and no other; polling singly, or listing."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from benchmarks.clients.files import save
+from benchmarks.clients.options import BEAT, DOWNLOADS, IMAGE, PROMPT, Detected, Generate, Options
+
+TASKS = "/v1/videos/image2video"
+
+
+@contextlib.asynccontextmanager
+async def single(options: Options) -> AsyncIterator[Generate]:
+    """One GET per task and beat."""
+    places = asyncio.Semaphore(DOWNLOADS)
+    async with _session(options) as session:
+
+        async def generate(path: Path, detected: Detected) -> None:
+            task_id = await _create(session)
+            while True:
+                await asyncio.sleep(options.beat or BEAT)
+                task = await _data(session.get(f"{TASKS}/{task_id}"))
+                if _finished(task):
+                    break
+            detected(task_id)
+            async with places:
+                await _download(session, task, path)
+
+        yield generate
+
+
+@contextlib.asynccontextmanager
+async def listing(options: Options) -> AsyncIterator[Generate]:
+    """One page of the list per beat, for all tasks."""
+    waiting: dict[str, asyncio.Future[Any]] = {}
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(options.beat or BEAT)
+            if not waiting:
+                continue
+            for task in await _data(session.get(TASKS, params={"pageNum": "1", "pageSize": "500"})):
+                if task["task_id"] in waiting and _finished(task):
+                    waiting.pop(task["task_id"]).set_result(task)
+
+    places = asyncio.Semaphore(DOWNLOADS)
+    async with _session(options) as session:
+
+        async def generate(path: Path, detected: Detected) -> None:
+            task_id = await _create(session)
+            waiting[task_id] = asyncio.get_running_loop().create_future()
+            task = await waiting[task_id]
+            detected(task_id)
+            async with places:
+                await _download(session, task, path)
+
+        looking = asyncio.create_task(look())
+        yield generate
+        looking.cancel()
+
+
+def _session(options: Options) -> aiohttp.ClientSession:
+    headers = {"Authorization": "Bearer benchmark"}
+    return aiohttp.ClientSession(options.url, headers=headers)
+
+
+async def _create(session: aiohttp.ClientSession) -> str:
+    body = {"model_name": "kling-v2-6", "image": IMAGE, "prompt": PROMPT, "duration": "5"}
+    task = await _data(session.post(TASKS, json=body))
+    return str(task["task_id"])
+
+
+async def _data(call: "contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]") -> Any:
+    async with call as response:
+        response.raise_for_status()
+        body = await response.json()
+    if body["code"] != 0:
+        raise RuntimeError(body["message"])
+    return body["data"]
+
+
+def _finished(task: dict[str, Any]) -> bool:
+    if task["task_status"] == "failed":
+        raise RuntimeError(task["task_status_msg"])
+    return bool(task["task_status"] == "succeed")
+
+
+async def _download(session: aiohttp.ClientSession, task: dict[str, Any], path: Path) -> None:
+    async with session.get(task["task_result"]["videos"][0]["url"]) as response:
+        response.raise_for_status()
+        await save(response.content.iter_any(), path, int(response.headers["Content-Length"]))

@@ -1,0 +1,48 @@
+"""What a client process is told, and what the work of one task is."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Final
+
+BEAT: Final = 3.0
+"""Seconds between polls in loops of ours."""
+DOWNLOADS: Final = 8
+"""Files saved at once."""
+WARM_UP: Final = "warm-up"
+MEASURED: Final = "measured"
+"""The directories of the files."""
+IMAGE: Final = "https://example.org/cat.jpg"
+PROMPT: Final = "the cat turns its head"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a client process is told.
+
+    Attributes:
+        url: Of the server, without a trailing slash.
+        tls: Host and port of the same server with TLS.
+        count: Tasks to make at once.
+        beat: Seconds between polls; None for what the client does by itself.
+        warm_up: Tasks made before by the same client.
+        out: Where the files go.
+    """
+
+    url: str
+    tls: str
+    count: int
+    beat: float | None
+    warm_up: int
+    out: str
+
+
+Detected = Callable[[str], None]
+"""Told the task's id at the moment the client knows that it is done."""
+
+Generate = Callable[[Path, Detected], Awaitable[object]]
+"""Makes one video: creates the task, waits for it, saves its file."""
+
+Opened = Callable[[Options], AbstractAsyncContextManager[Generate]]
+"""Opens a client."""

@@ -1,0 +1,75 @@
+"""The report of all parts: machine and versions, goals, then each part's own section."""
+
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from benchmarks import plot
+from benchmarks.figures import Goal, number, table
+
+
+@attrs.frozen
+class Section:
+    """What one part says.
+
+    Attributes:
+        text: Its section in Markdown.
+        goals: Its rows of the table of goals.
+    """
+
+    text: str
+    goals: Sequence[Goal]
+
+
+def write(
+    directory: Path,
+    sections: Sequence[Section],
+    kept: Mapping[str, Mapping[str, Any]],
+    versions: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Writes `RESULTS.md` and the plot.
+
+    Args:
+        directory: Where they go.
+        sections: Of the parts.
+        kept: The raw figures of each part, with when they were measured.
+        versions: Of each environment.
+    """
+    drawn = plot.draw({name: part["data"] for name, part in kept.items()}, directory / "RESULTS.svg")
+    parts = [
+        "# Results\n\nWritten by `nox -s bench`; nothing here is typed in by hand.",
+        *(["![CPU, requests and lag of each client](RESULTS.svg)"] if drawn else []),
+        _machine(kept, versions),
+        _goals([goal for section in sections for goal in section.goals]),
+        *(section.text.strip() for section in sections),
+    ]
+    (directory / "RESULTS.md").write_text("\n\n".join(parts) + "\n", "utf-8")
+
+
+def _machine(kept: Mapping[str, Mapping[str, Any]], versions: Mapping[str, Mapping[str, str]]) -> str:
+    rows = [
+        [name, ", ".join(f"{package} {version}" for package, version in of.items())] for name, of in versions.items()
+    ]
+    parts = ", ".join(f"{name} {part['measured']} ({number(part['seconds'])} s)" for name, part in kept.items())
+    machine = f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}"
+    # Names to the left: there is no figure in this table.
+    versions_table = table(["environment", "versions"], rows).replace("---:", "---")
+    return f"## Where\n\n{machine}. Measured: {parts}.\n\n{versions_table}"
+
+
+def _goals(goals: Sequence[Goal]) -> str:
+    rows = [[goal.name, goal.goal, goal.measured, "met" if goal.met else "**missed**"] for goal in goals]
+    return "## Goals\n\n" + table(["figure", "goal", "measured", ""], rows).replace("---:", "---")
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found[1] if found else platform.machine()

@@ -1,0 +1,190 @@
+"""One run: a fresh server, a fresh client process, and what both say afterwards."""
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from benchmarks.clients.options import MEASURED
+from benchmarks.work.mp4 import mp4
+
+FILE_BYTES: Final = 2**20
+REPOSITORY: Final = Path(__file__).parents[2]
+PROBE_SECONDS: Final = 0.05
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@attrs.frozen
+class Case:
+    """A way to do the work.
+
+    Attributes:
+        name: In the tables.
+        environment: Of the client.
+        client: Module and function below `benchmarks.clients`.
+        beat: Seconds between polls; None for what the client does by itself.
+        warm_up: Tasks made before by the same client.
+    """
+
+    name: str
+    environment: str
+    client: str
+    beat: float | None = None
+    warm_up: int = 0
+
+
+@attrs.frozen
+class Stage:
+    """What all runs share.
+
+    Attributes:
+        directory: For files.
+        shortest: Seconds that the shortest task takes.
+        longest: Seconds that the longest takes.
+        timeout: Seconds after which a client is given up.
+        certificate: For TLS, with its key; None where no client asks for it.
+        authority: That signed it.
+    """
+
+    directory: Path
+    shortest: float = 8.0
+    longest: float = 16.0
+    timeout: float = 180.0
+    certificate: Path | None = None
+    authority: Path | None = None
+
+    def video(self) -> Path:
+        """The file of every task, made when first asked for."""
+        path = self.directory / "video.mp4"
+        if not path.exists():
+            path.write_bytes(mp4(FILE_BYTES))
+        return path
+
+
+def run(case: Case, count: int, environments: Mapping[str, Path], stage: Stage) -> dict[str, Any]:
+    """Does the work once; its figures, or `{"error": ...}`."""
+    if case.environment not in environments:
+        return {"error": "not installed"}
+    with served(stage) as site, probed(site["url"]) as answers, tempfile.TemporaryDirectory(dir=stage.directory) as out:
+        options = {**site, "count": count, "beat": case.beat, "warm_up": case.warm_up, "out": out}
+        client = _client(case, environments[case.environment], options, stage)
+        if "error" in client:
+            return client
+        with _DIRECT.open(f"{site['url']}/_figures", timeout=30) as answer:
+            server = json.load(answer)
+        whole = _whole(Path(out) / MEASURED, stage.video().read_bytes())
+    return figures(client, server, count) | {"whole": whole, "probe": _p95(answers)}
+
+
+def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[str, Any]:
+    """Brings together what the two saw."""
+    done = server["done"]
+    lags = sorted(moment - done[task_id] for task_id, moment in client["detected"].items() if task_id in done)
+    return {
+        "cpu_ms": 1000 * client["cpu"] / count,
+        "requests": sum(server["requests"].values()) / count,
+        "kinds": server["requests"],
+        "lag_mean": statistics.fmean(lags) if lags else None,
+        "lag_p95": _p95(lags),
+        "lag_worst": lags[-1] if lags else None,
+        "wall": client["end"] - client["start"],
+        "over_ideal": (client["end"] - client["start"]) / server["longest"],
+        "memory_mb": client["memory"] / 1e6,
+        "stall_ms": 1000 * client["stall"],
+        "tasks": len(server["created"]),
+        "errors": client["errors"],
+        "server_cpu": server["cpu"] / server["seconds"],
+    }
+
+
+def _p95(values: list[float]) -> float | None:
+    return sorted(values)[int(0.95 * (len(values) - 1))] if values else None
+
+
+def _client(case: Case, python: Path, options: dict[str, Any], stage: Stage) -> dict[str, Any]:
+    environment = os.environ | {
+        "PYTHONPATH": str(REPOSITORY),
+        "NO_PROXY": "127.0.0.1",
+        "FAL_QUEUE_RUN_HOST": options["tls"],
+    }
+    if stage.authority is not None:
+        environment["SSL_CERT_FILE"] = str(stage.authority)
+    command = [str(python), "-m", "benchmarks.clients", case.client, json.dumps(options)]
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=stage.directory,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=stage.timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"not done after {stage.timeout:g} s"}
+    if ended.returncode != 0:
+        return {"error": (ended.stderr.strip().splitlines() or ["no word"])[-1]}
+    figures: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return figures
+
+
+@contextlib.contextmanager
+def served(stage: Stage) -> Iterator[dict[str, str]]:
+    """A server in a process of its own; gives its addresses."""
+    options = {
+        "file": str(stage.video()),
+        "shortest": stage.shortest,
+        "longest": stage.longest,
+        "certificate": str(stage.certificate) if stage.certificate else None,
+    }
+    command = [sys.executable, "-m", "benchmarks.work.server", json.dumps(options)]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.stdin.close()
+
+
+@contextlib.contextmanager
+def probed(url: str) -> Iterator[list[float]]:
+    """Asks the server for next to nothing, again and again, from this process; gives the seconds it took."""
+    answers: list[float] = []
+    ended = threading.Event()
+
+    def probe() -> None:
+        while not ended.wait(PROBE_SECONDS):
+            began = time.perf_counter()
+            with contextlib.suppress(OSError):
+                _DIRECT.open(f"{url}/_probe", timeout=30).close()
+                answers.append(time.perf_counter() - began)
+
+    thread = threading.Thread(target=probe)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _whole(directory: Path, video: bytes) -> int:
+    """How many files are there, complete and under their names."""
+    if not directory.is_dir():
+        return 0
+    return sum(path.suffix == ".mp4" and path.read_bytes() == video for path in directory.iterdir())

@@ -1,0 +1,30 @@
+import pytest
+
+from benchmarks.figures import Spread, number, table
+
+
+def test_a_spread_tells_median_lowest_and_highest() -> None:
+    """Several runs are told by three numbers, by one if all are alike."""
+    spread = Spread(run for run in (2.1, 1.8, 1.9))
+    assert (spread.median, spread.low, spread.high) == (1.9, 1.8, 2.1)
+    assert str(spread) == "1.9 (1.8 to 2.1)"
+    assert str(Spread([3])) == str(Spread([3, 3.01])) == "3.0"
+
+
+def test_a_spread_of_nothing_is_refused() -> None:
+    """A figure that was never measured has no spread."""
+    with pytest.raises(ValueError, match="must be >= 1"):
+        Spread([])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1234.5, "1,234"), (12.4, "12"), (1.94, "1.9"), (0.0123, "0.012"), (0, "0"), (-3.21, "-3.2")]
+)
+def test_numbers_keep_the_digits_that_count(value: float, text: str) -> None:
+    """More digits than that are noise."""
+    assert number(value) == text
+
+
+def test_a_table_is_markdown() -> None:
+    """Names to the left, figures to the right."""
+    assert table(["client", "lag"], [["floor", Spread([1.5])]]) == "| client | lag |\n| --- | ---: |\n| floor | 1.5 |"

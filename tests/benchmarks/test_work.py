@@ -1,0 +1,67 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import report, work
+from benchmarks.work.mp4 import mp4
+from benchmarks.work.runs import FILE_BYTES, Case, Stage, run
+from kling_async.protocol.transfer import is_whole
+
+HERE = {"here": Path(sys.executable)}
+CASES = {
+    "floor": Case("floor", "here", "floor:single", beat=0.1),
+    "floor-list": Case("floor", "here", "floor:listing", beat=0.1),
+    "kling-3": Case("kling_async", "here", "kling:opened", beat=0.1),
+    "kling-learned": Case("kling_async", "here", "kling:opened", beat=0.1, warm_up=3),
+    "luma": Case("lumaai", "here", "no_such_client:opened"),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Three tasks of a fraction of a second, by each client."""
+    stage = Stage(tmp_path_factory.mktemp("work"), shortest=0.1, longest=0.3, timeout=30)
+    stage.video()
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(CASES, pool.map(lambda case: run(case, 3, HERE, stage), CASES.values()), strict=True))
+
+
+@pytest.mark.parametrize("name", ["floor", "floor-list", "kling-3", "kling-learned"])
+def test_the_work_is_done(runs: dict[str, dict[str, Any]], name: str) -> None:
+    """Every task is made once and saved whole, and what it cost is known."""
+    figures = runs[name]
+    assert (figures.get("error"), figures["errors"]) == (None, [])
+    assert (figures["whole"], figures["tasks"], figures["kinds"]["create"], figures["kinds"]["file"]) == (3, 3, 3, 3)
+    assert 0 < figures["lag_mean"] <= figures["lag_worst"] < figures["wall"]
+    assert figures["requests"] == sum(figures["kinds"].values()) / 3
+    assert min(figures[name] for name in ("cpu_ms", "memory_mb", "stall_ms", "over_ideal", "server_cpu", "probe")) > 0
+
+
+def test_a_client_that_fails_is_told(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    """With its own last word, or with the fact that it is not there."""
+    assert runs["luma"]["error"].endswith("No module named 'benchmarks.clients.no_such_client'")
+    assert run(CASES["floor"], 3, {}, Stage(tmp_path)) == {"error": "not installed"}
+
+
+def test_the_report_tells_goals_figures_and_failures(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    """Each client has its row, each goal its verdict, and what failed is not hidden."""
+    data = {"runs": {"500": {name: [figures, figures] for name, figures in runs.items()}}}
+    section = report.Section(work.markdown(data), work.goals(data))
+    kept = {"other": {"data": {}, "measured": "2026-01-01", "seconds": 1.5}}
+    report.write(tmp_path, [section], kept, {"floor": {"aiohttp": "3.14.5"}})
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "| aiohttp by hand, a GET per task | " in text
+    assert "- lumaai, a loop of 3 s: 2 errors, the first: ModuleNotFoundError" in text
+    assert len(section.goals) == 6
+    assert all(goal.name in text and goal.measured in text for goal in section.goals)
+    assert work.goals({"runs": {"500": {"floor": [{"error": "broken"}]}}}) == []
+
+
+def test_the_file_is_a_video_of_its_size() -> None:
+    """A player plays it, and it is as large as it should be."""
+    video = mp4(FILE_BYTES)
+    assert len(video) == FILE_BYTES
+    assert is_whole(len(video), FILE_BYTES, lambda offset, count: video[offset : offset + count])
