@@ -29,8 +29,9 @@ def _seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float],
 
 SHORTEST_DELAY: Final = 0.5
 """Seconds between two aimed questions at least: they would cost more than the moment is worth."""
-QUESTIONS: Final = 12.0
-"""Aimed questions for a task on average at most: where little is known, the lag grows instead."""
+KNOWN_EFFORT: Final = 0.72
+"""`Chart.effort` squared, for its median, of a kind that is known well; for others the lag grows with it, so that at
+the default lag no kind takes more than 12 questions on average."""
 
 
 @attrs.frozen
@@ -52,7 +53,7 @@ class AimedPolling:
     def delay(self, pace: Pace, age: float, uniform: Uniform) -> float:
         """Seconds until the next question to a task that was asked for at this age, give or take 5 %."""
         chart = pace.chart()
-        lag = max(self.lag * chart.median, chart.effort**2 / (2 * QUESTIONS))
+        lag = self.lag * max(chart.median, chart.effort**2 / KNOWN_EFFORT)
         return max(SHORTEST_DELAY, chart.next_look(age, lag, 0.95 + 0.1 * uniform()) - age)
 
 

@@ -172,8 +172,8 @@ def test_a_smaller_lag_asks_more_often() -> None:
 
 
 def test_what_is_hardly_known_is_not_asked_for_more() -> None:
-    """The published times are wide: a dozen questions on average, whatever lag that means."""
-    assert len(questions(AimedPolling(lag=0.001), Pace(150.0), 150)) < 20
+    """The published times are wide: a dozen questions on average, and a longer lag instead."""
+    assert len(questions(AimedPolling(), Pace(150.0), 150)) < 15
 
 
 def test_aimed_questions_have_a_shortest_delay() -> None:

@@ -1,0 +1,308 @@
+"""The schedule, simulated: how many polls a task costs, against how long its result waits to be seen.
+
+Durations look like real ones: log-normal with a mean of 164 s, and three in a hundred around 700 s. One task alone is
+asked for by the schedule itself. For a hundred at once the client's watcher runs as it is, on a loop whose clock
+jumps, against a list that shows the newest tasks first.
+"""
+
+import asyncio
+import functools
+import math
+import random
+import selectors
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, cast
+
+from benchmarks.figures import Goal, Spread, table
+from kling_async.api import Api
+from kling_async.protocol.durations import Durations, Pace, published_median
+from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.errors import KlingError
+from kling_async.protocol.models import Reference, Task, TaskStatus
+from kling_async.protocol.responses import Listed
+from kling_async.protocol.schedule import AimedPolling, Retry
+from kling_async.watcher import Watcher
+
+MEAN: Final = 164.0
+SIGMA: Final = 0.3
+LATE: Final = 0.03
+LATE_MEAN: Final = 700.0
+LATE_SIGMA: Final = 0.1
+
+WANTED: Final = 5.0
+"""Seconds of mean lag at which all are compared."""
+LEARNED: Final = 50
+LAGS: Final = (0.01, 0.02, 0.03, 0.05, 0.08)
+"""Of `AimedPolling`, as shares of what a task takes; 0.03 is the default."""
+BEATS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+PEERS: Final[Mapping[str, tuple[float, float]]] = {
+    "fal": (0.1, 0.1),
+    "replicate": (0.5, 0.5),
+    "openai": (1.0, 1.0),
+    "lumaai (a loop of 3 s)": (3.0, 3.0),
+    "klingai": (5.0, 5.0),
+    "runwayml": (4.5, 7.5),
+}
+"""Seconds between polls, from and to, as shipped."""
+SEEDS: Final = range(5)
+TASKS: Final = 2000
+IN_FLIGHT: Final = 100
+ANSWER: Final = 0.05
+"""Seconds that the service takes for an answer."""
+
+
+def duration(random_: random.Random) -> float:
+    """Seconds that a task takes."""
+    if random_.random() < LATE:
+        return LATE_MEAN * math.exp(random_.gauss(0, LATE_SIGMA))
+    return MEAN * math.exp(random_.gauss(-(SIGMA**2) / 2, SIGMA))
+
+
+def density(seconds: float) -> float:
+    """Of the durations."""
+    usual = _normal(math.log(seconds / MEAN) + SIGMA**2 / 2, SIGMA)
+    return ((1 - LATE) * usual + LATE * _normal(math.log(seconds / LATE_MEAN), LATE_SIGMA)) / seconds
+
+
+def least_polls(lag: float) -> float:
+    """The least number of polls per task at a mean lag: the square of the integral of sqrt(f S), by twice the lag."""
+    step, survival, integral = 0.5, 1.0, 0.0
+    for number in range(4000):
+        middle = (number + 0.5) * step
+        ends = density(middle) * step
+        integral += math.sqrt(density(middle) * max(0.0, survival - ends / 2)) * step
+        survival -= ends
+    return integral**2 / (2 * lag)
+
+
+def _normal(distance: float, sigma: float) -> float:
+    return math.exp(-((distance / sigma) ** 2) / 2) / sigma / math.sqrt(2 * math.pi)
+
+
+# ---------------------------------------------------------------------------------------------- one alone
+
+
+def alone(delay: Callable[[float], float], random_: random.Random) -> tuple[float, float]:
+    """Mean lag and polls per task, for tasks that are asked for `delay(age)` seconds after the last question."""
+    lag, polls = 0.0, 0
+    for _ in range(TASKS):
+        end, age = duration(random_), 0.0
+        while age < end:
+            age += delay(age)
+            polls += 1
+        lag += age - end
+    return lag / TASKS, polls / TASKS
+
+
+def aimed(lag: float, pace: Pace, random_: random.Random) -> tuple[float, float]:
+    """The same for `AimedPolling(lag)`, with what is learned left as it is."""
+    polling = AimedPolling(lag=lag)
+    return alone(lambda age: polling.delay(pace, age, random_.random), random_)
+
+
+def learned(seed: int) -> Pace:
+    """A pace that has seen 50 tasks."""
+    random_ = random.Random(seed)  # noqa: S311  (no secret)
+    pace = Pace(published_median("pro", 5))
+    for _ in range(LEARNED):
+        pace.observe(duration(random_))
+    return pace
+
+
+# ------------------------------------------------------------------------------------------ many at once
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """A loop without sockets: whoever sleeps wakes at once, in order."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        selector = selectors.DefaultSelector()
+        selector.select = self._jump  # type: ignore[method-assign]
+        super().__init__(selector)
+
+    def time(self) -> float:
+        """Seconds jumped."""
+        return self.now
+
+    def _jump(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        return []
+
+
+class Service:
+    """What the watcher asks: an account whose list shows the newest first."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._ends: dict[str, float] = {}
+        self._began: dict[str, float] = {}
+
+    def create(self, seconds: float) -> tuple[Task, float]:
+        """A task that takes so long, and when it ends."""
+        now = asyncio.get_running_loop().time()
+        task_id = str(len(self._ends))
+        self._began[task_id], self._ends[task_id] = now, now + seconds
+        return self._task(task_id), now + seconds
+
+    async def query(self, _: Endpoint, task_id: str) -> Task:
+        """A single question."""
+        self.asked += 1
+        await asyncio.sleep(ANSWER)
+        return self._task(task_id)
+
+    async def listed(self, _: Endpoint, number: int, size: int, known: Callable[[str], TaskStatus | None]) -> Listed:
+        """A page."""
+        self.asked += 1
+        await asyncio.sleep(ANSWER)
+        newest = len(self._ends) - 1 - (number - 1) * size
+        page = [str(index) for index in range(newest, max(-1, newest - size), -1)]
+        news: dict[int, tuple[str, Task | None]] = {}
+        for place, task_id in enumerate(page):
+            if (status := known(task_id)) is not None:
+                task = self._task(task_id)
+                news[place] = (task_id, None if task.status is status else task)
+        return Listed(len(page), cast("Any", news))
+
+    def _task(self, task_id: str) -> Task:
+        began, end = self._began[task_id], self._ends[task_id]
+        ended = asyncio.get_running_loop().time() >= end
+        status = TaskStatus.SUCCEED if ended else TaskStatus.PROCESSING
+        return Task(task_id=task_id, status=status, created_at=_moment(began), updated_at=_moment(end))
+
+
+class Waiter:
+    """Notes when it hears of the end."""
+
+    def __init__(self) -> None:
+        self.end = asyncio.get_running_loop().create_future()
+
+    def told(self, task: Task) -> None:
+        """On the way."""
+
+    def ended(self, end: Task | KlingError) -> None:
+        """There it is."""
+        assert isinstance(end, Task)
+        self.end.set_result(None)
+
+
+async def together(lag: float, seed: int) -> tuple[float, float]:
+    """Mean lag and polls per task, with a hundred tasks in flight all the time."""
+    random_ = random.Random(seed)  # noqa: S311  (no secret)
+    service, durations = Service(), Durations()
+    watcher = Watcher(cast("Api", service), AimedPolling(lag=lag), Retry(), random_.random, durations)
+    pace = durations.pace("image2video", "kling-v2-6", "pro", 5)
+    for _ in range(LEARNED):
+        pace.observe(duration(random_))
+    loop, places, lags = asyncio.get_running_loop(), asyncio.Semaphore(IN_FLIGHT), []
+
+    async def one(number: int) -> None:
+        async with places:
+            if number < IN_FLIGHT:
+                await asyncio.sleep(random_.random() * MEAN)  # they do not begin all at once
+            created, end = service.create(duration(random_))
+            waiter = Waiter()
+            reference = Reference("image2video", created.task_id)
+            watcher.follow(reference, created=created, pace=pace, on_end=lambda: None).listeners.append(waiter)
+            await waiter.end
+            lags.append(loop.time() - end)
+
+    await asyncio.gather(*(one(number) for number in range(TASKS)))
+    await watcher.close()
+    return sum(lags) / TASKS, service.asked / TASKS
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+# --------------------------------------------------------------------------------------------- the part
+
+
+def measure(_: Mapping[str, Path]) -> dict[str, Any]:
+    """Simulates all of it, a quarter of a minute."""
+    fresh = Pace(published_median("pro", 5))
+    curves = {
+        "least possible": [(lag, least_polls(lag)) for lag in (1.0, 2.0, 4.0, 8.0, 16.0)],
+        "fixed beat": [alone(lambda _, beat=beat: beat, _random(0)) for beat in BEATS],  # type: ignore[misc]
+        "kling_async, fresh": [aimed(lag, fresh, _random(0)) for lag in LAGS],
+        "kling_async, after 50": [
+            _middle([aimed(lag, learned(seed), _random(seed)) for seed in SEEDS]) for lag in LAGS
+        ],
+        "kling_async, 100 in flight": [_middle([_together(lag, seed) for seed in SEEDS[:2]]) for lag in LAGS],
+    }
+    return {
+        "curves": curves,
+        "points": {
+            name: alone(functools.partial(_between, _random(0), span), _random(1)) for name, span in PEERS.items()
+        },
+        "least": least_polls(WANTED),
+        "alone": [_polls_at(lambda lag, seed=seed: aimed(lag, learned(seed), _random(seed))) for seed in SEEDS],  # type: ignore[misc]
+        "together": [_polls_at(lambda lag, seed=seed: _together(lag, seed)) for seed in SEEDS],  # type: ignore[misc]
+        "shipped": {"alone": aimed(0.03, learned(0), _random(0)), "together": _together(0.03, 0)},
+    }
+
+
+def _polls_at(simulated: Callable[[float], tuple[float, float]]) -> float:
+    """Polls per task at the wanted mean lag: its setting is sought, what is left of a difference counts."""
+    setting = 0.03
+    for _ in range(3):
+        setting *= WANTED / simulated(setting)[0]
+    lag, polls = simulated(setting)
+    return polls * lag / WANTED
+
+
+def _together(lag: float, seed: int) -> tuple[float, float]:
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        return runner.run(together(lag, seed))
+
+
+def _random(seed: int) -> random.Random:
+    return random.Random(1000 + seed)  # noqa: S311  (no secret)
+
+
+def _between(random_: random.Random, span: tuple[float, float], _: float) -> float:
+    return random_.uniform(*span)
+
+
+def _middle(points: list[tuple[float, float]]) -> tuple[float, float]:
+    return Spread(lag for lag, _ in points).median, Spread(polls for _, polls in points).median
+
+
+def markdown(data: Mapping[str, Any]) -> str:
+    """Its section of the report."""
+    rows = [[name, f"{polls:.1f}", f"{lag:.2f}"] for name, (lag, polls) in data["points"].items()]
+    for name, (lag, polls) in data["shipped"].items():
+        kind = "one alone" if name == "alone" else f"{IN_FLIGHT} in flight"
+        rows.append([f"kling_async as shipped, {kind}, after {LEARNED}", f"{polls:.2f}", f"{lag:.2f}"])
+    curves = [
+        [name, "; ".join(f"{polls:.3g} at {lag:.2g} s" for lag, polls in sorted(curve))]
+        for name, curve in data["curves"].items()
+    ]
+    return f"""## The schedule, simulated
+
+Tasks that take as long as real ones seem to (log-normal, mean {MEAN:g} s, sigma {SIGMA:g}; {LATE:.0%} around
+{LATE_MEAN:g} s). One task alone is asked for by the schedule itself; for {IN_FLIGHT} in flight the client's own watcher
+runs in simulated time, and a page of the list counts as one poll. The least number of polls at a mean lag L is
+(integral of sqrt(f S))^2 / (2 L): {data["least"]:.1f} at {WANTED:g} s.
+
+{table(["as shipped", "polls per task", "mean lag, s"], rows)}
+
+{table(["curve", "polls per task at a mean lag"], curves)}
+"""
+
+
+def goals(data: Mapping[str, Any]) -> list[Goal]:
+    """Polls at a mean lag of 5 s, against the least."""
+    one, many = Spread(polls / data["least"] for polls in data["alone"]), Spread(data["together"])
+    return [
+        Goal(
+            f"polls per task at {WANTED:g} s mean lag, one alone, learned",
+            "at most 1.2 x the least",
+            f"{one} x",
+            met=one.median <= 1.2,
+        ),
+        Goal("the same, 100 in flight, coalesced", "at most 0.3 polls", str(many), met=many.median <= 0.3),
+    ]
