@@ -171,9 +171,14 @@ class Transport:
         return await self._opened().get(URL(url, encoded=True), headers=headers, timeout=limits, raise_for_status=False)
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        while chunk := await _translated(response.content.readany()):
+        # As they came: what reads more than one of them joins them, on the loop.
+        while True:
+            chunk, ends = await _translated(response.content.readchunk())
             self._opened()  # a borrowed session goes on reading when the client is closed
-            yield chunk
+            if chunk:
+                yield chunk
+            elif not ends:
+                return
 
     def _opened(self) -> aiohttp.ClientSession:
         if self.closed:
