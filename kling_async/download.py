@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from os import PathLike
 from pathlib import Path
 
-from kling_async.files import PartFile, Place, check_place, refuse_existing
+from kling_async.files import Names, PartFile, Place, check_place, refuse_existing
 from kling_async.protocol import transfer
 from kling_async.protocol.errors import (
     BadResponse,
@@ -45,6 +45,7 @@ class Downloads:
         self._retry = retry
         self._uniform = uniform
         self._targets: set[Path] = set()
+        self._names = Names()
 
     @contextlib.asynccontextmanager
     async def reserve(
@@ -105,7 +106,7 @@ class Downloads:
             raise
 
     async def _save_one(self, source: "Source", index: int, path: Path, *, overwrite: bool) -> None:
-        file = PartFile(path, source.label(index))
+        file = PartFile(path, source.label(index), self._names)
         try:
             await in_thread(file.open, overwrite)
             await self._fill(source, index, FileSink(file), overwrite=overwrite)
