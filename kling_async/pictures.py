@@ -11,7 +11,7 @@ from kling_async.protocol import requests
 from kling_async.protocol.errors import InvalidRequest, Problem
 from kling_async.protocol.image import Image, ImageSource
 from kling_async.protocol.image_header import HEAD_BYTES, TAIL_BYTES, ImageFacts
-from kling_async.threads import in_thread
+from kling_async.threads import begin, in_thread
 
 READ_BYTES = 4 * requests.PICTURE_PIECE
 """Bytes of a picture encoded before others get the loop: a millisecond's worth, and worth a thread's hop."""
@@ -22,7 +22,7 @@ async def look_at(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
     local = {field: image for field, image in images.items() if image.source in {ImageSource.PATH, ImageSource.DATA}}
     if not local:
         return {}
-    return await asyncio.to_thread(lambda: {field: _facts(image) for field, image in local.items()})
+    return await begin(lambda: {field: _facts(image) for field, image in local.items()})
 
 
 def _facts(image: Image) -> ImageFacts:

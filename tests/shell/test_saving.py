@@ -365,7 +365,7 @@ async def test_a_full_disk_is_a_target_error(
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kling_async.files.os.write", full)
+    monkeypatch.setattr("kling_async.files.os.writev", full)
     with pytest.raises(TargetError, match="No space left") as caught:
         await handle.save(tmp_path / "x.mp4")
     assert caught.value.reference == handle.reference
