@@ -195,7 +195,7 @@ class PartFile:
         self._torn = True  # until all is there, whatever ends this
         if noted is not None:
             self._note_down(noted)
-        left = [view for view in map(memoryview, pieces) if view]
+        left = [memoryview(piece) for piece in pieces if piece]
         while left:
             written = _write(self._descriptor, left[:AT_ONCE])
             self.size += written
@@ -259,7 +259,7 @@ def _write(descriptor: int, pieces: list[memoryview]) -> int:
 def _begin_writeback(descriptor: int, start: int, count: int) -> None:
     """Lets the disk begin, so that the sync at the end finds little left to do.
 
-    What is asked for is to drop what lies there; as it is not on disk yet, Linux begins to write it instead, and keeps it.
+    What is asked for is to drop what lies there; as it is not on disk yet, Linux keeps it, and begins to write it.
     """
     if hasattr(os, "posix_fadvise"):
         with contextlib.suppress(OSError):  # advice

@@ -89,7 +89,7 @@ def _run(client: Callable[[Stage, int, int], Run], stage: Stage, streams: int, f
 
 
 def _ours(stage: Stage, streams: int, files: int) -> Run:
-    command = [stage.python, HERE / "client.py", stage.url, stage.directory, str(streams), str(files)]
+    command = [str(stage.python), str(HERE / "client.py"), stage.url, str(stage.directory), str(streams), str(files)]
     run: Run = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return run
 
@@ -124,7 +124,7 @@ def _children() -> float:
 
 @contextlib.contextmanager
 def _server(movie: Path, file_bytes: int) -> Iterator[str]:
-    command = [sys.executable, HERE / "server.py", movie, str(file_bytes)]
+    command = [sys.executable, str(HERE / "server.py"), str(movie), str(file_bytes)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

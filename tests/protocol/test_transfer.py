@@ -266,6 +266,7 @@ def test_a_file_cut_between_two_boxes_is_not_whole(data: bytes) -> None:
         (MOOV + MDAT, None),
         (b"", None),
         (b"", 0),
+        (FTYP + b"\0\0\0\x01mdat" + (15).to_bytes(8) + MOOV + MDAT, None),
     ],
 )
 def test_a_file_that_does_not_add_up_is_not_whole(data: bytes, length: int | None) -> None:
