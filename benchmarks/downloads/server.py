@@ -57,7 +57,7 @@ async def main(path: str, size: str) -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    print(site.name.rstrip("/") if ":0" not in site.name else f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
+    print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
     await asyncio.Event().wait()
 
 

@@ -274,6 +274,11 @@ def test_a_file_that_does_not_add_up_is_not_whole(data: bytes, length: int | Non
     assert not is_whole(len(data), length, reader(data))
 
 
+def test_a_file_that_became_shorter_is_not_whole() -> None:
+    """A file that gives fewer bytes than it is said to have ends the walk."""
+    assert not is_whole(len(WHOLE[0]) + 1, None, reader(WHOLE[0]))
+
+
 @given(st.binary(max_size=80), st.sampled_from([b"", FTYP, FTYP + MOOV, FTYP + MOOV + MDAT]))
 @example(bytes(8), FTYP + MOOV)
 def test_any_bytes_are_judged(tail: bytes, head: bytes) -> None:
