@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from os import PathLike
 from pathlib import Path
 
-from kling_async.files import PartFile, Place, check_place, refuse_existing
+from kling_async.files import Names, PartFile, Place, check_place, refuse_existing
 from kling_async.protocol import transfer
 from kling_async.protocol.errors import (
     BadResponse,
@@ -44,7 +44,8 @@ class Downloads:
         self._places = asyncio.Semaphore(limit)
         self._retry = retry
         self._uniform = uniform
-        self._targets: set[str] = set()
+        self._targets: set[Path] = set()
+        self._names = Names()
 
     @contextlib.asynccontextmanager
     async def reserve(
@@ -63,10 +64,15 @@ class Downloads:
             TargetExists: there is a file.
             SaveInProgress: another save writes there.
         """
-        place = await in_thread(check_place, os.fspath(path), overwrite)
-        if place.is_directory and task_id is not None:
-            await in_thread(refuse_existing, file_for(place, task_id, 0, watermark=watermark), overwrite)
-        with contextlib.nullcontext() if place.is_directory else self._alone(place.path):
+
+        def check() -> Place:
+            place = check_place(os.fspath(path), overwrite)
+            if place.is_directory and task_id is not None:
+                refuse_existing(file_for(place, task_id, 0, watermark=watermark), overwrite)
+            return place
+
+        place = await in_thread(check)
+        with contextlib.nullcontext() if place.is_directory else self._alone(place, place.path):
             yield place
 
     async def save(self, task: Task, place: Place, refresh: Refresh, *, watermark: bool, overwrite: bool) -> Path:
@@ -75,7 +81,7 @@ class Downloads:
         paths = [file_for(place, task.task_id, index, watermark=watermark) for index in range(source.count())]
         for index, path in enumerate(paths):
             # The place's own file is reserved; the others' names are known only now.
-            with contextlib.nullcontext() if path == place.path else self._alone(path):
+            with contextlib.nullcontext() if path == place.path else self._alone(place, path):
                 async with self._places:
                     await self._save_one(source, index, path, overwrite=overwrite)
         return paths[0]
@@ -100,12 +106,10 @@ class Downloads:
             raise
 
     async def _save_one(self, source: "Source", index: int, path: Path, *, overwrite: bool) -> None:
-        file = PartFile(path, source.label(index))
+        file = PartFile(path, source.label(index), self._names)
         try:
-            await in_thread(refuse_existing, path, overwrite)
-            await in_thread(file.open)
-            await self._fill(source, index, file)
-            await in_thread(file.publish, overwrite)
+            await in_thread(file.open, overwrite)
+            await self._fill(source, index, FileSink(file), overwrite=overwrite)
         except KlingError as error:
             error.about(source.reference)
             raise
@@ -123,18 +127,17 @@ class Downloads:
         finally:
             file.close()
 
-    async def _fill(self, source: "Source", index: int, file: PartFile) -> None:
-        sink = FileSink(file)
+    async def _fill(self, source: "Source", index: int, sink: FileSink, *, overwrite: bool) -> None:
         anew = asked_for_the_rest = False
         while True:
             try:
                 async with contextlib.aclosing(self._chunks(source, index, sink)) as chunks:
                     async for _ in chunks:
                         pass
+                if await sink.finish(overwrite=overwrite):
+                    return
             finally:
                 await sink.flush()
-            if await in_thread(file.is_whole):
-                return
             if sink.part.length is None and not asked_for_the_rest and transfer.range_headers(sink.part, sink.size):
                 asked_for_the_rest = True  # a clean end that came too early, and nobody had said how much comes
                 continue
@@ -192,9 +195,9 @@ class Downloads:
                         return
 
     @contextlib.contextmanager
-    def _alone(self, path: Path) -> Iterator[None]:
-        """Keeps a second save of this process from the same file."""
-        key = os.path.realpath(path)
+    def _alone(self, place: Place, path: Path) -> Iterator[None]:
+        """Keeps a second save of this process from the same file of a place."""
+        key = place.real / path.name
         if key in self._targets:
             raise SaveInProgress(f"another save writes to {path} already")
         self._targets.add(key)

@@ -1,6 +1,5 @@
 """Requests before anything is paid for: their local pictures are looked at, then all rules are checked."""
 
-import asyncio
 import os
 from collections.abc import Mapping
 
@@ -10,6 +9,7 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.image import Image, ImageSource
 from kling_async.protocol.image_header import HEAD_BYTES, TAIL_BYTES, ImageFacts
 from kling_async.protocol.models import ImageToVideo
+from kling_async.threads import begin
 
 
 async def problems_of(request: ImageToVideo) -> list[Problem]:
@@ -22,7 +22,7 @@ async def _look_at(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
     local = {field: image for field, image in images.items() if image.source in {ImageSource.PATH, ImageSource.DATA}}
     if not local:
         return {}
-    return await asyncio.to_thread(lambda: {field: _facts(image) for field, image in local.items()})
+    return await begin(lambda: {field: _facts(image) for field, image in local.items()})
 
 
 def _facts(image: Image) -> ImageFacts:

@@ -46,36 +46,42 @@ class FileSink:
         self.part = file.part
 
     async def begin(self, body: Body) -> None:
-        """Notes what comes; begins anew if it does not go on where the part ends."""
+        """Remembers what comes; begins anew if it does not go on where the part ends."""
         if body.offset != self.size:
             await self.restart()
         self.part = Part(self.part.video_id, body.length, body.etag)
-        await in_thread(self._file.note, self.part)
 
     async def take(self, chunk: bytes) -> None:
-        """Gathers, and hands a full piece to a thread."""
+        """Gathers, and hands a full piece to a thread; the last one waits for `finish`."""
         self._pieces.append(chunk)
         self._gathered += len(chunk)
         self.size += len(chunk)
-        if self._gathered >= PIECE:
+        if self._gathered >= PIECE and self.size != self.part.length:
             await self._written()
-            self._writing = begin(self._file.write, self._pieces)
-            self._pieces, self._gathered = [], 0
+            self._writing = begin(self._file.write, self._taken(), self.part)
 
     async def restart(self) -> None:
         """Throws away what was taken."""
-        self._pieces, self._gathered = [], 0
+        self._taken()
         await self._written()
         await in_thread(self._file.restart)
         self.size = 0
         self.part = self._file.part
 
+    async def finish(self, *, overwrite: bool) -> bool:
+        """Makes the file of it if it is whole, and tells whether it is."""
+        await self._written()
+        return await in_thread(self._file.finish, self._taken(), self.part, overwrite)
+
     async def flush(self) -> None:
         """Writes what has come; also after a broken connection or a cancelled caller."""
         await self._written()
+        if pieces := self._taken():
+            await in_thread(self._file.write, pieces, self.part)
+
+    def _taken(self) -> list[bytes]:
         pieces, self._pieces, self._gathered = self._pieces, [], 0
-        if pieces:
-            await in_thread(self._file.write, pieces)
+        return pieces
 
     async def _written(self) -> None:
         if self._writing is not None:

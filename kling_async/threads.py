@@ -1,10 +1,18 @@
 """File work off the loop."""
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
+from weakref import WeakKeyDictionary
+
+THREADS: Final = 8
+"""For all clients of a loop: who waits for a disk takes one."""
 
 _T = TypeVar("_T")
+
+# Not the loop's default threads: user code may keep all of those busy. They end with the loop.
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, concurrent.futures.ThreadPoolExecutor] = WeakKeyDictionary()
 
 
 async def in_thread(work: Callable[..., _T], *arguments: object) -> _T:
@@ -14,7 +22,10 @@ async def in_thread(work: Callable[..., _T], *arguments: object) -> _T:
 
 def begin(work: Callable[..., _T], *arguments: object) -> "asyncio.Future[_T]":
     """Begins blocking work in a thread; `finished` waits for it."""
-    return asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+    loop = asyncio.get_running_loop()
+    if loop not in _pools:
+        _pools[loop] = concurrent.futures.ThreadPoolExecutor(THREADS, "kling_async")
+    return loop.run_in_executor(_pools[loop], work, *arguments)
 
 
 async def finished(work: "asyncio.Future[_T]") -> _T:

@@ -20,6 +20,8 @@ UPLOAD_SECONDS: Final = 60.0
 UPLOAD_BYTES_PER_SECOND: Final = 50_000.0
 STALL_SECONDS: Final = 30.0
 """Seconds without a byte after which a download is taken to have stalled."""
+READ_BYTES: Final = 2**16
+"""Half of what may wait to be read: with many downloads at once, each turn of the loop takes from fewer of them."""
 UPLOADS: Final = 8
 """Bodies sent at once: more would share the same line and hold more memory."""
 ANSWER_BYTES: Final = 32 * 2**20
@@ -165,13 +167,23 @@ class Transport:
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)
-        # The address is signed as it is: no re-quoting.
-        return await self._opened().get(URL(url, encoded=True), headers=headers, timeout=limits, raise_for_status=False)
+        return await self._opened().get(
+            URL(url, encoded=True),  # signed as it is: no re-quoting
+            headers=headers,
+            timeout=limits,
+            raise_for_status=False,
+            read_bufsize=READ_BYTES,
+        )
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        while chunk := await _translated(response.content.readany()):
+        # As they came: what reads more than one of them joins them, on the loop.
+        while True:
+            chunk, ends = await _translated(response.content.readchunk())
             self._opened()  # a borrowed session goes on reading when the client is closed
-            yield chunk
+            if chunk:
+                yield chunk
+            elif not ends:
+                return
 
     def _opened(self) -> aiohttp.ClientSession:
         if self.closed:

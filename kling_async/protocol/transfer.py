@@ -11,6 +11,8 @@ from kling_async.protocol.errors import DownloadError
 
 FIRST_BOX_BYTES: Final = 8
 """Bytes that show the first box of an MP4: a length and `ftyp`."""
+BOX_BYTES: Final = 16
+"""The longest head of a box."""
 _NEEDED: Final = frozenset({b"ftyp", b"moov", b"mdat"})
 
 
@@ -135,25 +137,19 @@ def is_whole(size: int, length: int | None, read: Callable[[int, int], bytes]) -
     """
     if length is not None and size != length:
         return False
-    offset, kinds = 0, set[bytes]()
+    boxes, offset = Boxes(), 0
     while offset < size:
-        head = read(offset, 16)
-        if len(head) < 8:
+        head = read(offset, BOX_BYTES)
+        if not head:
             return False
-        box = int.from_bytes(head[:4])
-        if box == 1 and len(head) == 16:
-            box = int.from_bytes(head[8:16])
-        elif box == 0:  # "to the end of the file"
-            box = size - offset
-        if box < 8:
-            return False
-        kinds.add(head[4:8])
-        offset += box
-    return offset == size and kinds >= _NEEDED
+        boxes.take(head)
+        offset += len(head)
+        offset += boxes.skip(size - offset)
+    return boxes.whole()
 
 
 class Boxes:
-    """Follows the boxes of an MP4 whose bytes come one after the other and are not kept."""
+    """Follows the boxes of an MP4 whose bytes come one after the other; it need not see those inside of them."""
 
     def __init__(self) -> None:
         self._head = b""
@@ -173,6 +169,14 @@ class Boxes:
                 self._head += chunk[:passed]
                 self._enter()
             chunk = chunk[passed:]
+
+    def skip(self, count: int) -> int:
+        """Passes over up to `count` bytes that are in no box's head, and tells how many."""
+        if self._broken:
+            return count
+        passed = int(min(self._left, count))
+        self._left -= passed
+        return passed
 
     def whole(self) -> bool:
         """Whether a video may end here: as `is_whole`."""

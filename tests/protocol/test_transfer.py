@@ -266,11 +266,17 @@ def test_a_file_cut_between_two_boxes_is_not_whole(data: bytes) -> None:
         (MOOV + MDAT, None),
         (b"", None),
         (b"", 0),
+        (FTYP + b"\0\0\0\x01mdat" + (15).to_bytes(8) + MOOV + MDAT, None),
     ],
 )
 def test_a_file_that_does_not_add_up_is_not_whole(data: bytes, length: int | None) -> None:
     """Bytes too many, boxes of impossible size, a missing box, or another length than the host said."""
     assert not is_whole(len(data), length, reader(data))
+
+
+def test_a_file_that_became_shorter_is_not_whole() -> None:
+    """A file that gives fewer bytes than it is said to have ends the walk."""
+    assert not is_whole(len(WHOLE[0]) + 1, None, reader(WHOLE[0]))
 
 
 @given(st.binary(max_size=80), st.sampled_from([b"", FTYP, FTYP + MOOV, FTYP + MOOV + MDAT]))

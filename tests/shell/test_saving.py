@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -365,12 +366,67 @@ async def test_a_full_disk_is_a_target_error(
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kling_async.files.os.write", full)
+    monkeypatch.setattr("kling_async.files.os.writev", full)
     with pytest.raises(TargetError, match="No space left") as caught:
         await handle.save(tmp_path / "x.mp4")
     assert caught.value.reference == handle.reference
     monkeypatch.undo()
     assert (await handle.save(tmp_path / "x.mp4")).exists()
+
+
+async def test_nothing_is_written_behind_a_gap(
+    make_client: ClientMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece that could not be written to its end is the last one, also if there is room again for the next."""
+    write, calls = os.writev, 0
+
+    def full_at_first(descriptor: int, pieces: list[memoryview]) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, [pieces[0][:1000]] if calls == 1 else pieces)
+
+    monkeypatch.setattr("kling_async.files.os.writev", full_at_first)
+    with pytest.raises(TargetError, match="No space left"):
+        await save(make_client, service("/f", movie()), tmp_path / "x.mp4")
+    assert (tmp_path / "x.mp4.part").read_bytes() == MOVIE[:1000]
+    respond = service("/f", movie)
+    assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert respond.ranges == ["bytes=1000-"]
+
+
+async def test_a_disk_that_fails_at_the_end(
+    make_client: ClientMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came whole but could not be published is kept, with its note, and is not fetched again."""
+
+    def broken(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    small = MOVIE[:28] + b"\0\0\0\x10mdat" + bytes(8)
+    whole_of_it = answer(200, small, Content_Type="video/mp4", ETag='"a"')
+    monkeypatch.setattr("kling_async.files.os.fsync", broken)
+    with pytest.raises(TargetError, match="what came is kept"):
+        await save(make_client, service("/f", whole_of_it), tmp_path / "x.mp4")
+    assert whole(tmp_path) == ["x.mp4.part", "x.mp4.part.json"]
+    monkeypatch.undo()
+    respond = service("/f", answer(416, b""))
+    assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == small
+    assert respond.ranges == [f"bytes={len(small)}-"]
+
+
+async def test_busy_threads_of_the_user_delay_no_save(make_client: ClientMaker, tmp_path: Path) -> None:
+    """A save has threads of its own: user code that keeps all of the loop's default ones busy does not hold it up."""
+    loop = asyncio.get_running_loop()
+    done = threading.Event()
+    busy = [loop.run_in_executor(None, done.wait, 20) for _ in range(40)]
+    try:
+        assert (await save(make_client, service("/f", movie()), tmp_path / "x.mp4")).read_bytes() == MOVIE
+        assert not any(one.done() for one in busy)
+    finally:
+        done.set()
+        await asyncio.gather(*busy)
 
 
 async def test_a_file_system_without_hard_links(

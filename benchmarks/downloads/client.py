@@ -1,0 +1,54 @@
+"""Saves videos as a user would, in a process of its own: BASE_URL DIRECTORY STREAMS FILES; prints JSON.
+
+Needs nothing but `kling_async`. All tasks are known to be done before the clock runs: what is timed is `save`.
+"""
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from kling_async import KlingClient
+
+TICK = 0.002
+"""Seconds; what a sleep of this length takes longer is the lag of the event loop."""
+
+
+def cpu() -> float:
+    """Seconds that this process has worked."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def watch(lags: list[float]) -> None:
+    """Notes by how much each short sleep was late."""
+    while True:
+        began = time.perf_counter()
+        await asyncio.sleep(TICK)
+        lags.append(time.perf_counter() - began - TICK)
+
+
+async def save(base_url: str, directory: Path, streams: int, files: int) -> dict[str, float]:
+    """Saves so many files, so many at once."""
+    async with KlingClient(base_url=base_url, api_key="api-key-kling-benchmark", downloads=streams) as client:
+        handles = [client.attach(f"image2video:{number}") for number in range(files)]
+        for handle in handles:
+            await handle
+        lags: list[float] = []
+        watching = asyncio.create_task(watch(lags))
+        began, worked = time.perf_counter(), cpu()
+        if streams == 1:
+            paths = [await handle.save(directory) for handle in handles]
+        else:
+            paths = list(await asyncio.gather(*(handle.save(directory) for handle in handles)))
+        seconds, worked = time.perf_counter() - began, cpu() - worked
+        watching.cancel()
+        size = sum(path.stat().st_size for path in paths)
+        return {"seconds": seconds, "cpu": worked, "lag": max(lags), "bytes": size}
+
+
+if __name__ == "__main__":
+    base_url, directory, streams, files = sys.argv[1:]
+    print(json.dumps(asyncio.run(save(base_url, Path(directory), int(streams), int(files)))))

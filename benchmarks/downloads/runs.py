@@ -1,0 +1,133 @@
+"""The runs: `kling_async`, `curl` and `sync`, and `curl` that keeps nothing, in turn, against one server."""
+
+import collections
+import contextlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+HERE: Final = Path(__file__).parent
+FILE_BYTES: Final = 20_000_000
+FILES: Final = {1: 8, 32: 32}
+"""How many files are fetched, by how many at once."""
+REPETITIONS: Final = 5
+"""Besides a first one that is not counted: it warms up caches."""
+
+Run = dict[str, float]
+"""`seconds`, `cpu` seconds and `bytes`; of our own client also the worst `lag` of the event loop, in seconds."""
+
+
+@attrs.frozen
+class Stage:
+    """Where a run takes place.
+
+    Attributes:
+        url: Of the server.
+        directory: For the files; made anew for each run.
+        python: Runs our client.
+    """
+
+    url: str
+    directory: Path
+    python: Path
+
+
+def measure(
+    environments: Mapping[str, Path],
+    *,
+    file_bytes: int = FILE_BYTES,
+    files: Mapping[int, int] = FILES,
+    repetitions: int = REPETITIONS,
+) -> dict[str, Any]:
+    """Makes all runs.
+
+    Args:
+        environments: `kling_async` names the Python that has it; this one by default.
+        file_bytes: Of each file.
+        files: How many, by how many at once.
+        repetitions: That count.
+
+    Returns:
+        Of each number at once and each client, the figures of its runs; without `curl`, of our own client alone.
+    """
+    clients = {"kling_async": _ours}
+    if shutil.which("curl") and shutil.which("sync"):
+        clients |= {"curl": _curl, "discard": _discard}
+    runs: dict[str, dict[str, list[Run]]] = collections.defaultdict(lambda: collections.defaultdict(list))
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as text:
+        place, python = Path(text), environments.get("kling_async", Path(sys.executable))
+        with _server(place / "movie.mp4", file_bytes) as url:
+            for repetition in range(1 + repetitions):
+                for streams, count in files.items():
+                    for name, client in clients.items():
+                        run = _run(client, Stage(url, place / "files", python), streams, count)
+                        assert run["bytes"] == (0 if name == "discard" else count * file_bytes)
+                        if repetition:
+                            runs[str(streams)][name].append(run | {"bytes": count * file_bytes})
+    return {"file_bytes": file_bytes, "runs": runs}
+
+
+def _run(client: Callable[[Stage, int, int], Run], stage: Stage, streams: int, files: int) -> Run:
+    """One run into an empty directory, with nothing left to write from before."""
+    stage.directory.mkdir()
+    os.sync()
+    try:
+        run = client(stage, streams, files)
+        return run | {"bytes": sum(path.stat().st_size for path in stage.directory.glob("*.mp4"))}
+    finally:
+        shutil.rmtree(stage.directory)
+
+
+def _ours(stage: Stage, streams: int, files: int) -> Run:
+    command = [str(stage.python), str(HERE / "client.py"), stage.url, str(stage.directory), str(streams), str(files)]
+    run: Run = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return run
+
+
+def _curl(stage: Stage, streams: int, files: int) -> Run:
+    """What is fastest for `curl`: one process for files in turn, one per file for files at once."""
+    fetched = {str(stage.directory / f"{number}.mp4"): f"{stage.url}/{number}.mp4" for number in range(files)}
+    if streams == 1:
+        outputs = [argument for path, url in fetched.items() for argument in ("-o", path, url)]
+        return _timed(["curl", "-s", *outputs], ["sync", *fetched])
+    jobs = [f"(curl -s -o {path} {url} && sync {path}) &" for path, url in fetched.items()]
+    return _timed(["sh", "-c", " ".join([*jobs, "wait"])])
+
+
+def _discard(stage: Stage, streams: int, files: int) -> Run:
+    outputs = [argument for number in range(files) for argument in ("-o", "/dev/null", f"{stage.url}/{number}.mp4")]
+    parallel = ["-Z", "--parallel-immediate", "--parallel-max", str(streams)] if streams > 1 else []
+    return _timed(["curl", "-s", *parallel, *outputs])
+
+
+def _timed(*commands: list[str]) -> Run:
+    began, worked = time.perf_counter(), _children()
+    for command in commands:
+        subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
+    return {"seconds": time.perf_counter() - began, "cpu": _children() - worked}
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@contextlib.contextmanager
+def _server(movie: Path, file_bytes: int) -> Iterator[str]:
+    command = [sys.executable, str(HERE / "server.py"), str(movie), str(file_bytes)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()

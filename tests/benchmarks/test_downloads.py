@@ -1,0 +1,20 @@
+"""That the measurement of downloads runs, on a small scale."""
+
+import json
+import sys
+from pathlib import Path
+
+from benchmarks import downloads
+
+
+def test_the_measurement_runs() -> None:
+    """Each client gets all files; the figures can be kept as JSON, and say what they should."""
+    python = Path(sys.executable)
+    measured = downloads.measure({"kling_async": python}, file_bytes=2_000_000, files={32: 2}, repetitions=1)
+    data = json.loads(json.dumps(measured))
+    text = downloads.markdown(data)
+    assert text.startswith("## Downloads\n")
+    assert "kling_async" in text
+    goals = [goal.name for goal in downloads.goals(data)]
+    assert "downloads, 32 at once: worst loop lag" in goals
+    assert len(goals) == (2 if "curl" in data["runs"]["32"] else 1)
