@@ -156,7 +156,9 @@ class Watcher:
         else:
             following.failures = None
             following.heard_at = now
-            self._wait(following, now, self._next_question(following, now))
+            due = self._next_question(following, now)
+            if due is not None:
+                self._wait(following, now, due)
 
     def _heard(self, following: Following, task: Task, now: float) -> None:
         if not following.snapshots and not following.created_here:
@@ -165,7 +167,8 @@ class Watcher:
             following.reference = Reference(task.endpoint, task.task_id)
         self._name(following, task.task_id, task.external_task_id)
 
-    def _next_question(self, following: Following, now: float) -> float:
+    def _next_question(self, following: Following, now: float) -> float | None:
+        """When to ask next; None where it stays as it is."""
         match self._polling:
             case AimedPolling() as aimed:
                 return now + aimed.delay(following.pace, now - following.begun_at, self._uniform)
@@ -174,7 +177,7 @@ class Watcher:
                 if waited < 1 and beat.is_steady(following.asked):
                     following.asked -= 1  # a page came first: the same delay again, so that no two are further apart
                 elif waited < EARLY:
-                    return following.due  # the beat has not begun, or grows: its questions come when it says
+                    return None  # the beat has not begun, or grows: its questions come when it says
                 following.asked += 1
                 return now + beat.delay(following.asked - 1, self._uniform)
 

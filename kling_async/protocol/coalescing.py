@@ -65,8 +65,9 @@ class Sweep:
         self._found += len(positions)
         price = cost(self.size)
         self.dry = not self._full or self.number >= PAGE_NUMBER_MAXIMUM or len(positions) < price
+        unseen = self._waiting - self._found
         # The next page is taken to hold as many as this one, each worth what those are on average that are left.
-        if self.dry or left * min(1, len(positions) / max(1, self._waiting - self._found)) < price:
+        if self.dry or unseen <= 0 or left * min(1, len(positions) / unseen) < price:
             return False
         self.number += 1
         return True
