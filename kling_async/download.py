@@ -44,7 +44,7 @@ class Downloads:
         self._places = asyncio.Semaphore(limit)
         self._retry = retry
         self._uniform = uniform
-        self._targets: set[Path] = set()
+        self._targets: set[tuple[int, int, str]] = set()
         self._names = Names()
 
     @contextlib.asynccontextmanager
@@ -197,7 +197,7 @@ class Downloads:
     @contextlib.contextmanager
     def _alone(self, place: Place, path: Path) -> Iterator[None]:
         """Keeps a second save of this process from the same file of a place."""
-        key = place.real / path.name
+        key = (*place.directory, path.name)
         if key in self._targets:
             raise SaveInProgress(f"another save writes to {path} already")
         self._targets.add(key)

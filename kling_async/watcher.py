@@ -321,7 +321,8 @@ class Watcher:
         """Takes what a page told; what that was worth, in single questions."""
         now = asyncio.get_running_loop().time()
         won = 0.0
-        for task_id, news in listed.news.values():
+        # What is new comes first: how long those took tells when to ask for the others again.
+        for task_id, news in sorted(listed.news.values(), key=lambda told: told[1] is None):
             following = watched.names.get(task_id)
             if following is None or watched.known(task_id) is None:
                 continue  # on the page twice, or ended by what a listener did meanwhile
