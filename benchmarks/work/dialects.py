@@ -98,14 +98,22 @@ def kling_envelope(data: bytes) -> bytes:
 
 
 def _runway(task: Task, _: Site) -> dict[str, Any]:
-    return {"id": task.id, "createdAt": CREATED_AT, "status": "RUNNING", "progress": 0.5} | {
-        "estimatedCost": {"credits": 25}
+    return {
+        "id": task.id,
+        "createdAt": CREATED_AT,
+        "status": "RUNNING",
+        "progress": 0.5,
+        "estimatedCost": {"credits": 25},
     }
 
 
 def _runway_finished(task: Task, site: Site) -> dict[str, Any]:
-    return {"id": task.id, "createdAt": CREATED_AT, "status": "SUCCEEDED", "output": [site.file(task)]} | {
-        "cost": {"credits": 25}
+    return {
+        "id": task.id,
+        "createdAt": CREATED_AT,
+        "status": "SUCCEEDED",
+        "output": [site.file(task)],
+        "cost": {"credits": 25},
     }
 
 
@@ -119,8 +127,11 @@ def _luma_finished(task: Task, site: Site) -> dict[str, Any]:
 
 def _fal_created(task: Task, site: Site) -> dict[str, Any]:
     address = f"{site.tls}/bench/video/requests/{task.id}"
-    return {"request_id": task.id, "response_url": address, "status_url": f"{address}/status"} | {
-        "cancel_url": f"{address}/cancel"
+    return {
+        "request_id": task.id,
+        "response_url": address,
+        "status_url": f"{address}/status",
+        "cancel_url": f"{address}/cancel",
     }
 
 
@@ -137,7 +148,11 @@ def _fal_result(task: Task, site: Site) -> dict[str, Any]:
 
 
 def _openai(task: Task, _: Site) -> dict[str, Any]:
-    return {"id": task.id, "object": "video", "created_at": task.created_ms // 1000, "status": "in_progress"} | {
+    return {
+        "id": task.id,
+        "object": "video",
+        "created_at": task.created_ms // 1000,
+        "status": "in_progress",
         "model": "sora-2",
         "progress": 50,
         "seconds": "4",

@@ -51,7 +51,8 @@ class Server:
         if task_id is not None and known in dialects.QUERIES:
             return self._query(known, task_id[0])
         if known == dialects.KLING_TASKS:
-            return self._list(int(request.rel_url.query["pageNum"]), int(request.rel_url.query["pageSize"]))
+            query = request.rel_url.query
+            return self._list(int(query.get("pageNum", 1)), int(query.get("pageSize", 30)))
         self._world.requests["unknown"] += 1
         return web.Response(status=404, text=f"no route for {request.method} {path}")
 

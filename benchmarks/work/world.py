@@ -72,8 +72,6 @@ class World:
         task = Task(str(FIRST_ID + len(self.tasks)), external_id, now, now + duration, round(time.time() * 1000))
         self.tasks.append(task)
         self.by_id[task.id] = task
-        if external_id:
-            self.by_id[external_id] = task
         return task
 
     def figures(self) -> dict[str, Any]:
