@@ -20,8 +20,10 @@ UPLOAD_SECONDS: Final = 60.0
 UPLOAD_BYTES_PER_SECOND: Final = 50_000.0
 STALL_SECONDS: Final = 30.0
 """Seconds without a byte after which a download is taken to have stalled."""
-READ_BYTES: Final = 2**16
-"""Half of what may wait to be read: with many downloads at once, each turn of the loop takes from fewer of them."""
+READ_BYTES: Final = 2 * 2**20
+"""Read ahead by all downloads together, `READ_LEAST` to `READ_MOST` by each: a turn of the loop must not be long."""
+READ_LEAST: Final = 2**16
+READ_MOST: Final = 2**18
 UPLOADS: Final = 8
 """Bodies sent at once: more would share the same line and hold more memory."""
 ANSWER_BYTES: Final = 32 * 2**20
@@ -172,7 +174,7 @@ class Transport:
             headers=headers,
             timeout=limits,
             raise_for_status=False,
-            read_bufsize=READ_BYTES,
+            read_bufsize=max(READ_LEAST, min(READ_MOST, READ_BYTES // (1 + len(self._responses)))),
         )
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
