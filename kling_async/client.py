@@ -399,6 +399,10 @@ class KlingClient:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
+            # Here, where nobody waits yet, and not in the middle of the first answers.
+            from kling_async.protocol import codec  # noqa: PLC0415  (not at import: cattrs is slow)
+
+            codec.prepare()
         elif self._loop is not loop:
             raise WrongEventLoop(
                 "this client belongs to another event loop; make one client per loop (per asyncio.run)"

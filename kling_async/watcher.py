@@ -100,6 +100,7 @@ class Watcher:
             self._wait(following, now, now)
         else:
             self._take(following, created)
+        self._arm()
         return following
 
     def unfinished(self) -> list[Following]:
@@ -154,11 +155,22 @@ class Watcher:
                 following.failures = self._retry.delays(self._uniform)
             self._wait(following, now, now + next(following.failures))
         else:
-            following.failures = None
-            following.heard_at = now
-            due = self._next_question(following, now)
-            if due is not None:
-                self._wait(following, now, due)
+            self._go_on(following, now)
+
+    def _unchanged(self, following: Following, now: float) -> None:
+        """A page showed the status that is known."""
+        following.last_error = None
+        if now < following.deadline:
+            self._go_on(following, now)
+        else:
+            self._take(following, following.snapshots[-1])
+
+    def _go_on(self, following: Following, now: float) -> None:
+        following.failures = None
+        following.heard_at = now
+        due = self._next_question(following, now)
+        if due is not None:
+            self._wait(following, now, due)
 
     def _heard(self, following: Following, task: Task, now: float) -> None:
         if not following.snapshots and not following.created_here:
@@ -174,11 +186,11 @@ class Watcher:
                 return now + aimed.delay(following.pace, now - following.begun_at, self._uniform)
             case Polling() as beat:
                 waited = share_passed(following, now) if following.shifts else 1.0
-                if waited < 1 and beat.is_steady(following.asked):
-                    following.asked -= 1  # a page came first: the same delay again, so that no two are further apart
-                elif waited < EARLY:
+                if waited == 1 or (waited >= EARLY and not beat.is_steady(following.asked)):
+                    following.asked += 1
+                elif not beat.is_steady(following.asked):
                     return None  # the beat has not begun, or grows: its questions come when it says
-                following.asked += 1
+                # Where a page came first, the same delay again: no two looks are further apart.
                 return now + beat.delay(following.asked - 1, self._uniform)
 
     def _remember(self, following: Following, now: float, *, ended: bool) -> None:
@@ -224,9 +236,9 @@ class Watcher:
     def _wait(self, following: Following, now: float, due: float) -> None:
         agenda = self._watched[following.reference.endpoint].agenda
         agenda.put(following, now, min(due, following.deadline))
-        self._arm()
 
     def _arm(self) -> None:
+        """Sets the timer for whoever is due first; after anyone was put to wait."""
         times = [time for watched in self._watched.values() if (time := watched.agenda.next_time()) is not None]
         if not times:
             return
@@ -284,6 +296,7 @@ class Watcher:
         except Exception as error:  # noqa: BLE001  (whoever waits must hear of it, whatever it is)
             news = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(str(following.reference))
         self._take(following, news)
+        self._arm()
 
     async def _sweep(self, watched: _Watched, sweep: Sweep) -> None:
         """Asks for pages as long as they pay; then singly for those whose time has come and who were not there."""
@@ -303,11 +316,15 @@ class Watcher:
             sweep.failed()
         except TimeoutError:
             sweep.failed()
+        except Exception:  # who waits for it must be asked for all the same
+            logger.exception("reading the list failed unexpectedly")
+            sweep.failed()
         unanswered, watched.swept_for = watched.swept_for or {}, None
         watched.pages.ended(sweep)
         if failure is not None and passes(failure):
             for following in unanswered.values():
                 self._take(following, failure)
+            self._arm()
             return
         missed = [unanswered.pop(task_id) for task_id in wanted & unanswered.keys()]
         for following in missed:
@@ -316,6 +333,7 @@ class Watcher:
         if unanswered:  # their time came meanwhile
             self._ask(watched, list(unanswered.values()), asyncio.get_running_loop().time())
         self._begin()
+        self._arm()
 
     def _take_page(self, watched: _Watched, listed: Listed) -> float:
         """Takes what a page told; what that was worth, in single questions."""
@@ -329,7 +347,10 @@ class Watcher:
             following.missed = False
             asked = (watched.swept_for or {}).pop(task_id, None)
             won += share_passed(following, now) if asked is None else 1.0
-            self._take(following, news or following.snapshots[-1])
+            if news is None:
+                self._unchanged(following, now)
+            else:
+                self._take(following, news)
         return won
 
 

@@ -229,6 +229,12 @@ def _units_billed(billing: Any) -> Decimal | None:
 # -------------------------------------------------------------------------------------------- converter
 
 
+def prepare() -> None:
+    """Makes what reads answers and writes requests, which else happens with the first of them."""
+    _converter().get_structure_hook(_LegacyTask)
+    _converter().get_unstructure_hook(ImageToVideo)
+
+
 def _structure(data: Mapping[str, Any], cls: type) -> Any:
     try:
         return _converter().structure(data, cls)

@@ -18,6 +18,7 @@ _FIRST: Final = 0.5
 _LONGEST: Final = 8000.0
 FADING: Final = 1 / 128
 """What each new task takes from the weight of all before it."""
+_WEIGHT_MAXIMUM: Final = 1e6
 PUBLISHED_WEIGHT: Final = 1.0
 """Tasks' worth of weight that the published times have."""
 _SMOOTHING: Final = (1, 2, 3, 2, 1)
@@ -65,15 +66,29 @@ class Pace:
 
     def __init__(self, median: float, ended: list[float] | None = None, passed: list[float] | None = None) -> None:
         self.published = median
-        self.ended = ended or [0.0] * _BINS
-        self.passed = passed or [0.0] * _BINS
+        self._ended = ended or [0.0] * _BINS
+        # Of each bin, how many more passed through it than through the next: one task changes two numbers.
+        self._passed = _differences(passed or [0.0] * _BINS)
+        self._weight = 1.0  # of the next task: what is old fades by this growing
+        self._count = self.seen
         self._fresh = 1.0  # weight of the news since the chart was drawn, as a share of what it knew
         self._chart: Chart | None = None
 
     @property
     def seen(self) -> float:
         """Tasks that it was learned from, faded: at most 1 / FADING."""
-        return sum(self.ended)
+        return sum(self._ended) / self._weight
+
+    @property
+    def ended(self) -> list[float]:
+        """Tasks that ended in each bin, faded."""
+        return [count / self._weight for count in self._ended]
+
+    @property
+    def passed(self) -> list[float]:
+        """Tasks that passed through each bin, wholly or in part, faded."""
+        sums = itertools.accumulate(reversed(self._passed))
+        return [max(0.0, count / self._weight) for count in sums][::-1]
 
     def observe(self, age: float, *, ended: bool = True) -> None:
         """Learns from one task.
@@ -83,13 +98,17 @@ class Pace:
             ended: False where it is only known that it took at least so long.
         """
         place = _bin(age)
-        for counts in (self.ended, self.passed):
-            counts[:] = [count * (1 - FADING) for count in counts]
-        for index in range(place):
-            self.passed[index] += 1
-        self.passed[place] += min(1.0, (age - EDGES[place]) / _WIDTHS[place])
-        self.ended[place] += ended
-        self._fresh += 1 / (PUBLISHED_WEIGHT + self.passed[0])
+        self._weight /= 1 - FADING
+        share = min(1.0, (age - EDGES[place]) / _WIDTHS[place])
+        self._passed[place] += share * self._weight
+        if place:
+            self._passed[place - 1] += (1 - share) * self._weight
+        if ended:
+            self._ended[place] += self._weight
+        self._count = min(1 / FADING, self._count + 1)
+        self._fresh += 1 / (PUBLISHED_WEIGHT + self._count)
+        if self._weight > _WEIGHT_MAXIMUM:
+            self._ended, self._passed, self._weight = self.ended, _differences(self.passed), 1.0
 
     def chart(self) -> "Chart":
         """What is known now; drawn anew when the news since the last one weigh a sixteenth of it."""
@@ -214,6 +233,10 @@ class Durations:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError("these are no durations of this version of kling_async") from None
         return durations
+
+
+def _differences(counts: list[float]) -> list[float]:
+    return [here - beyond for here, beyond in itertools.pairwise([*counts, 0.0])]
 
 
 _WEIGHTS: Final = tuple(float(weight) for weight in _SMOOTHING)

@@ -1,6 +1,7 @@
 """What came back: status, headers and body become data, or one typed error."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
@@ -124,8 +125,13 @@ def callback(body: bytes, endpoint: str) -> Task:
 
 def service_time(response: HttpResponse) -> float | None:
     """The `Date` header in seconds since 1970, whole seconds; None where there is none."""
+    return _moment(response.headers.get("date", ""))
+
+
+@functools.lru_cache(maxsize=1)  # many answers come in one second
+def _moment(text: str) -> float | None:
     try:
-        moment = parsedate_to_datetime(response.headers.get("date", ""))
+        moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  # "-0000" reads as no zone, and means UTC
