@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from benchmarks.clients.files import save
-from benchmarks.clients.options import BEAT, DOWNLOADS, IMAGE, PROMPT, Detected, Generate, Options
+from benchmarks.clients.options import BEAT, DOWNLOADS, IMAGE, PROMPT, Begin, Detected, Generate, Options
 
 TASKS = "/v1/videos/image2video"
 
@@ -22,16 +22,24 @@ async def single(options: Options) -> AsyncIterator[Generate]:
 
         async def generate(path: Path, detected: Detected) -> None:
             task_id = await _create(session)
-            while True:
-                await asyncio.sleep(options.beat or BEAT)
-                task = await _data(session.get(f"{TASKS}/{task_id}"))
-                if _finished(task):
-                    break
+            task = await _end(session, task_id, options)
             detected(task_id)
             async with places:
                 await _download(session, task, path)
 
         yield generate
+
+
+@contextlib.asynccontextmanager
+async def waiting(options: Options) -> AsyncIterator[Begin]:
+    """As `single`, without the files: one asyncio task for each task."""
+    async with _session(options) as session:
+
+        async def begin() -> tuple[str, asyncio.Future[Any]]:
+            task_id = await _create(session)
+            return task_id, asyncio.ensure_future(_end(session, task_id, options))
+
+        yield begin
 
 
 @contextlib.asynccontextmanager
@@ -82,6 +90,14 @@ async def _data(call: "contextlib.AbstractAsyncContextManager[aiohttp.ClientResp
     if body["code"] != 0:
         raise RuntimeError(body["message"])
     return body["data"]
+
+
+async def _end(session: aiohttp.ClientSession, task_id: str, options: Options) -> Any:
+    while True:
+        await asyncio.sleep(options.beat or BEAT)
+        task = await _data(session.get(f"{TASKS}/{task_id}"))
+        if _finished(task):
+            return task
 
 
 def _finished(task: dict[str, Any]) -> bool:

@@ -1,10 +1,11 @@
 """What a client process is told, and what the work of one task is."""
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 BEAT: Final = 3.0
 """Seconds between polls in loops of ours."""
@@ -46,3 +47,9 @@ Generate = Callable[[Path, Detected], Awaitable[object]]
 
 Opened = Callable[[Options], AbstractAsyncContextManager[Generate]]
 """Opens a client."""
+
+Begin = Callable[[], Awaitable[tuple[str, asyncio.Future[Any]]]]
+"""Creates a task and begins to wait for it: gives its id, and what is done when its end is known."""
+
+OpenedToWait = Callable[[Options], AbstractAsyncContextManager[Begin]]
+"""Opens a client that waits for tasks and saves nothing."""
