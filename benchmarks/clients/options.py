@@ -29,6 +29,7 @@ class Options:
         beat: Seconds between polls; None for what the client does by itself.
         warm_up: Tasks made before by the same client.
         out: Where the files go.
+        at_once: Creates under way at once, where tasks are only waited for.
     """
 
     url: str
@@ -37,6 +38,7 @@ class Options:
     beat: float | None
     warm_up: int
     out: str
+    at_once: int = 100
 
 
 Detected = Callable[[str], None]

@@ -7,6 +7,7 @@ The server holds the tasks until all are in flight, so that creating and waiting
 
 import asyncio
 import dataclasses
+import functools
 import gc
 import importlib
 import json
@@ -30,7 +31,7 @@ async def measure(opened: OpenedToWait, options: Options, turns: TimedSelector) 
     warm = dataclasses.replace(options, count=options.warm_up, beat=WARM_BEAT)
     async with opened(warm) as begin:
         await asyncio.to_thread(begin_round, warm)
-        under_way = await begun(begin, warm.count)
+        under_way = await begun(begin, warm)
         await asyncio.to_thread(release, options, WARM_SCALE)
         await ended(under_way)
     async with opened(options) as begin:
@@ -38,10 +39,12 @@ async def measure(opened: OpenedToWait, options: Options, turns: TimedSelector) 
         empty = memory()
         turns.worst = 0.0
         moments = [(time.process_time(), time.monotonic())]
-        under_way = await begun(begin, options.count)
+        under_way = await begun(begin, options)
         moments.append((time.process_time(), time.monotonic()))
+        stall = turns.worst
         full = memory()
         await asyncio.to_thread(release, options, 1.0)
+        turns.worst = 0.0
         moments.append((time.process_time(), time.monotonic()))
         detected, errors = await ended(under_way)
         moments.append((time.process_time(), time.monotonic()))
@@ -54,23 +57,36 @@ async def measure(opened: OpenedToWait, options: Options, turns: TimedSelector) 
         "start": start,
         "end": end,
         "in_flight": full - empty,
-        "stall": turns.worst,
+        "stall": max(stall, turns.worst),
         "memory": peak_memory(),
         "detected": detected,
         "errors": errors,
     }
 
 
-async def begun(begin: Begin, count: int) -> dict[str, asyncio.Future[Any]]:
-    """Creates all at once; gives what is done when their ends are known."""
-    return dict(await asyncio.gather(*(begin() for _ in range(count))))
+async def begun(begin: Begin, options: Options) -> dict[str, asyncio.Future[Any]]:
+    """Creates all; gives what is done when their ends are known."""
+    under_way: dict[str, asyncio.Future[Any]] = {}
+    left = iter(range(options.count))
+
+    async def create() -> None:
+        for _ in left:
+            task_id, end = await begin()
+            under_way[task_id] = end
+
+    await asyncio.gather(*(create() for _ in range(min(options.at_once, options.count))))
+    return under_way
 
 
 async def ended(under_way: dict[str, asyncio.Future[Any]]) -> tuple[dict[str, float], list[str]]:
     """Waits for all ends; tells when each was known, and what went wrong."""
     detected: dict[str, float] = {}
+
+    def note(task_id: str, _: asyncio.Future[Any]) -> None:
+        detected[task_id] = time.monotonic()
+
     for task_id, future in under_way.items():
-        future.add_done_callback(lambda _, task_id=task_id: detected.setdefault(task_id, time.monotonic()))
+        future.add_done_callback(functools.partial(note, task_id))
     ends = await asyncio.gather(*under_way.values(), return_exceptions=True)
     return detected, [f"{type(end).__name__}: {end}"[:200] for end in ends if isinstance(end, BaseException)]
 

@@ -85,7 +85,7 @@ def run(case: Case, count: int, environments: Mapping[str, Path], stage: Stage) 
             return client
         server = seen(site["url"])
         whole = _whole(Path(out) / MEASURED, stage.video().read_bytes())
-    return figures(client, server, count) | {"whole": whole, "probe": _p95(answers)}
+    return figures(client, server, count) | {"whole": whole, "probe": p95(answers)}
 
 
 def seen(url: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[
         "requests": sum(server["requests"].values()) / count,
         "kinds": server["requests"],
         "lag_mean": statistics.fmean(lags) if lags else None,
-        "lag_p95": _p95(lags),
+        "lag_p95": p95(lags),
         "lag_worst": lags[-1] if lags else None,
         "wall": client["end"] - client["start"],
         "over_ideal": (client["end"] - client["start"]) / server["longest"],
@@ -116,7 +116,8 @@ def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[
     }
 
 
-def _p95(values: list[float]) -> float | None:
+def p95(values: list[float]) -> float | None:
+    """What 95 % of them stay below; None of none."""
     return sorted(values)[int(0.95 * (len(values) - 1))] if values else None
 
 

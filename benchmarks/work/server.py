@@ -1,6 +1,6 @@
 """The services, all in one process on loopback; it ends when its standard input does.
 
-    python -m benchmarks.work.server '{"file": "video.mp4", "shortest": 8, "longest": 16, "held": false, "certificate": null}'
+    python -m benchmarks.work.server '{"file": "video.mp4", "shortest": 8, "longest": 16, "held": false, ...}'
 
 Prints a line of JSON with its addresses. It is made to be cheap: answers are kept as bytes, files go out by sendfile.
 """
