@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.figures import Goal, Spread, number, table
+from benchmarks.work.report import good
 from benchmarks.work.runs import Case, Stage, answered, figures, p95, probed, seen, served
 
 Runs = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
@@ -49,7 +50,8 @@ APART: Final = 3.5
 _COLUMNS: Final = {
     "CPU per create, ms": "create_ms",
     "CPU of waiting per task, ms": "wait_ms",
-    "requests per task, the create among them": "requests",
+    "CPU per task in all, ms": "cpu_ms",
+    "polls per task, single and pages": "polls",
     "mean lag, s": "lag_mean",
     "memory per task in flight, KB": "task_kb",
     "peak memory of the process, MB": "memory_mb",
@@ -125,19 +127,16 @@ def markdown(data: Mapping[str, Any]) -> str:
 def goals(data: Mapping[str, Any]) -> list[Goal]:
     """What was aimed at for most tasks; nothing where that run is missing."""
     runs: Runs = data["runs"]
-    if not (good := _good(runs, MOST, "kling-beat")):
+    if not (ours := _good(runs, MOST, "kling-beat")):
         return []
-    memory = Spread(run["task_kb"] for run in good)
-    floor = [
-        f"; the floor {Spread(run['task_kb'] for run in of_floor)} KB"
-        for of_floor in [_good(runs, MOST, "floor")]
-        if of_floor
-    ]
+    memory = Spread(run["task_kb"] for run in ours)
+    floor = _good(runs, MOST, "floor")
+    beside = f"; the floor {Spread(run['task_kb'] for run in floor)} KB" if floor else ""
     return [
         Goal(
             f"memory per task in flight (handle and one waiter), {MOST:,} tasks",
             f"below {MEMORY_GOAL:g} KB",
-            f"{memory} KB{''.join(floor)}",
+            f"{memory} KB{beside}",
             memory.median < MEMORY_GOAL,
         )
     ]
@@ -146,13 +145,13 @@ def goals(data: Mapping[str, Any]) -> list[Goal]:
 _HOW: Final = f"""
 N tasks are created, {SIDE_BY_SIDE} at a time; when all are in flight and each has its handle and its waiter, the
 server lets them end: {SHORTEST:g} to {LONGEST:g} s later, spread evenly. The floor has one asyncio task for each, which
-asks every {BEAT:g} s; `kling_async` does so too, or as it is shipped, when nothing is learned yet. Nothing is
+asks every {BEAT:g} s; `kling_async` does so too, or as it is shipped, with nothing learned before. Nothing is
 downloaded. CPU is the client process's, user and system. Memory per task is what the process holds more when all are
 in flight than before the first create, rubbish collected; {WARM_UP} tasks of another client in the same process come
 before. With few tasks it is mostly connections and room that the allocator took. With all creates at once, all
 coroutines that create are there at once; what they leave free stays with the process. Up to ten runs go on side by
-side on the same cores, so compare within this section only. Each has a server of its own. Medians, with the lowest and
-highest run; most tasks once each, fewer twice.
+side on the same cores, so compare within this section only. Each has a server of its own. With {MOST:,} tasks one run
+each; with fewer the median of two, and both where they differ.
 """
 
 
@@ -176,11 +175,13 @@ def _growth(runs: Runs, counts: Sequence[str]) -> str:
 
 
 def _good(runs: Runs, count: int, name: str) -> list[Mapping[str, Any]]:
-    return [run for run in runs.get(str(count), {}).get(name, []) if run.get("lag_mean") is not None]
+    return good(runs.get(str(count), {}).get(name, []))
 
 
 def _figure(run: Mapping[str, Any], key: str) -> float:
     match key:
+        case "polls":
+            return float(run["requests"] - 1)
         case "server_percent":
             return float(100 * run["server_cpu"])
         case "probe_ms":
