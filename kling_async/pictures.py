@@ -56,7 +56,10 @@ class PictureBody:
             InvalidRequest: a file is gone.
         """
         try:
-            await in_thread(self._open)
+            if any(isinstance(segment, Image) and segment.data is None for segment in self._segments):
+                await in_thread(self._open)
+            else:  # there is no file: a thread's hop would cost more than all the rest here
+                self._open()
         except OSError as error:
             self.close()
             raise InvalidRequest.of([Problem("image", f"cannot be read any more: {reason(error)}")]) from None

@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
 from benchmarks.clients.files import save
-from benchmarks.clients.options import BEAT, DOWNLOADS, IMAGE, PROMPT, Detected, Generate, Options
+from benchmarks.clients.options import BEAT, DOWNLOADS, IMAGE, PROMPT, Begin, Detected, Generate, Options
 
-TASKS = "/v1/videos/image2video"
+TASKS: Final = "/v1/videos/image2video"
+PAGE: Final = 500
 
 
 @contextlib.asynccontextmanager
@@ -22,11 +24,7 @@ async def single(options: Options) -> AsyncIterator[Generate]:
 
         async def generate(path: Path, detected: Detected) -> None:
             task_id = await _create(session)
-            while True:
-                await asyncio.sleep(options.beat or BEAT)
-                task = await _data(session.get(f"{TASKS}/{task_id}"))
-                if _finished(task):
-                    break
+            task = await _end(session, task_id, options)
             detected(task_id)
             async with places:
                 await _download(session, task, path)
@@ -35,33 +33,62 @@ async def single(options: Options) -> AsyncIterator[Generate]:
 
 
 @contextlib.asynccontextmanager
-async def listing(options: Options) -> AsyncIterator[Generate]:
-    """One page of the list per beat, for all tasks."""
-    waiting: dict[str, asyncio.Future[Any]] = {}
-
-    async def look() -> None:
-        while True:
-            await asyncio.sleep(options.beat or BEAT)
-            if not waiting:
-                continue
-            for task in await _data(session.get(TASKS, params={"pageNum": "1", "pageSize": "500"})):
-                if task["task_id"] in waiting and _finished(task):
-                    waiting.pop(task["task_id"]).set_result(task)
-
-    places = asyncio.Semaphore(DOWNLOADS)
+async def waiting(options: Options) -> AsyncIterator[Begin]:
+    """As `single`, without the files: one asyncio task for each task."""
     async with _session(options) as session:
 
-        async def generate(path: Path, detected: Detected) -> None:
+        async def begin() -> tuple[str, asyncio.Future[Any]]:
             task_id = await _create(session)
-            waiting[task_id] = asyncio.get_running_loop().create_future()
-            task = await waiting[task_id]
+            return task_id, asyncio.ensure_future(_end(session, task_id, options))
+
+        yield begin
+
+
+@contextlib.asynccontextmanager
+async def listing(options: Options) -> AsyncIterator[Generate]:
+    """As many pages of the list per beat as it takes for all tasks."""
+    places = asyncio.Semaphore(DOWNLOADS)
+    async with _session(options) as session, _listing(session, options) as begin:
+
+        async def generate(path: Path, detected: Detected) -> None:
+            task_id, end = await begin()
+            task = await end
             detected(task_id)
             async with places:
                 await _download(session, task, path)
 
-        looking = asyncio.create_task(look())
         yield generate
-        looking.cancel()
+
+
+@contextlib.asynccontextmanager
+async def waiting_listing(options: Options) -> AsyncIterator[Begin]:
+    """As `listing`, without the files."""
+    async with _session(options) as session, _listing(session, options) as begin:
+        yield begin
+
+
+@contextlib.asynccontextmanager
+async def _listing(session: aiohttp.ClientSession, options: Options) -> AsyncIterator[Begin]:
+    waiting: dict[str, asyncio.Future[Any]] = {}
+
+    async def begin() -> tuple[str, asyncio.Future[Any]]:
+        task_id = await _create(session)
+        waiting[task_id] = asyncio.get_running_loop().create_future()
+        return task_id, waiting[task_id]
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(options.beat or BEAT)
+            for number in range(1, math.ceil(options.count / PAGE) + 1):
+                if not waiting:
+                    break
+                for task in await _data(session.get(TASKS, params={"pageNum": number, "pageSize": PAGE})):
+                    if task["task_id"] in waiting and _finished(task):
+                        waiting.pop(task["task_id"]).set_result(task)
+
+    looking = asyncio.create_task(look())
+    yield begin
+    looking.cancel()
 
 
 def _session(options: Options) -> aiohttp.ClientSession:
@@ -82,6 +109,14 @@ async def _data(call: "contextlib.AbstractAsyncContextManager[aiohttp.ClientResp
     if body["code"] != 0:
         raise RuntimeError(body["message"])
     return body["data"]
+
+
+async def _end(session: aiohttp.ClientSession, task_id: str, options: Options) -> Any:
+    while True:
+        await asyncio.sleep(options.beat or BEAT)
+        task = await _data(session.get(f"{TASKS}/{task_id}"))
+        if _finished(task):
+            return task
 
 
 def _finished(task: dict[str, Any]) -> bool:

@@ -1,10 +1,11 @@
 """What a client process is told, and what the work of one task is."""
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 BEAT: Final = 3.0
 """Seconds between polls in loops of ours."""
@@ -28,6 +29,7 @@ class Options:
         beat: Seconds between polls; None for what the client does by itself.
         warm_up: Tasks made before by the same client.
         out: Where the files go.
+        at_once: Creates under way at once, where tasks are only waited for.
     """
 
     url: str
@@ -36,6 +38,7 @@ class Options:
     beat: float | None
     warm_up: int
     out: str
+    at_once: int = 100
 
 
 Detected = Callable[[str], None]
@@ -46,3 +49,9 @@ Generate = Callable[[Path, Detected], Awaitable[object]]
 
 Opened = Callable[[Options], AbstractAsyncContextManager[Generate]]
 """Opens a client."""
+
+Begin = Callable[[], Awaitable[tuple[str, asyncio.Future[Any]]]]
+"""Creates a task and begins to wait for it: gives its id, and what is done when its end is known."""
+
+OpenedToWait = Callable[[Options], AbstractAsyncContextManager[Begin]]
+"""Opens a client that waits for tasks and saves nothing."""

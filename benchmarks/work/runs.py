@@ -52,6 +52,7 @@ class Stage:
         directory: For files.
         shortest: Seconds that the shortest task takes.
         longest: Seconds that the longest takes.
+        held: Whether tasks begin only when the client releases them.
         timeout: Seconds after which a client is given up.
         certificate: For TLS, with its key; None where no client asks for it.
         authority: That signed it.
@@ -60,6 +61,7 @@ class Stage:
     directory: Path
     shortest: float = 8.0
     longest: float = 16.0
+    held: bool = False
     timeout: float = 180.0
     certificate: Path | None = None
     authority: Path | None = None
@@ -78,13 +80,19 @@ def run(case: Case, count: int, environments: Mapping[str, Path], stage: Stage) 
         return {"error": "not installed"}
     with served(stage) as site, probed(site["url"]) as answers, tempfile.TemporaryDirectory(dir=stage.directory) as out:
         options = {**site, "count": count, "beat": case.beat, "warm_up": case.warm_up, "out": out}
-        client = _client(case, environments[case.environment], options, stage)
+        client = answered(case, environments[case.environment], options, stage)
         if "error" in client:
             return client
-        with _DIRECT.open(f"{site['url']}/_figures", timeout=30) as answer:
-            server = json.load(answer)
+        server = seen(site["url"])
         whole = _whole(Path(out) / MEASURED, stage.video().read_bytes())
-    return figures(client, server, count) | {"whole": whole, "probe": _p95(answers)}
+    return figures(client, server, count) | {"whole": whole, "probe": p95(answers)}
+
+
+def seen(url: str) -> dict[str, Any]:
+    """What the server has to say about the round."""
+    with _DIRECT.open(f"{url}/_figures", timeout=30) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[
         "requests": sum(server["requests"].values()) / count,
         "kinds": server["requests"],
         "lag_mean": statistics.fmean(lags) if lags else None,
-        "lag_p95": _p95(lags),
+        "lag_p95": p95(lags),
         "lag_worst": lags[-1] if lags else None,
         "wall": client["end"] - client["start"],
         "over_ideal": (client["end"] - client["start"]) / server["longest"],
@@ -108,11 +116,15 @@ def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[
     }
 
 
-def _p95(values: list[float]) -> float | None:
+def p95(values: list[float]) -> float | None:
+    """What 95 % of them stay below; None of none."""
     return sorted(values)[int(0.95 * (len(values) - 1))] if values else None
 
 
-def _client(case: Case, python: Path, options: dict[str, Any], stage: Stage) -> dict[str, Any]:
+def answered(
+    case: Case, python: Path, options: dict[str, Any], stage: Stage, program: str = "benchmarks.clients"
+) -> dict[str, Any]:
+    """What a client process says, or `{"error": ...}`."""
     environment = os.environ | {
         "PYTHONPATH": str(REPOSITORY),
         "NO_PROXY": "127.0.0.1",
@@ -120,7 +132,7 @@ def _client(case: Case, python: Path, options: dict[str, Any], stage: Stage) -> 
     }
     if stage.authority is not None:
         environment["SSL_CERT_FILE"] = str(stage.authority)
-    command = [str(python), "-m", "benchmarks.clients", case.client, json.dumps(options)]
+    command = [str(python), "-m", program, case.client, json.dumps(options)]
     try:
         ended = subprocess.run(
             command,
@@ -146,6 +158,7 @@ def served(stage: Stage) -> Iterator[dict[str, str]]:
         "file": str(stage.video()),
         "shortest": stage.shortest,
         "longest": stage.longest,
+        "held": stage.held,
         "certificate": str(stage.certificate) if stage.certificate else None,
     }
     command = [sys.executable, "-m", "benchmarks.work.server", json.dumps(options)]

@@ -1,6 +1,6 @@
 """The services, all in one process on loopback; it ends when its standard input does.
 
-    python -m benchmarks.work.server '{"file": "video.mp4", "shortest": 8, "longest": 16, "certificate": null}'
+    python -m benchmarks.work.server '{"file": "video.mp4", "shortest": 8, "longest": 16, "held": false, ...}'
 
 Prints a line of JSON with its addresses. It is made to be cheap: answers are kept as bytes, files go out by sendfile.
 """
@@ -61,6 +61,9 @@ class Server:
             case "/_round":
                 self._world.begin(int(request.rel_url.query["count"]))
                 return web.Response()
+            case "/_release":
+                self._world.release(float(request.rel_url.query["scale"]))
+                return web.Response()
             case "/_figures":
                 return web.json_response(self._world.figures())
             case _:
@@ -91,16 +94,17 @@ def _json(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
 
 
-async def serve(file: str, shortest: float, longest: float, certificate: str | None) -> None:
+async def serve(*, file: str, shortest: float, longest: float, held: bool, certificate: str | None) -> None:
     """Serves until standard input ends.
 
     Args:
         file: The path of the video.
         shortest: Seconds that the shortest task takes.
         longest: Seconds that the longest takes.
+        held: Whether tasks begin only when they are released.
         certificate: The path of a certificate with its key, for TLS too.
     """
-    server = Server(World(shortest, longest), Path(file))
+    server = Server(World(shortest, longest, held=held), Path(file))
     runner = web.ServerRunner(web.Server(server.answer, access_log=None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=BACKLOG).start()

@@ -1,6 +1,7 @@
 """What the server remembers: tasks, when each was created and when it is done, and how often it was asked."""
 
 import collections
+import math
 import random
 import time
 from typing import Any, Final
@@ -47,10 +48,12 @@ class World:
     Args:
         shortest: Seconds that the shortest task takes.
         longest: Seconds that the longest takes.
+        held: Whether tasks begin only when they are released.
     """
 
-    def __init__(self, shortest: float, longest: float) -> None:
+    def __init__(self, shortest: float, longest: float, *, held: bool = False) -> None:
         self._range = (shortest, longest)
+        self._held = held
         self.tasks: list[Task] = []
         self.by_id: dict[str, Task] = {}
         self.begin(50)
@@ -69,10 +72,21 @@ class World:
         """A new task, which takes the next of the round's times."""
         duration = self._durations[(len(self.tasks) - self._first) % len(self._durations)]
         now = time.monotonic()
-        task = Task(str(FIRST_ID + len(self.tasks)), external_id, now, now + duration, round(time.time() * 1000))
+        done = math.inf if self._held else now + duration
+        task = Task(str(FIRST_ID + len(self.tasks)), external_id, now, done, round(time.time() * 1000))
         self.tasks.append(task)
         self.by_id[task.id] = task
         return task
+
+    def release(self, scale: float) -> None:
+        """The round's tasks begin now, each to take its time; all are there, as many as were said.
+
+        Args:
+            scale: Of these times: below 1 for those of which nothing is to be known.
+        """
+        now = time.monotonic()
+        for task, duration in zip(self.tasks[self._first :], self._durations, strict=True):
+            task.done = now + scale * duration
 
     def figures(self) -> dict[str, Any]:
         """What is to be known about the round."""
