@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
 
-THREADS: Final = 8
+THREADS: Final = 4
 """For all clients of a loop: who waits for a disk takes one."""
 
 _T = TypeVar("_T")
