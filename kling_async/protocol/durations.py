@@ -42,7 +42,7 @@ _WIDTHS: Final = tuple(right - left for left, right in itertools.pairwise(EDGES)
 _MEDIANS: Final[Mapping[str, float]] = {"std": 85.0, "pro": 150.0}
 _GROWTH: Final = 0.45  # of the time with the length of the video, as a power
 _SPREAD: Final = 0.5  # of the logarithm of the time
-_ANY: Final = 0.02  # chance that a task ends while its age grows by a factor e, whatever is published
+_ANY: Final = 0.04  # chance that a task ends while its age grows by a factor e, whatever is published
 
 
 def published_median(mode: str | None, duration: float) -> float:
