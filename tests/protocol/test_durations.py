@@ -34,7 +34,7 @@ def test_what_is_published_comes_first(mode: str | None, duration: float, least:
     """Without news of its own, a kind takes as long as users tell."""
     assert least <= published_median(mode, duration) <= most
     median = Durations().pace("image2video", "kling-v2-6", mode, duration).chart().median
-    assert median == pytest.approx(published_median(mode, duration), rel=0.2)
+    assert median == pytest.approx(published_median(mode, duration), rel=0.3)
 
 
 def test_fifty_tasks_outweigh_what_is_published() -> None:
