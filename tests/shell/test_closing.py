@@ -67,9 +67,9 @@ async def test_close_goes_on_when_its_caller_is_cancelled(make_client: ClientMak
 
 
 async def test_close_right_after_a_submit(make_client: ClientMaker) -> None:
-    """A create that is closed before its first step ends with ClientClosed, not with CancelledError."""
+    """A create that is closed before its first byte ends with ClientClosed, not with CancelledError."""
     async with serve(lambda _: task_answer()) as stub:
-        client = make_client(base_url=stub.base_url)
+        client = make_client(base_url=stub.base_url, on_intent=lambda _: asyncio.sleep(1))
         creating = asyncio.ensure_future(client.image_to_video("https://example.com/a.png"))
         await asyncio.sleep(0)
         await client.close()
