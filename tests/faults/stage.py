@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import gc
-import importlib
 import hashlib
 import heapq
+import importlib
 import resource
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
