@@ -77,11 +77,6 @@ class Following(Due):
         """The status last told."""
         return self.snapshots[-1].status if self.snapshots else None
 
-    @property
-    def can_be_listed(self) -> bool:
-        """Whether a page of the list is likely to hold it."""
-        return bool(self.snapshots) and not self.missed
-
     def learn(self, task: Task) -> None:
         """Takes a new status."""
         self.snapshots.append(task)

@@ -41,6 +41,11 @@ class _Watched:
         self.swept_for: dict[str, Following] | None = None
         """While a sweep is under way: those whose time has come and who wait for it."""
 
+    def can_list(self, following: Following) -> bool:
+        """Whether a page is likely to hold a task, and whoever asks for its id means this following."""
+        known = bool(following.snapshots) and self.names.get(following.reference.id) is following
+        return known and not following.missed
+
     def known(self, task_id: str) -> TaskStatus | None:
         """The status of a task that a page can tell about; not of one to which a single question is under way."""
         following = self.names.get(task_id)
@@ -260,7 +265,7 @@ class Watcher:
 
     def _ask(self, watched: _Watched, due: list[Following], now: float) -> None:
         """By a page what a page can answer and is worth one, the rest singly."""
-        listed = {each.reference.id: each for each in due if each.can_be_listed and now < each.deadline}
+        listed = {each.reference.id: each for each in due if watched.can_list(each) and now < each.deadline}
         if listed and watched.swept_for is None:
             agenda = watched.agenda
             sweep = watched.pages.begin(len(agenda) + len(listed), agenda.worth(now) + len(listed))

@@ -170,6 +170,18 @@ async def test_attached_tasks_are_answered_by_pages_too(
     assert emulator.ledger.requests["list"] > 0
 
 
+async def test_two_names_of_one_task_are_both_answered(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """A task attached by both of its ids, before it was heard of, ends for both, however pages fall."""
+    handles = await submitted(make_client(concurrency=20), image, 20)
+    other = make_client(polling=BEAT)
+    names = [handle.reference for handle in handles] + [f"image2video:{handle.external_task_id}" for handle in handles]
+    tasks = await asyncio.gather(*(other.attach(name).wait() for name in names))
+    assert [task.task_id for task in tasks[:20]] == [task.task_id for task in tasks[20:]]
+    assert emulator.ledger.requests["list"] > 0
+
+
 async def test_a_listener_may_end_what_the_same_page_tells_next(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
