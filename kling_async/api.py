@@ -8,6 +8,7 @@ from typing import TypeVar
 from kling_async.clock import ServiceClock
 from kling_async.protocol import auth, requests, responses
 from kling_async.protocol.creation import Ask, Creation, Pause
+from kling_async.protocol.durations import EDGES
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.errors import (
     BadResponse,
@@ -116,7 +117,8 @@ class Api:
         """Seconds since the service accepted a task, as far as its answers tell; 0 where they do not."""
         if task.created_at is None:
             return 0.0
-        return max(0.0, self._clock.wall() + self._clock.seen_offset - task.created_at.timestamp())
+        age = self._clock.wall() + self._clock.seen_offset - task.created_at.timestamp()
+        return age if 0 < age < EDGES[-1] else 0.0  # else a clock is wrong, or it ended long ago
 
     async def persistently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         """Repeats what failed in passing, until it has failed for `retry.budget` seconds."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import aiohttp
 
+from kling_async import threads
 from kling_async.api import Api
 from kling_async.clock import ServiceClock
 from kling_async.config import base_url_from, credentials_from
@@ -323,6 +324,8 @@ class KlingClient:
             if self._loop is not None:
                 await self._watcher.close()
             await self._transport.close()
+            if self._loop is not None:
+                threads.leave(self._loop)
 
     async def __aenter__(self) -> Self:
         """The client itself."""
@@ -399,6 +402,7 @@ class KlingClient:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
+            threads.enter(loop)
             # Here, where nobody waits yet, and not in the middle of the first answers.
             from kling_async.protocol import codec  # noqa: PLC0415  (not at import: cattrs is slow)
 

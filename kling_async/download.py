@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from os import PathLike
 from pathlib import Path
 
-from kling_async.files import Names, PartFile, Place, check_place, refuse_existing
+from kling_async.files import Names, PartFile, Place, check_place
 from kling_async.protocol import transfer
 from kling_async.protocol.errors import (
     BadResponse,
@@ -68,7 +68,7 @@ class Downloads:
         def check() -> Place:
             place = check_place(os.fspath(path), overwrite)
             if place.is_directory and task_id is not None:
-                refuse_existing(file_for(place, task_id, 0, watermark=watermark), overwrite)
+                check_place(str(file_for(place, task_id, 0, watermark=watermark)), overwrite)
             return place
 
         place = await in_thread(check)
@@ -136,6 +136,10 @@ class Downloads:
                         pass
                 if await sink.finish(overwrite=overwrite):
                     return
+            except asyncio.CancelledError:
+                with contextlib.suppress(OSError):  # who was cancelled is; the next save hears of the disk
+                    await sink.flush()
+                raise
             finally:
                 await sink.flush()
             if sink.part.length is None and not asked_for_the_rest and transfer.range_headers(sink.part, sink.size):

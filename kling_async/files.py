@@ -1,6 +1,7 @@
 """Files on this machine: where a video goes, and the part that becomes it. Blocking; called in threads."""
 
 import contextlib
+import errno
 import os
 import stat
 import threading
@@ -18,6 +19,8 @@ NOTE = ".part.json"
 DRAFT = ".new"
 NAME_BYTES = 255
 """What file systems allow for a name."""
+NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+"""What a file system says that has no locks."""
 AT_ONCE: Final = 512
 """Pieces given to one call of `writev`: Linux and macOS take 1024."""
 
@@ -171,7 +174,10 @@ class PartFile:
         # A file of its own: what is there may be a published video that a crash left linked to this name.
         self.path.unlink(missing_ok=True)
         self.close()
-        self._open_new()
+        try:
+            self._open_new()
+        except FileExistsError:
+            raise self._in_progress() from None
         self.part = Part(self.part.video_id)
 
     def close(self) -> None:
@@ -214,13 +220,15 @@ class PartFile:
 
     def _publish(self, overwrite: bool) -> None:  # noqa: FBT001
         os.fsync(self._descriptor)
+        if self._noted is not None:  # before the part's name is free: then it would be another's note
+            self._note.unlink(missing_ok=True)
+            self._noted = None
         if overwrite:
             self.path.replace(self.target)
+            if self._is_there(self._descriptor):  # two names of one file: replacing one by the other does nothing
+                self.path.unlink()
         else:
             self._publish_new()
-        self.path.unlink(missing_ok=True)
-        if self._noted is not None:
-            self._note.unlink(missing_ok=True)
         self._names.sync(self.target.parent)
         self.close()
 
@@ -228,11 +236,22 @@ class PartFile:
         flags |= os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(self.path, flags, 0o666)
         try:
-            _lock(descriptor)
-        except BlockingIOError:
+            # Whoever held the lock before may have published this file, or thrown it away.
+            if _lock(descriptor) and self._is_there(descriptor):
+                return descriptor
+        except BaseException:
             os.close(descriptor)
-            raise SaveInProgress(f"another process saves to {self.target}") from None
-        return descriptor
+            raise
+        os.close(descriptor)
+        raise self._in_progress()
+
+    def _is_there(self, descriptor: int) -> bool:
+        """Whether the part's name means this file; as long as it is locked, that stays so."""
+        found = _found(self.path, follow_symlinks=False)
+        return found is not None and os.path.samestat(found, os.fstat(descriptor))
+
+    def _in_progress(self) -> SaveInProgress:
+        return SaveInProgress(f"another process saves to {self.target}")
 
     def _publish_new(self) -> None:
         try:
@@ -246,6 +265,8 @@ class PartFile:
             except OSError:
                 self.target.unlink()
                 raise
+        else:
+            self.path.unlink()
 
     def _read(self, offset: int, count: int) -> bytes:
         if hasattr(os, "pread"):
@@ -270,18 +291,28 @@ def _begin_writeback(descriptor: int, start: int, count: int) -> None:
 
     What is asked for is to drop what lies there; as it is not on disk yet, Linux keeps it, and begins to write it.
     """
-    if hasattr(os, "posix_fadvise"):
+    if count and hasattr(os, "posix_fadvise"):  # none would mean all that follows
         with contextlib.suppress(OSError):  # advice
             os.posix_fadvise(descriptor, start, count, os.POSIX_FADV_DONTNEED)
 
 
-def _lock(descriptor: int) -> None:
-    """Keeps other processes from the part, where the system can; the lock goes with the descriptor."""
+def _lock(descriptor: int) -> bool:
+    """Keeps other processes from the part, where system and file system can; False where one of them has it.
+
+    The lock goes with the descriptor.
+    """
     try:
         import fcntl  # noqa: PLC0415  (not on Windows)
     except ImportError:
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    return True
 
 
 class Names:

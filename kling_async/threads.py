@@ -11,8 +11,21 @@ THREADS: Final = 4
 
 _T = TypeVar("_T")
 
-# Not the loop's default threads: user code may keep all of those busy. They end with the loop.
+# Not the loop's default threads: user code may keep all of those busy.
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, concurrent.futures.ThreadPoolExecutor] = WeakKeyDictionary()
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+
+
+def enter(loop: asyncio.AbstractEventLoop) -> None:
+    """One more client of a loop may need threads."""
+    _clients[loop] = _clients.get(loop, 0) + 1
+
+
+def leave(loop: asyncio.AbstractEventLoop) -> None:
+    """One less; with the last one the threads end, after what they do."""
+    _clients[loop] -= 1
+    if not _clients[loop] and (pool := _pools.pop(loop, None)) is not None:
+        pool.shutdown(wait=False)
 
 
 async def in_thread(work: Callable[..., _T], *arguments: object) -> _T:

@@ -3,7 +3,7 @@
 import asyncio
 import collections
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from kling_async.api import Api, passes
@@ -23,9 +23,11 @@ logger = logging.getLogger("kling_async")
 POLLS: Final = 32
 """Single queries under way at once: enough for thousands of tasks, few enough not to crowd the service."""
 PAGE_SECONDS: Final = 10.0
-"""Seconds that a page of the list may take; then those who wait for it are asked for singly."""
+"""Seconds that a page of the list may take, and that anyone waits for pages; then he is asked for singly."""
 EARLY: Final = 0.9
 """Share of a delay after which a page that comes early is taken for the question of a fixed beat."""
+SLOW_ANSWER: Final = 5.0
+"""Seconds that a task may be older than its create's answer, by the clocks, and still be taken for new."""
 LAST_LOOK_SECONDS: Final = 10.0
 """Seconds that the question at a task's deadline may take."""
 
@@ -79,6 +81,7 @@ class Watcher:
         self._polls: set[asyncio.Task[None]] = set()
         self._sweeps: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def find(self, reference: Reference) -> Following | None:
         """Who follows this task already, by either of its ids."""
@@ -100,6 +103,8 @@ class Watcher:
         deadline = now + self._polling.deadline
         following = Following(reference, now, deadline, pace, created_here=created is not None)
         following.on_end = on_end
+        if created is not None and (age := self._api.age_of(created)) > SLOW_ANSWER:
+            following.begun_at = now - age  # an older task that was adopted, or one that was looked up later
         self._name(following, reference.id)
         if created is None:
             self._wait(following, now, now)
@@ -115,6 +120,7 @@ class Watcher:
 
     async def close(self) -> None:
         """Stops asking; all who wait get `ClientClosed` with the reference."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         for watched in self._watched.values():
@@ -200,7 +206,7 @@ class Watcher:
 
     def _remember(self, following: Following, now: float, *, ended: bool) -> None:
         """Learns how long it took: as the service tells, within what was seen of it from here."""
-        if not following.created_here:
+        if not following.created_here or len(following.snapshots) == 1:  # it had ended when it was first seen
             return
         age = now - following.begun_at
         task = following.snapshots[-1]
@@ -276,7 +282,7 @@ class Watcher:
             listed.clear()
         else:
             watched.swept_for |= listed
-        self._ask_singly(watched, [each for each in due if each.reference.id not in listed])
+        self._ask_singly(watched, [each for each in due if listed.get(each.reference.id) is not each])
 
     def _ask_singly(self, watched: _Watched, due: list[Following]) -> None:
         for following in due:
@@ -298,6 +304,9 @@ class Watcher:
             news = error
         except TimeoutError:
             news = self._timeout(following)
+        except asyncio.CancelledError:
+            self._put_back({following.reference.id: following})
+            raise
         except Exception as error:  # noqa: BLE001  (whoever waits must hear of it, whatever it is)
             news = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(str(following.reference))
         self._take(following, news)
@@ -305,25 +314,13 @@ class Watcher:
 
     async def _sweep(self, watched: _Watched, sweep: Sweep) -> None:
         """Asks for pages as long as they pay; then singly for those whose time has come and who were not there."""
-        failure: KlingError | None = None
         wanted = set(watched.swept_for or ())
         try:
-            while True:
-                async with asyncio.timeout(PAGE_SECONDS):
-                    listed = await self._api.listed(watched.endpoint, sweep.number, sweep.size, watched.known)
-                won = self._take_page(watched, listed)
-                left = watched.agenda.worth(asyncio.get_running_loop().time()) + len(watched.swept_for or ())
-                if not sweep.answered(listed.length, list(listed.news), won=won, left=left):
-                    break
-        except KlingError as error:
-            logger.debug("page %d of %s: %s", sweep.number, watched.endpoint.name, error)
-            failure = error
-            sweep.failed()
-        except TimeoutError:
-            sweep.failed()
-        except Exception:  # who waits for it must be asked for all the same
-            logger.exception("reading the list failed unexpectedly")
-            sweep.failed()
+            failure = await self._ask_pages(watched, sweep)
+        except asyncio.CancelledError:
+            unanswered, watched.swept_for = watched.swept_for or {}, None
+            self._put_back(unanswered)
+            raise
         unanswered, watched.swept_for = watched.swept_for or {}, None
         watched.pages.ended(sweep)
         if failure is not None and passes(failure):
@@ -340,6 +337,47 @@ class Watcher:
         self._begin()
         self._arm()
 
+    async def _ask_pages(self, watched: _Watched, sweep: Sweep) -> KlingError | None:
+        """Page after page; the error that ended it, if one did."""
+        try:
+            while True:
+                async with asyncio.timeout(PAGE_SECONDS):
+                    listed = await self._api.listed(watched.endpoint, sweep.number, sweep.size, watched.known)
+                won = self._take_page(watched, listed)
+                self._ask_overdue(watched)
+                left = watched.agenda.worth(asyncio.get_running_loop().time()) + len(watched.swept_for or ())
+                if not sweep.answered(listed.length, list(listed.news), won=won, left=left):
+                    return None
+        except KlingError as error:
+            logger.debug("page %d of %s: %s", sweep.number, watched.endpoint.name, error)
+            sweep.failed()
+            return error
+        except TimeoutError:
+            sweep.failed()
+        except Exception:  # who waits for it must be asked for all the same
+            logger.exception("reading the list failed unexpectedly")
+            sweep.failed()
+        return None
+
+    def _put_back(self, followings: Mapping[str, Following]) -> None:
+        """The question to them was cancelled: they are asked again, unless the client closes."""
+        if self._closed:
+            return
+        now = asyncio.get_running_loop().time()
+        for following in followings.values():
+            self._wait(following, now, now)
+        self._arm()
+
+    def _ask_overdue(self, watched: _Watched) -> None:
+        """Those who have waited for pages long enough, or whose deadline has come, are asked for singly."""
+        now = asyncio.get_running_loop().time()
+        waiting = watched.swept_for or {}
+        overdue = [each for each in waiting.values() if now >= min(each.due + PAGE_SECONDS, each.deadline)]
+        for following in overdue:
+            del waiting[following.reference.id]
+        self._ask_singly(watched, overdue)
+        self._begin()
+
     def _take_page(self, watched: _Watched, listed: Listed) -> float:
         """Takes what a page told; what that was worth, in single questions."""
         now = asyncio.get_running_loop().time()
@@ -351,11 +389,15 @@ class Watcher:
                 continue  # on the page twice, or ended by what a listener did meanwhile
             following.missed = False
             asked = (watched.swept_for or {}).pop(task_id, None)
-            won += share_passed(following, now) if asked is None else 1.0
+            share, due = share_passed(following, now), following.due
             if news is None:
                 self._unchanged(following, now)
             else:
                 self._take(following, news)
+            if asked is not None or following.end is not None:
+                won += 1.0
+            elif following.due != due:  # else its question comes all the same
+                won += share
         return won
 
 

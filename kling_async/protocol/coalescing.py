@@ -133,7 +133,9 @@ class Pages:
             self._places = min(sweep.places, PAGE_SIZE_MAXIMUM)
             return
         if sweep.blind:  # others' tasks may have come since: the next trial looks deeper, and in the end begins anew
-            self._places = self._places * 4 if sweep.size < PAGE_SIZE_MAXIMUM else 1.0
+            deeper = self._places * 4
+            useless = sweep.size == PAGE_SIZE_MAXIMUM or deeper * cost(PAGE_SIZE_MAXIMUM) >= PAGE_SIZE_MAXIMUM
+            self._places = 1.0 if useless else deeper
         self._until_trial = min(PENALTY_MAXIMUM, PENALTY * PENALTY_GROWTH**self._failures)
         self._failures = min(self._failures + 1, 8)
 
@@ -141,6 +143,9 @@ class Pages:
         """A single question went out; after enough of them a page is tried again."""
         self._until_trial -= 1
         if self._until_trial == 0:
+            if not self._barred:  # pages were found too large for those who wait now
+                self._places = max(1.0, self._places / 4)
+                self._until_trial = PENALTY
             self._barred = False
             self._share = 1.0
 

@@ -229,7 +229,11 @@ class Durations:
                 raise ValueError("other bins")
             for kind, known in data["kinds"].items():
                 published = max(1.0, _numbers([known["published"]], 1)[0])
-                durations._paces[kind] = Pace(published, _numbers(known["ended"]), _numbers(known["passed"]))
+                ended, passed = _numbers(known["ended"]), _numbers(known["passed"])
+                weight = max(1.0, sum(ended) * FADING, max(passed) * FADING)  # more than there can be would never fade
+                durations._paces[kind] = Pace(
+                    published, [count / weight for count in ended], [count / weight for count in passed]
+                )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError("these are no durations of this version of kling_async") from None
         return durations
