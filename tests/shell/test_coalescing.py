@@ -217,3 +217,45 @@ async def test_the_client_learns_and_hands_on(make_client: ClientMaker, image: P
     (lag,) = await seen([handle], emulator)
     assert emulator.ledger.requests["query"] <= 14
     assert lag < 0.15 * median
+
+
+async def test_adopted_tasks_do_not_spoil_what_was_learned(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """A batch that is run again adopts what is done: nobody here saw how long that took."""
+    first = make_client(concurrency=20)
+    names = [f"batch-{number}" for number in range(15)]
+    await asyncio.gather(*[(await first.image_to_video(image, external_task_id=name)).wait() for name in names])
+    assert emulator.ledger.created == 15
+    again = make_client(concurrency=20, durations=first.durations)
+    before = first.durations.medians()
+    for name in names:
+        await (await again.image_to_video(image, external_task_id=name, if_exists="adopt"))
+    assert emulator.ledger.created == 15
+    assert again.durations.medians() == before
+
+
+async def test_slow_pages_do_not_outlive_a_deadline(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """Where each page takes eight seconds, a task still ends at its deadline and one last look."""
+    loop = asyncio.get_running_loop()
+    emulator.faults.add(Fault.delay(8), on="list")
+    client = make_client(concurrency=20, polling=Polling(first=5, factor=1, maximum=5, deadline=42))
+    handles = await submitted(client, image, 20)
+    began = loop.time()
+    await asyncio.gather(*(handle.wait() for handle in handles), return_exceptions=True)
+    assert loop.time() - began < 42 + 10 + 1
+
+
+async def test_cancelling_all_tasks_of_the_loop_does_not_end_the_following(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """A stranger who cancels every task there is does not cancel what is being made: it is asked for again."""
+    emulator.faults.add(Fault.delay(5), on=("query", "list"))
+    handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 12)
+    await asyncio.sleep(12)
+    ours = {"Watcher._sweep", "Watcher._poll"}
+    strangers_victims = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ in ours]  # type: ignore[union-attr]
+    assert strangers_victims
+    for victim in strangers_victims:
+        victim.cancel()
+    await asyncio.wait_for(asyncio.gather(*(handle.wait() for handle in handles)), 3000)

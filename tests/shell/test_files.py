@@ -1,5 +1,6 @@
 """The files of a save, without a network: parts and names."""
 
+import errno
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import TargetExists
+from kling_async import SaveInProgress, TargetExists, files
 from kling_async.files import AT_ONCE, Names, PartFile
 from kling_async.protocol.transfer import Part
 
@@ -109,3 +110,67 @@ def test_one_sync_for_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             one.result(10)
     assert (began, at_once) == (3, 1)
     assert syncs._waiting == {}
+
+
+def test_a_part_that_was_thrown_away_while_its_lock_was_awaited_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opened the part of another process, and gets its lock late, must not write to a file that has no name."""
+    first = part_of(tmp_path)
+    first.write([MOVIE[:40]], PART)
+    second = PartFile(tmp_path / "x.mp4", PART.video_id, Names())
+    lock = files._lock
+
+    def late(descriptor: int) -> bool:
+        monkeypatch.setattr(files, "_lock", lock)
+        first.restart()
+        first.write([MOVIE[:20]], PART)
+        return lock(descriptor)
+
+    monkeypatch.setattr(files, "_lock", late)
+    with pytest.raises(SaveInProgress):
+        second.open(overwrite=False)
+    assert first.finish([MOVIE[20:]], PART, overwrite=False)
+    assert (tmp_path / "x.mp4").read_bytes() == MOVIE
+
+
+def test_a_part_that_another_begins_while_this_is_published_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the part is renamed its name is free, and what stands there then is another's, with his note."""
+    first = part_of(tmp_path)
+    first.write([MOVIE[:40]], PART)
+    second = PartFile(tmp_path / "x.mp4", PART.video_id, Names())
+    replace = Path.replace
+
+    def replaced(path: Path, target: Path) -> Path:
+        done = replace(path, target)
+        if path.name.endswith(".part"):
+            monkeypatch.setattr(Path, "replace", replace)
+            second.open(overwrite=True)
+            second.write([MOVIE[:30]], PART)
+        return done
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    assert first.finish([MOVIE[40:]], PART, overwrite=True)
+    assert names(tmp_path) == ["x.mp4", "x.mp4.part", "x.mp4.part.json"]
+    assert second.finish([MOVIE[30:]], PART, overwrite=True)
+    assert (tmp_path / "x.mp4").read_bytes() == MOVIE
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_written_to_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """There is nobody to ask, so nobody refuses; any other trouble closes the descriptor and is told."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def refused(*_: object) -> None:
+        raise OSError(code, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    part = part_of(tmp_path)
+    assert part.finish([MOVIE], PART, overwrite=False)
+    code = errno.EIO
+    with pytest.raises(OSError, match="no locks here"):
+        PartFile(tmp_path / "y.mp4", PART.video_id, Names()).open(overwrite=False)

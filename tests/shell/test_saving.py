@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -476,3 +477,24 @@ async def test_two_saves_into_one_directory(client: KlingClient, image: Path, tm
     outcomes = await asyncio.gather(handle.save(tmp_path), handle.save(tmp_path), return_exceptions=True)
     assert sum(isinstance(one, SaveInProgress) for one in outcomes) == 1
     assert whole(tmp_path) == [f"{handle.task_id}.mp4"]
+
+
+async def test_threads_end_with_the_last_client_of_a_loop(
+    make_client: ClientMaker, image: Path, tmp_path: Path
+) -> None:
+    """Clients that were closed keep no threads, however long they are kept themselves."""
+
+    def ours() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("kling_async")]
+
+    clients = [make_client(), make_client()]
+    for number, client in enumerate(clients):
+        await (await client.image_to_video(image)).save(tmp_path / f"{number}.mp4")
+    await clients[0].close()
+    assert ours()
+    await clients[1].close()
+    for _ in range(100):
+        if not ours():
+            break
+        time.sleep(0.01)  # noqa: ASYNC251  (real time: the threads')
+    assert ours() == []
