@@ -34,7 +34,7 @@ class Part(Protocol):
         ...
 
     def goals(self, data: Mapping[str, Any]) -> list[Goal]:
-        """What it can say about the goals."""
+        """What it can say about the goals: a row for each, also if `data` is `{"error": ...}`."""
         ...
 
 
@@ -52,7 +52,7 @@ def main() -> None:
         if (part := _part(name)) is not None:
             _keep(work / f"{name}.json", part, pythons)
     kept = {name: json.loads(path.read_text()) for name in PARTS if (path := work / f"{name}.json").exists()}
-    sections = [_section(name, data) for name, data in kept.items()]
+    sections = [_section(name, kept.get(name, {}).get("data", {"error": "it was not run"})) for name in PARTS]
     report.write(arguments.out, sections, kept, environments.versions(pythons))
 
 
@@ -76,11 +76,12 @@ def _keep(path: Path, part: Part, pythons: Mapping[str, Path]) -> None:
     path.write_text(json.dumps({**about, "data": data}))
 
 
-def _section(name: str, kept: Mapping[str, Any]) -> report.Section:
-    part, data = _part(name), kept["data"]
-    if part is None or "error" in data:
-        return report.Section(f"## {name}\n\nnot measured: {data.get('error', 'it is missing')}\n", [])
-    return report.Section(part.markdown(data), part.goals(data))
+def _section(name: str, data: Mapping[str, Any]) -> report.Section:
+    part = _part(name)
+    if part is None:
+        return report.Section(f"## {name}\n\nnot measured: it is missing\n", [])
+    text = f"## {name}\n\nnot measured: {data['error']}\n" if "error" in data else part.markdown(data)
+    return report.Section(text, part.goals(data))
 
 
 if __name__ == "__main__":

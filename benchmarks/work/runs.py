@@ -111,6 +111,8 @@ def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[
         "memory_mb": client["memory"] / 1e6,
         "stall_ms": 1000 * client["stall"],
         "tasks": len(server["created"]),
+        "count": count,
+        "ended": len(lags),
         "errors": client["errors"],
         "server_cpu": server["cpu"] / server["seconds"],
     }
