@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.figures import Goal, Spread, table
-from benchmarks.work.plan import CASES
+from benchmarks.work.plan import CASES, label
 
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -41,8 +41,9 @@ it imports later counts. Lag is from the end of the task on the server to the mo
 time of the longest task. A stall is one turn of the event loop: so late can anything be that is due meanwhile.
 Medians, with the lowest and highest run. Each run has a server of its own, in another process; how busy it was, and
 how soon it answered another process that asked every 50 ms, is in the second table. With 500 tasks the floor and
-`kling_async` at 3 s run alone, and fal-client, once; the others two or three side by side. With 50 tasks seven do.
-fal-client speaks TLS, all others plain HTTP.
+`kling_async` at 3 s run alone, and fal-client, once; the others two or three side by side. With 50 tasks six or seven
+do, and fal-client as shipped runs alone, once. A row with a star ran beside others; its CPU and stall are somewhat
+inflated by that. fal-client speaks TLS, all others plain HTTP.
 """
 
 
@@ -52,7 +53,8 @@ def markdown(data: Mapping[str, Any]) -> str:
     for count in sorted(data["runs"], key=int, reverse=True):
         runs = data["runs"][count]
         parts += [
-            f"**{count} tasks**\n\n" + table(["client", *columns], _rows(runs, columns)) for columns in (_COSTS, _REST)
+            f"**{count} tasks**\n\n" + table(["client", *columns], _rows(runs, columns, int(count)))
+            for columns in (_COSTS, _REST)
         ]
         if failures := _failures(runs):
             parts.append("\n".join(failures))
@@ -98,10 +100,10 @@ def _is_good(run: Mapping[str, Any]) -> bool:
     return bool(run["ended"] == run["count"] == run.get("whole", run["count"]))
 
 
-def _rows(runs: Runs, columns: Mapping[str, str]) -> list[list[object]]:
+def _rows(runs: Runs, columns: Mapping[str, str], count: int) -> list[list[object]]:
     return [
-        [marked(case.name, runs[name]), *(_cell(runs[name], key) for key in columns.values())]
-        for name, case in CASES.items()
+        [marked(label(name, count), runs[name]), *(_cell(runs[name], key) for key in columns.values())]
+        for name in CASES
         if name in runs
     ]
 

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import report, work
 from benchmarks.__main__ import PARTS
 from benchmarks.work.mp4 import mp4
+from benchmarks.work.plan import PLAN, label
 from benchmarks.work.runs import FILE_BYTES, Case, Stage, run
 from kling_async.protocol.transfer import is_whole
 
@@ -81,6 +82,13 @@ def test_runs_that_are_not_whole_do_not_count(runs: dict[str, dict[str, Any]]) -
     assert found["CPU per task, 500 tasks, every 3 s"].measured.startswith("0.50 x (2.00 ms against ")
     learned = found["mean lag after learning from 50 of the kind, 500 tasks"]
     assert (learned.measured, learned.met) == ("not measured", False)
+
+
+def test_a_row_tells_that_its_runs_had_others_beside_them() -> None:
+    """And the busiest client has none."""
+    assert label("kling-3", 500) == "kling_async, 3 s"
+    assert label("kling", 500) == "kling_async as shipped *"
+    assert all(names == ["fal"] for _, names in PLAN if "fal" in names)
 
 
 def test_the_file_is_a_video_of_its_size() -> None:
