@@ -93,8 +93,9 @@ def _schedule(axis: Any, data: Mapping[str, Any]) -> None:
         colour = BOUND if bound else OURS if "kling_async" in name else INK
         lags, polls = zip(*sorted(curve), strict=True)
         axis.plot(lags, polls, label=name, color=colour, linestyle="--" if bound else "-", linewidth=1.5)
-    for name, (lag, polls) in data.get("points", {}).items():
-        axis.plot([lag], [polls], "o", color=OURS if "kling_async" in name else INK, markersize=4)
-        axis.annotate(name, (lag, polls), xytext=(4, 3), textcoords="offset points", fontsize=7)
+    for name, points in data.get("points", {}).items():
+        middle = tuple(Spread(values).median for values in zip(*points, strict=True))
+        axis.plot(*middle, "o", color=OURS if "kling_async" in name else INK, markersize=4)
+        axis.annotate(name, middle, xytext=(4, 3), textcoords="offset points", fontsize=7)
     axis.set(xscale="log", yscale="log", xlabel="mean lag, s", title="one task: polls against mean lag")
     axis.legend(fontsize=7)

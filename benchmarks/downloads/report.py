@@ -16,11 +16,12 @@ _NAMES: Final = {
 }
 _HOW: Final = """
 Files of {megabytes} MB, over loopback from a server in another process that sends them by `sendfile`; each client in
-a process of its own, one after the other, into the same file system. `save` makes a `.part`, syncs the file, gives it
-its name, syncs the directory; the tasks are known to be done before the clock runs. `curl` is run as is fastest for
-it: one process for all files in turn and one `sync` of them all; with 32 at once a process and a `sync` for each. CPU
-is user and system, of `curl` with its start, and holds what the kernel does in their name. Lag is the worst of a run:
-by how much a sleep of 2 ms was late. Medians, with the lowest and highest run.
+a process of its own, one after the other, into the same file system ({file_system}). `save` makes a `.part`, syncs
+the file, gives it its name, syncs the directory; the tasks are known to be done before the clock runs. `curl` is run
+as is fastest for it: one process for all files in turn and one `sync` of them all; with 32 at once a process and a
+`sync` for each. Its time holds the start of these processes; that of `save` begins in a process that runs. CPU is
+user and system, of `curl` with its start, and holds what the kernel does in their name. Lag is the worst of a run: by
+how much a sleep of 2 ms was late. Medians, with the lowest and highest run.
 """
 
 Runs = Mapping[str, Sequence[Mapping[str, float]]]
@@ -34,7 +35,8 @@ def markdown(data: Mapping[str, Any]) -> str:
         for name, of in runs.items()
     ]
     header = ["client", "at once", "MB/s", "beside `curl`", "CPU s/GB", "lag ms"]
-    parts = ["## Downloads", _HOW.format(megabytes=number(data["file_bytes"] / 1e6)).strip(), table(header, rows)]
+    how = _HOW.format(megabytes=number(data["file_bytes"] / 1e6), file_system=data["file_system"])
+    parts = ["## Downloads", how.strip(), table(header, rows)]
     if not all("curl" in runs for runs in data["runs"].values()):
         parts.append("There is no `curl` on this machine: nothing to compare with.")
     return "\n\n".join(parts) + "\n"

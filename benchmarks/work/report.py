@@ -36,14 +36,16 @@ GOALS: Final = {
 _HOW: Final = """
 Each client creates all tasks at once; they are done 8 to 16 s later, spread evenly. It polls, and saves 1 MiB per
 task: pieces of up to 1 MiB, `.part`, fsync, rename, eight at once; where a client brings no download, by the same
-code as the floor. CPU is the client process's, user and system, after its import and the making of the client; what
-it imports later counts. Lag is from the end of the task on the server to the moment the caller knows. Ideal is the
-time of the longest task. A stall is one turn of the event loop: so late can anything be that is due meanwhile.
-Medians, with the lowest and highest run. Each run has a server of its own, in another process; how busy it was, and
-how soon it answered another process that asked every 50 ms, is in the second table. With 500 tasks the floor and
-`kling_async` at 3 s run alone, and fal-client, once; the others two or three side by side. With 50 tasks six or seven
-do, and fal-client as shipped runs alone, once. A row with a star ran beside others; its CPU and stall are somewhat
-inflated by that. fal-client speaks TLS, all others plain HTTP.
+code as the floor. The server's list shows the newest first and holds this client's tasks only. CPU is the client
+process's, user and system: what is imported with the client or on entering it (`async with`) does not count, what is
+imported later does; `kling_async` after tasks that it learned from is warm from these. Lag is from the end of the
+task on the server to the moment the caller knows. Ideal is the time of the longest task. A stall is one turn of the
+event loop: so late can anything be that is due meanwhile. Medians, with the lowest and highest run. Each run has a
+server of its own, in another process; how busy it was, and how soon it answered another process that asked every 50
+ms, is in the second table. With 500 tasks the floor and `kling_async` at 3 s run alone, and fal-client, once; the
+others two or three side by side. With 50 tasks six or seven do, and fal-client as shipped runs alone, once. A row
+with a star ran beside others; its CPU and stall are somewhat inflated by that. fal-client speaks TLS, all others
+plain HTTP.
 """
 
 
