@@ -10,6 +10,8 @@ import argparse
 import importlib
 import importlib.util
 import json
+import re
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping
@@ -18,6 +20,7 @@ from typing import Any, Final, Protocol, cast
 
 from benchmarks import environments, report
 from benchmarks.figures import Goal
+from benchmarks.work.runs import REPOSITORY
 
 PARTS: Final = ("work", "growth", "schedule", "downloads", "imports")
 
@@ -73,7 +76,13 @@ def _keep(path: Path, part: Part, pythons: Mapping[str, Path]) -> None:
         traceback.print_exc()
         data = {"error": f"{type(error).__name__}: {error}"}
     about = {"measured": time.strftime("%Y-%m-%d"), "seconds": time.monotonic() - began}
-    path.write_text(json.dumps({**about, "data": data}))
+    path.write_text(_without_places(json.dumps({**about, "data": data}), path.parent))
+
+
+def _without_places(text: str, work: Path) -> str:
+    """The same, with names for the directories of this machine: errors tell them, and they are nobody's business."""
+    text = re.sub(re.escape(tempfile.gettempdir()) + r"/benchmark-\w+", "<work>", text)
+    return text.replace(str(work), "<work>").replace(str(REPOSITORY), "<repository>")
 
 
 def _section(name: str, data: Mapping[str, Any]) -> report.Section:

@@ -298,8 +298,8 @@ Tasks that take as long as real ones seem to (log-normal, mean {MEAN:g} s, sigma
 {LATE_MEAN:g} s). One task alone is asked for by the schedule itself; for {IN_FLIGHT} in flight the client's own watcher
 runs in simulated time, and a page of the list counts as one poll; that list shows the newest first and
 holds this client's tasks only. Medians of {len(SEEDS)} simulations of {TASKS} tasks, with the lowest and highest; the
-curve of {IN_FLIGHT} in flight is of two. Peers are simulated by their beat alone. The least number of polls at a mean lag L is
-(integral of sqrt(f S))^2 / (2 L): {data["least"]:.1f} at {WANTED:g} s.
+curve of {IN_FLIGHT} in flight is of two. Peers are simulated by their beat alone. The least number of polls at a mean
+lag L is (integral of sqrt(f S))^2 / (2 L): {data["least"]:.1f} at {WANTED:g} s.
 
 {table(["as shipped", "polls per task", "mean lag, s"], rows)}
 

@@ -22,6 +22,7 @@ _REST: Final = {
     "files whole": "whole",
     "server's CPU %": "server_percent",
     "server's answer, p95 ms": "probe_ms",
+    "its worst, ms": "probe_worst_ms",
 }
 GOALS: Final = {
     "cpu": ("CPU per task, 500 tasks, every 3 s", "at most 1.0 x the single-poll floor"),
@@ -113,6 +114,7 @@ def _rows(runs: Runs, columns: Mapping[str, str], count: int) -> list[list[objec
 def _cell(runs: Sequence[Mapping[str, Any]], key: str) -> object:
     """Of the runs that count; how many files are whole is told of all."""
     told = [run for run in runs if "error" not in run] if key == "whole" else good(runs)
+    told = [run for run in told if run.get(key, 0) is not None]
     return _spread(told, key) if told else ""
 
 
@@ -128,13 +130,7 @@ def _ratio(runs: Runs, key: str) -> Spread | None:
 
 
 def _figure(run: Mapping[str, Any], key: str) -> float:
-    match key:
-        case "server_percent":
-            return float(100 * run["server_cpu"])
-        case "probe_ms":
-            return float(1000 * (run["probe"] or 0))
-        case _:
-            return float(run[key])
+    return float(100 * run["server_cpu"] if key == "server_percent" else run[key])
 
 
 def _failures(runs: Runs) -> list[str]:
