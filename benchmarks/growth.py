@@ -151,8 +151,8 @@ downloaded. CPU is the client process's, user and system. Memory per task is wha
 in flight than before the first create, rubbish collected; {WARM_UP} tasks of another client in the same process come
 before. With few tasks it is mostly connections and room that the allocator took. With all creates at once, all
 coroutines that create are there at once; what they leave free stays with the process. Up to {{most_at_once}} runs
-went on side by side on the same cores, so compare within this section only. Each has a server of its own. With {MOST:,} tasks one run
-each; with fewer the median of two, and both where they differ.
+went on side by side on the same cores, so compare within this section only. Each has a server of its own. With
+{MOST:,} tasks one run each; with fewer the median of two, and both where they differ.
 """
 
 

@@ -42,7 +42,7 @@ def test_the_report_tells_what_was_measured_and_what_failed(runs: dict[str, list
     text = growth.markdown(data)
     assert text.startswith("## Growth\n")
     assert "| tasks in flight | 100 | 10,000 |" in text
-    assert re.search(r"Up to [1-9]\d* runs went on", text)
+    assert re.search(r"Up to [1-9]\d* runs\nwent on", text)
     assert "- kling_async, 10 s: 1.0 x for a create, 1.0 x for waiting" in text
     assert "- aiohttp by hand, listing, 10000 tasks: 1 errors, the first: broken" in text
     [goal] = growth.goals(data)
