@@ -10,6 +10,8 @@ import argparse
 import importlib
 import importlib.util
 import json
+import re
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping
@@ -18,6 +20,7 @@ from typing import Any, Final, Protocol, cast
 
 from benchmarks import environments, report
 from benchmarks.figures import Goal
+from benchmarks.work.runs import REPOSITORY
 
 PARTS: Final = ("work", "growth", "schedule", "downloads", "imports")
 
@@ -34,7 +37,7 @@ class Part(Protocol):
         ...
 
     def goals(self, data: Mapping[str, Any]) -> list[Goal]:
-        """What it can say about the goals."""
+        """What it can say about the goals: a row for each, also if `data` is `{"error": ...}`."""
         ...
 
 
@@ -52,7 +55,7 @@ def main() -> None:
         if (part := _part(name)) is not None:
             _keep(work / f"{name}.json", part, pythons)
     kept = {name: json.loads(path.read_text()) for name in PARTS if (path := work / f"{name}.json").exists()}
-    sections = [_section(name, data) for name, data in kept.items()]
+    sections = [_section(name, kept.get(name, {}).get("data", {"error": "it was not run"})) for name in PARTS]
     report.write(arguments.out, sections, kept, environments.versions(pythons))
 
 
@@ -73,14 +76,21 @@ def _keep(path: Path, part: Part, pythons: Mapping[str, Path]) -> None:
         traceback.print_exc()
         data = {"error": f"{type(error).__name__}: {error}"}
     about = {"measured": time.strftime("%Y-%m-%d"), "seconds": time.monotonic() - began}
-    path.write_text(json.dumps({**about, "data": data}))
+    path.write_text(_without_places(json.dumps({**about, "data": data}), path.parent))
 
 
-def _section(name: str, kept: Mapping[str, Any]) -> report.Section:
-    part, data = _part(name), kept["data"]
-    if part is None or "error" in data:
-        return report.Section(f"## {name}\n\nnot measured: {data.get('error', 'it is missing')}\n", [])
-    return report.Section(part.markdown(data), part.goals(data))
+def _without_places(text: str, work: Path) -> str:
+    """The same, with names for the directories of this machine: errors tell them, and they are nobody's business."""
+    text = re.sub(re.escape(tempfile.gettempdir()) + r"/benchmark-\w+", "<work>", text)
+    return text.replace(str(work), "<work>").replace(str(REPOSITORY), "<repository>")
+
+
+def _section(name: str, data: Mapping[str, Any]) -> report.Section:
+    part = _part(name)
+    if part is None:
+        return report.Section(f"## {name}\n\nnot measured: it is missing\n", [])
+    text = f"## {name}\n\nnot measured: {data['error']}\n" if "error" in data else part.markdown(data)
+    return report.Section(text, part.goals(data))
 
 
 if __name__ == "__main__":

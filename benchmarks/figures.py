@@ -14,13 +14,19 @@ class Goal:
         name: Which figure.
         goal: What it should be, as text.
         measured: What it is, with its spread.
-        met: Whether that is enough.
+        excess: By what share of the goal it is missed, nothing or less where it is met; None where nothing could be
+            measured.
     """
 
     name: str
     goal: str
-    measured: str
-    met: bool
+    measured: str = "not measured"
+    excess: float | None = None
+
+    @property
+    def met(self) -> bool:
+        """Whether that is enough; what was not measured is not."""
+        return self.excess is not None and self.excess <= 0
 
 
 def _floats(values: Iterable[float]) -> tuple[float, ...]:
@@ -54,12 +60,18 @@ class Spread:
 
     def __str__(self) -> str:
         """As `1.9 (1.8 to 2.1)`, or `1.9` where all are."""
-        median, low, high = map(number, (self.median, self.low, self.high))
+        return self.text()
+
+    def text(self, decimals: int | None = None) -> str:
+        """The same, with so many digits after the point."""
+        median, low, high = (number(value, decimals) for value in (self.median, self.low, self.high))
         return median if low == high else f"{median} ({low} to {high})"
 
 
-def number(value: float) -> str:
-    """A number with two digits that count, or all before the point."""
+def number(value: float, decimals: int | None = None) -> str:
+    """A number with two digits that count, or all before the point; or with so many digits after it."""
+    if decimals is not None:
+        return f"{value:,.{decimals}f}"
     if abs(value) >= 10:
         return f"{value:,.0f}"
     return f"{value:.2g}" if abs(value) < 1 else f"{value:.1f}"

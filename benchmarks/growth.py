@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.figures import Goal, Spread, number, table
-from benchmarks.work.report import good
-from benchmarks.work.runs import Case, Stage, answered, figures, p95, probed, seen, served
+from benchmarks.work.report import good, marked
+from benchmarks.work.runs import Case, Stage, answered, figures, probed, seen, served, slowness
 
 Runs = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 
@@ -58,6 +58,7 @@ _COLUMNS: Final = {
     "worst stall of the loop, ms": "stall_ms",
     "server's CPU, %": "server_percent",
     "server's answer, p95, ms": "probe_ms",
+    "server's worst answer, ms": "probe_worst_ms",
 }
 
 
@@ -90,6 +91,7 @@ def run(
     """Has so many tasks in flight; the figures, or `{"error": ...}`."""
     if case.environment not in environments:
         return {"error": "not installed"}
+    began = time.monotonic()
     with served(stage) as site, probed(site["url"]) as answers:
         options = {
             **site,
@@ -101,45 +103,44 @@ def run(
         }
         client = answered(case, environments[case.environment], options, stage, "benchmarks.clients.waiting")
         if "error" in client:
-            return client
+            return client | {"span": [began, time.monotonic()]}
         server = seen(site["url"])
-    return figures(client, server, count) | {
-        "create_ms": 1000 * client["cpu_create"] / count,
-        "wait_ms": 1000 * client["cpu_wait"] / count,
-        "creating": client["creating"],
-        "task_kb": client["in_flight"] / 1000 / count,
-        "probe": p95(answers) or 0.0,
-    }
+    return (
+        figures(client, server, count)
+        | {
+            "create_ms": 1000 * client["cpu_create"] / count,
+            "wait_ms": 1000 * client["cpu_wait"] / count,
+            "creating": client["creating"],
+            "task_kb": client["in_flight"] / 1000 / count,
+            "span": [began, time.monotonic()],
+        }
+        | slowness(answers)
+    )
 
 
 def markdown(data: Mapping[str, Any]) -> str:
     """The section of the report."""
     runs: Runs = data["runs"]
     counts = sorted(runs, key=int)
+    how = _HOW.strip().format(most_at_once=_most_at_once(runs))
     header = ["tasks in flight", *(f"{int(count):,}" for count in counts)]
     tables = [
         f"**{title}**\n\n" + table(header, [_row(runs, name, key, counts) for name in CASES])
         for title, key in _COLUMNS.items()
     ]
-    return "\n\n".join(["## Growth", _HOW.strip(), _growth(runs, counts), *tables, *_failures(runs)]) + "\n"
+    return "\n\n".join(["## Growth", how, _growth(runs, counts), *tables, *_failures(runs)]) + "\n"
 
 
 def goals(data: Mapping[str, Any]) -> list[Goal]:
-    """What was aimed at for most tasks; nothing where that run is missing."""
-    runs: Runs = data["runs"]
+    """What was aimed at for most tasks; "not measured" where that run is missing."""
+    runs: Runs = data.get("runs", {})
+    name, goal = f"memory per task in flight (handle and one waiter), {MOST:,} tasks", f"below {MEMORY_GOAL:g} KB"
     if not (ours := _good(runs, MOST, "kling-beat")):
-        return []
+        return [Goal(name, goal)]
     memory = Spread(run["task_kb"] for run in ours)
     floor = _good(runs, MOST, "floor")
-    beside = f"; the floor {Spread(run['task_kb'] for run in floor)} KB" if floor else ""
-    return [
-        Goal(
-            f"memory per task in flight (handle and one waiter), {MOST:,} tasks",
-            f"below {MEMORY_GOAL:g} KB",
-            f"{memory} KB{beside}",
-            memory.median < MEMORY_GOAL,
-        )
-    ]
+    beside = f"; the floor {Spread(run['task_kb'] for run in floor).text(2)} KB" if floor else ""
+    return [Goal(name, goal, f"{memory.text(2)} KB{beside}", memory.median / MEMORY_GOAL - 1)]
 
 
 _HOW: Final = f"""
@@ -149,15 +150,26 @@ asks every {BEAT:g} s; `kling_async` does so too, or as it is shipped, with noth
 downloaded. CPU is the client process's, user and system. Memory per task is what the process holds more when all are
 in flight than before the first create, rubbish collected; {WARM_UP} tasks of another client in the same process come
 before. With few tasks it is mostly connections and room that the allocator took. With all creates at once, all
-coroutines that create are there at once; what they leave free stays with the process. Up to ten runs go on side by
-side on the same cores, so compare within this section only. Each has a server of its own. With {MOST:,} tasks one run
-each; with fewer the median of two, and both where they differ.
+coroutines that create are there at once; what they leave free stays with the process. Up to {{most_at_once}} runs
+went on side by side on the same cores, so compare within this section only. Each has a server of its own. With
+{MOST:,} tasks one run each; with fewer the median of two, and both where they differ.
 """
 
 
 def _row(runs: Runs, name: str, key: str, counts: Sequence[str]) -> list[object]:
-    cells = [_good(runs, int(count), name) for count in counts]
-    return [CASES[name].name, *(Spread(_figure(run, key) for run in of_cell) if of_cell else "" for of_cell in cells)]
+    return [CASES[name].name, *(_cell(runs.get(count, {}).get(name, []), key) for count in counts)]
+
+
+def _cell(runs: Sequence[Mapping[str, Any]], key: str) -> str:
+    """Of the runs that count, with how many these are if not all do."""
+    told = [run for run in good(runs) if run.get(key, 0) is not None]
+    return marked(str(Spread(_figure(run, key) for run in told)) if told else "", runs).strip()
+
+
+def _most_at_once(runs: Runs) -> int:
+    """How many runs went on side by side at most."""
+    spans = [run["span"] for cases in runs.values() for of_case in cases.values() for run in of_case if "span" in run]
+    return max((sum(began <= moment < end for began, end in spans) for moment, _ in spans), default=0)
 
 
 def _growth(runs: Runs, counts: Sequence[str]) -> str:
@@ -184,8 +196,6 @@ def _figure(run: Mapping[str, Any], key: str) -> float:
             return float(run["requests"] - 1)
         case "server_percent":
             return float(100 * run["server_cpu"])
-        case "probe_ms":
-            return float(1000 * run["probe"])
         case _:
             return float(run[key])
 

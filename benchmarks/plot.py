@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.figures import Spread
-from benchmarks.work.plan import CASES
+from benchmarks.work.plan import CASES, label
 from benchmarks.work.report import good
 
 INK: Final = "#808080"
@@ -39,7 +39,12 @@ def draw(data: Mapping[str, Any], path: Path) -> bool:
     panels = []
     if runs := data.get("work", {}).get("runs", {}).get("500"):
         panels += [
-            partial(_clients, runs=runs, key="cpu_ms", title="500 tasks at once: CPU per task, ms"),
+            partial(
+                _clients,
+                runs=runs,
+                key="cpu_ms",
+                title="500 tasks at once: CPU per task, ms\n(* ran beside others: CPU somewhat inflated)",
+            ),
             partial(_clients, runs=runs, key="requests", title="requests per task", named=False),
             partial(_clients, runs=runs, key="lag_mean", title="mean lag, s", named=False),
         ]
@@ -78,7 +83,7 @@ def _clients(
         axis.plot([spread.low, spread.high], [row, row], color=colour, linewidth=1.5)
         axis.plot([spread.median], [row], "o", color=colour, markersize=5)
     axis.set(xscale="log", title=title, yticks=range(len(there)))
-    axis.set_yticklabels([case.name for _, case in there] if named else [])
+    axis.set_yticklabels([label(name, 500) for name, _ in there] if named else [])
     axis.invert_yaxis()
 
 
@@ -88,8 +93,9 @@ def _schedule(axis: Any, data: Mapping[str, Any]) -> None:
         colour = BOUND if bound else OURS if "kling_async" in name else INK
         lags, polls = zip(*sorted(curve), strict=True)
         axis.plot(lags, polls, label=name, color=colour, linestyle="--" if bound else "-", linewidth=1.5)
-    for name, (lag, polls) in data.get("points", {}).items():
-        axis.plot([lag], [polls], "o", color=OURS if "kling_async" in name else INK, markersize=4)
-        axis.annotate(name, (lag, polls), xytext=(4, 3), textcoords="offset points", fontsize=7)
+    for name, points in data.get("points", {}).items():
+        middle = tuple(Spread(values).median for values in zip(*points, strict=True))
+        axis.plot(*middle, "o", color=OURS if "kling_async" in name else INK, markersize=4)
+        axis.annotate(name, middle, xytext=(4, 3), textcoords="offset points", fontsize=7)
     axis.set(xscale="log", yscale="log", xlabel="mean lag, s", title="one task: polls against mean lag")
     axis.legend(fontsize=7)

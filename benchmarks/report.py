@@ -63,8 +63,14 @@ def _machine(kept: Mapping[str, Mapping[str, Any]], versions: Mapping[str, Mappi
 
 
 def _goals(goals: Sequence[Goal]) -> str:
-    rows = [[goal.name, goal.goal, goal.measured, "met" if goal.met else "**missed**"] for goal in goals]
+    rows = [[goal.name, goal.goal, goal.measured, _verdict(goal)] for goal in goals]
     return "## Goals\n\n" + table(["figure", "goal", "measured", ""], rows).replace("---:", "---")
+
+
+def _verdict(goal: Goal) -> str:
+    if goal.excess is None:
+        return "**not measured**"
+    return "met" if goal.met else f"**missed by {number(100 * goal.excess)} %**"
 
 
 def _processor() -> str:

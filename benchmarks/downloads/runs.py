@@ -58,7 +58,8 @@ def measure(
         repetitions: That count.
 
     Returns:
-        Of each number at once and each client, the figures of its runs; without `curl`, of our own client alone.
+        Of each number at once and each client, the figures of its runs; without `curl`, of our own client alone. And
+        the kind of file system that the files went to.
     """
     clients = {"kling_async": _ours}
     if shutil.which("curl") and shutil.which("sync"):
@@ -74,7 +75,16 @@ def measure(
                         assert run["bytes"] == (0 if name == "discard" else count * file_bytes)
                         if repetition:
                             runs[str(streams)][name].append(run | {"bytes": count * file_bytes})
-    return {"file_bytes": file_bytes, "runs": runs}
+        kind = _file_system(place)
+    return {"file_bytes": file_bytes, "file_system": kind, "runs": runs}
+
+
+def _file_system(directory: Path) -> str:
+    command = ["stat", "--file-system", "--format=%T", str(directory)]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "of unknown kind"
 
 
 def _run(client: Callable[[Stage, int, int], Run], stage: Stage, streams: int, files: int) -> Run:

@@ -22,6 +22,8 @@ from benchmarks.work.mp4 import mp4
 FILE_BYTES: Final = 2**20
 REPOSITORY: Final = Path(__file__).parents[2]
 PROBE_SECONDS: Final = 0.05
+PROBE_TIMEOUT: Final = 30.0
+"""Seconds; a probe that fails counts as much."""
 _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -85,7 +87,7 @@ def run(case: Case, count: int, environments: Mapping[str, Path], stage: Stage) 
             return client
         server = seen(site["url"])
         whole = _whole(Path(out) / MEASURED, stage.video().read_bytes())
-    return figures(client, server, count) | {"whole": whole, "probe": p95(answers)}
+    return figures(client, server, count) | slowness(answers) | {"whole": whole}
 
 
 def seen(url: str) -> dict[str, Any]:
@@ -111,6 +113,8 @@ def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[
         "memory_mb": client["memory"] / 1e6,
         "stall_ms": 1000 * client["stall"],
         "tasks": len(server["created"]),
+        "count": count,
+        "ended": len(lags),
         "errors": client["errors"],
         "server_cpu": server["cpu"] / server["seconds"],
     }
@@ -176,16 +180,25 @@ def served(stage: Stage) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def probed(url: str) -> Iterator[list[float]]:
-    """Asks the server for next to nothing, again and again, from this process; gives the seconds it took."""
+    """Asks the server for next to nothing on a fixed beat, from this process; gives the seconds each answer took.
+
+    While one answer is awaited others fall due: they count with the time that they are late.
+    """
     answers: list[float] = []
     ended = threading.Event()
 
     def probe() -> None:
-        while not ended.wait(PROBE_SECONDS):
-            began = time.perf_counter()
-            with contextlib.suppress(OSError):
-                _DIRECT.open(f"{url}/_probe", timeout=30).close()
-                answers.append(time.perf_counter() - began)
+        due = time.perf_counter()
+        while not ended.wait(max(0.0, due - time.perf_counter())):
+            try:
+                _DIRECT.open(f"{url}/_probe", timeout=PROBE_TIMEOUT).close()
+                answers.append(time.perf_counter() - due)
+            except OSError:
+                answers.append(PROBE_TIMEOUT)
+            due += PROBE_SECONDS
+            while due < (now := time.perf_counter()):
+                answers.append(now - due)
+                due += PROBE_SECONDS
 
     thread = threading.Thread(target=probe)
     thread.start()
@@ -194,6 +207,15 @@ def probed(url: str) -> Iterator[list[float]]:
     finally:
         ended.set()
         thread.join()
+
+
+def slowness(answers: list[float]) -> dict[str, float | None]:
+    """How long the server took for an answer; None where it was not asked."""
+    late, worst = p95(answers), max(answers, default=None)
+    return {
+        "probe_ms": None if late is None else 1000 * late,
+        "probe_worst_ms": None if worst is None else 1000 * worst,
+    }
 
 
 def _whole(directory: Path, video: bytes) -> int:

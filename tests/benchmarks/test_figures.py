@@ -8,6 +8,7 @@ def test_a_spread_tells_median_lowest_and_highest() -> None:
     spread = Spread(run for run in (2.1, 1.8, 1.9))
     assert (spread.median, spread.low, spread.high) == (1.9, 1.8, 2.1)
     assert str(spread) == "1.9 (1.8 to 2.1)"
+    assert spread.text(2) == "1.90 (1.80 to 2.10)"
     assert str(Spread([3])) == str(Spread([3, 3.01])) == "3.0"
 
 

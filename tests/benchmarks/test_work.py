@@ -1,3 +1,4 @@
+import importlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -6,7 +7,9 @@ from typing import Any
 import pytest
 
 from benchmarks import report, work
+from benchmarks.__main__ import PARTS
 from benchmarks.work.mp4 import mp4
+from benchmarks.work.plan import PLAN, label
 from benchmarks.work.runs import FILE_BYTES, Case, Stage, run
 from kling_async.protocol.transfer import is_whole
 
@@ -37,7 +40,9 @@ def test_the_work_is_done(runs: dict[str, dict[str, Any]], name: str) -> None:
     assert (figures["whole"], figures["tasks"], figures["kinds"]["create"], figures["kinds"]["file"]) == (3, 3, 3, 3)
     assert 0 < figures["lag_mean"] <= figures["lag_worst"] < figures["wall"]
     assert figures["requests"] == sum(figures["kinds"].values()) / 3
-    assert min(figures[name] for name in ("cpu_ms", "memory_mb", "stall_ms", "over_ideal", "server_cpu", "probe")) > 0
+    assert (
+        min(figures[name] for name in ("cpu_ms", "memory_mb", "stall_ms", "over_ideal", "server_cpu", "probe_ms")) > 0
+    )
 
 
 def test_a_client_that_fails_is_told(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
@@ -57,7 +62,35 @@ def test_the_report_tells_goals_figures_and_failures(runs: dict[str, dict[str, A
     assert "- lumaai, a loop of 3 s: 2 errors, the first: ModuleNotFoundError" in text
     assert len(section.goals) == 6
     assert all(goal.name in text and goal.measured in text for goal in section.goals)
-    assert work.goals({"runs": {"500": {"floor": [{"error": "broken"}]}}}) == []
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_goal_does_not_vanish_where_its_part_failed(name: str) -> None:
+    """It is told as not measured, and not met."""
+    goals = importlib.import_module(f"benchmarks.{name}").goals({"error": "broken"})
+    assert goals
+    assert {(goal.measured, goal.met) for goal in goals} == {("not measured", False)}
+
+
+def test_runs_that_are_not_whole_do_not_count(runs: dict[str, dict[str, Any]]) -> None:
+    """Neither in figures nor in pairs, which are those that were made one after the other."""
+    floor, ours = runs["floor"] | {"cpu_ms": 4.0}, runs["kling-3"] | {"cpu_ms": 2.0}
+    torn, slow = ours | {"cpu_ms": 0.1, "whole": 2}, floor | {"cpu_ms": 400.0}
+    data = {"runs": {"500": {"floor": [slow, floor], "kling-3": [torn, ours]}}}
+    text = work.markdown(data)
+    assert "| kling_async, 3 s (1 of 2 runs whole) | 2.0 | " in text
+    assert "| 2.5 (2.0 to 3.0) |" in text
+    found = {goal.name: goal for goal in work.goals(data)}
+    assert found["CPU per task, 500 tasks, every 3 s"].measured.startswith("0.50 x (2.00 ms against ")
+    learned = found["mean lag after learning from 50 of the kind, 500 tasks"]
+    assert (learned.measured, learned.met) == ("not measured", False)
+
+
+def test_a_row_tells_that_its_runs_had_others_beside_them() -> None:
+    """And the busiest client has none."""
+    assert label("kling-3", 500) == "kling_async, 3 s"
+    assert label("kling", 500) == "kling_async as shipped *"
+    assert all(names == ["fal"] for _, names in PLAN if "fal" in names)
 
 
 def test_the_file_is_a_video_of_its_size() -> None:
