@@ -87,12 +87,16 @@ def _clients(
     axis.invert_yaxis()
 
 
+def _style(name: str) -> str:
+    return "--" if "least" in name else ":" if "fresh" in name else "-." if "in flight" in name else "-"
+
+
 def _schedule(axis: Any, data: Mapping[str, Any]) -> None:
     for name, curve in data["curves"].items():
         bound = "least" in name or "bound" in name
         colour = BOUND if bound else OURS if "kling_async" in name else INK
         lags, polls = zip(*sorted(curve), strict=True)
-        axis.plot(lags, polls, label=name, color=colour, linestyle="--" if bound else "-", linewidth=1.5)
+        axis.plot(lags, polls, label=name, color=colour, linestyle=_style(name), linewidth=1.5)
     for name, points in data.get("points", {}).items():
         middle = tuple(Spread(values).median for values in zip(*points, strict=True))
         axis.plot(*middle, "o", color=OURS if "kling_async" in name else INK, markersize=4)

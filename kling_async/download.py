@@ -140,8 +140,9 @@ class Downloads:
                 with contextlib.suppress(OSError):  # who was cancelled is; the next save hears of the disk
                     await sink.flush()
                 raise
-            finally:
+            except BaseException:
                 await sink.flush()
+                raise
             if sink.part.length is None and not asked_for_the_rest and transfer.range_headers(sink.part, sink.size):
                 asked_for_the_rest = True  # a clean end that came too early, and nobody had said how much comes
                 continue

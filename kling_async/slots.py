@@ -6,9 +6,13 @@ import collections
 import copy
 import itertools
 from collections.abc import Callable
+from typing import Final
 
 from kling_async.protocol.errors import ClientClosed, KlingError, QueueTimeout
 from kling_async.protocol.limits import Limit
+
+AT_ONCE: Final = 50
+"""Slots given in one turn of the loop: each is a request that begins at once, and others want their turn."""
 
 
 class Slot:
@@ -150,11 +154,16 @@ class _Line:
     def grant(self) -> None:
         """Lets in whom the limit lets in, and sets the timer for the next."""
         now = self.now()
+        granted = 0
         while self._waiting and self.limit.may_start(now, self._attached()):
+            if granted == AT_ONCE:
+                asyncio.get_running_loop().call_soon(self.grant)
+                break
             _, turn = self._waiting.popleft()
             if not turn.done():
                 self.limit.started()
                 turn.set_result(None)
+                granted += 1
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,6 +1,7 @@
 """From a finished task to a file that is whole, or not there."""
 
 import asyncio
+import errno
 import os
 import threading
 import time
@@ -20,7 +21,7 @@ from kling_async import (
     TargetExists,
     TaskHandle,
 )
-from kling_async.emulator import Emulator
+from kling_async.emulator import Emulator, Fault
 from tests.shell.conftest import ClientMaker
 from tests.shell.stub import Answer, Seen, answer, serve, task_answer
 
@@ -498,3 +499,19 @@ async def test_threads_end_with_the_last_client_of_a_loop(
             break
         time.sleep(0.01)  # noqa: ASYNC251  (real time: the threads')
     assert ours() == []
+
+
+async def test_a_cancelled_save_is_cancelled_whatever_the_disk_says(
+    client: KlingClient, image: Path, tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that fails while the caller is cancelled does not hide that he was: timeouts stay timeouts."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    handle = await client.image_to_video(image, mode="pro", duration=10)
+    await handle
+    monkeypatch.setattr("kling_async.files.PartFile.write", full)
+    emulator.faults.add(Fault.stall(share=0.45, seconds=20), on="file", at=1)  # behind the first piece
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(handle.save(tmp_path / "x.mp4"), 5)
