@@ -112,6 +112,10 @@ class KlingClient:
         for name, value in (("concurrency", concurrency), ("downloads", downloads)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigurationError(f"{name} must be a whole number from 1 up, got {value!r}")
+        if not isinstance(polling, Polling | AimedPolling | None):
+            raise ConfigurationError(f"polling must be AimedPolling(...) or Polling(...), got {polling!r}")
+        if not isinstance(durations, Durations | None):
+            raise ConfigurationError("durations must be Durations; Durations.from_json(text) reads them")
         self._credentials = credentials_from(api_key, access_key, secret_key)
         self._retry = retry or Retry()
         self._uniform = random.random

@@ -175,3 +175,13 @@ async def test_something_else_than_a_request(client: KlingClient) -> None:
     """`submit` of something that is no request names what it takes."""
     with pytest.raises(InvalidRequest, match="ImageToVideo"):
         await client.submit(io.BytesIO())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"polling": 5.0}, "AimedPolling"), ({"polling": "3s"}, "Polling"), ({"durations": "{}"}, "from_json")],
+)
+async def test_what_is_no_schedule_is_refused_when_the_client_is_made(options: dict[str, Any], says: str) -> None:
+    """Not when the first task is paid for."""
+    with pytest.raises(ConfigurationError, match=says):
+        KlingClient(api_key="x", **options)

@@ -485,8 +485,11 @@ async def test_threads_end_with_the_last_client_of_a_loop(
 ) -> None:
     """Clients that were closed keep no threads, however long they are kept themselves."""
 
+    before = set(threading.enumerate())
+
     def ours() -> list[str]:
-        return [thread.name for thread in threading.enumerate() if thread.name.startswith("kling_async")]
+        new = set(threading.enumerate()) - before
+        return [thread.name for thread in new if thread.name.startswith("kling_async")]
 
     clients = [make_client(), make_client()]
     for number, client in enumerate(clients):
