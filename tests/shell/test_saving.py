@@ -484,7 +484,6 @@ async def test_threads_end_with_the_last_client_of_a_loop(
     make_client: ClientMaker, image: Path, tmp_path: Path
 ) -> None:
     """Clients that were closed keep no threads, however long they are kept themselves."""
-
     before = set(threading.enumerate())
 
     def ours() -> list[str]:
