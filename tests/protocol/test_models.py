@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kling_async.protocol.image import Image, ImageSource
@@ -137,6 +137,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(st.dictionaries(st.sampled_from([field.name for field in attrs.fields(ImageToVideo)]), _JSON))
 def test_no_parameter_raises(parameters: dict[str, Any]) -> None:
     """A request can be made of anything: the checks report all problems at once, instead of the first."""
