@@ -195,7 +195,7 @@ class Waiter:
 
 async def together(lag: float, seed: int) -> tuple[float, float]:
     """Mean lag and polls per task, with a hundred tasks in flight all the time."""
-    random_ = random.Random(seed)  # noqa: S311  (no secret)
+    random_ = _random(seed)
     service, durations = Service(), Durations()
     watcher = Watcher(cast("Api", service), AimedPolling(lag=lag), Retry(), random_.random, durations)
     pace = durations.pace("image2video", "kling-v2-6", "pro", 5)
@@ -242,8 +242,8 @@ def measure(_: Mapping[str, Path]) -> dict[str, Any]:
         "curves": curves,
         "points": {name: [_beaten(span, seed) for seed in SEEDS] for name, span in PEERS.items()},
         "least": least_polls(WANTED),
-        "alone": [_polls_at(lambda lag, seed=seed: aimed(lag, learned(seed), _random(seed))) for seed in SEEDS],  # type: ignore[misc]
-        "together": [_polls_at(lambda lag, seed=seed: _together(lag, seed)) for seed in SEEDS],  # type: ignore[misc]
+        "alone": [_polls_at(functools.partial(_alone, seed)) for seed in SEEDS],
+        "together": [_polls_at(functools.partial(_together, seed=seed)) for seed in SEEDS],
         "shipped": {
             "one alone, fresh": [aimed(SHIPPED, fresh, _random(seed)) for seed in SEEDS],
             f"one alone, after {LEARNED}": [aimed(SHIPPED, learned(seed), _random(seed)) for seed in SEEDS],
@@ -262,6 +262,10 @@ def _polls_at(simulated: Callable[[float], tuple[float, float]]) -> float:
 
 
 @functools.cache
+def _alone(seed: int, lag: float) -> tuple[float, float]:
+    return aimed(lag, learned(seed), _random(seed))
+
+
 def _together(lag: float, seed: int) -> tuple[float, float]:
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         return runner.run(together(lag, seed))

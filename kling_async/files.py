@@ -96,7 +96,7 @@ def _check_part(path: Path) -> None:
 def _found(path: Path, *, follow_symlinks: bool = True) -> os.stat_result | None:
     """What is there, by one call: each lets another thread in, and thousands of saves make many."""
     try:
-        return os.stat(path, follow_symlinks=follow_symlinks)  # noqa: PTH116  (the same, with less around it)
+        return path.stat(follow_symlinks=follow_symlinks)
     except (FileNotFoundError, NotADirectoryError):
         return None
 

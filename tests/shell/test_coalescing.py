@@ -10,7 +10,7 @@ import pytest
 from kling_async import KlingClient, Polling, Task, TaskHandle, TaskTimeout
 from kling_async.emulator import Emulator, Fault
 from kling_async.protocol.coalescing import Pages
-from tests.shell.conftest import ClientMaker
+from tests.shell.conftest import ClientMaker, wall
 
 BEAT: Final = Polling(first=10, factor=1, maximum=10)
 
@@ -22,14 +22,14 @@ async def submitted(client: KlingClient, image: Path, count: int) -> list[TaskHa
 
 async def seen(handles: Iterable[TaskHandle], emulator: Emulator) -> list[float]:
     """Waits for all; how many seconds after its end each was seen."""
-    loop = asyncio.get_running_loop()
+    time_of_day = wall()
     ends = {entry.task_id: entry for entry in emulator.ledger.entries}
 
     async def lag(handle: TaskHandle) -> float:
         task = await handle
         assert task.updated_at is not None
         assert task.task_id in ends
-        return loop.wall() - task.updated_at.timestamp()  # type: ignore[attr-defined, no-any-return]
+        return time_of_day() - task.updated_at.timestamp()
 
     return list(await asyncio.gather(*(lag(handle) for handle in handles)))
 
