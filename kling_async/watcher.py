@@ -24,8 +24,6 @@ POLLS: Final = 32
 """Single queries under way at once: enough for thousands of tasks, few enough not to crowd the service."""
 PAGE_SECONDS: Final = 10.0
 """Seconds that a page of the list may take, and that anyone waits for pages; then he is asked for singly."""
-EARLY: Final = 0.9
-"""Share of a delay after which a page that comes early is taken for the question of a fixed beat."""
 SLOW_ANSWER: Final = 5.0
 """Seconds that a task may be older than its create's answer, by the clocks, and still be taken for new."""
 LAST_LOOK_SECONDS: Final = 10.0
@@ -197,12 +195,11 @@ class Watcher:
                 return now + aimed.delay(following.pace, now - following.begun_at, self._uniform)
             case Polling() as beat:
                 waited = share_passed(following, now) if following.shifts else 1.0
-                if waited == 1 or (waited >= EARLY and not beat.is_steady(following.asked)):
-                    following.asked += 1
-                elif not beat.is_steady(following.asked):
-                    return None  # the beat has not begun, or grows: its questions come when it says
-                # Where a page came first, the same delay again: no two looks are further apart.
-                return now + beat.delay(following.asked - 1, self._uniform)
+                asked = beat.asked_after(following.asked, waited)
+                if asked is None:
+                    return None
+                following.asked = asked
+                return now + beat.delay(asked - 1, self._uniform)
 
     def _remember(self, following: Following, now: float, *, ended: bool) -> None:
         """Learns how long it took: as the service tells, within what was seen of it from here."""

@@ -27,6 +27,8 @@ def _seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float],
     return validate
 
 
+EARLY: Final = 0.9
+"""Share of a delay after which a page that comes early is taken for the question of a beat that grows."""
 SHORTEST_DELAY: Final = 0.5
 """Seconds between two aimed questions at least: they would cost more than the moment is worth."""
 KNOWN_EFFORT: Final = 0.72
@@ -76,6 +78,19 @@ class Polling:
     def delay(self, asked: int, uniform: Uniform) -> float:
         """Seconds before the question after `asked` others; within 5 %, so that tasks begun together spread out."""
         return self._grown(asked) * (0.95 + 0.1 * uniform())
+
+    def asked_after(self, asked: int, waited: float) -> int | None:
+        """The number of the next question, now that an answer came; None where the one that is due stays as it is.
+
+        Args:
+            asked: number of the question that was waited for.
+            waited: share of the delay before it that has passed; below 1 where a page came first.
+        """
+        if waited >= 1 or (waited >= EARLY and not self.is_steady(asked)):
+            return asked + 1
+        # In a steady beat the same delay again: no two looks are further apart. One that has not begun, or grows, asks
+        # when it says.
+        return asked if self.is_steady(asked) else None
 
     def is_steady(self, asked: int) -> bool:
         """Whether the delay before question number `asked` is as long as the one before that."""

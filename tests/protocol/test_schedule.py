@@ -85,6 +85,23 @@ def test_a_beat_is_steady_once_its_delays_are_equal(polling: Polling, steady: li
     assert [polling.is_steady(asked) for asked in range(4)] == steady
 
 
+@pytest.mark.parametrize(
+    ("asked", "waited", "then"),
+    [
+        (1, 1.0, 2),
+        (1, 0.95, 2),  # as good as its time
+        (1, 0.5, None),  # the first question has a time of its own
+        (2, 0.5, None),  # and so has one after a delay that grew
+        (2, 1.0, 3),
+        (4, 0.1, 4),  # the beat is steady: it begins anew with each look
+        (4, 1.0, 5),
+    ],
+)
+def test_an_early_answer_keeps_what_a_beat_means(asked: int, waited: float, then: int | None) -> None:
+    """A page that comes before its time neither skips a question of a growing beat nor makes a gap in a steady one."""
+    assert Polling(first=10, factor=1.5, maximum=15).asked_after(asked, waited) == then
+
+
 SECONDS = st.floats(min_value=0.001, max_value=1e9)
 
 
