@@ -115,22 +115,27 @@ def learned(seed: int) -> Pace:
 # ------------------------------------------------------------------------------------------ many at once
 
 
+class JumpingSelector(selectors.DefaultSelector):
+    """Waits for nothing: time jumps to the next timer."""
+
+    now = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Lets the time pass."""
+        self.now += timeout or 0.0
+        return []
+
+
 class JumpingLoop(asyncio.SelectorEventLoop):
     """A loop without sockets: whoever sleeps wakes at once, in order."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
-        selector = selectors.DefaultSelector()
-        selector.select = self._jump  # type: ignore[method-assign]
-        super().__init__(selector)
+        self._jumping = JumpingSelector()
+        super().__init__(self._jumping)
 
     def time(self) -> float:
         """Seconds jumped."""
-        return self.now
-
-    def _jump(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self.now += timeout or 0.0
-        return []
+        return self._jumping.now
 
 
 class Service:
