@@ -324,7 +324,12 @@ class KlingClient:
         finally:
             unfinished = [str(following.reference) for following in self._watcher.unfinished()]
             if unfinished:
-                logger.warning("closed with %d unfinished: %s", len(unfinished), ", ".join(unfinished))
+                logger.warning(
+                    "closed with %d unfinished: %s",
+                    len(unfinished),
+                    ", ".join(unfinished),
+                    extra={"kling_event": "closed_unfinished", "kling_references": unfinished},
+                )
             if self._loop is not None:
                 await self._watcher.close()
             await self._transport.close()

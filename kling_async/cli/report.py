@@ -20,28 +20,30 @@ from kling_async.protocol.errors import (
     InvalidReference,
     InvalidRequest,
     KlingError,
+    Remedy,
     TargetError,
     TargetExists,
     TaskFailed,
     TaskNotFound,
     TaskTimeout,
+    Words,
 )
 from kling_async.protocol.models import Task
 
-# The library speaks to programmers; these are its words for who sits at a shell.
-_IN_SHELL_WORDS: Final = {
-    "overwrite=True": "--overwrite",
-    "attach(reference)": "`kling-async save`",
-    "if_exists='adopt'": "--if-exists adopt",
-    " (polling.deadline)": " (--deadline)",
-    "watermark_info={'enabled': True}": "--watermark",
-    ", or pass api_key=...": "",
-    "(base_url or KLING_BASE_URL)": "(--base-url or KLING_BASE_URL)",
-    "sound=True": "--sound",
-    "multi_shot=True": "--multi-shot",
-    "; give the bytes, a path, or Image.from_base64(text)": "; give a path",
-    "; give the bytes or Image.from_base64(text)": "; give a path",
+SHELL_WORDS: Final[Words] = {
+    Remedy.ADOPT: "--if-exists adopt takes it as the result, another --external-task-id makes a new video",
+    Remedy.ATTACH: "",  # the command that does it is printed
+    Remedy.BASE_URL: "--base-url or KLING_BASE_URL sets the address",
+    Remedy.CREDENTIALS: (
+        "set KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY; keys are made in the developer console. "
+        "Without a key, `kling-async generate IMAGE -o FILE --emulator` runs on a local emulator"
+    ),
+    Remedy.FIND: "",  # the same
+    Remedy.OVERWRITE: "--overwrite replaces it",
+    Remedy.WAIT_LONGER: "--deadline says how long to wait",
+    Remedy.WATERMARK: "`kling-async generate --watermark` makes one",
 }
+"""The remedies, said to people at a shell."""
 
 
 @attrs.frozen
@@ -87,7 +89,7 @@ def exit_for(error: KlingError, stage: Stage) -> Exit:
 def of_error(error: KlingError, errand: Errand) -> Ending:
     """Says what went wrong, and how to get at what was paid for."""
     code = exit_for(error, errand.stage)
-    message = in_shell_words(error.message)
+    message = error.explained(SHELL_WORDS)
     if isinstance(error, InvalidRequest) and all(problem.by_map for problem in error.problems):
         message += "\n--no-strict sends it all the same"
     if error.reference is not None and not errand.emulated:
@@ -148,13 +150,6 @@ def of_bug(error: BaseException, errand: Errand) -> Ending:
     return Ending(
         Exit.ERROR, text, failure(Exit.ERROR, type(error).__name__, message, reference=reference, save_command=command)
     )
-
-
-def in_shell_words(message: str) -> str:
-    """A message of the library with options in place of arguments."""
-    for theirs, ours in _IN_SHELL_WORDS.items():
-        message = message.replace(theirs, ours)
-    return message
 
 
 _STOPPED: Final = {

@@ -165,7 +165,7 @@ def _told(output: Output) -> Iterator[None]:
     """Shows the library's warnings as lines, without the places in its code."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        output.note(f"warning: {report.in_shell_words(str(message))}")
+        output.note(f"warning: {message}")
 
     handler = _Lines(output)
     logger = logging.getLogger("kling_async")
@@ -179,7 +179,7 @@ def _told(output: Output) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-_TOLD_AT_THE_END = ("closed with", "cancelled while creating", "a create whose caller was cancelled")
+_TOLD_AT_THE_END = {"closed_unfinished", "create_cancelled", "create_abandoned"}
 
 
 class _Lines(logging.Handler):
@@ -191,5 +191,8 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         # What is unfinished when a command is interrupted is told at its end, with the way to go on.
-        if not record.getMessage().startswith(_TOLD_AT_THE_END):
-            self._output.note(f"warning: {report.in_shell_words(record.getMessage())}")
+        if getattr(record, "kling_event", None) in _TOLD_AT_THE_END:
+            return
+        words = record.args if isinstance(record.args, tuple) else ()
+        shown = tuple(word.explained(report.SHELL_WORDS) if isinstance(word, KlingError) else word for word in words)
+        self._output.note(f"warning: {str(record.msg) % shown if shown else record.getMessage()}")

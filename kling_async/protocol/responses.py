@@ -198,6 +198,7 @@ def _refusal(response: HttpResponse, code: int | None, envelope: Mapping[str, An
     )
     return row.error(
         f"{text}: {row.hint}" if row.hint else text,
+        remedy=row.remedy,
         code=code,
         http_status=response.status,
         request_id=said(envelope.get("request_id"), limit=64) or None,

@@ -19,6 +19,7 @@ from kling_async import (
     KlingError,
     Problem,
     QueueTimeout,
+    Remedy,
     ServerError,
     TargetError,
     TargetExists,
@@ -167,7 +168,15 @@ def test_bugs_keep_the_reference() -> None:
 
 def test_words_of_the_shell() -> None:
     """What the library says to programmers is said with options."""
-    assert report.in_shell_words("x exists; overwrite=True replaces it") == "x exists; --overwrite replaces it"
+    error = TargetExists("x exists", remedy=Remedy.OVERWRITE)
+    assert report.of_error(error, errand(Stage.UNSENT)).data["message"] == "x exists; --overwrite replaces it"
+
+
+@pytest.mark.parametrize("remedy", Remedy)
+def test_every_remedy_has_its_words(remedy: Remedy) -> None:
+    """The shell has words of its own for each remedy, and none of Python's."""
+    words = report.SHELL_WORDS[remedy]
+    assert not any(python in words for python in ("=True", "attach(", "api_key=", "polling.", "='", "base_url "))
 
 
 def test_cost_as_told() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kling_async import ConnectionFailed, KlingError
+from kling_async import ConnectionFailed, KlingError, Remedy
 from kling_async.cli import main, running
 from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.output import Output
@@ -89,10 +89,14 @@ def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
 
     async def work(stop: Stop) -> None:  # noqa: ARG001
         logging.getLogger("kling_async").warning("base_url is http://")
-        logging.getLogger("kling_async").warning("closed with %d unfinished", 1)
+        logging.getLogger("kling_async").warning("unfinished", extra={"kling_event": "closed_unfinished"})
+        logging.getLogger("kling_async").warning("%s: %s", "again", KlingError("full", remedy=Remedy.OVERWRITE))
 
     run_(work)
-    assert capsys.readouterr().err == "warning: base_url is http://\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: base_url is http://",
+        "warning: again: full; --overwrite replaces it",
+    ]
     assert not logging.getLogger("kling_async").handlers
 
 
