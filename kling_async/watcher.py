@@ -296,7 +296,12 @@ class Watcher:
             async with asyncio.timeout_at(following.deadline + LAST_LOOK_SECONDS):
                 news: Task | KlingError = await self._api.query(endpoint, following.reference.id)
         except KlingError as error:
-            logger.debug("poll of %s: %s", following.reference, error)
+            logger.debug(
+                "poll of %s: %s",
+                following.reference,
+                error,
+                extra={"kling_event": "poll_failed", "kling_reference": str(following.reference)},
+            )
             news = error
         except TimeoutError:
             news = self._timeout(following)
@@ -345,7 +350,9 @@ class Watcher:
                 if not sweep.answered(listed.length, list(listed.news), won=won, left=left):
                     return None
         except KlingError as error:
-            logger.debug("page %d of %s: %s", sweep.number, watched.endpoint.name, error)
+            logger.debug(
+                "page %d of %s: %s", sweep.number, watched.endpoint.name, error, extra={"kling_event": "page_failed"}
+            )
             sweep.failed()
             return error
         except TimeoutError:

@@ -85,17 +85,20 @@ def test_signals_that_come_as_exceptions(
 
 
 def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
-    """The log's warnings are lines, except for what the end of the command says better."""
+    """The log's warnings, and what is tried again, are lines, once; what the end of the command says better is none."""
 
     async def work(stop: Stop) -> None:  # noqa: ARG001
         logging.getLogger("kling_async").warning("base_url is http://")
         logging.getLogger("kling_async").warning("unfinished", extra={"kling_event": "closed_unfinished"})
-        logging.getLogger("kling_async").warning("%s: %s", "again", KlingError("full", remedy=Remedy.OVERWRITE))
+        for _ in range(2):
+            failed = KlingError("refused", remedy=Remedy.BASE_URL)
+            logging.getLogger("kling_async").debug("1: %s", failed, extra={"kling_event": "read_failed"})
+            logging.getLogger("kling_async").debug("POST: HTTP 200")
 
     run_(work)
     assert capsys.readouterr().err.splitlines() == [
         "warning: base_url is http://",
-        "warning: again: full; --overwrite replaces it",
+        "refused; --base-url or KLING_BASE_URL sets the address; still trying",
     ]
     assert not logging.getLogger("kling_async").handlers
 
