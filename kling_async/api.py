@@ -123,6 +123,7 @@ class Api:
             except KlingError as error:
                 if not passes(error) or loop.time() + delay > gives_up_at:
                     raise
+                logger.debug("%s; asking again", error, extra={"kling_event": "read_failed"})
             await self._transport.pause(delay)
         raise AssertionError("delays never end")
 
@@ -156,7 +157,12 @@ class Api:
                     if creation.undecided:
                         slot.in_doubt()
                     if isinstance(outcome, KlingError) and creation.error is not outcome and outcome.code != _FULL:
-                        logger.warning("still creating %s: %s", creation.reference, outcome)
+                        logger.warning(
+                            "still creating %s: %s",
+                            creation.reference,
+                            outcome,
+                            extra={"kling_event": "create_failed", "kling_reference": creation.reference},
+                        )
                 case Ask.LOOK_UP:
                     outcome = await self._outcome(self.query(endpoint, creation.external_task_id))
                     creation.looked_up(loop.time(), outcome, self._clock_offset.seen)

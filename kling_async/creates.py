@@ -15,7 +15,15 @@ from kling_async.following import Following
 from kling_async.protocol import requests
 from kling_async.protocol.creation import Creation
 from kling_async.protocol.endpoints import Endpoint
-from kling_async.protocol.errors import ACCOUNT_CODES, ApiError, ClientClosed, CreateInDoubt, KlingError, TaskNotFound
+from kling_async.protocol.errors import (
+    ACCOUNT_CODES,
+    ApiError,
+    ClientClosed,
+    CreateInDoubt,
+    KlingError,
+    Remedy,
+    TaskNotFound,
+)
 from kling_async.protocol.models import ImageToVideo, Intent, Reference
 from kling_async.protocol.schedule import Retry, Uniform
 from kling_async.slots import Slot, Slots
@@ -95,7 +103,11 @@ class Creates:
             if self._closed and creating.cancelled() and not _is_cancelled():
                 raise _interrupted(creation) from None  # closed before its first step
             if creating.done() or creation.undecided:
-                logger.warning("cancelled while creating %s; it is brought to its end", creation.reference)
+                logger.warning(
+                    "cancelled while creating %s; it is brought to its end",
+                    creation.reference,
+                    extra={"kling_event": "create_cancelled", "kling_reference": creation.reference},
+                )
                 self._orphans[creation.reference] = creation.reference
                 creating.add_done_callback(functools.partial(self._orphan_ended, creation.reference))
             else:
@@ -178,7 +190,11 @@ class Creates:
         if error is None:
             self._orphans[reference] = str(creating.result().reference)
             return
-        logger.warning("a create whose caller was cancelled ended with: %s", error)
+        logger.warning(
+            "a create whose caller was cancelled ended with: %s",
+            error,
+            extra={"kling_event": "create_abandoned", "kling_reference": reference},
+        )
         if not isinstance(error, CreateInDoubt):
             del self._orphans[reference]
 
@@ -192,7 +208,7 @@ def _interrupted(creation: Creation) -> KlingError:
     if not creation.undecided:
         return ClientClosed("the client was closed; nothing was created")
     return CreateInDoubt(
-        "the client was closed before an answer told whether the task was created; it may be billed. "
-        "attach(reference) finds it if it exists",
+        "the client was closed before an answer told whether the task was created; it may be billed",
+        remedy=Remedy.FIND,
         reference=creation.reference,
     )

@@ -144,7 +144,7 @@ def test_every_module_imports_alone() -> None:
     assert run(ALONE, str(FOLDER), *modules) == ""
 
 
-LAZY = ["jwt", "cattrs", "backoff", "kling_async.emulator", "rich"]
+LAZY = ["jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
 LAZY += [f"kling_async.{name}" for name in ("inspection", "protocol.codec", "protocol.capabilities", "download")]
 
 

@@ -31,6 +31,7 @@ from kling_async.protocol.errors import (
     KlingError,
     NotTheService,
     RateLimited,
+    Remedy,
     RequestTimeout,
     row_for,
 )
@@ -289,8 +290,8 @@ class Creation:
             return
         self._refuse(
             ExternalTaskIdConflict(
-                f"external_task_id {self.external_task_id!r} belongs to an older task; attach(reference) follows that "
-                "one, if_exists='adopt' takes it as the result, another id makes a new video",
+                f"external_task_id {self.external_task_id!r} belongs to an older task",
+                remedy=Remedy.ADOPT,
                 code=self.error.code if self.error else None,
                 reference=task.reference,
                 task=task,
@@ -300,10 +301,10 @@ class Creation:
     def _in_doubt(self, look_up: KlingError | None = None) -> CreateInDoubt:
         last = self._last_error
         return CreateInDoubt(
-            "no answer told whether the task was created, and looking it up did not either; it may be billed. "
-            "attach(reference) finds it if it exists; submit again only with the same external_task_id"
-            + (f". The last send ended with: {last.message}" if last else "")
-            + (f". The last look-up ended with: {look_up.message}" if look_up and not is_missing(look_up) else ""),
+            "no answer told whether the task was created, and looking it up did not either; it may be billed"
+            + (f" (the last send ended with: {last.message})" if last else "")
+            + (f" (the last look-up ended with: {look_up.message})" if look_up and not is_missing(look_up) else ""),
+            remedy=Remedy.FIND,
             code=last.code if last else None,
             http_status=last.http_status if last else None,
             request_id=last.request_id if last else None,

@@ -36,7 +36,8 @@ KlingError
     └── SaveInProgress                     another save writes to the same place
 """
 
-from collections.abc import Sequence
+import enum
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import attrs
@@ -44,11 +45,35 @@ import attrs
 from kling_async.protocol.models import Task
 
 
+class Remedy(enum.Enum):
+    """What helps, as data: programs decide by it, and the shell command says it with its own options.
+
+    The values say it with this package's names. What is said alike everywhere stands in the message.
+    """
+
+    ADOPT = "attach(reference) follows that one, if_exists='adopt' takes it as the result, another id makes a new video"
+    ATTACH = "attach(reference) goes on with it"
+    BASE_URL = "base_url or KLING_BASE_URL sets the address"
+    CREDENTIALS = (
+        "set KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY, or pass api_key=...; keys are made in the "
+        "developer console. Without a key, `kling-async generate IMAGE -o FILE --emulator` runs on a local emulator"
+    )
+    FIND = "attach(reference) finds the task if it exists; submit again only with the same external_task_id"
+    OVERWRITE = "overwrite=True replaces it"
+    WAIT_LONGER = "attach(reference) waits on; polling.deadline says how long"
+    WATERMARK = "ask for one with watermark_info={'enabled': True}"
+
+
+Words = Mapping[Remedy, str]
+"""How another surface than Python says each remedy; empty where it says that in its own way."""
+
+
 class KlingError(Exception):
     """The root: `except KlingError` catches all that this package raises by itself.
 
     Attributes:
-        message: what happened and what to do next.
+        message: what happened.
+        remedy: what to do next, where that has a name.
         code: the service's business code, where it gave one.
         http_status: the HTTP status, where there was an answer.
         request_id: the service's id of the request, for its support.
@@ -56,6 +81,7 @@ class KlingError(Exception):
     """
 
     message: str
+    remedy: Remedy | None = None
     code: int | None = None
     http_status: int | None = None
     request_id: str | None = None
@@ -65,6 +91,7 @@ class KlingError(Exception):
         self,
         message: str,
         *,
+        remedy: Remedy | None = None,
         code: int | None = None,
         http_status: int | None = None,
         request_id: str | None = None,
@@ -73,6 +100,7 @@ class KlingError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.remedy = remedy
         self.code = code
         self.http_status = http_status
         self.request_id = request_id
@@ -80,10 +108,19 @@ class KlingError(Exception):
         vars(self).update(more)
 
     def __str__(self) -> str:
-        """The message, then the ids needed to go on."""
+        """The message and the remedy, then the ids needed to go on."""
         ids = {"code": self.code, "HTTP": self.http_status, "request_id": self.request_id, "reference": self.reference}
         known = ", ".join(f"{name} {value}" for name, value in ids.items() if value is not None)
-        return f"{self.message} ({known})" if known else self.message
+        return f"{self.explained()} ({known})" if known else self.explained()
+
+    def explained(self, words: Words | None = None) -> str:
+        """The message and the remedy, without ids.
+
+        Args:
+            words: how to say the remedy; else with this package's names.
+        """
+        remedy = self.remedy and (self.remedy.value if words is None else words[self.remedy])
+        return f"{self.message}; {remedy}" if remedy else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles by value: errors cross process borders."""
@@ -330,24 +367,26 @@ class CodeRow(NamedTuple):
         hint: what to do, added to the service's own text.
         transient: whether the same read may succeed when sent again.
         in_doubt: whether a create that was answered so may have made a task.
+        remedy: what to do, where that has a name.
     """
 
     error: type[ApiError]
     hint: str = ""
     transient: bool = False
     in_doubt: bool = False
+    remedy: Remedy | None = None
 
 
 _REGION_HINT = (
     "check the key; keys are regional: one made in China works on https://api-beijing.klingai.com only, others on "
-    "https://api-singapore.klingai.com only (base_url or KLING_BASE_URL)"
+    "https://api-singapore.klingai.com only"
 )
 _CLOCK_HINT = "set this machine's clock right (the token is valid from and until a time)"
 
 CODES: dict[int, CodeRow] = {
-    1000: CodeRow(AuthenticationError, _REGION_HINT),
-    1001: CodeRow(AuthenticationError, _REGION_HINT),
-    1002: CodeRow(AuthenticationError, _REGION_HINT),
+    1000: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
+    1001: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
+    1002: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
     1003: CodeRow(TokenTimeError, _CLOCK_HINT),
     1004: CodeRow(TokenTimeError, _CLOCK_HINT),
     1100: CodeRow(AccountError, "look at the account in the console"),
@@ -356,8 +395,8 @@ CODES: dict[int, CodeRow] = {
     1103: CodeRow(PermissionRefused, "the account has no right to this API or model"),
     1200: CodeRow(RequestRefused),
     1201: CodeRow(RequestRefused),
-    1202: CodeRow(RequestRefused, "the address does not know this method; check base_url"),
-    1203: CodeRow(RequestRefused, "no such resource; check model_name and base_url"),
+    1202: CodeRow(RequestRefused, "the address does not know this method", remedy=Remedy.BASE_URL),
+    1203: CodeRow(RequestRefused, "no such resource; check model_name and the address", remedy=Remedy.BASE_URL),
     1300: CodeRow(ContentRefused, "the platform's policy forbids it"),
     1301: CodeRow(ContentRefused, "content safety refused the image or the prompt; change them"),
     1302: CodeRow(RateLimited, "requests come too fast", transient=True),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kling_async.protocol.errors import BadResponse, NotTheService
+from kling_async.protocol.errors import BadResponse, NotTheService, Remedy
 
 FOREIGN_ANSWERS: Final = 3
 """Answers that are not the service's, with none of its own before, after which the address counts as wrong."""
@@ -43,7 +43,8 @@ class Recognition:
             return answer
         return NotTheService(
             f"base_url does not lead to the service: {self._foreign} answers in {now - self._first_at:.0f} s, none of "
-            f"them its own. The last one was {answer.message}. Check base_url (KLING_BASE_URL), proxies and logins",
+            f"them its own; the last one was {answer.message}",
+            remedy=Remedy.BASE_URL,
             code=answer.code,
             http_status=answer.http_status,
         )

@@ -231,6 +231,7 @@ def _opened(response: HttpResponse) -> Any:
     text = _error_text(envelope) or f"the service gave no reason (HTTP {response.status})"
     return row.error(
         f"{text}: {row.hint}" if row.hint else text,
+        remedy=row.remedy,
         code=code,
         http_status=response.status,
         request_id=said(envelope.get("request_id"), limit=64) or None,

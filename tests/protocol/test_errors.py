@@ -24,6 +24,7 @@ from kling_async.protocol.errors import (
     PermissionRefused,
     Problem,
     RateLimited,
+    Remedy,
     RequestRefused,
     RequestTimeout,
     ServerError,
@@ -124,6 +125,16 @@ def test_every_error_can_be_made_shown_copied_and_pickled(kind: type[KlingError]
 def test_an_error_without_ids_is_its_message() -> None:
     """The text is the message alone where there is nothing to add."""
     assert str(KlingError("text")) == "text"
+
+
+def test_a_remedy_is_data() -> None:
+    """The message says what happened; what to do about it is added in the words of whoever shows it."""
+    error = TargetExists("cat.mp4 exists", remedy=Remedy.OVERWRITE, reference="image2video:8")
+    assert error.message == "cat.mp4 exists"
+    assert str(error) == "cat.mp4 exists; overwrite=True replaces it (reference image2video:8)"
+    assert error.explained({Remedy.OVERWRITE: "--overwrite replaces it"}) == "cat.mp4 exists; --overwrite replaces it"
+    assert error.explained({Remedy.OVERWRITE: ""}) == "cat.mp4 exists"
+    assert pickle.loads(pickle.dumps(error)).remedy is Remedy.OVERWRITE  # noqa: S301
 
 
 def test_an_error_keeps_the_reference_it_has() -> None:
