@@ -5,7 +5,6 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from email.utils import formatdate
 from typing import Any, Final
 
 from aiohttp import web
@@ -19,7 +18,7 @@ from .errors import Refusal, invalid
 from .fault import CallKind
 from .faults import Faults
 from .gallery import Gallery
-from .injection import Injector, take_the_rest
+from .injection import Injector, finish_headers, take_the_rest
 from .ledger import Ledger
 from .links import Links
 from .page import Page
@@ -83,7 +82,7 @@ class Api:
     def application(self, files: FileServer, page: Page) -> web.Application:
         """Make the application, which serves result files and the page for people too."""
         app = web.Application(middlewares=[self._answer_unknown])
-        app.on_response_prepare.append(self._date)
+        app.on_response_prepare.append(self._finish_headers)
         app.on_shutdown.append(self._injector.close)
         app.router.add_post(_PATH + _SLASH, self._endpoint("create", self._create))
         app.router.add_get(_PATH + _SLASH, self._endpoint("list", self._list))
@@ -147,9 +146,8 @@ class Api:
         self._ledger.requests["unknown"] += 1
         return self._refuse(refusal)
 
-    async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
-        # A client whose own clock is wrong can learn the time from here.
-        response.headers["Date"] = formatdate(self._wire_time(), usegmt=True)
+    async def _finish_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
+        finish_headers(response, self._wire_time())
 
     async def _create(self, request: web.Request) -> dict[str, Any]:
         self._world.require_balance(self._clock())

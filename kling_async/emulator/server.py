@@ -218,7 +218,9 @@ class Emulator:
     def _application(
         self, links: Links, postman: Postman, worker: ThreadPoolExecutor, gallery: Gallery | None, studio: Studio
     ) -> web.Application:
-        files = FileServer(world=self._world, ledger=self.ledger, links=links, studio=studio, clock=self._clock)
+        files = FileServer(
+            world=self._world, ledger=self.ledger, links=links, studio=studio, worker=worker, clock=self._clock
+        )
         notice = HOW_TO_RENDER if self._render is None and not self.renders else ""
         page = Page(world=self._world, ledger=self.ledger, gallery=gallery, clock=self._clock, notice=notice)
         api = Api(
