@@ -13,6 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Final
 
 import attrs
@@ -32,7 +33,11 @@ _PAGE: Final = """<!DOCTYPE html>
 <html><head><title>{0}</title></head>
 <body><center><h1>{0}</h1></center><hr><center>gateway</center></body></html>
 """
-_WORDS: Final = {200: "Please wait", 500: "Internal Server Error", 502: "Bad Gateway", 504: "Gateway Time-out"}
+_WORDS: Final = {each.value: each.phrase for each in HTTPStatus} | {
+    200: "Please wait",
+    503: "Service Temporarily Unavailable",
+    504: "Gateway Time-out",
+}
 
 # A reset discards what is under way, so that what was sent gets a moment to arrive.
 _FLIGHT_SECONDS: Final = 0.05
@@ -288,7 +293,7 @@ def _reshape(whole: web.Response, fault: Fault) -> web.Response:
 
 
 def _page(status: int) -> web.Response:
-    words = _WORDS.get(status, "Service Temporarily Unavailable")
+    words = _WORDS.get(status, "Unknown Error")
     title = words if status == 200 else f"{status} {words}"
     return web.Response(status=status, text=_PAGE.format(title), content_type="text/html")
 

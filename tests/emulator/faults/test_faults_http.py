@@ -30,6 +30,9 @@ async def test_a_fault_is_added(caller: Caller) -> None:
         {"fault": {"kind": "delay", "wait": 6}, "probability": 0.25, "seed": 3, "times": 2, "on": "create"},
         {"fault": {"kind": "gateway", "status": 504, "wait": 60, "after_effect": True}, "at": [1, 2], "on": "create"},
         {"fault": {"kind": "stall", "share": 0.5, "seconds": 30}, "on": "file"},
+        {"fault": {"kind": "foreign", "body": {"detail": "x"}, "status": 402, "headers": {"A": "b"}}, "on": "list"},
+        {"fault": {"kind": "reshaped", "changes": {"/data": None}, "without": ["/code"]}, "on": "query"},
+        {"fault": {"kind": "truncated", "headers": {"ETag": None}}, "on": "file"},
     ],
 )
 async def test_rules_are_shown_as_they_were_given(caller: Caller, rule: dict[str, Any]) -> None:
@@ -86,6 +89,16 @@ async def test_faults_are_cleared(caller: Caller) -> None:
         (FAULTS, '{"fault": {"kind": "gateway", "status": "502"}}'),
         (FAULTS, '{"fault": {"kind": "reset", "unknown": 1}}'),
         (FAULTS, '{"fault": {"kind": "reset"}, "unknown": 1}'),
+        (FAULTS, '{"fault": {"kind": "reset", "headers": 5}}'),
+        (FAULTS, '{"fault": {"kind": "reset", "wait": "x"}}'),
+        (FAULTS, '{"fault": {"kind": "other_headers"}}'),
+        (FAULTS, '{"fault": {"kind": "other_headers", "headers": {"A": 1}}}'),
+        (FAULTS, '{"fault": {"kind": "other_headers", "headers": {"A b": "1"}}}'),
+        (FAULTS, '{"fault": {"kind": "foreign", "status": 100}}'),
+        (FAULTS, '{"fault": {"kind": "reshaped", "changes": {"data": 1}}}'),
+        (FAULTS, '{"fault": {"kind": "reshaped", "changes": ["/data"]}}'),
+        (FAULTS, '{"fault": {"kind": "reshaped", "without": 5}}'),
+        (FAULTS, '{"fault": {"kind": "reshaped", "without": "/data"}}'),
         (FAULTS, '{"fault": {"kind": "reset"}, "on": "file", "at": "x"}'),
         (FAULTS, '{"fault": {"kind": "reset"}, "on": 5}'),
         (FAULTS, '{"fault": {"kind": "reset"}, "on": [[]]}'),
@@ -114,7 +127,8 @@ async def test_nonsense_is_refused(caller: Caller, path: str, body: str) -> None
 async def test_the_account_is_changed(caller: Caller) -> None:
     """Settings of the account are shown, changed one by one, and made again what they were."""
     first = (await caller.request("GET", ACCOUNT)).body
-    settings = {"limit": 5, "limits": {"kling-v3": 2}, "visible_after": 10, "list_seed": 3, "clock_skew": -40}
+    settings: dict[str, Any] = {"limit": 5, "limits": {"kling-v3": 2}, "visible_after": 10}
+    settings |= {"unique_ids": False, "list_seed": 3, "clock_skew": -40}
     for name, value in settings.items():
         await caller.request("POST", ACCOUNT, json={name: value})
     occupied = [{"slots": 1, "model": "kling-v3", "since": None, "until": 2e9}]
