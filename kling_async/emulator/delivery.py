@@ -16,6 +16,7 @@ from aiohttp import web
 from .bodies import Variant
 from .errors import Refusal
 from .fault import Fault
+from .guard import Guard
 from .injection import Sleep, bend, ignores_if_range, revised
 from .ledger import Ledger
 from .links import Links, requested_range
@@ -58,6 +59,7 @@ class FileServer:
         ledger: Its books.
         links: Checks the links.
         studio: Makes the files.
+        guard: Knows by which addresses the emulator is reached.
         worker: Where files are compressed.
         clock: Seconds since the epoch.
     """
@@ -69,6 +71,7 @@ class FileServer:
         ledger: Ledger,
         links: Links,
         studio: Studio,
+        guard: Guard,
         worker: Executor,
         clock: Callable[[], float],
     ) -> None:
@@ -76,6 +79,7 @@ class FileServer:
         self._ledger = ledger
         self._links = links
         self._studio = studio
+        self._guard = guard
         self._worker = worker
         self._clock = clock
 
@@ -118,7 +122,7 @@ class FileServer:
         if kind == "missing":
             return _xml(404, "NoSuchKey", _NO_SUCH_KEY)
         if fault is not None and kind == "redirected" and detour is None:
-            location = self._links.detour(request.path, request.query["expires"])
+            location = self._links.detour(request.path, request.query["expires"], self._guard.address(request))
             return web.Response(status=fault.status, headers={"Location": location})
         return None
 

@@ -41,17 +41,17 @@ class Links:
         self._key = key
         self._lifetime = lifetime
 
-    def make(self, task: EmulatedTask, variant: Variant, now: float) -> str:
-        """Give the link to a result file of a task that has succeeded."""
+    def make(self, task: EmulatedTask, variant: Variant, now: float, address: str = "") -> str:
+        """Give the link to a result file of a task that has succeeded; `address` in place of `base_url`, if any."""
         half = self._lifetime / 2
         windows = math.floor(max(now - task.finished_at, 0) / half) + 2
         expires = math.ceil(task.finished_at + min(windows * half, RETENTION))
         path = f"/files/{task.task_id}/{variant}/{task.video_id}.mp4"
-        return f"{self._base_url}{path}?expires={expires}&signature={self._sign(path, str(expires))}"
+        return f"{address or self._base_url}{path}?expires={expires}&signature={self._sign(path, str(expires))}"
 
-    def maker(self, now: float) -> LinkMaker:
-        """Give `make` for one time."""
-        return lambda task, variant: self.make(task, variant, now)
+    def maker(self, now: float, address: str = "") -> LinkMaker:
+        """Give `make` for one time and address."""
+        return lambda task, variant: self.make(task, variant, now, address)
 
     def problem(self, path: str, query: Mapping[str, str], now: float) -> str:
         """Tell what is wrong with a requested link, "" when nothing is."""
@@ -60,8 +60,8 @@ class Links:
             return SIGNATURE_PROBLEM
         return "Request has expired" if now >= int(expires) else ""
 
-    def detour(self, path: str, expires: str) -> str:
-        """Give another address of a file, which is good to the letter only: what is signed is how it is spelled.
+    def detour(self, path: str, expires: str, address: str = "") -> str:
+        """Give another link to a file, which is good to the letter only: what is signed is how it is spelled.
 
         It has all that a client might be tempted to tidy: quoted letters that need no quotes, quotes in small
         letters, and signs that may stand in a query either way.
@@ -69,9 +69,10 @@ class Links:
         Args:
             path: Of a link that is good.
             expires: The same.
+            address: In place of `base_url`, if any.
         """
         target = f"{path.removesuffix('.mp4')}~%7E+%2B'(%41)%20%c3%A9.mp4?expires={expires}&{_ODD}"
-        return f"{self._base_url}{target}{_MARK}{self._sign_target(target)}"
+        return f"{address or self._base_url}{target}{_MARK}{self._sign_target(target)}"
 
     def detour_problem(self, target: str, now: float) -> str | None:
         """Tell what is wrong with the target of a request, as it came; None when it is no detour."""

@@ -78,6 +78,8 @@ async def test_faults_are_cleared(caller: Caller) -> None:
     ("path", "body"),
     [
         (FAULTS, "no JSON"),
+        (FAULTS, b"\xff\xfe"),
+        pytest.param(FAULTS, "[" * 100_000, id="deep"),
         (FAULTS, "[]"),
         (FAULTS, "{}"),
         (FAULTS, '{"fault": {"kind": "from_json"}}'),
@@ -113,11 +115,11 @@ async def test_faults_are_cleared(caller: Caller) -> None:
         (ACCOUNT, '{"occupied": [{"slots": 1, "unknown": 1}]}'),
     ],
 )
-async def test_nonsense_is_refused(caller: Caller, path: str, body: str) -> None:
+async def test_nonsense_is_refused(caller: Caller, path: str, body: str | bytes) -> None:
     """What makes no sense is 400 with a reason, and nothing is changed."""
     before = (await caller.request("GET", path)).body
 
-    answer = await caller.request("POST", path, data=body)
+    answer = await caller.request("POST", path, data=body, headers={"Content-Type": "application/json"})
 
     assert (answer.status, set(answer.body)) == (400, {"error"})
     assert answer.body["error"]
@@ -139,3 +141,26 @@ async def test_the_account_is_changed(caller: Caller) -> None:
     assert caller.emulator.account.limit == 5
     assert caller.emulator.account.occupied[0].slots == 1
     assert (await caller.request("DELETE", ACCOUNT)).body == first
+
+
+@pytest.mark.parametrize("path", [FAULTS, ACCOUNT])
+@pytest.mark.parametrize(
+    "kind",
+    ["", "text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "multipart/form-data", "x"],
+)
+async def test_a_switch_is_told_that_it_gets_json(caller: Caller, path: str, kind: str) -> None:
+    """What does not say that it is JSON is refused with 415: all that a page of another site can send unasked."""
+    before = (await caller.request("GET", path)).body
+
+    answer = await caller.request("POST", path, data=b'{"limit": 1}', headers={"Content-Type": kind})
+
+    assert (answer.status, set(answer.body)) == (415, {"error"})
+    assert (await caller.request("GET", path)).body == before
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "application/json;charset=no"])
+async def test_json_may_say_more_of_itself(caller: Caller, kind: str) -> None:
+    """A character set changes nothing: JSON is told by its bytes."""
+    answer = await caller.request("POST", ACCOUNT, data=b'{"limit": 1}', headers={"Content-Type": kind})
+
+    assert (answer.status, caller.emulator.account.limit) == (200, 1)
