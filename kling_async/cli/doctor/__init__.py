@@ -6,6 +6,7 @@ import logging
 import os
 import time
 import urllib.request
+import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 
@@ -31,7 +32,7 @@ def run(options: Namespace, output: Output) -> int:
 
 
 async def _examine(options: Namespace, output: Output, stop: Stop, checks: list[Check]) -> None:
-    with progress.shown(output) as display:
+    with _without_warnings(), progress.shown(output) as display:
         display.status("checking")
         checks += await stop.or_result(_checks(options.base_url, options.out, os.environ))
     bad = [check for check in checks if check.state in {State.WARNING, State.PROBLEM}]
@@ -44,10 +45,9 @@ async def _examine(options: Namespace, output: Output, stop: Stop, checks: list[
 
 async def _checks(base_url: str | None, directory: str, environment: Mapping[str, str]) -> list[Check]:
     """All of them, in the order in which they are worth reading."""
-    with _without_warnings():
-        keys = _keys(environment)
-        source = "--base-url" if base_url else "KLING_BASE_URL" if environment.get("KLING_BASE_URL") else "the default"
-        target = _target(base_url, source, environment)
+    keys = _keys(environment)
+    source = "--base-url" if base_url else "KLING_BASE_URL" if environment.get("KLING_BASE_URL") else "the default"
+    target = _target(base_url, source, environment)
     on_the_way = _way(target, keys, environment) if isinstance(target, Address) else _no_way()
     placed, between = await asyncio.gather(probes.try_place(directory), on_the_way)
     return [
@@ -113,6 +113,8 @@ def _without_warnings() -> Iterator[None]:
     logger = logging.getLogger("kling_async")
     logger.addFilter(refused)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logger.removeFilter(refused)

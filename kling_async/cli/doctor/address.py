@@ -115,6 +115,7 @@ def address(found: Address | ConfigurationError, source: str) -> Check:
     if isinstance(found, ConfigurationError):
         return Check("address", State.PROBLEM, f"{source}: {found.message}", _right_address())
     text = f"{found.shown} ({source})"
+    text += ", which is this machine" if found.kind is Host.LOCAL else ""
     notes = _about_host(found)
     if found.kind is Host.OFFICIAL:
         text += f", for accounts made {OFFICIAL[found.host]}"
@@ -138,9 +139,7 @@ def _about_host(found: Address) -> list[Note]:
         case Host.OTHER:
             advice = f"right for a gateway of your own; else unset {found.source.split()[-1]}"
             return [Note("no host of the service that is known", advice)]
-        case Host.LOCAL:
-            return [Note("this machine", "", State.OK)]
-        case Host.OFFICIAL:
+        case Host.LOCAL | Host.OFFICIAL:
             return []
 
 

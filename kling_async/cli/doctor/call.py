@@ -97,6 +97,8 @@ def _refused(target: Address, error: KlingError, heard: Heard) -> Check:
 def _key_advice(target: Address, credentials: ApiKey | KeyPair | None) -> str:
     form = "KLING_API_KEY" if isinstance(credentials, ApiKey) else "KLING_ACCESS_KEY and KLING_SECRET_KEY"
     advice = f"copy {form} anew from the console"
+    if isinstance(credentials, ApiKey) and not credentials.key.startswith("api-key-"):
+        advice += " (API keys begin with api-key-; an access key belongs into KLING_ACCESS_KEY, with its secret key)"
     if target.kind is Host.LOCAL:
         return f"{advice}, or from what `kling-async emulator` printed"
     other = BASE_URL if target.url == BEIJING else BEIJING
@@ -146,4 +148,7 @@ def clock(heard: Heard | None) -> Check:
     if apart > ABSURD_SECONDS:
         state = State.PROBLEM if isinstance(heard.credentials, KeyPair) else State.WARNING
         return Check("clock", state, text, "set this machine's clock right")
-    return Check("clock", State.WARNING, text, "set this machine's clock right; until then tokens are corrected for it")
+    advice = "set this machine's clock right"
+    if isinstance(heard.credentials, KeyPair):
+        advice += "; until then the client corrects its tokens for it"
+    return Check("clock", State.WARNING, text, advice)

@@ -13,8 +13,8 @@ from kling_async.protocol.errors import ConfigurationError
 
 NAMES: Final = ("KLING_API_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY")
 
-KEY_LETTERS: Final = 16
-"""The emulator's shortest key has 18, the service's have 32 and more."""
+LETTERS: Final = dict(zip(NAMES, (16, 16, 32), strict=True))
+"""Of the shortest keys that may be real: less is what was not copied whole."""
 
 FILES_LEAST: Final = 64
 """Below that not even one task is sure to find a descriptor for all that it opens."""
@@ -63,12 +63,12 @@ def _no_credentials(environment: Mapping[str, str], given: Mapping[str, str], er
             f"half a pair: {half[0]} is not set",
             "set it too, in this shell; the console shows both when the pair is made",
         )
+    blank = [name for name in NAMES if name in environment and name not in given]
     if given:
-        return Check(
-            "credentials", State.PROBLEM, error.message, "copy it anew from the console, without anything else"
-        )
-    empty = [name for name in NAMES if name in environment]
-    text = f"none: {' and '.join(empty)} set, but empty" if empty else "none: no key is set in this shell"
+        text = f"{blank[0]} is set, but blank" if blank else error.message
+        advice = "unset it" if blank else "copy it anew from the console, without anything else"
+        return Check("credentials", State.PROBLEM, text, advice)
+    text = f"none: {' and '.join(blank)} set, but blank" if blank else "none: no key is set in this shell"
     alike = [name for name in environment if re.search(r"kling\w*(key|token|secret|_ak|_sk)$", name, re.IGNORECASE)]
     wrong = sorted(name for name in alike if name not in NAMES)
     advice = "set KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY; keys are made in the developer console"
@@ -100,7 +100,7 @@ def _form(name: str, raw: str) -> list[Note]:
     if text.startswith("eyJ") and text.count(".") == 2:
         advice = "give the access key and the secret key, of which fresh tokens are made"
         return [*notes, Note(f"{name} holds a token (JWT), which ends within the hour", advice)]
-    if len(text) < KEY_LETTERS:
+    if len(text) < LETTERS[name]:
         notes.append(Note(f"{name} has {len(text)} letters only", "see that it was copied whole"))
     if name != NAMES[0] and text.startswith("api-key-"):
         notes.append(Note(f"{name} holds an API key", "set KLING_API_KEY to it, and no pair"))
@@ -136,44 +136,31 @@ class Place:
 
     Attributes:
         directory: as it was given.
+        is_there: whether there is such a directory.
         error: why no file could be made and removed there.
         free: bytes that are free, as far as that is known.
     """
 
     directory: str
+    is_there: bool = True
     error: OSError | None = None
     free: int | None = None
 
 
 def place(found: Place) -> Check:
     """Whether videos can be written."""
+    elsewhere = "save elsewhere (`--out DIR` tries another place)"
+    if not found.is_there:
+        return Check("place", State.PROBLEM, f"{found.directory} is no directory", f"make it first, or {elsewhere}")
     if found.error is not None:
-        return Check(
-            "place", State.PROBLEM, f"{found.directory}: {_unwritable(found.error)}", _place_advice(found.error)
-        )
-    if found.free is None:
-        return Check("place", State.OK, f"{found.directory}: a file was made and removed")
-    text = f"{found.directory}: a file was made and removed; {_space(found.free)} are free"
-    if found.free >= SPACE_ENOUGH:
-        return Check("place", State.OK, text)
+        reason = "no answer" if isinstance(found.error, TimeoutError) else found.error.strerror or str(found.error)
+        text = f"{found.directory}: no file can be made and removed there ({reason})"
+        return Check("place", State.PROBLEM, text, elsewhere)
+    text = f"{found.directory}: a file was made and removed"
+    if found.free is None or found.free >= SPACE_ENOUGH:
+        return Check("place", State.OK, text + (f"; {_space(found.free)} are free" if found.free is not None else ""))
     state = State.PROBLEM if found.free < SPACE_LEAST else State.WARNING
-    return Check("place", state, text, "make room, or save elsewhere (--out DIR tries another place)")
-
-
-def _unwritable(error: OSError) -> str:
-    match error:
-        case FileNotFoundError():
-            return "there is no such directory"
-        case NotADirectoryError():
-            return "not a directory"
-        case TimeoutError():
-            return "the file system does not answer"
-        case _:
-            return f"no file can be made and removed there: {error.strerror or error}"
-
-
-def _place_advice(error: OSError) -> str:
-    return "make it first" if isinstance(error, FileNotFoundError) else "save elsewhere (--out DIR tries another place)"
+    return Check("place", state, f"{text}; only {_space(found.free)} are free", f"make room, or {elsewhere}")
 
 
 def _space(free: int) -> str:

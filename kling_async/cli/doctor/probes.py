@@ -103,14 +103,16 @@ async def _tunnel(target: Address, proxy: Proxy, reader: asyncio.StreamReader, w
 def trust(environment: Mapping[str, str]) -> Trust:
     """Which authorities this Python trusts."""
     file = environment.get("SSL_CERT_FILE", "")
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    return Trust(
-        file=file,
-        readable=os.access(file, os.R_OK) if file else True,
-        authorities=None if paths.capath else context.cert_store_stats()["x509_ca"],
-        others=tuple(name for name in OTHER_TRUST if environment.get(name)),
-    )
+    usable = True
+    if file:
+        try:  # by itself: where it cannot be used, Python leaves it out without a word
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+        except OSError:
+            usable = False
+    loaded = ssl.create_default_context().cert_store_stats()["x509_ca"]
+    directory = ssl.get_default_verify_paths().capath  # those in there are loaded when one is looked for
+    others = tuple(name for name in OTHER_TRUST if environment.get(name))
+    return Trust(file, usable, loaded + (len(list(Path(directory).iterdir())) if directory else 0), others)
 
 
 # -------------------------------------------------------------------------------------------------- the call
@@ -180,15 +182,14 @@ def descriptors() -> tuple[int | None, int | None]:
 async def try_place(directory: str) -> Place:
     """Makes a file in a directory and removes it."""
     try:
-        return Place(directory, free=await _in_time(_apart(partial(_made_and_removed, directory))))
+        return await _in_time(_apart(partial(_tried, directory)))
     except OSError as error:
-        return Place(directory, error)
-    except ValueError:  # a NUL in it
-        return Place(directory, FileNotFoundError())
+        return Place(directory, error=error)
 
 
-def _made_and_removed(directory: str) -> int:
-    """Tells how much is free."""
+def _tried(directory: str) -> Place:
+    if not Path(directory).is_dir():
+        return Place(directory, is_there=False)
     descriptor, name = tempfile.mkstemp(prefix=".kling-async-doctor-", dir=directory)
     try:
         os.write(descriptor, PIECE)
@@ -196,7 +197,7 @@ def _made_and_removed(directory: str) -> int:
     finally:
         os.close(descriptor)
         Path(name).unlink()
-    return shutil.disk_usage(directory).free
+    return Place(directory, free=shutil.disk_usage(directory).free)
 
 
 # ------------------------------------------------------------------------------------------------------ waiting

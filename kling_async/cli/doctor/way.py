@@ -165,7 +165,7 @@ def dns(target: Address, by_proxy: bool, dialled: Dialled) -> Check:  # noqa: FB
 
 def connection(target: Address, chosen: Proxy | None, dialled: Dialled) -> Check:
     """Whether something listens."""
-    if dialled.reached > Step.TUNNEL or (dialled.reached is Step.TUNNEL and not chosen):
+    if dialled.reached > Step.TUNNEL:
         way = f" through {chosen.shown}" if chosen else ""
         return Check("connection", State.OK, f"{target.host} port {target.port}{way}")
     if dialled.reached is Step.NAME or chosen:
@@ -184,14 +184,14 @@ class Trust:
 
     Attributes:
         file: what SSL_CERT_FILE says; empty where it is not set.
-        readable: whether that file can be read.
-        authorities: how many were loaded; None where they are loaded on demand.
+        usable: whether that file can be read, and holds certificates.
+        authorities: how many there are, at least.
         others: variables of other programs for the same, which are set and not read here.
     """
 
     file: str = ""
-    readable: bool = True
-    authorities: int | None = None
+    usable: bool = True
+    authorities: int = 1
     others: tuple[str, ...] = ()
 
 
@@ -206,9 +206,10 @@ def certificate(target: Address, dialled: Dialled, trust: Trust, now: float) -> 
     """
     if not target.encrypted:
         return Check("certificate", State.SKIPPED, "http:// has none")
-    if trust.file and not trust.readable:
-        text = f"SSL_CERT_FILE={trust.file} cannot be read"
-        return Check("certificate", State.PROBLEM, text, "correct it, or unset it to trust what the system trusts")
+    if not trust.usable:
+        state = State.WARNING if dialled.reached is Step.DONE else State.PROBLEM
+        text = f"SSL_CERT_FILE={trust.file} is no file of certificates (PEM) that can be read"
+        return Check("certificate", state, text, "correct it, or unset it to trust what the system trusts")
     if dialled.reached < Step.TLS:
         return Check("certificate", State.SKIPPED, "no connection")
     by = f" (SSL_CERT_FILE={trust.file})" if trust.file else ""
@@ -222,7 +223,7 @@ def certificate(target: Address, dialled: Dialled, trust: Trust, now: float) -> 
     text = f"verified{by}, valid until {datetime.fromtimestamp(ends, UTC):%Y-%m-%d} ({days} days)"
     if days >= SOON_DAYS:
         return Check("certificate", State.OK, text)
-    return Check("certificate", State.WARNING, text, "whoever runs the host must renew it")
+    return Check("certificate", State.WARNING, text, "it must be renewed by those that run the host")
 
 
 def _ends(verified: Mapping[str, Any] | None) -> float | None:
@@ -249,11 +250,9 @@ def _untrusted(error: Exception | None, trust: Trust, now: float) -> tuple[str, 
         )
     if error.verify_code in _NAMES:
         return "it belongs to another host", "look at the address; a login page of the network may answer in its place"
-    if trust.authorities == 0 and not trust.file:
-        return (
-            "this Python trusts no authority at all",
-            "on macOS run `Install Certificates.command`; else set SSL_CERT_FILE to a file of certificates (PEM)",
-        )
+    if not trust.authorities:
+        advice = "install ca-certificates (in a container), run `Install Certificates.command` (macOS), "
+        return "this Python trusts no authority at all", f"{advice}or set SSL_CERT_FILE to a file of certificates (PEM)"
     advice = "if the network inspects TLS (a company's proxy, a virus scanner), set SSL_CERT_FILE to a file (PEM) with "
     advice += "its certificate and the public ones"
     if trust.others:
