@@ -11,9 +11,9 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 
 from kling_async.cli import progress, running
-from kling_async.cli.doctor import call, machine, probes, way
-from kling_async.cli.doctor.address import Address, address
+from kling_async.cli.doctor import call, host, machine, probes, way
 from kling_async.cli.doctor.checks import Check, State, as_data, as_text, summary, to_mend
+from kling_async.cli.doctor.host import Address
 from kling_async.cli.errand import Errand
 from kling_async.cli.exits import Exit
 from kling_async.cli.output import Output, failure
@@ -52,7 +52,7 @@ async def _checks(base_url: str | None, directory: str, environment: Mapping[str
     placed, between = await asyncio.gather(probes.try_place(directory), on_the_way)
     return [
         machine.credentials(environment, keys),
-        address(target, source),
+        host.address(target, source),
         *between,
         machine.files(*probes.descriptors()),
         machine.place(placed),
@@ -75,7 +75,7 @@ async def _way(
         secrets = frozenset(environment[name] for name in machine.NAMES if environment.get(name))
         heard = await probes.ask(target, usable, secrets)
     return [
-        way.dns(target, through is not None, dialled),
+        way.dns(target, through, dialled),
         way.proxy(target, proxy, dialled, proxies),
         way.connection(target, through, dialled),
         way.certificate(target, dialled, probes.trust(environment), time.time()),

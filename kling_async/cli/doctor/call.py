@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from kling_async.cli.doctor.address import BEIJING, OFFICIAL, Address, Host
 from kling_async.cli.doctor.checks import Check, State
+from kling_async.cli.doctor.host import BEIJING, OFFICIAL, Address, Host
 from kling_async.cli.doctor.way import why
 from kling_async.clock import WORTH_MENTIONING
 from kling_async.config import BASE_URL

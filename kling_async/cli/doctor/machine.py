@@ -55,6 +55,8 @@ def credentials(environment: Mapping[str, str], found: ApiKey | KeyPair | Config
 
 
 def _no_credentials(environment: Mapping[str, str], given: Mapping[str, str], error: ConfigurationError) -> Check:
+    if given and NAMES[0] not in given and environment.get(NAMES[0]):
+        return Check("credentials", State.PROBLEM, f"{NAMES[0]} is set, but blank", "unset it, or put the key there")
     half = [name for name in NAMES[1:] if name not in given]
     if len(half) == 1 and NAMES[0] not in given:
         return Check(
@@ -63,11 +65,11 @@ def _no_credentials(environment: Mapping[str, str], given: Mapping[str, str], er
             f"half a pair: {half[0]} is not set",
             "set it too, in this shell; the console shows both when the pair is made",
         )
-    blank = [name for name in NAMES if name in environment and name not in given]
     if given:
-        text = f"{blank[0]} is set, but blank" if blank else error.message
-        advice = "unset it" if blank else "copy it anew from the console, without anything else"
-        return Check("credentials", State.PROBLEM, text, advice)
+        return Check(
+            "credentials", State.PROBLEM, error.message, "copy it anew from the console, without anything else"
+        )
+    blank = [name for name in NAMES if name in environment]
     text = f"none: {' and '.join(blank)} set, but blank" if blank else "none: no key is set in this shell"
     alike = [name for name in environment if re.search(r"kling\w*(key|token|secret|_ak|_sk)$", name, re.IGNORECASE)]
     wrong = sorted(name for name in alike if name not in NAMES)

@@ -11,14 +11,14 @@ import tempfile
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kling_async.api import Api
-from kling_async.cli.doctor.address import Address
 from kling_async.cli.doctor.call import Heard
+from kling_async.cli.doctor.host import Address
 from kling_async.cli.doctor.machine import Place
 from kling_async.cli.doctor.way import STEP_SECONDS, Dialled, Proxy, Step, Trust
 from kling_async.clock import ServiceClock
@@ -34,6 +34,8 @@ _T = TypeVar("_T")
 
 NO_KEY: Final = ApiKey("none")
 """Goes along where there is no key to try: the service's refusal tells that it is the service."""
+ADDRESSES: Final = 4
+"""Of one name that are tried at most."""
 PIECE: Final = b"\0" * 2**16
 OTHER_TRUST: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -55,7 +57,7 @@ async def dial(target: Address, proxy: Proxy | None) -> Dialled:
         found = await _in_time(_apart(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)))
         addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
         step = Step.CONNECT
-        reader, writer = await _in_time(asyncio.open_connection(host, port, happy_eyeballs_delay=0.25))
+        reader, writer = await _connected(addresses[:ADDRESSES], port)
     except (OSError, ValueError) as error:
         return Dialled(reached=step, error=error, addresses=addresses)
     try:
@@ -63,6 +65,18 @@ async def dial(target: Address, proxy: Proxy | None) -> Dialled:
     finally:
         writer.transport.abort()
         await asyncio.sleep(0)  # the transport is closed on the loop's next turn
+
+
+async def _connected(addresses: Sequence[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Tries one address after the other, in one step's time; by number, so that no name is looked up again."""
+    last: OSError = TimeoutError()
+    for each in addresses:
+        try:
+            async with asyncio.timeout(STEP_SECONDS / len(addresses)):
+                return await asyncio.open_connection(each, port)
+        except OSError as error:
+            last = error
+    raise last
 
 
 async def _secured(

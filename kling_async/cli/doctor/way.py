@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from kling_async.cli.doctor.address import Address, Host, is_literal
 from kling_async.cli.doctor.checks import Check, Note, State, noted
+from kling_async.cli.doctor.host import Address, Host, is_literal
 from kling_async.protocol.text import said
 
 STEP_SECONDS: Final = 10.0
@@ -142,18 +142,15 @@ def _no_proxy(target: Address, proxies: Mapping[str, str]) -> Check:
 # ------------------------------------------------------------------------------------------------- connection
 
 
-def dns(target: Address, by_proxy: bool, dialled: Dialled) -> Check:  # noqa: FBT001
+def dns(target: Address, chosen: Proxy | None, dialled: Dialled) -> Check:
     """Whether the name is known, and what it stands for."""
-    if by_proxy:
+    if chosen:
         return Check("dns", State.OK, f"left to the proxy: it looks up {target.host}")
     if is_literal(target.host):
         return Check("dns", State.OK, "not needed: the address names no host")
     if dialled.reached is Step.NAME:
-        advice = (
-            "look at the spelling" if target.kind is not Host.OFFICIAL else "look at the network, VPN and name server"
-        )
-        if target.kind is Host.NEAR:
-            advice = f"did you mean {target.meant}?"
+        at = "network, VPN and name server" if target.kind is Host.OFFICIAL else "spelling of the address"
+        advice = f"look at the {at}"
         return Check("dns", State.PROBLEM, f"{target.host}: {why(dialled.error)}", advice)
     shown = ", ".join(dialled.addresses[:3])
     text = f"{target.host} is {shown}" + (" and more" if len(dialled.addresses) > 3 else "")
@@ -264,7 +261,7 @@ def why(error: Exception | None) -> str:
     """What stopped a connection, in words."""
     match error:
         case TimeoutError():
-            return f"no answer in {STEP_SECONDS:g} s"
+            return "no answer in time"
         case socket.gaierror(errno=socket.EAI_AGAIN):
             return "no name server answers"
         case socket.gaierror():
@@ -276,6 +273,6 @@ def why(error: Exception | None) -> str:
         case ConnectionError() | EOFError():
             return "the connection was broken off"
         case OSError():
-            return said(error.strerror) or "no connection at any of its addresses"
+            return said(error.strerror) or said(str(error)) or type(error).__name__
         case _:
             return f"what answers speaks no HTTP ({type(error).__name__})"
