@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import os
 import random
+import re
 import shutil
 import socket
 import ssl
@@ -91,14 +92,14 @@ async def _secured(
     try:
         if proxy and target.encrypted:
             status = await _in_time(_tunnel(target, proxy, reader, writer))
-            if status != 200:
+            if status // 100 != 2:
                 return Dialled(reached=step, addresses=addresses, proxy_status=status)
         step = Step.TLS
         certificate = None
         if target.encrypted:
             await _in_time(writer.start_tls(ssl.create_default_context(), server_hostname=target.host))
             certificate = writer.get_extra_info("ssl_object").getpeercert()
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, asyncio.LimitOverrunError) as error:
         return Dialled(reached=step, error=error, addresses=addresses, proxy_status=status)
     return Dialled(reached=Step.DONE, addresses=addresses, proxy_status=status, certificate=certificate)
 
@@ -110,8 +111,10 @@ async def _tunnel(target: Address, proxy: Proxy, reader: asyncio.StreamReader, w
     if proxy.user:
         lines.append(f"Proxy-Authorization: Basic {b64encode(proxy.user.encode()).decode()}")
     writer.write("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
-    words = (await reader.readuntil(b"\r\n\r\n")).split(maxsplit=2)
-    return int(words[1])
+    found = re.match(rb"HTTP/1\.[01] (\d{3})\b", await reader.readuntil(b"\r\n\r\n"))
+    if found is None:
+        raise ValueError
+    return int(found[1])
 
 
 def trust(environment: Mapping[str, str]) -> Trust:

@@ -275,4 +275,4 @@ def why(error: Exception | None) -> str:
         case OSError():
             return said(error.strerror) or said(str(error)) or type(error).__name__
         case _:
-            return f"what answers speaks no HTTP ({type(error).__name__})"
+            return "what answers speaks no HTTP"
