@@ -1,4 +1,4 @@
-"""Who may send now: one line per model, first in, first out. `protocol.limits` decides how many run at once."""
+"""Creates that wait to be sent, in one line per model, first in, first out; `protocol.limits` says how many run."""
 
 import asyncio
 import bisect
@@ -6,13 +6,9 @@ import collections
 import copy
 import itertools
 from collections.abc import Callable
-from typing import Final
 
 from kling_async.protocol.errors import ClientClosed, KlingError, QueueTimeout
 from kling_async.protocol.limits import Limit
-
-AT_ONCE: Final = 50
-"""Slots given in one turn of the loop: each is a request that begins at once, and others want their turn."""
 
 
 class Slot:
@@ -44,8 +40,8 @@ class Slot:
 
     async def wait_again(self) -> None:
         """The account refused to fill the slot: it goes back, and one waits at the old place in line for the next."""
-        self._state = "waiting"
-        self._line.limit.refused(self._line.now())
+        late, self._state = self._state == "running", "waiting"
+        self._line.limit.refused(self._line.now(), late=late)
         self._line.grant()
         await self._line.take(self._ticket)
         self._state = "sending"
@@ -152,18 +148,13 @@ class _Line:
             raise
 
     def grant(self) -> None:
-        """Lets in whom the limit lets in, and sets the timer for the next."""
+        """Lets in as many as the limit allows, and sets the timer for the next."""
         now = self.now()
-        granted = 0
         while self._waiting and self.limit.may_start(now, self._attached()):
-            if granted == AT_ONCE:
-                asyncio.get_running_loop().call_soon(self.grant)
-                break
             _, turn = self._waiting.popleft()
             if not turn.done():
                 self.limit.started()
                 turn.set_result(None)
-                granted += 1
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
