@@ -109,7 +109,6 @@ class Watcher:
             self._wait(following, now, now)
         else:
             self._take(following, created)
-        self._arm()
         return following
 
     def unfinished(self) -> list[Following]:
@@ -241,9 +240,10 @@ class Watcher:
 
     def _wait(self, following: Following, now: float, due: float) -> None:
         self._watched[following.reference.endpoint].agenda.put(following, now, due)
+        self._arm()
 
     def _arm(self) -> None:
-        """Sets the timer for the task that is due first; to be called after any was put to wait."""
+        """Sets the timer for the task that is due first."""
         times = [time for watched in self._watched.values() if (time := watched.agenda.next_time()) is not None]
         if not times:
             return
@@ -308,7 +308,6 @@ class Watcher:
         except Exception as error:  # noqa: BLE001  (those who wait must get it, whatever it is)
             news = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(str(following.reference))
         self._take(following, news)
-        self._arm()
 
     async def _sweep(self, watched: _Watched, sweep: Sweep) -> None:
         """Asks for pages as long as they pay; then singly for the tasks that are due and were on none of them."""
@@ -324,7 +323,6 @@ class Watcher:
         if failure is not None and passes(failure):
             for following in unanswered.values():
                 self._take(following, failure)
-            self._arm()
             return
         missed = [unanswered.pop(task_id) for task_id in wanted & unanswered.keys()]
         for following in missed:
@@ -333,7 +331,6 @@ class Watcher:
         if unanswered:  # their time came meanwhile
             self._ask(watched, list(unanswered.values()), asyncio.get_running_loop().time())
         self._begin()
-        self._arm()
 
     async def _ask_pages(self, watched: _Watched, sweep: Sweep) -> KlingError | None:
         """Page after page; the error that ended it, if one did."""
@@ -343,7 +340,6 @@ class Watcher:
                     listed = await self._api.listed(watched.endpoint, sweep.number, sweep.size, watched.known)
                 won = self._take_page(watched, listed)
                 self._ask_overdue(watched)
-                self._arm()
                 left = watched.agenda.worth(asyncio.get_running_loop().time()) + len(watched.swept_for or ())
                 if not sweep.answered(listed.length, list(listed.news), won=won, left=left):
                     return None
@@ -365,7 +361,6 @@ class Watcher:
         now = asyncio.get_running_loop().time()
         for following in followings.values():
             self._wait(following, now, now)
-        self._arm()
 
     def _ask_overdue(self, watched: _Watched) -> None:
         """Tasks that have waited for pages long enough, or whose deadline is near, are asked for singly."""
