@@ -1,4 +1,4 @@
-"""One task that is followed: what was heard of it, and who wants to hear more."""
+"""One task that is followed: what is known of it, and the listeners to tell."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -10,7 +10,7 @@ from kling_async.protocol.models import Reference, Task, TaskStatus
 
 
 class Listener(Protocol):
-    """Someone who is told about a task."""
+    """Is told about a task."""
 
     def told(self, task: Task) -> None:
         """The task has a new status."""

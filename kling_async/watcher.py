@@ -40,10 +40,10 @@ class _Watched:
         self.agenda = Agenda[Following]()
         self.pages = Pages()
         self.swept_for: dict[str, Following] | None = None
-        """While a sweep is under way: those whose time has come and who wait for it."""
+        """While a sweep is under way: the tasks that are due and wait for it."""
 
     def can_list(self, following: Following) -> bool:
-        """Whether a page is likely to hold a task, and whoever asks for its id means this following."""
+        """Whether a page is likely to hold a task, and its id stands for this following alone."""
         known = bool(following.snapshots) and self.names.get(following.reference.id) is following
         return known and not following.missed
 
@@ -83,7 +83,7 @@ class Watcher:
         self._closed = False
 
     def find(self, reference: Reference) -> Following | None:
-        """Who follows this task already, by either of its ids."""
+        """The following of this task, by either of its ids, if there is one."""
         return self._watched[reference.endpoint].names.get(reference.id)
 
     def follow(
@@ -117,7 +117,7 @@ class Watcher:
         return list({id(following): following for following in named}.values())
 
     async def close(self) -> None:
-        """Stops asking; all who wait get `ClientClosed` with the reference."""
+        """Stops asking; all waiters get `ClientClosed` with the reference."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()

@@ -110,7 +110,7 @@ class Limit:
         self._probe_at = now + self._gap * self.beat * (0.75 + 0.5 * self.uniform())
 
     def unclear(self) -> None:
-        """One that was sent is in doubt: it counts as running, and nobody waits for its answer to open further."""
+        """One that was sent is in doubt: it counts as running, and its answer is not waited for to open further."""
         self._sending -= 1
         if self._refused_above is None:
             self._open()
