@@ -18,7 +18,7 @@ import aiohttp
 from kling_async import threads
 from kling_async.api import Api
 from kling_async.clock import ServiceClock
-from kling_async.config import base_url_from, credentials_from
+from kling_async.config import base_url_from, credentials_from, proxies_from, warn_of_file_limit
 from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
 from kling_async.following import Following
 from kling_async.handle import TaskHandle
@@ -122,7 +122,8 @@ class KlingClient:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
-        self._transport = Transport(base_url_from(base_url), session)
+        self._transport = Transport(base_url_from(base_url), session, proxies_from())
+        warn_of_file_limit(concurrency + downloads)
         self._api = Api(self._transport, self._credentials, ServiceClock(clock), self._retry, self._uniform)
         self._slots = Slots(lambda: Limit(concurrency, self._retry.first, self._uniform), queue_deadline)
         self.durations = durations if durations is not None else Durations()

@@ -97,7 +97,7 @@ def _address(name: str, text: str) -> str | None:
         for credential in (parts.username, parts.password):
             unquote(credential or "").encode("latin-1")  # basic authentication knows no other letters
     except ValueError:
-        readable = False
+        parts, readable = urlsplit(""), False
     if not readable:
         raise ValueError(f"{name} cannot be read as the address of a proxy; an example is http://proxy.example:3128")
     return address if parts.scheme in _PORTS else None
