@@ -21,10 +21,12 @@ from kling_async.protocol.errors import (
     row_for,
 )
 from kling_async.protocol.models import Reference, Task, TaskStatus
+from kling_async.protocol.redaction import read_without
 from kling_async.protocol.requests import HttpRequest
 from kling_async.protocol.responses import HttpResponse, Listed
 from kling_async.protocol.schedule import Retry, Uniform
 from kling_async.slots import Slot
+from kling_async.threads import in_thread
 from kling_async.transport import Transport
 
 logger = logging.getLogger("kling_async")
@@ -189,17 +191,25 @@ class Api:
         token = self._valid_token()
         response = await self._send(request, token, began)
         try:
-            return read(response)
+            return await self._read(read, response, token)
         except TokenTimeError:
             if isinstance(self._credentials, auth.ApiKey):
                 raise
             self._renew(token)
-        response = await self._send(request, self._valid_token(), began)
+        token = self._valid_token()
+        response = await self._send(request, token, began)
         try:
-            return read(response)
+            return await self._read(read, response, token)
         except TokenTimeError as error:
             error.message = f"{error.message}; {self._clock.describe()}"
             raise
+
+    async def _read(self, read: Callable[[HttpResponse], _T], response: HttpResponse, token: auth.Token) -> _T:
+        """Reads an answer, a large one off the loop; its words come without our secrets."""
+        secrets = auth.secrets_of(self._credentials, token) | self._transport.secrets
+        if len(response.body) <= responses.LARGE_BYTES:
+            return read_without(secrets, read, response)
+        return await in_thread(read_without, secrets, read, response)
 
     async def _send(self, request: HttpRequest, token: auth.Token, began: Callable[[], None]) -> HttpResponse:
         response = await self._transport.send(request, token.header, began)

@@ -72,6 +72,8 @@ class Transport:
     ) -> None:
         self._base_url = base_url
         self._proxies = proxies or Proxies()
+        self.secrets = frozenset(self._proxies.secrets)
+        """What no text may show, besides the credentials of the service."""
         self._session = session
         self._owned = session is None
         self._uploads = asyncio.Semaphore(UPLOADS)

@@ -20,6 +20,7 @@ LAYERS = """
     protocol
     protocol.text protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
+    protocol.redaction
     protocol.auth protocol.proxies protocol.durations protocol.schedule protocol.creation protocol.lifecycle
     protocol.limits
     protocol.agenda protocol.coalescing protocol.transfer protocol.callbacks
