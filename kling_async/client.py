@@ -397,7 +397,7 @@ class KlingClient:
         if endpoint is None:
             kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
             raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
-        _refuse(await problems_of(request), strict=strict)
+        _refuse(await self._api.persistently(lambda: problems_of(request)), strict=strict)
         following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
         return TaskHandle(self, following.reference, following)
 
@@ -433,10 +433,9 @@ def _parse(reference: str) -> Reference:
 
 
 def _refuse(problems: list[Problem], *, strict: bool) -> None:
-    if strict or not all(problem.by_map for problem in problems):
-        if problems:
-            raise InvalidRequest.of(problems)
-        return
+    refused = [problem for problem in problems if not problem.only_warns]
+    if refused and (strict or not all(problem.by_map for problem in refused)):
+        raise InvalidRequest.of(refused)
     for problem in problems:
         # The caller's line: above this function, _submit and image_to_video or submit.
         warnings.warn(str(problem), CapabilityWarning, stacklevel=4)
