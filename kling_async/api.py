@@ -14,10 +14,12 @@ from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
 from kling_async.protocol.lifecycle import is_missing, not_found, passes
 from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.recognition import Recognition
+from kling_async.protocol.redaction import read_without
 from kling_async.protocol.requests import HttpRequest
 from kling_async.protocol.responses import HttpResponse, Listed, Page
 from kling_async.protocol.schedule import Retry, Uniform
 from kling_async.slots import Slot
+from kling_async.threads import in_thread
 from kling_async.transport import Transport
 
 logger = logging.getLogger("kling_async")
@@ -206,24 +208,31 @@ class Api:
         try:
             response = await self._transport.send(request, token.header, began)
             logger.debug("%s %s: HTTP %d", request.method, request.path, response.status)
-            return self._heard(response, read)
+            return await self._heard(response, read, token)
         except BadResponse as error:
             if not error.foreign:
                 raise
             raise self._recognition.foreign(asyncio.get_running_loop().time(), error) from None
 
-    def _heard(self, response: HttpResponse, read: Callable[[HttpResponse], _T]) -> _T:
-        """Reads an answer, and remembers what the service's own show of it and its clock."""
-        foreign = False
+    async def _heard(self, response: HttpResponse, read: Callable[[HttpResponse], _T], token: auth.Token) -> _T:
+        """Reads an answer, a large one off the loop, without our secrets in its words."""
+        secrets = auth.secrets_of(self._credentials, token) | self._transport.secrets
         try:
-            return read(response)
-        except BadResponse as error:
-            foreign = error.foreign
+            if len(response.body) <= responses.LARGE_BYTES:
+                result = read_without(secrets, read, response)
+            else:
+                result = await in_thread(read_without, secrets, read, response)
+        except KlingError as error:
+            if not (isinstance(error, BadResponse) and error.foreign):
+                self._remember(response)
             raise
-        finally:
-            if not foreign:
-                self._recognition.answered()
-                self._clock_offset.observe(responses.service_time(response), self._wall())
+        self._remember(response)
+        return result
+
+    def _remember(self, response: HttpResponse) -> None:
+        """Keeps what an answer of the service itself shows: that it is there, and its clock."""
+        self._recognition.answered()
+        self._clock_offset.observe(responses.service_time(response), self._wall())
 
     def _valid_token(self) -> auth.Token:
         now = self._wall() + self._clock_offset.used

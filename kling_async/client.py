@@ -18,7 +18,7 @@ import aiohttp
 
 from kling_async import threads
 from kling_async.api import Api
-from kling_async.config import base_url_from, credentials_from
+from kling_async.config import base_url_from, credentials_from, proxies_from, warn_of_file_limit
 from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
 from kling_async.following import Following
 from kling_async.handle import TaskHandle
@@ -129,7 +129,8 @@ class KlingClient:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
-        self._transport = Transport(base_url_from(base_url), session)
+        self._transport = Transport(base_url_from(base_url), session, proxies_from())
+        warn_of_file_limit(concurrency + downloads)
         self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
         self._slots = Slots(lambda: Limit(concurrency, BEAT, self._uniform), queue_deadline)
         self.durations = durations if durations is not None else Durations()
@@ -479,7 +480,7 @@ class KlingClient:
         if endpoint is None:
             kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
             raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
-        _refuse(await problems_of(request), strict=strict)
+        _refuse(await self._api.persistently(lambda: problems_of(request)), strict=strict)
         try:
             following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
         except RequestRefused as error:
@@ -519,10 +520,9 @@ def _parse(reference: str) -> Reference:
 
 
 def _refuse(problems: list[Problem], *, strict: bool) -> None:
-    if strict or not all(problem.by_map for problem in problems):
-        if problems:
-            raise InvalidRequest.of(problems)
-        return
+    refused = [problem for problem in problems if not problem.only_warns]
+    if refused and (strict or not all(problem.by_map for problem in refused)):
+        raise InvalidRequest.of(refused)
     for problem in problems:
         # The caller's line: above this function, _submit and image_to_video or submit.
         warnings.warn(str(problem), CapabilityWarning, stacklevel=4)

@@ -1,4 +1,4 @@
-"""Credentials and address: from arguments, else from the environment."""
+"""Credentials, address and proxies: from arguments, else from the environment."""
 
 import logging
 import os
@@ -8,11 +8,15 @@ from urllib.parse import urlsplit
 
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError, Remedy
+from kling_async.protocol.proxies import Proxies, is_loopback
 
 logger = logging.getLogger("kling_async")
 
 BASE_URL: Final = "https://api-singapore.klingai.com"
 """The official host outside China; accounts made in China use https://api-beijing.klingai.com."""
+
+FILES_BESIDE: Final = 32
+"""Files that a process has open besides its connections: its own, pictures, files that are written."""
 
 
 def credentials_from(
@@ -27,9 +31,9 @@ def credentials_from(
         ConfigurationError: there are none, or half a pair, or letters that cannot be part of one.
     """
     if api_key is None and access_key is None and secret_key is None:
-        api_key = environment.get("KLING_API_KEY") or None
-        access_key = environment.get("KLING_ACCESS_KEY") or None
-        secret_key = environment.get("KLING_SECRET_KEY") or None
+        api_key = _variable("KLING_API_KEY", environment)
+        access_key = _variable("KLING_ACCESS_KEY", environment)
+        secret_key = _variable("KLING_SECRET_KEY", environment)
         if api_key is not None:
             access_key = secret_key = None
     if api_key is not None:
@@ -50,32 +54,87 @@ def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.envi
     Raises:
         ConfigurationError: it is no http(s) address, or has a query or a `/v1` that belongs to the paths.
     """
-    text = (base_url or environment.get("KLING_BASE_URL") or BASE_URL).strip().rstrip("/")
+    if base_url is None or base_url == "":
+        given = _variable("KLING_BASE_URL", environment)
+    else:
+        given = _mended("base_url", base_url)
+    text = (given or BASE_URL).rstrip("/")
     try:
         parts = urlsplit(text)
         host = parts.hostname
-        _ = parts.port  # raises where it is no number
+        usable = parts.port != 0 and text.isascii() and text.isprintable() and " " not in text
     except ValueError:
         raise ConfigurationError("base_url cannot be read; an example is https://api-singapore.klingai.com") from None
-    if parts.scheme not in {"http", "https"} or not host or not text.isprintable():
+    if not usable:
+        raise ConfigurationError("base_url has a port or letters that no address has; an international name is xn--...")
+    if parts.scheme not in {"http", "https"} or not host:
         raise ConfigurationError("base_url must begin with https:// (or http:// for an emulator) and name a host")
     if parts.query or parts.fragment or parts.username is not None:
         raise ConfigurationError("base_url must be a plain address, without user, query and fragment")
     if parts.path.endswith("/v1"):
         raise ConfigurationError(f"base_url must not end in /v1: {text.removesuffix('/v1')}")
-    if parts.scheme == "http" and not _is_local(host):
+    if parts.scheme == "http" and not is_loopback(host):
         logger.warning("base_url is http://: credentials travel unencrypted to %s", host)
     return text
 
 
-def _is_local(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
+def proxies_from(environment: Mapping[str, str] = os.environ) -> Proxies:
+    """The proxies that `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` name.
+
+    Raises:
+        ConfigurationError: the address of one cannot be read.
+    """
+    try:
+        proxies = Proxies.of(environment)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    for name in proxies.unusable:
+        logger.warning("%s is not used: only http:// and https:// proxies are possible", name)
+    return proxies
+
+
+def warn_of_file_limit(connections: int) -> None:
+    """Warns where fewer files and connections can be open at once than a client may want.
+
+    Args:
+        connections: at once, at most.
+    """
+    try:
+        import resource  # noqa: PLC0415  (not on Windows, which has no such limit)
+    except ImportError:
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and connections + FILES_BESIDE > limit:
+        logger.warning(
+            "concurrency and downloads allow %d connections at once, this process may open %d files only: lower them, "
+            "or raise its limit (ulimit -n)",
+            connections,
+            limit,
+        )
+
+
+def _variable(name: str, environment: Mapping[str, str]) -> str | None:
+    """A variable's text, mended; None where nothing is left of it."""
+    return _mended(name, environment.get(name, "")) or None
+
+
+_AROUND: Final = " \t\r\n\f\v\u00a0\u200b\ufeff\"'`"
+
+
+def _mended(name: str, value: object) -> str:
+    """A text without blanks and quotes around it: `docker --env-file` keeps those that a shell takes away."""
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be text, got {type(value).__name__}")
+    text = value.strip(_AROUND)
+    if text != value.strip("\n") and value.strip():
+        logger.warning("%s: blanks or quotes around it were left out", name)
+    return text
 
 
 def _clean(name: str, value: str) -> str:
-    text = value.strip()
+    text = _mended(name, value)
     if text[:7].lower() == "bearer ":
-        text = text[7:].strip()
+        text = text[7:].strip(_AROUND)
     if not text:
         raise ConfigurationError(f"{name} is empty", remedy=Remedy.CREDENTIALS)
     if not (text.isascii() and text.isprintable()) or " " in text:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from kling_async.pictures import opened, reason
+from kling_async.pictures import opened, reason, shortage
 from kling_async.protocol.checks import check, images_of
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.image import Image, ImageSource
@@ -13,7 +13,11 @@ from kling_async.threads import begin
 
 
 async def problems_of(request: ImageToVideo) -> list[Problem]:
-    """Finds everything that is wrong with a request, its pictures included."""
+    """Finds everything that is wrong with a request, its pictures included.
+
+    Raises:
+        ConnectionFailed: this machine has no file to spare; that passes, and is no fault of a picture.
+    """
     return check(request, await _look_at(images_of(request)))
 
 
@@ -31,6 +35,8 @@ def _facts(image: Image) -> ImageFacts:
     except FileNotFoundError:
         return ImageFacts(complaint=f"there is no file {_name(image)}", missing_file=True)
     except (OSError, ValueError) as error:
+        if (passing := shortage(error)) is not None:
+            raise passing from None
         return ImageFacts(complaint=f"{_name(image)} cannot be read: {reason(error)}")
     return ImageFacts.of(head, tail, size)
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import AsyncIterator
 
 from kling_async.protocol import requests
-from kling_async.protocol.errors import InvalidRequest, Problem
+from kling_async.protocol.errors import ConnectionFailed, InvalidRequest, Problem
 from kling_async.protocol.image import Image
 from kling_async.threads import in_thread
 
@@ -30,6 +30,19 @@ def opened(image: Image) -> io.FileIO:
     return io.FileIO(descriptor, "rb")
 
 
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+
+def shortage(error: BaseException) -> ConnectionFailed | None:
+    """What passes by itself where this machine, not a picture or the network, is what fails; else None."""
+    if not isinstance(error, OSError) or error.errno not in _SHORTAGES:
+        return None
+    text = (
+        f"this machine is short of open files or memory ({os.strerror(error.errno)}); lower concurrency and downloads"
+    )
+    return ConnectionFailed(f"{text}, or raise the limit of open files (ulimit -n)", sent=False)
+
+
 def reason(error: Exception) -> str:
     """Why a picture cannot be read, in a few words."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
@@ -48,12 +61,15 @@ class PictureBody:
         self._sizes: dict[int, int] = {}
         self.failure: InvalidRequest | None = None
         """Why the body could not be sent to its end: a file that changed meanwhile."""
+        self.begun = False
+        """Whether a connection has taken any of it: without its body the service can do nothing with a request."""
 
     async def open(self) -> int:
         """Opens the files and tells the length of the body in bytes.
 
         Raises:
             InvalidRequest: a file is gone.
+            ConnectionFailed: this machine has no file to spare; that passes.
         """
         try:
             if any(isinstance(segment, Image) and segment.data is None for segment in self._segments):
@@ -62,7 +78,8 @@ class PictureBody:
                 self._open()
         except OSError as error:
             self.close()
-            raise InvalidRequest.of([Problem("image", f"cannot be read any more: {reason(error)}")]) from None
+            gone = InvalidRequest.of([Problem("image", f"cannot be read any more: {reason(error)}")])
+            raise shortage(error) or gone from None
         texts = sum(len(segment) for segment in self._segments if isinstance(segment, bytes))
         return texts + sum(requests.encoded_length(size) for size in self._sizes.values())
 
@@ -74,6 +91,7 @@ class PictureBody:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body; never more of a picture in memory than `READ_BYTES` and one encoded piece."""
+        self.begun = True
         for index, segment in enumerate(self._segments):
             if isinstance(segment, bytes):
                 yield segment

@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypedDict, TypeVar
 
 import aiohttp
 from yarl import URL
 
-from kling_async.pictures import PictureBody
+from kling_async.pictures import PictureBody, shortage
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, RequestTimeout
+from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.requests import HttpRequest
 from kling_async.protocol.responses import HttpResponse
 
@@ -34,6 +36,14 @@ _USER_AGENT: Final = "kling-async"
 _T = TypeVar("_T")
 
 
+class _Surroundings(TypedDict, total=False):
+    """Arguments of a request that depend on whose session it is."""
+
+    headers: Mapping[str, str]
+    proxy: str | None
+    middlewares: list[aiohttp.ClientMiddlewareType]
+
+
 class Fetched(NamedTuple):
     """An answer of a file host whose body is still to be read.
 
@@ -53,11 +63,17 @@ class Transport:
 
     Args:
         base_url: of the service, without a trailing slash.
-        session: a borrowed session; it stays open.
+        session: a borrowed session; it stays open, and its own proxies count.
+        proxies: for the session that is made.
     """
 
-    def __init__(self, base_url: str, session: aiohttp.ClientSession | None = None) -> None:
+    def __init__(
+        self, base_url: str, session: aiohttp.ClientSession | None = None, proxies: Proxies | None = None
+    ) -> None:
         self._base_url = base_url
+        self._proxies = proxies or Proxies()
+        self.secrets = frozenset(self._proxies.secrets)
+        """What no text may show, besides the credentials of the service."""
         self._session = session
         self._owned = session is None
         self._uploads = asyncio.Semaphore(UPLOADS)
@@ -92,10 +108,14 @@ class Transport:
                 seconds = UPLOAD_SECONDS + length / UPLOAD_BYTES_PER_SECOND
                 began()
                 return await self._exchange(request, headers, gate.opened_after(body.chunks()), seconds)
-            except ConnectionFailed:
+            except (ConnectionFailed, BadResponse) as error:
                 if body.failure is not None:  # the body never was complete, so nothing was created
                     raise body.failure from None
-                raise
+                if body.begun:
+                    raise
+                failed = error if isinstance(error, ConnectionFailed) else ConnectionFailed(error.message)
+                failed.sent = False
+                raise failed from None
             finally:
                 body.close()
 
@@ -147,21 +167,25 @@ class Transport:
     ) -> HttpResponse:
         # Already quoted; the host is the service's alone.
         address = URL(self._base_url + request.path, encoded=True).with_query(request.params or None)
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=seconds, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS)
 
         status: int | None = None
 
         async def exchange() -> HttpResponse:
             nonlocal status
-            async with self._opened().request(
+            session = self._opened()
+            surroundings = self._surroundings(session, address, headers)
+            async with session.request(
                 request.method,
                 address,
-                headers=headers,
+                **surroundings,
                 data=data,
                 timeout=timeout,
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
+                if response.status == 407 and surroundings.get("proxy"):  # the proxy's own, which passed nothing on
+                    raise _refused_by_proxy(response.status)
                 status = response.status
                 self._responses.add(response)
                 try:
@@ -176,10 +200,14 @@ class Transport:
             raise
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)
-        return await self._opened().get(
-            URL(url, encoded=True),  # signed as it is: no re-quoting
-            headers=headers,
+        limits = aiohttp.ClientTimeout(
+            total=None, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS
+        )
+        session = self._opened()
+        address = URL(url, encoded=True)  # signed as it is: no re-quoting
+        return await session.get(
+            address,
+            **self._surroundings(session, address, headers),
             timeout=limits,
             raise_for_status=False,
             read_bufsize=max(READ_LEAST, min(READ_MOST, READ_BYTES // (1 + len(self._responses)))),
@@ -206,6 +234,32 @@ class Transport:
                 connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._session
+
+    def _surroundings(self, session: aiohttp.ClientSession, address: URL, headers: Mapping[str, str]) -> _Surroundings:
+        """The headers, so that nobody else's credentials go along, and the way they take.
+
+        A session that was made here knows nothing of the environment: its `trust_env` would read `~/.netrc` too, whose
+        passwords are for others. A borrowed one that reads them is corrected before it sends.
+        """
+        if self._owned:
+            return {"headers": headers, "proxy": self._proxies.for_address(str(address))}
+        if not session.trust_env:
+            return {"headers": headers}
+        ours = dict(headers)
+        authorization = ours.pop("Authorization", None)
+        return {"headers": ours, "middlewares": [_authorized(authorization)]}
+
+
+def _authorized(authorization: str | None) -> aiohttp.ClientMiddlewareType:
+    """Makes this header, or none, the only one of its name."""
+
+    async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        request.headers.pop("Authorization", None)
+        if authorization is not None:
+            request.headers["Authorization"] = authorization
+        return await handler(request)
+
+    return send
 
 
 class _Gate:
@@ -262,15 +316,58 @@ async def _translated(work: Awaitable[_T]) -> _T:
 def _ours(error: Exception) -> ConnectionFailed | BadResponse:
     kind = type(error).__name__
     match error:
+        case OSError() if (short := shortage(error)) is not None:
+            return short
         case aiohttp.ConnectionTimeoutError():
             return RequestTimeout("no connection in time; check the network and base_url", sent=False)
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return RequestTimeout("no answer in time")
         case aiohttp.ClientConnectorError():
-            return ConnectionFailed(f"no connection ({kind}); check the network and base_url", sent=False)
-        case aiohttp.ClientResponseError() | aiohttp.InvalidURL():
+            return _unconnected(error)
+        case aiohttp.ClientHttpProxyError():
+            return _refused_by_proxy(error.status)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | UnicodeError():
+            return ConnectionFailed(f"this address cannot be used ({kind}); check base_url", sent=False, permanent=True)
+        case aiohttp.ClientResponseError():
             return BadResponse(f"the answer cannot be read ({kind})", foreign=True)
         case aiohttp.ClientError() | OSError() | RuntimeError():  # the last where a session is closed meanwhile
             return ConnectionFailed(f"the connection broke off ({kind})")
         case _:
             return BadResponse(f"the answer or its address cannot be read ({kind})", foreign=True)
+
+
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
+
+
+def _unconnected(error: aiohttp.ClientConnectorError) -> ConnectionFailed:
+    """There was no connection, so nothing was sent."""
+    host, permanent = error.host, False
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as why):
+            permanent = True
+            text = (
+                f"the certificate of {host} cannot be verified ({why.verify_message}); where a proxy or a gateway of "
+                "one's own stands in between, set SSL_CERT_FILE to a file with the certificate of its issuer"
+            )
+        case aiohttp.ClientConnectorSSLError():
+            reason = (isinstance(error.os_error, ssl.SSLError) and error.os_error.reason) or ""
+            permanent = reason in _NO_TLS
+            text = f"no encrypted connection to {host} ({reason.replace('_', ' ').lower() or 'TLS failed'})"
+            text += "; it does not answer as https:// does: check base_url" if permanent else ""
+        case aiohttp.ClientProxyConnectionError():
+            text = f"no connection to the proxy {host}; check HTTPS_PROXY and HTTP_PROXY, or NO_PROXY"
+        case aiohttp.ClientConnectorDNSError():
+            text = f"the name {host} is not known; check the network, base_url and the proxy"
+        case _:
+            text = f"no connection to {host} ({type(error).__name__}); check the network and base_url"
+    return ConnectionFailed(text, sent=False, permanent=permanent)
+
+
+def _refused_by_proxy(status: int) -> ConnectionFailed:
+    """The proxy did not pass the request on."""
+    permanent = 400 <= status < 500 and status not in {408, 425, 429}
+    if status == 407:
+        advice = "it wants a user and a password: http://user:password@host:port in HTTPS_PROXY or HTTP_PROXY"
+    else:
+        advice = "check HTTPS_PROXY and base_url, or name the host in NO_PROXY"
+    return ConnectionFailed(f"the proxy refused (HTTP {status}); {advice}", sent=False, permanent=permanent)

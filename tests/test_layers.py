@@ -20,7 +20,8 @@ LAYERS = """
     protocol
     protocol.text protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
-    protocol.auth protocol.clock_offset protocol.recognition
+    protocol.redaction
+    protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
     protocol.durations protocol.schedule protocol.lifecycle protocol.creation protocol.limits
     protocol.agenda protocol.coalescing protocol.transfer protocol.callbacks
     config threads pictures inspection transport slots api following watcher creates

@@ -64,6 +64,12 @@ class Token:
         return Hidden(f"Bearer {self.text}")
 
 
+def secrets_of(credentials: ApiKey | KeyPair, token: Token) -> frozenset[str]:
+    """All that no text may show: the keys, and the token that a call was made with."""
+    keys = (credentials.key,) if isinstance(credentials, ApiKey) else (credentials.access_key, credentials.secret_key)
+    return frozenset(map(Hidden, (*keys, token.text)))
+
+
 def mint(credentials: ApiKey | KeyPair, now: float) -> Token:
     """Makes a token.
 

@@ -4,7 +4,7 @@ KlingError
 ├── InvalidRequest (ValueError)            refused here, nothing was sent
 │   └── ImageFileMissing (FileNotFoundError)
 ├── InvalidReference (ValueError)          no `image2video:<id>`
-├── ConfigurationError                     credentials, address or numbers the client cannot work with
+├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
 ├── ClientClosed                           the client was closed while something waited
 ├── QueueTimeout (TimeoutError)            no slot came free in time; nothing was sent
@@ -151,12 +151,14 @@ class Problem:
         message: what is wrong and what would be right.
         missing_file: whether the problem is a file that does not exist.
         by_map: whether only the capability map says so; `strict=False` turns these into warnings.
+        only_warns: whether the service is known to accept it all the same: a warning, whatever `strict` is.
     """
 
     field: str
     message: str
     missing_file: bool = False
     by_map: bool = False
+    only_warns: bool = False
 
     def __str__(self) -> str:
         """`field: message`."""
@@ -189,7 +191,7 @@ class InvalidReference(KlingError, ValueError):
     """Text that is no reference."""
 
 
-class ConfigurationError(KlingError):
+class ConfigurationError(KlingError, ValueError):
     """The client cannot work with what it was given."""
 
 
@@ -206,7 +208,7 @@ class QueueTimeout(KlingError, TimeoutError):
 
 
 class CapabilityWarning(UserWarning):
-    """`strict=False` let a combination pass that the capability map says does not work."""
+    """A combination passes that the documentation or the capability map says does not work."""
 
 
 # --------------------------------------------------------------------------------------- the service answered
@@ -294,7 +296,7 @@ class ConnectionFailed(KlingError, ConnectionError):
 
     Attributes:
         sent: False if the request surely never reached the service.
-        permanent: whether another try would end the same way (a certificate that cannot be verified, say).
+        permanent: True if trying again cannot help: the certificate, the address or the proxy has to be changed.
     """
 
     sent: bool = True

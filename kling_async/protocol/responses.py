@@ -14,6 +14,9 @@ from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, U
 from kling_async.protocol.models import Task, TaskStatus
 from kling_async.protocol.text import readable, said
 
+LARGE_BYTES = 2**18
+"""A body above this takes so long to read that it should not be read on an event loop."""
+
 
 @attrs.frozen
 class HttpResponse:
@@ -291,6 +294,11 @@ def _error_text(envelope: Mapping[str, Any], depth: int = 3) -> str:
 
 def _json(body: bytes, what: str) -> Any:
     try:
-        return json.loads(body)
+        # In a thread: between two objects others get the interpreter, which the decoder else keeps to its end.
+        return json.loads(body, object_hook=_same if len(body) > LARGE_BYTES else None)
     except (ValueError, RecursionError):
         raise BadResponse(f"{what} is not JSON ({len(body)} bytes)") from None
+
+
+def _same(value: Any) -> Any:
+    return value

@@ -1,7 +1,13 @@
 """The service's words, made safe to show, store and pickle."""
 
+import base64
+import functools
+import html
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 
 def readable(value: Any, limit: int = 400) -> str:
@@ -14,11 +20,62 @@ def readable(value: Any, limit: int = 400) -> str:
 
 # Longer than any word, model name or UUID: a token, a key or a picture that the service echoes.
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.\-]{48,}")
-_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S+")
+_ADDRESS = re.compile(r"(://[^\s?#]*)(\S*)")
+_LETTERS = "".join(map(chr, range(0x21, 0x7F)))  # of which a key may consist
 
 
 def said(value: Any, limit: int = 400) -> str:
-    """A message of the service, as `readable`, without what may be a secret: long runs, queries of addresses."""
+    """A message of the service, as `readable`, without what may be a secret: long runs, queries of addresses.
+
+    The time it takes does not grow with the message.
+    """
     if not isinstance(value, str):
         return ""
-    return readable(_QUERY.sub(r"\1?…", _LONG_RUN.sub("…", value)[: 10 * limit]), limit)
+    text = _LONG_RUN.sub("…", _cut(value, 10 * limit))
+    text = _ADDRESS.sub(lambda found: found[1] + ("?…" if found[2][1:] else found[2]), text)
+    return readable(_cut(text, limit), limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    """The beginning of a text; never with the first part of a key at its end, which nothing would recognise."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    return kept[:-100] + kept[-100:].rstrip(_LETTERS) + "…"
+
+
+SHORT = 8
+"""Letters below which a secret is left out as a word only: it may also be a part of others."""
+
+
+def redact(text: str, secrets: frozenset[str]) -> str:
+    """A text without these secrets, as they are and as they may have been encoded on their way."""
+    pattern = _pattern(secrets)
+    return pattern.sub("…", text) if pattern is not None else text
+
+
+@functools.lru_cache(maxsize=16)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    long = {form for secret in secrets if len(secret) >= SHORT for form in _forms(secret)}
+    short = {form for secret in secrets if 0 < len(secret) < SHORT for form in _escaped(secret)}
+    parts = [re.escape(form) for form in sorted(long, key=len, reverse=True)]
+    parts += [rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])" for form in sorted(short, key=len, reverse=True)]
+    return re.compile("|".join(parts), re.IGNORECASE) if parts else None
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret in all ways in which it may come back; of a token its parts, of base64 each alignment."""
+    yield from _escaped(secret)
+    yield from (part for part in secret.split(".") if len(part) >= 2 * SHORT)
+    plain = secret.encode("utf-8", "replace")
+    for before in range(3):
+        # Only the letters that nothing but the secret decides: what stood around it is not known.
+        encoded = base64.b64encode(bytes(before) + plain + bytes(2)).decode()
+        letters = encoded[(8 * before + 5) // 6 : 8 * (before + len(plain)) // 6]
+        yield letters
+        yield letters.translate(str.maketrans("+/", "-_"))
+
+
+def _escaped(secret: str) -> set[str]:
+    in_json = json.dumps(secret)[1:-1]
+    return {secret, quote(secret, safe=""), quote(secret), html.escape(secret), in_json, in_json.replace("/", "\\/")}

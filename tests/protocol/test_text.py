@@ -1,8 +1,13 @@
+import base64
+import json
+import time
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.text import readable, said
+from kling_async.protocol.text import readable, redact, said
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,74 @@ JWT = f"eyJhbGciOiJIUzI1NiJ9.{'abc-DEF_' * 20}.{'x' * 43}"
 def test_messages_keep_no_secret(message: object, text: str) -> None:
     """What the service echoes of tokens, keys, pictures and signatures is left out; ids and words stay."""
     assert text == said(message)
+
+
+@pytest.mark.parametrize("letters", ["iVBO/+a", "ab c ", "http://x?", "http://x ", "://", "\u00fc\n "])
+def test_a_huge_message_costs_no_more_than_a_long_one(letters: str) -> None:
+    """30 MB of text are cut before anything else is done with them."""
+    message = letters * (30_000_000 // len(letters))
+    before = time.process_time()
+    text = said(message)
+    assert time.process_time() - before < 0.05
+    assert len(text) <= 400
+
+
+@pytest.mark.parametrize("place", range(300, 410, 3))
+@pytest.mark.parametrize("limit", [400, 4000])
+def test_a_cut_leaves_no_part_of_a_key(limit: int, place: int) -> None:
+    """A key that stands where a message is cut is gone as a whole: nothing would know its first half as one."""
+    filling = ("word " * 900)[: limit - 400 + place] if limit == 400 else "k" * (limit - 400 + place - 1) + " "
+    assert "sk-1" not in said(f"{filling}sk-1234567890abcdef and {'more ' * 900}").replace("sk-1234567890abcdef", "")
+
+
+KEY, ODD = "sk-1234567890ab", 'k"/&+=~$1'
+
+
+def inside(text: str, before: str = "Bearer ") -> str:
+    """Base64 of a text with something around it."""
+    return base64.b64encode(f"{before}{text}, please".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("secret", "echo", "text"),
+    [
+        (KEY, f"the key {KEY} is unknown", "the key … is unknown"),
+        (KEY, f"x{KEY}y{KEY}", "x…y…"),
+        (KEY, f"the key {KEY.upper()} is unknown", "the key … is unknown"),
+        (KEY, "the key sk-1234 is unknown", "the key sk-1234 is unknown"),
+        ("abc", "the key abc is unknown", "the key … is unknown"),
+        ("abc", "abc", "…"),
+        ("abc", "abcd, dabc and ab", "abcd, dabc and ab"),
+        ("k", "the key k", "the key …"),
+        (ODD, f"key {ODD}!", "key …!"),
+        (ODD, f"key {quote(ODD)}!", "key …!"),
+        (ODD, f"key {quote(ODD, safe='')}!", "key …!"),
+        (ODD, f"key {json.dumps(ODD)}!", 'key "…"!'),
+        (ODD, "key k&quot;/&amp;+=~$1!", "key …!"),
+        (ODD, 'key k\\"\\/&+=~$1!', "key …!"),
+        ("header99.payload-of-the-token.signature-of-it-too", "bad signature-of-it-too", "bad …"),
+        ("header99.payload-of-the-token.signature-of-it-too", "bad payload-of-the-token, header99", "bad …, header99"),
+    ],
+)
+def test_a_secret_is_left_out(secret: str, echo: str, text: str) -> None:
+    """As it is and as JSON, HTML and addresses write it; a short one where it stands as a word."""
+    assert redact(echo, frozenset({secret})) == text
+
+
+@pytest.mark.parametrize("before", ["", "B", "Be", "Bearer ", "user:"])
+@pytest.mark.parametrize("secret", [KEY, "\xfe?>" + KEY])
+def test_a_secret_in_base64_is_left_out(secret: str, before: str) -> None:
+    """Wherever in the encoded text it stands, in both alphabets."""
+    for echo in (inside(secret, before), inside(secret, before).translate(str.maketrans("+/", "-_"))):
+        shown = redact(f"sent {echo}", frozenset({secret}))
+        assert "…" in shown
+        assert len(f"sent {echo}") - len(shown) >= len(secret)
+
+
+def test_without_secrets_a_text_stays() -> None:
+    """Nor does an empty one take anything away."""
+    assert redact("text", frozenset()) == "text"
+    assert redact("text", frozenset({""})) == "text"
 
 
 @given(st.text(max_size=60) | st.integers() | st.none())

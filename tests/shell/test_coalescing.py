@@ -4,7 +4,7 @@ import asyncio
 import bisect
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -265,7 +265,9 @@ async def test_slow_pages_hold_up_a_question_for_ten_seconds(
 async def test_a_task_that_was_found_later_is_as_old_as_it_is(make_client: ClientMaker) -> None:
     """Of a task whose create is answered half a minute after the service began, the whole time is learned."""
     began = wall()() - 30
-    times = [{"created_at": int(1000 * began), "updated_at": int(1000 * (began + took))} for took in (0, 90)]
+    times: list[dict[str, Any]] = [
+        {"created_at": int(1000 * began), "updated_at": int(1000 * (began + took))} for took in (0, 90)
+    ]
     answers = script(
         task_answer(**times[0]), *[task_answer("processing", **times[0])] * 3, task_answer("succeed", **times[1])
     )

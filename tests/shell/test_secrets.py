@@ -91,6 +91,23 @@ async def test_errors_and_logs_keep_secrets(
     assert "HTTP 401" in caplog.text
 
 
+@pytest.mark.parametrize("key", ["k9", "sk-short", "sk-12345678-90ab", 'odd"/key+='])
+async def test_short_keys_are_not_said_back(
+    make_client: ClientMaker, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is too short to look like a key is known as ours: in refusals and in reasons of tasks that failed."""
+    caplog.set_level(logging.DEBUG)
+    failed = task_answer("failed", task_status_msg=f"no right for {key} at all")
+    for one in (refusal(401, 1002, f"unknown key {key}"), refusal(400, 1201, "x" * 395 + f" {key} y"), failed):
+        async with serve(lambda _, one=one: one) as stub:  # type: ignore[misc]
+            client = make_client(base_url=stub.base_url, api_key=key, retry=Retry(budget=1))
+            with pytest.raises(KlingError) as caught:
+                await client.attach("image2video:1")
+            assert key not in str(caught.value) + repr(caught.value) + "".join(traceback.format_exception(caught.value))
+            assert key not in repr(vars(caught.value))
+    assert key not in caplog.text
+
+
 async def test_records_keep_secrets(image: Path, client: KlingClient, emulator: Emulator) -> None:
     """Requests, handles and tasks show neither pictures nor signatures; nor do pickled tasks show keys."""
     hay = Haystack(image)

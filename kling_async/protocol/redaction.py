@@ -1,0 +1,66 @@
+"""Answers without our secrets in their words: a service or a gateway may say back what it was sent."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+
+from kling_async.protocol.errors import KlingError
+from kling_async.protocol.models import Task
+from kling_async.protocol.responses import HttpResponse, Listed, Page
+from kling_async.protocol.text import SHORT, redact
+
+_T = TypeVar("_T")
+
+
+def read_without(secrets: frozenset[str], read: Callable[[HttpResponse], _T], response: HttpResponse) -> _T:
+    """Reads an answer; neither its tasks' messages nor its errors show the secrets.
+
+    Raises:
+        KlingError: as `read` does.
+    """
+    try:
+        answer: Any = read(response)
+    except KlingError as error:
+        raise _redacted(_error_of(read, _shortened(response, secrets)) or error, secrets) from None
+    found: _T = _without(secrets, answer)
+    return found
+
+
+def _error_of(read: Callable[[HttpResponse], Any], response: HttpResponse) -> KlingError | None:
+    try:
+        read(response)
+    except KlingError as error:
+        return error
+    return None
+
+
+def _redacted(error: KlingError, secrets: frozenset[str]) -> KlingError:
+    error.message = redact(error.message, secrets)
+    error.request_id = error.request_id and redact(error.request_id, secrets)
+    error.args = (error.message,)  # which is what its repr shows
+    return error
+
+
+def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse:
+    """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one."""
+    body = response.body
+    for secret in secrets:
+        if len(secret) >= SHORT:
+            body = body.replace(secret.encode("utf-8", "replace"), b"...")
+    return response if body == response.body else attrs.evolve(response, body=body)
+
+
+def _without(secrets: frozenset[str], answer: Any) -> Any:
+    match answer:
+        case Task(status_msg=str() as text) if text and (shown := redact(text, secrets)) != text:
+            return attrs.evolve(answer, status_msg=shown)
+        case Page(length, tasks):
+            return Page(length, [_without(secrets, one) for one in tasks])
+        case Listed(length, news):
+            return Listed(length, {place: (whose, _without(secrets, one)) for place, (whose, one) in news.items()})
+        case KlingError():
+            return _redacted(answer, secrets)
+        case _:
+            pass
+    return answer

@@ -1,0 +1,110 @@
+"""What the environment gives: keys as containers and people leave them, addresses, proxies, the limit of open files."""
+
+import logging
+import resource
+import sys
+
+import pytest
+
+from kling_async import ConfigurationError, KlingClient
+from kling_async.config import base_url_from, credentials_from, proxies_from, warn_of_file_limit
+from kling_async.protocol.auth import ApiKey, KeyPair
+
+KEY = "key-that-no-log-shows"
+
+
+@pytest.mark.parametrize("value", [f'"{KEY}"', f"'{KEY}'", f" {KEY}", f"{KEY}\r", f'" Bearer {KEY}"', f"\ufeff{KEY}"])
+def test_keys_in_quotes_or_blanks_are_mended(value: str, caplog: pytest.LogCaptureFixture) -> None:
+    """`docker --env-file` keeps quotes and blanks: they are left out with a warning that does not show the key."""
+    assert credentials_from(None, None, None, {"KLING_API_KEY": value}) == ApiKey(KEY)
+    assert credentials_from(value, None, None, {}) == ApiKey(KEY)
+    assert "KLING_API_KEY: blanks or quotes" in caplog.text
+    assert "api_key: blanks or quotes" in caplog.text
+    assert len(caplog.records) == 2
+    assert KEY not in caplog.text
+
+
+def test_a_key_as_it_should_be_gives_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor does one read from a file to its end of line."""
+    assert credentials_from(f"{KEY}\n", None, None, {}) == ApiKey(KEY)
+    assert not caplog.records
+
+
+def test_a_variable_of_quotes_only_is_not_set() -> None:
+    """`KLING_API_KEY=""` in an `--env-file` does not hide a pair."""
+    environment = {"KLING_API_KEY": '""', "KLING_ACCESS_KEY": "'a'", "KLING_SECRET_KEY": "s"}
+    assert credentials_from(None, None, None, environment) == KeyPair("a", "s")
+
+
+@pytest.mark.parametrize("key", [5, b"key", ["key"], object()])
+def test_a_key_of_another_type(key: object) -> None:
+    """It is an error of the configuration, which is a ValueError too."""
+    with pytest.raises(ConfigurationError, match="api_key must be text") as caught:
+        KlingClient(api_key=key)  # type: ignore[arg-type]
+    assert isinstance(caught.value, ValueError)
+
+
+def test_an_address_in_quotes_is_mended(caplog: pytest.LogCaptureFixture) -> None:
+    """As keys are."""
+    assert base_url_from(None, {"KLING_BASE_URL": '"https://api.example/"'}) == "https://api.example"
+    assert "KLING_BASE_URL" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "address", [5, b"https://a", "http://a:0", "http://a:99999", "https://a b", "https://\u00fc.example", []]
+)
+def test_an_address_that_cannot_be_used(address: object) -> None:
+    """It is refused when the client is made, not when the first video is paid for."""
+    with pytest.raises(ConfigurationError, match="base_url"):
+        base_url_from(address, {})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("address", "warns"),
+    [
+        ("http://127.evil.com", True),
+        ("http://localhost.evil.com", True),
+        ("http://10.0.0.1", True),
+        ("https://127.evil.com", False),
+        ("http://127.0.0.1:8000", False),
+        ("http://[::1]:8000", False),
+        ("http://localhost:8000", False),
+    ],
+)
+def test_cleartext_warns_unless_it_stays_here(address: str, warns: bool, caplog: pytest.LogCaptureFixture) -> None:  # noqa: FBT001
+    """What counts is whether the host is this machine, not how its name begins."""
+    base_url_from(address, {})
+    assert ("unencrypted" in caplog.text) == warns
+
+
+def test_a_proxy_that_cannot_be_read_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the client is made, without the password in it."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://u:secret@proxy:port")
+    with pytest.raises(ConfigurationError, match=r"^HTTPS_PROXY cannot be read") as caught:
+        KlingClient(api_key="k")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_that_is_not_spoken_warns(caplog: pytest.LogCaptureFixture) -> None:
+    """SOCKS is left out, and the log says so."""
+    assert proxies_from({"ALL_PROXY": "socks5://u:secret@127.0.0.1:1"}).by_scheme == {}
+    assert "ALL_PROXY is not used" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(("soft", "warnings"), [(64, 1), (4096, 0), (resource.RLIM_INFINITY, 0)])
+def test_limits_above_that_of_open_files_warn(
+    soft: int, warnings: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, when the client is made, with both numbers."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
+    KlingClient(api_key="k", concurrency=100, downloads=20)
+    found = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(found) == warnings
+    assert all("120 connections" in text and "64 files" in text for text in found)
+
+
+def test_a_system_without_a_limit_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has no module that tells one."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+    warn_of_file_limit(10**6)

@@ -1,0 +1,158 @@
+"""What this machine lacks for a while, and answers that are too large for a loop: neither is a picture's fault."""
+
+import errno
+import json
+import logging
+import os
+import resource
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import ConnectionFailed, KlingClient, RequestRefused, Retry
+from kling_async.emulator import Emulator
+from kling_async.pictures import PictureBody, opened
+from kling_async.protocol import responses
+from kling_async.protocol.image import Image
+from tests.shell.conftest import ClientMaker
+from tests.shell.stub import answer, serve, task_answer
+
+SHORTAGES = [errno.EMFILE, errno.ENFILE, errno.ENOMEM]
+
+
+def fail_at_first(real: Callable[..., Any], times: int, number: int) -> Callable[..., Any]:
+    """A function that lacks something at its first calls."""
+    left = iter([True] * times)
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        if next(left, False):
+            raise OSError(number, os.strerror(number))
+        return real(*arguments, **options)
+
+    return call
+
+
+@pytest.mark.parametrize("number", SHORTAGES)
+async def test_no_file_for_a_look_at_a_picture(
+    client: KlingClient, image: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It is tried again, as a lack of connections is."""
+    monkeypatch.setattr("kling_async.inspection.opened", fail_at_first(opened, 3, number))
+    assert (await (await client.image_to_video(image))).status.value == "succeed"
+
+
+@pytest.mark.parametrize("number", SHORTAGES)
+async def test_no_file_for_sending_a_picture(
+    client: KlingClient, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Nothing was sent, so it is sent later, once."""
+    monkeypatch.setattr("kling_async.pictures.opened", fail_at_first(opened, 3, number))
+    await (await client.image_to_video(image))
+    assert emulator.ledger.requests["create"] == 1
+
+
+async def test_no_file_for_good(make_client: ClientMaker, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of the budget the error says what is lacking and what helps; it is none of the request."""
+    monkeypatch.setattr("kling_async.inspection.opened", fail_at_first(open, 10**6, errno.EMFILE))
+    with pytest.raises(ConnectionFailed, match=r"short of open files.*ulimit -n") as caught:
+        await make_client(retry=Retry(budget=5)).image_to_video(image)
+    assert not caught.value.sent
+
+
+async def test_files_are_closed_when_one_more_cannot_be_opened(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were open are given back, since it is files that lack."""
+    files: list[Any] = []
+
+    def open_one(picture: Image) -> Any:
+        if files:
+            raise OSError(errno.EMFILE, "Too many open files")
+        files.append(opened(picture))
+        return files[0]
+
+    monkeypatch.setattr("kling_async.pictures.opened", open_one)
+    with pytest.raises(ConnectionFailed):
+        await PictureBody((Image.of(image), Image.of(image))).open()
+    assert files[0].closed
+
+
+@pytest.fixture
+def few_files() -> Iterator[list[socket.socket]]:
+    """Descriptors are used up to the limit of this process, which is lowered; closing some makes room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held: list[socket.socket] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        yield held
+    finally:
+        for one in held:
+            one.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_no_socket(make_client: ClientMaker, few_files: list[socket.socket]) -> None:
+    """A process at its real limit of descriptors: nothing was sent, the limit is named, and it passes."""
+    async with serve(lambda _: task_answer()) as stub:
+        client = make_client(base_url=stub.base_url, retry=Retry(budget=2))
+        await client.get_task("image2video:1")  # what is imported on first use needs a file, too
+        while True:
+            try:
+                few_files.append(socket.socket())
+            except OSError:
+                break
+        with pytest.raises(ConnectionFailed, match=r"short of open files.*ulimit -n") as caught:
+            await client.get_task("image2video:1")
+        assert not caught.value.sent
+        for _ in range(20):
+            few_files.pop().close()
+        assert (await client.get_task("image2video:1")).task_id == "1"
+
+
+# --------------------------------------------------------------------------------------- large answers
+
+
+LARGE = "x " * responses.LARGE_BYTES
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The names of the threads that read JSON objects of large answers."""
+    names: set[str] = set()
+    real = responses._same
+
+    def noted(value: Any) -> Any:
+        names.add(threading.current_thread().name)
+        return real(value)
+
+    monkeypatch.setattr(responses, "_same", noted)
+    return names
+
+
+async def test_a_large_page_is_read_off_the_loop(make_client: ClientMaker, threads: set[str]) -> None:
+    """By a thread that lets others run between two objects."""
+    one = {"task_status": "succeed", "task_info": {"x": LARGE[:1000]}}
+    data = [{"task_id": str(number), **one} for number in range(400)]
+    async with serve(lambda _: answer(200, {"code": 0, "data": data})) as stub:
+        found = [task.task_id async for task in make_client(base_url=stub.base_url).tasks(page_size=500)]
+    assert found == [str(number) for number in range(400)]
+    assert threads
+    assert all(name.startswith("kling_async") for name in threads)
+
+
+async def test_a_large_refusal_is_read_off_the_loop(
+    make_client: ClientMaker, threads: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its code counts as that of a small one does; its text is cut, and holds no key."""
+    caplog.set_level(logging.DEBUG)
+    refusal = json.dumps({"code": 1201, "message": f"unknown sk-secret: {LARGE}"}).encode()
+    async with serve(lambda _: answer(400, refusal)) as stub:
+        client = make_client(base_url=stub.base_url, api_key="sk-secret")
+        with pytest.raises(RequestRefused, match="unknown …: x x x") as caught:
+            await client.image_to_video("https://h/a.png")
+    assert caught.value.code == 1201
+    assert len(str(caught.value)) < 1000
+    assert all(name.startswith("kling_async") for name in threads)
+    assert "sk-secret" not in caplog.text
