@@ -143,6 +143,12 @@ def test_where_the_key_goes(url: str, takes: bool) -> None:  # noqa: FBT001
     assert Address(url, "x").takes_key is takes
 
 
+def test_an_address_in_quotes() -> None:
+    """Quotes around the address, which nobody sees in the client's message, are named."""
+    check = host.address(ConfigurationError("base_url must begin with https://"), "KLING_BASE_URL", '"https://x"')
+    assert "take the quotes away" in check.advice
+
+
 # ----------------------------------------------------------------------------------------------------- proxy
 
 

@@ -52,7 +52,7 @@ async def _checks(base_url: str | None, directory: str, environment: Mapping[str
     placed, between = await asyncio.gather(probes.try_place(directory), on_the_way)
     return [
         machine.credentials(environment, keys),
-        host.address(target, source),
+        host.address(target, source, base_url or environment.get("KLING_BASE_URL", "")),
         *between,
         machine.files(*probes.descriptors()),
         machine.place(placed),

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 import attrs
 
+QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
+"""What `docker --env-file` and careless pasting leave around a value."""
+
 
 class State(enum.Enum):
     """How a check ended."""
