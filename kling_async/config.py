@@ -7,17 +7,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from kling_async.protocol.auth import ApiKey, KeyPair
-from kling_async.protocol.errors import ConfigurationError
+from kling_async.protocol.errors import ConfigurationError, Remedy
 
 logger = logging.getLogger("kling_async")
 
 BASE_URL: Final = "https://api-singapore.klingai.com"
 """The official host outside China; accounts made in China use https://api-beijing.klingai.com."""
-
-_HOW = (
-    "set KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY, or pass api_key=...; keys are made in the developer "
-    "console. Without a key, `kling-async generate IMAGE -o FILE --emulator` runs on a local emulator"
-)
 
 
 def credentials_from(
@@ -46,7 +41,7 @@ def credentials_from(
     if access_key is not None or secret_key is not None:
         missing = "secret_key (KLING_SECRET_KEY)" if secret_key is None else "access_key (KLING_ACCESS_KEY)"
         raise ConfigurationError(f"{missing} is missing: the two belong together")
-    raise ConfigurationError(f"no credentials: {_HOW}")
+    raise ConfigurationError("there are no credentials", remedy=Remedy.CREDENTIALS)
 
 
 def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.environ) -> str:
@@ -82,7 +77,7 @@ def _clean(name: str, value: str) -> str:
     if text[:7].lower() == "bearer ":
         text = text[7:].strip()
     if not text:
-        raise ConfigurationError(f"{name} is empty: {_HOW}")
+        raise ConfigurationError(f"{name} is empty", remedy=Remedy.CREDENTIALS)
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ConfigurationError(f"{name} contains letters that no key has; copy it anew from the console")
     return text

@@ -14,6 +14,7 @@ from kling_async.protocol.errors import (
     ConnectionFailed,
     DownloadError,
     KlingError,
+    Remedy,
     SaveInProgress,
     TargetError,
     TargetExists,
@@ -115,7 +116,8 @@ class Downloads:
             raise
         except FileExistsError:
             raise TargetExists(
-                f"{path} appeared meanwhile and was left alone; overwrite=True replaces it without a new download",
+                f"{path} appeared meanwhile and was left alone; the video is kept beside it",
+                remedy=Remedy.OVERWRITE,
                 reference=source.reference,
             ) from None
         except OSError as error:
@@ -251,7 +253,8 @@ class Source:
             return video.url
         if video.watermark_url is None:
             raise DownloadError(
-                "the task has no watermarked video: ask for one with watermark_info={'enabled': True}",
+                "the task has no watermarked video",
+                remedy=Remedy.WATERMARK,
                 reference=self.reference,
             )
         return video.watermark_url

@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from kling_async.protocol import transfer
-from kling_async.protocol.errors import SaveInProgress, TargetError, TargetExists
+from kling_async.protocol.errors import Remedy, SaveInProgress, TargetError, TargetExists
 from kling_async.protocol.transfer import Part
 
 PART = ".part"
@@ -81,7 +81,7 @@ def refuse_existing(path: Path, overwrite: bool) -> None:  # noqa: FBT001  (call
         raise TargetError(f"{path} is not a regular file")
     if not overwrite:
         what = "exists" if found is not None else "is a link to nothing"
-        raise TargetExists(f"{path} {what}; overwrite=True replaces it")
+        raise TargetExists(f"{path} {what}", remedy=Remedy.OVERWRITE)
 
 
 def _check_part(path: Path) -> None:

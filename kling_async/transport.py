@@ -149,7 +149,10 @@ class Transport:
         address = URL(self._base_url + request.path, encoded=True).with_query(request.params or None)
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
 
+        status: int | None = None
+
         async def exchange() -> HttpResponse:
+            nonlocal status
             async with self._opened().request(
                 request.method,
                 address,
@@ -159,13 +162,18 @@ class Transport:
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
+                status = response.status
                 self._responses.add(response)
                 try:
                     return HttpResponse(response.status, _lower(response.headers), await _read(response))
                 finally:
                     self._responses.discard(response)
 
-        return await _translated(exchange())
+        try:
+            return await _translated(exchange())
+        except (ConnectionFailed, BadResponse) as error:
+            error.http_status = status  # a create whose 2xx broke off most probably took effect
+            raise
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)
@@ -236,7 +244,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         body += chunk
         if len(body) > ANSWER_BYTES:
             response.close()
-            raise BadResponse(f"the answer is larger than {ANSWER_BYTES} bytes")
+            raise BadResponse(f"the answer is larger than {ANSWER_BYTES} bytes", foreign=True)
     return bytes(body)
 
 
@@ -261,8 +269,8 @@ def _ours(error: Exception) -> ConnectionFailed | BadResponse:
         case aiohttp.ClientConnectorError():
             return ConnectionFailed(f"no connection ({kind}); check the network and base_url", sent=False)
         case aiohttp.ClientResponseError() | aiohttp.InvalidURL():
-            return BadResponse(f"the answer cannot be read ({kind})")
+            return BadResponse(f"the answer cannot be read ({kind})", foreign=True)
         case aiohttp.ClientError() | OSError() | RuntimeError():  # the last where a session is closed meanwhile
             return ConnectionFailed(f"the connection broke off ({kind})")
         case _:
-            return BadResponse(f"the answer or its address cannot be read ({kind})")
+            return BadResponse(f"the answer or its address cannot be read ({kind})", foreign=True)

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from kling_async.api import Api, passes
+from kling_async.api import Api
 from kling_async.following import Following
 from kling_async.protocol.agenda import Agenda, share_passed
 from kling_async.protocol.coalescing import Pages, Sweep
 from kling_async.protocol.durations import Durations, Pace
 from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
-from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, TaskTimeout
-from kling_async.protocol.lifecycle import judge
+from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, Remedy, TaskTimeout
+from kling_async.protocol.lifecycle import judge, passes
 from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.responses import Listed
 from kling_async.protocol.schedule import AimedPolling, Polling, Retry, Uniform
@@ -132,9 +132,7 @@ class Watcher:
             reference = str(following.reference)
             self._finish(
                 following,
-                ClientClosed(
-                    "the client was closed; the task goes on, attach(reference) follows it", reference=reference
-                ),
+                ClientClosed("the client was closed; the task goes on", remedy=Remedy.ATTACH, reference=reference),
             )
 
     # ------------------------------------------------------------------------------------- news
@@ -216,8 +214,9 @@ class Watcher:
     def _timeout(self, following: Following) -> TaskTimeout:
         last = following.last_error
         return TaskTimeout(
-            f"the task did not end within {self._polling.deadline:g} s (polling.deadline); it goes on and is "
-            "billed. attach(reference) waits on" + (f". The last question ended with: {last.message}" if last else ""),
+            f"the task did not end within {self._polling.deadline:g} s; it goes on and is billed"
+            + (f" (the last question ended with: {last.message})" if last else ""),
+            remedy=Remedy.WAIT_LONGER,
             code=last.code if last else None,
             http_status=last.http_status if last else None,
             request_id=last.request_id if last else None,
@@ -297,7 +296,12 @@ class Watcher:
             async with asyncio.timeout_at(following.deadline + LAST_LOOK_SECONDS):
                 news: Task | KlingError = await self._api.query(endpoint, following.reference.id)
         except KlingError as error:
-            logger.debug("poll of %s: %s", following.reference, error)
+            logger.debug(
+                "poll of %s: %s",
+                following.reference,
+                error,
+                extra={"kling_event": "poll_failed", "kling_reference": str(following.reference)},
+            )
             news = error
         except TimeoutError:
             news = self._timeout(following)
@@ -346,7 +350,9 @@ class Watcher:
                 if not sweep.answered(listed.length, list(listed.news), won=won, left=left):
                     return None
         except KlingError as error:
-            logger.debug("page %d of %s: %s", sweep.number, watched.endpoint.name, error)
+            logger.debug(
+                "page %d of %s: %s", sweep.number, watched.endpoint.name, error, extra={"kling_event": "page_failed"}
+            )
             sweep.failed()
             return error
         except TimeoutError:

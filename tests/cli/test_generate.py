@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from kling_async import CapabilityWarning, TaskHandle
+from kling_async import CapabilityWarning, ImageToVideo, TaskHandle
 from kling_async.cli import generate
 from kling_async.emulator import Emulator
 from kling_async.emulator.catalog import mean_generation_seconds
@@ -226,7 +227,7 @@ def test_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("model", "mode"), [("kling-v3", "4k"), ("kling-v2-6", "std"), ("kling-v1", "pro")])
 def test_emulator_takes_the_same_time_for_all(model: str, mode: str) -> None:
     """Whatever is asked for, `--emulator` takes about as long; a model unknown to it is for it to refuse."""
-    request = {"model_name": model, "mode": mode, "duration": "10"}
+    request = ImageToVideo(model_name=model, mode=mode, duration=10)
     seconds = mean_generation_seconds(model, mode, 10) / generate.emulator_speed(request)
     assert seconds == pytest.approx(generate.EMULATED_SECONDS)
-    assert generate.emulator_speed(request | {"model_name": "unheard-of"}) > 0
+    assert generate.emulator_speed(attrs.evolve(request, model_name="unheard-of")) > 0

@@ -9,9 +9,9 @@ import attrs
 from kling_async.cli.doctor.checks import Check, State
 from kling_async.cli.doctor.host import BEIJING, OFFICIAL, Address, Host
 from kling_async.cli.doctor.way import why
-from kling_async.clock import WORTH_MENTIONING
 from kling_async.config import BASE_URL
 from kling_async.protocol.auth import ApiKey, KeyPair
+from kling_async.protocol.clock_offset import NEGLIGIBLE
 from kling_async.protocol.errors import (
     ConcurrencyExceeded,
     KlingError,
@@ -74,9 +74,10 @@ def call(target: Address, heard: Heard | None) -> Check:
 
 def _refused(target: Address, error: KlingError, heard: Heard) -> Check:
     """The service's own no."""
-    row = row_for(error.http_status or 0, error.code)
+    row = row_for(error.code)
+    hint = row.hint if row else ""
     # The advice of the table is for programs that cannot look further; here it comes below, and with more.
-    message = error.message.replace(f": {row.hint}", "") if row.hint else error.message
+    message = error.message.removesuffix(f": {hint}")
     text = f"{redacted(message, heard.secrets)} (code {error.code}, HTTP {error.http_status})"
     if error.request_id:
         text += f", request_id {error.request_id}"
@@ -91,7 +92,7 @@ def _refused(target: Address, error: KlingError, heard: Heard) -> Check:
         return Check("call", State.PROBLEM, text, advice)
     if error.code in {1000, 1001, 1002}:
         return Check("call", State.PROBLEM, text, _key_advice(target, heard.credentials))
-    return Check("call", State.PROBLEM, text, row.hint or "look at the address and the account")
+    return Check("call", State.PROBLEM, text, hint or "look at the address and the account")
 
 
 def _key_advice(target: Address, credentials: ApiKey | KeyPair | None) -> str:
@@ -141,8 +142,8 @@ def clock(heard: Heard | None) -> Check:
     if heard.offset is None:
         return Check("clock", State.SKIPPED, "the answer has no Date to compare with")
     apart = abs(heard.offset)
-    if apart <= WORTH_MENTIONING:
-        return Check("clock", State.OK, f"within {WORTH_MENTIONING:g} s of the service's")
+    if apart <= NEGLIGIBLE:
+        return Check("clock", State.OK, f"within {NEGLIGIBLE:g} s of the service's")
     side = "behind" if heard.offset > 0 else "ahead of"
     text = f"{apart:.0f} s {side} the service's"
     if apart > ABSURD_SECONDS:

@@ -22,7 +22,6 @@ from kling_async.cli.doctor.call import Heard
 from kling_async.cli.doctor.host import Address
 from kling_async.cli.doctor.machine import Place
 from kling_async.cli.doctor.way import STEP_SECONDS, Dialled, Proxy, Step, Trust
-from kling_async.clock import ServiceClock
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.endpoints import IMAGE_TO_VIDEO
 from kling_async.protocol.errors import KlingError
@@ -165,7 +164,7 @@ async def ask(target: Address, credentials: ApiKey | KeyPair | None, secrets: fr
         secrets: that must not show, besides those that go along.
     """
     transport = _Kept(target.url)
-    api = Api(transport, credentials or NO_KEY, ServiceClock(time.time), Retry(), random.random)
+    api = Api(transport, credentials or NO_KEY, time.time, Retry(), random.random)
     error: Exception | None = None
     try:
         await _in_time(api.listed(IMAGE_TO_VIDEO, 1, 1, lambda _: None))
