@@ -8,7 +8,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import CoroutineType
 from typing import Any
 
 import pytest
@@ -267,7 +266,7 @@ def test_a_host_that_never_answers(
     """A connection over which nothing comes ends in time."""
     patient = probes._in_time
 
-    async def in_time(work: CoroutineType[Any, Any, Any]) -> Any:
+    async def in_time(work: Any) -> Any:
         if work.__name__ != step:
             return await patient(work)
         async with asyncio.timeout(0.05):

@@ -385,7 +385,7 @@ PAIR = KeyPair(ACCESS, SECRET)
         (OFFICIAL, heard(403, refusal(1103)), PROBLEM, "code 1103", "no right"),
         (OFFICIAL, heard(429, refusal(1304)), PROBLEM, "code 1304", "whitelist"),
         (OFFICIAL, heard(429, refusal(1302)), WARNING, "code 1302", "the key is right"),
-        (OFFICIAL, heard(404, refusal(1202)), PROBLEM, "request_id r-1", "base_url"),
+        (OFFICIAL, heard(404, refusal(1202)), PROBLEM, "request_id r-1", "--base-url"),
         (OFFICIAL, heard(400, refusal(1390)), PROBLEM, "code 1390", "address"),
         (OFFICIAL, heard(503, refusal(5001)), PROBLEM, "code 5001", "again"),
         (OFFICIAL, heard(401, refusal(1001), None), SKIPPED, "the service answers; there is no key", ""),

@@ -9,10 +9,12 @@ import attrs
 from kling_async.cli.doctor.checks import Check, State
 from kling_async.cli.doctor.host import BEIJING, OFFICIAL, Address, Host
 from kling_async.cli.doctor.way import why
+from kling_async.cli.report import SHELL_WORDS
 from kling_async.config import BASE_URL
 from kling_async.protocol.auth import ApiKey, KeyPair
-from kling_async.protocol.clock_offset import NEGLIGIBLE
+from kling_async.protocol.clock_offset import ABSURD, NEGLIGIBLE
 from kling_async.protocol.errors import (
+    ApiError,
     ConcurrencyExceeded,
     KlingError,
     RateLimited,
@@ -23,8 +25,6 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.responses import HttpResponse
 from kling_async.protocol.text import said
 
-ABSURD_SECONDS: Final = 86_400.0
-"""A clock that is wrong by more is not corrected for."""
 FIRST_LETTERS: Final = 200
 """Of a foreign answer that are shown."""
 
@@ -49,10 +49,8 @@ class Heard:
 
     @property
     def by_service(self) -> bool:
-        """Whether it is the service that answered: by its envelope and a code of its table."""
-        code = getattr(self.error, "code", None)
-        known = isinstance(code, int) and (1000 <= code < 1400 or 5000 <= code < 5100)
-        return self.answer is not None and (self.error is None or known)
+        """Whether it is the service that answered; only its own envelope is read as a list or as a refusal."""
+        return self.answer is not None and (self.error is None or isinstance(self.error, ApiError))
 
 
 def call(target: Address, heard: Heard | None) -> Check:
@@ -92,7 +90,9 @@ def _refused(target: Address, error: KlingError, heard: Heard) -> Check:
         return Check("call", State.PROBLEM, text, advice)
     if error.code in {1000, 1001, 1002}:
         return Check("call", State.PROBLEM, text, _key_advice(target, heard.credentials))
-    return Check("call", State.PROBLEM, text, hint or "look at the address and the account")
+    remedy = SHELL_WORDS[error.remedy] if error.remedy else ""
+    advice = "; ".join(part for part in (hint, remedy) if part)
+    return Check("call", State.PROBLEM, text, advice or "look at the address and the account")
 
 
 def _key_advice(target: Address, credentials: ApiKey | KeyPair | None) -> str:
@@ -146,7 +146,7 @@ def clock(heard: Heard | None) -> Check:
         return Check("clock", State.OK, f"within {NEGLIGIBLE:g} s of the service's")
     side = "behind" if heard.offset > 0 else "ahead of"
     text = f"{apart:.0f} s {side} the service's"
-    if apart > ABSURD_SECONDS:
+    if apart > ABSURD:
         state = State.PROBLEM if isinstance(heard.credentials, KeyPair) else State.WARNING
         return Check("clock", state, text, "set this machine's clock right")
     advice = "set this machine's clock right"
