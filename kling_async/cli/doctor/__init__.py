@@ -25,7 +25,7 @@ from kling_async.protocol.errors import ConfigurationError
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Does it; tells the exit code."""
+    """Does it; returns the exit code."""
     checks: list[Check] = []
     code = running.run(Errand(target=""), output, lambda stop: _examine(options, output, stop, checks))
     return code or (Exit.UNWELL if to_mend(checks) else Exit.OK)
@@ -72,8 +72,7 @@ async def _way(
     heard = None
     if dialled.reached is way.Step.DONE:
         usable = None if isinstance(keys, ConfigurationError) or not target.takes_key else keys
-        secrets = frozenset(environment[name] for name in machine.NAMES if environment.get(name))
-        heard = await probes.ask(target, usable, secrets)
+        heard = await probes.ask(target, usable, machine.secrets(environment))
     return [
         way.dns(target, through, dialled),
         way.proxy(target, proxy, dialled, proxies),
@@ -105,7 +104,7 @@ def _target(base_url: str | None, source: str, environment: Mapping[str, str]) -
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    """What the client would warn of is told by a check."""
+    """What the client would warn of has a check of its own."""
 
     def refused(record: logging.LogRecord) -> bool:
         return record.levelno > logging.WARNING

@@ -1,4 +1,4 @@
-"""The free call: who answered, whether the key is right, and what the service's clock shows. Values in, values out."""
+"""The free call: whose answer came, whether the key is right, what the clocks show. Values in, values out."""
 
 from collections.abc import Collection
 from typing import Final
@@ -38,7 +38,7 @@ class Heard:
         answer: the last one that came.
         error: what the client made of it; None if it was a list of tasks.
         offset: seconds that the clock of the answer showed more than this machine's; None where it showed none.
-        secrets: that must not show, whoever repeats them.
+        secrets: that must not show, even where an answer repeats them.
     """
 
     credentials: ApiKey | KeyPair | None
@@ -58,7 +58,13 @@ def call(target: Address, heard: Heard | None) -> Check:
     if heard is None:
         return Check("call", State.SKIPPED, "no connection")
     if heard.answer is None:
-        text = heard.error.message if isinstance(heard.error, KlingError) else why(heard.error)
+        match heard.error:
+            case KlingError(message=text):
+                pass
+            case TimeoutError():
+                text = why(heard.error)
+            case _:  # its text is not ours, and may hold a key
+                text = f"the call cannot be made with this key ({type(heard.error).__name__})"
         return Check("call", State.PROBLEM, redacted(text, heard.secrets), "run it once more; look at the checks above")
     if not heard.by_service:
         return _foreign(heard.answer, heard.secrets)

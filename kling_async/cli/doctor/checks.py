@@ -1,4 +1,4 @@
-"""What `doctor` tells: checks, each ok or with what to do, as text and as data."""
+"""What `doctor` says: checks, each ok or with what to do, as text and as data."""
 
 import enum
 import textwrap

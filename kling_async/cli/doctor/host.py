@@ -84,7 +84,7 @@ class Address:
 
     @property
     def takes_key(self) -> bool:
-        """Whether the key may go there: not to a host that is a slip of the pen, and not to the service in clear."""
+        """Whether the key may go there: not to a mistyped host, and not to the service in clear."""
         return self.kind is not Host.NEAR and (self.encrypted or self.kind in {Host.LOCAL, Host.OTHER})
 
 

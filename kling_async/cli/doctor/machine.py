@@ -54,6 +54,12 @@ def credentials(environment: Mapping[str, str], found: ApiKey | KeyPair | Config
     return noted("credentials", text, notes)
 
 
+def secrets(environment: Mapping[str, str]) -> frozenset[str]:
+    """All that must not show, as it stands in the environment and without what may stand around it."""
+    values = [environment[name] for name in NAMES if environment.get(name)]
+    return frozenset(text for value in values for text in (value, value.strip().strip(QUOTES).strip()) if text)
+
+
 def _no_credentials(environment: Mapping[str, str], given: Mapping[str, str], error: ConfigurationError) -> Check:
     if given and NAMES[0] not in given and environment.get(NAMES[0]):
         return Check("credentials", State.PROBLEM, f"{NAMES[0]} is set, but blank", "unset it, or put the key there")

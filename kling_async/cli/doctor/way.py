@@ -95,7 +95,7 @@ class Dialled:
         error: why it ended before `DONE`.
         addresses: what the name (of the proxy, where there is one) stands for.
         proxy_status: HTTP status by which the proxy answered; None where it was not asked.
-        certificate: as `ssl` tells it, once it was verified.
+        certificate: as `ssl` shows it, once it was verified.
     """
 
     reached: Step
