@@ -105,7 +105,7 @@ def test_credentials(environment: dict[str, str], state: State, text: str, advic
     ],
 )
 def test_address(url: str, kind: Host, state: State, text: str) -> None:
-    """An address is told by its host, and by what may be read on the way."""
+    """An address is judged by its host, and by whether it can be read on the way."""
     target = Address(url, "KLING_BASE_URL")
     check = host.address(target, "KLING_BASE_URL")
     assert (target.kind, check.state) == (kind, state)
@@ -139,8 +139,14 @@ def test_no_address() -> None:
     ],
 )
 def test_where_the_key_goes(url: str, takes: bool) -> None:  # noqa: FBT001
-    """A key is not tried on a host that is a slip of the pen, nor sent to the service in clear."""
+    """A key is not tried on a mistyped host, nor sent to the service in clear."""
     assert Address(url, "x").takes_key is takes
+
+
+def test_an_address_in_quotes() -> None:
+    """Quotes around the address, which the client's message does not show, are named."""
+    check = host.address(ConfigurationError("base_url must begin with https://"), "KLING_BASE_URL", '"https://x"')
+    assert "take the quotes away" in check.advice
 
 
 # ----------------------------------------------------------------------------------------------------- proxy
@@ -379,7 +385,7 @@ PAIR = KeyPair(ACCESS, SECRET)
         (OFFICIAL, heard(403, refusal(1103)), PROBLEM, "code 1103", "no right"),
         (OFFICIAL, heard(429, refusal(1304)), PROBLEM, "code 1304", "whitelist"),
         (OFFICIAL, heard(429, refusal(1302)), WARNING, "code 1302", "the key is right"),
-        (OFFICIAL, heard(404, refusal(1202)), PROBLEM, "request_id r-1", "base_url"),
+        (OFFICIAL, heard(404, refusal(1202)), PROBLEM, "request_id r-1", "--base-url"),
         (OFFICIAL, heard(400, refusal(1390)), PROBLEM, "code 1390", "address"),
         (OFFICIAL, heard(503, refusal(5001)), PROBLEM, "code 5001", "again"),
         (OFFICIAL, heard(401, refusal(1001), None), SKIPPED, "the service answers; there is no key", ""),
@@ -409,7 +415,7 @@ PAIR = KeyPair(ACCESS, SECRET)
     ],
 )
 def test_call(target: Address, found: Heard | None, state: State, text: str, advice: str) -> None:
-    """The service's own words are told from those of anybody else, and each has what to do."""
+    """The service's own words are distinguished from all others, and each has what to do."""
     check = call.call(target, found)
     assert check.state is state
     assert text in check.text
@@ -436,7 +442,7 @@ def test_what_is_repeated_is_redacted(body: str) -> None:
 
 
 def test_a_foreign_answer_is_cut() -> None:
-    """200 letters tell enough of a page."""
+    """200 letters are enough of a page."""
     assert len(call.call(OFFICIAL, heard(200, "ab " * 1000)).text) < 300
 
 

@@ -25,7 +25,7 @@ from kling_async.protocol.errors import ConfigurationError
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Does it; tells the exit code."""
+    """Does it; returns the exit code."""
     checks: list[Check] = []
     code = running.run(Errand(target=""), output, lambda stop: _examine(options, output, stop, checks))
     return code or (Exit.UNWELL if to_mend(checks) else Exit.OK)
@@ -52,7 +52,7 @@ async def _checks(base_url: str | None, directory: str, environment: Mapping[str
     placed, between = await asyncio.gather(probes.try_place(directory), on_the_way)
     return [
         machine.credentials(environment, keys),
-        host.address(target, source),
+        host.address(target, source, base_url or environment.get("KLING_BASE_URL", "")),
         *between,
         machine.files(*probes.descriptors()),
         machine.place(placed),
@@ -72,8 +72,7 @@ async def _way(
     heard = None
     if dialled.reached is way.Step.DONE:
         usable = None if isinstance(keys, ConfigurationError) or not target.takes_key else keys
-        secrets = frozenset(environment[name] for name in machine.NAMES if environment.get(name))
-        heard = await probes.ask(target, usable, secrets)
+        heard = await probes.ask(target, usable, machine.secrets(environment))
     return [
         way.dns(target, through, dialled),
         way.proxy(target, proxy, dialled, proxies),
@@ -105,7 +104,7 @@ def _target(base_url: str | None, source: str, environment: Mapping[str, str]) -
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    """What the client would warn of is told by a check."""
+    """What the client would warn of has a check of its own."""
 
     def refused(record: logging.LogRecord) -> bool:
         return record.levelno > logging.WARNING

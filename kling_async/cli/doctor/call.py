@@ -1,4 +1,4 @@
-"""The free call: who answered, whether the key is right, and what the service's clock shows. Values in, values out."""
+"""The free call: whose answer came, whether the key is right, what the clocks show. Values in, values out."""
 
 from collections.abc import Collection
 from typing import Final
@@ -9,10 +9,12 @@ import attrs
 from kling_async.cli.doctor.checks import Check, State
 from kling_async.cli.doctor.host import BEIJING, OFFICIAL, Address, Host
 from kling_async.cli.doctor.way import why
+from kling_async.cli.report import SHELL_WORDS
 from kling_async.config import BASE_URL
 from kling_async.protocol.auth import ApiKey, KeyPair
-from kling_async.protocol.clock_offset import NEGLIGIBLE
+from kling_async.protocol.clock_offset import ABSURD, NEGLIGIBLE
 from kling_async.protocol.errors import (
+    ApiError,
     ConcurrencyExceeded,
     KlingError,
     RateLimited,
@@ -23,8 +25,6 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.responses import HttpResponse
 from kling_async.protocol.text import said
 
-ABSURD_SECONDS: Final = 86_400.0
-"""A clock that is wrong by more is not corrected for."""
 FIRST_LETTERS: Final = 200
 """Of a foreign answer that are shown."""
 
@@ -38,7 +38,7 @@ class Heard:
         answer: the last one that came.
         error: what the client made of it; None if it was a list of tasks.
         offset: seconds that the clock of the answer showed more than this machine's; None where it showed none.
-        secrets: that must not show, whoever repeats them.
+        secrets: that must not show, even where an answer repeats them.
     """
 
     credentials: ApiKey | KeyPair | None
@@ -49,10 +49,8 @@ class Heard:
 
     @property
     def by_service(self) -> bool:
-        """Whether it is the service that answered: by its envelope and a code of its table."""
-        code = getattr(self.error, "code", None)
-        known = isinstance(code, int) and (1000 <= code < 1400 or 5000 <= code < 5100)
-        return self.answer is not None and (self.error is None or known)
+        """Whether it is the service that answered; only its own envelope is read as a list or as a refusal."""
+        return self.answer is not None and (self.error is None or isinstance(self.error, ApiError))
 
 
 def call(target: Address, heard: Heard | None) -> Check:
@@ -60,7 +58,13 @@ def call(target: Address, heard: Heard | None) -> Check:
     if heard is None:
         return Check("call", State.SKIPPED, "no connection")
     if heard.answer is None:
-        text = heard.error.message if isinstance(heard.error, KlingError) else why(heard.error)
+        match heard.error:
+            case KlingError(message=text):
+                pass
+            case TimeoutError():
+                text = why(heard.error)
+            case _:  # its text is not ours, and may hold a key
+                text = f"the call cannot be made with this key ({type(heard.error).__name__})"
         return Check("call", State.PROBLEM, redacted(text, heard.secrets), "run it once more; look at the checks above")
     if not heard.by_service:
         return _foreign(heard.answer, heard.secrets)
@@ -92,7 +96,9 @@ def _refused(target: Address, error: KlingError, heard: Heard) -> Check:
         return Check("call", State.PROBLEM, text, advice)
     if error.code in {1000, 1001, 1002}:
         return Check("call", State.PROBLEM, text, _key_advice(target, heard.credentials))
-    return Check("call", State.PROBLEM, text, hint or "look at the address and the account")
+    remedy = SHELL_WORDS[error.remedy] if error.remedy else ""
+    advice = "; ".join(part for part in (hint, remedy) if part)
+    return Check("call", State.PROBLEM, text, advice or "look at the address and the account")
 
 
 def _key_advice(target: Address, credentials: ApiKey | KeyPair | None) -> str:
@@ -146,7 +152,7 @@ def clock(heard: Heard | None) -> Check:
         return Check("clock", State.OK, f"within {NEGLIGIBLE:g} s of the service's")
     side = "behind" if heard.offset > 0 else "ahead of"
     text = f"{apart:.0f} s {side} the service's"
-    if apart > ABSURD_SECONDS:
+    if apart > ABSURD:
         state = State.PROBLEM if isinstance(heard.credentials, KeyPair) else State.WARNING
         return Check("clock", state, text, "set this machine's clock right")
     advice = "set this machine's clock right"

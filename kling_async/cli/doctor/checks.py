@@ -1,4 +1,4 @@
-"""What `doctor` tells: checks, each ok or with what to do, as text and as data."""
+"""What `doctor` says: checks, each ok or with what to do, as text and as data."""
 
 import enum
 import textwrap
@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import attrs
+
+QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
+"""What `docker --env-file` and careless pasting leave around a value."""
 
 
 class State(enum.Enum):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from kling_async.cli.doctor.checks import Check, Note, State, noted
+from kling_async.cli.doctor.checks import QUOTES, Check, Note, State, noted
 from kling_async.config import BASE_URL
 from kling_async.protocol.errors import ConfigurationError
 
@@ -84,7 +84,7 @@ class Address:
 
     @property
     def takes_key(self) -> bool:
-        """Whether the key may go there: not to a host that is a slip of the pen, and not to the service in clear."""
+        """Whether the key may go there: not to a mistyped host, and not to the service in clear."""
         return self.kind is not Host.NEAR and (self.encrypted or self.kind in {Host.LOCAL, Host.OTHER})
 
 
@@ -105,15 +105,17 @@ def is_literal(host: str) -> bool:
     return True
 
 
-def address(found: Address | ConfigurationError, source: str) -> Check:
+def address(found: Address | ConfigurationError, source: str, raw: str = "") -> Check:
     """Where requests go, and whose accounts are there.
 
     Args:
         found: the address, or why there is none.
         source: what it was read from.
+        raw: what stands there; never shown, as it may be a key in the wrong place.
     """
     if isinstance(found, ConfigurationError):
-        return Check("address", State.PROBLEM, f"{source}: {found.message}", _right_address())
+        quoted = "take the quotes away; " if raw.strip()[:1] in QUOTES and raw.strip() else ""
+        return Check("address", State.PROBLEM, f"{source}: {found.message}", quoted + _right_address())
     text = f"{found.shown} ({source})"
     text += ", which is this machine" if found.kind is Host.LOCAL else ""
     notes = _about_host(found)
@@ -137,8 +139,7 @@ def _about_host(found: Address) -> list[Note]:
         case Host.NEAR:
             return [Note("no host of the service", f"did you mean https://{found.meant}?", State.PROBLEM)]
         case Host.OTHER:
-            advice = f"right for a gateway of your own; else unset {found.source.split()[-1]}"
-            return [Note("no host of the service that is known", advice)]
+            return [Note("no host of the service that is known", "right for a gateway of your own; else correct it")]
         case Host.LOCAL | Host.OFFICIAL:
             return []
 

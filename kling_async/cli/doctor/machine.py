@@ -7,13 +7,13 @@ from typing import Final
 import attrs
 
 from kling_async.cli import report
-from kling_async.cli.doctor.checks import Check, Note, State, noted
+from kling_async.cli.doctor.checks import QUOTES, Check, Note, State, noted
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError
 
 NAMES: Final = ("KLING_API_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY")
 
-LETTERS: Final = dict(zip(NAMES, (16, 16, 32), strict=True))
+LETTERS: Final[Mapping[str, int]] = {"KLING_API_KEY": 16, "KLING_ACCESS_KEY": 16, "KLING_SECRET_KEY": 32}
 """Of the shortest keys that may be real: less is what was not copied whole."""
 
 FILES_LEAST: Final = 64
@@ -54,6 +54,12 @@ def credentials(environment: Mapping[str, str], found: ApiKey | KeyPair | Config
     return noted("credentials", text, notes)
 
 
+def secrets(environment: Mapping[str, str]) -> frozenset[str]:
+    """All that must not show, as it stands in the environment and without what may stand around it."""
+    values = [environment[name] for name in NAMES if environment.get(name)]
+    return frozenset(text for value in values for text in (value, value.strip().strip(QUOTES).strip()) if text)
+
+
 def _no_credentials(environment: Mapping[str, str], given: Mapping[str, str], error: ConfigurationError) -> Check:
     if given and NAMES[0] not in given and environment.get(NAMES[0]):
         return Check("credentials", State.PROBLEM, f"{NAMES[0]} is set, but blank", "unset it, or put the key there")
@@ -79,7 +85,6 @@ def _no_credentials(environment: Mapping[str, str], given: Mapping[str, str], er
     return Check("credentials", State.PROBLEM, text, f"{advice}. Without a key: `kling-async generate ... --emulator`")
 
 
-_QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
 _PLACEHOLDER: Final = re.compile(r"your|\*\*\*|xxxx|\.\.\.|change.?me|placeholder|^<.*>$|^\$|^\{", re.IGNORECASE)
 
 
@@ -89,9 +94,9 @@ def _form(name: str, raw: str) -> list[Note]:
     text = raw.strip()
     if text != raw:
         notes.append(Note(f"{name} has blanks or a line's end around it", "take them away"))
-    if text[0] in _QUOTES or text[-1] in _QUOTES:
+    if text[0] in QUOTES or text[-1] in QUOTES:
         notes.append(Note(f"{name} has quotes around it", "take them away (`docker --env-file` keeps them)"))
-    text = text.strip(_QUOTES).strip()
+    text = text.strip(QUOTES).strip()
     if text[:7].lower() == "bearer ":
         notes.append(Note(f"{name} begins with Bearer", "give the key alone"))
         text = text[7:].strip()

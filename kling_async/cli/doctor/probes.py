@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import os
 import random
 import re
@@ -24,7 +25,6 @@ from kling_async.cli.doctor.machine import Place
 from kling_async.cli.doctor.way import STEP_SECONDS, Dialled, Proxy, Step, Trust
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.endpoints import IMAGE_TO_VIDEO
-from kling_async.protocol.errors import KlingError
 from kling_async.protocol.requests import HttpRequest
 from kling_async.protocol.responses import HttpResponse, service_time
 from kling_async.protocol.schedule import Retry
@@ -33,7 +33,7 @@ from kling_async.transport import Transport
 _T = TypeVar("_T")
 
 NO_KEY: Final = ApiKey("none")
-"""Goes along where there is no key to try: the service's refusal tells that it is the service."""
+"""Goes along where there is no key to try: the service's refusal shows that it is the service."""
 ADDRESSES: Final = 4
 """Of one name that are tried at most."""
 PIECE: Final = b"\0" * 2**16
@@ -104,7 +104,7 @@ async def _secured(
 
 
 async def _tunnel(target: Address, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
-    """Asks a proxy for a way to the service; tells its answer's status."""
+    """Asks a proxy for a way to the service; returns its answer's status."""
     host = f"[{target.host}]" if ":" in target.host else target.host
     lines = [f"CONNECT {host}:{target.port} HTTP/1.1", f"Host: {host}:{target.port}"]
     if proxy.user:
@@ -126,9 +126,12 @@ def trust(environment: Mapping[str, str]) -> Trust:
         except OSError:
             usable = False
     loaded = ssl.create_default_context().cert_store_stats()["x509_ca"]
-    directory = ssl.get_default_verify_paths().capath  # those in there are loaded when one is looked for
+    directory = ssl.get_default_verify_paths().capath
+    if directory:
+        with contextlib.suppress(OSError):  # those in there are loaded when one is looked for
+            loaded += len(list(Path(directory).iterdir()))
     others = tuple(name for name in OTHER_TRUST if environment.get(name))
-    return Trust(file, usable, loaded + (len(list(Path(directory).iterdir())) if directory else 0), others)
+    return Trust(file, usable, loaded, others)
 
 
 # -------------------------------------------------------------------------------------------------- the call
@@ -168,7 +171,7 @@ async def ask(target: Address, credentials: ApiKey | KeyPair | None, secrets: fr
     error: Exception | None = None
     try:
         await _in_time(api.listed(IMAGE_TO_VIDEO, 1, 1, lambda _: None))
-    except (KlingError, TimeoutError) as caught:
+    except Exception as caught:  # noqa: BLE001  (a key can be such that no token can be made of it)
         error = caught
     finally:
         await transport.close()
@@ -225,14 +228,14 @@ async def _in_time(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 async def _apart(work: Callable[[], _T]) -> _T:
-    """Runs what may hang in a thread that nobody waits for: not even the end of the process, as the loop's would."""
+    """Runs what may hang in a daemon thread: the end of the process does not wait for it, as it does for the loop's."""
     outcome: concurrent.futures.Future[_T] = concurrent.futures.Future()
-    outcome.set_running_or_notify_cancel()  # from now on it cannot be cancelled, so the thread may always tell
+    outcome.set_running_or_notify_cancel()  # cannot be cancelled from now on: the thread may set it
 
     def run() -> None:
         try:
             outcome.set_result(work())
-        except Exception as error:  # noqa: BLE001  (told to who waits)
+        except Exception as error:  # noqa: BLE001  (raised where it is awaited)
             outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()

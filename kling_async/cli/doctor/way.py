@@ -75,7 +75,8 @@ def proxy_for(target: Address, proxies: Mapping[str, str], *, bypassed: bool, na
     text = proxies.get(scheme, "").strip()
     if not text or bypassed or target.kind is Host.LOCAL:
         return None
-    variable = f"{scheme}_proxy" if f"{scheme}_proxy" in names else f"{scheme.upper()}_PROXY"
+    spellings = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+    variable = next((name for name in spellings if name in names), spellings[1])
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -94,7 +95,7 @@ class Dialled:
         error: why it ended before `DONE`.
         addresses: what the name (of the proxy, where there is one) stands for.
         proxy_status: HTTP status by which the proxy answered; None where it was not asked.
-        certificate: as `ssl` tells it, once it was verified.
+        certificate: as `ssl` shows it, once it was verified.
     """
 
     reached: Step
