@@ -19,7 +19,7 @@ its kind names, and `wait`, the seconds before it strikes, with any of them.
     DELETE                                                  makes the account again what it was told to be
 
 What is posted is JSON, and says so: `Content-Type: application/json`, which no web page of another site can send.
-Each answers with what GET answers; or with 400 or 415 and {"error": "why"}, and nothing is changed.
+Each answers with what GET answers; or with 400, 413 or 415 and {"error": "why"}, and nothing is changed.
 """
 
 import json
@@ -76,6 +76,10 @@ def _changing(
             change(json.loads(await request.read()))
         except (ValueError, RecursionError) as error:  # of JSON, too
             return web.json_response({"error": str(error)}, status=400)
+        except (ConnectionError, web.RequestPayloadError):
+            return web.json_response({"error": "the body is incomplete"}, status=400)
+        except web.HTTPRequestEntityTooLarge as error:
+            return web.json_response({"error": error.text}, status=error.status)
         return await show(request)
 
     return handle
