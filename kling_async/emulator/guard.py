@@ -51,7 +51,7 @@ class Guard:
         hosts = request.headers.getall("Host", [])
         if len(hosts) != 1 or not self.knows(hosts[0]):
             return (
-                f"this emulator is not known as {', '.join(hosts) or 'nothing'}: start it with --allow-host NAME, or "
+                f"this emulator does not answer to the Host {', '.join(hosts)!r}: start it with --allow-host NAME, or "
                 "make it with Emulator(allow_hosts=[NAME])"
             )
         origins = request.headers.getall("Origin", [])

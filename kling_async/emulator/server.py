@@ -16,6 +16,7 @@ from typing import Final, Self
 
 import attrs
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .account import Account
 from .app import Api
@@ -38,6 +39,19 @@ HOW_TO_RENDER: Final = (
 """What is said, once, where the rendering extra is missing."""
 
 _log = logging.getLogger("kling_async.emulator")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Tell whether an error is one of the emulator; what is no HTTP is its sender's, and worth a word, no traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (HttpProcessingError, web.RequestPayloadError)):
+        _log.debug("a request was no HTTP: %s", type(error).__name__)
+        return False
+    return True
+
+
+_http_log = logging.getLogger("kling_async.emulator.http")
+_http_log.addFilter(_is_ours)
 
 # A client that reads nothing must not hold up close().
 _SHUTDOWN_SECONDS = 0.1
@@ -173,7 +187,7 @@ class Emulator:
         postman = Postman(world=self._world, ledger=self.ledger, links=links, clock=self._clock, faults=self.faults)
         directory, gallery, studio = self._studio(worker)
         app = self._application(links, postman, worker, gallery, studio)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        runner = web.AppRunner(app, access_log=None, logger=_http_log, shutdown_timeout=_SHUTDOWN_SECONDS)
         self._running = _Running(runner, postman, studio, worker, directory, base_url)
         try:
             await runner.setup()
