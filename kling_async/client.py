@@ -18,7 +18,6 @@ import aiohttp
 
 from kling_async import threads
 from kling_async.api import Api
-from kling_async.clock import ServiceClock
 from kling_async.config import base_url_from, credentials_from
 from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
 from kling_async.following import Following
@@ -131,7 +130,7 @@ class KlingClient:
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
         self._transport = Transport(base_url_from(base_url), session)
-        self._api = Api(self._transport, self._credentials, ServiceClock(clock), self._retry, self._uniform)
+        self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
         self._slots = Slots(lambda: Limit(concurrency, self._retry.first, self._uniform), queue_deadline)
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
@@ -361,14 +360,22 @@ class KlingClient:
         if isinstance(page_size, bool) or page_size not in range(1, requests.PAGE_SIZE_MAXIMUM + 1):
             raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {requests.PAGE_SIZE_MAXIMUM}")])
         self._enter()
-        told: set[str] = set()
+        seen: set[str] = set()
+        warned = False
         for number in range(1, requests.PAGE_NUMBER_MAXIMUM + 1):
             page = await self._api.page(ENDPOINTS[endpoint], number, page_size)
-            for task in page:
-                if task.task_id not in told:  # tasks made meanwhile push others to the next page
-                    told.add(task.task_id)
+            if len(page.tasks) < page.length and not warned:
+                warned = True
+                logger.warning(
+                    "the list of %s has tasks that cannot be read; they are left out",
+                    endpoint,
+                    extra={"kling_event": "unreadable_tasks", "kling_page": number},
+                )
+            for task in page.tasks:
+                if task.task_id not in seen:  # tasks made meanwhile push others to the next page
+                    seen.add(task.task_id)
                     yield task
-            if len(page) < page_size:
+            if page.length < page_size:
                 return
 
     # --------------------------------------------------------------------------------------------- life

@@ -1,6 +1,7 @@
 """Creates under way: each with a slot, brought to its end whatever becomes of its caller."""
 
 import asyncio
+import copy
 import functools
 import logging
 import uuid
@@ -14,7 +15,15 @@ from kling_async.following import Following
 from kling_async.protocol import requests
 from kling_async.protocol.creation import Creation
 from kling_async.protocol.endpoints import Endpoint
-from kling_async.protocol.errors import ACCOUNT_CODES, ApiError, ClientClosed, CreateInDoubt, KlingError, Remedy
+from kling_async.protocol.errors import (
+    ACCOUNT_CODES,
+    ApiError,
+    ClientClosed,
+    CreateInDoubt,
+    KlingError,
+    Remedy,
+    TaskNotFound,
+)
 from kling_async.protocol.models import ImageToVideo, Intent, Reference
 from kling_async.protocol.schedule import Retry, Uniform
 from kling_async.slots import Slot, Slots
@@ -72,6 +81,9 @@ class Creates:
         own_id = request.external_task_id is None
         external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
         request = attrs.evolve(request, external_task_id=external_task_id)
+        adopted = await self._existing(endpoint, external_task_id) if if_exists == "adopt" and not own_id else None
+        if adopted is not None:
+            return adopted
         slot = await self._slots.take(request.model_name)
         creation = Creation(
             external_task_id=external_task_id,
@@ -102,6 +114,23 @@ class Creates:
                 creating.cancel()
             raise
 
+    async def _existing(self, endpoint: Endpoint, external_task_id: str) -> Following | None:
+        """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
+
+        Raises:
+            KlingError: the service could not be asked; nothing was sent.
+        """
+        try:
+            task = await self._api.get_task(endpoint, external_task_id)
+        except TaskNotFound:
+            return None
+        reference = Reference(endpoint.name, task.task_id)
+        following = self._watcher.find(reference)
+        if following is None:
+            self._slots.attach()
+            following = self._watcher.follow(reference, created=task, on_end=self._slots.detach)
+        return following
+
     async def close(self) -> None:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
         self._closed = True
@@ -128,7 +157,11 @@ class Creates:
             task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
         except BaseException as error:
             if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
-                self._slots.fail(error)  # before the slot lets the next one run into the same refusal
+                unsent = copy.copy(error)
+                unsent.reference = None
+                self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
+            if isinstance(error, KlingError):
+                error.about(creation.reference)
             slot.release()
             if self._closed and isinstance(error, asyncio.CancelledError):
                 raise _interrupted(creation) from None

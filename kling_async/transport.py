@@ -236,7 +236,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         body += chunk
         if len(body) > ANSWER_BYTES:
             response.close()
-            raise BadResponse(f"the answer is larger than {ANSWER_BYTES} bytes")
+            raise BadResponse(f"the answer is larger than {ANSWER_BYTES} bytes", foreign=True)
     return bytes(body)
 
 
@@ -261,8 +261,8 @@ def _ours(error: Exception) -> ConnectionFailed | BadResponse:
         case aiohttp.ClientConnectorError():
             return ConnectionFailed(f"no connection ({kind}); check the network and base_url", sent=False)
         case aiohttp.ClientResponseError() | aiohttp.InvalidURL():
-            return BadResponse(f"the answer cannot be read ({kind})")
+            return BadResponse(f"the answer cannot be read ({kind})", foreign=True)
         case aiohttp.ClientError() | OSError() | RuntimeError():  # the last where a session is closed meanwhile
             return ConnectionFailed(f"the connection broke off ({kind})")
         case _:
-            return BadResponse(f"the answer or its address cannot be read ({kind})")
+            return BadResponse(f"the answer or its address cannot be read ({kind})", foreign=True)

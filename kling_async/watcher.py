@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from kling_async.api import Api, passes
+from kling_async.api import Api
 from kling_async.following import Following
 from kling_async.protocol.agenda import Agenda, share_passed
 from kling_async.protocol.coalescing import Pages, Sweep
 from kling_async.protocol.durations import Durations, Pace
 from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
 from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, Remedy, TaskTimeout
-from kling_async.protocol.lifecycle import judge
+from kling_async.protocol.lifecycle import judge, passes
 from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.responses import Listed
 from kling_async.protocol.schedule import AimedPolling, Polling, Retry, Uniform
@@ -358,7 +358,7 @@ class Watcher:
         except TimeoutError:
             sweep.failed()
         except Exception:  # who waits for it must be asked for all the same
-            logger.exception("reading the list failed unexpectedly")
+            logger.exception("reading the list failed unexpectedly", extra={"kling_event": "page_failed"})
             sweep.failed()
         return None
 

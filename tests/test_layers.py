@@ -20,9 +20,10 @@ LAYERS = """
     protocol
     protocol.text protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
-    protocol.auth protocol.durations protocol.schedule protocol.creation protocol.lifecycle protocol.limits
+    protocol.auth protocol.clock_offset protocol.recognition
+    protocol.durations protocol.schedule protocol.lifecycle protocol.creation protocol.limits
     protocol.agenda protocol.coalescing protocol.transfer protocol.callbacks
-    clock config threads pictures inspection transport slots api following watcher creates
+    config threads pictures inspection transport slots api following watcher creates
     files sinks download handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]

@@ -19,9 +19,10 @@ KlingError
 │   ├── ContentRefused                     1300, 1301
 │   ├── RateLimited                        1302
 │   ├── ConcurrencyExceeded                1303
-│   └── ServerError                        5000, 5001, 5002 and any other 5xx
-├── BadResponse                            an answer that cannot be understood
-│   └── UnknownStatus                      a status word that is not documented
+│   └── ServerError                        5000, 5001, 5002
+├── BadResponse                            an answer that is not the service's, or cannot be understood
+│   ├── UnknownStatus                      a status word that is not documented
+│   └── NotTheService                      base_url leads to something that has never answered as the service does
 ├── ConnectionFailed (ConnectionError)     no answer
 │   └── RequestTimeout (TimeoutError)      none in time
 ├── TaskError                              about a task that exists, or may
@@ -236,7 +237,7 @@ class PermissionRefused(ApiError):
 
 
 class RequestRefused(ApiError):
-    """The service refused the parameters (1200 to 1203 and other 4xx)."""
+    """The service refused the parameters (1200 to 1203)."""
 
 
 class ExternalTaskIdConflict(RequestRefused):
@@ -262,15 +263,30 @@ class ConcurrencyExceeded(ApiError):
 
 
 class ServerError(ApiError):
-    """The service failed (5000 to 5002, and any 5xx)."""
+    """The service failed (5000 to 5002)."""
 
 
 class BadResponse(KlingError):
-    """An answer that cannot be understood."""
+    """An answer that is not the service's, or cannot be understood: it says nothing about a task.
+
+    Gateways, proxies and login pages answer so, whatever the HTTP status. `code` is what such an answer carried.
+
+    Attributes:
+        foreign: whether it is not even the service's envelope.
+    """
+
+    foreign: bool = False
 
 
 class UnknownStatus(BadResponse):
     """A status word that is not documented."""
+
+
+class NotTheService(BadResponse):
+    """What answers at `base_url` has never answered as the service does: a wrong address, or something in between.
+
+    Raised by calls that only read. A create that may have arrived there is `CreateInDoubt`.
+    """
 
 
 class ConnectionFailed(KlingError, ConnectionError):
@@ -278,9 +294,11 @@ class ConnectionFailed(KlingError, ConnectionError):
 
     Attributes:
         sent: False if the request surely never reached the service.
+        permanent: whether another try would end the same way (a certificate that cannot be verified, say).
     """
 
     sent: bool = True
+    permanent: bool = False
 
 
 class RequestTimeout(ConnectionFailed, TimeoutError):
@@ -348,7 +366,6 @@ class CodeRow(NamedTuple):
         error: the class raised.
         hint: what to do, added to the service's own text.
         transient: whether the same read may succeed when sent again.
-        renew_token: whether a fresh token may cure it, once.
         in_doubt: whether a create that was answered so may have made a task.
         remedy: what to do, where that has a name.
     """
@@ -356,7 +373,6 @@ class CodeRow(NamedTuple):
     error: type[ApiError]
     hint: str = ""
     transient: bool = False
-    renew_token: bool = False
     in_doubt: bool = False
     remedy: Remedy | None = None
 
@@ -371,8 +387,8 @@ CODES: dict[int, CodeRow] = {
     1000: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
     1001: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
     1002: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
-    1003: CodeRow(TokenTimeError, _CLOCK_HINT, renew_token=True),
-    1004: CodeRow(TokenTimeError, _CLOCK_HINT, renew_token=True),
+    1003: CodeRow(TokenTimeError, _CLOCK_HINT),
+    1004: CodeRow(TokenTimeError, _CLOCK_HINT),
     1100: CodeRow(AccountError, "look at the account in the console"),
     1101: CodeRow(InsufficientBalance, "the account is in arrears: pay in the console, then submit again"),
     1102: CodeRow(InsufficientBalance, "the resource pack is used up or expired: buy one, then submit again"),
@@ -396,24 +412,23 @@ CODES: dict[int, CodeRow] = {
 ACCOUNT_CODES: frozenset[int] = frozenset({1100, 1101, 1102, 1304})
 """Refusals of the account, not of the request: whoever sends next gets the same."""
 
-_UNKNOWN = CodeRow(ApiError, in_doubt=True)
-_BY_STATUS: dict[int, CodeRow] = {
-    401: CODES[1002],
-    403: CODES[1103],
-    404: CODES[1203],
-    408: CodeRow(ServerError, transient=True, in_doubt=True),
-    429: CODES[1302],
-}
+_UNKNOWN_REFUSAL = CodeRow(ApiError, transient=True)
+_FAMILIES: tuple[tuple[range, CodeRow], ...] = (
+    (range(1000, 1100), CodeRow(AuthenticationError, _REGION_HINT, transient=True)),
+    (range(1100, 1400), _UNKNOWN_REFUSAL),
+    (range(5000, 5100), CODES[5000]),
+)
+"""Codes of the table's families that it does not list: the service's word, but nothing that ends a wait."""
 
 
-def row_for(http_status: int, code: int | None) -> CodeRow:
-    """The row that an answer belongs to: by its code where that is known, else by its HTTP status."""
-    if code is not None and code in CODES:
-        return CODES[code]
-    if http_status in _BY_STATUS:
-        return _BY_STATUS[http_status]
-    if http_status >= 500:  # gateways answer without a code
-        return CODES[5000]
-    if 300 <= http_status < 500:
-        return CODES[1200]
-    return _UNKNOWN  # a code that is not documented, under a status that says nothing
+def row_for(code: int | None) -> CodeRow | None:
+    """The row of a code; None for one that is not the service's, and for 0."""
+    if code is None or code in CODES:
+        return None if code is None else CODES[code]
+    return next((row for family, row in _FAMILIES if code in family), None)
+
+
+def is_transient(error: KlingError) -> bool:
+    """Whether the service answered with an error that the same read may not meet again."""
+    row = row_for(error.code) if isinstance(error, ApiError) else None
+    return row is not None and row.transient

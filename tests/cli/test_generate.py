@@ -154,12 +154,13 @@ def test_no_credentials(run: Run) -> None:
 
 
 def test_refused(run: Run, service: Emulator) -> None:
-    """A refusal of the service is 3: nothing was created, and no reference is told."""
+    """A refusal of the service is 3: nothing was created, so there is nothing to save."""
     ran = run("generate", CAT, "-o", "a.mp4", "--prompt", "refused", "--json")
     assert ran.code == 3
     assert (ran.data["error"], ran.data["code"]) == ("ContentRefused", 1301)
     assert ran.data["request_id"]
-    assert ran.data["reference"] is None
+    assert ran.data["reference"].startswith("image2video:kling-async-")
+    assert ran.data["save_command"] is None
     assert service.ledger.created == 0
 
 

@@ -91,7 +91,7 @@ def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
         logging.getLogger("kling_async").warning("base_url is http://")
         logging.getLogger("kling_async").warning("unfinished", extra={"kling_event": "closed_unfinished"})
         for _ in range(2):
-            failed = KlingError("refused", remedy=Remedy.BASE_URL)
+            failed = ConnectionFailed("refused", remedy=Remedy.BASE_URL)
             logging.getLogger("kling_async").debug("1: %s", failed, extra={"kling_event": "read_failed"})
             logging.getLogger("kling_async").debug("POST: HTTP 200")
 

@@ -96,7 +96,7 @@ async def test_a_request_is_checked_before_anything_is_paid(
         await client.generate(ImageToVideo(**{"image": image} | parameters), tmp_path / "cat.mp4", **options)
     assert emulator.ledger.requests.total() == 0
     assert names(tmp_path) == []
-    assert await client.generate(ImageToVideo(image=image), tmp_path / "cat.mp4")
+    assert (await client.generate(ImageToVideo(image=image), tmp_path / "cat.mp4")).exists()
 
 
 async def test_the_watermarked_video(client: KlingClient, image: Path, tmp_path: Path) -> None:
