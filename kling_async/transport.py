@@ -149,7 +149,10 @@ class Transport:
         address = URL(self._base_url + request.path, encoded=True).with_query(request.params or None)
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
 
+        status: int | None = None
+
         async def exchange() -> HttpResponse:
+            nonlocal status
             async with self._opened().request(
                 request.method,
                 address,
@@ -159,13 +162,18 @@ class Transport:
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
+                status = response.status
                 self._responses.add(response)
                 try:
                     return HttpResponse(response.status, _lower(response.headers), await _read(response))
                 finally:
                     self._responses.discard(response)
 
-        return await _translated(exchange())
+        try:
+            return await _translated(exchange())
+        except (ConnectionFailed, BadResponse) as error:
+            error.http_status = status  # a create whose 2xx broke off most probably took effect
+            raise
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)

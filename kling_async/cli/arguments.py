@@ -58,6 +58,7 @@ def _parser() -> ArgumentParser:
     _add_save(commands)
     _add_list(commands)
     _add_models(commands)
+    _add_doctor(commands)
     _add_emulator(commands)
     return parser
 
@@ -164,6 +165,19 @@ def _add_list(commands: Any) -> None:
 def _add_models(commands: Any) -> None:
     parser = _command(commands, "models", "models", "show what each model can do, and what it costs")
     parser.add_argument("model", nargs="?", metavar="MODEL", help="only this one")
+    _add_output(parser)
+
+
+def _add_doctor(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "doctor",
+        "doctor",
+        "say what is wrong before anything is paid: keys, address, network, account, disk",
+        "It costs nothing: one page of the account's tasks is asked for. Keys are never shown.\n",
+    )
+    parser.add_argument("--base-url", metavar="URL", help="address of the service, else KLING_BASE_URL")
+    parser.add_argument("--out", default=".", metavar="DIR", help="where videos are to be saved (default: here)")
     _add_output(parser)
 
 

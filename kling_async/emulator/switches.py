@@ -18,9 +18,11 @@ its kind names, and `wait`, the seconds before it strikes, with any of them.
     GET                                                     shows them
     DELETE                                                  makes the account again what it was told to be
 
-Each answers with what GET answers; or with 400 and {"error": "why"}, and nothing is changed.
+What is posted is JSON, and says so: `Content-Type: application/json`, which no web page of another site can send.
+Each answers with what GET answers; or with 400 or 415 and {"error": "why"}, and nothing is changed.
 """
 
+import json
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -68,9 +70,11 @@ def _changing(
     change: Callable[[object], None], show: Callable[[web.Request], Awaitable[web.Response]]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return web.json_response({"error": "Content-Type must be application/json"}, status=415)
         try:
-            change(await request.json())
-        except ValueError as error:  # of JSON, too
+            change(json.loads(await request.read()))
+        except (ValueError, RecursionError) as error:  # of JSON, too
             return web.json_response({"error": str(error)}, status=400)
         return await show(request)
 

@@ -302,8 +302,8 @@ class Creation:
         last = self._last_error
         return CreateInDoubt(
             "no answer told whether the task was created, and looking it up did not either; it may be billed"
-            + (f". The last send ended with: {last.message}" if last else "")
-            + (f". The last look-up ended with: {look_up.message}" if look_up and not is_missing(look_up) else ""),
+            + (f" (the last send ended with: {last.message})" if last else "")
+            + (f" (the last look-up ended with: {look_up.message})" if look_up and not is_missing(look_up) else ""),
             remedy=Remedy.FIND,
             code=last.code if last else None,
             http_status=last.http_status if last else None,

@@ -43,7 +43,7 @@ class Recognition:
             return answer
         return NotTheService(
             f"base_url does not lead to the service: {self._foreign} answers in {now - self._first_at:.0f} s, none of "
-            f"them its own. The last one was {answer.message}. Check the address, proxies and logins",
+            f"them its own; the last one was {answer.message}",
             remedy=Remedy.BASE_URL,
             code=answer.code,
             http_status=answer.http_status,

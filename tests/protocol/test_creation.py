@@ -139,7 +139,7 @@ def test_after_an_unreadable_success_nothing_is_sent_again(fault: str) -> None:
     story = drive(creation(), Service([fault]))
     in_doubt(story)
     assert story.steps == [("send", 0), *(("look", at) for at in (1, 3, 7, 15))]
-    assert "The last send ended with: " in str(story.end)
+    assert "the last send ended with: " in str(story.end)
 
 
 def test_an_unreadable_success_of_a_second_send_is_the_last() -> None:
@@ -156,7 +156,7 @@ def test_what_something_else_answers_is_no_absence(look: str) -> None:
     story = drive(creation(), service)
     in_doubt(story)
     assert (story.times("send"), service.paid) == ([0], 1)
-    assert "The last look-up ended with: " in str(story.end)
+    assert "the last look-up ended with: " in str(story.end)
 
 
 def test_an_address_that_is_not_the_services_ends_in_doubt_at_once() -> None:

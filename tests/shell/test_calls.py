@@ -438,7 +438,7 @@ async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
     ) as stub:
         client = make_client(base_url=stub.base_url)
         await client.get_task("image2video:1")
-    assert 7190 < client._api._clock.seen_offset < 7201
+    assert 7190 < client._api._clock_offset.seen < 7201
 
 
 async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, image: Path) -> None:

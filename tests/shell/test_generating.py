@@ -92,8 +92,9 @@ async def test_a_request_is_checked_before_anything_is_paid(
     error: type[KlingError],
 ) -> None:
     """What the checks refuse is not sent, nor what could not be saved afterwards; the place is free again."""
+    given: dict[str, Any] = {"image": image, **parameters}
     with pytest.raises(error):
-        await client.generate(ImageToVideo(**{"image": image} | parameters), tmp_path / "cat.mp4", **options)
+        await client.generate(ImageToVideo(**given), tmp_path / "cat.mp4", **options)
     assert emulator.ledger.requests.total() == 0
     assert names(tmp_path) == []
     assert (await client.generate(ImageToVideo(image=image), tmp_path / "cat.mp4")).exists()
