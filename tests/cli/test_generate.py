@@ -129,6 +129,16 @@ def test_all_problems_at_once(run: Run, service: Emulator) -> None:
     assert not service.ledger.requests
 
 
+@pytest.mark.parametrize("words", [["none.png", "-o", "a.mp4"], [CAT, "-o", "here.mp4"], [CAT, "-o", "no/a.mp4"]])
+def test_submitting_is_said_when_all_is_checked(run: Run, here: Path, service: Emulator, words: list[str]) -> None:
+    """What the checks or the place refuse was never about to be sent: no "submitting", and no reference."""
+    (here / "here.mp4").write_text("precious")
+    ran = run("generate", *words)
+    assert ran.code == 2
+    assert [word for word in ("submitting", "image2video:", "save ") if word in ran.err] == []
+    assert not service.ledger.requests
+
+
 def test_no_strict(run: Run, recwarn: pytest.WarningsRecorder) -> None:
     """What the map alone refuses is refused with `--no-strict` as the way out, which then warns in one line."""
     words = ["generate", CAT, "-o", "a.mp4", "--emulator", "--image-tail", CAT]
