@@ -39,7 +39,7 @@ from kling_async.protocol.errors import (
     WrongEventLoop,
 )
 from kling_async.protocol.image import Image
-from kling_async.protocol.limits import Limit
+from kling_async.protocol.limits import BEAT, Limit
 from kling_async.protocol.models import (
     CameraControl,
     DynamicMask,
@@ -131,7 +131,7 @@ class KlingClient:
         self._closing: asyncio.Task[None] | None = None
         self._transport = Transport(base_url_from(base_url), session)
         self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
-        self._slots = Slots(lambda: Limit(concurrency, self._retry.first, self._uniform), queue_deadline)
+        self._slots = Slots(lambda: Limit(concurrency, BEAT, self._uniform), queue_deadline)
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
