@@ -254,6 +254,6 @@ class Api:
             logger.warning(
                 "%s; tokens are corrected for it, but set the clock right",
                 self._clock_offset.describe(),
-                extra={"kling_event": "clock_corrected", "seconds": self._clock_offset.used},
+                extra={"kling_event": "clock_corrected", "kling_seconds": self._clock_offset.used},
             )
         return changed

@@ -370,7 +370,7 @@ class KlingClient:
                 logger.warning(
                     "the list of %s has tasks that cannot be read; they are left out",
                     endpoint,
-                    extra={"kling_event": "unreadable_tasks", "page": number},
+                    extra={"kling_event": "unreadable_tasks", "kling_page": number},
                 )
             for task in page.tasks:
                 if task.task_id not in seen:  # tasks made meanwhile push others to the next page

@@ -74,7 +74,9 @@ def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.envi
     if parts.path.endswith("/v1"):
         raise ConfigurationError(f"base_url must not end in /v1: {text.removesuffix('/v1')}")
     if parts.scheme == "http" and not is_loopback(host):
-        logger.warning("base_url is http://: credentials travel unencrypted to %s", host)
+        logger.warning(
+            "base_url is http://: credentials travel unencrypted to %s", host, extra={"kling_event": "cleartext"}
+        )
     return text
 
 

@@ -355,7 +355,7 @@ class Watcher:
         except TimeoutError:
             sweep.failed()
         except Exception:  # the tasks that wait for it must be asked for all the same
-            logger.exception("reading the list failed unexpectedly")
+            logger.exception("reading the list failed unexpectedly", extra={"kling_event": "page_failed"})
             sweep.failed()
         return None
 

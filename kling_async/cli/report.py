@@ -17,11 +17,13 @@ from kling_async.protocol.errors import (
     ConnectionFailed,
     CreateInDoubt,
     DownloadError,
+    ExternalTaskIdConflict,
     InvalidReference,
     InvalidRequest,
     KlingError,
     Remedy,
     TargetError,
+    TaskError,
     TaskFailed,
     TaskNotFound,
     TaskTimeout,
@@ -98,7 +100,8 @@ def of_error(error: KlingError, errand: Errand) -> Ending:
     ids = {"code": error.code, "HTTP": error.http_status, "request_id": error.request_id}
     lines = [f"error: {type(error).__name__}: {message}"]
     lines += _optional(", ".join(f"{name} {value}" for name, value in ids.items() if value is not None))
-    lines += _optional(errand.reference if may_exist else None, "reference: ")
+    reference = errand.reference if may_exist else error.reference
+    lines += _optional(reference, "reference: ")
     lines += _optional(command, _before_command(error))
     data = failure(
         code,
@@ -107,7 +110,7 @@ def of_error(error: KlingError, errand: Errand) -> Ending:
         code=error.code,
         http_status=error.http_status,
         request_id=error.request_id,
-        reference=errand.reference if may_exist else None,
+        reference=reference,
         save_command=command,
     )
     if isinstance(error, InvalidRequest):
@@ -129,7 +132,7 @@ def _may_exist(error: KlingError, stage: Stage, code: Exit) -> bool:
     if stage is Stage.UNSENT or (stage is Stage.CREATING and isinstance(error, ConnectionFailed) and not error.sent):
         return False
     begun = stage in {Stage.ACCEPTED, Stage.MADE}
-    return begun or error.reference is not None or code is Exit.UNKNOWN
+    return begun or code is Exit.UNKNOWN or isinstance(error, TaskError | ExternalTaskIdConflict)
 
 
 def of_stop(number: signal.Signals, errand: Errand) -> Ending:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kling_async import ConnectionFailed, KlingError, Remedy
+from kling_async import AuthenticationError, ConnectionFailed, KlingError, Remedy
 from kling_async.cli import main, running
 from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.output import Output
@@ -91,9 +91,11 @@ def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
         logging.getLogger("kling_async").warning("base_url is http://")
         logging.getLogger("kling_async").warning("unfinished", extra={"kling_event": "closed_unfinished"})
         for _ in range(2):
-            failed = KlingError("refused", remedy=Remedy.BASE_URL)
+            failed = ConnectionFailed("refused", remedy=Remedy.BASE_URL)
             logging.getLogger("kling_async").debug("1: %s", failed, extra={"kling_event": "read_failed"})
             logging.getLogger("kling_async").debug("POST: HTTP 200")
+            refused = AuthenticationError("no", code=1002, http_status=401)  # it is not tried again
+            logging.getLogger("kling_async").debug("1: %s", refused, extra={"kling_event": "poll_failed"})
 
     run_(work)
     assert capsys.readouterr().err.splitlines() == [

@@ -22,6 +22,7 @@ from kling_async import (
     TargetExists,
     TaskFailed,
 )
+from kling_async.download import Downloads
 from kling_async.emulator import Emulator, Fault
 from tests.shell.conftest import ClientMaker
 
@@ -92,8 +93,9 @@ async def test_a_request_is_checked_before_anything_is_paid(
     error: type[KlingError],
 ) -> None:
     """What the checks refuse is not sent, nor what could not be saved afterwards; the place is free again."""
+    given: dict[str, Any] = {"image": image, **parameters}
     with pytest.raises(error):
-        await client.generate(ImageToVideo(**{"image": image} | parameters), tmp_path / "cat.mp4", **options)
+        await client.generate(ImageToVideo(**given), tmp_path / "cat.mp4", **options)
     assert emulator.ledger.requests.total() == 0
     assert names(tmp_path) == []
     assert (await client.generate(ImageToVideo(image=image), tmp_path / "cat.mp4")).exists()
@@ -144,6 +146,20 @@ async def test_errors_after_acceptance_have_the_reference(
     if error is DownloadError:
         assert await client.attach(caught.value.reference).save(target) == target
     assert emulator.ledger.created == 1
+
+
+async def test_no_error_after_acceptance_is_without_the_reference(
+    client: KlingClient, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever error it is: also one that knows of no task itself."""
+
+    async def broken(*_: object, **__: object) -> Path:
+        raise SaveInProgress("another save writes to cat-2.mp4 already")
+
+    monkeypatch.setattr(Downloads, "save", broken)
+    with pytest.raises(SaveInProgress) as caught:
+        await client.generate(ImageToVideo(image=image), tmp_path / "cat.mp4")
+    assert caught.value.reference is not None
 
 
 async def test_closing_names_the_task(client: KlingClient, image: Path, tmp_path: Path) -> None:
