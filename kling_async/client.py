@@ -384,7 +384,7 @@ class KlingClient:
     def _downloads(self) -> "Downloads":
         from kling_async.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
 
-        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform)
+        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
 
     async def _submit(
         self, request: ImageToVideo, *, strict: bool, if_exists: IfExists, on_doubt: OnDoubt

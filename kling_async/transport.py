@@ -1,15 +1,26 @@
 """The only place that uses the aiohttp client: bytes out, bytes in, foreign errors translated."""
 
 import asyncio
+import base64
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, Self, TypeVar
+from urllib.parse import unquote
 
 import aiohttp
 from yarl import URL
 
 from kling_async.pictures import PictureBody
-from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, RequestTimeout
+from kling_async.protocol import addresses
+from kling_async.protocol.errors import (
+    BadResponse,
+    ClientClosed,
+    ConnectionFailed,
+    DownloadError,
+    KlingError,
+    RequestTimeout,
+)
 from kling_async.protocol.requests import HttpRequest
 from kling_async.protocol.responses import HttpResponse
 
@@ -30,8 +41,11 @@ ANSWER_BYTES: Final = 32 * 2**20
 """The largest answer read: a page of 500 tasks takes about one megabyte."""
 
 _USER_AGENT: Final = "kling-async"
+_FILE_HEADERS: Final = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
 
 _T = TypeVar("_T")
+
+logger = logging.getLogger("kling_async")
 
 
 class Fetched(NamedTuple):
@@ -99,19 +113,28 @@ class Transport:
             finally:
                 body.close()
 
+    @property
+    def scheme(self) -> str:
+        """`https`, or `http` for an emulator: of the service's address."""
+        return self._base_url.partition(":")[0].lower()
+
     @contextlib.asynccontextmanager
     async def fetch(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Fetched]:
-        """Opens a file of another host; credentials never go there.
+        """Opens a file of another host, as `addresses.usable` gives its address; redirects are followed.
+
+        Nothing goes there but what a file needs: no credentials, and of a lent session no headers and no cookies. The
+        body comes as it was sent, packed or not.
 
         Raises:
             ConnectionFailed: no answer, or the body broke off.
             BadResponse: an answer that is no HTTP.
+            DownloadError: redirects that lead nowhere.
         """
-        wanted = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **headers}
-        response = await _translated(self._get(url, wanted))
+        response = await self._followed(url, headers)
         self._responses.add(response)
         try:
-            yield Fetched(response.status, _lower(response.headers), self._chunks(response))
+            async with contextlib.aclosing(self._chunks(response)) as chunks:
+                yield Fetched(response.status, _lower(response.headers), chunks)
         finally:
             self._responses.discard(response)
             response.close()
@@ -167,17 +190,38 @@ class Transport:
 
         return await _translated(exchange())
 
+    async def _followed(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        # By hand: aiohttp spells addresses anew, and a signature holds for one spelling only.
+        seen: set[str] = set()
+        while True:
+            seen.add(url)
+            response = await _translated(self._get(url, headers))
+            location = response.headers.get("Location")
+            if response.status not in addresses.REDIRECTING or not location:
+                return response
+            response.close()
+            there = addresses.redirected(url, location)
+            if there in seen or len(seen) > addresses.REDIRECTS:
+                raise DownloadError("the file host redirects in a circle, or too often")
+            if url.startswith("https:") and not there.startswith("https:"):
+                logger.warning("the file host redirects to http://: the file comes unencrypted")
+            url = there
+
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)
+        target = addresses.split(url)
+        host = URL(f"{target.scheme}://{target.host}")  # names that are not ASCII are spelt for the network
         return await self._opened().get(
-            URL(url, encoded=True),  # signed as it is: no re-quoting
-            headers=headers,
+            URL(f"{target.scheme}://{host.raw_authority}{target.path}", encoded=True),  # signed: no re-quoting
             timeout=limits,
+            allow_redirects=False,
             raise_for_status=False,
+            auto_decompress=False,  # without any bound
             read_bufsize=max(READ_LEAST, min(READ_MOST, READ_BYTES // (1 + len(self._responses)))),
+            middlewares=[_Only({**_FILE_HEADERS, **_basic(target.user), **headers})],
         )
 
-    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         # As they came: what reads more than one of them joins them, on the loop.
         while True:
             chunk, ends = await _translated(response.content.readchunk())
@@ -198,6 +242,20 @@ class Transport:
                 connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._session
+
+
+class _Only:
+    """Lets no header go out but these, whatever a lent session, its cookies, its `auth` or a `.netrc` would add."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.headers.clear()
+        request.headers.update({"Host": request.url.host_port_subcomponent or "", **self._headers})
+        return await handler(request)
 
 
 class _Gate:
@@ -224,6 +282,15 @@ class _Gate:
         if self._held:
             self._held = False
             self._places.release()
+
+
+def _basic(user: str | None) -> dict[str, str]:
+    """What an address gives before its `@`, as it is sent."""
+    if user is None:
+        return {}
+    name, _, password = user.partition(":")
+    pair = f"{unquote(name)}:{unquote(password)}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

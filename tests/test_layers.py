@@ -21,9 +21,10 @@ LAYERS = """
     protocol.text protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
     protocol.auth protocol.durations protocol.schedule protocol.creation protocol.lifecycle protocol.limits
-    protocol.agenda protocol.coalescing protocol.transfer protocol.callbacks
+    protocol.agenda protocol.coalescing protocol.addresses protocol.contents protocol.packing protocol.transfer
+    protocol.callbacks
     clock config threads pictures inspection transport slots api following watcher creates
-    files sinks download handle client
+    places files sinks source download handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
 ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]
