@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -120,7 +121,7 @@ class FileHost:
         """What of the file was asked for."""
         return [seen.headers.get("range") for seen in self.seen]
 
-    async def save(self, target: Path, task: Task | None = None, *, watermark: bool = False, **options: object) -> Path:
+    async def save(self, target: Path, task: Task | None = None, *, watermark: bool = False, **options: Any) -> Path:
         """Saves the task's videos; by default the one at `/f`."""
         async with self._downloads(**options) as downloads:
             task = task if task is not None else finished(video(f"{self.base}/f"))
@@ -128,7 +129,7 @@ class FileHost:
             refresh = self._refresh(task)
             return await downloads.save(task, place, refresh, watermark=watermark, overwrite=False)
 
-    async def stream(self, **options: object) -> bytes:
+    async def stream(self, **options: Any) -> bytes:
         """What a stream of the video gives."""
         async with self._downloads(**options) as downloads:
             task = finished(video(f"{self.base}/f"))
@@ -171,13 +172,13 @@ def chunked(body: bytes, **headers: str) -> bytes:
     return f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + sent
 
 
-def told(body: bytes, cut: int | None = None, **headers: str) -> bytes:
+def told(body: bytes, *, cut: int | None = None, **headers: Any) -> bytes:
     """An answer whose host says how long it is; `cut` breaks the connection there."""
     full = answer(200, body, **{"Content_Type": "video/mp4", **headers})
     return full if cut is None else full[: len(full) - len(body) + cut]
 
 
-def rest(body: bytes, etag: str = '"a"', **headers: str) -> Callable[[Seen], bytes]:
+def rest(body: bytes, etag: str = '"a"', **headers: Any) -> Callable[[Seen], bytes]:
     """The part that is asked for, or all."""
 
     def respond(seen: Seen) -> bytes:
