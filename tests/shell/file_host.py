@@ -123,20 +123,22 @@ class FileHost:
 
     async def save(self, target: Path, task: Task | None = None, *, watermark: bool = False, **options: Any) -> Path:
         """Saves the task's videos; by default the one at `/f`."""
-        async with self._downloads(**options) as downloads:
+        async with self.downloads(**options) as downloads:
             task = task if task is not None else finished(video(f"{self.base}/f"))
             place = check_place(str(target), overwrite=False)
-            refresh = self._refresh(task)
+            refresh = self.refresh(task)
             return await downloads.save(task, place, refresh, watermark=watermark, overwrite=False)
 
     async def stream(self, **options: Any) -> bytes:
         """What a stream of the video gives."""
-        async with self._downloads(**options) as downloads:
+        async with self.downloads(**options) as downloads:
             task = finished(video(f"{self.base}/f"))
-            stream = downloads.stream(task, self._refresh(task), watermark=False)
+            stream = downloads.stream(task, self.refresh(task), watermark=False)
             return b"".join([chunk async for chunk in stream])
 
-    def _refresh(self, task: Task) -> Callable[[], "asyncio.Future[Task]"]:
+    def refresh(self, task: Task) -> Callable[[], "asyncio.Future[Task]"]:
+        """What asks the service anew."""
+
         def refresh() -> "asyncio.Future[Task]":
             self.asked_anew += 1
             again = self.tasks.pop(0) if len(self.tasks) > 1 else (self.tasks or [task])[0]
@@ -147,9 +149,10 @@ class FileHost:
         return refresh
 
     @contextlib.asynccontextmanager
-    async def _downloads(
+    async def downloads(
         self, *, retry: Retry | None = None, session: aiohttp.ClientSession | None = None
     ) -> AsyncIterator[Downloads]:
+        """The downloads of a client, while this host runs."""
         loop = asyncio.get_running_loop()
         async with serve(self) as stub:
             self.base = stub.base_url

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def seconds() -> float:
     return asyncio.get_running_loop().time()
 
 
-def cutting(body: bytes, places: AsyncIterator[int] | Any, **headers: Any) -> Callable[[Seen], bytes]:
+def cutting(body: bytes, places: Iterator[int], **headers: Any) -> Callable[[Seen], bytes]:
     """Cuts the connection at these places of the file, in turn, and knows no ranges."""
     return lambda _: told(body, cut=next(places), **headers)
 
@@ -171,14 +171,13 @@ async def test_a_slow_host_is_waited_for(tmp_path: Path) -> None:
         assert len(asked) == 1
 
 
-async def test_a_slow_consumer_is_not_the_host(tmp_path: Path) -> None:
+async def test_a_slow_consumer_is_not_the_host() -> None:
     """The time that a stream's consumer takes is his own: it neither ends the connection nor costs patience."""
     host = FileHost(told(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
-    assert tmp_path
-    async with host._downloads() as downloads:
+    async with host.downloads() as downloads:
         task = finished(video(f"{host.base}/f"))
         got = b""
-        async with contextlib.aclosing(downloads.stream(task, host._refresh(task), watermark=False)) as stream:
+        async with contextlib.aclosing(downloads.stream(task, host.refresh(task), watermark=False)) as stream:
             async for chunk in stream:
                 got += chunk
                 await asyncio.sleep(100)
