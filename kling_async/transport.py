@@ -31,10 +31,6 @@ UPLOAD_SECONDS: Final = 60.0
 UPLOAD_BYTES_PER_SECOND: Final = 50_000.0
 STALL_SECONDS: Final = 30.0
 """Seconds without a byte after which a download is taken to have stalled."""
-READ_BYTES: Final = 2 * 2**20
-"""Read ahead by all downloads together, `READ_LEAST` to `READ_MOST` by each: a turn of the loop must not be long."""
-READ_LEAST: Final = 2**16
-READ_MOST: Final = 2**18
 UPLOADS: Final = 8
 """Bodies sent at once: more would share the same line and hold more memory."""
 ANSWER_BYTES: Final = 32 * 2**20
@@ -133,6 +129,7 @@ class Transport:
         response = await self._followed(url, headers)
         self._responses.add(response)
         try:
+            self._opened()  # a borrowed session answers also when the client was closed meanwhile
             async with contextlib.aclosing(self._chunks(response)) as chunks:
                 yield Fetched(response.status, _lower(response.headers), chunks)
         finally:
@@ -217,7 +214,6 @@ class Transport:
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,  # without any bound
-            read_bufsize=max(READ_LEAST, min(READ_MOST, READ_BYTES // (1 + len(self._responses)))),
             middlewares=[_Only({**_FILE_HEADERS, **_basic(target.user), **headers})],
         )
 
@@ -225,7 +221,6 @@ class Transport:
         # As they came: what reads more than one of them joins them, on the loop.
         while True:
             chunk, ends = await _translated(response.content.readchunk())
-            self._opened()  # a borrowed session goes on reading when the client is closed
             if chunk:
                 yield chunk
             elif not ends:

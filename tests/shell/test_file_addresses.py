@@ -225,9 +225,9 @@ def lent(kind: str) -> aiohttp.ClientSession:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         auth = aiohttp.BasicAuth("user", "secret") if kind == "auth" else None
-    return aiohttp.ClientSession(
-        headers=headers, cookie_jar=jar, auth=auth, trust_env=kind == "netrc", middlewares=[_leaking]
-    )
+        return aiohttp.ClientSession(
+            headers=headers, cookie_jar=jar, auth=auth, trust_env=kind == "netrc", middlewares=[_leaking]
+        )
 
 
 async def _leaking(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
