@@ -108,11 +108,15 @@ class Api:
         request = requests.page(endpoint, number, size)
         return await self._call(request, lambda response: responses.listed(response, endpoint.name, known))
 
+    def service_time(self) -> float:
+        """The service's time of day, as far as its answers tell: seconds since 1970."""
+        return self._wall() + self._clock_offset.seen
+
     def age_of(self, task: Task) -> float:
         """Seconds since the service accepted a task, as far as its answers tell; 0 where they do not."""
         if task.created_at is None:
             return 0.0
-        age = self._wall() + self._clock_offset.seen - task.created_at.timestamp()
+        age = self.service_time() - task.created_at.timestamp()
         return age if 0 < age < EDGES[-1] else 0.0  # else a clock is wrong, or it ended long ago
 
     async def persistently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:

@@ -61,7 +61,7 @@ from kling_async.watcher import Watcher
 
 if TYPE_CHECKING:
     from kling_async.download import Downloads
-    from kling_async.files import Place
+    from kling_async.places import Place
 
 logger = logging.getLogger("kling_async")
 
@@ -463,7 +463,7 @@ class KlingClient:
     def _downloads(self) -> "Downloads":
         from kling_async.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
 
-        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform)
+        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
 
     async def _save(self, handle: TaskHandle, place: "Place", *, watermark: bool, overwrite: bool) -> Path:
         task = await handle.wait()

@@ -23,9 +23,10 @@ LAYERS = """
     protocol.redaction
     protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
     protocol.durations protocol.schedule protocol.lifecycle protocol.creation protocol.limits
-    protocol.agenda protocol.coalescing protocol.transfer protocol.callbacks
+    protocol.agenda protocol.coalescing protocol.addresses protocol.contents protocol.packing protocol.transfer
+    protocol.callbacks
     config threads pictures inspection transport slots api following watcher creates
-    files sinks download handle client
+    places files sinks source download handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
 ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]

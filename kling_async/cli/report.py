@@ -41,6 +41,7 @@ SHELL_WORDS: Final[Words] = {
     ),
     Remedy.FIND: "",  # the same
     Remedy.OVERWRITE: "--overwrite replaces it",
+    Remedy.SAVE_WATERMARK: "--watermark saves it",
     Remedy.WAIT_LONGER: "--deadline says how long to wait",
     Remedy.WATERMARK: "`kling-async generate --watermark` makes one",
 }

@@ -60,6 +60,7 @@ class Remedy(enum.Enum):
     )
     FIND = "attach(reference) finds the task if it exists; submit again only with the same external_task_id"
     OVERWRITE = "overwrite=True replaces it"
+    SAVE_WATERMARK = "watermark=True saves it"
     WAIT_LONGER = "attach(reference) waits on; polling.deadline says how long"
     WATERMARK = "ask for one with watermark_info={'enabled': True}"
 
