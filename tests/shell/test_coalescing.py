@@ -265,12 +265,11 @@ async def test_slow_pages_hold_up_a_question_for_ten_seconds(
 async def test_a_task_that_was_found_later_is_as_old_as_it_is(make_client: ClientMaker) -> None:
     """Of a task whose create is answered half a minute after the service began, the whole time is learned."""
     began = wall()() - 30
-    times: list[dict[str, Any]] = [
-        {"created_at": int(1000 * began), "updated_at": int(1000 * (began + took))} for took in (0, 90)
-    ]
-    answers = script(
-        task_answer(**times[0]), *[task_answer("processing", **times[0])] * 3, task_answer("succeed", **times[1])
-    )
+
+    def told(status: str, age: float) -> bytes:
+        return task_answer(status, created_at=int(1000 * began), updated_at=int(1000 * (began + age)))
+
+    answers = script(told("submitted", 0), *[told("processing", 0)] * 3, told("succeed", 90))
     async with serve(answers) as stub:
         client = make_client(base_url=stub.base_url, polling=Polling(first=15, factor=1, maximum=15))
         await (await client.image_to_video("https://example.com/cat.png"))
