@@ -12,7 +12,7 @@ from kling_async.protocol.agenda import Agenda, share_passed
 from kling_async.protocol.coalescing import Pages, Sweep
 from kling_async.protocol.durations import Durations, Pace
 from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
-from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, RequestTimeout
+from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, Remedy, RequestTimeout
 from kling_async.protocol.lifecycle import judge, passes
 from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.responses import Listed
