@@ -4,7 +4,7 @@ import asyncio
 import bisect
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
