@@ -14,7 +14,7 @@ import pytest
 
 from kling_async import Polling
 from kling_async.cli import generate, main, save
-from kling_async.emulator import Emulator
+from kling_async.emulator import Emulator, catalog
 
 CAT = str(Path(__file__).parents[2] / "examples" / "images" / "cat.png")
 
@@ -60,11 +60,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes videos in tenths of a second, with and without `--emulator`."""
+    """Makes videos in tenths of a second, and small ones, with and without `--emulator`."""
 
     def often(**values: Any) -> Polling:  # a fixed beat, in place of both kinds
         return Polling(first=0.03, factor=1.2, maximum=0.1, deadline=values["deadline"])
 
+    monkeypatch.setattr(catalog, "SHORT_SIDE", dict.fromkeys(catalog.SHORT_SIDE, 90))
     monkeypatch.setattr(generate, "EMULATED_SECONDS", 0.1)
     monkeypatch.setattr(generate, "Polling", often)
     monkeypatch.setattr(generate, "AimedPolling", often)
