@@ -333,12 +333,15 @@ async def test_a_busy_host_is_waited_for(make_client: ClientMaker, tmp_path: Pat
         await save(make_client, service("/f", answer(503, b"")), tmp_path / "y.mp4")
 
 
-async def test_a_cancelled_save_keeps_what_came(client: KlingClient, image: Path, tmp_path: Path) -> None:
+async def test_a_cancelled_save_keeps_what_came(
+    client: KlingClient, image: Path, tmp_path: Path, emulator: Emulator
+) -> None:
     """Cancelling a save leaves a part that goes on later, and no file."""
     handle = await client.image_to_video(image, mode="pro")
     await handle
+    emulator.faults.add(Fault.stall(share=0.5), on="file", at=1)
     saving = asyncio.ensure_future(handle.save(tmp_path / "x.mp4"))
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(1)
     saving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saving
