@@ -4,7 +4,6 @@ import asyncio
 import errno
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -489,9 +488,9 @@ async def test_threads_end_with_the_last_client_of_a_loop(
     """Clients that were closed keep no threads, however long they are kept themselves."""
     before = set(threading.enumerate())
 
-    def ours() -> list[str]:
+    def ours() -> list[threading.Thread]:
         new = set(threading.enumerate()) - before
-        return [thread.name for thread in new if thread.name.startswith("kling_async")]
+        return [thread for thread in new if thread.name.startswith("kling_async")]
 
     clients = [make_client(), make_client()]
     for number, client in enumerate(clients):
@@ -499,10 +498,8 @@ async def test_threads_end_with_the_last_client_of_a_loop(
     await clients[0].close()
     assert ours()
     await clients[1].close()
-    for _ in range(100):
-        if not ours():
-            break
-        time.sleep(0.01)  # noqa: ASYNC251  (real time: the threads')
+    for thread in ours():
+        thread.join(10)
     assert ours() == []
 
 
