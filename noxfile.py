@@ -14,6 +14,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
+ALL = ("-m", "slow or not slow")
 
 
 def install(session: nox.Session, *groups: str, extras: str = "") -> None:
@@ -23,16 +24,16 @@ def install(session: nox.Session, *groups: str, extras: str = "") -> None:
 
 @nox.session(python=[version for version in PYTHONS if shutil.which(f"python{version}")] or False)
 def tests(session: nox.Session) -> None:
-    """The whole test suite, on every supported Python that is there."""
+    """The whole test suite, what is slow too, on every supported Python that is there."""
     install(session, "test")
-    session.run("pytest", "-n", "auto", *session.posargs)
+    session.run("pytest", "-n", "auto", *ALL, *session.posargs)
 
 
 @nox.session(python=f"{sys.version_info.major}.{sys.version_info.minor}")
 def coverage(session: nox.Session) -> None:
     """Every branch of the core is covered, and nearly all of the shell."""
     install(session, "test")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *ALL, *session.posargs)
     session.run("coverage", "combine", success_codes=[0, 1])
     session.run("coverage", "report", "--include", "kling_async/protocol/*", "--fail-under", "100")
     session.run("coverage", "report", "--fail-under", "94")
@@ -63,7 +64,7 @@ def lowest(session: nox.Session) -> None:
     ]
     install(session, "test")
     session.install(*floors)
-    session.run("pytest", "-n", "auto", *session.posargs)
+    session.run("pytest", "-n", "auto", *ALL, *session.posargs)
 
 
 @nox.session
@@ -78,7 +79,7 @@ def sequences(session: nox.Session) -> None:
     """Ten times as many sequences of faults as the test run has, and more processes killed."""
     install(session, "test")
     more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50"}
-    session.run("pytest", "tests/adversity", *session.posargs, env=more)
+    session.run("pytest", "tests/adversity", *ALL, *session.posargs, env=more)
 
 
 @nox.session

@@ -140,6 +140,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_every_module_imports_alone() -> None:
     """Each module can be the first to be imported, without the package's own `__init__`, and without a warning."""
     modules = [module for module in TREES if not module.endswith(".__main__")]  # importing those runs them

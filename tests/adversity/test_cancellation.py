@@ -22,8 +22,13 @@ Arrange = Callable[[Emulator], None]
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
-both = pytest.mark.parametrize("late", [False, True], ids=["awaiting", "answered"])
+slow = pytest.mark.slow
+both = pytest.mark.parametrize("late", [pytest.param(False, id="awaiting"), pytest.param(True, id="answered")])
 """Cancelled while something is awaited, or in the very moment in which it is there."""
+one = pytest.mark.parametrize(
+    "late", [pytest.param(False, id="awaiting"), pytest.param(True, id="answered", marks=slow)]
+)
+"""The same, of which the first is enough for a quick look."""
 
 
 @attrs.define
@@ -130,14 +135,14 @@ async def test_a_job_cancelled_at_every_await(image: Path, tmp_path: Path, *, la
     assert await at_every_await(image, tmp_path, late=late, use=save, arrange=lambda _: None) > 20
 
 
-@both
+@one
 @pytest.mark.parametrize(
     "arrange",
     [
         pytest.param(fault(Fault.reset(after_effect=True), "create"), id="answer lost"),
-        pytest.param(fault(Fault.reset(), "create"), id="create lost"),
-        pytest.param(fault(Fault.error(1303), "create"), id="account full"),
-        pytest.param(fault(Fault.error(1004), "create"), id="token expired"),
+        pytest.param(fault(Fault.reset(), "create"), id="create lost", marks=slow),
+        pytest.param(fault(Fault.error(1303), "create"), id="account full", marks=slow),
+        pytest.param(fault(Fault.error(1004), "create"), id="token expired", marks=slow),
     ],
 )
 async def test_a_create_that_needs_more_than_one_call(
@@ -147,13 +152,13 @@ async def test_a_create_that_needs_more_than_one_call(
     assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange) > 20
 
 
-@both
+@one
 @pytest.mark.parametrize(
     "arrange",
     [
         pytest.param(fault(Fault.reset(share=0.5), "file"), id="reset at half"),
-        pytest.param(fault(Fault.truncated(), "file"), id="half, with a clean end"),
-        pytest.param(fault(Fault.expired(), "file"), id="address expired"),
+        pytest.param(fault(Fault.truncated(), "file"), id="half, with a clean end", marks=slow),
+        pytest.param(fault(Fault.expired(), "file"), id="address expired", marks=slow),
     ],
 )
 async def test_a_download_that_needs_more_than_one_connection(
@@ -163,7 +168,7 @@ async def test_a_download_that_needs_more_than_one_connection(
     assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange) > 20
 
 
-@both
+@one
 async def test_a_consumer_of_a_stream_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
     """The same holds for who streams."""
     assert await at_every_await(image, tmp_path, late=late, use=stream, arrange=lambda _: None) > 15

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from kling_async import KlingClient, Polling
 from kling_async.emulator import Call, Emulator, Fault
@@ -17,13 +18,29 @@ KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "12"))
 """How often: more in a session of its own."""
 
 FILES = 6
-SECONDS = 0.6
-"""The time in which a process is killed."""
+CALLS = 24
+"""At one of so many requests for files a process is killed, or a few moments after it."""
+MOMENTS = 50
 
 
-def slowly(call: Call) -> Fault | None:
-    """Gives a third of what is asked for, and the rest to who asks again."""
-    return Fault.stall(share=0.3, seconds=0.02 + call.number % 3 / 50)
+class Moment:
+    """A call for a file, counted from when a process begins."""
+
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+        self._left = 0
+
+    def next(self, calls: int) -> None:
+        """Waits for that call from now on."""
+        self.came.clear()
+        self._left = calls
+
+    def seen(self, _: Call) -> Fault:
+        """Gives a third of what is asked for, and the rest to a client that asks again."""
+        self._left -= 1
+        if self._left == 0:
+            self.came.set()
+        return Fault.truncated(0.3)
 
 
 async def started(*arguments: str) -> asyncio.subprocess.Process:
@@ -35,7 +52,7 @@ async def started(*arguments: str) -> asyncio.subprocess.Process:
     return process
 
 
-async def killed_again_and_again(image: Path, directory: Path, rng: random.Random) -> None:
+async def killed_again_and_again(image: Path, directory: Path, kills: int, rng: random.Random) -> None:
     """Kills process after process; whatever file is there is whole, and it is taken away, so that there is more."""
     partly = 0
     async with (
@@ -50,13 +67,19 @@ async def killed_again_and_again(image: Path, directory: Path, rng: random.Rando
             async with session.get(task.videos[0].url) as answer:
                 whole[f"{task.task_id}.mp4"] = hashlib.sha256(await answer.read()).digest()
         arguments = [emulator.base_url, str(directory), *(handle.reference for handle in handles)]
-        emulator.faults.add(slowly, on="file", probability=0.8)
-        for _ in range(KILLS):
+        moment = Moment()
+        emulator.faults.add(moment.seen, on="file", probability=0.8)
+        for _ in range(kills):
+            moment.next(rng.randrange(1, CALLS))
             process = await started(*arguments)
-            await asyncio.sleep(rng.uniform(0, SECONDS))
+            ends = [asyncio.ensure_future(process.wait()), asyncio.ensure_future(moment.came.wait())]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for _ in range(rng.randrange(MOMENTS)):
+                await asyncio.sleep(0)
             with contextlib.suppress(ProcessLookupError):  # it was quicker, and saved all
                 process.kill()
-            await process.wait()
+            await ends[0]
+            ends[1].cancel()
             for path in directory.glob("*.mp4"):
                 assert hashlib.sha256(path.read_bytes()).digest() == whole[path.name]
                 path.unlink()
@@ -64,10 +87,11 @@ async def killed_again_and_again(image: Path, directory: Path, rng: random.Rando
         emulator.faults.clear()
         process = await started(*arguments)
         assert await process.wait() == 0
-    assert partly > KILLS // 4
+    assert partly > kills // 4
     assert {path.name: hashlib.sha256(path.read_bytes()).digest() for path in directory.iterdir()} == whole
 
 
-def test_killed_at_random_moments(image: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [4, pytest.param(KILLS, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(image: Path, tmp_path: Path, kills: int) -> None:
     """Whenever a process is killed, each file is whole or absent; started again with the references, all are whole."""
-    asyncio.run(killed_again_and_again(image, tmp_path, random.Random(4)))  # noqa: S311  (to repeat it)
+    asyncio.run(killed_again_and_again(image, tmp_path, kills, random.Random(4)))  # noqa: S311  (to repeat it)

@@ -22,6 +22,8 @@ from tests.virtual_time import VirtualTimeLoop
 
 SEQUENCES: Final = int(os.environ.get("KLING_ASYNC_SEQUENCES", "200"))
 """How many are tried: more in a session of its own."""
+FEW: Final = 40
+"""How many are tried for a quick look."""
 
 SLOTS: Final = 2
 """Of the client; the account may have fewer."""
@@ -186,9 +188,22 @@ async def happen(given: Conditions, directory: Path) -> None:
             assert [line.limit.running for line in client._slots._lines.values()] == [0], "a slot is lost"
 
 
-@settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def happens(given: Conditions) -> None:
+    """Lets it happen in virtual time."""
+    with virtual_time() as runner, tempfile.TemporaryDirectory() as directory:
+        runner.run(happen(given, Path(directory)))
+
+
+@settings(max_examples=FEW, suppress_health_check=[HealthCheck.too_slow])
 @given(conditions)
 def test_paid_is_what_was_asked_for(given: Conditions) -> None:
     """Whatever goes wrong at any calls, nothing is paid twice, and what is paid for is delivered or reachable."""
-    with virtual_time() as runner, tempfile.TemporaryDirectory() as directory:
-        runner.run(happen(given, Path(directory)))
+    happens(given)
+
+
+@pytest.mark.slow
+@settings(max_examples=SEQUENCES, suppress_health_check=[HealthCheck.too_slow])
+@given(conditions)
+def test_paid_is_what_was_asked_for_in_many_sequences(given: Conditions) -> None:
+    """The same, many times."""
+    happens(given)

@@ -24,6 +24,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
         return {name: [of_case] for name, of_case in zip(cases, figures, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", growth.CASES)
 def test_tasks_are_waited_for(runs: dict[str, list[dict[str, Any]]], name: str) -> None:
     """Every task is made once, its end is known after it came, and what that cost is told."""
@@ -35,6 +36,7 @@ def test_tasks_are_waited_for(runs: dict[str, list[dict[str, Any]]], name: str) 
     assert figures["task_kb"] >= 0
 
 
+@pytest.mark.slow
 def test_the_report_tells_what_was_measured_and_what_failed(runs: dict[str, list[dict[str, Any]]]) -> None:
     """A row per client in each table, the goal with its verdict, and what failed is not hidden."""
     broken = {"floor-list": [{"error": "broken"}]}

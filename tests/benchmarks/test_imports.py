@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks import imports
 
 
+@pytest.mark.slow
 def test_imports_are_measured(tmp_path: Path) -> None:
     """The part runs, tells what it found, and says what is missing: what was not installed, or does not run."""
     data = imports.measure({"openai": tmp_path / "python"}, rounds=1, pairs=1)

@@ -32,6 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
         return dict(zip(CASES, pool.map(lambda case: run(case, 3, HERE, stage), CASES.values()), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["floor", "floor-list", "kling-3", "kling-learned"])
 def test_the_work_is_done(runs: dict[str, dict[str, Any]], name: str) -> None:
     """Every task is made once and saved whole, and what it cost is known."""
@@ -45,12 +46,14 @@ def test_the_work_is_done(runs: dict[str, dict[str, Any]], name: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_client_that_fails_is_told(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     """With its own last word, or with the fact that it is not there."""
     assert runs["luma"]["error"].endswith("No module named 'benchmarks.clients.no_such_client'")
     assert run(CASES["floor"], 3, {}, Stage(tmp_path)) == {"error": "not installed"}
 
 
+@pytest.mark.slow
 def test_the_report_tells_goals_figures_and_failures(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     """Each client has its row, each goal its verdict, and what failed is not hidden."""
     data = {"runs": {"500": {name: [figures, figures] for name, figures in runs.items()}}}
@@ -72,6 +75,7 @@ def test_a_goal_does_not_vanish_where_its_part_failed(name: str) -> None:
     assert {(goal.measured, goal.met) for goal in goals} == {("not measured", False)}
 
 
+@pytest.mark.slow
 def test_runs_that_are_not_whole_do_not_count(runs: dict[str, dict[str, Any]]) -> None:
     """Neither in figures nor in pairs, which are those that were made one after the other."""
     floor, ours = runs["floor"] | {"cpu_ms": 4.0}, runs["kling-3"] | {"cpu_ms": 2.0}

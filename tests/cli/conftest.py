@@ -2,9 +2,11 @@ import asyncio
 import contextlib
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 
 from kling_async import Polling
 from kling_async.cli import generate, main, save
-from kling_async.emulator import Emulator
+from kling_async.emulator import Emulator, catalog
 
 CAT = str(Path(__file__).parents[2] / "examples" / "images" / "cat.png")
 
@@ -60,17 +62,41 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Ctrl-C reaches commands here and in processes of their own, although cron and `&` let pytest ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes videos in tenths of a second, with and without `--emulator`."""
+    """Makes videos in tenths of a second, and small ones, with and without `--emulator`."""
 
     def often(**values: Any) -> Polling:  # a fixed beat, in place of both kinds
-        return Polling(first=0.03, factor=1.2, maximum=0.1, deadline=values["deadline"])
+        return Polling(first=0.01, factor=1.2, maximum=0.1, deadline=values["deadline"])
 
+    monkeypatch.setattr(catalog, "SHORT_SIDE", dict.fromkeys(catalog.SHORT_SIDE, 90))
     monkeypatch.setattr(generate, "EMULATED_SECONDS", 0.1)
     monkeypatch.setattr(generate, "Polling", often)
     monkeypatch.setattr(generate, "AimedPolling", often)
     monkeypatch.setattr(save, "AimedPolling", often)
+
+
+class Clock:
+    """The time of day, or later, so that a task ends when a test says so."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return time.time() + self.ahead
+
+    def end_all_tasks(self) -> None:
+        """Goes to a time at which whatever was begun has ended."""
+        self.ahead += 2000
 
 
 @contextlib.contextmanager
@@ -92,8 +118,8 @@ def serving(**options: Any) -> Iterator[Emulator]:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """An emulator as the service that the environment names; a video takes about a tenth of a second."""
-    with serving(speed=1000.0) as emulator:
+    """An emulator as the service that the environment names; a video takes about a hundredth of a second."""
+    with serving(speed=10_000.0) as emulator:
         monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
         monkeypatch.setenv("KLING_ACCESS_KEY", emulator.access_key)
         monkeypatch.setenv("KLING_SECRET_KEY", emulator.secret_key)

@@ -21,7 +21,7 @@ def test_serves_until_interrupted(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
             monkeypatch.setenv(name, line_with(process.stdout, f"export {name}=").strip().partition("=")[2])
         assert run("generate", CAT, "-o", "a.mp4").code == 0
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert "tasks created: 1, saved: 1; units charged: 1.5" in process.stderr.read()
 
 
@@ -31,7 +31,7 @@ def test_for_programs() -> None:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["KLING_BASE_URL"].startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_port_is_taken(run: Run) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from kling_async import creates
 from kling_async.api import Api
+from kling_async.cli import generate
 from kling_async.emulator import Emulator
 
-from .conftest import CAT, Run, line_with, printed_command, serving, started
+from .conftest import CAT, Clock, Run, line_with, printed_command, serving, started
 
 PIPE_HOLDS_LESS = 2**20
 
@@ -30,18 +31,32 @@ def generating(*words: str, **options: Any) -> Iterator["subprocess.Popen[str]"]
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_while_waiting(run: Run, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int) -> None:
     """A signal ends the wait, not the task; the printed command then saves the video."""
-    with serving(speed=200.0) as service:
+    clock = Clock()
+    with serving(speed=1.0, clock=clock) as service:
         monkeypatch.setenv("KLING_BASE_URL", service.base_url)
         monkeypatch.setenv("KLING_API_KEY", service.api_key)
         with generating() as process:
             line_with(process.stderr, "submitted")
             process.send_signal(number)
-            _, told = process.communicate(timeout=10)
+            _, told = process.communicate(timeout=60)
+        clock.end_all_tasks()
         assert process.returncode == code
         assert "goes on at the service, and is billed" in told
         assert "Traceback" not in told
         assert run(*printed_command(told)).code == 0
         assert service.ledger.created == 1
+
+
+def test_ignored_from_the_start() -> None:
+    """A command that was started with SIGINT ignored, in cron or a script's background, is not ended by it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with started("generate", "-", "-o", "cat.mp4", "--emulator", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write("x" * PIPE_HOLDS_LESS)  # returns once the command reads
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 2  # it read to the end
+    assert "image" in told
 
 
 def test_before_anything_is_sent() -> None:
@@ -61,15 +76,14 @@ def test_before_anything_is_sent() -> None:
 
 def test_service_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while a connection is tried again and again: nothing was sent."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
-    with generating("--base-url", f"http://127.0.0.1:{port}") as process:
-        line_with(process.stderr, "image2video:")
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.2)
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=10)
+    with socket.create_server(("127.0.0.1", 0)) as hangs_up:
+        hangs_up.settimeout(60)
+        with generating("--base-url", f"https://127.0.0.1:{hangs_up.getsockname()[1]}") as process:
+            for _ in range(2):  # before it knows who is there, so that nothing was sent
+                hangs_up.accept()[0].close()
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert told.endswith("interrupted: nothing was sent, nothing is billed\n")
 
@@ -83,7 +97,7 @@ def silent_service(asked: Callable[[], object]) -> Iterator[str]:
         with connection:
             connection.recv(1)
             asked()
-            left.wait(10)
+            left.wait(60)
 
     left = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -93,12 +107,13 @@ def silent_service(asked: Callable[[], object]) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             left.set()
-            taking.join(10)
+            taking.join(60)
 
 
 def test_while_creating(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the answer to the create call is due: it may be billed, and there is a reference to find out."""
-    monkeypatch.setattr(creates, "CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr(creates, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(generate, "SETTLES_AT_ONCE", 0.01)
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
     with silent_service(lambda: os.kill(os.getpid(), signal.SIGINT)) as address:
         ran = run("generate", CAT, "-o", "cat.mp4", "--base-url", address, "--external-task-id", "mine")
@@ -113,11 +128,11 @@ def test_second_signal_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
     asked = threading.Event()
     with silent_service(asked.set) as address, generating("--base-url", address) as process:
-        assert asked.wait(10)
+        assert asked.wait(60)
         process.send_signal(signal.SIGINT)
         line_with(process.stderr, "Ctrl-C again leaves at once")
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=5)
+        _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "may be billed" in told
     assert "Traceback" not in told
@@ -146,7 +161,7 @@ def test_with_the_emulator_inside() -> None:
     with generating("--emulator") as process:
         line_with(process.stderr, "submitted")
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=10)
+        _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "nothing was billed" in told
     assert "kling-async save" not in told

@@ -187,7 +187,7 @@ async def test_few_clips_are_rendered_at_once(tmp_path: Path, monkeypatch: pytes
     async with film_studio(tmp_path) as studio:
         jobs = [asyncio.create_task(studio.film(shot(prompt=str(number)))) for number in range(8)]
         assert await asyncio.to_thread(both.wait, 10)
-        await asyncio.sleep(0.05)  # the loop is free, and more would have begun by now
+        assert len(studio._workers._threads) == 2  # no third one can begin
         go_on.set()
         files = await asyncio.gather(*jobs)
 
@@ -247,7 +247,8 @@ async def test_closing_stops_rendering(tmp_path: Path) -> None:
     began = time.monotonic()
     async with film_studio(tmp_path) as studio:
         jobs = [asyncio.create_task(studio.film(shot(width=1920, height=1080, seconds=600 + n))) for n in range(4)]
-        await asyncio.sleep(0.3)
+        while not list(tmp_path.iterdir()):
+            await asyncio.sleep(0.001)
     ends = await asyncio.gather(*jobs, return_exceptions=True)
 
     assert [type(end) for end in ends] == [asyncio.CancelledError] * 4

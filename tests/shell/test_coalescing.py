@@ -83,6 +83,7 @@ async def crowd(emulator: Emulator, image: Path, count: int, make_client: Client
     emulator.ledger.requests.clear()
 
 
+@pytest.mark.slow
 async def test_an_account_full_of_others_tasks_costs_no_more_than_single_questions(
     make_client: ClientMaker, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,8 +114,14 @@ async def test_what_a_page_does_not_hold_is_asked_for_at_once(
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault.gateway(502), Fault.reset(), Fault.error(1302), Fault.error(5000), Fault.error(1103), Fault.error(1201)],
-    ids=["502", "reset", "1302", "5000", "1103", "1201"],
+    [
+        pytest.param(Fault.gateway(502), id="502"),
+        pytest.param(Fault.error(1302), id="1302"),
+        pytest.param(Fault.reset(), id="reset", marks=pytest.mark.slow),
+        pytest.param(Fault.error(5000), id="5000", marks=pytest.mark.slow),
+        pytest.param(Fault.error(1103), id="1103", marks=pytest.mark.slow),
+        pytest.param(Fault.error(1201), id="1201", marks=pytest.mark.slow),
+    ],
 )
 async def test_a_list_that_always_fails_only_costs_the_trials(
     make_client: ClientMaker, image: Path, emulator: Emulator, fault: Fault

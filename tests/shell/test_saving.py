@@ -4,7 +4,6 @@ import asyncio
 import errno
 import os
 import threading
-import time
 from pathlib import Path
 
 import av
@@ -247,12 +246,15 @@ async def test_a_busy_host_is_waited_for(make_client: ClientMaker, tmp_path: Pat
         await save(make_client, service("/f", answer(503, b"")), tmp_path / "y.mp4")
 
 
-async def test_a_cancelled_save_keeps_what_came(client: KlingClient, image: Path, tmp_path: Path) -> None:
+async def test_a_cancelled_save_keeps_what_came(
+    client: KlingClient, image: Path, tmp_path: Path, emulator: Emulator
+) -> None:
     """Cancelling a save leaves a part that goes on later, and no file."""
     handle = await client.image_to_video(image, mode="pro")
     await handle
+    emulator.faults.add(Fault.stall(share=0.5), on="file", at=1)
     saving = asyncio.ensure_future(handle.save(tmp_path / "x.mp4"))
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(1)
     saving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saving
@@ -400,9 +402,9 @@ async def test_threads_end_with_the_last_client_of_a_loop(
     """Clients that were closed keep no threads, however long they are kept themselves."""
     before = set(threading.enumerate())
 
-    def ours() -> list[str]:
+    def ours() -> list[threading.Thread]:
         new = set(threading.enumerate()) - before
-        return [thread.name for thread in new if thread.name.startswith("kling_async")]
+        return [thread for thread in new if thread.name.startswith("kling_async")]
 
     clients = [make_client(), make_client()]
     for number, client in enumerate(clients):
@@ -410,10 +412,8 @@ async def test_threads_end_with_the_last_client_of_a_loop(
     await clients[0].close()
     assert ours()
     await clients[1].close()
-    for _ in range(100):
-        if not ours():
-            break
-        time.sleep(0.01)  # noqa: ASYNC251  (real time: the threads')
+    for thread in ours():
+        thread.join(10)
     assert ours() == []
 
 
