@@ -12,6 +12,7 @@ from kling_async import (
     CapabilityWarning,
     ConfigurationError,
     ImageFileMissing,
+    ImageToVideo,
     InvalidReference,
     InvalidRequest,
     KlingClient,
@@ -19,6 +20,7 @@ from kling_async import (
 from kling_async.emulator import Emulator
 from kling_async.protocol.auth import ApiKey
 from tests.shell.conftest import ClientMaker
+from tests.shell.stub import serve, task_answer
 
 WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(64)
 
@@ -163,6 +165,21 @@ async def test_strict_false_warns_at_the_callers_line(client: KlingClient, image
         await client.image_to_video(**combination, strict=False)
     assert Path(caught[0].filename) == Path(__file__)
     assert emulator.ledger.requests["create"] == 1
+
+
+async def test_cfg_scale_warns_at_the_callers_line(make_client: ClientMaker, image: Path) -> None:
+    """What only warns is sent even with strict; where the request is refused all the same, it is no problem of that."""
+    async with serve(lambda _: task_answer()) as stub:
+        client = make_client(base_url=stub.base_url)
+        with pytest.warns(CapabilityWarning, match="cfg_scale: is not for kling-v2-6") as caught:
+            await client.image_to_video(image, cfg_scale=0.5)
+        with pytest.warns(CapabilityWarning):
+            await client.submit(ImageToVideo(image=image, cfg_scale=0.5))
+        assert b'"cfg_scale": 0.5' in stub.seen[0].body.replace(b'":0', b'": 0')
+    assert Path(caught[0].filename) == Path(__file__)
+    with pytest.raises(InvalidRequest) as refused:
+        await client.image_to_video(image, cfg_scale=0.5, duration=7)
+    assert [problem.field for problem in refused.value.problems] == ["duration"]
 
 
 async def test_strict_false_keeps_documented_limits(client: KlingClient, image: Path) -> None:
