@@ -12,13 +12,13 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import aiohttp
 
 from kling_async import threads
 from kling_async.api import Api
-from kling_async.config import base_url_from, credentials_from, proxies_from, warn_of_file_limit
+from kling_async.config import base_url_from, checked, credentials_from, proxies_from, warn_of_file_limit
 from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
 from kling_async.following import Following
 from kling_async.handle import TaskHandle
@@ -28,7 +28,6 @@ from kling_async.protocol.endpoints import ENDPOINTS, endpoint_for
 from kling_async.protocol.errors import (
     CapabilityWarning,
     ClientClosed,
-    ConfigurationError,
     DownloadError,
     InvalidReference,
     InvalidRequest,
@@ -117,12 +116,17 @@ class KlingClient:
         clock: Callable[[], float] = time.time,
     ) -> None:
         for name, value in (("concurrency", concurrency), ("downloads", downloads)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigurationError(f"{name} must be a whole number from 1 up, got {value!r}")
-        if not isinstance(polling, Polling | AimedPolling | None):
-            raise ConfigurationError(f"polling must be AimedPolling(...) or Polling(...), got {polling!r}")
-        if not isinstance(durations, Durations | None):
-            raise ConfigurationError("durations must be Durations; Durations.from_json(text) reads them")
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            checked(name, value, "a whole number from 1 up", fits=whole and value >= 1)
+        checked("polling", polling, "AimedPolling(...) or Polling(...)", fits=_is_a(polling, Polling, AimedPolling))
+        checked(
+            "durations", durations, "Durations; Durations.from_json(text) reads them", fits=_is_a(durations, Durations)
+        )
+        checked("retry", retry, "Retry(...)", fits=_is_a(retry, Retry))
+        checked("queue_deadline", queue_deadline, "seconds", fits=queue_deadline is None or _is_seconds(queue_deadline))
+        checked("on_intent", on_intent, "a coroutine function", fits=on_intent is None or callable(on_intent))
+        checked("session", session, "an aiohttp.ClientSession", fits=_is_a(session, aiohttp.ClientSession))
+        checked("clock", clock, "a function like time.time", fits=callable(clock))
         self._credentials = credentials_from(api_key, access_key, secret_key)
         self._retry = retry or Retry()
         self._uniform = random.random
@@ -356,9 +360,9 @@ class KlingClient:
             InvalidRequest: a value is out of range.
             KlingError: the service could not be asked.
         """
-        if endpoint not in ENDPOINTS:
+        if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
             raise InvalidRequest.of([Problem("endpoint", f"must be one of {', '.join(ENDPOINTS)}")])
-        if isinstance(page_size, bool) or page_size not in range(1, requests.PAGE_SIZE_MAXIMUM + 1):
+        if type(page_size) is not int or page_size not in range(1, requests.PAGE_SIZE_MAXIMUM + 1):
             raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {requests.PAGE_SIZE_MAXIMUM}")])
         self._enter()
         seen: set[str] = set()
@@ -480,6 +484,12 @@ class KlingClient:
         if endpoint is None:
             kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
             raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
+        for name, value, words in (
+            ("if_exists", if_exists, get_args(IfExists)),
+            ("on_doubt", on_doubt, get_args(OnDoubt)),
+        ):
+            if not isinstance(value, str) or value not in words:
+                raise InvalidRequest.of([Problem(name, f"must be one of {', '.join(words)}")])
         _refuse(await self._api.persistently(lambda: problems_of(request)), strict=strict)
         try:
             following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
@@ -507,6 +517,19 @@ class KlingClient:
     def _check_open(self) -> None:
         if self._closed:
             raise ClientClosed("the client is closed; make a new one, and attach(reference) to go on")
+
+
+def _is_a(value: object, *kinds: type) -> bool:
+    return value is None or isinstance(value, kinds)
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _one_of(name: str, value: object, words: tuple[str, ...]) -> None:
+    if value not in words:
+        raise InvalidRequest.of([Problem(name, f"must be one of {', '.join(words)}")])
 
 
 def _parse(reference: str) -> Reference:

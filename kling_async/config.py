@@ -80,6 +80,16 @@ def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.envi
     return text
 
 
+def checked(name: str, value: object, what: str, *, fits: bool) -> None:
+    """Refuses a value of another kind when the client is made, not when the first video is paid for.
+
+    Raises:
+        ConfigurationError: it does not fit.
+    """
+    if not fits:
+        raise ConfigurationError(f"{name} must be {what}, got {repr(value)[:60]}")
+
+
 def proxies_from(environment: Mapping[str, str] = os.environ) -> Proxies:
     """The proxies that `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` name.
 

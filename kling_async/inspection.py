@@ -1,5 +1,7 @@
 """Requests before anything is paid for: their local pictures are looked at, then all rules are checked."""
 
+import functools
+import io
 import os
 from collections.abc import Mapping
 
@@ -7,7 +9,7 @@ from kling_async.pictures import opened, reason, shortage
 from kling_async.protocol.checks import check, images_of
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.image import Image, ImageSource
-from kling_async.protocol.image_header import HEAD_BYTES, TAIL_BYTES, ImageFacts
+from kling_async.protocol.image_header import ImageFacts
 from kling_async.protocol.models import ImageToVideo
 from kling_async.threads import begin
 
@@ -30,25 +32,23 @@ async def _look_at(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
 
 
 def _facts(image: Image) -> ImageFacts:
+    data = image.data
+    if data is not None:
+        return ImageFacts.of(lambda start, count: data[start : start + count], len(data))
     try:
-        head, tail, size = _ends(image)
+        with opened(image) as file:
+            return ImageFacts.of(functools.partial(_read_at, file), os.fstat(file.fileno()).st_size)
     except FileNotFoundError:
         return ImageFacts(complaint=f"there is no file {_name(image)}", missing_file=True)
     except (OSError, ValueError) as error:
         if (passing := shortage(error)) is not None:
             raise passing from None
         return ImageFacts(complaint=f"{_name(image)} cannot be read: {reason(error)}")
-    return ImageFacts.of(head, tail, size)
 
 
-def _ends(image: Image) -> tuple[bytes, bytes, int]:
-    if image.data is not None:
-        return image.data[:HEAD_BYTES], image.data[-TAIL_BYTES:], len(image.data)
-    with opened(image) as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(HEAD_BYTES)
-        file.seek(max(0, size - TAIL_BYTES))
-        return head, file.read(TAIL_BYTES), size
+def _read_at(file: io.FileIO, start: int, count: int) -> bytes:
+    file.seek(start)
+    return file.read(count)
 
 
 def _name(image: Image) -> str:

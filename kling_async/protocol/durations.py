@@ -13,6 +13,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self
 
+from kling_async.protocol.errors import ConfigurationError
+
 _WIDENING: Final = 1.1
 _FIRST: Final = 0.5
 _LONGEST: Final = 8000.0
@@ -220,7 +222,7 @@ class Durations:
         """Reads it back.
 
         Raises:
-            ValueError: it is something else, or of a version that counted otherwise.
+            ConfigurationError: it is something else, or of a version that counted otherwise.
         """
         durations = cls()
         try:
@@ -235,7 +237,7 @@ class Durations:
                     published, [count / weight for count in ended], [count / weight for count in passed]
                 )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise ValueError("these are no durations of this version of kling_async") from None
+            raise ConfigurationError("these are no durations of this version of kling_async") from None
         return durations
 
 

@@ -1,7 +1,6 @@
 """The pictures of a request: where each comes from, told from what the user gave."""
 
 import base64
-import binascii
 import enum
 from pathlib import PurePath
 from typing import Self
@@ -56,16 +55,18 @@ class Image:
                 return cls._unreadable(f"expected a path, an http(s):// address or bytes, got {kind}")
 
     @classmethod
-    def from_base64(cls, text: str) -> Self:
-        """Takes base64 text, with or without a `data:...;base64,` prefix.
+    def from_base64(cls, text: str | bytes) -> Self:
+        """Takes base64 text in either alphabet, padded or not, with or without a `data:...;base64,` prefix.
 
         Raises:
             ValueError: the text is not base64.
         """
-        body = text.partition(",")[2] if text[:5].lower() == "data:" else text
         try:
-            return cls(ImageSource.DATA, data=base64.b64decode("".join(body.split()), validate=True))
-        except (binascii.Error, ValueError):
+            letters = text if isinstance(text, str) else bytes(memoryview(text)).decode()
+            body = letters.partition(",")[2] if letters[:5].lower() == "data:" else letters
+            body = "".join(body.split()).translate(_ALPHABET).rstrip("=")
+            return cls(ImageSource.DATA, data=base64.b64decode(body + "=" * (-len(body) % 4), validate=True))
+        except (ValueError, TypeError):
             raise ValueError("Image.from_base64: the text is not valid base64") from None
 
     @classmethod
@@ -125,6 +126,7 @@ def without_query(url: str) -> str:
         return "<unreadable address>"
 
 
+_ALPHABET = str.maketrans("-_", "+/")
 _BASE64_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n")
 _MAGIC_IN_BASE64 = ("/9j/", "iVBORw0KGgo", "UklGR", "R0lGOD")  # JPEG, PNG, WebP, GIF
 

@@ -1,19 +1,20 @@
-"""What a picture file says of itself, from its first and last bytes; nothing is decoded.
+"""What a picture file says of itself, from the places in it that matter; nothing is decoded.
 
 JPEG and PNG are read, as these are what the service takes. Anything else gets a sentence that names what it is.
 """
 
 import re
 import struct
-from typing import Literal, Self
+from collections.abc import Callable
+from typing import Final, Literal, Self
 
 import attrs
 
-HEAD_BYTES = 2 * 2**20
-"""Bytes of a file's beginning that `read_header` wants: colour profiles of 1.3 MB come before the size."""
+SEEN_BYTES: Final = 64 * 2**20
+"""Bytes of a file that are looked at, at most: several times what the service takes."""
 
-TAIL_BYTES = 64 * 2**10
-"""Bytes of a file's end that `read_header` wants: phones and editors append some kilobytes after the picture."""
+Read = Callable[[int, int], bytes]
+"""Reads a file: from a place on, so many bytes, fewer where it ends."""
 
 
 @attrs.frozen(kw_only=True)
@@ -50,32 +51,32 @@ class ImageFacts:
     missing_file: bool = False
 
     @classmethod
-    def of(cls, head: bytes, tail: bytes, size: int) -> Self:
+    def of(cls, read: Read, size: int) -> Self:
         """As `read_header`, with the complaint as a value: checks report it beside all other problems."""
         try:
-            return cls(size=size, header=read_header(head, tail, size))
+            return cls(size=size, header=read_header(read, size))
         except ValueError as error:
             return cls(size=size, complaint=str(error))
 
 
-def read_header(head: bytes, tail: bytes, size: int) -> ImageHeader:
-    """Reads format and size from a file's two ends, in bounded time whatever the bytes are.
+def read_header(read: Read, size: int) -> ImageHeader:
+    """Reads format and size from wherever in a file they stand, in bounded time whatever the bytes are.
 
-    The end of a JPEG is looked for in all that is given of it behind its frame header, so that a thumbnail's end does
-    not count and appended data does no harm. A motion photo carries a whole video behind the picture, out of sight of
-    both windows; such a file is taken to be complete.
+    The end of a picture is looked for in all that comes behind its size, so that a thumbnail's end does not count, and
+    a video, an archive or anything else that was appended does no harm. What was not seen is not missing: a file is
+    cut off only if all of it was looked at.
 
     Args:
-        head: its first `HEAD_BYTES` bytes, or all of them.
-        tail: its last `TAIL_BYTES` bytes, or all of them.
+        read: reads the file.
         size: bytes of the whole file.
 
     Raises:
         ValueError: it is no JPEG or PNG, or is cut off before it tells its size; the text says what it is.
     """
+    file = _File(read, size)
+    head = file.at(0, 256)
     if not head:
         raise ValueError("the file is empty")
-    file = _Ends(head, tail, size)
     if head.startswith(b"\xff\xd8") and head[2:3] in {b"", b"\xff"}:
         return _read_jpeg(file)
     if head.startswith(_PNG_SIGNATURE):
@@ -83,49 +84,93 @@ def read_header(head: bytes, tail: bytes, size: int) -> ImageHeader:
     raise ValueError(_what_else(head))
 
 
-@attrs.frozen
-class _Ends:
-    head: bytes
-    tail: bytes
-    size: int
+_BLOCK = 2**16  # bytes read at least, since places that are looked at lie close together
 
-    def has(self, end: bytes, start: int) -> bool:
-        """Whether `end` stands at `start` or later in either window."""
-        in_tail = max(0, start - (self.size - len(self.tail)))
-        return self.head.find(end, start) >= 0 or self.tail.find(end, in_tail) >= 0
+
+class _File:
+    """A file's first `SEEN_BYTES` bytes, read where they are looked at."""
+
+    def __init__(self, read: Read, size: int) -> None:
+        self._read = read
+        self._size = size
+        self._seen = min(size, SEEN_BYTES)
+        self._start = 0
+        self._block = b""
+
+    def at(self, start: int, count: int) -> bytes:
+        """So many bytes from a place on; fewer at the end."""
+        self._load(start, count)
+        return self._block[start - self._start : start - self._start + count]
+
+    def find(self, wanted: bytes, start: int) -> int:
+        """The first place of some bytes, at `start` or later; -1 where they are not seen."""
+        while True:
+            self._load(start, len(wanted))
+            found = self._block.find(wanted, start - self._start)
+            if found >= 0:
+                return self._start + found
+            end = self._start + len(self._block)
+            if end - start < len(wanted) or end >= self._seen:
+                return -1
+            start = end - len(wanted) + 1
+
+    def end_of_fill(self, start: int) -> int:
+        """The first place behind a run of 0xff."""
+        while True:
+            self._load(start, 1)
+            other = _NO_FILL.search(self._block, start - self._start)
+            if other is not None:
+                return self._start + other.start()
+            end = self._start + len(self._block)
+            if end <= start:
+                return start
+            start = end
+
+    def _load(self, start: int, count: int) -> None:
+        """Reads on where these bytes are not at hand."""
+        count = min(count, self._seen - start)
+        if start < self._start or start + count > self._start + len(self._block) or count <= 0:
+            self._start = start
+            self._block = self._read(start, max(count, min(_BLOCK, self._seen - start))) if count > 0 else b""
+
+    def ends(self, end: bytes, start: int) -> bool:
+        """Whether `end` stands at `start` or later, as far as can be seen; most often it is near the file's end."""
+        if self._size > self._seen:
+            return True
+        return self.find(end, max(start, self._seen - _BLOCK)) >= 0 or self.find(end, start) >= 0
 
     def cut_off(self, kind: str) -> ValueError:
-        """For a walk that ran off the end of `head`."""
-        if self.size > len(self.head):
-            return ValueError(f"this {kind} does not tell its width and height in its first {len(self.head)} bytes")
-        return ValueError(f"this {kind} is cut off before its width and height: {self.size} bytes are all there is")
+        """For a walk that came to the end."""
+        if self._size > self._seen:
+            return ValueError(f"this {kind} does not tell its width and height in its first {self._seen} bytes")
+        return ValueError(f"this {kind} is cut off before its width and height: {self._size} bytes are all there is")
 
 
-_MOST_STEPS = 4096  # segments or chunks walked; real files have some dozens, or hundreds with a large profile
+_MOST_STEPS = 100_000  # segments or chunks walked; real files have some dozens, or hundreds with a large profile
 
 
 # ------------------------------------------------------------------------------------------------- JPEG
 
-_FILL = re.compile(rb"\xff*")
+_NO_FILL = re.compile(rb"[^\xff]")
 _ALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # markers without a length; 00 is no marker but a stuffed byte
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # all codings, without DHT, JPG and DAC
 _END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
 _EXIF = b"Exif\0\0"
-_MOTION_PHOTO = (b"MotionPhoto", b"MicroVideo")  # XMP names, new and old, that announce a video behind the picture
 
 
-def _read_jpeg(file: _Ends) -> ImageHeader:
+def _read_jpeg(file: _File) -> ImageHeader:
     """Walks the segments up to the frame header (SOF); thumbnails lie inside segments and are stepped over."""
-    head, at, orientation = file.head, 2, 1
+    at, orientation = 2, 1
     for _ in range(_MOST_STEPS):
         # As decoders do, what is no marker is skipped, and so are fill bytes before one.
-        start = head.find(b"\xff", at)
+        start = file.find(b"\xff", at)
         if start < 0:
             raise file.cut_off("JPEG")
-        at = _end_of_fill(head, start)
-        if at + 3 > len(head):
+        at = file.end_of_fill(start)
+        head = file.at(at, 3)
+        if len(head) < 3:
             raise file.cut_off("JPEG")
-        marker, length = head[at], int.from_bytes(head[at + 1 : at + 3])
+        marker, length = head[0], int.from_bytes(head[1:])
         at += 1
         if marker in _ALONE:
             continue
@@ -133,50 +178,48 @@ def _read_jpeg(file: _Ends) -> ImageHeader:
             raise ValueError("this JPEG is damaged: it has no frame header")
         if marker in _FRAMES:
             return _jpeg_header(file, at, orientation)
-        if marker == _APP1 and orientation == 1 and head.startswith(_EXIF, at + 2):
-            orientation = _orientation(head[at + 2 + len(_EXIF) : at + length])
+        if marker == _APP1 and orientation == 1 and file.at(at + 2, len(_EXIF)) == _EXIF:
+            orientation = _orientation(file.at(at + 2, length - 2)[len(_EXIF) :])
         at += length
     raise ValueError("this JPEG is damaged: no frame header among its first segments")
 
 
-def _end_of_fill(head: bytes, start: int) -> int:
-    fill = _FILL.match(head, start)
-    return fill.end() if fill else start
-
-
-def _jpeg_header(file: _Ends, at: int, orientation: int) -> ImageHeader:
+def _jpeg_header(file: _File, at: int, orientation: int) -> ImageHeader:
     # length (2 bytes), bits per sample (1), height (2), width (2)
-    if at + 7 > len(file.head):
+    frame = file.at(at, 7)
+    if len(frame) < 7:
         raise file.cut_off("JPEG")
-    height, width = struct.unpack_from(">HH", file.head, at + 3)
-    motion_photo = file.size > len(file.head) and any(file.head.find(name, 0, at) >= 0 for name in _MOTION_PHOTO)
-    return _header("jpeg", width, height, orientation, complete=motion_photo or file.has(b"\xff\xd9", at + 7))
+    height, width = struct.unpack_from(">HH", frame, 3)
+    return _header("jpeg", width, height, orientation, complete=file.ends(b"\xff\xd9", at + 7))
 
 
 # -------------------------------------------------------------------------------------------------- PNG
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
+_EXIF_BYTES = 2**16  # of an eXIf chunk that are looked at, as many as a JPEG could hold
 
 
-def _read_png(file: _Ends) -> ImageHeader:
-    if len(file.head) < 24:
+def _read_png(file: _File) -> ImageHeader:
+    head = file.at(0, 24)
+    if len(head) < 24:
         raise file.cut_off("PNG")
-    if file.head[8:16] != b"\0\0\0\x0dIHDR":
+    if head[8:16] != b"\0\0\0\x0dIHDR":
         raise ValueError("this PNG is damaged: its header chunk (IHDR) does not come first")
-    width, height = struct.unpack_from(">II", file.head, 16)
-    return _header("png", width, height, _png_orientation(file.head), complete=file.has(_PNG_END, 24))
+    width, height = struct.unpack_from(">II", head, 16)
+    return _header("png", width, height, _png_orientation(file), complete=file.ends(_PNG_END, 24))
 
 
-def _png_orientation(head: bytes) -> int:
-    """The orientation in an eXIf chunk before the picture data; behind it, it is rare and out of sight."""
+def _png_orientation(file: _File) -> int:
+    """The orientation in an eXIf chunk before the picture data; behind it, it is rare."""
     at = 8
     for _ in range(_MOST_STEPS):
-        if at + 8 > len(head) or head.startswith(b"IDAT", at + 4):
+        head = file.at(at, 8)
+        if len(head) < 8 or head.endswith(b"IDAT"):
             break
-        length = int.from_bytes(head[at : at + 4])
-        if head.startswith(b"eXIf", at + 4):
-            return _orientation(head[at + 8 : at + 8 + length])
+        length = int.from_bytes(head[:4])
+        if head.endswith(b"eXIf"):
+            return _orientation(file.at(at + 8, min(length, _EXIF_BYTES)))
         at += 12 + length
     return 1
 
@@ -192,6 +235,9 @@ def _header(kind: Literal["jpeg", "png"], width: int, height: int, orientation: 
     return ImageHeader(format=kind, width=width, height=height, complete=complete)
 
 
+_MOST_ENTRIES = 4096  # of a directory
+
+
 def _orientation(tiff: bytes) -> int:
     """EXIF tag 0x0112 of the first directory; 1 (upright) where it is absent or damaged."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
@@ -201,7 +247,7 @@ def _orientation(tiff: bytes) -> int:
     if directory + 2 > len(tiff):
         return 1
     (entries,) = struct.unpack_from(order + "H", tiff, directory)
-    for at in range(directory + 2, directory + 2 + 12 * min(entries, _MOST_STEPS), 12):
+    for at in range(directory + 2, directory + 2 + 12 * min(entries, _MOST_ENTRIES), 12):
         if at + 12 > len(tiff):
             break
         tag, kind = struct.unpack_from(order + "HH", tiff, at)

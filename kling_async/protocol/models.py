@@ -285,7 +285,7 @@ class ImageToVideo:
         element_list: at most 3 elements or their ids (kling-v3); not with `voice_list`.
         voice_list: at most 2 voices or their ids (kling-v2-6 pro, with `sound=True`).
         sound: whether the video has sound; True and False, or the documented `"on"` and `"off"`.
-        cfg_scale: 0 to 1, how closely the prompt is followed; not for kling-v2.x.
+        cfg_scale: 0 to 1, how closely the prompt is followed; probably without effect on kling-v2.x.
         mode: `std` (720p), `pro` (1080p) or `4k` (kling-v3); the service takes `std` where it is left out.
         static_mask: what stays still; of the image's ratio.
         dynamic_masks: at most 6 areas that move.

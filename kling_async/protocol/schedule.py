@@ -7,6 +7,7 @@ from typing import Any, Final
 import attrs
 
 from kling_async.protocol.durations import Pace
+from kling_async.protocol.errors import ConfigurationError
 
 Uniform = Callable[[], float]
 """A source of random numbers in [0, 1)."""
@@ -19,9 +20,9 @@ def _seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float],
     def validate(record: Any, attribute: "attrs.Attribute[float]", value: float) -> None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and minimum <= value <= _MAXIMUM):
-            raise ValueError(
+            raise ConfigurationError(
                 f"{type(record).__name__}.{attribute.name}: expected a number from {minimum:g} to {_MAXIMUM:g}, "
-                f"got {value!r}"
+                f"got {repr(value)[:60]}"
             )
 
     return validate

@@ -131,8 +131,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"sound": 1, "mode": "pro"}, "sound", "expected True or False, got 1"),
     ({"sound": True, "mode": "std"}, "sound", "kling-v2-6 with sound needs mode pro"),
     ({"sound": True, "model_name": "kling-v2-5-turbo"}, "sound", "needs model_name kling-v3"),
-    ({"cfg_scale": 0.5}, "cfg_scale", "kling-v2-6 cannot do cfg_scale"),
-    ({"cfg_scale": 0.5, "model_name": "kling-v2-master"}, "cfg_scale", "cannot do"),
     ({**SOUND, "voice_list": ["a", "b", "c"]}, "voice_list", "has 3 entries; at most 2"),
     ({"voice_list": ["a"], "mode": "pro"}, "voice_list", "needs sound"),
     ({"voice_list": ["a"], "mode": "pro", "sound": False}, "voice_list", "needs sound"),

@@ -125,7 +125,6 @@ USES: list[tuple[str, str, bool, dict[str, Any]]] = [
     ("camera", "camera_control", True, {"camera_control": {"type": "simple", "config": {"zoom": 5}}}),
     ("sound", "sound", False, {"sound": True}),
     ("voice_list", "voice_list", True, {"sound": True, "voice_list": ["a"]}),
-    ("cfg_scale", "cfg_scale", False, {"cfg_scale": 0.7}),
     ("elements", "element_list", True, {"element_list": [7]}),
     ("elements", "multi_shot", True, {"multi_shot": True, "shot_type": "intelligence"}),
 ]
@@ -143,6 +142,22 @@ def test_every_cell(column: str, field: str, by_map: bool, parameters: dict[str,
             assert " needs " in own[0].message
         else:
             assert found == [], where
+
+
+def test_cfg_scale_only_warns() -> None:
+    """In every row: the service checks its range alone, so what the documentation says of v2.x refuses nothing."""
+    for model, mode, seconds, cells, _, _ in lines():
+        where = {"model_name": model, "mode": mode, "duration": seconds}
+        found = problems_of(**where, cfg_scale=0.7)
+        assert [problem.only_warns for problem in found] == [True] * (cells["cfg_scale"] == "-"), where
+        beyond = problems_of(**where, cfg_scale=1.1)
+        assert [problem for problem in beyond if not problem.only_warns], where
+
+
+def test_cfg_scale_is_not_to_be_left_out() -> None:
+    """It does not make another combination one that needs more changes."""
+    found = [str(problem) for problem in problems_of(cfg_scale=0.5, image_tail=URL) if not problem.only_warns]
+    assert found == ["image_tail: kling-v2-6 with image_tail needs mode='pro'"]
 
 
 def test_durations_of_every_model() -> None:

@@ -46,7 +46,10 @@ def test_pictures_at_the_limits_pass(known: ImageFacts) -> None:
     [
         (facts(299, 400), "299 x 400 pixels; each side must have at least 300"),
         (facts(400, 299), "400 x 299 pixels; each side must have at least 300"),
-        (facts(751, 300), "a ratio of 2.5:1; it must be within 1:2.5 and 2.5:1"),
+        (facts(751, 300), "a ratio of 2.503:1; it must be within 1:2.5 and 2.5:1"),
+        (facts(25_003, 10_000), "a ratio of 2.5003:1; it must be within 1:2.5 and 2.5:1"),
+        (facts(10**9, 399_999_999), "a ratio of 2.50000001:1"),
+        (facts(4000, 1300), "a ratio of 3.08:1"),
         (facts(300, 751), "it must be within 1:2.5 and 2.5:1"),
         (facts(900, 300), "a ratio of 3:1"),
         (facts(640, 427, size=10 * 2**20 + 1), "has 10485761 bytes; at most 10485760 (10 MB)"),

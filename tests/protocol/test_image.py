@@ -1,6 +1,7 @@
 import base64
 import pickle
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -105,15 +106,24 @@ def test_nothing_given_raises_or_shows(value: object) -> None:
         "data:image/png;base64," + base64.b64encode(PNG).decode(),
         "DATA:;base64," + base64.b64encode(PNG).decode(),
         base64.encodebytes(PNG).decode(),
+        base64.urlsafe_b64encode(PNG).decode(),
+        base64.b64encode(PNG).decode().rstrip("="),
+        "data:image/png;base64," + base64.urlsafe_b64encode(PNG).decode().rstrip("="),
+        base64.b64encode(PNG),
+        b"data:image/png;base64," + base64.encodebytes(PNG),
+        bytearray(base64.b64encode(PNG)),
     ],
 )
-def test_base64_is_read(text: str) -> None:
-    """`from_base64` takes base64 with and without a prefix, and with line breaks."""
+def test_base64_is_read(text: str | bytes) -> None:
+    """`from_base64` takes text and bytes, with and without a prefix and padding, both alphabets, and line breaks."""
+    assert {"+", "/", "="} & set(base64.b64encode(PNG).decode()) == {"+", "/", "="}
     assert Image(ImageSource.DATA, data=PNG) == Image.from_base64(text)
 
 
-@pytest.mark.parametrize("text", ["A", "AAAA*", "ÄÄÄÄ", "data:image/png;base64,A", "\ud800AAA"])
-def test_other_text_is_no_base64(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["A", "AAAA*", "ÄÄÄÄ", "data:image/png;base64,A", "\ud800AAA", "AA=A", b"\xff", b"A*", 5, None, [65]]
+)
+def test_other_text_is_no_base64(text: Any) -> None:
     """`from_base64` refuses everything else, without repeating it."""
     with pytest.raises(ValueError, match=r"^Image\.from_base64: the text is not valid base64$"):
         Image.from_base64(text)

@@ -2,23 +2,30 @@
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kling_async import (
+    AimedPolling,
     AuthenticationError,
     CapabilityWarning,
     ConfigurationError,
+    Durations,
     ImageFileMissing,
+    ImageToVideo,
     InvalidReference,
     InvalidRequest,
     KlingClient,
+    Polling,
+    Retry,
 )
 from kling_async.emulator import Emulator
 from kling_async.protocol.auth import ApiKey
 from tests.shell.conftest import ClientMaker
+from tests.shell.stub import serve, task_answer
 
 WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(64)
 
@@ -165,6 +172,21 @@ async def test_strict_false_warns_at_the_callers_line(client: KlingClient, image
     assert emulator.ledger.requests["create"] == 1
 
 
+async def test_cfg_scale_warns_at_the_callers_line(make_client: ClientMaker, image: Path) -> None:
+    """What only warns is sent even with strict; where the request is refused all the same, it is no problem of that."""
+    async with serve(lambda _: task_answer()) as stub:
+        client = make_client(base_url=stub.base_url)
+        with pytest.warns(CapabilityWarning, match="cfg_scale: is not for kling-v2-6") as caught:
+            await client.image_to_video(image, cfg_scale=0.5)
+        with pytest.warns(CapabilityWarning):
+            await client.submit(ImageToVideo(image=image, cfg_scale=0.5))
+        assert b'"cfg_scale": 0.5' in stub.seen[0].body.replace(b'":0', b'": 0')
+    assert Path(caught[0].filename) == Path(__file__)
+    with pytest.raises(InvalidRequest) as refused:
+        await client.image_to_video(image, cfg_scale=0.5, duration=7)
+    assert [problem.field for problem in refused.value.problems] == ["duration"]
+
+
 async def test_strict_false_keeps_documented_limits(client: KlingClient, image: Path) -> None:
     """`strict=False` does not let a documented limit pass."""
     with pytest.raises(InvalidRequest, match="2500"):
@@ -185,3 +207,57 @@ async def test_what_is_no_schedule_is_refused_when_the_client_is_made(options: d
     """Not when the first task is paid for."""
     with pytest.raises(ConfigurationError, match=says):
         KlingClient(api_key="x", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"concurrency": 0}, "concurrency must be a whole number from 1 up, got 0"),
+        ({"downloads": True}, "downloads must be"),
+        ({"retry": 5}, r"retry must be Retry\(\.\.\.\), got 5"),
+        ({"queue_deadline": "5"}, "queue_deadline must be seconds, got '5'"),
+        ({"queue_deadline": float("nan")}, "queue_deadline must be seconds"),
+        ({"queue_deadline": -1}, "queue_deadline must be seconds"),
+        ({"on_intent": 5}, "on_intent must be a coroutine function"),
+        ({"session": 5}, "session must be an aiohttp.ClientSession"),
+        ({"clock": None}, "clock must be a function"),
+        ({"retry": "x" * 1000}, "got 'x{59}$"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_when_the_client_is_made(options: dict[str, Any], says: str) -> None:
+    """Every argument, with what it should be; no long value is repeated."""
+    with pytest.raises(ConfigurationError, match=says):
+        KlingClient(api_key="x", **options)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Retry(first=0),
+        lambda: Polling(factor=0.5),
+        lambda: AimedPolling(deadline=-1),
+        lambda: Durations.from_json(""),
+    ],
+)
+def test_numbers_that_cannot_be_worked_with(wrong: Callable[[], object]) -> None:
+    """Schedules and durations are configuration: their errors are of this package, and ValueErrors too."""
+    with pytest.raises(ConfigurationError) as caught:
+        wrong()
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("value", [None, "adpot", 5, [], b"adopt"])
+@pytest.mark.parametrize("name", ["if_exists", "on_doubt"])
+async def test_a_word_that_is_none_is_refused(client: KlingClient, image: Path, name: str, value: Any) -> None:
+    """A typing error in what to do later must not choose the other thing in silence."""
+    with pytest.raises(InvalidRequest, match=f"{name}: must be one of"):
+        await client.image_to_video(image, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"endpoint": []}, {"endpoint": None}, {"page_size": 5.0}, {"page_size": []}, {"page_size": 0}]
+)
+async def test_a_list_that_cannot_be_asked_for(client: KlingClient, wrong: dict[str, Any]) -> None:
+    """The parameters of the list are checked before it is asked for."""
+    with pytest.raises(InvalidRequest, match="must be"):
+        await anext(client.tasks(**wrong))

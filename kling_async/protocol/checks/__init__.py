@@ -1,4 +1,4 @@
-"""A request in, all its problems out; nothing is sent before this list is empty.
+"""A request in, all its problems out; nothing is sent as long as one of them is more than a warning.
 
 `values` looks at single values, `settings` and `pictures` hold the rules of the image2video documentation,
 `combinations` what excludes each other and what the capability map says of the model.
@@ -42,7 +42,8 @@ def check(request: ImageToVideo, images: Mapping[str, ImageFacts]) -> list[Probl
             not looked into.
 
     Returns:
-        The problems, each with its field; those with `by_map` rest on the capability map alone.
+        The problems, each with its field; those with `by_map` rest on the capability map alone,
+        those with `only_warns` refuse nothing.
     """
     problems = [*pictures.pictures(request, images), *pictures.masks(request, images)]
     for rule in _RULES:

@@ -100,17 +100,23 @@ _WITHOUT = {feature: f"no {name}" for feature, name in _NAMES.items()} | {
     Feature.TAIL_ONLY: "an image beside image_tail",
     Feature.SOUND: "sound off",
 }
-# The image2video documentation itself says this of sound ("v2-6 and later; v2-6 only with mode pro") and of cfg_scale
-# ("not for v2.x"); all other refusals here rest on the map alone.
-_DOCUMENTED = frozenset({Feature.SOUND, Feature.CFG_SCALE})
+# The image2video documentation itself says this ("v2-6 and later; v2-6 only with mode pro"); all other refusals here
+# rest on the map alone.
+_DOCUMENTED = frozenset({Feature.SOUND})
 
 
 def abilities(request: ImageToVideo) -> Iterator[Problem]:
-    """What the map says does not work, each with the nearest that does. `?` and unknown models pass."""
+    """What the map says does not work, each with the nearest that does. `?` and unknown models pass.
+
+    `cfg_scale` is "not for v2.x" in the documentation, where the service checks no more than its range: it only warns.
+    """
     rows = _rows(request)
     if not rows:
         return
     used = _features(request)
+    if used.pop(Feature.CFG_SCALE, None) is not None and all(row.cell(Feature.CFG_SCALE) is Cell.NO for row in rows):
+        text = f"is not for {request.model_name}, as the documentation says; it is sent, and probably has no effect"
+        yield Problem("cfg_scale", text, only_warns=True)
     refused = [feature for feature in Feature if feature in used and all(row.cell(feature) is Cell.NO for row in rows)]
     for feature in refused:
         if feature is Feature.TAIL_WITH_SOUND and {Feature.TAIL, Feature.SOUND} & set(refused):

@@ -60,9 +60,15 @@ def _picture(field: str, header: ImageHeader) -> Iterator[Problem]:
     if short < SIDE_LEAST:
         yield Problem(field, f"{is_now}; each side must have at least {SIDE_LEAST}")
     if long * 2 > short * 5:
-        yield Problem(field, f"{is_now}, a ratio of {long / short:.3g}:1; it must be within 1:2.5 and 2.5:1")
+        yield Problem(field, f"{is_now}, a ratio of {_beyond(long / short)}:1; it must be within 1:2.5 and 2.5:1")
     if not header.complete:
         yield Problem(field, f"the {header.format.upper()} file is cut off: the end of the picture is missing")
+
+
+def _beyond(ratio: float) -> str:
+    """A ratio with as many digits as show that it is not 2.5; the sides of a file can be told to ten of them."""
+    texts = (f"{ratio:.{digits}f}".rstrip("0").rstrip(".") for digits in range(2, 12))
+    return next((text for text in texts if text != "2.5"), f"{ratio!r}")
 
 
 # ------------------------------------------------------------------------------------------------ masks
