@@ -12,7 +12,7 @@ import pytest
 
 from kling_async import DownloadError, Retry
 from tests.shell.file_host import FileHost, chunked, rest, told, whole
-from tests.shell.stub import Seen, answer
+from tests.shell.stub import Answer, Seen, answer
 
 Make = Callable[..., bytes]
 
@@ -82,7 +82,8 @@ async def test_all_bytes_of_a_length_are_a_file(tmp_path: Path, caplog: pytest.L
     path = await host.save(tmp_path / "x.mp4")
     assert path.read_bytes() == ODD[name]
     assert whole(tmp_path) == ["x.mp4"]
-    assert len(host.seen) == 1
+    # What ends within a box is asked for more; the host stands by its length.
+    assert len(host.seen) == 1 + (name in {"a box that is too long", "bytes behind the last box"})
     (warning,) = warnings(caplog)
     assert vars(warning)["event"] == "odd_file"
     assert vars(warning)["reference"] == "image2video:9"
@@ -211,6 +212,31 @@ async def test_a_length_that_is_too_large_is_corrected(tmp_path: Path) -> None:
     host = FileHost(more, answer(416, b"", Content_Range=f"bytes */{len(MOVIE)}"))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert len(host.seen) == 2
+
+
+@pytest.mark.parametrize("more", [rest(MOVIE), told(MOVIE)])
+async def test_a_length_that_is_too_small_is_corrected(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: bytes | Callable[[Seen], bytes]
+) -> None:
+    """All that was announced came, and ends within a box: the host is asked for more, and told to begin anew."""
+    short = told(MOVIE[:-1000], ETag='"a"')
+    host = FileHost(short, more, told(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert host.ranges == [None, f"bytes={len(MOVIE) - 1000}-", None]
+    assert await FileHost(short, more, told(MOVIE)).stream() == MOVIE
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("more", [told(MOVIE[:-1000]), answer(403), answer(503), None, answer(416), chunked(MOVIE)])
+async def test_a_file_that_ends_within_a_box_is_published_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: Answer
+) -> None:
+    """Where nobody says that there is more, all bytes of the length are the file, and nothing is fetched twice."""
+    host = FileHost(told(MOVIE[:-1000]), more)
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE[:-1000]
+    assert host.ranges.count(None) == 1
+    assert await FileHost(told(MOVIE[:-1000]), more).stream() == MOVIE[:-1000]
+    assert len(warnings(caplog)) == 2
 
 
 async def test_a_whole_file_as_a_part(tmp_path: Path) -> None:
