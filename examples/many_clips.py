@@ -2,26 +2,28 @@
 
     python examples/many_clips.py out/ examples/images/*.*
 
-One clip that fails does not stop the others.
+One clip that fails does not stop the others, and a second run makes only those that are missing.
 """
 
 import asyncio
 import sys
 from pathlib import Path
 
-from kling_async import KlingClient, KlingError
+from kling_async import ImageToVideo, KlingClient, KlingError
 
 
-async def one(kling: KlingClient, image: str, directory: str) -> Path:
+async def one(kling: KlingClient, image: str, directory: Path) -> Path:
     """From image to file; waits in line where the account is full."""
-    handle = await kling.image_to_video(image=image, prompt="slow push in")
-    return await handle.save(directory)
+    request = ImageToVideo(image=image, prompt="slow push in")
+    return await kling.generate(request, directory / f"{Path(image).name}.mp4")
 
 
 async def main(directory: str, *images: str) -> None:
     """All at once."""
+    Path(directory).mkdir(parents=True, exist_ok=True)
     async with KlingClient(concurrency=5) as kling:
-        outcomes = await asyncio.gather(*(one(kling, image, directory) for image in images), return_exceptions=True)
+        making = (one(kling, image, Path(directory)) for image in images)
+        outcomes = await asyncio.gather(*making, return_exceptions=True)
     for image, outcome in zip(images, outcomes, strict=True):
         print(image, "->", outcome)
         if isinstance(outcome, BaseException) and not isinstance(outcome, KlingError):

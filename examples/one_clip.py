@@ -3,23 +3,24 @@
     python examples/one_clip.py examples/images/cat.png cat.mp4
 
 Credentials come from KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY. Without a key, run `kling-async
-emulator` in another shell and paste the lines it prints here.
+emulator` in another shell and paste the lines it prints here. A second run pays nothing: it says that the file exists.
 """
 
 import asyncio
 import sys
 
-from kling_async import KlingClient
+from kling_async import ImageToVideo, KlingClient, KlingError, estimate
 
 
 async def main(image: str, target: str) -> None:
-    """Submits, tells each status, saves."""
+    """Says what it costs, then checks, pays, waits and saves."""
+    request = ImageToVideo(image=image, prompt="the cat turns its head", mode="pro", duration=5)
+    print("costs about", estimate(request).usd, "USD")
     async with KlingClient() as kling:
-        handle = await kling.image_to_video(image=image, prompt="the cat turns its head", mode="pro", duration=5)
-        print("accepted:", handle.reference)
-        async for task in handle.updates():
-            print("status:", task.status)
-        print("saved:", await handle.save(target))
+        try:
+            print("saved:", await kling.generate(request, target))
+        except KlingError as error:
+            sys.exit(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 ```python
 async with KlingClient() as kling:
-    handle = await kling.image_to_video(image="cat.jpg", prompt="the cat turns its head")
-    path = await handle.save("cat.mp4")
+    request = ImageToVideo(image="cat.jpg", prompt="the cat turns its head")
+    path = await kling.generate(request, "cat.mp4")
 ```
 """
+
+import typing
 
 from kling_async.client import KlingClient
 from kling_async.handle import TaskHandle
@@ -29,10 +31,12 @@ from kling_async.protocol.errors import (
     InvalidReference,
     InvalidRequest,
     KlingError,
+    NotTheService,
     PermissionRefused,
     Problem,
     QueueTimeout,
     RateLimited,
+    Remedy,
     RequestRefused,
     RequestTimeout,
     SaveInProgress,
@@ -54,6 +58,7 @@ from kling_async.protocol.models import (
     CameraControl,
     DynamicMask,
     Element,
+    Estimate,
     ImageToVideo,
     Intent,
     Point,
@@ -66,6 +71,11 @@ from kling_async.protocol.models import (
 )
 from kling_async.protocol.schedule import AimedPolling, Polling, Retry
 
+if typing.TYPE_CHECKING:
+    from kling_async.protocol.capabilities import Capability, Cell
+
+    __version__: str
+
 __all__ = [
     "AccountError",
     "AimedPolling",
@@ -75,7 +85,9 @@ __all__ = [
     "BalanceDeduction",
     "CameraConfig",
     "CameraControl",
+    "Capability",
     "CapabilityWarning",
+    "Cell",
     "ClientClosed",
     "ConcurrencyExceeded",
     "ConfigurationError",
@@ -86,6 +98,7 @@ __all__ = [
     "Durations",
     "DynamicMask",
     "Element",
+    "Estimate",
     "ExternalTaskIdConflict",
     "Image",
     "ImageFileMissing",
@@ -96,12 +109,14 @@ __all__ = [
     "InvalidRequest",
     "KlingClient",
     "KlingError",
+    "NotTheService",
     "PermissionRefused",
     "Point",
     "Polling",
     "Problem",
     "QueueTimeout",
     "RateLimited",
+    "Remedy",
     "RequestRefused",
     "RequestTimeout",
     "Retry",
@@ -123,4 +138,33 @@ __all__ = [
     "Voice",
     "WatermarkInfo",
     "WrongEventLoop",
+    "capabilities",
+    "estimate",
 ]
+
+
+def capabilities() -> "tuple[Capability, ...]":
+    """What each model can do, in each mode and duration: the map behind the refusals that `strict=False` lifts."""
+    from kling_async.protocol.capabilities import CAPABILITIES  # noqa: PLC0415  (on first use: the map takes time)
+
+    return CAPABILITIES
+
+
+def estimate(request: ImageToVideo) -> Estimate:
+    """What a request costs by the price table, in units and dollars; None where no price is known."""
+    from kling_async.protocol.capabilities import estimate as by_table  # noqa: PLC0415  (as above)
+
+    return by_table(request)
+
+
+def __getattr__(name: str) -> object:
+    """What takes time to import is imported when it is asked for."""
+    if name in {"Capability", "Cell"}:
+        from kling_async.protocol import capabilities as rows  # noqa: PLC0415  (as above)
+
+        return getattr(rows, name)
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415  (reads files)
+
+        return version("kling-async")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import random
 import time
 import warnings
@@ -17,7 +18,6 @@ import aiohttp
 
 from kling_async import threads
 from kling_async.api import Api
-from kling_async.clock import ServiceClock
 from kling_async.config import base_url_from, checked, credentials_from, proxies_from, warn_of_file_limit
 from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
 from kling_async.following import Following
@@ -31,18 +31,24 @@ from kling_async.protocol.errors import (
     DownloadError,
     InvalidReference,
     InvalidRequest,
+    KlingError,
     Problem,
+    RequestRefused,
+    TargetError,
     WrongEventLoop,
 )
 from kling_async.protocol.image import Image
-from kling_async.protocol.limits import Limit
+from kling_async.protocol.limits import BEAT, Limit
 from kling_async.protocol.models import (
     CameraControl,
     DynamicMask,
     Element,
     ImageToVideo,
+    Mode,
+    ModelName,
     Reference,
     ShotPrompt,
+    ShotType,
     Task,
     Voice,
     WatermarkInfo,
@@ -54,6 +60,7 @@ from kling_async.watcher import Watcher
 
 if TYPE_CHECKING:
     from kling_async.download import Downloads
+    from kling_async.places import Place
 
 logger = logging.getLogger("kling_async")
 
@@ -128,8 +135,8 @@ class KlingClient:
         self._closing: asyncio.Task[None] | None = None
         self._transport = Transport(base_url_from(base_url), session, proxies_from())
         warn_of_file_limit(concurrency + downloads)
-        self._api = Api(self._transport, self._credentials, ServiceClock(clock), self._retry, self._uniform)
-        self._slots = Slots(lambda: Limit(concurrency, self._retry.first, self._uniform), queue_deadline)
+        self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
+        self._slots = Slots(lambda: Limit(concurrency, BEAT, self._uniform), queue_deadline)
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
@@ -138,6 +145,7 @@ class KlingClient:
             self._api, self._slots, self._watcher, retry=self._retry, uniform=self._uniform, on_intent=on_intent
         )
         self._saved_at_once = downloads
+        self._left: list[str] = []
 
     # ------------------------------------------------------------------------------------- making videos
 
@@ -145,18 +153,18 @@ class KlingClient:
         self,
         image: ImageGiven | None = None,
         *,
-        model_name: str = "kling-v2-6",
+        model_name: ModelName = "kling-v2-6",
         image_tail: ImageGiven | None = None,
         prompt: str | None = None,
         negative_prompt: str | None = None,
         multi_shot: bool | None = None,
-        shot_type: str | None = None,
+        shot_type: ShotType | None = None,
         multi_prompt: Iterable[ShotPrompt | Mapping[str, Any]] | None = None,
         element_list: Iterable[Element | Mapping[str, Any] | int] | None = None,
         voice_list: Iterable[Voice | Mapping[str, Any] | str] | None = None,
         sound: bool | Literal["on", "off"] | None = None,
         cfg_scale: float | None = None,
-        mode: str | None = None,
+        mode: Mode | None = None,
         static_mask: ImageGiven | None = None,
         dynamic_masks: Iterable[DynamicMask | Mapping[str, Any]] | None = None,
         camera_control: CameraControl | Mapping[str, Any] | None = None,
@@ -245,6 +253,65 @@ class KlingClient:
         """Submits a request made before; otherwise as `image_to_video`."""
         return await self._submit(request, strict=strict, if_exists=if_exists, on_doubt=on_doubt)
 
+    async def generate(
+        self,
+        request: ImageToVideo,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        watermark: bool = False,
+        strict: bool = True,
+        if_exists: IfExists = "raise",
+        on_doubt: OnDoubt = "settle",
+    ) -> Path:
+        """From a request to a file: proves the place, then pays, waits and saves.
+
+        Where the file is there already nothing is sent, so that a program that is run again pays for nothing twice.
+        The place is kept from the beginning: no other save of this process gets it meanwhile. If the caller is
+        cancelled once a task may exist, `unsettled` names it, and `attach(reference).save(path)` goes on.
+
+        Args:
+            request: what to make.
+            path: a file; a directory is refused, since a file that is called after its task is no file of an earlier
+                run.
+            overwrite: replaces an existing file, once the new one is whole.
+            watermark: saves the watermarked variant, which the request's `watermark_info` must ask for.
+            strict: as in `image_to_video`.
+            if_exists: as in `image_to_video`.
+            on_doubt: as in `image_to_video`.
+
+        Returns:
+            Where the (first) video is.
+
+        Raises:
+            TargetExists: there is a file, and `overwrite` is False; nothing was sent.
+            TargetError: the place cannot be written to; nothing was sent.
+            SaveInProgress: another save writes to the same file; nothing was sent.
+            KlingError: as `image_to_video`, and as `TaskHandle.save`, then with the `reference` of the task.
+        """
+        self._enter()
+        if os.fspath(path).endswith(("/", os.sep)):  # before it is made
+            raise _no_file(path)
+        reserved = self._downloads.reserve(path, None, watermark=watermark, overwrite=overwrite)
+        async with reserved as place:
+            if place.is_directory:
+                raise _no_file(path)
+            _refuse_without_mark(request, watermark=watermark)
+            handle = await self._submit(request, strict=strict, if_exists=if_exists, on_doubt=on_doubt)
+            try:
+                return await self._save(handle, place, watermark=watermark, overwrite=overwrite)
+            except asyncio.CancelledError:
+                self._left.append(handle.reference)
+                logger.warning(
+                    "cancelled while making %s; the task goes on",
+                    handle.reference,
+                    extra={"kling_event": "generate_cancelled", "kling_reference": handle.reference},
+                )
+                raise
+            except KlingError as error:
+                error.about(handle.reference)
+                raise
+
     @property
     def unsettled(self) -> tuple[str, ...]:
         """References of creates that nobody has a handle of, and that may be paid for.
@@ -253,7 +320,7 @@ class KlingClient:
         background, and `attach(reference)` gets the task. An entry of a cancelled caller stays until the client is
         closed, unless the service refused it.
         """
-        return self._creates.unsettled
+        return (*self._creates.unsettled, *self._left)
 
     # ------------------------------------------------------------------------------------ finding videos
 
@@ -298,14 +365,22 @@ class KlingClient:
         if type(page_size) is not int or page_size not in range(1, requests.PAGE_SIZE_MAXIMUM + 1):
             raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {requests.PAGE_SIZE_MAXIMUM}")])
         self._enter()
-        told: set[str] = set()
+        seen: set[str] = set()
+        warned = False
         for number in range(1, requests.PAGE_NUMBER_MAXIMUM + 1):
             page = await self._api.page(ENDPOINTS[endpoint], number, page_size)
-            for task in page:
-                if task.task_id not in told:  # tasks made meanwhile push others to the next page
-                    told.add(task.task_id)
+            if len(page.tasks) < page.length and not warned:
+                warned = True
+                logger.warning(
+                    "the list of %s has tasks that cannot be read; they are left out",
+                    endpoint,
+                    extra={"kling_event": "unreadable_tasks", "kling_page": number},
+                )
+            for task in page.tasks:
+                if task.task_id not in seen:  # tasks made meanwhile push others to the next page
+                    seen.add(task.task_id)
                     yield task
-            if len(page) < page_size:
+            if page.length < page_size:
                 return
 
     # --------------------------------------------------------------------------------------------- life
@@ -329,7 +404,12 @@ class KlingClient:
         finally:
             unfinished = [str(following.reference) for following in self._watcher.unfinished()]
             if unfinished:
-                logger.warning("closed with %d unfinished: %s", len(unfinished), ", ".join(unfinished))
+                logger.warning(
+                    "closed with %d unfinished: %s",
+                    len(unfinished),
+                    ", ".join(unfinished),
+                    extra={"kling_event": "closed_unfinished", "kling_references": unfinished},
+                )
             if self._loop is not None:
                 await self._watcher.close()
             await self._transport.close()
@@ -367,9 +447,7 @@ class KlingClient:
         self._enter()
         try:
             async with self._downloads.reserve(path, handle.task_id, watermark=watermark, overwrite=overwrite) as place:
-                task = await handle.wait()
-                refresh = functools.partial(self.get_task, task.reference)
-                return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
+                return await self._save(handle, place, watermark=watermark, overwrite=overwrite)
         except DownloadError as error:
             error.about(handle.reference)
             raise
@@ -389,7 +467,12 @@ class KlingClient:
     def _downloads(self) -> "Downloads":
         from kling_async.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
 
-        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform)
+        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
+
+    async def _save(self, handle: TaskHandle, place: "Place", *, watermark: bool, overwrite: bool) -> Path:
+        task = await handle.wait()
+        refresh = functools.partial(self.get_task, task.reference)
+        return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
 
     async def _submit(
         self, request: ImageToVideo, *, strict: bool, if_exists: IfExists, on_doubt: OnDoubt
@@ -401,14 +484,14 @@ class KlingClient:
         if endpoint is None:
             kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
             raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
-        for name, value, words in (
-            ("if_exists", if_exists, get_args(IfExists)),
-            ("on_doubt", on_doubt, get_args(OnDoubt)),
-        ):
-            if not isinstance(value, str) or value not in words:
-                raise InvalidRequest.of([Problem(name, f"must be one of {', '.join(words)}")])
+        _one_of("if_exists", if_exists, get_args(IfExists))
+        _one_of("on_doubt", on_doubt, get_args(OnDoubt))
         _refuse(await self._api.persistently(lambda: problems_of(request)), strict=strict)
-        following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
+        try:
+            following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
+        except RequestRefused as error:
+            _name_the_models(error, request)
+            raise
         return TaskHandle(self, following.reference, following)
 
     def _enter(self) -> None:
@@ -462,3 +545,26 @@ def _refuse(problems: list[Problem], *, strict: bool) -> None:
     for problem in problems:
         # The caller's line: above this function, _submit and image_to_video or submit.
         warnings.warn(str(problem), CapabilityWarning, stacklevel=4)
+
+
+def _no_file(path: str | PathLike[str]) -> TargetError:
+    return TargetError(
+        f"{os.fspath(path)!r} is a directory: generate needs the name of a file. In a directory a file is called after "
+        "its task, so that a second run would find none and pay again; submit and save do that"
+    )
+
+
+def _refuse_without_mark(request: ImageToVideo, *, watermark: bool) -> None:
+    """Nothing is paid for what cannot be saved afterwards."""
+    asked = getattr(request, "watermark_info", None)
+    if watermark and not (isinstance(asked, WatermarkInfo) and asked.enabled):
+        raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked video to be saved")])
+
+
+def _name_the_models(error: RequestRefused, request: ImageToVideo) -> None:
+    """A refusal may be about a model that nobody knows: then it says which there are."""
+    from kling_async.protocol.capabilities import unknown_model  # noqa: PLC0415  (on first use: the map takes time)
+
+    unknown = unknown_model(request.model_name)
+    if unknown is not None:
+        error.message = f"{error.message}; {unknown}"

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from kling_async.protocol.auth import ApiKey, KeyPair
-from kling_async.protocol.errors import ConfigurationError
+from kling_async.protocol.errors import ConfigurationError, Remedy
 from kling_async.protocol.proxies import Proxies, is_loopback
 
 logger = logging.getLogger("kling_async")
@@ -17,11 +17,6 @@ BASE_URL: Final = "https://api-singapore.klingai.com"
 
 FILES_BESIDE: Final = 32
 """Files that a process has open besides its connections: its own, pictures, files that are written."""
-
-_HOW = (
-    "set KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY, or pass api_key=...; keys are made in the developer "
-    "console. Without a key, `kling-async generate IMAGE -o FILE --emulator` runs on a local emulator"
-)
 
 
 def credentials_from(
@@ -50,7 +45,7 @@ def credentials_from(
     if access_key is not None or secret_key is not None:
         missing = "secret_key (KLING_SECRET_KEY)" if secret_key is None else "access_key (KLING_ACCESS_KEY)"
         raise ConfigurationError(f"{missing} is missing: the two belong together")
-    raise ConfigurationError(f"no credentials: {_HOW}")
+    raise ConfigurationError("there are no credentials", remedy=Remedy.CREDENTIALS)
 
 
 def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.environ) -> str:
@@ -79,7 +74,9 @@ def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.envi
     if parts.path.endswith("/v1"):
         raise ConfigurationError(f"base_url must not end in /v1: {text.removesuffix('/v1')}")
     if parts.scheme == "http" and not is_loopback(host):
-        logger.warning("base_url is http://: credentials travel unencrypted to %s", host)
+        logger.warning(
+            "base_url is http://: credentials travel unencrypted to %s", host, extra={"kling_event": "cleartext"}
+        )
     return text
 
 
@@ -151,7 +148,7 @@ def _clean(name: str, value: str) -> str:
     if text[:7].lower() == "bearer ":
         text = text[7:].strip(_AROUND)
     if not text:
-        raise ConfigurationError(f"{name} is empty: {_HOW}")
+        raise ConfigurationError(f"{name} is empty", remedy=Remedy.CREDENTIALS)
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ConfigurationError(f"{name} contains letters that no key has; copy it anew from the console")
     return text

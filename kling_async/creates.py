@@ -1,6 +1,7 @@
 """Creates under way: each with a slot, brought to its end whatever becomes of its caller."""
 
 import asyncio
+import copy
 import functools
 import logging
 import uuid
@@ -14,7 +15,15 @@ from kling_async.following import Following
 from kling_async.protocol import requests
 from kling_async.protocol.creation import Creation
 from kling_async.protocol.endpoints import Endpoint
-from kling_async.protocol.errors import ACCOUNT_CODES, ApiError, ClientClosed, CreateInDoubt, KlingError
+from kling_async.protocol.errors import (
+    ACCOUNT_CODES,
+    ApiError,
+    ClientClosed,
+    CreateInDoubt,
+    KlingError,
+    Remedy,
+    TaskNotFound,
+)
 from kling_async.protocol.models import ImageToVideo, Intent, Reference
 from kling_async.protocol.schedule import Retry, Uniform
 from kling_async.slots import Slot, Slots
@@ -72,6 +81,9 @@ class Creates:
         own_id = request.external_task_id is None
         external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
         request = attrs.evolve(request, external_task_id=external_task_id)
+        adopted = await self._existing(endpoint, external_task_id) if if_exists == "adopt" and not own_id else None
+        if adopted is not None:
+            return adopted
         slot = await self._slots.take(request.model_name)
         creation = Creation(
             external_task_id=external_task_id,
@@ -91,12 +103,33 @@ class Creates:
             if self._closed and creating.cancelled() and not _is_cancelled():
                 raise _interrupted(creation) from None  # closed before its first step
             if creating.done() or creation.undecided:
-                logger.warning("cancelled while creating %s; it is brought to its end", creation.reference)
+                logger.warning(
+                    "cancelled while creating %s; it is brought to its end",
+                    creation.reference,
+                    extra={"kling_event": "create_cancelled", "kling_reference": creation.reference},
+                )
                 self._orphans[creation.reference] = creation.reference
                 creating.add_done_callback(functools.partial(self._orphan_ended, creation.reference))
             else:
                 creating.cancel()
             raise
+
+    async def _existing(self, endpoint: Endpoint, external_task_id: str) -> Following | None:
+        """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
+
+        Raises:
+            KlingError: the service could not be asked; nothing was sent.
+        """
+        try:
+            task = await self._api.get_task(endpoint, external_task_id)
+        except TaskNotFound:
+            return None
+        reference = Reference(endpoint.name, task.task_id)
+        following = self._watcher.find(reference)
+        if following is None:
+            self._slots.attach()
+            following = self._watcher.follow(reference, created=task, on_end=self._slots.detach)
+        return following
 
     async def close(self) -> None:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
@@ -124,7 +157,11 @@ class Creates:
             task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
         except BaseException as error:
             if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
-                self._slots.fail(error)  # before the slot lets the next one run into the same refusal
+                unsent = copy.copy(error)
+                unsent.reference = None
+                self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
+            if isinstance(error, KlingError):
+                error.about(creation.reference)
             slot.release()
             if self._closed and isinstance(error, asyncio.CancelledError):
                 raise _interrupted(creation) from None
@@ -153,7 +190,11 @@ class Creates:
         if error is None:
             self._orphans[reference] = str(creating.result().reference)
             return
-        logger.warning("a create whose caller was cancelled ended with: %s", error)
+        logger.warning(
+            "a create whose caller was cancelled ended with: %s",
+            error,
+            extra={"kling_event": "create_abandoned", "kling_reference": reference},
+        )
         if not isinstance(error, CreateInDoubt):
             del self._orphans[reference]
 
@@ -167,7 +208,7 @@ def _interrupted(creation: Creation) -> KlingError:
     if not creation.undecided:
         return ClientClosed("the client was closed; nothing was created")
     return CreateInDoubt(
-        "the client was closed before an answer told whether the task was created; it may be billed. "
-        "attach(reference) finds it if it exists",
+        "the client was closed before an answer told whether the task was created; it may be billed",
+        remedy=Remedy.FIND,
         reference=creation.reference,
     )

@@ -1,109 +1,39 @@
-"""Files on this machine: where a video goes, and the part that becomes it. Blocking; called in threads."""
+"""Files on this machine: the part that becomes a video. Blocking; called in threads."""
 
 import contextlib
 import errno
+import hashlib
 import os
-import stat
 import threading
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from kling_async.protocol import transfer
-from kling_async.protocol.errors import SaveInProgress, TargetError, TargetExists
-from kling_async.protocol.transfer import Part
+from kling_async.places import DRAFT, NOTE, OWN, PART, found, refuse_existing, shown
+from kling_async.protocol import contents, transfer
+from kling_async.protocol.errors import SaveInProgress
+from kling_async.protocol.transfer import End, Part
 
-PART = ".part"
-NOTE = ".part.json"
-DRAFT = ".new"
-NAME_BYTES = 255
-"""What file systems allow for a name."""
 NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 """What a file system says that has no locks."""
 AT_ONCE: Final = 512
 """Pieces given to one call of `writev`: Linux and macOS take 1024."""
+NOTE_BYTES: Final = 2**16
+"""The longest note read."""
 
 
 @attrs.frozen
-class Place:
-    """Where to save, checked.
+class Ended:
+    """What became of a part whose body ended cleanly.
 
     Attributes:
-        path: a file to make, or a directory.
-        is_directory: which of the two.
-        directory: device and number of the directory; the same for every way to name it.
+        end: whether it was published (`WHOLE`, `ODD`), or is kept (`CUT`).
+        digest: of its bytes, where they are kept and only a second look can tell.
     """
 
-    path: Path
-    is_directory: bool
-    directory: tuple[int, int]
-
-
-def check_place(text: str, overwrite: bool) -> Place:  # noqa: FBT001  (called through an executor)
-    """Tells what is wrong with a place while nobody has waited for minutes yet; makes a directory that `text/` names.
-
-    Raises:
-        TargetExists: there is a file.
-        TargetError: it cannot be written to.
-    """
-    if not text or "\0" in text:
-        raise TargetError(f"{text!r} is no path to save to")
-    path = Path(text)
-    try:
-        if text.endswith(("/", os.sep)):
-            path.mkdir(parents=True, exist_ok=True)
-        found = _found(path)
-        if found is not None and stat.S_ISDIR(found.st_mode):
-            _check_writable(path)
-            return Place(path, is_directory=True, directory=(found.st_dev, found.st_ino))
-        parent = _found(path.parent)
-        if parent is None or not stat.S_ISDIR(parent.st_mode):
-            raise TargetError(f"there is no directory {path.parent}; make it first")
-        refuse_existing(path, overwrite)
-        _check_part(path)
-        _check_writable(path.parent)
-        return Place(path, is_directory=False, directory=(parent.st_dev, parent.st_ino))
-    except FileExistsError as error:
-        raise error if isinstance(error, TargetError) else TargetError(f"{path} is a file, not a directory") from None
-    except TargetError:
-        raise
-    except OSError as error:
-        raise TargetError(f"{path} cannot be used: {error.strerror or error}") from None
-
-
-def refuse_existing(path: Path, overwrite: bool) -> None:  # noqa: FBT001  (called through an executor)
-    """Raises `TargetExists` where something of that name would have to give way, and may not."""
-    if _found(path, follow_symlinks=False) is None:
-        return
-    found = _found(path)
-    if found is not None and not stat.S_ISREG(found.st_mode):
-        raise TargetError(f"{path} is not a regular file")
-    if not overwrite:
-        what = "exists" if found is not None else "is a link to nothing"
-        raise TargetExists(f"{path} {what}; overwrite=True replaces it")
-
-
-def _check_part(path: Path) -> None:
-    part = path.with_name(path.name + PART)
-    if len(os.fsencode(path.name + NOTE + DRAFT)) > NAME_BYTES:
-        raise TargetError(f"the name {path.name[:40]}… is too long: {PART} and {NOTE} are put behind it while it grows")
-    found = _found(part, follow_symlinks=False)
-    if found is not None and not stat.S_ISREG(found.st_mode):
-        raise TargetError(f"{part} is in the way: it is no regular file")
-
-
-def _found(path: Path, *, follow_symlinks: bool = True) -> os.stat_result | None:
-    """What is there, by one call: each lets another thread in, and thousands of saves make many."""
-    try:
-        return path.stat(follow_symlinks=follow_symlinks)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _check_writable(directory: Path) -> None:
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise TargetError(f"no permission to write into {directory}")
+    end: End
+    digest: bytes | None = None
 
 
 class PartFile:
@@ -139,11 +69,11 @@ class PartFile:
         except FileExistsError:
             self._descriptor = self._locked(0)
             self._noted = self._read_note()
-            if self._noted is None or self._noted.video_id != self.part.video_id:
-                self.restart()
-            else:
+            if self._noted is not None and self._goes_on(self._noted):
                 self.part = self._noted
                 self.size = os.fstat(self._descriptor).st_size
+            else:
+                self.restart()
 
     def write(self, pieces: list[bytes], part: Part) -> None:
         """Appends pieces of what `part` says; nothing any more once that has failed, since it would leave a gap."""
@@ -151,8 +81,20 @@ class PartFile:
         self._append(pieces, part)
         _begin_writeback(self._descriptor, start, self.size - start)
 
-    def finish(self, pieces: list[bytes], part: Part, overwrite: bool) -> bool:  # noqa: FBT001  (as above)
-        """Appends the last pieces; if the video is whole then, gives it its name, durably. Tells whether it is.
+    def finish(
+        self,
+        pieces: list[bytes],
+        part: Part,
+        overwrite: bool,  # noqa: FBT001  (as above)
+        before: bytes | None = None,
+    ) -> Ended:
+        """Appends the last pieces; if all of the file is there then, gives it its name, durably.
+
+        Args:
+            pieces: the last ones.
+            part: what they are a part of.
+            overwrite: replaces an existing file.
+            before: digest of what came when the same was fetched once before.
 
         Raises:
             FileExistsError: without `overwrite`, a file of that name appeared meanwhile; what came is kept.
@@ -161,13 +103,17 @@ class PartFile:
         try:
             # What is published at once needs no note, but an older one must not vouch for these bytes.
             self._append(pieces, None if self._noted is None else part)
-            if not self._torn and transfer.is_whole(self.size, part.length, self._read):
+            boxes = contents.is_whole(self.size, self._read)
+            digest = self._digest() if part.length is None and not boxes else None
+            same = digest is not None and digest == before
+            end = transfer.judge_end(self.size, part.length, boxes=boxes, seen_before=same)
+            if end is not End.CUT:
                 self._publish(overwrite)
                 published = True
         finally:
             if not published:
                 self._note_down(part)
-        return published
+        return Ended(end, digest)
 
     def restart(self) -> None:
         """Throws away what is there."""
@@ -181,10 +127,22 @@ class PartFile:
         self.part = Part(self.part.video_id)
 
     def close(self) -> None:
-        """Closes the part; it stays where it is if it was not published."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Closes the part; it stays where it is if it was not published, unless it is empty."""
+        if self._descriptor < 0:
+            return
+        with contextlib.suppress(OSError):
+            if self.size == 0 and self._is_there(self._descriptor):
+                self._note.unlink(missing_ok=True)
+                self.path.unlink()
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _goes_on(self, noted: Part) -> bool:
+        """Whether what an earlier save left is the beginning of the same video."""
+        size = os.fstat(self._descriptor).st_size
+        if noted.video_id != self.part.video_id or (noted.length is not None and size > noted.length):
+            return False
+        return size > 0 and contents.text_in(self._read(0, contents.HEAD_BYTES)) is None
 
     def _open_new(self) -> None:
         self._descriptor = self._locked(os.O_EXCL)
@@ -198,7 +156,10 @@ class PartFile:
         if part == self._noted:
             return
         draft = self._note.with_name(self._note.name + DRAFT)
-        draft.write_bytes(part.to_json())
+        draft.unlink(missing_ok=True)  # a crash may have left it
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OWN, 0o666)
+        with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor)
+            file.write(part.to_json())
         draft.replace(self._note)
         self._noted = part
 
@@ -233,8 +194,7 @@ class PartFile:
         self.close()
 
     def _locked(self, flags: int) -> int:
-        flags |= os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(self.path, flags, 0o666)
+        descriptor = os.open(self.path, flags | os.O_RDWR | os.O_CREAT | os.O_APPEND | OWN, 0o666)
         try:
             # Whoever held the lock before may have published this file, or thrown it away.
             if _lock(descriptor) and self._is_there(descriptor):
@@ -247,11 +207,11 @@ class PartFile:
 
     def _is_there(self, descriptor: int) -> bool:
         """Whether the part's name means this file; as long as it is locked, that stays so."""
-        found = _found(self.path, follow_symlinks=False)
-        return found is not None and os.path.samestat(found, os.fstat(descriptor))
+        there = found(self.path, follow_symlinks=False)
+        return there is not None and os.path.samestat(there, os.fstat(descriptor))
 
     def _in_progress(self) -> SaveInProgress:
-        return SaveInProgress(f"another process saves to {self.target}")
+        return SaveInProgress(f"another process saves to {shown(self.target)}")
 
     def _publish_new(self) -> None:
         try:
@@ -274,9 +234,19 @@ class PartFile:
         os.lseek(self._descriptor, offset, os.SEEK_SET)  # writing appends wherever this is
         return os.read(self._descriptor, count)
 
+    def _digest(self) -> bytes:
+        digest, offset = hashlib.sha256(), 0
+        while piece := self._read(offset, 2**20):
+            digest.update(piece)
+            offset += len(piece)
+        return digest.digest()
+
     def _read_note(self) -> Part | None:
         try:
-            return Part.from_json(self._note.read_bytes())
+            # Whatever stands there in place of a file must not keep this waiting.
+            descriptor = os.open(self._note, os.O_RDONLY | OWN | getattr(os, "O_NONBLOCK", 0))
+            with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor)
+                return Part.from_json(file.read(NOTE_BYTES))
         except OSError:
             return None
 

@@ -1,16 +1,16 @@
-"""One task that is followed: what was heard of it, and who wants to hear more."""
+"""One task that is followed: what is known of it, and the listeners to tell."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from kling_async.protocol.agenda import Due
 from kling_async.protocol.durations import Pace
-from kling_async.protocol.errors import KlingError
+from kling_async.protocol.errors import ConnectionFailed, KlingError, Remedy, TaskTimeout
 from kling_async.protocol.models import Reference, Task, TaskStatus
 
 
 class Listener(Protocol):
-    """Someone who is told about a task."""
+    """Is told about a task."""
 
     def told(self, task: Task) -> None:
         """The task has a new status."""
@@ -38,6 +38,7 @@ class Following(Due):
         "deadline",
         "end",
         "failures",
+        "gives_up_at",
         "heard_at",
         "last_error",
         "listeners",
@@ -58,6 +59,8 @@ class Following(Due):
         self.heard_at = now
         """When the last answer about it came."""
         self.deadline = deadline
+        self.gives_up_at: float | None = None
+        """When the last look ends; None before it began, which is at the deadline or after it."""
         self.pace = pace
         self.created_here = created_here
         self.asked = 0
@@ -67,6 +70,7 @@ class Following(Due):
         self.failures: Iterator[float] | None = None
         self.names: tuple[str, ...] = ()
         self.last_error: KlingError | None = None
+        """What came instead of an answer about it, since the last such answer."""
         self.snapshots: list[Task] = []
         self.listeners: list[Listener] = []
         self.on_end: Callable[[], None] | None = None
@@ -76,6 +80,24 @@ class Following(Due):
     def status(self) -> TaskStatus | None:
         """The status last told."""
         return self.snapshots[-1].status if self.snapshots else None
+
+    def note(self, error: KlingError) -> None:
+        """Keeps what came last; a question without any answer does not hide what an earlier one was answered with."""
+        if not isinstance(error, ConnectionFailed) or isinstance(self.last_error, ConnectionFailed | None):
+            self.last_error = error
+
+    def timeout(self, deadline: float) -> TaskTimeout:
+        """The error for a task that did not end within so many seconds, with all that came last."""
+        last = self.last_error
+        return TaskTimeout(
+            f"the task did not end within {deadline:g} s; it goes on and is billed"
+            + (f" (what came last: {last.message})" if last else ""),
+            remedy=Remedy.WAIT_LONGER,
+            code=last.code if last else None,
+            http_status=last.http_status if last else None,
+            request_id=last.request_id if last else None,
+            reference=str(self.reference),
+        )
 
     def learn(self, task: Task) -> None:
         """Takes a new status."""

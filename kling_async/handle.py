@@ -18,7 +18,7 @@ class Client(Protocol):
     """What a handle needs of its client."""
 
     def start_following(self, reference: Reference) -> Following:
-        """Begins to follow an attached task, or joins who follows it already."""
+        """Begins to follow an attached task, or joins the following that there is."""
         ...
 
     async def save(self, handle: "TaskHandle", path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
@@ -110,7 +110,7 @@ class TaskHandle:
         """
         future = self._started()
         if not future.done():
-            # A future of its own for each wait, so that a waiter who is cancelled cancels nobody else's; it takes a
+            # A future of its own for each wait, so that cancelling one waiter cancels no other; it takes a
             # fraction of what `asyncio.shield` keeps, for as long as the task runs.
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
@@ -248,7 +248,7 @@ class TaskHandle:
             self._future.set_result(end)
         else:
             self._future.set_exception(end)
-            self._future.exception()  # a failure that nobody awaits is in the log, not an unraisable error
+            self._future.exception()  # a failure that is never awaited is in the log, not an unraisable error
         self._tell_end()
 
     def _tell_end(self) -> None:
@@ -269,7 +269,7 @@ class TaskHandle:
             self._news = None
 
     def _started(self) -> "asyncio.Future[Task]":
-        """An attached handle is cold: whoever waits first starts it."""
+        """An attached handle is cold: the first wait starts it."""
         if self._future is None:
             self._join(self._client.start_following(self._reference))
         future = self._settled()

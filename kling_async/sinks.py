@@ -1,11 +1,13 @@
 """Where the bytes of a download go: a part on disk, or a consumer who takes them one by one."""
 
 import asyncio
+import hashlib
 from typing import Final, Protocol
 
-from kling_async.files import PartFile
+from kling_async.files import Ended, PartFile
+from kling_async.protocol.contents import Boxes
 from kling_async.protocol.errors import DownloadError
-from kling_async.protocol.transfer import Body, Boxes, Part
+from kling_async.protocol.transfer import Body, End, Part, judge_end
 from kling_async.threads import begin, finished, in_thread
 
 PIECE: Final = 2**20
@@ -23,11 +25,8 @@ class Sink(Protocol):
     async def begin(self, body: Body) -> None:
         """An answer is about to give bytes from `body.offset` on."""
 
-    async def take(self, chunk: bytes) -> None:
-        """Takes bytes that follow those taken."""
-
-    async def restart(self) -> None:
-        """What was taken does not fit what comes."""
+    async def take(self, chunk: bytes) -> bytes:
+        """Takes bytes that follow those taken; gives back those that are new."""
 
 
 class FileSink:
@@ -48,30 +47,26 @@ class FileSink:
     async def begin(self, body: Body) -> None:
         """Remembers what comes; begins anew if it does not go on where the part ends."""
         if body.offset != self.size:
-            await self.restart()
-        self.part = Part(self.part.video_id, body.length, body.etag)
+            self._taken()
+            await self._written()
+            await in_thread(self._file.restart)
+            self.size = 0
+        self.part = body.part_of(self.part.video_id)
 
-    async def take(self, chunk: bytes) -> None:
-        """Gathers, and hands a full piece to a thread; the last one waits for `finish`."""
+    async def take(self, chunk: bytes) -> bytes:
+        """Gathers, and hands a full piece to a thread."""
         self._pieces.append(chunk)
         self._gathered += len(chunk)
         self.size += len(chunk)
-        if self._gathered >= PIECE and self.size != self.part.length:
+        if self._gathered >= PIECE:
             await self._written()
             self._writing = begin(self._file.write, self._taken(), self.part)
+        return chunk
 
-    async def restart(self) -> None:
-        """Throws away what was taken."""
-        self._taken()
+    async def finish(self, *, overwrite: bool, before: bytes | None = None) -> Ended:
+        """Makes the file of it if all of it is there, and tells what became of it: as `PartFile.finish`."""
         await self._written()
-        await in_thread(self._file.restart)
-        self.size = 0
-        self.part = self._file.part
-
-    async def finish(self, *, overwrite: bool) -> bool:
-        """Makes the file of it if it is whole, and tells whether it is."""
-        await self._written()
-        return await in_thread(self._file.finish, self._taken(), self.part, overwrite)
+        return await in_thread(self._file.finish, self._taken(), self.part, overwrite, before)
 
     async def flush(self) -> None:
         """Writes what has come; also after a broken connection or a cancelled caller."""
@@ -92,6 +87,8 @@ class FileSink:
 class StreamSink:
     """Counts what a consumer was given: it cannot be taken back.
 
+    Where a host begins anew, what was given already must come again just so, and is passed over.
+
     Args:
         label: which video it is.
     """
@@ -100,27 +97,39 @@ class StreamSink:
         self.part = Part(label)
         self.size = 0
         self._boxes = Boxes()
+        self._given = hashlib.sha256()
+        self._again = hashlib.sha256()
+        self._passed = 0
+        self._anew = False
 
     async def begin(self, body: Body) -> None:
-        """Refuses what does not go on where the consumer is."""
-        if body.offset != self.size:
-            await self.restart()
-        self.part = Part(self.part.video_id, body.length, body.etag)
+        """Goes on where the consumer is, or passes over what he has."""
+        self._anew = body.offset != self.size
+        self._again, self._passed = hashlib.sha256(), 0
+        self.part = body.part_of(self.part.video_id)
 
-    async def take(self, chunk: bytes) -> None:
-        """Counts."""
-        self.size += len(chunk)
-        self._boxes.take(chunk)
-
-    def whole(self) -> bool:
-        """Whether the video may end here, by its boxes."""
-        return self._boxes.whole()
-
-    async def restart(self) -> None:
-        """Cannot be done.
+    async def take(self, chunk: bytes) -> bytes:
+        """Counts.
 
         Raises:
-            DownloadError: some of it was given already.
+            DownloadError: what was given to the consumer is no longer the beginning of the video.
         """
-        if self.size:
-            raise DownloadError("the video cannot be resumed where the stream stopped; save it instead")
+        if self._anew:
+            known, chunk = chunk[: self.size - self._passed], chunk[self.size - self._passed :]
+            self._again.update(known)
+            self._passed += len(known)
+            if self._passed < self.size:
+                return b""
+            if self._again.digest() != self._given.digest():
+                raise DownloadError("the video cannot be resumed where the stream stopped; save it instead")
+            self._anew = False
+        self.size += len(chunk)
+        self._given.update(chunk)
+        self._boxes.take(chunk)
+        return chunk
+
+    def end(self, *, again: bool) -> End:
+        """How a body that ended cleanly leaves the stream; `again` where it ended at the same place before."""
+        if self._anew:  # it ended before the place where the consumer is
+            return End.CUT
+        return judge_end(self.size, self.part.length, boxes=self._boxes.whole(), seen_before=again)

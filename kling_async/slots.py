@@ -1,4 +1,4 @@
-"""Who may send now: one line per model, first in, first out. `protocol.limits` decides how many run at once."""
+"""Creates that wait to be sent, in one line per model, first in, first out; `protocol.limits` says how many run."""
 
 import asyncio
 import bisect
@@ -6,17 +6,13 @@ import collections
 import copy
 import itertools
 from collections.abc import Callable
-from typing import Final
 
 from kling_async.protocol.errors import ClientClosed, KlingError, QueueTimeout
 from kling_async.protocol.limits import Limit
 
-AT_ONCE: Final = 50
-"""Slots given in one turn of the loop: each is a request that begins at once, and others want their turn."""
-
 
 class Slot:
-    """A place among the tasks in flight. Whoever holds it says how its create ended, and when its task did.
+    """A place among the tasks in flight. Its holder reports how the create ended, and when the task did.
 
     Args:
         line: the model's line.
@@ -36,16 +32,16 @@ class Slot:
         self._line.grant()
 
     def in_doubt(self) -> None:
-        """Nobody knows whether the task exists: the slot is held, and does not hold up the others."""
+        """It is not known whether the task exists: the slot is held, and does not hold up the others."""
         if self._state == "sending":
             self._state = "running"
             self._line.limit.unclear()
             self._line.grant()
 
     async def wait_again(self) -> None:
-        """The account refused to fill the slot: it goes back, and one waits at the old place in line for the next."""
-        self._state = "waiting"
-        self._line.limit.refused(self._line.now())
+        """The account is full: gives the slot back, and waits for the next one at the old place in line."""
+        late, self._state = self._state == "running", "waiting"
+        self._line.limit.refused(self._line.now(), late=late)
         self._line.grant()
         await self._line.take(self._ticket)
         self._state = "sending"
@@ -103,19 +99,19 @@ class Slots:
             line.grant()
 
     def fail(self, error: KlingError) -> None:
-        """The account cannot take anything now: all who wait get the error; who comes later tries afresh."""
+        """The account cannot take anything now: all creates in line get the error; later ones try afresh."""
         for line in self._lines.values():
             line.fail(error)
 
     def close(self) -> None:
-        """Sends all who wait away."""
+        """Ends all waiting."""
         self._closed = True
         for line in self._lines.values():
             line.close()
 
 
 class _Line:
-    """Those who wait for one model, and its limit."""
+    """The creates that wait for one model, and its limit."""
 
     def __init__(self, model_name: str, limit: Limit, deadline: float | None, attached: Callable[[], int]) -> None:
         self.limit = limit
@@ -152,18 +148,13 @@ class _Line:
             raise
 
     def grant(self) -> None:
-        """Lets in whom the limit lets in, and sets the timer for the next."""
+        """Lets in as many as the limit allows, and sets the timer for the next."""
         now = self.now()
-        granted = 0
         while self._waiting and self.limit.may_start(now, self._attached()):
-            if granted == AT_ONCE:
-                asyncio.get_running_loop().call_soon(self.grant)
-                break
             _, turn = self._waiting.popleft()
             if not turn.done():
                 self.limit.started()
                 turn.set_result(None)
-                granted += 1
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -172,12 +163,12 @@ class _Line:
             self._timer = asyncio.get_running_loop().call_at(opens_at, self.grant)
 
     def close(self) -> None:
-        """Sends all who wait away."""
+        """Ends all waiting."""
         self._closed = True
         self.fail(ClientClosed("the client was closed; nothing was sent"))
 
     def fail(self, error: KlingError) -> None:
-        """Gives the error to all who wait, to each one of his own."""
+        """Gives all that wait the error, each a copy of its own."""
         for _, turn in self._waiting:
             if not turn.done():
                 turn.set_exception(copy.copy(error))

@@ -1,16 +1,27 @@
 """The only place that uses the aiohttp client: bytes out, bytes in, foreign errors translated."""
 
 import asyncio
+import base64
 import contextlib
+import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, Self, TypedDict, TypeVar
+from urllib.parse import unquote
 
 import aiohttp
 from yarl import URL
 
 from kling_async.pictures import PictureBody, shortage
-from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, RequestTimeout
+from kling_async.protocol import addresses
+from kling_async.protocol.errors import (
+    BadResponse,
+    ClientClosed,
+    ConnectionFailed,
+    DownloadError,
+    KlingError,
+    RequestTimeout,
+)
 from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.requests import HttpRequest
 from kling_async.protocol.responses import HttpResponse
@@ -22,18 +33,17 @@ UPLOAD_SECONDS: Final = 60.0
 UPLOAD_BYTES_PER_SECOND: Final = 50_000.0
 STALL_SECONDS: Final = 30.0
 """Seconds without a byte after which a download is taken to have stalled."""
-READ_BYTES: Final = 2 * 2**20
-"""Read ahead by all downloads together, `READ_LEAST` to `READ_MOST` by each: a turn of the loop must not be long."""
-READ_LEAST: Final = 2**16
-READ_MOST: Final = 2**18
 UPLOADS: Final = 8
 """Bodies sent at once: more would share the same line and hold more memory."""
 ANSWER_BYTES: Final = 32 * 2**20
 """The largest answer read: a page of 500 tasks takes about one megabyte."""
 
 _USER_AGENT: Final = "kling-async"
+_FILE_HEADERS: Final = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
 
 _T = TypeVar("_T")
+
+logger = logging.getLogger("kling_async")
 
 
 class _Surroundings(TypedDict, total=False):
@@ -119,19 +129,29 @@ class Transport:
             finally:
                 body.close()
 
+    @property
+    def scheme(self) -> str:
+        """`https`, or `http` for an emulator: of the service's address."""
+        return self._base_url.partition(":")[0].lower()
+
     @contextlib.asynccontextmanager
     async def fetch(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Fetched]:
-        """Opens a file of another host; credentials never go there.
+        """Opens a file of another host, as `addresses.usable` gives its address; redirects are followed.
+
+        Nothing goes there but what a file needs: no credentials, and of a lent session no headers and no cookies. The
+        body comes as it was sent, packed or not.
 
         Raises:
             ConnectionFailed: no answer, or the body broke off.
             BadResponse: an answer that is no HTTP.
+            DownloadError: redirects that lead nowhere.
         """
-        wanted = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **headers}
-        response = await _translated(self._get(url, wanted))
+        response = await self._followed(url, headers)
         self._responses.add(response)
         try:
-            yield Fetched(response.status, _lower(response.headers), self._chunks(response))
+            self._opened()  # a borrowed session answers also when the client was closed meanwhile
+            async with contextlib.aclosing(self._chunks(response)) as chunks:
+                yield Fetched(response.status, _lower(response.headers), chunks)
         finally:
             self._responses.discard(response)
             response.close()
@@ -169,46 +189,74 @@ class Transport:
         address = URL(self._base_url + request.path, encoded=True).with_query(request.params or None)
         timeout = aiohttp.ClientTimeout(total=seconds, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS)
 
+        status: int | None = None
+
         async def exchange() -> HttpResponse:
+            nonlocal status
             session = self._opened()
+            surroundings = self._surroundings(session, address, headers)
             async with session.request(
                 request.method,
                 address,
-                **self._surroundings(session, address, headers),
+                **surroundings,
                 data=data,
                 timeout=timeout,
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
-                if response.status == 407:  # only a proxy answers so, instead of passing the request on
+                if response.status == 407 and surroundings.get("proxy"):  # the proxy's own, which passed nothing on
                     raise _refused_by_proxy(response.status)
+                status = response.status
                 self._responses.add(response)
                 try:
                     return HttpResponse(response.status, _lower(response.headers), await _read(response))
                 finally:
                     self._responses.discard(response)
 
-        return await _translated(exchange())
+        try:
+            return await _translated(exchange())
+        except (ConnectionFailed, BadResponse) as error:
+            error.http_status = status  # a create whose 2xx broke off most probably took effect
+            raise
+
+    async def _followed(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        # By hand: aiohttp spells addresses anew, and a signature holds for one spelling only.
+        seen: set[str] = set()
+        while True:
+            seen.add(url)
+            response = await _translated(self._get(url, headers))
+            location = response.headers.get("Location")
+            if response.status not in addresses.REDIRECTING or not location:
+                return response
+            response.close()
+            there = addresses.redirected(url, location)
+            if there in seen or len(seen) > addresses.REDIRECTS:
+                raise DownloadError("the file host redirects in a circle, or too often")
+            if url.startswith("https:") and not there.startswith("https:"):
+                logger.warning("the file host redirects to http://: the file comes unencrypted")
+            url = there
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         limits = aiohttp.ClientTimeout(
             total=None, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS
         )
-        session = self._opened()
-        address = URL(url, encoded=True)  # signed as it is: no re-quoting
-        return await session.get(
+        target = addresses.split(url)
+        host = URL(f"{target.scheme}://{target.host}")  # names that are not ASCII are spelt for the network
+        address = URL(f"{target.scheme}://{host.raw_authority}{target.path}", encoded=True)  # signed: no re-quoting
+        return await self._opened().get(
             address,
-            **self._surroundings(session, address, headers),
+            proxy=self._proxies.for_address(str(address)) if self._owned else None,
             timeout=limits,
+            allow_redirects=False,
             raise_for_status=False,
-            read_bufsize=max(READ_LEAST, min(READ_MOST, READ_BYTES // (1 + len(self._responses)))),
+            auto_decompress=False,  # without any bound
+            middlewares=[_Only({**_FILE_HEADERS, **_basic(target.user), **headers})],
         )
 
-    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         # As they came: what reads more than one of them joins them, on the loop.
         while True:
             chunk, ends = await _translated(response.content.readchunk())
-            self._opened()  # a borrowed session goes on reading when the client is closed
             if chunk:
                 yield chunk
             elif not ends:
@@ -253,6 +301,20 @@ def _authorized(authorization: str | None) -> aiohttp.ClientMiddlewareType:
     return send
 
 
+class _Only:
+    """Lets no header go out but these, whatever a lent session, its cookies, its `auth` or a `.netrc` would add."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.headers.clear()
+        request.headers.update({"Host": request.url.host_port_subcomponent or "", **self._headers})
+        return await handler(request)
+
+
 class _Gate:
     """A place among the uploads, given back once the body is out: the answer may take long."""
 
@@ -279,6 +341,15 @@ class _Gate:
             self._places.release()
 
 
+def _basic(user: str | None) -> dict[str, str]:
+    """What an address gives before its `@`, as it is sent."""
+    if user is None:
+        return {}
+    name, _, password = user.partition(":")
+    pair = f"{unquote(name)}:{unquote(password)}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
@@ -289,7 +360,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         body += chunk
         if len(body) > ANSWER_BYTES:
             response.close()
-            raise BadResponse(f"the answer is larger than {ANSWER_BYTES} bytes")
+            raise BadResponse(f"the answer is larger than {ANSWER_BYTES} bytes", foreign=True)
     return bytes(body)
 
 
@@ -320,11 +391,11 @@ def _ours(error: Exception) -> ConnectionFailed | BadResponse:
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | UnicodeError():
             return ConnectionFailed(f"this address cannot be used ({kind}); check base_url", sent=False, permanent=True)
         case aiohttp.ClientResponseError():
-            return BadResponse(f"the answer cannot be read ({kind})")
+            return BadResponse(f"the answer cannot be read ({kind})", foreign=True)
         case aiohttp.ClientError() | OSError() | RuntimeError():  # the last where a session is closed meanwhile
             return ConnectionFailed(f"the connection broke off ({kind})")
         case _:
-            return BadResponse(f"the answer or its address cannot be read ({kind})")
+            return BadResponse(f"the answer or its address cannot be read ({kind})", foreign=True)
 
 
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from kling_async.api import Api, passes
+from kling_async.api import Api
 from kling_async.following import Following
 from kling_async.protocol.agenda import Agenda, share_passed
 from kling_async.protocol.coalescing import Pages, Sweep
 from kling_async.protocol.durations import Durations, Pace
 from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
-from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, TaskTimeout
-from kling_async.protocol.lifecycle import judge
+from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, Remedy, RequestTimeout
+from kling_async.protocol.lifecycle import judge, passes
 from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.responses import Listed
 from kling_async.protocol.schedule import AimedPolling, Polling, Retry, Uniform
@@ -23,11 +23,12 @@ logger = logging.getLogger("kling_async")
 POLLS: Final = 32
 """Single queries under way at once: enough for thousands of tasks, few enough not to crowd the service."""
 PAGE_SECONDS: Final = 10.0
-"""Seconds that a page of the list may take, and that anyone waits for pages; then he is asked for singly."""
+"""Seconds that a page of the list may take, and that a task waits for pages before it is asked for singly."""
 SLOW_ANSWER: Final = 5.0
 """Seconds that a task may be older than its create's answer, by the clocks, and still be taken for new."""
 LAST_LOOK_SECONDS: Final = 10.0
-"""Seconds that the question at a task's deadline may take."""
+"""Seconds for the last look at a task whose deadline has passed, from when that question goes out: after a suspend the
+deadline may be long past, and the network needs a moment to come back."""
 
 
 class _Watched:
@@ -39,10 +40,10 @@ class _Watched:
         self.agenda = Agenda[Following]()
         self.pages = Pages()
         self.swept_for: dict[str, Following] | None = None
-        """While a sweep is under way: those whose time has come and who wait for it."""
+        """While a sweep is under way: the tasks that are due and wait for it."""
 
     def can_list(self, following: Following) -> bool:
-        """Whether a page is likely to hold a task, and whoever asks for its id means this following."""
+        """Whether a page is likely to hold a task, and its id stands for this following alone."""
         known = bool(following.snapshots) and self.names.get(following.reference.id) is following
         return known and not following.missed
 
@@ -82,7 +83,7 @@ class Watcher:
         self._closed = False
 
     def find(self, reference: Reference) -> Following | None:
-        """Who follows this task already, by either of its ids."""
+        """The following of this task, by either of its ids, if there is one."""
         return self._watched[reference.endpoint].names.get(reference.id)
 
     def follow(
@@ -108,7 +109,6 @@ class Watcher:
             self._wait(following, now, now)
         else:
             self._take(following, created)
-        self._arm()
         return following
 
     def unfinished(self) -> list[Following]:
@@ -117,7 +117,7 @@ class Watcher:
         return list({id(following): following for following in named}.values())
 
     async def close(self) -> None:
-        """Stops asking; all who wait get `ClientClosed` with the reference."""
+        """Stops asking; all waiters get `ClientClosed` with the reference."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -132,9 +132,7 @@ class Watcher:
             reference = str(following.reference)
             self._finish(
                 following,
-                ClientClosed(
-                    "the client was closed; the task goes on, attach(reference) follows it", reference=reference
-                ),
+                ClientClosed("the client was closed; the task goes on", remedy=Remedy.ATTACH, reference=reference),
             )
 
     # ------------------------------------------------------------------------------------- news
@@ -146,9 +144,10 @@ class Watcher:
             return
         if isinstance(news, Task) and following.snapshots and news.task_id != following.reference.id:
             news = BadResponse(f"asked for task {following.reference.id}, the service answered about another one")
-        following.last_error = None if isinstance(news, Task) else news
         if isinstance(news, Task):
             self._heard(following, news, now)
+        else:
+            following.note(news)
         age = now - following.accepted_at if following.created_here else float("inf")
         verdict = judge(following.status, news, age=age, reference=str(following.reference))
         if verdict.snapshot is not None:
@@ -156,30 +155,37 @@ class Watcher:
         if verdict.end is not None:
             self._remember(following, now, ended=isinstance(verdict.end, Task))
             self._finish(following, verdict.end)
-        elif now >= following.deadline:
-            self._remember(following, now, ended=False)
-            self._finish(following, self._timeout(following))
         elif verdict.failing:
             if following.failures is None:
                 following.failures = self._retry.delays(self._uniform)
-            self._wait(following, now, now + next(following.failures))
+            self._ask_again(following, now, now + next(following.failures))
         else:
             self._go_on(following, now)
-
-    def _unchanged(self, following: Following, now: float) -> None:
-        """A page showed the status that is known."""
-        following.last_error = None
-        if now < following.deadline:
-            self._go_on(following, now)
-        else:
-            self._take(following, following.snapshots[-1])
 
     def _go_on(self, following: Following, now: float) -> None:
+        """The service answered, and the task has not ended."""
+        following.last_error = None
         following.failures = None
         following.heard_at = now
+        if following.gives_up_at is not None:
+            self._give_up(following, now)
+            return
         due = self._next_question(following, now)
         if due is not None:
+            self._ask_again(following, now, due)
+
+    def _ask_again(self, following: Following, now: float, due: float) -> None:
+        """Waits until `due`, or until the deadline: after that there is one last look, then the end."""
+        if following.gives_up_at is None:
+            self._wait(following, now, min(due, following.deadline))
+        elif due < following.gives_up_at:
             self._wait(following, now, due)
+        else:
+            self._give_up(following, now)
+
+    def _give_up(self, following: Following, now: float) -> None:
+        self._remember(following, now, ended=False)
+        self._finish(following, following.timeout(self._polling.deadline))
 
     def _heard(self, following: Following, task: Task, now: float) -> None:
         if not following.snapshots and not following.created_here:
@@ -213,17 +219,6 @@ class Watcher:
         for pace in (following.pace, self.durations.any(following.reference.endpoint)):
             pace.observe(age, ended=ended)
 
-    def _timeout(self, following: Following) -> TaskTimeout:
-        last = following.last_error
-        return TaskTimeout(
-            f"the task did not end within {self._polling.deadline:g} s (polling.deadline); it goes on and is "
-            "billed. attach(reference) waits on" + (f". The last question ended with: {last.message}" if last else ""),
-            code=last.code if last else None,
-            http_status=last.http_status if last else None,
-            request_id=last.request_id if last else None,
-            reference=str(following.reference),
-        )
-
     def _finish(self, following: Following, end: Task | KlingError) -> None:
         watched = self._watched[following.reference.endpoint]
         watched.agenda.remove(following)
@@ -242,11 +237,11 @@ class Watcher:
     # ------------------------------------------------------------------------------------ asking
 
     def _wait(self, following: Following, now: float, due: float) -> None:
-        agenda = self._watched[following.reference.endpoint].agenda
-        agenda.put(following, now, min(due, following.deadline))
+        self._watched[following.reference.endpoint].agenda.put(following, now, due)
+        self._arm()
 
     def _arm(self) -> None:
-        """Sets the timer for whoever is due first; after anyone was put to wait."""
+        """Sets the timer for the task that is due first."""
         times = [time for watched in self._watched.values() if (time := watched.agenda.next_time()) is not None]
         if not times:
             return
@@ -268,7 +263,7 @@ class Watcher:
 
     def _ask(self, watched: _Watched, due: list[Following], now: float) -> None:
         """By a page what a page can answer and is worth one, the rest singly."""
-        listed = {each.reference.id: each for each in due if watched.can_list(each) and now < each.deadline}
+        listed = {each.reference.id: each for each in due if watched.can_list(each) and _outlives_a_page(each, now)}
         if listed and watched.swept_for is None:
             agenda = watched.agenda
             sweep = watched.pages.begin(len(agenda) + len(listed), agenda.worth(now) + len(listed))
@@ -292,25 +287,33 @@ class Watcher:
 
     async def _poll(self, following: Following) -> None:
         endpoint = ENDPOINTS[following.reference.endpoint]
+        now = asyncio.get_running_loop().time()
+        if now >= following.deadline and following.gives_up_at is None:
+            following.gives_up_at = now + LAST_LOOK_SECONDS
+        # A question from before the deadline is cut off at it: its answer may be as old as a suspend is long.
+        ends_at = following.deadline if following.gives_up_at is None else following.gives_up_at
         try:
-            # At the deadline one last look, then the end.
-            async with asyncio.timeout_at(following.deadline + LAST_LOOK_SECONDS):
+            async with asyncio.timeout_at(ends_at):
                 news: Task | KlingError = await self._api.query(endpoint, following.reference.id)
         except KlingError as error:
-            logger.debug("poll of %s: %s", following.reference, error)
+            logger.debug(
+                "poll of %s: %s",
+                following.reference,
+                error,
+                extra={"kling_event": "poll_failed", "kling_reference": str(following.reference)},
+            )
             news = error
         except TimeoutError:
-            news = self._timeout(following)
+            news = RequestTimeout("no answer in time")
         except asyncio.CancelledError:
             self._put_back({following.reference.id: following})
             raise
-        except Exception as error:  # noqa: BLE001  (whoever waits must hear of it, whatever it is)
+        except Exception as error:  # noqa: BLE001  (those who wait must get it, whatever it is)
             news = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(str(following.reference))
         self._take(following, news)
-        self._arm()
 
     async def _sweep(self, watched: _Watched, sweep: Sweep) -> None:
-        """Asks for pages as long as they pay; then singly for those whose time has come and who were not there."""
+        """Asks for pages as long as they pay; then singly for the tasks that are due and were on none of them."""
         wanted = set(watched.swept_for or ())
         try:
             failure = await self._ask_pages(watched, sweep)
@@ -323,7 +326,6 @@ class Watcher:
         if failure is not None and passes(failure):
             for following in unanswered.values():
                 self._take(following, failure)
-            self._arm()
             return
         missed = [unanswered.pop(task_id) for task_id in wanted & unanswered.keys()]
         for following in missed:
@@ -332,7 +334,6 @@ class Watcher:
         if unanswered:  # their time came meanwhile
             self._ask(watched, list(unanswered.values()), asyncio.get_running_loop().time())
         self._begin()
-        self._arm()
 
     async def _ask_pages(self, watched: _Watched, sweep: Sweep) -> KlingError | None:
         """Page after page; the error that ended it, if one did."""
@@ -346,13 +347,15 @@ class Watcher:
                 if not sweep.answered(listed.length, list(listed.news), won=won, left=left):
                     return None
         except KlingError as error:
-            logger.debug("page %d of %s: %s", sweep.number, watched.endpoint.name, error)
+            logger.debug(
+                "page %d of %s: %s", sweep.number, watched.endpoint.name, error, extra={"kling_event": "page_failed"}
+            )
             sweep.failed()
             return error
         except TimeoutError:
             sweep.failed()
-        except Exception:  # who waits for it must be asked for all the same
-            logger.exception("reading the list failed unexpectedly")
+        except Exception:  # the tasks that wait for it must be asked for all the same
+            logger.exception("reading the list failed unexpectedly", extra={"kling_event": "page_failed"})
             sweep.failed()
         return None
 
@@ -363,13 +366,14 @@ class Watcher:
         now = asyncio.get_running_loop().time()
         for following in followings.values():
             self._wait(following, now, now)
-        self._arm()
 
     def _ask_overdue(self, watched: _Watched) -> None:
-        """Those who have waited for pages long enough, or whose deadline has come, are asked for singly."""
+        """Tasks that have waited for pages long enough, or whose deadline is near, are asked for singly."""
         now = asyncio.get_running_loop().time()
         waiting = watched.swept_for or {}
-        overdue = [each for each in waiting.values() if now >= min(each.due + PAGE_SECONDS, each.deadline)]
+        overdue = [
+            each for each in waiting.values() if now >= each.due + PAGE_SECONDS or not _outlives_a_page(each, now)
+        ]
         for following in overdue:
             del waiting[following.reference.id]
         self._ask_singly(watched, overdue)
@@ -388,7 +392,7 @@ class Watcher:
             asked = (watched.swept_for or {}).pop(task_id, None)
             share, due = share_passed(following, now), following.due
             if news is None:
-                self._unchanged(following, now)
+                self._go_on(following, now)
             else:
                 self._take(following, news)
             if asked is not None or following.end is not None:
@@ -396,6 +400,11 @@ class Watcher:
             elif following.due != due:  # else its question comes all the same
                 won += share
         return won
+
+
+def _outlives_a_page(following: Following, now: float) -> bool:
+    """Whether a page that is asked for now is there before the task's deadline."""
+    return now + PAGE_SECONDS <= following.deadline
 
 
 def _start(

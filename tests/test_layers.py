@@ -21,11 +21,12 @@ LAYERS = """
     protocol.text protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
     protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
     protocol.redaction
-    protocol.auth protocol.proxies protocol.durations protocol.schedule protocol.creation protocol.lifecycle
-    protocol.limits
-    protocol.agenda protocol.coalescing protocol.transfer protocol.callbacks
-    clock config threads pictures inspection transport slots api following watcher creates
-    files sinks download handle client
+    protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
+    protocol.durations protocol.schedule protocol.lifecycle protocol.creation protocol.limits
+    protocol.agenda protocol.coalescing protocol.addresses protocol.contents protocol.packing protocol.transfer
+    protocol.callbacks
+    config threads pictures inspection transport slots api following watcher creates
+    places files sinks source download handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
 ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]
@@ -145,7 +146,7 @@ def test_every_module_imports_alone() -> None:
     assert run(ALONE, str(FOLDER), *modules) == ""
 
 
-LAZY = ["jwt", "cattrs", "backoff", "kling_async.emulator", "rich"]
+LAZY = ["jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
 LAZY += [f"kling_async.{name}" for name in ("inspection", "protocol.codec", "protocol.capabilities", "download")]
 
 

@@ -1,11 +1,15 @@
+import importlib.metadata
 import inspect
+from decimal import Decimal
 
 import pytest
 
 import kling_async
+from kling_async import Cell, Estimate, ImageToVideo, capabilities, estimate
 from kling_async.protocol import errors
 from kling_async.protocol.errors import KlingError
 
+LATE = ["Capability", "Cell"]
 ERRORS = {
     name: kind
     for name, kind in inspect.getmembers(errors, inspect.isclass)
@@ -16,7 +20,7 @@ ERRORS = {
 def test_all_that_is_public_is_listed() -> None:
     """`__all__` is sorted and holds every name of the package that is neither private nor a module."""
     public = [name for name, thing in vars(kling_async).items() if name[0] != "_" and not inspect.ismodule(thing)]
-    assert kling_async.__all__ == sorted(public)
+    assert kling_async.__all__ == sorted([*public, *LATE])
 
 
 def test_every_error_is_public() -> None:
@@ -28,7 +32,24 @@ def test_every_error_is_public() -> None:
 @pytest.mark.parametrize("name", kling_async.__all__)
 def test_every_public_name_is_explained(name: str) -> None:
     """All that is exported has a docstring of its own."""
-    assert vars(getattr(kling_async, name)).get("__doc__")
+    thing = getattr(kling_async, name)
+    assert vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__
+
+
+def test_what_is_imported_late_is_there() -> None:
+    """Names whose modules take time are imported on first use; others do not exist."""
+    assert [getattr(kling_async, name).__name__ for name in LATE] == LATE
+    assert kling_async.__version__ == importlib.metadata.version("kling-async")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = kling_async.nothing
+
+
+def test_the_map_is_public() -> None:
+    """What each model can do, and what a request costs, is told without a client and without a key."""
+    [row] = [row for row in capabilities() if (row.model_name, row.mode, row.duration) == ("kling-v2-6", "pro", 10)]
+    assert (row.tail, row.camera) == (Cell.YES, Cell.NO)
+    assert estimate(ImageToVideo(mode="pro", duration=10)) == Estimate(units=Decimal("5.0"), usd=Decimal("0.70"))
+    assert estimate(ImageToVideo(model_name="kling-v9")) == Estimate(units=None, usd=None)
 
 
 def drawn_tree() -> dict[str, tuple[str | None, str | None]]:

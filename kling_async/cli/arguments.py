@@ -58,6 +58,7 @@ def _parser() -> ArgumentParser:
     _add_save(commands)
     _add_list(commands)
     _add_models(commands)
+    _add_doctor(commands)
     _add_emulator(commands)
     return parser
 
@@ -167,13 +168,27 @@ def _add_models(commands: Any) -> None:
     _add_output(parser)
 
 
+def _add_doctor(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "doctor",
+        "doctor",
+        "say what is wrong before anything is paid: keys, address, network, account, disk",
+        "It costs nothing: one page of the account's tasks is asked for. Keys are never shown.\n",
+    )
+    parser.add_argument("--base-url", metavar="URL", help="address of the service, else KLING_BASE_URL")
+    parser.add_argument("--out", default=".", metavar="DIR", help="where videos are to be saved (default: here)")
+    _add_output(parser)
+
+
 def _add_emulator(commands: Any) -> None:
     parser = _command(
         commands,
         "emulator",
         "serve",
         "run an emulator of the service on this machine until Ctrl-C",
-        "It prints lines to paste into another shell, where kling-async, and any other client, then uses it.\n",
+        "It prints lines to paste into another shell, where kling-async, and any other client, then uses it.\n"
+        "Its keys are drawn anew at each start; KLING_EMULATOR_API_KEY sets the API key, for example for containers.\n",
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="to listen on (default: 0, a free one)")
@@ -183,6 +198,16 @@ def _add_emulator(commands: Any) -> None:
     parser.add_argument("--concurrency", type=_from(1), default=5, metavar="N", help="tasks per model (default: 5)")
     parser.add_argument("--balance", type=float, default=10_000.0, metavar="UNITS", help="default: 10000")
     parser.add_argument("--seed", type=int, metavar="N", help="makes ids and times repeat")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer to this host name or address too, as a compose service is known by; may be repeated",
+    )
+    parser.add_argument(
+        "--strict-types", action="store_true", help='accept the documented JSON types only, not "duration": 5'
+    )
     _add_output(parser)
 
 

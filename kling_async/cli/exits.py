@@ -13,6 +13,7 @@ class Exit(enum.IntEnum):
     FAILED = 4
     UNKNOWN = 5
     UNSAVED = 6
+    UNWELL = 7
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -30,6 +31,7 @@ _MEANINGS = {
     Exit.FAILED: "the task failed: the service could not make the video",
     Exit.UNKNOWN: "not known how it ended (deadline, lost connection); ask again with the reference",
     Exit.UNSAVED: "the video is made, but not saved; save it with the reference, which costs nothing",
+    Exit.UNWELL: "`doctor` found something that must be mended",
     Exit.INTERRUPTED: "Ctrl-C; the message says what goes on and is billed",
     Exit.TERMINATED: "SIGTERM; as 130",
 }

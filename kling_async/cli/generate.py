@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import signal
-import uuid
 from argparse import Namespace
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -20,8 +20,10 @@ from kling_async.cli.progress import Progress
 from kling_async.cli.running import Stop, Stopped
 from kling_async.cli.saving import Stopwatch, place_for, saved, waited
 from kling_async.client import KlingClient
+from kling_async.creates import OnIntent
 from kling_async.handle import TaskHandle
 from kling_async.protocol.errors import ClientClosed, CreateInDoubt
+from kling_async.protocol.models import ImageToVideo, Intent
 from kling_async.protocol.schedule import AimedPolling, Polling
 
 EMULATED_SECONDS: Final = 6.0
@@ -33,13 +35,7 @@ SETTLES_AT_ONCE: Final = 0.3
 
 def run(options: Namespace, output: Output) -> int:
     """Does it; tells the exit code."""
-    request = parameters(options, stdin_bytes)
-    # The id is made here, not by the client, so that it is on the screen before the first byte goes out: after a
-    # power cut the task can still be looked up by it. Nobody else has it, so that "exists" can only mean ours.
-    if not request.get("external_task_id"):
-        request |= {"external_task_id": f"kling-async-{uuid.uuid4().hex}", "if_exists": "adopt"}
-    else:
-        request["if_exists"] = options.if_exists
+    request = ImageToVideo(**parameters(options, stdin_bytes))
     errand = Errand(
         target=options.output, overwrite=options.overwrite, base_url=options.base_url, emulated=options.emulator
     )
@@ -52,14 +48,14 @@ class _Generation:
 
     Attributes:
         options: as they were given.
-        request: the parameters of `KlingClient.image_to_video`.
+        request: what to make.
         output: where it is told.
         errand: kept up to date.
         stop: the wish to end.
     """
 
     options: Namespace
-    request: dict[str, Any]
+    request: ImageToVideo
     output: Output
     errand: Errand
     stop: Stop
@@ -68,9 +64,9 @@ class _Generation:
         """Makes it, saves it and tells."""
         watch = Stopwatch()
         await self.stop.or_result(_places(self.errand.target, self.options))
-        async with _client(self.options, self.request) as client:
-            with progress.shown(self.output, self._expected()) as display:
-                handle = await self._submitted(client, display)
+        with progress.shown(self.output, self._expected()) as display:
+            async with _client(self.options, self.request, functools.partial(self._sending, display)) as client:
+                handle = await self._submitted(client)
                 task = await waited(handle, self.errand, display, self.stop)
                 path = await saved(handle, self.errand, display, self.stop)
                 watermark_path = await self._saved_watermark(handle, path, display) if self.options.watermark else None
@@ -88,19 +84,22 @@ class _Generation:
     def _expected(self) -> float:
         if self.options.emulator:
             return EMULATED_SECONDS
-        return pace.expected_seconds(self.request.get("mode"), _seconds(self.request))
+        return pace.expected_seconds(self.request.mode, _seconds(self.request))
 
-    async def _submitted(self, client: KlingClient, display: Progress) -> TaskHandle:
+    async def _sending(self, display: Progress, intent: Intent) -> None:
+        """All is checked, and the first byte is about to go out: the reference is shown while it cannot be lost."""
+        self.errand.reference = intent.reference
+        self.errand.stage = Stage.CREATING
+        display.status("submitting", f"{self._about()}\n  {intent.reference}")
+
+    async def _submitted(self, client: KlingClient) -> TaskHandle:
         """Submits, and finds out what became of it if a signal comes meanwhile.
 
         Raises:
-            KlingError: as `KlingClient.image_to_video`.
+            KlingError: as `KlingClient.submit`.
             Stopped: by a signal; the errand says how far it came.
         """
-        self.errand.reference = f"image2video:{self.request['external_task_id']}"
-        self.errand.stage = Stage.CREATING
-        display.status("submitting", self._about())
-        submit = client.image_to_video(**self.request, strict=self.options.strict)
+        submit = client.submit(self.request, strict=self.options.strict, if_exists=self.options.if_exists)
         try:
             handle = await self.stop.or_result(submit, lambda: self._settle(client))
         except ClientClosed:
@@ -134,10 +133,10 @@ class _Generation:
 
     def _about(self) -> str:
         """What is submitted, and at which price."""
-        words = [self.request["model_name"], self.request.get("mode"), f"{self.request['duration']} s"]
+        words = [self.request.model_name, self.request.mode, f"{self.request.duration} s"]
         cost = report.cost_of(None, self.request)
         price = f", about {report.number(cost.units)} units" if cost.units is not None else ""
-        return f"{' '.join(word for word in words if word)}{price}\n  {self.errand.reference}"
+        return f"{' '.join(word for word in words if word)}{price}"
 
 
 def watermarked(target: str) -> str:
@@ -153,15 +152,17 @@ async def _places(target: str, options: Namespace) -> None:
         await place_for(watermarked(target), overwrite=options.overwrite)
 
 
-def _seconds(request: dict[str, Any]) -> int:
-    return report.whole_seconds(request["duration"]) or 5
+def _seconds(request: ImageToVideo) -> int:
+    # What is no duration is refused by the checks, which come later.
+    return request.duration if isinstance(request.duration, int) and request.duration > 0 else 5
 
 
 @contextlib.asynccontextmanager
-async def _client(options: Namespace, request: dict[str, Any]) -> AsyncIterator[KlingClient]:
+async def _client(options: Namespace, request: ImageToVideo, on_intent: OnIntent) -> AsyncIterator[KlingClient]:
     """A client of the service, or of an emulator that lives as long as the command."""
     if not options.emulator:
-        async with KlingClient(base_url=options.base_url, polling=AimedPolling(deadline=options.deadline)) as client:
+        aimed = AimedPolling(deadline=options.deadline)
+        async with KlingClient(base_url=options.base_url, polling=aimed, on_intent=on_intent) as client:
             yield client
         return
     from kling_async.emulator import Emulator  # noqa: PLC0415  (half of aiohttp.web; only with --emulator)
@@ -171,16 +172,18 @@ async def _client(options: Namespace, request: dict[str, Any]) -> AsyncIterator[
     polling = Polling(first=0.2, factor=1.2, maximum=0.4, deadline=options.deadline)
     async with (
         Emulator(speed=emulator_speed(request), seed=seed) as emulator,
-        KlingClient(base_url=emulator.base_url, api_key=emulator.api_key, polling=polling) as client,
+        KlingClient(
+            base_url=emulator.base_url, api_key=emulator.api_key, polling=polling, on_intent=on_intent
+        ) as client,
     ):
         yield client
 
 
-def emulator_speed(request: dict[str, Any]) -> float:
+def emulator_speed(request: ImageToVideo) -> float:
     """How fast an emulator has to be for a video to take `EMULATED_SECONDS`, whatever is asked for."""
     from kling_async.emulator.catalog import MODELS, MODES, mean_generation_seconds  # noqa: PLC0415  (as above)
 
-    model, mode = request["model_name"], request.get("mode") or "std"
+    model, mode = request.model_name, request.mode or "std"
     known = model in MODELS and mode in MODES
     usual = mean_generation_seconds(model, mode, _seconds(request)) if known else pace.SECONDS_USUALLY
     return usual / EMULATED_SECONDS

@@ -1,6 +1,5 @@
 """`kling-async models`: what each model can do, and what it costs."""
 
-import difflib
 from argparse import Namespace
 from collections.abc import Sequence
 from decimal import Decimal
@@ -18,8 +17,8 @@ from kling_async.protocol.capabilities import (
     Capability,
     Cell,
     Feature,
-    known_models,
     units,
+    unknown_model,
 )
 
 HEADERS: Final = (
@@ -36,7 +35,7 @@ def run(options: Namespace, output: Output) -> int:
     """Does it; tells the exit code."""
     rows = [row for row in CAPABILITIES if options.model in {None, row.model_name}]
     if not rows:
-        raise UsageError(_unknown(options.model))
+        raise UsageError(unknown_model(options.model) or "the map is empty")
     text = table(HEADERS, [_cells(group) for group in grouped(rows)], columns_of_terminal())
     names = dict.fromkeys(row.model_name for row in rows)
     output.result(
@@ -131,9 +130,3 @@ def _prices(row: Capability, prices: Sequence[Decimal | None]) -> str:
 
 def _times(price: Decimal | None, duration: int) -> float | None:
     return None if price is None else float(price * duration)
-
-
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, known_models(), n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"the map has no model {name!r}{hint}. It knows {', '.join(known_models())}"

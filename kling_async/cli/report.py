@@ -17,31 +17,35 @@ from kling_async.protocol.errors import (
     ConnectionFailed,
     CreateInDoubt,
     DownloadError,
+    ExternalTaskIdConflict,
     InvalidReference,
     InvalidRequest,
     KlingError,
+    Remedy,
     TargetError,
-    TargetExists,
+    TaskError,
     TaskFailed,
     TaskNotFound,
     TaskTimeout,
+    Words,
 )
-from kling_async.protocol.models import Task
+from kling_async.protocol.models import ImageToVideo, Task
 
-# The library speaks to programmers; these are its words for who sits at a shell.
-_IN_SHELL_WORDS: Final = {
-    "overwrite=True": "--overwrite",
-    "attach(reference)": "`kling-async save`",
-    "if_exists='adopt'": "--if-exists adopt",
-    " (polling.deadline)": " (--deadline)",
-    "watermark_info={'enabled': True}": "--watermark",
-    ", or pass api_key=...": "",
-    "(base_url or KLING_BASE_URL)": "(--base-url or KLING_BASE_URL)",
-    "sound=True": "--sound",
-    "multi_shot=True": "--multi-shot",
-    "; give the bytes, a path, or Image.from_base64(text)": "; give a path",
-    "; give the bytes or Image.from_base64(text)": "; give a path",
+SHELL_WORDS: Final[Words] = {
+    Remedy.ADOPT: "--if-exists adopt takes it as the result, another --external-task-id makes a new video",
+    Remedy.ATTACH: "",  # the command that does it is printed
+    Remedy.BASE_URL: "--base-url or KLING_BASE_URL sets the address",
+    Remedy.CREDENTIALS: (
+        "set KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY; keys are made in the developer console. "
+        "Without a key, `kling-async generate IMAGE -o FILE --emulator` runs on a local emulator"
+    ),
+    Remedy.FIND: "",  # the same
+    Remedy.OVERWRITE: "--overwrite replaces it",
+    Remedy.SAVE_WATERMARK: "--watermark saves it",
+    Remedy.WAIT_LONGER: "--deadline says how long to wait",
+    Remedy.WATERMARK: "`kling-async generate --watermark` makes one",
 }
+"""The remedies, said to people at a shell."""
 
 
 @attrs.frozen
@@ -87,19 +91,18 @@ def exit_for(error: KlingError, stage: Stage) -> Exit:
 def of_error(error: KlingError, errand: Errand) -> Ending:
     """Says what went wrong, and how to get at what was paid for."""
     code = exit_for(error, errand.stage)
-    message = in_shell_words(error.message)
+    message = error.explained(SHELL_WORDS)
     if isinstance(error, InvalidRequest) and all(problem.by_map for problem in error.problems):
         message += "\n--no-strict sends it all the same"
     if error.reference is not None and not errand.emulated:
         errand = attrs.evolve(errand, reference=error.reference)
     may_exist = _may_exist(error, errand.stage, code)
-    command = None
-    if may_exist and not isinstance(error, TaskFailed) and code is not Exit.USAGE:
-        command = errand.save_command(overwrite=isinstance(error, TargetExists))
+    command = _command(error, errand) if may_exist and code is not Exit.USAGE else None
     ids = {"code": error.code, "HTTP": error.http_status, "request_id": error.request_id}
     lines = [f"error: {type(error).__name__}: {message}"]
     lines += _optional(", ".join(f"{name} {value}" for name, value in ids.items() if value is not None))
-    lines += _optional(errand.reference if may_exist else None, "reference: ")
+    reference = errand.reference if may_exist else error.reference
+    lines += _optional(reference, "reference: ")
     lines += _optional(command, _before_command(error))
     data = failure(
         code,
@@ -108,7 +111,7 @@ def of_error(error: KlingError, errand: Errand) -> Ending:
         code=error.code,
         http_status=error.http_status,
         request_id=error.request_id,
-        reference=errand.reference if may_exist else None,
+        reference=reference,
         save_command=command,
     )
     if isinstance(error, InvalidRequest):
@@ -116,12 +119,21 @@ def of_error(error: KlingError, errand: Errand) -> Ending:
     return Ending(code, "\n".join(lines), data)
 
 
+def _command(error: KlingError, errand: Errand) -> str | None:
+    """What gets at the video; never what has just been tried and cannot do better."""
+    if isinstance(error, TaskFailed) or (errand.stage is Stage.ATTACHED and isinstance(error, ApiError | TaskNotFound)):
+        return None
+    if error.remedy is Remedy.WATERMARK:
+        errand = attrs.evolve(errand, watermark=False)
+    return errand.save_command(overwrite=error.remedy is Remedy.OVERWRITE)
+
+
 def _may_exist(error: KlingError, stage: Stage, code: Exit) -> bool:
     """Whether there is a point in naming a task: the reference made here names none that surely was not created."""
     if stage is Stage.UNSENT or (stage is Stage.CREATING and isinstance(error, ConnectionFailed) and not error.sent):
         return False
     begun = stage in {Stage.ACCEPTED, Stage.MADE}
-    return begun or error.reference is not None or code is Exit.UNKNOWN
+    return begun or code is Exit.UNKNOWN or isinstance(error, TaskError | ExternalTaskIdConflict)
 
 
 def of_stop(number: signal.Signals, errand: Errand) -> Ending:
@@ -150,13 +162,6 @@ def of_bug(error: BaseException, errand: Errand) -> Ending:
     )
 
 
-def in_shell_words(message: str) -> str:
-    """A message of the library with options in place of arguments."""
-    for theirs, ours in _IN_SHELL_WORDS.items():
-        message = message.replace(theirs, ours)
-    return message
-
-
 _STOPPED: Final = {
     Stage.UNSENT: ("nothing was sent, nothing is billed", ""),
     Stage.CREATING: (
@@ -173,6 +178,8 @@ def _before_command(error: KlingError) -> str:
     match error:
         case CreateInDoubt() | ConnectionFailed():
             return "look for it, and save it if it exists: "
+        case _ if error.remedy is Remedy.WATERMARK:
+            return "save the video without it: "
         case DownloadError():
             return "save it: "
         case ApiError():
@@ -215,22 +222,11 @@ class Cost:
         return f"{amount} at list price" if self.told else f"about {amount} (price table)"
 
 
-def cost_of(task: Task | None, request: dict[str, Any] | None = None) -> Cost:
+def cost_of(task: Task | None, request: ImageToVideo | None = None) -> Cost:
     """What a task cost as the service told, else what its request costs by the price table."""
     if task is not None and task.final_unit_deduction is not None:
         return Cost(task.final_unit_deduction, told=True)
-    seconds = whole_seconds(request.get("duration", "5")) if request else None
-    if request is None or seconds is None:
-        return Cost(None)
-    return Cost(
-        capabilities.units(
-            request.get("model_name", "kling-v2-6"),
-            request.get("mode"),
-            seconds,
-            sound=bool(request.get("sound")),
-            voice=bool(request.get("voice_list")),
-        )
-    )
+    return Cost(capabilities.estimate(request).units if request is not None else None)
 
 
 @attrs.frozen(kw_only=True)
@@ -287,12 +283,6 @@ class Saved:
             "emulated": self.emulated,
             "seconds": round(self.seconds, 3),
         }
-
-
-def whole_seconds(value: Any) -> int | None:
-    """A duration as a number, if it is one."""
-    text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else None
 
 
 def number(value: Decimal) -> str:

@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from kling_async.cli import report
 from kling_async.cli.errand import Errand
@@ -17,6 +17,7 @@ from kling_async.cli.exits import Exit, UsageError
 from kling_async.cli.output import Output
 from kling_async.cli.report import Ending
 from kling_async.protocol.errors import CapabilityWarning, KlingError
+from kling_async.protocol.lifecycle import passes
 
 _T = TypeVar("_T")
 
@@ -163,33 +164,51 @@ def _caught(stop: Stop) -> Iterator[None]:
 @contextlib.contextmanager
 def _told(output: Output) -> Iterator[None]:
     """Shows the library's warnings as lines, without the places in its code."""
+    handler = _Lines(output)
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        output.note(f"warning: {report.in_shell_words(str(message))}")
+        handler.once(f"warning: {message}")
 
-    handler = _Lines(output)
     logger = logging.getLogger("kling_async")
+    level = logger.level
     logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", CapabilityWarning)
             warnings.showwarning = show
             yield
     finally:
+        logger.setLevel(level)
         logger.removeHandler(handler)
 
 
-_TOLD_AT_THE_END = ("closed with", "cancelled while creating", "a create whose caller was cancelled")
+_TOLD_AT_THE_END: Final = {"closed_unfinished", "create_cancelled", "create_abandoned"}
+_TRIED_AGAIN: Final = {"create_failed", "page_failed", "poll_failed", "read_failed"}
 
 
 class _Lines(logging.Handler):
-    """The library's log, from warnings up."""
+    """The library's log, from warnings up, and what is tried again; each line once."""
 
     def __init__(self, output: Output) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self._output = output
+        self._shown: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "kling_event", None)
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        error = next((each for each in arguments if isinstance(each, KlingError)), None)
+        if event in _TRIED_AGAIN and error is not None and (event == "create_failed" or passes(error)):
+            # Minutes may pass before it is given up; until then nothing else would say why nothing happens.
+            if not self._output.quiet:
+                self.once(f"{error.explained(report.SHELL_WORDS)}; still trying")
         # What is unfinished when a command is interrupted is told at its end, with the way to go on.
-        if not record.getMessage().startswith(_TOLD_AT_THE_END):
-            self._output.note(f"warning: {report.in_shell_words(record.getMessage())}")
+        elif record.levelno >= logging.WARNING and event not in _TOLD_AT_THE_END:
+            self.once(f"warning: {record.getMessage()}")
+
+    def once(self, line: str) -> None:
+        """Shows a line that was not shown yet."""
+        if line not in self._shown:
+            self._shown.add(line)
+            self._output.note(line)

@@ -6,8 +6,8 @@ from pathlib import Path
 from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.progress import Progress
 from kling_async.cli.running import Stop
-from kling_async.files import Place, check_place
 from kling_async.handle import TaskHandle
+from kling_async.places import Place, check_place
 from kling_async.protocol.models import Task
 from kling_async.threads import in_thread
 

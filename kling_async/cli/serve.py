@@ -1,5 +1,6 @@
 """`kling-async emulator`: the service on this machine, until Ctrl-C."""
 
+import os
 import secrets
 import shlex
 from argparse import Namespace
@@ -10,6 +11,8 @@ from kling_async.cli.exits import UsageError
 from kling_async.cli.output import Output
 from kling_async.cli.running import Stop
 from kling_async.emulator import Emulator
+
+_API_KEY = "KLING_EMULATOR_API_KEY"
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -25,6 +28,12 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
         concurrency=options.concurrency,
         balance=options.balance,
         seed=secrets.randbits(32) if options.seed is None else options.seed,
+        allow_hosts=options.allow_host,
+        strict_types=options.strict_types,
+        # Drawn, so that no web page and no other user of the machine knows them.
+        access_key=f"emulator-{secrets.token_hex(16)}",
+        secret_key=secrets.token_hex(32),
+        api_key=os.environ.get(_API_KEY) or f"api-key-emulator-{secrets.token_hex(16)}",
     )
     try:
         await emulator.start()

@@ -42,6 +42,8 @@ class Account:
         limits: The same for single models, by name.
         visible_after: Seconds for which query and list do not know a new task. A second create with its external id
             is refused all the same, and it occupies its slot.
+        unique_ids: Whether a second create with an external id is refused. If not, it makes and charges for another
+            task, which is what the external id finds from then on.
         list_seed: Shuffles the list; None: newest first. With one seed, the order of two tasks is always the same.
         clock_skew: Seconds by which the service's clock is ahead, or behind when negative: in the `Date` header,
             the check of tokens, and the times of tasks on the wire. The ledger's times know nothing of it.
@@ -53,6 +55,7 @@ class Account:
         factory=dict, validator=deep_mapping(instance_of(str), _count, instance_of(dict))
     )
     visible_after: float = attrs.field(default=0.0, validator=[_seconds, ge(0)])
+    unique_ids: bool = attrs.field(default=True, validator=instance_of(bool))
     list_seed: int | None = attrs.field(default=None, validator=optional(instance_of(int)))
     clock_skew: float = attrs.field(default=0.0, validator=_seconds)
     occupied: list[Occupation] = attrs.field(factory=list)

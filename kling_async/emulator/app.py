@@ -5,21 +5,22 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from email.utils import formatdate
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 
 from . import rules
 from .auth import Credentials, check_authorization
-from .bodies import created, queried, resource_pack
+from .bodies import LinkMaker, created, queried, resource_pack
 from .callbacks import Postman
 from .delivery import FileServer
 from .errors import Refusal, invalid
 from .fault import CallKind
 from .faults import Faults
 from .gallery import Gallery
-from .injection import Injector, take_the_rest
+from .guard import Guard
+from .injection import Injector, finish_headers, take_the_rest
 from .ledger import Ledger
 from .links import Links
 from .page import Page
@@ -49,6 +50,8 @@ class Api:
         worker: Where large bodies are read, off the event loop.
         gallery: Where images are kept, None to keep none.
         clock: Seconds since the epoch.
+        guard: Knows which sites are answered.
+        strict: Whether values in requests must have the documented JSON types.
         rng: Where request ids are drawn from; not the world's, so that polling does not change what happens.
         faults: What goes wrong.
     """
@@ -64,6 +67,8 @@ class Api:
         worker: Executor,
         gallery: Gallery | None,
         clock: Callable[[], float],
+        guard: Guard,
+        strict: bool,
         rng: random.Random,
         faults: Faults,
     ) -> None:
@@ -75,6 +80,8 @@ class Api:
         self._worker = worker
         self._gallery = gallery
         self._clock = clock
+        self._guard = guard
+        self._strict = strict
         self._rng = rng
         self._faults = faults
         self._injector = Injector(faults)
@@ -82,8 +89,8 @@ class Api:
 
     def application(self, files: FileServer, page: Page) -> web.Application:
         """Make the application, which serves result files and the page for people too."""
-        app = web.Application(middlewares=[self._answer_unknown])
-        app.on_response_prepare.append(self._date)
+        app = web.Application(middlewares=[self._answer_unknown, self._guard.middleware])
+        app.on_response_prepare.append(self._finish_headers)
         app.on_shutdown.append(self._injector.close)
         app.router.add_post(_PATH + _SLASH, self._endpoint("create", self._create))
         app.router.add_get(_PATH + _SLASH, self._endpoint("list", self._list))
@@ -147,16 +154,16 @@ class Api:
         self._ledger.requests["unknown"] += 1
         return self._refuse(refusal)
 
-    async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
-        # A client whose own clock is wrong can learn the time from here.
-        response.headers["Date"] = formatdate(self._wire_time(), usegmt=True)
+    async def _finish_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
+        finish_headers(response, self._wire_time())
 
     async def _create(self, request: web.Request) -> dict[str, Any]:
         self._world.require_balance(self._clock())
         if request.content_type != "application/json":
             raise Refusal(1200, "Content-Type must be application/json")
         loop = asyncio.get_running_loop()
-        body = await loop.run_in_executor(self._worker, rules.parse, await _body(request))
+        pieces = await _body(request)
+        body = await loop.run_in_executor(self._worker, partial(rules.parse, pieces, strict=self._strict))
         self._world.require_balance(self._clock(), rules.estimate(body))
         order = await loop.run_in_executor(self._worker, rules.read_order, body)
         if self._gallery is not None:
@@ -169,13 +176,17 @@ class Api:
     async def _query(self, request: web.Request) -> dict[str, Any]:
         now = self._clock()
         task = self._world.find(request.match_info["key"], now)
-        return queried(task, now, self._links.maker(now), self._world.account.clock_skew)
+        return queried(task, now, self._link_maker(request, now), self._world.account.clock_skew)
+
+    def _link_maker(self, request: web.Request, now: float) -> LinkMaker:
+        # Whoever reaches the API by a name reaches the files by it, too, from another machine or container as well.
+        return self._links.maker(now, self._guard.address(request))
 
     async def _list(self, request: web.Request) -> list[dict[str, Any]]:
         number = _whole_number(request, "pageNum", 1, 1000)
         size = _whole_number(request, "pageSize", 30, 500)
         now = self._clock()
-        link, skew = self._links.maker(now), self._world.account.clock_skew
+        link, skew = self._link_maker(request, now), self._world.account.clock_skew
         return [queried(task, now, link, skew) for task in self._world.page(number, size, now)]
 
     async def _costs(self, request: web.Request) -> dict[str, Any]:

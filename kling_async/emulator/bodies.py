@@ -16,8 +16,14 @@ LinkMaker = Callable[[EmulatedTask, Variant], str]
 def created(task: EmulatedTask, skew: float = 0.0) -> dict[str, Any]:
     """Give the `data` that answers a create; `skew` as of `queried`."""
     moment = _milliseconds(task.created_at + skew)
-    data: dict[str, Any] = {"task_id": task.task_id, "task_status": "submitted"}
-    return data | _task_info(task) | {"created_at": moment, "updated_at": moment}
+    return {
+        "task_id": task.task_id,
+        "task_status": "submitted",
+        "task_info": _task_info(task),
+        "task_result": {},
+        "created_at": moment,
+        "updated_at": moment,
+    }
 
 
 def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) -> dict[str, Any]:
@@ -34,7 +40,9 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) 
         "task_id": task.task_id,
         "task_status": status,
         "task_status_msg": task.failure if status == "failed" else "",
-    } | _task_info(task)
+        "task_info": _task_info(task),
+        "task_result": {},
+    }
     if status == "succeed":
         video = {"id": task.video_id, "url": link(task, "plain")}
         if task.order.watermark:
@@ -51,11 +59,14 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) 
 
 
 def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) -> dict[str, Any]:
-    """Give the body that is posted to `callback_url`: a bare object that, as documented, knows no watermark."""
+    """Give the body that is posted to `callback_url`: a bare object without watermark and deductions, as captured."""
     body = queried(task, now, link, skew)
-    body.pop("watermark_info", None)
-    for video in body.get("task_result", {}).get("videos", ()):
+    for name in ("watermark_info", "final_unit_deduction", "final_balance_deduction"):
+        body.pop(name, None)
+    videos = body["task_result"].get("videos", [])
+    for video in videos:
         video.pop("watermark_url", None)
+    body["task_result"] = {"images": [], "videos": videos, "audios": []}
     return body
 
 
@@ -90,8 +101,7 @@ def decimal_text(value: Decimal) -> str:
 
 
 def _task_info(task: EmulatedTask) -> dict[str, Any]:
-    # Without an external id the member is absent, as recorded.
-    return {"task_info": {"external_task_id": task.order.external_task_id}} if task.order.external_task_id else {}
+    return {"external_task_id": task.order.external_task_id} if task.order.external_task_id else {}
 
 
 def _reported_duration(task: EmulatedTask) -> str:

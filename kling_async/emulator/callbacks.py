@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import json
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +15,7 @@ from .ledger import Callback, Ledger
 from .links import Links
 from .world import EmulatedTask, World
 
+_HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
 # The clock may be a test's, which jumps; so no wait is longer than this many real seconds.
 _LONGEST_WAIT: Final = 0.05
@@ -108,7 +110,10 @@ class Postman:
         try:
             skew = self._world.account.clock_skew
             body = called_back(task, moment, self._links.maker(self._clock()), skew)
-            async with self._session.post(task.order.callback_url, json=body, allow_redirects=False) as answer:
+            data = json.dumps(body).encode()
+            async with self._session.post(
+                task.order.callback_url, data=data, headers=_HEADERS, allow_redirects=False
+            ) as answer:
                 http_status = answer.status
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
             error = f"{type(problem).__name__}: {problem}"

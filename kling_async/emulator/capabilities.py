@@ -1,7 +1,7 @@
 """Which features the emulated models lack: data, and the one check that goes by it.
 
 Only combinations that are known not to work are listed. What is uncertain or contradicted passes, and so does the
-default of a member (`sound` off, `cfg_scale` 0.5), because it asks for nothing.
+default of a member (`sound` off), because it asks for nothing.
 """
 
 from collections.abc import Set as AbstractSet
@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from . import catalog
 from .errors import invalid
 
 _TAIL: Final = "image_tail"
@@ -17,7 +18,8 @@ _BRUSH: Final = "static_mask/dynamic_masks"
 _CAMERA: Final = "camera_control"
 _SOUND: Final = "sound"
 _VOICES: Final = "voice_list"
-_CFG: Final = "cfg_scale"
+
+_KNOWN_AS: Final = {_TAIL: "Image tail", _BRUSH: "Motion brush", _CAMERA: "Camera control"}
 
 _SILENT: Final = frozenset({_SOUND, _VOICES})
 _PLAIN: Final = frozenset({_TAIL, _TAIL_ALONE, _BRUSH, _CAMERA}) | _SILENT
@@ -53,14 +55,14 @@ ROWS: Final = (
     Row("kling-v1-5", "pro", 10, frozenset({_CAMERA})),
     Row("kling-v1-6", "std", 0, _PLAIN),
     Row("kling-v1-6", "pro", 0, _SILENT | {_BRUSH, _CAMERA}),
-    Row("kling-v2-master", "", 0, _PLAIN | {_CFG}),
-    Row("kling-v2-1", "std", 0, _PLAIN | {_CFG}),
-    Row("kling-v2-1", "pro", 0, _SILENT | {_BRUSH, _CAMERA, _CFG}),
-    Row("kling-v2-1-master", "", 0, _PLAIN - {_TAIL} | {_CFG}),
-    Row("kling-v2-5-turbo", "std", 0, _PLAIN | {_CFG}),
-    Row("kling-v2-5-turbo", "pro", 0, _PLAIN - {_TAIL} | {_CFG}),
-    Row("kling-v2-6", "std", 0, _PLAIN | {_CFG}),
-    Row("kling-v2-6", "pro", 0, frozenset({_TAIL_ALONE, _BRUSH, _CAMERA, _CFG})),
+    Row("kling-v2-master", "", 0, _PLAIN),
+    Row("kling-v2-1", "std", 0, _PLAIN),
+    Row("kling-v2-1", "pro", 0, _SILENT | {_BRUSH, _CAMERA}),
+    Row("kling-v2-1-master", "", 0, _PLAIN),
+    Row("kling-v2-5-turbo", "std", 0, _PLAIN),
+    Row("kling-v2-5-turbo", "pro", 0, _PLAIN - {_TAIL}),
+    Row("kling-v2-6", "std", 0, _PLAIN),
+    Row("kling-v2-6", "pro", 0, frozenset({_TAIL_ALONE, _BRUSH, _CAMERA})),
     Row("kling-v3", "", 0, frozenset({_TAIL_ALONE, _VOICES})),
     Row("kling-v3", "pro", 0, frozenset({_BRUSH})),
     Row("kling-v3", "4k", 0, frozenset({_BRUSH, _CAMERA})),
@@ -77,19 +79,33 @@ def check_capabilities(model_name: str, mode: str, duration: int, used: Abstract
         used: Features of the request, named as in `ROWS`; "camera_control simple" adds to "camera_control".
 
     Raises:
-        Refusal: 1201, worded as recorded for `image_tail`.
+        Refusal: 1201, worded as recorded where there is a record.
     """
-    if mode == "4k" and model_name != "kling-v3":
-        raise invalid(f"mode 4k is not supported by {model_name}")
-    where = f"model/mode/duration({model_name}/{mode}/{duration}) is not supported with"
-    lacks = {name for row in ROWS if row.applies(model_name, mode, duration) for name in row.lacks}
-    if model_name != "kling-v3":
-        lacks |= {"element_list", "multi_shot"}
-    if _TAIL_ALONE in used & lacks:
-        raise invalid("image can not be null")
+    if mode not in catalog.MODELS[model_name].units:
+        raise invalid(f"{mode} mode is not supported by the current model: {model_name}")
+    lacks = _lacks(model_name, mode, duration)
     if missing := sorted(used & lacks):
-        raise invalid(f"{where} {missing[0]}")
+        raise invalid(_message(missing[0], model_name, mode, duration))
+    where = f"model/mode/duration({model_name}/{mode}/{duration}) is not supported with"
     if model_name == "kling-v2-6" and {_TAIL, _SOUND} <= used:
         raise invalid(f"{where} {_TAIL} and sound on")
     if model_name == "kling-v1-5" and _CAMERA in used and "camera_control simple" not in used:
         raise invalid(f"{where} camera_control of a type other than simple")
+
+
+def _lacks(model_name: str, mode: str, duration: int) -> AbstractSet[str]:
+    lacks = {name for row in ROWS if row.applies(model_name, mode, duration) for name in row.lacks}
+    return lacks if model_name == "kling-v3" else lacks | {"element_list", "multi_shot"}
+
+
+def _message(feature: str, model_name: str, mode: str, duration: int) -> str:
+    """Word the refusal of a feature, which depends on whether the model has it in any mode and duration."""
+    ways = [(each, seconds) for each in catalog.MODELS[model_name].units for seconds in (5, 10)]
+    never = set.intersection(*(set(_lacks(model_name, *way)) for way in ways))
+    name = _TAIL if feature == _TAIL_ALONE else feature
+    if name in never and name in _KNOWN_AS:
+        return f"{_KNOWN_AS[name]} is not supported by the current model"
+    if feature == _SOUND:
+        return f"model/mode({model_name}/{mode}) is not supported with sound on"
+    words = f"only {_TAIL}" if feature == _TAIL_ALONE else feature
+    return f"model/mode/duration({model_name}/{mode}/{duration}) is not supported with {words}"

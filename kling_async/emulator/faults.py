@@ -124,6 +124,12 @@ class Faults:
         emulator.faults.add(Fault.gateway(502), on="query", probability=0.2, seed=7)
         emulator.faults.add(Fault.truncated(), on="file", when=lambda call: "range" not in call.headers)
 
+    And a gateway's words in place of those of the service, a result without its id, a host without ETags::
+
+        emulator.faults.add(Fault.foreign({"detail": "not found"}, status=404), on="query", times=3)
+        emulator.faults.add(Fault.reshaped(without=("/data/task_result/videos/0/id",)), on="query")
+        emulator.faults.add(Fault.other_headers({"ETag": None}), on="file")
+
     Attributes:
         injected: What has happened, counted by kind of call and kind of fault:
             `emulator.faults.injected["create", "reset"]`.

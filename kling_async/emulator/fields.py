@@ -18,19 +18,18 @@ def member(body: dict[str, Any], name: str, kind: type) -> Any:
     """Give a member of the asked JSON type, or None when it is absent.
 
     Raises:
-        Refusal: 1201, when it has another type. `true` is no integer.
+        Refusal: 1201, when it has another type. `true` is no integer, nor is what 64 bits cannot hold.
     """
-    value = body.get(name)
-    if value is None or type(value) is kind:
+    value: Any = body.get(name)
+    too_large = kind is int and isinstance(value, int) and not -(2**63) <= value < 2**63
+    if value is None or (type(value) is kind and not too_large):
         return value
     raise invalid(f"{name} must be {_TYPE_NAMES[kind]}")
 
 
-def text(body: dict[str, Any], name: str, *, limit: int | None = None) -> str:
-    """Give a string of at most `limit` characters; an absent one is empty."""
+def text(body: dict[str, Any], name: str) -> str:
+    """Give a string; an absent one is empty."""
     value: str = member(body, name, str) or ""
-    if limit is not None and len(value) > limit:
-        raise invalid(f"{name} can not exceed {limit} characters")
     return value
 
 

@@ -55,7 +55,7 @@ class Gallery:
                 names[field] = self._keep(text)
             except ValueError:
                 damage = DAMAGED_MESSAGE
-        return attrs.evolve(order, images=names, damage=damage)
+        return attrs.evolve(order, images=names, damage=damage or order.damage)
 
     def load(self, name: str) -> bytes:
         """Give an image's bytes.

@@ -3,6 +3,7 @@
 import binascii
 import struct
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -78,6 +79,18 @@ def read_image(text: str, field: str) -> SubmittedImage:
             return _read_header(text, size, field)  # a long profile or preview precedes the JPEG's frame header
     except (ValueError, IndexError, struct.error):
         raise invalid(f"{field}: the image file is damaged") from None
+
+
+def is_reachable(url: str) -> bool:
+    """Tell whether an image's address might be fetched: nothing is, so that all are but those that say they are not.
+
+    No name ends in `.invalid` (RFC 6761), which makes it a switch of the emulator.
+    """
+    try:
+        host = urlsplit(url).hostname or "invalid"
+    except ValueError:
+        return False
+    return not f".{host.removesuffix('.')}".endswith(".invalid")
 
 
 def _read_header(text: str, size: int, field: str) -> SubmittedImage:

@@ -5,11 +5,15 @@ Time passes on the event loop here, in `asyncio.sleep`, so that tests whose loop
 
 import asyncio
 import contextlib
+import copy
+import json
 import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import Final
 
 import attrs
@@ -18,20 +22,28 @@ from aiohttp import web
 from .errors import Refusal
 from .fault import CallKind, Fault
 from .faults import Call, Faults
+from .reshape import found, reshaped
 from .world import EmulatedTask
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
-Serve = Callable[[web.Request, Fault | None, int], Awaitable[web.StreamResponse]]
+Sleep = Callable[[float], Awaitable[None]]
+Serve = Callable[[web.Request, Fault | None, int, Sleep], Awaitable[web.StreamResponse]]
 
 _PAGE: Final = """<!DOCTYPE html>
 <html><head><title>{0}</title></head>
 <body><center><h1>{0}</h1></center><hr><center>gateway</center></body></html>
 """
-_WORDS: Final = {200: "Please wait", 500: "Internal Server Error", 502: "Bad Gateway", 504: "Gateway Time-out"}
+_WORDS: Final = {each.value: each.phrase for each in HTTPStatus} | {
+    200: "Please wait",
+    503: "Service Temporarily Unavailable",
+    504: "Gateway Time-out",
+}
 
 # A reset discards what is under way, so that what was sent gets a moment to arrive.
 _FLIGHT_SECONDS: Final = 0.05
 
+# Each request is handled by a task, and so has a context, of its own.
+_struck: ContextVar[Fault | None] = ContextVar("kling_async_emulator_struck", default=None)
 _hold: ContextVar[float] = ContextVar("kling_async_emulator_hold", default=0.0)
 
 
@@ -67,6 +79,7 @@ class Injector:
         fault = self._faults.strike(_call(kind, request))
         if fault is None:
             return await answer(request)
+        _struck.set(fault)
         if fault.kind == "delay" and not fault.after_effect:
             return await self._answer_late(request, answer, fault.wait)
         whole = None
@@ -77,11 +90,11 @@ class Injector:
         await self._sleep(fault.wait)
         if fault.kind == "error":
             return refuse(Refusal(fault.code, fault.message))
-        if fault.kind == "gateway":
-            return _page(fault.status)
+        if fault.kind in {"gateway", "foreign"}:
+            return _not_the_service(fault)
         if whole is None or (fault.kind == "reset" and fault.share is None):
             return _sever(request)
-        return whole if fault.kind == "delay" else await self._send_in_part(request, whole, fault)
+        return await self._send_bent(request, whole, fault)
 
     async def file(self, request: web.Request, serve: Serve) -> web.StreamResponse:
         """Serve a result file, with the fault that happens to it.
@@ -92,14 +105,15 @@ class Injector:
         """
         fault = self._faults.strike(_call("file", request))
         if fault is not None:
+            _struck.set(fault)
             await self._sleep(fault.wait)
-            if fault.kind == "gateway":
-                return _page(fault.status)
+            if fault.kind in {"gateway", "foreign"}:
+                return _not_the_service(fault)
             if fault.kind == "reset" and fault.share is None:
                 return _sever(request)
             if fault.kind == "changed":
                 self._faults.revisions[request.path] += 1
-        response = await serve(request, fault, self._faults.revisions[request.path])
+        response = await serve(request, fault, self._faults.revisions[request.path], self._sleep)
         if fault is not None and response.prepared:
             await self._end(request, response, fault)
         return response
@@ -117,6 +131,30 @@ class Injector:
             return await answer(request)
         finally:
             _hold.reset(token)
+
+    async def _send_bent(self, request: web.Request, whole: web.Response, fault: Fault) -> web.StreamResponse:
+        """Give or send the true answer, as far as a fault lets it be."""
+        if fault.kind in {"delay", "undated", "dated"}:
+            return whole
+        if fault.kind == "other_headers":
+            whole.set_status(fault.status or whole.status)
+            return whole
+        if fault.kind == "reshaped":
+            return _reshape(whole, fault)
+        if fault.kind == "surplus":
+            return await self._send_twice(request, whole)
+        return await self._send_in_part(request, whole, fault)
+
+    async def _send_twice(self, request: web.Request, whole: web.Response) -> web.Response:
+        with contextlib.suppress(ConnectionError):
+            await whole.prepare(request)
+            await whole.write_eof()
+        await self._sleep(_FLIGHT_SECONDS)  # so that the connection waits for its next request by then
+        if request.transport is not None:
+            head = "".join(f"{name}: {value}\r\n" for name, value in whole.headers.items())
+            assert isinstance(whole.body, bytes)  # noqa: S101 - answers of the API are made of text
+            request.transport.write(f"HTTP/1.1 {whole.status} {whole.reason}\r\n{head}\r\n".encode() + whole.body)
+        return whole
 
     async def _send_in_part(self, request: web.Request, whole: web.Response, fault: Fault) -> web.StreamResponse:
         body = whole.body
@@ -187,6 +225,24 @@ def bend(response: web.StreamResponse, fault: Fault | None, start: int, end: int
     return start + int((end - start) * fault.share)
 
 
+def finish_headers(response: web.StreamResponse, now: float) -> None:
+    """Give a response, right before it goes out, its date, and the headers that the request's fault wants.
+
+    Args:
+        response: To the present request.
+        now: The time that the service believes it is.
+    """
+    fault = _struck.get()
+    late = fault.by if fault is not None and fault.kind == "dated" else 0
+    # A client whose own clock is wrong can learn the time from here.
+    response.headers["Date"] = formatdate(now + late, usegmt=True)
+    for name, value in ((fault and fault.headers) or {}).items():
+        if value is None:
+            response.headers.pop(name, None)
+        else:
+            response.headers[name] = value
+
+
 def ignores_if_range(fault: Fault | None) -> bool:
     """Tell whether a range is served although the client has a part of another file."""
     return fault is not None and not fault.if_range
@@ -221,8 +277,23 @@ def _call(kind: CallKind, request: web.Request) -> Call:
     )
 
 
+def _not_the_service(fault: Fault) -> web.Response:
+    if fault.kind == "gateway":
+        return _page(fault.status)
+    if isinstance(fault.body, str):
+        return web.Response(text=fault.body, status=fault.status)
+    return web.json_response(fault.body, status=fault.status)
+
+
+def _reshape(whole: web.Response, fault: Fault) -> web.Response:
+    body = json.loads(whole.text or "")
+    if all(value in found(body, pointer) for pointer, value in (fault.where or {}).items()):
+        body = reshaped(body, copy.deepcopy(fault.changes or {}), fault.without)
+    return web.json_response(body, status=whole.status)
+
+
 def _page(status: int) -> web.Response:
-    words = _WORDS.get(status, "Service Temporarily Unavailable")
+    words = _WORDS.get(status, "Unknown Error")
     title = words if status == 200 else f"{status} {words}"
     return web.Response(status=status, text=_PAGE.format(title), content_type="text/html")
 

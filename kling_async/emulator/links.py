@@ -1,17 +1,25 @@
 """Signed links to result files that expire, byte ranges, and what of a file went out: pure decisions."""
 
+import base64
 import hashlib
 import hmac
 import math
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote
 
 from .bodies import LinkMaker, Variant
 from .world import EmulatedTask
 
 RETENTION: Final = 30 * 86400.0
 """Seconds for which the service keeps a result; then no link to it works any more (image2video documentation)."""
+
+SIGNATURE_PROBLEM: Final = "The request signature we calculated does not match the signature you provided."
+
+# What the query of a detour holds, and where its signature begins.
+_ODD: Final = "name=attachment%3B+name%3D%27a%2Fb%20c%27&scope=a/b:c@d,e;f!$*('~%7e')&empty=&%E4%BD%A0=1"
+_MARK: Final = "&Signature="
 
 _RANGE: Final = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.ASCII)
 
@@ -33,24 +41,52 @@ class Links:
         self._key = key
         self._lifetime = lifetime
 
-    def make(self, task: EmulatedTask, variant: Variant, now: float) -> str:
-        """Give the link to a result file of a task that has succeeded."""
+    def make(self, task: EmulatedTask, variant: Variant, now: float, address: str = "") -> str:
+        """Give the link to a result file of a task that has succeeded; `address` in place of `base_url`, if any."""
         half = self._lifetime / 2
         windows = math.floor(max(now - task.finished_at, 0) / half) + 2
         expires = math.ceil(task.finished_at + min(windows * half, RETENTION))
         path = f"/files/{task.task_id}/{variant}/{task.video_id}.mp4"
-        return f"{self._base_url}{path}?expires={expires}&signature={self._sign(path, str(expires))}"
+        return f"{address or self._base_url}{path}?expires={expires}&signature={self._sign(path, str(expires))}"
 
-    def maker(self, now: float) -> LinkMaker:
-        """Give `make` for one time."""
-        return lambda task, variant: self.make(task, variant, now)
+    def maker(self, now: float, address: str = "") -> LinkMaker:
+        """Give `make` for one time and address."""
+        return lambda task, variant: self.make(task, variant, now, address)
 
     def problem(self, path: str, query: Mapping[str, str], now: float) -> str:
         """Tell what is wrong with a requested link, "" when nothing is."""
         expires, signature = query.get("expires", ""), query.get("signature", "")
         if not hmac.compare_digest(self._sign(path, expires).encode(), signature.encode(errors="replace")):
-            return "The request signature we calculated does not match the signature you provided."
+            return SIGNATURE_PROBLEM
         return "Request has expired" if now >= int(expires) else ""
+
+    def detour(self, path: str, expires: str, address: str = "") -> str:
+        """Give another link to a file, which is good to the letter only: what is signed is how it is spelled.
+
+        It has all that a client might be tempted to tidy: quoted letters that need no quotes, quotes in small
+        letters, and signs that may stand in a query either way.
+
+        Args:
+            path: Of a link that is good.
+            expires: The same.
+            address: In place of `base_url`, if any.
+        """
+        target = f"{path.removesuffix('.mp4')}~%7E+%2B'(%41)%20%c3%A9.mp4?expires={expires}&{_ODD}"
+        return f"{address or self._base_url}{target}{_MARK}{self._sign_target(target)}"
+
+    def detour_problem(self, target: str, now: float) -> str | None:
+        """Tell what is wrong with the target of a request, as it came; None when it is no detour."""
+        signed, mark, signature = target.partition(_MARK)
+        if not mark:
+            return None
+        if not hmac.compare_digest(self._sign_target(signed).encode(), signature.encode(errors="replace")):
+            return SIGNATURE_PROBLEM
+        expires = signed.partition("expires=")[2].partition("&")[0]
+        return "Request has expired" if now >= int(expires) else ""
+
+    def _sign_target(self, target: str) -> str:
+        digest = hmac.new(self._key, target.encode(errors="replace"), hashlib.sha256).digest()
+        return "~%2b" + quote(base64.b64encode(digest), safe="/")  # at least "%3D" at its end
 
     def _sign(self, path: str, expires: str) -> str:
         message = f"{path}\n{expires}".encode(errors="replace")

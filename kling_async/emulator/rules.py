@@ -5,19 +5,23 @@ against the other. Messages are the recorded ones where there is a record.
 """
 
 import json
+import math
 import re
 from decimal import Decimal
 from typing import Any, Final
 
 import attrs
 
-from . import catalog, fields
+from . import catalog, fields, members
 from .capabilities import check_capabilities
 from .errors import Refusal, invalid
-from .images import SubmittedImage, read_image
+from .images import SubmittedImage, is_reachable, read_image
 
 PROMPT_LIMIT: Final = 2500
 """Characters of `prompt` and of `negative_prompt`."""
+
+UNREACHABLE_MESSAGE: Final = "Something went wrong when we tried to get the contents of the file."
+"""Why a task fails whose image cannot be fetched."""
 
 CAMERA_TYPES: Final = ("simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward")
 CAMERA_AXES: Final = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
@@ -36,7 +40,7 @@ class Order:
         callback_url: Where status changes are posted, "" when nowhere.
         picture: The image whose ratio the video keeps: `image`, or else `image_tail`.
         acceptable: Whether the images have documented sides; if not, the task will fail. Masks are not held to it.
-        parameters: The request as it came, with a short description in place of each image's data.
+        parameters: What is documented of the request, with a short description in place of each image's data.
         images: Where the images are kept, by member ("dynamic_masks.0" is the first mask); empty if they are not.
         damage: Why the task will fail though the images have documented sides, or "".
     """
@@ -56,8 +60,18 @@ class Order:
     damage: str = ""
 
 
-def parse(pieces: list[bytes]) -> dict[str, Any]:
+def parse(pieces: list[bytes], *, strict: bool) -> dict[str, Any]:
     """Read the body of a request, received in pieces. The list is emptied, to have few copies at once.
+
+    Unknown members are ignored, as the service does; the old name `model` is one of them, so that such a request
+    is one for kling-v1.
+
+    Args:
+        pieces: Its bytes.
+        strict: Whether values must have the documented JSON types.
+
+    Returns:
+        Its documented members, unchecked.
 
     Raises:
         Refusal: 1200, when it is no JSON object.
@@ -65,12 +79,16 @@ def parse(pieces: list[bytes]) -> dict[str, Any]:
     try:
         raw = b"".join(pieces)
         pieces.clear()
-        body = json.loads(raw)
+        body = json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise Refusal(1200, "request body is not valid JSON") from None
     if not isinstance(body, dict):
         raise Refusal(1200, "request body must be a JSON object")
-    return body
+    return members.documented(body, strict=strict)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def estimate(body: dict[str, Any]) -> Decimal:
@@ -93,8 +111,7 @@ def estimate(body: dict[str, Any]) -> Decimal:
 def read_order(body: dict[str, Any]) -> Order:
     """Check a request against all the rules, in the order in which they are met.
 
-    Unknown members are ignored, as the service does; the old name `model` is one of them, so that such a request
-    is one for kling-v1. Numbers that the documentation declares as strings (`duration`) are refused.
+    Values of another JSON type than documented are refused here; `parse` has converted what may be.
 
     A `prompt` that holds the word "refused" is refused as content (1301): a switch of the emulator.
 
@@ -104,8 +121,8 @@ def read_order(body: dict[str, Any]) -> Order:
     model_name = _model_name(body)
     mode = fields.choice(body, "mode", catalog.MODES, "std")
     duration = _duration(body, model_name)
-    prompt = fields.text(body, "prompt", limit=PROMPT_LIMIT)
-    fields.text(body, "negative_prompt", limit=PROMPT_LIMIT)
+    prompt = _prompt(body, "prompt", "prompt")
+    _prompt(body, "negative_prompt", "negativePrompt")
     image, tail = _image(body, "image"), _image(body, "image_tail")
     picture = image or tail
     if picture is None:
@@ -130,6 +147,7 @@ def read_order(body: dict[str, Any]) -> Order:
         picture=picture,
         acceptable=all(each.acceptable for each in (image, tail) if each is not None),
         parameters=_without_data(body, image, tail),
+        damage="" if all(map(is_reachable, _addresses(body))) else UNREACHABLE_MESSAGE,
     )
     check_capabilities(model_name, mode, duration, features)
     if _REFUSED.search(prompt):
@@ -139,7 +157,7 @@ def read_order(body: dict[str, Any]) -> Order:
 
 def _features(body: dict[str, Any], duration: int) -> set[str]:
     """Check the members that not every model has, and name those that ask for something."""
-    scale = fields.number(body, "cfg_scale", 0, 1)
+    _check_scale(body)
     sound = fields.choice(body, "sound", ("on", "off"), "off") == "on"
     voices = _voices(body, sound=sound)
     elements = _elements(body)
@@ -151,11 +169,31 @@ def _features(body: dict[str, Any], duration: int) -> set[str]:
         "camera_control simple": camera == "simple",
         "sound": sound,
         "voice_list": voices,
-        "cfg_scale": scale not in (None, 0.5),
         "element_list": elements,
         "multi_shot": _shots(body, duration),
     }
     return {name for name, is_used in used.items() if is_used}
+
+
+def _prompt(body: dict[str, Any], name: str, known_as: str) -> str:
+    value = fields.text(body, name)
+    if len(value) > PROMPT_LIMIT:
+        raise invalid(f"{known_as}: size must be between 0 and {PROMPT_LIMIT}")
+    return value
+
+
+def _check_scale(body: dict[str, Any]) -> None:
+    """Only its range is checked, of all models alike, although the documentation says that v2.x does not have it."""
+    scale = fields.number(body, "cfg_scale", -math.inf, math.inf)
+    if scale is not None and not 0 <= scale <= 1:
+        raise invalid(f"cfgScale: must be {'less' if scale > 1 else 'greater'} than or equal to {int(scale > 1)}")
+
+
+def _addresses(body: dict[str, Any]) -> list[str]:
+    """Give the images of a checked request that are to be fetched."""
+    texts = [body.get(name) or "" for name in ("image", "image_tail", "static_mask")]
+    texts += [brush["mask"] for brush in body.get("dynamic_masks") or ()]
+    return [text for text in texts if text.startswith(("http://", "https://"))]
 
 
 def _model_name(body: dict[str, Any]) -> str:
@@ -244,7 +282,8 @@ def _voices(body: dict[str, Any], *, sound: bool) -> bool:
 def _elements(body: dict[str, Any]) -> bool:
     elements = fields.objects(body, "element_list", limit=3)
     for element in elements:
-        fields.required(element, "element_id", int, "element_list")
+        if (number := fields.required(element, "element_id", int, "element_list")) < 1:
+            raise invalid(f"Element id not found: {number}")
     return bool(elements)
 
 

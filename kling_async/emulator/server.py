@@ -7,7 +7,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ from typing import Final, Self
 
 import attrs
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .account import Account
 from .app import Api
@@ -24,6 +25,7 @@ from .callbacks import Postman
 from .delivery import FileServer
 from .faults import Faults
 from .gallery import Gallery
+from .guard import Guard
 from .ledger import Ledger
 from .links import RETENTION, Links
 from .page import Page
@@ -37,6 +39,19 @@ HOW_TO_RENDER: Final = (
 """What is said, once, where the rendering extra is missing."""
 
 _log = logging.getLogger("kling_async.emulator")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Tell whether an error is one of the emulator; what is no HTTP is its sender's, and worth a word, no traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (HttpProcessingError, web.RequestPayloadError)):
+        _log.debug("a request was no HTTP: %s", type(error).__name__)
+        return False
+    return True
+
+
+_http_log = logging.getLogger("kling_async.emulator.http")
+_http_log.addFilter(_is_ours)
 
 # A client that reads nothing must not hold up close().
 _SHUTDOWN_SECONDS = 0.1
@@ -74,6 +89,11 @@ class Emulator:
         api_key: Accepted in place of a token.
         seed: Makes ids and generation times repeat.
         clock: Gives the time in seconds since the epoch, for all that the emulator does.
+        allow_hosts: Names and addresses, without ports, by which the emulator's page and its switches may be reached
+            besides `host` and those of loopback; for example that of a compose service. Others are refused, so that
+            no web page can reach them (DNS rebinding).
+        strict_types: Whether a create needs the documented JSON types. If not, numbers in strings and strings for
+            numbers are accepted (`"duration": 5`), as the service probably does.
         link_lifetime: Seconds for which a link to a result is good at most; more than 0.
         render: Whether results are the submitted images, moving as asked for. None: if the rendering extra is
             installed, `pip install "kling-async[emulator-video]"`; without it they are flat pictures, real MP4 all
@@ -101,6 +121,8 @@ class Emulator:
         api_key: str = "api-key-kling-emulator",
         seed: int = 0,
         clock: Callable[[], float] = time.time,
+        allow_hosts: Iterable[str] = (),
+        strict_types: bool = False,
         link_lifetime: float = RETENTION,
         render: bool | None = None,
     ) -> None:
@@ -114,6 +136,8 @@ class Emulator:
         self._host = host
         self._port = port
         self._clock = clock
+        self._guard = Guard(host, allow_hosts)
+        self._strict_types = strict_types
         self._link_lifetime = link_lifetime
         self._render = render
         self._request_ids = random.Random(f"requests {seed}")  # noqa: S311 - repeatable, nothing is secured by it
@@ -163,7 +187,7 @@ class Emulator:
         postman = Postman(world=self._world, ledger=self.ledger, links=links, clock=self._clock, faults=self.faults)
         directory, gallery, studio = self._studio(worker)
         app = self._application(links, postman, worker, gallery, studio)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        runner = web.AppRunner(app, access_log=None, logger=_http_log, shutdown_timeout=_SHUTDOWN_SECONDS)
         self._running = _Running(runner, postman, studio, worker, directory, base_url)
         try:
             await runner.setup()
@@ -218,7 +242,15 @@ class Emulator:
     def _application(
         self, links: Links, postman: Postman, worker: ThreadPoolExecutor, gallery: Gallery | None, studio: Studio
     ) -> web.Application:
-        files = FileServer(world=self._world, ledger=self.ledger, links=links, studio=studio, clock=self._clock)
+        files = FileServer(
+            world=self._world,
+            ledger=self.ledger,
+            links=links,
+            studio=studio,
+            guard=self._guard,
+            worker=worker,
+            clock=self._clock,
+        )
         notice = HOW_TO_RENDER if self._render is None and not self.renders else ""
         page = Page(world=self._world, ledger=self.ledger, gallery=gallery, clock=self._clock, notice=notice)
         api = Api(
@@ -230,6 +262,8 @@ class Emulator:
             worker=worker,
             gallery=gallery,
             clock=self._clock,
+            guard=self._guard,
+            strict=self._strict_types,
             rng=self._request_ids,
             faults=self.faults,
         )

@@ -5,11 +5,14 @@
     POST {"on": "create", "at": 1, "fault": {"kind": "reset", "after_effect": true}}    adds one
     POST {"on": "query", "every": 3, "fault": {"kind": "error", "code": 1302}}
     POST {"on": ["query", "list"], "probability": 0.2, "seed": 7, "fault": {"kind": "gateway", "status": 504}}
+    POST {"on": "query", "fault": {"kind": "foreign", "body": {"detail": "no"}, "status": 404}}
+    POST {"on": "query", "fault": {"kind": "reshaped", "changes": {"/data/task_result/videos/0/id": null}}}
     GET                                                                                 shows rules and counts
     DELETE                                                                              removes all of them
 
 The members are the arguments of `Faults.add`; those of `fault` are the arguments of the class method of `Fault` that
-its kind names, and `wait`, the seconds before it strikes, with any of them.
+its kind names. With any of them may come `wait`, the seconds before it strikes, and `headers`, which the answer has in
+place of its own: {"kind": "truncated", "headers": {"ETag": null}}.
 
 `/_emulator/account`:
 
@@ -18,9 +21,11 @@ its kind names, and `wait`, the seconds before it strikes, with any of them.
     GET                                                     shows them
     DELETE                                                  makes the account again what it was told to be
 
-Each answers with what GET answers; or with 400 and {"error": "why"}, and nothing is changed.
+What is posted is JSON, and says so: `Content-Type: application/json`, which no web page of another site can send.
+Each answers with what GET answers; or with 400, 413 or 415 and {"error": "why"}, and nothing is changed.
 """
 
+import json
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -68,10 +73,16 @@ def _changing(
     change: Callable[[object], None], show: Callable[[web.Request], Awaitable[web.Response]]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return web.json_response({"error": "Content-Type must be application/json"}, status=415)
         try:
-            change(await request.json())
-        except ValueError as error:  # of JSON, too
+            change(json.loads(await request.read()))
+        except (ValueError, RecursionError) as error:  # of JSON, too
             return web.json_response({"error": str(error)}, status=400)
+        except (ConnectionError, web.RequestPayloadError):
+            return web.json_response({"error": "the body is incomplete"}, status=400)
+        except web.HTTPRequestEntityTooLarge as error:
+            return web.json_response({"error": error.text}, status=error.status)
         return await show(request)
 
     return handle

@@ -136,11 +136,11 @@ class World:
         """Make a task, charge for it, and occupy a slot until it ends.
 
         Raises:
-            Refusal: 1102, 1201 when the external id was used before, 1303 when the model's slots are taken. A refused
-                order has no effect.
+            Refusal: 1102, 1201 when the external id was used before (if the account has `unique_ids`), 1303 when the
+                model's slots are taken. A refused order has no effect.
         """
         self.require_balance(now, order.units)
-        if order.external_task_id and order.external_task_id in self._by_external_id:
+        if self.account.unique_ids and order.external_task_id and order.external_task_id in self._by_external_id:
             raise invalid(f"External_task_id {order.external_task_id} already exists")
         model = order.model_name
         if self.account.is_full(model, self._in_flight[model], self.concurrency, now):

@@ -1,4 +1,4 @@
-"""Who is to be asked for when: one heap for all, and how much one answer about all of them would be worth now."""
+"""Which task is to be asked for when: one heap, and how much one answer about all of them would be worth now."""
 
 import heapq
 from typing import Generic, TypeVar
@@ -61,7 +61,7 @@ class Agenda(Generic[_T]):
             self._slope = self._offset = 0.0  # nor do the errors of rounding stay
 
     def take_due(self, now: float) -> list[_T]:
-        """All whose time has come; they do not wait any more."""
+        """All that are due; they do not wait any more."""
         due: list[_T] = []
         while self._heap and self._heap[0][0] <= now:
             filed, _, item = heapq.heappop(self._heap)

@@ -4,11 +4,14 @@ The map was put together from the service's change log, its capability pages and
 ages: `?` stands where sources are silent or disagree, and nothing is refused for a `?` or for a model it does not know.
 """
 
+import difflib
 import enum
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
 import attrs
+
+from kling_async.protocol.models import Estimate, ImageToVideo
 
 
 class Cell(enum.Enum):
@@ -231,6 +234,30 @@ def units(
         return None
     price = prices[2 if voice else 1 if sound else 0]
     return None if price == "?" else Decimal(price) * duration
+
+
+def estimate(request: ImageToVideo) -> Estimate:
+    """What a request costs; a mode or duration that cannot be has no price."""
+    amount = None
+    known = isinstance(request.model_name, str) and isinstance(request.mode, str | None)
+    if known and isinstance(request.duration, int):
+        amount = units(
+            request.model_name,
+            request.mode,
+            request.duration,
+            sound=bool(request.sound),
+            voice=bool(request.voice_list),
+        )
+    return Estimate(units=amount, usd=None if amount is None else amount * USD_PER_UNIT)
+
+
+def unknown_model(model_name: str) -> str | None:
+    """Says that the map does not have a model, and which there are; None if it has it."""
+    if model_name in _MODELS:
+        return None
+    near = difflib.get_close_matches(model_name, _MODELS, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"no model {model_name!r} is known here{hint}; known are {', '.join(_MODELS)}"
 
 
 @attrs.frozen(kw_only=True)

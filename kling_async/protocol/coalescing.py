@@ -40,7 +40,7 @@ class Sweep:
         self.number = number
         """Of the page to ask for now."""
         self.dry = False
-        """Whether the list ended, or the last page hardly held any: who was not there will not be on the next one."""
+        """Whether the list ended, or the last page hardly held any: what was not there will not be on the next one."""
         self._waiting = waiting
         self._worth = worth
         self._won = 0.0
@@ -143,7 +143,7 @@ class Pages:
         """A single question went out; after enough of them a page is tried again."""
         self._until_trial -= 1
         if self._until_trial == 0:
-            if not self._barred:  # pages were found too large for those who wait now
+            if not self._barred:  # pages were found too large for the tasks that wait now
                 self._places = max(1.0, self._places / 4)
                 self._until_trial = PENALTY
             self._barred = False

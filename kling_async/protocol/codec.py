@@ -1,8 +1,7 @@
 """Wire JSON to records and back, for both generations of the API.
 
-The wire's shape lives in the private records of this file alone. What a task is known by (id, status, addresses of
-its videos) is read strictly; what merely adorns it (times, amounts) is left out where it cannot be read, so that a
-paid video is never lost to a malformed price.
+Requests are written by cattrs. Answers are read member by member: what a task is known by (id and status) must be
+there; anything else is left out where it cannot be read, so that a paid video is never lost to a malformed price.
 """
 
 import functools
@@ -11,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import attrs
-from cattrs import Converter, transform_error
+from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from kling_async.protocol.errors import BadResponse, UnknownStatus
@@ -51,152 +49,134 @@ def _without_none(value: Any) -> Any:
 # ---------------------------------------------------------------------------------------------- answers
 
 
-@attrs.frozen
-class _Info:
-    external_task_id: Any = None
+def task_from_wire(data: Any, endpoint: str, *, accepted: bool = False) -> Task:
+    """Reads one task; `task_id` marks the legacy shape, `id` the new one.
 
+    Only the id and the status are needed: no other member can hide a result, a failure or an acceptance.
 
-@attrs.frozen
-class _Video:
-    id: str
-    url: str
-    watermark_url: Any = None
-    duration: Any = None
-
-
-@attrs.frozen
-class _Result:
-    videos: list[_Video] = attrs.field(factory=list)
-
-
-@attrs.frozen
-class _LegacyTask:
-    task_id: str
-    task_status: str
-    task_status_msg: Any = ""
-    task_info: _Info | None = None
-    task_result: _Result | None = None
-    created_at: Any = None
-    updated_at: Any = None
-    watermark_info: Any = None
-    final_unit_deduction: Any = None
-    final_balance_deduction: Any = None
-
-
-@attrs.frozen
-class _Output:
-    type: str = ""
-    id: str = ""
-    url: str = ""
-    watermark_url: Any = None
-    duration: Any = None
-
-
-@attrs.frozen
-class _NewTask:
-    id: str
-    status: str
-    message: Any = ""
-    external_id: Any = None
-    outputs: list[_Output] | None = None
-    create_time: Any = None
-    update_time: Any = None
-    billing: Any = None
-
-
-def task_from_wire(data: Any, endpoint: str) -> Task:
-    """Reads one task; `task_id` tells the legacy shape from the new one, which has `id`.
+    Args:
+        data: the task's JSON.
+        endpoint: whose task it is.
+        accepted: whether this answers a create. Then an id is enough: the task exists, whatever its status is called.
 
     Raises:
-        BadResponse: it is no task.
+        BadResponse: it is no task, or its status is empty.
         UnknownStatus: its status word is not documented.
     """
     if not isinstance(data, Mapping):
         raise BadResponse(f"expected a task, got {type(data).__name__}")
-    task = _legacy_task(data, endpoint) if "task_id" in data else _new_task(data, endpoint)
-    if not _is_text(task.task_id) or not task.task_id.strip() or task.task_id in {".", ".."}:
+    legacy = "task_id" in data
+    task_id = _identifier(data.get("task_id" if legacy else "id"))
+    if task_id is None:
         raise BadResponse("the task has no usable id")
-    return task
+    word = data.get("task_status" if legacy else "status")
+    status = _known_status(word) or (TaskStatus.SUBMITTED if accepted else None)
+    if status is None:
+        raise _without_status(word, task_id)
+    return (_legacy_task if legacy else _new_task)(data, endpoint, task_id, status)
 
 
-def _legacy_task(data: Mapping[str, Any], endpoint: str) -> Task:
-    wire: _LegacyTask = _structure(data, _LegacyTask)
+def _legacy_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatus) -> Task:
     return Task(
-        task_id=wire.task_id,
-        status=_status(wire.task_status, wire.task_id),
+        task_id=task_id,
+        status=status,
         endpoint=endpoint,
-        status_msg=said(wire.task_status_msg),
-        external_task_id=_id_or_none(wire.task_info.external_task_id if wire.task_info else None),
-        created_at=_moment(wire.created_at),
-        updated_at=_moment(wire.updated_at),
-        videos=tuple(_video(video) for video in (wire.task_result.videos if wire.task_result else ())),
-        watermark=isinstance(wire.watermark_info, Mapping) and wire.watermark_info.get("enabled") is True,
-        final_unit_deduction=_decimal(wire.final_unit_deduction),
-        final_balance_deduction=_balance(wire.final_balance_deduction),
+        status_msg=said(data.get("task_status_msg")),
+        external_task_id=_identifier(_object(data.get("task_info")).get("external_task_id")),
+        created_at=_moment(data.get("created_at")),
+        updated_at=_moment(data.get("updated_at")),
+        videos=_videos(_object(data.get("task_result")).get("videos")),
+        watermark=_object(data.get("watermark_info")).get("enabled") is True,
+        final_unit_deduction=_decimal(data.get("final_unit_deduction")),
+        final_balance_deduction=_balance(data.get("final_balance_deduction")),
     )
 
 
-def _new_task(data: Mapping[str, Any], endpoint: str) -> Task:
-    wire: _NewTask = _structure(data, _NewTask)
-    videos = tuple(_video(output) for output in wire.outputs or () if output.type == "video")
+def _new_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatus) -> Task:
+    videos = _videos([output for output in _list(data.get("outputs")) if _object(output).get("type") == "video"])
     return Task(
-        task_id=wire.id,
-        status=_status(wire.status, wire.id),
+        task_id=task_id,
+        status=status,
         endpoint=endpoint,
-        status_msg=said(wire.message),
-        external_task_id=_id_or_none(wire.external_id),
-        created_at=_moment(wire.create_time),
-        updated_at=_moment(wire.update_time),
+        status_msg=said(data.get("message")),
+        external_task_id=_identifier(data.get("external_id")),
+        created_at=_moment(data.get("create_time")),
+        updated_at=_moment(data.get("update_time")),
         videos=videos,
         watermark=any(video.watermark_url for video in videos),
-        final_unit_deduction=_units_billed(wire.billing),
+        final_unit_deduction=_units_billed(data.get("billing")),
     )
 
 
-def _video(wire: _Video | _Output) -> Video:
-    if not _is_text(wire.url) or not wire.url.lower().startswith(("http://", "https://")):
-        raise BadResponse("a video's address is not an http(s) address")
-    return Video(
-        id=readable(wire.id),
-        url=wire.url,
-        watermark_url=_address_or_none(wire.watermark_url),
-        duration=_decimal(wire.duration),
+def _videos(values: Any) -> tuple[Video, ...]:
+    """What can be read of the results; each keeps its place, so that files keep their numbers."""
+    return tuple(
+        Video(
+            id=_identifier(value.get("id")) or "",
+            url=_address(value.get("url")) or "",
+            watermark_url=_address(value.get("watermark_url")),
+            duration=_decimal(value.get("duration")),
+        )
+        for value in map(_object, _list(values))
+        if _address(value.get("url")) or _address(value.get("watermark_url"))
     )
 
 
 _STATUS_WORDS = {**{status.value: status for status in TaskStatus}, "succeeded": TaskStatus.SUCCEED}
 
 
-def _status(word: str, task_id: str) -> TaskStatus:
-    if word not in _STATUS_WORDS:
-        raise UnknownStatus(
-            f"the service answered with the undocumented status {said(word, 40)!r} for task {readable(task_id)}; "
-            "a newer version of kling_async may know it"
-        )
-    return _STATUS_WORDS[word]
+def _known_status(word: Any) -> TaskStatus | None:
+    return _STATUS_WORDS.get(word.strip().lower()) if isinstance(word, str) else None
+
+
+def _without_status(word: Any, task_id: str) -> BadResponse:
+    if not isinstance(word, str) or not word.strip():
+        return BadResponse(f"the answer gives no status for task {readable(task_id)}")
+    return UnknownStatus(
+        f"the service answered with the undocumented status {said(word, 40)!r} for task {readable(task_id)}; "
+        "a newer version of kling_async may know it"
+    )
 
 
 # ------------------------------------------------------------------------------------------ small parts
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value.isprintable()
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
-def _id_or_none(value: Any) -> str | None:
-    return value if _is_text(value) and value else None
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
-def _address_or_none(value: Any) -> str | None:
-    return value if _is_text(value) and value.lower().startswith(("http://", "https://")) else None
+def _identifier(value: Any) -> str | None:
+    """An id as text: some paths send numbers, which may exceed 2**53."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**40:
+        return str(value)
+    usable = isinstance(value, str) and value.isprintable() and value.strip() not in {"", ".", ".."}
+    return value if usable else None
+
+
+def _address(value: Any) -> str | None:
+    """An address as it came; whether it can be fetched is the download's question."""
+    if not isinstance(value, str):
+        return None
+    return value.strip().encode("utf-8", "ignore").decode() or None
+
+
+_LEAST_MILLISECONDS = 1e11
+"""In milliseconds this is 1973, in seconds the year 5138: what is less was sent in seconds."""
 
 
 def _moment(value: Any) -> datetime | None:
-    """Milliseconds since 1970 as an aware time; None where they are no such number."""
+    """Milliseconds since 1970 (or seconds, which some callbacks send) as an aware time; None where they are neither."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
+        milliseconds = value if abs(value) >= _LEAST_MILLISECONDS else value * 1000
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
     except (OverflowError, ValueError):
         return None
 
@@ -220,7 +200,7 @@ def _balance(value: Any) -> BalanceDeduction | None:
 
 
 def _units_billed(billing: Any) -> Decimal | None:
-    rows = [row for row in billing if isinstance(row, Mapping)] if isinstance(billing, list) else []
+    rows = [row for row in _list(billing) if isinstance(row, Mapping)]
     amounts = [_decimal(row.get("amount")) for row in rows if row.get("charge_type") == "unit"]
     known = [amount for amount in amounts if amount is not None]
     return sum(known, Decimal(0)) if known else None
@@ -230,23 +210,13 @@ def _units_billed(billing: Any) -> Decimal | None:
 
 
 def prepare() -> None:
-    """Makes what reads answers and writes requests, which else happens with the first of them."""
-    _converter().get_structure_hook(_LegacyTask)
+    """Makes what writes requests, which else happens with the first of them."""
     _converter().get_unstructure_hook(ImageToVideo)
-
-
-def _structure(data: Mapping[str, Any], cls: type) -> Any:
-    try:
-        return _converter().structure(data, cls)
-    except Exception as error:  # noqa: BLE001  (whatever a hook or a constructor raises means the same)
-        places = "; ".join(transform_error(error))
-        raise BadResponse(f"the service's answer has another shape than documented: {readable(places)}") from None
 
 
 @functools.cache
 def _converter() -> Converter:
     converter = Converter()
-    converter.register_structure_hook(str, _strict_text)
     converter.register_unstructure_hook(Image, lambda image: image)
     converter.register_unstructure_hook(
         ShotPrompt,
@@ -262,12 +232,3 @@ def _converter() -> Converter:
         ),
     )
     return converter
-
-
-def _strict_text(value: Any, _: Any) -> str:
-    # Ids may exceed 2**53 and come as numbers from some paths; everything else that is no text is a mistake.
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise TypeError("expected text")
-    return value

@@ -1,14 +1,15 @@
 """The create machine: one paid task per request, whatever happens to the answers.
 
-    unsent ──200──────────────────────────────▶ accepted
-      │ ├──refusal (nothing was created)──────▶ refused
-      │ ├──1302, 1303, never reached it: again, still unsent
-      │ └──"already exists": claimed, looked up over `settle` seconds, never sent again
-      ▼ reset, timeout, 5xx, 5000-5002, an unreadable answer
-    doubtful ──200, or a look-up finds it─────▶ accepted
-      │  └──it is older than our first send───▶ refused (conflict), or accepted with `adopt`
-      ├──"not found" over `settle` seconds and right before: the same id is sent again; its refusal ends nothing
-      └──`budget` seconds──▶ refused with `CreateInDoubt`
+    unsent ──200 about our task──────────────────▶ accepted
+      │ ├──refusal of the service────────────────▶ refused (nothing was created)
+      │ │    └─that a duplicate could cause: claimed, looked up once: found or refused
+      │ └──1302, 1303, never reached it: again, still unsent
+      ▼ all else: reset, timeout, 5000-5002, an answer that is not the service's or not about our task
+    doubtful ──200 about our task, or found──────▶ accepted
+      │  └──it is older than our first send──────▶ refused (conflict), or accepted with `adopt`
+      ├──the service itself says "not found" over `settle` seconds: the same id is sent again, three sends in all
+      ├──`settle` seconds after an unreadable 2xx or a refused second send ──▶ refused with `CreateInDoubt`
+      └──`budget` seconds, or an address that is not the service's ─────────▶ refused with `CreateInDoubt`
 
 What rests on the service refusing a second task with the same `external_task_id` is said in the README.
 """
@@ -18,7 +19,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
+    CODES,
     ApiError,
+    BadResponse,
     ClientClosed,
     ConcurrencyExceeded,
     ConnectionFailed,
@@ -26,12 +29,13 @@ from kling_async.protocol.errors import (
     ExternalTaskIdConflict,
     InvalidRequest,
     KlingError,
+    NotTheService,
     RateLimited,
-    RequestRefused,
+    Remedy,
     RequestTimeout,
-    TaskNotFound,
     row_for,
 )
+from kling_async.protocol.lifecycle import is_missing
 from kling_async.protocol.models import Task
 from kling_async.protocol.schedule import Retry, Uniform
 
@@ -41,12 +45,18 @@ CLOCK_TOLERANCE: Final = 10.0
 TIMEOUT_FACTOR: Final = 4.0
 """After a timeout the service may still be at work, so look-ups go on that much longer before a second send."""
 
+SENDS: Final = 3
+"""Sends of one create at most, not counting those that were refused as full or too fast, or never left."""
+
+_TIMEOUTS: Final = frozenset({499, 504, 524})
+"""HTTP statuses by which gateways say that what is behind them took too long."""
+
 
 class CreateState(enum.Enum):
     """Where a create is."""
 
     UNSENT = "unsent"
-    CLAIMED = "claimed"  # the first send was refused since the id exists: whose task is it?
+    CLAIMED = "claimed"  # the first send was refused, perhaps since the id exists: whose task is it?
     DOUBTFUL = "doubtful"
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -108,9 +118,12 @@ class Creation:
         self._last_error: KlingError | None = None
         self._in_flight = False
         self._first_sent_wall = 0.0
+        self._sends = 0
+        self._may_send_again = resend
         self._waits_for_slot = False
         self._missing = False
         self._not_before = 0.0
+        self._settle_seconds = retry.settle
         self._send_again_at = 0.0
         self._gives_up_at = float("inf")
         self._delays: Iterator[float] | None = None
@@ -134,6 +147,7 @@ class Creation:
         if self.state is CreateState.UNSENT:  # sends before this one surely created nothing
             self._first_sent_wall = wall
         self._in_flight = True
+        self._sends += 1
 
     @property
     def undecided(self) -> bool:
@@ -153,39 +167,47 @@ class Creation:
     def answered(self, now: float, outcome: Task | KlingError) -> None:
         """Tells how a send ended."""
         self._in_flight = False
-        if isinstance(outcome, KlingError):
-            self._last_error = outcome
         if isinstance(outcome, Task):
             self._accept(outcome)
-        elif self.state is CreateState.DOUBTFUL:
+            return
+        self._last_error = outcome
+        if isinstance(outcome, ConcurrencyExceeded | RateLimited) or _never_sent(outcome):
+            self._sends = max(0, self._sends - 1)
+        if self.state is CreateState.DOUBTFUL:
             self._doubt_again(now, outcome)
         else:
             self._answered_first(now, outcome)
 
     def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float) -> None:
         """Tells how a look-up ended; the offset is what the service's clock shows more than this machine's."""
-        missing = isinstance(outcome, RequestRefused | TaskNotFound) and now >= self._send_again_at
         if isinstance(outcome, Task):
             self._found(outcome, clock_offset)
-        elif self.state is CreateState.CLAIMED and missing:
-            # Refused, and yet not there: then the refusal is what counts.
-            self._refuse((self.error or outcome).about(self.reference))
-        elif self.state is CreateState.CLAIMED:
-            self._try_again(now, self.error or outcome)
-        elif now >= self._gives_up_at or (missing and not self.resend):
-            self._refuse(self._in_doubt())
-        elif missing:
-            self._missing = True
-            self._not_before = now
+        elif self.state is CreateState.CLAIMED and self.error is not None and is_missing(outcome):
+            self.error.message = f"{self.error.message}; nothing is found under its reference yet"
+            self._refuse(self.error)
+        elif now >= self._gives_up_at or isinstance(outcome, NotTheService):
+            self._refuse(self._in_doubt(outcome))
+        elif is_missing(outcome) and now >= self._send_again_at:
+            self._missing_after_settling(now)
         else:
+            self._missing = False
             pause = self._pause(now)
             self._not_before = min(pause, self._send_again_at) if now < self._send_again_at else pause
 
     # ------------------------------------------------------------------------------------------ inside
 
     def _settled(self, now: float) -> bool:
-        """Whether the last look-up allows to send again; never after the budget, since nobody would look again."""
+        """Whether the last look-up allows to send again; never after the budget, since nothing would look again."""
         return self.state is CreateState.DOUBTFUL and self._missing and now < self._gives_up_at
+
+    def _missing_after_settling(self, now: float) -> None:
+        if not self.resend:
+            self._refuse(self._in_doubt())
+        elif self._may_send_again and self._sends < SENDS:
+            self._missing = True
+            self._not_before = now
+        else:
+            self._not_before = self._pause(now)
 
     def _answered_first(self, now: float, error: KlingError) -> None:
         if isinstance(error, InvalidRequest | ClientClosed):
@@ -198,21 +220,23 @@ class Creation:
             self._delays = None
         elif isinstance(error, RateLimited) or _never_sent(error):
             self._try_again(now, error)
-        elif _already_exists(error):
+        elif not _refused(error):
+            self._doubt(now, error)
+        elif _may_be_a_duplicate(error):
             self.error = error
             self.state = CreateState.CLAIMED
-            self._settle(now, error)
-        elif _created_nothing(error):
+            self._gives_up_at = now + min(self.retry.settle, self.retry.budget)
+            self._delays = None
+            self._not_before = now
+        else:
             error.message = f"{error.message}; nothing was created"
             self._refuse(error)
-        else:
-            self._doubt(now, error)
 
     def _try_again(self, now: float, error: KlingError) -> None:
         """Nothing was created; patience has an end all the same."""
         if self._gives_up_at == float("inf"):
             self._gives_up_at = now + self.retry.budget
-        if now >= self._gives_up_at:
+        if now >= self._gives_up_at or (isinstance(error, ConnectionFailed) and error.permanent):
             self._refuse(error)
         else:
             self._not_before = self._pause(now)
@@ -223,17 +247,32 @@ class Creation:
         self._settle(now, error)
 
     def _doubt_again(self, now: float, error: KlingError) -> None:
-        self._settle(now, error)
-        if isinstance(error, InvalidRequest) or _already_exists(error):
-            # The file is gone, or the task is there: no third send will do better.
-            self._send_again_at = float("inf")
-
-    def _settle(self, now: float, error: KlingError) -> None:
-        slow = isinstance(error, RequestTimeout) or error.http_status == 504 or error.code == 5002
-        self._send_again_at = now + self.retry.settle * (TIMEOUT_FACTOR if slow else 1.0)
+        if isinstance(error, InvalidRequest):
+            self._may_send_again = False  # the file is gone: only the first send's task can still show
+        if not _refused(error) or isinstance(error, RateLimited | ConcurrencyExceeded):
+            self._settle(now, error)
+            return
+        # The service refused this send; an earlier one may have made the task that it collides with.
+        self._only_look_up(now)
         self._delays = None
         self._missing = False
-        self._not_before = now if _already_exists(error) else self._pause(now)
+        self._not_before = now
+
+    def _settle(self, now: float, error: KlingError) -> None:
+        slow = isinstance(error, RequestTimeout) or error.http_status in _TIMEOUTS or error.code == 5002
+        self._settle_seconds = self.retry.settle * (TIMEOUT_FACTOR if slow else 1.0)
+        self._send_again_at = now + self._settle_seconds
+        self._delays = None
+        self._missing = False
+        if _is_unreadable_success(error):
+            self._only_look_up(now)
+        self._not_before = self._pause(now)
+
+    def _only_look_up(self, now: float) -> None:
+        """Nothing is sent again, and look-ups end after `settle`: later ones would not find it either."""
+        self._may_send_again = False
+        self._send_again_at = float("inf")
+        self._gives_up_at = min(self._gives_up_at, now + self._settle_seconds)
 
     def _pause(self, now: float) -> float:
         """When the next step may come; growing, but never past the time of giving up."""
@@ -251,20 +290,21 @@ class Creation:
             return
         self._refuse(
             ExternalTaskIdConflict(
-                f"external_task_id {self.external_task_id!r} belongs to an older task; attach(reference) follows that "
-                "one, if_exists='adopt' takes it as the result, another id makes a new video",
+                f"external_task_id {self.external_task_id!r} belongs to an older task",
+                remedy=Remedy.ADOPT,
                 code=self.error.code if self.error else None,
                 reference=task.reference,
                 task=task,
             )
         )
 
-    def _in_doubt(self) -> CreateInDoubt:
+    def _in_doubt(self, look_up: KlingError | None = None) -> CreateInDoubt:
         last = self._last_error
         return CreateInDoubt(
-            "no answer told whether the task was created, and looking it up did not either; it may be billed. "
-            "attach(reference) finds it if it exists; submit again only with the same external_task_id"
-            + (f". The last send ended with: {last.message}" if last else ""),
+            "no answer told whether the task was created, and looking it up did not either; it may be billed"
+            + (f" (the last send ended with: {last.message})" if last else "")
+            + (f" (the last look-up ended with: {look_up.message})" if look_up and not is_missing(look_up) else ""),
+            remedy=Remedy.FIND,
             code=last.code if last else None,
             http_status=last.http_status if last else None,
             request_id=last.request_id if last else None,
@@ -277,22 +317,30 @@ class Creation:
 
     def _refuse(self, error: KlingError) -> None:
         self.state = CreateState.REFUSED
-        self.error = error
+        self.error = error.about(self.reference)
 
 
 def _never_sent(error: KlingError) -> bool:
     return isinstance(error, ConnectionFailed) and not error.sent
 
 
-def _already_exists(error: KlingError) -> bool:
-    # The one place where the service's words are read: no code of its own says it (quirk of code 1201).
-    return isinstance(error, RequestRefused) and "already exist" in error.message.lower()
+def _refused(error: KlingError) -> bool:
+    """Whether the service itself says that this send made no task: codes 1000 to 1399."""
+    row = row_for(error.code) if isinstance(error, ApiError) else None
+    return row is not None and not row.in_doubt
 
 
-def _created_nothing(error: KlingError) -> bool:
-    """Whether the answer says for sure that no task was made: codes 1000 to 1304, or any other 4xx."""
-    return (
-        isinstance(error, ApiError)
-        and error.http_status is not None
-        and not row_for(error.http_status, error.code).in_doubt
+def _may_be_a_duplicate(error: KlingError) -> bool:
+    """Whether a refusal could mean that the id exists: 1201 does, in words of many kinds; others might.
+
+    A proxy that sent the request twice gets such a refusal for the second and passes only that one on.
+    """
+    return error.http_status == 409 or error.code not in CODES or error.code in {1201, 1202}
+
+
+def _is_unreadable_success(error: KlingError) -> bool:
+    """Whether the task probably exists: a 2xx that is not about it, or an answer whose status nobody could read."""
+    status = error.http_status
+    return (isinstance(error, BadResponse) and status is None) or (
+        not isinstance(error, ApiError) and status is not None and 200 <= status < 300
     )

@@ -19,9 +19,10 @@ KlingError
 │   ├── ContentRefused                     1300, 1301
 │   ├── RateLimited                        1302
 │   ├── ConcurrencyExceeded                1303
-│   └── ServerError                        5000, 5001, 5002 and any other 5xx
-├── BadResponse                            an answer that cannot be understood
-│   └── UnknownStatus                      a status word that is not documented
+│   └── ServerError                        5000, 5001, 5002
+├── BadResponse                            an answer that is not the service's, or cannot be understood
+│   ├── UnknownStatus                      a status word that is not documented
+│   └── NotTheService                      base_url leads to something that has never answered as the service does
 ├── ConnectionFailed (ConnectionError)     no answer
 │   └── RequestTimeout (TimeoutError)      none in time
 ├── TaskError                              about a task that exists, or may
@@ -35,7 +36,8 @@ KlingError
     └── SaveInProgress                     another save writes to the same place
 """
 
-from collections.abc import Sequence
+import enum
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import attrs
@@ -43,11 +45,36 @@ import attrs
 from kling_async.protocol.models import Task
 
 
+class Remedy(enum.Enum):
+    """What helps, as data: programs decide by it, and the shell command says it with its own options.
+
+    The values say it with this package's names. What is said alike everywhere stands in the message.
+    """
+
+    ADOPT = "attach(reference) follows that one, if_exists='adopt' takes it as the result, another id makes a new video"
+    ATTACH = "attach(reference) goes on with it"
+    BASE_URL = "base_url or KLING_BASE_URL sets the address"
+    CREDENTIALS = (
+        "set KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY, or pass api_key=...; keys are made in the "
+        "developer console. Without a key, `kling-async generate IMAGE -o FILE --emulator` runs on a local emulator"
+    )
+    FIND = "attach(reference) finds the task if it exists; submit again only with the same external_task_id"
+    OVERWRITE = "overwrite=True replaces it"
+    SAVE_WATERMARK = "watermark=True saves it"
+    WAIT_LONGER = "attach(reference) waits on; polling.deadline says how long"
+    WATERMARK = "ask for one with watermark_info={'enabled': True}"
+
+
+Words = Mapping[Remedy, str]
+"""How another surface than Python says each remedy; empty where it says that in its own way."""
+
+
 class KlingError(Exception):
     """The root: `except KlingError` catches all that this package raises by itself.
 
     Attributes:
-        message: what happened and what to do next.
+        message: what happened.
+        remedy: what to do next, where that has a name.
         code: the service's business code, where it gave one.
         http_status: the HTTP status, where there was an answer.
         request_id: the service's id of the request, for its support.
@@ -55,6 +82,7 @@ class KlingError(Exception):
     """
 
     message: str
+    remedy: Remedy | None = None
     code: int | None = None
     http_status: int | None = None
     request_id: str | None = None
@@ -64,6 +92,7 @@ class KlingError(Exception):
         self,
         message: str,
         *,
+        remedy: Remedy | None = None,
         code: int | None = None,
         http_status: int | None = None,
         request_id: str | None = None,
@@ -72,6 +101,7 @@ class KlingError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.remedy = remedy
         self.code = code
         self.http_status = http_status
         self.request_id = request_id
@@ -79,10 +109,19 @@ class KlingError(Exception):
         vars(self).update(more)
 
     def __str__(self) -> str:
-        """The message, then the ids needed to go on."""
+        """The message and the remedy, then the ids needed to go on."""
         ids = {"code": self.code, "HTTP": self.http_status, "request_id": self.request_id, "reference": self.reference}
         known = ", ".join(f"{name} {value}" for name, value in ids.items() if value is not None)
-        return f"{self.message} ({known})" if known else self.message
+        return f"{self.explained()} ({known})" if known else self.explained()
+
+    def explained(self, words: Words | None = None) -> str:
+        """The message and the remedy, without ids.
+
+        Args:
+            words: how to say the remedy; else with this package's names.
+        """
+        remedy = self.remedy and (self.remedy.value if words is None else words[self.remedy])
+        return f"{self.message}; {remedy}" if remedy else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles by value: errors cross process borders."""
@@ -201,7 +240,7 @@ class PermissionRefused(ApiError):
 
 
 class RequestRefused(ApiError):
-    """The service refused the parameters (1200 to 1203 and other 4xx)."""
+    """The service refused the parameters (1200 to 1203)."""
 
 
 class ExternalTaskIdConflict(RequestRefused):
@@ -227,15 +266,30 @@ class ConcurrencyExceeded(ApiError):
 
 
 class ServerError(ApiError):
-    """The service failed (5000 to 5002, and any 5xx)."""
+    """The service failed (5000 to 5002)."""
 
 
 class BadResponse(KlingError):
-    """An answer that cannot be understood."""
+    """An answer that is not the service's, or cannot be understood: it says nothing about a task.
+
+    Gateways, proxies and login pages answer so, whatever the HTTP status. `code` is what such an answer carried.
+
+    Attributes:
+        foreign: whether it is not even the service's envelope.
+    """
+
+    foreign: bool = False
 
 
 class UnknownStatus(BadResponse):
     """A status word that is not documented."""
+
+
+class NotTheService(BadResponse):
+    """What answers at `base_url` has never answered as the service does: a wrong address, or something in between.
+
+    Raised by calls that only read. A create that may have arrived there is `CreateInDoubt`.
+    """
 
 
 class ConnectionFailed(KlingError, ConnectionError):
@@ -315,37 +369,37 @@ class CodeRow(NamedTuple):
         error: the class raised.
         hint: what to do, added to the service's own text.
         transient: whether the same read may succeed when sent again.
-        renew_token: whether a fresh token may cure it, once.
         in_doubt: whether a create that was answered so may have made a task.
+        remedy: what to do, where that has a name.
     """
 
     error: type[ApiError]
     hint: str = ""
     transient: bool = False
-    renew_token: bool = False
     in_doubt: bool = False
+    remedy: Remedy | None = None
 
 
 _REGION_HINT = (
     "check the key; keys are regional: one made in China works on https://api-beijing.klingai.com only, others on "
-    "https://api-singapore.klingai.com only (base_url or KLING_BASE_URL)"
+    "https://api-singapore.klingai.com only"
 )
 _CLOCK_HINT = "set this machine's clock right (the token is valid from and until a time)"
 
 CODES: dict[int, CodeRow] = {
-    1000: CodeRow(AuthenticationError, _REGION_HINT),
-    1001: CodeRow(AuthenticationError, _REGION_HINT),
-    1002: CodeRow(AuthenticationError, _REGION_HINT),
-    1003: CodeRow(TokenTimeError, _CLOCK_HINT, renew_token=True),
-    1004: CodeRow(TokenTimeError, _CLOCK_HINT, renew_token=True),
+    1000: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
+    1001: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
+    1002: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
+    1003: CodeRow(TokenTimeError, _CLOCK_HINT),
+    1004: CodeRow(TokenTimeError, _CLOCK_HINT),
     1100: CodeRow(AccountError, "look at the account in the console"),
     1101: CodeRow(InsufficientBalance, "the account is in arrears: pay in the console, then submit again"),
     1102: CodeRow(InsufficientBalance, "the resource pack is used up or expired: buy one, then submit again"),
     1103: CodeRow(PermissionRefused, "the account has no right to this API or model"),
     1200: CodeRow(RequestRefused),
     1201: CodeRow(RequestRefused),
-    1202: CodeRow(RequestRefused, "the address does not know this method; check base_url"),
-    1203: CodeRow(RequestRefused, "no such resource; check model_name and base_url"),
+    1202: CodeRow(RequestRefused, "the address does not know this method", remedy=Remedy.BASE_URL),
+    1203: CodeRow(RequestRefused, "no such resource; check model_name and the address", remedy=Remedy.BASE_URL),
     1300: CodeRow(ContentRefused, "the platform's policy forbids it"),
     1301: CodeRow(ContentRefused, "content safety refused the image or the prompt; change them"),
     1302: CodeRow(RateLimited, "requests come too fast", transient=True),
@@ -361,24 +415,23 @@ CODES: dict[int, CodeRow] = {
 ACCOUNT_CODES: frozenset[int] = frozenset({1100, 1101, 1102, 1304})
 """Refusals of the account, not of the request: whoever sends next gets the same."""
 
-_UNKNOWN = CodeRow(ApiError, in_doubt=True)
-_BY_STATUS: dict[int, CodeRow] = {
-    401: CODES[1002],
-    403: CODES[1103],
-    404: CODES[1203],
-    408: CodeRow(ServerError, transient=True, in_doubt=True),
-    429: CODES[1302],
-}
+_UNKNOWN_REFUSAL = CodeRow(ApiError, transient=True)
+_FAMILIES: tuple[tuple[range, CodeRow], ...] = (
+    (range(1000, 1100), CodeRow(AuthenticationError, _REGION_HINT, transient=True)),
+    (range(1100, 1400), _UNKNOWN_REFUSAL),
+    (range(5000, 5100), CODES[5000]),
+)
+"""Codes of the table's families that it does not list: the service's word, but nothing that ends a wait."""
 
 
-def row_for(http_status: int, code: int | None) -> CodeRow:
-    """The row that an answer belongs to: by its code where that is known, else by its HTTP status."""
-    if code is not None and code in CODES:
-        return CODES[code]
-    if http_status in _BY_STATUS:
-        return _BY_STATUS[http_status]
-    if http_status >= 500:  # gateways answer without a code
-        return CODES[5000]
-    if 300 <= http_status < 500:
-        return CODES[1200]
-    return _UNKNOWN  # a code that is not documented, under a status that says nothing
+def row_for(code: int | None) -> CodeRow | None:
+    """The row of a code; None for one that is not the service's, and for 0."""
+    if code is None or code in CODES:
+        return None if code is None else CODES[code]
+    return next((row for family, row in _FAMILIES if code in family), None)
+
+
+def is_transient(error: KlingError) -> bool:
+    """Whether the service answered with an error that the same read may not meet again."""
+    row = row_for(error.code) if isinstance(error, ApiError) else None
+    return row is not None and row.transient

@@ -75,7 +75,7 @@ class Image:
             return cls._unreadable("an empty string is no path; leave the parameter out instead")
         if text[:5].lower() == "data:":
             return cls._unreadable(
-                "a 'data:' address is not accepted by the service; give the bytes, a path, or Image.from_base64(text)"
+                "a 'data:' address is not accepted by the service: decode it first (Image.from_base64 does)"
             )
         scheme = text.partition("://")[0].lower()
         if scheme in {"http", "https"} and "://" in text:
@@ -84,7 +84,7 @@ class Image:
             return cls(ImageSource.URL, url=text)
         if _looks_like_base64(text):
             return cls._unreadable(
-                "this string looks like base64, not a path; give the bytes or Image.from_base64(text)"
+                "this string looks like base64, not a path: decode it first (Image.from_base64 does)"
             )
         if "://" in text:
             return cls._unreadable(f"the service fetches http:// and https:// only, not {scheme[:16]}://")

@@ -273,9 +273,9 @@ _OTHER_TEXTS = (
     (b"<!doctype html", "this is a web page (HTML), not a picture: was a download answered with one?"),
     (b"<html", "this is a web page (HTML), not a picture: was a download answered with one?"),
     (b"<svg", "this is an SVG drawing; the service takes JPEG and PNG: convert it first"),
-    (b"data:", "this is a 'data:' address as text, not a picture; see Image.from_base64"),
-    (b"/9j/", "this is base64 text, not a picture; see Image.from_base64"),
-    (b"ivborw0kggo", "this is base64 text, not a picture; see Image.from_base64"),
+    (b"data:", "this is a 'data:' address as text, not a picture: decode it first (Image.from_base64 does)"),
+    (b"/9j/", "this is base64 text, not a picture: decode it first (Image.from_base64 does)"),
+    (b"ivborw0kggo", "this is base64 text, not a picture: decode it first (Image.from_base64 does)"),
 )
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "an AVIF picture"),

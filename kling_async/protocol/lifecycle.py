@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
+    ApiError,
     BadResponse,
     ConnectionFailed,
     KlingError,
-    RequestRefused,
+    NotTheService,
     TaskFailed,
     TaskNotFound,
     TokenTimeError,
     UnknownStatus,
-    row_for,
+    is_transient,
 )
 from kling_async.protocol.models import Task, TaskStatus
 
@@ -55,22 +56,38 @@ def judge(known: TaskStatus | None, news: Task | KlingError, *, age: float, refe
     match news:
         case Task():
             return _of_task(known, news)
-        case UnknownStatus():
+        case UnknownStatus() | NotTheService():
             return Verdict(end=news.about(reference))
-        case RequestRefused() | TaskNotFound():
-            # 1201, 1203, 404 or empty data: which of them means "not found" differs by path, so the text is not read.
+        case _ if is_missing(news):
             if age < NOT_FOUND_PATIENCE:
                 return Verdict(failing=True)
-            return Verdict(end=_not_found(news, reference))
-        case ConnectionFailed() | BadResponse():
+            return Verdict(end=not_found(news, reference))
+        case TokenTimeError() | ConnectionFailed() if known is not None:
+            # Token and address were good enough to hear of the task before, so they will be again.
             return Verdict(failing=True)
-        case TokenTimeError() if known is not None:
-            # Tokens were good enough to hear of the task before, so they will be again.
-            return Verdict(failing=True)
-        case _ if news.http_status is not None and row_for(news.http_status, news.code).transient:
+        case _ if passes(news):
             return Verdict(failing=True)
         case _:
             return Verdict(end=news.about(reference))
+
+
+def passes(error: KlingError) -> bool:
+    """Whether the same read may succeed when it is sent again."""
+    match error:
+        case ConnectionFailed():
+            return not error.permanent
+        case BadResponse():
+            return not isinstance(error, UnknownStatus | NotTheService)
+        case _:
+            return is_transient(error)
+
+
+def is_missing(news: Task | KlingError) -> bool:
+    """Whether the service itself says that it has no such task: 1201, 1203, or an empty answer ("Query task").
+
+    Its text is not read: 1201 also stands for bad values, of which a query by id has none.
+    """
+    return isinstance(news, TaskNotFound) or (isinstance(news, ApiError) and news.code in {1201, 1203})
 
 
 def _of_task(known: TaskStatus | None, task: Task) -> Verdict:
@@ -93,7 +110,8 @@ def failure(task: Task) -> TaskFailed:
     )
 
 
-def _not_found(news: KlingError, reference: str) -> TaskNotFound:
+def not_found(news: KlingError, reference: str) -> TaskNotFound:
+    """The error for a reference that the service does not know."""
     return TaskNotFound(
         f"the service does not know this task: {news.message}; check the reference, and that the credentials are of "
         "the account that made it",

@@ -11,16 +11,27 @@ from typing import Final
 
 from kling_async.protocol.schedule import Uniform
 
+BEAT: Final = 1.0
+"""Seconds: the unit of all waiting here. What clients of one account leave to each other must not depend on how one of
+them repeats its failed calls."""
+OPENING: Final = 0.75
+"""Share of the creates that the last opening let in that must be accepted before the next: a slow answer among them
+does not hold it up."""
 PROBE_FIRST: Final = 12.0
 """Beats after a refusal until one more is tried."""
 PROBE_MAXIMUM: Final = 300.0
-"""Beats between two such tries at most; less for who has little: PROBE_FIRST times the square of what runs."""
+"""Beats between two such tries at most; less where few tasks run: PROBE_FIRST times the square of their number."""
 OPEN_MAXIMUM: Final = 4.0
-"""Beats for which a freed slot is left open at most: as many as run, so that who has more gives more."""
+"""Beats for which a freed slot is left open at most: as many as tasks run, so that a client with more gives more."""
+OPEN_COST: Final = 0.2
+"""Share of the time that may pass so after a refusal, where tasks are too short for as many beats."""
 EMPTY_MAXIMUM: Final = 8.0
 """Beats between two tries at most while nothing of this client runs: others hold the whole account."""
 YIELD_SHARE: Final = 0.125
-"""How often a client that fills its ceiling leaves a freed slot open although nobody was refused."""
+"""How often a client that fills its ceiling leaves a freed slot open although no create was refused."""
+YIELD_COST: Final = 0.05
+"""Share of the time that may pass so without a refusal. Nothing is sent meanwhile, but what runs goes on, so it is the
+share of the throughput that is lost at most."""
 
 
 class Limit:
@@ -46,6 +57,10 @@ class Limit:
         self._probe_at = 0.0
         self._not_before = 0.0
         self._empty_pause = 1.0
+        self._accepted = 0
+        """Creates accepted since the limit opened last."""
+        self._closed_since: float | None = None
+        """Since when no slot was left open, with something running all the time."""
 
     def may_start(self, now: float, others: int = 0) -> bool:
         """Whether one more may be sent now, while `others` of unknown model run, too."""
@@ -61,6 +76,8 @@ class Limit:
 
     def started(self) -> None:
         """One is sent."""
+        if self.running == 0:
+            self._closed_since = None
         self.running += 1
         self._sending += 1
         self._probing = self._refused_above is not None and self.running > self._refused_above
@@ -69,17 +86,19 @@ class Limit:
         """One that was sent was accepted; `late` if it was `unclear` before."""
         self._sending -= not late
         self._empty_pause = 1.0
+        if self._closed_since is None:
+            self._closed_since = now
         if self._refused_above is not None:
             if self.running > self._refused_above:  # there is room where there was none
                 self._refused_above = self.running
                 self._gap = PROBE_FIRST
                 self._probe_at = now + self._gap * self.beat
-        elif self._sending == 0 and self.running >= self._opened:
-            self._opened = min(self.ceiling, 2 * self._opened)
+        elif not late:
+            self._open()
 
-    def refused(self, now: float) -> None:
-        """One that was sent was refused, since the account runs fewer; nothing was created."""
-        self._sending -= 1
+    def refused(self, now: float, *, late: bool = False) -> None:
+        """One that was sent was refused, since the account runs fewer; nothing was created; `late` as in `accepted`."""
+        self._sending -= not late
         self.running -= 1
         self._refused_above = max(1, self.running)
         if self.running == 0:
@@ -91,10 +110,10 @@ class Limit:
         self._probe_at = now + self._gap * self.beat * (0.75 + 0.5 * self.uniform())
 
     def unclear(self) -> None:
-        """One that was sent is in doubt: it counts as running, and nobody waits for its answer to open further."""
+        """One that was sent is in doubt: it counts as running, and its answer is not waited for to open further."""
         self._sending -= 1
-        if self._refused_above is None and self._sending == 0 and self.running >= self._opened:
-            self._opened = min(self.ceiling, 2 * self._opened)
+        if self._refused_above is None:
+            self._open()
 
     def dropped(self) -> None:
         """One that was sent came to nothing for another reason."""
@@ -104,8 +123,25 @@ class Limit:
     def ended(self, now: float) -> None:
         """One that was accepted is done."""
         ran, self.running = self.running, self.running - 1
-        if self._refused_above is not None or (ran >= self.ceiling and self.uniform() < YIELD_SHARE):
-            self._not_before = now + self.beat * min(OPEN_MAXIMUM, ran) * self.uniform()
+        if self._refused_above is not None:
+            self._leave_open(now, ran, OPEN_COST)
+        elif ran >= self.ceiling and self.uniform() < YIELD_SHARE:
+            self._leave_open(now, ran, YIELD_COST)
+
+    def _leave_open(self, now: float, ran: int, cost: float) -> None:
+        """Sends nothing for a moment, and for no more than its share of the time."""
+        if now < self._not_before or self._closed_since is None:
+            return  # it is open already: another end must not prolong it
+        longest = min(self.beat * min(OPEN_MAXIMUM, ran), cost * (now - self._closed_since))
+        self._closed_since = self._not_before = now + longest * self.uniform()
+
+    def _open(self) -> None:
+        """Counts one create as accepted, and doubles the limit once enough were."""
+        if 2 * self.running > self._opened:  # a limit that is not made use of proves nothing
+            self._accepted += 1
+        if self._accepted >= OPENING * self._opened / 2:  # the last doubling let half of them in
+            self._opened = min(self.ceiling, 2 * self._opened)
+            self._accepted = 0
 
     def _level(self, now: float) -> int:
         if self._refused_above is None:

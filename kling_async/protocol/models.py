@@ -8,7 +8,7 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -30,6 +30,23 @@ class TaskStatus(enum.StrEnum):
 
 
 _FINAL = frozenset({TaskStatus.SUCCEED, TaskStatus.FAILED})
+
+KnownModel = Literal[
+    "kling-v1",
+    "kling-v1-5",
+    "kling-v1-6",
+    "kling-v2-master",
+    "kling-v2-1",
+    "kling-v2-1-master",
+    "kling-v2-5-turbo",
+    "kling-v2-6",
+    "kling-v3",
+]
+KnownMode = Literal["std", "pro", "4k"]
+# Editors offer the words; any other text passes, since models come and go, and a new one may have modes of its own.
+ModelName = KnownModel | str
+Mode = KnownMode | str
+ShotType = Literal["customize", "intelligence"]
 
 
 # ------------------------------------------------------------------------------------------- converters
@@ -280,18 +297,18 @@ class ImageToVideo:
     """
 
     image: Image | None = attrs.field(default=None, converter=_image)
-    model_name: str = "kling-v2-6"
+    model_name: ModelName = "kling-v2-6"
     image_tail: Image | None = attrs.field(default=None, converter=_image)
     prompt: str | None = None
     negative_prompt: str | None = None
     multi_shot: bool | None = None
-    shot_type: str | None = None
+    shot_type: ShotType | None = None
     multi_prompt: tuple[ShotPrompt, ...] | None = attrs.field(default=None, converter=_shots)
     element_list: tuple[Element, ...] | None = attrs.field(default=None, converter=_elements)
     voice_list: tuple[Voice, ...] | None = attrs.field(default=None, converter=_voices)
     sound: bool | None = attrs.field(default=None, converter=_switch)
     cfg_scale: float | None = None
-    mode: str | None = None
+    mode: Mode | None = None
     static_mask: Image | None = attrs.field(default=None, converter=_image)
     dynamic_masks: tuple[DynamicMask, ...] | None = attrs.field(default=None, converter=_masks)
     camera_control: CameraControl | None = attrs.field(default=None, converter=_camera_control)
@@ -299,6 +316,19 @@ class ImageToVideo:
     watermark_info: WatermarkInfo | None = attrs.field(default=None, converter=_watermark_info)
     callback_url: str | None = attrs.field(default=None, converter=_none_if_empty, repr=False)
     external_task_id: str | None = attrs.field(default=None, converter=_none_if_empty)
+
+
+@attrs.frozen(kw_only=True)
+class Estimate:
+    """What a clip costs by the price table, before it is made; what it did cost is in `Task`.
+
+    Attributes:
+        units: video units; None where no price is known.
+        usd: dollars at list price; None where no price is known.
+    """
+
+    units: Decimal | None
+    usd: Decimal | None
 
 
 @attrs.frozen(kw_only=True)

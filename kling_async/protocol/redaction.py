@@ -7,8 +7,8 @@ import attrs
 
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.models import Task
-from kling_async.protocol.responses import HttpResponse, Listed
-from kling_async.protocol.text import redact
+from kling_async.protocol.responses import HttpResponse, Listed, Page
+from kling_async.protocol.text import SHORT, redact
 
 _T = TypeVar("_T")
 
@@ -22,25 +22,46 @@ def read_without(secrets: frozenset[str], read: Callable[[HttpResponse], _T], re
     try:
         answer: Any = read(response)
     except KlingError as error:
-        error.message = redact(error.message, secrets)
-        error.request_id = error.request_id and redact(error.request_id, secrets)
-        error.args = (error.message,)  # which is what its repr shows
-        raise
+        shortened = _shortened(response, secrets)
+        raise _redacted((shortened and _error_of(read, shortened)) or error, secrets) from None
     found: _T = _without(secrets, answer)
     return found
+
+
+def _error_of(read: Callable[[HttpResponse], Any], response: HttpResponse) -> KlingError | None:
+    try:
+        read(response)
+    except KlingError as error:
+        return error
+    return None
+
+
+def _redacted(error: KlingError, secrets: frozenset[str]) -> KlingError:
+    error.message = redact(error.message, secrets)
+    error.request_id = error.request_id and redact(error.request_id, secrets)
+    error.args = (error.message,)  # which is what its repr shows
+    return error
+
+
+def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse | None:
+    """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one. Or None."""
+    body = response.body
+    for secret in secrets:
+        if len(secret) >= SHORT:
+            body = body.replace(secret.encode("utf-8", "replace"), b"...")
+    return attrs.evolve(response, body=body) if body != response.body else None
 
 
 def _without(secrets: frozenset[str], answer: Any) -> Any:
     match answer:
         case Task(status_msg=str() as text) if text and (shown := redact(text, secrets)) != text:
             return attrs.evolve(answer, status_msg=shown)
-        case list():
-            return [_without(secrets, one) for one in answer]
+        case Page(length, tasks):
+            return Page(length, [_without(secrets, one) for one in tasks])
         case Listed(length, news):
             return Listed(length, {place: (whose, _without(secrets, one)) for place, (whose, one) in news.items()})
         case KlingError():
-            answer.message = redact(answer.message, secrets)
-            answer.args = (answer.message,)
+            return _redacted(answer, secrets)
         case _:
             pass
     return answer

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import attrs
 
-from kling_async.protocol.errors import BadResponse, KlingError, RequestRefused, TaskNotFound, UnknownStatus, row_for
+from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnknownStatus, row_for
 from kling_async.protocol.models import Task, TaskStatus
-from kling_async.protocol.text import readable, said
+from kling_async.protocol.text import cut, readable, said
 
 LARGE_BYTES = 2**18
 """A body above this takes so long to read that it should not be read on an event loop."""
@@ -33,43 +33,77 @@ class HttpResponse:
     body: bytes = attrs.field(default=b"", repr=False)
 
 
-def task(response: HttpResponse, endpoint: str) -> Task:
-    """Reads the answer to a create or a query.
+def created(response: HttpResponse, endpoint: str, external_task_id: str) -> Task:
+    """Reads the answer to a create.
+
+    Args:
+        response: the answer.
+        endpoint: where the task was to be made.
+        external_task_id: that was sent; an answer that names another one is not about our task.
 
     Raises:
         ApiError: the service said no; the class is that of the error table.
-        BadResponse: the answer cannot be understood.
+        BadResponse: the answer is not the service's, or names no task, or another one.
+    """
+    data = _data(response)
+    with _status_of(response):
+        return _ours(_task(data, endpoint, accepted=True), external_task_id)
+
+
+def task(response: HttpResponse, endpoint: str, asked: str) -> Task:
+    """Reads the answer to a query.
+
+    Args:
+        response: the answer.
+        endpoint: whose task it is.
+        asked: the id that was asked for, the service's or the caller's.
+
+    Raises:
+        ApiError: as in `created`.
+        TaskNotFound: the answer is the service's, and empty.
+        BadResponse: as in `created`.
     """
     data = _data(response)
     if data in (None, [], {}):
         # "Not found" also comes as an empty answer (new standard); the codes of the legacy one are errors above.
         raise TaskNotFound("the service knows no such task", http_status=response.status)
     with _status_of(response):
-        return _task(data, endpoint)
+        return _ours(_task(data, endpoint), asked)
 
 
-def tasks(response: HttpResponse, endpoint: str) -> list[Task]:
-    """Reads one page of the list: a bare array, empty at the end.
+class Page(NamedTuple):
+    """One page of the list.
+
+    Attributes:
+        length: items on the page.
+        tasks: those that could be read.
+    """
+
+    length: int
+    tasks: list[Task]
+
+
+def tasks(response: HttpResponse, endpoint: str) -> Page:
+    """Reads one page of the list: a bare array, empty at the end. Items that cannot be read are left out.
 
     Raises:
-        ApiError: as in `task`.
-        BadResponse: as in `task`.
+        ApiError: as in `created`.
+        BadResponse: the answer is not the service's, or no list.
     """
-    data = _data(response)
-    if data is None:
-        return []
-    if not isinstance(data, list):
-        raise _no_list(data, response)
-    with _status_of(response):
-        return [_task(item, endpoint) for item in data]
+    items = _items(response)
+    read: list[Task] = []
+    for item in items:
+        with contextlib.suppress(BadResponse):
+            read.append(_task(item, endpoint))
+    return Page(len(items), read)
 
 
 class Listed(NamedTuple):
-    """What a page of the list tells about the tasks that are followed.
+    """What a page of the list says about the tasks that are followed.
 
     Attributes:
-        length: items on the page, of whomever.
-        news: by place on the page, in order: whose, and the task; None where its status is the one that is known.
+        length: items on the page, of any task.
+        news: by place on the page, in order: the task's id, and the task; None where its status is the known one.
     """
 
     length: int
@@ -77,25 +111,22 @@ class Listed(NamedTuple):
 
 
 def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskStatus | None]) -> Listed:
-    """Reads one page of the list for those who wait; what nobody waits for is not looked at, whatever it looks like.
+    """Reads one page of the list for the tasks that are followed; others are not looked at.
 
     Args:
         response: the answer.
         endpoint: whose list.
-        known: the status last told of a task; None for a task that is not followed.
+        known: the last known status of a task; None for a task that is not followed.
 
     Raises:
-        ApiError: as in `task`.
-        BadResponse: it is no list.
+        ApiError: as in `created`.
+        BadResponse: as in `tasks`.
     """
-    data = _data(response)
-    if data is None:
-        data = []
-    if not isinstance(data, list):
-        raise _no_list(data, response)
+    items = _items(response)
     news: dict[int, tuple[str, Task | UnknownStatus | None]] = {}
-    for place, item in enumerate(data):
+    for place, item in enumerate(items):
         task_id = item.get("task_id") if isinstance(item, Mapping) else None
+        task_id = str(task_id) if type(task_id) is int else task_id
         if not isinstance(task_id, str) or (status := known(task_id)) is None:
             continue
         if item.get("task_status") == status.value:
@@ -103,7 +134,16 @@ def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskSta
             continue
         with contextlib.suppress(BadResponse):  # then the page says nothing about it, and it is asked for singly
             news[place] = (task_id, _item(item, endpoint))
-    return Listed(len(data), news)
+    return Listed(len(items), news)
+
+
+def _items(response: HttpResponse) -> list[Any]:
+    data = _data(response)
+    if data is None:
+        return []
+    if not isinstance(data, list):
+        raise BadResponse(f"expected a list of tasks, got {type(data).__name__}", http_status=response.status)
+    return data
 
 
 def _item(item: Mapping[str, Any], endpoint: str) -> Task | UnknownStatus:
@@ -113,8 +153,18 @@ def _item(item: Mapping[str, Any], endpoint: str) -> Task | UnknownStatus:
         return error
 
 
-def _no_list(data: Any, response: HttpResponse) -> BadResponse:
-    return BadResponse(f"expected a list of tasks, got {type(data).__name__}", http_status=response.status)
+def _ours(task: Task, asked: str) -> Task:
+    """The task, if it can be the one that was asked for: captures exist in which `task_info` is empty.
+
+    Raises:
+        BadResponse: it has another `external_task_id`: the answer belongs to somebody else's request.
+    """
+    if asked in {task.task_id, task.external_task_id} or task.external_task_id is None:
+        return task
+    raise BadResponse(
+        f"asked for {readable(asked, 64)}, the answer is about task {readable(task.task_id, 64)} with external_task_id "
+        f"{readable(task.external_task_id, 64)}"
+    )
 
 
 def callback(body: bytes, endpoint: str) -> Task:
@@ -140,10 +190,10 @@ def _moment(text: str) -> float | None:
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  # "-0000" reads as no zone, and means UTC
 
 
-def _task(data: Any, endpoint: str) -> Task:
+def _task(data: Any, endpoint: str, *, accepted: bool = False) -> Task:
     from kling_async.protocol.codec import task_from_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
 
-    return task_from_wire(data, endpoint)
+    return task_from_wire(data, endpoint, accepted=accepted)
 
 
 @contextlib.contextmanager
@@ -156,8 +206,11 @@ def _status_of(response: HttpResponse) -> Iterator[None]:
         raise
 
 
+# ------------------------------------------------------------------------------------------- whose word it is
+
+
 def _data(response: HttpResponse) -> Any:
-    """The `data` of the envelope; HTTP status and `code` must both be fine."""
+    """The `data` of the service's envelope."""
     # Errors come back as values: a frame that raised with the envelope in its locals would show what it echoes.
     opened = _opened(response)
     if isinstance(opened, KlingError):
@@ -166,58 +219,90 @@ def _data(response: HttpResponse) -> Any:
 
 
 def _opened(response: HttpResponse) -> Any:
-    """The envelope's `data`, or the error that the answer is."""
-    if 300 <= response.status < 400:
-        # Not followed: the credentials would go along. Nothing was created either.
-        text = f"{_place(response)} redirects instead of answering; check base_url"
-        return RequestRefused(text, http_status=response.status)
-    try:
-        envelope = _json(response.body, "the answer")
-    except BadResponse as error:
-        return _unreadable(response, error.message)
-    if not isinstance(envelope, Mapping):
-        return _unreadable(response, f"expected an object, got {type(envelope).__name__}")
-    code = envelope.get("code")
-    if type(code) is not int or abs(code) > 10**9:
-        code = None
-    if response.status >= 400 or code != 0:
-        return _refusal(response, code, envelope)
-    return envelope.get("data")
+    """The envelope's `data`, or the error that the answer is.
 
-
-def _unreadable(response: HttpResponse, message: str) -> KlingError:
-    if response.status >= 400:  # a gateway's page
-        return _refusal(response, None, {})
-    return BadResponse(message, http_status=response.status)
-
-
-def _refusal(response: HttpResponse, code: int | None, envelope: Mapping[str, Any]) -> KlingError:
-    if response.status < 400 and code is None:
-        return BadResponse("the answer has no code", http_status=response.status)
-    row = row_for(response.status, code)
-    text = (
-        said(envelope.get("message"))
-        or f"{_place(response)} answered HTTP {response.status} without a message of the service"
-    )
+    Only an envelope whose `code` is 0 or of the error table's families is the service's word. Gateways, proxies and
+    login pages answer with any HTTP status, in HTML and in JSON of other shapes: that says nothing about a task.
+    """
+    envelope = _envelope(response.body)
+    code = _number(envelope.get("code"))
+    if code == 0 and 200 <= response.status < 300 and "data" in envelope:
+        return envelope["data"]
+    row = row_for(code)
+    if code is None or row is None:
+        return _not_the_services(response, code)
+    text = _error_text(envelope) or f"the service gave no reason (HTTP {response.status})"
     return row.error(
         f"{text}: {row.hint}" if row.hint else text,
+        remedy=row.remedy,
         code=code,
         http_status=response.status,
         request_id=said(envelope.get("request_id"), limit=64) or None,
     )
 
 
-def _place(response: HttpResponse) -> str:
-    kind = readable(response.headers.get("content-type", ""), limit=40)
-    return f"something in between ({kind})" if "html" in kind else "the service"
+def _envelope(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = _decoded(body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(code: Any) -> int | None:
+    """A code: a number, or its digits as text."""
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 10:
+        return int(code)
+    return code if type(code) is int and abs(code) < 10**9 else None
+
+
+EXCERPT: Final = 200
+"""Characters of a foreign answer that its error shows."""
+
+
+def _not_the_services(response: HttpResponse, code: int | None) -> BadResponse:
+    target = said(response.headers.get("location", ""), 100)
+    words = [
+        f"HTTP {response.status}, not as the service answers",
+        f"redirecting to {target}" if target else "",
+        f"code {code}" if code is not None else "",
+        readable(response.headers.get("content-type", ""), 40),
+    ]
+    # Cut before it is searched for secrets: a page may have any size.
+    text = said(response.body[: 20 * EXCERPT].decode("utf-8", "replace"), 2 * EXCERPT)
+    text = cut(" ".join(text.split()), EXCERPT)
+    what = ", ".join(word for word in words if word)
+    message = f"{what}: {text}" if text else f"{what}, without a text"
+    return BadResponse(message, code=code, http_status=response.status, foreign=True)
+
+
+_TEXT_MEMBERS: Final = ("message", "msg", "error", "detail")
+
+
+def _error_text(envelope: Mapping[str, Any], depth: int = 3) -> str:
+    """The reason that an error answer gives, wherever gateways between put it; also as JSON inside of a text."""
+    for name in _TEXT_MEMBERS:
+        value = envelope.get(name)
+        if isinstance(value, str) and value.lstrip()[:1] == "{" and depth:
+            inner = _envelope(value[:4096].encode("utf-8", "replace"))
+            value = _error_text(inner, depth - 1) or value
+        elif isinstance(value, Mapping) and depth:
+            value = _error_text(value, depth - 1)
+        if text := said(value):
+            return text
+    return ""
 
 
 def _json(body: bytes, what: str) -> Any:
     try:
-        # In a thread: between two objects others get the interpreter, which the decoder else keeps to its end.
-        return json.loads(body, object_hook=_same if len(body) > LARGE_BYTES else None)
+        return _decoded(body)
     except (ValueError, RecursionError):
         raise BadResponse(f"{what} is not JSON ({len(body)} bytes)") from None
+
+
+def _decoded(body: bytes) -> Any:
+    # In a thread: between two objects others get the interpreter, which the decoder else keeps to its end.
+    return json.loads(body, object_hook=_same if len(body) > LARGE_BYTES else None)
 
 
 def _same(value: Any) -> Any:

@@ -1,19 +1,22 @@
-"""Decisions of a download: what to ask for, what an answer means, whether a file is whole."""
+"""Decisions of a download: what to ask for, what an answer means, how long to go on, whether a file is whole."""
 
 import enum
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Final, Self
 
 import attrs
 
+from kling_async.protocol import packing
 from kling_async.protocol.errors import DownloadError
 
-FIRST_BOX_BYTES: Final = 8
-"""Bytes that show the first box of an MP4: a length and `ftyp`."""
-BOX_BYTES: Final = 16
-"""The longest head of a box."""
-_NEEDED: Final = frozenset({b"ftyp", b"moov", b"mdat"})
+LEAST_RATE: Final = 1024.0
+"""Bytes per second that a connection gives at least, over `LEAST_SECONDS`."""
+LEAST_SECONDS: Final = 60.0
+LEAST_BYTES: Final = int(LEAST_RATE * LEAST_SECONDS)
+MOST_BYTES: Final = 2 * 2**30
+"""The largest file taken whose host did not say how large it is."""
 
 
 class Answer(enum.Enum):
@@ -33,11 +36,13 @@ class Part:
         video_id: of the video; the same for every address it gets.
         length: of the whole file in bytes, where it is known.
         etag: of the entity, where there is one.
+        modified: the `Last-Modified` of the entity, where it tells two entities apart.
     """
 
     video_id: str
     length: int | None = None
     etag: str | None = None
+    modified: str | None = None
 
     def to_json(self) -> bytes:
         """As written to `NAME.part.json`."""
@@ -51,7 +56,7 @@ class Part:
         except (ValueError, TypeError, RecursionError):
             return None
         fits = isinstance(part.video_id, str) and isinstance(part.length, int | None)
-        return part if fits and isinstance(part.etag, str | None) else None
+        return part if fits and isinstance(part.etag, str | None) and isinstance(part.modified, str | None) else None
 
 
 @attrs.frozen
@@ -62,138 +67,146 @@ class Body:
         offset: where in the file it begins.
         length: of the whole file in bytes, where the host said so.
         etag: of the entity, where the host said so.
+        modified: the `Last-Modified` of the entity, where it tells two entities apart.
+        encoding: how the body may be packed, although nobody asked for it.
     """
 
     offset: int
-    length: int | None
-    etag: str | None
+    length: int | None = None
+    etag: str | None = None
+    modified: str | None = None
+    encoding: str | None = None
+
+    def part_of(self, video_id: str) -> Part:
+        """What its bytes are a part of."""
+        return Part(video_id, self.length, self.etag, self.modified)
 
 
 def range_headers(part: Part | None, offset: int) -> dict[str, str]:
     """Headers that ask for the rest of a file of which `offset` bytes are kept, provided it is still the same."""
-    if part is None or offset == 0 or part.etag is None or part.etag.startswith("W/"):
-        return {}  # without a strong ETag nobody could tell that two halves belong together
-    if not (part.etag.isascii() and part.etag.isprintable()):
-        return {}  # no header can carry it
-    return {"Range": f"bytes={offset}-", "If-Range": part.etag}
+    if part is None or offset == 0:
+        return {}
+    if part.etag is not None and not part.etag.startswith("W/") and _sendable(part.etag):
+        return {"Range": f"bytes={offset}-", "If-Range": part.etag}
+    if part.modified is not None and _sendable(part.modified):
+        return {"Range": f"bytes={offset}-", "If-Range": part.modified}
+    return {}  # nobody could tell that two halves belong together
 
 
 def judge(status: int, headers: Mapping[str, str], part: Part | None, offset: int) -> Answer | Body:
-    """Reads status and headers (names in lower case).
+    """Reads status and headers (names in lower case). What the bytes are is not their business.
 
     Raises:
-        DownloadError: it is no video, and asking again will not help.
+        DownloadError: asking again will not help.
     """
-    if status in {401, 403, 404, 410}:
+    if status in {400, 401, 403, 404, 410}:
         return Answer.EXPIRED
-    if status in {408, 425, 429} or status >= 500:
+    if status in {202, 204, 205, 408, 425, 429} or status >= 500:
         return Answer.BUSY
-    if status == 416:
-        return Answer.WHOLE if part is not None and part.length == offset else Answer.RESTART
-    if status not in {200, 206}:
-        raise DownloadError(f"the file host answered HTTP {status}", http_status=status)
-    refuse_kind(headers.get("content-type", ""))
-    etag = headers.get("etag")
-    length = _number(headers.get("content-length"))
-    if "content-encoding" in headers:
-        length = None
-    if status == 200:
-        return Body(0, length, etag)
     begin, total = _content_range(headers.get("content-range", ""))
-    same = part is not None and part.length in {None, total} and part.etag in {None, etag}
-    return Body(offset, total, etag) if begin == offset and same else Answer.RESTART
+    if status == 416:
+        known = total if total is not None or part is None else part.length
+        return Answer.WHOLE if part is not None and 0 < offset == known else Answer.RESTART
+    if not 200 <= status < 300:
+        raise DownloadError(f"the file host answered HTTP {status}", http_status=status)
+    etag, modified = headers.get("etag"), _tells_apart(headers)
+    encoding = packing.named(headers.get("content-encoding", ""))
+    if status != 206 or begin == 0:
+        if status != 206:
+            # RFC 9112: with a transfer coding the length says nothing.
+            total = None if "transfer-encoding" in headers else _number(headers.get("content-length"))
+        return Body(0, total, etag, modified, encoding)
+    if part is None or begin != offset or encoding is not None:
+        return Answer.RESTART
+    same = part.length in {None, total} and part.etag in {None, etag}
+    if part.etag is None and part.modified != headers.get("last-modified", part.modified):
+        same = False
+    return Body(offset, total, etag, part.modified) if same else Answer.RESTART
 
 
-def refuse_kind(content_type: str) -> None:
-    """Refuses what is no video by its type.
+class End(enum.Enum):
+    """How a body that ended cleanly leaves the file."""
 
-    Raises:
-        DownloadError: a page, a message or a listing came instead.
-    """
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind.startswith("text/") or kind.endswith(("json", "xml", "javascript")):
-        raise DownloadError(f"the file host sent {kind[:40]} instead of a video")
+    WHOLE = "a video, as far as its boxes tell"
+    ODD = "all of it came, though its boxes look odd"
+    CUT = "something is missing"
 
 
-def refuse_start(head: bytes) -> None:
-    """Refuses what does not begin as an MP4 does: with the box `ftyp`.
-
-    Raises:
-        DownloadError: it is something else.
-    """
-    if len(head) >= FIRST_BOX_BYTES and head[4:8] != b"ftyp":
-        raise DownloadError("what the file host sent is no MP4: it does not begin with an 'ftyp' box")
-
-
-def is_whole(size: int, length: int | None, read: Callable[[int, int], bytes]) -> bool:
-    """Whether a file is complete: by the length the host said, and by its boxes, which must fill it exactly.
-
-    Each of the three that make a video must be there: a file may end between two boxes by chance.
+def judge_end(size: int, length: int | None, *, boxes: bool, seen_before: bool) -> End:
+    """Whether the file is all there: the host's word about its length counts for more than any guess at its structure.
 
     Args:
         size: of the file in bytes.
         length: that the host said, where it did.
-        read: `(offset, count)` to bytes of the file.
+        boxes: whether its boxes say that it is whole.
+        seen_before: whether the host sent just these bytes once before, and then ended as cleanly.
     """
-    if length is not None and size != length:
-        return False
-    boxes, offset = Boxes(), 0
-    while offset < size:
-        head = read(offset, BOX_BYTES)
-        if not head:
+    if size == 0 or (length is not None and size != length):
+        return End.CUT
+    if boxes:
+        return End.WHOLE
+    return End.ODD if length is not None or seen_before else End.CUT
+
+
+class Patience:
+    """How long a download that breaks off again and again is gone on with.
+
+    It begins anew with real progress only: where the best place ever reached is further by a hundredth of the file, or
+    by what a minute at the least rate brings. So a download that moves goes on, and every download ends.
+
+    Args:
+        budget: seconds without progress.
+        now: seconds of any clock.
+        size: bytes that are there.
+    """
+
+    def __init__(self, budget: float, now: float, size: int) -> None:
+        self._budget = budget
+        self.ends_at = now + budget
+        self._reached = size
+        self._waited = 0.0
+        self._received = 0
+        self._slow = False
+
+    def connected(self) -> None:
+        """A connection begins to give bytes."""
+        self._waited, self._received = 0.0, 0
+
+    def came(self, seconds: float, count: int) -> bool:
+        """So many bytes came, after so many seconds; False where that is too slow to go on with this connection."""
+        self._waited += seconds
+        self._received += count
+        late = self._waited >= LEAST_SECONDS
+        if self._received >= LEAST_BYTES:
+            self._slow = late
+            self._waited, self._received = 0.0, 0
+        elif late:
+            self._slow = True
             return False
-        boxes.take(head)
-        offset += len(head)
-        offset += boxes.skip(size - offset)
-    return boxes.whole()
+        return True
+
+    def broke(self, now: float, size: int, length: int | None) -> None:
+        """The connection broke off, or ended too early."""
+        step = LEAST_BYTES if length is None else min(LEAST_BYTES, max(length // 100, 1))
+        if size >= self._reached + step and not self._slow:
+            self._reached = size
+            self.ends_at = now + self._budget
 
 
-class Boxes:
-    """Follows the boxes of an MP4 whose bytes come one after the other; it need not see those inside of them."""
+def _sendable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
-    def __init__(self) -> None:
-        self._head = b""
-        self._left: float = 0
-        self._kinds: set[bytes] = set()
-        self._broken = False
 
-    def take(self, chunk: bytes) -> None:
-        """Takes the bytes that come next."""
-        while chunk and not self._broken:
-            if self._left:
-                passed = int(min(self._left, len(chunk)))
-                self._left -= passed
-            else:
-                wanted = 16 if self._head[:4] == b"\0\0\0\1" and len(self._head) >= 8 else 8
-                passed = min(wanted - len(self._head), len(chunk))
-                self._head += chunk[:passed]
-                self._enter()
-            chunk = chunk[passed:]
-
-    def skip(self, count: int) -> int:
-        """Passes over up to `count` bytes that are in no box's head, and tells how many."""
-        if self._broken:
-            return count
-        passed = int(min(self._left, count))
-        self._left -= passed
-        return passed
-
-    def whole(self) -> bool:
-        """Whether a video may end here: as `is_whole`."""
-        ended = not self._head and self._left in {0, float("inf")}
-        return ended and not self._broken and self._kinds >= _NEEDED
-
-    def _enter(self) -> None:
-        """Goes into a box once its head is there: 8 bytes, or 16 with a long length."""
-        have, box = len(self._head), int.from_bytes(self._head[:4])
-        if have < 8 or (box == 1 and have < 16):
-            return
-        if box == 1:
-            box = int.from_bytes(self._head[8:])
-        self._kinds.add(self._head[4:8])
-        self._left = box - have if box else float("inf")  # 0: "to the end of the file"
-        self._broken = self._left < 0
-        self._head = b""
+def _tells_apart(headers: Mapping[str, str]) -> str | None:
+    """The `Last-Modified`, where it is a strong validator (RFC 9110, 8.8.2.2): older than the answer by a second."""
+    text = headers.get("last-modified")
+    if text is None:
+        return None
+    try:
+        age = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):  # no date, or one with a zone and one without
+        return None
+    return text if age.total_seconds() >= 1 else None
 
 
 def _number(text: str | None) -> int | None:

@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from kling_async import CapabilityWarning, TaskHandle
+from kling_async import CapabilityWarning, ImageToVideo, TaskHandle
 from kling_async.cli import generate
 from kling_async.emulator import Emulator
 from kling_async.emulator.catalog import mean_generation_seconds
@@ -128,6 +129,16 @@ def test_all_problems_at_once(run: Run, service: Emulator) -> None:
     assert not service.ledger.requests
 
 
+@pytest.mark.parametrize("words", [["none.png", "-o", "a.mp4"], [CAT, "-o", "here.mp4"], [CAT, "-o", "no/a.mp4"]])
+def test_submitting_is_said_when_all_is_checked(run: Run, here: Path, service: Emulator, words: list[str]) -> None:
+    """What the checks or the place refuse was never about to be sent: no "submitting", and no reference."""
+    (here / "here.mp4").write_text("precious")
+    ran = run("generate", *words)
+    assert ran.code == 2
+    assert [word for word in ("submitting", "image2video:", "save ") if word in ran.err] == []
+    assert not service.ledger.requests
+
+
 def test_no_strict(run: Run, recwarn: pytest.WarningsRecorder) -> None:
     """What the map alone refuses is refused with `--no-strict` as the way out, which then warns in one line."""
     words = ["generate", CAT, "-o", "a.mp4", "--emulator", "--image-tail", CAT]
@@ -153,12 +164,13 @@ def test_no_credentials(run: Run) -> None:
 
 
 def test_refused(run: Run, service: Emulator) -> None:
-    """A refusal of the service is 3: nothing was created, and no reference is told."""
+    """A refusal of the service is 3: nothing was created, so there is nothing to save."""
     ran = run("generate", CAT, "-o", "a.mp4", "--prompt", "refused", "--json")
     assert ran.code == 3
     assert (ran.data["error"], ran.data["code"]) == ("ContentRefused", 1301)
     assert ran.data["request_id"]
-    assert ran.data["reference"] is None
+    assert ran.data["reference"].startswith("image2video:kling-async-")
+    assert ran.data["save_command"] is None
     assert service.ledger.created == 0
 
 
@@ -226,7 +238,7 @@ def test_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("model", "mode"), [("kling-v3", "4k"), ("kling-v2-6", "std"), ("kling-v1", "pro")])
 def test_emulator_takes_the_same_time_for_all(model: str, mode: str) -> None:
     """Whatever is asked for, `--emulator` takes about as long; a model unknown to it is for it to refuse."""
-    request = {"model_name": model, "mode": mode, "duration": "10"}
+    request = ImageToVideo(model_name=model, mode=mode, duration=10)
     seconds = mean_generation_seconds(model, mode, 10) / generate.emulator_speed(request)
     assert seconds == pytest.approx(generate.EMULATED_SECONDS)
-    assert generate.emulator_speed(request | {"model_name": "unheard-of"}) > 0
+    assert generate.emulator_speed(attrs.evolve(request, model_name="unheard-of")) > 0

@@ -1,5 +1,9 @@
+import functools
+
 import pytest
 
+from kling_async import KlingClient, Retry
+from kling_async.cli import listing
 from kling_async.cli.listing import page_size
 from kling_async.emulator import Emulator
 
@@ -54,3 +58,17 @@ def test_page_size_out_of_range(run: Run) -> None:
 def test_size_of_a_page(limit: int, size: int) -> None:
     """No more is asked for than tells whether there is more."""
     assert size == page_size(limit)
+
+
+def test_without_a_network(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is said after the first failure, once; for programs and with `--quiet` nothing is."""
+    monkeypatch.setenv("KLING_API_KEY", "key")
+    retry = Retry(first=0.01, maximum=0.02, budget=0.1)
+    monkeypatch.setattr(listing, "KlingClient", functools.partial(KlingClient, retry=retry))
+    words = ("list", "--base-url", "http://127.0.0.1:9")
+    ran = run(*words)
+    assert ran.code == 5
+    tried, ended = ran.err.splitlines()
+    assert tried.endswith("still trying")
+    assert ended.startswith("error: ConnectionFailed: ")
+    assert (run(*words, "--json").err, len(run(*words, "-q").err.splitlines())) == ("", 1)

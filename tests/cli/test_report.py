@@ -14,11 +14,13 @@ from kling_async import (
     CreateInDoubt,
     DownloadError,
     ExternalTaskIdConflict,
+    ImageToVideo,
     InvalidReference,
     InvalidRequest,
     KlingError,
     Problem,
     QueueTimeout,
+    Remedy,
     ServerError,
     TargetError,
     TargetExists,
@@ -85,12 +87,16 @@ def errand(stage: Stage, **more: Any) -> Errand:
         (ConnectionFailed("x"), Stage.CREATING, "kling-async save image2video:own -o cat.mp4"),
         (DownloadError("x", reference=REFERENCE), Stage.MADE, "kling-async save image2video:1 -o cat.mp4"),
         (
-            TargetExists("x", reference=REFERENCE),
+            TargetExists("x", reference=REFERENCE, remedy=Remedy.OVERWRITE),
             Stage.MADE,
             "kling-async save image2video:1 -o cat.mp4 --overwrite",
         ),
         (ExternalTaskIdConflict("x", reference=REFERENCE), Stage.CREATING, "kling-async save image2video:1 -o cat.mp4"),
         (TaskFailed("x", reference=REFERENCE), Stage.ACCEPTED, None),
+        (TaskNotFound("x", reference=REFERENCE), Stage.ACCEPTED, "kling-async save image2video:1 -o cat.mp4"),
+        (TaskNotFound("x", reference=REFERENCE), Stage.ATTACHED, None),
+        (AuthenticationError("x", reference=REFERENCE), Stage.ATTACHED, None),
+        (ConnectionFailed("x", reference=REFERENCE), Stage.ATTACHED, "kling-async save image2video:1 -o cat.mp4"),
         (AuthenticationError("x"), Stage.CREATING, None),
         (InvalidRequest("x", problems=()), Stage.CREATING, None),
         (ConnectionFailed("x", sent=False), Stage.CREATING, None),
@@ -103,6 +109,13 @@ def test_how_to_go_on(error: KlingError, stage: Stage, command: str | None) -> N
     assert command == ending.data["save_command"]
     assert (command or "kling-async save") in ending.text or command is None
     assert ("kling-async save" in ending.text) is (command is not None)
+
+
+def test_what_just_failed_is_not_advised() -> None:
+    """Where a task has no watermarked video, the command gets the other one."""
+    error = DownloadError("x", reference=REFERENCE, remedy=Remedy.WATERMARK)
+    ending = report.of_error(error, errand(Stage.MADE, watermark=True))
+    assert ending.data["save_command"] == "kling-async save image2video:1 -o cat.mp4"
 
 
 def test_command_can_be_pasted() -> None:
@@ -167,12 +180,20 @@ def test_bugs_keep_the_reference() -> None:
 
 def test_words_of_the_shell() -> None:
     """What the library says to programmers is said with options."""
-    assert report.in_shell_words("x exists; overwrite=True replaces it") == "x exists; --overwrite replaces it"
+    error = TargetExists("x exists", remedy=Remedy.OVERWRITE)
+    assert report.of_error(error, errand(Stage.UNSENT)).data["message"] == "x exists; --overwrite replaces it"
+
+
+@pytest.mark.parametrize("remedy", Remedy)
+def test_every_remedy_has_its_words(remedy: Remedy) -> None:
+    """The shell has words of its own for each remedy, and none of Python's."""
+    words = report.SHELL_WORDS[remedy]
+    assert not any(python in words for python in ("=True", "attach(", "api_key=", "polling.", "='", "base_url "))
 
 
 def test_cost_as_told() -> None:
     """What the service told is the cost, in units and dollars."""
-    cost = report.cost_of(TASK, {"model_name": "kling-v3", "duration": "15"})
+    cost = report.cost_of(TASK, ImageToVideo(model_name="kling-v3", duration=15))
     assert cost.text(emulated=False) == "1.5 units, $0.21 at list price"
     assert cost.text(emulated=True) == "would have cost 1.5 units, $0.21; nothing was paid"
 
@@ -180,9 +201,9 @@ def test_cost_as_told() -> None:
 def test_cost_by_the_table() -> None:
     """Where the service tells nothing, the price table does, and it says so."""
     silent = attrs.evolve(TASK, final_unit_deduction=None)
-    request = {"model_name": "kling-v2-6", "mode": "pro", "duration": "10", "sound": True}
+    request = ImageToVideo(mode="pro", duration=10, sound=True)
     assert report.cost_of(silent, request).text(emulated=False) == "about 10 units, $1.40 (price table)"
-    assert report.cost_of(silent, {"model_name": "new", "duration": "5"}).units is None
+    assert report.cost_of(silent, ImageToVideo(model_name="new")).units is None
     assert "not known" in report.cost_of(silent).text(emulated=False)
 
 
@@ -232,4 +253,3 @@ def test_small_numbers() -> None:
     ]
     assert [report.number(Decimal(text)) for text in ("10", "1.50", "0.0")] == ["10", "1.5", "0"]
     assert [report.dollars(Decimal(text)) for text in ("0", "0.042", "1.4")] == ["$0.00", "$0.042", "$1.40"]
-    assert [report.whole_seconds(value) for value in ("5", 10, "5.5", "x")] == [5, 10, None, None]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kling_async import ConnectionFailed, KlingError
+from kling_async import AuthenticationError, ConnectionFailed, KlingError, Remedy
 from kling_async.cli import main, running
 from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.output import Output
@@ -85,14 +85,23 @@ def test_signals_that_come_as_exceptions(
 
 
 def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
-    """The log's warnings are lines, except for what the end of the command says better."""
+    """The log's warnings, and what is tried again, are lines, once; what the end of the command says better is none."""
 
     async def work(stop: Stop) -> None:  # noqa: ARG001
         logging.getLogger("kling_async").warning("base_url is http://")
-        logging.getLogger("kling_async").warning("closed with %d unfinished", 1)
+        logging.getLogger("kling_async").warning("unfinished", extra={"kling_event": "closed_unfinished"})
+        for _ in range(2):
+            failed = ConnectionFailed("refused", remedy=Remedy.BASE_URL)
+            logging.getLogger("kling_async").debug("1: %s", failed, extra={"kling_event": "read_failed"})
+            logging.getLogger("kling_async").debug("POST: HTTP 200")
+            refused = AuthenticationError("no", code=1002, http_status=401)  # it is not tried again
+            logging.getLogger("kling_async").debug("1: %s", refused, extra={"kling_event": "poll_failed"})
 
     run_(work)
-    assert capsys.readouterr().err == "warning: base_url is http://\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: base_url is http://",
+        "refused; --base-url or KLING_BASE_URL sets the address; still trying",
+    ]
     assert not logging.getLogger("kling_async").handlers
 
 

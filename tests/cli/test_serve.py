@@ -1,3 +1,5 @@
+import contextlib
+import http.client
 import json
 import signal
 import socket
@@ -39,3 +41,54 @@ def test_port_is_taken(run: Run) -> None:
     assert ran.code == 2
     assert "cannot listen" in ran.err
     assert "Traceback" not in ran.err
+
+
+def environment(*words: str) -> dict[str, str]:
+    """What an emulator of its own process says of itself, which runs no longer."""
+    with started("emulator", "--json", *words) as process:
+        assert process.stdout is not None
+        variables: dict[str, str] = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+    return variables
+
+
+def test_keys_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each start has other keys, whatever the seed, unless the environment sets the API key."""
+    first, second = environment("--seed", "1"), environment("--seed", "1")
+    monkeypatch.setenv("KLING_EMULATOR_API_KEY", "known")
+    third = environment()
+
+    for name in ("KLING_API_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY"):
+        assert first[name] != second[name]
+        assert len(first[name]) >= 32
+    assert third["KLING_API_KEY"] == "known"
+
+
+def test_hosts_and_types_are_passed_on() -> None:
+    """`--allow-host` names hosts that the page answers to; `--strict-types` refuses a number for a string."""
+    with started(
+        "emulator", "--json", "--allow-host", "kling", "--allow-host", "10.0.0.5", "--strict-types"
+    ) as process:
+        assert process.stdout is not None
+        variables = json.loads(process.stdout.readline())
+        url = variables["KLING_BASE_URL"]
+        statuses = {
+            host: status(url, "GET", "/_emulator/ledger", Host=host) for host in ("kling:80", "10.0.0.5", "10.0.0.6")
+        }
+        headers = {"Authorization": f"Bearer {variables['KLING_API_KEY']}", "Content-Type": "application/json"}
+        body = b'{"image": "https://images.example/a.png", "duration": %s}'
+        created = [status(url, "POST", "/v1/videos/image2video", body % each, **headers) for each in (b"5", b'"5"')]
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+    assert statuses == {"kling:80": 200, "10.0.0.5": 200, "10.0.0.6": 403}
+    assert created == [400, 200]
+
+
+def status(base_url: str, method: str, path: str, body: bytes = b"", **headers: str) -> int:
+    """The HTTP status of an answer."""
+    connection = http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=10)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers)
+        return connection.getresponse().status

@@ -12,7 +12,7 @@ from .conftest import PATH, Caller, Clock, base64_png, file_url, finished, png
 
 
 async def test_a_create_answers_as_recorded(caller: Caller, clock: Clock) -> None:
-    """A create answers with a task that is submitted; `task_info` is there only with an external id."""
+    """A create answers with a task that is submitted; `task_info` is empty without an external id."""
     plain = await caller.create()
     named = await caller.create(external_task_id="job-0001")
 
@@ -28,7 +28,7 @@ async def test_a_create_answers_as_recorded(caller: Caller, clock: Clock) -> Non
         "code": 0,
         "message": "SUCCEED",
         "request_id": "",
-        "data": {"task_id": task_id, "task_status": "submitted"} | times,
+        "data": {"task_id": task_id, "task_status": "submitted", "task_info": {}, "task_result": {}} | times,
     }
     assert named.body["data"]["task_info"] == {"external_task_id": "job-0001"}
 
@@ -48,6 +48,7 @@ async def test_a_query_follows_the_task(caller: Caller, clock: Clock) -> None:
         "task_status": "processing",
         "task_status_msg": "",
         "task_info": {"external_task_id": "a/b ü"},
+        "task_result": {},
         "created_at": created["created_at"],
     } | {"updated_at": by_id.body["data"]["updated_at"]}
 
@@ -89,7 +90,7 @@ async def test_a_failed_task_says_why(caller: Caller, clock: Clock) -> None:
 
     assert (data["task_status"], data["final_unit_deduction"]) == ("failed", "0")
     assert data["task_status_msg"] == "Failure to pass the risk control system"
-    assert "task_result" not in data
+    assert data["task_result"] == {}
 
 
 async def test_the_list_is_a_bare_array(caller: Caller) -> None:

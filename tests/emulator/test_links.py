@@ -15,7 +15,7 @@ NOW = 1_800_000_000.0
 def made_task() -> EmulatedTask:
     """Give a task that will succeed."""
     rng = random.Random(0)  # noqa: S311 - to be repeatable is the point
-    order = rules.read_order({"image": "https://example.invalid/cat.png"})
+    order = rules.read_order({"image": "https://images.example/cat.png"})
     return World(rng=rng, speed=1.0, concurrency=5, balance=100.0).create(NOW, order)
 
 

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from kling_async.emulator.errors import Refusal
 
 from .conftest import base64_png
 
-URL = "https://example.invalid/cat.png"
+URL = "https://images.example/cat.png"
 V1 = {"model_name": "kling-v1", "image": URL}
 V3 = {"model_name": "kling-v3", "image": URL}
 PRO = {"model_name": "kling-v2-6", "mode": "pro", "image": URL}
+MASTER = {"model_name": "kling-v2-1-master", "image": URL}
 SHOTS = [{"index": 1, "prompt": "one", "duration": "2"}, {"index": 2, "prompt": "two", "duration": "3"}]
 BRUSH = {"mask": base64_png(640, 360), "trajectories": [{"x": 1, "y": 1}, {"x": 9, "y": 9}]}
 
@@ -26,14 +28,14 @@ def refusal(body: dict[str, Any]) -> Refusal:
 
 ACCEPTED: list[dict[str, Any]] = [
     {"image": URL},
-    {"image": "http://example.invalid/a"},
+    {"image": "http://images.example/a"},
     {"image": base64_png()},
     {"image": base64_png(), "no_such_member": {"at": "all"}, "model": "nonsense"},
     {"image": URL, "prompt": None, "mode": None, "duration": None, "camera_control": None},
     {"image": URL, "external_task_id": "", "callback_url": "", "image_tail": ""},
     {"image": URL, "prompt": "x" * 2500, "negative_prompt": "y" * 2500},
     {"image": URL, "cfg_scale": 0, "mode": "pro", "duration": "10"},
-    PRO | {"cfg_scale": 0.5, "sound": "on", "voice_list": [{"voice_id": "1"}, {"voice_id": "2"}]},
+    PRO | {"cfg_scale": 0.7, "sound": "on", "voice_list": [{"voice_id": "1"}, {"voice_id": "2"}]},
     PRO | {"image_tail": URL},
     PRO | {"model_name": "kling-v2-5-turbo", "image_tail": URL},
     {"model_name": "kling-v1-6", "mode": "pro", "image_tail": URL},
@@ -54,6 +56,7 @@ ACCEPTED: list[dict[str, Any]] = [
     V3 | {"multi_shot": True, "shot_type": "intelligence"},
     V3 | {"multi_shot": True, "shot_type": "customize", "multi_prompt": SHOTS, "image_tail": URL},
     V3 | {"watermark_info": {"enabled": True}},
+    MASTER | {"cfg_scale": 0.8, "duration": "10"},
 ]
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -68,22 +71,21 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"image": URL, "model_name": "kling-v3-omni"}, "model is not supported"),
     ({"image": URL, "model_name": 6}, "model_name must be a string"),
     ({"image": URL, "mode": "ultra"}, "mode value 'ultra' is invalid"),
-    ({"image": URL, "mode": "4k"}, "mode 4k is not supported by kling-v1"),
+    ({"image": URL, "mode": "4k"}, "4k mode is not supported by the current model: kling-v1"),
     ({"image": URL, "duration": 5}, "duration must be a string"),
     ({"image": URL, "duration": "99"}, "duration value '99' is invalid"),
     ({"image": URL, "duration": "7"}, "duration value '7' is invalid"),
     (V3 | {"duration": "2"}, "duration value '2' is invalid"),
     (V3 | {"duration": "16"}, "duration value '16' is invalid"),
-    ({"image": URL, "prompt": "x" * 2501}, "prompt can not exceed 2500"),
-    ({"image": URL, "negative_prompt": "x" * 2501}, "negative_prompt can not exceed 2500"),
-    ({"image": URL, "cfg_scale": 1.1}, "cfg_scale must be between 0 and 1"),
-    ({"image": URL, "cfg_scale": float("nan")}, "cfg_scale must be between 0 and 1"),
+    ({"image": URL, "prompt": "x" * 2501}, "prompt: size must be between 0 and 2500"),
+    ({"image": URL, "negative_prompt": "x" * 2501}, "negativePrompt: size must be between 0 and 2500"),
+    ({"image": URL, "cfg_scale": 1.1}, "cfgScale: must be less than or equal to 1"),
+    ({"image": URL, "cfg_scale": -0.1}, "cfgScale: must be greater than or equal to 0"),
     ({"image": URL, "cfg_scale": "0.5"}, "cfg_scale must be a number"),
     ({"image": URL, "cfg_scale": True}, "cfg_scale must be a number"),
-    (PRO | {"cfg_scale": 0.7}, "(kling-v2-6/pro/5) is not supported with cfg_scale"),
     (PRO | {"sound": True}, "sound must be a string"),
     (PRO | {"sound": "loud"}, "sound value 'loud' is invalid"),
-    (PRO | {"mode": "std", "sound": "on"}, "(kling-v2-6/std/5) is not supported with sound"),
+    (PRO | {"mode": "std", "sound": "on"}, "model/mode(kling-v2-6/std) is not supported with sound on"),
     (PRO | {"image_tail": URL, "sound": "on"}, "is not supported with image_tail and sound on"),
     (PRO | {"voice_list": [{"voice_id": "1"}]}, "voice_list needs sound"),
     (PRO | {"sound": "on", "voice_list": [{"voice_id": "1"}] * 3}, "voice_list can not exceed 2 items"),
@@ -96,13 +98,28 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (V3 | {"element_list": [{"element_id": 1}] * 4}, "element_list can not exceed 3 items"),
     (V3 | {"element_list": [{"element_id": "1"}]}, "element_id must be an integer"),
+    (V3 | {"element_list": [{"element_id": 2**63}]}, "element_id must be an integer"),
+    (V3 | {"element_list": [{"element_id": 0}]}, "Element id not found: 0"),
+    (MASTER | {"image_tail": URL}, "Image tail is not supported by the current model"),
+    (MASTER | {"image": None, "image_tail": URL}, "Image tail is not supported by the current model"),
+    (MASTER | {"static_mask": URL}, "Motion brush is not supported by the current model"),
+    (MASTER | {"camera_control": {"type": "down_back"}}, "Camera control is not supported by the current model"),
+    (MASTER | {"mode": "4k"}, "4k mode is not supported by the current model: kling-v2-1-master"),
+    (MASTER | {"cfg_scale": 5}, "cfgScale: must be less than or equal to 1"),
+    (
+        {"model_name": "kling-v1-6", "image_tail": URL},
+        "model/mode/duration(kling-v1-6/std/5) is not supported with only image_tail",
+    ),
     (PRO | {"element_list": [{"element_id": 1}]}, "is not supported with element_list"),
     (
         PRO | {"model_name": "kling-v2-5-turbo", "mode": "std", "image_tail": URL},
         "model/mode/duration(kling-v2-5-turbo/std/5) is not supported with image_tail",
     ),
     (V1 | {"duration": "10", "image_tail": URL}, "(kling-v1/std/10) is not supported with image_tail"),
-    ({"model_name": "kling-v2-6", "mode": "pro", "image_tail": URL}, "image can not be null"),
+    (
+        {"model_name": "kling-v2-6", "mode": "pro", "image_tail": URL},
+        "(kling-v2-6/pro/5) is not supported with only image_tail",
+    ),
     (V1 | {"image_tail": URL, "camera_control": {"type": "down_back"}}, "can not be used at the same time"),
     (V1 | {"image_tail": URL, "static_mask": URL}, "can not be used at the same time"),
     (V1 | {"static_mask": URL, "camera_control": {"type": "down_back"}}, "can not be used at the same time"),
@@ -127,7 +144,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"model_name": "kling-v1-5", "mode": "pro", "image": URL, "camera_control": {"type": "down_back"}},
         "camera_control of a type other than simple",
     ),
-    (PRO | {"camera_control": {"type": "down_back"}}, "is not supported with camera_control"),
+    (PRO | {"camera_control": {"type": "down_back"}}, "Camera control is not supported by the current model"),
     (V3 | {"multi_shot": True}, "shot_type can not be null"),
     (V3 | {"multi_shot": "true"}, "multi_shot must be a boolean"),
     (V3 | {"multi_shot": True, "shot_type": "wild"}, "shot_type value 'wild' is invalid"),
@@ -143,7 +160,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (PRO | {"multi_shot": True, "shot_type": "intelligence"}, "is not supported with multi_shot"),
     ({"image": URL, "watermark_info": True}, "watermark_info must be an object"),
     ({"image": URL, "watermark_info": {"enabled": "yes"}}, "enabled must be a boolean"),
-    ({"image": URL, "callback_url": "ftp://example.invalid"}, "callback_url is invalid"),
+    ({"image": URL, "callback_url": "ftp://images.example"}, "callback_url is invalid"),
     ({"image": URL, "external_task_id": 7}, "external_task_id must be a string"),
 ]
 
@@ -190,13 +207,118 @@ def test_image_data_is_not_kept() -> None:
     assert rules.read_order({"image": URL}).parameters["image"] == URL
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"5", b'"x"', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"5", b'"x"', b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])
 def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
     """Anything but a JSON object is refused with 1200."""
     with pytest.raises(Refusal) as caught:
-        rules.parse([raw])
+        rules.parse([raw], strict=False)
 
     assert caught.value.code == 1200
+
+
+def parsed(body: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
+    """Give what is read of a request that was sent."""
+    return rules.parse([json.dumps(body).encode()], strict=strict)
+
+
+LOOSE: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"duration": 5}, {"duration": "5"}),
+    ({"cfg_scale": "0.5"}, {"cfg_scale": 0.5}),
+    ({"cfg_scale": "1"}, {"cfg_scale": 1.0}),
+    ({"cfg_scale": ""}, {"cfg_scale": None}),
+    ({"prompt": 2027}, {"prompt": "2027"}),
+    ({"external_task_id": 7}, {"external_task_id": "7"}),
+    ({"multi_shot": "false"}, {"multi_shot": False}),
+    ({"watermark_info": {"enabled": 1}}, {"watermark_info": {"enabled": True}}),
+    ({"element_list": [{"element_id": "829836802793406551"}]}, {"element_list": [{"element_id": 829836802793406551}]}),
+    ({"voice_list": [{"voice_id": 5}]}, {"voice_list": [{"voice_id": "5"}]}),
+    (
+        {"multi_prompt": [{"index": "1", "prompt": "x", "duration": 2}]},
+        {"multi_prompt": [{"index": 1, "prompt": "x", "duration": "2"}]},
+    ),
+    (
+        {"dynamic_masks": [{"mask": "m", "trajectories": [{"x": "1", "y": 2.0}]}]},
+        {"dynamic_masks": [{"mask": "m", "trajectories": [{"x": 1, "y": 2}]}]},
+    ),
+    (
+        {"camera_control": {"type": "simple", "config": {"zoom": "-5"}}},
+        {"camera_control": {"type": "simple", "config": {"zoom": -5.0}}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "read"), LOOSE)
+def test_scalars_are_converted(sent: dict[str, Any], read: dict[str, Any]) -> None:
+    """A number in a string is a number, and a number is a string where one is documented; strictly, neither is."""
+    assert parsed(sent) == parsed(read) == read
+    assert parsed(sent, strict=True) == sent
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        ({"duration": 5.0}, "duration value '5.0' is invalid"),
+        ({"duration": True}, "duration value 'true' is invalid"),
+        ({"duration": ["5"]}, "duration must be a string"),
+        ({"cfg_scale": "high"}, "cfg_scale must be a number"),
+        ({"cfg_scale": True}, "cfg_scale must be a number"),
+        ({"cfg_scale": "1e999"}, "cfg_scale must be a number"),
+        ({"cfg_scale": "5"}, "cfgScale: must be less than or equal to 1"),
+        ({"multi_shot": "yes"}, "multi_shot must be a boolean"),
+        ({"multi_shot": 2}, "multi_shot must be a boolean"),
+        ({"multi_shot": [1]}, "multi_shot must be a boolean"),
+        ({"camera_control": "5"}, "camera_control must be an object"),
+        ({"voice_list": {"voice_id": "5"}}, "voice_list must be an array"),
+    ],
+)
+def test_what_cannot_be_converted_is_refused(sent: dict[str, Any], message: str) -> None:
+    """What is neither the documented type nor can become it is refused as before."""
+    assert refusal(parsed(V3 | sent)).message == message
+
+
+def test_nothing_unknown_is_kept() -> None:
+    """Of members that nobody documented, at any depth, however deep or large, nothing is kept."""
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep]
+    junk = {"unknown": deep, "large": "x" * 1_000_000}
+    body = V1 | {
+        "camera_control": {"type": "simple", "config": {"zoom": 5} | junk} | junk,
+        "watermark_info": {"enabled": True} | junk,
+    }
+    brushed = V1 | {"dynamic_masks": [{"mask": URL, "trajectories": [{"x": 1, "y": 1} | junk] * 2} | junk]}
+
+    assert rules.read_order(parsed(body | junk)).parameters == body | {
+        "camera_control": {"type": "simple", "config": {"zoom": 5}},
+        "watermark_info": {"enabled": True},
+    }
+    assert rules.read_order(parsed(brushed | junk)).parameters == V1 | {
+        "dynamic_masks": [{"mask": URL, "trajectories": [{"x": 1, "y": 1}] * 2}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "damage"),
+    [
+        (URL, ""),
+        ("https://example.com/a.invalid", ""),
+        ("https://notinvalid/a.png", ""),
+        ("https://user:pass@images.example:8443/a.png", ""),
+        ("https://nowhere.invalid/a.png", rules.UNREACHABLE_MESSAGE),
+        ("http://INVALID:80/a.png", rules.UNREACHABLE_MESSAGE),
+        ("http://a.b.Invalid./a.png", rules.UNREACHABLE_MESSAGE),
+        ("https:///a.png", rules.UNREACHABLE_MESSAGE),
+        ("http://[", rules.UNREACHABLE_MESSAGE),
+    ],
+)
+@pytest.mark.parametrize("member", ["image", "image_tail", "static_mask", "mask"])
+def test_an_image_that_cannot_be_fetched(url: str, damage: str, member: str) -> None:
+    """An image whose host ends in `.invalid` is accepted, and the task will fail, whichever of the images it is."""
+    body: dict[str, Any] = V1 | {member: url}
+    if member == "mask":
+        body = V1 | {"dynamic_masks": [BRUSH | {"mask": url}]}
+
+    assert rules.read_order(body).damage == damage
 
 
 @pytest.mark.parametrize(

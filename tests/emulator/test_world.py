@@ -13,7 +13,7 @@ from kling_async.emulator.world import World
 from .conftest import base64_png
 
 NOW = 1_800_000_000.0
-URL = "https://example.invalid/cat.png"
+URL = "https://images.example/cat.png"
 
 
 def world(**changes: Any) -> World:

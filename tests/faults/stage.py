@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async import CreateInDoubt, DownloadError, KlingClient, KlingError, TaskHandle
+from kling_async import CreateInDoubt, DownloadError, KlingClient, KlingError, TaskHandle, TaskNotFound
 from kling_async.emulator import Call, Emulator, Fault
 from kling_async.emulator.fault import CallKind, FaultKind
 from kling_async.emulator.injection import revised
@@ -108,8 +108,7 @@ class Stage:
             try:
                 handle, ending = await client.image_to_video(IMAGE, **options), "saved"
             except CreateInDoubt as error:
-                await asyncio.sleep(LATER)
-                handle, ending = client.attach(error.reference or ""), "in doubt, then saved"
+                handle, ending = await self._settled(client, error.reference or "", options)
             await self._save(handle)
         except KlingError as error:
             self.errors.append(error)
@@ -151,6 +150,18 @@ class Stage:
             over_ideal=took / max(ideal(durations, limit), 1.0),
             **more,
         )
+
+    async def _settled(self, client: KlingClient, reference: str, options: dict[str, Any]) -> tuple[TaskHandle, str]:
+        """Does what `CreateInDoubt` says: looks later, and submits again with the same id what is not there."""
+        while True:
+            await asyncio.sleep(LATER)
+            try:
+                await client.get_task(reference)
+                return client.attach(reference), "in doubt, then saved"
+            except TaskNotFound:
+                options = {**options, "external_task_id": reference.partition(":")[2], "if_exists": "adopt"}
+            with contextlib.suppress(CreateInDoubt):
+                return await client.image_to_video(IMAGE, **options), "in doubt, then sent again"
 
     async def _save(self, handle: TaskHandle) -> None:
         """Saves; the error of a download says to save again."""

@@ -87,7 +87,7 @@ async def answer_lost(directory: Path, fault: Fault) -> Outcome:
 
 
 async def answer_lost_ten_times(directory: Path, fault: Fault, *, visible_after: float) -> Outcome:
-    """The answers to ten creates in a row are lost; how many are sent is a matter of how late the task shows."""
+    """The answers to ten creates in a row are lost; three are sent at most, fewer where the task shows before."""
     async with stage(directory) as play:
         play.emulator.account.visible_after = visible_after
         play.emulator.faults.add(fault, on="create", at=range(1, 11))
@@ -95,10 +95,10 @@ async def answer_lost_ten_times(directory: Path, fault: Fault, *, visible_after:
         return await play.outcome()
 
 
-async def second_send_refused(directory: Path, code: int) -> Outcome:
+async def second_send_refused(directory: Path, code: int, *, visible_after: float = 25) -> Outcome:
     """The answer to a create is lost, the task does not show for a while, and the second send is refused."""
     async with stage(directory) as play:
-        play.emulator.account.visible_after = 40
+        play.emulator.account.visible_after = visible_after
         play.emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
         play.emulator.faults.add(Fault.error(code), on="create", at=2)
         await play.work(play.client())

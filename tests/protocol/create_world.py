@@ -12,7 +12,14 @@ import attrs
 
 from kling_async.protocol import responses
 from kling_async.protocol.creation import Ask, Creation, Pause
-from kling_async.protocol.errors import ConnectionFailed, InvalidRequest, KlingError, Problem, RequestTimeout
+from kling_async.protocol.errors import (
+    BadResponse,
+    ConnectionFailed,
+    InvalidRequest,
+    KlingError,
+    Problem,
+    RequestTimeout,
+)
 from kling_async.protocol.models import Task
 from kling_async.protocol.responses import HttpResponse
 from kling_async.protocol.schedule import Retry
@@ -30,13 +37,23 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
     "html-200": lambda: HttpResponse(200, {"content-type": "text/html"}, b"<html>"),
     "html-502": lambda: HttpResponse(502, {"content-type": "text/html"}, b"<html>"),
     "html-504": lambda: HttpResponse(504, {"content-type": "text/html"}, b"<html>"),
+    "html-301": lambda: HttpResponse(301, {"location": "https://login.example/"}),
+    "html-400": lambda: HttpResponse(400, {"content-type": "text/html"}, b"<html>"),
     "html-404": lambda: HttpResponse(404, {"content-type": "text/html"}, b"<html>"),
+    "html-409": lambda: HttpResponse(409, {"content-type": "text/html"}, b"<html>"),
+    "html-429": lambda: HttpResponse(429, {"content-type": "text/html"}, b"<html>"),
+    "html-499": lambda: HttpResponse(499),
     "408": lambda: HttpResponse(408),
     "redirect": lambda: HttpResponse(302),
+    "gateway": lambda: answer({"id": "task_1", "task_id": "task_1", "object": "video", "status": "queued"}),
+    "gateway-400": lambda: answer({"code": "task_not_exist", "message": "no", "data": None}, 400),
+    "stranger": lambda: enveloped({"task_id": "7", "task_info": {"external_task_id": "theirs"}}),
+    "cut-200": lambda: ConnectionFailed("broke off", http_status=200),
+    "garbage": lambda: BadResponse("no HTTP", foreign=True),
     "no-code": lambda: answer({"data": {}}),
     "no-data": lambda: enveloped(None),
     "no-task": lambda: enveloped({"task_id": 5.5}),
-    "new-word": lambda: enveloped({"task_id": "8", "task_status": "queued"}),
+    "new-word": lambda: answer({"code": 0, "data": {"task_id": "8", "task_status": "queued"}}),
     "9999": lambda: refused(9999, 200),
     "5000": lambda: refused(5000, 500),
     "5001": lambda: refused(5001, 503),
@@ -45,14 +62,24 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
     "1302": lambda: refused(1302, 429),
     "1303": lambda: refused(1303, 429, "parallel task over resource pack limit"),
     "1102": lambda: refused(1102, 429, "Account balance not enough"),
+    "1200": lambda: refused(1200, 400, "bad parameters"),
     "1201": lambda: refused(1201, 400, "model is not supported"),
+    "1202": lambda: refused(1202, 404, "no such method"),
+    "1305": lambda: refused(1305, 400, "something new"),
+    "1102-409": lambda: refused(1102, 409, "conflict"),
     "1301": lambda: refused(1301, 400),
     "1003": lambda: refused(1003, 401),
     "not-found": lambda: refused(1201, 400, "Task not found by id/external id: mine"),
 }
-DOUBTFUL = ["reset", "timeout", "html-200", "html-502", "html-504", "408", "no-code", "no-data", "no-task", "new-word"]
-DOUBTFUL += ["9999", "5000", "5001", "5002", "5002-200"]
-REFUSALS = ["1102", "1201", "1301", "1003", "html-404", "redirect"]
+READABLE = ["reset", "timeout", "html-502", "html-504", "408", "5000", "5001", "5002", "5002-200", "redirect"]
+READABLE += ["html-301", "html-400", "html-404", "html-409", "html-429", "html-499", "gateway-400"]
+UNREADABLE = ["html-200", "no-code", "no-data", "no-task", "9999", "gateway", "stranger", "cut-200", "garbage"]
+"""A success that cannot be read: the task probably exists."""
+DOUBTFUL = [*READABLE, *UNREADABLE]
+CLEAR = ["1102", "1200", "1301", "1003"]
+CLAIMS = ["1201", "1202", "1305", "1102-409"]
+"""Refusals that a duplicate could cause."""
+REFUSALS = [*CLEAR, *CLAIMS]
 
 
 @attrs.define
@@ -78,6 +105,7 @@ class Service:
     now: float = 0.0
     tasks: dict[str, list[tuple[float, dict[str, Any]]]] = attrs.field(factory=dict)
     paid: int = 0
+    sent: list[str] = attrs.field(factory=list)
 
     def has(self, external_id: str, created_at: float | None) -> None:
         """Puts a task there that somebody else has made, so many seconds after the machine's time 0."""
@@ -87,6 +115,7 @@ class Service:
     def create(self, external_id: str) -> HttpResponse | KlingError:
         """What comes back from a create."""
         fault = self.sends.pop(0) if self.sends else "made"
+        self.sent.append(fault)
         self.now += self.takes
         if fault.startswith("made"):
             made = self._create(external_id)
@@ -133,9 +162,11 @@ class Story:
         return [time for name, time in self.steps if name == step]
 
 
-def creation(retry: Retry | None = None, *, own_id: bool = True, adopt: bool = False) -> Creation:
+def creation(retry: Retry | None = None, *, own_id: bool = True, adopt: bool = False, resend: bool = True) -> Creation:
     """A create that draws the largest delays."""
-    return Creation("mine", "image2video:mine", retry or Retry(), lambda: 1.0, own_id=own_id, adopt=adopt)
+    return Creation(
+        "mine", "image2video:mine", retry or Retry(), lambda: 1.0, own_id=own_id, adopt=adopt, resend=resend
+    )
 
 
 def drive(machine: Creation, service: Service) -> Story:
@@ -154,11 +185,11 @@ def drive(machine: Creation, service: Service) -> Story:
                 steps.append(("send", service.now))
                 machine.sending(WALL + service.now)
                 assert machine.undecided
-                outcome = _read(service.create(machine.external_task_id))
+                outcome = _read(service.create(machine.external_task_id), responses.created)
                 machine.answered(service.now, outcome)
             case Ask.LOOK_UP:
                 steps.append(("look", service.now))
-                outcome = _read(service.query(machine.external_task_id))
+                outcome = _read(service.query(machine.external_task_id), responses.task)
                 machine.looked_up(service.now, outcome, service.offset)
             case end:
                 assert not machine.undecided
@@ -167,11 +198,11 @@ def drive(machine: Creation, service: Service) -> Story:
     raise AssertionError(f"no end: {json.dumps(steps[-20:])}")
 
 
-def _read(came: HttpResponse | KlingError) -> Task | KlingError:
+def _read(came: HttpResponse | KlingError, read: Callable[[HttpResponse, str, str], Task]) -> Task | KlingError:
     if isinstance(came, KlingError):
         return came
     try:
-        return responses.task(came, "image2video")
+        return read(came, "image2video", "mine")
     except KlingError as error:
         return error
 

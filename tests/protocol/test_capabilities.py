@@ -1,5 +1,6 @@
 from decimal import Decimal
 from itertools import combinations
+from typing import Any, get_args
 
 import pytest
 
@@ -10,12 +11,15 @@ from kling_async.protocol.capabilities import (
     Feature,
     capability,
     durations_of,
+    estimate,
     known_models,
     mode_in_effect,
     modes_of,
     nearest,
     units,
+    unknown_model,
 )
+from kling_async.protocol.models import Estimate, ImageToVideo, KnownMode, KnownModel
 
 from .capability_table import lines
 
@@ -213,3 +217,40 @@ def test_nearest_is_never_refused_itself() -> None:
                 left.discard(Feature.TAIL_WITH_SOUND)
             assert wanted in left
             assert all(found.row.cell(feature) is not Cell.NO for feature in left)
+
+
+def test_editors_offer_what_the_map_has() -> None:
+    """The words that complete in an editor are the models and modes of the map."""
+    assert get_args(KnownModel) == known_models()
+    assert set(get_args(KnownMode)) == {row.mode for row in CAPABILITIES if row.mode is not None}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "price"),
+    [
+        ({}, "1.5"),
+        ({"mode": "pro", "sound": True}, "5.0"),
+        ({"mode": "pro", "sound": True, "voice_list": ["1"]}, "6.0"),
+        ({"model_name": "kling-v3", "mode": "4k", "duration": 15}, "45"),
+        ({"model_name": "kling-v1"}, None),
+        ({"model_name": "kling-v9"}, None),
+        ({"model_name": ["kling-v3"]}, None),
+        ({"duration": 7}, None),
+        ({"duration": "long"}, None),
+        ({"mode": ["pro"]}, None),
+    ],
+)
+def test_estimates(parameters: dict[str, Any], price: str | None) -> None:
+    """A request has the price of its model, mode, seconds and sound; what the service would refuse has none."""
+    amount = None if price is None else Decimal(price)
+    usd = None if amount is None else amount * USD_PER_UNIT
+    assert estimate(ImageToVideo(**parameters)) == Estimate(units=amount, usd=usd)
+
+
+def test_unknown_models_are_named_beside_the_known() -> None:
+    """Whoever mistypes a model sees the nearest, and all that are known."""
+    said = unknown_model("kling-v2.6") or ""
+    assert "did you mean kling-v2-6?" in said
+    assert all(name in said for name in known_models())
+    assert "did you mean" not in str(unknown_model("sora"))
+    assert unknown_model("kling-v3") is None

@@ -4,23 +4,37 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kling_async.protocol.creation import CLOCK_TOLERANCE, Ask, CreateState
+from kling_async.protocol.creation import CLOCK_TOLERANCE, Ask, CreateState, Pause
 from kling_async.protocol.errors import (
+    BadResponse,
     ConcurrencyExceeded,
     ConnectionFailed,
     CreateInDoubt,
     ExternalTaskIdConflict,
     InvalidRequest,
     KlingError,
+    NotTheService,
     RateLimited,
     RequestRefused,
 )
 from kling_async.protocol.models import Task
 from kling_async.protocol.schedule import Retry
 
-from .create_world import DOUBTFUL, FAULTS, REFUSALS, Service, Story, creation, drive
+from .create_world import (
+    CLAIMS,
+    CLEAR,
+    DOUBTFUL,
+    FAULTS,
+    READABLE,
+    REFUSALS,
+    UNREADABLE,
+    Service,
+    Story,
+    creation,
+    drive,
+)
 
-SLOW = ["timeout", "html-504", "5002", "5002-200"]
+SLOW = ["timeout", "html-504", "html-499", "5002", "5002-200"]
 FOREVER = 999
 
 
@@ -40,13 +54,32 @@ def test_a_good_answer_accepts() -> None:
     assert story.steps == [("send", 0)]
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("refusal", CLEAR)
 def test_a_refusal_ends_an_unsent_create(refusal: str) -> None:
-    """Unsent -> refused: codes to 1304 and other 4xx created nothing, and the error says so."""
+    """Unsent -> refused: the service's codes to 1304 created nothing; the error says so, and names the reference."""
     story = drive(creation(), Service([refusal]))
     assert isinstance(story.end, KlingError)
     assert story.steps == [("send", 0)]
     assert "; nothing was created" in str(story.end)
+    assert story.end.reference == "image2video:mine"
+
+
+@pytest.mark.parametrize("refusal", CLAIMS)
+def test_a_refusal_that_a_duplicate_could_cause_is_checked_once(refusal: str) -> None:
+    """Unsent -> claimed -> refused: one look-up that finds nothing, then the refusal, with the reference."""
+    story = drive(creation(), Service([refusal]))
+    assert isinstance(story.end, KlingError)
+    assert story.steps == [("send", 0), ("look", 0)]
+    assert "; nothing is found under its reference yet" in str(story.end)
+    assert (story.end.code, story.end.reference) == (int(refusal.partition("-")[0]), "image2video:mine")
+
+
+@pytest.mark.parametrize("refusal", CLAIMS)
+def test_what_a_repeating_proxy_made_is_ours(refusal: str) -> None:
+    """Unsent -> claimed -> accepted: the task of a send whose repetition was refused is found, in any wording."""
+    story = drive(creation(own_id=False), Service([f"made-{refusal}"]))
+    assert isinstance(story.end, Task)
+    assert story.steps == [("send", 0), ("look", 0)]
 
 
 def test_an_unreadable_file_refuses() -> None:
@@ -100,7 +133,76 @@ def test_doubt_is_settled_by_a_look_up(fault: str) -> None:
     assert service.paid == 1
 
 
-@pytest.mark.parametrize("fault", DOUBTFUL)
+@pytest.mark.parametrize("fault", UNREADABLE)
+def test_after_an_unreadable_success_nothing_is_sent_again(fault: str) -> None:
+    """Doubtful -> refused: a 2xx that is not about our task is looked up over `settle` seconds, then in doubt."""
+    story = drive(creation(), Service([fault]))
+    in_doubt(story)
+    assert story.steps == [("send", 0), *(("look", at) for at in (1, 3, 7, 15))]
+    assert "the last send ended with: " in str(story.end)
+
+
+def test_an_unreadable_success_of_a_second_send_is_the_last() -> None:
+    """Doubtful -> refused: the same holds for a second send, whatever the budget still allows."""
+    story = drive(creation(), Service(["reset", "gateway"]))
+    in_doubt(story)
+    assert (story.times("send"), story.times("look")[-1]) == ([0, 15], 30)
+
+
+@pytest.mark.parametrize("look", ["gateway-400", "redirect", "html-400", "html-404", "html-409", "stranger"])
+def test_what_something_else_answers_is_no_absence(look: str) -> None:
+    """Doubtful: a look-up that a gateway answers does not allow a second send, even where twins are not refused."""
+    service = Service(["made-reset"], [look] * FOREVER, refuses_twins=False)
+    story = drive(creation(), service)
+    in_doubt(story)
+    assert (story.times("send"), service.paid) == ([0], 1)
+    assert "the last look-up ended with: " in str(story.end)
+
+
+def test_an_address_that_is_not_the_services_ends_in_doubt_at_once() -> None:
+    """Doubtful -> refused: once the address is known to be wrong, nobody waits for the budget."""
+    machine = creation()
+    machine.sending(0)
+    machine.answered(0, BadResponse("a page", http_status=404, foreign=True))
+    machine.looked_up(6, NotTheService("base_url is wrong", http_status=404), 0)
+    end = machine.next(6)
+    assert isinstance(end, CreateInDoubt)
+    assert "base_url is wrong" in str(end)
+
+
+def test_a_create_is_sent_three_times_at_most() -> None:
+    """Doubtful -> refused: after three sends look-ups alone go on until the budget."""
+    story = drive(creation(), Service(["reset"] * FOREVER))
+    in_doubt(story)
+    assert (story.times("send"), story.times("look")[-1]) == ([0, 15, 30], 300)
+
+
+@pytest.mark.parametrize("passing", ["1302", "1303", "unreached"])
+def test_sends_that_surely_made_nothing_do_not_count(passing: str) -> None:
+    """Doubtful: of the three sends those are not counted that were refused as full or too fast, or never left."""
+    story = drive(creation(), Service([passing, "reset", passing, "reset", passing, *["reset"] * FOREVER]))
+    in_doubt(story)
+    assert len(story.times("send")) == 6
+
+
+def test_a_renewed_token_counts_as_a_send() -> None:
+    """Doubtful: what went out twice for a refused token counts twice."""
+    machine = creation()
+    for _ in range(3):
+        machine.sending(0)
+    machine.answered(0, ConnectionFailed("reset"))
+    machine.looked_up(15, RequestRefused("not found", code=1201, http_status=400), 0)
+    assert isinstance(machine.next(15), Pause)
+
+
+def test_without_resending_a_doubt_ends_after_settling() -> None:
+    """Doubtful -> refused: `on_doubt="raise"` sends nothing again once the service says that there is no such task."""
+    story = drive(creation(resend=False), Service(["reset"]))
+    in_doubt(story)
+    assert story.steps == [("send", 0), *(("look", at) for at in (1, 3, 7, 15))]
+
+
+@pytest.mark.parametrize("fault", READABLE)
 def test_the_same_id_is_sent_again_after_settling(fault: str) -> None:
     """doubtful: not found over `settle` seconds, four times that after a timeout, and right before, sends again."""
     service = Service([fault])
@@ -117,7 +219,9 @@ def test_without_settling_there_is_one_look_up_all_the_same() -> None:
     assert story.steps == [("send", 0), ("look", 1), ("send", 1)]
 
 
-@pytest.mark.parametrize("fault", ["reset", "timeout", "5000", "html-502", "1302", "1102", "no-code", "new-word"])
+@pytest.mark.parametrize(
+    "fault", ["reset", "timeout", "5000", "html-502", "1302", "1102", "1200", "no-code", "new-word"]
+)
 def test_a_look_up_that_fails_allows_no_second_send(fault: str) -> None:
     """doubtful: only an answered "not found" at the end of settling allows it; a failing look-up says nothing."""
     service = Service(["reset"], [fault] * 7)
@@ -139,7 +243,16 @@ def test_a_refusal_of_a_second_send_ends_nothing(refusal: str) -> None:
 def test_a_second_send_in_doubt_settles_anew() -> None:
     """Doubtful -> doubtful: each send in doubt is followed by its own look-ups, as long as its fault asks for."""
     story = drive(creation(), Service(["reset", "timeout", "reset"]))
-    assert story.times("send") == [0, 15, 75, 90]
+    assert story.times("send") == [0, 15, 75]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize(("fault", "settle"), [("reset", 15), ("timeout", 60)])
+def test_after_a_refused_second_send_there_is_no_third(refusal: str, fault: str, settle: float) -> None:
+    """Doubtful -> refused: what the second send met is looked up over `settle` again, then it is in doubt."""
+    story = drive(creation(), Service([fault, refusal]))
+    in_doubt(story)
+    assert (story.times("send"), story.times("look")[-1]) == ([0, settle], 2 * settle)
 
 
 def test_already_exists_is_looked_up_at_once() -> None:
@@ -152,12 +265,12 @@ def test_already_exists_is_looked_up_at_once() -> None:
 
 
 def test_what_exists_is_not_sent_a_third_time() -> None:
-    """doubtful: once the id is known to exist, look-ups alone go on until the budget, ever less often."""
+    """doubtful: once the id is known to exist, look-ups alone go on for `settle` seconds, ever less often."""
     service = Service(["made-reset"], hidden=1e9)
-    story = drive(creation(Retry(settle=0)), service)
+    story = drive(creation(), service)
     in_doubt(story)
-    assert story.times("send") == [0, 1]
-    assert story.times("look")[:7] == [1, 1, 2, 4, 8, 16, 32]
+    assert story.times("send") == [0, 15]
+    assert story.times("look") == [1, 3, 7, 15, 15, 16, 18, 22, 30]
     assert service.paid == 1
 
 
@@ -192,7 +305,7 @@ def test_time_that_passes_before_the_second_send_counts(now: float, ask: Ask) ->
     machine = creation(Retry(budget=100))
     machine.sending(0)
     machine.answered(0, ConnectionFailed("reset"))
-    machine.looked_up(99, RequestRefused("not found", http_status=400), 0)
+    machine.looked_up(99, RequestRefused("not found", code=1201, http_status=400), 0)
     assert machine.next(now) is ask
 
 
@@ -259,34 +372,23 @@ def test_age_counts_from_the_first_send() -> None:
     assert service.paid == 1
 
 
-def test_a_claimed_task_may_show_late() -> None:
-    """Claimed -> accepted: the id exists, so one "not found" only means that the service is slow to show it."""
-    service = Service(looks=["not-found", "reset", "5000"])
+@pytest.mark.parametrize("look", ["reset", "5000", "html-404"])
+def test_a_claim_is_looked_up_until_it_is_answered(look: str) -> None:
+    """Claimed -> accepted: a look-up without an answer says nothing, and is repeated."""
+    service = Service(looks=[look] * 3)
     service.has("mine", 0)
     story = drive(creation(own_id=False), service)
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0), *(("look", at) for at in (0, 1, 3, 7))]
 
 
-def test_a_claimed_task_that_is_not_there_is_refused() -> None:
-    """Claimed -> refused: exists and yet never found over settling: the refusal itself counts, with the reference."""
-    service = Service(looks=["not-found"] * FOREVER)
-    service.has("mine", 0)
-    story = drive(creation(own_id=False), service)
-    assert type(story.end) is RequestRefused
-    assert "already exists" in str(story.end)
-    assert story.end.reference == "image2video:mine"
-    assert story.times("look") == [0, 1, 3, 7, 15]
-    assert story.times("send") == [0]
-
-
-def test_a_claimed_task_that_cannot_be_looked_up_ends_with_the_budget() -> None:
-    """Claimed -> refused: look-ups that fail for the whole budget leave the refusal."""
+def test_a_claim_that_cannot_be_looked_up_is_in_doubt_after_settling() -> None:
+    """Claimed -> refused: without any answer over `settle` seconds nobody knows whether the task exists."""
     service = Service(looks=["reset"] * FOREVER)
     service.has("mine", 0)
-    story = drive(creation(Retry(budget=100), own_id=False), service)
-    assert type(story.end) is RequestRefused
-    assert story.steps[-1] == ("look", 100)
+    story = drive(creation(own_id=False), service)
+    in_doubt(story)
+    assert story.steps[-1] == ("look", 15)
 
 
 # ------------------------------------------------------------------------------------------------ what is owed
@@ -316,7 +418,7 @@ def test_what_may_be_paid_is_not_dropped(
     for fault in sends:
         machine.sending(0)
         assert machine.undecided
-        error = RequestRefused("External_task_id already exists", http_status=400) if fault == "exists" else None
+        error = RequestRefused("must be unique", code=1201, http_status=400) if fault == "exists" else None
         came = error or FAULTS[fault]()
         machine.answered(0, came if isinstance(came, KlingError) else _error(fault))
     step = machine.next(1)
@@ -331,8 +433,9 @@ def _error(fault: str) -> KlingError:
 
 # ------------------------------------------------------------------------------------------- any faults at all
 
-SENDS = [*FAULTS, *(f"made-{fault}" for fault in DOUBTFUL), "made"]
-LOOKS = ["", "", "reset", "timeout", "5000", "1302", "1102", "not-found", "html-404", "new-word"]
+SENDS = [*(FAULTS.keys() - {"new-word"}), *(f"made-{fault}" for fault in DOUBTFUL), "made"]
+SENDS.sort()
+LOOKS = ["", "", "reset", "timeout", "5000", "1302", "1102", "not-found", "html-404", "new-word", "stranger", "gateway"]
 RETRIES = st.builds(Retry, budget=st.sampled_from([0.0, 20.0, 300.0]), settle=st.sampled_from([0.0, 15.0]))
 SERVICES = st.builds(
     Service,
@@ -359,6 +462,7 @@ def test_paid_at_most_once_whatever_happens(service: Service, retry: Retry, owne
         assert story.end.external_task_id == "mine"
     elif service.paid:
         in_doubt(story)
+    assert len(story.times("send")) - sum(service.sent.count(fault) for fault in ("1302", "1303", "unreached")) <= 3
     slots = len(story.times("slot"))
     assert service.now <= 50 * slots + (slots + 2) * (retry.budget + 2 * service.takes)
 

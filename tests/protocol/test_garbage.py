@@ -98,7 +98,8 @@ def check_task(task: Task) -> None:
         assert text.isprintable()
         assert text.encode("utf-8").decode() == text
     for video in task.videos:
-        assert video.url.lower().startswith(("http://", "https://"))
+        assert video.url or video.watermark_url
+        assert video.url.encode("utf-8").decode() == video.url.strip()
     amounts = [task.final_unit_deduction, *(video.duration for video in task.videos)]
     assert all(len(f"{amount:f}") < 99_999 for amount in amounts if amount is not None)
     verdict = judge(None, task, age=0, reference="image2video:1")
@@ -108,8 +109,9 @@ def check_task(task: Task) -> None:
 def check_answer(response: HttpResponse) -> None:
     """All that reads answers gives a record, a list of them, a number, or a typed error."""
     readers: list[Callable[[], Task | list[Task]]] = [
-        lambda: responses.task(response, "image2video"),
-        lambda: responses.tasks(response, "image2video"),
+        lambda: responses.task(response, "image2video", "8"),
+        lambda: responses.created(response, "image2video", "8"),
+        lambda: responses.tasks(response, "image2video").tasks,
         lambda: responses.callback(response.body, "image2video"),
     ]
     for read in readers:

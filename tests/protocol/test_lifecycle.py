@@ -13,6 +13,7 @@ from kling_async.protocol.errors import (
     ContentRefused,
     InsufficientBalance,
     KlingError,
+    NotTheService,
     PermissionRefused,
     RateLimited,
     RequestRefused,
@@ -85,13 +86,15 @@ def test_a_failure_tells_the_services_reason(reason: str, text: str) -> None:
         RequestTimeout("slow"),
         BadResponse("html", http_status=200),
         RateLimited("slow down", code=1302, http_status=429),
-        RateLimited("slow down", http_status=429),
         ConcurrencyExceeded("full", code=1303, http_status=429),
         ServerError("error", code=5000, http_status=500),
         ServerError("maintenance", code=5001, http_status=503),
         ServerError("timeout", code=5002, http_status=504),
-        ServerError("html", http_status=502),
-        ServerError("timeout", http_status=408),
+        BadResponse("a page", http_status=404, foreign=True),
+        BadResponse("a login page", http_status=302, foreign=True),
+        BadResponse("another gateway", code=200, http_status=200, foreign=True),
+        ApiError("new", code=1305, http_status=429),
+        AuthenticationError("new", code=1005, http_status=401),
     ],
 )
 @pytest.mark.parametrize("age", [0.0, 60.0, float("inf")])
@@ -101,9 +104,16 @@ def test_a_failing_question_is_no_failing_task(known: TaskStatus | None, error: 
 
 
 @pytest.mark.parametrize("known", [None, SUBMITTED])
-def test_a_refused_token_is_no_failing_task(known: TaskStatus | None) -> None:
-    """A token that is refused twice fails a question in passing, unless nothing was ever heard of the task."""
-    error = TokenTimeError("expired", code=1004, http_status=401)
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: TokenTimeError("expired", code=1004, http_status=401),
+        lambda: ConnectionFailed("certificate", sent=False, permanent=True),
+    ],
+)
+def test_what_was_good_before_is_no_failing_task(known: TaskStatus | None, made: Callable[[], KlingError]) -> None:
+    """A refused token, or an address that cannot be used, ends a wait only if nothing was ever heard of the task."""
+    error = made()
     assert of(known, error, 60.0).failing is (known is not None)
     assert (of(known, error, 60.0).end is error) is (known is None)
 
@@ -112,17 +122,17 @@ def test_a_refused_token_is_no_failing_task(known: TaskStatus | None) -> None:
     "error",
     [
         UnknownStatus("queued", http_status=200),
+        NotTheService("a page", http_status=404),
         AuthenticationError("key", code=1002, http_status=401),
         AccountError("abnormal", code=1100, http_status=429),
         InsufficientBalance("empty", code=1102, http_status=429),
         PermissionRefused("address", code=1304, http_status=429),
         ContentRefused("policy", code=1301, http_status=400),
-        ApiError("new", code=9999, http_status=200),
         KlingError("other"),
     ],
 )
 def test_what_no_repetition_cures_ends(error: KlingError) -> None:
-    """A refusal of the account, or a status word that nobody knows, ends with that error, about the task."""
+    """A refusal of the account, an unknown status word or a wrong address ends with that error, about the task."""
     assert Verdict(end=error) == of(SUBMITTED, error)
     assert error.reference == REFERENCE
 
@@ -130,7 +140,6 @@ def test_what_no_repetition_cures_ends(error: KlingError) -> None:
 NOT_FOUND: list[Callable[[], KlingError]] = [
     lambda: RequestRefused("Task not found by id", code=1201, http_status=400, request_id="r"),
     lambda: RequestRefused("no such resource", code=1203, http_status=404, request_id="r"),
-    lambda: RequestRefused("a page", http_status=404, request_id="r"),
     lambda: TaskNotFound("no data", http_status=200, request_id="r"),
 ]
 

@@ -1,13 +1,26 @@
 """The account's limit, found out and kept to: every number by hand."""
 
 import itertools
+import math
+import random
+import statistics
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.limits import EMPTY_MAXIMUM, OPEN_MAXIMUM, PROBE_FIRST, PROBE_MAXIMUM, Limit
+from kling_async.protocol.limits import (
+    EMPTY_MAXIMUM,
+    OPEN_COST,
+    OPEN_MAXIMUM,
+    PROBE_FIRST,
+    PROBE_MAXIMUM,
+    Limit,
+)
+
+from .account_world import World, client, ideal
 
 
 def limit(ceiling: int = 20, draw: float = 0.5) -> Limit:
@@ -45,6 +58,32 @@ def test_nothing_opens_before_the_round_is_answered() -> None:
     assert send_all(one, 0) == 0
 
 
+def test_one_slow_answer_does_not_hold_up_the_opening() -> None:
+    """Three quarters of what the last doubling let in are enough for the next one."""
+    one = limit()
+    for now, accepted in enumerate((1, 1, 2, 3)):
+        send_all(one, now)
+        for _ in range(accepted):
+            one.accepted(now)
+    assert send_all(one, 4) == 8
+    for _ in range(5):
+        one.accepted(4)
+    assert send_all(one, 4) == 0
+    one.accepted(4)
+    assert send_all(one, 4) == 4
+
+
+def test_tasks_one_by_one_open_nothing() -> None:
+    """A limit that is not made use of proves nothing: a hundred tasks in a row are no reason to send many at once."""
+    one = limit()
+    for now in range(100):
+        assert one.may_start(now)
+        one.started()
+        one.accepted(now)
+        one.ended(now)
+    assert send_all(one, 100) == 2
+
+
 def full(account: int, ceiling: int = 20, draw: float = 0.5) -> Limit:
     """A limit that has met an account that runs so many."""
     one = limit(ceiling, draw)
@@ -69,10 +108,26 @@ def test_a_refusal_brings_it_down_to_what_runs() -> None:
 def test_a_freed_slot_is_left_open_for_a_moment_after_a_refusal() -> None:
     """After a refusal a freed slot is not taken at once: another process may have it."""
     one = full(5)
+    one.ended(100.0)
+    assert not one.may_start(100.0)
+    assert one.opens_at(100.0) == pytest.approx(102.0)
+    assert one.may_start(102.0)
+
+
+def test_another_end_does_not_prolong_that_moment() -> None:
+    """Tasks that end while a slot is open already leave theirs open as long, no longer and no shorter."""
+    one = full(5)
+    one.ended(100.0)
+    one.ended(101.0)
+    assert not one.may_start(101.9)
+    assert one.may_start(102.0)
+
+
+def test_that_moment_is_short_for_short_tasks() -> None:
+    """At most OPEN_COST of the time passes so."""
+    one = full(5)
     one.ended(2.0)
-    assert not one.may_start(2.0)
-    assert one.opens_at(2.0) == pytest.approx(4.0)
-    assert one.may_start(4.0)
+    assert one.opens_at(2.0) == pytest.approx(2.0 + 0.5 * OPEN_COST * 2.0)
 
 
 def test_who_has_more_leaves_more() -> None:
@@ -153,6 +208,26 @@ def test_a_full_client_leaves_a_slot_open_now_and_then(draw: float, open_at_once
     assert one.may_start(5) is open_at_once
 
 
+def test_with_nothing_accepted_one_is_tried_alone() -> None:
+    """A level is not tried again before the answer to the only create there is: that would be refused, too."""
+    one = limit()
+    send_all(one, 0)
+    one.refused(0)
+    assert send_all(one, 1000) == 1
+    one.accepted(1000)
+    assert send_all(one, 1000) == 1
+
+
+def test_idle_time_is_no_time_to_pay_with() -> None:
+    """How long a full client may leave a slot open is counted from when it began to work, not from its last work."""
+    one = limit(1, draw=0.1)
+    for now in (0, 1000):
+        one.started()
+        one.accepted(now)
+        one.ended(now + 2)
+    assert one.opens_at(1002) == pytest.approx(1002 + 0.1 * 0.05 * 2)
+
+
 def test_a_create_in_doubt_holds_up_nobody() -> None:
     """One whose answer nobody knows counts as running, and the others open on."""
     one = limit()
@@ -191,6 +266,89 @@ def test_doubt_opens_further_too() -> None:
     one.accepted(0, late=True)
     assert one.running == 2
     assert send_all(one, 0) == 2
+
+
+def test_a_refusal_after_a_doubt_is_counted_once() -> None:
+    """A create that was in doubt, was sent again and is refused now leaves no trace but the refusal."""
+    one = limit()
+    send_all(one, 0)
+    one.unclear()
+    one.refused(0, late=True)
+    assert send_all(one, 1000) == 1
+    assert send_all(one, 1000) == 0
+
+
+LATENCIES: Final = (0.05, 0.2, 1, 2, 5)
+LENGTHS: Final = (0.5, 1, 3, 10, 30, 100, 300)
+SLOTS: Final = (1, 2, 3, 5, 8, 10, 20, 50, 100)
+
+
+def ramp(slots: int, latency: float) -> float:
+    """Seconds until so many slots are open: one answer for each doubling."""
+    return latency * math.ceil(math.log2(slots))
+
+
+@pytest.mark.parametrize("latency", LATENCIES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_the_account_is_filled_whatever_tasks_and_creates_take(latency: float, length: float) -> None:
+    """200 tasks take at most 1.35 times the ideal, and the time of the opening."""
+    for slots in SLOTS:
+        world = World(slots, lambda: latency, lambda: length)
+        one = client(200, slots, random.Random(slots).random)  # noqa: S311  (repeatable, nothing is secured by it)
+        world.run(one)
+        assert (one.done, one.refused) == (200, 0)
+        assert one.finished_at <= 1.35 * ideal(200, slots, latency, length) + ramp(slots, latency), slots
+
+
+def test_answers_and_ends_that_come_all_the_time_do_not_hold_up_the_opening() -> None:
+    """80 tasks of a second on 20 slots, with creates of a second: eight seconds and the opening."""
+    draws = random.Random(1)  # noqa: S311
+    one = client(80, 20, draws.random)
+    World(20, lambda: 0.5 + draws.random(), lambda: 0.5 + draws.random()).run(one)
+    assert one.finished_at <= 1.35 * 8 + ramp(20, 1)
+
+
+@pytest.mark.parametrize("slots", [1, 5, 20, 100])
+@pytest.mark.parametrize("length", [*LENGTHS, 1000])
+@pytest.mark.parametrize("spread", [0, 0.5], ids=["together", "scattered"])
+def test_yielding_costs_a_twentieth_at_most(
+    monkeypatch: pytest.MonkeyPatch, length: float, slots: int, spread: float
+) -> None:
+    """A full client that was never refused and leaves each slot open that it may, for as long, loses no more."""
+
+    def took() -> float:
+        draws = random.Random(3)  # noqa: S311
+        one = client(1000, slots, lambda: 0.9999)
+        World(slots, lambda: 0.1, lambda: length * (1 + spread * (2 * draws.random() - 1))).run(one)
+        return one.finished_at
+
+    monkeypatch.setattr("kling_async.protocol.limits.YIELD_SHARE", 0.0)
+    without = took()
+    monkeypatch.setattr("kling_async.protocol.limits.YIELD_SHARE", 1.0)
+    assert without < took() <= without / 0.95
+
+
+@pytest.mark.parametrize("length", [1, 30, 85])
+def test_clients_of_one_account_share_it(length: float) -> None:
+    """When the first of two with 20 tasks each on an account that runs 6 is done, the other has its quarter."""
+    shares = []
+    for seed in range(9):
+        draws = random.Random(seed)  # noqa: S311
+        world = World(6, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random()))  # noqa: B023
+        clients = [client(20, 20, draws.random) for _ in range(2)]
+        world.run(*clients, until=lambda: any(each.done == 20 for each in clients))  # noqa: B023
+        shares.append(min(each.done for each in clients) / 20)
+    assert statistics.median(shares) >= 0.25
+
+
+@pytest.mark.parametrize("length", [1, 30, 85])
+def test_an_account_that_is_smaller_than_told_is_filled(length: float) -> None:
+    """200 tasks with `concurrency=20` on an account that runs 5 are near the ideal, with few refusals."""
+    draws = random.Random(1)  # noqa: S311
+    one = client(200, 20, draws.random)
+    World(5, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random())).run(one)
+    assert one.finished_at <= 1.15 * ideal(200, 5, 0.3, length)
+    assert one.refused <= 0.15 * 200
 
 
 EVENTS = st.lists(st.sampled_from(["send", "accept", "refuse", "drop", "end", "wait"]), max_size=80)

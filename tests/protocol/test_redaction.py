@@ -27,7 +27,7 @@ def failed(status: str = "failed") -> dict[str, str]:
 
 def task(response: HttpResponse) -> Task:
     """Reads one task."""
-    return responses.task(response, "image2video")
+    return responses.task(response, "image2video", "1")
 
 
 def test_an_error_does_not_say_a_key_back() -> None:
@@ -42,7 +42,7 @@ def test_an_error_does_not_say_a_key_back() -> None:
     ("read", "data"),
     [
         (task, failed()),
-        (lambda response: responses.tasks(response, "image2video")[0], [failed()]),
+        (lambda response: responses.tasks(response, "image2video").tasks[0], [failed()]),
         (
             lambda response: responses.listed(response, "image2video", lambda _: TaskStatus.SUBMITTED).news[0][1],
             [failed()],
@@ -82,3 +82,11 @@ def test_secrets_are_the_keys_and_the_token() -> None:
     secrets = secrets_of(KeyPair("access", "secret"), Token("token"))
     assert secrets == {"access", "secret", "token"}
     assert "access" not in repr(secrets)
+
+
+def test_a_text_that_is_cut_does_not_end_in_half_a_key() -> None:
+    """What an error shows of a page is cut after the key was taken out of it."""
+    page = HttpResponse(404, body=b"x " * 97 + KEY.encode() + b" y")
+    with pytest.raises(KlingError) as caught:
+        read_without(SECRETS, task, page)
+    assert KEY[:4] not in str(caught.value)

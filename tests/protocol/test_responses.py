@@ -27,11 +27,12 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.models import BalanceDeduction, Task, TaskStatus, Video
 from kling_async.protocol.responses import HttpResponse
 
-from .recorded_bodies import NAMES, RECORDED, answer, enveloped, recorded, refused
+from .recorded_bodies import NAMES, RECORDED, answer, enveloped, recorded
 
 HTML = b"<html><body>Bad gateway, api-key-kling-SECRET</body></html>"
 READERS: list[Callable[[HttpResponse], object]] = [
-    lambda response: responses.task(response, "image2video"),
+    lambda response: responses.task(response, "image2video", "8"),
+    lambda response: responses.created(response, "image2video", "mine"),
     lambda response: responses.tasks(response, "image2video"),
     lambda response: responses.listed(response, "image2video", lambda _: TaskStatus.SUBMITTED),
 ]
@@ -140,7 +141,7 @@ def test_every_recorded_body_is_looked_at() -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_recorded_task_is_read(name: str) -> None:
     """The answer to a create or a query becomes a task with every documented member."""
-    assert TASKS[name] == responses.task(recorded(name), "image2video")
+    assert TASKS[name] == responses.task(recorded(name), "image2video", "job-0001")
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -154,7 +155,7 @@ def test_a_recorded_refusal_is_typed(name: str, read: Callable[[HttpResponse], o
 
 def test_a_recorded_list_is_read() -> None:
     """A page is the tasks of a bare array, in its order; an empty one is the end."""
-    first, second = responses.tasks(recorded("legacy_list_two"), "image2video")
+    first, second = responses.tasks(recorded("legacy_list_two"), "image2video").tasks
     assert (first.task_id, first.status, first.watermark) == ("867283741759110000", TaskStatus.SUCCEED, False)
     assert first.videos[0].watermark_url is None
     expected = Task(
@@ -164,7 +165,7 @@ def test_a_recorded_list_is_read() -> None:
         updated_at=at(-13_834),
     )
     assert expected == second
-    assert responses.tasks(recorded("legacy_list_empty"), "image2video") == []
+    assert responses.tasks(recorded("legacy_list_empty"), "image2video") == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -195,10 +196,10 @@ def test_an_empty_answer_is_not_found(name: str) -> None:
 
 @pytest.mark.parametrize("data", [None, [], {}])
 def test_no_data_is_no_task(data: object) -> None:
-    """A good answer without data knows no such task; as a page it is the end or no page."""
+    """The service's good answer without data knows no such task, is no answer to a create, and ends a list."""
     assert type(told(READERS[0], enveloped(data))) is TaskNotFound
-    assert type(told(READERS[0], answer({"code": 0}))) is TaskNotFound
-    assert responses.tasks(answer({"code": 0}), "image2video") == []
+    assert type(told(READERS[1], enveloped(data))) is BadResponse
+    assert data == {} or responses.tasks(enveloped(data), "image2video") == (0, [])
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -208,11 +209,10 @@ def test_no_data_is_no_task(data: object) -> None:
         (200, 1102, InsufficientBalance),
         (200, 1303, ConcurrencyExceeded),
         (200, 5000, ServerError),
-        (200, 9999, ApiError),
-        (200, -1, ApiError),
-        (400, 0, RequestRefused),
-        (500, 0, ServerError),
-        (503, 9999, ServerError),
+        (502, 1201, RequestRefused),
+        (200, 1099, AuthenticationError),
+        (429, 1399, ApiError),
+        (200, 5099, ServerError),
         (429, 1100, AccountError),
         (429, 1101, InsufficientBalance),
         (429, 1102, InsufficientBalance),
@@ -221,54 +221,101 @@ def test_no_data_is_no_task(data: object) -> None:
         (429, 1304, PermissionRefused),
     ],
 )
-def test_status_and_code_must_both_be_fine(
-    read: Callable[[HttpResponse], object], status: int, code: int, kind: type[ApiError]
+@pytest.mark.parametrize("write", [int, str])
+def test_the_code_decides(
+    read: Callable[[HttpResponse], object], status: int, code: int, kind: type[ApiError], write: Callable[[int], object]
 ) -> None:
-    """A code other than 0 is an error under HTTP 200, a bad status is one under code 0, and 429 has six meanings."""
-    error = told(read, refused(code, status))
+    """A code of the table, or of its families, is the service's word under any HTTP status, also as digits in text."""
+    error = told(read, answer({"code": write(code), "message": "no", "request_id": "r"}, status))
     assert (kind, status, code, "r") == (type(error), error.http_status, error.code, error.request_id)
 
 
+def test_digits_in_text_also_mean_success() -> None:
+    """`"code": "0"` is a good answer."""
+    good = answer({"code": "0", "data": {"task_id": "8", "task_status": "submitted"}})
+    assert responses.task(good, "image2video", "8").task_id == "8"
+
+
+FOREIGN = {
+    "a page": HttpResponse(200, {"content-type": "text/html"}, HTML),
+    "a page with 404": HttpResponse(404, {"content-type": "text/html"}, HTML),
+    "a page with 429": HttpResponse(429, {"content-type": "text/html"}, HTML),
+    "a page with 502": HttpResponse(502, {"content-type": "text/html"}, HTML),
+    "a login page": HttpResponse(302, {"location": "https://login.example/?token=SIGNED"}, b""),
+    "nothing": HttpResponse(401, {}, b""),
+    "another gateway's task": answer({"id": "task_1", "task_id": "task_1", "object": "video", "status": "queued"}),
+    "another gateway's error": answer({"code": "task_not_exist", "message": "no", "data": None}, 400),
+    "another gateway's success": answer({"code": "success", "data": {"task_id": "8", "status": "SUCCESS"}}),
+    "code 200": answer({"code": 200, "data": {"task_id": "8", "task_status": "submitted"}}),
+    "an unknown code": answer({"code": 9999, "message": "no"}),
+    "a negative code": answer({"code": -1, "message": "no"}),
+    "code 1400": answer({"code": 1400, "message": "no"}, 400),
+    "code 5100": answer({"code": 5100, "message": "no"}, 500),
+    "success that is none": answer({"code": 0, "message": "ok"}),
+    "success under 404": answer({"code": 0, "data": None}, 404),
+    "success under 302": answer({"code": 0, "data": []}, 302),
+    "a status code": answer({"base_resp": {"status_code": 1004}}),
+    "a detail": answer({"detail": "Not Found"}, 404),
+    "no number": answer({"code": 1303.0, "message": "full"}, 429),
+    "a truth": answer({"code": False, "data": []}),
+    "a huge number": answer({"code": 10**30}),
+}
+
+
 @pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_not_the_services_envelope_says_nothing(read: Callable[[HttpResponse], object], name: str) -> None:
+    """An answer of anything else is foreign, whatever its HTTP status: neither a refusal nor "not found"."""
+    error = told(read, FOREIGN[name])
+    assert isinstance(error, BadResponse)
+    assert (type(error), error.foreign, error.http_status) == (BadResponse, True, FOREIGN[name].status)
+
+
+def test_a_foreign_answer_shows_what_came() -> None:
+    """Its error has the status, the code, the type and the first 200 characters, without what may be secret."""
+    body = {
+        "code": 777,
+        "message": "x" * 20 + " y" * 900,
+        "key": "api-key-kling-0123456789012345678901234567890123456789",
+    }
+    error = told(READERS[0], answer(body, 418, **{"content-type": "application/json"}))
+    assert str(error).startswith('HTTP 418, not as the service answers, code 777, application/json: {"code": 777,')
+    assert error.code == 777
+    assert len(error.message.partition(": ")[2]) == 200
+    redirect = str(told(READERS[0], FOREIGN["a login page"]))
+    assert "redirecting to https://login.example/?…" in redirect
+    assert "SIGNED" not in redirect
+
+
 @pytest.mark.parametrize(
-    ("status", "kind", "words"),
+    ("body", "text"),
     [
-        (200, BadResponse, "not JSON (59 bytes)"),
-        (302, RequestRefused, "redirects instead of answering; check base_url"),
-        (404, RequestRefused, "something in between (text/html) answered HTTP 404"),
-        (429, RateLimited, "requests come too fast"),
-        (502, ServerError, "something in between (text/html) answered HTTP 502"),
-        (504, ServerError, "answered HTTP 504 without a message of the service"),
+        ({"message": "plain"}, "plain"),
+        ({"error": {"message": "nested"}}, "nested"),
+        ({"error": "short"}, "short"),
+        ({"msg": "other"}, "other"),
+        ({"detail": "more"}, "more"),
+        ({"message": "", "detail": "more"}, "more"),
+        ({"message": '{"code": 1201, "message": "inside"}'}, "inside"),
+        ({"message": '{"error": {"msg": "deep"}}'}, "deep"),
+        ({"message": "{broken"}, "{broken"),
+        (
+            {"message": {"error": {"error": {"error": {"error": "bottomless"}}}}},
+            "the service gave no reason (HTTP 400)",
+        ),
+        ({"message": 5, "error": [1]}, "the service gave no reason (HTTP 400)"),
+        ({}, "the service gave no reason (HTTP 400)"),
     ],
 )
-def test_a_gateways_page_is_told_by_its_status(
-    read: Callable[[HttpResponse], object], status: int, kind: type[KlingError], words: str
-) -> None:
-    """HTML is an error by its HTTP status, without a code, and its text is not repeated."""
-    error = told(read, HttpResponse(status, {"content-type": "text/html"}, HTML))
-    assert (kind, status, None) == (type(error), error.http_status, error.code)
-    assert words in str(error)
-    assert "SECRET" not in str(error)
-
-
-@pytest.mark.parametrize("status", [400, 500])
-def test_an_answer_without_text_says_who_answered(status: int) -> None:
-    """Where there is neither HTML nor a message, the service itself answered without one."""
-    assert f"the service answered HTTP {status} without a message" in str(told(READERS[0], HttpResponse(status)))
-
-
-@pytest.mark.parametrize("code", [None, "0", "1303", 1303.0, True, False, [], 10**30])
-def test_a_code_is_a_number(code: object) -> None:
-    """What is no whole number of a code's size is no code: under HTTP 200 nobody knows, else the status decides."""
-    assert "the answer has no code" in str(told(READERS[0], answer({"code": code, "data": {}})))
-    error = told(READERS[0], answer({"code": code, "message": "slow down"}, 429))
-    assert (type(error), error.code) == (RateLimited, None)
+def test_the_reason_is_found_wherever_it_is(body: dict[str, Any], text: str) -> None:
+    """Gateways move the service's text to other members, and into JSON inside of a text."""
+    assert told(READERS[0], answer({"code": 1201, **body}, 400)).message == text
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"null", b"[]", b"5", b'"a"', b'{"code": NaN}', b"[" * 99999])
 @pytest.mark.parametrize("status", [200, 204, 299])
 def test_a_body_that_is_no_object_cannot_be_understood(body: bytes, status: int) -> None:
-    """A good status with anything but a JSON object is a bad answer that tells its status."""
+    """A good status with anything but a JSON object is a bad answer that names its status."""
     for read in READERS:
         error = told(read, HttpResponse(status, {}, body))
         assert (type(error), error.http_status) == (BadResponse, status)
@@ -277,12 +324,54 @@ def test_a_body_that_is_no_object_cannot_be_understood(body: bytes, status: int)
 
 
 @pytest.mark.parametrize(
-    ("read", "data"), [(READERS[0], [1]), (READERS[0], "a"), (READERS[1], {"a": 1}), (READERS[1], [5])]
+    ("read", "data"), [(READERS[0], [1]), (READERS[0], "a"), (READERS[1], [1]), (READERS[1], 5), (READERS[2], {"a": 1})]
 )
 def test_data_of_another_kind_cannot_be_understood(read: Callable[[HttpResponse], object], data: object) -> None:
-    """Data that is no task, or no list of them, is a bad answer that tells its status."""
+    """Data that is no task, or no list of them, is a bad answer that names its status."""
     error = told(read, enveloped(data))
     assert (type(error), error.http_status) == (BadResponse, 200)
+
+
+# ------------------------------------------------------------------------------------------- whose task it is
+
+
+@pytest.mark.parametrize("info", [None, {}, [], "text", {"external_task_id": ""}, {"external_task_id": "mine"}])
+def test_an_answer_that_names_no_other_id_is_ours(info: object) -> None:
+    """The task that an answer is about is ours if it has our external id, or none."""
+    data = {"task_id": "9", "task_status": "submitted", "task_info": info}
+    assert responses.created(enveloped(data), "image2video", "mine").task_id == "9"
+    assert responses.task(enveloped(data), "image2video", "mine").task_id == "9"
+
+
+def test_somebody_elses_task_is_no_answer() -> None:
+    """A task with another external id answers neither our create nor our query; by its own id it is what was asked."""
+    data = {"task_id": "9", "task_status": "succeed", "task_info": {"external_task_id": "theirs"}}
+    for error in (
+        told(lambda came: responses.created(came, "image2video", "mine"), enveloped(data)),
+        told(lambda came: responses.task(came, "image2video", "mine"), enveloped(data)),
+    ):
+        assert isinstance(error, BadResponse)
+        assert (error.foreign, error.http_status) == (False, 200)
+        assert "asked for mine" in str(error)
+    for asked in ("9", "theirs"):
+        assert responses.task(enveloped(data), "image2video", asked).task_id == "9"
+
+
+@pytest.mark.parametrize("status", [None, "", "queued", 5, {}])
+def test_an_id_is_enough_to_be_accepted(status: object) -> None:
+    """The answer to a create that names a task is an acceptance, whatever it calls the status."""
+    task = responses.created(enveloped({"task_id": "9", "task_status": status}), "image2video", "mine")
+    assert (task.task_id, task.status) == ("9", TaskStatus.SUBMITTED)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [None, 5, "x", [], {}, {"task_id": "7"}, {"task_status": "succeed"}, {"task_id": "7", "task_status": "melting"}],
+)
+def test_an_item_that_cannot_be_read_hides_no_other(strange: object) -> None:
+    """Of a page, what cannot be read is left out, and counts as an item of the page."""
+    page = responses.tasks(enveloped([strange, {"task_id": "8", "task_status": "submitted"}, strange]), "image2video")
+    assert (page.length, [task.task_id for task in page.tasks]) == (3, ["8"])
 
 
 # -------------------------------------------------------------------------------------------------- secrets
@@ -309,7 +398,7 @@ def test_an_echoed_secret_is_not_repeated(secret: str, member: str) -> None:
 def test_an_echoed_address_loses_its_signature() -> None:
     """The reason of a failed task may name an address; its query is left out of record and error alike."""
     data = {"task_id": "8", "task_status": "failed", "task_status_msg": "cannot fetch https://h/a?token=SIGNED now"}
-    assert responses.task(enveloped(data), "image2video").status_msg == "cannot fetch https://h/a?… now"
+    assert responses.task(enveloped(data), "image2video", "8").status_msg == "cannot fetch https://h/a?… now"
 
 
 def test_an_answer_shows_neither_headers_nor_body() -> None:
@@ -348,14 +437,14 @@ def test_without_a_date_there_is_no_service_time() -> None:
 def test_a_number_that_is_none_spoils_no_task(number: bytes) -> None:
     """A time or an amount that is no number is left out; the task that is paid for is there."""
     task = b'{"task_id": "8", "task_status": "failed", "created_at": %b, "final_unit_deduction": %b}' % (number, number)
-    read = responses.task(HttpResponse(200, {}, b'{"code": 0, "data": %b}' % task), "image2video")
+    read = responses.task(HttpResponse(200, {}, b'{"code": 0, "data": %b}' % task), "image2video", "8")
     assert read == Task(task_id="8", status=TaskStatus.FAILED)
 
 
 def test_a_task_of_any_endpoint_is_named_after_it() -> None:
     """The endpoint that was asked is part of the task, and so of its reference."""
     data: Any = {"task_id": "8", "task_status": "submitted"}
-    assert responses.task(enveloped(data), "text2video").reference == "text2video:8"
+    assert responses.task(enveloped(data), "text2video", "8").reference == "text2video:8"
 
 
 def item(task_id: object, status: object = "processing", **members: Any) -> dict[str, Any]:
@@ -400,7 +489,7 @@ def test_what_nobody_waits_for_cannot_spoil_a_page(strange: object) -> None:
     assert (listed.length, list(listed.news)) == (2, [1])
 
 
-@pytest.mark.parametrize("damage", [{"task_status": None}, {"task_result": {"videos": [{}]}}])
+@pytest.mark.parametrize("damage", [{"task_status": None}, {"task_status": ""}])
 def test_a_task_that_a_page_shows_damaged_is_left_to_a_single_question(damage: dict[str, Any]) -> None:
     """It counts as not answered: its own question tells what is wrong."""
     listed = responses.listed(page_of(item("ours", "succeed") | damage, item("new")), "image2video", KNOWN.get)

@@ -89,7 +89,8 @@ def test_a_beat_is_steady_once_its_delays_are_equal(polling: Polling, steady: li
     ("asked", "waited", "then"),
     [
         (1, 1.0, 2),
-        (1, 0.95, 2),  # as good as its time
+        (1, 0.9, 2),  # as good as its time
+        (1, 0.89, None),
         (1, 0.5, None),  # the first question has a time of its own
         (2, 0.5, None),  # and so has one after a delay that grew
         (2, 1.0, 3),

@@ -3,7 +3,9 @@
 import asyncio
 import email.utils
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -30,6 +32,7 @@ from kling_async import (
     UnknownStatus,
 )
 from kling_async.emulator import Emulator
+from kling_async.protocol import auth
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import Answer, Seen, answer, refusal, script, serve, task_answer
 from tests.virtual_time import EPOCH, VirtualTimeLoop
@@ -129,25 +132,77 @@ async def test_a_token_refused_once_is_renewed_once(make_client: ClientMaker, co
         assert len(stub.seen) == 2
 
 
-async def test_many_calls_renew_one_token(make_client: ClientMaker) -> None:
-    """Fifty calls that learn at once that the token is refused make one new one."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualTimeLoop)
-    first: list[str] = []
-    tokens: set[str] = set()
+async def test_many_calls_renew_one_token(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty calls that learn at once that their token is refused make one new one."""
+    made: list[auth.Token] = []
 
-    def respond(seen: Seen) -> Answer:
-        token = seen.headers["authorization"]
-        tokens.add(token)
-        if not first:
-            loop.jump(2.0)  # so that a token made now differs from the first
-        first.append(token)
-        return refusal(401, 1004) if token == first[0] else task_answer()
+    def mint(credentials: auth.ApiKey | auth.KeyPair, now: float) -> auth.Token:
+        made.append(auth.mint(credentials, now + len(made)))  # each differs from those before
+        return made[-1]
 
-    async with serve(respond) as stub:
+    monkeypatch.setattr("kling_async.api.auth", SimpleNamespace(**{**vars(auth), "mint": mint}))
+    async with serve(
+        lambda seen: refusal(401, 1004) if seen.headers["authorization"] == made[0].header else task_answer()
+    ) as stub:
         client = make_client(base_url=stub.base_url)
         await asyncio.gather(*(client.get_task("image2video:1") for _ in range(50)))
-    assert len(tokens) == 2
+    assert (len(made), len(stub.seen)) == (2, 100)
+
+
+async def test_a_wrong_date_spoils_no_more_than_one_token(make_client: ClientMaker) -> None:
+    """A refusal with a wrong Date, then the right one: the same call goes through, and so do those after it."""
+    dates = [EPOCH + 7200, EPOCH, EPOCH]
+
+    def respond(seen: Seen) -> Answer:
+        claims = jwt.decode(seen.headers["authorization"].removeprefix("Bearer "), options={"verify_signature": False})
+        good = len(dates) < 2 and abs(claims["nbf"] - EPOCH) < 60
+        date = email.utils.formatdate(dates.pop(0) if dates else EPOCH, usegmt=True)
+        body = {"code": 0, "data": {"task_id": "1", "task_status": "submitted"}}
+        refused = {"code": 1003, "message": "not yet"}
+        return answer(200, body, Date=date) if good else answer(401, refused, Date=date)
+
+    async with serve(respond) as stub:
+        client = make_client(base_url=stub.base_url, clock=lambda: EPOCH)
+        await client.get_task("image2video:1")
+        assert len(stub.seen) == 3
+        await client.get_task("image2video:1")
+        assert len(stub.seen) == 4
+
+
+async def test_a_clock_that_is_set_right_later_is_followed(make_client: ClientMaker) -> None:
+    """An offset that was used is dropped once the machine's clock is right: later tokens are good again."""
+    wrong_by = -3600.0
+
+    def respond(seen: Seen) -> Answer:
+        claims = jwt.decode(seen.headers["authorization"].removeprefix("Bearer "), options={"verify_signature": False})
+        date = email.utils.formatdate(EPOCH, usegmt=True)
+        if abs(claims["nbf"] - EPOCH) > 60:
+            return answer(401, {"code": 1004, "message": "expired"}, Date=date)
+        return answer(200, {"code": 0, "data": {"task_id": "1", "task_status": "submitted"}}, Date=date)
+
+    async with serve(respond) as stub:
+        client = make_client(base_url=stub.base_url, clock=lambda: EPOCH + wrong_by)
+        await client.get_task("image2video:1")
+        assert len(stub.seen) == 2
+        wrong_by = 7200.0
+        await client.get_task("image2video:1")
+        await client.get_task("image2video:1")
+        assert len(stub.seen) == 5
+
+
+async def test_without_a_date_the_error_says_so(make_client: ClientMaker) -> None:
+    """Where answers carry no Date, a token that stays refused is said to be nothing to compare with."""
+    async with serve(lambda _: refusal(401, 1003)) as stub:
+        with pytest.raises(TokenTimeError, match="carries no Date"):
+            await make_client(base_url=stub.base_url).get_task("image2video:1")
+
+
+@pytest.mark.parametrize(("made_at", "age"), [(-100, 100), (0, 0), (50, 0), (-8000, 8000), (-9000, 0), (-1e6, 0)])
+async def test_an_age_that_cannot_be_is_none(make_client: ClientMaker, made_at: float, age: float) -> None:
+    """A task from the future, or older than any task becomes, is the work of a wrong clock: its age is not known."""
+    api = make_client(clock=lambda: EPOCH)._api
+    task = Task(task_id="1", status=TaskStatus.PROCESSING, created_at=datetime.fromtimestamp(EPOCH + made_at, UTC))
+    assert api.age_of(task) == age
 
 
 async def test_a_token_is_renewed_before_it_expires(make_client: ClientMaker, emulator: Emulator) -> None:
@@ -438,7 +493,7 @@ async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
     ) as stub:
         client = make_client(base_url=stub.base_url)
         await client.get_task("image2video:1")
-    assert 7190 < client._api._clock.seen_offset < 7201
+    assert 7190 < client._api._clock_offset.seen < 7201
 
 
 async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, image: Path) -> None:

@@ -1,16 +1,19 @@
 """Many tasks, few requests: one page of the list answers for many in any order, and faults hit it as any poll."""
 
 import asyncio
+import bisect
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from kling_async import KlingClient, Polling, Task, TaskHandle, TaskTimeout
 from kling_async.emulator import Emulator, Fault
 from kling_async.protocol.coalescing import Pages
+from kling_async.protocol.durations import EDGES
 from tests.shell.conftest import ClientMaker, wall
+from tests.shell.stub import script, serve, task_answer
 
 BEAT: Final = Polling(first=10, factor=1, maximum=10)
 
@@ -125,8 +128,9 @@ async def test_a_list_that_always_fails_only_costs_the_trials(
 
 async def test_a_page_that_stalls_is_not_waited_for(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
     """After ten seconds those who were due are asked for singly."""
-    emulator.faults.add(Fault.delay(3000), on="list")
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 20)
+    ends = wall()() + 75
+    emulator.faults.add(Fault.delay(3000), on="list", when=lambda _: wall()() > ends)
     assert max(await seen(handles, emulator)) < 10.6 + 10.5
 
 
@@ -243,6 +247,48 @@ async def test_slow_pages_do_not_outlive_a_deadline(make_client: ClientMaker, im
     handles = await submitted(client, image, 20)
     began = loop.time()
     await asyncio.gather(*(handle.wait() for handle in handles), return_exceptions=True)
+    assert loop.time() - began < 42 + 10 + 1
+
+
+async def test_slow_pages_hold_up_a_question_for_ten_seconds(
+    make_client: ClientMaker, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a list needs many pages, and each takes eight seconds, nobody waits for all of them."""
+    monkeypatch.setattr("kling_async.protocol.coalescing.PAGE_SIZE_MAXIMUM", 20)
+    emulator.account.limit = 100
+    emulator.faults.add(Fault.delay(8), on="list")
+    handles = await submitted(make_client(concurrency=100, polling=BEAT), image, 100)
+    lags = await seen(handles, emulator)
+    assert max(lags) < 10.5 + 2 * 8 + 0.5
+
+
+async def test_a_task_that_was_found_later_is_as_old_as_it_is(make_client: ClientMaker) -> None:
+    """Of a task whose create is answered half a minute after the service began, the whole time is learned."""
+    began = wall()() - 30
+    times: list[dict[str, Any]] = [
+        {"created_at": int(1000 * began), "updated_at": int(1000 * (began + took))} for took in (0, 90)
+    ]
+    answers = script(
+        task_answer(**times[0]), *[task_answer("processing", **times[0])] * 3, task_answer("succeed", **times[1])
+    )
+    async with serve(answers) as stub:
+        client = make_client(base_url=stub.base_url, polling=Polling(first=15, factor=1, maximum=15))
+        await (await client.image_to_video("https://example.com/cat.png"))
+    ended = client.durations.pace("image2video", "kling-v2-6", None, 5).ended
+    assert bisect.bisect(EDGES, 90) - 1 == ended.index(1.0)
+
+
+async def test_pages_that_hang_do_not_outlive_a_deadline(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """Where nothing is answered any more, a task that is due shortly before its deadline does not wait for a page."""
+    loop = asyncio.get_running_loop()
+    emulator.faults.add(Fault.delay(3000), on=("list", "query"))
+    client = make_client(concurrency=20, polling=Polling(first=38, factor=1, maximum=38, deadline=42))
+    handles = await submitted(client, image, 20)
+    began = loop.time()
+    ends = await asyncio.gather(*handles, return_exceptions=True)
+    assert {type(end) for end in ends} == {TaskTimeout}
     assert loop.time() - began < 42 + 10 + 1
 
 

@@ -1,7 +1,9 @@
 """How waiting ends: the deadline, closing, and the loop that a client belongs to."""
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,13 @@ from kling_async import (
     TaskTimeout,
     WrongEventLoop,
 )
-from kling_async.emulator import Emulator
+from kling_async.emulator import Emulator, Fault
 from tests.shell.conftest import ClientMaker, wall
-from tests.shell.stub import Seen, serve, task_answer
+from tests.shell.stub import Answer, Seen, answer, refusal, script, serve, task_answer
+from tests.virtual_time import VirtualTimeLoop
+
+SILENCE = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+"""An answer whose body never comes."""
 
 
 async def test_the_deadline_runs_from_acceptance(make_client: ClientMaker, image: Path) -> None:
@@ -49,19 +55,110 @@ async def test_a_timeout_means_unknown_not_failed(make_client: ClientMaker, imag
     assert task.status is TaskStatus.SUCCEED
 
 
-async def test_a_poll_that_hangs_does_not_outlive_the_deadline(make_client: ClientMaker, image: Path) -> None:
-    """A service that stops answering cannot keep waiters beyond the deadline and one last look."""
+@pytest.mark.parametrize("first", [60, 59, 55, 40, 20])
+async def test_a_poll_that_hangs_does_not_outlive_the_deadline(
+    make_client: ClientMaker, image: Path, first: float
+) -> None:
+    """A service that stops answering cannot keep waiters beyond the deadline and ten seconds for one last look."""
     loop = asyncio.get_running_loop()
-
-    def respond(seen: Seen) -> bytes:
-        return task_answer() if seen.method == "POST" else b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
-
-    async with serve(respond) as stub:
-        handle = await make_client(base_url=stub.base_url, polling=Polling(deadline=60)).image_to_video(image)
+    async with hanging(script(task_answer(), None)) as base_url:
+        polling = Polling(first=first, factor=1, maximum=first, deadline=60)
+        handle = await make_client(base_url=base_url, polling=polling).image_to_video(image)
         began = loop.time()
         with pytest.raises(TaskTimeout):
             await handle
-        assert 59.9 <= loop.time() - began <= 75
+        assert 69.9 <= loop.time() - began <= 70.5
+
+
+def suspend(seconds: float = 100_000) -> None:
+    """The machine sleeps: its clocks go on, and nothing else does."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop.jump(seconds)
+
+
+@contextlib.asynccontextmanager
+async def hanging(respond: Callable[[Seen], Answer]) -> AsyncIterator[str]:
+    """A server that leaves a request without any answer, and its connection open, where there is none in the script."""
+    writers = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            raw = respond(Seen(head.split(" ")[0], head.split(" ")[1], {}, b""))
+            if raw is not None:
+                writer.write(raw)
+                await writer.drain()
+                writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for writer in writers:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("asleep_at", "polls"),
+    [
+        pytest.param(5, [task_answer("succeed")], id="before the first poll"),
+        pytest.param(25, [task_answer("processing"), task_answer("succeed")], id="between two polls"),
+        pytest.param(25, [None, task_answer("succeed")], id="while a poll is under way"),
+        pytest.param(5, [answer(502, b"<html>"), b"", task_answer("succeed")], id="and the network wakes later"),
+    ],
+)
+async def test_a_deadline_that_passed_in_a_suspend_gets_its_last_look(
+    make_client: ClientMaker, image: Path, polls: list[Answer], asleep_at: float
+) -> None:
+    """A task that ended while the machine slept far beyond its deadline is asked for once more, and told as it is."""
+    async with hanging(script(task_answer(), *polls)) as base_url:
+        polling = Polling(first=20, factor=1, maximum=20, deadline=60)
+        handle = await make_client(base_url=base_url, polling=polling).image_to_video(image)
+        waiter = asyncio.ensure_future(handle.wait())
+        await asyncio.sleep(asleep_at)
+        suspend()
+        assert (await waiter).status is TaskStatus.SUCCEED
+
+
+async def test_the_last_look_has_its_own_time(make_client: ClientMaker, image: Path) -> None:
+    """After a suspend a service that hangs is given ten seconds from then, and waiters no more."""
+    loop = asyncio.get_running_loop()
+    async with hanging(script(task_answer(), None)) as base_url:
+        handle = await make_client(base_url=base_url, polling=Polling(deadline=60)).image_to_video(image)
+        waiter = asyncio.ensure_future(handle.wait())
+        await asyncio.sleep(5)
+        suspend()
+        began = loop.time()
+        with pytest.raises(TaskTimeout):
+            await waiter
+        assert 9.9 <= loop.time() - began <= 10.5
+
+
+@pytest.mark.parametrize("asleep_at", [15.0, 21.0])
+async def test_many_deadlines_that_passed_in_a_suspend(
+    make_client: ClientMaker, image: Path, emulator: Emulator, asleep_at: float
+) -> None:
+    """Tasks that pages of the list answer for get their last look, too, also when a page is under way meanwhile."""
+    emulator.faults.add(Fault.delay(5), on="list")
+    polling = Polling(first=20, factor=1, maximum=20, deadline=60)
+    client = make_client(concurrency=20, polling=polling)
+    waiters = [asyncio.ensure_future((await client.image_to_video(image)).wait()) for _ in range(20)]
+    await asyncio.sleep(asleep_at)
+    suspend()
+    assert {task.status for task in await asyncio.gather(*waiters)} == {TaskStatus.SUCCEED}
+
+
+@pytest.mark.parametrize("then", [None, b""], ids=["it hangs", "it is gone"])
+async def test_a_timeout_says_what_came_last(make_client: ClientMaker, image: Path, then: Answer) -> None:
+    """Silence before the deadline does not hide what the service answered before."""
+    down = refusal(500, 5000, "Internal database down")
+    async with hanging(script(task_answer(), down, then)) as base_url:
+        handle = await make_client(base_url=base_url, polling=Polling(deadline=60)).image_to_video(image)
+        with pytest.raises(TaskTimeout, match="Internal database down") as caught:
+            await handle
+        assert (caught.value.http_status, caught.value.code, caught.value.request_id) == (500, 5000, "r-1")
+        assert str(caught.value).count("did not end") == 1
 
 
 async def test_close_gives_waiters_the_reference(client: KlingClient, image: Path) -> None:

@@ -34,20 +34,25 @@ def is_video(path: Path) -> bool:
     return path.read_bytes()[4:8] == b"ftyp" and path.stat().st_size > 100_000
 
 
-async def test_one_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`one_clip.py` tells each status and saves the video."""
-    await load("one_clip").main(str(IMAGES / "cat.png"), str(tmp_path / "cat.mp4"))
-    told = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("status:")]
-    assert told == ["submitted", "processing", "succeed"]
+async def test_one_clip(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """`one_clip.py` says what it costs and saves the video; a second run pays nothing and says why."""
+    words = (str(IMAGES / "cat.png"), str(tmp_path / "cat.mp4"))
+    await load("one_clip").main(*words)
+    assert capsys.readouterr().out == f"costs about 0.350 USD\nsaved: {words[1]}\n"
     assert is_video(tmp_path / "cat.mp4")
+    with pytest.raises(SystemExit, match=r"TargetExists: .* exists"):
+        await load("one_clip").main(*words)
+    assert emulator.ledger.created == 1
 
 
-async def test_many_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`many_clips.py` saves one video for each picture, and tells which one failed."""
+async def test_many_clips(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """`many_clips.py` saves one video for each picture, and tells which one failed; a second run makes none anew."""
     images = [str(IMAGES / name) for name in ("cat.png", "rocket.jpg", "coffee.png", "README.md")]
-    await load("many_clips").main(f"{tmp_path}/", *images)
-    assert [is_video(path) for path in tmp_path.iterdir()] == [True, True, True]
-    assert "README.md -> image:" in capsys.readouterr().out
+    for _ in range(2):
+        await load("many_clips").main(f"{tmp_path}/out/", *images)
+        assert [is_video(path) for path in (tmp_path / "out").iterdir()] == [True, True, True]
+        assert "README.md -> image:" in capsys.readouterr().out
+    assert emulator.ledger.created == 3
 
 
 async def test_resume(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from kling_async import SaveInProgress, TargetExists, files
-from kling_async.files import AT_ONCE, Names, PartFile
-from kling_async.protocol.transfer import Part
+from kling_async.files import AT_ONCE, Ended, Names, PartFile
+from kling_async.protocol.transfer import End, Part
 
 MOVIE = b"\0\0\0\x08ftyp\0\0\0\x08moov\0\0\0\0mdat" + bytes(range(256)) * 20
 PART = Part("v", len(MOVIE), '"a"')
+WHOLE = Ended(End.WHOLE)
 
 
 def part_of(directory: Path) -> PartFile:
@@ -31,7 +32,7 @@ def names(directory: Path) -> list[str]:
 def test_a_video_that_comes_at_once_needs_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written, checked and published in one go: there is never a part that another process could go on with."""
     monkeypatch.setattr(PartFile, "_note_down", None)
-    assert part_of(tmp_path).finish([MOVIE], PART, overwrite=False)
+    assert part_of(tmp_path).finish([MOVIE], PART, overwrite=False) == WHOLE
     assert names(tmp_path) == ["x.mp4"]
     assert (tmp_path / "x.mp4").read_bytes() == MOVIE
 
@@ -39,15 +40,15 @@ def test_a_video_that_comes_at_once_needs_no_note(tmp_path: Path, monkeypatch: p
 def test_a_note_that_is_there_follows_what_comes(tmp_path: Path) -> None:
     """An older note never vouches for the bytes of another entity, not even for a moment."""
     first = part_of(tmp_path)
-    first.write([], Part("v", 5, '"old"'))
+    first.write([MOVIE[:1]], Part("v", 5, '"old"'))
     first.close()
     second = part_of(tmp_path)
     assert second.part == Part("v", 5, '"old"')
-    assert not second.finish([MOVIE[:-1]], PART, overwrite=False)
+    assert second.finish([MOVIE[1:-1]], PART, overwrite=False) == Ended(End.CUT)
     second.close()
     third = part_of(tmp_path)
     assert (third.part, third.size) == (PART, len(MOVIE) - 1)
-    assert third.finish([MOVIE[-1:]], PART, overwrite=False)
+    assert third.finish([MOVIE[-1:]], PART, overwrite=False) == WHOLE
     assert names(tmp_path) == ["x.mp4"]
 
 
@@ -73,7 +74,7 @@ def test_more_pieces_than_one_call_takes(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr("kling_async.files.os.writev", _odd_share)
     pieces = [MOVIE[index : index + 1] for index in range(len(MOVIE))]
     assert len(pieces) > AT_ONCE
-    assert part_of(tmp_path).finish([b"", *pieces], PART, overwrite=False)
+    assert part_of(tmp_path).finish([b"", *pieces], PART, overwrite=False) == WHOLE
     assert (tmp_path / "x.mp4").read_bytes() == MOVIE
 
 
@@ -130,7 +131,7 @@ def test_a_part_that_was_thrown_away_while_its_lock_was_awaited_is_not_used(
     monkeypatch.setattr(files, "_lock", late)
     with pytest.raises(SaveInProgress):
         second.open(overwrite=False)
-    assert first.finish([MOVIE[20:]], PART, overwrite=False)
+    assert first.finish([MOVIE[20:]], PART, overwrite=False) == WHOLE
     assert (tmp_path / "x.mp4").read_bytes() == MOVIE
 
 
@@ -152,9 +153,9 @@ def test_a_part_that_another_begins_while_this_is_published_stays(
         return done
 
     monkeypatch.setattr(Path, "replace", replaced)
-    assert first.finish([MOVIE[40:]], PART, overwrite=True)
+    assert first.finish([MOVIE[40:]], PART, overwrite=True) == WHOLE
     assert names(tmp_path) == ["x.mp4", "x.mp4.part", "x.mp4.part.json"]
-    assert second.finish([MOVIE[30:]], PART, overwrite=True)
+    assert second.finish([MOVIE[30:]], PART, overwrite=True) == WHOLE
     assert (tmp_path / "x.mp4").read_bytes() == MOVIE
 
 
@@ -170,7 +171,7 @@ def test_a_file_system_without_locks_is_written_to_all_the_same(
 
     monkeypatch.setattr(fcntl, "flock", refused)
     part = part_of(tmp_path)
-    assert part.finish([MOVIE], PART, overwrite=False)
+    assert part.finish([MOVIE], PART, overwrite=False) == WHOLE
     code = errno.EIO
     with pytest.raises(OSError, match="no locks here"):
         PartFile(tmp_path / "y.mp4", PART.video_id, Names()).open(overwrite=False)

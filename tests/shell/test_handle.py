@@ -142,6 +142,15 @@ async def test_a_waiters_timeout_ends_that_wait_only(client: KlingClient, image:
     assert (await other).status is TaskStatus.SUCCEED
 
 
+async def test_a_loop_of_timeouts_keeps_nothing(client: KlingClient, image: Path) -> None:
+    """Waits that were given up leave nothing behind in a handle that goes on for hours."""
+    handle = await submitted(client, image)
+    for _ in range(20):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(handle, 0.1)
+    assert len(handle._waiters) == 0
+
+
 async def test_a_cancelled_waiter_ends_that_wait_only(client: KlingClient, image: Path) -> None:
     """Cancelling one waiter leaves the handle to the others."""
     handle = await submitted(client, image)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import KlingClient, Polling
-from kling_async.emulator import Emulator
+from kling_async import KlingClient, Polling, Retry
+from kling_async.emulator import Emulator, Fault
+from kling_async.protocol.limits import EMPTY_MAXIMUM
 from tests.shell.conftest import ClientMaker, wall
+from tests.shell.stub import refusal, script, serve, task_answer
 
 FINE = Polling(first=4, maximum=4)
 
@@ -90,3 +92,26 @@ async def test_concurrency_is_filled(
     """With work waiting, as many run as `concurrency` says, never more."""
     await make_all(make_client(concurrency=concurrency), image, 2 * concurrency + 2)
     assert emulator.ledger.peak() == concurrency
+
+
+async def test_retry_is_no_measure_of_sharing(make_client: ClientMaker, image: Path) -> None:
+    """How calls that fail are repeated does not say how often a place on a full account is tried for."""
+    loop = asyncio.get_running_loop()
+    async with serve(script(*[refusal(429, 1303)] * 5, task_answer())) as stub:
+        client = make_client(base_url=stub.base_url, retry=Retry(first=1000, maximum=1000))
+        began = loop.time()
+        await client.image_to_video(image)
+        assert loop.time() - began < 1.5 * (1 + 2 + 4 + 2 * EMPTY_MAXIMUM) + 1
+
+
+async def test_short_tasks_and_slow_creates_fill_the_slots(make_client: ClientMaker, image: Path) -> None:
+    """80 tasks of about a second with creates of a second on 20 slots: near the ideal of eight seconds."""
+    loop = asyncio.get_running_loop()
+    async with Emulator(render=False, speed=150.0, concurrency=20, clock=wall()) as fast:
+        fast.faults.add(Fault.delay(1), on="create")
+        client = make_client(base_url=fast.base_url, concurrency=20, polling=Polling(first=0.1, factor=1, maximum=0.1))
+        began = loop.time()
+        await make_all(client, image, 80)
+        took = loop.time() - began
+        durations = [1 + (entry.finished_at or 0) - entry.created_at for entry in fast.ledger.entries]
+    assert took <= 1.35 * ideal_wall(durations, 20) + 5

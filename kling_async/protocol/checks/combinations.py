@@ -165,11 +165,11 @@ def _advice(request: ImageToVideo, feature: Feature, used: frozenset[Feature]) -
     row = best.row
     changes = []
     if row.model_name != request.model_name:
-        changes.append(f"model_name={row.model_name!r}")
+        changes.append(f"model_name {row.model_name}")
     if row.mode != mode_in_effect(row.model_name, request.mode):
-        changes.append(f"mode={row.mode!r}")
+        changes.append(f"mode {row.mode}" if row.mode is not None else "no mode")
     if row.duration != seconds:
-        changes.append(f"duration={row.duration}")
+        changes.append(f"duration {row.duration}")
     changes += [_WITHOUT[other] for other in best.without]
     start = f"{request.model_name} with {_NAMES[feature]}"
     if row.model_name != request.model_name:

@@ -150,7 +150,7 @@ def shots(request: ImageToVideo) -> Iterator[Problem]:
         return
     for field in ("shot_type", "multi_prompt"):
         if getattr(request, field) is not None:
-            yield Problem(field, "has an effect with multi_shot=True only; set that or leave this out")
+            yield Problem(field, "has an effect with multi_shot only; set that or leave this out")
 
 
 def _shot_list(request: ImageToVideo) -> Iterator[Problem]:
@@ -194,6 +194,6 @@ def voices(request: ImageToVideo) -> Iterator[Problem]:
     if not request.voice_list:
         return
     if request.sound is not True:
-        yield Problem("voice_list", "needs sound=True")
+        yield Problem("voice_list", "needs sound")
     if request.element_list:
         yield Problem("voice_list", "voice_list and element_list exclude each other; use one")

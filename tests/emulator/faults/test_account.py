@@ -83,6 +83,18 @@ async def test_a_new_task_is_not_shown_at_once(caller: Caller) -> None:
     assert (await caller.task("new"))["task_id"] == new
 
 
+async def test_an_account_that_refuses_no_duplicates(caller: Caller) -> None:
+    """Where external ids need not be unique a second create makes, and charges for, a second task."""
+    caller.emulator.account.unique_ids = False
+    first, second = [(await caller.create(external_task_id="mine")).body["data"] for _ in range(2)]
+
+    assert first["task_id"] != second["task_id"]
+    assert (await caller.task("mine"))["task_id"] == second["task_id"]
+    assert (caller.emulator.ledger.created, caller.emulator.ledger.charged) == (2, 3.0)
+    caller.emulator.account.unique_ids = True
+    assert (await caller.create(external_task_id="mine")).code == 1201
+
+
 async def test_the_list_in_any_order(caller: Caller) -> None:
     """A seed shuffles the list: it is neither old to new nor new to old, and its pages hold each task once."""
     ids = [(await caller.create()).body["data"]["task_id"] for _ in range(12)]
@@ -145,6 +157,7 @@ async def test_a_skew_shows_in_times_on_the_wire(caller: Caller) -> None:
         {"limit": "5"},
         {"visible_after": -1},
         {"list_seed": 0.5},
+        {"unique_ids": 0},
         {"clock_skew": "x"},
         {"limits": {"x": -1}},
     ],

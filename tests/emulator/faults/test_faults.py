@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from typing import Any
 
@@ -16,13 +17,26 @@ ONE_OF_EACH = [
     Fault.reset(share=0.5),
     Fault.error(1302, message="slower", after_effect=True),
     Fault.gateway(504).delayed(60),
+    Fault.gateway(302, location="/login", after_effect=True),
+    Fault.foreign({"code": "task_not_exist", "data": None}, status=400, headers={"Server": None}, after_effect=True),
+    Fault.foreign("half of {", headers={"Content-Type": "application/json"}).delayed(1),
+    Fault.reshaped({"/data": None}, without=("/code", "/data/*/id"), where={"/code": 0}).with_headers({"Date": None}),
+    Fault.surplus(),
+    Fault.other_headers({"ETag": None, "Content-Type": "text/plain"}, status=203),
+    Fault.undated(),
+    Fault.dated(-3600),
     Fault.delay(6, after_effect=True),
     Fault.stall(share=0.25, seconds=30).delayed(1),
     Fault.truncated(0),
+    Fault.truncated().with_headers({"ETag": 'W/"1"'}).delayed(2),
     Fault.wrong_length(-5),
+    Fault.slow(100.5),
     Fault.changed(if_range=False),
     Fault.no_ranges(),
     Fault.expired(),
+    Fault.missing(),
+    Fault.redirected(307),
+    Fault.gzipped(1000),
     Fault.lost(),
     Fault.doubled(),
     Fault.reordered(),
@@ -184,17 +198,35 @@ def test_impossible_rules_are_said_at_once(arguments: dict[str, Any]) -> None:
     assert faults.rules == []
 
 
-@pytest.mark.parametrize("make", [lambda: Fault.error(1104), lambda: Fault.gateway(302), lambda: Fault.truncated(1.5)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Fault.error(1104),
+        lambda: Fault.gateway(0),
+        lambda: Fault.gateway(103),
+        lambda: Fault.foreign(status=600),
+        lambda: Fault.foreign(float),
+        lambda: Fault.foreign(headers={"A": "1\r\nB: 2"}),
+        lambda: Fault.reshaped({"data": 1}),
+        lambda: Fault.reshaped(without=("",)),
+        lambda: Fault.reshaped(where={"data": 1}),
+        lambda: Fault.redirected(0),
+        lambda: Fault.slow(0.5),
+        lambda: Fault.gzipped(-1),
+        lambda: Fault.truncated(1.5),
+    ],
+)
 def test_impossible_faults_are_said_at_once(make: Any) -> None:
-    """There is no fault with a code or a share that does not exist."""
-    with pytest.raises(ValueError, match=r"."):
+    """There is no fault with a code, a status, a share or a place in the answer that does not exist."""
+    with pytest.raises((ValueError, TypeError), match=r"."):
         make()
 
 
 @pytest.mark.parametrize("fault", ONE_OF_EACH, ids=lambda fault: fault.kind)
 def test_a_fault_is_the_same_in_json(fault: Fault) -> None:
     """What a fault says of itself in JSON makes the same fault again."""
-    assert Fault.from_json(fault.as_json()) == fault
+    assert Fault.from_json(json.loads(json.dumps(fault.as_json()))) == fault
+    assert isinstance(hash(fault), int)
 
 
 def test_each_kind_is_here() -> None:

@@ -30,6 +30,9 @@ async def test_a_fault_is_added(caller: Caller) -> None:
         {"fault": {"kind": "delay", "wait": 6}, "probability": 0.25, "seed": 3, "times": 2, "on": "create"},
         {"fault": {"kind": "gateway", "status": 504, "wait": 60, "after_effect": True}, "at": [1, 2], "on": "create"},
         {"fault": {"kind": "stall", "share": 0.5, "seconds": 30}, "on": "file"},
+        {"fault": {"kind": "foreign", "body": {"detail": "x"}, "status": 402, "headers": {"A": "b"}}, "on": "list"},
+        {"fault": {"kind": "reshaped", "changes": {"/data": None}, "without": ["/code"]}, "on": "query"},
+        {"fault": {"kind": "truncated", "headers": {"ETag": None}}, "on": "file"},
     ],
 )
 async def test_rules_are_shown_as_they_were_given(caller: Caller, rule: dict[str, Any]) -> None:
@@ -75,6 +78,8 @@ async def test_faults_are_cleared(caller: Caller) -> None:
     ("path", "body"),
     [
         (FAULTS, "no JSON"),
+        (FAULTS, b"\xff\xfe"),
+        pytest.param(FAULTS, "[" * 100_000, id="deep"),
         (FAULTS, "[]"),
         (FAULTS, "{}"),
         (FAULTS, '{"fault": {"kind": "from_json"}}'),
@@ -86,6 +91,16 @@ async def test_faults_are_cleared(caller: Caller) -> None:
         (FAULTS, '{"fault": {"kind": "gateway", "status": "502"}}'),
         (FAULTS, '{"fault": {"kind": "reset", "unknown": 1}}'),
         (FAULTS, '{"fault": {"kind": "reset"}, "unknown": 1}'),
+        (FAULTS, '{"fault": {"kind": "reset", "headers": 5}}'),
+        (FAULTS, '{"fault": {"kind": "reset", "wait": "x"}}'),
+        (FAULTS, '{"fault": {"kind": "other_headers"}}'),
+        (FAULTS, '{"fault": {"kind": "other_headers", "headers": {"A": 1}}}'),
+        (FAULTS, '{"fault": {"kind": "other_headers", "headers": {"A b": "1"}}}'),
+        (FAULTS, '{"fault": {"kind": "foreign", "status": 100}}'),
+        (FAULTS, '{"fault": {"kind": "reshaped", "changes": {"data": 1}}}'),
+        (FAULTS, '{"fault": {"kind": "reshaped", "changes": ["/data"]}}'),
+        (FAULTS, '{"fault": {"kind": "reshaped", "without": 5}}'),
+        (FAULTS, '{"fault": {"kind": "reshaped", "without": "/data"}}'),
         (FAULTS, '{"fault": {"kind": "reset"}, "on": "file", "at": "x"}'),
         (FAULTS, '{"fault": {"kind": "reset"}, "on": 5}'),
         (FAULTS, '{"fault": {"kind": "reset"}, "on": [[]]}'),
@@ -100,11 +115,11 @@ async def test_faults_are_cleared(caller: Caller) -> None:
         (ACCOUNT, '{"occupied": [{"slots": 1, "unknown": 1}]}'),
     ],
 )
-async def test_nonsense_is_refused(caller: Caller, path: str, body: str) -> None:
+async def test_nonsense_is_refused(caller: Caller, path: str, body: str | bytes) -> None:
     """What makes no sense is 400 with a reason, and nothing is changed."""
     before = (await caller.request("GET", path)).body
 
-    answer = await caller.request("POST", path, data=body)
+    answer = await caller.request("POST", path, data=body, headers={"Content-Type": "application/json"})
 
     assert (answer.status, set(answer.body)) == (400, {"error"})
     assert answer.body["error"]
@@ -114,7 +129,8 @@ async def test_nonsense_is_refused(caller: Caller, path: str, body: str) -> None
 async def test_the_account_is_changed(caller: Caller) -> None:
     """Settings of the account are shown, changed one by one, and made again what they were."""
     first = (await caller.request("GET", ACCOUNT)).body
-    settings = {"limit": 5, "limits": {"kling-v3": 2}, "visible_after": 10, "list_seed": 3, "clock_skew": -40}
+    settings: dict[str, Any] = {"limit": 5, "limits": {"kling-v3": 2}, "visible_after": 10}
+    settings |= {"unique_ids": False, "list_seed": 3, "clock_skew": -40}
     for name, value in settings.items():
         await caller.request("POST", ACCOUNT, json={name: value})
     occupied = [{"slots": 1, "model": "kling-v3", "since": None, "until": 2e9}]
@@ -125,3 +141,26 @@ async def test_the_account_is_changed(caller: Caller) -> None:
     assert caller.emulator.account.limit == 5
     assert caller.emulator.account.occupied[0].slots == 1
     assert (await caller.request("DELETE", ACCOUNT)).body == first
+
+
+@pytest.mark.parametrize("path", [FAULTS, ACCOUNT])
+@pytest.mark.parametrize(
+    "kind",
+    ["", "text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "multipart/form-data", "x"],
+)
+async def test_a_switch_is_told_that_it_gets_json(caller: Caller, path: str, kind: str) -> None:
+    """What does not say that it is JSON is refused with 415: all that a page of another site can send unasked."""
+    before = (await caller.request("GET", path)).body
+
+    answer = await caller.request("POST", path, data=b'{"limit": 1}', headers={"Content-Type": kind})
+
+    assert (answer.status, set(answer.body)) == (415, {"error"})
+    assert (await caller.request("GET", path)).body == before
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "application/json;charset=no"])
+async def test_json_may_say_more_of_itself(caller: Caller, kind: str) -> None:
+    """A character set changes nothing: JSON is told by its bytes."""
+    answer = await caller.request("POST", ACCOUNT, data=b'{"limit": 1}', headers={"Content-Type": kind})
+
+    assert (answer.status, caller.emulator.account.limit) == (200, 1)

@@ -1,0 +1,119 @@
+"""`kling-async doctor`: what is wrong on the way to the service, before anything is paid."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+import urllib.request
+import warnings
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+
+from kling_async.cli import progress, running
+from kling_async.cli.doctor import call, host, machine, probes, way
+from kling_async.cli.doctor.checks import Check, State, as_data, as_text, summary, to_mend
+from kling_async.cli.doctor.host import Address
+from kling_async.cli.errand import Errand
+from kling_async.cli.exits import Exit
+from kling_async.cli.output import Output, failure
+from kling_async.cli.running import Stop
+from kling_async.cli.table import columns_of_terminal
+from kling_async.config import base_url_from, credentials_from
+from kling_async.protocol.auth import ApiKey, KeyPair
+from kling_async.protocol.errors import ConfigurationError
+
+
+def run(options: Namespace, output: Output) -> int:
+    """Does it; returns the exit code."""
+    checks: list[Check] = []
+    code = running.run(Errand(target=""), output, lambda stop: _examine(options, output, stop, checks))
+    return code or (Exit.UNWELL if to_mend(checks) else Exit.OK)
+
+
+async def _examine(options: Namespace, output: Output, stop: Stop, checks: list[Check]) -> None:
+    with _without_warnings(), progress.shown(output) as display:
+        display.status("checking")
+        checks += await stop.or_result(_checks(options.base_url, options.out, os.environ))
+    bad = [check for check in checks if check.state in {State.WARNING, State.PROBLEM}]
+    data = {"checks": as_data(checks)}
+    if to_mend(checks):
+        data = failure(Exit.UNWELL, "Unwell", summary(checks)) | data
+    width = columns_of_terminal()
+    output.result(f"{as_text(checks, width)}\n\n{summary(checks)}", as_text(bad, width) or "ok", data)
+
+
+async def _checks(base_url: str | None, directory: str, environment: Mapping[str, str]) -> list[Check]:
+    """All of them, in the order in which they are worth reading."""
+    keys = _keys(environment)
+    source = "--base-url" if base_url else "KLING_BASE_URL" if environment.get("KLING_BASE_URL") else "the default"
+    target = _target(base_url, source, environment)
+    on_the_way = _way(target, keys, environment) if isinstance(target, Address) else _no_way()
+    placed, between = await asyncio.gather(probes.try_place(directory), on_the_way)
+    return [
+        machine.credentials(environment, keys),
+        host.address(target, source, base_url or environment.get("KLING_BASE_URL", "")),
+        *between,
+        machine.files(*probes.descriptors()),
+        machine.place(placed),
+    ]
+
+
+async def _way(
+    target: Address, keys: ApiKey | KeyPair | ConfigurationError, environment: Mapping[str, str]
+) -> list[Check]:
+    """What depends on the network."""
+    proxies = urllib.request.getproxies_environment()
+    # By the environment, if that names a proxy; else the system's settings would be asked, and they name none here.
+    bypassed = bool(proxies and urllib.request.proxy_bypass(target.host))
+    proxy = way.proxy_for(target, proxies, bypassed=bypassed, names=environment.keys())
+    through = proxy if proxy is not None and proxy.usable else None
+    dialled = await probes.dial(target, through)
+    heard = None
+    if dialled.reached is way.Step.DONE:
+        usable = None if isinstance(keys, ConfigurationError) or not target.takes_key else keys
+        heard = await probes.ask(target, usable, machine.secrets(environment))
+    return [
+        way.dns(target, through, dialled),
+        way.proxy(target, proxy, dialled, proxies),
+        way.connection(target, through, dialled),
+        way.certificate(target, dialled, probes.trust(environment), time.time()),
+        call.call(target, heard),
+        call.clock(heard),
+    ]
+
+
+async def _no_way() -> list[Check]:
+    names = ("dns", "proxy", "connection", "certificate", "call", "clock")
+    return [Check(name, State.SKIPPED, "there is no address to try") for name in names]
+
+
+def _keys(environment: Mapping[str, str]) -> ApiKey | KeyPair | ConfigurationError:
+    try:
+        return credentials_from(None, None, None, environment)
+    except ConfigurationError as error:
+        return error
+
+
+def _target(base_url: str | None, source: str, environment: Mapping[str, str]) -> Address | ConfigurationError:
+    try:
+        return Address(base_url_from(base_url, environment), source)
+    except ConfigurationError as error:
+        return error
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """What the client would warn of has a check of its own."""
+
+    def refused(record: logging.LogRecord) -> bool:
+        return record.levelno > logging.WARNING
+
+    logger = logging.getLogger("kling_async")
+    logger.addFilter(refused)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.removeFilter(refused)

@@ -1,0 +1,524 @@
+"""`kling-async doctor` as a whole, against servers of the tests' own."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import trustme
+
+from kling_async.cli.doctor import probes
+from kling_async.emulator import Emulator
+from tests.cli.conftest import Ran, Run, started
+from tests.shell.stub import answer, refusal
+
+API_KEY = "api-key-kling-that-nobody-may-see-0123456789"
+PAGE = b"<html><h1>Log in</h1>"
+NO_HOST = "no-such-host.invalid"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxies and certificates of the machine."""
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
+
+
+@contextlib.contextmanager
+def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server on a loop of its own; yields its port."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            await talk(reader, writer)
+        writer.transport.abort()
+
+    async def close() -> None:
+        server.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await server.wait_closed()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        starting = asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+        server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+        yield server.sockets[0].getsockname()[1]
+        asyncio.run_coroutine_threadsafe(close(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def says(raw: bytes, heads: list[str] | None = None) -> Talk:
+    """Answers each request with the same bytes."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        if heads is not None:
+            heads.append(head)
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    return talk
+
+
+def leads_to(port: int, heads: list[str]) -> Talk:
+    """A proxy for which every name is this machine."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(2**16):
+            writer.write(piece)
+        writer.close()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(copy(reader, there_writer), copy(there_reader, writer), return_exceptions=True)
+
+    return talk
+
+
+def refuse(*_: Any, **__: Any) -> str:
+    """As jwt does with keys of another kind."""
+    raise jwt.InvalidKeyError("hidden")
+
+
+async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Never answers."""
+    await reader.read(2**16)
+    await asyncio.Event().wait()
+
+
+def free_port() -> int:
+    """A port at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def states(ran: Ran) -> dict[str, str]:
+    """How each check ended."""
+    return {check["name"]: check["state"] for check in ran.data["checks"]}
+
+
+def said(ran: Ran, name: str) -> str:
+    """What a check says, with its advice."""
+    [check] = [check for check in ran.data["checks"] if check["name"] == name]
+    return f"{check['text']} -> {check['advice']}"
+
+
+def asked_of(run: Run, raw: bytes, *words: str) -> Ran:
+    """The doctor's findings about a server that always answers so."""
+    with listening(says(raw)) as port:
+        return run("doctor", "--json", "--base-url", f"http://127.0.0.1:{port}", *words)
+
+
+# ------------------------------------------------------------------------------------------------- as it is used
+
+
+@pytest.mark.usefixtures("service")
+def test_all_is_well(run: Run, here: Path) -> None:
+    """Against an emulator all is in order, in one line each; nothing stays in the directory."""
+    ran = run("doctor")
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert [line.split()[:2] for line in lines[:10]] == [
+        ["ok", "credentials"],
+        ["ok", "address"],
+        ["ok", "dns"],
+        ["ok", "proxy"],
+        ["ok", "connection"],
+        ["skipped", "certificate"],
+        ["ok", "call"],
+        ["ok", "clock"],
+        ["ok", "files"],
+        ["ok", "place"],
+    ]
+    assert lines[-1] == "nothing has to be mended"
+    assert list(here.iterdir()) == []
+    assert run("doctor", "-q").out == "ok\n"
+
+
+def test_beside_the_emulator_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what `kling-async emulator` prints all is well, and tasks are not made."""
+    with started("emulator", "--json") as process:
+        assert process.stdout is not None
+        for name, value in json.loads(process.stdout.readline()).items():
+            if name.startswith("KLING_"):
+                monkeypatch.setenv(name, value)
+        ran = run("doctor", "--json")
+    assert (ran.code, ran.data["ok"]) == (0, True)
+    assert set(states(ran).values()) == {"ok", "skipped"}
+    assert "set as well" in said(ran, "credentials")
+
+
+def test_no_key(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key everything else is looked at all the same; the exit code says that something is missing."""
+    monkeypatch.delenv("KLING_ACCESS_KEY")
+    monkeypatch.delenv("KLING_SECRET_KEY")
+    ran = run("doctor", "--json", "--base-url", service.base_url)
+    assert (ran.code, ran.data["exit_code"], ran.data["ok"]) == (7, 7, False)
+    assert ran.data["message"] == "to be mended: credentials"
+    assert (states(ran)["call"], states(ran)["clock"], states(ran)["place"]) == ("skipped", "ok", "ok")
+    assert "no key to try" in said(ran, "call")
+
+
+def test_a_wrong_key(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's own words about a key are shown, and what to do; the key is not."""
+    monkeypatch.setenv("KLING_API_KEY", API_KEY)
+    ran = run("doctor")
+    assert ran.code == 7
+    assert "api key not found (code 1002, HTTP 401)" in ran.out
+    assert "copy KLING_API_KEY anew" in ran.out
+    assert API_KEY not in ran.out + ran.err
+    assert service.ledger.created == 0
+
+
+def test_a_wrong_secret(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret key that does not belong to its access key is refused as such, and warned of by no library."""
+    monkeypatch.setenv("KLING_SECRET_KEY", "short-secret")
+    ran = run("doctor")
+    assert "signature is invalid" in ran.out
+    assert "12 letters only" in ran.out
+    assert "HMAC" not in ran.err
+    assert service.base_url in ran.out
+
+
+def test_a_secret_of_which_no_token_can_be_made(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file's text in place of the secret key ends the call, and not the command."""
+    monkeypatch.setenv("KLING_SECRET_KEY", "-----BEGINPUBLICKEY-----hidden-----ENDPUBLICKEY-----")
+    monkeypatch.setattr(jwt, "encode", refuse)
+    ran = run("doctor", "--json", "--base-url", service.base_url)
+    assert (ran.code, states(ran)["place"]) == (7, "ok")
+    assert "the call cannot be made with this key (InvalidKeyError)" in said(ran, "call")
+    assert "hidden" not in ran.out + ran.err
+
+
+def test_what_is_odd_is_shown_when_quiet(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-q` leaves what has to be looked at."""
+    monkeypatch.setenv("KLING_API_KEY", f" {service.api_key}")
+    ran = run("doctor", "-q")
+    assert ran.code == 0
+    assert ran.out.startswith("warning  credentials")
+    assert ran.out.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("api-singapore.klingai.com", "must begin with https://"),
+        ("https//api-singapore.klingai.com", "must begin with https://"),
+        ("https://api-singapore.klingai.com/v1", "must not end in /v1"),
+        ("https://user:hidden@api-singapore.klingai.com", "without user"),
+        (API_KEY, "must begin with https://"),
+        ("https://host:port", "cannot be read"),
+    ],
+)
+def test_an_address_that_is_none(run: Run, url: str, text: str) -> None:
+    """What depends on the address is left out, the rest is looked at."""
+    ran = run("doctor", "--json", "--base-url", url)
+    assert ran.code == 7
+    assert text in said(ran, "address")
+    assert API_KEY not in ran.out
+    assert "hidden" not in ran.out
+    assert (states(ran)["dns"], states(ran)["call"], states(ran)["place"]) == ("skipped", "skipped", "ok")
+
+
+@pytest.mark.parametrize("host", [NO_HOST, f"{'x' * 64}.invalid", "a..invalid"])
+def test_an_unknown_name(run: Run, host: str) -> None:
+    """A name that does not resolve is said once; what needs it is left out."""
+    ran = run("doctor", "--json", "--base-url", f"https://{host}")
+    assert ran.code == 7
+    assert states(ran)["dns"] == "problem"
+    assert host in said(ran, "dns")
+    assert {states(ran)[name] for name in ("connection", "certificate", "call", "clock")} == {"skipped"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_closed_port(run: Run, host: str) -> None:
+    """Where nothing listens that is the one problem of the network."""
+    ran = run("doctor", "--json", "--base-url", f"http://{host}:{free_port()}")
+    assert ran.data["message"] == "to be mended: credentials, connection"
+    assert "nothing listens" in said(ran, "connection")
+
+
+def test_no_step_waits_for_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that never answers does not hold up the command, not even its end."""
+    monkeypatch.setattr(probes, "STEP_SECONDS", 0.05)
+    forever = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: forever.wait())
+    ran = run("doctor", "--json")
+    forever.set()
+    assert "no answer in time" in said(ran, "dns")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "step", "name"), [("http", "listed", "call"), ("https", "start_tls", "certificate")]
+)
+def test_a_host_that_never_answers(
+    run: Run, monkeypatch: pytest.MonkeyPatch, scheme: str, step: str, name: str
+) -> None:
+    """A connection over which nothing comes ends in time."""
+    patient = probes._in_time
+
+    async def in_time(work: Any) -> Any:
+        if work.__name__ != step:
+            return await patient(work)
+        async with asyncio.timeout(0.05):
+            return await work
+
+    monkeypatch.setattr(probes, "_in_time", in_time)
+    with listening(silent) as port:
+        ran = run("doctor", "--json", "--base-url", f"{scheme}://127.0.0.1:{port}")
+    assert "no answer in time" in said(ran, name)
+
+
+# ------------------------------------------------------------------------------------------------ the call
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An API key in the environment."""
+    monkeypatch.setenv("KLING_API_KEY", API_KEY)
+    return API_KEY
+
+
+@pytest.fixture
+def pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key pair in the environment."""
+    monkeypatch.setenv("KLING_ACCESS_KEY", "A" * 32)
+    monkeypatch.setenv("KLING_SECRET_KEY", "S" * 32)
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (answer(200, PAGE, Content_Type="text/html"), "HTTP 200, text/html: <html><h1>Log in</h1>"),
+        (answer(302, b"", Location="https://login.example/in?token=x"), "leads to https://login.example ->"),
+        (answer(503, b"busy", Content_Type="text/plain"), "HTTP 503, text/plain: busy"),
+        (answer(200, {"code": 200, "data": []}), "something else than the service"),
+        (answer(200, [1, 2]), "[1, 2]"),
+        (answer(401, {"detail": f"bad {API_KEY}"}), "bad ***"),
+        (answer(200, b"x" * 100_000), "HTTP 200"),
+        (answer(204, b""), "HTTP 204"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "cannot be read"),
+        (b"", "broke off"),
+    ],
+)
+def test_something_else_answers(run: Run, raw: bytes, text: str) -> None:
+    """What is not the service is shown as it came, without secrets, and its clock means nothing."""
+    ran = asked_of(run, raw)
+    assert ran.code == 7
+    assert text in said(ran, "call")
+    assert states(ran)["clock"] == "skipped"
+    assert API_KEY not in ran.out
+    assert "token=x" not in ran.out
+
+
+@pytest.mark.usefixtures("pair")
+@pytest.mark.parametrize("code", [1000, 1002, 1003, 1004])
+def test_a_refused_token(run: Run, code: int) -> None:
+    """A token of a pair that is refused, also when it is renewed, is a problem."""
+    ran = asked_of(run, refusal(401, code))
+    assert ran.data["message"] == "to be mended: call"
+    assert f"code {code}, HTTP 401" in said(ran, "call")
+
+
+@pytest.mark.usefixtures("key")
+def test_an_empty_account(run: Run) -> None:
+    """The states of the account that the service names are shown."""
+    assert "resource pack" in said(asked_of(run, refusal(429, 1102)), "call")
+
+
+@pytest.mark.usefixtures("pair")
+def test_a_wrong_clock(run: Run) -> None:
+    """The clocks are compared by the service's answer; the token is corrected as the client does it."""
+    empty = {"code": 0, "data": []}
+    ran = asked_of(run, answer(200, empty, Date="Tue, 01 Jan 2030 00:00:00 GMT"))
+    assert ran.data["message"] == "to be mended: clock"
+    assert "behind the service's" in said(ran, "clock")
+    assert states(asked_of(run, answer(200, empty)))["clock"] == "skipped"
+
+
+def test_a_key_does_not_go_to_a_slip_of_the_pen(run: Run, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that nearly has an official name is asked without the key."""
+    real = socket.getaddrinfo
+
+    def here(host: str, *words: Any, **more: Any) -> Any:
+        return real("127.0.0.1" if host == "api-singapor.klingai.com" else host, *words, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", here)
+    heads: list[str] = []
+    with listening(says(refusal(401, 1002), heads)) as port:
+        ran = run("doctor", "--json", "--base-url", f"http://api-singapor.klingai.com:{port}")
+    assert "did you mean https://api-singapore.klingai.com?" in said(ran, "address")
+    assert "no key was sent" in said(ran, "call")
+    assert len(heads) == 1
+    assert key not in heads[0]
+
+
+# ----------------------------------------------------------------------------------------- certificate and proxy
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """An authority that nobody trusts by itself."""
+    return trustme.CA()
+
+
+def certified(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate for these names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+def test_an_untrusted_certificate(run: Run, key: str, authority: trustme.CA) -> None:
+    """It is a problem that names the way out, and no key is sent."""
+    heads: list[str] = []
+    with listening(says(PAGE, heads), certified(authority, "127.0.0.1")) as port:
+        ran = run("doctor", "--json", "--base-url", f"https://127.0.0.1:{port}")
+    assert ran.data["message"] == "to be mended: certificate"
+    assert "SSL_CERT_FILE" in said(ran, "certificate")
+    assert states(ran)["call"] == "skipped"
+    assert heads == []
+    assert key not in ran.out
+
+
+def test_a_trusted_certificate(run: Run, authority: trustme.CA, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSL_CERT_FILE is honoured and named; a certificate for another host is something else."""
+    authority.cert_pem.write_to_path(here / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(here / "ca.pem"))
+    for name, state, text in (
+        ("127.0.0.1", "ok", "ca.pem), valid until"),
+        ("other.example", "problem", "another host"),
+    ):
+        with listening(says(PAGE), certified(authority, name)) as port:
+            ran = run("doctor", "--json", "--base-url", f"https://127.0.0.1:{port}")
+        assert states(ran)["certificate"] == state
+        assert text in said(ran, "certificate")
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_certificate_file_that_holds_none(
+    run: Run, authority: trustme.CA, here: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    """Python leaves it out without a word; here it is named."""
+    if content is not None:
+        (here / "ca.pem").write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(here / "ca.pem"))
+    with listening(says(PAGE), certified(authority, "127.0.0.1")) as port:
+        ran = run("doctor", "--json", "--base-url", f"https://127.0.0.1:{port}")
+    assert "ca.pem is no file of certificates" in said(ran, "certificate")
+
+
+def test_no_tls_at_all(run: Run, service: Emulator) -> None:
+    """https:// to what speaks plain HTTP is said as such."""
+    ran = run("doctor", "--json", "--base-url", service.base_url.replace("http:", "https:"))
+    assert "does not speak TLS" in said(ran, "certificate")
+
+
+def test_through_a_proxy(run: Run, authority: trustme.CA, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are left to the proxy, the certificate is looked at through it, and its user does not show."""
+    authority.cert_pem.write_to_path(here / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(here / "ca.pem"))
+    heads: list[str] = []
+    with (
+        listening(says(PAGE), certified(authority, NO_HOST)) as port,
+        listening(leads_to(port, heads)) as proxy_port,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:hidden@127.0.0.1:{proxy_port}")
+        ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
+    assert {states(ran)[name] for name in ("dns", "proxy", "connection", "certificate")} == {"ok"}
+    assert heads[0].startswith(f"CONNECT {NO_HOST}:443 HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic dXNlcjpoaWRkZW4=" in heads[0]
+    assert "hidden" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (answer(407, b"who are you"), "HTTP 407"),
+        (answer(403, PAGE), "HTTP 403"),
+        (b"220 mail ready\r\n\r\n", "speaks no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n", "speaks no HTTP"),
+        (b"hello\r\n\r\n", "speaks no HTTP"),
+        (b"", "broken off"),
+    ],
+)
+def test_a_proxy_that_does_not_let_through(run: Run, monkeypatch: pytest.MonkeyPatch, raw: bytes, text: str) -> None:
+    """What a proxy answers in place of a way is shown."""
+    with listening(says(raw)) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
+    assert text in said(ran, "proxy")
+    assert states(ran)["connection"] == "skipped"
+
+
+def test_a_dead_proxy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy at which nothing listens is the problem, not the service; NO_PROXY takes it out of the way."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
+    assert "nothing listens" in said(ran, "proxy")
+    assert (states(ran)["dns"], states(ran)["connection"]) == ("ok", "skipped")
+    monkeypatch.setenv("NO_PROXY", "invalid")
+    ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
+    assert (states(ran)["proxy"], states(ran)["dns"]) == ("ok", "problem")
+
+
+def test_loopback_goes_to_no_proxy(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An emulator is reached directly, whatever the network needs."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    ran = run("doctor", "--json", "--base-url", service.base_url)
+    assert (ran.code, states(ran)["proxy"]) == (0, "ok")
+
+
+# ---------------------------------------------------------------------------------------------- this machine
+
+
+@pytest.mark.usefixtures("service")
+def test_places(run: Run, here: Path) -> None:
+    """A place is tried by making a file there: neither a file, nor /proc, nor what is missing will do."""
+    (here / "file").touch()
+    (here / "out").mkdir()
+    for place, state in (
+        ("out", "ok"),
+        ("file", "problem"),
+        ("missing", "problem"),
+        ("/proc", "problem"),
+        ("\0", "problem"),
+    ):
+        ran = run("doctor", "--json", "--out", place)
+        assert (states(ran)["place"], ran.code) == (state, 0 if state == "ok" else 7)
+    assert sorted(path.name for path in here.rglob("*")) == ["file", "out"]
+
+
+@pytest.mark.usefixtures("service")
+def test_few_files(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning alone does not raise the exit code; too few do."""
+    for soft, code in ((128, 0), (32, 7)):
+        monkeypatch.setattr(probes, "descriptors", lambda soft=soft: (soft, None))
+        ran = run("doctor", "--json")
+        assert (ran.code, "ulimit -n" in said(ran, "files")) == (code, True)

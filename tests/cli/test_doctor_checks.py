@@ -1,0 +1,559 @@
+"""What findings mean, by table."""
+
+import socket
+import ssl
+from typing import Any
+
+import pytest
+
+from kling_async.cli.doctor import call, checks, host, machine, way
+from kling_async.cli.doctor.call import Heard
+from kling_async.cli.doctor.checks import Check, State
+from kling_async.cli.doctor.host import Address, Host
+from kling_async.cli.doctor.machine import Place
+from kling_async.cli.doctor.way import Dialled, Proxy, Step, Trust
+from kling_async.config import credentials_from
+from kling_async.protocol.auth import ApiKey, KeyPair
+from kling_async.protocol.errors import ConfigurationError, KlingError
+from kling_async.protocol.responses import HttpResponse, listed
+
+OK, WARNING, PROBLEM, SKIPPED = State.OK, State.WARNING, State.PROBLEM, State.SKIPPED
+
+API_KEY = "api-key-kling-0123456789abcdef"
+KEY = ApiKey(API_KEY)
+ACCESS, SECRET = "A" * 32, "S" * 32
+OFFICIAL = Address("https://api-singapore.klingai.com", "the default")
+LOCAL = Address("http://127.0.0.1:8000", "KLING_BASE_URL")
+OTHER = Address("https://gateway.example", "KLING_BASE_URL")
+
+
+def credentials(environment: dict[str, str]) -> Check:
+    """The check of an environment's keys, as the client reads them."""
+    found: ApiKey | KeyPair | ConfigurationError
+    try:
+        found = credentials_from(None, None, None, environment)
+    except ConfigurationError as error:
+        found = error
+    return machine.credentials(environment, found)
+
+
+@pytest.mark.parametrize(
+    ("environment", "state", "text", "advice"),
+    [
+        ({}, PROBLEM, "no key is set", "KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY"),
+        ({"KLING_API_KEY": ""}, PROBLEM, "KLING_API_KEY set, but blank", "developer console"),
+        ({"KLING_API_KEY": "  "}, PROBLEM, "KLING_API_KEY set, but blank", "developer console"),
+        ({"KLINGAI_API_KEY": "x", "KLING_AK": "y"}, PROBLEM, "none", "KLINGAI_API_KEY and KLING_AK is not read"),
+        ({"kling_api_key": "x"}, PROBLEM, "none", "kling_api_key is not read"),
+        ({"KLING_API_KEY": API_KEY}, OK, f"an API key of {len(API_KEY)} letters", ""),
+        ({"KLING_ACCESS_KEY": ACCESS, "KLING_SECRET_KEY": SECRET}, OK, "an access key and a secret key", ""),
+        (
+            {"KLING_API_KEY": API_KEY, "KLING_ACCESS_KEY": ACCESS, "KLING_SECRET_KEY": SECRET},
+            OK,
+            "before KLING_ACCESS_KEY and KLING_SECRET_KEY, set as well",
+            "",
+        ),
+        ({"KLING_ACCESS_KEY": ACCESS}, PROBLEM, "half a pair: KLING_SECRET_KEY is not set", "set it too"),
+        ({"KLING_SECRET_KEY": SECRET}, PROBLEM, "half a pair: KLING_ACCESS_KEY is not set", "set it too"),
+        ({"KLING_API_KEY": " ", "KLING_SECRET_KEY": SECRET}, PROBLEM, "KLING_API_KEY is set, but blank", "unset it"),
+        ({"KLING_API_KEY": "ключ"}, PROBLEM, "letters that no key has", "copy it anew"),
+        ({"KLING_API_KEY": f'"{API_KEY}"'}, WARNING, "quotes around", "take them away"),
+        ({"KLING_API_KEY": f"'{API_KEY}'"}, WARNING, "quotes around", "take them away"),
+        ({"KLING_API_KEY": f"{API_KEY}\r\n"}, WARNING, "blanks or a line's end", "take them away"),
+        ({"KLING_API_KEY": f"Bearer {API_KEY}"}, WARNING, "begins with Bearer", "alone"),
+        ({"KLING_API_KEY": f"KLING_API_KEY={API_KEY}"}, WARNING, "whole line", "alone"),
+        ({"KLING_API_KEY": "<your-api-key-here>"}, WARNING, "placeholder", "your own"),
+        ({"KLING_API_KEY": "${KLING_API_KEY_OF_CI}"}, WARNING, "placeholder", "your own"),
+        ({"KLING_API_KEY": "api-key-kli"}, WARNING, "11 letters only", "copied whole"),
+        ({"KLING_API_KEY": f"eyJ{'a' * 30}.{'b' * 30}.c"}, WARNING, "a token", "secret key"),
+        ({"KLING_ACCESS_KEY": API_KEY, "KLING_SECRET_KEY": SECRET}, WARNING, "holds an API key", "KLING_API_KEY"),
+        ({"KLING_ACCESS_KEY": ACCESS, "KLING_SECRET_KEY": ACCESS}, WARNING, "the same", "copy the secret key"),
+    ],
+)
+def test_credentials(environment: dict[str, str], state: State, text: str, advice: str) -> None:
+    """What is odd about keys is said, and no key is shown."""
+    check = credentials(environment)
+    assert (check.name, check.state) == ("credentials", state)
+    assert text in check.text
+    assert advice in check.advice
+    assert bool(check.advice) is bool(advice)
+    for value in environment.values():
+        shown = value.strip(" \r\n\"'").removeprefix("Bearer ").removeprefix("KLING_API_KEY=")
+        assert len(shown) < 3 or shown not in str(check)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "state", "text"),
+    [
+        ("https://api-singapore.klingai.com", Host.OFFICIAL, OK, "outside China"),
+        ("https://API-Beijing.klingai.com.", Host.OFFICIAL, OK, "in China"),
+        ("https://api-singapore.klingai.com/v1/videos", Host.OFFICIAL, PROBLEM, "no path"),
+        ("http://api-singapore.klingai.com", Host.OFFICIAL, PROBLEM, "would travel unencrypted"),
+        ("https://api.klingai.com", Host.OLD, WARNING, "old host"),
+        ("https://klingai.com", Host.SITE, PROBLEM, "not one of the API"),
+        ("https://kling.ai/app", Host.SITE, PROBLEM, "not one of the API"),
+        ("https://api-singapor.klingai.com", Host.NEAR, PROBLEM, "no host of the service"),
+        ("https://api-singapore.klingal.com", Host.NEAR, PROBLEM, "no host of the service"),
+        ("https://api-beijing.klingai.cn", Host.NEAR, PROBLEM, "no host of the service"),
+        ("http://127.0.0.1:8000", Host.LOCAL, OK, "this machine"),
+        ("http://localhost:8000", Host.LOCAL, OK, "this machine"),
+        ("http://[::1]:8000", Host.LOCAL, OK, "this machine"),
+        ("http://127.evil.com", Host.OTHER, WARNING, "travels unencrypted"),
+        ("https://gateway.example/kling/secret-of-mine", Host.OTHER, WARNING, "https://gateway.example/…"),
+        ("http://emulator:8000", Host.OTHER, WARNING, "travels unencrypted"),
+        ("https://notklingai.com", Host.OTHER, WARNING, "known"),
+    ],
+)
+def test_address(url: str, kind: Host, state: State, text: str) -> None:
+    """An address is judged by its host, and by whether it can be read on the way."""
+    target = Address(url, "KLING_BASE_URL")
+    check = host.address(target, "KLING_BASE_URL")
+    assert (target.kind, check.state) == (kind, state)
+    assert text in check.text
+    assert "secret-of-mine" not in check.text
+    assert bool(check.advice) is (state is not OK)
+
+
+def test_a_mistyped_address_is_corrected() -> None:
+    """The official host that nearly has the name is proposed."""
+    check = host.address(Address("https://api-bejing.klingai.com", "--base-url"), "--base-url")
+    assert "did you mean https://api-beijing.klingai.com?" in check.advice
+
+
+def test_no_address() -> None:
+    """What the client refuses is a problem that names where it was read from."""
+    check = host.address(ConfigurationError("base_url must begin with https://"), "KLING_BASE_URL")
+    assert (check.state, check.text) == (PROBLEM, "KLING_BASE_URL: base_url must begin with https://")
+    assert "https://api-singapore.klingai.com" in check.advice
+
+
+@pytest.mark.parametrize(
+    ("url", "takes"),
+    [
+        ("https://api-singapore.klingai.com", True),
+        ("https://gateway.example", True),
+        ("http://gateway.example", True),
+        ("http://127.0.0.1:1", True),
+        ("http://api-singapore.klingai.com", False),
+        ("https://api-singapor.klingai.com", False),
+    ],
+)
+def test_where_the_key_goes(url: str, takes: bool) -> None:  # noqa: FBT001
+    """A key is not tried on a mistyped host, nor sent to the service in clear."""
+    assert Address(url, "x").takes_key is takes
+
+
+def test_an_address_in_quotes() -> None:
+    """Quotes around the address, which the client's message does not show, are named."""
+    check = host.address(ConfigurationError("base_url must begin with https://"), "KLING_BASE_URL", '"https://x"')
+    assert "take the quotes away" in check.advice
+
+
+# ----------------------------------------------------------------------------------------------------- proxy
+
+
+@pytest.mark.parametrize(
+    ("target", "proxies", "bypassed", "expected"),
+    [
+        (OFFICIAL, {}, False, None),
+        (OFFICIAL, {"http": "http://p:1"}, False, None),
+        (OFFICIAL, {"https": "http://p:1"}, False, Proxy("HTTPS_PROXY", "http", "p", 1)),
+        (OFFICIAL, {"https": "http://p:1", "no": "klingai.com"}, True, None),
+        (OFFICIAL, {"https": "http://p"}, False, Proxy("HTTPS_PROXY", "http", "p", 80)),
+        (OFFICIAL, {"https": "http://u:p%40ss@p:1"}, False, Proxy("HTTPS_PROXY", "http", "p", 1, "u:p@ss")),
+        (OFFICIAL, {"https": "p:1"}, False, Proxy("HTTPS_PROXY", "", "p", 1)),
+        (OFFICIAL, {"https": "http://p:x"}, False, Proxy("HTTPS_PROXY", "", "", 0)),
+        (OFFICIAL, {"https": "socks5://p:1"}, False, Proxy("HTTPS_PROXY", "socks5", "p", 1)),
+        (LOCAL, {"http": "http://p:1"}, False, None),
+    ],
+)
+def test_which_proxy_applies(target: Address, proxies: dict[str, str], bypassed: bool, expected: Proxy | None) -> None:  # noqa: FBT001
+    """The scheme's own proxy, unless NO_PROXY names the host; loopback never goes to one."""
+    found = way.proxy_for(target, proxies, bypassed=bypassed, names={"HTTPS_PROXY", "HTTP_PROXY"})
+    assert found == expected
+    assert "p@ss" not in repr(found)
+
+
+def test_the_name_of_the_variable() -> None:
+    """Small letters win, as they do for the client."""
+    found = way.proxy_for(OFFICIAL, {"https": "http://p:1"}, bypassed=False, names={"https_proxy", "HTTPS_PROXY"})
+    assert found is not None
+    assert found.variable == "https_proxy"
+
+
+PROXY = Proxy("HTTPS_PROXY", "http", "p", 3128, "user:hidden")
+REFUSED = ConnectionRefusedError(111, "Connection refused")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "dialled", "state", "text", "advice"),
+    [
+        (PROXY, Dialled(reached=Step.DONE, proxy_status=200), OK, "p:3128", ""),
+        (PROXY, Dialled(reached=Step.CONNECT, error=REFUSED), PROBLEM, "nothing listens", "NO_PROXY"),
+        (PROXY, Dialled(reached=Step.NAME, error=socket.gaierror(-2, "x")), PROBLEM, "no such name", "NO_PROXY"),
+        (PROXY, Dialled(reached=Step.TUNNEL, error=TimeoutError()), PROBLEM, "no answer", "NO_PROXY"),
+        (PROXY, Dialled(reached=Step.TUNNEL, error=ValueError()), PROBLEM, "speaks no HTTP", "NO_PROXY"),
+        (PROXY, Dialled(reached=Step.TUNNEL, proxy_status=407), PROBLEM, "HTTP 407", "USER:PASSWORD@p:3128"),
+        (PROXY, Dialled(reached=Step.TUNNEL, proxy_status=403), PROBLEM, "HTTP 403", "NO_PROXY"),
+        (Proxy("HTTPS_PROXY", "", "p", 1), Dialled(reached=Step.DONE), PROBLEM, "no http://", "=http://p:1"),
+        (Proxy("HTTPS_PROXY", "socks5", "p", 1), Dialled(reached=Step.DONE), PROBLEM, "no http://", "=http://p:1"),
+        (Proxy("HTTPS_PROXY", "", "", 0), Dialled(reached=Step.DONE), PROBLEM, "no http://", "=http://host:port"),
+    ],
+)
+def test_proxy(chosen: Proxy | None, dialled: Dialled, state: State, text: str, advice: str) -> None:
+    """A proxy is named without its user, with what is wrong with it."""
+    check = way.proxy(OFFICIAL, chosen, dialled, {})
+    assert check.state is state
+    assert text in check.text
+    assert advice in check.advice
+    assert "hidden" not in str(check)
+
+
+@pytest.mark.parametrize(
+    ("target", "proxies", "state", "text"),
+    [
+        (OFFICIAL, {}, OK, "none"),
+        (OFFICIAL, {"all": "http://p:1"}, WARNING, "ALL_PROXY"),
+        (OFFICIAL, {"https": "http://p:1"}, OK, "NO_PROXY names"),
+        (LOCAL, {"http": "http://p:1"}, OK, "this machine"),
+    ],
+)
+def test_no_proxy(target: Address, proxies: dict[str, str], state: State, text: str) -> None:
+    """Why none applies is said; one that is set by a name that is not read is a warning."""
+    check = way.proxy(target, None, Dialled(reached=Step.DONE), proxies)
+    assert check.state is state
+    assert text in check.text
+
+
+# ------------------------------------------------------------------------------------ name and connection
+
+
+@pytest.mark.parametrize(
+    ("target", "chosen", "dialled", "state", "text"),
+    [
+        (OFFICIAL, PROXY, Dialled(reached=Step.NAME, error=socket.gaierror(-2, "x")), OK, "left to the proxy"),
+        (LOCAL, None, Dialled(reached=Step.DONE, addresses=("127.0.0.1",)), OK, "not needed"),
+        (OTHER, None, Dialled(reached=Step.NAME, error=socket.gaierror(-2, "x")), PROBLEM, "no such name"),
+        (OFFICIAL, None, Dialled(reached=Step.NAME, error=socket.gaierror(socket.EAI_AGAIN, "x")), PROBLEM, "server"),
+        (OFFICIAL, None, Dialled(reached=Step.NAME, error=TimeoutError()), PROBLEM, "no answer"),
+        (OTHER, None, Dialled(reached=Step.NAME, error=UnicodeError("label too long")), PROBLEM, "not a name"),
+        (OFFICIAL, None, Dialled(reached=Step.CONNECT, addresses=("8.8.8.8", "2600::")), OK, "8.8.8.8, 2600::"),
+        (OFFICIAL, None, Dialled(reached=Step.DONE, addresses=("198.18.0.5",)), WARNING, "no public address"),
+        (OFFICIAL, None, Dialled(reached=Step.DONE, addresses=("0.0.0.0",)), WARNING, "no public address"),  # noqa: S104
+        (OTHER, None, Dialled(reached=Step.DONE, addresses=("10.0.0.1",)), OK, "10.0.0.1"),
+    ],
+)
+def test_dns(target: Address, chosen: Proxy | None, dialled: Dialled, state: State, text: str) -> None:
+    """A name is known or not, and the service's stands for public addresses."""
+    check = way.dns(target, chosen, dialled)
+    assert check.state is state
+    assert text in check.text
+    assert bool(check.advice) is (state is not OK)
+
+
+@pytest.mark.parametrize(
+    ("target", "chosen", "dialled", "state", "text"),
+    [
+        (OFFICIAL, None, Dialled(reached=Step.DONE), OK, "port 443"),
+        (OFFICIAL, None, Dialled(reached=Step.TLS), OK, "port 443"),
+        (OFFICIAL, PROXY, Dialled(reached=Step.DONE), OK, "through p:3128"),
+        (OFFICIAL, PROXY, Dialled(reached=Step.CONNECT, error=REFUSED), SKIPPED, "see proxy"),
+        (OFFICIAL, None, Dialled(reached=Step.NAME), SKIPPED, "see dns"),
+        (OFFICIAL, None, Dialled(reached=Step.CONNECT, error=TimeoutError()), PROBLEM, "no answer"),
+        (OFFICIAL, None, Dialled(reached=Step.CONNECT, error=OSError(101, "Network is unreachable")), PROBLEM, "Netw"),
+        (LOCAL, None, Dialled(reached=Step.CONNECT, error=REFUSED), PROBLEM, "port 8000: refused: nothing listens"),
+    ],
+)
+def test_connection(target: Address, chosen: Proxy | None, dialled: Dialled, state: State, text: str) -> None:
+    """Something listens, or the reason is given once, where it belongs."""
+    check = way.connection(target, chosen, dialled)
+    assert check.state is state
+    assert text in check.text
+
+
+def untrusted(code: int, message: str = "x") -> ssl.SSLCertVerificationError:
+    """A certificate that OpenSSL refuses."""
+    error = ssl.SSLCertVerificationError(1, message)
+    error.verify_code = code
+    error.verify_message = message
+    return error
+
+
+def tls_error(reason: str) -> ssl.SSLError:
+    """A handshake that went wrong."""
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    return error
+
+
+CERTIFIED = Dialled(reached=Step.DONE, certificate={"notAfter": "Jan 31 00:00:00 2026 GMT"})
+JANUARY = 1767225600.0  # 2026-01-01
+UNUSABLE = Trust("/none.pem", usable=False)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "trust", "state", "text", "advice"),
+    [
+        (CERTIFIED, Trust(), OK, "valid until 2026-01-31 (30 days)", ""),
+        (CERTIFIED, Trust("/ca.pem"), OK, "(SSL_CERT_FILE=/ca.pem)", ""),
+        (CERTIFIED, UNUSABLE, WARNING, "SSL_CERT_FILE=/none.pem", "unset it"),
+        (Dialled(reached=Step.TLS, error=untrusted(20)), UNUSABLE, PROBLEM, "SSL_CERT_FILE=/none.pem", "unset it"),
+        (Dialled(reached=Step.CONNECT), Trust(), SKIPPED, "no connection", ""),
+        (Dialled(reached=Step.TLS, error=untrusted(10)), Trust(), PROBLEM, "clock says 2026-01-01 00:00", "clock"),
+        (Dialled(reached=Step.TLS, error=untrusted(9)), Trust(), PROBLEM, "not valid yet", "clock"),
+        (Dialled(reached=Step.TLS, error=untrusted(62)), Trust(), PROBLEM, "another host", "login page"),
+        (Dialled(reached=Step.TLS, error=untrusted(20, "no issuer")), Trust(), PROBLEM, "no issuer", "SSL_CERT_FILE"),
+        (Dialled(reached=Step.TLS, error=untrusted(19)), Trust("/ca.pem"), PROBLEM, "=/ca.pem", "SSL_CERT_FILE"),
+        (Dialled(reached=Step.TLS, error=untrusted(20)), Trust(authorities=0), PROBLEM, "no authority", "ca-cert"),
+        (
+            Dialled(reached=Step.TLS, error=untrusted(20)),
+            Trust(others=("REQUESTS_CA_BUNDLE",)),
+            PROBLEM,
+            "not trusted",
+            "REQUESTS_CA_BUNDLE is set, but not read",
+        ),
+        (Dialled(reached=Step.TLS, error=tls_error("WRONG_VERSION_NUMBER")), Trust(), PROBLEM, "speak TLS", "http://"),
+        (Dialled(reached=Step.TLS, error=ConnectionResetError()), Trust(), PROBLEM, "broken off", "firewall"),
+    ],
+)
+def test_certificate(dialled: Dialled, trust: Trust, state: State, text: str, advice: str) -> None:
+    """A certificate is verified, or it is said what does not fit: the clock, the name, the trust, no TLS at all."""
+    check = way.certificate(OFFICIAL, dialled, trust, JANUARY)
+    assert check.state is state
+    assert text in check.text
+    assert advice in check.advice
+
+
+def test_a_certificate_that_ends_soon() -> None:
+    """A week before its end it is a warning."""
+    check = way.certificate(OFFICIAL, CERTIFIED, Trust(), JANUARY + 25 * 86_400)
+    assert (check.state, "(5 days)" in check.text) == (WARNING, True)
+
+
+def test_no_certificate_without_https() -> None:
+    """Where nothing is encrypted there is none to look at."""
+    assert way.certificate(LOCAL, Dialled(reached=Step.DONE), Trust(), JANUARY).state is SKIPPED
+
+
+# -------------------------------------------------------------------------------------------------- the call
+
+
+def heard(status: int, body: bytes | str, credentials: ApiKey | KeyPair | None = KEY, **headers: str) -> Heard:
+    """The call as it ends with this answer."""
+    content = body.encode() if isinstance(body, str) else body
+    answer = HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
+    error: KlingError | None = None
+    try:
+        listed(answer, "image2video", lambda _: None)
+    except KlingError as caught:
+        error = caught
+    secrets = frozenset({API_KEY, "short"})
+    return Heard(credentials=credentials, answer=answer, error=error, offset=0.0, secrets=secrets)
+
+
+def refusal(code: int, message: str = "no") -> str:
+    """The service's own envelope."""
+    return f'{{"code": {code}, "message": "{message}", "request_id": "r-1"}}'
+
+
+PAIR = KeyPair(ACCESS, SECRET)
+
+
+@pytest.mark.parametrize(
+    ("target", "found", "state", "text", "advice"),
+    [
+        (OFFICIAL, None, SKIPPED, "no connection", ""),
+        (OFFICIAL, heard(200, '{"code": 0, "data": []}'), OK, "the key is right", ""),
+        (OFFICIAL, heard(200, '{"code": 0, "data": [{"task_id": "1"}]}'), OK, "the key is right", ""),
+        (OFFICIAL, heard(401, refusal(1002, "api key not found")), PROBLEM, "api key not found (code 1002", "beijing"),
+        (
+            Address("https://api-beijing.klingai.com", "x"),
+            heard(401, refusal(1002, "api key not found")),
+            PROBLEM,
+            "api key not found",
+            "outside China set KLING_BASE_URL=https://api-singapore.klingai.com",
+        ),
+        (OTHER, heard(401, refusal(1002)), PROBLEM, "code 1002", "regional"),
+        (LOCAL, heard(401, refusal(1002)), PROBLEM, "code 1002", "`kling-async emulator` printed"),
+        (OFFICIAL, heard(401, refusal(1002), ApiKey(ACCESS)), PROBLEM, "1002", "belongs into KLING_ACCESS_KEY"),
+        (OFFICIAL, heard(401, refusal(1000), PAIR), PROBLEM, "code 1000", "KLING_ACCESS_KEY and KLING_SECRET_KEY"),
+        (OFFICIAL, heard(401, refusal(1003), PAIR), PROBLEM, "code 1003", "clock"),
+        (OFFICIAL, heard(401, refusal(1004)), PROBLEM, "code 1004", "a token that has ended"),
+        (OFFICIAL, heard(429, refusal(1100)), PROBLEM, "code 1100", "the account in the console"),
+        (OFFICIAL, heard(429, refusal(1101)), PROBLEM, "code 1101", "arrears"),
+        (OFFICIAL, heard(429, refusal(1102)), PROBLEM, "code 1102", "resource pack"),
+        (OFFICIAL, heard(403, refusal(1103)), PROBLEM, "code 1103", "no right"),
+        (OFFICIAL, heard(429, refusal(1304)), PROBLEM, "code 1304", "whitelist"),
+        (OFFICIAL, heard(429, refusal(1302)), WARNING, "code 1302", "the key is right"),
+        (OFFICIAL, heard(404, refusal(1202)), PROBLEM, "request_id r-1", "--base-url"),
+        (OFFICIAL, heard(400, refusal(1390)), PROBLEM, "code 1390", "address"),
+        (OFFICIAL, heard(503, refusal(5001)), PROBLEM, "code 5001", "again"),
+        (OFFICIAL, heard(401, refusal(1001), None), SKIPPED, "the service answers; there is no key", ""),
+        (
+            Address("https://api-singapor.klingai.com", "x"),
+            heard(401, refusal(1001), None),
+            SKIPPED,
+            "no key was sent to this address",
+            "",
+        ),
+        (OFFICIAL, heard(200, "<h1>Log in</h1>", content_type="text/html"), PROBLEM, "text/html: <h1>Log in", "login"),
+        (
+            OFFICIAL,
+            heard(302, "", location="https://login.example/?back=short"),
+            PROBLEM,
+            "leads to https://login.example",
+            "browser",
+        ),
+        (OFFICIAL, heard(407, ""), PROBLEM, "HTTP 407", "USER:PASSWORD"),
+        (OFFICIAL, heard(502, "bad gateway"), PROBLEM, "HTTP 502: bad gateway", "again"),
+        (OFFICIAL, heard(404, '{"code": "task_not_exist"}'), PROBLEM, "task_not_exist", "gateway"),
+        (OFFICIAL, heard(401, '{"error": {"message": "no"}}'), PROBLEM, "something else", "gateway"),
+        (OFFICIAL, heard(200, '{"code": 200, "data": []}'), PROBLEM, "something else", "gateway"),
+        (OFFICIAL, heard(200, b"\xff\x00"), PROBLEM, "HTTP 200", "gateway"),
+        (OFFICIAL, Heard(credentials=None, error=TimeoutError()), PROBLEM, "no answer", "once more"),
+        (OFFICIAL, Heard(credentials=None, error=KlingError("broken off")), PROBLEM, "broken off", "once more"),
+    ],
+)
+def test_call(target: Address, found: Heard | None, state: State, text: str, advice: str) -> None:
+    """The service's own words are distinguished from all others, and each has what to do."""
+    check = call.call(target, found)
+    assert check.state is state
+    assert text in check.text
+    assert advice in check.advice
+    assert bool(check.advice) is (state in {WARNING, PROBLEM})
+
+
+def test_the_table_s_advice_is_not_said_twice() -> None:
+    """The general hint of the library gives way to the one for this address."""
+    check = call.call(OFFICIAL, heard(401, refusal(1002, "api key not found")))
+    assert "keys are regional" not in check.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [f"<p>you sent {API_KEY} and short</p>", refusal(1201, f"{API_KEY} short"), refusal(1002, f"{API_KEY} short")],
+)
+def test_what_is_repeated_is_redacted(body: str) -> None:
+    """Keys that an answer repeats do not show, short ones neither."""
+    check = call.call(OFFICIAL, heard(401, body))
+    assert "***" in check.text
+    assert "short" not in check.text
+    assert API_KEY not in check.text
+
+
+def test_a_foreign_answer_is_cut() -> None:
+    """200 letters are enough of a page."""
+    assert len(call.call(OFFICIAL, heard(200, "ab " * 1000)).text) < 300
+
+
+@pytest.mark.parametrize(
+    ("credentials", "offset", "state", "text", "advice"),
+    [
+        (PAIR, 0.0, OK, "within 5 s", ""),
+        (PAIR, -4.0, OK, "within 5 s", ""),
+        (PAIR, 61.0, WARNING, "61 s behind", "corrects its tokens"),
+        (PAIR, -61.0, WARNING, "61 s ahead of", "set this machine's clock right"),
+        (ApiKey(API_KEY), 61.0, WARNING, "61 s behind", "set this machine's clock right"),
+        (PAIR, 90_000.0, PROBLEM, "90000 s behind", "set this machine's clock right"),
+        (ApiKey(API_KEY), 90_000.0, WARNING, "90000 s behind", "set this machine's clock right"),
+        (PAIR, None, SKIPPED, "no Date", ""),
+    ],
+)
+def test_clock(credentials: ApiKey | KeyPair, offset: float | None, state: State, text: str, advice: str) -> None:
+    """A clock that is wrong is a problem only where tokens cannot be corrected for it."""
+    answer = HttpResponse(200, {}, b"")
+    check = call.clock(Heard(credentials=credentials, answer=answer, offset=offset))
+    assert check.state is state
+    assert text in check.text
+    assert advice in check.advice
+
+
+def test_nobody_else_s_clock() -> None:
+    """The Date of a login page is not the service's."""
+    assert call.clock(heard(200, "<html>")).state is SKIPPED
+    assert call.clock(None).state is SKIPPED
+
+
+# ----------------------------------------------------------------------------------------------- this machine
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "state", "advice"),
+    [
+        (None, None, OK, ""),
+        (1024, 4096, OK, ""),
+        (256, 256, OK, ""),
+        (128, None, WARNING, "ulimit -n 1024"),
+        (128, 200, WARNING, "200"),
+        (32, 4096, PROBLEM, "ulimit -n 1024"),
+        (0, 0, PROBLEM, "0"),
+    ],
+)
+def test_files(soft: int | None, hard: int | None, state: State, advice: str) -> None:
+    """Too few descriptors are said before a task runs out of them."""
+    check = machine.files(soft, hard)
+    assert check.state is state
+    assert advice in check.advice
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "text"),
+    [
+        (Place("out", free=2_500_000_000), OK, "2.5 GB"),
+        (Place("out"), OK, "made and removed"),
+        (Place("out", free=300_000_000), WARNING, "only 300.0 MB"),
+        (Place("out", free=1_000), PROBLEM, "only 1 kB"),
+        (Place("out", is_there=False), PROBLEM, "no directory"),
+        (Place("out", error=PermissionError(13, "Permission denied")), PROBLEM, "Permission denied"),
+        (Place("out", error=OSError(28, "No space left on device")), PROBLEM, "No space left"),
+        (Place("out", error=TimeoutError()), PROBLEM, "no answer"),
+    ],
+)
+def test_place(found: Place, state: State, text: str) -> None:
+    """A place that cannot be written to is a problem; little room is a warning first."""
+    check = machine.place(found)
+    assert check.state is state
+    assert text in check.text
+
+
+# -------------------------------------------------------------------------------------------------- the lines
+
+
+LINES = [
+    Check("dns", OK, "known"),
+    Check("call", PROBLEM, "api key not found " * 6, "https://api-beijing.klingai.com/" + "x" * 60),
+    Check("files", WARNING, "few", "more"),
+]
+
+
+def test_lines_fit_a_terminal() -> None:
+    """Lines are wrapped below their own text; what can be copied stays in one piece."""
+    lines = checks.as_text(LINES, 80).splitlines()
+    assert lines[0] == "ok       dns          known"
+    assert lines[1].startswith("PROBLEM  call         api key")
+    assert all(len(line) <= 80 for line in lines if "https" not in line)
+    assert f"https://api-beijing.klingai.com/{'x' * 60}" in "\n".join(lines)
+
+
+def test_lines_for_a_file() -> None:
+    """Where no terminal is, each text is one line."""
+    assert len(checks.as_text(LINES).splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (LINES, "to be mended: call (worth a look: files)"),
+        (LINES[::2], "nothing has to be mended (worth a look: files)"),
+        (LINES[:1], "nothing has to be mended"),
+    ],
+)
+def test_summary(found: list[Check], text: str) -> None:
+    """One sentence names what is to be mended, and what is only worth a look."""
+    assert checks.summary(found) == text
+
+
+def test_data() -> None:
+    """Programs read name, state, text and advice of each."""
+    data: list[dict[str, Any]] = checks.as_data(LINES)
+    assert data[0] == {"name": "dns", "state": "ok", "text": "known", "advice": None}

@@ -1,0 +1,42 @@
+"""What the README says first works as it is written there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from .conftest import CAT, Run
+
+pytestmark = pytest.mark.usefixtures("hurry")
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+
+
+def first_command() -> list[str]:
+    """The words behind `kling-async` in the first command, with the picture where it is."""
+    [line] = [line for line in README.splitlines() if line.startswith("python3 -m venv") and "generate" in line]
+    words = shlex.split(line[line.index("kling-async generate") :])[1:]
+    return [CAT if word == "examples/images/cat.png" else word for word in words]
+
+
+def test_the_first_command(run: Run, here: Path) -> None:
+    """It makes a video without a key, more than once."""
+    for _ in range(2):
+        assert run(*first_command()).code == 0
+    assert (here / "cat.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_the_hint_beside_it(run: Run) -> None:
+    """The camera moves with the words that the README says to put behind the first command."""
+    [hint] = re.findall(r"Put `([^`]*zoom=5[^`]*)`\s+behind it", README)
+    ran = run(*first_command(), *shlex.split(hint))
+    assert ran.code == 0
+    assert "warning" not in ran.err
+
+
+def test_the_first_example_is_ten_lines() -> None:
+    """The first Python that a reader meets fits a glance, and can be compiled."""
+    example = README.partition("```python\n")[2].partition("```")[0]
+    assert len(example.splitlines()) <= 10
+    compile(example, "README.md", "exec")

@@ -1,0 +1,98 @@
+"""A service that is not the emulator: raw bytes, no check of duplicates, and anything in place of its own answers."""
+
+import json
+import urllib.parse
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from kling_async.emulator.video import VideoSpec, render
+from tests.shell.stub import Answer, Seen, answer, refusal
+
+VIDEO: Final = render(VideoSpec(width=64, height=36, fps=24, seconds=5, label="1"))
+
+PAGE: Final = b"<html><body><h1>Please sign in</h1></body></html>"
+
+
+def page(status: int, **headers: str) -> bytes:
+    """A page of something in between."""
+    return answer(status, PAGE, Content_Type="text/html", **headers)
+
+
+GATEWAY_TASK: Final = answer(200, {"id": "task_1", "task_id": "task_1", "object": "video", "status": "queued"})
+"""How a popular gateway answers to a create."""
+GATEWAY_MISSING: Final = answer(400, {"code": "task_not_exist", "message": "task_not_exist", "data": None})
+"""How it answers to a look-up by a name that it does not know."""
+
+
+@attrs.define
+class OtherService:
+    """Makes a task for each create that takes effect.
+
+    Attributes:
+        now: Seconds of the story's clock.
+        creates: What answers creates in place of the truth, in turn; `LOST` closes the connection.
+        looks: The same for queries.
+        effect: Whether creates with such an answer take effect.
+        visible_after: Seconds until a query finds a task.
+        takes: Seconds that a task takes.
+        strange: Members that replace those of a task that is asked for.
+    """
+
+    now: Callable[[], float]
+    creates: list[Answer] = attrs.field(factory=list)
+    looks: list[Answer] = attrs.field(factory=list)
+    effect: bool = True
+    visible_after: float = 0.0
+    takes: float = 20.0
+    strange: dict[str, Any] = attrs.field(factory=dict)
+    base_url: str = ""
+    posts: int = 0
+    tasks: list[tuple[float, str]] = attrs.field(factory=list)
+    """When each was made, and its external id."""
+
+    @property
+    def paid(self) -> int:
+        """Tasks that were made, each of which costs money."""
+        return len(self.tasks)
+
+    def __call__(self, seen: Seen) -> Answer:
+        """Answers one request."""
+        if seen.path.startswith("/files/"):
+            return answer(200, VIDEO, Content_Type="video/mp4", ETag='"1"')
+        if seen.method == "POST":
+            return self._create(json.loads(seen.body)["external_task_id"])
+        if self.looks:
+            return self.looks.pop(0)
+        if "?" in seen.path:
+            return _enveloped([self._task(index) for index in range(self.paid)])
+        return self._query(urllib.parse.unquote(seen.path.rpartition("/")[2]))
+
+    def _create(self, name: str) -> Answer:
+        self.posts += 1
+        if not self.creates or self.effect:
+            self.tasks.append((self.now(), name))
+        return self.creates.pop(0) if self.creates else _enveloped(self._task(self.paid - 1))
+
+    def _query(self, name: str) -> Answer:
+        for index, (made_at, external) in enumerate(self.tasks):
+            if name in {str(1000 + index), external} and self.now() >= made_at + self.visible_after:
+                return _enveloped({**self._task(index), **self.strange})
+        return refusal(400, 1201, f"Task not found by id/external id: {name}")
+
+    def _task(self, index: int) -> dict[str, Any]:
+        made_at, external = self.tasks[index]
+        task_id = str(1000 + index)
+        done = self.now() >= made_at + self.takes
+        video = {"id": f"v{task_id}", "url": f"{self.base_url}/files/{task_id}.mp4", "duration": "5"}
+        return {
+            "task_id": task_id,
+            "task_status": "succeed" if done else "processing",
+            "task_info": {"external_task_id": external},
+            "task_result": {"videos": [video]} if done else {},
+        }
+
+
+def _enveloped(data: Any) -> bytes:
+    return answer(200, {"code": 0, "message": "SUCCEED", "request_id": "r", "data": data})

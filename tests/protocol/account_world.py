@@ -1,0 +1,100 @@
+"""An account that runs so many tasks at once, and clients that keep to their `Limit`, in time that is only counted."""
+
+import heapq
+import itertools
+from collections.abc import Callable
+
+import attrs
+
+from kling_async.protocol.limits import BEAT, Limit
+from kling_async.protocol.schedule import Uniform
+
+Seconds = Callable[[], float]
+
+
+@attrs.define
+class Client:
+    """One client with tasks in line.
+
+    Attributes:
+        limit: how many may run.
+        waiting: tasks that are not accepted yet and not under way.
+        done: tasks whose end was seen.
+        finished_at: when the last of them was.
+        refused: creates that the account refused.
+    """
+
+    limit: Limit
+    waiting: int
+    done: int = 0
+    finished_at: float = 0.0
+    refused: int = 0
+    wakes_at: float | None = None
+
+
+@attrs.define
+class World:
+    """The account, and the clock.
+
+    Attributes:
+        capacity: tasks that it runs at once; one more is refused.
+        latency: draws how long a create takes until its answer comes.
+        length: draws how long a task takes from its acceptance to the moment in which its client sees the end.
+    """
+
+    capacity: int
+    latency: Seconds
+    length: Seconds
+    now: float = 0.0
+    running: int = 0
+    _events: list[tuple[float, int, Callable[[], None]]] = attrs.field(factory=list)
+    _numbers: "itertools.count[int]" = attrs.field(factory=itertools.count)
+
+    def run(self, *clients: Client, until: Callable[[], bool] = lambda: False) -> None:
+        """Lets all work until nothing is left to do, or until a condition holds."""
+        for client in clients:
+            self._grant(client)
+        while self._events and not until():
+            self.now, _, happens = heapq.heappop(self._events)
+            happens()
+
+    def _at(self, time: float, happens: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (time, next(self._numbers), happens))
+
+    def _grant(self, client: Client) -> None:
+        while client.waiting and client.limit.may_start(self.now):
+            client.waiting -= 1
+            client.limit.started()
+            self._at(self.now + self.latency(), lambda: self._answer(client))
+        opens_at = client.limit.opens_at(self.now) if client.waiting else None
+        if opens_at is not None and opens_at != client.wakes_at:
+            client.wakes_at = opens_at
+            self._at(opens_at, lambda: self._grant(client))
+
+    def _answer(self, client: Client) -> None:
+        if self.running < self.capacity:
+            self.running += 1
+            client.limit.accepted(self.now)
+            self._at(self.now + self.length(), lambda: self._end(client))
+        else:
+            client.waiting += 1
+            client.refused += 1
+            client.limit.refused(self.now)
+        self._grant(client)
+
+    def _end(self, client: Client) -> None:
+        self.running -= 1
+        client.done += 1
+        client.finished_at = self.now
+        client.limit.ended(self.now)
+        self._grant(client)
+
+
+def client(tasks: int, concurrency: int, uniform: Uniform) -> Client:
+    """A client with so many tasks in line."""
+    return Client(Limit(concurrency, BEAT, uniform), tasks)
+
+
+def ideal(tasks: int, slots: int, latency: float, length: float) -> float:
+    """Seconds for tasks that all take the same, each begun in the moment in which a slot is free."""
+    return -(-tasks // slots) * (latency + length)

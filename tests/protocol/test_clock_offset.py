@@ -1,0 +1,69 @@
+import pytest
+
+from kling_async.protocol.clock_offset import ClockOffset
+
+NOW = 1_774_805_000.0
+
+
+def offset(*seen: float | None) -> ClockOffset:
+    """A clock that saw these differences, one answer after the other; None for an answer without a Date."""
+    clock = ClockOffset()
+    for difference in seen:
+        clock.observe(None if difference is None else NOW + difference, NOW)
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("seen", "used"),
+    [
+        ([3600.0], 3600.0),
+        ([-3600.0], -3600.0),
+        ([5.0], 0.0),
+        ([-5.0], 0.0),
+        ([6.0], 6.0),
+        ([86_400.0], 86_400.0),
+        ([86_401.0], 0.0),
+        ([-86_401.0], 0.0),
+        ([3600.0, 86_401.0], 3600.0),
+        ([3600.0, None], 3600.0),
+        ([3600.0, 0.0], 0.0),
+        ([], 0.0),
+    ],
+)
+def test_the_last_believable_difference_is_used(seen: list[float | None], used: float) -> None:
+    """After a refusal tokens are made for the difference seen last: not less than 5 seconds, not more than a day."""
+    clock = offset(*seen)
+    assert clock.used == 0.0
+    assert clock.correct() is (used != 0.0)
+    assert clock.used == used
+
+
+def test_what_one_answer_taught_is_unlearned() -> None:
+    """A wrong Date, or a clock that is set right later, spoils tokens until the next refusal only."""
+    clock = offset(3600.0)
+    assert clock.correct()
+    clock.observe(NOW, NOW)
+    assert clock.correct()
+    assert clock.used == 0.0
+
+
+def test_a_correction_that_changes_nothing_says_so() -> None:
+    """A second refusal with the same difference is not the clock's fault; a second's difference is none."""
+    clock = offset(3600.0)
+    assert clock.correct()
+    clock.observe(NOW + 3601, NOW)
+    assert not clock.correct()
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (600.0, "this machine's clock is 600 s behind the service's"),
+        (-600.0, "this machine's clock is 600 s ahead of the service's"),
+        (90_000.0, "90000 s behind the service's, by a Date that is too far off to be believed"),
+        (None, "carries no Date, so the clocks cannot be compared"),
+    ],
+)
+def test_the_difference_is_said_in_words(seen: float | None, words: str) -> None:
+    """The description names the difference, that it is absurd, or that there is none to see."""
+    assert words in offset(0.0, seen).describe()

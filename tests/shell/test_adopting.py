@@ -1,0 +1,71 @@
+"""`if_exists="adopt"`: a task that is there is taken as it is, before anything is sent."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kling_async import BadResponse, Retry, TaskStatus
+from kling_async.emulator import Emulator, Fault
+from tests.shell.conftest import ClientMaker
+
+
+async def test_what_is_there_is_not_sent(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A second run over the same ids costs no create, and gets the same tasks, finished or not."""
+    first = await make_client().image_to_video(image, external_task_id="job-1")
+    again = await make_client().image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    assert again.task_id == first.task_id
+    assert (await again).status is TaskStatus.SUCCEED
+    done = await make_client().image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    assert done.status is TaskStatus.SUCCEED
+    assert emulator.ledger.requests["create"] == 1
+
+
+async def test_what_is_there_takes_no_slot(make_client: ClientMaker, image: Path) -> None:
+    """With every slot taken and others in line, an adopted task waits for none."""
+    client = make_client(concurrency=1)
+    first = await client.image_to_video(image, external_task_id="job-1")
+    waiting = asyncio.ensure_future(client.image_to_video(image))
+    await asyncio.sleep(0)
+    adopted = await asyncio.wait_for(client.image_to_video(image, external_task_id="job-1", if_exists="adopt"), 5)
+    assert adopted.task_id == first.task_id
+    assert not waiting.done()
+    await (await waiting)
+
+
+async def test_an_adopted_task_counts_until_it_ends(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A task of another client that runs still fills a place of the account, and gives it back at its end."""
+    await make_client().image_to_video(image, external_task_id="job-1")
+    client = make_client(concurrency=1)
+    adopted = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    other = await client.image_to_video(image)
+    assert adopted.done()
+    await other
+    assert emulator.ledger.peak() == 1
+
+
+async def test_what_is_not_there_is_made(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """An id that nothing has makes a new task."""
+    handle = await make_client().image_to_video(image, external_task_id="job-2", if_exists="adopt")
+    assert (handle.external_task_id, emulator.ledger.created) == ("job-2", 1)
+
+
+async def test_nothing_is_sent_where_nobody_can_tell(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A look-up that never gets the service's word ends with what came; nothing is sent."""
+    emulator.faults.add(Fault.gateway(502), on="query")
+    with pytest.raises(BadResponse, match="HTTP 502"):
+        await make_client(retry=Retry(budget=20)).image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    assert emulator.ledger.requests["create"] == 0
+
+
+async def test_one_id_asked_for_twice_at_once_holds_one_slot(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """Two creates with one id: the second is refused and joins the first, and gives its slot back."""
+    client = make_client(concurrency=2)
+    both = [client.image_to_video(image, external_task_id="job-1", if_exists="adopt") for _ in range(2)]
+    first, second = await asyncio.gather(*both)
+    assert (first.task_id, emulator.ledger.created) == (second.task_id, 1)
+    others = await asyncio.gather(*(client.image_to_video(image) for _ in range(3)))
+    await asyncio.gather(first, *others)
+    assert emulator.ledger.peak() == 2

@@ -1,0 +1,266 @@
+"""Only the service's word about our task counts, on a server that is not the emulator and refuses no duplicates."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import (
+    BadResponse,
+    ConnectionFailed,
+    CreateInDoubt,
+    KlingClient,
+    NotTheService,
+    RequestRefused,
+    TaskFailed,
+    TaskNotFound,
+    TaskStatus,
+)
+from tests.faults.other_service import GATEWAY_MISSING, GATEWAY_TASK, PAGE, OtherService, page
+from tests.shell.conftest import ClientMaker
+from tests.shell.stub import Answer, answer, refusal, serve, task_answer
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+PAGES = {status: page(status) for status in (301, 302, 400, 401, 403, 404, 405, 409, 413, 429, 499, 502, 504)}
+FOREIGN: dict[str, Answer] = {
+    **{f"page {status}": each for status, each in PAGES.items()},
+    "redirect": page(302, Location="https://login.example/?next=1"),
+    "code 200": answer(200, {"code": 200, "data": {"task_id": "7"}}),
+    "unknown code": answer(200, {"code": 777, "message": "?"}),
+    "detail": answer(404, {"detail": "Not Found"}),
+    "base_resp": answer(200, {"base_resp": {"status_code": 0}}),
+    "code as text": GATEWAY_MISSING,
+}
+
+
+@contextlib.asynccontextmanager
+async def running(**how: Any) -> AsyncIterator[OtherService]:
+    """The other service, at work."""
+    service = OtherService(asyncio.get_running_loop().time, **how)
+    async with serve(service) as stub:
+        service.base_url = stub.base_url
+        yield service
+
+
+# ---------------------------------------------------------------------------------------------------- creates
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+async def test_a_create_that_something_else_answers_is_found(make_client: ClientMaker, image: Path, name: str) -> None:
+    """However a gateway answers a create that took effect: one is paid, found, and saved."""
+    async with running(creates=[FOREIGN[name]]) as service:
+        task = await (await make_client(base_url=service.base_url).image_to_video(image))
+    assert (task.status, service.posts, service.paid) == (TaskStatus.SUCCEED, 1, 1)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+async def test_look_ups_that_something_else_answers_are_no_absence(
+    make_client: ClientMaker, image: Path, name: str
+) -> None:
+    """A lost answer, and 40 seconds of look-ups answered by a gateway: nothing is sent again, the task is found."""
+    async with running(creates=[None], looks=[refusal(500, 5000), *[FOREIGN[name]] * 5]) as service:
+        task = await (await make_client(base_url=service.base_url).image_to_video(image))
+    assert (task.status, service.posts, service.paid) == (TaskStatus.SUCCEED, 1, 1)
+
+
+async def test_a_gateways_own_task_is_never_sent_again(make_client: ClientMaker, image: Path) -> None:
+    """A create that another gateway's shape answers, and its own "not found": one POST, in doubt within `settle`."""
+    loop = asyncio.get_running_loop()
+    async with running(creates=[GATEWAY_TASK], looks=[GATEWAY_MISSING] * 1000) as service:
+        client = make_client(base_url=service.base_url)
+        began = loop.time()
+        with pytest.raises(CreateInDoubt, match="task_1") as caught:
+            await client.image_to_video(image)
+        assert loop.time() - began < 20
+        service.looks.clear()
+        task = await client.attach(caught.value.reference or "")
+    assert (task.status, service.posts, service.paid) == (TaskStatus.SUCCEED, 1, 1)
+
+
+async def test_somebody_elses_answer_is_not_taken(make_client: ClientMaker, image: Path) -> None:
+    """A create that gets another create's answer is looked up, and its own task is found."""
+    theirs = task_answer(task_id="7", task_info={"external_task_id": "theirs"})
+    async with running(creates=[theirs]) as service:
+        handle = await make_client(base_url=service.base_url).image_to_video(image)
+        assert ((await handle).task_id, service.posts) == ("1000", 1)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "External_task_id x already exists",
+        "is duplicated",
+        "must be unique",
+        "外部任务ID已存在",
+        "ya existe",
+        "",
+        "conflict",
+    ],
+)
+async def test_a_refusal_in_any_words_is_checked(make_client: ClientMaker, image: Path, words: str) -> None:
+    """A proxy repeats the create and passes on only the refusal of the repetition: the task is ours."""
+    async with running(creates=[refusal(400, 1201, words)]) as service:
+        handle = await make_client(base_url=service.base_url).image_to_video(image, external_task_id="job-1")
+    assert (handle.external_task_id, service.posts, service.paid) == ("job-1", 1, 1)
+
+
+async def test_a_true_refusal_names_the_reference(make_client: ClientMaker, image: Path) -> None:
+    """A refusal under which nothing is found is raised after one look-up, with the reference."""
+    async with running(creates=[refusal(400, 1201, "model is not supported")], effect=False) as service:
+        with pytest.raises(RequestRefused, match="model is not supported; nothing is found") as caught:
+            await make_client(base_url=service.base_url).image_to_video(image, external_task_id="job-1")
+    assert (caught.value.reference, service.posts) == ("image2video:job-1", 1)
+
+
+async def test_three_sends_at_most(make_client: ClientMaker, image: Path) -> None:
+    """Where nothing ever arrives whole, a create is sent three times, each after the service's own "not found"."""
+    async with running(creates=[None] * 100, effect=False) as service:
+        with pytest.raises(CreateInDoubt):
+            await make_client(base_url=service.base_url).image_to_video(image)
+    assert service.posts == 3
+
+
+# ------------------------------------------------------------------------------------------------------ polls
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+async def test_polls_that_something_else_answers_are_repeated(make_client: ClientMaker, image: Path, name: str) -> None:
+    """A gateway's answers to polls, a minute after the create, end no wait."""
+    async with running(takes=400) as service:
+        handle = await make_client(base_url=service.base_url).image_to_video(image)
+        await asyncio.sleep(60)
+        service.looks = [FOREIGN[name]] * 4
+        assert (await handle).status is TaskStatus.SUCCEED
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+async def test_an_attached_task_is_no_missing_one(make_client: ClientMaker, name: str) -> None:
+    """A gateway's answers to `attach` and `get_task` are repeated within the budget: nothing invites to pay again."""
+    async with running(takes=0) as service:
+        service.tasks.append((0, "job-1"))
+        client = make_client(base_url=service.base_url)
+        assert [task.external_task_id async for task in client.tasks()] == ["job-1"]
+        for ask in (client.attach("image2video:job-1").wait, lambda: client.get_task("image2video:job-1")):
+            service.looks = [FOREIGN[name]] * 3
+            assert (await ask()).status is TaskStatus.SUCCEED
+        service.looks = [FOREIGN[name]] * 3
+        assert [task.external_task_id async for task in client.tasks()] == ["job-1"]
+
+
+async def test_the_budget_ends_with_what_came_last(make_client: ClientMaker) -> None:
+    """Reads that never get the service's word end with the status, the code and the text of what came."""
+    async with running() as service:
+        client = make_client(base_url=service.base_url)
+        assert [task async for task in client.tasks()] == []
+        service.looks = [answer(418, {"code": 777, "message": "teapot"})] * 1000
+        with pytest.raises(BadResponse, match=r"HTTP 418.*code 777.*teapot") as caught:
+            await client.get_task("image2video:job-1")
+    assert (type(caught.value), caught.value.code, caught.value.http_status) == (BadResponse, 777, 418)
+
+
+@pytest.mark.parametrize(
+    ("strange", "outcome"),
+    [
+        ({"task_status": "SUCCEED"}, "succeed"),
+        ({"task_status": "succeeded"}, "succeed"),
+        ({"task_info": {}}, "succeed"),
+        ({"task_info": None, "created_at": 1774805076, "updated_at": "never"}, "succeed"),
+        ({"task_result": {"videos": [{"url": "https://h/1"}]}}, "succeed"),
+        ({"task_result": {"videos": [{"id": None, "url": "https://h/1"}, {"id": 2, "url": 5}]}}, "succeed"),
+        ({"task_result": {"videos": [{"watermark_url": "https://h/w"}]}}, "succeed"),
+        ({"task_status": "failed", "task_result": {"videos": None}}, "failed"),
+        ({"task_status": "Failed", "task_result": [], "task_status_msg": {"a": 1}}, "failed"),
+    ],
+)
+async def test_no_member_hides_an_end(
+    make_client: ClientMaker, image: Path, strange: dict[str, Any], outcome: str
+) -> None:
+    """Whatever the other members look like, a task that has ended ends its wait."""
+    async with running(takes=30, strange=strange) as service:
+        handle = await make_client(base_url=service.base_url).image_to_video(image)
+        with contextlib.suppress(TaskFailed):
+            await handle
+        assert handle.status is not None
+        assert handle.status.value == outcome
+
+
+async def test_an_empty_status_is_asked_again(make_client: ClientMaker, image: Path) -> None:
+    """A status that is empty, null or no text says nothing yet."""
+    async with running(takes=300) as service:
+        handle = await make_client(base_url=service.base_url).image_to_video(image)
+        for status in ("", None, 5):
+            service.looks.append(answer(200, {"code": 0, "data": {"task_id": "1000", "task_status": status}}))
+        assert (await handle).status is TaskStatus.SUCCEED
+
+
+async def test_items_that_cannot_be_read_are_left_out_with_one_warning(
+    make_client: ClientMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The list gives what it can read, and warns once of the rest."""
+    good = {"task_status": "submitted"}
+    pages = [[{"task_id": "1", **good}, None], ["x", {"task_id": "2", "task_status": "melting"}], []]
+    async with running(looks=[answer(200, {"code": 0, "data": data}) for data in pages]) as service:
+        client = make_client(base_url=service.base_url)
+        assert [task.task_id async for task in client.tasks(page_size=2)] == ["1"]
+    assert [record.levelno for record in caplog.records if "cannot be read" in record.message] == [logging.WARNING]
+
+
+# ------------------------------------------------------------------------------------------- a wrong address
+
+
+READS = {
+    "attach": lambda client: client.attach("image2video:1").wait(),
+    "get_task": lambda client: client.get_task("image2video:1"),
+    "tasks": lambda client: anext(client.tasks()),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("name", ["page 404", "page 401", "redirect", "code 200", "page 502"])
+async def test_a_wrong_address_is_noticed_in_seconds(make_client: ClientMaker, read: str, name: str) -> None:
+    """What never answers as the service does is not asked for a whole budget, nor to a deadline."""
+    loop = asyncio.get_running_loop()
+    async with serve(lambda _: FOREIGN[name]) as stub:
+        client: KlingClient = make_client(base_url=stub.base_url)
+        began = loop.time()
+        with pytest.raises(NotTheService, match="base_url does not lead to the service") as caught:
+            await READS[read](client)
+    assert 5 <= loop.time() - began < (65 if "502" in name else 20)
+    assert caught.value.http_status is not None
+
+
+async def test_a_create_at_a_wrong_address_is_in_doubt_in_seconds(make_client: ClientMaker, image: Path) -> None:
+    """A create that may have arrived somewhere is in doubt, with what answers there."""
+    loop = asyncio.get_running_loop()
+    async with serve(lambda _: page(404)) as stub:
+        began = loop.time()
+        with pytest.raises(CreateInDoubt, match="does not lead to the service") as caught:
+            await make_client(base_url=stub.base_url).image_to_video(image)
+    assert loop.time() - began < 20
+    assert (caught.value.reference or "").startswith("image2video:kling-async-")
+
+
+async def test_one_answer_of_the_service_is_enough(make_client: ClientMaker) -> None:
+    """Once the service has answered, a gateway in between is taken for what passes, for the whole budget."""
+    async with running(takes=0) as service:
+        service.tasks.append((0, "job-1"))
+        client = make_client(base_url=service.base_url)
+        service.looks = [refusal(400, 1201, "Task not found"), *[page(404)] * 8]
+        with pytest.raises(TaskNotFound):
+            await client.get_task("image2video:job-1")
+        assert (await client.get_task("image2video:job-1")).status is TaskStatus.SUCCEED
+
+
+async def test_nothing_was_sent_where_nothing_listens(make_client: ClientMaker, image: Path) -> None:
+    """A create that no connection was made for is no doubt: `ConnectionFailed`, with the reference."""
+    async with serve(lambda _: PAGE) as stub:
+        pass
+    with pytest.raises(ConnectionFailed) as caught:
+        await make_client(base_url=stub.base_url).image_to_video(image)
+    assert (caught.value.sent, type(caught.value)) == (False, ConnectionFailed)
+    assert (caught.value.reference or "").startswith("image2video:")

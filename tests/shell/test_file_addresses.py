@@ -1,0 +1,290 @@
+"""Addresses of files: asked for as they came, renewed where they expired, and nothing of ours goes there."""
+
+import asyncio
+import base64
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from kling_async import DownloadError, Retry
+from kling_async.places import check_place
+from kling_async.protocol.models import Task
+from kling_async.transport import Transport
+from tests.shell.conftest import wall
+from tests.shell.file_host import FileHost, finished, told, video, whole
+from tests.shell.stub import Answer, Seen, answer
+from tests.shell.test_odd_files import MOVIE
+
+SIGNED = '/a%2Fb%20c/x.mp4?Expires=1&Signature=x~y-z_+/=%2f%2F&q=a+b|"{}'
+
+
+def moved(status: int, location: str) -> bytes:
+    """A redirect."""
+    return answer(status, b"moved", Location=location)
+
+
+def at_f(host: FileHost) -> Task:
+    """A task whose video is at `/f`."""
+    return finished(video(f"{host.base}/f"))
+
+
+async def save(host: FileHost, target: Path, make: Callable[[FileHost], Task] = at_f, **options: Any) -> Path:
+    """Saves a task that is made once the host's address is known."""
+    async with host.downloads(**options) as downloads:
+        task = make(host)
+        place = check_place(str(target), overwrite=False)
+        return await downloads.save(task, place, host.refresh(task), watermark=False, overwrite=False)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_followed_as_it_came(tmp_path: Path, status: int) -> None:
+    """The target of a redirect is not spelt anew: a signature holds for one spelling only."""
+    host = FileHost(moved(status, SIGNED), lambda seen: moved(status, host.base + seen.path + "&2"), told(MOVIE))
+    assert (await save(host, tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert [seen.path for seen in host.seen] == ["/f", SIGNED, SIGNED + "&2"]
+
+
+async def test_what_a_request_line_cannot_hold(tmp_path: Path) -> None:
+    """Blanks and other letters are quoted, in addresses and in redirects; line ends around them go."""
+    host = FileHost(moved(302, "/c d?\xfc"), told(MOVIE))
+    path = await save(host, tmp_path / "x.mp4", lambda host: finished(video(f"\r\n{host.base}/a b/猫?x=é\r\n")))
+    assert path.read_bytes() == MOVIE
+    assert [seen.path for seen in host.seen] == ["/a%20b/%E7%8C%AB?x=%C3%A9", "/c%20d?%C3%BC"]
+
+
+async def test_an_address_without_a_scheme_has_that_of_the_service(tmp_path: Path) -> None:
+    """`//host/x` is asked for as the service is."""
+    host = FileHost(told(MOVIE))
+    await save(host, tmp_path / "x.mp4", lambda host: finished(video(host.base.removeprefix("http:") + "/x")))
+    assert host.seen[0].path == "/x"
+
+
+@pytest.mark.parametrize(
+    "location", ["/f", "/g", "ftp://h/x", "file:///etc/passwd", "http://"], ids=["itself", "two", "ftp", "file", "none"]
+)
+async def test_a_redirect_that_leads_nowhere_ends_at_once(tmp_path: Path, location: str) -> None:
+    """Circles and other schemes are told at once."""
+    loop = asyncio.get_running_loop()
+    host = FileHost(lambda seen: moved(302, "/f" if seen.path == location == "/g" else location))
+    began = loop.time()
+    with pytest.raises(DownloadError):
+        await save(host, tmp_path / "x.mp4")
+    assert loop.time() - began < 1
+    assert len(host.seen) <= 2
+
+
+async def test_redirects_without_end(tmp_path: Path) -> None:
+    """Ten redirects are followed, and no more."""
+    numbers = iter(range(1000))
+    host = FileHost(lambda _: moved(302, f"/{next(numbers)}"))
+    with pytest.raises(DownloadError, match="too often"):
+        await save(host, tmp_path / "x.mp4")
+    assert len(host.seen) == 11
+
+
+async def test_a_resumed_download_is_redirected_again(tmp_path: Path) -> None:
+    """Each connection begins at the service's address, and asks for the rest where that leads."""
+
+    def respond(seen: Seen) -> Answer:
+        if seen.path == "/f":
+            return moved(302, f"/{len(host.seen)}")
+        if "range" not in seen.headers:
+            return told(MOVIE, cut=3000, ETag='"a"')
+        return answer(206, MOVIE[3000:], ETag='"a"', Content_Range=f"bytes 3000-{len(MOVIE) - 1}/{len(MOVIE)}")
+
+    host = FileHost(respond)
+    assert (await save(host, tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert [seen.path for seen in host.seen] == ["/f", "/1", "/f", "/3"]
+
+
+@pytest.mark.parametrize("address", ["ftp://h/x", "file:///etc/passwd", "data:video/mp4;base64,AAAA", "x.mp4", "http:"])
+async def test_another_scheme_is_told_at_once(tmp_path: Path, address: str) -> None:
+    """What cannot be fetched is said without asking anybody, and names the task."""
+    loop = asyncio.get_running_loop()
+    host, began = FileHost(told(MOVIE)), loop.time()
+    with pytest.raises(DownloadError, match="the file's address") as caught:
+        await save(host, tmp_path / "x.mp4", lambda _: finished(video(address)))
+    assert caught.value.reference == "image2video:9"
+    assert (host.seen, host.asked_anew) == ([], 0)
+    assert loop.time() - began < 1
+    assert whole(tmp_path) == []
+
+
+async def test_one_bad_address_does_not_cost_the_others(tmp_path: Path) -> None:
+    """The videos that can be fetched are, before the error tells of the one that cannot."""
+    host = FileHost(told(MOVIE))
+    with pytest.raises(DownloadError, match="begins with ftp:"):
+        await save(host, tmp_path / "x.mp4", lambda host: finished(video("ftp://h/x"), video(f"{host.base}/f")))
+    assert whole(tmp_path) == ["x-2.mp4"]
+
+
+# --------------------------------------------------------------------------------------------- renewed addresses
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 410])
+async def test_an_expired_address_is_renewed_once(tmp_path: Path, status: int) -> None:
+    """A host that refuses an address makes one question to the service; a fresh one that is refused ends it."""
+    loop = asyncio.get_running_loop()
+    host = FileHost(answer(status), told(MOVIE))
+    assert (await save(host, tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert host.asked_anew == 1
+    host, began = FileHost(answer(status)), loop.time()
+    with pytest.raises(DownloadError, match="30 days") as caught:
+        await save(host, tmp_path / "y.mp4")
+    assert (host.asked_anew, caught.value.http_status) == (1, status)
+    assert loop.time() - began < 1
+
+
+async def test_each_video_may_expire(tmp_path: Path) -> None:
+    """The second video's address is renewed, too, when the first one's was."""
+    host = FileHost(answer(403), told(MOVIE), answer(403), told(MOVIE))
+    await save(host, tmp_path / "x.mp4", lambda host: finished(video(f"{host.base}/1"), video(f"{host.base}/2")))
+    assert whole(tmp_path) == ["x-2.mp4", "x.mp4"]
+    assert host.asked_anew == 2
+
+
+def ended(seconds_ago: float | None) -> Callable[[FileHost], Task]:
+    """A task that ended so long ago; None where the service does not say."""
+    moment = None if seconds_ago is None else datetime.fromtimestamp(wall()(), UTC) - timedelta(seconds=seconds_ago)
+    return lambda host: finished(video(f"{host.base}/f"), updated_at=moment)
+
+
+@pytest.mark.parametrize("ago", [5.0, 59.0, None, -30.0])
+async def test_a_file_that_has_not_arrived_yet_is_waited_for(tmp_path: Path, ago: float | None) -> None:
+    """404 in the first minute after a task's end is patience: the task is asked for anew, until the budget is over."""
+    host = FileHost(*[answer(404)] * 5, told(MOVIE))
+    assert (await save(host, tmp_path / "x.mp4", ended(ago))).read_bytes() == MOVIE
+    assert host.asked_anew == 5
+    loop = asyncio.get_running_loop()
+    host, began = FileHost(answer(404)), loop.time()
+    with pytest.raises(DownloadError, match="does not have it yet"):
+        await save(host, tmp_path / "y.mp4", ended(ago))
+    assert Retry().budget / 2 < loop.time() - began <= Retry().budget + 1
+    assert host.asked_anew > 5
+
+
+async def test_a_file_that_is_gone_is_not_waited_for(tmp_path: Path) -> None:
+    """404 long after the end is an address that expired: renewed once, then told."""
+    host = FileHost(answer(404))
+    with pytest.raises(DownloadError, match="30 days"):
+        await save(host, tmp_path / "x.mp4", ended(3600.0))
+    assert host.asked_anew == 1
+
+
+async def test_a_task_whose_videos_are_not_listed_yet(tmp_path: Path) -> None:
+    """`succeed` without videos is asked for anew over the budget; so is a watermark that was asked for."""
+    host = FileHost(told(MOVIE))
+    async with host.downloads() as downloads:
+        good = finished(video(f"{host.base}/f", f"{host.base}/w"), watermark=True)
+        for number, (early, marked) in enumerate([(finished(), False), (finished(watermark=True), True)]):
+            host.tasks = [early, early, good]
+            place = check_place(str(tmp_path / f"{number}.mp4"), overwrite=False)
+            await downloads.save(early, place, host.refresh(early), watermark=marked, overwrite=False)
+        unmarked = finished(video(f"{host.base}/f"), watermark=True)
+        host.tasks = [unmarked, good]
+        place = check_place(str(tmp_path / "2.mp4"), overwrite=False)
+        await downloads.save(unmarked, place, host.refresh(unmarked), watermark=True, overwrite=False)
+    assert [seen.path for seen in host.seen] == ["/f", "/w", "/w"]
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with pytest.raises(DownloadError, match="has no video"):
+        await save(FileHost(None), tmp_path / "x.mp4", lambda _: finished())
+    assert Retry().budget / 2 < loop.time() - began <= Retry().budget
+
+
+async def test_only_a_watermarked_video(tmp_path: Path) -> None:
+    """Where there is only the other variant, the error says so at once."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    host = FileHost(told(MOVIE))
+    for nothing in (None, ""):
+        with pytest.raises(DownloadError, match="watermark=True saves it"):
+            await save(host, tmp_path / "x.mp4", lambda host, url=nothing: finished(video(url, f"{host.base}/w")))  # type: ignore[misc]
+    with pytest.raises(DownloadError, match="no address"):
+        await save(host, tmp_path / "x.mp4", lambda _: finished(video("")))
+    with pytest.raises(DownloadError, match="watermark_info"):
+        await host.save(tmp_path / "x.mp4", finished(video("http://h/x")), watermark=True)
+    assert loop.time() - began < 1
+
+
+# ------------------------------------------------------------------------------------------ what is sent there
+
+
+def lent(kind: str) -> aiohttp.ClientSession:
+    """A session that sends more than it should, in one way or another."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    jar.update_cookies({"session": "secret"})
+    headers = {"X-Api-Key": "secret", "Referer": "https://secret", "Accept": "text/html", "User-Agent": "mine"}
+    if kind == "headers":
+        headers |= {"Authorization": "Bearer secret", "Host": "secret", "Cookie": "secret=1"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        auth = aiohttp.BasicAuth("user", "secret") if kind == "auth" else None
+        return aiohttp.ClientSession(
+            headers=headers, cookie_jar=jar, auth=auth, trust_env=kind == "netrc", middlewares=[_leaking]
+        )
+
+
+async def _leaking(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    request.headers["X-More"] = "secret"
+    return await handler(request)
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+@pytest.mark.parametrize("kind", ["headers", "auth", "netrc"])
+async def test_nothing_of_a_lent_session_goes_to_the_file_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Its headers, its cookies, its `auth`, its middlewares and a `.netrc` stay away, also across a redirect."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    host = FileHost(moved(302, "/g"), told(MOVIE))
+    async with lent(kind) as session:
+        assert (await save(host, tmp_path / "x.mp4", session=session)).read_bytes() == MOVIE
+        assert not session.closed
+    assert len(host.seen) == 2
+    for seen in host.seen:
+        assert seen.headers == {
+            "host": host.base.removeprefix("http://"),
+            "user-agent": "kling-async",
+            "accept": "*/*",
+            "accept-encoding": "identity",
+        }
+
+
+async def test_what_an_address_names_goes_there(tmp_path: Path) -> None:
+    """The user and password that stand in an address are its own; a redirect does not take them along."""
+    host = FileHost(moved(302, "/g"), told(MOVIE))
+    await save(host, tmp_path / "x.mp4", lambda host: finished(video(host.base.replace("//", "//me:p%40ss@") + "/f")))
+    assert host.seen[0].headers["authorization"] == f"Basic {base64.b64encode(b'me:p@ss').decode()}"
+    assert "authorization" not in host.seen[1].headers
+
+
+async def test_a_redirect_to_cleartext_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """From https to http a redirect is followed, as browsers do not and tools do, but not without a word."""
+    transport = Transport("https://h")
+    answers = iter([302, 200])
+
+    class Response:
+        headers: dict[str, str]
+
+        def __init__(self) -> None:
+            self.status = next(answers)
+            self.headers = {"Location": "http://h/x"}
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    async def get(*_: object) -> Response:
+        return Response()
+
+    transport._get = get  # type: ignore[method-assign, assignment]
+    await transport._followed("https://h/f", {})
+    assert "unencrypted" in caplog.text

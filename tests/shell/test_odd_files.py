@@ -1,0 +1,302 @@
+"""What a file host sends becomes the file, whatever it is, unless it is text or not all of it."""
+
+import gzip
+import logging
+import random
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import DownloadError, Retry
+from tests.shell.file_host import FileHost, chunked, rest, told, whole
+from tests.shell.stub import Seen, answer
+
+Make = Callable[..., bytes]
+
+
+def box(kind: bytes, content: bytes = b"") -> bytes:
+    """A box of an MP4."""
+    return (8 + len(content)).to_bytes(4) + kind + content
+
+
+FTYP, MOOV, MDAT = box(b"ftyp", b"isom\0\0\0\1"), box(b"moov", bytes(40)), box(b"mdat", bytes(range(256)) * 20)
+MOVIE = FTYP + MOOV + MDAT
+NOISE = random.Random(1).randbytes(5000)  # noqa: S311  (repeatable)
+
+ODD = {
+    "bytes behind the last box": MOVIE + b"tail",
+    "moof without moov": FTYP + box(b"moof", bytes(20)) + MDAT,
+    "styp first": box(b"styp", b"msdh") + box(b"sidx", bytes(20)) + box(b"moof", bytes(20)) + MDAT,
+    "meta and idat": FTYP + box(b"meta", box(b"idat", NOISE)),
+    "mdat alone": FTYP + MDAT,
+    "a box that is too long": MOVIE[:-40],
+    "WebM": b"\x1aE\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04" + NOISE,
+    "GIF": b"GIF89a@\x01\xf0\0\xf7\0\0" + NOISE,
+    "AVI": b"RIFF\x24\x10\0\0AVI LIST\xc0\0\0\0hdrlavih" + NOISE,
+    "TS": b"".join(b"G@\0\x10" + NOISE[:184] for _ in range(20)),
+    "MKV in one cluster": b"\x1aE\xdf\xa3" + NOISE,
+    "FLV": b"FLV\x01\x05\0\0\0\x09" + NOISE,
+    "PNG": b"\x89PNG\r\n\x1a\n" + NOISE,
+    "JPEG": b"\xff\xd8\xff\xe0\0\x10JFIF" + NOISE,
+    "MP3": b"ID3\x04\0\0\0\0\0\0" + NOISE,
+    "WAV": b"RIFF\x24\x10\0\0WAVEfmt " + NOISE,
+    "noise": NOISE,
+    "three bytes": b"\0\0\1",
+}
+PLAIN = {
+    "MP4": MOVIE,
+    "QuickTime without ftyp": MOOV + MDAT,
+    "free first": box(b"free", bytes(8)) + MOVIE,
+    "uuid first": box(b"uuid", bytes(24)) + MOVIE,
+    "wide first": box(b"wide") + MDAT + MOOV,
+    "skip first": box(b"skip") + MOVIE,
+    "zeros behind the last box": MOVIE + bytes(1000),
+}
+PAGE = b"<!DOCTYPE html><title>Sign in</title>" + b"<p>Please sign in.</p>" * 50
+TEXTS = {
+    "a page": PAGE,
+    "a short page": b"<html>",
+    "a page behind blanks": b"\r\n  " + PAGE,
+    "a page with a mark": b"\xef\xbb\xbf" + PAGE,
+    "a page in UTF-16": PAGE.decode().encode("utf-16"),
+    "a packed page": gzip.compress(PAGE, mtime=0),
+    "JSON": b'{"code": 401, "message": "no"}',
+    "XML": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+    "text": b"upstream connect error",
+    "three letters": b"abc",
+}
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What was warned of."""
+    return [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_all_bytes_of_a_length_are_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """Where all bytes came that the host spoke of, they are published, with a warning that is data, too."""
+    host = FileHost(told(ODD[name]))
+    path = await host.save(tmp_path / "x.mp4")
+    assert path.read_bytes() == ODD[name]
+    assert whole(tmp_path) == ["x.mp4"]
+    assert len(host.seen) == 1
+    (warning,) = warnings(caplog)
+    assert vars(warning)["event"] == "odd_file"
+    assert vars(warning)["reference"] == "image2video:9"
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_the_same_bytes_twice_are_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """Without a length, what looks cut off is fetched once more, and published if it comes just so again."""
+    host = FileHost(chunked(ODD[name]))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == ODD[name]
+    assert host.ranges == [None, None]
+    assert len(warnings(caplog)) == 1
+    assert await host.stream() == ODD[name]
+    assert len(host.seen) == 4
+
+
+@pytest.mark.parametrize("name", PLAIN)
+async def test_boxes_in_any_order_are_a_video(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """`ftyp` need not be there, or come first: what has its boxes is fetched once, without a word."""
+    host = FileHost(chunked(PLAIN[name]))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == PLAIN[name]
+    assert await host.stream() == PLAIN[name]
+    assert len(host.seen) == 2
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("status", [200, 201, 203, 226])
+@pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=utf-8", "application/json", "application/xml", ""])
+async def test_the_type_does_not_matter(tmp_path: Path, kind: str, status: int) -> None:
+    """A video is one whatever the host calls it, and with any status that brings a body."""
+    host = FileHost(answer(status, MOVIE, Content_Type=kind))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("make", [told, chunked])
+async def test_text_is_no_video(tmp_path: Path, name: str, make: Make) -> None:
+    """Text is refused by its bytes, whatever its type; the error says what it is, and nothing stays."""
+    with pytest.raises(DownloadError, match=r"sent (a page|XML|JSON|text) \(video/mp4\) instead of a video"):
+        await FileHost(make(TEXTS[name])).save(tmp_path / "x.mp4")
+    assert whole(tmp_path) == []
+
+
+async def test_a_page_does_not_cost_what_is_kept(tmp_path: Path) -> None:
+    """A page in answer to a request for the rest leaves the part as it is, and the next save goes on with it."""
+    first = told(MOVIE, cut=3000, ETag='"a"')
+    with pytest.raises(DownloadError, match="a page"):
+        await FileHost(first, told(PAGE)).save(tmp_path / "x.mp4")
+    assert whole(tmp_path) == ["x.mp4.part", "x.mp4.part.json"]
+    host = FileHost(rest(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert host.ranges == ["bytes=3000-"]
+
+
+async def test_what_is_kept_stays_until_something_better_comes(tmp_path: Path) -> None:
+    """A part that does not fit what the host has now is there until the first bytes of that."""
+    first = told(MOVIE, cut=3000, ETag='"a"')
+    other = answer(206, b"", ETag='"b"', Content_Range=f"bytes 3000-{len(MOVIE) - 1}/{len(MOVIE)}")
+    with pytest.raises(DownloadError):
+        await FileHost(first, other, None).save(tmp_path / "x.mp4", retry=Retry(budget=5))
+    assert (tmp_path / "x.mp4.part").read_bytes() == MOVIE[:3000]
+
+
+async def test_a_part_that_is_text_begins_anew(tmp_path: Path) -> None:
+    """What an earlier save took for a video, and is none, is not gone on with."""
+    (tmp_path / "x.mp4.part").write_bytes(PAGE)
+    (tmp_path / "x.mp4.part.json").write_text('{"video_id": "9/v", "length": 9999, "etag": "\\"a\\""}')
+    host = FileHost(rest(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert host.ranges == [None]
+
+
+async def test_an_empty_file_is_none(tmp_path: Path) -> None:
+    """A host that sends nothing is asked again, and given up after the budget; nothing stays."""
+    host = FileHost(told(b""), chunked(b""), answer(204), told(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    with pytest.raises(DownloadError, match="sent nothing"):
+        await FileHost(told(b"")).save(tmp_path / "y.mp4")
+    assert whole(tmp_path) == ["x.mp4"]
+
+
+async def test_a_body_that_ends_too_early_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a length, a file that was cut off is fetched once more; then it is whole, and there is no warning."""
+    host = FileHost(chunked(MOVIE[:3000]), chunked(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert await FileHost(chunked(MOVIE[:3000]), chunked(MOVIE)).stream() == MOVIE
+    assert warnings(caplog) == []
+
+
+async def test_a_body_that_ends_at_another_place_each_time(tmp_path: Path) -> None:
+    """Cut off at varying places and without a length, nothing tells where a file ends: it is given up."""
+    ends = iter(range(3000, 4000))
+
+    def shorter(_: Seen) -> bytes:
+        return chunked(MOVIE[: next(ends)])
+
+    host = FileHost(shorter)
+    with pytest.raises(DownloadError, match="another place each time"):
+        await host.save(tmp_path / "x.mp4")
+    assert len(host.seen) == 3
+    with pytest.raises(DownloadError, match="ended before the video did"):
+        await host.stream()
+    assert len(host.seen) == 6
+
+
+async def test_the_rest_is_asked_for_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the host can go on in the middle, only the rest is asked for; that there is none tells the length."""
+    etag = {"ETag": '"a"'}
+    host = FileHost(chunked(MOVIE[:3000], **etag), rest(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert host.ranges == [None, "bytes=3000-"]
+    assert warnings(caplog) == []
+    odd = ODD["noise"]
+    host = FileHost(chunked(odd, **etag), answer(416, b"", Content_Range=f"bytes */{len(odd)}"))
+    assert (await host.save(tmp_path / "y.mp4")).read_bytes() == odd
+    assert host.ranges == [None, f"bytes={len(odd)}-"]
+    host = FileHost(chunked(odd, **etag), answer(416, b""), chunked(odd, **etag))
+    assert (await host.save(tmp_path / "z.mp4")).read_bytes() == odd
+    host = FileHost(chunked(odd, **etag), answer(416, b"", Content_Range=f"bytes */{len(odd)}"))
+    assert await host.stream() == odd
+
+
+async def test_a_length_that_is_too_large_is_corrected(tmp_path: Path) -> None:
+    """A host that announced more than there is says so when it is asked for the rest."""
+    more = told(MOVIE, cut=len(MOVIE), ETag='"a"', Content_Length=str(len(MOVIE) + 1000))
+    host = FileHost(more, answer(416, b"", Content_Range=f"bytes */{len(MOVIE)}"))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert len(host.seen) == 2
+
+
+async def test_a_whole_file_as_a_part(tmp_path: Path) -> None:
+    """Some hosts answer with all of the file as a range of it; more bytes than it has are left out."""
+    odd = answer(206, MOVIE, Content_Range=f"bytes 0-{len(MOVIE) - 1}/{len(MOVIE)}")
+    assert (await FileHost(odd).save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    parts = [
+        answer(206, MOVIE[begin : begin + 2000], ETag='"a"', Content_Range=f"bytes {begin}-{begin}/{len(MOVIE)}")
+        for begin in range(0, len(MOVIE), 2000)
+    ]
+    assert (await FileHost(*parts).save(tmp_path / "y.mp4")).read_bytes() == MOVIE
+    first = told(MOVIE, cut=3000, ETag='"a"')
+    much = answer(206, MOVIE[3000:] + b"more", ETag='"a"', Content_Range=f"bytes 3000-9999/{len(MOVIE)}")
+    assert (await FileHost(first, much).save(tmp_path / "z.mp4")).read_bytes() == MOVIE
+
+
+async def test_a_stream_resumes_where_nobody_vouches_for_the_rest() -> None:
+    """Without a validator what was given must come again just so: it is passed over, or the stream ends."""
+    host = FileHost(told(MOVIE, cut=3000), told(MOVIE, cut=2000), told(MOVIE))
+    assert await host.stream() == MOVIE
+    assert host.ranges == [None, None, None]
+    with pytest.raises(DownloadError, match="cannot be resumed"):
+        await FileHost(told(MOVIE, cut=3000), told(ODD["noise"])).stream()
+
+
+# --------------------------------------------------------------------------------------------- packed bodies
+
+
+VIDEO = FTYP + MOOV + box(b"mdat", NOISE)
+
+
+@pytest.mark.parametrize("make", [told, chunked])
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate"])
+async def test_a_packed_file_is_unpacked(
+    tmp_path: Path,
+    encoding: str,
+    make: Make,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What came packed although it was asked not to is unpacked, in one go and without a warning."""
+    packed = zlib.compress(VIDEO) if encoding == "deflate" else gzip.compress(VIDEO)
+    host = FileHost(make(packed, Content_Encoding=encoding, ETag='"packed"'))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == VIDEO
+    assert await host.stream() == VIDEO
+    assert len(host.seen) == 2
+    assert host.seen[0].headers["accept-encoding"] == "identity"
+    assert warnings(caplog) == []
+
+
+async def test_a_packed_file_that_breaks_off_begins_anew(tmp_path: Path) -> None:
+    """Length and ETag of a packed file are not those of the video: it is never resumed in the middle."""
+    packed = gzip.compress(VIDEO)
+    headers: dict[str, Any] = {"Content_Encoding": "gzip", "ETag": '"packed"'}
+    host = FileHost(told(packed, cut=3000, **headers), chunked(packed[:4000], **headers), told(packed, **headers))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == VIDEO
+    assert host.ranges == [None, None, None]
+    with pytest.raises(DownloadError):
+        await FileHost(told(packed, cut=3000, **headers)).save(tmp_path / "y.mp4")
+    assert '"packed"' not in (tmp_path / "y.mp4.part.json").read_text()
+
+
+@pytest.mark.parametrize("make", [told, chunked])
+async def test_a_bomb_is_refused(tmp_path: Path, make: Make) -> None:
+    """A body that grows above 20:1 is refused before it fills a disk."""
+    bomb = gzip.compress(FTYP + bytes(2**26))
+    with pytest.raises(DownloadError, match="20 times"):
+        await FileHost(make(bomb, Content_Encoding="gzip")).save(tmp_path / "x.mp4")
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 21 * len(bomb)
+
+
+async def test_a_packed_page_is_refused(tmp_path: Path) -> None:
+    """Text is text, also packed."""
+    with pytest.raises(DownloadError, match="a page"):
+        await FileHost(told(gzip.compress(PAGE), Content_Encoding="gzip")).save(tmp_path / "x.mp4")
+
+
+async def test_an_encoding_that_nobody_can_undo(tmp_path: Path) -> None:
+    """What cannot be unpacked is said, with its name."""
+    with pytest.raises(DownloadError, match=r"packs the video \(br\)"):
+        await FileHost(told(MOVIE, Content_Encoding="br")).save(tmp_path / "x.mp4")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "aws-chunked", "none", "utf-8"])
+async def test_a_header_about_packing_that_is_wrong(tmp_path: Path, encoding: str) -> None:
+    """A plain video is one, also where a header says that it is packed; it is resumed as any other."""
+    headers: dict[str, Any] = {"Content_Encoding": encoding}
+    host = FileHost(told(MOVIE, cut=3000, ETag='"a"', **headers), rest(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert host.ranges == [None, "bytes=3000-"]
