@@ -282,7 +282,7 @@ class Downloads:
                 "%s: all bytes came, but they do not look like a whole MP4; kept as the file host sent it (%s)",
                 what,
                 source.reference,
-                extra={"event": "odd_file", "reference": source.reference, "path": what},
+                extra={"kling_event": "odd_file", "kling_reference": source.reference},
             )
 
     @contextlib.contextmanager

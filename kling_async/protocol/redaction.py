@@ -48,7 +48,7 @@ def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse 
     body = response.body
     for secret in secrets:
         if len(secret) >= SHORT:
-            body = body.replace(secret.encode("utf-8", "replace"), b"...")
+            body = body.replace(secret.encode("utf-8", "replace"), "…".encode())
     return attrs.evolve(response, body=body) if body != response.body else None
 
 
