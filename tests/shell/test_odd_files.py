@@ -86,7 +86,7 @@ async def test_all_bytes_of_a_length_are_a_file(tmp_path: Path, caplog: pytest.L
     assert len(host.seen) == 1 + (name in {"a box that is too long", "bytes behind the last box"})
     (warning,) = warnings(caplog)
     assert vars(warning)["kling_event"] == "odd_file"
-    assert vars(warning)["reference"] == "image2video:9"
+    assert vars(warning)["kling_reference"] == "image2video:9"
 
 
 @pytest.mark.parametrize("name", ODD)
