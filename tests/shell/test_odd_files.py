@@ -189,6 +189,21 @@ async def test_a_body_that_ends_at_another_place_each_time(tmp_path: Path) -> No
     assert len(host.seen) == 6
 
 
+async def test_a_second_look_resumes_too(tmp_path: Path) -> None:
+    """A second fetch of all that breaks off is gone on with, where its host can."""
+    odd = ODD["noise"]
+    host = FileHost(chunked(odd), told(odd, cut=3000, ETag='"a"'), rest(odd))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == odd
+    assert host.ranges == [None, None, "bytes=3000-"]
+
+
+async def test_a_stream_that_comes_shorter_again_has_not_ended() -> None:
+    """What ends before the place where the consumer is says nothing about the end."""
+    odd = ODD["noise"]
+    with pytest.raises(DownloadError, match="ended before"):
+        await FileHost(chunked(odd[:3000]), chunked(odd[:2000])).stream()
+
+
 async def test_the_rest_is_asked_for_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where the host can go on in the middle, only the rest is asked for; that there is none tells the length."""
     etag = {"ETag": '"a"'}
