@@ -230,15 +230,16 @@ async def test_a_length_that_is_too_large_is_corrected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [rest(MOVIE), told(MOVIE)])
+@pytest.mark.parametrize("first", [(), (answer(503),), (told(PAGE), answer(416))])
 async def test_a_length_that_is_too_small_is_corrected(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: bytes | Callable[[Seen], bytes]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: bytes | Callable[[Seen], bytes], first: tuple[bytes, ...]
 ) -> None:
-    """All that was announced came, and ends within a box: the host is asked for more, and told to begin anew."""
+    """All that was announced came, and ends within a box: the host is asked for more until it says how much it has."""
     short = told(MOVIE[:-1000], ETag='"a"')
-    host = FileHost(short, more, told(MOVIE))
+    host = FileHost(short, *first, more, told(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
-    assert host.ranges == [None, f"bytes={len(MOVIE) - 1000}-", None]
-    assert await FileHost(short, more, told(MOVIE)).stream() == MOVIE
+    assert host.ranges == [None, *[f"bytes={len(MOVIE) - 1000}-"] * (1 + len(first)), None]
+    assert await FileHost(short, *first, more, told(MOVIE)).stream() == MOVIE
     assert warnings(caplog) == []
 
 
