@@ -217,10 +217,13 @@ class Downloads:
     async def _is_more(self, source: Source, index: int, sink: Sink) -> bool:
         """Whether a file is longer than its host announced; as long as nobody says so, it is not."""
         wanted = {"Range": f"bytes={sink.size}-"}
-        with contextlib.suppress(ConnectionFailed, BadResponse, DownloadError):
-            async with self._transport.fetch(source.address(index), wanted) as answer:
-                length = transfer.announced(answer.status, answer.headers)
-                return length is not None and length > sink.size
+        for _, delay in zip(range(LOOKS), self._retry.delays(self._uniform), strict=False):
+            with contextlib.suppress(ConnectionFailed, BadResponse, DownloadError):
+                async with self._transport.fetch(source.address(index), wanted) as answer:
+                    length = transfer.announced(answer.status, answer.headers)
+                    if length is not None and length >= sink.size:
+                        return length > sink.size
+            await self._transport.pause(delay)
         return False
 
     async def _chunks(self, source: Source, index: int, sink: Sink, *, anew: bool) -> AsyncGenerator[bytes, None]:

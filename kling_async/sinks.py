@@ -27,6 +27,7 @@ class Sink(Protocol):
 
     async def take(self, chunk: bytes) -> bytes:
         """Takes bytes that follow those taken; gives back those that are new."""
+        ...
 
 
 class FileSink:

@@ -295,12 +295,12 @@ def _error_text(envelope: Mapping[str, Any], depth: int = 3) -> str:
 
 def _json(body: bytes, what: str) -> Any:
     try:
-        return _loads(body)
+        return _decoded(body)
     except (ValueError, RecursionError):
         raise BadResponse(f"{what} is not JSON ({len(body)} bytes)") from None
 
 
-def _loads(body: bytes) -> Any:
+def _decoded(body: bytes) -> Any:
     # In a thread: between two objects others get the interpreter, which the decoder else keeps to its end.
     return json.loads(body, object_hook=_same if len(body) > LARGE_BYTES else None)
 

@@ -86,7 +86,7 @@ async def test_all_bytes_of_a_length_are_a_file(tmp_path: Path, caplog: pytest.L
     assert len(host.seen) == 1 + (name in {"a box that is too long", "bytes behind the last box"})
     (warning,) = warnings(caplog)
     assert vars(warning)["kling_event"] == "odd_file"
-    assert vars(warning)["reference"] == "image2video:9"
+    assert vars(warning)["kling_reference"] == "image2video:9"
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -189,6 +189,21 @@ async def test_a_body_that_ends_at_another_place_each_time(tmp_path: Path) -> No
     assert len(host.seen) == 6
 
 
+async def test_a_second_look_resumes_too(tmp_path: Path) -> None:
+    """A second fetch of all that breaks off is gone on with, where its host can."""
+    odd = ODD["noise"]
+    host = FileHost(chunked(odd), told(odd, cut=3000, ETag='"a"'), rest(odd))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == odd
+    assert host.ranges == [None, None, "bytes=3000-"]
+
+
+async def test_a_stream_that_comes_shorter_again_has_not_ended() -> None:
+    """What ends before the place where the consumer is says nothing about the end."""
+    odd = ODD["noise"]
+    with pytest.raises(DownloadError, match="ended before"):
+        await FileHost(chunked(odd[:3000]), chunked(odd[:2000])).stream()
+
+
 async def test_the_rest_is_asked_for_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where the host can go on in the middle, only the rest is asked for; that there is none tells the length."""
     etag = {"ETag": '"a"'}
@@ -215,15 +230,16 @@ async def test_a_length_that_is_too_large_is_corrected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [rest(MOVIE), told(MOVIE)])
+@pytest.mark.parametrize("first", [(), (answer(503),), (told(PAGE), answer(416))])
 async def test_a_length_that_is_too_small_is_corrected(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: bytes | Callable[[Seen], bytes]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: bytes | Callable[[Seen], bytes], first: tuple[bytes, ...]
 ) -> None:
-    """All that was announced came, and ends within a box: the host is asked for more, and told to begin anew."""
+    """All that was announced came, and ends within a box: the host is asked for more until it says how much it has."""
     short = told(MOVIE[:-1000], ETag='"a"')
-    host = FileHost(short, more, told(MOVIE))
+    host = FileHost(short, *first, more, told(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
-    assert host.ranges == [None, f"bytes={len(MOVIE) - 1000}-", None]
-    assert await FileHost(short, more, told(MOVIE)).stream() == MOVIE
+    assert host.ranges == [None, *[f"bytes={len(MOVIE) - 1000}-"] * (1 + len(first)), None]
+    assert await FileHost(short, *first, more, told(MOVIE)).stream() == MOVIE
     assert warnings(caplog) == []
 
 

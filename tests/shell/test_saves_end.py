@@ -84,7 +84,7 @@ async def test_delays_begin_anew_with_each_progress(tmp_path: Path) -> None:
     assert times[-1] - times[-2] <= 1
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     places=st.lists(st.integers(0, len(MOVIE)), min_size=1, max_size=8),
     clean=st.booleans(),
