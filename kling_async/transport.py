@@ -187,7 +187,7 @@ class Transport:
     ) -> HttpResponse:
         # Already quoted; the host is the service's alone.
         address = URL(self._base_url + request.path, encoded=True).with_query(request.params or None)
-        timeout = aiohttp.ClientTimeout(total=seconds, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=None, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS)
 
         status: int | None = None
 
@@ -195,15 +195,19 @@ class Transport:
             nonlocal status
             session = self._opened()
             surroundings = self._surroundings(session, address, headers)
-            async with session.request(
-                request.method,
-                address,
-                **surroundings,
-                data=data,
-                timeout=timeout,
-                allow_redirects=False,
-                raise_for_status=False,
-            ) as response:
+            async with (
+                # aiohttp's own time limit does not reach an answer that came, in part, before it was asked for.
+                asyncio.timeout(seconds),
+                session.request(
+                    request.method,
+                    address,
+                    **surroundings,
+                    data=data,
+                    timeout=timeout,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                ) as response,
+            ):
                 if response.status == 407 and surroundings.get("proxy"):  # the proxy's own, which passed nothing on
                     raise _refused_by_proxy(response.status)
                 status = response.status

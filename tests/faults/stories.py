@@ -135,6 +135,15 @@ async def account_smaller_than_told(directory: Path) -> Outcome:
         return await play.outcome(peaks={MODEL: play.emulator.ledger.peak()})
 
 
+async def short_tasks(directory: Path) -> Outcome:
+    """80 tasks of about a second, whose creates take a second, on 20 slots."""
+    async with stage(directory, speed=150.0) as play:
+        play.emulator.faults.add(Fault.delay(1), on="create")
+        polling = Polling(first=0.1, factor=1, maximum=0.1)
+        await play.work(play.client(concurrency=20, polling=polling, downloads=20), 80)
+        return await play.outcome()
+
+
 async def two_clients(directory: Path, seed: int) -> Outcome:
     """Two clients with 20 tasks each, on an account that runs 6."""
     async with stage(directory, concurrency=6, seed=seed) as play:
