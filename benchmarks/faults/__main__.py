@@ -31,8 +31,8 @@ Written by `nox -s faults -- --write`: each figure is that of the run. A row may
 does not end as it must the row says **no**, and the command fails. Nothing was run against the live service.
 
 - **Servers.** Rows of the rules 1 to 7 and 9 to 16 play on a server of raw bytes that is not the emulator and
-  **refuses no duplicates**: whatever is sent twice is paid twice there. Rows that say "emulator", and those of the rules
-  8, 17, 18 and 19, play on the emulator, which refuses duplicates unless it is told not to.
+  **refuses no duplicates**: whatever is sent twice is paid twice there. Rows that say "emulator", and those of the
+  rules 8, 17, 18 and 19, play on the emulator, which refuses duplicates.
 - **paid** are the tasks that each input cost, **saved** the whole files that it left: their bytes are compared with the
   server's. Where a row is about what costs nothing, both are 0, and measured.
 - **seconds** pass on the story's clock, until the caller has the file or the error. It jumps, except where a row says

@@ -203,7 +203,7 @@ async def no_videos_yet(directory: Path) -> End:
 
 async def another_scheme(directory: Path, url: str) -> End:
     """A result's address is none that can be fetched, and is mended later."""
-    async with other(directory, takes=0) as play:
+    async with other(directory) as play:
         play.service.strange.update(task_status="succeed", task_result={"videos": [{"id": "v", "url": url}]})
         return await play.one()
 

@@ -46,7 +46,7 @@ class OtherService:
         creates: What answers creates in place of the truth, in turn; `LOST` closes the connection.
         looks: The same for queries.
         effect: Whether creates with such an answer take effect.
-        visible_after: Seconds until a query finds a task.
+        visible_after: Seconds until a query by its external id finds a task.
         takes: Seconds that a task takes.
         strange: Members that replace those of a task that is asked for.
         file: What answers requests for a file.
@@ -90,7 +90,8 @@ class OtherService:
 
     def _query(self, name: str) -> Answer:
         for index, (made_at, external) in enumerate(self.tasks):
-            if name in {str(1000 + index), external} and self.now() >= made_at + self.visible_after:
+            shows = name == external and self.now() >= made_at + self.visible_after
+            if shows or name == str(1000 + index):
                 return _enveloped({**self._task(index), **self.strange})
         return refusal(400, 1201, f"Task not found by id/external id: {name}")
 

@@ -22,7 +22,7 @@ def inputs() -> Iterator[Any]:
             yield pytest.param(row, name, id=f"{row.rule}, {row.done[:40]}: {name[:30]}", marks=marks)
 
 
-@pytest.mark.parametrize(("row", "name"), inputs())
+@pytest.mark.parametrize(("row", "name"), list(inputs()))
 def test_a_row_holds(row: Row, name: str) -> None:
     """What is paid, what is saved, what comes, and how soon, are as the table says."""
     assert row.misses(row.cases[name]()) == ""
