@@ -38,6 +38,8 @@ does not end as it must the row says **no**, and the command fails. Nothing was 
 - **seconds** pass on the story's clock, until the caller has the file or the error. It jumps, except where a row says
   "real seconds".
 - **then saved** means: later, when the disturbance was over, by `attach(error.reference).save(...)`.
+- What is not caught: a file host that announces fewer bytes than it has is believed. The file is published as announced,
+  with a warning, unless the bytes behind it come in time to be noticed. In "everything at once" no host does that.
 
 {table}
 ## Beside peers

@@ -124,7 +124,7 @@ SENDS: Final = (
     ),
     Row(
         rule=2,
-        done="an answer is lost (reset, code 5000, a page with 502), the task shows only after 40 s, later than `settle` (15 s); "
+        done="an answer is lost (reset, code 5000, page 502), the task shows after 40 s, later than `settle` (15 s); "
         '`on_doubt="settle"`, the default',
         must_be="what that costs where the service refuses no duplicates: 2 paid, 1 saved",
         cases=each(answers.shows_after_settle, "raw", LATE, on_doubt="settle"),
