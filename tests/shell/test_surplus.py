@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -40,20 +40,27 @@ async def half_an_answer_more() -> AsyncIterator[str]:
         await gone.wait()
 
 
-@pytest.mark.parametrize("what", ["call", "file"])
-async def test_half_an_answer_that_nobody_asked_for(what: str) -> None:
+async def asked(transport: Transport) -> None:
+    """A call."""
+    await transport.send(HttpRequest("GET", "/v1/x"), "Bearer k")
+
+
+async def fetched(transport: Transport) -> None:
+    """A download."""
+    async with transport.fetch(f"{transport._base_url}/f", {}) as file:
+        assert [chunk async for chunk in file.chunks] == []
+
+
+@pytest.mark.parametrize("request_", [asked, fetched])
+async def test_half_an_answer_that_nobody_asked_for(request_: Callable[[Transport], Awaitable[None]]) -> None:
     """The next request on that connection takes it for its answer, waits for the rest, and ends in time."""
     loop = asyncio.get_running_loop()
     async with half_an_answer_more() as url:
         transport = Transport(url, None)
-        assert (await transport.send(HttpRequest("GET", "/v1/x"), "Bearer k")).status == 200
+        await asked(transport)
         await asyncio.sleep(2)
         began = loop.time()
         with pytest.raises(RequestTimeout):
-            if what == "call":
-                await transport.send(HttpRequest("GET", "/v1/x"), "Bearer k")
-            else:
-                async with transport.fetch(f"{url}/f", {}) as fetched:
-                    assert [chunk async for chunk in fetched.chunks] == []
+            await request_(transport)
         assert loop.time() - began <= max(ANSWER_SECONDS, STALL_SECONDS) + 1
         await transport.close()
