@@ -24,7 +24,7 @@ from kling_async.protocol.errors import (
     Remedy,
     TaskNotFound,
 )
-from kling_async.protocol.models import ImageToVideo, Intent, Reference
+from kling_async.protocol.models import ImageToVideo, Intent, Reference, Task
 from kling_async.protocol.schedule import Retry, Uniform
 from kling_async.slots import Slot, Slots
 from kling_async.watcher import Watcher
@@ -93,6 +93,7 @@ class Creates:
             own_id=own_id,
             adopt=if_exists == "adopt",
             resend=on_doubt == "settle",
+            is_anothers=functools.partial(self._is_anothers, external_task_id),
         )
         creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, creation, slot))
         self._under_way[creating] = creation
@@ -131,6 +132,10 @@ class Creates:
             following = self._watcher.follow(reference, created=task, on_end=self._slots.detach)
         return following
 
+    def _is_anothers(self, external_task_id: str, task: Task) -> bool:
+        following = self._watcher.find(Reference(task.endpoint, task.task_id))
+        return following is not None and following.external_task_id not in {None, external_task_id}
+
     async def close(self) -> None:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
         self._closed = True
@@ -166,8 +171,6 @@ class Creates:
             if self._closed and isinstance(error, asyncio.CancelledError):
                 raise _interrupted(creation) from None
             raise
-        if task.external_task_id is None:
-            task = attrs.evolve(task, external_task_id=creation.external_task_id)
         reference = Reference(endpoint.name, task.task_id)
         following = self._watcher.find(reference)
         if following is not None:  # an adopted task that is followed already has its slot

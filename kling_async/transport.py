@@ -86,6 +86,7 @@ class Transport:
         """What no text may show, besides the credentials of the service."""
         self._session = session
         self._owned = session is None
+        self._alone: aiohttp.ClientSession | None = None
         self._uploads = asyncio.Semaphore(UPLOADS)
         self._responses: set[aiohttp.ClientResponse] = set()
         self._closing = asyncio.Event()
@@ -174,9 +175,10 @@ class Transport:
         # A closed session wakes nobody who reads a body; a closed response does.
         for response in tuple(self._responses):
             response.close()
-        if self._session is not None and self._owned:
-            await self._session.close()
-        self._session = None
+        for session in (self._session if self._owned else None, self._alone):
+            if session is not None:
+                await session.close()
+        self._session = self._alone = None
 
     async def _exchange(
         self,
@@ -193,7 +195,7 @@ class Transport:
 
         async def exchange() -> HttpResponse:
             nonlocal status
-            session = self._opened()
+            session = self._opened() if data is None else self._opened_alone()
             surroundings = self._surroundings(session, address, headers)
             async with session.request(
                 request.method,
@@ -268,11 +270,21 @@ class Transport:
         if self._session is not None and self._session.closed:
             raise ClientClosed("the session that was lent to the client is closed")
         if self._session is None:
-            # Without a limit of connections: slots, uploads, polls and downloads each have their own.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
-            )
+            self._session = _session()
         return self._session
+
+    def _opened_alone(self) -> aiohttp.ClientSession:
+        """A session whose connections serve one request each, for creates.
+
+        One that lay idle may be closed at the other end in the very moment, or hold an answer too many: both leave a
+        create in doubt.
+        """
+        session = self._opened()
+        if not self._owned:
+            return session
+        if self._alone is None:
+            self._alone = _session(force_close=True)
+        return self._alone
 
     def _surroundings(self, session: aiohttp.ClientSession, address: URL, headers: Mapping[str, str]) -> _Surroundings:
         """The headers, so that nobody else's credentials go along, and the way they take.
@@ -287,6 +299,12 @@ class Transport:
         ours = dict(headers)
         authorization = ours.pop("Authorization", None)
         return {"headers": ours, "middlewares": [_authorized(authorization)]}
+
+
+def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
+    # Without a limit of connections: slots, uploads, polls and downloads each have their own.
+    connector = aiohttp.TCPConnector(limit=0, force_close=force_close)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 def _authorized(authorization: str | None) -> aiohttp.ClientMiddlewareType:

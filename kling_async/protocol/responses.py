@@ -156,11 +156,15 @@ def _item(item: Mapping[str, Any], endpoint: str) -> Task | UnknownStatus:
 def _ours(task: Task, asked: str) -> Task:
     """The task, if it can be the one that was asked for: captures exist in which `task_info` is empty.
 
+    Such a task gets the name that it was asked for by.
+
     Raises:
         BadResponse: it has another `external_task_id`: the answer belongs to somebody else's request.
     """
-    if asked in {task.task_id, task.external_task_id} or task.external_task_id is None:
+    if asked in {task.task_id, task.external_task_id}:
         return task
+    if task.external_task_id is None:
+        return attrs.evolve(task, external_task_id=asked)
     raise BadResponse(
         f"asked for {readable(asked, 64)}, the answer is about task {readable(task.task_id, 64)} with external_task_id "
         f"{readable(task.external_task_id, 64)}"
