@@ -124,7 +124,7 @@ class Transport:
                     raise body.failure from None
                 if body.begun:
                     raise
-                failed = error if isinstance(error, ConnectionFailed) else ConnectionFailed(error.message)
+                failed = error if isinstance(error, ConnectionFailed) else _unsent(error)
                 failed.sent = False
                 raise failed from None
             finally:
@@ -205,8 +205,10 @@ class Transport:
                 timeout=timeout,
                 allow_redirects=False,
                 raise_for_status=False,
+                auto_decompress=True,
             ) as response:
-                if response.status == 407 and surroundings.get("proxy"):  # the proxy's own, which passed nothing on
+                if response.status == 407 and address.scheme == "http" and surroundings.get("proxy"):
+                    # The proxy's own, which passed nothing on; what came through a tunnel is not.
                     raise _refused_by_proxy(response.status)
                 status = response.status
                 self._responses.add(response)
@@ -307,6 +309,10 @@ def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
+def _unsent(error: BadResponse) -> ConnectionFailed:
+    return ConnectionFailed(error.message, permanent=not error.foreign)  # what failed by itself will again
+
+
 def _authorized(authorization: str | None) -> aiohttp.ClientMiddlewareType:
     """Makes this header, or none, the only one of its name."""
 
@@ -388,7 +394,7 @@ async def _translated(work: Awaitable[_T]) -> _T:
         return await work
     except KlingError:
         raise
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001  (hooks of a lent session raise anything, also once a create arrived)
         ours = _ours(error)
     raise ours
 
@@ -412,8 +418,10 @@ def _ours(error: Exception) -> ConnectionFailed | BadResponse:
             return BadResponse(f"the answer cannot be read ({kind})", foreign=True)
         case aiohttp.ClientError() | OSError() | RuntimeError():  # the last where a session is closed meanwhile
             return ConnectionFailed(f"the connection broke off ({kind})")
-        case _:
+        case ValueError():
             return BadResponse(f"the answer or its address cannot be read ({kind})", foreign=True)
+        case _:
+            return BadResponse(f"the call failed unexpectedly ({kind})")
 
 
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})

@@ -1,17 +1,18 @@
-"""Connections that are kept, and what may be left on them: an answer too many gives nobody another one's task."""
+"""Connections that are kept, and sessions that are lent: neither costs a task."""
 
 import asyncio
+import gzip
 import json
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from kling_async import CreateInDoubt
+from kling_async import ConnectionFailed, CreateInDoubt, TaskStatus
 from tests.faults.other_service import OtherService
 from tests.shell.conftest import ClientMaker
 from tests.shell.keeping import kept, serve_keeping
-from tests.shell.stub import Seen, answer
+from tests.shell.stub import Seen, answer, serve, task_answer
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
@@ -71,3 +72,38 @@ async def test_the_name_of_a_task_is_kept(make_client: ClientMaker, image: Path)
         assert [(await handle).external_task_id, handle.external_task_id] == ["job-1", "job-1"]
         assert (await client.get_task("image2video:job-1")).external_task_id == "job-1"
         await client.close()
+
+
+# ---------------------------------------------------------------------------------------------- lent sessions
+
+
+async def test_a_lent_session_that_unpacks_nothing(make_client: ClientMaker, image: Path) -> None:
+    """The service's answers are unpacked all the same: what was accepted is no doubt."""
+    packed = gzip.compress(task_answer().partition(b"\r\n\r\n")[2])
+    async with (
+        serve(lambda _: answer(200, packed, Content_Encoding="gzip")) as stub,
+        aiohttp.ClientSession(auto_decompress=False) as session,
+    ):
+        client = make_client(base_url=stub.base_url, session=session)
+        assert (await client.image_to_video(image)).status is TaskStatus.SUBMITTED
+        await client.close()
+
+
+@pytest.mark.parametrize(("moment", "kind", "arrived"), [("start", ConnectionFailed, 0), ("end", CreateInDoubt, 1)])
+async def test_a_hook_that_raises(
+    make_client: ClientMaker, image: Path, moment: str, kind: type[Exception], arrived: int
+) -> None:
+    """Whatever a lent session's hook raises: what may be paid for is named, and what was not sent ends at once."""
+
+    async def broken(*_: object) -> None:
+        raise LookupError
+
+    trace = aiohttp.TraceConfig()
+    getattr(trace, f"on_request_{moment}").append(broken)
+    service = OtherService(asyncio.get_running_loop().time)
+    async with serve(service) as stub, aiohttp.ClientSession(trace_configs=[trace]) as session:
+        client = make_client(base_url=stub.base_url, session=session)
+        with pytest.raises(kind, match="failed unexpectedly") as caught:
+            await client.image_to_video(image, external_task_id="job-1")
+    assert getattr(caught.value, "reference", None) == "image2video:job-1"
+    assert (service.paid, asyncio.get_running_loop().time() < 20) == (arrived, True)
