@@ -484,12 +484,8 @@ class KlingClient:
         if endpoint is None:
             kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
             raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
-        for name, value, words in (
-            ("if_exists", if_exists, get_args(IfExists)),
-            ("on_doubt", on_doubt, get_args(OnDoubt)),
-        ):
-            if not isinstance(value, str) or value not in words:
-                raise InvalidRequest.of([Problem(name, f"must be one of {', '.join(words)}")])
+        _one_of("if_exists", if_exists, get_args(IfExists))
+        _one_of("on_doubt", on_doubt, get_args(OnDoubt))
         _refuse(await self._api.persistently(lambda: problems_of(request)), strict=strict)
         try:
             following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)

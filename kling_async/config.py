@@ -101,7 +101,11 @@ def proxies_from(environment: Mapping[str, str] = os.environ) -> Proxies:
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     for name in proxies.unusable:
-        logger.warning("%s is not used: only http:// and https:// proxies are possible", name)
+        logger.warning(
+            "%s is not used: only http:// and https:// proxies are possible",
+            name,
+            extra={"kling_event": "proxy_unusable"},
+        )
     return proxies
 
 
@@ -122,6 +126,7 @@ def warn_of_file_limit(connections: int) -> None:
             "or raise its limit (ulimit -n)",
             connections,
             limit,
+            extra={"kling_event": "file_limit"},
         )
 
 
@@ -139,7 +144,7 @@ def _mended(name: str, value: object) -> str:
         raise ConfigurationError(f"{name} must be text, got {type(value).__name__}")
     text = value.strip(_AROUND)
     if text != value.strip("\n") and value.strip():
-        logger.warning("%s: blanks or quotes around it were left out", name)
+        logger.warning("%s: blanks or quotes around it were left out", name, extra={"kling_event": "value_mended"})
     return text
 
 

@@ -120,16 +120,20 @@ class Downloads:
         sink = StreamSink(source.label(0))
         try:
             before = -1
-            for look in range(LOOKS):
-                # The rest first, where it can be asked for; then all of it, for what was given must come again.
-                anew = look > 1 or (look == 1 and not transfer.range_headers(sink.part, sink.size))
+            anew = asked = False
+            for _ in range(LOOKS):
                 async with contextlib.aclosing(self._chunks(source, 0, sink, anew=anew)) as chunks:
                     async for chunk in chunks:
                         yield chunk
-                end = sink.end(again=anew and sink.size == before)
+                end = sink.end(again=asked or (anew and sink.size == before))
+                if end is End.SHORT:
+                    asked = True
+                    end = End.CUT if await self._is_more(source, 0, sink) else End.ODD
                 if end is not End.CUT:
                     self._warn(end, source, "the stream")
                     return
+                # The rest first, where it can be asked for; then all of it, for what was given must come again.
+                anew = anew or asked or before >= 0 or not transfer.range_headers(sink.part, sink.size)
                 before = sink.size
             raise DownloadError("the stream ended before the video did; save it instead")
         except KlingError as error:
@@ -180,13 +184,16 @@ class Downloads:
 
     async def _fill(self, source: Source, index: int, sink: FileSink, *, overwrite: bool) -> End:
         before: bytes | None = None
-        looks, anew, asked_for_the_rest = 0, False, False
+        looks, anew, asked, asked_for_the_rest = 0, False, False, False
         while True:
             try:
                 async with contextlib.aclosing(self._chunks(source, index, sink, anew=anew)) as chunks:
                     async for _ in chunks:
                         pass
-                ended = await sink.finish(overwrite=overwrite, before=before)
+                ended = await sink.finish(overwrite=overwrite, before=before, asked=asked)
+                if ended.end is End.SHORT:
+                    asked, anew = True, await self._is_more(source, index, sink)
+                    continue
             except asyncio.CancelledError:
                 with contextlib.suppress(OSError):  # who was cancelled is; the next save hears of the disk
                     await sink.flush()
@@ -207,13 +214,25 @@ class Downloads:
                 )
             before, anew = ended.digest, True
 
+    async def _is_more(self, source: Source, index: int, sink: Sink) -> bool:
+        """Whether a file is longer than its host announced; as long as nobody says so, it is not."""
+        wanted = {"Range": f"bytes={sink.size}-"}
+        for _, delay in zip(range(LOOKS), self._retry.delays(self._uniform), strict=False):
+            with contextlib.suppress(ConnectionFailed, BadResponse, DownloadError):
+                async with self._transport.fetch(source.address(index), wanted) as answer:
+                    length = transfer.announced(answer.status, answer.headers)
+                    if length is not None and length >= sink.size:
+                        return length > sink.size
+            await self._transport.pause(delay)
+        return False
+
     async def _chunks(self, source: Source, index: int, sink: Sink, *, anew: bool) -> AsyncGenerator[bytes, None]:
         """The bytes that the sink still lacks, over as many connections as it takes; `anew` from the beginning."""
         loop = asyncio.get_running_loop()
         delays = self._retry.delays(self._uniform)
         patience = Patience(self._retry.budget, loop.time(), sink.size)
         best = sink.size
-        while sink.part.length is None or sink.size != sink.part.length:
+        while anew or sink.part.length is None or sink.size != sink.part.length:
             part = sink.part
             failure: KlingError = _Passing("the connection ended before the video did")
             try:
@@ -266,7 +285,7 @@ class Downloads:
                 "%s: all bytes came, but they do not look like a whole MP4; kept as the file host sent it (%s)",
                 what,
                 source.reference,
-                extra={"event": "odd_file", "reference": source.reference, "path": what},
+                extra={"kling_event": "odd_file", "kling_reference": source.reference},
             )
 
     @contextlib.contextmanager

@@ -12,6 +12,7 @@ import attrs
 
 from kling_async.places import DRAFT, NOTE, OWN, PART, found, refuse_existing, shown
 from kling_async.protocol import contents, transfer
+from kling_async.protocol.contents import Shape
 from kling_async.protocol.errors import SaveInProgress
 from kling_async.protocol.transfer import End, Part
 
@@ -28,7 +29,7 @@ class Ended:
     """What became of a part whose body ended cleanly.
 
     Attributes:
-        end: whether it was published (`WHOLE`, `ODD`), or is kept (`CUT`).
+        end: whether it was published (`WHOLE`, `ODD`), or is kept (`SHORT`, `CUT`).
         digest: of its bytes, where they are kept and only a second look can tell.
     """
 
@@ -87,6 +88,7 @@ class PartFile:
         part: Part,
         overwrite: bool,  # noqa: FBT001  (as above)
         before: bytes | None = None,
+        asked: bool = False,  # noqa: FBT001, FBT002
     ) -> Ended:
         """Appends the last pieces; if all of the file is there then, gives it its name, durably.
 
@@ -95,6 +97,7 @@ class PartFile:
             part: what they are a part of.
             overwrite: replaces an existing file.
             before: digest of what came when the same was fetched once before.
+            asked: whether the host was asked for more than it announced.
 
         Raises:
             FileExistsError: without `overwrite`, a file of that name appeared meanwhile; what came is kept.
@@ -103,11 +106,11 @@ class PartFile:
         try:
             # What is published at once needs no note, but an older one must not vouch for these bytes.
             self._append(pieces, None if self._noted is None else part)
-            boxes = contents.is_whole(self.size, self._read)
-            digest = self._digest() if part.length is None and not boxes else None
-            same = digest is not None and digest == before
-            end = transfer.judge_end(self.size, part.length, boxes=boxes, seen_before=same)
-            if end is not End.CUT:
+            shape = contents.shape_of(self.size, self._read)
+            digest = self._digest() if part.length is None and shape is not Shape.WHOLE else None
+            again = asked if digest is None else digest == before
+            end = transfer.judge_end(self.size, part.length, shape, again=again)
+            if end in {End.WHOLE, End.ODD}:
                 self._publish(overwrite)
                 published = True
         finally:

@@ -27,6 +27,7 @@ class Sink(Protocol):
 
     async def take(self, chunk: bytes) -> bytes:
         """Takes bytes that follow those taken; gives back those that are new."""
+        ...
 
 
 class FileSink:
@@ -63,10 +64,10 @@ class FileSink:
             self._writing = begin(self._file.write, self._taken(), self.part)
         return chunk
 
-    async def finish(self, *, overwrite: bool, before: bytes | None = None) -> Ended:
+    async def finish(self, *, overwrite: bool, before: bytes | None, asked: bool) -> Ended:
         """Makes the file of it if all of it is there, and tells what became of it: as `PartFile.finish`."""
         await self._written()
-        return await in_thread(self._file.finish, self._taken(), self.part, overwrite, before)
+        return await in_thread(self._file.finish, self._taken(), self.part, overwrite, before, asked)
 
     async def flush(self) -> None:
         """Writes what has come; also after a broken connection or a cancelled caller."""
@@ -129,7 +130,7 @@ class StreamSink:
         return chunk
 
     def end(self, *, again: bool) -> End:
-        """How a body that ended cleanly leaves the stream; `again` where it ended at the same place before."""
+        """How a body that ended cleanly leaves the stream: as `judge_end`."""
         if self._anew:  # it ended before the place where the consumer is
             return End.CUT
-        return judge_end(self.size, self.part.length, boxes=self._boxes.whole(), seen_before=again)
+        return judge_end(self.size, self.part.length, self._boxes.shape(), again=again)

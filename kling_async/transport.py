@@ -237,7 +237,10 @@ class Transport:
             if there in seen or len(seen) > addresses.REDIRECTS:
                 raise DownloadError("the file host redirects in a circle, or too often")
             if url.startswith("https:") and not there.startswith("https:"):
-                logger.warning("the file host redirects to http://: the file comes unencrypted")
+                logger.warning(
+                    "the file host redirects to http://: the file comes unencrypted",
+                    extra={"kling_event": "cleartext_file"},
+                )
             url = there
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:

@@ -1,5 +1,6 @@
 """What a file is by its bytes: text, which is no video, or the boxes of an MP4, which end where it ends."""
 
+import enum
 import zlib
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +15,7 @@ BOX_BYTES: Final = 16
 _SURE_BYTES: Final = 16
 """Bytes that tell UTF-16 from what is binary."""
 _NEEDED: Final = frozenset({b"moov", b"mdat"})
+_KNOWN: Final = _NEEDED | {b"ftyp", b"styp", b"moof"}
 _BINARY: Final = frozenset({*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
 """Bytes that no text holds, in any encoding that keeps ASCII."""
 _MEDIA: Final = (b"GIF8", b"RIFF", b"OggS", b"fLaC", b"ID3", b"FLV\x01")
@@ -51,10 +53,16 @@ def is_decided(head: bytes) -> bool:
     return len(head) >= _SURE_BYTES and not head.startswith(GZIP) and text_in(head) is None
 
 
-def is_whole(size: int, read: Callable[[int, int], bytes]) -> bool:
-    """Whether the boxes of an MP4 fill a file exactly, those that make a video among them.
+class Shape(enum.Enum):
+    """How a file ends, as far as boxes tell."""
 
-    Both must be there: a file may end between two boxes by chance.
+    WHOLE = "the boxes of an MP4 fill it exactly, those that make a video among them"
+    CUT = "it ends within a box of an MP4"
+    ODD = "these are not the boxes of an MP4, or not all of them"
+
+
+def shape_of(size: int, read: Callable[[int, int], bytes]) -> Shape:
+    """Walks through the boxes of a file.
 
     Args:
         size: of the file in bytes.
@@ -64,11 +72,11 @@ def is_whole(size: int, read: Callable[[int, int], bytes]) -> bool:
     while offset < size:
         head = read(offset, BOX_BYTES)
         if not head:
-            return False
+            return Shape.CUT
         boxes.take(head)
         offset += len(head)
         offset += boxes.skip(size - offset)
-    return boxes.whole()
+    return boxes.shape()
 
 
 class Boxes:
@@ -101,10 +109,12 @@ class Boxes:
         self._left -= passed
         return passed
 
-    def whole(self) -> bool:
-        """Whether a video may end here: as `is_whole`."""
+    def shape(self) -> Shape:
+        """What a file is that ends here. Both boxes that it needs must be there: it may end between two by chance."""
         ended = not self._head and self._left in {0, float("inf")}
-        return ended and not self._broken and self._kinds >= _NEEDED
+        if ended and not self._broken and self._kinds >= _NEEDED:
+            return Shape.WHOLE
+        return Shape.CUT if not ended and not self._broken and self._kinds & _KNOWN else Shape.ODD
 
     def _enter(self) -> None:
         """Goes into a box once its head is there: 8 bytes, or 16 with a long length."""

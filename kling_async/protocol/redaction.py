@@ -22,7 +22,8 @@ def read_without(secrets: frozenset[str], read: Callable[[HttpResponse], _T], re
     try:
         answer: Any = read(response)
     except KlingError as error:
-        raise _redacted(_error_of(read, _shortened(response, secrets)) or error, secrets) from None
+        shortened = _shortened(response, secrets)
+        raise _redacted((shortened and _error_of(read, shortened)) or error, secrets) from None
     found: _T = _without(secrets, answer)
     return found
 
@@ -42,13 +43,13 @@ def _redacted(error: KlingError, secrets: frozenset[str]) -> KlingError:
     return error
 
 
-def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse:
-    """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one."""
+def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse | None:
+    """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one. Or None."""
     body = response.body
     for secret in secrets:
         if len(secret) >= SHORT:
-            body = body.replace(secret.encode("utf-8", "replace"), b"...")
-    return response if body == response.body else attrs.evolve(response, body=body)
+            body = body.replace(secret.encode("utf-8", "replace"), "…".encode())
+    return attrs.evolve(response, body=body) if body != response.body else None
 
 
 def _without(secrets: frozenset[str], answer: Any) -> Any:

@@ -12,7 +12,7 @@ import attrs
 
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnknownStatus, row_for
 from kling_async.protocol.models import Task, TaskStatus
-from kling_async.protocol.text import readable, said
+from kling_async.protocol.text import cut, readable, said
 
 LARGE_BYTES = 2**18
 """A body above this takes so long to read that it should not be read on an event loop."""
@@ -247,7 +247,7 @@ def _opened(response: HttpResponse) -> Any:
 
 def _envelope(body: bytes) -> Mapping[str, Any]:
     try:
-        value = json.loads(body)
+        value = _decoded(body)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, Mapping) else {}
@@ -273,7 +273,8 @@ def _not_the_services(response: HttpResponse, code: int | None) -> BadResponse:
         readable(response.headers.get("content-type", ""), 40),
     ]
     # Cut before it is searched for secrets: a page may have any size.
-    text = " ".join(said(response.body[: 20 * EXCERPT].decode("utf-8", "replace"), 2 * EXCERPT).split())[:EXCERPT]
+    text = said(response.body[: 20 * EXCERPT].decode("utf-8", "replace"), 2 * EXCERPT)
+    text = cut(" ".join(text.split()), EXCERPT)
     what = ", ".join(word for word in words if word)
     message = f"{what}: {text}" if text else f"{what}, without a text"
     return BadResponse(message, code=code, http_status=response.status, foreign=True)
@@ -298,10 +299,14 @@ def _error_text(envelope: Mapping[str, Any], depth: int = 3) -> str:
 
 def _json(body: bytes, what: str) -> Any:
     try:
-        # In a thread: between two objects others get the interpreter, which the decoder else keeps to its end.
-        return json.loads(body, object_hook=_same if len(body) > LARGE_BYTES else None)
+        return _decoded(body)
     except (ValueError, RecursionError):
         raise BadResponse(f"{what} is not JSON ({len(body)} bytes)") from None
+
+
+def _decoded(body: bytes) -> Any:
+    # In a thread: between two objects others get the interpreter, which the decoder else keeps to its end.
+    return json.loads(body, object_hook=_same if len(body) > LARGE_BYTES else None)
 
 
 def _same(value: Any) -> Any:

@@ -31,12 +31,12 @@ def said(value: Any, limit: int = 400) -> str:
     """
     if not isinstance(value, str):
         return ""
-    text = _LONG_RUN.sub("…", _cut(value, 10 * limit))
+    text = _LONG_RUN.sub("…", cut(value, 10 * limit))
     text = _ADDRESS.sub(lambda found: found[1] + ("?…" if found[2][1:] else found[2]), text)
-    return readable(_cut(text, limit), limit)
+    return readable(cut(text, limit), limit)
 
 
-def _cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int) -> str:
     """The beginning of a text; never with the first part of a key at its end, which nothing would recognise."""
     if len(text) <= limit:
         return text

@@ -9,6 +9,7 @@ from typing import Final, Self
 import attrs
 
 from kling_async.protocol import packing
+from kling_async.protocol.contents import Shape
 from kling_async.protocol.errors import DownloadError
 
 LEAST_RATE: Final = 1024.0
@@ -124,28 +125,39 @@ def judge(status: int, headers: Mapping[str, str], part: Part | None, offset: in
     return Body(offset, total, etag, part.modified) if same else Answer.RESTART
 
 
+def announced(status: int, headers: Mapping[str, str]) -> int | None:
+    """How long the file is in bytes, by an answer to a request for what follows its end; None where it does not say."""
+    if status in {206, 416}:
+        return _content_range(headers.get("content-range", ""))[1]
+    known = status == 200 and "transfer-encoding" not in headers and "content-encoding" not in headers
+    return _number(headers.get("content-length")) if known else None
+
+
 class End(enum.Enum):
     """How a body that ended cleanly leaves the file."""
 
     WHOLE = "a video, as far as its boxes tell"
     ODD = "all of it came, though its boxes look odd"
+    SHORT = "all that was announced came, and ends within a box: ask whether there is more"
     CUT = "something is missing"
 
 
-def judge_end(size: int, length: int | None, *, boxes: bool, seen_before: bool) -> End:
+def judge_end(size: int, length: int | None, shape: Shape, *, again: bool) -> End:
     """Whether the file is all there: the host's word about its length counts for more than any guess at its structure.
 
     Args:
         size: of the file in bytes.
         length: that the host said, where it did.
-        boxes: whether its boxes say that it is whole.
-        seen_before: whether the host sent just these bytes once before, and then ended as cleanly.
+        shape: by its boxes.
+        again: whether the host stands by it: asked once more, it named no other length, or sent the same bytes.
     """
     if size == 0 or (length is not None and size != length):
         return End.CUT
-    if boxes:
+    if shape is Shape.WHOLE:
         return End.WHOLE
-    return End.ODD if length is not None or seen_before else End.CUT
+    if length is not None:
+        return End.SHORT if shape is Shape.CUT and not again else End.ODD
+    return End.ODD if again else End.CUT
 
 
 class Patience:

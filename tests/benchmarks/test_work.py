@@ -11,7 +11,7 @@ from benchmarks.__main__ import PARTS
 from benchmarks.work.mp4 import mp4
 from benchmarks.work.plan import PLAN, label
 from benchmarks.work.runs import FILE_BYTES, Case, Stage, run
-from kling_async.protocol.contents import is_whole
+from kling_async.protocol.contents import Shape, shape_of
 
 HERE = {"here": Path(sys.executable)}
 CASES = {
@@ -101,4 +101,4 @@ def test_the_file_is_a_video_of_its_size() -> None:
     """A player plays it, and it is as large as it should be."""
     video = mp4(FILE_BYTES)
     assert len(video) == FILE_BYTES
-    assert is_whole(len(video), lambda offset, count: video[offset : offset + count])
+    assert shape_of(len(video), lambda offset, count: video[offset : offset + count]) is Shape.WHOLE

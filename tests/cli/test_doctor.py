@@ -42,18 +42,25 @@ def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """A server on a loop of its own; yields its port."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             await talk(reader, writer)
         writer.transport.abort()
 
     async def close() -> None:
         server.close()
+        for _ in range(10):  # what was accepted a moment ago gets to where it can be closed
+            await asyncio.sleep(0)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
         await server.wait_closed()
 
+    writers: list[asyncio.StreamWriter] = []
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

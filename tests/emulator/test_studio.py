@@ -247,7 +247,7 @@ async def test_closing_stops_rendering(tmp_path: Path) -> None:
     began = time.monotonic()
     async with film_studio(tmp_path) as studio:
         jobs = [asyncio.create_task(studio.film(shot(width=1920, height=1080, seconds=600 + n))) for n in range(4)]
-        while not list(tmp_path.iterdir()):  # noqa: ASYNC110  (files of an encoder give no event)
+        while not list(tmp_path.iterdir()):  # noqa: ASYNC110  (of a file that is begun nobody tells)
             await asyncio.sleep(0.001)
     ends = await asyncio.gather(*jobs, return_exceptions=True)
 

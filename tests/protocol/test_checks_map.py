@@ -157,7 +157,7 @@ def test_cfg_scale_only_warns() -> None:
 def test_cfg_scale_is_not_to_be_left_out() -> None:
     """It does not make another combination one that needs more changes."""
     found = [str(problem) for problem in problems_of(cfg_scale=0.5, image_tail=URL) if not problem.only_warns]
-    assert found == ["image_tail: kling-v2-6 with image_tail needs mode='pro'"]
+    assert found == ["image_tail: kling-v2-6 with image_tail needs mode pro"]
 
 
 def test_durations_of_every_model() -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_async.protocol.contents import Shape
 from kling_async.protocol.errors import DownloadError
 from kling_async.protocol.transfer import (
     LEAST_BYTES,
@@ -14,6 +15,7 @@ from kling_async.protocol.transfer import (
     End,
     Part,
     Patience,
+    announced,
     judge,
     judge_end,
     range_headers,
@@ -203,24 +205,46 @@ def test_a_note_of_an_older_version_reads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "length", "boxes", "seen_before", "end"),
+    ("size", "length", "shape", "again", "end"),
     [
-        (200, 200, True, False, End.WHOLE),
-        (200, 200, False, False, End.ODD),
-        (200, None, True, False, End.WHOLE),
-        (200, None, False, False, End.CUT),
-        (200, None, False, True, End.ODD),
-        (199, 200, True, True, End.CUT),
-        (201, 200, True, True, End.CUT),
-        (0, 0, False, False, End.CUT),
-        (0, None, False, True, End.CUT),
+        (200, 200, Shape.WHOLE, False, End.WHOLE),
+        (200, 200, Shape.ODD, False, End.ODD),
+        (200, 200, Shape.CUT, False, End.SHORT),
+        (200, 200, Shape.CUT, True, End.ODD),
+        (200, None, Shape.WHOLE, False, End.WHOLE),
+        (200, None, Shape.ODD, False, End.CUT),
+        (200, None, Shape.CUT, False, End.CUT),
+        (200, None, Shape.CUT, True, End.ODD),
+        (200, None, Shape.ODD, True, End.ODD),
+        (199, 200, Shape.WHOLE, True, End.CUT),
+        (201, 200, Shape.WHOLE, True, End.CUT),
+        (0, 0, Shape.ODD, False, End.CUT),
+        (0, None, Shape.ODD, True, End.CUT),
     ],
 )
 def test_the_length_counts_for_more_than_the_boxes(
-    size: int, length: int | None, end: End, *, boxes: bool, seen_before: bool
+    size: int, length: int | None, shape: Shape, end: End, *, again: bool
 ) -> None:
     """All bytes of a length that the host said are a file; without one its boxes decide, or the same bytes twice."""
-    assert judge_end(size, length, boxes=boxes, seen_before=seen_before) is end
+    assert judge_end(size, length, shape, again=again) is end
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "length"),
+    [
+        (206, {"content-range": "bytes 200-299/300", "content-length": "100"}, 300),
+        (416, {"content-range": "bytes */200"}, 200),
+        (416, {}, None),
+        (200, {"content-length": "300"}, 300),
+        (200, {"content-length": "300", "transfer-encoding": "chunked"}, None),
+        (200, {"content-length": "300", "content-encoding": "gzip"}, None),
+        (404, {"content-length": "300"}, None),
+        (302, {"content-length": "300"}, None),
+    ],
+)
+def test_what_follows_the_end_tells_the_length(status: int, headers: dict[str, str], length: int | None) -> None:
+    """A host that is asked for what follows the end says how long the file is, in one way or another."""
+    assert announced(status, headers) == length
 
 
 # ------------------------------------------------------------------------------------------------ patience

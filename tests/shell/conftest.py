@@ -45,8 +45,10 @@ async def nothing_is_left() -> AsyncIterator[None]:
     loop.set_exception_handler(lambda _, context: errors.append(context))
     await asyncio.to_thread(int)  # the executor's own descriptors and threads are there from now on
     before = _descriptors()
+    gc.freeze()  # what was there already is not collected each time
     yield
     gc.collect()
+    gc.unfreeze()
     for _ in range(5):
         await asyncio.sleep(0.01)  # a server's handlers end a moment after their connections
     left = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}

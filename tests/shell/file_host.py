@@ -163,6 +163,8 @@ class FileHost:
             finally:
                 await transport.close()
                 threads.leave(loop)
+        for _ in range(5):
+            await asyncio.sleep(0.01)  # the host's handlers end a moment after their connections
 
 
 def chunked(body: bytes, **headers: str) -> bytes:

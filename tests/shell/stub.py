@@ -53,8 +53,10 @@ def refusal(status: int, code: int, message: str = "no") -> bytes:
 @contextlib.asynccontextmanager
 async def serve(respond: Callable[[Seen], Answer]) -> AsyncIterator[Stub]:
     """Runs a server that answers each request by `respond`."""
+    writers: set[asyncio.StreamWriter] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             method, path, _ = head[0].split(" ")
@@ -78,6 +80,9 @@ async def serve(respond: Callable[[Seen], Answer]) -> AsyncIterator[Stub]:
         yield stub
     finally:
         server.close()
+        for writer in writers:  # those too whose client has gone in the middle of an answer
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
         await server.wait_closed()
 
 

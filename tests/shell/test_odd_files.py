@@ -12,7 +12,7 @@ import pytest
 
 from kling_async import DownloadError, Retry
 from tests.shell.file_host import FileHost, chunked, rest, told, whole
-from tests.shell.stub import Seen, answer
+from tests.shell.stub import Answer, Seen, answer
 
 Make = Callable[..., bytes]
 
@@ -82,10 +82,11 @@ async def test_all_bytes_of_a_length_are_a_file(tmp_path: Path, caplog: pytest.L
     path = await host.save(tmp_path / "x.mp4")
     assert path.read_bytes() == ODD[name]
     assert whole(tmp_path) == ["x.mp4"]
-    assert len(host.seen) == 1
+    # What ends within a box is asked for more; the host stands by its length.
+    assert len(host.seen) == 1 + (name in {"a box that is too long", "bytes behind the last box"})
     (warning,) = warnings(caplog)
-    assert vars(warning)["event"] == "odd_file"
-    assert vars(warning)["reference"] == "image2video:9"
+    assert vars(warning)["kling_event"] == "odd_file"
+    assert vars(warning)["kling_reference"] == "image2video:9"
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -188,6 +189,21 @@ async def test_a_body_that_ends_at_another_place_each_time(tmp_path: Path) -> No
     assert len(host.seen) == 6
 
 
+async def test_a_second_look_resumes_too(tmp_path: Path) -> None:
+    """A second fetch of all that breaks off is gone on with, where its host can."""
+    odd = ODD["noise"]
+    host = FileHost(chunked(odd), told(odd, cut=3000, ETag='"a"'), rest(odd))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == odd
+    assert host.ranges == [None, None, "bytes=3000-"]
+
+
+async def test_a_stream_that_comes_shorter_again_has_not_ended() -> None:
+    """What ends before the place where the consumer is says nothing about the end."""
+    odd = ODD["noise"]
+    with pytest.raises(DownloadError, match="ended before"):
+        await FileHost(chunked(odd[:3000]), chunked(odd[:2000])).stream()
+
+
 async def test_the_rest_is_asked_for_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where the host can go on in the middle, only the rest is asked for; that there is none tells the length."""
     etag = {"ETag": '"a"'}
@@ -211,6 +227,32 @@ async def test_a_length_that_is_too_large_is_corrected(tmp_path: Path) -> None:
     host = FileHost(more, answer(416, b"", Content_Range=f"bytes */{len(MOVIE)}"))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert len(host.seen) == 2
+
+
+@pytest.mark.parametrize("more", [rest(MOVIE), told(MOVIE)])
+@pytest.mark.parametrize("first", [(), (answer(503),), (told(PAGE), answer(416))])
+async def test_a_length_that_is_too_small_is_corrected(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: bytes | Callable[[Seen], bytes], first: tuple[bytes, ...]
+) -> None:
+    """All that was announced came, and ends within a box: the host is asked for more until it says how much it has."""
+    short = told(MOVIE[:-1000], ETag='"a"')
+    host = FileHost(short, *first, more, told(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert host.ranges == [None, *[f"bytes={len(MOVIE) - 1000}-"] * (1 + len(first)), None]
+    assert await FileHost(short, *first, more, told(MOVIE)).stream() == MOVIE
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("more", [told(MOVIE[:-1000]), answer(403), answer(503), None, answer(416), chunked(MOVIE)])
+async def test_a_file_that_ends_within_a_box_is_published_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: Answer
+) -> None:
+    """Where nobody says that there is more, all bytes of the length are the file, and nothing is fetched twice."""
+    host = FileHost(told(MOVIE[:-1000]), more)
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE[:-1000]
+    assert host.ranges.count(None) == 1
+    assert await FileHost(told(MOVIE[:-1000]), more).stream() == MOVIE[:-1000]
+    assert len(warnings(caplog)) == 2
 
 
 async def test_a_whole_file_as_a_part(tmp_path: Path) -> None:

@@ -89,7 +89,14 @@ def test_the_part_of_an_earlier_save_is_not_touched(tmp_path: Path) -> None:
 def test_a_part_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A part that belongs to somebody else is told of before anything is paid."""
     (tmp_path / "x.mp4.part").write_bytes(b"x")
-    refusing(errno.EACCES, monkeypatch, "open")
+    opened = os.open
+
+    def theirs(path: Path, *arguments: int) -> int:
+        if path.name.endswith(".part"):
+            raise OSError(errno.EACCES, "Permission denied")
+        return opened(path, *arguments)
+
+    monkeypatch.setattr("kling_async.places.os.open", theirs)
     with pytest.raises(TargetError, match="Permission denied"):
         check(tmp_path / "x.mp4")
 
@@ -128,6 +135,27 @@ def test_notes_follow_no_links(tmp_path: Path, ending: str) -> None:
     assert not note.is_symlink()
     assert json.loads(note.read_text())["video_id"] == "v"
     assert whole(tmp_path) == ["theirs", "x.mp4.part", "x.mp4.part.json"]
+
+
+def test_a_link_that_appears_in_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between looking and writing, too, a link is not followed: the save fails, and what it names stays."""
+    theirs, draft = tmp_path / "theirs", tmp_path / "x.mp4.part.json.new"
+    theirs.write_text("precious")
+    part = PartFile(tmp_path / "x.mp4", "v", Names())
+    part.open(overwrite=False)
+    unlink = Path.unlink
+
+    def planted(path: Path, *, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok=missing_ok)
+        if path == draft:
+            path.symlink_to(theirs)
+
+    monkeypatch.setattr(Path, "unlink", planted)
+    with pytest.raises(OSError, match=r".+"):
+        part.write([MOVIE[:50]], PART)
+    monkeypatch.undo()
+    part.close()
+    assert theirs.read_text() == "precious"
 
 
 def test_a_pipe_in_place_of_a_note_keeps_nobody_waiting(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ async def test_delays_begin_anew_with_each_progress(tmp_path: Path) -> None:
     assert times[-1] - times[-2] <= 1
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     places=st.lists(st.integers(0, len(MOVIE)), min_size=1, max_size=8),
     clean=st.booleans(),
@@ -132,8 +132,10 @@ def test_any_save_ends(places: list[int], etag: str | None, *, clean: bool, chan
 async def crawling(body: bytes, piece: int, every: float) -> AsyncIterator[tuple[str, list[float]]]:
     """A host that gives a piece now and then; its address, and when it was asked."""
     asked: list[float] = []
+    handlers: list[asyncio.Task[None] | None] = []
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.append(asyncio.current_task())
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             asked.append(seconds())
@@ -149,7 +151,7 @@ async def crawling(body: bytes, piece: int, every: float) -> AsyncIterator[tuple
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
     finally:
         server.close()
-        await asyncio.sleep(every)
+        await asyncio.gather(*(handler for handler in handlers if handler is not None))
 
 
 async def test_a_host_that_crawls_is_given_up(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ async def test_a_large_refusal_is_read_off_the_loop(
     refusal = json.dumps({"code": 1201, "message": f"unknown sk-secret: {LARGE}"}).encode()
     async with serve(lambda _: answer(400, refusal)) as stub:
         client = make_client(base_url=stub.base_url, api_key="sk-secret")
-        with pytest.raises(RequestRefused, match="unknown …: x x x") as caught:
+        with pytest.raises(RequestRefused, match=r"unknown …: x x x") as caught:
             await client.image_to_video("https://h/a.png")
     assert caught.value.code == 1201
     assert len(str(caught.value)) < 1000
