@@ -270,10 +270,11 @@ def _not_the_services(response: HttpResponse, code: int | None) -> BadResponse:
         f"HTTP {response.status}, not as the service answers",
         f"redirecting to {target}" if target else "",
         f"code {code}" if code is not None else "",
-        readable(response.headers.get("content-type", ""), 40),
+        said(response.headers.get("content-type", ""), 40),
     ]
     # Cut before it is searched for secrets: a page may have any size.
-    text = said(response.body[: 20 * EXCERPT].decode("utf-8", "replace"), 2 * EXCERPT)
+    start = response.body[: 20 * EXCERPT].replace(b"\0", b"")  # in UTF-16 they stand between the letters of a secret
+    text = said(start.decode("utf-8", "replace"), 2 * EXCERPT)
     text = cut(" ".join(text.split()), EXCERPT)
     what = ", ".join(word for word in words if word)
     message = f"{what}: {text}" if text else f"{what}, without a text"
