@@ -54,7 +54,7 @@ def redact(text: str, secrets: frozenset[str]) -> str:
     return pattern.sub("…", text) if pattern is not None else text
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=2)  # of two clients; no more than that, since it keeps secrets
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
     long = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
     short = {form for secret in secrets if 0 < len(secret) < SHORT for form in _escaped(secret)}

@@ -21,6 +21,7 @@ from kling_async import (
     KlingClient,
     Polling,
     Retry,
+    TargetError,
 )
 from kling_async.emulator import Emulator
 from kling_async.protocol.auth import ApiKey
@@ -261,3 +262,13 @@ async def test_a_list_that_cannot_be_asked_for(client: KlingClient, wrong: dict[
     """The parameters of the list are checked before it is asked for."""
     with pytest.raises(InvalidRequest, match="must be"):
         await anext(client.tasks(**wrong))
+
+
+@pytest.mark.parametrize("path", [None, 5, 2.5, [], object()])
+async def test_what_is_no_path_is_no_place(client: KlingClient, image: Path, emulator: Emulator, path: Any) -> None:
+    """It is refused before anything is sent, as any other place that cannot be used."""
+    with pytest.raises(TargetError, match="expected a path to save to"):
+        await client.generate(ImageToVideo(image=image), path)
+    with pytest.raises(TargetError, match="expected a path to save to"):
+        await client.attach("image2video:1").save(path)
+    assert sum(emulator.ledger.requests.values()) == 0
