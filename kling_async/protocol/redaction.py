@@ -46,7 +46,8 @@ def _redacted(error: KlingError, secrets: frozenset[str]) -> KlingError:
 def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse | None:
     """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one. Or None."""
     body = response.body
-    for form in (form for secret in secrets if len(secret) >= SHORT for form in forms(secret)):
+    known = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
+    for form in sorted(known, key=len, reverse=True):  # a token before the key that is a part of it
         body = body.replace(form.encode("utf-8", "replace"), "…".encode())
     headers = {name: redact(value, secrets) for name, value in response.headers.items()}
     shortened = attrs.evolve(response, body=body, headers=headers)
