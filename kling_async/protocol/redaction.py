@@ -47,7 +47,7 @@ def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse 
     """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one. Or None."""
     body = response.body
     known = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
-    for form in sorted(known, key=len, reverse=True):  # a token whole, before the keys within it
+    for form in sorted(known, key=len, reverse=True):  # a token before the key that is a part of it
         body = body.replace(form.encode("utf-8", "replace"), "…".encode())
     headers = {name: redact(value, secrets) for name, value in response.headers.items()}
     shortened = attrs.evolve(response, body=body, headers=headers)

@@ -26,7 +26,7 @@ from kling_async import (
 from kling_async.emulator import Emulator
 from kling_async.protocol.auth import ApiKey
 from tests.shell.conftest import ClientMaker
-from tests.shell.stub import serve, task_answer
+from tests.shell.stub import script, serve, task_answer
 
 WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(64)
 
@@ -175,7 +175,7 @@ async def test_strict_false_warns_at_the_callers_line(client: KlingClient, image
 
 async def test_cfg_scale_warns_at_the_callers_line(make_client: ClientMaker, image: Path) -> None:
     """What only warns is sent even with strict; where the request is refused all the same, it is no problem of that."""
-    async with serve(lambda _: task_answer()) as stub:
+    async with serve(script(task_answer(), task_answer(task_id="2"))) as stub:
         client = make_client(base_url=stub.base_url)
         with pytest.warns(CapabilityWarning, match="cfg_scale: is not for kling-v2-6") as caught:
             await client.image_to_video(image, cfg_scale=0.5)
