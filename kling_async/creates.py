@@ -63,7 +63,7 @@ class Creates:
         self._on_intent = on_intent
         self._under_way: dict[asyncio.Task[Following], Creation] = {}
         self._orphans: dict[str, str] = {}
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
         self._closed = False
 
     @property
@@ -96,9 +96,18 @@ class Creates:
         if own_id or not creation.adopt:
             return await self._submit(endpoint, request, creation)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
-        async with self._turns.setdefault(creation.reference, asyncio.Lock()):
+        turn = self._turns.setdefault(creation.reference, _Turn())
+        async with turn:
+            if turn.doubt is not None:
+                raise copy.copy(turn.doubt)
             existing = await self._existing(endpoint, creation)
-            return existing if existing is not None else await self._submit(endpoint, request, creation)
+            if existing is not None:
+                return existing
+            try:
+                return await self._submit(endpoint, request, creation)
+            except CreateInDoubt as error:
+                turn.doubt = copy.copy(error)
+                raise
 
     async def _submit(self, endpoint: Endpoint, request: ImageToVideo, creation: Creation) -> Following:
         slot = await self._slots.take(request.model_name)
@@ -213,6 +222,13 @@ class Creates:
         )
         if not isinstance(error, CreateInDoubt):
             del self._orphans[reference]
+
+
+class _Turn(asyncio.Lock):
+    """Those who want one task at the same time take it in turn; it lives no longer than they do."""
+
+    doubt: CreateInDoubt | None = None
+    """How the first of them ended, where the task may exist: the others send nothing either."""
 
 
 def _is_cancelled() -> bool:

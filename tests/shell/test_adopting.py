@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import BadResponse, Retry, TaskStatus
+from kling_async import BadResponse, CreateInDoubt, Retry, TaskStatus
 from kling_async.emulator import Emulator, Fault
 from tests.faults.other_service import OtherService
 from tests.shell.conftest import ClientMaker
@@ -71,6 +71,22 @@ async def test_what_this_client_made_needs_no_look_up(make_client: ClientMaker, 
 
         handles = [*await asyncio.gather(adopt(), adopt(), adopt()), await adopt()]
     assert (handles, service.paid) == (["image2video:1000"] * 4, 1)
+
+
+async def test_a_doubt_is_for_all_who_asked_at_once(make_client: ClientMaker, image: Path) -> None:
+    """Where the first of them ends in doubt, the others send nothing; a later call may."""
+    service = OtherService(asyncio.get_running_loop().time, creates=[None], visible_after=1000)
+    async with serve(service) as stub:
+        client = make_client(base_url=stub.base_url)
+
+        async def adopt() -> str:
+            handle = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt", on_doubt="raise")
+            return handle.reference
+
+        ends = await asyncio.gather(adopt(), adopt(), return_exceptions=True)
+        assert ([type(end) for end in ends], service.paid) == ([CreateInDoubt] * 2, 1)
+        await asyncio.sleep(1000)
+        assert (await adopt(), service.paid) == ("image2video:1000", 1)
 
 
 async def test_what_a_cancelled_caller_makes_is_waited_for(make_client: ClientMaker, image: Path) -> None:
