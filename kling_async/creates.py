@@ -1,13 +1,13 @@
 """Creates under way: each with a slot, brought to its end whatever becomes of its caller."""
 
 import asyncio
+import contextlib
 import copy
 import functools
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Literal
-from weakref import WeakValueDictionary
 
 import attrs
 
@@ -63,7 +63,7 @@ class Creates:
         self._on_intent = on_intent
         self._under_way: dict[asyncio.Task[Following], Creation] = {}
         self._orphans: dict[str, str] = {}
-        self._turns: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
+        self._turns: dict[str, _Turn] = {}
         self._closed = False
 
     @property
@@ -96,8 +96,7 @@ class Creates:
         if own_id or not creation.adopt:
             return await self._submit(endpoint, request, creation)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
-        turn = self._turns.setdefault(creation.reference, _Turn())
-        async with turn:
+        async with self._turn(creation.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
             existing = await self._existing(endpoint, creation)
@@ -108,6 +107,18 @@ class Creates:
             except CreateInDoubt as error:
                 turn.doubt = copy.copy(error)
                 raise
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, reference: str) -> AsyncIterator["_Turn"]:
+        turn = self._turns.setdefault(reference, _Turn())
+        turn.wanted += 1
+        try:
+            async with turn.lock:
+                yield turn
+        finally:
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[reference]
 
     async def _submit(self, endpoint: Endpoint, request: ImageToVideo, creation: Creation) -> Following:
         slot = await self._slots.take(request.model_name)
@@ -224,11 +235,15 @@ class Creates:
             del self._orphans[reference]
 
 
-class _Turn(asyncio.Lock):
-    """Those who want one task at the same time take it in turn; it lives no longer than they do."""
+class _Turn:
+    """Calls that want to adopt one task at the same time take it in turn."""
 
-    doubt: CreateInDoubt | None = None
-    """How the first of them ended, where the task may exist: the others send nothing either."""
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.wanted = 0
+        """Calls that have it or wait for it."""
+        self.doubt: CreateInDoubt | None = None
+        """How one of them ended, where the task may exist: the others send nothing either."""
 
 
 def _is_cancelled() -> bool:
