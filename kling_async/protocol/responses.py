@@ -71,6 +71,11 @@ def task(response: HttpResponse, endpoint: str, asked: str) -> Task:
         return _ours(_task(data, endpoint), asked)
 
 
+def reason(response: HttpResponse) -> str:
+    """The words in which the service refused, without the advice of the error table."""
+    return _reason(_envelope(response.body), response.status)
+
+
 class Page(NamedTuple):
     """One page of the list.
 
@@ -235,7 +240,7 @@ def _opened(response: HttpResponse) -> Any:
     row = row_for(code)
     if code is None or row is None:
         return _not_the_services(response, code)
-    text = _error_text(envelope) or f"the service gave no reason (HTTP {response.status})"
+    text = _reason(envelope, response.status)
     return row.error(
         f"{text}: {row.hint}" if row.hint else text,
         remedy=row.remedy,
@@ -282,6 +287,10 @@ def _not_the_services(response: HttpResponse, code: int | None) -> BadResponse:
 
 
 _TEXT_MEMBERS: Final = ("message", "msg", "error", "detail")
+
+
+def _reason(envelope: Mapping[str, Any], status: int) -> str:
+    return _error_text(envelope) or f"the service gave no reason (HTTP {status})"
 
 
 def _error_text(envelope: Mapping[str, Any], depth: int = 3) -> str:
