@@ -69,7 +69,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """What comes of calls that go wrong, as a table; `nox -s faults -- --write` puts it into the README."""
+    """What comes of all that can go wrong, as a table; `nox -s faults -- --write` puts it into FAULTS.md and README."""
     install(session, "test")
     session.run("python", "-m", "benchmarks.faults", *session.posargs)
 

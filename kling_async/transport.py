@@ -189,7 +189,7 @@ class Transport:
     ) -> HttpResponse:
         # Already quoted; the host is the service's alone.
         address = URL(self._base_url + request.path, encoded=True).with_query(request.params or None)
-        timeout = aiohttp.ClientTimeout(total=seconds, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=None, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS)
 
         status: int | None = None
 
@@ -197,16 +197,20 @@ class Transport:
             nonlocal status
             session = self._opened() if data is None else self._opened_alone()
             surroundings = self._surroundings(session, address, headers)
-            async with session.request(
-                request.method,
-                address,
-                **surroundings,
-                data=data,
-                timeout=timeout,
-                allow_redirects=False,
-                raise_for_status=False,
-                auto_decompress=True,
-            ) as response:
+            async with (
+                # aiohttp's own time limit does not reach an answer that came, in part, before it was asked for.
+                asyncio.timeout(seconds),
+                session.request(
+                    request.method,
+                    address,
+                    **surroundings,
+                    data=data,
+                    timeout=timeout,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    auto_decompress=True,
+                ) as response,
+            ):
                 if response.status == 407 and address.scheme == "http" and surroundings.get("proxy"):
                     # The proxy's own, which passed nothing on; what came through a tunnel is not.
                     raise _refused_by_proxy(response.status)

@@ -25,6 +25,17 @@ GATEWAY_TASK: Final = answer(200, {"id": "task_1", "task_id": "task_1", "object"
 GATEWAY_MISSING: Final = answer(400, {"code": "task_not_exist", "message": "task_not_exist", "data": None})
 """How it answers to a look-up by a name that it does not know."""
 
+FOREIGN: Final[dict[str, Answer]] = {
+    **{f"page {status}": page(status) for status in (301, 302, 400, 401, 403, 404, 405, 409, 413, 429, 499, 502, 504)},
+    "redirect": page(302, Location="https://login.example/?next=1"),
+    "code 200": answer(200, {"code": 200, "data": {"task_id": "7"}}),
+    "unknown code": answer(200, {"code": 777, "message": "?"}),
+    "detail": answer(404, {"detail": "Not Found"}),
+    "base_resp": answer(200, {"base_resp": {"status_code": 0}}),
+    "code as text": GATEWAY_MISSING,
+}
+"""Answers of something in between."""
+
 
 @attrs.define
 class OtherService:
@@ -35,9 +46,10 @@ class OtherService:
         creates: What answers creates in place of the truth, in turn; `LOST` closes the connection.
         looks: The same for queries.
         effect: Whether creates with such an answer take effect.
-        visible_after: Seconds until a query finds a task.
+        visible_after: Seconds until a query by its external id finds a task.
         takes: Seconds that a task takes.
         strange: Members that replace those of a task that is asked for.
+        file: What answers requests for a file.
     """
 
     now: Callable[[], float]
@@ -47,6 +59,7 @@ class OtherService:
     visible_after: float = 0.0
     takes: float = 20.0
     strange: dict[str, Any] = attrs.field(factory=dict)
+    file: Callable[[Seen], Answer] = lambda _: answer(200, VIDEO, Content_Type="video/mp4", ETag='"1"')
     base_url: str = ""
     posts: int = 0
     tasks: list[tuple[float, str]] = attrs.field(factory=list)
@@ -60,7 +73,7 @@ class OtherService:
     def __call__(self, seen: Seen) -> Answer:
         """Answers one request."""
         if seen.path.startswith("/files/"):
-            return answer(200, VIDEO, Content_Type="video/mp4", ETag='"1"')
+            return self.file(seen)
         if seen.method == "POST":
             return self._create(json.loads(seen.body)["external_task_id"])
         if self.looks:
@@ -77,7 +90,8 @@ class OtherService:
 
     def _query(self, name: str) -> Answer:
         for index, (made_at, external) in enumerate(self.tasks):
-            if name in {str(1000 + index), external} and self.now() >= made_at + self.visible_after:
+            shows = name == external and self.now() >= made_at + self.visible_after
+            if shows or name == str(1000 + index):
                 return _enveloped({**self._task(index), **self.strange})
         return refusal(400, 1201, f"Task not found by id/external id: {name}")
 

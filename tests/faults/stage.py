@@ -41,7 +41,8 @@ class Outcome:
         injected: Faults that happened, by kind of call and kind of fault.
         ranges: What requests for files asked for, in their order.
         errors: What callers got.
-        over_ideal: Time it took, as a multiple of the shortest possible.
+        seconds: Time it took, by the story's clock.
+        over_ideal: The same as a multiple of the shortest possible.
         share: How much of its own work the slower of two clients has done when the other is done.
         peaks: The most tasks at once, by model.
         kept: Objects of the client's classes that stayed, although no handle did.
@@ -57,6 +58,7 @@ class Outcome:
     injected: Mapping[tuple[CallKind, FaultKind], int]
     ranges: tuple[str | None, ...]
     errors: tuple[KlingError, ...]
+    seconds: float
     over_ideal: float
     share: float = 1.0
     peaks: Mapping[str, int] = attrs.field(factory=dict)
@@ -147,6 +149,7 @@ class Stage:
             ranges=tuple(self._ranges),
             errors=tuple(self.errors),
             resident=tuple(self.resident),
+            seconds=took,
             over_ideal=took / max(ideal(durations, limit), 1.0),
             **more,
         )

@@ -20,22 +20,11 @@ from kling_async import (
     TaskNotFound,
     TaskStatus,
 )
-from tests.faults.other_service import GATEWAY_MISSING, GATEWAY_TASK, PAGE, OtherService, page
+from tests.faults.other_service import FOREIGN, GATEWAY_MISSING, GATEWAY_TASK, PAGE, OtherService, page
 from tests.shell.conftest import ClientMaker
-from tests.shell.stub import Answer, answer, refusal, serve, task_answer
+from tests.shell.stub import answer, refusal, serve, task_answer
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
-
-PAGES = {status: page(status) for status in (301, 302, 400, 401, 403, 404, 405, 409, 413, 429, 499, 502, 504)}
-FOREIGN: dict[str, Answer] = {
-    **{f"page {status}": each for status, each in PAGES.items()},
-    "redirect": page(302, Location="https://login.example/?next=1"),
-    "code 200": answer(200, {"code": 200, "data": {"task_id": "7"}}),
-    "unknown code": answer(200, {"code": 777, "message": "?"}),
-    "detail": answer(404, {"detail": "Not Found"}),
-    "base_resp": answer(200, {"base_resp": {"status_code": 0}}),
-    "code as text": GATEWAY_MISSING,
-}
 
 
 @contextlib.asynccontextmanager

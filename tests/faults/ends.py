@@ -1,0 +1,172 @@
+"""How one input of a rule ends: what was paid, what was saved, and what came, on a server that is not the emulator."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+import attrs
+
+from kling_async import CreateInDoubt, DownloadError, KlingClient, KlingError, TaskHandle
+from tests.faults.other_service import VIDEO, OtherService
+from tests.faults.stage import IMAGE, LATER
+from tests.shell.conftest import wall
+from tests.shell.stub import Answer, Seen, Stub, serve
+from tests.virtual_time import VirtualTimeLoop
+
+ENVIRONMENT: Final = ("KLING_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "NETRC")
+
+
+@attrs.frozen
+class End:
+    """What came of one input.
+
+    Attributes:
+        paid: Tasks that were made.
+        saved: Whole files, each with the bytes that its host has.
+        seconds: Until the caller had the file or the error, by the story's clock.
+        came: The same in words: "saved", or the error.
+        said: The text of the error.
+        holds: Whether the story found everything else as it must be.
+    """
+
+    paid: int
+    saved: int
+    seconds: float
+    came: str
+    said: str = ""
+    holds: bool = True
+
+
+Case = Callable[[], End]
+
+
+def alone() -> contextlib.AbstractContextManager[Any]:
+    """An environment without keys and proxies of the machine."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(ENVIRONMENT)}
+    return mock.patch.dict(os.environ, kept, clear=True)
+
+
+def virtual(story: Callable[[Path], Awaitable[End]]) -> Case:
+    """A case that runs a story on a loop whose clock jumps, in a directory of its own."""
+
+    async def told(directory: str) -> End:
+        return await story(Path(directory))
+
+    def case() -> End:
+        with (
+            alone(),
+            tempfile.TemporaryDirectory() as directory,
+            asyncio.Runner(loop_factory=VirtualTimeLoop) as runner,
+        ):
+            return runner.run(told(directory))
+
+    return case
+
+
+@attrs.define
+class Play:
+    """One caller at the other service.
+
+    Attributes:
+        service: What answers.
+        stub: Its server.
+        directory: Where files are saved.
+        began: When the story began.
+    """
+
+    service: OtherService
+    stub: Stub
+    directory: Path
+    began: float
+    clients: list[KlingClient] = attrs.field(factory=list)
+    ended: float | None = None
+
+    def client(self, **options: Any) -> KlingClient:
+        """A client of this address."""
+        client = KlingClient(**{"base_url": self.stub.base_url, "api_key": "the-key", "clock": wall(), **options})
+        self.clients.append(client)
+        return client
+
+    async def one(
+        self,
+        client: KlingClient | None = None,
+        *,
+        then: Callable[[], Awaitable[None]] | None = None,
+        save: dict[str, Any] | None = None,
+        content: bytes = VIDEO,
+        **options: Any,
+    ) -> End:
+        """Asks for one video and saves it, as `end` tells; `then` is done in between."""
+        client = client or self.client()
+
+        async def submitted() -> TaskHandle:
+            handle = await client.image_to_video(**{"image": IMAGE, **options})
+            if then:
+                await then()
+            return handle
+
+        return await self.end(client, submitted(), save=save, content=content)
+
+    async def end(
+        self,
+        client: KlingClient,
+        handle: Awaitable[TaskHandle],
+        *,
+        save: dict[str, Any] | None = None,
+        content: bytes = VIDEO,
+    ) -> End:
+        """Saves what a create made; after an error with a reference the disturbance ends, and the reference is used."""
+        came, said, path = [], "", self.directory / "x.mp4"
+        try:
+            try:
+                task = await handle
+                await task.save(path, **(save or {}))
+            except (CreateInDoubt, DownloadError) as error:
+                came, said = [f"`{type(error).__name__}`"], str(error)
+                self._is_over()
+                self.heal()
+                await asyncio.sleep(LATER)
+                await client.attach(error.reference or "").save(path, **(save or {}))
+            came.append("saved")
+        except KlingError as error:
+            came, said = [*came, f"`{type(error).__name__}`"], said or str(error)
+        saved = int(path.exists() and path.read_bytes() == content)
+        return self.told(", then ".join(came), said, saved=saved)
+
+    def told(self, came: str, said: str = "", *, saved: int = 0) -> End:
+        """What there is to tell now."""
+        self._is_over()
+        assert self.ended is not None
+        return End(self.service.paid, saved, self.ended - self.began, came, said)
+
+    def heal(self) -> None:
+        """The service itself answers from now on."""
+        self.service.creates.clear()
+        self.service.looks.clear()
+        self.service.strange.clear()
+        self.service.file = OtherService(self.service.now).file
+
+    def _is_over(self) -> None:
+        self.ended = self.ended if self.ended is not None else asyncio.get_running_loop().time()
+
+
+@contextlib.asynccontextmanager
+async def other(
+    directory: Path, *, through: Callable[[OtherService], Callable[[Seen], Answer]] | None = None, **how: Any
+) -> AsyncIterator[Play]:
+    """The other service at work; `through` is what stands before it."""
+    loop = asyncio.get_running_loop()
+    service = OtherService(loop.time, **how)
+    async with serve(through(service) if through else service) as stub:
+        service.base_url = stub.base_url
+        play = Play(service, stub, directory, loop.time())
+        try:
+            yield play
+        finally:
+            for client in play.clients:
+                await client.close()

@@ -1,0 +1,77 @@
+"""Each row of the table of FAULTS.md holds, one input after the other; the earlier rows have tests of their own."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from benchmarks.faults.__main__ import FAULTS, README, ROWS, SECTION
+from benchmarks.faults.row import Measured, Row
+from benchmarks.faults.rules import RULES
+from tests.faults.ends import End
+
+QUICK = 2
+"""Inputs of each row that are not marked as slow."""
+
+
+def inputs() -> Iterator[Any]:
+    """Each row with each of its inputs."""
+    for row in RULES:
+        for number, name in enumerate(row.cases):
+            marks = [] if number < QUICK else [pytest.mark.slow]
+            yield pytest.param(row, name, id=f"{row.rule}, {row.done[:40]}: {name[:30]}", marks=marks)
+
+
+@pytest.mark.parametrize(("row", "name"), list(inputs()))
+def test_a_row_holds(row: Row, name: str) -> None:
+    """What is paid, what is saved, what comes, and how soon, are as the table says."""
+    assert row.misses(row.cases[name]()) == ""
+
+
+def test_every_rule_has_a_row() -> None:
+    """No rule is without a figure, six rows stand in the README, and no row measures nothing."""
+    assert {row.rule for row in ROWS} == {*range(1, 20)}
+    assert sum(row.sells for row in ROWS) == 6
+    assert all(row.cases for row in ROWS)
+
+
+def test_the_written_tables_are_those_of_the_rows() -> None:
+    """FAULTS.md has a line for each row, the README for each that sells it; all hold, and nothing is left open."""
+    faults = FAULTS.read_text(encoding="utf-8")
+    section = SECTION.search(README.read_text(encoding="utf-8"))
+    assert section is not None
+    assert [row.done for row in ROWS if f"| {row.rule} | {row.done} | {row.must_be} |" not in faults] == []
+    assert section[0].count("\n") == 2 + 6
+    for text in (faults, section[0]):
+        assert "not measured" not in text
+        assert "**no:**" not in text
+
+
+def row(**given: Any) -> Row:
+    """A row whose inputs end so."""
+    ends = {"a": End(1, 1, 20.0, "saved"), "b": End(2, 1, 30.0, "saved | twice")}
+    cases = {name: lambda end=end: end for name, end in ends.items()}
+    return Row(**{"rule": 1, "done": "x", "must_be": "y", "cases": cases, **given})
+
+
+def test_what_does_not_hold_is_said() -> None:
+    """A row shows the input that ended otherwise, and what came of it; all figures are those of the run."""
+    found = Measured.of(row())
+    assert found.missed == {"b": "2 paid, it came: saved | twice"}
+    assert found.line == (
+        "| 1 | x | y | 1 to 2 | 1 | 20 to 30 | **no:** 1 of 2: b: 2 paid, it came: saved \\| twice |\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "missed"),
+    [
+        ({"paid": None, "came": ".*"}, {}),
+        ({"paid": None, "came": ".*", "within": 25}, {"b": "30 s"}),
+        ({"paid": None, "came": ".*", "says": "why"}, {"a": "it said ''", "b": "it said ''"}),
+        ({"paid": None, "came": ".*", "saved": 0}, {"a": "1 saved", "b": "1 saved"}),
+    ],
+)
+def test_each_demand_counts(given: dict[str, Any], missed: dict[str, str]) -> None:
+    """What is paid, saved, said and how long it takes are demands of their own."""
+    assert Measured.of(row(**given)).missed == missed
