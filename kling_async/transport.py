@@ -267,11 +267,15 @@ class Transport:
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         # As they came: what reads more than one of them joins them, on the loop.
         while True:
-            chunk, ends = await _translated(response.content.readchunk())
+            chunk, ends = await _translated(self._chunk(response))
             if chunk:
                 yield chunk
             elif not ends:
                 return
+
+    async def _chunk(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+        async with asyncio.timeout(STALL_SECONDS + 1):  # where aiohttp's own is deaf: see `_exchange`
+            return await response.content.readchunk()
 
     def _opened(self) -> aiohttp.ClientSession:
         if self.closed:

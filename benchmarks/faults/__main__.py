@@ -36,10 +36,12 @@ does not end as it must the row says **no**, and the command fails. Nothing was 
 - **paid** are the tasks that each input cost, **saved** the whole files that it left: their bytes are compared with the
   server's. Where a row is about what costs nothing, both are 0, and measured.
 - **seconds** pass on the story's clock, until the caller has the file or the error. It jumps, except where a row says
-  "real seconds".
+  "real seconds". In the emulator's rows they pass to the very end, with the 600 s after which somebody looks again for
+  what was in doubt.
 - **then saved** means: later, when the disturbance was over, by `attach(error.reference).save(...)`.
-- What is not caught: a file host that announces fewer bytes than it has is believed. The file is published as announced,
-  with a warning, unless the bytes behind it come in time to be noticed. In "everything at once" no host does that.
+- What is not caught: a file host that announces fewer bytes than it has is believed. The file is published as
+  announced, with a warning, unless the bytes behind it come in time to be noticed. In the row of 1,000 tasks no host
+  does that.
 
 {table}
 ## Beside peers

@@ -305,8 +305,9 @@ def doctor(names: str, *words: str, **environment: str | None) -> Case:
             began = time.perf_counter()
             code, out, err = run("doctor", *words)
             took = time.perf_counter() - began
-            right = f"to be mended: {names}" in out if names else code == 0
-            came = f"{'exit 7, ' if code else 'exit 0, '}{'what is wrong is named' if right else 'NOT NAMED'}"
+            wanted = f"to be mended: {names}" if names else "nothing has to be mended"
+            named = "what is wrong is named" if names else "nothing to mend"
+            came = f"exit {code}, {named if wanted in out else 'something else is said'}"
             return End(emulator.ledger.created, 0, took, came, out + err)
 
     return case

@@ -1,0 +1,59 @@
+"""A connection on which an answer came that nobody asked for: it may cost a call, and never keeps one for ever."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kling_async.protocol.errors import RequestTimeout
+from kling_async.protocol.requests import HttpRequest
+from kling_async.transport import ANSWER_SECONDS, STALL_SECONDS, Transport
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+
+
+@contextlib.asynccontextmanager
+async def half_an_answer_more() -> AsyncIterator[str]:
+    """A server whose first answer on a connection is followed by the head of another; the rest never comes."""
+    gone = asyncio.Event()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(WHOLE)
+            await writer.drain()
+            await asyncio.sleep(1)  # the connection is idle by then
+            writer.write(HEAD)
+            await reader.read()
+        writer.close()
+        gone.set()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await gone.wait()
+
+
+@pytest.mark.parametrize("what", ["call", "file"])
+async def test_half_an_answer_that_nobody_asked_for(what: str) -> None:
+    """The next request on that connection takes it for its answer, waits for the rest, and ends in time."""
+    loop = asyncio.get_running_loop()
+    async with half_an_answer_more() as url:
+        transport = Transport(url, None)
+        assert (await transport.send(HttpRequest("GET", "/v1/x"), "Bearer k")).status == 200
+        await asyncio.sleep(2)
+        began = loop.time()
+        with pytest.raises(RequestTimeout):
+            if what == "call":
+                await transport.send(HttpRequest("GET", "/v1/x"), "Bearer k")
+            else:
+                async with transport.fetch(f"{url}/f", {}) as fetched:
+                    assert [chunk async for chunk in fetched.chunks] == []
+        assert loop.time() - began <= max(ANSWER_SECONDS, STALL_SECONDS) + 1
+        await transport.close()
