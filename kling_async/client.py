@@ -22,6 +22,7 @@ from kling_async.config import base_url_from, checked, credentials_from, proxies
 from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
 from kling_async.following import Following
 from kling_async.handle import TaskHandle
+from kling_async.places import text_of
 from kling_async.protocol import requests
 from kling_async.protocol.durations import Durations
 from kling_async.protocol.endpoints import ENDPOINTS, endpoint_for
@@ -290,7 +291,7 @@ class KlingClient:
             KlingError: as `image_to_video`, and as `TaskHandle.save`, then with the `reference` of the task.
         """
         self._enter()
-        if os.fspath(path).endswith(("/", os.sep)):  # before it is made
+        if text_of(path).endswith(("/", os.sep)):  # before it is made
             raise _no_file(path)
         reserved = self._downloads.reserve(path, None, watermark=watermark, overwrite=overwrite)
         async with reserved as place:
@@ -549,7 +550,7 @@ def _refuse(problems: list[Problem], *, strict: bool) -> None:
 
 def _no_file(path: str | PathLike[str]) -> TargetError:
     return TargetError(
-        f"{os.fspath(path)!r} is a directory: generate needs the name of a file. In a directory a file is called after "
+        f"{text_of(path)!r} is a directory: generate needs the name of a file. In a directory a file is called after "
         "its task, so that a second run would find none and pay again; submit and save do that"
     )
 

@@ -1,11 +1,12 @@
 """Creates under way: each with a slot, brought to its end whatever becomes of its caller."""
 
 import asyncio
+import contextlib
 import copy
 import functools
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Literal
 
 import attrs
@@ -24,7 +25,7 @@ from kling_async.protocol.errors import (
     Remedy,
     TaskNotFound,
 )
-from kling_async.protocol.models import ImageToVideo, Intent, Reference
+from kling_async.protocol.models import ImageToVideo, Intent, Reference, Task
 from kling_async.protocol.schedule import Retry, Uniform
 from kling_async.slots import Slot, Slots
 from kling_async.watcher import Watcher
@@ -62,6 +63,7 @@ class Creates:
         self._on_intent = on_intent
         self._under_way: dict[asyncio.Task[Following], Creation] = {}
         self._orphans: dict[str, str] = {}
+        self._turns: dict[str, _Turn] = {}
         self._closed = False
 
     @property
@@ -81,10 +83,6 @@ class Creates:
         own_id = request.external_task_id is None
         external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
         request = attrs.evolve(request, external_task_id=external_task_id)
-        adopted = await self._existing(endpoint, external_task_id) if if_exists == "adopt" and not own_id else None
-        if adopted is not None:
-            return adopted
-        slot = await self._slots.take(request.model_name)
         creation = Creation(
             external_task_id=external_task_id,
             reference=str(Reference(endpoint.name, external_task_id)),
@@ -93,7 +91,37 @@ class Creates:
             own_id=own_id,
             adopt=if_exists == "adopt",
             resend=on_doubt == "settle",
+            is_anothers=functools.partial(self._is_anothers, external_task_id),
         )
+        if own_id or not creation.adopt:
+            return await self._submit(endpoint, request, creation)
+        # One after the other: what the first one makes, and the service may not show yet, is there for the others.
+        async with self._turn(creation.reference) as turn:
+            if turn.doubt is not None:
+                raise copy.copy(turn.doubt)
+            existing = await self._existing(endpoint, creation)
+            if existing is not None:
+                return existing
+            try:
+                return await self._submit(endpoint, request, creation)
+            except CreateInDoubt as error:
+                turn.doubt = copy.copy(error)
+                raise
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, reference: str) -> AsyncIterator["_Turn"]:
+        turn = self._turns.setdefault(reference, _Turn())
+        turn.wanted += 1
+        try:
+            async with turn.lock:
+                yield turn
+        finally:
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[reference]
+
+    async def _submit(self, endpoint: Endpoint, request: ImageToVideo, creation: Creation) -> Following:
+        slot = await self._slots.take(request.model_name)
         creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, creation, slot))
         self._under_way[creating] = creation
         creating.add_done_callback(functools.partial(self._ended, slot))
@@ -114,14 +142,20 @@ class Creates:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint, external_task_id: str) -> Following | None:
+    async def _existing(self, endpoint: Endpoint, creation: Creation) -> Following | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
             KlingError: the service could not be asked; nothing was sent.
         """
+        for creating, other in list(self._under_way.items()):
+            if other.reference == creation.reference:  # its caller was cancelled, or wants a conflict
+                await asyncio.wait([creating])
+        following = self._watcher.find(Reference(endpoint.name, creation.external_task_id))
+        if following is not None:
+            return following
         try:
-            task = await self._api.get_task(endpoint, external_task_id)
+            task = await self._api.get_task(endpoint, creation.external_task_id)
         except TaskNotFound:
             return None
         reference = Reference(endpoint.name, task.task_id)
@@ -130,6 +164,10 @@ class Creates:
             self._slots.attach()
             following = self._watcher.follow(reference, created=task, on_end=self._slots.detach)
         return following
+
+    def _is_anothers(self, external_task_id: str, task: Task) -> bool:
+        following = self._watcher.find(Reference(task.endpoint, task.task_id))
+        return following is not None and following.external_task_id not in {None, external_task_id}
 
     async def close(self) -> None:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
@@ -166,8 +204,6 @@ class Creates:
             if self._closed and isinstance(error, asyncio.CancelledError):
                 raise _interrupted(creation) from None
             raise
-        if task.external_task_id is None:
-            task = attrs.evolve(task, external_task_id=creation.external_task_id)
         reference = Reference(endpoint.name, task.task_id)
         following = self._watcher.find(reference)
         if following is not None:  # an adopted task that is followed already has its slot
@@ -197,6 +233,17 @@ class Creates:
         )
         if not isinstance(error, CreateInDoubt):
             del self._orphans[reference]
+
+
+class _Turn:
+    """Calls that want to adopt one task at the same time take it in turn."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.wanted = 0
+        """Calls that have it or wait for it."""
+        self.doubt: CreateInDoubt | None = None
+        """How one of them ended, where the task may exist: the others send nothing either."""
 
 
 def _is_cancelled() -> bool:

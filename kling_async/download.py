@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from os import PathLike
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from kling_async.files import Names, PartFile
-from kling_async.places import Place, check_place, shown
+from kling_async.places import Place, check_place, shown, text_of
 from kling_async.protocol import contents, packing, transfer
 from kling_async.protocol.errors import (
     BadResponse,
@@ -88,7 +87,7 @@ class Downloads:
         """
 
         def check() -> Place:
-            place = check_place(os.fsdecode(path), overwrite)
+            place = check_place(text_of(path), overwrite)
             if place.is_directory and task_id is not None:
                 check_place(str(file_for(place, task_id, 0, watermark=watermark)), overwrite)
             return place

@@ -81,6 +81,11 @@ class Following(Due):
         """The status last told."""
         return self.snapshots[-1].status if self.snapshots else None
 
+    @property
+    def external_task_id(self) -> str | None:
+        """The caller's id, or the one made for the task, as far as it is known."""
+        return self.snapshots[-1].external_task_id if self.snapshots else None
+
     def note(self, error: KlingError) -> None:
         """Keeps what came last; a question without any answer does not hide what an earlier one was answered with."""
         if not isinstance(error, ConnectionFailed) or isinstance(self.last_error, ConnectionFailed | None):

@@ -5,7 +5,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -35,6 +35,18 @@ class Place:
     path: Path
     is_directory: bool
     directory: tuple[int, int]
+
+
+def text_of(path: Any) -> str:
+    """A path as text.
+
+    Raises:
+        TargetError: it is something else.
+    """
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise TargetError(f"expected a path to save to, got {type(path).__name__}") from None
 
 
 def check_place(text: str, overwrite: bool) -> Place:  # noqa: FBT001  (called through an executor)

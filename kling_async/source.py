@@ -110,8 +110,10 @@ class Source:
         return True
 
     async def ask_anew(self) -> None:
-        """Asks the service for the task."""
-        self._task = await self._refresh()
+        """Asks the service for the task; an answer about another one changes nothing."""
+        task = await self._refresh()
+        if task.task_id == self._task.task_id:
+            self._task = task
 
     def _video(self, index: int) -> Video:
         if index >= len(self._task.videos):

@@ -86,6 +86,7 @@ class Transport:
         """What no text may show, besides the credentials of the service."""
         self._session = session
         self._owned = session is None
+        self._alone: aiohttp.ClientSession | None = None
         self._uploads = asyncio.Semaphore(UPLOADS)
         self._responses: set[aiohttp.ClientResponse] = set()
         self._closing = asyncio.Event()
@@ -123,7 +124,7 @@ class Transport:
                     raise body.failure from None
                 if body.begun:
                     raise
-                failed = error if isinstance(error, ConnectionFailed) else ConnectionFailed(error.message)
+                failed = error if isinstance(error, ConnectionFailed) else _unsent(error)
                 failed.sent = False
                 raise failed from None
             finally:
@@ -174,9 +175,10 @@ class Transport:
         # A closed session wakes nobody who reads a body; a closed response does.
         for response in tuple(self._responses):
             response.close()
-        if self._session is not None and self._owned:
-            await self._session.close()
-        self._session = None
+        for session in (self._session if self._owned else None, self._alone):
+            if session is not None:
+                await session.close()
+        self._session = self._alone = None
 
     async def _exchange(
         self,
@@ -193,7 +195,7 @@ class Transport:
 
         async def exchange() -> HttpResponse:
             nonlocal status
-            session = self._opened()
+            session = self._opened() if data is None else self._opened_alone()
             surroundings = self._surroundings(session, address, headers)
             async with (
                 # aiohttp's own time limit does not reach an answer that came, in part, before it was asked for.
@@ -206,9 +208,11 @@ class Transport:
                     timeout=timeout,
                     allow_redirects=False,
                     raise_for_status=False,
+                    auto_decompress=True,
                 ) as response,
             ):
-                if response.status == 407 and surroundings.get("proxy"):  # the proxy's own, which passed nothing on
+                if response.status == 407 and address.scheme == "http" and surroundings.get("proxy"):
+                    # The proxy's own, which passed nothing on; what came through a tunnel is not.
                     raise _refused_by_proxy(response.status)
                 status = response.status
                 self._responses.add(response)
@@ -279,11 +283,21 @@ class Transport:
         if self._session is not None and self._session.closed:
             raise ClientClosed("the session that was lent to the client is closed")
         if self._session is None:
-            # Without a limit of connections: slots, uploads, polls and downloads each have their own.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
-            )
+            self._session = _session()
         return self._session
+
+    def _opened_alone(self) -> aiohttp.ClientSession:
+        """A session whose connections serve one request each, for creates.
+
+        One that lay idle may be closed at the other end in the very moment, or hold an answer too many: both leave a
+        create in doubt.
+        """
+        session = self._opened()
+        if not self._owned:
+            return session
+        if self._alone is None:
+            self._alone = _session(force_close=True)
+        return self._alone
 
     def _surroundings(self, session: aiohttp.ClientSession, address: URL, headers: Mapping[str, str]) -> _Surroundings:
         """The headers, so that nobody else's credentials go along, and the way they take.
@@ -298,6 +312,16 @@ class Transport:
         ours = dict(headers)
         authorization = ours.pop("Authorization", None)
         return {"headers": ours, "middlewares": [_authorized(authorization)]}
+
+
+def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
+    # Without a limit of connections: slots, uploads, polls and downloads each have their own.
+    connector = aiohttp.TCPConnector(limit=0, force_close=force_close)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+def _unsent(error: BadResponse) -> ConnectionFailed:
+    return ConnectionFailed(error.message, permanent=not error.foreign)  # what failed by itself will again
 
 
 def _authorized(authorization: str | None) -> aiohttp.ClientMiddlewareType:
@@ -381,7 +405,7 @@ async def _translated(work: Awaitable[_T]) -> _T:
         return await work
     except KlingError:
         raise
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001  (hooks of a lent session raise anything, also once a create arrived)
         ours = _ours(error)
     raise ours
 
@@ -405,8 +429,10 @@ def _ours(error: Exception) -> ConnectionFailed | BadResponse:
             return BadResponse(f"the answer cannot be read ({kind})", foreign=True)
         case aiohttp.ClientError() | OSError() | RuntimeError():  # the last where a session is closed meanwhile
             return ConnectionFailed(f"the connection broke off ({kind})")
-        case _:
+        case ValueError():
             return BadResponse(f"the answer or its address cannot be read ({kind})", foreign=True)
+        case _:
+            return BadResponse(f"the call failed unexpectedly ({kind})")
 
 
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})

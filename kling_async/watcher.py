@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
+import attrs
+
 from kling_async.api import Api
 from kling_async.following import Following
 from kling_async.protocol.agenda import Agenda, share_passed
@@ -145,6 +147,8 @@ class Watcher:
         if isinstance(news, Task) and following.snapshots and news.task_id != following.reference.id:
             news = BadResponse(f"asked for task {following.reference.id}, the service answered about another one")
         if isinstance(news, Task):
+            if news.external_task_id is None:  # the service does not always repeat it
+                news = attrs.evolve(news, external_task_id=following.external_task_id)
             self._heard(following, news, now)
         else:
             following.note(news)

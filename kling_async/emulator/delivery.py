@@ -193,7 +193,8 @@ def _variant(request: web.Request) -> Variant:
 
 def _compressed(made: ResultFile, zeros: int) -> ResultFile:
     """Compress a file, with zeros behind it. Its bytes are the same each time."""
-    pack = zlib.compressobj(wbits=31)
+    # A real video does not shrink, so a placeholder must not either: it is stored, and only zeros behind it shrink.
+    pack = zlib.compressobj(level=9 if zeros else 0, wbits=31)
     pieces = []
     with made.open() as file:
         while piece := file.read(_PIECE):

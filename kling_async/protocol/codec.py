@@ -153,8 +153,9 @@ def _identifier(value: Any) -> str | None:
     """An id as text: some paths send numbers, which may exceed 2**53."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**40:
         return str(value)
-    usable = isinstance(value, str) and value.isprintable() and value.strip() not in {"", ".", ".."}
-    return value if usable else None
+    if isinstance(value, str) and value.isprintable() and value.strip() not in {"", ".", ".."}:
+        return value
+    return None
 
 
 def _address(value: Any) -> str | None:

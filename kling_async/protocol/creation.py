@@ -15,7 +15,7 @@ What rests on the service refusing a second task with the same `external_task_id
 """
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
@@ -91,6 +91,7 @@ class Creation:
         own_id: whether the id was made for this create, so that nobody else can have used it.
         adopt: whether an older task with the user's id is taken as the result.
         resend: whether what was not found over `settle` seconds is sent again; if not, it stays in doubt.
+        is_anothers: whether a task is known to be that of another create: an answer may reach the wrong request.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Creation:
         own_id: bool = True,
         adopt: bool = False,
         resend: bool = True,
+        is_anothers: Callable[[Task], bool] = lambda _: False,
     ) -> None:
         self.external_task_id = external_task_id
         self.reference = reference
@@ -111,6 +113,7 @@ class Creation:
         self.own_id = own_id
         self.adopt = adopt
         self.resend = resend
+        self.is_anothers = is_anothers
         self.state = CreateState.UNSENT
         self.task: Task | None = None
         self.error: KlingError | None = None
@@ -167,6 +170,7 @@ class Creation:
     def answered(self, now: float, outcome: Task | KlingError) -> None:
         """Tells how a send ended."""
         self._in_flight = False
+        outcome = self._checked(outcome)
         if isinstance(outcome, Task):
             self._accept(outcome)
             return
@@ -180,6 +184,7 @@ class Creation:
 
     def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float) -> None:
         """Tells how a look-up ended; the offset is what the service's clock shows more than this machine's."""
+        outcome = self._checked(outcome)
         if isinstance(outcome, Task):
             self._found(outcome, clock_offset)
         elif self.state is CreateState.CLAIMED and self.error is not None and is_missing(outcome):
@@ -195,6 +200,12 @@ class Creation:
             self._not_before = min(pause, self._send_again_at) if now < self._send_again_at else pause
 
     # ------------------------------------------------------------------------------------------ inside
+
+    def _checked(self, outcome: Task | KlingError) -> Task | KlingError:
+        """The outcome, unless it is about the task of another create: `task_info`, which would tell, may be empty."""
+        if isinstance(outcome, Task) and self.is_anothers(outcome):
+            return BadResponse(f"the answer is about {outcome.reference}, the task of another create", http_status=200)
+        return outcome
 
     def _settled(self, now: float) -> bool:
         """Whether the last look-up allows to send again; never after the budget, since nothing would look again."""

@@ -20,11 +20,13 @@ class Proxies:
         by_scheme: the proxy's address for `http` and `https`; never shown, since it may hold a password.
         without: hosts, domains and networks that are asked directly, as in `NO_PROXY`.
         unusable: variables whose proxy speaks something else than HTTP, such as SOCKS.
+        variables: by scheme, the variable that names its proxy.
     """
 
     by_scheme: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     without: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
+    variables: Mapping[str, str] = attrs.field(factory=dict)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
@@ -34,6 +36,7 @@ class Proxies:
             ValueError: a proxy's address cannot be read; the text names the variable and not the address.
         """
         by_scheme: dict[str, str] = {}
+        variables: dict[str, str] = {}
         unusable: list[str] = []
         for scheme in _PORTS:
             name, text = _variable(environment, f"{scheme}_proxy")
@@ -45,10 +48,10 @@ class Proxies:
             if address is None:
                 unusable.append(name)
             else:
-                by_scheme[scheme] = address
+                by_scheme[scheme], variables[scheme] = address, name
         _, without = _variable(environment, "no_proxy")
         words = tuple(word.lower() for word in without.replace(",", " ").split())
-        return cls(by_scheme, words, tuple(dict.fromkeys(unusable)))
+        return cls(by_scheme, words, tuple(dict.fromkeys(unusable)), variables)
 
     def for_address(self, url: str) -> str | None:
         """The proxy that an address is asked through; None for none, as for this machine itself."""

@@ -8,7 +8,7 @@ import attrs
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.models import Task
 from kling_async.protocol.responses import HttpResponse, Listed, Page
-from kling_async.protocol.text import SHORT, redact
+from kling_async.protocol.text import SHORT, forms, redact
 
 _T = TypeVar("_T")
 
@@ -46,10 +46,12 @@ def _redacted(error: KlingError, secrets: frozenset[str]) -> KlingError:
 def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse | None:
     """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one. Or None."""
     body = response.body
-    for secret in secrets:
-        if len(secret) >= SHORT:
-            body = body.replace(secret.encode("utf-8", "replace"), "…".encode())
-    return attrs.evolve(response, body=body) if body != response.body else None
+    known = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
+    for form in sorted(known, key=len, reverse=True):  # a token before the key that is a part of it
+        body = body.replace(form.encode("utf-8", "replace"), "…".encode())
+    headers = {name: redact(value, secrets) for name, value in response.headers.items()}
+    shortened = attrs.evolve(response, body=body, headers=headers)
+    return shortened if shortened != response else None
 
 
 def _without(secrets: frozenset[str], answer: Any) -> Any:

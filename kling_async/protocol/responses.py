@@ -71,6 +71,11 @@ def task(response: HttpResponse, endpoint: str, asked: str) -> Task:
         return _ours(_task(data, endpoint), asked)
 
 
+def reason(response: HttpResponse) -> str:
+    """The words in which the service refused, without the advice of the error table."""
+    return _reason(_envelope(response.body), response.status)
+
+
 class Page(NamedTuple):
     """One page of the list.
 
@@ -156,11 +161,15 @@ def _item(item: Mapping[str, Any], endpoint: str) -> Task | UnknownStatus:
 def _ours(task: Task, asked: str) -> Task:
     """The task, if it can be the one that was asked for: captures exist in which `task_info` is empty.
 
+    Such a task gets the name that it was asked for by.
+
     Raises:
         BadResponse: it has another `external_task_id`: the answer belongs to somebody else's request.
     """
-    if asked in {task.task_id, task.external_task_id} or task.external_task_id is None:
+    if asked in {task.task_id, task.external_task_id}:
         return task
+    if task.external_task_id is None:
+        return attrs.evolve(task, external_task_id=asked)
     raise BadResponse(
         f"asked for {readable(asked, 64)}, the answer is about task {readable(task.task_id, 64)} with external_task_id "
         f"{readable(task.external_task_id, 64)}"
@@ -231,7 +240,7 @@ def _opened(response: HttpResponse) -> Any:
     row = row_for(code)
     if code is None or row is None:
         return _not_the_services(response, code)
-    text = _error_text(envelope) or f"the service gave no reason (HTTP {response.status})"
+    text = _reason(envelope, response.status)
     return row.error(
         f"{text}: {row.hint}" if row.hint else text,
         remedy=row.remedy,
@@ -266,10 +275,11 @@ def _not_the_services(response: HttpResponse, code: int | None) -> BadResponse:
         f"HTTP {response.status}, not as the service answers",
         f"redirecting to {target}" if target else "",
         f"code {code}" if code is not None else "",
-        readable(response.headers.get("content-type", ""), 40),
+        said(response.headers.get("content-type", ""), 40),
     ]
     # Cut before it is searched for secrets: a page may have any size.
-    text = said(response.body[: 20 * EXCERPT].decode("utf-8", "replace"), 2 * EXCERPT)
+    start = response.body[: 20 * EXCERPT].replace(b"\0", b"")  # in UTF-16 they stand between the letters of a secret
+    text = said(start.decode("utf-8", "replace"), 2 * EXCERPT)
     text = cut(" ".join(text.split()), EXCERPT)
     what = ", ".join(word for word in words if word)
     message = f"{what}: {text}" if text else f"{what}, without a text"
@@ -277,6 +287,10 @@ def _not_the_services(response: HttpResponse, code: int | None) -> BadResponse:
 
 
 _TEXT_MEMBERS: Final = ("message", "msg", "error", "detail")
+
+
+def _reason(envelope: Mapping[str, Any], status: int) -> str:
+    return _error_text(envelope) or f"the service gave no reason (HTTP {status})"
 
 
 def _error_text(envelope: Mapping[str, Any], depth: int = 3) -> str:

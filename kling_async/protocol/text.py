@@ -54,16 +54,16 @@ def redact(text: str, secrets: frozenset[str]) -> str:
     return pattern.sub("…", text) if pattern is not None else text
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=2)  # of two clients; no more than that, since it keeps secrets
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    long = {form for secret in secrets if len(secret) >= SHORT for form in _forms(secret)}
+    long = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
     short = {form for secret in secrets if 0 < len(secret) < SHORT for form in _escaped(secret)}
     parts = [re.escape(form) for form in sorted(long, key=len, reverse=True)]
     parts += [rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])" for form in sorted(short, key=len, reverse=True)]
     return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
 
-def _forms(secret: str) -> Iterator[str]:
+def forms(secret: str) -> Iterator[str]:
     """A secret in all ways in which it may come back; of a token its parts, of base64 each alignment."""
     yield from _escaped(secret)
     yield from (part for part in secret.split(".") if len(part) >= 2 * SHORT)

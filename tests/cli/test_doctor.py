@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import trustme
 from kling_async.cli.doctor import probes
 from kling_async.emulator import Emulator
 from tests.cli.conftest import Ran, Run, started
+from tests.shell.proxy import Proxy
 from tests.shell.stub import answer, refusal
 
 API_KEY = "api-key-kling-that-nobody-may-see-0123456789"
@@ -40,35 +42,42 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 @contextlib.contextmanager
 def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """A server on a loop of its own; yields its port."""
+    writers: list[asyncio.StreamWriter] = []
+    talks: set[asyncio.Task[None]] = set()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
+    async def talked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             await talk(reader, writer)
         writer.transport.abort()
 
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # No coroutine: one that is cancelled before its first step would never have noted its connection.
+        writers.append(writer)
+        talks.add(asyncio.get_running_loop().create_task(talked(reader, writer)))
+
     async def close() -> None:
         server.close()
-        for _ in range(10):  # what was accepted a moment ago gets to where it can be closed
+        # The loop accepts in tasks of its own, and a handshake that ends meanwhile begins another talk.
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
             await asyncio.sleep(0)
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
         for writer in writers:
             writer.transport.abort()
         await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
         await server.wait_closed()
 
-    writers: list[asyncio.StreamWriter] = []
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
         starting = asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
         server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
-        yield server.sockets[0].getsockname()[1]
-        asyncio.run_coroutine_threadsafe(close(), loop).result(10)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            asyncio.run_coroutine_threadsafe(close(), loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
@@ -86,23 +95,6 @@ def says(raw: bytes, heads: list[str] | None = None) -> Talk:
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-
-    return talk
-
-
-def leads_to(port: int, heads: list[str]) -> Talk:
-    """A proxy for which every name is this machine."""
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(2**16):
-            writer.write(piece)
-        writer.close()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(copy(reader, there_writer), copy(there_reader, writer), return_exceptions=True)
 
     return talk
 
@@ -327,7 +319,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> None:
         (answer(503, b"busy", Content_Type="text/plain"), "HTTP 503, text/plain: busy"),
         (answer(200, {"code": 200, "data": []}), "something else than the service"),
         (answer(200, [1, 2]), "[1, 2]"),
-        (answer(401, {"detail": f"bad {API_KEY}"}), "bad ***"),
+        (answer(401, {"detail": f"bad {API_KEY}"}), "bad …"),
         (answer(200, b"x" * 100_000), "HTTP 200"),
         (answer(204, b""), "HTTP 204"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "cannot be read"),
@@ -447,21 +439,101 @@ def test_no_tls_at_all(run: Run, service: Emulator) -> None:
     assert "does not speak TLS" in said(ran, "certificate")
 
 
-def test_through_a_proxy(run: Run, authority: trustme.CA, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names are left to the proxy, the certificate is looked at through it, and its user does not show."""
+EMPTY = answer(200, {"code": 0, "data": []})
+USER = f"Basic {b64encode(b'user:hidden').decode()}"
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, here: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """The authority, as if SSL_CERT_FILE had named it before Python started."""
     authority.cert_pem.write_to_path(here / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(here / "ca.pem"))
+    context = ssl.create_default_context()
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)
+    return authority
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_through_a_tunnel(
+    run: Run, trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
+) -> None:
+    """The certificate is looked at and the call is made through the proxy, which looks up the name."""
     heads: list[str] = []
-    with (
-        listening(says(PAGE), certified(authority, NO_HOST)) as port,
-        listening(leads_to(port, heads)) as proxy_port,
-    ):
-        monkeypatch.setenv("HTTPS_PROXY", f"http://user:hidden@127.0.0.1:{proxy_port}")
+    with listening(says(EMPTY, heads), certified(trusted, NO_HOST)) as port:
+        via = Proxy(to=port)
+        with listening(via.serve, certified(trusted, "127.0.0.1") if scheme == "https" else None) as proxy_port:
+            monkeypatch.setenv(name, f"{scheme}://user:hidden@127.0.0.1:{proxy_port}")
+            ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
+    assert {states(ran)[each] for each in ("dns", "proxy", "connection", "certificate", "call")} == {"ok"}
+    assert f"127.0.0.1:{proxy_port} ({name})" in said(ran, "proxy")
+    assert via.seen == [(f"CONNECT {NO_HOST}:443 HTTP/1.1", USER)] * 2  # to look at it, and for the call
+    assert [head.split()[:2] for head in heads] == [["GET", "/v1/videos/image2video?pageNum=1&pageSize=1"]]
+    assert "hidden" not in ran.out + ran.err
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "all_proxy"])
+def test_through_a_proxy(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Without TLS the call is the proxy's to pass on."""
+    with listening(says(EMPTY)) as port:
+        via = Proxy(to=port)
+        with listening(via.serve) as proxy_port:
+            monkeypatch.setenv(name, f"user:hidden@127.0.0.1:{proxy_port}")
+            ran = run("doctor", "--json", "--base-url", f"http://{NO_HOST}")
+    assert {states(ran)[each] for each in ("dns", "proxy", "connection", "call")} == {"ok"}
+    assert via.seen == [(f"GET http://{NO_HOST}/v1/videos/image2video?pageNum=1&pageSize=1 HTTP/1.1", USER)]
+    assert "hidden" not in ran.out + ran.err
+
+
+def test_a_proxy_whose_certificate_is_not_trusted(
+    run: Run, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the proxy's and not the service's, and the proxy is asked for nothing."""
+    via = Proxy()
+    with listening(via.serve, certified(authority, "127.0.0.1")) as port:
+        monkeypatch.setenv("ALL_PROXY", f"https://user:hidden@127.0.0.1:{port}")
         ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
-    assert {states(ran)[name] for name in ("dns", "proxy", "connection", "certificate")} == {"ok"}
-    assert heads[0].startswith(f"CONNECT {NO_HOST}:443 HTTP/1.1\r\n")
-    assert "Proxy-Authorization: Basic dXNlcjpoaWRkZW4=" in heads[0]
-    assert "hidden" not in ran.out
+    assert "its certificate: " in said(ran, "proxy")
+    assert "SSL_CERT_FILE" in said(ran, "proxy")
+    assert (states(ran)["proxy"], states(ran)["certificate"], via.seen) == ("problem", "skipped", [])
+
+
+def test_a_proxy_without_tls(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https:// in a proxy's address, where only the service's begins so, is said as such."""
+    monkeypatch.setenv("HTTPS_PROXY", service.base_url.replace("http:", "https:"))
+    ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
+    assert "does not speak TLS -> HTTPS_PROXY=http://" in said(ran, "proxy")
+
+
+@pytest.mark.usefixtures("key")
+def test_a_proxy_that_wants_a_user_for_a_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no tunnel the call finds out, and is not advised again."""
+    with listening(says(answer(407, b"who are you"))) as port:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+        ran = run("doctor", "--json", "--base-url", f"http://{NO_HOST}")
+    assert "the proxy refused (HTTP 407)" in said(ran, "call")
+    assert "once more" not in said(ran, "call")
+
+
+def test_a_proxy_that_cannot_be_read(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No client can be made with it, so nothing on the way is tried; its password does not show."""
+    monkeypatch.setenv("ALL_PROXY", "http://user:hidden@proxy:port")
+    ran = run("doctor", "--json", "--base-url", service.base_url)
+    assert ran.data["message"] == "to be mended: proxy"
+    assert "ALL_PROXY cannot be read" in said(ran, "proxy")
+    assert {states(ran)[name] for name in ("dns", "connection", "certificate", "call", "clock")} == {"skipped"}
+    assert "hidden" not in ran.out + ran.err
+
+
+def test_a_proxy_of_another_kind(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SOCKS is not used, which is said once, and the way goes without it."""
+    monkeypatch.setenv("ALL_PROXY", f"socks5://user:hidden@127.0.0.1:{free_port()}")
+    ran = run("doctor", "--json", "--base-url", service.base_url)
+    assert (ran.code, states(ran)["proxy"], states(ran)["call"]) == (0, "warning", "ok")
+    assert said(ran, "proxy").count("ALL_PROXY") == 1
+    assert (ran.err, "hidden" in ran.out) == ("", False)
 
 
 @pytest.mark.parametrize(
@@ -469,6 +541,7 @@ def test_through_a_proxy(run: Run, authority: trustme.CA, here: Path, monkeypatc
     [
         (answer(407, b"who are you"), "HTTP 407"),
         (answer(403, PAGE), "HTTP 403"),
+        (answer(204, b""), "HTTP 204"),
         (b"220 mail ready\r\n\r\n", "speaks no HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n", "speaks no HTTP"),
         (b"hello\r\n\r\n", "speaks no HTTP"),

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from kling_async.cli.doctor.machine import Place
 from kling_async.cli.doctor.way import Dialled, Proxy, Step, Trust
 from kling_async.config import credentials_from
 from kling_async.protocol.auth import ApiKey, KeyPair
-from kling_async.protocol.errors import ConfigurationError, KlingError
+from kling_async.protocol.errors import ConfigurationError, ConnectionFailed, KlingError
+from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.responses import HttpResponse, listed
 
 OK, WARNING, PROBLEM, SKIPPED = State.OK, State.WARNING, State.PROBLEM, State.SKIPPED
@@ -25,6 +27,7 @@ ACCESS, SECRET = "A" * 32, "S" * 32
 OFFICIAL = Address("https://api-singapore.klingai.com", "the default")
 LOCAL = Address("http://127.0.0.1:8000", "KLING_BASE_URL")
 OTHER = Address("https://gateway.example", "KLING_BASE_URL")
+OTHER_CLEAR = Address("http://gateway.example", "KLING_BASE_URL")
 
 
 def credentials(environment: dict[str, str]) -> Check:
@@ -87,6 +90,7 @@ def test_credentials(environment: dict[str, str], state: State, text: str, advic
     [
         ("https://api-singapore.klingai.com", Host.OFFICIAL, OK, "outside China"),
         ("https://API-Beijing.klingai.com.", Host.OFFICIAL, OK, "in China"),
+        ("HTTPS://api-beijing.klingai.com", Host.OFFICIAL, OK, "in China"),
         ("https://api-singapore.klingai.com/v1/videos", Host.OFFICIAL, PROBLEM, "no path"),
         ("http://api-singapore.klingai.com", Host.OFFICIAL, PROBLEM, "would travel unencrypted"),
         ("https://api.klingai.com", Host.OLD, WARNING, "old host"),
@@ -98,6 +102,7 @@ def test_credentials(environment: dict[str, str], state: State, text: str, advic
         ("http://127.0.0.1:8000", Host.LOCAL, OK, "this machine"),
         ("http://localhost:8000", Host.LOCAL, OK, "this machine"),
         ("http://[::1]:8000", Host.LOCAL, OK, "this machine"),
+        ("http://[::ffff:127.0.0.1]:8000", Host.LOCAL, OK, "this machine"),
         ("http://127.evil.com", Host.OTHER, WARNING, "travels unencrypted"),
         ("https://gateway.example/kling/secret-of-mine", Host.OTHER, WARNING, "https://gateway.example/…"),
         ("http://emulator:8000", Host.OTHER, WARNING, "travels unencrypted"),
@@ -152,57 +157,92 @@ def test_an_address_in_quotes() -> None:
 # ----------------------------------------------------------------------------------------------------- proxy
 
 
+P, TLS = "http://p:1", "https://u@[::1]"
+
+
 @pytest.mark.parametrize(
-    ("target", "proxies", "bypassed", "expected"),
+    ("target", "environment", "expected"),
     [
-        (OFFICIAL, {}, False, None),
-        (OFFICIAL, {"http": "http://p:1"}, False, None),
-        (OFFICIAL, {"https": "http://p:1"}, False, Proxy("HTTPS_PROXY", "http", "p", 1)),
-        (OFFICIAL, {"https": "http://p:1", "no": "klingai.com"}, True, None),
-        (OFFICIAL, {"https": "http://p"}, False, Proxy("HTTPS_PROXY", "http", "p", 80)),
-        (OFFICIAL, {"https": "http://u:p%40ss@p:1"}, False, Proxy("HTTPS_PROXY", "http", "p", 1, "u:p@ss")),
-        (OFFICIAL, {"https": "p:1"}, False, Proxy("HTTPS_PROXY", "", "p", 1)),
-        (OFFICIAL, {"https": "http://p:x"}, False, Proxy("HTTPS_PROXY", "", "", 0)),
-        (OFFICIAL, {"https": "socks5://p:1"}, False, Proxy("HTTPS_PROXY", "socks5", "p", 1)),
-        (LOCAL, {"http": "http://p:1"}, False, None),
+        (OFFICIAL, {}, None),
+        (OFFICIAL, {"HTTP_PROXY": P}, None),
+        (OFFICIAL, {"HTTPS_PROXY": P}, Proxy("HTTPS_PROXY", P)),
+        (OFFICIAL, {"HTTPS_PROXY": "p:1"}, Proxy("HTTPS_PROXY", P)),
+        (OFFICIAL, {"HTTPS_PROXY": TLS}, Proxy("HTTPS_PROXY", TLS)),
+        (OFFICIAL, {"ALL_PROXY": P}, Proxy("ALL_PROXY", P)),
+        (OFFICIAL, {"all_proxy": P, "HTTP_PROXY": TLS}, Proxy("all_proxy", P)),
+        (OFFICIAL, {"https_proxy": P, "HTTPS_PROXY": TLS}, Proxy("https_proxy", P)),
+        (OFFICIAL, {"https_proxy": "", "HTTPS_PROXY": P}, None),
+        (OFFICIAL, {"HTTPS_PROXY": P, "NO_PROXY": "klingai.com"}, None),
+        (OFFICIAL, {"HTTPS_PROXY": P, "NO_PROXY": "klingai.com:8443"}, Proxy("HTTPS_PROXY", P)),
+        (Address("HTTPS://klingai.com:8443", "x"), {"HTTPS_PROXY": P, "NO_PROXY": "klingai.com:8443"}, None),
+        (Address("http://10.1.2.3", "x"), {"HTTP_PROXY": P, "NO_PROXY": "10.0.0.0/8"}, None),
+        (OFFICIAL, {"HTTPS_PROXY": "socks5://p:1"}, None),
+        (LOCAL, {"HTTP_PROXY": P}, None),
+        (Address("http://[::ffff:127.0.0.1]:80", "x"), {"HTTP_PROXY": P}, None),
     ],
 )
-def test_which_proxy_applies(target: Address, proxies: dict[str, str], bypassed: bool, expected: Proxy | None) -> None:  # noqa: FBT001
-    """The scheme's own proxy, unless NO_PROXY names the host; loopback never goes to one."""
-    found = way.proxy_for(target, proxies, bypassed=bypassed, names={"HTTPS_PROXY", "HTTP_PROXY"})
-    assert found == expected
-    assert "p@ss" not in repr(found)
+def test_which_proxy_applies(target: Address, environment: dict[str, str], expected: Proxy | None) -> None:
+    """The client's own, with the variable that names it."""
+    assert way.proxy_for(target, Proxies.of(environment)) == expected
 
 
-def test_the_name_of_the_variable() -> None:
-    """Small letters win, as they do for the client."""
-    found = way.proxy_for(OFFICIAL, {"https": "http://p:1"}, bypassed=False, names={"https_proxy", "HTTPS_PROXY"})
-    assert found is not None
-    assert found.variable == "https_proxy"
+@pytest.mark.parametrize(
+    ("address", "host", "port", "shown", "pair"),
+    [
+        ("http://p", "p", 80, "p:80", None),
+        ("http://p:3128", "p", 3128, "p:3128", None),
+        ("https://p", "p", 443, "https://p:443", None),
+        ("http://[::1]:3128", "::1", 3128, "[::1]:3128", None),
+        ("http://u:p%40ss@p:1", "p", 1, "p:1", b"u:p@ss"),
+        ("http://u@p:1", "p", 1, "p:1", b"u:"),
+        ("http://u:p%C3%A9@p:1", "p", 1, "p:1", b"u:p\xe9"),
+    ],
+)
+def test_a_proxy_s_address(address: str, host: str, port: int, shown: str, pair: bytes | None) -> None:
+    """It is read as the client reads it, and shown without its user."""
+    found = Proxy("HTTPS_PROXY", address)
+    assert (found.host, found.port, found.shown) == (host, port, shown)
+    assert found.authorization == (f"Basic {b64encode(pair).decode()}" if pair else "")
+    assert address not in repr(found)
 
 
-PROXY = Proxy("HTTPS_PROXY", "http", "p", 3128, "user:hidden")
+PROXY = Proxy("HTTPS_PROXY", "http://user:hidden@p:3128")
 REFUSED = ConnectionRefusedError(111, "Connection refused")
+JANUARY = 1767225600.0  # 2026-01-01
+
+
+def untrusted(code: int, message: str = "x") -> ssl.SSLCertVerificationError:
+    """A certificate that OpenSSL refuses."""
+    error = ssl.SSLCertVerificationError(1, message)
+    error.verify_code = code
+    error.verify_message = message
+    return error
+
+
+def tls_error(reason: str) -> ssl.SSLError:
+    """A handshake that went wrong."""
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    return error
 
 
 @pytest.mark.parametrize(
-    ("chosen", "dialled", "state", "text", "advice"),
+    ("dialled", "state", "text", "advice"),
     [
-        (PROXY, Dialled(reached=Step.DONE, proxy_status=200), OK, "p:3128", ""),
-        (PROXY, Dialled(reached=Step.CONNECT, error=REFUSED), PROBLEM, "nothing listens", "NO_PROXY"),
-        (PROXY, Dialled(reached=Step.NAME, error=socket.gaierror(-2, "x")), PROBLEM, "no such name", "NO_PROXY"),
-        (PROXY, Dialled(reached=Step.TUNNEL, error=TimeoutError()), PROBLEM, "no answer", "NO_PROXY"),
-        (PROXY, Dialled(reached=Step.TUNNEL, error=ValueError()), PROBLEM, "speaks no HTTP", "NO_PROXY"),
-        (PROXY, Dialled(reached=Step.TUNNEL, proxy_status=407), PROBLEM, "HTTP 407", "USER:PASSWORD@p:3128"),
-        (PROXY, Dialled(reached=Step.TUNNEL, proxy_status=403), PROBLEM, "HTTP 403", "NO_PROXY"),
-        (Proxy("HTTPS_PROXY", "", "p", 1), Dialled(reached=Step.DONE), PROBLEM, "no http://", "=http://p:1"),
-        (Proxy("HTTPS_PROXY", "socks5", "p", 1), Dialled(reached=Step.DONE), PROBLEM, "no http://", "=http://p:1"),
-        (Proxy("HTTPS_PROXY", "", "", 0), Dialled(reached=Step.DONE), PROBLEM, "no http://", "=http://host:port"),
+        (Dialled(reached=Step.DONE, proxy_status=200), OK, "p:3128 (HTTPS_PROXY), which lets through", ""),
+        (Dialled(reached=Step.CONNECT, error=REFUSED), PROBLEM, "nothing listens", "NO_PROXY"),
+        (Dialled(reached=Step.NAME, error=socket.gaierror(-2, "x")), PROBLEM, "no such name", "NO_PROXY"),
+        (Dialled(reached=Step.TUNNEL, error=TimeoutError()), PROBLEM, "no answer", "NO_PROXY"),
+        (Dialled(reached=Step.TUNNEL, error=ValueError()), PROBLEM, "speaks no HTTP", "NO_PROXY"),
+        (Dialled(reached=Step.TUNNEL, proxy_status=407), PROBLEM, "HTTP 407", "=http://USER:PASSWORD@p:3128"),
+        (Dialled(reached=Step.TUNNEL, proxy_status=403), PROBLEM, "HTTP 403", "NO_PROXY"),
+        (Dialled(reached=Step.TUNNEL, error=untrusted(20, "no issuer")), PROBLEM, "its certificate", "SSL_CERT_FILE"),
+        (Dialled(reached=Step.TUNNEL, error=tls_error("WRONG_VERSION_NUMBER")), PROBLEM, "speak TLS", "=http://"),
     ],
 )
-def test_proxy(chosen: Proxy | None, dialled: Dialled, state: State, text: str, advice: str) -> None:
+def test_proxy(dialled: Dialled, state: State, text: str, advice: str) -> None:
     """A proxy is named without its user, with what is wrong with it."""
-    check = way.proxy(OFFICIAL, chosen, dialled, {})
+    check = way.proxy(OFFICIAL, Proxies.of({"HTTPS_PROXY": PROXY.address}), dialled, Trust(), JANUARY)
     assert check.state is state
     assert text in check.text
     assert advice in check.advice
@@ -210,19 +250,30 @@ def test_proxy(chosen: Proxy | None, dialled: Dialled, state: State, text: str, 
 
 
 @pytest.mark.parametrize(
-    ("target", "proxies", "state", "text"),
+    ("target", "environment", "state", "text"),
     [
         (OFFICIAL, {}, OK, "none"),
-        (OFFICIAL, {"all": "http://p:1"}, WARNING, "ALL_PROXY"),
-        (OFFICIAL, {"https": "http://p:1"}, OK, "NO_PROXY names"),
-        (LOCAL, {"http": "http://p:1"}, OK, "this machine"),
+        (OFFICIAL, {"HTTP_PROXY": P}, OK, "none"),
+        (OFFICIAL, {"ALL_PROXY": "socks5://u:hidden@p:1"}, WARNING, "none; ALL_PROXY is not used"),
+        (OFFICIAL, {"HTTPS_PROXY": P, "HTTP_PROXY": "socks5://p:1"}, WARNING, "lets through; HTTP_PROXY is not used"),
+        (OFFICIAL, {"HTTPS_PROXY": P, "NO_PROXY": "*"}, OK, "NO_PROXY names"),
+        (OTHER_CLEAR, {"HTTP_PROXY": P}, OK, "p:1 (HTTP_PROXY), which listens"),
+        (LOCAL, {"HTTP_PROXY": P}, OK, "this machine"),
     ],
 )
-def test_no_proxy(target: Address, proxies: dict[str, str], state: State, text: str) -> None:
-    """Why none applies is said; one that is set by a name that is not read is a warning."""
-    check = way.proxy(target, None, Dialled(reached=Step.DONE), proxies)
+def test_no_proxy(target: Address, environment: dict[str, str], state: State, text: str) -> None:
+    """Why none applies is said; one that is set and cannot be used is a warning."""
+    check = way.proxy(target, Proxies.of(environment), Dialled(reached=Step.DONE), Trust(), JANUARY)
     assert check.state is state
     assert text in check.text
+    assert "hidden" not in str(check)
+
+
+def test_a_proxy_that_the_client_refuses() -> None:
+    """It is a problem in the client's own words, which name the variable."""
+    check = way.unreadable(ConfigurationError("HTTPS_PROXY cannot be read"))
+    assert (check.name, check.state, check.text) == ("proxy", PROBLEM, "HTTPS_PROXY cannot be read")
+    assert check.advice
 
 
 # ------------------------------------------------------------------------------------ name and connection
@@ -271,23 +322,7 @@ def test_connection(target: Address, chosen: Proxy | None, dialled: Dialled, sta
     assert text in check.text
 
 
-def untrusted(code: int, message: str = "x") -> ssl.SSLCertVerificationError:
-    """A certificate that OpenSSL refuses."""
-    error = ssl.SSLCertVerificationError(1, message)
-    error.verify_code = code
-    error.verify_message = message
-    return error
-
-
-def tls_error(reason: str) -> ssl.SSLError:
-    """A handshake that went wrong."""
-    error = ssl.SSLError(1, reason)
-    error.reason = reason
-    return error
-
-
 CERTIFIED = Dialled(reached=Step.DONE, certificate={"notAfter": "Jan 31 00:00:00 2026 GMT"})
-JANUARY = 1767225600.0  # 2026-01-01
 UNUSABLE = Trust("/none.pem", usable=False)
 
 
@@ -423,10 +458,23 @@ def test_call(target: Address, found: Heard | None, state: State, text: str, adv
     assert bool(check.advice) is (state in {WARNING, PROBLEM})
 
 
-def test_the_table_s_advice_is_not_said_twice() -> None:
-    """The general hint of the library gives way to the one for this address."""
-    check = call.call(OFFICIAL, heard(401, refusal(1002, "api key not found")))
-    assert "keys are regional" not in check.text
+@pytest.mark.parametrize("code", [1002, 1003, 1101, 1203, 5001])
+def test_the_table_s_advice_is_not_said_twice(code: int) -> None:
+    """The text is what the service said; the general hint of the library is advice, or gives way to a better one."""
+    check = call.call(OFFICIAL, heard(401, refusal(code, "its own words")))
+    assert check.text == f"its own words (code {code}, HTTP 401), request_id r-1"
+
+
+def test_no_words_of_the_service() -> None:
+    """A refusal without a reason is said as such."""
+    check = call.call(OFFICIAL, heard(401, refusal(1002, "")))
+    assert "gave no reason (HTTP 401) (code 1002" in check.text
+
+
+def test_what_is_in_vain_is_not_advised() -> None:
+    """To run it once more helps only where the client itself would try again."""
+    refused = ConnectionFailed("the proxy refused", permanent=True)
+    assert "once more" not in call.call(OFFICIAL, Heard(credentials=None, error=refused)).advice
 
 
 @pytest.mark.parametrize(
@@ -436,7 +484,7 @@ def test_the_table_s_advice_is_not_said_twice() -> None:
 def test_what_is_repeated_is_redacted(body: str) -> None:
     """Keys that an answer repeats do not show, short ones neither."""
     check = call.call(OFFICIAL, heard(401, body))
-    assert "***" in check.text
+    assert "…" in check.text
     assert "short" not in check.text
     assert API_KEY not in check.text
 

@@ -47,6 +47,7 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
     "redirect": lambda: HttpResponse(302),
     "gateway": lambda: answer({"id": "task_1", "task_id": "task_1", "object": "video", "status": "queued"}),
     "gateway-400": lambda: answer({"code": "task_not_exist", "message": "no", "data": None}, 400),
+    "anothers": lambda: enveloped({"task_id": "7", "task_status": "submitted", "task_info": {}}),
     "stranger": lambda: enveloped({"task_id": "7", "task_info": {"external_task_id": "theirs"}}),
     "cut-200": lambda: ConnectionFailed("broke off", http_status=200),
     "garbage": lambda: BadResponse("no HTTP", foreign=True),
@@ -162,10 +163,24 @@ class Story:
         return [time for name, time in self.steps if name == step]
 
 
-def creation(retry: Retry | None = None, *, own_id: bool = True, adopt: bool = False, resend: bool = True) -> Creation:
+def creation(
+    retry: Retry | None = None,
+    *,
+    own_id: bool = True,
+    adopt: bool = False,
+    resend: bool = True,
+    is_anothers: Callable[[Task], bool] = lambda _: False,
+) -> Creation:
     """A create that draws the largest delays."""
     return Creation(
-        "mine", "image2video:mine", retry or Retry(), lambda: 1.0, own_id=own_id, adopt=adopt, resend=resend
+        "mine",
+        "image2video:mine",
+        retry or Retry(),
+        lambda: 1.0,
+        own_id=own_id,
+        adopt=adopt,
+        resend=resend,
+        is_anothers=is_anothers,
     )
 
 

@@ -142,6 +142,19 @@ def test_after_an_unreadable_success_nothing_is_sent_again(fault: str) -> None:
     assert "the last send ended with: " in str(story.end)
 
 
+@pytest.mark.parametrize("times", [0, 1, 20])
+def test_the_task_of_another_create_is_not_ours(times: int) -> None:
+    """Doubtful: an answer without a name about a task that another create has made says nothing; ours is looked up."""
+    service = Service(sends=["made-anothers"], looks=["anothers"] * times)
+    story = drive(creation(is_anothers=lambda task: task.task_id == "7"), service)
+    assert service.sent == ["made-anothers"]
+    if times == 20:
+        in_doubt(story)
+    else:
+        assert isinstance(story.end, Task)
+        assert story.end.task_id == "801"
+
+
 def test_an_unreadable_success_of_a_second_send_is_the_last() -> None:
     """Doubtful -> refused: the same holds for a second send, whatever the budget still allows."""
     story = drive(creation(), Service(["reset", "gateway"]))

@@ -33,6 +33,12 @@ def test_an_address_has_the_proxy_of_its_scheme(environment: dict[str, str], url
     assert Proxies.of(environment).for_address(url) == proxy
 
 
+def test_a_proxy_has_the_name_of_its_variable() -> None:
+    """As it is spelt in the environment; one that is not used has none."""
+    environment = {"all_proxy": PROXY, "ALL_PROXY": "socks5://a", "HTTP_PROXY": "socks5://a"}
+    assert Proxies.of(environment).variables == {"https": "all_proxy"}
+
+
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.8.8.8", "[::1]", "[::]"])
 def test_this_machine_is_asked_directly(host: str) -> None:
     """Whatever the variables say: an emulator is nobody else's."""

@@ -84,6 +84,20 @@ def test_secrets_are_the_keys_and_the_token() -> None:
     assert "access" not in repr(secrets)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "wide"), [("utf-8", ""), ("utf-8", "x" * 60), ("utf-16", ""), ("utf-16-be", ""), ("utf-32", "")]
+)
+def test_a_key_is_found_in_any_page(encoding: str, wide: str) -> None:
+    """However its letters are encoded, and whatever stands directly before it."""
+    key = 'odd"key(0123456789'
+    page = HttpResponse(404, {"location": f"/{wide}{key}"}, f"<p>{wide}{key}</p>".encode(encoding))
+    refused = HttpResponse(400, {}, json.dumps({"code": 1201, "message": f"{wide}{key}"}).encode(encoding))
+    for came in (page, refused):
+        with pytest.raises(KlingError) as caught:
+            read_without(frozenset({key}), task, came)
+        assert "789" not in str(caught.value).replace(" ", "")
+
+
 def test_a_text_that_is_cut_does_not_end_in_half_a_key() -> None:
     """What an error shows of a page is cut after the key was taken out of it."""
     page = HttpResponse(404, body=b"x " * 97 + KEY.encode() + b" y")

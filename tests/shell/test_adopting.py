@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import BadResponse, Retry, TaskStatus
+from kling_async import BadResponse, CreateInDoubt, Retry, TaskStatus
 from kling_async.emulator import Emulator, Fault
+from tests.faults.other_service import OtherService
 from tests.shell.conftest import ClientMaker
+from tests.shell.stub import serve
 
 
 async def test_what_is_there_is_not_sent(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
@@ -58,12 +60,54 @@ async def test_nothing_is_sent_where_nobody_can_tell(make_client: ClientMaker, i
     assert emulator.ledger.requests["create"] == 0
 
 
+async def test_what_this_client_made_needs_no_look_up(make_client: ClientMaker, image: Path) -> None:
+    """On a service that shows a task late and refuses no duplicates: asked for at once or again, one is paid."""
+    service = OtherService(asyncio.get_running_loop().time, visible_after=5)
+    async with serve(service) as stub:
+        client = make_client(base_url=stub.base_url)
+
+        async def adopt() -> str:
+            return (await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")).reference
+
+        handles = [*await asyncio.gather(adopt(), adopt(), adopt()), await adopt()]
+    assert (handles, service.paid) == (["image2video:1000"] * 4, 1)
+
+
+async def test_a_doubt_is_for_all_who_asked_at_once(make_client: ClientMaker, image: Path) -> None:
+    """Where the first of them ends in doubt, the others send nothing; a later call may."""
+    service = OtherService(asyncio.get_running_loop().time, creates=[None], visible_after=1000)
+    async with serve(service) as stub:
+        client = make_client(base_url=stub.base_url)
+
+        async def adopt() -> str:
+            handle = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt", on_doubt="raise")
+            return handle.reference
+
+        ends = await asyncio.gather(adopt(), adopt(), return_exceptions=True)
+        assert ([type(end) for end in ends], service.paid) == ([CreateInDoubt] * 2, 1)
+        await asyncio.sleep(1000)
+        assert (await adopt(), service.paid) == ("image2video:1000", 1)
+
+
+async def test_what_a_cancelled_caller_makes_is_waited_for(make_client: ClientMaker, image: Path) -> None:
+    """A create that goes on without its caller, its answer lost, is taken as the result, not sent beside."""
+    service = OtherService(asyncio.get_running_loop().time, creates=[None], visible_after=5)
+    async with serve(service) as stub:
+        client = make_client(base_url=stub.base_url)
+        first = asyncio.ensure_future(client.image_to_video(image, external_task_id="job-1"))
+        while not service.posts:  # noqa: ASYNC110  (it has no event for it)
+            await asyncio.sleep(0.001)
+        first.cancel()
+        again = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    assert (again.reference, service.paid) == ("image2video:1000", 1)
+
+
 async def test_one_id_asked_for_twice_at_once_holds_one_slot(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
     """Two creates with one id: the second is refused and joins the first, and gives its slot back."""
     client = make_client(concurrency=2)
-    both = [client.image_to_video(image, external_task_id="job-1", if_exists="adopt") for _ in range(2)]
+    both = [client.image_to_video(image, external_task_id="job-1") for _ in range(2)]
     first, second = await asyncio.gather(*both)
     assert (first.task_id, emulator.ledger.created) == (second.task_id, 1)
     others = await asyncio.gather(*(client.image_to_video(image) for _ in range(3)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
 
 from kling_async import DownloadError, Retry
@@ -138,6 +139,17 @@ async def test_an_expired_address_is_renewed_once(tmp_path: Path, status: int) -
         await save(host, tmp_path / "y.mp4")
     assert (host.asked_anew, caught.value.http_status) == (1, status)
     assert loop.time() - began < 1
+
+
+async def test_an_answer_about_another_task_renews_nothing(tmp_path: Path) -> None:
+    """Whatever reached the wrong request: no other task's video is saved as this one's."""
+    host = FileHost(answer(403), told(MOVIE))
+    async with host.downloads() as downloads:
+        task = at_f(host)
+        host.tasks = [attrs.evolve(finished(video(f"{host.base}/theirs")), task_id="8")]
+        place = check_place(str(tmp_path / "x.mp4"), overwrite=False)
+        await downloads.save(task, place, host.refresh(task), watermark=False, overwrite=False)
+    assert [seen.path for seen in host.seen] == ["/f", "/f"]
 
 
 async def test_each_video_may_expire(tmp_path: Path) -> None:

@@ -21,11 +21,12 @@ from kling_async import (
     KlingClient,
     Polling,
     Retry,
+    TargetError,
 )
 from kling_async.emulator import Emulator
 from kling_async.protocol.auth import ApiKey
 from tests.shell.conftest import ClientMaker
-from tests.shell.stub import serve, task_answer
+from tests.shell.stub import script, serve, task_answer
 
 WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(64)
 
@@ -174,7 +175,7 @@ async def test_strict_false_warns_at_the_callers_line(client: KlingClient, image
 
 async def test_cfg_scale_warns_at_the_callers_line(make_client: ClientMaker, image: Path) -> None:
     """What only warns is sent even with strict; where the request is refused all the same, it is no problem of that."""
-    async with serve(lambda _: task_answer()) as stub:
+    async with serve(script(task_answer(), task_answer(task_id="2"))) as stub:
         client = make_client(base_url=stub.base_url)
         with pytest.warns(CapabilityWarning, match="cfg_scale: is not for kling-v2-6") as caught:
             await client.image_to_video(image, cfg_scale=0.5)
@@ -261,3 +262,13 @@ async def test_a_list_that_cannot_be_asked_for(client: KlingClient, wrong: dict[
     """The parameters of the list are checked before it is asked for."""
     with pytest.raises(InvalidRequest, match="must be"):
         await anext(client.tasks(**wrong))
+
+
+@pytest.mark.parametrize("path", [None, 5, 2.5, [], object()])
+async def test_what_is_no_path_is_no_place(client: KlingClient, image: Path, emulator: Emulator, path: Any) -> None:
+    """It is refused before anything is sent, as any other place that cannot be used."""
+    with pytest.raises(TargetError, match="expected a path to save to"):
+        await client.generate(ImageToVideo(image=image), path)
+    with pytest.raises(TargetError, match="expected a path to save to"):
+        await client.attach("image2video:1").save(path)
+    assert sum(emulator.ledger.requests.values()) == 0

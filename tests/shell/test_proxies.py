@@ -107,15 +107,15 @@ def authority() -> trustme.CA:
 
 
 @contextlib.asynccontextmanager
-async def tls(authority: trustme.CA, name: str = "api.kling.test") -> AsyncIterator[int]:
-    """A server with a certificate for this name, which finds one task; its port."""
+async def tls(authority: trustme.CA, name: str = "api.kling.test", says: bytes = task_answer()) -> AsyncIterator[int]:
+    """A server with a certificate for this name, which finds one task or says something else; its port."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(name).configure_cert(context)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(task_answer())
+            writer.write(says)
             await writer.drain()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
@@ -224,6 +224,15 @@ async def test_a_proxy_that_wants_a_password(base_url: str) -> None:
             await sent(base_url, {"ALL_PROXY": via.url.replace("//", f"//me:{PASSWORD}@")})
     assert (caught.value.sent, caught.value.permanent) == (False, True)
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_407_through_the_tunnel_is_not_the_proxys(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What answers at the tunnel's other end had the request: it is an answer like any other, and no "nothing sent"."""
+    trusting(authority, monkeypatch)
+    async with tls(authority, says=refused(407)) as port, proxy(port) as via:
+        assert await sent(TLS, {"HTTPS_PROXY": via.url}) == 407
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(502, False), (503, False), (504, False), (429, False), (403, True)])

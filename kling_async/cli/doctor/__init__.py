@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import time
-import urllib.request
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from kling_async.cli.exits import Exit
 from kling_async.cli.output import Output, failure
 from kling_async.cli.running import Stop
 from kling_async.cli.table import columns_of_terminal
-from kling_async.config import base_url_from, credentials_from
+from kling_async.config import base_url_from, credentials_from, proxies_from
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError
 
@@ -48,8 +47,7 @@ async def _checks(base_url: str | None, directory: str, environment: Mapping[str
     keys = _keys(environment)
     source = "--base-url" if base_url else "KLING_BASE_URL" if environment.get("KLING_BASE_URL") else "the default"
     target = _target(base_url, source, environment)
-    on_the_way = _way(target, keys, environment) if isinstance(target, Address) else _no_way()
-    placed, between = await asyncio.gather(probes.try_place(directory), on_the_way)
+    placed, between = await asyncio.gather(probes.try_place(directory), _way(target, keys, environment))
     return [
         machine.credentials(environment, keys),
         host.address(target, source, base_url or environment.get("KLING_BASE_URL", "")),
@@ -60,32 +58,37 @@ async def _checks(base_url: str | None, directory: str, environment: Mapping[str
 
 
 async def _way(
-    target: Address, keys: ApiKey | KeyPair | ConfigurationError, environment: Mapping[str, str]
+    target: Address | ConfigurationError,
+    keys: ApiKey | KeyPair | ConfigurationError,
+    environment: Mapping[str, str],
 ) -> list[Check]:
     """What depends on the network."""
-    proxies = urllib.request.getproxies_environment()
-    # By the environment, if that names a proxy; else the system's settings would be asked, and they name none here.
-    bypassed = bool(proxies and urllib.request.proxy_bypass(target.host))
-    proxy = way.proxy_for(target, proxies, bypassed=bypassed, names=environment.keys())
-    through = proxy if proxy is not None and proxy.usable else None
+    try:
+        found = proxies_from(environment)
+    except ConfigurationError as error:
+        return [way.unreadable(error) if check.name == "proxy" else check for check in _no_way("see proxy")]
+    if isinstance(target, ConfigurationError):
+        return _no_way("there is no address to try")
+    through = way.proxy_for(target, found)
     dialled = await probes.dial(target, through)
     heard = None
     if dialled.reached is way.Step.DONE:
         usable = None if isinstance(keys, ConfigurationError) or not target.takes_key else keys
-        heard = await probes.ask(target, usable, machine.secrets(environment))
+        heard = await probes.ask(target, found, usable, machine.secrets(environment))
+    trust, now = probes.trust(environment), time.time()
     return [
         way.dns(target, through, dialled),
-        way.proxy(target, proxy, dialled, proxies),
+        way.proxy(target, found, dialled, trust, now),
         way.connection(target, through, dialled),
-        way.certificate(target, dialled, probes.trust(environment), time.time()),
+        way.certificate(target, dialled, trust, now),
         call.call(target, heard),
         call.clock(heard),
     ]
 
 
-async def _no_way() -> list[Check]:
+def _no_way(why: str) -> list[Check]:
     names = ("dns", "proxy", "connection", "certificate", "call", "clock")
-    return [Check(name, State.SKIPPED, "there is no address to try") for name in names]
+    return [Check(name, State.SKIPPED, why) for name in names]
 
 
 def _keys(environment: Mapping[str, str]) -> ApiKey | KeyPair | ConfigurationError:

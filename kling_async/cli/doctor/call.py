@@ -1,6 +1,5 @@
 """The free call: whose answer came, whether the key is right, what the clocks show. Values in, values out."""
 
-from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,14 +15,15 @@ from kling_async.protocol.clock_offset import ABSURD, NEGLIGIBLE
 from kling_async.protocol.errors import (
     ApiError,
     ConcurrencyExceeded,
+    ConnectionFailed,
     KlingError,
     RateLimited,
     ServerError,
     TokenTimeError,
     row_for,
 )
-from kling_async.protocol.responses import HttpResponse
-from kling_async.protocol.text import said
+from kling_async.protocol.responses import HttpResponse, reason
+from kling_async.protocol.text import redact, said
 
 FIRST_LETTERS: Final = 200
 """Of a foreign answer that are shown."""
@@ -65,24 +65,22 @@ def call(target: Address, heard: Heard | None) -> Check:
                 text = why(heard.error)
             case _:  # its text is not ours, and may hold a key
                 text = f"the call cannot be made with this key ({type(heard.error).__name__})"
-        return Check("call", State.PROBLEM, redacted(text, heard.secrets), "run it once more; look at the checks above")
+        in_vain = isinstance(heard.error, ConnectionFailed) and heard.error.permanent
+        advice = "look at the checks above" if in_vain else "run it once more; look at the checks above"
+        return Check("call", State.PROBLEM, redacted(text, heard.secrets), advice)
     if not heard.by_service:
         return _foreign(heard.answer, heard.secrets)
     if heard.credentials is None:
-        reason = "there is no key to try" if target.takes_key else "no key was sent to this address"
-        return Check("call", State.SKIPPED, f"the service answers; {reason}")
+        keyless = "there is no key to try" if target.takes_key else "no key was sent to this address"
+        return Check("call", State.SKIPPED, f"the service answers; {keyless}")
     if not isinstance(heard.error, KlingError):
         return Check("call", State.OK, "the account's tasks can be listed: the key is right for this address")
-    return _refused(target, heard.error, heard)
+    return _refused(target, heard.error, heard, reason(heard.answer))
 
 
-def _refused(target: Address, error: KlingError, heard: Heard) -> Check:
-    """The service's own no."""
-    row = row_for(error.code)
-    hint = row.hint if row else ""
-    # The advice of the table is for programs that cannot look further; here it comes below, and with more.
-    message = error.message.removesuffix(f": {hint}")
-    text = f"{redacted(message, heard.secrets)} (code {error.code}, HTTP {error.http_status})"
+def _refused(target: Address, error: KlingError, heard: Heard, words: str) -> Check:
+    """The service's own no, in its words: what the error adds to them comes below as advice, and with more."""
+    text = f"{redacted(words, heard.secrets)} (code {error.code}, HTTP {error.http_status})"
     if error.request_id:
         text += f", request_id {error.request_id}"
     if isinstance(error, RateLimited | ConcurrencyExceeded):  # said to accounts only
@@ -96,6 +94,8 @@ def _refused(target: Address, error: KlingError, heard: Heard) -> Check:
         return Check("call", State.PROBLEM, text, advice)
     if error.code in {1000, 1001, 1002}:
         return Check("call", State.PROBLEM, text, _key_advice(target, heard.credentials))
+    row = row_for(error.code)
+    hint = row.hint if row else ""
     remedy = SHELL_WORDS[error.remedy] if error.remedy else ""
     advice = "; ".join(part for part in (hint, remedy) if part)
     return Check("call", State.PROBLEM, text, advice or "look at the address and the account")
@@ -115,7 +115,7 @@ def _key_advice(target: Address, credentials: ApiKey | KeyPair | None) -> str:
     return f"{advice}; keys are regional: see that the address is the account's"
 
 
-def _foreign(answer: HttpResponse, secrets: Collection[str]) -> Check:
+def _foreign(answer: HttpResponse, secrets: frozenset[str]) -> Check:
     """An answer of something that is not the service."""
     kind = said(answer.headers.get("content-type", ""), 40)
     begin = redacted(answer.body[: 20 * FIRST_LETTERS].decode("utf-8", "replace"), secrets, FIRST_LETTERS)
@@ -134,11 +134,9 @@ def _foreign(answer: HttpResponse, secrets: Collection[str]) -> Check:
     return Check("call", State.PROBLEM, f"{text}: {' '.join(begin.split())}" if begin.strip() else text, advice)
 
 
-def redacted(text: str, secrets: Collection[str], limit: int = 400) -> str:
+def redacted(text: str, secrets: frozenset[str], limit: int = 400) -> str:
     """Foreign text as it can be shown."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***") if secret else text
-    return said(text, limit)
+    return said(redact(text, secrets), limit)
 
 
 def clock(heard: Heard | None) -> Check:

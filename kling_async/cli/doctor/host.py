@@ -11,6 +11,7 @@ import attrs
 from kling_async.cli.doctor.checks import QUOTES, Check, Note, State, noted
 from kling_async.config import BASE_URL
 from kling_async.protocol.errors import ConfigurationError
+from kling_async.protocol.proxies import is_loopback
 
 BEIJING: Final = "https://api-beijing.klingai.com"
 OFFICIAL: Final = {"api-singapore.klingai.com": "outside China", "api-beijing.klingai.com": "in China"}
@@ -44,9 +45,14 @@ class Address:
     source: str
 
     @property
+    def scheme(self) -> str:
+        """`https` or `http`, in small letters."""
+        return urlsplit(self.url).scheme
+
+    @property
     def encrypted(self) -> bool:
         """Whether it is https."""
-        return self.url.startswith("https:")
+        return self.scheme == "https"
 
     @property
     def host(self) -> str:
@@ -86,14 +92,6 @@ class Address:
     def takes_key(self) -> bool:
         """Whether the key may go there: not to a mistyped host, and not to the service in clear."""
         return self.kind is not Host.NEAR and (self.encrypted or self.kind in {Host.LOCAL, Host.OTHER})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its name alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def is_literal(host: str) -> bool:

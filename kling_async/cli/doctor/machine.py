@@ -8,6 +8,7 @@ import attrs
 
 from kling_async.cli import report
 from kling_async.cli.doctor.checks import QUOTES, Check, Note, State, noted
+from kling_async.config import FILES_BESIDE
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError
 
@@ -20,8 +21,6 @@ FILES_LEAST: Final = 64
 """Below that not even one task is sure to find a descriptor for all that it opens."""
 FILES_PER_TASK: Final = 2
 """A connection, and the picture or the file that is saved."""
-FILES_ALWAYS: Final = 32
-"""The interpreter's own, the loop's, the watcher's connections."""
 FILES_ENOUGH: Final = 256
 
 SPACE_LEAST: Final = 50_000_000
@@ -126,7 +125,7 @@ def files(soft: int | None, hard: int | None) -> Check:
     """
     if soft is None:
         return Check("files", State.OK, "no limit to open files and connections")
-    most = max(0, soft - FILES_ALWAYS) // FILES_PER_TASK
+    most = max(0, soft - FILES_BESIDE) // FILES_PER_TASK
     text = f"{soft} open files and connections: room for about {most} tasks at once (concurrency and downloads)"
     if soft >= FILES_ENOUGH:
         return Check("files", State.OK, text)

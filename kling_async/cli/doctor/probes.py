@@ -12,7 +12,6 @@ import ssl
 import tempfile
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from kling_async.cli.doctor.machine import Place
 from kling_async.cli.doctor.way import STEP_SECONDS, Dialled, Proxy, Step, Trust
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.endpoints import IMAGE_TO_VIDEO
+from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.requests import HttpRequest
 from kling_async.protocol.responses import HttpResponse, service_time
 from kling_async.protocol.schedule import Retry
@@ -89,9 +89,11 @@ async def _secured(
     status = None
     step = Step.TUNNEL
     try:
+        if proxy and proxy.encrypted:
+            await _in_time(writer.start_tls(ssl.create_default_context(), server_hostname=proxy.host))
         if proxy and target.encrypted:
             status = await _in_time(_tunnel(target, proxy, reader, writer))
-            if status // 100 != 2:
+            if status != 200:  # the client takes no other for a tunnel
                 return Dialled(reached=step, addresses=addresses, proxy_status=status)
         step = Step.TLS
         certificate = None
@@ -107,8 +109,8 @@ async def _tunnel(target: Address, proxy: Proxy, reader: asyncio.StreamReader, w
     """Asks a proxy for a way to the service; returns its answer's status."""
     host = f"[{target.host}]" if ":" in target.host else target.host
     lines = [f"CONNECT {host}:{target.port} HTTP/1.1", f"Host: {host}:{target.port}"]
-    if proxy.user:
-        lines.append(f"Proxy-Authorization: Basic {b64encode(proxy.user.encode()).decode()}")
+    if proxy.authorization:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}")
     writer.write("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
     found = re.match(rb"HTTP/1\.[01] (\d{3})\b", await reader.readuntil(b"\r\n\r\n"))
     if found is None:
@@ -143,8 +145,8 @@ class _Kept(Transport):
     answer: HttpResponse | None = None
     offset: float | None = None
 
-    def __init__(self, base_url: str) -> None:
-        super().__init__(base_url)
+    def __init__(self, base_url: str, proxies: Proxies) -> None:
+        super().__init__(base_url, proxies=proxies)
         self.sent: set[str] = set()
 
     async def send(
@@ -158,15 +160,18 @@ class _Kept(Transport):
         return self.answer
 
 
-async def ask(target: Address, credentials: ApiKey | KeyPair | None, secrets: frozenset[str]) -> Heard:
+async def ask(
+    target: Address, proxies: Proxies, credentials: ApiKey | KeyPair | None, secrets: frozenset[str]
+) -> Heard:
     """Asks for one page with one task, once, which costs nothing.
 
     Args:
         target: the address.
+        proxies: of the environment.
         credentials: None to ask without.
         secrets: that must not show, besides those that go along.
     """
-    transport = _Kept(target.url)
+    transport = _Kept(target.url, proxies)
     api = Api(transport, credentials or NO_KEY, time.time, Retry(), random.random)
     error: Exception | None = None
     try:
@@ -180,7 +185,7 @@ async def ask(target: Address, credentials: ApiKey | KeyPair | None, secrets: fr
         answer=transport.answer,
         error=error,
         offset=transport.offset,
-        secrets=secrets | (transport.sent if credentials else frozenset()),
+        secrets=secrets | transport.secrets | (transport.sent if credentials else frozenset()),
     )
 
 

@@ -4,7 +4,8 @@ import enum
 import ipaddress
 import socket
 import ssl
-from collections.abc import Collection, Mapping
+from base64 import b64encode
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -13,6 +14,8 @@ import attrs
 
 from kling_async.cli.doctor.checks import Check, Note, State, noted
 from kling_async.cli.doctor.host import Address, Host, is_literal
+from kling_async.protocol.errors import ConfigurationError
+from kling_async.protocol.proxies import Proxies, is_loopback
 from kling_async.protocol.text import said
 
 STEP_SECONDS: Final = 10.0
@@ -35,55 +38,64 @@ class Step(enum.IntEnum):
 
 @attrs.frozen
 class Proxy:
-    """The proxy that the environment names for an address.
+    """The proxy that an address is asked through.
 
     Attributes:
-        variable: the name of the environment variable.
-        scheme: of its address; only `http` is spoken.
-        host: empty where the address cannot be read.
-        port: of it.
-        user: `user:password`, or empty; never shown.
+        variable: the environment variable that names it.
+        address: of it; never shown, since it may hold a password.
     """
 
     variable: str
-    scheme: str
-    host: str
-    port: int
-    user: str = attrs.field(default="", repr=False)
+    address: str = attrs.field(repr=False)
 
     @property
-    def usable(self) -> bool:
-        """Whether it can be spoken to."""
-        return self.scheme == "http" and bool(self.host)
+    def encrypted(self) -> bool:
+        """Whether TLS is spoken with the proxy itself."""
+        return urlsplit(self.address).scheme == "https"
+
+    @property
+    def host(self) -> str:
+        """Its host, without brackets."""
+        return urlsplit(self.address).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Its port, or the scheme's own."""
+        return urlsplit(self.address).port or (443 if self.encrypted else 80)
+
+    @property
+    def authorization(self) -> str:
+        """What it gets as `Proxy-Authorization`; empty for an address without a user."""
+        parts = urlsplit(self.address)
+        if parts.username is None:
+            return ""
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return f"Basic {b64encode(pair.encode('latin-1')).decode()}"
 
     @property
     def shown(self) -> str:
         """Without user and password."""
-        return f"{self.host}:{self.port}"
+        return ("https://" if self.encrypted else "") + self._place
+
+    @property
+    def with_user(self) -> str:
+        """An example of its address with a user."""
+        return f"{'https' if self.encrypted else 'http'}://USER:PASSWORD@{self._place}"
+
+    @property
+    def _place(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def proxy_for(target: Address, proxies: Mapping[str, str], *, bypassed: bool, names: Collection[str]) -> Proxy | None:
-    """Which proxy applies; loopback never goes to one.
+def proxy_for(target: Address, found: Proxies) -> Proxy | None:
+    """Which proxy the client asks an address through; None for none.
 
     Args:
         target: the address.
-        proxies: by scheme, as `urllib` reads the environment.
-        bypassed: whether NO_PROXY names the host.
-        names: of the environment's variables.
+        found: what the environment names.
     """
-    scheme = "https" if target.encrypted else "http"
-    text = proxies.get(scheme, "").strip()
-    if not text or bypassed or target.kind is Host.LOCAL:
-        return None
-    spellings = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
-    variable = next((name for name in spellings if name in names), spellings[1])
-    try:
-        parts = urlsplit(text if "://" in text else f"//{text}")
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return Proxy(variable, "", "", 0)
-    user = ":".join(unquote(part) for part in (parts.username, parts.password) if part is not None)
-    return Proxy(variable, parts.scheme, host, port, user)
+    address = found.for_address(target.url)
+    return None if address is None else Proxy(found.variables[target.scheme], address)
 
 
 @attrs.frozen(kw_only=True)
@@ -105,39 +117,54 @@ class Dialled:
     certificate: Mapping[str, Any] | None = None
 
 
-def proxy(target: Address, chosen: Proxy | None, dialled: Dialled, proxies: Mapping[str, str]) -> Check:
-    """Whether there is one in between, and whether it lets through."""
+def proxy(target: Address, found: Proxies, dialled: Dialled, trust: "Trust", now: float) -> Check:
+    """Whether there is one in between, and whether it lets through.
+
+    Args:
+        target: the address.
+        found: what the environment names.
+        dialled: the connection.
+        trust: what proves that an https:// proxy is the one that is meant.
+        now: seconds since 1970 by this machine's clock.
+    """
+    instead = f"set {target.scheme.upper()}_PROXY to an http:// proxy if there is no direct way"
+    notes = [Note(f"{name} is not used: only http:// and https:// are possible", instead) for name in found.unusable]
+    chosen = proxy_for(target, found)
     if chosen is None:
-        return _no_proxy(target, proxies)
-    if not chosen.usable:
-        place = chosen.shown if chosen.host else "host:port"
-        return Check(
-            "proxy",
-            State.PROBLEM,
-            f"{chosen.variable} names no http:// proxy, which is the only kind that is spoken",
-            f"{chosen.variable}=http://{place}",
-        )
+        return noted("proxy", _why_none(target, found), notes)
     text = f"{chosen.shown} ({chosen.variable})"
-    if dialled.reached > Step.TUNNEL:
-        return Check("proxy", State.OK, f"{text}, which lets through")
-    refusal = f"it answered HTTP {dialled.proxy_status}" if dialled.proxy_status else why(dialled.error)
+    if dialled.reached <= Step.TUNNEL:
+        return noted("proxy", text, [_refusal(target, chosen, dialled, trust, now), *notes])
+    # Without a tunnel it has not been asked for anything yet.
+    return noted("proxy", f"{text}, which {'lets through' if target.encrypted else 'listens'}", notes)
+
+
+def _why_none(target: Address, found: Proxies) -> str:
+    if is_loopback(target.host):
+        return "none: this machine is reached directly"
+    if target.scheme in found.by_scheme:
+        return f"none for this address: NO_PROXY names {target.host}"
+    return "none"
+
+
+def _refusal(target: Address, chosen: Proxy, dialled: Dialled, trust: "Trust", now: float) -> Note:
+    error, status = dialled.error, dialled.proxy_status
+    text = f"it answered HTTP {status}" if status else why(error)
     advice = f"correct {chosen.variable}, or put {target.host} into NO_PROXY if it can be reached directly"
-    if dialled.proxy_status == 407:
-        advice = f"it asks for a user: {chosen.variable}=http://USER:PASSWORD@{chosen.shown}"
-    return Check("proxy", State.PROBLEM, f"{text}: {refusal}", advice)
+    if status == 407:
+        advice = f"it asks for a user: {chosen.variable}={chosen.with_user}"
+    elif isinstance(error, ssl.SSLError):
+        text, advice = _untrusted(error, trust, now)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            text = f"its certificate: {text}"
+        elif error.reason in _NO_TLS:
+            advice = f"{chosen.variable}=http://..., as most proxies want it, for https:// addresses too"
+    return Note(text, advice, State.PROBLEM)
 
 
-def _no_proxy(target: Address, proxies: Mapping[str, str]) -> Check:
-    scheme = "https" if target.encrypted else "http"
-    if target.kind is Host.LOCAL:
-        return Check("proxy", State.OK, "none: this machine is reached directly")
-    if proxies.get(scheme):
-        return Check("proxy", State.OK, f"none for this address: NO_PROXY names {target.host}")
-    if proxies.get("all"):
-        return noted(
-            "proxy", "none", [Note("ALL_PROXY is not read", f"set {scheme.upper()}_PROXY if there is no direct way")]
-        )
-    return Check("proxy", State.OK, "none")
+def unreadable(error: ConfigurationError) -> Check:
+    """Where the client refuses what the environment names."""
+    return Check("proxy", State.PROBLEM, error.message, "correct it, or unset it")
 
 
 # ------------------------------------------------------------------------------------------------- connection
@@ -232,12 +259,13 @@ def _ends(verified: Mapping[str, Any] | None) -> float | None:
 # Numbers of OpenSSL's X509_V_ERR_*.
 _TIMES: Final = {9: "is not valid yet", 10: "has ended"}
 _NAMES: Final = {62, 64}
+_NO_TLS: Final = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 
 
 def _untrusted(error: Exception | None, trust: Trust, now: float) -> tuple[str, str]:
     """What is wrong with a handshake, and what to do."""
     if not isinstance(error, ssl.SSLCertVerificationError):
-        if isinstance(error, ssl.SSLError) and error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+        if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
             return "what answers does not speak TLS", "look at the port; an emulator's address begins with http://"
         return f"the handshake failed: {why(error)}", "a firewall, filter or VPN may stand in between"
     if error.verify_code in _TIMES:

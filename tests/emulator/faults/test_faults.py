@@ -235,7 +235,10 @@ def test_each_kind_is_here() -> None:
     assert set().union(*SUITS.values()) == set(CALL_KINDS)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda each: st.dictionaries(st.text(), each)))
+VALUES = st.none() | st.booleans() | st.floats() | st.text()
+
+
+@given(st.recursive(VALUES, lambda each: st.dictionaries(st.text(), each), max_leaves=5))
 def test_no_nonsense_in_json_is_taken(value: object) -> None:
     """Anything else in JSON is a ValueError, and nothing is added."""
     faults = Faults()
