@@ -1,26 +1,24 @@
-"""The only place that uses the aiohttp client: bytes out, bytes in, foreign errors translated."""
+"""The only place that uses the aiohttp client: bytes out, bytes in."""
 
 import asyncio
 import base64
 import contextlib
 import logging
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final, NamedTuple, Self, TypedDict, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Final, NamedTuple, Self, TypedDict
 from urllib.parse import unquote
 
 import aiohttp
 from yarl import URL
 
-from kling_async.pictures import PictureBody, shortage
+from kling_async.http_errors import refused_by_proxy, translated
+from kling_async.pictures import PictureBody
 from kling_async.protocol import addresses
 from kling_async.protocol.errors import (
     BadResponse,
     ClientClosed,
     ConnectionFailed,
     DownloadError,
-    KlingError,
-    RequestTimeout,
 )
 from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.requests import HttpRequest
@@ -40,8 +38,6 @@ ANSWER_BYTES: Final = 32 * 2**20
 
 _USER_AGENT: Final = "kling-async"
 _FILE_HEADERS: Final = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
-
-_T = TypeVar("_T")
 
 logger = logging.getLogger("kling_async")
 
@@ -213,7 +209,7 @@ class Transport:
             ):
                 if response.status == 407 and address.scheme == "http" and surroundings.get("proxy"):
                     # The proxy's own, which passed nothing on; what came through a tunnel is not.
-                    raise _refused_by_proxy(response.status)
+                    raise refused_by_proxy(response.status)
                 status = response.status
                 self._responses.add(response)
                 try:
@@ -222,7 +218,7 @@ class Transport:
                     self._responses.discard(response)
 
         try:
-            return await _translated(exchange())
+            return await translated(exchange())
         except (ConnectionFailed, BadResponse) as error:
             error.http_status = status  # a create whose 2xx broke off most probably took effect
             raise
@@ -232,7 +228,7 @@ class Transport:
         seen: set[str] = set()
         while True:
             seen.add(url)
-            response = await _translated(self._get(url, headers))
+            response = await translated(self._get(url, headers))
             location = response.headers.get("Location")
             if response.status not in addresses.REDIRECTING or not location:
                 return response
@@ -267,7 +263,7 @@ class Transport:
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         # As they came: what reads more than one of them joins them, on the loop.
         while True:
-            chunk, ends = await _translated(self._chunk(response))
+            chunk, ends = await translated(self._chunk(response))
             if chunk:
                 yield chunk
             elif not ends:
@@ -397,76 +393,3 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             response.close()
             raise BadResponse(f"the answer is larger than {ANSWER_BYTES} bytes", foreign=True)
     return bytes(body)
-
-
-async def _translated(work: Awaitable[_T]) -> _T:
-    """Foreign errors become ours, without their frames: those hold the credentials as locals."""
-    try:
-        return await work
-    except KlingError:
-        raise
-    except Exception as error:  # noqa: BLE001  (hooks of a lent session raise anything, also once a create arrived)
-        ours = _ours(error)
-    raise ours
-
-
-def _ours(error: Exception) -> ConnectionFailed | BadResponse:
-    kind = type(error).__name__
-    match error:
-        case OSError() if (short := shortage(error)) is not None:
-            return short
-        case aiohttp.ConnectionTimeoutError():
-            return RequestTimeout("no connection in time; check the network and base_url", sent=False)
-        case aiohttp.ServerTimeoutError() | TimeoutError():
-            return RequestTimeout("no answer in time")
-        case aiohttp.ClientConnectorError():
-            return _unconnected(error)
-        case aiohttp.ClientHttpProxyError():
-            return _refused_by_proxy(error.status)
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | UnicodeError():
-            return ConnectionFailed(f"this address cannot be used ({kind}); check base_url", sent=False, permanent=True)
-        case aiohttp.ClientResponseError():
-            return BadResponse(f"the answer cannot be read ({kind})", foreign=True)
-        case aiohttp.ClientError() | OSError() | RuntimeError():  # the last where a session is closed meanwhile
-            return ConnectionFailed(f"the connection broke off ({kind})")
-        case ValueError():
-            return BadResponse(f"the answer or its address cannot be read ({kind})", foreign=True)
-        case _:
-            return BadResponse(f"the call failed unexpectedly ({kind})")
-
-
-_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
-
-
-def _unconnected(error: aiohttp.ClientConnectorError) -> ConnectionFailed:
-    """There was no connection, so nothing was sent."""
-    host, permanent = error.host, False
-    match error:
-        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as why):
-            permanent = True
-            text = (
-                f"the certificate of {host} cannot be verified ({why.verify_message}); where a proxy or a gateway of "
-                "one's own stands in between, set SSL_CERT_FILE to a file with the certificate of its issuer"
-            )
-        case aiohttp.ClientConnectorSSLError():
-            reason = (isinstance(error.os_error, ssl.SSLError) and error.os_error.reason) or ""
-            permanent = reason in _NO_TLS
-            text = f"no encrypted connection to {host} ({reason.replace('_', ' ').lower() or 'TLS failed'})"
-            text += "; it does not answer as https:// does: check base_url" if permanent else ""
-        case aiohttp.ClientProxyConnectionError():
-            text = f"no connection to the proxy {host}; check HTTPS_PROXY and HTTP_PROXY, or NO_PROXY"
-        case aiohttp.ClientConnectorDNSError():
-            text = f"the name {host} is not known; check the network, base_url and the proxy"
-        case _:
-            text = f"no connection to {host} ({type(error).__name__}); check the network and base_url"
-    return ConnectionFailed(text, sent=False, permanent=permanent)
-
-
-def _refused_by_proxy(status: int) -> ConnectionFailed:
-    """The proxy did not pass the request on."""
-    permanent = 400 <= status < 500 and status not in {408, 425, 429}
-    if status == 407:
-        advice = "it wants a user and a password: http://user:password@host:port in HTTPS_PROXY or HTTP_PROXY"
-    else:
-        advice = "check HTTPS_PROXY and base_url, or name the host in NO_PROXY"
-    return ConnectionFailed(f"the proxy refused (HTTP {status}); {advice}", sent=False, permanent=permanent)

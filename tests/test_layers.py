@@ -25,7 +25,7 @@ LAYERS = """
     protocol.durations protocol.schedule protocol.lifecycle protocol.creation protocol.limits
     protocol.agenda protocol.coalescing protocol.addresses protocol.contents protocol.packing protocol.transfer
     protocol.callbacks
-    config threads pictures inspection transport slots api following watcher creates
+    config threads pictures inspection http_errors transport slots api following watcher creates
     places files sinks source download handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
