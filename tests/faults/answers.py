@@ -158,7 +158,7 @@ THEIRS: Final = task_answer(task_id="7", task_info={"external_task_id": "theirs"
 
 async def theirs(directory: Path, at: str) -> End:
     """A create, or a look-up after a lost answer, gets the answer that is about somebody else's task."""
-    how = {"creates": [THEIRS]} if at == "create" else {"creates": [None], "looks": [THEIRS] * 2}
+    how: dict[str, Any] = {"creates": [THEIRS]} if at == "create" else {"creates": [None], "looks": [THEIRS] * 2}
     async with other(directory, **how) as play:
         return await play.one()
 
