@@ -56,6 +56,18 @@ def test_what_is_old_fades() -> None:
     assert pace.seen <= 1 / FADING + 1
 
 
+def test_weights_stay_finite() -> None:
+    """However many tasks were seen, the last 128 or so weigh what they weigh."""
+    pace, few = Pace(150.0), Pace(150.0)
+    for number in range(100_000):
+        pace.observe(90 + number % 20)
+    for number in range(1_500):
+        few.observe(90 + number % 20)
+    assert pace.ended == pytest.approx(few.ended, abs=0.01)
+    assert pace.passed == pytest.approx(few.passed, abs=0.01)
+    assert sum(pace.ended) == pytest.approx(1 / FADING, rel=0.01)
+
+
 def test_tasks_that_did_not_end_count_as_long_ones() -> None:
     """A task known to run for 300 s makes ends before that less likely, and says nothing of later ones."""
     pace, other = Pace(150.0), Pace(150.0)
