@@ -1,7 +1,7 @@
 """The schedule, simulated: how many polls a task costs, against how long its result waits to be seen.
 
 Durations look like real ones: log-normal with a mean of 164 s, and three in a hundred around 700 s. One task alone is
-asked for by the schedule itself. For a hundred at once the client's watcher runs as it is, on a loop whose clock
+asked for by the schedule itself. For a hundred at once the client's poller runs as it is, on a loop whose clock
 jumps, against a list that shows the newest tasks first.
 """
 
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from benchmarks.figures import Goal, Spread, table
-from kling_async.api import Api
-from kling_async.protocol.durations import Durations, Pace, published_median
+from kling_async.io.api import Api
+from kling_async.io.poller import Poller
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.models import Reference, Task, TaskStatus
-from kling_async.protocol.responses import Listed
+from kling_async.protocol.polling.estimates import DurationEstimate, Durations, published_median
 from kling_async.protocol.schedule import AimedPolling, Retry
-from kling_async.watcher import Watcher
+from kling_async.protocol.wire.responses import Listed
 
 MEAN: Final = 164.0
 SIGMA: Final = 0.3
@@ -97,16 +97,16 @@ def alone(delay: Callable[[float], float], random_: random.Random) -> tuple[floa
     return lag / TASKS, polls / TASKS
 
 
-def aimed(lag: float, pace: Pace, random_: random.Random) -> tuple[float, float]:
+def aimed(lag: float, pace: DurationEstimate, random_: random.Random) -> tuple[float, float]:
     """The same for `AimedPolling(lag)`, with what is learned left as it is."""
     polling = AimedPolling(lag=lag)
     return alone(lambda age: polling.delay(pace, age, random_.random), random_)
 
 
-def learned(seed: int) -> Pace:
+def learned(seed: int) -> DurationEstimate:
     """A pace that has seen 50 tasks."""
     random_ = random.Random(seed)  # noqa: S311  (no secret)
-    pace = Pace(published_median("pro", 5))
+    pace = DurationEstimate(published_median("pro", 5))
     for _ in range(LEARNED):
         pace.observe(duration(random_))
     return pace
@@ -139,7 +139,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 
 class Service:
-    """What the watcher asks: an account whose list shows the newest first."""
+    """What the poller asks: an account whose list shows the newest first."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -202,7 +202,7 @@ async def together(lag: float, seed: int) -> tuple[float, float]:
     """Mean lag and polls per task, with a hundred tasks in flight all the time."""
     random_ = _random(seed)
     service, durations = Service(), Durations()
-    watcher = Watcher(cast("Api", service), AimedPolling(lag=lag), Retry(), random_.random, durations)
+    poller = Poller(cast("Api", service), AimedPolling(lag=lag), Retry(), random_.random, durations)
     pace = durations.pace("image2video", "kling-v2-6", "pro", 5)
     for _ in range(LEARNED):
         pace.observe(duration(random_))
@@ -215,12 +215,12 @@ async def together(lag: float, seed: int) -> tuple[float, float]:
             created, end = service.create(duration(random_))
             waiter = Waiter()
             reference = Reference("image2video", created.task_id)
-            watcher.follow(reference, created=created, pace=pace, on_end=lambda: None).listeners.append(waiter)
+            poller.follow(reference, created=created, pace=pace, on_end=lambda: None).listeners.append(waiter)
             await waiter.end
             lags.append(loop.time() - end)
 
     await asyncio.gather(*(one(number) for number in range(TASKS)))
-    await watcher.close()
+    await poller.close()
     return sum(lags) / TASKS, service.asked / TASKS
 
 
@@ -233,7 +233,7 @@ def _moment(seconds: float) -> datetime:
 
 def measure(_: Mapping[str, Path]) -> dict[str, Any]:
     """Simulates all of it, half a minute."""
-    fresh = Pace(published_median("pro", 5))
+    fresh = DurationEstimate(published_median("pro", 5))
     curves = {
         "least possible": [(lag, least_polls(lag)) for lag in (1.0, 2.0, 4.0, 8.0, 16.0)],
         "fixed beat": [_middle([_beaten((beat, beat), seed) for seed in SEEDS]) for beat in BEATS],
@@ -308,7 +308,7 @@ def markdown(data: Mapping[str, Any]) -> str:
     return f"""## The schedule, simulated
 
 Tasks that take as long as real ones seem to (log-normal, mean {MEAN:g} s, sigma {SIGMA:g}; {LATE:.0%} around
-{LATE_MEAN:g} s). One task alone is asked for by the schedule itself; for {IN_FLIGHT} in flight the client's own watcher
+{LATE_MEAN:g} s). One task alone is asked for by the schedule itself; for {IN_FLIGHT} in flight the client's own poller
 runs in simulated time, and a page of the list counts as one poll; that list shows the newest first and
 holds this client's tasks only. Medians of {len(SEEDS)} simulations of {TASKS} tasks, with the lowest and highest; the
 curve of {IN_FLIGHT} in flight is of two. Peers are simulated by their beat alone. The least number of polls at a mean

@@ -11,7 +11,6 @@ import typing
 
 from kling_async.client import KlingClient
 from kling_async.handle import TaskHandle
-from kling_async.protocol.durations import Durations
 from kling_async.protocol.errors import (
     AccountError,
     ApiError,
@@ -51,7 +50,7 @@ from kling_async.protocol.errors import (
     UnknownStatus,
     WrongEventLoop,
 )
-from kling_async.protocol.image import Image
+from kling_async.protocol.media.image import Image
 from kling_async.protocol.models import (
     BalanceDeduction,
     CameraConfig,
@@ -69,6 +68,7 @@ from kling_async.protocol.models import (
     Voice,
     WatermarkInfo,
 )
+from kling_async.protocol.polling.estimates import Durations
 from kling_async.protocol.schedule import AimedPolling, Polling, Retry
 
 if typing.TYPE_CHECKING:

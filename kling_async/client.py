@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import aiohttp
 
-from kling_async import threads
-from kling_async.api import Api
-from kling_async.config import base_url_from, checked, credentials_from, proxies_from, warn_of_file_limit
-from kling_async.creates import Creates, IfExists, OnDoubt, OnIntent
-from kling_async.following import Following
 from kling_async.handle import TaskHandle
-from kling_async.places import text_of
-from kling_async.protocol import requests
-from kling_async.protocol.durations import Durations
+from kling_async.io import threads
+from kling_async.io.api import Api
+from kling_async.io.config import base_url_from, checked, credentials_from, proxies_from, warn_of_file_limit
+from kling_async.io.poller import Poller
+from kling_async.io.slots import Slots
+from kling_async.io.submission import IfExists, OnDoubt, OnIntent, Submitter
+from kling_async.io.target import text_of
+from kling_async.io.task_watch import TaskWatch
+from kling_async.io.transport import Transport
 from kling_async.protocol.endpoints import ENDPOINTS, endpoint_for
 from kling_async.protocol.errors import (
     CapabilityWarning,
@@ -38,8 +39,8 @@ from kling_async.protocol.errors import (
     TargetError,
     WrongEventLoop,
 )
-from kling_async.protocol.image import Image
 from kling_async.protocol.limits import BEAT, Limit
+from kling_async.protocol.media.image import Image
 from kling_async.protocol.models import (
     CameraControl,
     DynamicMask,
@@ -54,14 +55,13 @@ from kling_async.protocol.models import (
     Voice,
     WatermarkInfo,
 )
+from kling_async.protocol.polling.estimates import Durations
 from kling_async.protocol.schedule import AimedPolling, Polling, Retry
-from kling_async.slots import Slots
-from kling_async.transport import Transport
-from kling_async.watcher import Watcher
+from kling_async.protocol.wire import requests
 
 if TYPE_CHECKING:
-    from kling_async.download import Downloads
-    from kling_async.places import Place
+    from kling_async.io.download import Downloads
+    from kling_async.io.target import Target
 
 logger = logging.getLogger("kling_async")
 
@@ -141,9 +141,9 @@ class KlingClient:
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
-        self._watcher = Watcher(self._api, polling, self._retry, self._uniform, self.durations)
-        self._creates = Creates(
-            self._api, self._slots, self._watcher, retry=self._retry, uniform=self._uniform, on_intent=on_intent
+        self._poller = Poller(self._api, polling, self._retry, self._uniform, self.durations)
+        self._submitter = Submitter(
+            self._api, self._slots, self._poller, retry=self._retry, uniform=self._uniform, on_intent=on_intent
         )
         self._saved_at_once = downloads
         self._left: list[str] = []
@@ -321,7 +321,7 @@ class KlingClient:
         background, and `attach(reference)` gets the task. An entry of a cancelled caller stays until the client is
         closed, unless the service refused it.
         """
-        return (*self._creates.unsettled, *self._left)
+        return (*self._submitter.unsettled, *self._left)
 
     # ------------------------------------------------------------------------------------ finding videos
 
@@ -389,7 +389,7 @@ class KlingClient:
     async def close(self) -> None:
         """Ends the client; idempotent and quick.
 
-        Waiters get `ClientClosed` with the reference of their task, which goes on at the service. Creates whose
+        Waiters get `ClientClosed` with the reference of their task, which goes on at the service. Submitter whose
         outcome is not known yet get up to 10 seconds.
         """
         if self._closing is None:
@@ -401,9 +401,9 @@ class KlingClient:
 
     async def _close(self) -> None:
         try:
-            await self._creates.close()
+            await self._submitter.close()
         finally:
-            unfinished = [str(following.reference) for following in self._watcher.unfinished()]
+            unfinished = [str(following.reference) for following in self._poller.unfinished()]
             if unfinished:
                 logger.warning(
                     "closed with %d unfinished: %s",
@@ -412,7 +412,7 @@ class KlingClient:
                     extra={"kling_event": "closed_unfinished", "kling_references": unfinished},
                 )
             if self._loop is not None:
-                await self._watcher.close()
+                await self._poller.close()
             await self._transport.close()
             if self._loop is not None:
                 threads.leave(self._loop)
@@ -434,13 +434,13 @@ class KlingClient:
 
     # --------------------------------------------------------------------------------- for the handles
 
-    def start_following(self, reference: Reference) -> Following:
+    def start_following(self, reference: Reference) -> TaskWatch:
         """Begins to follow an attached task, or joins who follows it already."""
         self._enter()
-        following = self._watcher.find(reference)
+        following = self._poller.find(reference)
         if following is None:
             self._slots.attach()
-            following = self._watcher.follow(reference, created=None, on_end=self._slots.detach)
+            following = self._poller.follow(reference, created=None, on_end=self._slots.detach)
         return following
 
     async def save(self, handle: TaskHandle, path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
@@ -466,11 +466,11 @@ class KlingClient:
 
     @functools.cached_property
     def _downloads(self) -> "Downloads":
-        from kling_async.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
+        from kling_async.io.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
 
         return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
 
-    async def _save(self, handle: TaskHandle, place: "Place", *, watermark: bool, overwrite: bool) -> Path:
+    async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> Path:
         task = await handle.wait()
         refresh = functools.partial(self.get_task, task.reference)
         return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
@@ -478,7 +478,7 @@ class KlingClient:
     async def _submit(
         self, request: ImageToVideo, *, strict: bool, if_exists: IfExists, on_doubt: OnDoubt
     ) -> TaskHandle:
-        from kling_async.inspection import problems_of  # noqa: PLC0415  (on first use: the rules take time)
+        from kling_async.io.validation import problems_of  # noqa: PLC0415  (on first use: the rules take time)
 
         self._enter()
         endpoint = endpoint_for(request)
@@ -489,7 +489,7 @@ class KlingClient:
         _one_of("on_doubt", on_doubt, get_args(OnDoubt))
         _refuse(await self._api.persistently(lambda: problems_of(request)), strict=strict)
         try:
-            following = await self._creates.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
+            following = await self._submitter.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
         except RequestRefused as error:
             _name_the_models(error, request)
             raise
@@ -503,7 +503,7 @@ class KlingClient:
             self._loop = loop
             threads.enter(loop)
             # Here, where nobody waits yet, and not in the middle of the first answers.
-            from kling_async.protocol import codec  # noqa: PLC0415  (not at import: cattrs is slow)
+            from kling_async.protocol.wire import codec  # noqa: PLC0415  (not at import: cattrs is slow)
 
             codec.prepare()
         elif self._loop is not loop:

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from kling_async.following import Following
+from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.errors import KlingError, TaskFailed, WrongEventLoop
 from kling_async.protocol.models import Reference, Task, TaskStatus
 
@@ -17,7 +17,7 @@ Callback = Callable[["TaskHandle"], object]
 class Client(Protocol):
     """What a handle needs of its client."""
 
-    def start_following(self, reference: Reference) -> Following:
+    def start_following(self, reference: Reference) -> TaskWatch:
         """Begins to follow an attached task, or joins the following that there is."""
         ...
 
@@ -42,10 +42,10 @@ class TaskHandle:
 
     __slots__ = ("_callbacks", "_client", "_following", "_future", "_news", "_reference", "_waiters")
 
-    def __init__(self, client: Client, reference: Reference, following: Following | None = None) -> None:
+    def __init__(self, client: Client, reference: Reference, following: TaskWatch | None = None) -> None:
         self._client = client
         self._reference = reference
-        self._following: Following | None = None
+        self._following: TaskWatch | None = None
         self._future: asyncio.Future[Task] | None = None
         self._news: asyncio.Future[None] | None = None
         self._callbacks: list[tuple[Callback, contextvars.Context]] = []
@@ -234,7 +234,7 @@ class TaskHandle:
         """
         return self._client.stream(self, watermark=watermark)
 
-    # ----------------------------------------------------------------------------- told by the watcher
+    # ----------------------------------------------------------------------------- told by the poller
 
     def told(self, task: Task) -> None:  # noqa: ARG002  (the following keeps it)
         """The task has a new status."""
@@ -282,7 +282,7 @@ class TaskHandle:
             raise asyncio.InvalidStateError("the task was attached and nobody has awaited it yet")
         return self._future
 
-    def _join(self, following: Following) -> None:
+    def _join(self, following: TaskWatch) -> None:
         self._future = asyncio.get_running_loop().create_future()
         self._following = following
         if following.end is not None:

@@ -18,15 +18,15 @@ EMULATOR = f"{ROOT}.emulator"
 # Top to bottom. A package may stand for its modules, whose order among themselves is then free of circles only.
 LAYERS = """
     protocol
-    protocol.text protocol.image protocol.models protocol.errors protocol.image_header protocol.codec
-    protocol.capabilities protocol.checks protocol.endpoints protocol.requests protocol.responses
-    protocol.redaction
+    protocol.redaction protocol.media protocol.models protocol.errors
+    protocol.capabilities protocol.rules protocol.endpoints protocol.wire
     protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
-    protocol.durations protocol.schedule protocol.lifecycle protocol.creation protocol.limits
-    protocol.agenda protocol.coalescing protocol.addresses protocol.contents protocol.packing protocol.transfer
-    protocol.callbacks
-    config threads pictures inspection http_errors transport slots api following watcher creates
-    places files sinks source download handle client
+    protocol.polling protocol.schedule protocol.lifecycle protocol.create protocol.limits
+    protocol.addresses protocol.content_encoding protocol.transfer
+    io
+    io.threads io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch io.poller
+    io.submission io.target io.part_file io.sinks io.source io.download
+    handle client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
 ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]
@@ -148,7 +148,9 @@ def test_every_module_imports_alone() -> None:
 
 
 LAZY = ["jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
-LAZY += [f"kling_async.{name}" for name in ("inspection", "protocol.codec", "protocol.capabilities", "download")]
+LAZY += [
+    f"kling_async.{name}" for name in ("io.validation", "io.download", "protocol.wire.codec", "protocol.capabilities")
+]
 
 
 def test_what_is_rarely_needed_is_imported_on_first_use() -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from benchmarks.work import dialects
-from benchmarks.work.world import World
+from benchmarks.work.world import AccountModel
 
 ID: Final = re.compile(r"\b\d{18}\b")
 BACKLOG: Final = 4096
@@ -30,7 +30,7 @@ class Server:
         file: Of each task.
     """
 
-    def __init__(self, world: World, file: Path) -> None:
+    def __init__(self, world: AccountModel, file: Path) -> None:
         self._world = world
         self._file = file
         self.site = dialects.Site("", "")
@@ -104,7 +104,7 @@ async def serve(*, file: str, shortest: float, longest: float, held: bool, certi
         held: Whether tasks begin only when they are released.
         certificate: The path of a certificate with its key, for TLS too.
     """
-    server = Server(World(shortest, longest, held=held), Path(file))
+    server = Server(AccountModel(shortest, longest, held=held), Path(file))
     runner = web.ServerRunner(web.Server(server.answer, access_log=None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=BACKLOG).start()

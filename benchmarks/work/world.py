@@ -42,7 +42,7 @@ class Task:
         return time.monotonic() >= self.done
 
 
-class World:
+class AccountModel:
     """All tasks of one server.
 
     Args:

@@ -20,8 +20,8 @@ from kling_async.cli.progress import Progress
 from kling_async.cli.running import Stop, Stopped
 from kling_async.cli.saving import Stopwatch, place_for, saved, waited
 from kling_async.client import KlingClient
-from kling_async.creates import OnIntent
 from kling_async.handle import TaskHandle
+from kling_async.io.submission import OnIntent
 from kling_async.protocol.errors import ClientClosed, CreateInDoubt
 from kling_async.protocol.models import ImageToVideo, Intent
 from kling_async.protocol.schedule import AimedPolling, Polling
@@ -181,7 +181,7 @@ async def _client(options: Namespace, request: ImageToVideo, on_intent: OnIntent
 
 def emulator_speed(request: ImageToVideo) -> float:
     """How fast an emulator has to be for a video to take `EMULATED_SECONDS`, whatever is asked for."""
-    from kling_async.emulator.catalog import MODELS, MODES, mean_generation_seconds  # noqa: PLC0415  (as above)
+    from kling_async.emulator.service.catalog import MODELS, MODES, mean_generation_seconds  # noqa: PLC0415  (as above)
 
     model, mode = request.model_name, request.mode or "std"
     known = model in MODELS and mode in MODES

@@ -7,18 +7,18 @@ from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.progress import Progress
 from kling_async.cli.running import Stop
 from kling_async.handle import TaskHandle
-from kling_async.places import Place, check_place
+from kling_async.io.target import Target, check_target
+from kling_async.io.threads import in_thread
 from kling_async.protocol.models import Task
-from kling_async.threads import in_thread
 
 
-async def place_for(target: str, *, overwrite: bool) -> Place:
+async def place_for(target: str, *, overwrite: bool) -> Target:
     """Looks at the place to save to before anything is paid or waited for.
 
     Raises:
         TargetError: it cannot be used.
     """
-    return await in_thread(check_place, target, overwrite)
+    return await in_thread(check_target, target, overwrite)
 
 
 async def waited(handle: TaskHandle, errand: Errand, progress: Progress, stop: Stop) -> Task:

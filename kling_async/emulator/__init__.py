@@ -3,10 +3,10 @@
 It imports nothing of the client, so that a mistake in a codec cannot hide by being made on both sides.
 """
 
-from .account import Account, Occupation
-from .fault import Fault
-from .faults import Call, Faults
-from .ledger import Callback, Entry, Ledger
+from .faults.fault import Fault
+from .faults.faults import Call, Faults
 from .server import Emulator
+from .service.account import Account, Occupation
+from .service.ledger import Callback, Entry, Ledger
 
 __all__ = ["Account", "Call", "Callback", "Emulator", "Entry", "Fault", "Faults", "Ledger", "Occupation"]

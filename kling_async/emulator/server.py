@@ -18,19 +18,19 @@ import attrs
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from .account import Account
-from .app import Api
-from .auth import Credentials
-from .callbacks import Postman
-from .delivery import FileServer
-from .faults import Faults
-from .gallery import Gallery
-from .guard import Guard
-from .ledger import Ledger
-from .links import RETENTION, Links
-from .page import Page
-from .studio import FilmStudio, FlatStudio, Studio
-from .world import World
+from .faults.faults import Faults
+from .page.page import Page
+from .results.image_store import ImageStore
+from .results.store import PlaceholderResults, RenderedResults, ResultStore
+from .service.account import Account
+from .service.app import Api
+from .service.auth import Credentials
+from .service.callbacks import CallbackSender
+from .service.delivery import FileServer
+from .service.guard import Guard
+from .service.ledger import Ledger
+from .service.links import RETENTION, Links
+from .service.world import AccountModel
 
 HOW_TO_RENDER: Final = (
     "The emulator's videos are flat pictures. To see your images moving: "
@@ -62,8 +62,8 @@ class _Running:
     """What exists between start and close."""
 
     runner: web.AppRunner
-    postman: Postman
-    studio: Studio
+    postman: CallbackSender
+    studio: ResultStore
     worker: ThreadPoolExecutor
     directory: TemporaryDirectory[str] | None
     base_url: str
@@ -142,7 +142,7 @@ class Emulator:
         self._render = render
         self._request_ids = random.Random(f"requests {seed}")  # noqa: S311 - repeatable, nothing is secured by it
         rng = random.Random(seed)  # noqa: S311 - the same
-        self._world = World(rng=rng, speed=speed, concurrency=concurrency, balance=balance)
+        self._world = AccountModel(rng=rng, speed=speed, concurrency=concurrency, balance=balance)
         self.ledger = Ledger(self._world, clock)
         self.faults = Faults()
         self._running: _Running | None = None
@@ -184,7 +184,9 @@ class Emulator:
         # One worker: Python code in several threads at once would make the event loop wait longer for its turn.
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator")
         links = Links(base_url, hashlib.sha256(b"links " + self.secret_key.encode()).digest(), self._link_lifetime)
-        postman = Postman(world=self._world, ledger=self.ledger, links=links, clock=self._clock, faults=self.faults)
+        postman = CallbackSender(
+            world=self._world, ledger=self.ledger, links=links, clock=self._clock, faults=self.faults
+        )
         directory, gallery, studio = self._studio(worker)
         app = self._application(links, postman, worker, gallery, studio)
         runner = web.AppRunner(app, access_log=None, logger=_http_log, shutdown_timeout=_SHUTDOWN_SECONDS)
@@ -227,20 +229,27 @@ class Emulator:
             message = f"the emulator cannot listen on {self._host}:{self._port}: {error.strerror}"
             raise OSError(error.errno, message) from error
 
-    def _studio(self, worker: ThreadPoolExecutor) -> tuple[TemporaryDirectory[str] | None, Gallery | None, Studio]:
+    def _studio(
+        self, worker: ThreadPoolExecutor
+    ) -> tuple[TemporaryDirectory[str] | None, ImageStore | None, ResultStore]:
         """Give where files are kept, what keeps the images, and what makes the results."""
-        flat = FlatStudio(worker)
+        flat = PlaceholderResults(worker)
         if self._render is False:
             return None, None, flat
         directory = TemporaryDirectory(prefix="kling-emulator-", ignore_cleanup_errors=True)
         if self.renders:
-            gallery = Gallery(Path(directory.name), _decode)
-            return directory, gallery, FilmStudio(Path(directory.name), gallery, flat)
+            gallery = ImageStore(Path(directory.name), _decode)
+            return directory, gallery, RenderedResults(Path(directory.name), gallery, flat)
         _tell_once()
-        return directory, Gallery(Path(directory.name), None), flat
+        return directory, ImageStore(Path(directory.name), None), flat
 
     def _application(
-        self, links: Links, postman: Postman, worker: ThreadPoolExecutor, gallery: Gallery | None, studio: Studio
+        self,
+        links: Links,
+        postman: CallbackSender,
+        worker: ThreadPoolExecutor,
+        gallery: ImageStore | None,
+        studio: ResultStore,
     ) -> web.Application:
         files = FileServer(
             world=self._world,
@@ -275,7 +284,7 @@ def _can_render() -> bool:
 
 
 def _decode(data: bytes) -> None:
-    from .frames import decode  # noqa: PLC0415 - imports PyAV, which is an extra
+    from .results.rendering.frames import decode  # noqa: PLC0415 - imports PyAV, which is an extra
 
     decode(data)
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from kling_async.protocol.errors import DownloadError
-from kling_async.protocol.text import readable
+from kling_async.protocol.redaction import printable
 
 REDIRECTS: Final = 10
 """Redirects followed for one file at most."""
@@ -58,7 +58,7 @@ def split(address: str, scheme: str = "https") -> Target:
         text = f"{scheme}:{text}"
     given, colon, rest = text.partition(":")
     if given.lower() not in {"http", "https"} or not colon:
-        named = f"begins with {readable(given, 20)}:" if _SCHEME.match(text) else "names no scheme"
+        named = f"begins with {printable(given, 20)}:" if _SCHEME.match(text) else "names no scheme"
         raise DownloadError(f"the file's address {named}, and only http:// and https:// can be fetched")
     authority = re.split(r"[/?#]", rest[2:], maxsplit=1)[0] if rest.startswith("//") else ""
     user, at, host = authority.rpartition("@")

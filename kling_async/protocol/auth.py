@@ -12,7 +12,7 @@ RENEWAL_MARGIN: Final = 300.0
 """Seconds before its end at which a token is renewed: requests take time, and clocks drift."""
 
 
-class Hidden(str):
+class SecretStr(str):
     """Text that no repr shows: a debugger or an error reporter prints locals by their repr."""
 
     __slots__ = ()
@@ -61,13 +61,13 @@ class Token:
     @property
     def header(self) -> str:
         """The value of the `Authorization` header."""
-        return Hidden(f"Bearer {self.text}")
+        return SecretStr(f"Bearer {self.text}")
 
 
 def secrets_of(credentials: ApiKey | KeyPair, token: Token) -> frozenset[str]:
     """All that no text may show: the keys, and the token that a call was made with."""
     keys = (credentials.key,) if isinstance(credentials, ApiKey) else (credentials.access_key, credentials.secret_key)
-    return frozenset(map(Hidden, (*keys, token.text)))
+    return frozenset(map(SecretStr, (*keys, token.text)))
 
 
 def mint(credentials: ApiKey | KeyPair, now: float) -> Token:

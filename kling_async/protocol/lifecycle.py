@@ -44,7 +44,7 @@ class Verdict(NamedTuple):
     failing: bool = False
 
 
-def judge(known: TaskStatus | None, news: Task | KlingError, *, age: float, reference: str) -> Verdict:
+def classify(known: TaskStatus | None, news: Task | KlingError, *, age: float, reference: str) -> Verdict:
     """Decides what an answer, or the lack of one, means for those who wait.
 
     Args:

@@ -58,7 +58,7 @@ class Limit:
         self._not_before = 0.0
         self._empty_pause = 1.0
         self._accepted = 0
-        """Creates accepted since the limit opened last."""
+        """Submitter accepted since the limit opened last."""
         self._closed_since: float | None = None
         """Since when no slot was left open, with something running all the time."""
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 import attrs
 
-from kling_async.protocol.image import Image, without_query
+from kling_async.protocol.media.image import Image, without_query
 
 
 class TaskStatus(enum.StrEnum):

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from kling_async.protocol.auth import Hidden
+from kling_async.protocol.auth import SecretStr
 
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -67,7 +67,7 @@ class Proxies:
     def secrets(self) -> tuple[str, ...]:
         """The passwords in the proxies' addresses."""
         found = (urlsplit(address).password for address in self.by_scheme.values())
-        return tuple(dict.fromkeys(Hidden(unquote(password)) for password in found if password))
+        return tuple(dict.fromkeys(SecretStr(unquote(password)) for password in found if password))
 
 
 def is_loopback(host: str) -> bool:

@@ -1,69 +1,81 @@
-"""Answers without our secrets in their words: a service or a gateway may say back what it was sent."""
+"""The service's words, made safe to show, store and pickle."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import attrs
-
-from kling_async.protocol.errors import KlingError
-from kling_async.protocol.models import Task
-from kling_async.protocol.responses import HttpResponse, Listed, Page
-from kling_async.protocol.text import SHORT, forms, redact
-
-_T = TypeVar("_T")
+import base64
+import functools
+import html
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
 
 
-def read_without(secrets: frozenset[str], read: Callable[[HttpResponse], _T], response: HttpResponse) -> _T:
-    """Reads an answer; neither its tasks' messages nor its errors show the secrets.
+def printable(value: Any, limit: int = 400) -> str:
+    """Text of the service as one can safely print, store and pickle: no lone surrogates, no controls, bounded."""
+    if not isinstance(value, str):
+        return ""
+    text = value[:limit].encode("utf-8", "replace").decode()
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
-    Raises:
-        KlingError: as `read` does.
+
+# Longer than any word, model name or UUID: a token, a key or a picture that the service echoes.
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.\-]{48,}")
+_ADDRESS = re.compile(r"(://[^\s?#]*)(\S*)")
+_LETTERS = "".join(map(chr, range(0x21, 0x7F)))  # of which a key may consist
+
+
+def service_text(value: Any, limit: int = 400) -> str:
+    """A message of the service, as `printable`, without what may be a secret: long runs, queries of addresses.
+
+    The time it takes does not grow with the message.
     """
-    try:
-        answer: Any = read(response)
-    except KlingError as error:
-        shortened = _shortened(response, secrets)
-        raise _redacted((shortened and _error_of(read, shortened)) or error, secrets) from None
-    found: _T = _without(secrets, answer)
-    return found
+    if not isinstance(value, str):
+        return ""
+    text = _LONG_RUN.sub("…", cut(value, 10 * limit))
+    text = _ADDRESS.sub(lambda found: found[1] + ("?…" if found[2][1:] else found[2]), text)
+    return printable(cut(text, limit), limit)
 
 
-def _error_of(read: Callable[[HttpResponse], Any], response: HttpResponse) -> KlingError | None:
-    try:
-        read(response)
-    except KlingError as error:
-        return error
-    return None
+def cut(text: str, limit: int) -> str:
+    """The beginning of a text; never with the first part of a key at its end, which nothing would recognise."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    return kept[:-100] + kept[-100:].rstrip(_LETTERS) + "…"
 
 
-def _redacted(error: KlingError, secrets: frozenset[str]) -> KlingError:
-    error.message = redact(error.message, secrets)
-    error.request_id = error.request_id and redact(error.request_id, secrets)
-    error.args = (error.message,)  # which is what its repr shows
-    return error
+SHORT = 8
+"""Letters below which a secret is left out as a word only: it may also be a part of others."""
 
 
-def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse | None:
-    """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one. Or None."""
-    body = response.body
-    known = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
-    for form in sorted(known, key=len, reverse=True):  # a token before the key that is a part of it
-        body = body.replace(form.encode("utf-8", "replace"), "…".encode())
-    headers = {name: redact(value, secrets) for name, value in response.headers.items()}
-    shortened = attrs.evolve(response, body=body, headers=headers)
-    return shortened if shortened != response else None
+def redact(text: str, secrets: frozenset[str]) -> str:
+    """A text without these secrets, as they are and as they may have been encoded on their way."""
+    pattern = _pattern(secrets)
+    return pattern.sub("…", text) if pattern is not None else text
 
 
-def _without(secrets: frozenset[str], answer: Any) -> Any:
-    match answer:
-        case Task(status_msg=str() as text) if text and (shown := redact(text, secrets)) != text:
-            return attrs.evolve(answer, status_msg=shown)
-        case Page(length, tasks):
-            return Page(length, [_without(secrets, one) for one in tasks])
-        case Listed(length, news):
-            return Listed(length, {place: (whose, _without(secrets, one)) for place, (whose, one) in news.items()})
-        case KlingError():
-            return _redacted(answer, secrets)
-        case _:
-            pass
-    return answer
+@functools.lru_cache(maxsize=2)  # of two clients; no more than that, since it keeps secrets
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    long = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
+    short = {form for secret in secrets if 0 < len(secret) < SHORT for form in _escaped(secret)}
+    parts = [re.escape(form) for form in sorted(long, key=len, reverse=True)]
+    parts += [rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])" for form in sorted(short, key=len, reverse=True)]
+    return re.compile("|".join(parts), re.IGNORECASE) if parts else None
+
+
+def forms(secret: str) -> Iterator[str]:
+    """A secret in all ways in which it may come back; of a token its parts, of base64 each alignment."""
+    yield from _escaped(secret)
+    yield from (part for part in secret.split(".") if len(part) >= 2 * SHORT)
+    plain = secret.encode("utf-8", "replace")
+    for before in range(3):
+        # Only the letters that nothing but the secret decides: what stood around it is not known.
+        encoded = base64.b64encode(bytes(before) + plain + bytes(2)).decode()
+        letters = encoded[(8 * before + 5) // 6 : 8 * (before + len(plain)) // 6]
+        yield letters
+        yield letters.translate(str.maketrans("+/", "-_"))
+
+
+def _escaped(secret: str) -> set[str]:
+    in_json = json.dumps(secret)[1:-1]
+    return {secret, quote(secret, safe=""), quote(secret), html.escape(secret), in_json, in_json.replace("/", "\\/")}

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.protocol.durations import Pace
 from kling_async.protocol.errors import ConfigurationError
+from kling_async.protocol.polling.estimates import DurationEstimate
 
 Uniform = Callable[[], float]
 """A source of random numbers in [0, 1)."""
@@ -33,7 +33,7 @@ EARLY: Final = 0.9
 SHORTEST_DELAY: Final = 0.5
 """Seconds between two aimed questions at least: they would cost more than the moment is worth."""
 KNOWN_EFFORT: Final = 0.72
-"""`Chart.effort` squared, for its median, of a kind that is known well; for others the lag grows with it, so that at
+"""`PollPlan.effort` squared, for its median, of a kind that is known well; for others the lag grows with it, so that at
 the default lag no kind takes more than 12 questions on average."""
 
 
@@ -53,7 +53,7 @@ class AimedPolling:
     lag: float = attrs.field(default=0.03, validator=_seconds(0.001))
     deadline: float = attrs.field(default=7200.0, validator=_seconds(0.001))
 
-    def delay(self, pace: Pace, age: float, uniform: Uniform) -> float:
+    def delay(self, pace: DurationEstimate, age: float, uniform: Uniform) -> float:
         """Seconds until the next question to a task that was asked for at this age, give or take 5 %."""
         chart = pace.chart()
         lag = self.lag * max(chart.median, chart.effort**2 / KNOWN_EFFORT)

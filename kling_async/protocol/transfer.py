@@ -8,9 +8,9 @@ from typing import Final, Self
 
 import attrs
 
-from kling_async.protocol import packing
-from kling_async.protocol.contents import Shape
+from kling_async.protocol import content_encoding
 from kling_async.protocol.errors import DownloadError
+from kling_async.protocol.media.contents import Shape
 
 LEAST_RATE: Final = 1024.0
 """Bytes per second that a connection gives at least, over `LEAST_SECONDS`."""
@@ -94,7 +94,7 @@ def range_headers(part: Part | None, offset: int) -> dict[str, str]:
     return {}  # nobody could tell that two halves belong together
 
 
-def judge(status: int, headers: Mapping[str, str], part: Part | None, offset: int) -> Answer | Body:
+def classify(status: int, headers: Mapping[str, str], part: Part | None, offset: int) -> Answer | Body:
     """Reads status and headers (names in lower case). What the bytes are is not their business.
 
     Raises:
@@ -111,7 +111,7 @@ def judge(status: int, headers: Mapping[str, str], part: Part | None, offset: in
     if not 200 <= status < 300:
         raise DownloadError(f"the file host answered HTTP {status}", http_status=status)
     etag, modified = headers.get("etag"), _tells_apart(headers)
-    encoding = packing.named(headers.get("content-encoding", ""))
+    encoding = content_encoding.named(headers.get("content-encoding", ""))
     if status != 206 or begin == 0:
         if status != 206:
             # RFC 9112: with a transfer coding the length says nothing.

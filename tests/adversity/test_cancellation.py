@@ -13,7 +13,7 @@ import pytest
 
 from kling_async import KlingClient, Polling, TaskHandle
 from kling_async.emulator import Call, Emulator, Fault
-from kling_async.emulator.fault import CallKind
+from kling_async.emulator.faults.fault import CallKind
 from tests.adversity.steps import Moments
 from tests.shell.conftest import wall
 
@@ -43,7 +43,7 @@ class Trial:
     references: list[str] = attrs.field(factory=list)
 
     async def job(self) -> None:
-        """Creates, follows, and uses the result."""
+        """Submitter, follows, and uses the result."""
         handle = await self.client.image_to_video(self.image)
         self.references.append(handle.reference)
         await handle

@@ -16,7 +16,8 @@ import pytest
 
 from kling_async import Polling
 from kling_async.cli import generate, main, save
-from kling_async.emulator import Emulator, catalog, server
+from kling_async.emulator import Emulator, server
+from kling_async.emulator.service import catalog
 
 CAT = str(Path(__file__).parents[2] / "examples" / "images" / "cat.png")
 

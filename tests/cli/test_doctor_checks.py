@@ -11,13 +11,13 @@ from kling_async.cli.doctor import call, checks, host, machine, way
 from kling_async.cli.doctor.call import Heard
 from kling_async.cli.doctor.checks import Check, State
 from kling_async.cli.doctor.host import Address, Host
-from kling_async.cli.doctor.machine import Place
+from kling_async.cli.doctor.machine import Target
 from kling_async.cli.doctor.way import Dialled, Proxy, Step, Trust
-from kling_async.config import credentials_from
+from kling_async.io.config import credentials_from
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError, ConnectionFailed, KlingError
 from kling_async.protocol.proxies import Proxies
-from kling_async.protocol.responses import HttpResponse, listed
+from kling_async.protocol.wire.responses import HttpResponse, listed
 
 OK, WARNING, PROBLEM, SKIPPED = State.OK, State.WARNING, State.PROBLEM, State.SKIPPED
 
@@ -547,17 +547,17 @@ def test_files(soft: int | None, hard: int | None, state: State, advice: str) ->
 @pytest.mark.parametrize(
     ("found", "state", "text"),
     [
-        (Place("out", free=2_500_000_000), OK, "2.5 GB"),
-        (Place("out"), OK, "made and removed"),
-        (Place("out", free=300_000_000), WARNING, "only 300.0 MB"),
-        (Place("out", free=1_000), PROBLEM, "only 1 kB"),
-        (Place("out", is_there=False), PROBLEM, "no directory"),
-        (Place("out", error=PermissionError(13, "Permission denied")), PROBLEM, "Permission denied"),
-        (Place("out", error=OSError(28, "No space left on device")), PROBLEM, "No space left"),
-        (Place("out", error=TimeoutError()), PROBLEM, "no answer"),
+        (Target("out", free=2_500_000_000), OK, "2.5 GB"),
+        (Target("out"), OK, "made and removed"),
+        (Target("out", free=300_000_000), WARNING, "only 300.0 MB"),
+        (Target("out", free=1_000), PROBLEM, "only 1 kB"),
+        (Target("out", is_there=False), PROBLEM, "no directory"),
+        (Target("out", error=PermissionError(13, "Permission denied")), PROBLEM, "Permission denied"),
+        (Target("out", error=OSError(28, "No space left on device")), PROBLEM, "No space left"),
+        (Target("out", error=TimeoutError()), PROBLEM, "no answer"),
     ],
 )
-def test_place(found: Place, state: State, text: str) -> None:
+def test_place(found: Target, state: State, text: str) -> None:
     """A place that cannot be written to is a problem; little room is a warning first."""
     check = machine.place(found)
     assert check.state is state

@@ -10,7 +10,7 @@ import pytest
 from kling_async import CapabilityWarning, ImageToVideo, TaskHandle
 from kling_async.cli import generate
 from kling_async.emulator import Emulator
-from kling_async.emulator.catalog import mean_generation_seconds
+from kling_async.emulator.service.catalog import mean_generation_seconds
 
 from .conftest import CAT, Run, printed_command, serving
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from kling_async import creates
-from kling_async.api import Api
 from kling_async.cli import generate
 from kling_async.emulator import Emulator
+from kling_async.io import submission
+from kling_async.io.api import Api
 
 from .conftest import CAT, Clock, Run, line_with, printed_command, serving, started
 
@@ -112,7 +112,7 @@ def silent_service(asked: Callable[[], object]) -> Iterator[str]:
 
 def test_while_creating(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the answer to the create call is due: it may be billed, and there is a reference to find out."""
-    monkeypatch.setattr(creates, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(submission, "CLOSE_SECONDS", 0.05)
     monkeypatch.setattr(generate, "SETTLES_AT_ONCE", 0.01)
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
     with silent_service(lambda: os.kill(os.getpid(), signal.SIGINT)) as address:

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kling_async.emulator.shot import Shot
+from kling_async.emulator.results.rendering.spec import Shot
 
 Colour = tuple[int, int, int]
 Dot = tuple[float, float, Colour]

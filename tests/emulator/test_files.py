@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import aiohttp
 
 from kling_async.emulator import Emulator
-from kling_async.emulator.studio import FlatStudio
-from kling_async.emulator.video import VideoSpec
+from kling_async.emulator.results.store import PlaceholderResults
+from kling_async.emulator.results.video import VideoSpec
 
 from .conftest import FAR, PATH, Caller, Clock, base64_png, file_url, finished
 
@@ -123,7 +123,7 @@ async def test_each_file_is_another(caller: Caller, clock: Clock) -> None:
 async def test_few_files_are_kept_in_memory() -> None:
     """The largest files do not pile up: what was made long ago is made again, to the same bytes."""
     with ThreadPoolExecutor(1) as worker:
-        studio = FlatStudio(worker)
+        studio = PlaceholderResults(worker)
         specs = [VideoSpec(width=5400, height=2160, fps=24, seconds=3, label=str(number)) for number in range(5)]
         first = await studio.flat(specs[0])
         for spec in specs[1:]:

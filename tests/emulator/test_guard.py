@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from kling_async.emulator import Emulator
-from kling_async.emulator.guard import Guard
+from kling_async.emulator.service.guard import Guard
 
 from .conftest import PATH, Caller, Clock, base64_png, finished
 

@@ -3,8 +3,8 @@ import struct
 
 import pytest
 
-from kling_async.emulator.errors import Refusal
-from kling_async.emulator.images import orientation, read_image
+from kling_async.emulator.results.images import orientation, read_image
+from kling_async.emulator.service.errors import Refusal
 
 from .conftest import png
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator import rules
-from kling_async.emulator.links import RETENTION, Links, merged, requested_range
-from kling_async.emulator.world import EmulatedTask, World
+from kling_async.emulator.service import rules
+from kling_async.emulator.service.links import RETENTION, Links, merged, requested_range
+from kling_async.emulator.service.world import AccountModel, EmulatedTask
 
 NOW = 1_800_000_000.0
 
@@ -16,7 +16,7 @@ def made_task() -> EmulatedTask:
     """Give a task that will succeed."""
     rng = random.Random(0)  # noqa: S311 - to be repeatable is the point
     order = rules.read_order({"image": "https://images.example/cat.png"})
-    return World(rng=rng, speed=1.0, concurrency=5, balance=100.0).create(NOW, order)
+    return AccountModel(rng=rng, speed=1.0, concurrency=5, balance=100.0).create(NOW, order)
 
 
 def test_a_link_is_stable_and_good_when_handed_out() -> None:

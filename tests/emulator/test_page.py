@@ -5,12 +5,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from kling_async.emulator import Emulator, catalog, server
+from kling_async.emulator import Emulator, server
+from kling_async.emulator.service import catalog
 
 from .browser import MISSING, Browser
 from .cards import RED, card
 from .conftest import FAR, Caller, Clock, base64_png, finished, png
-from .test_studio import CARD, in_base64
+from .test_results import CARD, in_base64
 
 SCRIPT = "<script>document.title = 'broken into'</script><b>bold</b>"
 

@@ -7,12 +7,12 @@ from typing import Any
 import av
 import pytest
 
-from kling_async.emulator import frames, sampler, stills
-from kling_async.emulator.frames import DamagedImageError
-from kling_async.emulator.render import RenderingStoppedError, pictures, render
-from kling_async.emulator.rules import CAMERA_AXES
-from kling_async.emulator.scene import Camera, seen_at, views
-from kling_async.emulator.shot import BY_URL, TOO_LARGE, Brush, Shot
+from kling_async.emulator.results.rendering import frames, sampler, stills
+from kling_async.emulator.results.rendering.frames import DamagedImageError
+from kling_async.emulator.results.rendering.render import RenderingStoppedError, pictures, render
+from kling_async.emulator.results.rendering.scene import Camera, seen_at, views
+from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, Shot
+from kling_async.emulator.service.rules import CAMERA_AXES
 
 from .cards import BLUE, GRAY, RED, SIZE, card, found, luma, mask, png_of, shot
 from .test_images import exif, segment

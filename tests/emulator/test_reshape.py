@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator.reshape import found, reshaped, steps
+from kling_async.emulator.faults.reshape import found, reshaped, steps
 
 BODY = {"code": 0, "data": [{"id": "1", "videos": [{"id": "a"}]}, {"id": "2"}], "a/b": {"~": 1}}
 

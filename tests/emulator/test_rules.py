@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator import bodies, rules
-from kling_async.emulator.errors import Refusal
+from kling_async.emulator.service import bodies, rules
+from kling_async.emulator.service.errors import Refusal
 
 from .conftest import base64_png
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator import bodies, catalog, rules
-from kling_async.emulator.errors import HTTP_STATUS, Refusal
-from kling_async.emulator.world import World
+from kling_async.emulator.service import bodies, catalog, rules
+from kling_async.emulator.service.errors import HTTP_STATUS, Refusal
+from kling_async.emulator.service.world import AccountModel
 
 from .conftest import base64_png
 
@@ -16,11 +16,11 @@ NOW = 1_800_000_000.0
 URL = "https://images.example/cat.png"
 
 
-def world(**changes: Any) -> World:
+def world(**changes: Any) -> AccountModel:
     """Give an account, as slow as the service."""
     rng = random.Random(0)  # noqa: S311 - to be repeatable is the point
     arguments: dict[str, Any] = {"rng": rng, "speed": 1.0, "concurrency": 5, "balance": 100.0}
-    return World(**arguments | changes)
+    return AccountModel(**arguments | changes)
 
 
 def order(**parameters: Any) -> rules.Order:

@@ -20,7 +20,8 @@ import attrs
 
 from kling_async import Image, ImageToVideo, KlingError, Polling
 from kling_async.cli import generate, main
-from kling_async.emulator import Emulator, catalog
+from kling_async.emulator import Emulator
+from kling_async.emulator.service import catalog
 from tests.cli.conftest import CAT, serving
 from tests.cli.test_proxy import proxy_process
 from tests.emulator.conftest import PATH, Caller, base64_png

@@ -258,7 +258,7 @@ async def bad_target(directory: Path, place: Callable[[Path], str], lacks: tuple
         raise OSError(lacks[1], os.strerror(lacks[1]))
 
     async with other(directory) as play:
-        broken = mock.patch(f"kling_async.places.os.{lacks[0]}", refused) if lacks else contextlib.nullcontext()
+        broken = mock.patch(f"kling_async.io.target.os.{lacks[0]}", refused) if lacks else contextlib.nullcontext()
         with broken:
             try:
                 await play.client().generate(ImageToVideo(image=IMAGE), place(directory))

@@ -16,8 +16,8 @@ import attrs
 
 from kling_async import CreateInDoubt, DownloadError, KlingClient, KlingError, TaskHandle, TaskNotFound
 from kling_async.emulator import Call, Emulator, Fault
-from kling_async.emulator.fault import CallKind, FaultKind
-from kling_async.emulator.injection import revised
+from kling_async.emulator.faults.fault import CallKind, FaultKind
+from kling_async.emulator.faults.injection import revised
 from tests.shell.conftest import IMAGES, wall
 
 IMAGE: Final = IMAGES / "cat.png"
@@ -219,7 +219,7 @@ def ideal(durations: Iterable[float], slots: int) -> float:
 
 def objects_of_the_client() -> int:
     """How many objects of the client's own classes there are, those that come with its modules apart."""
-    for late in ("download", "inspection"):  # imported on first use
+    for late in ("io.download", "io.validation"):  # imported on first use
         importlib.import_module(f"kling_async.{late}")
     gc.collect()
     modules = (str(type(each).__module__) for each in gc.get_objects())

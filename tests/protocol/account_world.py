@@ -33,7 +33,7 @@ class Client:
 
 
 @attrs.define
-class World:
+class AccountModel:
     """The account, and the clock.
 
     Attributes:

@@ -10,8 +10,7 @@ from typing import Any
 
 import attrs
 
-from kling_async.protocol import responses
-from kling_async.protocol.creation import Ask, Creation, Pause
+from kling_async.protocol.create import Ask, Create, Pause
 from kling_async.protocol.errors import (
     BadResponse,
     ConnectionFailed,
@@ -21,8 +20,9 @@ from kling_async.protocol.errors import (
     RequestTimeout,
 )
 from kling_async.protocol.models import Task
-from kling_async.protocol.responses import HttpResponse
 from kling_async.protocol.schedule import Retry
+from kling_async.protocol.wire import responses
+from kling_async.protocol.wire.responses import HttpResponse
 
 from .recorded_bodies import answer, enveloped, refused
 
@@ -170,9 +170,9 @@ def creation(
     adopt: bool = False,
     resend: bool = True,
     is_anothers: Callable[[Task], bool] = lambda _: False,
-) -> Creation:
+) -> Create:
     """A create that draws the largest delays."""
-    return Creation(
+    return Create(
         "mine",
         "image2video:mine",
         retry or Retry(),
@@ -184,7 +184,7 @@ def creation(
     )
 
 
-def drive(machine: Creation, service: Service) -> Story:
+def drive(machine: Create, service: Service) -> Story:
     """Does what the machine says until it ends, as the shell does."""
     steps: list[tuple[str, float]] = []
     for _ in range(2000):

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from kling_async.protocol.checks import check
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.models import ImageToVideo
+from kling_async.protocol.rules import check
 
 URL = "https://example.com/a.png"
 HALF = "\ud800"  # half of a surrogate pair

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.auth import ApiKey, Hidden, KeyPair, Token, mint
+from kling_async.protocol.auth import ApiKey, KeyPair, SecretStr, Token, mint
 
 NOW = 1_774_805_076.9
 PAIR = KeyPair(access_key="ACCESS-KEY-0123456789", secret_key="secret-key-of-at-least-32-letters-0")
@@ -56,7 +56,9 @@ def test_an_api_key_is_its_own_token() -> None:
     assert token.header == "Bearer api-key-kling-1"
 
 
-@pytest.mark.parametrize("secret", [ApiKey("SECRET"), KeyPair("SECRET", "SECRET"), Token("SECRET"), Hidden("SECRET")])
+@pytest.mark.parametrize(
+    "secret", [ApiKey("SECRET"), KeyPair("SECRET", "SECRET"), Token("SECRET"), SecretStr("SECRET")]
+)
 def test_no_repr_shows_a_secret(secret: object) -> None:
     """Keys and tokens are not in the repr of what holds them, nor in that of a container."""
     assert "SECRET" not in repr([secret])

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kling_async.protocol import responses
-from kling_async.protocol.codec import task_from_wire
 from kling_async.protocol.errors import KlingError
-from kling_async.protocol.lifecycle import judge
+from kling_async.protocol.lifecycle import classify
 from kling_async.protocol.models import Reference, Task
-from kling_async.protocol.responses import HttpResponse
+from kling_async.protocol.wire import responses
+from kling_async.protocol.wire.codec import task_from_wire
+from kling_async.protocol.wire.responses import HttpResponse
 
 from .recorded_bodies import RECORDED
 
@@ -102,7 +102,7 @@ def check_task(task: Task) -> None:
         assert video.url.encode("utf-8").decode() == video.url.strip()
     amounts = [task.final_unit_deduction, *(video.duration for video in task.videos)]
     assert all(len(f"{amount:f}") < 99_999 for amount in amounts if amount is not None)
-    verdict = judge(None, task, age=0, reference="image2video:1")
+    verdict = classify(None, task, age=0, reference="image2video:1")
     assert isinstance(verdict.end, Task | KlingError | None)
 
 

@@ -24,7 +24,7 @@ from kling_async.protocol.errors import (
     TokenTimeError,
     UnknownStatus,
 )
-from kling_async.protocol.lifecycle import Verdict, failure, judge
+from kling_async.protocol.lifecycle import Verdict, classify, failure
 from kling_async.protocol.models import Task, TaskStatus
 
 REFERENCE = "image2video:8"
@@ -42,7 +42,7 @@ TABLE = {
 
 def of(known: TaskStatus | None, news: Task | KlingError, age: float = 60) -> Verdict:
     """The verdict on news about a task that the service accepted so many seconds ago."""
-    return judge(known, news, age=age, reference=REFERENCE)
+    return classify(known, news, age=age, reference=REFERENCE)
 
 
 @pytest.mark.parametrize(("known", "status"), [*product(TABLE, TaskStatus)])

@@ -20,7 +20,7 @@ from kling_async.protocol.limits import (
     Limit,
 )
 
-from .account_world import World, client, ideal
+from .account_world import AccountModel, client, ideal
 
 
 def limit(ceiling: int = 20, draw: float = 0.5) -> Limit:
@@ -293,7 +293,7 @@ def ramp(slots: int, latency: float) -> float:
 def test_the_account_is_filled_whatever_tasks_and_creates_take(latency: float, length: float) -> None:
     """200 tasks take at most 1.35 times the ideal, and the time of the opening."""
     for slots in SLOTS:
-        world = World(slots, lambda: latency, lambda: length)
+        world = AccountModel(slots, lambda: latency, lambda: length)
         one = client(200, slots, random.Random(slots).random)  # noqa: S311  (repeatable, nothing is secured by it)
         world.run(one)
         assert (one.done, one.refused) == (200, 0)
@@ -304,7 +304,7 @@ def test_answers_and_ends_that_come_all_the_time_do_not_hold_up_the_opening() ->
     """80 tasks of a second on 20 slots, with creates of a second: eight seconds and the opening."""
     draws = random.Random(1)  # noqa: S311
     one = client(80, 20, draws.random)
-    World(20, lambda: 0.5 + draws.random(), lambda: 0.5 + draws.random()).run(one)
+    AccountModel(20, lambda: 0.5 + draws.random(), lambda: 0.5 + draws.random()).run(one)
     assert one.finished_at <= 1.35 * 8 + ramp(20, 1)
 
 
@@ -319,7 +319,7 @@ def test_yielding_costs_a_twentieth_at_most(
     def took() -> float:
         draws = random.Random(3)  # noqa: S311
         one = client(1000, slots, lambda: 0.9999)
-        World(slots, lambda: 0.1, lambda: length * (1 + spread * (2 * draws.random() - 1))).run(one)
+        AccountModel(slots, lambda: 0.1, lambda: length * (1 + spread * (2 * draws.random() - 1))).run(one)
         return one.finished_at
 
     monkeypatch.setattr("kling_async.protocol.limits.YIELD_SHARE", 0.0)
@@ -334,7 +334,7 @@ def test_clients_of_one_account_share_it(length: float) -> None:
     shares = []
     for seed in range(9):
         draws = random.Random(seed)  # noqa: S311
-        world = World(6, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random()))  # noqa: B023
+        world = AccountModel(6, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random()))  # noqa: B023
         clients = [client(20, 20, draws.random) for _ in range(2)]
         world.run(*clients, until=lambda: any(each.done == 20 for each in clients))  # noqa: B023
         shares.append(min(each.done for each in clients) / 20)
@@ -346,7 +346,7 @@ def test_an_account_that_is_smaller_than_told_is_filled(length: float) -> None:
     """200 tasks with `concurrency=20` on an account that runs 5 are near the ideal, with few refusals."""
     draws = random.Random(1)  # noqa: S311
     one = client(200, 20, draws.random)
-    World(5, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random())).run(one)
+    AccountModel(5, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random())).run(one)
     assert one.finished_at <= 1.15 * ideal(200, 5, 0.3, length)
     assert one.refused <= 0.15 * 200
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kling_async.protocol.image import Image, ImageSource
+from kling_async.protocol.media.image import Image, ImageSource
 from kling_async.protocol.models import (
     BalanceDeduction,
     CameraConfig,

@@ -1,106 +1,119 @@
+import base64
 import json
-from collections.abc import Callable
-from typing import Any
+import time
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kling_async import ApiError, KlingError
-from kling_async.protocol import responses
-from kling_async.protocol.auth import ApiKey, KeyPair, Token, secrets_of
-from kling_async.protocol.models import Task, TaskStatus
-from kling_async.protocol.redaction import read_without
-from kling_async.protocol.responses import HttpResponse
-
-KEY = "sk-12"
-SECRETS = secrets_of(ApiKey(KEY), Token(KEY))
-
-
-def body(status: int = 200, **envelope: Any) -> HttpResponse:
-    """An answer with this envelope."""
-    return HttpResponse(status, body=json.dumps({"code": 0, **envelope}).encode())
-
-
-def failed(status: str = "failed") -> dict[str, str]:
-    """A task that says the key back."""
-    return {"task_id": "1", "task_status": status, "task_status_msg": f"unknown key {KEY}"}
-
-
-def task(response: HttpResponse) -> Task:
-    """Reads one task."""
-    return responses.task(response, "image2video", "1")
-
-
-def test_an_error_does_not_say_a_key_back() -> None:
-    """Neither its text, nor its repr, nor its request id."""
-    refusal = body(401, code=1002, message=f"unknown key {KEY}", request_id=f"r {KEY}")
-    with pytest.raises(ApiError, match="unknown key …") as caught:
-        read_without(SECRETS, task, refusal)
-    assert KEY not in str(caught.value) + repr(caught.value) + repr(caught.value.args)
+from kling_async.protocol.redaction import printable, redact, service_text
 
 
 @pytest.mark.parametrize(
-    ("read", "data"),
+    ("value", "text"),
+    [("plain ü", "plain ü"), ("a\n\x1b[1m", "a  [1m"), ("\ud800", "?"), ("x" * 500, "x" * 400), (5, ""), (None, "")],
+)
+def test_readable_text_can_be_printed(value: object, text: str) -> None:
+    """Text of the service loses controls and halves of surrogate pairs, and has an end."""
+    assert text == printable(value)
+
+
+JWT = f"eyJhbGciOiJIUzI1NiJ9.{'abc-DEF_' * 20}.{'x' * 43}"
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
     [
-        (task, failed()),
-        (lambda response: responses.tasks(response, "image2video").tasks[0], [failed()]),
-        (
-            lambda response: responses.listed(response, "image2video", lambda _: TaskStatus.SUBMITTED).news[0][1],
-            [failed()],
-        ),
+        (f"bad token {JWT}", "bad token …"),
+        (f"api-key-kling-{'0' * 43} not found", "… not found"),
+        (f"image {'iVBORw0KGgo/+' * 300}== is bad", "image … is bad"),
+        ("x" * 390 + " " + "k" * 60, "… …"),
+        ("see https://h/a?sig=1 and http://h#f", "see https://h/a?… and http://h?…"),
+        ("https://h/a?sig=" + "s" * 500, "https://h/a?…"),
+        ("Task not found by id/external id: nope-123", "Task not found by id/external id: nope-123"),
+        ("request 9984d27b-a408-4073-ae28-17ca6a130000", "request 9984d27b-a408-4073-ae28-17ca6a130000"),
+        (None, ""),
     ],
-    ids=["one", "a page", "of a page"],
 )
-def test_a_task_does_not_say_a_key_back(read: Callable[[HttpResponse], Any], data: Any) -> None:
-    """However it came."""
-    assert read_without(SECRETS, read, body(data=data)).status_msg == "unknown key …"
+def test_messages_keep_no_secret(message: object, text: str) -> None:
+    """What the service echoes of tokens, keys, pictures and signatures is left out; ids and words stay."""
+    assert text == service_text(message)
 
 
-def test_an_unknown_status_does_not_say_a_key_back() -> None:
-    """An error that a page carries as a value is an error all the same."""
-
-    def news(response: HttpResponse) -> Any:
-        return responses.listed(response, "image2video", lambda _: TaskStatus.SUBMITTED).news[0][1]
-
-    found = read_without(SECRETS, news, body(data=[failed(KEY)]))
-    assert isinstance(found, KlingError)
-    assert KEY not in str(found) + repr(found)
-
-
-def test_what_is_no_text_stays() -> None:
-    """A short key may be a part of an id or of an address: those are data."""
-    answer = {
-        "task_id": KEY,
-        "task_status": "succeed",
-        "task_result": {"videos": [{"id": "1", "url": f"https://h/{KEY}"}]},
-    }
-    found = read_without(SECRETS, task, body(data=answer))
-    assert (found.task_id, found.videos[0].url) == (KEY, f"https://h/{KEY}")
+@pytest.mark.parametrize("letters", ["iVBO/+a", "ab c ", "http://x?", "http://x ", "://", "\u00fc\n "])
+def test_a_huge_message_costs_no_more_than_a_long_one(letters: str) -> None:
+    """30 MB of text are cut before anything else is done with them."""
+    message = letters * (30_000_000 // len(letters))
+    before = time.process_time()
+    text = service_text(message)
+    assert time.process_time() - before < 0.05
+    assert len(text) <= 400
 
 
-def test_secrets_are_the_keys_and_the_token() -> None:
-    """All of them, and none shows."""
-    secrets = secrets_of(KeyPair("access", "secret"), Token("token"))
-    assert secrets == {"access", "secret", "token"}
-    assert "access" not in repr(secrets)
+@pytest.mark.parametrize("place", range(300, 410, 3))
+@pytest.mark.parametrize("limit", [400, 4000])
+def test_a_cut_leaves_no_part_of_a_key(limit: int, place: int) -> None:
+    """A key that stands where a message is cut is gone as a whole: nothing would know its first half as one."""
+    filling = ("word " * 900)[: limit - 400 + place] if limit == 400 else "k" * (limit - 400 + place - 1) + " "
+    assert "sk-1" not in service_text(f"{filling}sk-1234567890abcdef and {'more ' * 900}").replace(
+        "sk-1234567890abcdef", ""
+    )
+
+
+KEY, ODD = "sk-1234567890ab", 'k"/&+=~$1'
+
+
+def inside(text: str, before: str = "Bearer ") -> str:
+    """Base64 of a text with something around it."""
+    return base64.b64encode(f"{before}{text}, please".encode()).decode()
 
 
 @pytest.mark.parametrize(
-    ("encoding", "wide"), [("utf-8", ""), ("utf-8", "x" * 60), ("utf-16", ""), ("utf-16-be", ""), ("utf-32", "")]
+    ("secret", "echo", "text"),
+    [
+        (KEY, f"the key {KEY} is unknown", "the key … is unknown"),
+        (KEY, f"x{KEY}y{KEY}", "x…y…"),
+        (KEY, f"the key {KEY.upper()} is unknown", "the key … is unknown"),
+        (KEY, "the key sk-1234 is unknown", "the key sk-1234 is unknown"),
+        ("abc", "the key abc is unknown", "the key … is unknown"),
+        ("abc", "abc", "…"),
+        ("abc", "abcd, dabc and ab", "abcd, dabc and ab"),
+        ("k", "the key k", "the key …"),
+        (ODD, f"key {ODD}!", "key …!"),
+        (ODD, f"key {quote(ODD)}!", "key …!"),
+        (ODD, f"key {quote(ODD, safe='')}!", "key …!"),
+        (ODD, f"key {json.dumps(ODD)}!", 'key "…"!'),
+        (ODD, "key k&quot;/&amp;+=~$1!", "key …!"),
+        (ODD, 'key k\\"\\/&+=~$1!', "key …!"),
+        ("header99.payload-of-the-token.signature-of-it-too", "bad signature-of-it-too", "bad …"),
+        ("header99.payload-of-the-token.signature-of-it-too", "bad payload-of-the-token, header99", "bad …, header99"),
+    ],
 )
-def test_a_key_is_found_in_any_page(encoding: str, wide: str) -> None:
-    """However its letters are encoded, and whatever stands directly before it."""
-    key = 'odd"key(0123456789'
-    page = HttpResponse(404, {"location": f"/{wide}{key}"}, f"<p>{wide}{key}</p>".encode(encoding))
-    refused = HttpResponse(400, {}, json.dumps({"code": 1201, "message": f"{wide}{key}"}).encode(encoding))
-    for came in (page, refused):
-        with pytest.raises(KlingError) as caught:
-            read_without(frozenset({key}), task, came)
-        assert "789" not in str(caught.value).replace(" ", "")
+def test_a_secret_is_left_out(secret: str, echo: str, text: str) -> None:
+    """As it is and as JSON, HTML and addresses write it; a short one where it stands as a word."""
+    assert redact(echo, frozenset({secret})) == text
 
 
-def test_a_text_that_is_cut_does_not_end_in_half_a_key() -> None:
-    """What an error shows of a page is cut after the key was taken out of it."""
-    page = HttpResponse(404, body=b"x " * 97 + KEY.encode() + b" y")
-    with pytest.raises(KlingError) as caught:
-        read_without(SECRETS, task, page)
-    assert KEY[:4] not in str(caught.value)
+@pytest.mark.parametrize("before", ["", "B", "Be", "Bearer ", "user:"])
+@pytest.mark.parametrize("secret", [KEY, "\xfe?>" + KEY])
+def test_a_secret_in_base64_is_left_out(secret: str, before: str) -> None:
+    """Wherever in the encoded text it stands, in both alphabets."""
+    for echo in (inside(secret, before), inside(secret, before).translate(str.maketrans("+/", "-_"))):
+        shown = redact(f"sent {echo}", frozenset({secret}))
+        assert "…" in shown
+        assert len(f"sent {echo}") - len(shown) >= len(secret)
+
+
+def test_without_secrets_a_text_stays() -> None:
+    """Nor does an empty one take anything away."""
+    assert redact("text", frozenset()) == "text"
+    assert redact("text", frozenset({""})) == "text"
+
+
+@given(st.text(max_size=60) | st.integers() | st.none())
+def test_every_text_of_the_service_can_be_encoded(value: object) -> None:
+    """Whatever the service says, its message is printable UTF-8."""
+    text = service_text(value)
+    assert text.isprintable()
+    assert text == text.encode("utf-8").decode()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.durations import Pace
+from kling_async.protocol.polling.estimates import DurationEstimate
 from kling_async.protocol.schedule import SHORTEST_DELAY, AimedPolling, Polling, Retry, Uniform, growing
 
 
@@ -158,15 +158,15 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert Retry(first=1.0, factor=2.0, maximum=30.0, settle=15.0, budget=300.0) == Retry()
 
 
-def learned(*ages: float) -> Pace:
+def learned(*ages: float) -> DurationEstimate:
     """A pace that has seen tasks take so long."""
-    pace = Pace(150.0)
+    pace = DurationEstimate(150.0)
     for age in ages:
         pace.observe(age)
     return pace
 
 
-def questions(polling: AimedPolling, pace: Pace, until: float) -> list[float]:
+def questions(polling: AimedPolling, pace: DurationEstimate, until: float) -> list[float]:
     """The ages at which a task that takes so long is asked for."""
     ages = [0.0]
     while ages[-1] < until:
@@ -191,7 +191,7 @@ def test_a_smaller_lag_asks_more_often() -> None:
 
 def test_what_is_hardly_known_is_not_asked_for_more() -> None:
     """The published times are wide: a dozen questions on average, and a longer lag instead."""
-    assert len(questions(AimedPolling(), Pace(150.0), 150)) < 15
+    assert len(questions(AimedPolling(), DurationEstimate(150.0), 150)) < 15
 
 
 def test_aimed_questions_have_a_shortest_delay() -> None:

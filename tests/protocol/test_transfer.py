@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.contents import Shape
 from kling_async.protocol.errors import DownloadError
+from kling_async.protocol.media.contents import Shape
 from kling_async.protocol.transfer import (
     LEAST_BYTES,
     LEAST_SECONDS,
@@ -16,7 +16,7 @@ from kling_async.protocol.transfer import (
     Part,
     Patience,
     announced,
-    judge,
+    classify,
     judge_end,
     range_headers,
 )
@@ -115,14 +115,14 @@ def test_an_answer_of_the_file_host(
     status: int, headers: dict[str, str], part: Part | None, offset: int, meaning: Answer | Body
 ) -> None:
     """Each answer is a body with its place in the file, or says what to do instead."""
-    assert meaning == judge(status, headers, part, offset)
+    assert meaning == classify(status, headers, part, offset)
 
 
 @pytest.mark.parametrize("status", [100, 302, 304, 405, 451])
 def test_other_answers_are_errors(status: int) -> None:
     """What no repetition cures is an error that tells the status."""
     with pytest.raises(DownloadError) as caught:
-        judge(status, {}, None, 0)
+        classify(status, {}, None, 0)
     assert caught.value.http_status == status
 
 
@@ -138,7 +138,7 @@ def test_a_body_begins_at_0_or_where_we_stopped(
 ) -> None:
     """Whatever the host answers, no body is taken that would leave a hole or be appended to another file."""
     try:
-        meaning = judge(status, headers, part, offset)
+        meaning = classify(status, headers, part, offset)
     except DownloadError:
         return
     if isinstance(meaning, Body) and meaning.offset != 0:

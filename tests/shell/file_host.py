@@ -10,11 +10,12 @@ from typing import Any
 
 import aiohttp
 
-from kling_async import Retry, TaskHandle, threads
-from kling_async.download import Downloads
-from kling_async.places import check_place
+from kling_async import Retry, TaskHandle
+from kling_async.io import threads
+from kling_async.io.download import Downloads
+from kling_async.io.target import check_target
+from kling_async.io.transport import Transport
 from kling_async.protocol.models import Task, TaskStatus, Video
-from kling_async.transport import Transport
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import Answer, Seen, answer, serve, task_answer
 
@@ -125,7 +126,7 @@ class FileHost:
         """Saves the task's videos; by default the one at `/f`."""
         async with self.downloads(**options) as downloads:
             task = task if task is not None else finished(video(f"{self.base}/f"))
-            place = check_place(str(target), overwrite=False)
+            place = check_target(str(target), overwrite=False)
             refresh = self.refresh(task)
             return await downloads.save(task, place, refresh, watermark=watermark, overwrite=False)
 

@@ -41,7 +41,7 @@ HTML = b"<html><h1>502 Bad Gateway</h1></html>"
 
 
 class Service:
-    """Creates get one list of answers, queries the other; the last of each for ever."""
+    """Submitter get one list of answers, queries the other; the last of each for ever."""
 
     def __init__(self, creates: list[Answer], queries: list[Answer]) -> None:
         self.answers = {"POST": script(*creates), "GET": script(*queries)}
@@ -140,7 +140,7 @@ async def test_many_calls_renew_one_token(make_client: ClientMaker, monkeypatch:
         made.append(auth.mint(credentials, now + len(made)))  # each differs from those before
         return made[-1]
 
-    monkeypatch.setattr("kling_async.api.auth", SimpleNamespace(**{**vars(auth), "mint": mint}))
+    monkeypatch.setattr("kling_async.io.api.auth", SimpleNamespace(**{**vars(auth), "mint": mint}))
     async with serve(
         lambda seen: refusal(401, 1004) if seen.headers["authorization"] == made[0].header else task_answer()
     ) as stub:
@@ -479,7 +479,7 @@ def test_garbage_on_the_wire_gives_a_kling_error(head: bytes, body: bytes) -> No
 
 async def test_an_answer_without_end_is_cut_off(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is larger than any page is refused, not read into memory."""
-    monkeypatch.setattr("kling_async.transport.ANSWER_BYTES", 1000)
+    monkeypatch.setattr("kling_async.io.transport.ANSWER_BYTES", 1000)
     async with serve(lambda _: answer(200, b" " * 2000)) as stub:
         with pytest.raises(BadResponse, match="larger than"):
             await make_client(base_url=stub.base_url, retry=Retry(budget=0)).get_task("image2video:1")
@@ -520,7 +520,7 @@ async def test_news_about_another_task_is_not_believed(make_client: ClientMaker,
 
 
 async def test_the_refused_keep_their_place_in_line(make_client: ClientMaker) -> None:
-    """Creates that a full account refused are sent again in the order in which they came."""
+    """Submitter that a full account refused are sent again in the order in which they came."""
     async with Emulator(render=False, speed=1.0, concurrency=1, clock=wall()) as small:
         client = make_client(base_url=small.base_url, concurrency=8)
         names = [f"job-{number}" for number in range(5)]

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kling_async import ConfigurationError, KlingClient
-from kling_async.config import base_url_from, credentials_from, proxies_from, warn_of_file_limit
+from kling_async.io.config import base_url_from, credentials_from, proxies_from, warn_of_file_limit
 from kling_async.protocol.auth import ApiKey, KeyPair
 
 KEY = "key-that-no-log-shows"

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from kling_async import ClientClosed, KlingError
-from kling_async.transport import Transport
+from kling_async.io.transport import Transport
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 

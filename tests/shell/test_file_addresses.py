@@ -13,9 +13,9 @@ import attrs
 import pytest
 
 from kling_async import DownloadError, Retry
-from kling_async.places import check_place
+from kling_async.io.target import check_target
+from kling_async.io.transport import Transport
 from kling_async.protocol.models import Task
-from kling_async.transport import Transport
 from tests.shell.conftest import wall
 from tests.shell.file_host import FileHost, finished, told, video, whole
 from tests.shell.stub import Answer, Seen, answer
@@ -38,7 +38,7 @@ async def save(host: FileHost, target: Path, make: Callable[[FileHost], Task] = 
     """Saves a task that is made once the host's address is known."""
     async with host.downloads(**options) as downloads:
         task = make(host)
-        place = check_place(str(target), overwrite=False)
+        place = check_target(str(target), overwrite=False)
         return await downloads.save(task, place, host.refresh(task), watermark=False, overwrite=False)
 
 
@@ -147,7 +147,7 @@ async def test_an_answer_about_another_task_renews_nothing(tmp_path: Path) -> No
     async with host.downloads() as downloads:
         task = at_f(host)
         host.tasks = [attrs.evolve(finished(video(f"{host.base}/theirs")), task_id="8")]
-        place = check_place(str(tmp_path / "x.mp4"), overwrite=False)
+        place = check_target(str(tmp_path / "x.mp4"), overwrite=False)
         await downloads.save(task, place, host.refresh(task), watermark=False, overwrite=False)
     assert [seen.path for seen in host.seen] == ["/f", "/f"]
 
@@ -195,11 +195,11 @@ async def test_a_task_whose_videos_are_not_listed_yet(tmp_path: Path) -> None:
         good = finished(video(f"{host.base}/f", f"{host.base}/w"), watermark=True)
         for number, (early, marked) in enumerate([(finished(), False), (finished(watermark=True), True)]):
             host.tasks = [early, early, good]
-            place = check_place(str(tmp_path / f"{number}.mp4"), overwrite=False)
+            place = check_target(str(tmp_path / f"{number}.mp4"), overwrite=False)
             await downloads.save(early, place, host.refresh(early), watermark=marked, overwrite=False)
         unmarked = finished(video(f"{host.base}/f"), watermark=True)
         host.tasks = [unmarked, good]
-        place = check_place(str(tmp_path / "2.mp4"), overwrite=False)
+        place = check_target(str(tmp_path / "2.mp4"), overwrite=False)
         await downloads.save(unmarked, place, host.refresh(unmarked), watermark=True, overwrite=False)
     assert [seen.path for seen in host.seen] == ["/f", "/w", "/w"]
     loop = asyncio.get_running_loop()

@@ -22,8 +22,8 @@ from kling_async import (
     TargetExists,
     TaskFailed,
 )
-from kling_async.download import Downloads
 from kling_async.emulator import Emulator, Fault
+from kling_async.io.download import Downloads
 from tests.shell.conftest import ClientMaker
 
 

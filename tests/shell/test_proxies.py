@@ -18,10 +18,10 @@ import pytest
 import trustme
 
 from kling_async import ConnectionFailed, KlingClient, KlingError, Retry, TaskNotFound
+from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, mint
 from kling_async.protocol.proxies import Proxies
-from kling_async.protocol.requests import HttpRequest
-from kling_async.transport import Transport
+from kling_async.protocol.wire.requests import HttpRequest
 from tests.shell.conftest import ClientMaker
 from tests.shell.proxy import proxy
 from tests.shell.stub import Seen, Stub, answer, refusal, serve, task_answer

@@ -284,7 +284,7 @@ async def test_a_full_disk_is_a_target_error(
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kling_async.files.os.writev", full)
+    monkeypatch.setattr("kling_async.io.part_file.os.writev", full)
     with pytest.raises(TargetError, match="No space left") as caught:
         await handle.save(tmp_path / "x.mp4")
     assert caught.value.reference == handle.reference
@@ -305,7 +305,7 @@ async def test_nothing_is_written_behind_a_gap(
             raise OSError(28, "No space left on device")
         return write(descriptor, [pieces[0][:1000]] if calls == 1 else pieces)
 
-    monkeypatch.setattr("kling_async.files.os.writev", full_at_first)
+    monkeypatch.setattr("kling_async.io.part_file.os.writev", full_at_first)
     with pytest.raises(TargetError, match="No space left"):
         await save(make_client, service("/f", movie()), tmp_path / "x.mp4")
     assert (tmp_path / "x.mp4.part").read_bytes() == MOVIE[:1000]
@@ -324,7 +324,7 @@ async def test_a_disk_that_fails_at_the_end(
 
     small = MOVIE[:28] + b"\0\0\0\x10mdat" + bytes(8)
     whole_of_it = answer(200, small, Content_Type="video/mp4", ETag='"a"')
-    monkeypatch.setattr("kling_async.files.os.fsync", broken)
+    monkeypatch.setattr("kling_async.io.part_file.os.fsync", broken)
     with pytest.raises(TargetError, match="what came is kept"):
         await save(make_client, service("/f", whole_of_it), tmp_path / "x.mp4")
     assert whole(tmp_path) == ["x.mp4.part", "x.mp4.part.json"]
@@ -355,7 +355,7 @@ async def test_a_file_system_without_hard_links(
     def unsupported(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("kling_async.files.os.link", unsupported)
+    monkeypatch.setattr("kling_async.io.part_file.os.link", unsupported)
     handle = await client.image_to_video(image)
     assert (await handle.save(tmp_path / "x.mp4")).stat().st_size > 100_000
     assert whole(tmp_path) == ["x.mp4"]
@@ -427,7 +427,7 @@ async def test_a_cancelled_save_is_cancelled_whatever_the_disk_says(
 
     handle = await client.image_to_video(image, mode="pro", duration=10)
     await handle
-    monkeypatch.setattr("kling_async.files.PartFile.write", full)
+    monkeypatch.setattr("kling_async.io.part_file.PartFile.write", full)
     emulator.faults.add(Fault.stall(share=0.45, seconds=20), on="file", at=1)  # behind the first piece
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(handle.save(tmp_path / "x.mp4"), 5)

@@ -1,4 +1,4 @@
-"""Creates that are settled: nobody pays twice, and what may be paid for can be reached."""
+"""Submitter that are settled: nobody pays twice, and what may be paid for can be reached."""
 
 import asyncio
 from pathlib import Path
@@ -114,7 +114,7 @@ async def test_a_refusal_in_the_background_is_settled(
     """A cancelled caller's create that the service refuses is nobody's concern any more."""
     client = make_client()
     creating = asyncio.ensure_future(client.image_to_video(image, prompt="to be refused"))
-    while not client._creates.unsettled:  # noqa: ASYNC110
+    while not client._submitter.unsettled:  # noqa: ASYNC110
         await asyncio.sleep(0)
     creating.cancel()
     with pytest.raises((asyncio.CancelledError, ContentRefused, KlingError)):

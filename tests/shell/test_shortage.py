@@ -16,9 +16,9 @@ import pytest
 
 from kling_async import ConnectionFailed, KlingClient, RequestRefused, Retry
 from kling_async.emulator import Emulator
-from kling_async.pictures import PictureBody, opened
-from kling_async.protocol import responses
-from kling_async.protocol.image import Image
+from kling_async.io.upload import UploadBody, opened
+from kling_async.protocol.media.image import Image
+from kling_async.protocol.wire import responses
 from tests.shell.conftest import ClientMaker
 from tests.shell.stub import answer, serve
 
@@ -42,7 +42,7 @@ async def test_no_file_for_a_look_at_a_picture(
     client: KlingClient, image: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """It is tried again, as a lack of connections is."""
-    monkeypatch.setattr("kling_async.inspection.opened", fail_at_first(opened, 3, number))
+    monkeypatch.setattr("kling_async.io.validation.opened", fail_at_first(opened, 3, number))
     assert (await (await client.image_to_video(image))).status.value == "succeed"
 
 
@@ -51,14 +51,14 @@ async def test_no_file_for_sending_a_picture(
     client: KlingClient, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """Nothing was sent, so it is sent later, once."""
-    monkeypatch.setattr("kling_async.pictures.opened", fail_at_first(opened, 3, number))
+    monkeypatch.setattr("kling_async.io.upload.opened", fail_at_first(opened, 3, number))
     await (await client.image_to_video(image))
     assert emulator.ledger.requests["create"] == 1
 
 
 async def test_no_file_for_good(make_client: ClientMaker, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the end of the budget the error says what is lacking and what helps; it is none of the request."""
-    monkeypatch.setattr("kling_async.inspection.opened", fail_at_first(open, 10**6, errno.EMFILE))
+    monkeypatch.setattr("kling_async.io.validation.opened", fail_at_first(open, 10**6, errno.EMFILE))
     with pytest.raises(ConnectionFailed, match=r"short of open files.*ulimit -n") as caught:
         await make_client(retry=Retry(budget=5)).image_to_video(image)
     assert not caught.value.sent
@@ -74,9 +74,9 @@ async def test_files_are_closed_when_one_more_cannot_be_opened(image: Path, monk
         files.append(opened(picture))
         return files[0]
 
-    monkeypatch.setattr("kling_async.pictures.opened", open_one)
+    monkeypatch.setattr("kling_async.io.upload.opened", open_one)
     with pytest.raises(ConnectionFailed):
-        await PictureBody((Image.of(image), Image.of(image))).open()
+        await UploadBody((Image.of(image), Image.of(image))).open()
     assert files[0].closed
 
 

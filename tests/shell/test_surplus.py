@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from kling_async.io.transport import ANSWER_SECONDS, STALL_SECONDS, Transport
 from kling_async.protocol.errors import RequestTimeout
-from kling_async.protocol.requests import HttpRequest
-from kling_async.transport import ANSWER_SECONDS, STALL_SECONDS, Transport
+from kling_async.protocol.wire.requests import HttpRequest
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 

@@ -18,7 +18,7 @@ from kling_async.cli.exits import Exit
 from kling_async.cli.output import Output, failure
 from kling_async.cli.running import Stop
 from kling_async.cli.table import columns_of_terminal
-from kling_async.config import base_url_from, credentials_from, proxies_from
+from kling_async.io.config import base_url_from, credentials_from, proxies_from
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError
 

@@ -9,7 +9,7 @@ from kling_async.cli.doctor.checks import Check, State
 from kling_async.cli.doctor.host import BEIJING, OFFICIAL, Address, Host
 from kling_async.cli.doctor.way import why
 from kling_async.cli.report import SHELL_WORDS
-from kling_async.config import BASE_URL
+from kling_async.io.config import BASE_URL
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.clock_offset import ABSURD, NEGLIGIBLE
 from kling_async.protocol.errors import (
@@ -22,8 +22,8 @@ from kling_async.protocol.errors import (
     TokenTimeError,
     row_for,
 )
-from kling_async.protocol.responses import HttpResponse, reason
-from kling_async.protocol.text import redact, said
+from kling_async.protocol.redaction import redact, service_text
+from kling_async.protocol.wire.responses import HttpResponse, reason
 
 FIRST_LETTERS: Final = 200
 """Of a foreign answer that are shown."""
@@ -117,7 +117,7 @@ def _key_advice(target: Address, credentials: ApiKey | KeyPair | None) -> str:
 
 def _foreign(answer: HttpResponse, secrets: frozenset[str]) -> Check:
     """An answer of something that is not the service."""
-    kind = said(answer.headers.get("content-type", ""), 40)
+    kind = service_text(answer.headers.get("content-type", ""), 40)
     begin = redacted(answer.body[: 20 * FIRST_LETTERS].decode("utf-8", "replace"), secrets, FIRST_LETTERS)
     text = f"something else than the service answered: HTTP {answer.status}" + (f", {kind}" if kind else "")
     if 300 <= answer.status < 400:
@@ -136,7 +136,7 @@ def _foreign(answer: HttpResponse, secrets: frozenset[str]) -> Check:
 
 def redacted(text: str, secrets: frozenset[str], limit: int = 400) -> str:
     """Foreign text as it can be shown."""
-    return said(redact(text, secrets), limit)
+    return service_text(redact(text, secrets), limit)
 
 
 def clock(heard: Heard | None) -> Check:

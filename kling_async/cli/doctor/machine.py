@@ -8,7 +8,7 @@ import attrs
 
 from kling_async.cli import report
 from kling_async.cli.doctor.checks import QUOTES, Check, Note, State, noted
-from kling_async.config import FILES_BESIDE
+from kling_async.io.config import FILES_BESIDE
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError
 
@@ -137,7 +137,7 @@ def files(soft: int | None, hard: int | None) -> Check:
 
 
 @attrs.frozen
-class Place:
+class Target:
     """A directory to save to, as it was tried.
 
     Attributes:
@@ -153,7 +153,7 @@ class Place:
     free: int | None = None
 
 
-def place(found: Place) -> Check:
+def place(found: Target) -> Check:
     """Whether videos can be written."""
     elsewhere = "save elsewhere (`--out DIR` tries another place)"
     if not found.is_there:

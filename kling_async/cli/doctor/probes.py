@@ -17,18 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from kling_async.api import Api
 from kling_async.cli.doctor.call import Heard
 from kling_async.cli.doctor.host import Address
-from kling_async.cli.doctor.machine import Place
+from kling_async.cli.doctor.machine import Target
 from kling_async.cli.doctor.way import STEP_SECONDS, Dialled, Proxy, Step, Trust
+from kling_async.io.api import Api
+from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.endpoints import IMAGE_TO_VIDEO
 from kling_async.protocol.proxies import Proxies
-from kling_async.protocol.requests import HttpRequest
-from kling_async.protocol.responses import HttpResponse, service_time
 from kling_async.protocol.schedule import Retry
-from kling_async.transport import Transport
+from kling_async.protocol.wire.requests import HttpRequest
+from kling_async.protocol.wire.responses import HttpResponse, service_time
 
 _T = TypeVar("_T")
 
@@ -203,17 +203,17 @@ def descriptors() -> tuple[int | None, int | None]:
     return None if soft == endless else soft, None if hard == endless else hard
 
 
-async def try_place(directory: str) -> Place:
+async def try_place(directory: str) -> Target:
     """Makes a file in a directory and removes it."""
     try:
         return await _in_time(_apart(partial(_tried, directory)))
     except OSError as error:
-        return Place(directory, error=error)
+        return Target(directory, error=error)
 
 
-def _tried(directory: str) -> Place:
+def _tried(directory: str) -> Target:
     if not Path(directory).is_dir():
-        return Place(directory, is_there=False)
+        return Target(directory, is_there=False)
     descriptor, name = tempfile.mkstemp(prefix=".kling-async-doctor-", dir=directory)
     try:
         os.write(descriptor, PIECE)
@@ -221,7 +221,7 @@ def _tried(directory: str) -> Place:
     finally:
         os.close(descriptor)
         Path(name).unlink()
-    return Place(directory, free=shutil.disk_usage(directory).free)
+    return Target(directory, free=shutil.disk_usage(directory).free)
 
 
 # ------------------------------------------------------------------------------------------------------ waiting

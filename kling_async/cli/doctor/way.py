@@ -16,7 +16,7 @@ from kling_async.cli.doctor.checks import Check, Note, State, noted
 from kling_async.cli.doctor.host import Address, Host, is_literal
 from kling_async.protocol.errors import ConfigurationError
 from kling_async.protocol.proxies import Proxies, is_loopback
-from kling_async.protocol.text import said
+from kling_async.protocol.redaction import service_text
 
 STEP_SECONDS: Final = 10.0
 """The longest that one step may take: a look-up, a connection, a handshake, a call."""
@@ -302,6 +302,6 @@ def why(error: Exception | None) -> str:
         case ConnectionError() | EOFError():
             return "the connection was broken off"
         case OSError():
-            return said(error.strerror) or said(str(error)) or type(error).__name__
+            return service_text(error.strerror) or service_text(str(error)) or type(error).__name__
         case _:
             return "what answers speaks no HTTP"

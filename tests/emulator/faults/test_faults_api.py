@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 
 from kling_async.emulator import Emulator, Fault
-from kling_async.emulator.errors import HTTP_STATUS
+from kling_async.emulator.service.errors import HTTP_STATUS
 from tests.emulator.conftest import PATH, Caller
 
 from .conftest import exchange, now, raw_create

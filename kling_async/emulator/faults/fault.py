@@ -1,0 +1,397 @@
+"""What can go wrong with one call: values, made by `Fault.reset()`, `Fault.error(1302)` and their like."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Literal, Self, get_args
+
+import attrs
+from attrs.validators import and_, deep_mapping, ge, in_, instance_of, le, matches_re, optional
+
+from kling_async.emulator.service.errors import HTTP_STATUS
+
+from .reshape import steps
+
+CallKind = Literal["create", "query", "list", "account", "file", "callback"]
+"""What a call is for; "callback" is one that the emulator makes itself."""
+
+FaultKind = Literal[
+    "reset",
+    "error",
+    "gateway",
+    "foreign",
+    "reshaped",
+    "surplus",
+    "other_headers",
+    "undated",
+    "dated",
+    "delay",
+    "stall",
+    "truncated",
+    "wrong_length",
+    "slow",
+    "changed",
+    "no_ranges",
+    "expired",
+    "missing",
+    "redirected",
+    "gzipped",
+    "lost",
+    "doubled",
+    "reordered",
+]
+
+CALL_KINDS: Final[tuple[CallKind, ...]] = get_args(CallKind)
+
+_API: Final[frozenset[CallKind]] = frozenset({"create", "query", "list", "account"})
+_FILE: Final[frozenset[CallKind]] = frozenset({"file"})
+_CALLBACK: Final[frozenset[CallKind]] = frozenset({"callback"})
+
+SUITS: Final[dict[FaultKind, frozenset[CallKind]]] = {
+    "reset": _API | _FILE,
+    "error": _API,
+    "gateway": _API | _FILE,
+    "foreign": _API | _FILE,
+    "reshaped": _API,
+    "surplus": _API,
+    "other_headers": _API | _FILE,
+    "undated": _API | _FILE,
+    "dated": _API | _FILE,
+    "delay": _API | _FILE | _CALLBACK,
+    "stall": _API | _FILE,
+    "truncated": _API | _FILE,
+    "wrong_length": _API | _FILE,
+    "slow": _FILE,
+    "changed": _FILE,
+    "no_ranges": _FILE,
+    "expired": _FILE,
+    "missing": _FILE,
+    "redirected": _FILE,
+    "gzipped": _FILE,
+    "lost": _CALLBACK,
+    "doubled": _CALLBACK,
+    "reordered": _CALLBACK,
+}
+"""Which calls each fault can happen to."""
+
+# What is sent after the effect, whatever else is said, because it is the true answer that is bent.
+_BENT: Final[frozenset[FaultKind]] = frozenset(
+    {"reshaped", "surplus", "other_headers", "undated", "dated", "stall", "truncated", "wrong_length"}
+)
+
+# Arguments that any fault may have in JSON, unless its class method has them itself.
+_MODIFIERS: Final[dict[str, frozenset[FaultKind]]] = {
+    "wait": frozenset({"delay"}),
+    "headers": frozenset({"foreign", "other_headers"}),
+}
+
+# A client with any time limit at all is gone long before.
+_LONG: Final = 3600.0
+
+_Check = Callable[[Any, Any, Any], Any]
+_seconds: Final[_Check] = and_(instance_of((int, float)), ge(0))
+_share: Final[_Check] = and_(instance_of((int, float)), ge(0), le(1))
+_rate: Final[_Check] = and_(instance_of((int, float)), ge(1))
+_status: Final[_Check] = and_(instance_of(int), in_({0, *range(200, 600)}))
+_headers: Final[_Check] = deep_mapping(
+    and_(instance_of(str), matches_re(r"[A-Za-z0-9-]+")),
+    optional(and_(instance_of(str), matches_re(r"[^\r\n\0]*"))),
+    instance_of(dict),
+)
+
+
+def _texts(value: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value)
+
+
+def _pointers(_fault: object, _attribute: object, value: Any) -> None:
+    if not isinstance(value, (Mapping, tuple)):
+        raise TypeError(f"values by pointer are needed, not {value!r}")
+    for pointer in value:
+        steps(pointer)
+
+
+def _removable(_fault: object, _attribute: object, value: tuple[str, ...]) -> None:
+    if "" in value:
+        raise ValueError('"" is the whole answer, which cannot be removed')
+
+
+def _json(_fault: object, _attribute: object, value: object) -> None:
+    json.dumps(value)  # raises TypeError or ValueError
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One thing that goes wrong with one call. It is made by a class method named as its kind.
+
+    Attributes:
+        kind: What goes wrong.
+        after_effect: Whether the call takes effect first, for example a task is created and charged.
+        wait: Seconds that pass before the fault strikes. Without `after_effect` they pass before the effect, too.
+        headers: Headers that the answer has in place of its own, by name; None removes one.
+        code: Of an error.
+        message: The same.
+        status: HTTP status of a page, a foreign body or a redirect; of `other_headers`, 0 to keep the true one.
+        body: Of an answer that is not the service's: a text as it is, anything else as JSON.
+        changes: New values in the answer, by JSON pointer.
+        without: Pointers to what the answer lacks.
+        where: Values, by pointer, that the true answer must have to be changed.
+        share: How much of the body goes out before the fault strikes, from 0 to 1; None: not even the headers.
+        seconds: How long a stall lasts; then the connection is dropped.
+        by: Bytes by which the announced length is too large or, negative, too small; seconds by which the date is
+            late, or early; zeros behind a compressed file.
+        rate: Bytes per second.
+        if_range: Whether a changed entity is told apart by `If-Range`.
+    """
+
+    kind: FaultKind
+    after_effect: bool = attrs.field(default=False, validator=instance_of(bool))
+    wait: float = attrs.field(default=0.0, validator=_seconds)
+    headers: Mapping[str, str | None] | None = attrs.field(default=None, validator=optional(_headers), hash=False)
+    code: int = attrs.field(default=0, validator=instance_of(int))
+    message: str = attrs.field(default="", validator=instance_of(str))
+    status: int = attrs.field(default=0, validator=_status)
+    body: Any = attrs.field(default="", validator=_json, hash=False)
+    changes: Mapping[str, Any] | None = attrs.field(default=None, validator=[_json, optional(_pointers)], hash=False)
+    without: tuple[str, ...] = attrs.field(default=(), converter=_texts, validator=[_pointers, _removable])
+    where: Mapping[str, Any] | None = attrs.field(default=None, validator=[_json, optional(_pointers)], hash=False)
+    share: float | None = attrs.field(default=None, validator=optional(_share))
+    seconds: float = attrs.field(default=0.0, validator=_seconds)
+    by: int = attrs.field(default=0, validator=instance_of(int))
+    rate: float | None = attrs.field(default=None, validator=optional(_rate))
+    if_range: bool = attrs.field(default=True, validator=instance_of(bool))
+
+    @classmethod
+    def reset(cls, *, after_effect: bool = False, share: float | None = None) -> Self:
+        """Reset the connection (RST), in place of an answer or, with `share`, in the middle of it."""
+        return cls(kind="reset", after_effect=after_effect or share is not None, share=share)
+
+    @classmethod
+    def error(cls, code: int, *, message: str = "", after_effect: bool = False) -> Self:
+        """Answer with an error of the table, with its HTTP status."""
+        if code not in HTTP_STATUS:
+            raise ValueError(f"there is no error code {code!r}")
+        return cls(kind="error", code=code, message=message or f"injected error {code}", after_effect=after_effect)
+
+    @classmethod
+    def gateway(cls, status: int = 502, *, location: str = "", after_effect: bool = False) -> Self:
+        """Answer with a page in HTML, as a gateway or a login page does.
+
+        Args:
+            status: From 200 to 599.
+            location: Where the page redirects to, "" for no `Location` header.
+            after_effect: Whether the call takes effect first.
+        """
+        headers = {"Location": location} if location else None
+        return cls(kind="gateway", status=_real(status), headers=headers, after_effect=after_effect)
+
+    @classmethod
+    def foreign(
+        cls,
+        body: Any = "",
+        *,
+        status: int = 200,
+        headers: Mapping[str, str | None] | None = None,
+        after_effect: bool = False,
+    ) -> Self:
+        """Answer with somebody else's body: a reseller's envelope, a gateway's error, half of a JSON text.
+
+        Args:
+            body: A text, sent as it is (text/plain); anything else is sent as JSON (application/json).
+            status: From 200 to 599.
+            headers: More of them, or others: {"Content-Type": "application/problem+json"}.
+            after_effect: Whether the call takes effect first.
+        """
+        return cls(kind="foreign", body=body, status=_real(status), headers=headers, after_effect=after_effect)
+
+    @classmethod
+    def reshaped(
+        cls,
+        changes: Mapping[str, Any] | None = None,
+        *,
+        without: Iterable[str] = (),
+        where: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Give the true answer, a refusal too, with changes at places that JSON pointers name.
+
+        For example a video without an id, and tasks of the list whose status is another generation's word::
+
+            Fault.reshaped(without=("/data/task_result/videos/0/id",))
+            Fault.reshaped({"/data/*/task_status": "succeeded"}, where={"/data/*/task_status": "succeed"})
+
+        Args:
+            changes: New values by pointer. `*` is each item of an array; the last step may be a new member, or `-` to
+                append to an array; "" is the whole answer. A pointer that leads nowhere changes nothing.
+            without: Pointers to what is removed, after the changes.
+            where: Nothing is changed unless the true answer has all of these values, {"/data/task_status": "succeed"};
+                with `*`, one of the items is enough.
+        """
+        return cls(kind="reshaped", changes=changes, without=without, where=where, after_effect=True)
+
+    @classmethod
+    def surplus(cls) -> Self:
+        """Send the answer twice: whoever asks next on the same connection gets the second one as its answer."""
+        return cls(kind="surplus", after_effect=True)
+
+    @classmethod
+    def other_headers(cls, headers: Mapping[str, str | None], *, status: int = 0) -> Self:
+        """Answer as always but for some headers, and perhaps the HTTP status.
+
+        For example a file of a wrong type, or without a strong validator::
+
+            Fault.other_headers({"Content-Type": "text/plain"})
+            Fault.other_headers({"ETag": 'W/"1"'}), Fault.other_headers({"ETag": None, "Last-Modified": None})
+
+        Args:
+            headers: By name; None removes one.
+            status: From 200 to 599, 0 to keep the true one.
+        """
+        return cls(kind="other_headers", headers=headers, status=status, after_effect=True)
+
+    @classmethod
+    def undated(cls) -> Self:
+        """Answer without a `Date` header."""
+        return cls(kind="undated", headers={"Date": None}, after_effect=True)
+
+    @classmethod
+    def dated(cls, by: int) -> Self:
+        """Answer with a `Date` that is so many seconds late or, negative, early; nothing else of the time is wrong."""
+        return cls(kind="dated", by=by, after_effect=True)
+
+    @classmethod
+    def delay(cls, wait: float, *, after_effect: bool = False) -> Self:
+        """Answer as always, but late. An effect that was delayed happens even if the client has gone by then."""
+        return cls(kind="delay", wait=wait, after_effect=after_effect)
+
+    @classmethod
+    def stall(cls, *, share: float = 0.0, seconds: float = _LONG) -> Self:
+        """Send the headers and a share of the body, then nothing, and drop the connection in the end."""
+        return cls(kind="stall", after_effect=True, share=share, seconds=seconds)
+
+    @classmethod
+    def truncated(cls, share: float = 0.5) -> Self:
+        """Send a share of the body to a clean end: nothing on the wire says that more belongs to it."""
+        return cls(kind="truncated", after_effect=True, share=share)
+
+    @classmethod
+    def wrong_length(cls, by: int = 1000) -> Self:
+        """Announce more bytes than come, and close; or fewer (negative), so that the last ones are missing."""
+        return cls(kind="wrong_length", after_effect=True, by=by)
+
+    @classmethod
+    def slow(cls, rate: float) -> Self:
+        """Send a file at so many bytes per second, 1 or more."""
+        return cls(kind="slow", rate=rate)
+
+    @classmethod
+    def changed(cls, *, if_range: bool = True) -> Self:
+        """Serve another file from now on, with another ETag; `if_range=False` ignores that the client could tell."""
+        return cls(kind="changed", if_range=if_range)
+
+    @classmethod
+    def no_ranges(cls) -> Self:
+        """Send the whole file, whatever range is asked for."""
+        return cls(kind="no_ranges")
+
+    @classmethod
+    def expired(cls) -> Self:
+        """Refuse a link as an expired one, 403 in XML."""
+        return cls(kind="expired")
+
+    @classmethod
+    def missing(cls) -> Self:
+        """Say that there is no such file, 404 in XML: with `times=2`, a file that is there only at the third try."""
+        return cls(kind="missing")
+
+    @classmethod
+    def redirected(cls, status: int = 302) -> Self:
+        """Redirect to another address of the file, which is signed: to the letter, the query and the path as sent.
+
+        Any other spelling of it is refused with 403, "%7E" in place of "~" for one. It is not redirected again.
+        """
+        return cls(kind="redirected", status=_real(status))
+
+    @classmethod
+    def gzipped(cls, by: int = 0) -> Self:
+        """Serve the file as it lies compressed: unasked, and with length, ETag and ranges of the compressed bytes.
+
+        Args:
+            by: Zeros that are compressed behind the file; they grow a thousandfold at the client.
+        """
+        if by < 0:
+            raise ValueError(f"there cannot be {by} zeros behind a file")
+        return cls(kind="gzipped", by=by)
+
+    @classmethod
+    def lost(cls) -> Self:
+        """Do not post a callback."""
+        return cls(kind="lost")
+
+    @classmethod
+    def doubled(cls) -> Self:
+        """Post a callback twice."""
+        return cls(kind="doubled")
+
+    @classmethod
+    def reordered(cls) -> Self:
+        """Post a callback right after the next one of its task; the last one of a task keeps its place."""
+        return cls(kind="reordered")
+
+    def delayed(self, wait: float) -> Self:
+        """Give the same fault, which strikes after so many seconds: `Fault.gateway(504).delayed(60)`."""
+        return attrs.evolve(self, wait=wait)
+
+    def with_headers(self, headers: Mapping[str, str | None]) -> Self:
+        """Give the same fault, with other headers in what it sends: `Fault.truncated().with_headers({"ETag": None})`.
+
+        Args:
+            headers: By name; None removes one.
+        """
+        return attrs.evolve(self, headers={**(self.headers or {}), **headers})
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read a fault: its kind, and the arguments of the class method that has its name.
+
+        `wait` (seconds before it strikes) and `headers` (an object) may come with any of them.
+
+        Args:
+            value: For example {"kind": "error", "code": 1302, "wait": 2}.
+
+        Raises:
+            ValueError: If it is no fault.
+        """
+        if not isinstance(value, dict) or value.get("kind") not in list(SUITS):
+            raise ValueError(f"a fault is an object with a kind, one of {', '.join(SUITS)}")
+        kind = value["kind"]
+        arguments = {name: argument for name, argument in value.items() if name != "kind"}
+        make: Callable[..., Self] = getattr(cls, kind)
+        modifiers = {
+            name: arguments.pop(name)
+            for name, own in _MODIFIERS.items()
+            if kind not in own and arguments.get(name) is not None
+        }
+        try:
+            fault = make(**arguments)
+            if "headers" in modifiers:
+                fault = fault.with_headers(modifiers["headers"])
+            return fault.delayed(modifiers.get("wait", fault.wait))
+        except TypeError as error:
+            raise ValueError(f"a fault of kind {kind} cannot be made of {arguments}") from error
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what `from_json` reads."""
+        given = {
+            each.name: getattr(self, each.name)
+            for each in attrs.fields(type(self))
+            if getattr(self, each.name) != each.default
+        }
+        if self.share is not None or self.kind in _BENT:
+            given.pop("after_effect", None)  # it cannot be otherwise
+        return given
+
+
+def _real(status: int) -> int:
+    """Refuse the 0 that elsewhere stands for no status at all."""
+    if status == 0:
+        raise ValueError("an HTTP status is from 200 to 599")
+    return status

@@ -1,0 +1,1 @@
+"""The page for people: what the account holds, in a browser."""

@@ -1,0 +1,155 @@
+"""A page at the emulator's root, for people: the account and its tasks as they go, kept up by a small script."""
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from kling_async.emulator.results.image_store import ImageStore
+from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE
+from kling_async.emulator.service import catalog
+from kling_async.emulator.service.bodies import decimal_text
+from kling_async.emulator.service.ledger import Ledger
+from kling_async.emulator.service.world import AccountModel, EmulatedTask
+
+_SHOWN: Final = 60
+_NAME: Final = re.compile("[0-9a-f]{64}")
+_STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+# What users sent is shown as text only; should that ever fail, the browser still runs and loads nothing from elsewhere.
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+class Page:
+    """Serves the page, what it is made of, and the state that it shows.
+
+    Args:
+        world: The account.
+        ledger: Its books; looking at the page leaves no trace in them.
+        gallery: The submitted images, None where none are kept.
+        clock: Seconds since the epoch.
+        notice: A sentence for the top of the page, or "".
+    """
+
+    def __init__(
+        self,
+        *,
+        world: AccountModel,
+        ledger: Ledger,
+        gallery: ImageStore | None,
+        clock: Callable[[], float],
+        notice: str,
+    ) -> None:
+        self._world = world
+        self._ledger = ledger
+        self._gallery = gallery
+        self._clock = clock
+        self._notice = notice
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add the routes."""
+        router.add_get("/", self._document)
+        router.add_get("/_emulator/{name:page[.](?:css|js)|icon[.]svg}", self._static)
+        router.add_get("/_emulator/state", self._state)
+        router.add_get("/_emulator/images/{name}", self._image)
+
+    async def _document(self, _request: web.Request) -> web.Response:
+        return web.Response(text=_read("page.html"), content_type="text/html", headers=_HEADERS)
+
+    async def _static(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        return web.Response(text=_read(name), content_type=_STATIC[name], headers=_HEADERS)
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.state(), headers=_HEADERS)
+
+    async def _image(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        path = self._gallery.path(name) if self._gallery and _NAME.fullmatch(name) else None
+        if path is None or not path.is_file():
+            raise web.HTTPNotFound
+        with path.open("rb") as file:
+            kind = "image/png" if file.read(4) == b"\x89PNG" else "image/jpeg"
+        headers = _HEADERS | {"Content-Type": kind, "Cache-Control": "max-age=86400, immutable"}
+        return web.FileResponse(path, headers=headers)
+
+    def state(self) -> dict[str, Any]:
+        """Give all that the page shows, as plain JSON values."""
+        now = self._clock()
+        world, ledger = self._world, self._ledger
+        world.settle(now)
+        running = Counter(task.order.model_name for task in world.tasks if task.finished_at > now)
+        callbacks: dict[str, list[dict[str, Any]]] = {}
+        for each in ledger.callbacks:
+            note = {"status": each.status, "url": each.url, "http_status": each.http_status, "error": each.error}
+            callbacks.setdefault(each.task_id, []).append(note)
+        delivered = {entry.task_id: entry.delivered for entry in ledger.entries[-_SHOWN:]}
+        return {
+            "notice": self._notice,
+            "account": {
+                "balance": decimal_text(world.initial_balance - world.charged),
+                "charged": decimal_text(world.charged),
+                "concurrency": world.concurrency,
+                "running": dict(running),
+                "created": ledger.created,
+                "delivered": ledger.delivered,
+                "requests": dict(ledger.requests),
+                "refused": {str(code): count for code, count in ledger.refused.items()},
+            },
+            "tasks": [
+                _shown(task, now)
+                | {"callbacks": callbacks.get(task.task_id, []), "delivered": delivered.get(task.task_id, 0)}
+                for task in reversed(world.tasks[-_SHOWN:])
+            ],
+            "older": max(len(world.tasks) - _SHOWN, 0),
+        }
+
+
+def _shown(task: EmulatedTask, now: float) -> dict[str, Any]:
+    order, status = task.order, task.status(now)
+    width, height = catalog.video_size(order.model_name, order.mode, order.picture.width, order.picture.height)
+    videos: dict[str, str] = {}
+    if status == "succeed":
+        videos["plain"] = f"/_emulator/videos/{task.task_id}/plain.mp4"
+        if order.watermark:
+            videos["watermark"] = f"/_emulator/videos/{task.task_id}/watermark.mp4"
+    return {
+        "task_id": task.task_id,
+        "external_task_id": order.external_task_id,
+        "model_name": order.model_name,
+        "mode": order.mode,
+        "seconds": order.duration,
+        "prompt": order.prompt,
+        "status": status,
+        "message": task.failure if status == "failed" else "",
+        "age": max(now - task.created_at, 0.0),
+        "progress": min(max((now - task.created_at) / (task.finished_at - task.created_at), 0.0), 1.0),
+        "units": decimal_text(task.units(now)),
+        "width": width,
+        "height": height,
+        "images": {
+            field: f"/_emulator/images/{name}"
+            for field, name in order.images.items()
+            if name not in {BY_URL, TOO_LARGE}
+        },
+        "videos": videos,
+        "parameters": {
+            name: value
+            for name, value in order.parameters.items()
+            if name not in {"prompt", "model_name", "mode", "duration", "external_task_id"}
+        },
+    }
+
+
+@functools.cache
+def _read(name: str) -> str:
+    return Path(__file__).with_name("static").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Result files: placeholder videos from the core install, and where files are kept."""

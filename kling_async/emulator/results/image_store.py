@@ -1,0 +1,109 @@
+"""The submitted images, kept on disk for as long as the emulator runs."""
+
+import binascii
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from kling_async.emulator.service.rules import Order
+
+from . import images
+from .rendering.spec import BY_URL, TOO_LARGE
+
+DAMAGED_MESSAGE: Final = "Failed to decode the input image. Please check the image file."
+"""Why a task with a broken image fails; the emulator's own words, as no such answer of the service is on record."""
+
+_KEPT_BYTES: Final = 2**30
+_PIECE: Final = 256 * 1024  # a multiple of 4, as in images.py
+
+Check = Callable[[bytes], object]
+"""Decodes an image; raises ValueError if it is damaged."""
+
+
+class MissingImageError(Exception):
+    """An image was kept once, and had to make room for others."""
+
+
+class ImageStore:
+    """Keeps images by their content, the latest ones up to a limit. For use by one thread; `load` by any.
+
+    Args:
+        directory: Where.
+        check: Decodes an image when it comes, None to look at no more than its header.
+        limit: Bytes of all of them.
+    """
+
+    def __init__(self, directory: Path, check: Check | None, limit: int = _KEPT_BYTES) -> None:
+        self._directory = directory
+        self._check = check
+        self._limit = limit
+        self._sizes: OrderedDict[str, int] = OrderedDict()
+
+    def take(self, body: dict[str, Any], order: Order) -> Order:
+        """Keep the images of a checked request.
+
+        Returns:
+            The order with their names, and with the reason to fail if one of them is damaged.
+        """
+        names: dict[str, str] = {}
+        damage = ""
+        for field, text in _submitted(body):
+            try:
+                names[field] = self._keep(text)
+            except ValueError:
+                damage = DAMAGED_MESSAGE
+        return attrs.evolve(order, images=names, damage=damage or order.damage)
+
+    def load(self, name: str) -> bytes:
+        """Give an image's bytes.
+
+        Raises:
+            MissingImageError: If it is not kept any more.
+        """
+        try:
+            return self.path(name).read_bytes()
+        except FileNotFoundError:
+            raise MissingImageError(name) from None
+
+    def path(self, name: str) -> Path:
+        """Give the file of an image; whether it is there is another question."""
+        return self._directory / name
+
+    def _keep(self, text: str) -> str:
+        """Keep one image.
+
+        Returns:
+            Its name, or what stands for one that is not kept.
+
+        Raises:
+            ValueError: If it is damaged.
+        """
+        if text.startswith(("http://", "https://")):
+            return BY_URL
+        data = b"".join(binascii.a2b_base64(text[start : start + _PIECE]) for start in range(0, len(text), _PIECE))
+        name = hashlib.sha256(data).hexdigest()
+        if name in self._sizes:
+            self._sizes.move_to_end(name)
+            return name
+        if self._check is not None:
+            width, height = images.dimensions(data)
+            if width * height > images.MAX_PIXELS:
+                return TOO_LARGE
+            self._check(data)
+        self.path(name).write_bytes(data)
+        self._sizes[name] = len(data)
+        while sum(self._sizes.values()) > self._limit and len(self._sizes) > 1:
+            self.path(self._sizes.popitem(last=False)[0]).unlink(missing_ok=True)
+        return name
+
+
+def _submitted(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for field in ("image", "image_tail", "static_mask"):
+        if body.get(field):
+            yield field, body[field]
+    for number, brush in enumerate(body.get("dynamic_masks") or ()):
+        yield f"dynamic_masks.{number}", brush["mask"]

@@ -1,0 +1,1 @@
+"""Videos that show the submitted images; needs the extra `emulator-video`."""

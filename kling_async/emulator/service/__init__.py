@@ -1,0 +1,1 @@
+"""The service's own side: the account, its tasks, and the calls that reach it."""

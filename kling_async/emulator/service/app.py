@@ -1,0 +1,233 @@
+"""The aiohttp.web application over the world: routes, envelopes, and nothing that decides."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+
+from kling_async.emulator.faults.fault import CallKind
+from kling_async.emulator.faults.faults import Faults
+from kling_async.emulator.faults.injection import Injector, finish_headers, take_the_rest
+from kling_async.emulator.page.page import Page
+from kling_async.emulator.results.image_store import ImageStore
+
+from . import rules
+from .auth import Credentials, check_authorization
+from .bodies import LinkMaker, created, queried, resource_pack
+from .callbacks import CallbackSender
+from .control_api import add_switches
+from .delivery import FileServer
+from .errors import Refusal, invalid
+from .guard import Guard
+from .ledger import Ledger
+from .links import Links
+from .world import AccountModel
+
+MAX_BODY_BYTES: Final = 100 * 2**20
+"""A request's body; well above what the documented images can add up to."""
+
+# Where image2video lives; a trailing slash is harmless, as at the service.
+_PATH: Final = "/v1/videos/image2video"
+_SLASH: Final = "{slash:/?}"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Effect = Callable[[web.Request], Awaitable[Any]]
+
+
+class Api:
+    """The endpoints of the API. Each one is an effect on the world that returns the `data` of the answer.
+
+    Args:
+        world: The account.
+        ledger: Its books.
+        credentials: What `Authorization` is checked against.
+        links: Makes links to result files.
+        postman: Posts status changes.
+        worker: Where large bodies are read, off the event loop.
+        gallery: Where images are kept, None to keep none.
+        clock: Seconds since the epoch.
+        guard: Knows which sites are answered.
+        strict: Whether values in requests must have the documented JSON types.
+        rng: Where request ids are drawn from; not the world's, so that polling does not change what happens.
+        faults: What goes wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: AccountModel,
+        ledger: Ledger,
+        credentials: Credentials,
+        links: Links,
+        postman: CallbackSender,
+        worker: Executor,
+        gallery: ImageStore | None,
+        clock: Callable[[], float],
+        guard: Guard,
+        strict: bool,
+        rng: random.Random,
+        faults: Faults,
+    ) -> None:
+        self._world = world
+        self._ledger = ledger
+        self._credentials = credentials
+        self._links = links
+        self._postman = postman
+        self._worker = worker
+        self._gallery = gallery
+        self._clock = clock
+        self._guard = guard
+        self._strict = strict
+        self._rng = rng
+        self._faults = faults
+        self._injector = Injector(faults)
+        self._opened_at = clock()
+
+    def application(self, files: FileServer, page: Page) -> web.Application:
+        """Make the application, which serves result files and the page for people too."""
+        app = web.Application(middlewares=[self._answer_unknown, self._guard.middleware])
+        app.on_response_prepare.append(self._finish_headers)
+        app.on_shutdown.append(self._injector.close)
+        app.router.add_post(_PATH + _SLASH, self._endpoint("create", self._create))
+        app.router.add_get(_PATH + _SLASH, self._endpoint("list", self._list))
+        app.router.add_get(_PATH + "/{key:[^/]+}" + _SLASH, self._endpoint("query", self._query))
+        app.router.add_get("/account/costs" + _SLASH, self._endpoint("account", self._costs))
+        app.router.add_get("/files/{task_id}/{variant:plain|watermark}/{name}.mp4", self._file(files))
+        app.router.add_get("/_emulator/ledger", self._show_ledger)
+        app.router.add_get("/_emulator/videos/{task_id}/{variant:plain|watermark}.mp4", files.show)
+        page.add_to(app.router)
+        add_switches(app.router, self._faults, self._world.account)
+        return app
+
+    def _endpoint(self, kind: CallKind, effect: Effect) -> Handler:
+        """Put together what each call goes through: count, authorise, take effect, answer, unless a fault strikes."""
+
+        async def answer(request: web.Request) -> web.Response:
+            try:
+                check_authorization(request.headers.get("Authorization"), self._credentials, self._wire_time())
+                data = await effect(request)
+            except Refusal as refusal:
+                await take_the_rest(request, MAX_BODY_BYTES)
+                return self._refuse(refusal)
+            return web.json_response(self._envelope(0, "SUCCEED") | {"data": data})
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self._ledger.requests[kind] += 1
+            return await self._injector.api(kind, request, answer, self._refuse)
+
+        return handle
+
+    def _file(self, files: FileServer) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self._injector.file(request, files.handle)
+
+        return handle
+
+    def _wire_time(self) -> float:
+        """Give the time that the service believes it is."""
+        return self._clock() + self._world.account.clock_skew
+
+    def _envelope(self, code: int, message: str) -> dict[str, Any]:
+        request_id = uuid.UUID(int=self._rng.getrandbits(128), version=4)
+        return {"code": code, "message": message, "request_id": str(request_id)}
+
+    def _refuse(self, refusal: Refusal) -> web.Response:
+        self._ledger.refused[refusal.code] += 1
+        body = self._envelope(refusal.code, refusal.message)
+        if refusal.anonymous:
+            del body["request_id"]
+        return web.json_response(body, status=refusal.http_status)
+
+    @web.middleware
+    async def _answer_unknown(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Word what the router refuses as the error table does: both are 404."""
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            refusal = Refusal(1203, f"The requested resource {request.path} does not exist")
+        except web.HTTPMethodNotAllowed:
+            refusal = Refusal(1202, f"The method {request.method} is invalid")
+        self._ledger.requests["unknown"] += 1
+        return self._refuse(refusal)
+
+    async def _finish_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
+        finish_headers(response, self._wire_time())
+
+    async def _create(self, request: web.Request) -> dict[str, Any]:
+        self._world.require_balance(self._clock())
+        if request.content_type != "application/json":
+            raise Refusal(1200, "Content-Type must be application/json")
+        loop = asyncio.get_running_loop()
+        pieces = await _body(request)
+        body = await loop.run_in_executor(self._worker, partial(rules.parse, pieces, strict=self._strict))
+        self._world.require_balance(self._clock(), rules.estimate(body))
+        order = await loop.run_in_executor(self._worker, rules.read_order, body)
+        if self._gallery is not None:
+            order = await loop.run_in_executor(self._worker, self._gallery.take, body, order)
+        await self._injector.hold()
+        task = self._world.create(self._clock(), order)
+        self._postman.watch(task)
+        return created(task, self._world.account.clock_skew)
+
+    async def _query(self, request: web.Request) -> dict[str, Any]:
+        now = self._clock()
+        task = self._world.find(request.match_info["key"], now)
+        return queried(task, now, self._link_maker(request, now), self._world.account.clock_skew)
+
+    def _link_maker(self, request: web.Request, now: float) -> LinkMaker:
+        # Whoever reaches the API by a name reaches the files by it, too, from another machine or container as well.
+        return self._links.maker(now, self._guard.address(request))
+
+    async def _list(self, request: web.Request) -> list[dict[str, Any]]:
+        number = _whole_number(request, "pageNum", 1, 1000)
+        size = _whole_number(request, "pageSize", 30, 500)
+        now = self._clock()
+        link, skew = self._link_maker(request, now), self._world.account.clock_skew
+        return [queried(task, now, link, skew) for task in self._world.page(number, size, now)]
+
+    async def _costs(self, request: web.Request) -> dict[str, Any]:
+        """Show one resource pack, without the lag of up to 12 hours that the service has."""
+        for name in ("start_time", "end_time"):
+            if not request.query.get(name, "").isdecimal():
+                raise invalid(f"{name} is invalid")
+        data: dict[str, Any] = {"code": 0, "msg": "success"}
+        self._world.settle(self._clock())
+        pack = resource_pack(self._world, self._opened_at)
+        wanted = request.query.get("resource_pack_name")
+        if pack is not None and wanted in {None, "", pack["resource_pack_name"]}:
+            data["resource_pack_subscribe_infos"] = [pack]
+        return data
+
+    async def _show_ledger(self, _request: web.Request) -> web.Response:
+        self._ledger.requests["ledger"] += 1
+        return web.json_response(self._ledger.as_json())
+
+
+async def _body(request: web.Request) -> list[bytes]:
+    """Receive a body in pieces, which are put together off the event loop."""
+    pieces: list[bytes] = []
+    size = request.content_length or 0
+    received = 0
+    while size <= MAX_BODY_BYTES:
+        try:
+            piece = await request.content.readany()
+        except (ConnectionError, web.RequestPayloadError):
+            raise Refusal(1200, "request body is incomplete") from None
+        if not piece:
+            return pieces
+        pieces.append(piece)
+        received += len(piece)
+        size = max(size, received)
+    raise Refusal(1200, "request body is too large")
+
+
+def _whole_number(request: web.Request, name: str, default: int, highest: int) -> int:
+    value = request.query.get(name, str(default))
+    if not (value.isascii() and value.isdecimal() and len(value) <= 9 and 1 <= int(value) <= highest):
+        raise invalid(f"{name} must be an integer between 1 and {highest}")
+    return int(value)

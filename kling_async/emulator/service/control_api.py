@@ -1,0 +1,89 @@
+"""Faults and settings over HTTP, for those who have the emulator in another process; no credentials are asked for.
+
+`/_emulator/faults`:
+
+    POST {"on": "create", "at": 1, "fault": {"kind": "reset", "after_effect": true}}    adds one
+    POST {"on": "query", "every": 3, "fault": {"kind": "error", "code": 1302}}
+    POST {"on": ["query", "list"], "probability": 0.2, "seed": 7, "fault": {"kind": "gateway", "status": 504}}
+    POST {"on": "query", "fault": {"kind": "foreign", "body": {"detail": "no"}, "status": 404}}
+    POST {"on": "query", "fault": {"kind": "reshaped", "changes": {"/data/task_result/videos/0/id": null}}}
+    GET                                                                                 shows rules and counts
+    DELETE                                                                              removes all of them
+
+The members are the arguments of `Faults.add`; those of `fault` are the arguments of the class method of `Fault` that
+its kind names. With any of them may come `wait`, the seconds before it strikes, and `headers`, which the answer has in
+place of its own: {"kind": "truncated", "headers": {"ETag": null}}.
+
+`/_emulator/account`:
+
+    POST {"limit": 5}                                       changes settings, the attributes of `Account`
+    POST {"occupied": [{"slots": 2, "model": "kling-v3"}]}
+    GET                                                     shows them
+    DELETE                                                  makes the account again what it was told to be
+
+What is posted is JSON, and says so: `Content-Type: application/json`, which no web page of another site can send.
+Each answers with what GET answers; or with 400, 413 or 415 and {"error": "why"}, and nothing is changed.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+
+import attrs
+from aiohttp import web
+
+from kling_async.emulator.faults.faults import Faults
+
+from .account import Account
+
+_FAULTS = "/_emulator/faults"
+_ACCOUNT = "/_emulator/account"
+
+
+def add_switches(router: web.UrlDispatcher, faults: Faults, account: Account) -> None:
+    """Add the routes.
+
+    Args:
+        router: Of the application.
+        faults: What the first of them switches.
+        account: What the second one switches.
+    """
+
+    async def show_faults(_request: web.Request) -> web.Response:
+        return web.json_response(faults.as_json())
+
+    async def show_account(_request: web.Request) -> web.Response:
+        return web.json_response(account.as_json())
+
+    async def clear_faults(request: web.Request) -> web.Response:
+        faults.clear()
+        return await show_faults(request)
+
+    async def reset_account(request: web.Request) -> web.Response:
+        account.change(attrs.asdict(Account()))
+        return await show_account(request)
+
+    router.add_get(_FAULTS, show_faults)
+    router.add_post(_FAULTS, _changing(faults.add_json, show_faults))
+    router.add_delete(_FAULTS, clear_faults)
+    router.add_get(_ACCOUNT, show_account)
+    router.add_post(_ACCOUNT, _changing(account.change, show_account))
+    router.add_delete(_ACCOUNT, reset_account)
+
+
+def _changing(
+    change: Callable[[object], None], show: Callable[[web.Request], Awaitable[web.Response]]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return web.json_response({"error": "Content-Type must be application/json"}, status=415)
+        try:
+            change(json.loads(await request.read()))
+        except (ValueError, RecursionError) as error:  # of JSON, too
+            return web.json_response({"error": str(error)}, status=400)
+        except (ConnectionError, web.RequestPayloadError):
+            return web.json_response({"error": "the body is incomplete"}, status=400)
+        except web.HTTPRequestEntityTooLarge as error:
+            return web.json_response({"error": error.text}, status=error.status)
+        return await show(request)
+
+    return handle

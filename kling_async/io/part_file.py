@@ -1,0 +1,322 @@
+"""Files on this machine: the part that becomes a video. Blocking; called in threads."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from kling_async.io.target import DRAFT, NOTE, OWN, PART, found, refuse_existing, shown
+from kling_async.protocol import transfer
+from kling_async.protocol.errors import SaveInProgress
+from kling_async.protocol.media import contents
+from kling_async.protocol.media.contents import Shape
+from kling_async.protocol.transfer import End, Part
+
+NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+"""What a file system says that has no locks."""
+AT_ONCE: Final = 512
+"""Pieces given to one call of `writev`: Linux and macOS take 1024."""
+NOTE_BYTES: Final = 2**16
+"""The longest note read."""
+
+
+@attrs.frozen
+class Ended:
+    """What became of a part whose body ended cleanly.
+
+    Attributes:
+        end: whether it was published (`WHOLE`, `ODD`), or is kept (`SHORT`, `CUT`).
+        digest: of its bytes, where they are kept and only a second look can tell.
+    """
+
+    end: End
+    digest: bytes | None = None
+
+
+class PartFile:
+    """`NAME.part`, which grows into NAME, and `NAME.part.json`, which says what it is a part of.
+
+    Args:
+        target: NAME.
+        label: which video it is; a part of another one begins anew.
+        names: makes NAME durable.
+    """
+
+    def __init__(self, target: Path, label: str, names: "Names") -> None:
+        self.target = target
+        self.path = target.with_name(target.name + PART)
+        self.part = Part(label)
+        self.size = 0
+        self._note = target.with_name(target.name + NOTE)
+        self._noted: Part | None = None
+        self._names = names
+        self._descriptor = -1
+        self._torn = False
+
+    def open(self, overwrite: bool) -> None:  # noqa: FBT001  (called through an executor)
+        """Opens the part, and goes on with what is there if it is of the same video.
+
+        Raises:
+            TargetExists: there is a file.
+            SaveInProgress: another process writes to the part.
+        """
+        refuse_existing(self.target, overwrite)
+        try:
+            self._open_new()
+        except FileExistsError:
+            self._descriptor = self._locked(0)
+            self._noted = self._read_note()
+            if self._noted is not None and self._goes_on(self._noted):
+                self.part = self._noted
+                self.size = os.fstat(self._descriptor).st_size
+            else:
+                self.restart()
+
+    def write(self, pieces: list[bytes], part: Part) -> None:
+        """Appends pieces of what `part` says; nothing any more once that has failed, since it would leave a gap."""
+        start = self.size
+        self._append(pieces, part)
+        _begin_writeback(self._descriptor, start, self.size - start)
+
+    def finish(
+        self,
+        pieces: list[bytes],
+        part: Part,
+        overwrite: bool,  # noqa: FBT001  (as above)
+        before: bytes | None = None,
+        asked: bool = False,  # noqa: FBT001, FBT002
+    ) -> Ended:
+        """Appends the last pieces; if all of the file is there then, gives it its name, durably.
+
+        Args:
+            pieces: the last ones.
+            part: what they are a part of.
+            overwrite: replaces an existing file.
+            before: digest of what came when the same was fetched once before.
+            asked: whether the host was asked for more than it announced.
+
+        Raises:
+            FileExistsError: without `overwrite`, a file of that name appeared meanwhile; what came is kept.
+        """
+        published = False
+        try:
+            # What is published at once needs no note, but an older one must not vouch for these bytes.
+            self._append(pieces, None if self._noted is None else part)
+            shape = contents.shape_of(self.size, self._read)
+            digest = self._digest() if part.length is None and shape is not Shape.WHOLE else None
+            again = asked if digest is None else digest == before
+            end = transfer.judge_end(self.size, part.length, shape, again=again)
+            if end in {End.WHOLE, End.ODD}:
+                self._publish(overwrite)
+                published = True
+        finally:
+            if not published:
+                self._note_down(part)
+        return Ended(end, digest)
+
+    def restart(self) -> None:
+        """Throws away what is there."""
+        # A file of its own: what is there may be a published video that a crash left linked to this name.
+        self.path.unlink(missing_ok=True)
+        self.close()
+        try:
+            self._open_new()
+        except FileExistsError:
+            raise self._in_progress() from None
+        self.part = Part(self.part.video_id)
+
+    def close(self) -> None:
+        """Closes the part; it stays where it is if it was not published, unless it is empty."""
+        if self._descriptor < 0:
+            return
+        with contextlib.suppress(OSError):
+            if self.size == 0 and self._is_there(self._descriptor):
+                self._note.unlink(missing_ok=True)
+                self.path.unlink()
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _goes_on(self, noted: Part) -> bool:
+        """Whether what an earlier save left is the beginning of the same video."""
+        size = os.fstat(self._descriptor).st_size
+        if noted.video_id != self.part.video_id or (noted.length is not None and size > noted.length):
+            return False
+        return size > 0 and contents.text_in(self._read(0, contents.HEAD_BYTES)) is None
+
+    def _open_new(self) -> None:
+        self._descriptor = self._locked(os.O_EXCL)
+        self._note.unlink(missing_ok=True)
+        self._noted = None
+        self._torn = False
+        self.size = 0
+
+    def _note_down(self, part: Part) -> None:
+        """Says what the part is of, before its first byte is there."""
+        if part == self._noted:
+            return
+        draft = self._note.with_name(self._note.name + DRAFT)
+        draft.unlink(missing_ok=True)  # a crash may have left it
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OWN, 0o666)
+        with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor)
+            file.write(part.to_json())
+        draft.replace(self._note)
+        self._noted = part
+
+    def _append(self, pieces: list[bytes], noted: Part | None) -> None:
+        if self._torn:
+            return
+        self._torn = True  # until all is there, whatever ends this
+        if noted is not None:
+            self._note_down(noted)
+        left = [memoryview(piece) for piece in pieces if piece]
+        while left:
+            written = _write(self._descriptor, left[:AT_ONCE])
+            self.size += written
+            while left and written >= len(left[0]):
+                written -= len(left.pop(0))
+            if written:
+                left[0] = left[0][written:]
+        self._torn = False
+
+    def _publish(self, overwrite: bool) -> None:  # noqa: FBT001
+        os.fsync(self._descriptor)
+        if self._noted is not None:  # before the part's name is free: then it would be another's note
+            self._note.unlink(missing_ok=True)
+            self._noted = None
+        if overwrite:
+            self.path.replace(self.target)
+            if self._is_there(self._descriptor):  # two names of one file: replacing one by the other does nothing
+                self.path.unlink()
+        else:
+            self._publish_new()
+        self._names.sync(self.target.parent)
+        self.close()
+
+    def _locked(self, flags: int) -> int:
+        descriptor = os.open(self.path, flags | os.O_RDWR | os.O_CREAT | os.O_APPEND | OWN, 0o666)
+        try:
+            # Whoever held the lock before may have published this file, or thrown it away.
+            if _lock(descriptor) and self._is_there(descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        raise self._in_progress()
+
+    def _is_there(self, descriptor: int) -> bool:
+        """Whether the part's name means this file; as long as it is locked, that stays so."""
+        there = found(self.path, follow_symlinks=False)
+        return there is not None and os.path.samestat(there, os.fstat(descriptor))
+
+    def _in_progress(self) -> SaveInProgress:
+        return SaveInProgress(f"another process saves to {shown(self.target)}")
+
+    def _publish_new(self) -> None:
+        try:
+            os.link(self.path, self.target)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links: take the name first, then replace it
+            os.close(os.open(self.target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            try:
+                self.path.replace(self.target)
+            except OSError:
+                self.target.unlink()
+                raise
+        else:
+            self.path.unlink()
+
+    def _read(self, offset: int, count: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._descriptor, count, offset)
+        os.lseek(self._descriptor, offset, os.SEEK_SET)  # writing appends wherever this is
+        return os.read(self._descriptor, count)
+
+    def _digest(self) -> bytes:
+        digest, offset = hashlib.sha256(), 0
+        while piece := self._read(offset, 2**20):
+            digest.update(piece)
+            offset += len(piece)
+        return digest.digest()
+
+    def _read_note(self) -> Part | None:
+        try:
+            # Whatever stands there in place of a file must not keep this waiting.
+            descriptor = os.open(self._note, os.O_RDONLY | OWN | getattr(os, "O_NONBLOCK", 0))
+            with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor)
+                return Part.from_json(file.read(NOTE_BYTES))
+        except OSError:
+            return None
+
+
+def _write(descriptor: int, pieces: list[memoryview]) -> int:
+    """Writes without joining first, where the system can; tells how many bytes."""
+    return os.writev(descriptor, pieces) if hasattr(os, "writev") else os.write(descriptor, b"".join(pieces))
+
+
+def _begin_writeback(descriptor: int, start: int, count: int) -> None:
+    """Lets the disk begin, so that the sync at the end finds little left to do.
+
+    What is asked for is to drop what lies there; as it is not on disk yet, Linux keeps it, and begins to write it.
+    """
+    if count and hasattr(os, "posix_fadvise"):  # none would mean all that follows
+        with contextlib.suppress(OSError):  # advice
+            os.posix_fadvise(descriptor, start, count, os.POSIX_FADV_DONTNEED)
+
+
+def _lock(descriptor: int) -> bool:
+    """Keeps other processes from the part, where system and file system can; False where one of them has it.
+
+    The lock goes with the descriptor.
+    """
+    try:
+        import fcntl  # noqa: PLC0415  (not on Windows)
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    return True
+
+
+class Names:
+    """Lets new names survive a power cut: syncs directories, one at a time, and once for all that wait.
+
+    Syncs at the same moment fight for the directory and the journal, which costs more than all else in a small save.
+    """
+
+    def __init__(self) -> None:
+        self._syncing = threading.Lock()
+        self._adding = threading.Lock()
+        self._waiting: dict[Path, set[object]] = {}
+
+    def sync(self, directory: Path) -> None:
+        """Syncs a directory, or waits for a sync that began after the call."""
+        ticket = object()
+        with self._adding:
+            self._waiting.setdefault(directory, set()).add(ticket)
+        with self._syncing:
+            with self._adding:
+                if ticket not in self._waiting.get(directory, ()):
+                    return
+                del self._waiting[directory]
+            _sync_directory(directory)
+
+
+def _sync_directory(directory: Path) -> None:
+    with contextlib.suppress(OSError):  # not every system can open a directory
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,136 @@
+"""Where the bytes of a download go: a part on disk, or a consumer who takes them one by one."""
+
+import asyncio
+import hashlib
+from typing import Final, Protocol
+
+from kling_async.io.part_file import Ended, PartFile
+from kling_async.io.threads import begin, finished, in_thread
+from kling_async.protocol.errors import DownloadError
+from kling_async.protocol.media.contents import Boxes
+from kling_async.protocol.transfer import Body, End, Part, judge_end
+
+PIECE: Final = 2**20
+"""Bytes gathered before a thread writes them: a hop per network read would cost more than the writing."""
+
+
+class Sink(Protocol):
+    """Takes the bytes of one video, over as many connections as it needs."""
+
+    size: int
+    """Bytes taken so far."""
+    part: Part
+    """What they are a part of."""
+
+    async def begin(self, body: Body) -> None:
+        """An answer is about to give bytes from `body.offset` on."""
+
+    async def take(self, chunk: bytes) -> bytes:
+        """Takes bytes that follow those taken; gives back those that are new."""
+        ...
+
+
+class FileSink:
+    """Writes to a part: pieces gather while one write is under way.
+
+    Args:
+        file: the part.
+    """
+
+    def __init__(self, file: PartFile) -> None:
+        self._file = file
+        self._pieces: list[bytes] = []
+        self._gathered = 0
+        self._writing: asyncio.Future[None] | None = None
+        self.size = file.size
+        self.part = file.part
+
+    async def begin(self, body: Body) -> None:
+        """Remembers what comes; begins anew if it does not go on where the part ends."""
+        if body.offset != self.size:
+            self._taken()
+            await self._written()
+            await in_thread(self._file.restart)
+            self.size = 0
+        self.part = body.part_of(self.part.video_id)
+
+    async def take(self, chunk: bytes) -> bytes:
+        """Gathers, and hands a full piece to a thread."""
+        self._pieces.append(chunk)
+        self._gathered += len(chunk)
+        self.size += len(chunk)
+        if self._gathered >= PIECE:
+            await self._written()
+            self._writing = begin(self._file.write, self._taken(), self.part)
+        return chunk
+
+    async def finish(self, *, overwrite: bool, before: bytes | None, asked: bool) -> Ended:
+        """Makes the file of it if all of it is there, and tells what became of it: as `PartFile.finish`."""
+        await self._written()
+        return await in_thread(self._file.finish, self._taken(), self.part, overwrite, before, asked)
+
+    async def flush(self) -> None:
+        """Writes what has come; also after a broken connection or a cancelled caller."""
+        await self._written()
+        if pieces := self._taken():
+            await in_thread(self._file.write, pieces, self.part)
+
+    def _taken(self) -> list[bytes]:
+        pieces, self._pieces, self._gathered = self._pieces, [], 0
+        return pieces
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await finished(writing)
+
+
+class StreamSink:
+    """Counts what a consumer was given: it cannot be taken back.
+
+    Where a host begins anew, what was given already must come again just so, and is passed over.
+
+    Args:
+        label: which video it is.
+    """
+
+    def __init__(self, label: str) -> None:
+        self.part = Part(label)
+        self.size = 0
+        self._boxes = Boxes()
+        self._given = hashlib.sha256()
+        self._again = hashlib.sha256()
+        self._passed = 0
+        self._anew = False
+
+    async def begin(self, body: Body) -> None:
+        """Goes on where the consumer is, or passes over what he has."""
+        self._anew = body.offset != self.size
+        self._again, self._passed = hashlib.sha256(), 0
+        self.part = body.part_of(self.part.video_id)
+
+    async def take(self, chunk: bytes) -> bytes:
+        """Counts.
+
+        Raises:
+            DownloadError: what was given to the consumer is no longer the beginning of the video.
+        """
+        if self._anew:
+            known, chunk = chunk[: self.size - self._passed], chunk[self.size - self._passed :]
+            self._again.update(known)
+            self._passed += len(known)
+            if self._passed < self.size:
+                return b""
+            if self._again.digest() != self._given.digest():
+                raise DownloadError("the video cannot be resumed where the stream stopped; save it instead")
+            self._anew = False
+        self.size += len(chunk)
+        self._given.update(chunk)
+        self._boxes.take(chunk)
+        return chunk
+
+    def end(self, *, again: bool) -> End:
+        """How a body that ended cleanly leaves the stream: as `judge_end`."""
+        if self._anew:  # it ended before the place where the consumer is
+            return End.CUT
+        return judge_end(self.size, self.part.length, self._boxes.shape(), again=again)

@@ -1,0 +1,261 @@
+"""Submitter under way: each with a slot, brought to its end whatever becomes of its caller."""
+
+import asyncio
+import contextlib
+import copy
+import functools
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, Literal
+
+import attrs
+
+from kling_async.io.api import Api
+from kling_async.io.poller import Poller
+from kling_async.io.slots import Slot, Slots
+from kling_async.io.task_watch import TaskWatch
+from kling_async.protocol.create import Create
+from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.errors import (
+    ACCOUNT_CODES,
+    ApiError,
+    ClientClosed,
+    CreateInDoubt,
+    KlingError,
+    Remedy,
+    TaskNotFound,
+)
+from kling_async.protocol.models import ImageToVideo, Intent, Reference, Task
+from kling_async.protocol.schedule import Retry, Uniform
+from kling_async.protocol.wire import requests
+
+logger = logging.getLogger("kling_async")
+
+CLOSE_SECONDS: Final = 10.0
+"""Seconds that `close()` gives to creates whose outcome is not known yet."""
+
+IfExists = Literal["raise", "adopt"]
+OnDoubt = Literal["settle", "raise"]
+OnIntent = Callable[[Intent], Awaitable[None]]
+
+
+class Submitter:
+    """The creates of one client.
+
+    Args:
+        api: sends and looks up.
+        slots: who may send.
+        poller: follows what was accepted.
+        retry: how a create is repeated.
+        uniform: random numbers for the delays.
+        on_intent: sees each create before its first byte.
+    """
+
+    def __init__(
+        self, api: Api, slots: Slots, poller: Poller, *, retry: Retry, uniform: Uniform, on_intent: OnIntent | None
+    ) -> None:
+        self._api = api
+        self._slots = slots
+        self._poller = poller
+        self._retry = retry
+        self._uniform = uniform
+        self._on_intent = on_intent
+        self._under_way: dict[asyncio.Task[TaskWatch], Create] = {}
+        self._orphans: dict[str, str] = {}
+        self._turns: dict[str, _Turn] = {}
+        self._closed = False
+
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """References of creates that nobody has a handle of, and that may be paid for."""
+        in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
+        return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
+
+    async def submit(
+        self, endpoint: Endpoint, request: ImageToVideo, *, if_exists: IfExists, on_doubt: OnDoubt
+    ) -> TaskWatch:
+        """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
+
+        Raises:
+            KlingError: as `KlingClient.image_to_video`.
+        """
+        own_id = request.external_task_id is None
+        external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
+        request = attrs.evolve(request, external_task_id=external_task_id)
+        creation = Create(
+            external_task_id=external_task_id,
+            reference=str(Reference(endpoint.name, external_task_id)),
+            retry=self._retry,
+            uniform=self._uniform,
+            own_id=own_id,
+            adopt=if_exists == "adopt",
+            resend=on_doubt == "settle",
+            is_anothers=functools.partial(self._is_anothers, external_task_id),
+        )
+        if own_id or not creation.adopt:
+            return await self._submit(endpoint, request, creation)
+        # One after the other: what the first one makes, and the service may not show yet, is there for the others.
+        async with self._turn(creation.reference) as turn:
+            if turn.doubt is not None:
+                raise copy.copy(turn.doubt)
+            existing = await self._existing(endpoint, creation)
+            if existing is not None:
+                return existing
+            try:
+                return await self._submit(endpoint, request, creation)
+            except CreateInDoubt as error:
+                turn.doubt = copy.copy(error)
+                raise
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, reference: str) -> AsyncIterator["_Turn"]:
+        turn = self._turns.setdefault(reference, _Turn())
+        turn.wanted += 1
+        try:
+            async with turn.lock:
+                yield turn
+        finally:
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[reference]
+
+    async def _submit(self, endpoint: Endpoint, request: ImageToVideo, creation: Create) -> TaskWatch:
+        slot = await self._slots.take(request.model_name)
+        creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, creation, slot))
+        self._under_way[creating] = creation
+        creating.add_done_callback(functools.partial(self._ended, slot))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            if self._closed and creating.cancelled() and not _is_cancelled():
+                raise _interrupted(creation) from None  # closed before its first step
+            if creating.done() or creation.undecided:
+                logger.warning(
+                    "cancelled while creating %s; it is brought to its end",
+                    creation.reference,
+                    extra={"kling_event": "create_cancelled", "kling_reference": creation.reference},
+                )
+                self._orphans[creation.reference] = creation.reference
+                creating.add_done_callback(functools.partial(self._orphan_ended, creation.reference))
+            else:
+                creating.cancel()
+            raise
+
+    async def _existing(self, endpoint: Endpoint, creation: Create) -> TaskWatch | None:
+        """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
+
+        Raises:
+            KlingError: the service could not be asked; nothing was sent.
+        """
+        for creating, other in list(self._under_way.items()):
+            if other.reference == creation.reference:  # its caller was cancelled, or wants a conflict
+                await asyncio.wait([creating])
+        following = self._poller.find(Reference(endpoint.name, creation.external_task_id))
+        if following is not None:
+            return following
+        try:
+            task = await self._api.get_task(endpoint, creation.external_task_id)
+        except TaskNotFound:
+            return None
+        reference = Reference(endpoint.name, task.task_id)
+        following = self._poller.find(reference)
+        if following is None:
+            self._slots.attach()
+            following = self._poller.follow(reference, created=task, on_end=self._slots.detach)
+        return following
+
+    def _is_anothers(self, external_task_id: str, task: Task) -> bool:
+        following = self._poller.find(Reference(task.endpoint, task.task_id))
+        return following is not None and following.external_task_id not in {None, external_task_id}
+
+    async def close(self) -> None:
+        """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
+        self._closed = True
+        under_way = dict(self._under_way)
+        for creating, creation in under_way.items():
+            creation.stop()
+            if not creation.undecided:
+                creating.cancel()
+        try:
+            if under_way:
+                await asyncio.wait(under_way, timeout=CLOSE_SECONDS)
+        finally:
+            for creating in under_way:
+                creating.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Create, slot: Slot) -> TaskWatch:
+        """Submitter with a slot held; the slot goes back when the task ends, or when there is none."""
+        try:
+            if self._on_intent is not None:
+                await self._on_intent(
+                    Intent(reference=creation.reference, external_task_id=creation.external_task_id, request=request)
+                )
+            task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
+        except BaseException as error:
+            if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
+                unsent = copy.copy(error)
+                unsent.reference = None
+                self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
+            if isinstance(error, KlingError):
+                error.about(creation.reference)
+            slot.release()
+            if self._closed and isinstance(error, asyncio.CancelledError):
+                raise _interrupted(creation) from None
+            raise
+        reference = Reference(endpoint.name, task.task_id)
+        following = self._poller.find(reference)
+        if following is not None:  # an adopted task that is followed already has its slot
+            slot.release()
+            return following
+        slot.accepted()
+        pace = self._poller.durations.pace(endpoint.name, request.model_name, request.mode, float(request.duration))
+        return self._poller.follow(reference, created=task, pace=pace, on_end=slot.release)
+
+    def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
+        del self._under_way[creating]
+        if creating.cancelled():  # perhaps before its first step, which would have given the slot back
+            slot.release()
+
+    def _orphan_ended(self, reference: str, creating: "asyncio.Task[TaskWatch]") -> None:
+        """A create whose caller was cancelled is at its end: only the log and `unsettled` can tell."""
+        if creating.cancelled():
+            return
+        error = creating.exception()
+        if error is None:
+            self._orphans[reference] = str(creating.result().reference)
+            return
+        logger.warning(
+            "a create whose caller was cancelled ended with: %s",
+            error,
+            extra={"kling_event": "create_abandoned", "kling_reference": reference},
+        )
+        if not isinstance(error, CreateInDoubt):
+            del self._orphans[reference]
+
+
+class _Turn:
+    """Calls that want to adopt one task at the same time take it in turn."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.wanted = 0
+        """Calls that have it or wait for it."""
+        self.doubt: CreateInDoubt | None = None
+        """How one of them ended, where the task may exist: the others send nothing either."""
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _interrupted(creation: Create) -> KlingError:
+    if not creation.undecided:
+        return ClientClosed("the client was closed; nothing was created")
+    return CreateInDoubt(
+        "the client was closed before an answer told whether the task was created; it may be billed",
+        remedy=Remedy.FIND,
+        reference=creation.reference,
+    )

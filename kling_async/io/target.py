@@ -1,0 +1,143 @@
+"""Places to save to: proven before anything is paid. Blocking; called in threads."""
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from kling_async.protocol.errors import Remedy, TargetError, TargetExists
+
+PART = ".part"
+NOTE = ".part.json"
+DRAFT = ".new"
+NAME_BYTES = 255
+"""What file systems allow for a name."""
+PROBE_BYTES: Final = 4096
+"""Written to prove that a disk takes more than names."""
+OWN: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+"""How files of our own names are opened: a link in their place would lead anywhere."""
+
+
+@attrs.frozen
+class Target:
+    """Where to save, checked.
+
+    Attributes:
+        path: a file to make, or a directory.
+        is_directory: which of the two.
+        directory: device and number of the directory; the same for every way to name it.
+    """
+
+    path: Path
+    is_directory: bool
+    directory: tuple[int, int]
+
+
+def text_of(path: Any) -> str:
+    """A path as text.
+
+    Raises:
+        TargetError: it is something else.
+    """
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise TargetError(f"expected a path to save to, got {type(path).__name__}") from None
+
+
+def check_target(text: str, overwrite: bool) -> Target:  # noqa: FBT001  (called through an executor)
+    """Proves a place by writing there, before anything is paid or waited for; makes a directory that `text/` names.
+
+    Nothing stays of it, and the part of an earlier save is not touched.
+
+    Raises:
+        TargetExists: there is a file.
+        TargetError: it cannot be written to.
+    """
+    if not text or "\0" in text:
+        raise TargetError(f"{text!r} is no path to save to")
+    path = Path(text)
+    try:
+        if text.endswith(("/", os.sep)):
+            path.mkdir(parents=True, exist_ok=True)
+        there = found(path)
+        if there is not None and stat.S_ISDIR(there.st_mode):
+            _prove(path / "kling_async")
+            return Target(path, is_directory=True, directory=(there.st_dev, there.st_ino))
+        parent = found(path.parent)
+        if parent is None or not stat.S_ISDIR(parent.st_mode):
+            raise TargetError(f"there is no directory {shown(path.parent)}; make it first")
+        refuse_existing(path, overwrite)
+        _check_part(path)
+        _prove(path)
+        return Target(path, is_directory=False, directory=(parent.st_dev, parent.st_ino))
+    except FileExistsError as error:
+        if isinstance(error, TargetError):
+            raise
+        raise TargetError(f"{shown(path)} is a file, not a directory") from None
+    except TargetError:
+        raise
+    except UnicodeError:
+        raise TargetError(f"{text!r} is no path to save to: it holds what no file name can") from None
+    except OSError as error:
+        raise TargetError(f"{shown(path)} cannot be written: {error.strerror or type(error).__name__}") from None
+
+
+def shown(path: Path) -> str:
+    """A path as it can be printed: names may hold bytes that are no text."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:  # noqa: FBT001  (called through an executor)
+    """Raises `TargetExists` where something of that name would have to give way, and may not."""
+    if found(path, follow_symlinks=False) is None:
+        return
+    there = found(path)
+    if there is not None and not stat.S_ISREG(there.st_mode):
+        raise TargetError(f"{shown(path)} is not a regular file")
+    if not overwrite:
+        what = "exists" if there is not None else "is a link to nothing"
+        raise TargetExists(f"{shown(path)} {what}", remedy=Remedy.OVERWRITE)
+
+
+def _check_part(path: Path) -> None:
+    if len(os.fsencode(path.name + NOTE + DRAFT)) > NAME_BYTES:
+        raise TargetError(
+            f"the name {shown(Path(path.name[:40]))}… is too long: {PART} and {NOTE} are put behind it while it grows"
+        )
+    for ending in (PART, NOTE, NOTE + DRAFT):
+        ours = path.with_name(path.name + ending)
+        there = found(ours, follow_symlinks=False)
+        if there is None:
+            continue
+        if not stat.S_ISREG(there.st_mode):
+            raise TargetError(f"{shown(ours)} is in the way: it is no regular file")
+        if ending == PART:
+            os.close(os.open(ours, os.O_WRONLY | os.O_APPEND | OWN))
+
+
+def _prove(path: Path) -> None:
+    """Makes a file beside a path, as its part will be, writes to it, and takes it away again.
+
+    It has a name of its own: another process may be saving to the same place.
+    """
+    probe = path.with_name(f"{path.name}{PART}.{secrets.token_hex(4)}")  # no longer than the note's draft
+    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OWN, 0o600)
+    try:
+        if os.write(descriptor, bytes(PROBE_BYTES)) < PROBE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(descriptor)
+        probe.unlink()
+
+
+def found(path: Path, *, follow_symlinks: bool = True) -> os.stat_result | None:
+    """What is there, by one call: each lets another thread in, and thousands of saves make many."""
+    try:
+        return path.stat(follow_symlinks=follow_symlinks)
+    except (FileNotFoundError, NotADirectoryError):
+        return None

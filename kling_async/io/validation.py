@@ -1,0 +1,55 @@
+"""Requests before anything is paid for: their local pictures are looked at, then all rules are checked."""
+
+import functools
+import io
+import os
+from collections.abc import Mapping
+
+from kling_async.io.threads import begin
+from kling_async.io.upload import opened, reason, shortage
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.media.image import Image, ImageSource
+from kling_async.protocol.media.image_header import ImageFacts
+from kling_async.protocol.models import ImageToVideo
+from kling_async.protocol.rules import check, images_of
+
+
+async def problems_of(request: ImageToVideo) -> list[Problem]:
+    """Finds everything that is wrong with a request, its pictures included.
+
+    Raises:
+        ConnectionFailed: this machine has no file to spare; that passes, and is no fault of a picture.
+    """
+    return check(request, await _look_at(images_of(request)))
+
+
+async def _look_at(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
+    """Looks at all local pictures, off the loop; addresses are left to the service."""
+    local = {field: image for field, image in images.items() if image.source in {ImageSource.PATH, ImageSource.DATA}}
+    if not local:
+        return {}
+    return await begin(lambda: {field: _facts(image) for field, image in local.items()})
+
+
+def _facts(image: Image) -> ImageFacts:
+    data = image.data
+    if data is not None:
+        return ImageFacts.of(lambda start, count: data[start : start + count], len(data))
+    try:
+        with opened(image) as file:
+            return ImageFacts.of(functools.partial(_read_at, file), os.fstat(file.fileno()).st_size)
+    except FileNotFoundError:
+        return ImageFacts(complaint=f"there is no file {_name(image)}", missing_file=True)
+    except (OSError, ValueError) as error:
+        if (passing := shortage(error)) is not None:
+            raise passing from None
+        return ImageFacts(complaint=f"{_name(image)} cannot be read: {reason(error)}")
+
+
+def _read_at(file: io.FileIO, start: int, count: int) -> bytes:
+    file.seek(start)
+    return file.read(count)
+
+
+def _name(image: Image) -> str:
+    return repr(image.path)[:200]

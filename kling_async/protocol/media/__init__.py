@@ -1,0 +1,1 @@
+"""What users give and what results look like, by their bytes."""

@@ -1,0 +1,281 @@
+"""How long tasks take until they end, by kind: begun with what is published, then learned, old news fading.
+
+Ages are cut into bins that widen by a tenth. Each bin keeps the tasks that ended in it and the time that tasks spent
+in it, so that a kind is known by its hazard: how likely a task that runs still ends in the next second. What has not
+been seen yet is filled up from the published times, as if one task had told them.
+"""
+
+import bisect
+import functools
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Self
+
+from kling_async.protocol.errors import ConfigurationError
+
+_WIDENING: Final = 1.1
+_FIRST: Final = 0.5
+_LONGEST: Final = 8000.0
+FADING: Final = 1 / 128
+"""What each new task takes from the weight of all before it."""
+_WEIGHT_MAXIMUM: Final = 1e6
+PUBLISHED_WEIGHT: Final = 1.0
+"""Tasks' worth of weight that the published times have."""
+_SMOOTHING: Final = (1, 2, 3, 2, 1)
+"""Shares of an observation that its own bin and its neighbours get."""
+
+
+def _edges() -> Iterator[float]:
+    yield 0.0
+    yield from itertools.takewhile(
+        lambda edge: edge < _LONGEST * _WIDENING, (_FIRST * _WIDENING**step for step in itertools.count())
+    )
+
+
+EDGES: Final = tuple(_edges())
+"""Seconds between which the bins are."""
+_BINS: Final = len(EDGES) - 1
+_WIDTHS: Final = tuple(right - left for left, right in itertools.pairwise(EDGES))
+
+# PROTOCOL of the service tells no times; users do: 5 s of video in 60 to 90 s ("std") and 100 to 250 s ("pro"), 10 s
+# in 90 to 120 s, 15 s in "pro" in 3 to 5 minutes, 164 s on average over all; some take ten minutes and more.
+_MEDIANS: Final[Mapping[str, float]] = {"std": 85.0, "pro": 150.0}
+_GROWTH: Final = 0.45  # of the time with the length of the video, as a power
+_SPREAD: Final = 0.5  # of the logarithm of the time
+_ANY: Final = 0.04  # chance that a task ends while its age grows by a factor e, whatever is published
+
+
+def published_median(mode: str | None, duration: float) -> float:
+    """Seconds after which half of such tasks have ended, as published.
+
+    Args:
+        mode: `std` where it is None; what is not known takes as long as `pro`.
+        duration: of the video in seconds.
+    """
+    return _MEDIANS.get(mode or "std", _MEDIANS["pro"]) * math.pow(max(duration, 1.0) / 5, _GROWTH)
+
+
+class DurationEstimate:
+    """How long tasks of one kind take.
+
+    Args:
+        median: seconds, as published.
+        ended: tasks that ended in each bin, faded.
+        passed: tasks that passed through each bin, wholly or in part, faded.
+    """
+
+    def __init__(self, median: float, ended: list[float] | None = None, passed: list[float] | None = None) -> None:
+        self.published = median
+        self._ended = ended or [0.0] * _BINS
+        # Of each bin, how many more passed through it than through the next: one task changes two numbers.
+        self._passed = _differences(passed or [0.0] * _BINS)
+        self._weight = 1.0  # of the next task: what is old fades by this growing
+        self._count = self.seen
+        self._fresh = 1.0  # weight of the news since the chart was drawn, as a share of what it knew
+        self._chart: PollPlan | None = None
+
+    @property
+    def seen(self) -> float:
+        """Tasks that it was learned from, faded: at most 1 / FADING."""
+        return sum(self._ended) / self._weight
+
+    @property
+    def ended(self) -> list[float]:
+        """Tasks that ended in each bin, faded."""
+        return [count / self._weight for count in self._ended]
+
+    @property
+    def passed(self) -> list[float]:
+        """Tasks that passed through each bin, wholly or in part, faded."""
+        sums = itertools.accumulate(reversed(self._passed))
+        return [max(0.0, count / self._weight) for count in sums][::-1]
+
+    def observe(self, age: float, *, ended: bool = True) -> None:
+        """Learns from one task.
+
+        Args:
+            age: seconds from its acceptance to its end.
+            ended: False where it is only known that it took at least so long.
+        """
+        place = _bin(age)
+        self._weight /= 1 - FADING
+        share = min(1.0, (age - EDGES[place]) / _WIDTHS[place])
+        self._passed[place] += share * self._weight
+        if place:
+            self._passed[place - 1] += (1 - share) * self._weight
+        if ended:
+            self._ended[place] += self._weight
+        self._count = min(1 / FADING, self._count + 1)
+        self._fresh += 1 / (PUBLISHED_WEIGHT + self._count)
+        if self._weight > _WEIGHT_MAXIMUM:
+            self._ended, self._passed, self._weight = self.ended, _differences(self.passed), 1.0
+
+    def chart(self) -> "PollPlan":
+        """What is known now; drawn anew when the news since the last one weigh a sixteenth of it."""
+        if self._chart is None or self._fresh > 1 / 16:
+            self._chart = PollPlan(self._hazards())
+            self._fresh = 0.0
+        return self._chart
+
+    def _scale(self) -> float:
+        """The published median, drawn to what was seen: a service that is ten times as fast is so for all ages."""
+        seen = self.seen
+        if not seen:
+            return self.published
+        places = itertools.accumulate(self.ended)
+        median = EDGES[1 + next(index for index, count in enumerate(places) if count >= seen / 2)]
+        weight = seen / (PUBLISHED_WEIGHT + seen)
+        # In steps, so that hazards that were worked out before can be used again.
+        return math.exp(round(10 * (weight * math.log(median) + (1 - weight) * math.log(self.published))) / 10)
+
+    def _hazards(self) -> list[float]:
+        """Of each bin, in 1 per second."""
+        reach = len(_SMOOTHING) // 2
+        total = sum(_SMOOTHING)
+        blank = [0.0] * reach
+        ended = blank + self.ended + blank
+        passed = blank + [count * width for count, width in zip(self.passed, _WIDTHS, strict=True)] + blank
+        hazards = []
+        for index, (width, published) in enumerate(zip(_WIDTHS, _published(self._scale()), strict=True)):
+            window = slice(index, index + 2 * reach + 1)
+            ends = sum(map(float.__mul__, ended[window], _WEIGHTS)) / total
+            time = sum(map(float.__mul__, passed[window], _WEIGHTS)) / total
+            weight = PUBLISHED_WEIGHT * width
+            hazards.append((ends + weight * published) / (time + weight))
+        return hazards
+
+
+class PollPlan:
+    """When to look at a task so that its end is seen soon after it came, for as few looks as can be.
+
+    The least looks for a mean delay come from looking at a rate proportional to the square root of the hazard.
+
+    Args:
+        hazards: of each bin, in 1 per second.
+    """
+
+    def __init__(self, hazards: list[float]) -> None:
+        self._roots: list[float] = [math.sqrt(hazard) for hazard in hazards]
+        self._looks = [0.0]
+        self.effort = 0.0
+        """Integral of the root of density times survival: looks times mean delay are half its square at best."""
+        self.median = _LONGEST
+        """Seconds after which half of the tasks have ended."""
+        survival = 1.0
+        for index, (hazard, root, width) in enumerate(zip(hazards, self._roots, _WIDTHS, strict=True)):
+            self._looks.append(self._looks[-1] + root * width)
+            left = survival * math.exp(-hazard * width)
+            if left <= 0.5 < survival:
+                self.median = EDGES[index] + math.log(survival / 0.5) / hazard
+            self.effort += (survival - left) / root  # the integral of survival is what ended, by the hazard
+            survival = left
+
+    def next_look(self, age: float, delay: float, step: float = 1.0) -> float:
+        """The age at which to look next.
+
+        Args:
+            age: seconds, when it was looked at last; 0 for never.
+            delay: mean seconds from an end to the look that sees it.
+            step: 1, or a little around it, so that not all look at once.
+        """
+        place = _bin(age)
+        looks = self._looks[place] + self._roots[place] * (age - EDGES[place]) + step * 2 * delay / self.effort
+        place = min(bisect.bisect_right(self._looks, looks) - 1, _BINS - 1)
+        return EDGES[place] + (looks - self._looks[place]) / self._roots[place]
+
+
+class Durations:
+    """How long tasks take, by kind; what one client learned can be given to another, also by way of JSON."""
+
+    def __init__(self) -> None:
+        self._paces: dict[str, DurationEstimate] = {}
+
+    def pace(self, endpoint: str, model_name: str, mode: str | None, duration: float) -> DurationEstimate:
+        """What is known of one kind."""
+        kind = f"{endpoint}/{model_name}/{mode or 'std'}/{duration:g}"
+        if kind not in self._paces:
+            self._paces[kind] = DurationEstimate(published_median(mode, duration))
+        return self._paces[kind]
+
+    def any(self, endpoint: str) -> DurationEstimate:
+        """What is known of tasks of which only the endpoint is known: those that were attached."""
+        if endpoint not in self._paces:
+            self._paces[endpoint] = DurationEstimate(published_median(None, 10))
+        return self._paces[endpoint]
+
+    def medians(self) -> dict[str, float]:
+        """Seconds after which half of the tasks have ended, by kind: `endpoint/model_name/mode/duration`."""
+        return {kind: pace.chart().median for kind, pace in self._paces.items()}
+
+    def to_json(self) -> str:
+        """All of it, as text."""
+        kinds = {
+            kind: {"published": pace.published, "ended": _rounded(pace.ended), "passed": _rounded(pace.passed)}
+            for kind, pace in self._paces.items()
+        }
+        return json.dumps({"edges": _rounded(EDGES), "kinds": kinds})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Reads it back.
+
+        Raises:
+            ConfigurationError: it is something else, or of a version that counted otherwise.
+        """
+        durations = cls()
+        try:
+            data = json.loads(text)
+            if data["edges"] != _rounded(EDGES):
+                raise ValueError("other bins")
+            for kind, known in data["kinds"].items():
+                published = max(1.0, _numbers([known["published"]], 1)[0])
+                ended, passed = _numbers(known["ended"]), _numbers(known["passed"])
+                weight = max(1.0, sum(ended) * FADING, max(passed) * FADING)  # more than there can be would never fade
+                durations._paces[kind] = DurationEstimate(
+                    published, [count / weight for count in ended], [count / weight for count in passed]
+                )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise ConfigurationError("these are no durations of this version of kling_async") from None
+        return durations
+
+
+def _differences(counts: list[float]) -> list[float]:
+    return [here - beyond for here, beyond in itertools.pairwise([*counts, 0.0])]
+
+
+_WEIGHTS: Final = tuple(float(weight) for weight in _SMOOTHING)
+
+
+@functools.lru_cache(maxsize=256)
+def _published(median: float) -> tuple[float, ...]:
+    """The hazard of each bin as published: log-normal about the median, with a long tail, and never nothing."""
+    hazards = []
+    for left, right in itertools.pairwise(EDGES):
+        middle = (left + right) / 2
+        before, after = _survival(left, median), _survival(right, median)
+        # Far out a log-normal ends sooner and sooner; those that are late come later, as if all began anew.
+        hazard = math.log(before / after) / (right - left) if after > 0 else math.inf
+        hazards.append(min(hazard, 2 / middle) + _ANY / middle)
+    return tuple(hazards)
+
+
+def _survival(age: float, median: float) -> float:
+    return 1.0 if age <= 0 else 0.5 * math.erfc(math.log(age / median) / _SPREAD / math.sqrt(2))
+
+
+def _bin(age: float) -> int:
+    return min(bisect.bisect_right(EDGES, age) - 1, _BINS - 1)
+
+
+def _rounded(numbers: Any) -> list[float]:
+    return [round(number, 6) for number in numbers]
+
+
+def _numbers(values: Any, count: int = _BINS) -> list[float]:
+    if not isinstance(values, list) or len(values) != count:
+        raise ValueError("not as many numbers as bins")
+    if not all(isinstance(value, int | float) and 0 <= value < 1e6 for value in values):
+        raise ValueError("no amounts")
+    return [float(value) for value in values]

@@ -1,0 +1,69 @@
+"""Answers without our secrets in their words: a service or a gateway may say back what it was sent."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+
+from kling_async.protocol.errors import KlingError
+from kling_async.protocol.models import Task
+from kling_async.protocol.redaction import SHORT, forms, redact
+from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
+
+_T = TypeVar("_T")
+
+
+def read_without(secrets: frozenset[str], read: Callable[[HttpResponse], _T], response: HttpResponse) -> _T:
+    """Reads an answer; neither its tasks' messages nor its errors show the secrets.
+
+    Raises:
+        KlingError: as `read` does.
+    """
+    try:
+        answer: Any = read(response)
+    except KlingError as error:
+        shortened = _shortened(response, secrets)
+        raise _redacted((shortened and _error_of(read, shortened)) or error, secrets) from None
+    found: _T = _without(secrets, answer)
+    return found
+
+
+def _error_of(read: Callable[[HttpResponse], Any], response: HttpResponse) -> KlingError | None:
+    try:
+        read(response)
+    except KlingError as error:
+        return error
+    return None
+
+
+def _redacted(error: KlingError, secrets: frozenset[str]) -> KlingError:
+    error.message = redact(error.message, secrets)
+    error.request_id = error.request_id and redact(error.request_id, secrets)
+    error.args = (error.message,)  # which is what its repr shows
+    return error
+
+
+def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse | None:
+    """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one. Or None."""
+    body = response.body
+    known = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
+    for form in sorted(known, key=len, reverse=True):  # a token before the key that is a part of it
+        body = body.replace(form.encode("utf-8", "replace"), "…".encode())
+    headers = {name: redact(value, secrets) for name, value in response.headers.items()}
+    shortened = attrs.evolve(response, body=body, headers=headers)
+    return shortened if shortened != response else None
+
+
+def _without(secrets: frozenset[str], answer: Any) -> Any:
+    match answer:
+        case Task(status_msg=str() as text) if text and (shown := redact(text, secrets)) != text:
+            return attrs.evolve(answer, status_msg=shown)
+        case Page(length, tasks):
+            return Page(length, [_without(secrets, one) for one in tasks])
+        case Listed(length, news):
+            return Listed(length, {place: (whose, _without(secrets, one)) for place, (whose, one) in news.items()})
+        case KlingError():
+            return _redacted(answer, secrets)
+        case _:
+            pass
+    return answer

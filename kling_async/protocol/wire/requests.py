@@ -1,0 +1,97 @@
+"""What to send: an endpoint and a record become an `HttpRequest`; nothing is read or sent here."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import quote
+
+import attrs
+
+from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.media.image import Image, ImageSource
+from kling_async.protocol.models import ImageToVideo
+
+PAGE_SIZE_MAXIMUM: Final = 500  # "Query task (list)": pageSize [1, 500]
+PAGE_NUMBER_MAXIMUM: Final = 1000  # "Query task (list)": pageNum [1, 1000]
+
+PICTURE_PIECE: Final = 48 * 1024
+"""Bytes of a picture encoded at once: a multiple of 3, so that pieces of base64 can be joined."""
+
+
+@attrs.frozen
+class HttpRequest:
+    """One call, without credentials and host.
+
+    Attributes:
+        method: `GET` or `POST`.
+        path: quoted.
+        params: of the query.
+        body: JSON in segments; a picture stands where its base64 goes. Empty for none.
+    """
+
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    body: tuple[bytes | Image, ...] = attrs.field(default=(), repr=False)
+
+
+def create(endpoint: Endpoint, request: ImageToVideo) -> HttpRequest:
+    """`POST path`: creates a task."""
+    from kling_async.protocol.wire.codec import to_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
+
+    return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(to_wire(request)))))
+
+
+def query(endpoint: Endpoint, task_id: str) -> HttpRequest:
+    """`GET path/{id}`: one task, by the service's or the caller's id."""
+    return HttpRequest("GET", f"{endpoint.path}/{quote(task_id, safe='')}")
+
+
+def page(endpoint: Endpoint, number: int, size: int) -> HttpRequest:
+    """`GET path?pageNum&pageSize`: one page of all tasks, in no documented order."""
+    return HttpRequest("GET", endpoint.path, (("pageNum", str(number)), ("pageSize", str(size))))
+
+
+def encoded_length(size: int) -> int:
+    """Letters that base64 makes of so many bytes."""
+    return 4 * ((size + 2) // 3)
+
+
+def encode_piece(piece: bytes | memoryview) -> bytes:
+    """One piece of a picture as base64."""
+    return base64.b64encode(piece)
+
+
+def _segments(value: Any) -> Iterator[str | Image]:
+    match value:
+        case Image(source=ImageSource.URL):
+            yield json.dumps(value.url)
+        case Image():
+            yield '"'
+            yield value
+            yield '"'
+        case dict():
+            for index, (key, member) in enumerate(value.items()):
+                yield f"{',' if index else '{'}{json.dumps(key)}:"
+                yield from _segments(member)
+            yield "}" if value else "{}"
+        case list():
+            for index, item in enumerate(value):
+                yield "," if index else "["
+                yield from _segments(item)
+            yield "]" if value else "[]"
+        case _:
+            yield json.dumps(value)
+
+
+def _joined(segments: Iterator[str | Image]) -> Iterator[bytes | Image]:
+    text: list[str] = []
+    for segment in segments:
+        if isinstance(segment, Image):
+            yield "".join(text).encode()
+            text.clear()
+            yield segment
+        else:
+            text.append(segment)
+    yield "".join(text).encode()

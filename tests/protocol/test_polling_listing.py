@@ -1,0 +1,273 @@
+import random
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kling_async.protocol.polling.listing import PENALTY, PENALTY_MAXIMUM, ListScan, ListStrategy, cost, useful_depth
+
+
+@pytest.mark.parametrize(("size", "questions"), [(75, 1.5), (150, 2), (450, 4)])
+def test_a_page_costs_a_question_and_one_more_for_each_150_items(size: int, questions: float) -> None:
+    """Large pages are not free: the service makes them, the network carries them, the loop reads them."""
+    assert cost(size) == pytest.approx(questions)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "worth", "size"),
+    [
+        (0, 0, None),
+        (1, 1, None),  # one question is cheaper than any page
+        (2, 1.05, None),  # the other one was asked for just now
+        (2, 1.9, 10),
+        (3, 2, 10),
+        (100, 1.8, None),
+        (100, 30, 130),
+        (100, 1.9, 130),
+        (500, 4, None),  # 500 items for a few that are due
+        (500, 300, 500),
+        (10_000, 4000, 500),
+    ],
+)
+def test_a_page_is_asked_for_where_it_answers_more_than_it_costs(waiting: int, worth: float, size: int | None) -> None:
+    """As long as nothing is known of the list, the tasks that wait are taken to be its first."""
+    sweep = ListStrategy().begin(waiting, worth)
+    assert (sweep and sweep.size) == size
+
+
+@pytest.mark.parametrize(
+    ("length", "positions", "left", "goes_on", "dry"),
+    [
+        (500, range(500), 400, True, False),  # full of ours, and more of ours wait
+        (500, range(500), 8.7, True, False),
+        (500, range(500), 8.6, False, False),  # five hundred of a thousand that are left: half of it, and not worth it
+        (499, range(499), 400, False, True),  # the list ends here
+        (500, range(4), 400, False, True),  # too few of ours to hope for more
+        (500, range(40), 400, True, False),
+        (500, range(40), 90, False, False),
+        (500, [], 400, False, True),
+    ],
+)
+def test_the_next_page_is_asked_for_while_pages_pay(
+    length: int, positions: Sequence[int], left: float, *, goes_on: bool, dry: bool
+) -> None:
+    """A sweep for 1,500 tasks, in pages that cost 4.3 questions; the next is taken to hold as many as the last one."""
+    sweep = ListScan(size=500, waiting=1500, worth=400)
+    assert sweep.answered(length, positions, won=3, left=left) is goes_on
+    assert (sweep.number, sweep.dry) == (2 if goes_on else 1, dry)
+
+
+def test_no_page_behind_the_last_one_is_asked_for() -> None:
+    """The service has pages 1 to 1000."""
+    sweep = ListScan(size=500, waiting=10**6, worth=10**6, number=1000)
+    assert not sweep.answered(500, range(500), won=500, left=10**6)
+
+
+def swept(pages: ListStrategy, waiting: int, positions: Sequence[int]) -> ListScan:
+    """One sweep over an endless list with ours at these places; each that waits is due."""
+    sweep = pages.begin(waiting, waiting)
+    assert sweep is not None
+    goes_on = True
+    while goes_on:
+        page = range((sweep.number - 1) * sweep.size, sweep.number * sweep.size)
+        found = [place - page.start for place in positions if place in page]
+        waiting -= len(found)
+        goes_on = sweep.answered(sweep.size, found, won=len(found), left=waiting)
+    pages.ended(sweep)
+    return sweep
+
+
+@pytest.mark.parametrize(
+    ("positions", "size"),
+    [
+        (range(100), 130),  # one beside the other: just so many
+        (range(0, 200, 2), 255),  # every second is another's: a second page was worth it, next time one will do
+        (range(0, 1200, 12), 500),  # one in twelve: the largest pages there are
+        ([*range(90), 125], 162),  # one alone is worth 150 items
+        (range(50), 130),
+    ],
+)
+def test_the_next_page_is_as_large_as_the_last_one_shows(positions: Sequence[int], size: int) -> None:
+    """A hundred wait, and the first page has 130 items."""
+    pages = ListStrategy()
+    swept(pages, 100, positions)
+    assert pages.size(100) == pytest.approx(size, rel=0.1)
+
+
+def test_the_page_shrinks_with_the_tasks_that_wait() -> None:
+    """A fleet that is nearly done needs a small page, as long as it stands at the front of the list."""
+    pages = ListStrategy()
+    swept(pages, 100, range(100))
+    assert [pages.size(waiting) for waiting in (100, 20, 2)] == [130, 30, 10]
+
+
+@pytest.mark.parametrize(
+    ("positions", "each", "depth"),
+    [
+        ([0], 1, 1),
+        ([7], 1, 8),
+        (range(100), 1, 100),
+        ([0, 1, 2, 499], 1, 3),
+        ([*range(100), 249], 1, 250),
+        ([*range(100), 250], 1, 100),
+        ([0, 80], 0.5, 1),
+    ],
+)
+def test_the_list_is_read_as_far_as_it_is_worth_it(positions: Sequence[int], each: float, depth: int) -> None:
+    """So many items more must bring a question's worth."""
+    assert useful_depth(positions, each) == depth
+
+
+def test_a_page_that_brought_nothing_is_tried_again_ever_more_rarely() -> None:
+    """After the first 32 single questions, then 256, then 2048, and so on."""
+    pages = ListStrategy()
+    gaps = []
+    for _ in range(5):
+        swept(pages, 100, [])
+        asked = 0
+        while pages.begin(100, 100) is None:
+            pages.asked_singly()
+            asked += 1
+        gaps.append(asked)
+    assert gaps == [PENALTY, PENALTY * 8, PENALTY_MAXIMUM, PENALTY_MAXIMUM, PENALTY_MAXIMUM]
+
+
+def test_a_page_that_failed_counts_as_one_that_brought_nothing() -> None:
+    """A list that cannot be asked is left alone for a while."""
+    pages = ListStrategy()
+    sweep = pages.begin(100, 100)
+    assert sweep is not None
+    sweep.failed()
+    pages.ended(sweep)
+    assert pages.begin(100, 100) is None
+    for _ in range(PENALTY):
+        pages.asked_singly()
+    assert pages.begin(100, 100) is not None
+
+
+def test_one_page_that_pays_ends_the_doubt() -> None:
+    """After it, the next is asked for at once, and a failure counts as the first again."""
+    pages = ListStrategy()
+    swept(pages, 100, [])
+    for _ in range(PENALTY):
+        pages.asked_singly()
+    swept(pages, 100, range(100))
+    assert pages.begin(100, 100) is not None
+    swept(pages, 100, [])
+    for _ in range(PENALTY):
+        pages.asked_singly()
+    assert pages.begin(100, 100) is not None
+
+
+def test_trials_look_deeper_while_others_tasks_stand_in_front() -> None:
+    """Ours may have been pushed behind the page: each trial is larger, up to the maximum, then it begins anew."""
+    pages, sizes = ListStrategy(), []
+    for _ in range(5):
+        sizes.append(swept(pages, 20, []).size)
+        for _ in range(PENALTY_MAXIMUM):
+            pages.asked_singly()
+    assert sizes == [30, 105, 405, 500, 30]
+
+
+def test_a_share_of_the_list_is_enough_where_many_wait() -> None:
+    """If a page holds a tenth of those who wait, it is asked for while that tenth is worth it, not below."""
+    pages = ListStrategy()
+    swept(pages, 400, range(0, 500, 12))
+    assert pages.begin(400, 400) is not None
+    assert pages.begin(400, 35) is None
+
+
+@attrs.define
+class Account:
+    """A list of which some are ours: the newest first, the oldest first, or in no order at all."""
+
+    order: str
+    others: int
+    random: random.Random
+    tasks: list[tuple[float, int]] = attrs.field(factory=list)
+
+    def put(self, number: int) -> None:
+        """Ours, and as many of others as there are to one of ours."""
+        for whose in [number] + [-1] * self.others:
+            key = {"newest": -len(self.tasks), "oldest": len(self.tasks), "none": self.random.random()}[self.order]
+            self.tasks.append((key, whose))
+
+    def page(self, number: int, size: int) -> list[int]:
+        """Whose tasks are on it; -1 for others'."""
+        return [whose for _, whose in sorted(self.tasks)[(number - 1) * size : number * size]]
+
+
+BEATS: Final = 20
+
+
+def questions(account: Account, count: int, alive: int) -> tuple[float, int]:
+    """What it costs to ask for tasks on one beat: a new one comes at each of `count` moments, and waits `alive` beats.
+
+    Returns:
+        The questions, pages weighed by their cost, and the single ones that would have been asked.
+    """
+    pages, spent, single = ListStrategy(), 0.0, 0
+    for moment in range(count):
+        account.put(moment)
+        if moment % alive:
+            continue
+        # Once in a beat all that wait are due.
+        waiting = set(range(max(0, moment - alive * BEATS), moment + 1))
+        single += len(waiting)
+        sweep = pages.begin(len(waiting), len(waiting))
+        while sweep is not None:
+            spent += cost(sweep.size)
+            page = account.page(sweep.number, sweep.size)
+            places = [place for place, whose in enumerate(page) if whose in waiting]
+            waiting -= set(page)
+            if not sweep.answered(len(page), places, won=len(places), left=len(waiting)):
+                pages.ended(sweep)
+                break
+        spent += len(waiting)
+        for _ in waiting:
+            pages.asked_singly()
+    return spent, single
+
+
+@pytest.mark.parametrize(
+    ("order", "others", "most"),
+    [
+        ("newest", 0, 0.1),
+        ("newest", 1, 0.12),
+        ("newest", 10, 0.4),
+        ("newest", 200, 1.02),
+        ("oldest", 0, 1.02),
+        ("oldest", 10, 1.02),
+        ("none", 0, 1.02),
+        ("none", 10, 1.02),
+    ],
+)
+def test_pages_save_where_they_can_and_cost_nothing_where_they_cannot(order: str, others: int, most: float) -> None:
+    """Against single questions: a tenth in an account of one's own, and not more in one full of others' tasks."""
+    account = Account(order, others, random.Random(3))  # noqa: S311  (no secret)
+    spent, single = questions(account, 600, alive=2)
+    assert spent <= most * single + 12  # one page that is tried at first, and may be in vain
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 2000), st.floats(0, 1), st.floats(0, 1), st.booleans()), min_size=1, max_size=80)
+)
+def test_whatever_pages_bring_their_waste_is_bounded(answers: list[tuple[int, float, float, bool]]) -> None:
+    """ListStrategy that did not pay are at most one in 32 of the single questions, and one more."""
+    pages, wasted, single = ListStrategy(), 0, 0
+    for waiting, worth, found, full in answers:
+        sweep = pages.begin(waiting, worth * waiting)
+        if sweep is None:
+            single += 1
+            pages.asked_singly()
+            continue
+        assert 10 <= sweep.size <= 500
+        count = int(found * min(waiting, sweep.size))
+        left = worth * (waiting - count)
+        sweep.answered(sweep.size if full else sweep.size - 1, range(count), won=worth * count, left=left)
+        wasted += not sweep.paid
+        pages.ended(sweep)
+    assert wasted <= 1 + single / PENALTY
