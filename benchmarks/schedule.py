@@ -20,9 +20,11 @@ from kling_async.io.api import Api
 from kling_async.io.poller import Poller
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.errors import KlingError
-from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.polling.estimates import DurationEstimate, Durations, published_median
-from kling_async.protocol.schedule import AimedPolling, Retry
+from kling_async.protocol.polling.schedule import AimedPolling
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.retry import Retry
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.responses import Listed
 
 MEAN: Final = 164.0

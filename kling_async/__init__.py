@@ -51,25 +51,21 @@ from kling_async.protocol.errors import (
     WrongEventLoop,
 )
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.models import (
-    BalanceDeduction,
+from kling_async.protocol.polling.estimates import Durations
+from kling_async.protocol.polling.schedule import AimedPolling, Polling
+from kling_async.protocol.records import (
     CameraConfig,
     CameraControl,
     DynamicMask,
-    Element,
     Estimate,
     ImageToVideo,
     Intent,
     Point,
     ShotPrompt,
-    Task,
-    TaskStatus,
-    Video,
-    Voice,
     WatermarkInfo,
 )
-from kling_async.protocol.polling.estimates import Durations
-from kling_async.protocol.schedule import AimedPolling, Polling, Retry
+from kling_async.protocol.retry import Retry
+from kling_async.protocol.tasks import BalanceDeduction, Element, Task, TaskStatus, Video, Voice
 
 if typing.TYPE_CHECKING:
     from kling_async.protocol.capabilities import Capability, Cell

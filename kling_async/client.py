@@ -40,23 +40,22 @@ from kling_async.protocol.errors import (
     WrongEventLoop,
 )
 from kling_async.protocol.limits import BEAT, Limit
-from kling_async.protocol.media.image import Image
-from kling_async.protocol.models import (
+from kling_async.protocol.media.image import ImageGiven
+from kling_async.protocol.polling.estimates import Durations
+from kling_async.protocol.polling.schedule import AimedPolling, Polling
+from kling_async.protocol.records import (
     CameraControl,
     DynamicMask,
-    Element,
     ImageToVideo,
     Mode,
     ModelName,
-    Reference,
     ShotPrompt,
     ShotType,
-    Task,
-    Voice,
     WatermarkInfo,
 )
-from kling_async.protocol.polling.estimates import Durations
-from kling_async.protocol.schedule import AimedPolling, Polling, Retry
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.retry import Retry
+from kling_async.protocol.tasks import Element, Task, Voice
 from kling_async.protocol.wire import requests
 
 if TYPE_CHECKING:
@@ -64,8 +63,6 @@ if TYPE_CHECKING:
     from kling_async.io.target import Target
 
 logger = logging.getLogger("kling_async")
-
-ImageGiven = str | bytes | PathLike[str] | Image
 
 
 class KlingClient:

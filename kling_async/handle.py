@@ -9,7 +9,8 @@ from typing import Any, NoReturn, Protocol
 
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.errors import KlingError, TaskFailed, WrongEventLoop
-from kling_async.protocol.models import Reference, Task, TaskStatus
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.tasks import Task, TaskStatus
 
 Callback = Callable[["TaskHandle"], object]
 

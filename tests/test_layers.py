@@ -18,10 +18,11 @@ EMULATOR = f"{ROOT}.emulator"
 # Top to bottom. A package may stand for its modules, whose order among themselves is then free of circles only.
 LAYERS = """
     protocol
-    protocol.redaction protocol.media protocol.models protocol.errors
+    protocol.redaction protocol.media protocol.converters protocol.reference protocol.tasks protocol.records
+    protocol.errors protocol.retry
     protocol.capabilities protocol.rules protocol.endpoints protocol.wire
     protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
-    protocol.polling protocol.schedule protocol.lifecycle protocol.create protocol.limits
+    protocol.polling protocol.lifecycle protocol.create protocol.limits
     protocol.addresses protocol.content_encoding protocol.transfer
     io
     io.threads io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch io.poller

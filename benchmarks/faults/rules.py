@@ -428,9 +428,9 @@ SURROUNDINGS: Final = (
         must_be="passing: 1 paid, saved",
         cases={
             f"{module} {number}": virtual(
-                partial(around.short_of_files, call=f"kling_async.{module}.opened", number=number)
+                partial(around.short_of_files, call=f"kling_async.io.{module}.opened", number=number)
             )
-            for module in ("inspection", "pictures")
+            for module in ("validation", "upload")
             for number in around.SHORTAGES
         },
     ),

@@ -11,7 +11,7 @@ from kling_async.cli.output import Output
 from kling_async.cli.running import Stop
 from kling_async.cli.table import columns_of_terminal, table
 from kling_async.client import KlingClient
-from kling_async.protocol.models import Task
+from kling_async.protocol.tasks import Task
 
 HEADERS: Final = ("reference", "status", "created", "video", "units", "external task id", "why")
 PAGE_SIZE_MOST: Final = 500

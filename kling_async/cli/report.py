@@ -29,7 +29,8 @@ from kling_async.protocol.errors import (
     TaskTimeout,
     Words,
 )
-from kling_async.protocol.models import ImageToVideo, Task
+from kling_async.protocol.records import ImageToVideo
+from kling_async.protocol.tasks import Task
 
 SHELL_WORDS: Final[Words] = {
     Remedy.ADOPT: "--if-exists adopt takes it as the result, another --external-task-id makes a new video",

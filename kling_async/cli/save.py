@@ -8,7 +8,7 @@ from kling_async.cli.output import Output
 from kling_async.cli.running import Stop
 from kling_async.cli.saving import Stopwatch, place_for, saved, waited
 from kling_async.client import KlingClient
-from kling_async.protocol.schedule import AimedPolling
+from kling_async.protocol.polling.schedule import AimedPolling
 
 
 def run(options: Namespace, output: Output) -> int:

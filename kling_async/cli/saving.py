@@ -9,7 +9,7 @@ from kling_async.cli.running import Stop
 from kling_async.handle import TaskHandle
 from kling_async.io.target import Target, check_target
 from kling_async.io.threads import in_thread
-from kling_async.protocol.models import Task
+from kling_async.protocol.tasks import Task
 
 
 async def place_for(target: str, *, overwrite: bool) -> Target:

@@ -14,10 +14,11 @@ from kling_async.protocol.create import Ask, Create, Pause
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
 from kling_async.protocol.lifecycle import is_missing, not_found, passes
-from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.polling.estimates import EDGES
 from kling_async.protocol.recognition import Recognition
-from kling_async.protocol.schedule import Retry, Uniform
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.redacted import read_without
 from kling_async.protocol.wire.requests import HttpRequest

@@ -29,9 +29,9 @@ from kling_async.protocol.errors import (
     TargetExists,
 )
 from kling_async.protocol.media import contents
-from kling_async.protocol.models import Task
 from kling_async.protocol.redaction import printable
-from kling_async.protocol.schedule import Retry, Uniform
+from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.tasks import Task
 from kling_async.protocol.transfer import Answer, Body, End, Patience
 
 logger = logging.getLogger("kling_async")

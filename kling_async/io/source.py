@@ -6,7 +6,7 @@ from pathlib import Path
 from kling_async.io.target import Target
 from kling_async.protocol import addresses
 from kling_async.protocol.errors import DownloadError, Remedy
-from kling_async.protocol.models import Task, Video
+from kling_async.protocol.tasks import Task, Video
 
 Refresh = Callable[[], Awaitable[Task]]
 """Asks the service for the task anew: its addresses expire."""

@@ -26,8 +26,10 @@ from kling_async.protocol.errors import (
     Remedy,
     TaskNotFound,
 )
-from kling_async.protocol.models import ImageToVideo, Intent, Reference, Task
-from kling_async.protocol.schedule import Retry, Uniform
+from kling_async.protocol.records import ImageToVideo, Intent
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import requests
 
 logger = logging.getLogger("kling_async")

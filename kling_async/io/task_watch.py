@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from kling_async.protocol.errors import ConnectionFailed, KlingError, Remedy, TaskTimeout
-from kling_async.protocol.models import Reference, Task, TaskStatus
 from kling_async.protocol.polling.estimates import DurationEstimate
 from kling_async.protocol.polling.queue import Due
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.tasks import Task, TaskStatus
 
 
 class Listener(Protocol):

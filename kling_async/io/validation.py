@@ -10,7 +10,7 @@ from kling_async.io.upload import opened, reason, shortage
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image, ImageSource
 from kling_async.protocol.media.image_header import ImageFacts
-from kling_async.protocol.models import ImageToVideo
+from kling_async.protocol.records import ImageToVideo
 from kling_async.protocol.rules import check, images_of
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import attrs
 
-from kling_async.protocol.models import Estimate, ImageToVideo
+from kling_async.protocol.records import Estimate, ImageToVideo
 
 
 class Cell(enum.Enum):

@@ -36,8 +36,8 @@ from kling_async.protocol.errors import (
     row_for,
 )
 from kling_async.protocol.lifecycle import is_missing
-from kling_async.protocol.models import Task
-from kling_async.protocol.schedule import Retry, Uniform
+from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.tasks import Task
 
 CLOCK_TOLERANCE: Final = 10.0
 """Seconds by which a task may seem older than our first send and still be ours: clocks agree to about a second."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from kling_async.protocol.models import ImageToVideo
+from kling_async.protocol.records import ImageToVideo
 
 
 class Endpoint(NamedTuple):

@@ -42,7 +42,7 @@ from typing import Any, NamedTuple, Self
 
 import attrs
 
-from kling_async.protocol.models import Task
+from kling_async.protocol.tasks import Task
 
 
 class Remedy(enum.Enum):

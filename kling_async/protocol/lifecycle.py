@@ -15,7 +15,7 @@ from kling_async.protocol.errors import (
     UnknownStatus,
     is_transient,
 )
-from kling_async.protocol.models import Task, TaskStatus
+from kling_async.protocol.tasks import Task, TaskStatus
 
 TRANSITIONS: Final[Mapping[TaskStatus | None, frozenset[TaskStatus]]] = {
     None: frozenset(TaskStatus),

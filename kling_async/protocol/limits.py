@@ -9,7 +9,7 @@ their turn.
 
 from typing import Final
 
-from kling_async.protocol.schedule import Uniform
+from kling_async.protocol.retry import Uniform
 
 BEAT: Final = 1.0
 """Seconds: the unit of all waiting here. What clients of one account leave to each other must not depend on how one of

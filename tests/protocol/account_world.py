@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from kling_async.protocol.limits import BEAT, Limit
-from kling_async.protocol.schedule import Uniform
+from kling_async.protocol.retry import Uniform
 
 Seconds = Callable[[], float]
 

@@ -19,8 +19,8 @@ from kling_async.protocol.errors import (
     Problem,
     RequestTimeout,
 )
-from kling_async.protocol.models import Task
-from kling_async.protocol.schedule import Retry
+from kling_async.protocol.retry import Retry
+from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.responses import HttpResponse
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.models import ImageToVideo
+from kling_async.protocol.records import ImageToVideo
 from kling_async.protocol.rules import check
 
 URL = "https://example.com/a.png"

@@ -19,7 +19,7 @@ from kling_async.protocol.capabilities import (
     units,
     unknown_model,
 )
-from kling_async.protocol.models import Estimate, ImageToVideo, KnownMode, KnownModel
+from kling_async.protocol.records import Estimate, ImageToVideo, KnownMode, KnownModel
 
 from .capability_table import lines
 

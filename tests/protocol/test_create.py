@@ -17,8 +17,8 @@ from kling_async.protocol.errors import (
     RateLimited,
     RequestRefused,
 )
-from kling_async.protocol.models import Task
-from kling_async.protocol.schedule import Retry
+from kling_async.protocol.retry import Retry
+from kling_async.protocol.tasks import Task
 
 from .create_world import (
     CLAIMS,

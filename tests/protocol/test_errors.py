@@ -34,7 +34,7 @@ from kling_async.protocol.errors import (
     TokenTimeError,
     row_for,
 )
-from kling_async.protocol.models import Task, TaskStatus
+from kling_async.protocol.tasks import Task, TaskStatus
 
 NO, YES = False, True
 

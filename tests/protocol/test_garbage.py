@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.lifecycle import classify
-from kling_async.protocol.models import Reference, Task
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.codec import task_from_wire
 from kling_async.protocol.wire.responses import HttpResponse

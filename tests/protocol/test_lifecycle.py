@@ -25,7 +25,7 @@ from kling_async.protocol.errors import (
     UnknownStatus,
 )
 from kling_async.protocol.lifecycle import Verdict, classify, failure
-from kling_async.protocol.models import Task, TaskStatus
+from kling_async.protocol.tasks import Task, TaskStatus
 
 REFERENCE = "image2video:8"
 SUBMITTED, PROCESSING, SUCCEED, FAILED = TaskStatus

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kling_async.protocol.errors import InvalidRequest
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.models import ImageToVideo
+from kling_async.protocol.records import ImageToVideo
 from kling_async.protocol.rules import check, images_of
 
 from .requests_made import BRUSH, HALF, SOUND, URL, V3, WAY, camera, customize, mask, problems_of, shots

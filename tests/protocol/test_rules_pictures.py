@@ -4,7 +4,7 @@ import pytest
 
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image_header import ImageFacts, ImageHeader
-from kling_async.protocol.models import ImageToVideo
+from kling_async.protocol.records import ImageToVideo
 from kling_async.protocol.rules import check
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.protocol.polling.estimates import DurationEstimate
-from kling_async.protocol.schedule import SHORTEST_DELAY, AimedPolling, Polling, Retry, Uniform, growing
+from kling_async.protocol.polling.schedule import SHORTEST_DELAY, AimedPolling, Polling
+from kling_async.protocol.retry import Retry, Uniform, growing
 
 
 def middle() -> float:

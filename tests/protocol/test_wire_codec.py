@@ -7,7 +7,8 @@ import pytest
 
 from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.models import ImageToVideo, Task, TaskStatus, Video
+from kling_async.protocol.records import ImageToVideo
+from kling_async.protocol.tasks import Task, TaskStatus, Video
 from kling_async.protocol.wire.codec import task_from_wire, to_wire
 
 from .recorded_bodies import RECORDED

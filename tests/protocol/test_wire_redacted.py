@@ -6,7 +6,7 @@ import pytest
 
 from kling_async import ApiError, KlingError
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, secrets_of
-from kling_async.protocol.models import Task, TaskStatus
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.redacted import read_without
 from kling_async.protocol.wire.responses import HttpResponse

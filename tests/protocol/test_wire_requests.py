@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kling_async.protocol.endpoints import ENDPOINTS, IMAGE_TO_VIDEO, endpoint_for
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.models import ImageToVideo, Task, TaskStatus
+from kling_async.protocol.records import ImageToVideo
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
 

@@ -23,7 +23,7 @@ from kling_async.protocol.errors import (
     TokenTimeError,
     UnknownStatus,
 )
-from kling_async.protocol.models import BalanceDeduction, Task, TaskStatus, Video
+from kling_async.protocol.tasks import BalanceDeduction, Task, TaskStatus, Video
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.responses import HttpResponse
 

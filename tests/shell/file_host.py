@@ -15,7 +15,7 @@ from kling_async.io import threads
 from kling_async.io.download import Downloads
 from kling_async.io.target import check_target
 from kling_async.io.transport import Transport
-from kling_async.protocol.models import Task, TaskStatus, Video
+from kling_async.protocol.tasks import Task, TaskStatus, Video
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import Answer, Seen, answer, serve, task_answer
 

@@ -15,7 +15,7 @@ import pytest
 from kling_async import DownloadError, Retry
 from kling_async.io.target import check_target
 from kling_async.io.transport import Transport
-from kling_async.protocol.models import Task
+from kling_async.protocol.tasks import Task
 from tests.shell.conftest import wall
 from tests.shell.file_host import FileHost, finished, told, video, whole
 from tests.shell.stub import Answer, Seen, answer

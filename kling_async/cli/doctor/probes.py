@@ -26,7 +26,7 @@ from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.endpoints import IMAGE_TO_VIDEO
 from kling_async.protocol.proxies import Proxies
-from kling_async.protocol.schedule import Retry
+from kling_async.protocol.retry import Retry
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import HttpResponse, service_time
 

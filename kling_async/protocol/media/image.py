@@ -109,6 +109,10 @@ class Image:
                 return "Image(<unreadable>)"
 
 
+ImageGiven = str | bytes | PurePath | Image
+"""What users may give for a picture: a path, an `http(s)://` address, bytes, or an `Image`."""
+
+
 def host_of(text: str) -> str | None:
     """The host of an address, or None where it has none or cannot be read."""
     try:

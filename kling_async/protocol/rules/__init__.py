@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image_header import ImageFacts
-from kling_async.protocol.models import ImageToVideo
+from kling_async.protocol.records import ImageToVideo
 from kling_async.protocol.rules import combinations, pictures, settings
 from kling_async.protocol.rules.pictures import images_of
 

@@ -14,7 +14,7 @@ from kling_async.protocol.capabilities import (
     nearest,
 )
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.models import CameraControl, ImageToVideo
+from kling_async.protocol.records import CameraControl, ImageToVideo
 from kling_async.protocol.rules.settings import CAMERA_PRESETS
 from kling_async.protocol.rules.values import in_words, is_whole, one_of, shown, switch, text, whole
 

@@ -6,7 +6,7 @@ from typing import Any
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image, ImageSource
 from kling_async.protocol.media.image_header import ImageFacts, ImageHeader
-from kling_async.protocol.models import DynamicMask, ImageToVideo, Point
+from kling_async.protocol.records import DynamicMask, ImageToVideo, Point
 from kling_async.protocol.rules.values import is_whole, listed, text, whole
 
 BYTES_MOST = 10 * 2**20  # of the file, not of its base64

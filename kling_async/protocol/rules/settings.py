@@ -6,16 +6,9 @@ from typing import Any
 
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import host_of
-from kling_async.protocol.models import (
-    CameraConfig,
-    CameraControl,
-    Element,
-    ImageToVideo,
-    ShotPrompt,
-    Voice,
-    WatermarkInfo,
-)
+from kling_async.protocol.records import CameraConfig, CameraControl, ImageToVideo, ShotPrompt, WatermarkInfo
 from kling_async.protocol.rules.values import in_words, listed, number, one_of, shown, switch, text, unread, whole
+from kling_async.protocol.tasks import Element, Voice
 
 PROMPT_MOST = 2500  # characters
 SHOT_PROMPT_MOST = 512  # characters

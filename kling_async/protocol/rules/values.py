@@ -3,8 +3,8 @@
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
+from kling_async.protocol.converters import Malformed
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.models import Malformed
 
 T = TypeVar("T")
 

@@ -15,15 +15,9 @@ from cattrs.gen import make_dict_unstructure_fn, override
 
 from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.models import (
-    BalanceDeduction,
-    ImageToVideo,
-    ShotPrompt,
-    Task,
-    TaskStatus,
-    Video,
-)
+from kling_async.protocol.records import ImageToVideo, ShotPrompt
 from kling_async.protocol.redaction import printable, service_text
+from kling_async.protocol.tasks import BalanceDeduction, Task, TaskStatus, Video
 
 # --------------------------------------------------------------------------------------------- requests
 

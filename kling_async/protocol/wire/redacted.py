@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import attrs
 
 from kling_async.protocol.errors import KlingError
-from kling_async.protocol.models import Task
 from kling_async.protocol.redaction import SHORT, forms, redact
+from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
 
 _T = TypeVar("_T")

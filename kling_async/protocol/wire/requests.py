@@ -10,7 +10,7 @@ import attrs
 
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.media.image import Image, ImageSource
-from kling_async.protocol.models import ImageToVideo
+from kling_async.protocol.records import ImageToVideo
 
 PAGE_SIZE_MAXIMUM: Final = 500  # "Query task (list)": pageSize [1, 500]
 PAGE_NUMBER_MAXIMUM: Final = 1000  # "Query task (list)": pageNum [1, 1000]

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import attrs
 
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnknownStatus, row_for
-from kling_async.protocol.models import Task, TaskStatus
 from kling_async.protocol.redaction import cut, printable, service_text
+from kling_async.protocol.tasks import Task, TaskStatus
 
 LARGE_BYTES = 2**18
 """A body above this takes so long to read that it should not be read on an event loop."""

@@ -8,24 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kling_async.protocol.converters import Malformed
 from kling_async.protocol.media.image import Image, ImageSource
-from kling_async.protocol.models import (
-    BalanceDeduction,
+from kling_async.protocol.records import (
     CameraConfig,
     CameraControl,
     DynamicMask,
-    Element,
     ImageToVideo,
-    Malformed,
     Point,
-    Reference,
     ShotPrompt,
-    Task,
-    TaskStatus,
-    Video,
-    Voice,
     WatermarkInfo,
 )
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.tasks import BalanceDeduction, Element, Task, TaskStatus, Video, Voice
 
 URL = "https://example.com/a.png"
 

@@ -1,32 +1,12 @@
 """When to ask next: aimed at the end, or by growing delays; with the randomness injected."""
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
-from kling_async.protocol.errors import ConfigurationError
 from kling_async.protocol.polling.estimates import DurationEstimate
-
-Uniform = Callable[[], float]
-"""A source of random numbers in [0, 1)."""
-
-
-_MAXIMUM = 1e9  # thirty years; powers of it still fit a float
-
-
-def _seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float], None]:
-    def validate(record: Any, attribute: "attrs.Attribute[float]", value: float) -> None:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (number and minimum <= value <= _MAXIMUM):
-            raise ConfigurationError(
-                f"{type(record).__name__}.{attribute.name}: expected a number from {minimum:g} to {_MAXIMUM:g}, "
-                f"got {repr(value)[:60]}"
-            )
-
-    return validate
-
+from kling_async.protocol.retry import Uniform, seconds
 
 EARLY: Final = 0.9
 """Share of a delay after which a page that comes early is taken for the question of a beat that grows."""
@@ -50,8 +30,8 @@ class AimedPolling:
         deadline: seconds from acceptance to `TaskTimeout`.
     """
 
-    lag: float = attrs.field(default=0.03, validator=_seconds(0.001))
-    deadline: float = attrs.field(default=7200.0, validator=_seconds(0.001))
+    lag: float = attrs.field(default=0.03, validator=seconds(0.001))
+    deadline: float = attrs.field(default=7200.0, validator=seconds(0.001))
 
     def delay(self, pace: DurationEstimate, age: float, uniform: Uniform) -> float:
         """Seconds until the next question to a task that was asked for at this age, give or take 5 %."""
@@ -71,10 +51,10 @@ class Polling:
         deadline: seconds from acceptance to `TaskTimeout`.
     """
 
-    first: float = attrs.field(default=10.0, validator=_seconds(0.001))
-    factor: float = attrs.field(default=1.5, validator=_seconds(1.0))
-    maximum: float = attrs.field(default=15.0, validator=_seconds(0.001))
-    deadline: float = attrs.field(default=7200.0, validator=_seconds(0.001))
+    first: float = attrs.field(default=10.0, validator=seconds(0.001))
+    factor: float = attrs.field(default=1.5, validator=seconds(1.0))
+    maximum: float = attrs.field(default=15.0, validator=seconds(0.001))
+    deadline: float = attrs.field(default=7200.0, validator=seconds(0.001))
 
     def delay(self, asked: int, uniform: Uniform) -> float:
         """Seconds before the question after `asked` others; within 5 %, so that tasks begun together spread out."""
@@ -100,35 +80,3 @@ class Polling:
     def _grown(self, asked: int) -> float:
         below = asked * math.log(self.factor) <= math.log(self.maximum / self.first)
         return self.first * self.factor**asked if below else self.maximum
-
-
-@attrs.frozen
-class Retry:
-    """How a call that failed in passing is repeated: after `first`, `first * factor`, ... up to `maximum`.
-
-    Attributes:
-        first: seconds before the first repetition.
-        factor: growth from one to the next, at least 1.
-        maximum: seconds before any repetition at most.
-        settle: seconds of looking a doubtful create up before it is sent again; four times that after a timeout.
-        budget: seconds after which a call that keeps failing is given up (polls go on until their deadline).
-    """
-
-    first: float = attrs.field(default=1.0, validator=_seconds(0.001))
-    factor: float = attrs.field(default=2.0, validator=_seconds(1.0))
-    maximum: float = attrs.field(default=30.0, validator=_seconds(0.001))
-    settle: float = attrs.field(default=15.0, validator=_seconds(0.0))
-    budget: float = attrs.field(default=300.0, validator=_seconds(0.0))
-
-    def delays(self, uniform: Uniform) -> Iterator[float]:
-        """Seconds before each repetition, for ever; between half and all of the growing delay."""
-        return (delay * (0.5 + 0.5 * uniform()) for delay in growing(self.first, self.factor, self.maximum))
-
-
-def growing(first: float, factor: float, maximum: float) -> Iterator[float]:
-    """`first`, `first * factor`, `first * factor**2`, ... never above `maximum`."""
-    import backoff  # noqa: PLC0415  (imported on first use: its decorators, unused here, pull in half of asyncio)
-
-    delays = backoff.expo(base=factor, factor=first, max_value=maximum)
-    next(delays)  # primes the generator: its first value is for the decorators
-    yield from delays

@@ -1,0 +1,79 @@
+"""Converters of records: kinder than the wire, and total.
+
+What they cannot read they leave as it was given, so that the rules can report every problem at once instead of the
+first.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import attrs
+
+from kling_async.protocol.media.image import Image, ImageGiven
+
+
+@attrs.frozen
+class Malformed:
+    """Stands in for a nested value that could not be read; the rules report it.
+
+    Attributes:
+        complaint: what was expected. The value itself is not kept: it may hold a picture.
+    """
+
+    complaint: str
+
+
+def as_record(cls: type, value: Any) -> Any:
+    """Turns the documented dict into its record."""
+    if value is None or isinstance(value, cls):
+        return value
+    fields = attrs.fields_dict(cls)
+    if not isinstance(value, Mapping):
+        return Malformed(f"expected {cls.__name__} or a dict with {', '.join(fields)}; got {type(value).__name__}")
+    unknown = [str(key) for key in value if key not in fields]
+    missing = [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in value]
+    if unknown or missing:
+        return Malformed(
+            "; ".join([f"unknown key {key[:40]!r}" for key in unknown] + [f"missing key {name!r}" for name in missing])
+            + f"; the keys are {', '.join(fields)}"
+        )
+    return cls(**value)
+
+
+def each(convert: Callable[[Any], Any], values: Any) -> Any:
+    """Converts each item of a list; a text or a dict is none."""
+    if values is None:
+        return None
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        return Malformed(f"expected a list, got {type(values).__name__}")
+    return tuple(convert(value) for value in values)
+
+
+def image(value: ImageGiven | None) -> Image | None:
+    """Accepts a path, an `http(s)://` address, bytes, or an `Image`."""
+    return None if value is None else Image.of(value)
+
+
+def whole_number(value: int | str) -> int:
+    """Accepts `5`, `5.0` and the documented `"5"`."""
+    given: Any = value
+    if isinstance(given, str) and given.strip().isascii() and given.strip().isdigit() and len(given) < 20:
+        return int(given)
+    if isinstance(given, float) and given.is_integer():
+        return int(given)
+    return given  # the rules refuse what it is then
+
+
+def switch(value: bool | Literal["on", "off"] | None) -> bool | None:  # noqa: FBT001  (a converter)
+    """Accepts True and False beside the documented `"on"` and `"off"`."""
+    given: Any = value
+    read: bool | None = _SWITCH.get(given.lower(), given) if isinstance(given, str) else given
+    return read
+
+
+def none_if_empty(value: str | None) -> str | None:
+    """Official examples send `""` and mean none."""
+    return None if value == "" else value
+
+
+_SWITCH: dict[str, Any] = {"on": True, "off": False}
