@@ -124,7 +124,23 @@ async def test_a_slot_that_is_granted_and_cancelled_at_once_is_free_again() -> N
     assert granted(small) == [True]
 
 
-@pytest.mark.parametrize("way", ["accepted", "in doubt", "failed"])
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_a_line_grows_by_the_slots_of_a_request(doubtful: bool) -> None:  # noqa: FBT001
+    """After the first request of 4, accepted or in doubt, 4 more slots are granted, and no fifth."""
+    lines = slots(40)
+    first = await lines.take(LINE, 4)
+    if doubtful:
+        first.in_doubt()
+    else:
+        first.accepted()
+    second, third = await waiting(lines, 4, 1)
+    assert granted(second, third) == [True, False]
+    lines.close()
+    with pytest.raises(ClientClosed):
+        await third
+
+
+@pytest.mark.parametrize("way", ["accepted", "in doubt", "refused", "failed"])
 async def test_release_frees_all_slots_once(way: str) -> None:
     """Whatever became of the create, its slots are all free after `release`, and a second `release` changes nothing."""
     lines = await grown(4)
@@ -133,6 +149,8 @@ async def test_release_frees_all_slots_once(way: str) -> None:
         slot.accepted()
     elif way == "in doubt":
         slot.in_doubt()
+    elif way == "refused":
+        await slot.wait_again()
     slot.release()
     slot.release()
     first, second = await waiting(lines, 4, 1)
