@@ -58,10 +58,11 @@ def whole_number(value: int | str) -> int:
     """Accepts `5`, `5.0` and the documented `"5"`."""
     given: Any = value
     if isinstance(given, str) and given.strip().isascii() and given.strip().isdigit() and len(given) < 20:
-        return int(given)
-    if isinstance(given, float) and given.is_integer():
-        return int(given)
-    return given  # the rules refuse what it is then
+        given = int(given)
+    elif isinstance(given, float) and given.is_integer():
+        given = int(given)
+    number: int = given  # else the rules refuse what it is
+    return number
 
 
 def switch(value: bool | Literal["on", "off"] | None) -> bool | None:  # noqa: FBT001  (a converter)
