@@ -57,11 +57,9 @@ def image(value: ImageGiven | None) -> Image | None:
 def whole_number(value: int | str) -> int:
     """Accepts `5`, `5.0` and the documented `"5"`."""
     given: Any = value
-    if isinstance(given, str) and given.strip().isascii() and given.strip().isdigit() and len(given) < 20:
-        return int(given)
-    if isinstance(given, float) and given.is_integer():
-        return int(given)
-    return given  # the rules refuse what it is then
+    digits = isinstance(given, str) and given.strip().isascii() and given.strip().isdigit() and len(given) < 20
+    number: int = int(given) if digits or (isinstance(given, float) and given.is_integer()) else given
+    return number  # or what the rules refuse
 
 
 def switch(value: bool | Literal["on", "off"] | None) -> bool | None:  # noqa: FBT001  (a converter)
