@@ -1,4 +1,4 @@
-"""Credentials, address and proxies: from arguments, else from the environment."""
+"""Configuration of a client: credentials, base_url and proxies, from arguments or else the environment."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ BASE_URL: Final = "https://api-singapore.klingai.com"
 """The official host outside China; accounts made in China use https://api-beijing.klingai.com."""
 
 FILES_BESIDE: Final = 32
-"""Files that a process has open besides its connections: its own, pictures, files that are written."""
+"""Files that a process has open in addition to its connections: its own, pictures, files being written."""
 
 
 def credentials_from(
@@ -28,7 +28,7 @@ def credentials_from(
     """Finds the credentials; arguments win over the environment, an API key wins over a pair.
 
     Raises:
-        ConfigurationError: there are none, or half a pair, or letters that cannot be part of one.
+        ConfigurationError: there are none, or half a pair, or characters that no key contains.
     """
     if api_key is None and access_key is None and secret_key is None:
         api_key = _variable("KLING_API_KEY", environment)
@@ -39,9 +39,9 @@ def credentials_from(
     if api_key is not None:
         if access_key is not None or secret_key is not None:
             raise ConfigurationError("give either api_key, or access_key and secret_key, not both")
-        return ApiKey(_clean("api_key", api_key))
+        return ApiKey(_key("api_key", api_key))
     if access_key is not None and secret_key is not None:
-        return KeyPair(_clean("access_key", access_key), _clean("secret_key", secret_key))
+        return KeyPair(_key("access_key", access_key), _key("secret_key", secret_key))
     if access_key is not None or secret_key is not None:
         missing = "secret_key (KLING_SECRET_KEY)" if secret_key is None else "access_key (KLING_ACCESS_KEY)"
         raise ConfigurationError(f"{missing} is missing: the two belong together")
@@ -52,12 +52,13 @@ def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.envi
     """The address of the service, without a trailing slash.
 
     Raises:
-        ConfigurationError: it is no http(s) address, or has a query or a `/v1` that belongs to the paths.
+        ConfigurationError: it is not an http(s) address, or contains a user, a query, a fragment or the `/v1` of the
+            paths.
     """
     if base_url is None or base_url == "":
         given = _variable("KLING_BASE_URL", environment)
     else:
-        given = _mended("base_url", base_url)
+        given = _stripped("base_url", base_url)
     text = (given or BASE_URL).rstrip("/")
     try:
         parts = urlsplit(text)
@@ -81,20 +82,26 @@ def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.envi
 
 
 def checked(name: str, value: object, what: str, *, fits: bool) -> None:
-    """Refuses a value of another kind when the client is made, not when the first video is paid for.
+    """Refuses an unsuitable value when the client is created, before anything is paid for.
+
+    Args:
+        name: of the argument.
+        value: that was given.
+        what: description of suitable values, for the message.
+        fits: whether the value is one.
 
     Raises:
-        ConfigurationError: it does not fit.
+        ConfigurationError: it is not.
     """
     if not fits:
         raise ConfigurationError(f"{name} must be {what}, got {repr(value)[:60]}")
 
 
 def proxies_from(environment: Mapping[str, str] = os.environ) -> Proxies:
-    """The proxies that `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` name.
+    """The proxies of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 
     Raises:
-        ConfigurationError: the address of one cannot be read.
+        ConfigurationError: the address of a proxy cannot be parsed.
     """
     try:
         proxies = Proxies.of(environment)
@@ -110,10 +117,10 @@ def proxies_from(environment: Mapping[str, str] = os.environ) -> Proxies:
 
 
 def warn_of_file_limit(connections: int) -> None:
-    """Warns where fewer files and connections can be open at once than a client may want.
+    """Warns if the process may not open as many files and connections as the client may need.
 
     Args:
-        connections: at once, at most.
+        connections: the most that are open at once.
     """
     try:
         import resource  # noqa: PLC0415  (not on Windows, which has no such limit)
@@ -131,27 +138,27 @@ def warn_of_file_limit(connections: int) -> None:
 
 
 def _variable(name: str, environment: Mapping[str, str]) -> str | None:
-    """A variable's text, mended; None where nothing is left of it."""
-    return _mended(name, environment.get(name, "")) or None
+    """A variable's value, stripped; None where it is empty."""
+    return _stripped(name, environment.get(name, "")) or None
 
 
-_AROUND: Final = " \t\r\n\f\v\u00a0\u200b\ufeff\"'`"
+_STRIPPED: Final = " \t\r\n\f\v\u00a0\u200b\ufeff\"'`"
 
 
-def _mended(name: str, value: object) -> str:
-    """A text without blanks and quotes around it: `docker --env-file` keeps those that a shell takes away."""
+def _stripped(name: str, value: object) -> str:
+    """A text without surrounding blanks and quotes: `docker --env-file` keeps quotes that a shell removes."""
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be text, got {type(value).__name__}")
-    text = value.strip(_AROUND)
+    text = value.strip(_STRIPPED)
     if text != value.strip("\n") and value.strip():
         logger.warning("%s: blanks or quotes around it were left out", name, extra={"kling_event": "value_mended"})
     return text
 
 
-def _clean(name: str, value: str) -> str:
-    text = _mended(name, value)
+def _key(name: str, value: str) -> str:
+    text = _stripped(name, value)
     if text[:7].lower() == "bearer ":
-        text = text[7:].strip(_AROUND)
+        text = text[7:].strip(_STRIPPED)
     if not text:
         raise ConfigurationError(f"{name} is empty", remedy=Remedy.CREDENTIALS)
     if not (text.isascii() and text.isprintable()) or " " in text:

@@ -1,4 +1,4 @@
-"""Errors of aiohttp and the system as this package's own: whether anything was sent, and whether it will pass."""
+"""Translates errors of aiohttp and the system: whether the request was sent, and whether a retry can help."""
 
 import ssl
 from collections.abc import Awaitable
@@ -13,17 +13,17 @@ _T = TypeVar("_T")
 
 
 async def translated(work: Awaitable[_T]) -> _T:
-    """Foreign errors become ours, without their frames: those hold the credentials as locals."""
+    """Awaits, and raises other libraries' errors as this package's, without their frames: those hold credentials."""
     try:
         return await work
     except KlingError:
         raise
-    except Exception as error:  # noqa: BLE001  (hooks of a lent session raise anything, also once a create arrived)
-        ours = _ours(error)
-    raise ours
+    except Exception as error:  # noqa: BLE001  (hooks of a borrowed session may raise anything, even after a create arrived)
+        translation = _translate(error)
+    raise translation
 
 
-def _ours(error: Exception) -> ConnectionFailed | BadResponse:
+def _translate(error: Exception) -> ConnectionFailed | BadResponse:
     kind = type(error).__name__
     match error:
         case OSError() if (short := shortage(error)) is not None:
@@ -33,14 +33,16 @@ def _ours(error: Exception) -> ConnectionFailed | BadResponse:
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return RequestTimeout("no answer in time")
         case aiohttp.ClientConnectorError():
-            return _unconnected(error)
+            return _connect_error(error)
         case aiohttp.ClientHttpProxyError():
             return refused_by_proxy(error.status)
-        case aiohttp.ClientResponseError() | UnicodeDecodeError():  # the latter perhaps in a lent session's hook
+        case (
+            aiohttp.ClientResponseError() | UnicodeDecodeError()
+        ):  # the latter may come from a hook of a borrowed session
             return BadResponse(f"the answer cannot be read ({kind})", foreign=True)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | UnicodeError():
             return ConnectionFailed(f"this address cannot be used ({kind}); check base_url", sent=False, permanent=True)
-        case aiohttp.ClientError() | OSError() | RuntimeError():  # the last where a session is closed meanwhile
+        case aiohttp.ClientError() | OSError() | RuntimeError():  # the last: the session was closed meanwhile
             return ConnectionFailed(f"the connection broke off ({kind})")
         case ValueError():
             return BadResponse(f"the answer or its address cannot be read ({kind})", foreign=True)
@@ -51,8 +53,8 @@ def _ours(error: Exception) -> ConnectionFailed | BadResponse:
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
 
 
-def _unconnected(error: aiohttp.ClientConnectorError) -> ConnectionFailed:
-    """There was no connection, so nothing was sent."""
+def _connect_error(error: aiohttp.ClientConnectorError) -> ConnectionFailed:
+    """No connection was made, so nothing was sent."""
     host, permanent = error.host, False
     match error:
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as why):
@@ -76,7 +78,7 @@ def _unconnected(error: aiohttp.ClientConnectorError) -> ConnectionFailed:
 
 
 def refused_by_proxy(status: int) -> ConnectionFailed:
-    """The proxy did not pass the request on."""
+    """The proxy did not forward the request."""
     permanent = 400 <= status < 500 and status not in {408, 425, 429}
     if status == 407:
         advice = "it wants a user and a password: http://user:password@host:port in HTTPS_PROXY or HTTP_PROXY"

@@ -1,4 +1,4 @@
-"""Submitter that wait to be sent, in one line per model, first in, first out; `protocol.limits` says how many run."""
+"""Creates that wait for slots, one queue per line, first in, first out; `protocol.limits` decides how many may run."""
 
 import asyncio
 import bisect
@@ -6,53 +6,59 @@ import collections
 import copy
 import itertools
 from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import ClientClosed, KlingError, QueueTimeout
 from kling_async.protocol.limits import Limit
 
+_CLOSED: Final = "the client was closed; nothing was sent"
+
 
 class Slot:
-    """A place among the tasks in flight. Its holder reports how the create ended, and when the task did.
+    """The slots that one request holds. The holder reports how its create ended, and when its task did.
 
     Args:
-        line: the model's line.
+        line: where they were taken.
+        ticket: the request's position in the line.
+        count: how many they are.
     """
 
-    __slots__ = ("_line", "_state", "_ticket")
+    __slots__ = ("_count", "_line", "_state", "_ticket")
 
-    def __init__(self, line: "_Line", ticket: int) -> None:
+    def __init__(self, line: "_Line", ticket: int, count: int) -> None:
         self._line = line
         self._ticket = ticket
+        self._count = count
         self._state = "sending"
 
     def accepted(self) -> None:
-        """The task was accepted: the slot is held until `release`."""
+        """The task was accepted: the slots are held until `release`."""
         late, self._state = self._state == "running", "running"
-        self._line.limit.accepted(self._line.now(), late=late)
+        self._line.limit.accepted(self._line.now(), self._count, late=late)
         self._line.grant()
 
     def in_doubt(self) -> None:
-        """It is not known whether the task exists: the slot is held, and does not hold up the others."""
+        """It is not known whether the task exists: the slots are held, and the other creates do not wait for it."""
         if self._state == "sending":
             self._state = "running"
-            self._line.limit.unclear()
+            self._line.limit.unclear(self._count)
             self._line.grant()
 
     async def wait_again(self) -> None:
-        """The account is full: gives the slot back, and waits for the next one at the old place in line."""
+        """The account is full: gives the slots back, and waits for them at the former position in the line."""
         late, self._state = self._state == "running", "waiting"
-        self._line.limit.refused(self._line.now(), late=late)
-        self._line.grant()
-        await self._line.take(self._ticket)
+        self._line.limit.refused(self._line.now(), self._count, late=late)
+        # Without `grant` before: a smaller request behind this one would take its turn.
+        await self._line.take(self._ticket, self._count)
         self._state = "sending"
 
     def release(self) -> None:
         """The task ended, or there is none; idempotent."""
         state, self._state = self._state, "released"
         if state == "running":
-            self._line.limit.ended(self._line.now())
+            self._line.limit.ended(self._line.now(), self._count)
         elif state == "sending":
-            self._line.limit.dropped()
+            self._line.limit.dropped(self._count)
         self._line.grant()
 
 
@@ -60,8 +66,8 @@ class Slots:
     """The lines of one client.
 
     Args:
-        limit_for: makes a model's limit.
-        queue_deadline: seconds that one may stand in line; None for ever.
+        limit_for: makes the limit of a line.
+        queue_deadline: seconds that a request may wait in its line; None for ever.
     """
 
     def __init__(self, limit_for: Callable[[], Limit], queue_deadline: float | None) -> None:
@@ -72,34 +78,37 @@ class Slots:
         self._tickets = itertools.count()
         self._closed = False
 
-    async def take(self, model_name: str) -> Slot:
-        """Waits for a slot of this model.
+    async def take(self, line: str, count: int = 1) -> Slot:
+        """Waits for slots.
+
+        Args:
+            line: what shares its slots, such as `video/kling-v2-6`; shown in messages.
+            count: how many the request takes, from 1. More than the limit are granted when nothing else runs.
 
         Raises:
             QueueTimeout: `queue_deadline` seconds passed.
             ClientClosed: the client was closed meanwhile.
         """
         if self._closed:
-            raise ClientClosed("the client is closed; nothing was sent")
-        if model_name not in self._lines:
-            self._lines[model_name] = _Line(model_name, self._limit_for(), self._deadline, lambda: self._attached)
-        line = self._lines[model_name]
+            raise ClientClosed(_CLOSED)
+        if line not in self._lines:
+            self._lines[line] = _Line(line, self._limit_for(), self._deadline, lambda: self._attached)
         ticket = next(self._tickets)
-        await line.take(ticket)
-        return Slot(line, ticket)
+        await self._lines[line].take(ticket, count)
+        return Slot(self._lines[line], ticket, count)
 
     def attach(self) -> None:
-        """Counts a task that was attached: it never waits, but its model is not known, so every line counts it."""
+        """Counts an attached task: it never waits, and since its line is not known, each line counts it as one slot."""
         self._attached += 1
 
     def detach(self) -> None:
-        """An attached task is done."""
+        """An attached task ended."""
         self._attached -= 1
         for line in self._lines.values():
             line.grant()
 
     def fail(self, error: KlingError) -> None:
-        """The account cannot take anything now: all creates in line get the error; later ones try afresh."""
+        """Raises the error in all creates that wait, since the account accepts nothing now; later creates may try."""
         for line in self._lines.values():
             line.fail(error)
 
@@ -110,15 +119,23 @@ class Slots:
             line.close()
 
 
-class _Line:
-    """The creates that wait for one model, and its limit."""
+class _Waiting(NamedTuple):
+    """A request in its line."""
 
-    def __init__(self, model_name: str, limit: Limit, deadline: float | None, attached: Callable[[], int]) -> None:
+    ticket: int
+    wanted: int
+    turn: "asyncio.Future[None]"
+
+
+class _Line:
+    """The creates that wait for the slots of one line, and its limit."""
+
+    def __init__(self, name: str, limit: Limit, deadline: float | None, attached: Callable[[], int]) -> None:
         self.limit = limit
-        self._model_name = model_name
+        self._name = name
         self._deadline = deadline
         self._attached = attached
-        self._waiting: collections.deque[tuple[int, asyncio.Future[None]]] = collections.deque()
+        self._waiting: collections.deque[_Waiting] = collections.deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -127,34 +144,35 @@ class _Line:
         """The loop's time."""
         return asyncio.get_running_loop().time()
 
-    async def take(self, ticket: int) -> None:
-        """Waits for a place, behind all with a lower ticket; counts as sending from then on."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def take(self, ticket: int, count: int) -> None:
+        """Waits for `count` slots, behind all lower tickets; they count as sending from then on."""
+        waiting = _Waiting(ticket, count, asyncio.get_running_loop().create_future())
         if self._closed:
-            raise ClientClosed("the client was closed; nothing was sent")
-        bisect.insort(self._waiting, (ticket, turn), key=_number)
+            raise ClientClosed(_CLOSED)
+        bisect.insort(self._waiting, waiting, key=_ticket)
         self.grant()
         try:
             async with asyncio.timeout(self._deadline):
-                await turn
+                await waiting.turn
         except BaseException as error:
+            turn = waiting.turn
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.limit.dropped()  # granted and cancelled in the same moment
-            elif (ticket, turn) in self._waiting:
-                self._waiting.remove((ticket, turn))
+                self.limit.dropped(count)  # granted and cancelled in the same moment
+            elif waiting in self._waiting:
+                self._waiting.remove(waiting)
             self.grant()
             if isinstance(error, TimeoutError):
-                raise self._too_late() from None
+                raise self._timed_out(count) from None
             raise
 
     def grant(self) -> None:
-        """Lets in as many as the limit allows, and sets the timer for the next."""
+        """Grants slots in the order of the line as far as the limit allows, and sets the timer for the next attempt."""
         now = self.now()
-        while self._waiting and self.limit.may_start(now, self._attached()):
-            _, turn = self._waiting.popleft()
-            if not turn.done():
-                self.limit.started()
-                turn.set_result(None)
+        while self._waiting and self.limit.may_start(now, self._waiting[0].wanted, others=self._attached()):
+            first = self._waiting.popleft()
+            if not first.turn.done():
+                self.limit.started(first.wanted)
+                first.turn.set_result(None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -165,23 +183,25 @@ class _Line:
     def close(self) -> None:
         """Ends all waiting."""
         self._closed = True
-        self.fail(ClientClosed("the client was closed; nothing was sent"))
+        self.fail(ClientClosed(_CLOSED))
 
     def fail(self, error: KlingError) -> None:
-        """Gives all that wait the error, each a copy of its own."""
-        for _, turn in self._waiting:
-            if not turn.done():
-                turn.set_exception(copy.copy(error))
+        """Raises the error in all that wait, a copy in each."""
+        for waiting in self._waiting:
+            if not waiting.turn.done():
+                waiting.turn.set_exception(copy.copy(error))
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
 
-    def _too_late(self) -> QueueTimeout:
+    def _timed_out(self, count: int) -> QueueTimeout:
+        wanted = "no slot" if count == 1 else f"no {count} slots"
         return QueueTimeout(
-            f"no slot of {self._model_name} came free within {self._deadline:g} s (queue_deadline); nothing was sent. "
-            f"{self.limit.running} tasks of this client run, at most {self.limit.ceiling} may (concurrency)"
+            f"{wanted} of {self._name} came free within {self._deadline:g} s (queue_deadline); nothing was sent. "
+            f"Tasks of this client hold {self.limit.running} slots, at most {self.limit.ceiling} may be held "
+            "(concurrency)"
         )
 
 
-def _number(waiting: tuple[int, "asyncio.Future[None]"]) -> int:
-    return waiting[0]
+def _ticket(waiting: _Waiting) -> int:
+    return waiting.ticket

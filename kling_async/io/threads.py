@@ -1,4 +1,4 @@
-"""File work off the loop."""
+"""Threads for blocking file work, shared by all clients of an event loop."""
 
 import asyncio
 import concurrent.futures
@@ -7,34 +7,34 @@ from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
 
 THREADS: Final = 4
-"""For all clients of a loop: who waits for a disk takes one."""
+"""For all clients of a loop; each blocking file operation occupies one."""
 
 _T = TypeVar("_T")
 
-# Not the loop's default threads: user code may keep all of those busy.
+# Not the loop's default executor: user code may keep all its threads busy.
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, concurrent.futures.ThreadPoolExecutor] = WeakKeyDictionary()
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
 
 
 def enter(loop: asyncio.AbstractEventLoop) -> None:
-    """One more client of a loop may need threads."""
+    """Counts a client that may need threads of this loop."""
     _clients[loop] = _clients.get(loop, 0) + 1
 
 
 def leave(loop: asyncio.AbstractEventLoop) -> None:
-    """One less; with the last one the threads end, after what they do."""
+    """Counts a client less; after the last one the threads end when their work is done."""
     _clients[loop] -= 1
     if not _clients[loop] and (pool := _pools.pop(loop, None)) is not None:
         pool.shutdown(wait=False)
 
 
 async def in_thread(work: Callable[..., _T], *arguments: object) -> _T:
-    """Runs blocking work in a thread, to its end."""
+    """Runs blocking work in a thread, and waits for it as `finished` does."""
     return await finished(begin(work, *arguments))
 
 
 def begin(work: Callable[..., _T], *arguments: object) -> "asyncio.Future[_T]":
-    """Begins blocking work in a thread; `finished` waits for it."""
+    """Starts blocking work in a thread; `finished` waits for it."""
     loop = asyncio.get_running_loop()
     if loop not in _pools:
         _pools[loop] = concurrent.futures.ThreadPoolExecutor(THREADS, "kling_async")
@@ -42,17 +42,20 @@ def begin(work: Callable[..., _T], *arguments: object) -> "asyncio.Future[_T]":
 
 
 async def finished(work: "asyncio.Future[_T]") -> _T:
-    """Waits for a thread to its end even if the caller is cancelled: a thread cannot be, and nobody may race it."""
+    """Waits until the thread is done even if the caller is cancelled.
+
+    A thread cannot be cancelled, and what it works on must not be used meanwhile.
+    """
     cancelled: asyncio.CancelledError | None = None
     while not work.done():
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError as error:
             cancelled = error
-        except Exception:  # noqa: BLE001  (the result tells it)
+        except Exception:  # noqa: BLE001  (`result` raises it)
             break
     if cancelled is not None:
         if not work.cancelled():
-            work.exception()  # told to nobody else
+            work.exception()  # marks it as retrieved: nothing else asks for it
         raise cancelled
     return work.result()

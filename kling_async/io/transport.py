@@ -1,4 +1,4 @@
-"""The only place that uses the aiohttp client: bytes out, bytes in."""
+"""HTTP on aiohttp, and the only module that uses its client: requests to the service, and files of other hosts."""
 
 import asyncio
 import base64
@@ -27,12 +27,12 @@ from kling_async.protocol.wire.responses import HttpResponse
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 30.0
 UPLOAD_SECONDS: Final = 60.0
-"""Seconds for a create, besides what its body takes at `UPLOAD_BYTES_PER_SECOND`."""
+"""Seconds for a request with a body, in addition to the time its body takes at `UPLOAD_BYTES_PER_SECOND`."""
 UPLOAD_BYTES_PER_SECOND: Final = 50_000.0
 STALL_SECONDS: Final = 30.0
-"""Seconds without a byte after which a download is taken to have stalled."""
+"""Seconds without a byte after which a download counts as stalled."""
 UPLOADS: Final = 8
-"""Bodies sent at once: more would share the same line and hold more memory."""
+"""Bodies sent at once: more would share the same bandwidth and hold more memory."""
 ANSWER_BYTES: Final = 32 * 2**20
 """The largest answer read: a page of 500 tasks takes about one megabyte."""
 
@@ -42,8 +42,8 @@ _FILE_HEADERS: Final = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Enco
 logger = logging.getLogger("kling_async")
 
 
-class _Surroundings(TypedDict, total=False):
-    """Arguments of a request that depend on whose session it is."""
+class _SessionArguments(TypedDict, total=False):
+    """Arguments of a request that differ between an own and a borrowed session."""
 
     headers: Mapping[str, str]
     proxy: str | None
@@ -51,12 +51,12 @@ class _Surroundings(TypedDict, total=False):
 
 
 class Fetched(NamedTuple):
-    """An answer of a file host whose body is still to be read.
+    """An answer of a file host, with a body that is not read yet.
 
     Attributes:
-        status: of HTTP.
+        status: the HTTP status.
         headers: names in lower case.
-        chunks: the body as it comes.
+        chunks: the body as it arrives.
     """
 
     status: int
@@ -65,12 +65,12 @@ class Fetched(NamedTuple):
 
 
 class Transport:
-    """Sends requests on a session that it makes when first needed, or that the user lends.
+    """Sends requests on a session of its own, made on first use, or on a borrowed one.
 
     Args:
-        base_url: of the service, without a trailing slash.
-        session: a borrowed session; it stays open, and its own proxies count.
-        proxies: for the session that is made.
+        base_url: the address of the service, without a trailing slash.
+        session: a borrowed session; it is never closed, and its own proxies apply.
+        proxies: for an own session.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Transport:
         self._base_url = base_url
         self._proxies = proxies or Proxies()
         self.secrets = frozenset(self._proxies.secrets)
-        """What no text may show, besides the credentials of the service."""
+        """Secrets that no text may show, in addition to the credentials of the service."""
         self._session = session
         self._owned = session is None
-        self._alone: aiohttp.ClientSession | None = None
+        self._create_session: aiohttp.ClientSession | None = None
         self._uploads = asyncio.Semaphore(UPLOADS)
         self._responses: set[aiohttp.ClientResponse] = set()
         self._closing = asyncio.Event()
@@ -91,16 +91,16 @@ class Transport:
     async def send(
         self, request: HttpRequest, authorization: str, began: Callable[[], None] = lambda: None
     ) -> HttpResponse:
-        """One call to the service; redirects are not followed, since the credentials would go along.
+        """Sends one request to the service. Redirects are not followed: they would carry the credentials along.
 
         Args:
             request: what to send.
-            authorization: the header's value.
-            began: called right before the first byte goes out; until then nothing can have happened.
+            authorization: the value of the header.
+            began: called right before the first byte is sent; until then the request has no effect.
 
         Raises:
             ConnectionFailed: no answer; `sent` says whether the request may have arrived.
-            BadResponse: an answer that is no HTTP, or too large.
+            BadResponse: the answer is not HTTP, or too large.
             InvalidRequest: a picture became unreadable while it was sent.
         """
         headers = {"Authorization": authorization, "User-Agent": _USER_AGENT}
@@ -108,15 +108,15 @@ class Transport:
             began()
             return await self._exchange(request, headers, None, ANSWER_SECONDS)
         body = UploadBody(request.body)
-        async with _Gate(self._uploads) as gate:
+        async with _UploadPlace(self._uploads) as place:
             try:
                 length = await body.open()
                 headers |= {"Content-Type": "application/json", "Content-Length": str(length)}
                 seconds = UPLOAD_SECONDS + length / UPLOAD_BYTES_PER_SECOND
                 began()
-                return await self._exchange(request, headers, gate.opened_after(body.chunks()), seconds)
+                return await self._exchange(request, headers, place.released_after(body.chunks()), seconds)
             except (ConnectionFailed, BadResponse) as error:
-                if body.failure is not None:  # the body never was complete, so nothing was created
+                if body.failure is not None:  # the body was never complete, so nothing was created
                     raise body.failure from None
                 if body.begun:
                     raise
@@ -128,33 +128,36 @@ class Transport:
 
     @property
     def scheme(self) -> str:
-        """`https`, or `http` for an emulator: of the service's address."""
+        """The scheme of the service's address: `https`, or `http` for an emulator."""
         return self._base_url.partition(":")[0].lower()
 
     @contextlib.asynccontextmanager
     async def fetch(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Fetched]:
-        """Opens a file of another host, as `addresses.usable` gives its address; redirects are followed.
+        """Opens a file of another host; redirects are followed.
 
-        Nothing goes there but what a file needs: no credentials, and of a lent session no headers and no cookies. The
-        body comes as it was sent, packed or not.
+        No credentials are sent, and no headers or cookies of a borrowed session. The body is not decompressed.
+
+        Args:
+            url: as `addresses.usable` returns it.
+            headers: in addition to those that every file is asked for with.
 
         Raises:
             ConnectionFailed: no answer, or the body broke off.
-            BadResponse: an answer that is no HTTP.
-            DownloadError: redirects that lead nowhere.
+            BadResponse: the answer is not HTTP.
+            DownloadError: redirects go in a circle, are too many, or lead to no usable address.
         """
         response = await self._followed(url, headers)
         self._responses.add(response)
         try:
-            self._opened()  # a borrowed session answers also when the client was closed meanwhile
+            self._open_session()  # a borrowed session still answers after the client was closed
             async with contextlib.aclosing(self._chunks(response)) as chunks:
-                yield Fetched(response.status, _lower(response.headers), chunks)
+                yield Fetched(response.status, _lower_names(response.headers), chunks)
         finally:
             self._responses.discard(response)
             response.close()
 
     async def pause(self, seconds: float) -> None:
-        """Waits before the next try; closing ends it.
+        """Waits before the next attempt; closing the client ends it.
 
         Raises:
             ClientClosed: the client was closed meanwhile.
@@ -162,19 +165,19 @@ class Transport:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
-        self._opened()
+        self._open_session()
 
     async def close(self) -> None:
         """Closes the session unless it was borrowed."""
         self.closed = True
         self._closing.set()
-        # A closed session wakes nobody who reads a body; a closed response does.
+        # Closing a session does not end a read of a body that is under way; closing the response does.
         for response in tuple(self._responses):
             response.close()
-        for session in (self._session if self._owned else None, self._alone):
+        for session in (self._session if self._owned else None, self._create_session):
             if session is not None:
                 await session.close()
-        self._session = self._alone = None
+        self._session = self._create_session = None
 
     async def _exchange(
         self,
@@ -183,7 +186,7 @@ class Transport:
         data: AsyncIterator[bytes] | None,
         seconds: float,
     ) -> HttpResponse:
-        # Already quoted; the host is the service's alone.
+        # The path is quoted already.
         address = URL(self._base_url + request.path, encoded=True).with_query(request.params or None)
         timeout = aiohttp.ClientTimeout(total=None, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS)
 
@@ -191,15 +194,15 @@ class Transport:
 
         async def exchange() -> HttpResponse:
             nonlocal status
-            session = self._opened() if data is None else self._opened_alone()
-            surroundings = self._surroundings(session, address, headers)
+            session = self._open_session() if data is None else self._open_create_session()
+            session_arguments = self._session_arguments(session, address, headers)
             async with (
-                # aiohttp's own time limit does not reach an answer that came, in part, before it was asked for.
+                # aiohttp's own timeout does not apply to an answer of which a part arrived before the request was sent.
                 asyncio.timeout(seconds),
                 session.request(
                     request.method,
                     address,
-                    **surroundings,
+                    **session_arguments,
                     data=data,
                     timeout=timeout,
                     allow_redirects=False,
@@ -207,24 +210,24 @@ class Transport:
                     auto_decompress=True,
                 ) as response,
             ):
-                if response.status == 407 and address.scheme == "http" and surroundings.get("proxy"):
-                    # The proxy's own, which passed nothing on; what came through a tunnel is not.
+                if response.status == 407 and address.scheme == "http" and session_arguments.get("proxy"):
+                    # The proxy itself answered, and forwarded nothing. What comes through a tunnel is not its own.
                     raise refused_by_proxy(response.status)
                 status = response.status
                 self._responses.add(response)
                 try:
-                    return HttpResponse(response.status, _lower(response.headers), await _read(response))
+                    return HttpResponse(response.status, _lower_names(response.headers), await _read_bounded(response))
                 finally:
                     self._responses.discard(response)
 
         try:
             return await translated(exchange())
         except (ConnectionFailed, BadResponse) as error:
-            error.http_status = status  # a create whose 2xx broke off most probably took effect
+            error.http_status = status  # a create whose 2xx answer broke off most probably took effect
             raise
 
     async def _followed(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        # By hand: aiohttp spells addresses anew, and a signature holds for one spelling only.
+        # Not by aiohttp: it quotes addresses again, and a signature is valid for one spelling only.
         seen: set[str] = set()
         while True:
             seen.add(url)
@@ -233,35 +236,35 @@ class Transport:
             if response.status not in addresses.REDIRECTING or not location:
                 return response
             response.close()
-            there = addresses.redirected(url, location)
-            if there in seen or len(seen) > addresses.REDIRECTS:
+            next_url = addresses.redirected(url, location)
+            if next_url in seen or len(seen) > addresses.REDIRECTS:
                 raise DownloadError("the file host redirects in a circle, or too often")
-            if url.startswith("https:") and not there.startswith("https:"):
+            if url.startswith("https:") and not next_url.startswith("https:"):
                 logger.warning(
                     "the file host redirects to http://: the file comes unencrypted",
                     extra={"kling_event": "cleartext_file"},
                 )
-            url = there
+            url = next_url
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         limits = aiohttp.ClientTimeout(
             total=None, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS
         )
         target = addresses.split(url)
-        host = URL(f"{target.scheme}://{target.host}")  # names that are not ASCII are spelt for the network
+        host = URL(f"{target.scheme}://{target.host}")  # encodes names that are not ASCII (IDNA)
         address = URL(f"{target.scheme}://{host.raw_authority}{target.path}", encoded=True)  # signed: no re-quoting
-        return await self._opened().get(
+        return await self._open_session().get(
             address,
             proxy=self._proxies.for_address(str(address)) if self._owned else None,
             timeout=limits,
             allow_redirects=False,
             raise_for_status=False,
-            auto_decompress=False,  # without any bound
-            middlewares=[_Only({**_FILE_HEADERS, **_basic(target.user), **headers})],
+            auto_decompress=False,  # aiohttp would decompress without a limit of size
+            middlewares=[_ReplaceHeaders({**_FILE_HEADERS, **_basic_authorization(target.user), **headers})],
         )
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-        # As they came: what reads more than one of them joins them, on the loop.
+        # One by one as they arrive: reading several at once would join them, which copies on the loop.
         while True:
             chunk, ends = await translated(self._chunk(response))
             if chunk:
@@ -270,10 +273,10 @@ class Transport:
                 return
 
     async def _chunk(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-        async with asyncio.timeout(STALL_SECONDS + 1):  # where aiohttp's own is deaf: see `_exchange`
+        async with asyncio.timeout(STALL_SECONDS + 1):  # where aiohttp's own timeout does not apply: see `_exchange`
             return await response.content.readchunk()
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _open_session(self) -> aiohttp.ClientSession:
         if self.closed:
             raise ClientClosed("the client is closed; a file that was being saved keeps what came, save again to go on")
         if self._session is not None and self._session.closed:
@@ -282,24 +285,26 @@ class Transport:
             self._session = _session()
         return self._session
 
-    def _opened_alone(self) -> aiohttp.ClientSession:
-        """A session whose connections serve one request each, for creates.
+    def _open_create_session(self) -> aiohttp.ClientSession:
+        """The session for creates, whose connections serve one request each.
 
-        One that lay idle may be closed at the other end in the very moment, or hold an answer too many: both leave a
-        create in doubt.
+        The server may close an idle connection just when it is used again, or have sent a surplus answer on it: both
+        would leave a create in doubt.
         """
-        session = self._opened()
+        session = self._open_session()
         if not self._owned:
             return session
-        if self._alone is None:
-            self._alone = _session(force_close=True)
-        return self._alone
+        if self._create_session is None:
+            self._create_session = _session(force_close=True)
+        return self._create_session
 
-    def _surroundings(self, session: aiohttp.ClientSession, address: URL, headers: Mapping[str, str]) -> _Surroundings:
-        """The headers, so that nobody else's credentials go along, and the way they take.
+    def _session_arguments(
+        self, session: aiohttp.ClientSession, address: URL, headers: Mapping[str, str]
+    ) -> _SessionArguments:
+        """Headers and proxy, so that no credentials but the client's own are sent.
 
-        A session that was made here knows nothing of the environment: its `trust_env` would read `~/.netrc` too, whose
-        passwords are for others. A borrowed one that reads them is corrected before it sends.
+        An own session does not read the environment: `trust_env` would also read `~/.netrc`, whose passwords belong to
+        other accounts. A borrowed session that reads it gets its `Authorization` header replaced before it sends.
         """
         if self._owned:
             return {"headers": headers, "proxy": self._proxies.for_address(str(address))}
@@ -307,21 +312,23 @@ class Transport:
             return {"headers": headers}
         ours = dict(headers)
         authorization = ours.pop("Authorization", None)
-        return {"headers": ours, "middlewares": [_authorized(authorization)]}
+        return {"headers": ours, "middlewares": [_replace_authorization(authorization)]}
 
 
 def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
-    # Without a limit of connections: slots, uploads, polls and downloads each have their own.
+    # Connections are not limited here: slots, uploads, polls and downloads each have a limit of their own.
     connector = aiohttp.TCPConnector(limit=0, force_close=force_close)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 def _unsent(error: BadResponse) -> ConnectionFailed:
-    return ConnectionFailed(error.message, permanent=not error.foreign)  # what failed by itself will again
+    return ConnectionFailed(
+        error.message, permanent=not error.foreign
+    )  # an error that is not a foreign answer would repeat
 
 
-def _authorized(authorization: str | None) -> aiohttp.ClientMiddlewareType:
-    """Makes this header, or none, the only one of its name."""
+def _replace_authorization(authorization: str | None) -> aiohttp.ClientMiddlewareType:
+    """A middleware that sends this `Authorization` header, or none, in place of any other."""
 
     async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         request.headers.pop("Authorization", None)
@@ -332,8 +339,8 @@ def _authorized(authorization: str | None) -> aiohttp.ClientMiddlewareType:
     return send
 
 
-class _Only:
-    """Lets no header go out but these, whatever a lent session, its cookies, its `auth` or a `.netrc` would add."""
+class _ReplaceHeaders:
+    """Sends these headers only, whatever a borrowed session, its cookies, its `auth` or a `.netrc` would add."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
@@ -346,8 +353,8 @@ class _Only:
         return await handler(request)
 
 
-class _Gate:
-    """A place among the uploads, given back once the body is out: the answer may take long."""
+class _UploadPlace:
+    """One of the bodies sent at once. It is released when the body is sent, since the answer may take long."""
 
     def __init__(self, places: asyncio.Semaphore) -> None:
         self._places = places
@@ -361,7 +368,7 @@ class _Gate:
     async def __aexit__(self, *_: object) -> None:
         self._release()
 
-    async def opened_after(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def released_after(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for chunk in chunks:
             yield chunk
         self._release()
@@ -372,8 +379,8 @@ class _Gate:
             self._places.release()
 
 
-def _basic(user: str | None) -> dict[str, str]:
-    """What an address gives before its `@`, as it is sent."""
+def _basic_authorization(user: str | None) -> dict[str, str]:
+    """The header for the user and password that stand before the `@` of an address."""
     if user is None:
         return {}
     name, _, password = user.partition(":")
@@ -381,11 +388,11 @@ def _basic(user: str | None) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+def _lower_names(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk

@@ -1,4 +1,4 @@
-"""Pictures on their way out: streamed as base64 when they are sent."""
+"""Uploads of pictures: read, encoded as base64 and streamed while the request is sent."""
 
 import asyncio
 import errno
@@ -13,16 +13,16 @@ from kling_async.protocol.media.image import Image
 from kling_async.protocol.wire import requests
 
 READ_BYTES = 4 * requests.PICTURE_PIECE
-"""Bytes of a picture encoded before others get the loop: a millisecond's worth, and worth a thread's hop."""
+"""Bytes of a picture that are encoded in one step of the loop: about a millisecond, and enough to be worth a thread."""
 
 
 def opened(image: Image) -> io.FileIO:
-    """A local picture's file.
+    """Opens the file of a local picture.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file.
+        OSError: it cannot be opened, or is not a regular file.
     """
-    # Not blocking, so that a named pipe without a writer does not hold a thread for ever.
+    # O_NONBLOCK: opening a named pipe without a writer would block the thread for ever.
     descriptor = os.open(image.path or "", os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -34,7 +34,7 @@ _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
 
 def shortage(error: BaseException) -> ConnectionFailed | None:
-    """What passes by itself where this machine, not a picture or the network, is what fails; else None."""
+    """The error to raise where this machine ran out of open files or memory, which passes; None for other errors."""
     if not isinstance(error, OSError) or error.errno not in _SHORTAGES:
         return None
     text = (
@@ -52,7 +52,7 @@ class UploadBody:
     """A JSON body whose pictures are read, encoded and sent piece by piece.
 
     Args:
-        segments: JSON text and the pictures whose base64 goes between.
+        segments: JSON text, and between its parts the pictures whose base64 is inserted there.
     """
 
     def __init__(self, segments: tuple[bytes | Image, ...]) -> None:
@@ -60,26 +60,26 @@ class UploadBody:
         self._files: dict[int, io.FileIO] = {}
         self._sizes: dict[int, int] = {}
         self.failure: InvalidRequest | None = None
-        """Why the body could not be sent to its end: a file that changed meanwhile."""
+        """Why the body could not be sent completely: a file became shorter meanwhile."""
         self.begun = False
-        """Whether a connection has taken any of it: without its body the service can do nothing with a request."""
+        """Whether any of the body was sent; without a body the service cannot act on a request."""
 
     async def open(self) -> int:
-        """Opens the files and tells the length of the body in bytes.
+        """Opens the files and returns the length of the body in bytes.
 
         Raises:
-            InvalidRequest: a file is gone.
-            ConnectionFailed: this machine has no file to spare; that passes.
+            InvalidRequest: a file cannot be read any more.
+            ConnectionFailed: this machine is short of open files or memory, which passes.
         """
         try:
             if any(isinstance(segment, Image) and segment.data is None for segment in self._segments):
                 await in_thread(self._open)
-            else:  # there is no file: a thread's hop would cost more than all the rest here
+            else:  # without files a thread would cost more than the work
                 self._open()
         except OSError as error:
             self.close()
-            gone = InvalidRequest.of([Problem("image", f"cannot be read any more: {reason(error)}")])
-            raise shortage(error) or gone from None
+            unreadable = InvalidRequest.of([Problem("image", f"cannot be read any more: {reason(error)}")])
+            raise shortage(error) or unreadable from None
         texts = sum(len(segment) for segment in self._segments if isinstance(segment, bytes))
         return texts + sum(requests.encoded_length(size) for size in self._sizes.values())
 
@@ -90,7 +90,7 @@ class UploadBody:
         self._files.clear()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body; never more of a picture in memory than `READ_BYTES` and one encoded piece."""
+        """The body, with at most `READ_BYTES` of a picture and one encoded piece in memory."""
         self.begun = True
         for index, segment in enumerate(self._segments):
             if isinstance(segment, bytes):
@@ -111,7 +111,7 @@ class UploadBody:
     async def _blocks(self, index: int) -> AsyncIterator[memoryview]:
         left = self._sizes[index]
         while left:
-            # To its end: a file must not be closed under a thread that reads it.
+            # `in_thread` waits even if cancelled: a file must not be closed while a thread reads it.
             block = await in_thread(_read_exactly, self._files[index], min(READ_BYTES, left))
             left -= len(block)
             if not block:
@@ -121,7 +121,7 @@ class UploadBody:
 
 
 def _read_exactly(file: io.FileIO, count: int) -> bytes:
-    """As many bytes as asked for, so that pieces stay multiples of 3; empty if the file ends before."""
+    """Exactly `count` bytes, so that pieces stay multiples of 3; empty if the file ends before."""
     blocks: list[bytes] = []
     while count:
         block = file.read(count)

@@ -1,4 +1,4 @@
-"""Requests before anything is paid for: their local pictures are looked at, then all rules are checked."""
+"""Checks requests before they are sent and paid for: reads the headers of local pictures, then applies all rules."""
 
 import functools
 import io
@@ -15,16 +15,16 @@ from kling_async.protocol.rules import check, images_of
 
 
 async def problems_of(request: ImageToVideo) -> list[Problem]:
-    """Finds everything that is wrong with a request, its pictures included.
+    """Finds all problems of a request, its pictures included.
 
     Raises:
-        ConnectionFailed: this machine has no file to spare; that passes, and is no fault of a picture.
+        ConnectionFailed: this machine is short of open files or memory, which passes and is no problem of a picture.
     """
-    return check(request, await _look_at(images_of(request)))
+    return check(request, await _read_headers(images_of(request)))
 
 
-async def _look_at(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
-    """Looks at all local pictures, off the loop; addresses are left to the service."""
+async def _read_headers(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
+    """Reads the headers of all local pictures in a thread; pictures given by URL are left to the service."""
     local = {field: image for field, image in images.items() if image.source in {ImageSource.PATH, ImageSource.DATA}}
     if not local:
         return {}
@@ -39,11 +39,11 @@ def _facts(image: Image) -> ImageFacts:
         with opened(image) as file:
             return ImageFacts.of(functools.partial(_read_at, file), os.fstat(file.fileno()).st_size)
     except FileNotFoundError:
-        return ImageFacts(complaint=f"there is no file {_name(image)}", missing_file=True)
+        return ImageFacts(complaint=f"there is no file {_shown_path(image)}", missing_file=True)
     except (OSError, ValueError) as error:
-        if (passing := shortage(error)) is not None:
-            raise passing from None
-        return ImageFacts(complaint=f"{_name(image)} cannot be read: {reason(error)}")
+        if (short := shortage(error)) is not None:
+            raise short from None
+        return ImageFacts(complaint=f"{_shown_path(image)} cannot be read: {reason(error)}")
 
 
 def _read_at(file: io.FileIO, start: int, count: int) -> bytes:
@@ -51,5 +51,5 @@ def _read_at(file: io.FileIO, start: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _name(image: Image) -> str:
+def _shown_path(image: Image) -> str:
     return repr(image.path)[:200]

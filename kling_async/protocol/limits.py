@@ -1,10 +1,12 @@
-"""How many tasks of one model may run now: the account's limit, found out and kept to.
+"""How many slots of the account one kind of task may hold now: the account's limit, discovered and respected.
 
-Concurrency counts from submitted to terminal, per account and model; one more is answered with 1303, and nothing is
-created ("Concurrency rules" of the documentation). The client opens by doubling up to its own ceiling. A refusal
-brings the limit down to what evidently runs; one more is tried later, ever less often while it is refused. After a
-refusal, and now and then when full, a freed slot is left open for a moment: other processes on the same account get
-their turn.
+The service counts slots from submitted to terminal, per account, pack and model. A task takes one slot, an image task
+one per image. A create that exceeds the account's limit is answered with 1303, and nothing is created.
+
+The client doubles its own limit until it reaches `concurrency`. A refusal lowers the limit below the number that was
+refused. Later the client probes: it sends one request above the refused level, ever less often while probes are
+refused. After a refusal, and now and then when the limit is full, a freed slot is left to other processes of the same
+account for a moment.
 """
 
 from typing import Final
@@ -12,35 +14,38 @@ from typing import Final
 from kling_async.protocol.retry import Uniform
 
 BEAT: Final = 1.0
-"""Seconds: the unit of all waiting here. What clients of one account leave to each other must not depend on how one of
-them repeats its failed calls."""
-OPENING: Final = 0.75
-"""Share of the creates that the last opening let in that must be accepted before the next: a slow answer among them
-does not hold it up."""
+"""Seconds: the unit of all waiting here. It does not depend on `Retry`: how a client repeats failed calls must not
+change the share of the account that it gets."""
+GROWTH_SHARE: Final = 0.75
+"""Share of the slots that the last doubling added which must be accepted before the next doubling: one slow answer does
+not delay it."""
 PROBE_FIRST: Final = 12.0
-"""Beats after a refusal until one more is tried."""
+"""Beats between a refusal and the first probe."""
 PROBE_MAXIMUM: Final = 300.0
-"""Beats between two such tries at most; less where few tasks run: PROBE_FIRST times the square of their number."""
-OPEN_MAXIMUM: Final = 4.0
-"""Beats for which a freed slot is left open at most: as many as tasks run, so that a client with more gives more."""
-OPEN_COST: Final = 0.2
-"""Share of the time that may pass so after a refusal, where tasks are too short for as many beats."""
+"""Beats between two probes at most; fewer where few slots are held: PROBE_FIRST times the square of their number."""
+YIELD_MAXIMUM: Final = 4.0
+"""Beats for which a freed slot is left to others at most. It is one beat per slot held, so that the client with more
+slots gives up more."""
+YIELD_COST_REFUSED: Final = 0.2
+"""Share of the time that may be spent on yielding after a refusal; it bounds the pause where tasks are short."""
 EMPTY_MAXIMUM: Final = 8.0
-"""Beats between two tries at most while nothing of this client runs: others hold the whole account."""
+"""Beats between two attempts at most while this client holds no slot because others hold the whole account."""
 YIELD_SHARE: Final = 0.125
-"""How often a client that fills its ceiling leaves a freed slot open although no create was refused."""
-YIELD_COST: Final = 0.05
-"""Share of the time that may pass so without a refusal. Nothing is sent meanwhile, but what runs goes on, so it is the
-share of the throughput that is lost at most."""
+"""Probability that a client at its ceiling yields a freed slot although no create was refused."""
+YIELD_COST_FULL: Final = 0.05
+"""Share of the time that may be spent on yielding without a refusal. Running tasks go on meanwhile, so this bounds the
+loss of throughput."""
 
 
 class Limit:
-    """One model's limit. All times are seconds of one monotonic clock.
+    """The limit of one line: tasks that share their slots. All times are seconds of one monotonic clock.
+
+    `count` is the number of slots that a request takes, from 1; each report about a request names the same count.
 
     Args:
-        ceiling: tasks that may run at once at most.
-        beat: seconds of the moment for which a slot is left open, and the unit of all waiting here.
-        uniform: random numbers for the beats.
+        ceiling: slots that may be held at once at most.
+        beat: seconds; the unit of all waiting.
+        uniform: random numbers for the pauses.
     """
 
     def __init__(self, ceiling: int, beat: float, uniform: Uniform) -> None:
@@ -48,103 +53,125 @@ class Limit:
         self.beat = beat
         self.uniform = uniform
         self.running = 0
-        """Tasks sent and not ended."""
+        """Slots of requests that were sent and have not ended."""
         self._sending = 0
-        self._opened = 1
+        """Those of them whose create is not answered yet."""
+        self._grown_to = 1
+        """The level before any refusal."""
+        self._accepted = 0
+        """Slots accepted since the last doubling."""
         self._refused_above: int | None = None
+        """The level after a refusal: the account refused more than this."""
         self._probing = False
-        self._gap = PROBE_FIRST
+        self._probe_gap = PROBE_FIRST
         self._probe_at = 0.0
         self._not_before = 0.0
+        """No request is sent earlier."""
         self._empty_pause = 1.0
-        self._accepted = 0
-        """Submitter accepted since the limit opened last."""
-        self._closed_since: float | None = None
-        """Since when no slot was left open, with something running all the time."""
+        self._busy_since: float | None = None
+        """Start of the time for which slots were held without a pause for others."""
 
-    def may_start(self, now: float, others: int = 0) -> bool:
-        """Whether one more may be sent now, while `others` of unknown model run, too."""
-        room = self.running + others < self.ceiling  # what is learned of the level includes the others already
-        return room and now >= self._not_before and self.running < self._level(now)
+    def may_start(self, now: float, count: int = 1, *, others: int = 0) -> bool:
+        """Whether a request of `count` slots may be sent now, while tasks of an unknown line hold `others` slots.
+
+        A request that exceeds the limit by itself is sent when nothing else runs: else it would wait for ever.
+        """
+        if now < self._not_before:
+            return False
+        held = self.running + count
+        if self.running == 0:
+            return others == 0 or held + others <= self.ceiling
+        # `others` count against the ceiling only: the service counted them when it refused or accepted a level.
+        return held + others <= self.ceiling and (held <= self._level or self._may_probe(now))
 
     def opens_at(self, now: float) -> float | None:
-        """When time alone may let one in; None if only a task's end or an answer does."""
+        """When time alone may allow another request; None if only an answer or a task's end can."""
         times = [self._not_before]
         if self._refused_above is not None and self._refused_above < self.ceiling:
             times.append(self._probe_at)
         return min((time for time in times if time > now), default=None)
 
-    def started(self) -> None:
-        """One is sent."""
+    def started(self, count: int = 1) -> None:
+        """A request is sent."""
         if self.running == 0:
-            self._closed_since = None
-        self.running += 1
-        self._sending += 1
+            self._busy_since = None
+        self.running += count
+        self._sending += count
         self._probing = self._refused_above is not None and self.running > self._refused_above
 
-    def accepted(self, now: float, *, late: bool = False) -> None:
-        """One that was sent was accepted; `late` if it was `unclear` before."""
-        self._sending -= not late
+    def accepted(self, now: float, count: int = 1, *, late: bool = False) -> None:
+        """A request that was sent was accepted; `late` if it was `unclear` before."""
+        if not late:
+            self._sending -= count
         self._empty_pause = 1.0
-        if self._closed_since is None:
-            self._closed_since = now
-        if self._refused_above is not None:
-            if self.running > self._refused_above:  # there is room where there was none
-                self._refused_above = self.running
-                self._gap = PROBE_FIRST
-                self._probe_at = now + self._gap * self.beat
-        elif not late:
-            self._open()
+        if self._busy_since is None:
+            self._busy_since = now
+        if self._refused_above is None:
+            if not late:  # `unclear` has counted it
+                self._grow(count)
+        elif self.running > self._refused_above:  # the account has room where it had none
+            self._refused_above = self.running
+            self._probe_gap = PROBE_FIRST
+            self._probe_at = now + self._probe_gap * self.beat
 
-    def refused(self, now: float, *, late: bool = False) -> None:
-        """One that was sent was refused, since the account runs fewer; nothing was created; `late` as in `accepted`."""
-        self._sending -= not late
-        self.running -= 1
-        self._refused_above = max(1, self.running)
+    def refused(self, now: float, count: int = 1, *, late: bool = False) -> None:
+        """A request was refused because the account is full; nothing was created; `late` as in `accepted`."""
+        if not late:
+            self._sending -= count
+        fewer = self.running - 1
+        # Fewer may fit, yet not fewer than a lower level that was refused before.
+        self._refused_above = max(1, fewer if self._refused_above is None else min(fewer, self._refused_above))
+        self.running -= count
         if self.running == 0:
             self._not_before = now + self._empty_pause * self.beat * (0.5 + self.uniform())
             self._empty_pause = min(EMPTY_MAXIMUM, 2 * self._empty_pause)
         if self._probing:
-            self._gap = min(PROBE_MAXIMUM, 3 * self._gap, PROBE_FIRST * max(1, self.running) ** 2)
+            self._probe_gap = min(PROBE_MAXIMUM, 3 * self._probe_gap, PROBE_FIRST * max(1, self.running) ** 2)
             self._probing = False
-        self._probe_at = now + self._gap * self.beat * (0.75 + 0.5 * self.uniform())
+        self._probe_at = now + self._probe_gap * self.beat * (0.75 + 0.5 * self.uniform())
 
-    def unclear(self) -> None:
-        """One that was sent is in doubt: it counts as running, and its answer is not waited for to open further."""
-        self._sending -= 1
+    def unclear(self, count: int = 1) -> None:
+        """A request is in doubt: its slots count as held, and growth does not wait for its answer."""
+        self._sending -= count
         if self._refused_above is None:
-            self._open()
+            self._grow(count)
 
-    def dropped(self) -> None:
-        """One that was sent came to nothing for another reason."""
-        self._sending -= 1
-        self.running -= 1
+    def dropped(self, count: int = 1) -> None:
+        """A request that was sent failed for another reason, and nothing was created."""
+        self._sending -= count
+        self.running -= count
 
-    def ended(self, now: float) -> None:
-        """One that was accepted is done."""
-        ran, self.running = self.running, self.running - 1
+    def ended(self, now: float, count: int = 1) -> None:
+        """An accepted task ended."""
+        ran, self.running = self.running, self.running - count
         if self._refused_above is not None:
-            self._leave_open(now, ran, OPEN_COST)
-        elif ran >= self.ceiling and self.uniform() < YIELD_SHARE:
-            self._leave_open(now, ran, YIELD_COST)
+            self._yield(now, ran, YIELD_COST_REFUSED)
+        elif ran + count > self.ceiling and self.uniform() < YIELD_SHARE:
+            self._yield(now, ran, YIELD_COST_FULL)
 
-    def _leave_open(self, now: float, ran: int, cost: float) -> None:
-        """Sends nothing for a moment, and for no more than its share of the time."""
-        if now < self._not_before or self._closed_since is None:
-            return  # it is open already: another end must not prolong it
-        longest = min(self.beat * min(OPEN_MAXIMUM, ran), cost * (now - self._closed_since))
-        self._closed_since = self._not_before = now + longest * self.uniform()
+    def _yield(self, now: float, ran: int, cost: float) -> None:
+        """Sends nothing for a moment, whose length is at most the share `cost` of the time since the last one."""
+        if now < self._not_before or self._busy_since is None:
+            return  # a pause goes on already; another end must not prolong it
+        longest = min(self.beat * min(YIELD_MAXIMUM, ran), cost * (now - self._busy_since))
+        self._busy_since = self._not_before = now + longest * self.uniform()
 
-    def _open(self) -> None:
-        """Counts one create as accepted, and doubles the limit once enough were."""
-        if 2 * self.running > self._opened:  # a limit that is not made use of proves nothing
-            self._accepted += 1
-        if self._accepted >= OPENING * self._opened / 2:  # the last doubling let half of them in
-            self._opened = min(self.ceiling, 2 * self._opened)
+    def _grow(self, count: int) -> None:
+        """Counts the slots of an accepted request, and doubles the level once enough were accepted."""
+        if self.running > self._grown_to:  # a request that exceeded the level by itself
+            self._grown_to = min(self.ceiling, self.running)
+        if 2 * self.running > self._grown_to:  # a level that is not used proves nothing
+            self._accepted += count
+        if self._accepted >= GROWTH_SHARE * self._grown_to / 2:  # the last doubling added half of them
+            self._grown_to = min(self.ceiling, 2 * self._grown_to)
             self._accepted = 0
 
-    def _level(self, now: float) -> int:
-        if self._refused_above is None:
-            return self._opened
-        probes = now >= self._probe_at and self.running > self._sending  # with nothing accepted, one is try enough
-        return min(self.ceiling, self._refused_above + probes)
+    @property
+    def _level(self) -> int:
+        return self._grown_to if self._refused_above is None else self._refused_above
+
+    def _may_probe(self, now: float) -> bool:
+        """Whether one request may exceed the refused level."""
+        if self._refused_above is None or now < self._probe_at or self.running > self._refused_above:
+            return False
+        return self.running > self._sending  # with nothing accepted, the request under way is a probe already

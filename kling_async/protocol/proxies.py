@@ -1,4 +1,4 @@
-"""Which addresses go through a proxy: the variables of the environment, read as curl and most tools read them."""
+"""Proxies of the environment: which addresses go through which proxy, by the rules of curl and most tools."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ class Proxies:
     """The proxies of one environment.
 
     Attributes:
-        by_scheme: the proxy's address for `http` and `https`; never shown, since it may hold a password.
-        without: hosts, domains and networks that are asked directly, as in `NO_PROXY`.
-        unusable: variables whose proxy speaks something else than HTTP, such as SOCKS.
-        variables: by scheme, the variable that names its proxy.
+        by_scheme: the address of the proxy for `http` and `https`; never shown, since it may contain a password.
+        without: hosts, domains and networks that need no proxy, as in `NO_PROXY`.
+        unusable: variables whose proxy is not an HTTP proxy but, for example, SOCKS.
+        variables: by scheme, the variable that the proxy was read from.
     """
 
     by_scheme: Mapping[str, str] = attrs.field(factory=dict, repr=False)
@@ -30,10 +30,10 @@ class Proxies:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Reads `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`; names in small letters win.
+        """Reads `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`; lower-case names take precedence.
 
         Raises:
-            ValueError: a proxy's address cannot be read; the text names the variable and not the address.
+            ValueError: the address of a proxy cannot be parsed; the message names the variable, not the address.
         """
         by_scheme: dict[str, str] = {}
         variables: dict[str, str] = {}
@@ -54,7 +54,7 @@ class Proxies:
         return cls(by_scheme, words, tuple(dict.fromkeys(unusable)), variables)
 
     def for_address(self, url: str) -> str | None:
-        """The proxy that an address is asked through; None for none, as for this machine itself."""
+        """The proxy for requests to an address; None if there is none, as for loopback addresses."""
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
         proxy = self.by_scheme.get(parts.scheme)
@@ -71,7 +71,7 @@ class Proxies:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its name or address; `127.evil.com` is not."""
+    """Whether a host name or address means this machine; `127.evil.com` does not."""
     host = host.strip("[]").rstrip(".").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -82,23 +82,23 @@ def is_loopback(host: str) -> bool:
 
 
 def _variable(environment: Mapping[str, str], name: str) -> tuple[str, str]:
-    """The name in which a variable is set, and its value without blanks and quotes around it."""
-    if name in environment:  # also where it is empty: that switches a proxy off
+    """The spelling in which a variable is set, and its value without surrounding blanks and quotes."""
+    if name in environment:  # also if it is empty: that disables a proxy
         return name, environment[name].strip().strip("\"'")
-    # A CGI server puts a visitor's `Proxy:` header into HTTP_PROXY.
+    # A CGI server puts the `Proxy:` header of its client into HTTP_PROXY.
     if name == "http_proxy" and "REQUEST_METHOD" in environment:
         return name.upper(), ""
     return name.upper(), environment.get(name.upper(), "").strip().strip("\"'")
 
 
 def _address(name: str, text: str) -> str | None:
-    """The address of an HTTP proxy, None for another kind. Without a scheme it is an HTTP proxy, as for curl."""
+    """The address of an HTTP proxy; None for another kind. Without a scheme it is `http://`, as for curl."""
     address = text if "://" in text else f"http://{text}"
     try:
         parts = urlsplit(address)
         readable = bool(parts.hostname) and parts.port != 0 and address.isprintable() and " " not in address
         for credential in (parts.username, parts.password):
-            unquote(credential or "").encode("latin-1")  # basic authentication knows no other letters
+            unquote(credential or "").encode("latin-1")  # basic authentication allows no other characters
     except ValueError:
         parts, readable = urlsplit(""), False
     if not readable:
@@ -107,7 +107,10 @@ def _address(name: str, text: str) -> str | None:
 
 
 def _matches(word: str, host: str, port: int) -> bool:
-    """Whether an entry of `NO_PROXY` names a host: `*`, a name with all below it, an address, a network; `:port`."""
+    """Whether an entry of `NO_PROXY` covers a host.
+
+    An entry is `*`, a domain with its subdomains, an address or a network; a `:port` may follow.
+    """
     if word == "*":
         return True
     try:

@@ -1,44 +1,45 @@
-"""Whether the address leads to the service at all: a wrong one is noticed in seconds, not after a budget."""
+"""Detects a wrong base_url: after a few foreign answers the client stops retrying."""
 
 from typing import Final
 
 from kling_async.protocol.errors import BadResponse, NotTheService, Remedy
 
 FOREIGN_ANSWERS: Final = 3
-"""Answers that are not the service's, with none of its own before, after which the address counts as wrong."""
+"""Foreign answers, with none of the service before, after which base_url counts as wrong. A foreign answer is one that
+the service did not send: a page of another web server, a gateway or a proxy."""
 FOREIGN_SECONDS: Final = 5.0
-"""Seconds that these answers must span at least."""
+"""Seconds between the first and the last of these answers at least."""
 OUTAGE_SECONDS: Final = 30.0
-"""The same where the answers say that something is down for the moment: a gateway before the service looks so too."""
+"""The same if the last answer has a status of an outage: a gateway in front of the service may send it for a while."""
 
-_OUTAGES: Final = frozenset({408, 425, 429, *range(500, 600)})
+_OUTAGE_STATUSES: Final = frozenset({408, 425, 429, *range(500, 600)})
 
 
 class Recognition:
-    """What one address has answered so far. All times are seconds of one monotonic clock."""
+    """What was answered at base_url so far. All times are seconds of one monotonic clock."""
 
     def __init__(self) -> None:
         self.recognized = False
-        """Whether the service itself has answered there, once."""
+        """Whether the service itself has ever answered there."""
         self._foreign = 0
         self._first_at = 0.0
 
     def answered(self) -> None:
-        """The service answered: what comes in its place later will pass."""
+        """The service itself answered: base_url is right, and later foreign answers are an outage."""
         self.recognized = True
 
     def foreign(self, now: float, answer: BadResponse) -> BadResponse:
-        """Counts an answer that is not the service's.
+        """Counts a foreign answer.
 
         Returns:
-            The error to go on with: `NotTheService` once the address counts as wrong, else the answer's own.
+            The error to raise: `NotTheService` once base_url counts as wrong, else `answer`.
         """
         if self.recognized:
             return answer
         self._foreign += 1
         if self._foreign == 1:
             self._first_at = now
-        needed = OUTAGE_SECONDS if answer.http_status in _OUTAGES else FOREIGN_SECONDS
+        needed = OUTAGE_SECONDS if answer.http_status in _OUTAGE_STATUSES else FOREIGN_SECONDS
         if self._foreign < FOREIGN_ANSWERS or now - self._first_at < needed:
             return answer
         return NotTheService(

@@ -1,4 +1,4 @@
-"""The service's words, made safe to show, store and pickle."""
+"""Removes secrets and unprintable characters from texts of the service and from errors."""
 
 import base64
 import functools
@@ -11,23 +11,23 @@ from urllib.parse import quote
 
 
 def printable(value: Any, limit: int = 400) -> str:
-    """Text of the service as one can safely print, store and pickle: no lone surrogates, no controls, bounded."""
+    """Text of the service that is safe to print, store and pickle: bounded, without lone surrogates and controls."""
     if not isinstance(value, str):
         return ""
     text = value[:limit].encode("utf-8", "replace").decode()
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-# Longer than any word, model name or UUID: a token, a key or a picture that the service echoes.
+# Longer than any word, model name or UUID: a token, a key or a picture that the service repeats.
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.\-]{48,}")
 _ADDRESS = re.compile(r"(://[^\s?#]*)(\S*)")
-_LETTERS = "".join(map(chr, range(0x21, 0x7F)))  # of which a key may consist
+_LETTERS = "".join(map(chr, range(0x21, 0x7F)))  # characters that a key may contain
 
 
 def service_text(value: Any, limit: int = 400) -> str:
-    """A message of the service, as `printable`, without what may be a secret: long runs, queries of addresses.
+    """A message of the service, as `printable`, without possible secrets: long runs of letters, queries of URLs.
 
-    The time it takes does not grow with the message.
+    Takes bounded time however long the message is.
     """
     if not isinstance(value, str):
         return ""
@@ -37,7 +37,7 @@ def service_text(value: Any, limit: int = 400) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """The beginning of a text; never with the first part of a key at its end, which nothing would recognise."""
+    """The beginning of a text, without a last word that was cut: the first part of a key would not be recognised."""
     if len(text) <= limit:
         return text
     kept = text[: limit - 1]
@@ -45,16 +45,16 @@ def cut(text: str, limit: int) -> str:
 
 
 SHORT = 8
-"""Letters below which a secret is left out as a word only: it may also be a part of others."""
+"""Secrets with fewer characters are removed as whole words only: they may occur within other words."""
 
 
 def redact(text: str, secrets: frozenset[str]) -> str:
-    """A text without these secrets, as they are and as they may have been encoded on their way."""
+    """A text without these secrets, plain or in any encoding that `forms` gives."""
     pattern = _pattern(secrets)
     return pattern.sub("…", text) if pattern is not None else text
 
 
-@functools.lru_cache(maxsize=2)  # of two clients; no more than that, since it keeps secrets
+@functools.lru_cache(maxsize=2)  # for two clients; not more, since the cache holds secrets
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
     long = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
     short = {form for secret in secrets if 0 < len(secret) < SHORT for form in _escaped(secret)}
@@ -64,12 +64,12 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
 
 
 def forms(secret: str) -> Iterator[str]:
-    """A secret in all ways in which it may come back; of a token its parts, of base64 each alignment."""
+    """A secret in all encodings in which it may be repeated: the parts of a token, base64 in each alignment."""
     yield from _escaped(secret)
     yield from (part for part in secret.split(".") if len(part) >= 2 * SHORT)
     plain = secret.encode("utf-8", "replace")
     for before in range(3):
-        # Only the letters that nothing but the secret decides: what stood around it is not known.
+        # Only the characters that depend on the secret alone: what surrounds it is not known.
         encoded = base64.b64encode(bytes(before) + plain + bytes(2)).decode()
         letters = encoded[(8 * before + 5) // 6 : 8 * (before + len(plain)) // 6]
         yield letters

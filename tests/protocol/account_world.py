@@ -19,6 +19,7 @@ class Client:
     Attributes:
         limit: how many may run.
         waiting: tasks that are not accepted yet and not under way.
+        count: slots that each of them takes.
         done: tasks whose end was seen.
         finished_at: when the last of them was.
         refused: creates that the account refused.
@@ -26,6 +27,7 @@ class Client:
 
     limit: Limit
     waiting: int
+    count: int = 1
     done: int = 0
     finished_at: float = 0.0
     refused: int = 0
@@ -37,7 +39,7 @@ class AccountModel:
     """The account, and the clock.
 
     Attributes:
-        capacity: tasks that it runs at once; one more is refused.
+        capacity: slots that it has; a task for which too few are free is refused.
         latency: draws how long a create takes until its answer comes.
         length: draws how long a task takes from its acceptance to the moment in which its client sees the end.
     """
@@ -62,9 +64,9 @@ class AccountModel:
         heapq.heappush(self._events, (time, next(self._numbers), happens))
 
     def _grant(self, client: Client) -> None:
-        while client.waiting and client.limit.may_start(self.now):
+        while client.waiting and client.limit.may_start(self.now, client.count):
             client.waiting -= 1
-            client.limit.started()
+            client.limit.started(client.count)
             self._at(self.now + self.latency(), lambda: self._answer(client))
         opens_at = client.limit.opens_at(self.now) if client.waiting else None
         if opens_at is not None and opens_at != client.wakes_at:
@@ -72,27 +74,27 @@ class AccountModel:
             self._at(opens_at, lambda: self._grant(client))
 
     def _answer(self, client: Client) -> None:
-        if self.running < self.capacity:
-            self.running += 1
-            client.limit.accepted(self.now)
+        if self.running + client.count <= self.capacity:
+            self.running += client.count
+            client.limit.accepted(self.now, client.count)
             self._at(self.now + self.length(), lambda: self._end(client))
         else:
             client.waiting += 1
             client.refused += 1
-            client.limit.refused(self.now)
+            client.limit.refused(self.now, client.count)
         self._grant(client)
 
     def _end(self, client: Client) -> None:
-        self.running -= 1
+        self.running -= client.count
         client.done += 1
         client.finished_at = self.now
-        client.limit.ended(self.now)
+        client.limit.ended(self.now, client.count)
         self._grant(client)
 
 
-def client(tasks: int, concurrency: int, uniform: Uniform) -> Client:
-    """A client with so many tasks in line."""
-    return Client(Limit(concurrency, BEAT, uniform), tasks)
+def client(tasks: int, concurrency: int, uniform: Uniform, count: int = 1) -> Client:
+    """A client with so many tasks in line, of `count` slots each."""
+    return Client(Limit(concurrency, BEAT, uniform), tasks, count)
 
 
 def ideal(tasks: int, slots: int, latency: float, length: float) -> float:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from kling_async.protocol.limits import (
     EMPTY_MAXIMUM,
-    OPEN_COST,
-    OPEN_MAXIMUM,
     PROBE_FIRST,
     PROBE_MAXIMUM,
+    YIELD_COST_REFUSED,
+    YIELD_MAXIMUM,
     Limit,
 )
 
@@ -124,20 +124,20 @@ def test_another_end_does_not_prolong_that_moment() -> None:
 
 
 def test_that_moment_is_short_for_short_tasks() -> None:
-    """At most OPEN_COST of the time passes so."""
+    """At most YIELD_COST_REFUSED of the time passes so."""
     one = full(5)
     one.ended(2.0)
-    assert one.opens_at(2.0) == pytest.approx(2.0 + 0.5 * OPEN_COST * 2.0)
+    assert one.opens_at(2.0) == pytest.approx(2.0 + 0.5 * YIELD_COST_REFUSED * 2.0)
 
 
 def test_who_has_more_leaves_more() -> None:
-    """The moment is as many beats as run, up to OPEN_MAXIMUM."""
+    """The moment is as many beats as run, up to YIELD_MAXIMUM."""
     moments = []
     for running in (1, 2, 6):
         one = full(running)
         one.ended(100.0)
         moments.append((one.opens_at(100.0) or 0) - 100.0)
-    assert moments == [0.5 * 1, 0.5 * 2, 0.5 * OPEN_MAXIMUM]
+    assert moments == [0.5 * 1, 0.5 * 2, 0.5 * YIELD_MAXIMUM]
 
 
 def test_who_has_little_tries_often() -> None:

@@ -1,4 +1,4 @@
-"""Answers without our secrets in their words: a service or a gateway may say back what it was sent."""
+"""Reads answers and removes the client's secrets from them: a service or a gateway may repeat what it was sent."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 def read_without(secrets: frozenset[str], read: Callable[[HttpResponse], _T], response: HttpResponse) -> _T:
-    """Reads an answer; neither its tasks' messages nor its errors show the secrets.
+    """Reads an answer; neither the messages of its tasks nor its errors show the secrets.
 
     Raises:
         KlingError: as `read` does.
@@ -22,8 +22,8 @@ def read_without(secrets: frozenset[str], read: Callable[[HttpResponse], _T], re
     try:
         answer: Any = read(response)
     except KlingError as error:
-        shortened = _shortened(response, secrets)
-        raise _redacted((shortened and _error_of(read, shortened)) or error, secrets) from None
+        cleaned = _cleaned(response, secrets)
+        raise _redacted((cleaned and _error_of(read, cleaned)) or error, secrets) from None
     found: _T = _without(secrets, answer)
     return found
 
@@ -39,19 +39,22 @@ def _error_of(read: Callable[[HttpResponse], Any], response: HttpResponse) -> Kl
 def _redacted(error: KlingError, secrets: frozenset[str]) -> KlingError:
     error.message = redact(error.message, secrets)
     error.request_id = error.request_id and redact(error.request_id, secrets)
-    error.args = (error.message,)  # which is what its repr shows
+    error.args = (error.message,)  # its repr shows these
     return error
 
 
-def _shortened(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse | None:
-    """Without the secrets in its bytes: an error shows the beginning of a text, which may end within one. Or None."""
+def _cleaned(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse | None:
+    """The answer without the secrets in its bytes; None if there are none.
+
+    An error shows the beginning of a text, which may end within a secret: that part would not be recognised later.
+    """
     body = response.body
     known = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}
-    for form in sorted(known, key=len, reverse=True):  # a token before the key that is a part of it
+    for form in sorted(known, key=len, reverse=True):  # longest first: a token before a key that is a part of it
         body = body.replace(form.encode("utf-8", "replace"), "…".encode())
     headers = {name: redact(value, secrets) for name, value in response.headers.items()}
-    shortened = attrs.evolve(response, body=body, headers=headers)
-    return shortened if shortened != response else None
+    cleaned = attrs.evolve(response, body=body, headers=headers)
+    return cleaned if cleaned != response else None
 
 
 def _without(secrets: frozenset[str], answer: Any) -> Any:

@@ -1,0 +1,192 @@
+"""Lines in which creates wait for slots: order, several slots at once, and what a timeout says."""
+
+import asyncio
+
+import pytest
+
+from kling_async import ClientClosed, QueueTimeout
+from kling_async.io.slots import Slot, Slots
+from kling_async.protocol.limits import BEAT, Limit
+
+LINE = "image/kling-v2"
+
+
+def slots(ceiling: int, queue_deadline: float | None = None) -> Slots:
+    """Lines with a ceiling, and without chance."""
+    return Slots(lambda: Limit(ceiling, BEAT, lambda: 0.5), queue_deadline)
+
+
+async def grown(ceiling: int, queue_deadline: float | None = None) -> Slots:
+    """Lines of which `LINE` has reached its ceiling, with nothing running."""
+    lines = slots(ceiling, queue_deadline)
+    held = []
+    for _ in range(ceiling):
+        held.append(await lines.take(LINE))
+        held[-1].accepted()
+    for slot in held:
+        slot.release()
+    return lines
+
+
+async def settle() -> None:
+    """Lets all run that can without time passing."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def granted(*takers: "asyncio.Task[Slot]") -> list[bool]:
+    """Which of these hold their slots."""
+    return [taker.done() for taker in takers]
+
+
+async def taken(lines: Slots, *counts: int) -> list[Slot]:
+    """Slots of requests that are accepted."""
+    held = []
+    for count in counts:
+        held.append(await lines.take(LINE, count))
+        held[-1].accepted()
+    return held
+
+
+async def waiting(lines: Slots, *counts: int) -> "list[asyncio.Task[Slot]]":
+    """Requests that have asked for slots in this order."""
+    takers = [asyncio.ensure_future(lines.take(LINE, count)) for count in counts]
+    await settle()
+    return takers
+
+
+async def test_a_request_of_many_slots_is_not_overtaken() -> None:
+    """With 3 of 10 slots free, a request of 4 waits, and one of 1 behind it too; both start once one slot is freed."""
+    lines = await grown(10)
+    held = await taken(lines, 1, 6)
+    takers = await waiting(lines, 4, 1)
+    assert granted(*takers) == [False, False]
+    held[0].release()
+    await settle()
+    assert granted(*takers) == [True, False]
+    held[1].release()
+    await settle()
+    assert granted(*takers) == [True, True]
+
+
+async def test_a_request_that_exceeds_the_limit_runs_alone() -> None:
+    """With `concurrency` 2, a request of 9 slots starts when nothing runs, and nothing starts beside it."""
+    lines = await grown(2)
+    (held,) = await taken(lines, 1)
+    large, small = await waiting(lines, 9, 1)
+    assert granted(large, small) == [False, False]
+    held.release()
+    await settle()
+    assert granted(large, small) == [True, False]
+    large.result().accepted()
+    large.result().release()
+    await settle()
+    assert granted(small) == [True]
+
+
+async def test_a_refused_request_keeps_its_place_before_smaller_ones() -> None:
+    """A request of 4 that the account refuses waits at the head of the line: one of 1 that would fit stays behind."""
+    lines = await grown(10)
+    held = await taken(lines, 5)
+    refused = await lines.take(LINE, 4)
+    (behind,) = await waiting(lines, 2)
+    again = asyncio.ensure_future(refused.wait_again())
+    await settle()
+    assert not again.done()
+    assert granted(behind) == [False]
+    held[0].release()
+    await asyncio.sleep(20)
+    assert again.done()
+    refused.accepted()
+    await settle()
+    assert granted(behind) == [True]
+
+
+async def test_a_request_that_is_cancelled_frees_the_line() -> None:
+    """When the request of many slots at the head is cancelled, the one behind it starts at once."""
+    lines = await grown(4)
+    await taken(lines, 2)
+    large, small = await waiting(lines, 3, 1)
+    large.cancel()
+    await settle()
+    assert granted(small) == [True]
+
+
+async def test_a_slot_that_is_granted_and_cancelled_at_once_is_free_again() -> None:
+    """All slots of a request that was cancelled in the moment of the grant are free."""
+    lines = await grown(4)
+    (held,) = await taken(lines, 4)
+    large, small = await waiting(lines, 4, 4)
+    held.release()
+    large.cancel()
+    await settle()
+    assert large.cancelled()
+    assert granted(small) == [True]
+
+
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_a_line_grows_by_the_slots_of_a_request(doubtful: bool) -> None:  # noqa: FBT001
+    """After the first request of 4, accepted or in doubt, 4 more slots are granted, and no fifth."""
+    lines = slots(40)
+    first = await lines.take(LINE, 4)
+    if doubtful:
+        first.in_doubt()
+    else:
+        first.accepted()
+    second, third = await waiting(lines, 4, 1)
+    assert granted(second, third) == [True, False]
+    lines.close()
+    with pytest.raises(ClientClosed):
+        await third
+
+
+@pytest.mark.parametrize("way", ["accepted", "in doubt", "refused", "failed"])
+async def test_release_frees_all_slots_once(way: str) -> None:
+    """Whatever became of the create, its slots are all free after `release`, and a second `release` changes nothing."""
+    lines = await grown(4)
+    slot = await lines.take(LINE, 3)
+    if way == "accepted":
+        slot.accepted()
+    elif way == "in doubt":
+        slot.in_doubt()
+    elif way == "refused":
+        await slot.wait_again()
+    slot.release()
+    slot.release()
+    first, second = await waiting(lines, 4, 1)
+    assert granted(first, second) == [True, False]
+    lines.close()
+    with pytest.raises(ClientClosed):
+        await second
+
+
+async def test_an_attached_task_counts_as_one_slot_of_each_line() -> None:
+    """With one attached task 3 of 4 slots are left, until it ends."""
+    lines = await grown(4)
+    lines.attach()
+    (large,) = await waiting(lines, 4)
+    assert granted(large) == [False]
+    lines.detach()
+    await settle()
+    assert granted(large) == [True]
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted"), [(1, "no slot of image/kling-v2 came"), (3, "no 3 slots of image/kling-v2 came")]
+)
+async def test_a_timeout_names_the_line_and_what_is_held(count: int, wanted: str) -> None:
+    """The message says what was waited for, for how long, and how many slots this client holds."""
+    lines = await grown(4, queue_deadline=20)
+    await taken(lines, 3, 1)
+    with pytest.raises(QueueTimeout, match=wanted) as caught:
+        await lines.take(LINE, count)
+    assert "within 20 s (queue_deadline)" in str(caught.value)
+    assert "hold 4 slots, at most 4 may be held (concurrency)" in str(caught.value)
+
+
+async def test_lines_are_independent() -> None:
+    """A full line does not hold up another one."""
+    lines = slots(1)
+    await lines.take(LINE)
+    other = await lines.take("video/kling-v2")
+    other.accepted()
