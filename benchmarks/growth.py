@@ -23,7 +23,7 @@ LONGEST: Final = 25.0
 """Seconds from the moment when all are in flight to the first end and the last."""
 WARM_UP: Final = 20
 SIDE_BY_SIDE: Final = 100
-"""Submitter under way at once, unless all are."""
+"""Creates under way at once, unless all are."""
 MEMORY_GOAL: Final = 4.0
 """KB per task in flight."""
 

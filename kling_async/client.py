@@ -386,7 +386,7 @@ class KlingClient:
     async def close(self) -> None:
         """Ends the client; idempotent and quick.
 
-        Waiters get `ClientClosed` with the reference of their task, which goes on at the service. Submitter whose
+        Waiters get `ClientClosed` with the reference of their task, which goes on at the service. Creates whose
         outcome is not known yet get up to 10 seconds.
         """
         if self._closing is None:

@@ -235,7 +235,7 @@ class TaskHandle:
         """
         return self._client.stream(self, watermark=watermark)
 
-    # ----------------------------------------------------------------------------- told by the poller
+    # ----------------------------------------------------------------------------- called by the poller
 
     def told(self, task: Task) -> None:  # noqa: ARG002  (the following keeps it)
         """The task has a new status."""

@@ -29,7 +29,7 @@ class Options:
         beat: Seconds between polls; None for what the client does by itself.
         warm_up: Tasks made before by the same client.
         out: Where the files go.
-        at_once: Submitter under way at once, where tasks are only waited for.
+        at_once: Creates under way at once, where tasks are only waited for.
     """
 
     url: str
@@ -51,7 +51,7 @@ Opened = Callable[[Options], AbstractAsyncContextManager[Generate]]
 """Opens a client."""
 
 Begin = Callable[[], Awaitable[tuple[str, asyncio.Future[Any]]]]
-"""Submitter a task and begins to wait for it: gives its id, and what is done when its end is known."""
+"""Creates a task and begins to wait for it: gives its id, and what is done when its end is known."""
 
 OpenedToWait = Callable[[Options], AbstractAsyncContextManager[Begin]]
 """Opens a client that waits for tasks and saves nothing."""

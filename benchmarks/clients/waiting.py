@@ -65,7 +65,7 @@ async def measure(opened: OpenedToWait, options: Options, turns: TimedSelector) 
 
 
 async def begun(begin: Begin, options: Options) -> dict[str, asyncio.Future[Any]]:
-    """Submitter all; gives what is done when their ends are known."""
+    """Creates all; gives what is done when their ends are known."""
     under_way: dict[str, asyncio.Future[Any]] = {}
     left = iter(range(options.count))
 

@@ -360,7 +360,7 @@ async def _taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) ->
     place = body.offset
     while chunk := await incoming.next():
         if body.length is not None:
-            chunk = chunk[: body.length - place]  # no more than it service_text
+            chunk = chunk[: body.length - place]  # no more than it said
         elif place + len(chunk) > transfer.MOST_BYTES:
             raise DownloadError(
                 f"the file host does not say how long the video is, and sent {transfer.MOST_BYTES} bytes: too many"

@@ -1,4 +1,4 @@
-"""Submitter under way: each with a slot, brought to its end whatever becomes of its caller."""
+"""Creates under way: each with a slot, brought to its end whatever becomes of its caller."""
 
 import asyncio
 import contextlib
@@ -188,7 +188,7 @@ class Submitter:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Create, slot: Slot) -> TaskWatch:
-        """Submitter with a slot held; the slot goes back when the task ends, or when there is none."""
+        """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
             if self._on_intent is not None:
                 await self._on_intent(

@@ -1,7 +1,7 @@
 """Records: what is asked for and what comes back. They know nothing of the wire.
 
 Requests carry the parameter names of the official documentation. Their converters are total: what they cannot read
-they leave as it was given, so that `checks` can report every problem at once instead of the first.
+they leave as it was given, so that the rules can report every problem at once instead of the first.
 """
 
 from decimal import Decimal

@@ -43,7 +43,7 @@ class Trial:
     references: list[str] = attrs.field(factory=list)
 
     async def job(self) -> None:
-        """Submitter, follows, and uses the result."""
+        """Creates, follows, and uses the result."""
         handle = await self.client.image_to_video(self.image)
         self.references.append(handle.reference)
         await handle

@@ -43,7 +43,7 @@ PAGE = "<!DOCTYPE html><title>Anmelden für Gäste</title>"
     ],
 )
 def test_text_is_told_by_its_bytes(head: bytes, kind: str) -> None:
-    """ListStrategy, messages and listings, in any encoding, packed or not."""
+    """Pages, messages and listings, in any encoding, packed or not."""
     assert text_in(head) == kind
 
 

@@ -256,7 +256,7 @@ def test_pages_save_where_they_can_and_cost_nothing_where_they_cannot(order: str
     st.lists(st.tuples(st.integers(1, 2000), st.floats(0, 1), st.floats(0, 1), st.booleans()), min_size=1, max_size=80)
 )
 def test_whatever_pages_bring_their_waste_is_bounded(answers: list[tuple[int, float, float, bool]]) -> None:
-    """ListStrategy that did not pay are at most one in 32 of the single questions, and one more."""
+    """Pages that did not pay are at most one in 32 of the single questions, and one more."""
     pages, wasted, single = ListStrategy(), 0, 0
     for waiting, worth, found, full in answers:
         sweep = pages.begin(waiting, worth * waiting)

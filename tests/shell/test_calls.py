@@ -41,7 +41,7 @@ HTML = b"<html><h1>502 Bad Gateway</h1></html>"
 
 
 class Service:
-    """Submitter get one list of answers, queries the other; the last of each for ever."""
+    """Creates get one list of answers, queries the other; the last of each for ever."""
 
     def __init__(self, creates: list[Answer], queries: list[Answer]) -> None:
         self.answers = {"POST": script(*creates), "GET": script(*queries)}
@@ -520,7 +520,7 @@ async def test_news_about_another_task_is_not_believed(make_client: ClientMaker,
 
 
 async def test_the_refused_keep_their_place_in_line(make_client: ClientMaker) -> None:
-    """Submitter that a full account refused are sent again in the order in which they came."""
+    """Creates that a full account refused are sent again in the order in which they came."""
     async with Emulator(render=False, speed=1.0, concurrency=1, clock=wall()) as small:
         client = make_client(base_url=small.base_url, concurrency=8)
         names = [f"job-{number}" for number in range(5)]

@@ -1,4 +1,4 @@
-"""Submitter that are settled: nobody pays twice, and what may be paid for can be reached."""
+"""Creates that are settled: nobody pays twice, and what may be paid for can be reached."""
 
 import asyncio
 from pathlib import Path

@@ -29,7 +29,7 @@ class Image:
         path: the file, for `ImageSource.PATH`.
         url: the address, for `ImageSource.URL`; the service fetches it.
         data: the bytes of the file, for `ImageSource.DATA`.
-        complaint: why it is no picture, for `ImageSource.UNREADABLE`; `checks` reports it.
+        complaint: why it is no picture, for `ImageSource.UNREADABLE`; the rules report it.
     """
 
     source: ImageSource

@@ -112,7 +112,7 @@ async def test_the_list_in_any_order(caller: Caller) -> None:
 
 
 async def test_a_page_of_the_list_is_hit(caller: Caller) -> None:
-    """ListStrategy of the list are calls like others, and faults happen to them."""
+    """Pages of the list are calls like others, and faults happen to them."""
     caller.emulator.faults.add(Fault.gateway(502), on="list", at=2)
 
     statuses = [(await caller.get(f"{PATH}?pageNum={number}")).status for number in (1, 2, 3)]
