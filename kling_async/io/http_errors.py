@@ -36,9 +36,7 @@ def _translate(error: Exception) -> ConnectionFailed | BadResponse:
             return _connect_error(error)
         case aiohttp.ClientHttpProxyError():
             return refused_by_proxy(error.status)
-        case (
-            aiohttp.ClientResponseError() | UnicodeDecodeError()
-        ):  # the latter may come from a hook of a borrowed session
+        case aiohttp.ClientResponseError() | UnicodeDecodeError():  # the latter: by a hook of a borrowed session
             return BadResponse(f"the answer cannot be read ({kind})", foreign=True)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | UnicodeError():
             return ConnectionFailed(f"this address cannot be used ({kind}); check base_url", sent=False, permanent=True)

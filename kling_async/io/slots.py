@@ -82,7 +82,7 @@ class Slots:
         """Waits for slots.
 
         Args:
-            line: what shares its slots, such as `video/kling-v2-6`; shown in messages.
+            line: what shares its slots, such as a model's name; shown in messages.
             count: how many the request takes, from 1. More than the limit are granted when nothing else runs.
 
         Raises:

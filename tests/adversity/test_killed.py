@@ -13,6 +13,7 @@ import pytest
 
 from kling_async import KlingClient, Polling
 from kling_async.emulator import Call, Emulator, Fault
+from tests.repeatable import same_draws
 
 KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "12"))
 """How often: more in a session of its own."""
@@ -94,4 +95,4 @@ async def killed_again_and_again(image: Path, directory: Path, kills: int, rng: 
 @pytest.mark.parametrize("kills", [4, pytest.param(KILLS, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(image: Path, tmp_path: Path, kills: int) -> None:
     """Whenever a process is killed, each file is whole or absent; started again with the references, all are whole."""
-    asyncio.run(killed_again_and_again(image, tmp_path, kills, random.Random(4)))  # noqa: S311  (to repeat it)
+    asyncio.run(killed_again_and_again(image, tmp_path, kills, same_draws(4)))

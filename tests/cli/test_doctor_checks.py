@@ -143,7 +143,7 @@ def test_no_address() -> None:
         ("https://api-singapor.klingai.com", False),
     ],
 )
-def test_where_the_key_goes(url: str, takes: bool) -> None:  # noqa: FBT001
+def test_where_the_key_goes(url: str, *, takes: bool) -> None:
     """A key is not tried on a mistyped host, nor sent to the service in clear."""
     assert Address(url, "x").takes_key is takes
 

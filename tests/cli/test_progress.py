@@ -80,7 +80,7 @@ def test_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("term", "moves"), [("xterm", True), ("dumb", False)])
-def test_terminal_with_rich(monkeypatch: pytest.MonkeyPatch, term: str, moves: bool) -> None:  # noqa: FBT001
+def test_terminal_with_rich(monkeypatch: pytest.MonkeyPatch, term: str, *, moves: bool) -> None:
     """On a terminal that can move its cursor there is a live line, which is gone at the end."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

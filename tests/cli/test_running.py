@@ -77,7 +77,7 @@ def test_signals_that_come_as_exceptions(
 ) -> None:
     """However a signal comes, the words at the end are the same."""
 
-    async def work(stop: Stop) -> None:  # noqa: ARG001
+    async def work(_stop: Stop) -> None:
         raise interrupt
 
     assert code == run_(work, Stage.ACCEPTED)
@@ -87,7 +87,7 @@ def test_signals_that_come_as_exceptions(
 def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     """The log's warnings, and what is tried again, are lines, once; what the end of the command says better is none."""
 
-    async def work(stop: Stop) -> None:  # noqa: ARG001
+    async def work(_stop: Stop) -> None:
         logging.getLogger("kling_async").warning("base_url is http://")
         logging.getLogger("kling_async").warning("unfinished", extra={"kling_event": "closed_unfinished"})
         for _ in range(2):
@@ -122,7 +122,7 @@ def test_outside_of_the_main_thread(capsys: pytest.CaptureFixture[str]) -> None:
     """Where signals cannot be caught, commands run without."""
     codes: list[int] = []
 
-    async def work(stop: Stop) -> None:  # noqa: ARG001
+    async def work(_stop: Stop) -> None:
         raise ConnectionFailed("no answer")
 
     def run_here() -> None:

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures("hurry")
 
 
 @pytest.fixture
-def reference(run: Run, service: Emulator) -> str:  # noqa: ARG001
+def reference(run: Run, service: Emulator) -> str:  # noqa: ARG001  (what `run` talks to)
     """A finished task."""
     return str(run("generate", CAT, "-o", "made.mp4", "--json").data["reference"])
 

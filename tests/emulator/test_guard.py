@@ -253,7 +253,7 @@ async def test_junk_does_not_kill_the_books(caller: Caller, depth: int) -> None:
 
 
 @pytest.mark.parametrize(("strict", "codes"), [(False, [0, 0]), (True, [1201, 0])])
-async def test_types_are_strict_when_asked(clock: Clock, strict: bool, codes: list[int]) -> None:  # noqa: FBT001
+async def test_types_are_strict_when_asked(clock: Clock, *, strict: bool, codes: list[int]) -> None:
     """A number passes for a string unless the emulator is strict."""
     async with Emulator(clock=clock, render=False, strict_types=strict) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
@@ -263,7 +263,7 @@ async def test_types_are_strict_when_asked(clock: Clock, strict: bool, codes: li
 
 
 @pytest.mark.parametrize("render", [None, False])
-async def test_an_image_that_cannot_be_fetched_fails_its_task(clock: Clock, render: bool | None) -> None:  # noqa: FBT001
+async def test_an_image_that_cannot_be_fetched_fails_its_task(clock: Clock, *, render: bool | None) -> None:
     """A task whose image is at `.invalid` is accepted, and fails as at the service."""
     async with Emulator(clock=clock, render=render, speed=1.0) as emulator, aiohttp.ClientSession() as session:
         data = await finished(Caller(emulator, session), clock, image="https://nowhere.invalid/a.png")

@@ -1,5 +1,4 @@
 import itertools
-import random
 
 import pytest
 from hypothesis import given
@@ -8,13 +7,14 @@ from hypothesis import strategies as st
 from kling_async.emulator.service import rules
 from kling_async.emulator.service.links import RETENTION, Links, merged, requested_range
 from kling_async.emulator.service.world import AccountModel, EmulatedTask
+from tests.repeatable import same_draws
 
 NOW = 1_800_000_000.0
 
 
 def made_task() -> EmulatedTask:
     """Give a task that will succeed."""
-    rng = random.Random(0)  # noqa: S311 - to be repeatable is the point
+    rng = same_draws(0)
     order = rules.read_order({"image": "https://images.example/cat.png"})
     return AccountModel(rng=rng, speed=1.0, concurrency=5, balance=100.0).create(NOW, order)
 

@@ -1,4 +1,3 @@
-import random
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 from kling_async.emulator.service import bodies, catalog, rules
 from kling_async.emulator.service.errors import HTTP_STATUS, Refusal
 from kling_async.emulator.service.world import AccountModel
+from tests.repeatable import same_draws
 
 from .conftest import base64_png
 
@@ -18,7 +18,7 @@ URL = "https://images.example/cat.png"
 
 def world(**changes: Any) -> AccountModel:
     """Give an account, as slow as the service."""
-    rng = random.Random(0)  # noqa: S311 - to be repeatable is the point
+    rng = same_draws(0)
     arguments: dict[str, Any] = {"rng": rng, "speed": 1.0, "concurrency": 5, "balance": 100.0}
     return AccountModel(**arguments | changes)
 

@@ -1,7 +1,6 @@
 """What goes wrong, story by story: the client as it is against the emulator, over real connections."""
 
 import asyncio
-import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from kling_async import ExternalTaskIdConflict, Polling
 from kling_async.emulator import Call, Fault
 from tests.faults.stage import Outcome, objects_of_the_client, stage
+from tests.repeatable import same_draws
 
 FINE: Final = Polling(first=4, maximum=4)
 MODEL: Final = "kling-v2-6"
@@ -213,7 +213,7 @@ async def failing_stream(directory: Path, fault: Fault) -> Outcome:
 
 async def everything_at_once(directory: Path, count: int, *, seed: int = 1, polling: Polling | None = None) -> Outcome:
     """So many tasks, and a fifth of all calls has one of all faults that pass."""
-    draws = random.Random(f"which fault {seed}")  # noqa: S311  (repeatable, nothing is secured by it)
+    draws = same_draws(f"which fault {seed}")
     loop = asyncio.get_running_loop()
     refused_at = loop.time()
 

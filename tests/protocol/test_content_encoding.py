@@ -1,5 +1,4 @@
 import gzip
-import random
 import zlib
 
 import pytest
@@ -8,8 +7,9 @@ from hypothesis import strategies as st
 
 from kling_async.protocol.content_encoding import FREE_BYTES, PIECE, Decoder, decoder_for, named
 from kling_async.protocol.errors import BadResponse, DownloadError
+from tests.repeatable import same_draws
 
-VIDEO = random.Random(1).randbytes(100_000)  # noqa: S311  (repeatable: it hardly shrinks, as videos)
+VIDEO = same_draws(1).randbytes(100_000)
 
 
 def raw_deflate(data: bytes) -> bytes:

@@ -422,7 +422,8 @@ def test_a_claim_that_cannot_be_looked_up_is_in_doubt_after_settling() -> None:
 def test_what_may_be_paid_is_not_dropped(
     sends: list[str],
     state: CreateState,
-    undecided: bool,  # noqa: FBT001  (a table)
+    *,
+    undecided: bool,
     ask: Ask | None,
 ) -> None:
     """From the first byte to certainty a create is undecided; after an answer that created nothing it is not."""

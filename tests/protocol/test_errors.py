@@ -1,6 +1,5 @@
 import copy
 import inspect
-import pickle
 import traceback
 from typing import Any
 
@@ -35,6 +34,7 @@ from kling_async.protocol.errors import (
     row_for,
 )
 from kling_async.protocol.tasks import Task, TaskStatus
+from tests.repeatable import pickled
 
 NO, YES = False, True
 
@@ -114,7 +114,7 @@ def test_every_error_can_be_made_shown_copied_and_pickled(kind: type[KlingError]
     """Every class takes the same arguments, shows its ids, and crosses a process border with all it carries."""
     task = Task(task_id="8", status=TaskStatus.FAILED)
     error = kind("text", code=1, http_status=2, request_id="r", reference="image2video:8", task=task)
-    for twin in (error, pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):  # noqa: S301
+    for twin in (error, pickled(error), copy.copy(error), copy.deepcopy(error)):
         assert type(twin) is kind
         assert str(twin) == "text (code 1, HTTP 2, request_id r, reference image2video:8)"
         assert vars(twin) == vars(error)
@@ -134,7 +134,7 @@ def test_a_remedy_is_data() -> None:
     assert str(error) == "cat.mp4 exists; overwrite=True replaces it (reference image2video:8)"
     assert error.explained({Remedy.OVERWRITE: "--overwrite replaces it"}) == "cat.mp4 exists; --overwrite replaces it"
     assert error.explained({Remedy.OVERWRITE: ""}) == "cat.mp4 exists"
-    assert pickle.loads(pickle.dumps(error)).remedy is Remedy.OVERWRITE  # noqa: S301
+    assert pickled(error).remedy is Remedy.OVERWRITE
 
 
 def test_an_error_keeps_the_reference_it_has() -> None:
@@ -148,14 +148,14 @@ def test_a_changed_message_survives_pickling() -> None:
     """What is added to a message later travels along."""
     error = BadResponse("text")
     error.message += ", and more"
-    assert str(pickle.loads(pickle.dumps(error))) == "text, and more"  # noqa: S301  (made here)
+    assert str(pickled(error)) == "text, and more"
 
 
 @pytest.mark.parametrize("kind", [ConnectionFailed, RequestTimeout])
 def test_a_failed_connection_may_have_been_sent(kind: type[ConnectionFailed]) -> None:
     """Unless it is known not to have been, a request counts as sent, also after pickling."""
     assert kind("text").sent
-    assert not pickle.loads(pickle.dumps(kind("text", sent=False))).sent  # noqa: S301  (made here)
+    assert not pickled(kind("text", sent=False)).sent
 
 
 @pytest.mark.parametrize("kind", [TaskFailed, ExternalTaskIdConflict])
@@ -181,7 +181,7 @@ def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[Inval
     """A refused request names every problem with its field; a missing file makes it a `FileNotFoundError`."""
     error = InvalidRequest.of(problems)
     assert (type(error), str(error), error.problems) == (kind, text, tuple(problems))
-    twin: Any = pickle.loads(pickle.dumps(error))  # noqa: S301  (made here)
+    twin: Any = pickled(error)
     assert twin.problems == error.problems
 
 

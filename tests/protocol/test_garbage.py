@@ -2,7 +2,6 @@
 
 import copy
 import json
-import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.codec import task_from_wire
 from kling_async.protocol.wire.responses import HttpResponse
+from tests.repeatable import pickled
 
 from .recorded_bodies import RECORDED
 
@@ -80,7 +80,7 @@ def truncated(draw: st.DrawFn) -> bytes:
 
 def check_shown(result: Task | KlingError) -> None:
     """A result can be printed, encoded and pickled, and means the same afterwards."""
-    twin = pickle.loads(pickle.dumps(result))  # noqa: S301  (made here)
+    twin = pickled(result)
     assert repr(result).encode() == repr(twin).encode()
     assert str(result).encode() == str(twin).encode()
     if isinstance(result, Task):

@@ -2,9 +2,7 @@
 
 import itertools
 import math
-import random
 import statistics
-from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -19,6 +17,7 @@ from kling_async.protocol.limits import (
     YIELD_MAXIMUM,
     Limit,
 )
+from tests.repeatable import same_draws
 
 from .account_world import AccountModel, client, ideal
 
@@ -199,7 +198,7 @@ def test_a_client_without_a_slot_tries_often() -> None:
 
 
 @pytest.mark.parametrize(("draw", "open_at_once"), [(0.0, True), (0.12, False), (0.13, True), (0.9, True)])
-def test_a_full_client_leaves_a_slot_open_now_and_then(draw: float, open_at_once: bool) -> None:  # noqa: FBT001
+def test_a_full_client_leaves_a_slot_open_now_and_then(draw: float, *, open_at_once: bool) -> None:
     """Without any refusal, one of eight freed slots is left open for a moment; a moment of no length is none."""
     one = limit(1, draw)
     one.started()
@@ -294,7 +293,7 @@ def test_the_account_is_filled_whatever_tasks_and_creates_take(latency: float, l
     """200 tasks take at most 1.35 times the ideal, and the time of the opening."""
     for slots in SLOTS:
         world = AccountModel(slots, lambda: latency, lambda: length)
-        one = client(200, slots, random.Random(slots).random)  # noqa: S311  (repeatable, nothing is secured by it)
+        one = client(200, slots, same_draws(slots).random)
         world.run(one)
         assert (one.done, one.refused) == (200, 0)
         assert one.finished_at <= 1.35 * ideal(200, slots, latency, length) + ramp(slots, latency), slots
@@ -302,7 +301,7 @@ def test_the_account_is_filled_whatever_tasks_and_creates_take(latency: float, l
 
 def test_answers_and_ends_that_come_all_the_time_do_not_hold_up_the_opening() -> None:
     """80 tasks of a second on 20 slots, with creates of a second: eight seconds and the opening."""
-    draws = random.Random(1)  # noqa: S311
+    draws = same_draws(1)
     one = client(80, 20, draws.random)
     AccountModel(20, lambda: 0.5 + draws.random(), lambda: 0.5 + draws.random()).run(one)
     assert one.finished_at <= 1.35 * 8 + ramp(20, 1)
@@ -317,7 +316,7 @@ def test_yielding_costs_a_twentieth_at_most(
     """A full client that was never refused and leaves each slot open that it may, for as long, loses no more."""
 
     def took() -> float:
-        draws = random.Random(3)  # noqa: S311
+        draws = same_draws(3)
         one = client(1000, slots, lambda: 0.9999)
         AccountModel(slots, lambda: 0.1, lambda: length * (1 + spread * (2 * draws.random() - 1))).run(one)
         return one.finished_at
@@ -331,20 +330,21 @@ def test_yielding_costs_a_twentieth_at_most(
 @pytest.mark.parametrize("length", [1, 30, 85])
 def test_clients_of_one_account_share_it(length: float) -> None:
     """When the first of two with 20 tasks each on an account that runs 6 is done, the other has its quarter."""
-    shares = []
-    for seed in range(9):
-        draws = random.Random(seed)  # noqa: S311
-        world = AccountModel(6, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random()))  # noqa: B023
+
+    def share_of_the_slower(seed: int) -> float:
+        draws = same_draws(seed)
+        world = AccountModel(6, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random()))
         clients = [client(20, 20, draws.random) for _ in range(2)]
-        world.run(*clients, until=lambda: any(each.done == 20 for each in clients))  # noqa: B023
-        shares.append(min(each.done for each in clients) / 20)
-    assert statistics.median(shares) >= 0.25
+        world.run(*clients, until=lambda: any(each.done == 20 for each in clients))
+        return min(each.done for each in clients) / 20
+
+    assert statistics.median(map(share_of_the_slower, range(9))) >= 0.25
 
 
 @pytest.mark.parametrize("length", [1, 30, 85])
 def test_an_account_that_is_smaller_than_told_is_filled(length: float) -> None:
     """200 tasks with `concurrency=20` on an account that runs 5 are near the ideal, with few refusals."""
-    draws = random.Random(1)  # noqa: S311
+    draws = same_draws(1)
     one = client(200, 20, draws.random)
     AccountModel(5, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random())).run(one)
     assert one.finished_at <= 1.15 * ideal(200, 5, 0.3, length)
@@ -365,13 +365,13 @@ def test_it_never_exceeds_the_ceiling_and_never_sticks(events: list[str], ceilin
             sending += 1
         elif event in {"accept", "refuse", "drop"} and sending:
             sending -= 1
-            steps: dict[str, Callable[[], None]] = {
-                "accept": lambda: one.accepted(now),  # noqa: B023
-                "refuse": lambda: one.refused(now),  # noqa: B023
-                "drop": one.dropped,
-            }
-            steps[event]()
-            accepted += event == "accept"
+            if event == "accept":
+                one.accepted(now)
+                accepted += 1
+            elif event == "refuse":
+                one.refused(now)
+            else:
+                one.dropped()
         elif event == "end" and accepted:
             accepted -= 1
             one.ended(now)

@@ -1,12 +1,11 @@
 """Requests that take several slots at once, such as the n images of one task."""
 
-import random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.protocol.limits import EMPTY_MAXIMUM, PROBE_FIRST, PROBE_MAXIMUM, YIELD_SHARE, Limit
+from tests.repeatable import same_draws
 
 from .account_world import AccountModel, client, ideal
 
@@ -60,7 +59,8 @@ def refused_at(held: int, count: int, ceiling: int = 40) -> Limit:
 def test_a_request_starts_if_all_its_slots_are_free_or_if_it_exceeds_the_limit_alone(
     held: int,
     count: int,
-    starts: bool,  # noqa: FBT001
+    *,
+    starts: bool,
 ) -> None:
     """With a limit of 10: what is held and what is wanted together must fit, but for a request that never would."""
     one = grown(10)
@@ -184,7 +184,7 @@ def test_a_request_that_exceeds_the_limit_waits_for_attached_tasks() -> None:
 @pytest.mark.parametrize("count", [2, 3, 9])
 def test_the_account_is_filled(count: int, length: float) -> None:
     """200 requests of several slots on an account of 20 take at most 1.35 times the ideal, and the growth."""
-    one = client(200, 20, random.Random(1).random, count)  # noqa: S311
+    one = client(200, 20, same_draws(1).random, count)
     AccountModel(20, lambda: 0.2, lambda: length).run(one)
     assert (one.done, one.refused) == (200, 0)
     assert one.finished_at <= 1.35 * ideal(200, 20 // count, 0.2, length) + 2
@@ -194,7 +194,7 @@ def test_the_account_is_filled(count: int, length: float) -> None:
 @pytest.mark.parametrize("count", [2, 3, 9])
 def test_an_account_smaller_than_concurrency_is_filled(count: int, length: float) -> None:
     """200 requests with `concurrency=40` on an account of 11 are near the ideal; little but late probes is refused."""
-    one = client(200, 40, random.Random(1).random, count)  # noqa: S311
+    one = client(200, 40, same_draws(1).random, count)
     AccountModel(11, lambda: 0.2, lambda: length).run(one)
     assert one.done == 200
     assert one.finished_at <= 1.25 * ideal(200, 11 // count, 0.2, length)

@@ -133,7 +133,7 @@ def test_fill_and_stray_bytes_are_skipped() -> None:
         (jpeg(640, 427)[:-1], False),
     ],
 )
-def test_a_jpeg_is_complete_with_its_end_marker(data: bytes, complete: bool) -> None:  # noqa: FBT001  (a table's column)
+def test_a_jpeg_is_complete_with_its_end_marker(data: bytes, *, complete: bool) -> None:
     """An end marker behind the frame header makes it complete, whatever follows; without one it is cut off."""
     assert complete is read(data).complete
 

@@ -16,6 +16,7 @@ from kling_async.protocol.polling.estimates import (
     PollPlan,
     published_median,
 )
+from tests.repeatable import same_draws
 
 
 def real_looking(random_: random.Random) -> float:
@@ -88,7 +89,7 @@ def test_tasks_that_did_not_end_count_as_long_ones() -> None:
 
 def test_the_looks_are_near_the_least_possible() -> None:
     """Of a known kind, the looks exceed the least number that theory allows for their mean delay by a fifth at most."""
-    random_ = random.Random(11)  # noqa: S311  (no secret)
+    random_ = same_draws(11)
     pace = DurationEstimate(150.0)
     for _ in range(50):
         pace.observe(real_looking(random_))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.protocol.polling.listing import PENALTY, PENALTY_MAXIMUM, ListScan, ListStrategy, cost, useful_depth
+from tests.repeatable import same_draws
 
 
 @pytest.mark.parametrize(("size", "questions"), [(75, 1.5), (150, 2), (450, 4)])
@@ -247,7 +248,7 @@ def questions(account: Account, count: int, alive: int) -> tuple[float, int]:
 )
 def test_pages_save_where_they_can_and_cost_nothing_where_they_cannot(order: str, others: int, most: float) -> None:
     """Against single questions: a tenth in an account of one's own, and not more in one full of others' tasks."""
-    account = Account(order, others, random.Random(3))  # noqa: S311  (no secret)
+    account = Account(order, others, same_draws(3))
     spent, single = questions(account, 600, alive=2)
     assert spent <= most * single + 12  # one page that is tried at first, and may be in vain
 

@@ -1,10 +1,9 @@
-import random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.protocol.polling.queue import Due, PollQueue, share_passed
+from tests.repeatable import same_draws
 
 
 def test_who_is_due_is_taken_in_order_and_no_longer_waits() -> None:
@@ -92,7 +91,7 @@ def test_the_heap_holds_each_once_however_often_it_is_put_off() -> None:
 @given(st.integers(0, 10**6))
 def test_it_agrees_with_a_plain_list(seed: int) -> None:
     """After any sequence of puts, removals and takings, due times and worth are those of a list of all that wait."""
-    random_ = random.Random(seed)  # noqa: S311  (no secret)
+    random_ = same_draws(seed)
     agenda = PollQueue[Due]()
     items = [Due() for _ in range(8)]
     waiting: dict[int, tuple[float, float]] = {}

@@ -91,7 +91,7 @@ def test_an_address_in_the_other_family_is_the_same_machine() -> None:
         (", .", "https://api.example", False),
     ],
 )
-def test_no_proxy_names_who_is_asked_directly(no_proxy: str, url: str, direct: bool) -> None:  # noqa: FBT001
+def test_no_proxy_names_who_is_asked_directly(no_proxy: str, url: str, *, direct: bool) -> None:
     """Names with all below them, addresses, networks, each with a port or without; `*` is everybody."""
     found = Proxies.of({"ALL_PROXY": PROXY, "NO_PROXY": no_proxy}).for_address(url)
     assert found == (None if direct else PROXY)

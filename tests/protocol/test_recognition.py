@@ -26,7 +26,8 @@ def page(status: int = 404) -> BadResponse:
 def test_three_foreign_answers_make_a_wrong_address(
     times: list[float],
     status: int,
-    wrong: bool,  # noqa: FBT001  (a table)
+    *,
+    wrong: bool,
 ) -> None:
     """Three answers over 5 seconds, none of the service before: a wrong address; an outage gets half a minute."""
     recognition = Recognition()

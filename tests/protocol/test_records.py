@@ -1,4 +1,3 @@
-import pickle
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -21,6 +20,7 @@ from kling_async.protocol.records import (
 )
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import BalanceDeduction, Element, Task, TaskStatus, Video, Voice
+from tests.repeatable import pickled
 
 URL = "https://example.com/a.png"
 
@@ -28,7 +28,7 @@ URL = "https://example.com/a.png"
 @pytest.mark.parametrize(
     ("status", "is_final"), [("submitted", False), ("processing", False), ("succeed", True), ("failed", True)]
 )
-def test_a_task_ends_with_succeed_or_failed(status: str, is_final: bool) -> None:  # noqa: FBT001  (a table)
+def test_a_task_ends_with_succeed_or_failed(status: str, *, is_final: bool) -> None:
     """Two of the four documented words are final."""
     assert is_final is TaskStatus(status).is_final
 
@@ -138,7 +138,7 @@ def test_no_parameter_raises(parameters: dict[str, Any]) -> None:
     """A request can be made of anything: the checks report all problems at once, instead of the first."""
     request = ImageToVideo(**parameters)
     assert repr(request).encode()
-    assert repr(request) == repr(pickle.loads(pickle.dumps(request)))  # noqa: S301  (made here)
+    assert repr(request) == repr(pickled(request))
 
 
 def test_a_generator_is_read_once() -> None:
@@ -190,7 +190,7 @@ def test_a_video_shows_no_signature(watermark_url: str | None, shown: str) -> No
 )
 def test_records_are_values(record: Any) -> None:
     """Records pickle, compare by value, hash, and cannot be changed."""
-    twin = pickle.loads(pickle.dumps(record))  # noqa: S301  (made here)
+    twin = pickled(record)
     assert record == twin
     assert hash(record) == hash(twin)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):

@@ -131,7 +131,7 @@ USES: list[tuple[str, str, bool, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("column", "field", "by_map", "parameters"), USES)
-def test_every_cell(column: str, field: str, by_map: bool, parameters: dict[str, Any]) -> None:  # noqa: FBT001  (a table's column)
+def test_every_cell(column: str, field: str, *, by_map: bool, parameters: dict[str, Any]) -> None:
     """In every row, `-` is refused with the combination that works, and `y` and `?` have no problems at all."""
     for model, mode, seconds, cells, _, _ in lines():
         where = {"model_name": model, "mode": mode, "duration": seconds}

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from kling_async.io.download import Downloads
 from kling_async.io.target import check_target
 from kling_async.io.transport import Transport
 from kling_async.protocol.tasks import Task, TaskStatus, Video
+from tests.repeatable import same_draws
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import Answer, Seen, answer, serve, task_answer
 
@@ -160,7 +160,7 @@ class FileHost:
             transport = Transport(stub.base_url, session)
             threads.enter(loop)
             try:
-                yield Downloads(transport, 2, retry or Retry(), random.Random(1).random, wall())  # noqa: S311
+                yield Downloads(transport, 2, retry or Retry(), same_draws(1).random, wall())
             finally:
                 await transport.close()
                 threads.leave(loop)

@@ -26,7 +26,8 @@ async def test_a_stalled_download_is_woken(
     emulator: Emulator,
     image: Path,
     tmp_path: Path,
-    borrowed: bool,  # noqa: FBT001
+    *,
+    borrowed: bool,
 ) -> None:
     """`save` and `stream` that wait for a silent host get ClientClosed at once; what came is kept."""
     loop = asyncio.get_running_loop()

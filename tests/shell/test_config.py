@@ -71,7 +71,7 @@ def test_an_address_that_cannot_be_used(address: object) -> None:
         ("http://localhost:8000", False),
     ],
 )
-def test_cleartext_warns_unless_it_stays_here(address: str, warns: bool, caplog: pytest.LogCaptureFixture) -> None:  # noqa: FBT001
+def test_cleartext_warns_unless_it_stays_here(address: str, *, warns: bool, caplog: pytest.LogCaptureFixture) -> None:
     """What counts is whether the host is this machine, not how its name begins."""
     base_url_from(address, {})
     assert ("unencrypted" in caplog.text) == warns

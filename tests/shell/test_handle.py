@@ -19,6 +19,7 @@ from kling_async import (
     TaskTimeout,
 )
 from kling_async.emulator import Emulator
+from tests.repeatable import pickled
 from tests.shell.conftest import ClientMaker
 
 
@@ -315,10 +316,10 @@ async def test_handles_refuse_pickling(client: KlingClient, image: Path) -> None
 async def test_tasks_and_errors_pickle(client: KlingClient, image: Path) -> None:
     """Tasks and errors cross process borders whole."""
     task = await (await submitted(client, image))
-    assert pickle.loads(pickle.dumps(task)) == task  # noqa: S301
+    assert pickled(task) == task
     with pytest.raises(TaskFailed) as caught:
         await (await submitted(client, image, prompt="forbidden"))
-    copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+    copy = pickled(caught.value)
     assert (type(copy), str(copy), copy.task) == (TaskFailed, str(caught.value), caught.value.task)
 
 

@@ -2,7 +2,6 @@
 
 import gzip
 import logging
-import random
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from kling_async import DownloadError, Retry
+from tests.repeatable import same_draws
 from tests.shell.file_host import FileHost, chunked, rest, told, whole
 from tests.shell.stub import Answer, Seen, answer
 
@@ -24,7 +24,7 @@ def box(kind: bytes, content: bytes = b"") -> bytes:
 
 FTYP, MOOV, MDAT = box(b"ftyp", b"isom\0\0\0\1"), box(b"moov", bytes(40)), box(b"mdat", bytes(range(256)) * 20)
 MOVIE = FTYP + MOOV + MDAT
-NOISE = random.Random(1).randbytes(5000)  # noqa: S311  (repeatable)
+NOISE = same_draws(1).randbytes(5000)
 
 ODD = {
     "bytes behind the last box": MOVIE + b"tail",

@@ -162,7 +162,7 @@ async def test_a_tunnel_leads_to_the_service(authority: trustme.CA, monkeypatch:
 
 
 @pytest.mark.parametrize("through", [True, False], ids=["through a proxy", "directly"])
-async def test_a_certificate_that_cannot_be_verified(authority: trustme.CA, through: bool) -> None:  # noqa: FBT001
+async def test_a_certificate_that_cannot_be_verified(authority: trustme.CA, *, through: bool) -> None:
     """It names SSL_CERT_FILE, nothing was sent, and trying again is known to be in vain."""
     name = "api.kling.test" if through else "127.0.0.1"
     async with tls(authority, name) as port, proxy(port) as via:
@@ -236,7 +236,7 @@ async def test_a_407_through_the_tunnel_is_not_the_proxys(
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(502, False), (503, False), (504, False), (429, False), (403, True)])
-async def test_a_tunnel_that_is_refused(status: int, permanent: bool) -> None:  # noqa: FBT001
+async def test_a_tunnel_that_is_refused(status: int, *, permanent: bool) -> None:
     """Whatever the proxy answers to CONNECT, nothing was sent."""
     async with proxy(answer=refused(status)) as via:
         with pytest.raises(ConnectionFailed, match=f"the proxy refused .HTTP {status}") as caught:
@@ -295,7 +295,8 @@ async def saved(client: KlingClient, target: Path) -> None:
 async def test_passwords_of_netrc_go_nowhere(
     make_client: ClientMaker,
     tmp_path: Path,
-    lent: bool,  # noqa: FBT001
+    *,
+    lent: bool,
 ) -> None:
     """The API gets our token and a file's host nothing, on a lent session that reads it as well."""
 

@@ -125,7 +125,7 @@ async def test_a_slot_that_is_granted_and_cancelled_at_once_is_free_again() -> N
 
 
 @pytest.mark.parametrize("doubtful", [False, True])
-async def test_a_line_grows_by_the_slots_of_a_request(doubtful: bool) -> None:  # noqa: FBT001
+async def test_a_line_grows_by_the_slots_of_a_request(*, doubtful: bool) -> None:
     """After the first request of 4, accepted or in doubt, 4 more slots are granted, and no fifth."""
     lines = slots(40)
     first = await lines.take(LINE, 4)

@@ -26,7 +26,7 @@ RESELLER = {"id": "task_1", "task_id": "task_1", "object": "video", "status": "q
         ('{"code": 0, "da', 200, "text/plain; charset=utf-8"),
     ],
 )
-async def test_somebody_elses_body(caller: Caller, body: Any, status: int, kind: str, after_effect: bool) -> None:  # noqa: FBT001
+async def test_somebody_elses_body(caller: Caller, body: Any, status: int, kind: str, *, after_effect: bool) -> None:
     """Any JSON or text comes with any status, in place of the effect or in place of its answer."""
     caller.emulator.faults.add(Fault.foreign(body, status=status, after_effect=after_effect), on="create", at=1)
 

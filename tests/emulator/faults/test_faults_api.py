@@ -12,7 +12,7 @@ from .conftest import exchange, now, raw_create
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
-async def test_a_reset_loses_the_answer(caller: Caller, after_effect: bool) -> None:  # noqa: FBT001
+async def test_a_reset_loses_the_answer(caller: Caller, *, after_effect: bool) -> None:
     """The connection is reset before the first byte of an answer; after the effect there is a task, and it is paid."""
     caller.emulator.faults.add(Fault.reset(after_effect=after_effect), on="create", at=1)
 
@@ -38,7 +38,7 @@ async def test_a_lost_task_keeps_its_id(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
-async def test_each_error_of_the_table(caller: Caller, after_effect: bool) -> None:  # noqa: FBT001
+async def test_each_error_of_the_table(caller: Caller, *, after_effect: bool) -> None:
     """Each code comes with its HTTP status in an envelope, in place of the effect or in place of its answer."""
     for code in HTTP_STATUS:
         fault = Fault.error(code, message=f"number {code}", after_effect=after_effect)
@@ -52,7 +52,7 @@ async def test_each_error_of_the_table(caller: Caller, after_effect: bool) -> No
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
-async def test_pages_of_a_gateway(caller: Caller, after_effect: bool) -> None:  # noqa: FBT001
+async def test_pages_of_a_gateway(caller: Caller, *, after_effect: bool) -> None:
     """A gateway answers in HTML, also with 200, in place of the effect or in place of its answer."""
     statuses = [200, 500, 502, 503, 504]
     for status in statuses:
@@ -105,7 +105,7 @@ async def test_a_delayed_effect_does_not_need_its_client(caller: Caller) -> None
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
-async def test_reads_are_delayed_too(caller: Caller, after_effect: bool) -> None:  # noqa: FBT001
+async def test_reads_are_delayed_too(caller: Caller, *, after_effect: bool) -> None:
     """A delayed query tells the state from before the delay, or from after it."""
     task_id = (await caller.create()).body["data"]["task_id"]
     caller.emulator.faults.add(Fault.delay(20, after_effect=after_effect), on="query")
