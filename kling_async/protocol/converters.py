@@ -5,7 +5,7 @@ first.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import attrs
 
@@ -58,8 +58,8 @@ def whole_number(value: int | str) -> int:
     """Accepts `5`, `5.0` and the documented `"5"`."""
     given: Any = value
     digits = isinstance(given, str) and given.strip().isascii() and given.strip().isdigit() and len(given) < 20
-    number: int = int(given) if digits or (isinstance(given, float) and given.is_integer()) else given
-    return number  # or what the rules refuse
+    is_whole = digits or (isinstance(given, float) and given.is_integer())
+    return int(given) if is_whole else cast("int", value)  # or what the rules refuse
 
 
 def switch(value: bool | Literal["on", "off"] | None) -> bool | None:  # noqa: FBT001  (a converter)
