@@ -82,7 +82,7 @@ class Transport:
         """Secrets that no text may show, in addition to the credentials of the service."""
         self._session = session
         self._owned = session is None
-        self._create_session: aiohttp.ClientSession | None = None
+        self._session_for_creates: aiohttp.ClientSession | None = None
         self._uploads = asyncio.Semaphore(UPLOADS)
         self._responses: set[aiohttp.ClientResponse] = set()
         self._closing = asyncio.Event()
@@ -174,10 +174,10 @@ class Transport:
         # Closing a session does not end a read of a body that is under way; closing the response does.
         for response in tuple(self._responses):
             response.close()
-        for session in (self._session if self._owned else None, self._create_session):
+        for session in (self._session if self._owned else None, self._session_for_creates):
             if session is not None:
                 await session.close()
-        self._session = self._create_session = None
+        self._session = self._session_for_creates = None
 
     async def _exchange(
         self,
@@ -294,9 +294,9 @@ class Transport:
         session = self._open_session()
         if not self._owned:
             return session
-        if self._create_session is None:
-            self._create_session = _session(force_close=True)
-        return self._create_session
+        if self._session_for_creates is None:
+            self._session_for_creates = _session(force_close=True)
+        return self._session_for_creates
 
     def _session_arguments(
         self, session: aiohttp.ClientSession, address: URL, headers: Mapping[str, str]
@@ -322,9 +322,8 @@ def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
 
 
 def _unsent(error: BadResponse) -> ConnectionFailed:
-    return ConnectionFailed(
-        error.message, permanent=not error.foreign
-    )  # an error that is not a foreign answer would repeat
+    # What is not another host's answer would come again.
+    return ConnectionFailed(error.message, permanent=not error.foreign)
 
 
 def _replace_authorization(authorization: str | None) -> aiohttp.ClientMiddlewareType:
