@@ -11,6 +11,7 @@ import typing
 
 from kling_async.client import KlingClient
 from kling_async.handle import TaskHandle
+from kling_async.protocol.endpoint import Estimate
 from kling_async.protocol.errors import (
     AccountError,
     ApiError,
@@ -57,7 +58,6 @@ from kling_async.protocol.records import (
     CameraConfig,
     CameraControl,
     DynamicMask,
-    Estimate,
     Intent,
     Point,
     ShotPrompt,

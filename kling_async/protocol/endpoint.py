@@ -3,19 +3,20 @@
 import enum
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
-from kling_async.protocol.capability import CapabilityMap
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.records import Estimate
-from kling_async.protocol.rules.pictures import Facts, pictures
+
+if TYPE_CHECKING:  # maps and rules take time to import, and are needed with the first request
+    from kling_async.protocol.capability import CapabilityMap
+    from kling_async.protocol.rules.pictures import Facts
 
 RequestT = TypeVar("RequestT")
 
 Rule = Callable[[RequestT], Iterable[Problem]]
-PictureRule = Callable[[RequestT, Facts], Iterable[Problem]]
+PictureRule = Callable[[RequestT, "Facts"], Iterable[Problem]]
 
 
 class Pool(enum.Enum):
@@ -46,6 +47,19 @@ def one_slot(_request: object) -> int:
     return 1
 
 
+@attrs.frozen(kw_only=True)
+class Estimate:
+    """What a clip costs by the price table, before it is made; what it did cost is in `Task`.
+
+    Attributes:
+        units: units of the resource pack; None where no price is known.
+        usd: dollars at list price; None where no price is known.
+    """
+
+    units: Decimal | None
+    usd: Decimal | None
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Endpoint(Generic[RequestT]):
     """One endpoint of the legacy protocol: create with POST, query with GET `path/{id}`, list with GET `path`.
@@ -55,7 +69,7 @@ class Endpoint(Generic[RequestT]):
         record: the class of its requests.
         name: first half of a reference (`image2video` in `image2video:<id>`).
         rules: find what is wrong with a request.
-        picture_rules: find what is wrong with what is known of its pictures, beside size, format and sides.
+        picture_rules: find what is wrong with its pictures, as far as they are known.
         capabilities: what each model can do; None where no map is known.
         units: what a request costs, in units of the pack; None where no price is known.
         typical_seconds: how long such a task takes, as published; of None, a task of unknown parameters.
@@ -71,7 +85,7 @@ class Endpoint(Generic[RequestT]):
     name: str = attrs.field(default=attrs.Factory(lambda self: name_of(self.path), takes_self=True))
     rules: tuple[Rule[RequestT], ...] = ()
     picture_rules: tuple[PictureRule[RequestT], ...] = ()
-    capabilities: CapabilityMap[Any] | None = None
+    capabilities: "CapabilityMap[Any] | None" = None
     units: Callable[[RequestT], Decimal | None] = no_price
     typical_seconds: Callable[[RequestT | None], float]
     lists: bool = True
@@ -80,7 +94,7 @@ class Endpoint(Generic[RequestT]):
     pool: Pool = Pool.VIDEO
     slots_of: Callable[[RequestT], int] = one_slot
 
-    def problems(self, request: RequestT, facts: Facts) -> list[Problem]:
+    def problems(self, request: RequestT, facts: "Facts") -> list[Problem]:
         """Finds everything that is wrong with a request; never raises.
 
         Args:
@@ -91,7 +105,7 @@ class Endpoint(Generic[RequestT]):
             The problems, each with its field; those with `by_map` rest on the capability map alone, those with
             `only_warns` refuse nothing.
         """
-        problems = list(pictures(request, facts))
+        problems: list[Problem] = []
         for picture_rule in self.picture_rules:
             problems += picture_rule(request, facts)
         for rule in self.rules:

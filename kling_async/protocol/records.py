@@ -5,7 +5,6 @@ leave as it was given, so that the rules can report every problem at once instea
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any, Literal
 
 import attrs
@@ -167,19 +166,6 @@ def _voice(value: Any) -> Any:
 
 
 # --------------------------------------------------------------------------------------- before it is sent
-
-
-@attrs.frozen(kw_only=True)
-class Estimate:
-    """What a clip costs by the price table, before it is made; what it did cost is in `Task`.
-
-    Attributes:
-        units: video units; None where no price is known.
-        usd: dollars at list price; None where no price is known.
-    """
-
-    units: Decimal | None
-    usd: Decimal | None
 
 
 @attrs.frozen(kw_only=True)

@@ -14,7 +14,7 @@ from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import CameraControl, DynamicMask, Mode, ShotPrompt, ShotType, WatermarkInfo
-from kling_async.protocol.rules import camera, masks, models, settings, shots, task_options, text, voices
+from kling_async.protocol.rules import camera, masks, models, pictures, settings, shots, task_options, text, voices
 from kling_async.protocol.rules.values import in_words
 from kling_async.protocol.tasks import Element, Voice
 
@@ -222,7 +222,7 @@ _BY_MODEL = models.ModelRules(CAPABILITIES)
 ENDPOINT = Endpoint(
     path="/v1/videos/image2video",
     record=ImageToVideo,
-    picture_rules=(masks.masks,),
+    picture_rules=(pictures.pictures, masks.masks),
     rules=(
         frames,
         models.model_name,
