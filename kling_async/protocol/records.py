@@ -4,6 +4,7 @@ Requests carry the parameter names of the official documentation. Their converte
 they leave as it was given, so that the rules can report every problem at once instead of the first.
 """
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -25,10 +26,9 @@ KnownModel = Literal[
     "kling-v2-6",
     "kling-v3",
 ]
-KnownMode = Literal["std", "pro", "4k"]
-# Editors offer the words; any other text passes, since models come and go, and a new one may have modes of its own.
+# Editors offer the words; any other text passes, since models come and go.
 ModelName = KnownModel | str
-Mode = KnownMode | str
+Mode = Literal["std", "pro", "4k"]
 ShotType = Literal["customize", "intelligence"]
 
 
@@ -59,7 +59,7 @@ class CameraConfig:
     zoom: float = 0.0
 
 
-def _camera_config(value: Any) -> Any:
+def _camera_config(value: CameraConfig | Mapping[str, Any] | None) -> Any:
     return as_record(CameraConfig, value)
 
 
@@ -89,7 +89,7 @@ class Point:
     y: int = attrs.field(converter=whole_number)
 
 
-def _points(values: Any) -> Any:
+def _points(values: Iterable[Point | Mapping[str, Any]]) -> Any:
     return each(lambda value: as_record(Point, value), values)
 
 
@@ -140,27 +140,27 @@ def _voice(value: Any) -> Any:
     return Voice(voice_id=value) if isinstance(value, str) else as_record(Voice, value)
 
 
-def _camera_control(value: Any) -> Any:
+def _camera_control(value: CameraControl | Mapping[str, Any] | None) -> Any:
     return as_record(CameraControl, value)
 
 
-def _masks(values: Any) -> Any:
+def _masks(values: Iterable[DynamicMask | Mapping[str, Any]] | None) -> Any:
     return each(lambda value: as_record(DynamicMask, value), values)
 
 
-def _shots(values: Any) -> Any:
+def _shots(values: Iterable[ShotPrompt | Mapping[str, Any]] | None) -> Any:
     return each(lambda value: as_record(ShotPrompt, value), values)
 
 
-def _elements(values: Any) -> Any:
+def _elements(values: Iterable[Element | Mapping[str, Any] | int | str] | None) -> Any:
     return each(_element, values)
 
 
-def _voices(values: Any) -> Any:
+def _voices(values: Iterable[Voice | Mapping[str, Any] | str] | None) -> Any:
     return each(_voice, values)
 
 
-def _watermark_info(value: Any) -> Any:
+def _watermark_info(value: WatermarkInfo | Mapping[str, Any] | None) -> Any:
     return as_record(WatermarkInfo, value)
 
 
@@ -195,7 +195,7 @@ class ImageToVideo:
         external_task_id: your own id, unique in the account; one is made where it is left out.
     """
 
-    image: Image | None = attrs.field(default=None, converter=as_image)
+    image: Image | None = attrs.field(default=None, converter=as_image, kw_only=False)
     model_name: ModelName = "kling-v2-6"
     image_tail: Image | None = attrs.field(default=None, converter=as_image)
     prompt: str | None = None

@@ -117,7 +117,7 @@ async def nothing_arrives(directory: Path) -> End:
 async def shows_after_settle(directory: Path, raw: Answer, on_doubt: Literal["settle", "raise"]) -> End:
     """An answer is lost, and no look-up finds the task for 40 seconds; `Retry.settle` is 15, or 60 after a timeout."""
     async with other(directory, creates=[raw], visible_after=40) as play:
-        return _counted(await play.one(on_doubt=on_doubt), play)
+        return _counted(await play.one(submit={"on_doubt": on_doubt}), play)
 
 
 WORDS: Final = (

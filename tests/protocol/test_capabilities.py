@@ -19,7 +19,7 @@ from kling_async.protocol.capabilities import (
     units,
     unknown_model,
 )
-from kling_async.protocol.records import Estimate, ImageToVideo, KnownMode, KnownModel
+from kling_async.protocol.records import Estimate, ImageToVideo, KnownModel, Mode
 
 from .capability_table import lines
 
@@ -222,7 +222,7 @@ def test_nearest_is_never_refused_itself() -> None:
 def test_editors_offer_what_the_map_has() -> None:
     """The words that complete in an editor are the models and modes of the map."""
     assert get_args(KnownModel) == known_models()
-    assert set(get_args(KnownMode)) == {row.mode for row in CAPABILITIES if row.mode is not None}
+    assert set(get_args(Mode)) == {row.mode for row in CAPABILITIES if row.mode is not None}
 
 
 @pytest.mark.parametrize(

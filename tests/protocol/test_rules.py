@@ -316,12 +316,8 @@ def test_messages_do_not_carry_long_inputs() -> None:
 
 def test_images_of() -> None:
     """All pictures are listed by field path, also those that cannot be read; what is no mask is left out."""
-    request = ImageToVideo(
-        image="a.jpg",
-        image_tail=URL,
-        static_mask=Path("s.png"),
-        dynamic_masks=[{"mask": b"x", "trajectories": WAY}, 5, {"mask": 7, "trajectories": WAY}],
-    )
+    masks: list[Any] = [{"mask": b"x", "trajectories": WAY}, 5, {"mask": 7, "trajectories": WAY}]
+    request = ImageToVideo(image="a.jpg", image_tail=URL, static_mask=Path("s.png"), dynamic_masks=masks)
     expected = {
         "image": Image.of("a.jpg"),
         "image_tail": Image.of(URL),
@@ -330,7 +326,8 @@ def test_images_of() -> None:
         "dynamic_masks[2].mask": Image.of(7),
     }
     assert expected == images_of(request)
-    assert images_of(ImageToVideo(dynamic_masks="mask.png")) == {}
+    no_masks: Any = "mask.png"
+    assert images_of(ImageToVideo(dynamic_masks=no_masks)) == {}
 
 
 ANYTHING = st.one_of(

@@ -18,6 +18,7 @@ from kling_async import (
     ConnectionFailed,
     CreateInDoubt,
     ExternalTaskIdConflict,
+    ImageToVideo,
     InvalidRequest,
     KlingClient,
     KlingError,
@@ -385,7 +386,7 @@ async def test_an_id_of_an_old_task_is_a_conflict(make_client: ClientMaker, imag
     with pytest.raises(ExternalTaskIdConflict, match="older task") as caught:
         await client.image_to_video(image, external_task_id="job-1")
     assert caught.value.reference == first.reference
-    adopted = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    adopted = await client.submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")
     assert adopted.task_id == first.task_id
     assert emulator.ledger.created == 1
     await first
