@@ -44,7 +44,7 @@ def page_size(limit: int) -> int:
 async def _tasks(client: KlingClient, limit: int, size: int) -> tuple[list[Task], bool]:
     """At most `limit` tasks, and whether there are more."""
     found: list[Task] = []
-    async for task in client.tasks(page_size=size):
+    async for task in client.tasks("image2video", page_size=size):
         if limit and len(found) == limit:
             return found, True
         found.append(task)

@@ -10,8 +10,9 @@ import attrs
 from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.exits import Exit
 from kling_async.cli.output import failure
+from kling_async.protocol.catalog import endpoint_of
 from kling_async.protocol.endpoint import USD_PER_UNIT, Pool
-from kling_async.protocol.endpoints import ImageToVideo, endpoint_of
+from kling_async.protocol.endpoints import ImageToVideo
 from kling_async.protocol.errors import (
     ApiError,
     ConfigurationError,

@@ -183,7 +183,7 @@ async def adopted(directory: Path, *, running: bool) -> End:
         posts, paid = play.service.posts, play.service.paid
         if not running:
             play.service.tasks[0] = (-1000.0, "job-1")
-        end = await play.one(client, external_task_id="job-1", if_exists="adopt")
+        end = await play.one(client, external_task_id="job-1", submit={"if_exists": "adopt"})
         return attrs.evolve(end, paid=end.paid - paid, came=f"{end.came}, {play.service.posts - posts} creates sent")
 
 

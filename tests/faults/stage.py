@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async import CreateInDoubt, DownloadError, KlingClient, KlingError, TaskHandle, TaskNotFound
+from kling_async import CreateInDoubt, DownloadError, ImageToVideo, KlingClient, KlingError, TaskHandle, TaskNotFound
 from kling_async.emulator import Call, Emulator, Fault
 from kling_async.emulator.faults.fault import CallKind, FaultKind
 from kling_async.emulator.faults.injection import revised
@@ -162,9 +162,10 @@ class Stage:
                 await client.get_task(reference)
                 return client.attach(reference), "in doubt, then saved"
             except TaskNotFound:
-                options = {**options, "external_task_id": reference.partition(":")[2], "if_exists": "adopt"}
+                options = {**options, "external_task_id": reference.partition(":")[2]}
             with contextlib.suppress(CreateInDoubt):
-                return await client.image_to_video(IMAGE, **options), "in doubt, then sent again"
+                again = await client.submit(ImageToVideo(IMAGE, **options), if_exists="adopt")
+                return again, "in doubt, then sent again"
 
     async def _save(self, handle: TaskHandle) -> None:
         """Saves; the error of a download says to save again."""
