@@ -5,54 +5,54 @@ from typing import Any
 import attrs
 import pytest
 
+from kling_async.emulator.account.account_model import EmulatedTask
 from kling_async.emulator.results import images
 from kling_async.emulator.results.image_store import DAMAGED_MESSAGE, ImageStore, MissingImageError
-from kling_async.emulator.results.rendering.scene import Camera
-from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, shot_of
-from kling_async.emulator.service.rules import Order, read_order
-from kling_async.emulator.service.world import EmulatedTask
+from kling_async.emulator.results.rendering.camera import Camera
+from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, render_spec
+from kling_async.emulator.service.rules import AcceptedRequest, read_order
 
 from .conftest import base64_png, png
 
 
-def taken(gallery: ImageStore, **parameters: Any) -> Order:
+def taken(store: ImageStore, **parameters: Any) -> AcceptedRequest:
     """Give the order of a request whose images were kept."""
     body = {"model_name": "kling-v2-6", "image": base64_png()} | parameters
-    return gallery.take(body, read_order(body))
+    return store.take(body, read_order(body))
 
 
-def names(order: Order) -> list[str]:
+def names(order: AcceptedRequest) -> list[str]:
     """Give where its images are kept."""
     return list(order.images.values())
 
 
 def test_an_image_is_kept_by_its_content(tmp_path: Path) -> None:
     """The same image is kept once, under the same name, byte for byte."""
-    gallery = ImageStore(tmp_path, None)
-    first, second = taken(gallery), taken(gallery, prompt="again")
+    store = ImageStore(tmp_path, None)
+    first, second = taken(store), taken(store, prompt="again")
 
     assert first.images == second.images == {"image": hashlib.sha256(png()).hexdigest()}
     assert len(list(tmp_path.iterdir())) == 1
-    assert gallery.load(first.images["image"]) == png()
+    assert store.load(first.images["image"]) == png()
 
 
 def test_old_images_make_room(tmp_path: Path) -> None:
     """Beyond the limit the image that was not submitted for the longest time goes, and is told to be missing."""
-    gallery = ImageStore(tmp_path, None, limit=2 * len(png()) + 50)
-    one, two = names(taken(gallery)), names(taken(gallery, image=base64_png(641)))
-    taken(gallery)
-    names(taken(gallery, image=base64_png(642)))
+    store = ImageStore(tmp_path, None, limit=2 * len(png()) + 50)
+    one, two = names(taken(store)), names(taken(store, image=base64_png(641)))
+    taken(store)
+    names(taken(store, image=base64_png(642)))
 
-    assert gallery.load(one[0]) == png()
+    assert store.load(one[0]) == png()
     with pytest.raises(MissingImageError):
-        gallery.load(two[0])
+        store.load(two[0])
 
 
 def test_an_image_larger_than_the_limit_is_kept(tmp_path: Path) -> None:
     """The latest image stays, whatever its size."""
-    gallery = ImageStore(tmp_path, None, limit=1)
+    store = ImageStore(tmp_path, None, limit=1)
 
-    assert gallery.load(names(taken(gallery))[0]) == png()
+    assert store.load(names(taken(store))[0]) == png()
 
 
 def test_images_by_url_are_not_fetched(tmp_path: Path) -> None:
@@ -80,17 +80,17 @@ def test_damage_is_found_once(tmp_path: Path) -> None:
         if data == png(641):
             raise ValueError
 
-    gallery = ImageStore(tmp_path, check)
-    fine, again, broken = taken(gallery), taken(gallery), taken(gallery, image=base64_png(641))
+    store = ImageStore(tmp_path, check)
+    fine, again, broken = taken(store), taken(store), taken(store, image=base64_png(641))
 
     assert (fine.damage, again.damage, broken.damage) == ("", "", DAMAGED_MESSAGE)
     assert seen == [png(), png(641)]
 
 
-def task_of(order: Order) -> EmulatedTask:
+def task_of(order: AcceptedRequest) -> EmulatedTask:
     """Give a task that has succeeded."""
     return EmulatedTask(
-        task_id="1", video_id="2", order=order, created_at=0.0, started_at=1.0, finished_at=2.0, failure=""
+        task_id="1", video_id="2", request=order, created_at=0.0, started_at=1.0, finished_at=2.0, failure=""
     )
 
 
@@ -105,7 +105,7 @@ def test_a_shot_is_what_the_request_says(tmp_path: Path) -> None:
         camera_control=camera,
         image=base64_png(400, 800),
     )
-    made = shot_of(task_of(order), "watermark")
+    made = render_spec(task_of(order), "watermark")
 
     assert (made.width, made.height, made.fps, made.seconds) == (1080, 2160, 30, 5)
     assert (made.title, made.prompt) == ("kling-v1-5 pro", "Cafe au lait 猫")
@@ -115,17 +115,17 @@ def test_a_shot_is_what_the_request_says(tmp_path: Path) -> None:
 
 def test_a_shot_knows_tail_and_masks(tmp_path: Path) -> None:
     """A tail is the end, one without a first frame turns the camera round; trajectories are in widths of the image."""
-    gallery = ImageStore(tmp_path, None)
+    store = ImageStore(tmp_path, None)
     pair = {"model_name": "kling-v1-6", "mode": "pro", "image_tail": base64_png(641)}
     trajectory = [{"x": 64, "y": 32}, {"x": 320, "y": 160}]
     brushed = taken(
-        gallery,
+        store,
         model_name="kling-v1",
         static_mask=base64_png(),
         dynamic_masks=[{"mask": base64_png(), "trajectories": trajectory}],
     )
-    both, alone = (shot_of(task_of(taken(gallery, **pair | image)), "plain") for image in ({}, {"image": None}))
-    masked = shot_of(task_of(brushed), "plain")
+    both, alone = (render_spec(task_of(taken(store, **pair | image)), "plain") for image in ({}, {"image": None}))
+    masked = render_spec(task_of(brushed), "plain")
 
     name = hashlib.sha256(png()).hexdigest()
     assert (both.tail, both.backwards) == (hashlib.sha256(png(641)).hexdigest(), False)
@@ -136,7 +136,7 @@ def test_a_shot_knows_tail_and_masks(tmp_path: Path) -> None:
 
 def test_each_detail_makes_another_shot(tmp_path: Path) -> None:
     """Two shots are equal only if all that decides the picture is."""
-    made = shot_of(task_of(taken(ImageStore(tmp_path, None))), "plain")
+    made = render_spec(task_of(taken(ImageStore(tmp_path, None))), "plain")
 
     assert made == attrs.evolve(made)
     assert len({made, attrs.evolve(made, sound=True), attrs.evolve(made, prompt="x")}) == 3

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_async.emulator.account.account_model import AccountModel, EmulatedTask
+from kling_async.emulator.results.links import RETENTION, Links, merged, requested_range
 from kling_async.emulator.service import rules
-from kling_async.emulator.service.links import RETENTION, Links, merged, requested_range
-from kling_async.emulator.service.world import AccountModel, EmulatedTask
 from tests.repeatable import same_draws
 
 NOW = 1_800_000_000.0

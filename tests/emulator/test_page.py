@@ -103,7 +103,7 @@ async def test_callbacks_are_shown(caller: Caller, clock: Clock) -> None:
 
 async def test_many_tasks_are_not_all_shown(caller: Caller) -> None:
     """The newest 60 tasks are shown, newest first, and the others counted."""
-    caller.emulator._world.concurrency = 100
+    caller.emulator._account.concurrency = 100
     for number in range(63):
         await caller.create(image="https://example.com/a.png", prompt=str(number))
     shown = await state(caller)

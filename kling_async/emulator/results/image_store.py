@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.emulator.service.rules import Order
+from kling_async.emulator.service.rules import AcceptedRequest
 
 from . import images
 from .rendering.spec import BY_URL, TOO_LARGE
@@ -43,11 +43,11 @@ class ImageStore:
         self._limit = limit
         self._sizes: OrderedDict[str, int] = OrderedDict()
 
-    def take(self, body: dict[str, Any], order: Order) -> Order:
+    def take(self, body: dict[str, Any], request: AcceptedRequest) -> AcceptedRequest:
         """Keep the images of a checked request.
 
         Returns:
-            The order with their names, and with the reason to fail if one of them is damaged.
+            The request with their names, and with the reason to fail if one of them is damaged.
         """
         names: dict[str, str] = {}
         damage = ""
@@ -56,7 +56,7 @@ class ImageStore:
                 names[field] = self._keep(text)
             except ValueError:
                 damage = DAMAGED_MESSAGE
-        return attrs.evolve(order, images=names, damage=damage or order.damage)
+        return attrs.evolve(request, images=names, damage=damage or request.damage)
 
     def load(self, name: str) -> bytes:
         """Give an image's bytes.

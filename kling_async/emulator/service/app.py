@@ -1,4 +1,4 @@
-"""The aiohttp.web application over the world: routes, envelopes, and nothing that decides."""
+"""The aiohttp.web application over the account: routes, envelopes, and nothing that decides."""
 
 import asyncio
 import random
@@ -10,23 +10,23 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.account.ledger import Ledger
 from kling_async.emulator.faults.fault import CallKind
-from kling_async.emulator.faults.faults import Faults
 from kling_async.emulator.faults.injection import Injector, finish_headers, take_the_rest
+from kling_async.emulator.faults.rules import Faults
 from kling_async.emulator.page.page import Page
+from kling_async.emulator.results.file_server import FileServer
 from kling_async.emulator.results.image_store import ImageStore
+from kling_async.emulator.results.links import Links
 
 from . import rules
+from .answers import LinkMaker, created, queried, resource_pack
 from .auth import Credentials, check_authorization
-from .bodies import LinkMaker, created, queried, resource_pack
-from .callbacks import CallbackSender
-from .control_api import add_switches
-from .delivery import FileServer
+from .callback_sender import CallbackSender
+from .control_api import add_control_api
 from .errors import Refusal, invalid
 from .guard import Guard
-from .ledger import Ledger
-from .links import Links
-from .world import AccountModel
 
 MAX_BODY_BYTES: Final = 100 * 2**20
 """A request's body; well above what the documented images can add up to."""
@@ -40,46 +40,46 @@ Effect = Callable[[web.Request], Awaitable[Any]]
 
 
 class Api:
-    """The endpoints of the API. Each one is an effect on the world that returns the `data` of the answer.
+    """The endpoints of the API. Each one is an effect on the account that returns the `data` of the answer.
 
     Args:
-        world: The account.
+        account: The account.
         ledger: Its books.
         credentials: What `Authorization` is checked against.
         links: Makes links to result files.
-        postman: Posts status changes.
+        callbacks: Posts status changes.
         worker: Where large bodies are read, off the event loop.
-        gallery: Where images are kept, None to keep none.
+        images: Where images are kept, None to keep none.
         clock: Seconds since the epoch.
         guard: Knows which sites are answered.
         strict: Whether values in requests must have the documented JSON types.
-        rng: Where request ids are drawn from; not the world's, so that polling does not change what happens.
+        rng: Where request ids are drawn from; not the account's, so that polling does not change what happens.
         faults: What goes wrong.
     """
 
     def __init__(
         self,
         *,
-        world: AccountModel,
+        account: AccountModel,
         ledger: Ledger,
         credentials: Credentials,
         links: Links,
-        postman: CallbackSender,
+        callbacks: CallbackSender,
         worker: Executor,
-        gallery: ImageStore | None,
+        images: ImageStore | None,
         clock: Callable[[], float],
         guard: Guard,
         strict: bool,
         rng: random.Random,
         faults: Faults,
     ) -> None:
-        self._world = world
+        self._account = account
         self._ledger = ledger
         self._credentials = credentials
         self._links = links
-        self._postman = postman
+        self._callbacks = callbacks
         self._worker = worker
-        self._gallery = gallery
+        self._images = images
         self._clock = clock
         self._guard = guard
         self._strict = strict
@@ -101,7 +101,7 @@ class Api:
         app.router.add_get("/_emulator/ledger", self._show_ledger)
         app.router.add_get("/_emulator/videos/{task_id}/{variant:plain|watermark}.mp4", files.show)
         page.add_to(app.router)
-        add_switches(app.router, self._faults, self._world.account)
+        add_control_api(app.router, self._faults, self._account.conditions)
         return app
 
     def _endpoint(self, kind: CallKind, effect: Effect) -> Handler:
@@ -130,7 +130,7 @@ class Api:
 
     def _wire_time(self) -> float:
         """Give the time that the service believes it is."""
-        return self._clock() + self._world.account.clock_skew
+        return self._clock() + self._account.conditions.clock_skew
 
     def _envelope(self, code: int, message: str) -> dict[str, Any]:
         request_id = uuid.UUID(int=self._rng.getrandbits(128), version=4)
@@ -159,25 +159,25 @@ class Api:
         finish_headers(response, self._wire_time())
 
     async def _create(self, request: web.Request) -> dict[str, Any]:
-        self._world.require_balance(self._clock())
+        self._account.require_balance(self._clock())
         if request.content_type != "application/json":
             raise Refusal(1200, "Content-Type must be application/json")
         loop = asyncio.get_running_loop()
         pieces = await _body(request)
         body = await loop.run_in_executor(self._worker, partial(rules.parse, pieces, strict=self._strict))
-        self._world.require_balance(self._clock(), rules.estimate(body))
-        order = await loop.run_in_executor(self._worker, rules.read_order, body)
-        if self._gallery is not None:
-            order = await loop.run_in_executor(self._worker, self._gallery.take, body, order)
+        self._account.require_balance(self._clock(), rules.estimate(body))
+        accepted = await loop.run_in_executor(self._worker, rules.read_order, body)
+        if self._images is not None:
+            accepted = await loop.run_in_executor(self._worker, self._images.take, body, accepted)
         await self._injector.hold()
-        task = self._world.create(self._clock(), order)
-        self._postman.watch(task)
-        return created(task, self._world.account.clock_skew)
+        task = self._account.create(self._clock(), accepted)
+        self._callbacks.watch(task)
+        return created(task, self._account.conditions.clock_skew)
 
     async def _query(self, request: web.Request) -> dict[str, Any]:
         now = self._clock()
-        task = self._world.find(request.match_info["key"], now)
-        return queried(task, now, self._link_maker(request, now), self._world.account.clock_skew)
+        task = self._account.find(request.match_info["key"], now)
+        return queried(task, now, self._link_maker(request, now), self._account.conditions.clock_skew)
 
     def _link_maker(self, request: web.Request, now: float) -> LinkMaker:
         # Whoever reaches the API by a name reaches the files by it, too, from another machine or container as well.
@@ -187,8 +187,8 @@ class Api:
         number = _whole_number(request, "pageNum", 1, 1000)
         size = _whole_number(request, "pageSize", 30, 500)
         now = self._clock()
-        link, skew = self._link_maker(request, now), self._world.account.clock_skew
-        return [queried(task, now, link, skew) for task in self._world.page(number, size, now)]
+        link, skew = self._link_maker(request, now), self._account.conditions.clock_skew
+        return [queried(task, now, link, skew) for task in self._account.page(number, size, now)]
 
     async def _costs(self, request: web.Request) -> dict[str, Any]:
         """Show one resource pack, without the lag of up to 12 hours that the service has."""
@@ -196,8 +196,8 @@ class Api:
             if not request.query.get(name, "").isdecimal():
                 raise invalid(f"{name} is invalid")
         data: dict[str, Any] = {"code": 0, "msg": "success"}
-        self._world.settle(self._clock())
-        pack = resource_pack(self._world, self._opened_at)
+        self._account.settle(self._clock())
+        pack = resource_pack(self._account, self._opened_at)
         wanted = request.query.get("resource_pack_name")
         if pack is not None and wanted in {None, "", pack["resource_pack_name"]}:
             data["resource_pack_subscribe_infos"] = [pack]

@@ -31,7 +31,7 @@ _REFUSED: Final = re.compile(r"\brefused\b", re.IGNORECASE)
 
 
 @attrs.frozen(kw_only=True)
-class Order:
+class AcceptedRequest:
     """A request that may become a task, reduced to what the emulator goes by.
 
     Attributes:
@@ -109,7 +109,7 @@ def estimate(body: dict[str, Any]) -> Decimal:
     return catalog.price(name, mode, int(duration), sound=body.get("sound") == "on", voices=voices)
 
 
-def read_order(body: dict[str, Any]) -> Order:
+def read_order(body: dict[str, Any]) -> AcceptedRequest:
     """Check a request against all the rules, in the order in which they are met.
 
     Values of another JSON type than documented are refused here; `parse` has converted what may be.
@@ -136,7 +136,7 @@ def read_order(body: dict[str, Any]) -> Order:
         features.add("static_mask/dynamic_masks")
     if len(features & {"image_tail", "static_mask/dynamic_masks", "camera_control"}) > 1:
         raise invalid("image_tail, dynamic_masks/static_mask and camera_control can not be used at the same time")
-    order = Order(
+    order = AcceptedRequest(
         model_name=model_name,
         mode=mode,
         duration=duration,

@@ -4,12 +4,12 @@ from typing import Any, Final
 
 import attrs
 
+from kling_async.emulator.account.account_model import EmulatedTask
 from kling_async.emulator.service import catalog
-from kling_async.emulator.service.bodies import Variant
-from kling_async.emulator.service.world import EmulatedTask
+from kling_async.emulator.service.answers import Variant
 
 from . import font
-from .scene import Camera, camera_of
+from .camera import Camera, camera_of
 
 BY_URL: Final = "url"
 """In place of a kept image's name: the image was given by URL, and is not fetched."""
@@ -34,8 +34,8 @@ class Brush:
 
 
 @attrs.frozen(kw_only=True)
-class Shot:
-    """A clip to render. Images are names in the gallery, "" where there is none.
+class RenderSpec:
+    """A clip to render. Images are names in the images, "" where there is none.
 
     Attributes:
         width: Pixels, even.
@@ -80,9 +80,9 @@ class Shot:
         return self.height / self.width
 
 
-def shot_of(task: EmulatedTask, variant: Variant) -> Shot:
+def render_spec(task: EmulatedTask, variant: Variant) -> RenderSpec:
     """Say what the result of a task, whose images were kept, looks like."""
-    order, images = task.order, task.order.images
+    order, images = task.request, task.request.images
     width, height = catalog.video_size(order.model_name, order.mode, order.picture.width, order.picture.height)
     masks: list[dict[str, Any]] = order.parameters.get("dynamic_masks") or []
     brushes = [
@@ -94,7 +94,7 @@ def shot_of(task: EmulatedTask, variant: Variant) -> Shot:
         )
         for number, brush in enumerate(masks)
     ]
-    return Shot(
+    return RenderSpec(
         width=width,
         height=height,
         fps=catalog.MODELS[order.model_name].fps,

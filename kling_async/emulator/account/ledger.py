@@ -6,9 +6,10 @@ from typing import Any
 
 import attrs
 
-from .bodies import Variant
-from .links import merged
-from .world import AccountModel, Status
+from kling_async.emulator.results.links import merged
+from kling_async.emulator.service.answers import Variant
+
+from .account_model import AccountModel, Status
 
 
 @attrs.frozen(kw_only=True)
@@ -65,8 +66,8 @@ class Ledger:
             elsewhere than the API, so credentials have no business there: it should be 0.
     """
 
-    def __init__(self, world: AccountModel, clock: Callable[[], float]) -> None:
-        self._world = world
+    def __init__(self, account: AccountModel, clock: Callable[[], float]) -> None:
+        self._account = account
         self._clock = clock
         self._deliveries: Counter[str] = Counter()
         self._parts: dict[tuple[str, Variant], list[tuple[int, int]]] = {}
@@ -82,36 +83,36 @@ class Ledger:
         return [
             Entry(
                 task_id=task.task_id,
-                external_task_id=task.order.external_task_id,
-                model_name=task.order.model_name,
-                mode=task.order.mode,
-                duration=task.order.duration,
+                external_task_id=task.request.external_task_id,
+                model_name=task.request.model_name,
+                mode=task.request.mode,
+                duration=task.request.duration,
                 units=float(task.units(now)),
                 created_at=task.created_at,
                 finished_at=task.finished_at if task.finished_at <= now else None,
                 status=task.status(now),
                 delivered=self._deliveries[task.task_id],
-                parameters=task.order.parameters,
+                parameters=task.request.parameters,
             )
-            for task in self._world.tasks
+            for task in self._account.tasks
         ]
 
     @property
     def created(self) -> int:
         """Number of tasks that were created."""
-        return len(self._world.tasks)
+        return len(self._account.tasks)
 
     @property
     def charged(self) -> float:
         """Units that were charged, less those given back for failed tasks."""
-        self._world.settle(self._clock())
-        return float(self._world.charged)
+        self._account.settle(self._clock())
+        return float(self._account.charged)
 
     @property
     def balance(self) -> float:
         """Units that are left."""
-        self._world.settle(self._clock())
-        return float(self._world.initial_balance - self._world.charged)
+        self._account.settle(self._clock())
+        return float(self._account.initial_balance - self._account.charged)
 
     @property
     def delivered(self) -> int:
@@ -120,7 +121,7 @@ class Ledger:
 
     def peak(self, model_name: str | None = None) -> int:
         """Give the highest number of tasks that were in flight at once, of one model or over all."""
-        return self._world.peak if model_name is None else self._world.peaks[model_name]
+        return self._account.peak if model_name is None else self._account.peaks[model_name]
 
     def record_bytes(self, task_id: str, variant: Variant, start: int, end: int, size: int) -> None:
         """Note that a part of a result file went out.
@@ -148,7 +149,7 @@ class Ledger:
             "charged": self.charged,
             "balance": self.balance,
             "delivered": self.delivered,
-            "peak": {"all": self.peak(), **self._world.peaks},
+            "peak": {"all": self.peak(), **self._account.peaks},
             "requests": dict(self.requests),
             "refused": {str(code): count for code, count in self.refused.items()},
             "credentials_at_files": self.credentials_at_files,

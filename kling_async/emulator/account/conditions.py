@@ -1,4 +1,4 @@
-"""How an account behaves when it is not as one was told: settings of the world, open to change at any time. Pure."""
+"""How an account behaves when it is not as one was told: settings of the account, open to change at any time. Pure."""
 
 import hashlib
 from typing import Any

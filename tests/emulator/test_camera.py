@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator.results.rendering.scene import Camera, camera_of, ease, offset, seen_at, views
+from kling_async.emulator.results.rendering.camera import Camera, camera_of, ease, offset, seen_at, views
 from kling_async.emulator.service.rules import CAMERA_AXES, CAMERA_TYPES
 
 ASPECT = 9 / 16

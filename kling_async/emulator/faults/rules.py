@@ -203,7 +203,7 @@ class Faults:
         """Let nothing go wrong from now on; the counts stay, and so do files that have changed."""
         self.rules.clear()
 
-    def strike(self, call: Call) -> Fault | None:
+    def fault_for(self, call: Call) -> Fault | None:
         """Count a call, and give the fault that happens to it, if any.
 
         Raises:

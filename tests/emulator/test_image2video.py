@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator.service import bodies, rules
+from kling_async.emulator.service import answers, rules
 from kling_async.emulator.service.errors import Refusal
 
 from .conftest import base64_png
@@ -343,8 +343,8 @@ def test_prices_follow_the_price_table(parameters: dict[str, Any], units: str) -
     """A clip costs its whole asked seconds times the price of one; the estimate before the check agrees."""
     body = {"image": URL} | parameters
 
-    assert units == bodies.decimal_text(rules.read_order(body).units)
-    assert units == bodies.decimal_text(rules.estimate(body))
+    assert units == answers.decimal_text(rules.read_order(body).units)
+    assert units == answers.decimal_text(rules.estimate(body))
 
 
 ANYTHING: st.SearchStrategy[Any] = st.sampled_from(

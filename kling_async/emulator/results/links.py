@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from .bodies import LinkMaker, Variant
-from .world import EmulatedTask
+from kling_async.emulator.account.account_model import EmulatedTask
+from kling_async.emulator.service.answers import LinkMaker, Variant
 
 RETENTION: Final = 30 * 86400.0
 """Seconds for which the service keeps a result; then no link to it works any more (image2video documentation)."""

@@ -13,13 +13,13 @@ from typing import BinaryIO, Final, Protocol
 
 import attrs
 
+from kling_async.emulator.account.account_model import EmulatedTask
 from kling_async.emulator.service import catalog
-from kling_async.emulator.service.bodies import Variant
-from kling_async.emulator.service.world import EmulatedTask
+from kling_async.emulator.service.answers import Variant
 
 from .image_store import ImageStore, MissingImageError
-from .rendering.spec import Shot, shot_of
-from .video import VideoSpec, render
+from .placeholder.video import VideoSpec, render
+from .rendering.spec import RenderSpec, render_spec
 
 _FLAT_BYTES: Final = 64 * 2**20  # in memory
 _FILM_BYTES: Final = 512 * 2**20  # on disk
@@ -105,44 +105,42 @@ class RenderedResults:
 
     Args:
         directory: Where the files are.
-        gallery: The images.
+        images: The images.
         flat: Makes what cannot be rendered.
         limit: Bytes of all the files that are kept.
     """
 
-    def __init__(
-        self, directory: Path, gallery: ImageStore, flat: PlaceholderResults, limit: int = _FILM_BYTES
-    ) -> None:
+    def __init__(self, directory: Path, images: ImageStore, flat: PlaceholderResults, limit: int = _FILM_BYTES) -> None:
         self._directory = directory
-        self._gallery = gallery
+        self._images = images
         self._flat = flat
         self._limit = limit
         self._workers = ThreadPoolExecutor(_RENDERERS, thread_name_prefix="emulator rendering")
         self._closing = threading.Event()
         self._alone = asyncio.Lock()
-        self._kept: OrderedDict[Shot, ResultFile] = OrderedDict()
-        self._jobs: dict[Shot, asyncio.Task[ResultFile]] = {}
+        self._kept: OrderedDict[RenderSpec, ResultFile] = OrderedDict()
+        self._jobs: dict[RenderSpec, asyncio.Task[ResultFile]] = {}
 
     async def file(self, task: EmulatedTask, variant: Variant) -> ResultFile:
         """Give a result file; a flat one, with a line in the log, when rendering fails."""
         try:
-            return await self.film(shot_of(task, variant))
+            return await self.film(render_spec(task, variant))
         except MissingImageError:
             _log.warning("task %s: its image is not kept any more, so its video is a flat picture", task.task_id)
         except Exception:  # noqa: BLE001 - whatever an encoder may come up with, a task that has succeeded has a video
             _log.exception("task %s: rendering failed, so its video is a flat picture", task.task_id)
         return await self._flat.file(task, variant)
 
-    async def film(self, shot: Shot) -> ResultFile:
+    async def film(self, spec: RenderSpec) -> ResultFile:
         """Give a rendered file; whoever asks for it while it is made waits for the same one."""
-        if (kept := self._kept.get(shot)) is not None:
-            self._kept.move_to_end(shot)
+        if (kept := self._kept.get(spec)) is not None:
+            self._kept.move_to_end(spec)
             return kept
-        job = self._jobs.get(shot)
+        job = self._jobs.get(spec)
         if job is None:
-            job = asyncio.create_task(self._render(shot), name="emulator rendering")
-            self._jobs[shot] = job
-            job.add_done_callback(lambda _: self._jobs.pop(shot))
+            job = asyncio.create_task(self._render(spec), name="emulator rendering")
+            self._jobs[spec] = job
+            job.add_done_callback(lambda _: self._jobs.pop(spec))
         return await asyncio.shield(job)
 
     async def close(self) -> None:
@@ -154,25 +152,25 @@ class RenderedResults:
         await asyncio.gather(*jobs, return_exceptions=True)
         self._workers.shutdown(cancel_futures=True)
 
-    async def _render(self, shot: Shot) -> ResultFile:
-        target = self._target(shot)
-        async with self._alone if shot.width * shot.height > _LARGE else contextlib.nullcontext():
-            size = await asyncio.get_running_loop().run_in_executor(self._workers, self._work, shot, target)
-        # The same shot gives the same bytes, so what it is does for a validator.
+    async def _render(self, spec: RenderSpec) -> ResultFile:
+        target = self._target(spec)
+        async with self._alone if spec.width * spec.height > _LARGE else contextlib.nullcontext():
+            size = await asyncio.get_running_loop().run_in_executor(self._workers, self._work, spec, target)
+        # The same spec gives the same bytes, so what it is does for a validator.
         made = ResultFile(size=size, etag=f'"{target.stem}"', source=target)
-        self._kept[shot] = made
+        self._kept[spec] = made
         while sum(each.size for each in self._kept.values()) > self._limit and len(self._kept) > 1:
             self._target(self._kept.popitem(last=False)[0]).unlink(missing_ok=True)
         return made
 
-    def _target(self, shot: Shot) -> Path:
-        return self._directory / f"{hashlib.sha256(repr(shot).encode()).hexdigest()[:32]}.mp4"
+    def _target(self, spec: RenderSpec) -> Path:
+        return self._directory / f"{hashlib.sha256(repr(spec).encode()).hexdigest()[:32]}.mp4"
 
-    def _work(self, shot: Shot, target: Path) -> int:
+    def _work(self, spec: RenderSpec, target: Path) -> int:
         from .rendering.render import render as render_film  # noqa: PLC0415 - imports PyAV, which is an extra
 
         try:
-            render_film(shot, self._gallery.load, target, self._closing.is_set)
+            render_film(spec, self._images.load, target, self._closing.is_set)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
@@ -187,13 +185,13 @@ def _make(spec: VideoSpec) -> ResultFile:
 
 def video_spec(task: EmulatedTask, variant: Variant) -> VideoSpec:
     """Say what the flat result of a task looks like."""
-    order = task.order
-    width, height = catalog.video_size(order.model_name, order.mode, order.picture.width, order.picture.height)
+    request = task.request
+    width, height = catalog.video_size(request.model_name, request.mode, request.picture.width, request.picture.height)
     return VideoSpec(
         width=width,
         height=height,
-        fps=catalog.MODELS[order.model_name].fps,
-        seconds=order.duration,
+        fps=catalog.MODELS[request.model_name].fps,
+        seconds=request.duration,
         label=task.task_id,
         watermark=variant == "watermark",
     )

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator.service import bodies, catalog, rules
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.service import answers, catalog, rules
 from kling_async.emulator.service.errors import HTTP_STATUS, Refusal
-from kling_async.emulator.service.world import AccountModel
 from tests.repeatable import same_draws
 
 from .conftest import base64_png
@@ -16,21 +16,21 @@ NOW = 1_800_000_000.0
 URL = "https://images.example/cat.png"
 
 
-def world(**changes: Any) -> AccountModel:
+def new_account(**changes: Any) -> AccountModel:
     """Give an account, as slow as the service."""
     rng = same_draws(0)
     arguments: dict[str, Any] = {"rng": rng, "speed": 1.0, "concurrency": 5, "balance": 100.0}
     return AccountModel(**arguments | changes)
 
 
-def order(**parameters: Any) -> rules.Order:
+def order(**parameters: Any) -> rules.AcceptedRequest:
     """Give a checked request."""
     return rules.read_order({"model_name": "kling-v2-6", "image": URL} | parameters)
 
 
 def test_a_task_goes_through_its_states() -> None:
     """A task is submitted, then processing, then succeed, in about the time that the service takes."""
-    task = world().create(NOW, order())
+    task = new_account().create(NOW, order())
 
     assert [task.status(moment) for moment in (NOW, task.started_at, task.finished_at)] == [
         "submitted",
@@ -43,7 +43,7 @@ def test_a_task_goes_through_its_states() -> None:
 
 def test_speed_divides_durations() -> None:
     """At a speed of 60 the same task takes a sixtieth of the time."""
-    slow, fast = (world(speed=speed).create(NOW, order()) for speed in (1.0, 60.0))
+    slow, fast = (new_account(speed=speed).create(NOW, order()) for speed in (1.0, 60.0))
 
     assert fast.finished_at - NOW == pytest.approx((slow.finished_at - NOW) / 60)
 
@@ -54,7 +54,7 @@ def test_the_mean_time_is_what_users_measured() -> None:
     assert catalog.mean_generation_seconds("kling-v1-6", "std", 5) < 164
     assert catalog.mean_generation_seconds("kling-v1-6", "pro", 10) > 164
 
-    account = world(concurrency=2000, balance=1e6)
+    account = new_account(concurrency=2000, balance=1e6)
     times = [account.create(NOW, order(mode="pro")).finished_at - NOW for _ in range(2000)]
 
     assert sum(times) / len(times) == pytest.approx(168, rel=0.05)
@@ -63,7 +63,7 @@ def test_the_mean_time_is_what_users_measured() -> None:
 
 def test_the_seed_repeats_everything() -> None:
     """Two accounts with one seed give the same ids and times."""
-    first, second = (world().create(NOW, order()) for _ in range(2))
+    first, second = (new_account().create(NOW, order()) for _ in range(2))
 
     assert first == second
 
@@ -79,7 +79,7 @@ def test_the_seed_repeats_everything() -> None:
 )
 def test_some_tasks_fail_later(parameters: dict[str, Any], message: str) -> None:
     """Bad sides and the word "forbidden" pass the create; then the task fails, and its price is given back."""
-    account = world()
+    account = new_account()
     task = account.create(NOW, order(**parameters))
     charged = account.charged
 
@@ -87,14 +87,14 @@ def test_some_tasks_fail_later(parameters: dict[str, Any], message: str) -> None
 
     assert charged == order(**parameters).units
     assert Decimal(0) == account.charged
-    data = bodies.queried(task, NOW + 60, lambda _task, _variant: "unused")
+    data = answers.queried(task, NOW + 60, lambda _task, _variant: "unused")
     assert (data["task_status"], data["final_unit_deduction"]) == ("failed", "0")
     assert message in data["task_status_msg"]
 
 
 def test_concurrency_counts_until_the_end() -> None:
     """A slot is taken from submitted until the task has ended, for each model on its own."""
-    account = world(concurrency=2)
+    account = new_account(concurrency=2)
     first = account.create(NOW, order())
     account.create(NOW, order(prompt="forbidden"))
 
@@ -111,33 +111,33 @@ def test_concurrency_counts_until_the_end() -> None:
 
 def test_a_refused_create_has_no_effect() -> None:
     """What is refused neither is listed, nor costs, nor uses up its external id."""
-    account = world(concurrency=1)
+    account = new_account(concurrency=1)
     first = account.create(NOW, order())
 
     with pytest.raises(Refusal):
         account.create(NOW, order(external_task_id="mine"))
 
     assert [first] == account.tasks
-    assert first.order.units == account.charged
+    assert first.request.units == account.charged
     assert account.create(first.finished_at, order(external_task_id="mine")) is account.find("mine")
 
 
 def test_an_external_id_is_unique() -> None:
     """A second task with the same external id is refused and not charged, even after the first has ended."""
-    account = world()
+    account = new_account()
     task = account.create(NOW, order(external_task_id="job-0001"))
 
     with pytest.raises(Refusal) as caught:
         account.create(NOW + 1000, order(external_task_id="job-0001"))
 
     assert (caught.value.code, caught.value.message) == (1201, "External_task_id job-0001 already exists")
-    assert task.order.units == account.charged
+    assert task.request.units == account.charged
     assert account.find("job-0001") is account.find(task.task_id) is task
 
 
 def test_no_external_id_is_no_id() -> None:
     """Any number of tasks may have the empty external id, which finds none of them."""
-    account = world()
+    account = new_account()
     account.create(NOW, order(external_task_id=""))
     account.create(NOW, order(external_task_id=""))
 
@@ -148,7 +148,7 @@ def test_no_external_id_is_no_id() -> None:
 @pytest.mark.parametrize(("balance", "created"), [(0.0, 0), (-1.0, 0), (1.49, 0), (1.5, 1), (3.2, 2)])
 def test_the_balance_limits_what_is_created(balance: float, created: int) -> None:
     """A task is created as long as the balance covers its price; then 1102 comes, as 429."""
-    account = world(balance=balance)
+    account = new_account(balance=balance)
     for _ in range(created):
         account.create(NOW, order())
 
@@ -161,7 +161,7 @@ def test_the_balance_limits_what_is_created(balance: float, created: int) -> Non
 
 def test_the_balance_is_looked_at_before_the_external_id() -> None:
     """With nothing on the account even a repeated create gets 1102, for which nothing is known of the first."""
-    account = world(balance=1.5)
+    account = new_account(balance=1.5)
     account.create(NOW, order(external_task_id="job-0001"))
 
     with pytest.raises(Refusal) as caught:
@@ -173,7 +173,7 @@ def test_the_balance_is_looked_at_before_the_external_id() -> None:
 @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 15))
 def test_pages_hold_each_task_once(count: int, number: int, size: int) -> None:
     """The list is cut into pages without gaps or repetitions, newest first; beyond its end pages are empty."""
-    account = world(concurrency=100, balance=1e6)
+    account = new_account(concurrency=100, balance=1e6)
     newest_first = [account.create(NOW, order()) for _ in range(count)][::-1]
 
     assert newest_first[(number - 1) * size : number * size] == account.page(number, size)
@@ -202,7 +202,7 @@ def test_a_video_keeps_the_ratio_of_its_image(
 def test_impossible_settings_are_errors(problem: dict[str, Any]) -> None:
     """A speed or a concurrency of nothing is said at once."""
     with pytest.raises(ValueError, match=next(iter(problem))):
-        world(**problem)
+        new_account(**problem)
 
 
 def test_the_error_table_has_its_http_statuses() -> None:

@@ -15,10 +15,11 @@ from typing import Final, Literal
 
 import attrs
 
-from . import catalog
-from .account import Account
-from .errors import Refusal, invalid
-from .rules import Order
+from kling_async.emulator.service import catalog
+from kling_async.emulator.service.errors import Refusal, invalid
+from kling_async.emulator.service.rules import AcceptedRequest
+
+from .conditions import Account
 
 Status = Literal["submitted", "processing", "succeed", "failed"]
 
@@ -44,7 +45,7 @@ class EmulatedTask:
     Attributes:
         task_id: 18 decimal digits.
         video_id: The same, of its result.
-        order: What was asked for.
+        request: What was asked for.
         created_at: Seconds since the epoch, as all the times here.
         started_at: When it becomes `processing`.
         finished_at: When it becomes `succeed` or `failed`.
@@ -53,7 +54,7 @@ class EmulatedTask:
 
     task_id: str
     video_id: str
-    order: Order
+    request: AcceptedRequest
     created_at: float
     started_at: float
     finished_at: float
@@ -74,7 +75,7 @@ class EmulatedTask:
 
         Whether the service charges for failed tasks is not documented; resellers say that it does not.
         """
-        return Decimal(0) if self.status(now) == "failed" else self.order.units
+        return Decimal(0) if self.status(now) == "failed" else self.request.units
 
 
 class AccountModel:
@@ -87,7 +88,7 @@ class AccountModel:
         balance: Units to spend.
 
     Attributes:
-        account: How the account differs from what it was told, if it does.
+        conditions: How the account differs from what it was told, if it does.
     """
 
     def __init__(self, *, rng: random.Random, speed: float, concurrency: int, balance: float) -> None:
@@ -98,7 +99,7 @@ class AccountModel:
         self._rng = rng
         self._speed = speed
         self.concurrency = concurrency
-        self.account = Account()
+        self.conditions = Account()
         self.initial_balance = Decimal(str(balance))
         self.charged = Decimal(0)
         self.tasks: list[EmulatedTask] = []
@@ -113,9 +114,9 @@ class AccountModel:
         """Let the tasks that have ended by now give back their slots, and the failed ones their price."""
         while self._endings and self._endings[0][0] <= now:
             task = self._by_id[heapq.heappop(self._endings)[1]]
-            self._in_flight[task.order.model_name] -= 1
+            self._in_flight[task.request.model_name] -= 1
             if task.failure:
-                self.charged -= task.order.units
+                self.charged -= task.request.units
 
     def require_balance(self, now: float, units: Decimal = Decimal(0)) -> None:
         """Refuse a call that the account cannot pay for; the service looks at this before the parameters.
@@ -132,25 +133,25 @@ class AccountModel:
         if balance <= 0 or balance < units:
             raise Refusal(1102, "Account balance not enough")
 
-    def create(self, now: float, order: Order) -> EmulatedTask:
+    def create(self, now: float, request: AcceptedRequest) -> EmulatedTask:
         """Make a task, charge for it, and occupy a slot until it ends.
 
         Raises:
             Refusal: 1102, 1201 when the external id was used before (if the account has `unique_ids`), 1303 when the
-                model's slots are taken. A refused order has no effect.
+                model's slots are taken. A refused request has no effect.
         """
-        self.require_balance(now, order.units)
-        if self.account.unique_ids and order.external_task_id and order.external_task_id in self._by_external_id:
-            raise invalid(f"External_task_id {order.external_task_id} already exists")
-        model = order.model_name
-        if self.account.is_full(model, self._in_flight[model], self.concurrency, now):
+        self.require_balance(now, request.units)
+        if self.conditions.unique_ids and request.external_task_id and request.external_task_id in self._by_external_id:
+            raise invalid(f"External_task_id {request.external_task_id} already exists")
+        model = request.model_name
+        if self.conditions.is_full(model, self._in_flight[model], self.concurrency, now):
             raise Refusal(1303, "parallel task over resource pack limit")
-        task = self._live(now, order)
+        task = self._live(now, request)
         self.tasks.append(task)
         self._by_id[task.task_id] = task
-        if order.external_task_id:
-            self._by_external_id[order.external_task_id] = task
-        self.charged += order.units
+        if request.external_task_id:
+            self._by_external_id[request.external_task_id] = task
+        self.charged += request.units
         heapq.heappush(self._endings, (task.finished_at, task.task_id))
         self._in_flight[model] += 1
         self.peaks[model] = max(self.peaks[model], self._in_flight[model])
@@ -168,12 +169,12 @@ class AccountModel:
             Refusal: 1201, not the 404 that one would expect.
         """
         task = self._by_id.get(key) or self._by_external_id.get(key)
-        if task is None or not self.account.shows(task.created_at, now):
+        if task is None or not self.conditions.shows(task.created_at, now):
             raise invalid(f"Task not found by id/external id: {key}")
         return task
 
     def page(self, number: int, size: int, now: float = math.inf) -> list[EmulatedTask]:
-        """Give a page of the list, newest first or shuffled; the service does not document its order.
+        """Give a page of the list, newest first or shuffled; the service does not document its request.
 
         Args:
             number: From 1 on.
@@ -181,28 +182,28 @@ class AccountModel:
             now: Seconds since the epoch, for those who may not know a new task yet.
         """
         tasks = self.tasks
-        if self.account.visible_after > 0:
-            tasks = [task for task in tasks if self.account.shows(task.created_at, now)]
-        if self.account.list_seed is not None:
-            tasks = sorted(tasks, key=lambda task: self.account.rank(task.task_id))
+        if self.conditions.visible_after > 0:
+            tasks = [task for task in tasks if self.conditions.shows(task.created_at, now)]
+        if self.conditions.list_seed is not None:
+            tasks = sorted(tasks, key=lambda task: self.conditions.rank(task.task_id))
         end = max(len(tasks) - (number - 1) * size, 0)
         return tasks[max(end - size, 0) : end][::-1]
 
-    def _live(self, now: float, order: Order) -> EmulatedTask:
+    def _live(self, now: float, request: AcceptedRequest) -> EmulatedTask:
         """Settle the life of a new task."""
         queued = self._rng.uniform(*_QUEUE_SECONDS)
-        mean = catalog.mean_generation_seconds(order.model_name, order.mode, order.duration)
+        mean = catalog.mean_generation_seconds(request.model_name, request.mode, request.duration)
         total = queued + self._rng.lognormvariate(math.log(mean) - _SPREAD**2 / 2, _SPREAD)
         failure = ""
-        if not order.acceptable or order.damage:
-            failure = order.damage if order.acceptable else IMAGE_MESSAGE
+        if not request.acceptable or request.damage:
+            failure = request.damage if request.acceptable else IMAGE_MESSAGE
             total = _IMAGE_FAILURE_SECONDS
-        elif _FORBIDDEN.search(order.prompt):
+        elif _FORBIDDEN.search(request.prompt):
             failure, total = RISK_MESSAGE, _RISK_FAILURE_SECONDS
         return EmulatedTask(
             task_id=self._new_id(),
             video_id=self._new_id(),
-            order=order,
+            request=request,
             created_at=now,
             started_at=now + queued / self._speed,
             finished_at=now + total / self._speed,
