@@ -8,5 +8,17 @@ from .account.ledger import Callback, Entry, Ledger
 from .faults.fault import Fault
 from .faults.rules import Call, Faults
 from .server import Emulator
+from .service.catalog import mean_generation_seconds
 
-__all__ = ["Account", "Call", "Callback", "Emulator", "Entry", "Fault", "Faults", "Ledger", "Occupation"]
+__all__ = [
+    "Account",
+    "Call",
+    "Callback",
+    "Emulator",
+    "Entry",
+    "Fault",
+    "Faults",
+    "Ledger",
+    "Occupation",
+    "mean_generation_seconds",
+]

@@ -70,7 +70,7 @@ class _Running:
 
 
 class Emulator:
-    """The Kling API, image to video, on this machine: `async with Emulator() as emulator`.
+    """The Kling API on this machine: `async with Emulator() as emulator`.
 
     It is as strict as the documentation. Two words in a `prompt` make it refuse: "refused" at create (1301),
     "forbidden" later, so that the task fails. A failed task costs nothing, which the service does not promise.
@@ -82,8 +82,8 @@ class Emulator:
         port: Port to listen on, 0 for a free one.
         speed: How many times faster than the service tasks advance; 60 makes a clip in seconds. Times on the wire
             are not scaled.
-        concurrency: Tasks that each model may have in flight at once, at least 1.
-        balance: Units on the account; 0 or less refuses all creates with 1102.
+        concurrency: Slots of each model, at least 1; a video takes one while it is in flight.
+        balance: Units on the account, of each kind of pack; 0 or less refuses all creates with 1102.
         access_key: `iss` of accepted tokens.
         secret_key: Signs accepted tokens. HS256 wants 32 bytes or more.
         api_key: Accepted in place of a token.
@@ -233,15 +233,15 @@ class Emulator:
         self, worker: ThreadPoolExecutor
     ) -> tuple[TemporaryDirectory[str] | None, ImageStore | None, ResultStore]:
         """Give where files are kept, what keeps the images, and what makes the results."""
-        flat = PlaceholderResults(worker)
+        placeholders = PlaceholderResults(worker)
         if self._render is False:
-            return None, None, flat
+            return None, None, placeholders
         directory = TemporaryDirectory(prefix="kling-emulator-", ignore_cleanup_errors=True)
         if self.renders:
             images = ImageStore(Path(directory.name), _decode)
-            return directory, images, RenderedResults(Path(directory.name), images, flat)
+            return directory, images, RenderedResults(Path(directory.name), images, placeholders)
         _tell_once()
-        return directory, ImageStore(Path(directory.name), None), flat
+        return directory, ImageStore(Path(directory.name), None), placeholders
 
     def _application(
         self,

@@ -125,13 +125,13 @@ async def test_few_files_are_kept_in_memory() -> None:
     with ThreadPoolExecutor(1) as worker:
         results = PlaceholderResults(worker)
         specs = [VideoSpec(width=5400, height=2160, fps=24, seconds=3, label=str(number)) for number in range(5)]
-        first = await results.flat(specs[0])
+        first = await results.made(specs[0])
         for spec in specs[1:]:
-            await results.flat(spec)
+            await results.made(spec)
 
         assert sum(made.size for made in results._cache.values()) <= 64 * 2**20
-        assert await results.flat(specs[4]) is results._cache[specs[4]]
-        assert (again := await results.flat(specs[0])) is not first
+        assert await results.made(specs[4]) is results._cache[specs[4]]
+        assert (again := await results.made(specs[0])) is not first
         assert (again.etag, again.source) == (first.etag, first.source)
 
 

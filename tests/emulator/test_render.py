@@ -12,7 +12,7 @@ from kling_async.emulator.results.rendering.camera import Camera, seen_at, views
 from kling_async.emulator.results.rendering.frames import DamagedImageError
 from kling_async.emulator.results.rendering.render import RenderingStoppedError, pictures, render
 from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, RenderSpec
-from kling_async.emulator.service.rules import CAMERA_AXES
+from kling_async.emulator.service.checks.camera import CAMERA_AXES
 
 from .cards import BLUE, GRAY, RED, SIZE, card, found, luma, mask, png_of, shot
 from .test_images import exif, segment

@@ -18,7 +18,8 @@ import pytest
 from kling_async.emulator import Emulator, server
 from kling_async.emulator.results.rendering.spec import RenderSpec
 from kling_async.emulator.results.result_store import PlaceholderResults, RenderedResults, ResultFile
-from kling_async.emulator.service import catalog
+from kling_async.emulator.results.videos import RenderedVideo
+from kling_async.emulator.service import video_models
 
 from .cards import BLUE, RED, card, found, shot
 from .conftest import FAR, PATH, Caller, Clock, base64_png, file_url, finished
@@ -36,7 +37,7 @@ CARD = in_base64(card((0.5, 0.5, RED), size=(320, 300), radius=30))
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Render quickly: frames of a tenth of the usual size."""
     for mode, side in {"std": 72, "pro": 108, "4k": 216}.items():
-        monkeypatch.setitem(catalog.SHORT_SIDE, mode, side)
+        monkeypatch.setitem(video_models.SHORT_SIDE, mode, side)
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ async def test_few_clips_are_rendered_at_once(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr("kling_async.emulator.results.rendering.render.render", slow)
     async with rendered_results(tmp_path) as results:
-        jobs = [asyncio.create_task(results.film(shot(prompt=str(number)))) for number in range(8)]
+        jobs = [asyncio.create_task(results.rendered(RenderedVideo(shot(prompt=str(number))))) for number in range(8)]
         assert await asyncio.to_thread(both.wait, 10)
         assert len(results._workers._threads) == 2  # no third one can begin
         go_on.set()
@@ -222,12 +223,12 @@ def content(made: ResultFile) -> bytes:
 async def test_old_clips_make_room(tmp_path: Path) -> None:
     """Clips beyond the limit are deleted, also while they are read; made again, they are the same."""
     async with rendered_results(tmp_path, limit=1) as results:
-        first = await results.film(shot(prompt="one"))
+        first = await results.rendered(RenderedVideo(shot(prompt="one")))
         with first.open() as reading:
-            second = await results.film(shot(prompt="two"))
+            second = await results.rendered(RenderedVideo(shot(prompt="two")))
             assert [path.name for path in tmp_path.iterdir()] == [Path(str(second.source)).name]
             before = reading.read()
-        again = await results.film(shot(prompt="one"))
+        again = await results.rendered(RenderedVideo(shot(prompt="one")))
 
         assert (again.etag, again.size, content(again)) == (first.etag, first.size, before)
 
@@ -235,7 +236,7 @@ async def test_old_clips_make_room(tmp_path: Path) -> None:
 async def test_who_stops_waiting_does_not_stop_the_others(tmp_path: Path) -> None:
     """A request that is cancelled leaves the rendering to those who wait for the same clip."""
     async with rendered_results(tmp_path) as results:
-        impatient, patient = (asyncio.create_task(results.film(shot(seconds=3))) for _ in range(2))
+        impatient, patient = (asyncio.create_task(results.rendered(RenderedVideo(shot(seconds=3)))) for _ in range(2))
         await asyncio.sleep(0)
         impatient.cancel()
 
@@ -247,7 +248,10 @@ async def test_closing_stops_rendering(tmp_path: Path) -> None:
     """A results closes without waiting for its clips to be done, and no half of a clip is left."""
     began = time.monotonic()
     async with rendered_results(tmp_path) as results:
-        jobs = [asyncio.create_task(results.film(shot(width=1920, height=1080, seconds=600 + n))) for n in range(4)]
+        jobs = [
+            asyncio.create_task(results.rendered(RenderedVideo(shot(width=1920, height=1080, seconds=600 + n))))
+            for n in range(4)
+        ]
         while not list(tmp_path.iterdir()):  # noqa: ASYNC110  (of a file that is begun nobody tells)
             await asyncio.sleep(0.001)
     ends = await asyncio.gather(*jobs, return_exceptions=True)
@@ -265,7 +269,7 @@ async def test_nothing_stays_on_disk(clock: Clock, monkeypatch: pytest.MonkeyPat
         await caller.request("GET", await file_url(caller, clock, image=CARD))
         kept = sorted(path.suffix for path in tmp_path.glob("*/*"))
 
-    assert kept == ["", ".mp4"]
+    assert kept == ["", ".rendered"]
     assert not list(tmp_path.iterdir())
 
 

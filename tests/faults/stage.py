@@ -183,8 +183,8 @@ class Stage:
         running = self.emulator._running
         assert running is not None
         for path in self._paths:
-            task = self.emulator._account.find(path.stem)
-            revision = self.emulator.faults.revisions[f"/files/{task.task_id}/plain/{task.video_id}.mp4"]
+            task = self.emulator._account.task(path.stem)
+            revision = self.emulator.faults.revisions[f"/files/{task.task_id}/plain/{task.result_id}.mp4"]
             made = await running.results.file(revised(task, revision), "plain")
             with made.open() as truth:
                 digest = hashlib.sha256(truth.read()).digest()

@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 
 from kling_async.emulator.results.links import merged
-from kling_async.emulator.service.answers import Variant
 
-from .account_model import AccountModel, Status
+from .account_model import AccountModel
+from .task import Status
 
 
 @attrs.frozen(kw_only=True)
@@ -17,6 +17,8 @@ class Entry:
     """One task as the account knows it.
 
     Attributes:
+        endpoint: Where it was created: its path without "/v1/" and "videos/".
+        model_name: "" where the endpoint has none, as are `mode` and, 0, `duration`.
         duration: Asked seconds.
         units: What it costs; 0 once it has failed.
         created_at: Seconds since the epoch.
@@ -27,6 +29,7 @@ class Entry:
 
     task_id: str
     external_task_id: str
+    endpoint: str
     model_name: str
     mode: str
     duration: int
@@ -70,7 +73,7 @@ class Ledger:
         self._account = account
         self._clock = clock
         self._deliveries: Counter[str] = Counter()
-        self._parts: dict[tuple[str, Variant], list[tuple[int, int]]] = {}
+        self._parts: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self.requests: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
         self.callbacks: list[Callback] = []
@@ -84,6 +87,7 @@ class Ledger:
             Entry(
                 task_id=task.task_id,
                 external_task_id=task.request.external_task_id,
+                endpoint=task.endpoint.name,
                 model_name=task.request.model_name,
                 mode=task.request.mode,
                 duration=task.request.duration,
@@ -104,15 +108,15 @@ class Ledger:
 
     @property
     def charged(self) -> float:
-        """Units that were charged, less those given back for failed tasks."""
+        """Units of the video pack that were charged, less those given back for failed tasks."""
         self._account.settle(self._clock())
-        return float(self._account.charged)
+        return float(self._account.charged["video"])
 
     @property
     def balance(self) -> float:
-        """Units that are left."""
+        """Units of the video pack that are left."""
         self._account.settle(self._clock())
-        return float(self._account.initial_balance - self._account.charged)
+        return float(self._account.balance())
 
     @property
     def delivered(self) -> int:
@@ -120,10 +124,10 @@ class Ledger:
         return len(self._deliveries)
 
     def peak(self, model_name: str | None = None) -> int:
-        """Give the highest number of tasks that were in flight at once, of one model or over all."""
+        """Give the most slots that were taken at once, of one model or over all: of videos, one for each task."""
         return self._account.peak if model_name is None else self._account.peaks[model_name]
 
-    def record_bytes(self, task_id: str, variant: Variant, start: int, end: int, size: int) -> None:
+    def record_bytes(self, task_id: str, name: str, start: int, end: int, size: int) -> None:
         """Note that a part of a result file went out.
 
         Parts of one file that together cover it make a delivery: a download that was interrupted and resumed
@@ -131,16 +135,16 @@ class Ledger:
 
         Args:
             task_id: Whose file.
-            variant: Which of its files.
+            name: Which of its files.
             start: The first byte.
             end: The byte after the last; nothing is noted when it is not after `start`.
             size: Bytes of the whole file.
         """
-        parts = merged([*self._parts.pop((task_id, variant), ()), (start, end)])
+        parts = merged([*self._parts.pop((task_id, name), ()), (start, end)])
         if parts == [(0, size)]:
             self._deliveries[task_id] += 1
         elif start < end:
-            self._parts[task_id, variant] = parts
+            self._parts[task_id, name] = parts
 
     def as_json(self) -> dict[str, Any]:
         """Give the books as plain JSON values."""

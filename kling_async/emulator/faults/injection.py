@@ -19,7 +19,7 @@ from typing import Final
 import attrs
 from aiohttp import web
 
-from kling_async.emulator.account.account_model import EmulatedTask
+from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.service.errors import Refusal
 
 from .fault import CallKind, Fault
@@ -67,17 +67,23 @@ class Injector:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     async def api(
-        self, kind: CallKind, request: web.Request, answer: Answer, refuse: Callable[[Refusal], web.Response]
+        self,
+        kind: CallKind,
+        endpoint: str,
+        request: web.Request,
+        answer: Answer,
+        refuse: Callable[[Refusal], web.Response],
     ) -> web.StreamResponse:
         """Answer a call to the API, with the fault that happens to it.
 
         Args:
             kind: What it is for.
+            endpoint: The name of the endpoint, "" if it is none where tasks are made.
             request: The call.
             answer: Takes effect, and gives the answer.
             refuse: Words a refusal.
         """
-        fault = self._faults.fault_for(_call(kind, request))
+        fault = self._faults.fault_for(_call(kind, endpoint, request))
         if fault is None:
             return await answer(request)
         _struck.set(fault)
@@ -104,7 +110,7 @@ class Injector:
             request: The call.
             serve: Serves it, as the fault wants as far as headers and bytes go.
         """
-        fault = self._faults.fault_for(_call("file", request))
+        fault = self._faults.fault_for(_call("file", "", request))
         if fault is not None:
             _struck.set(fault)
             await self._sleep(fault.wait)
@@ -253,7 +259,7 @@ def revised(task: EmulatedTask, revision: int) -> EmulatedTask:
     """Give a task like another one, whose result looks different."""
     if not revision:
         return task
-    request = attrs.evolve(task.request, prompt=f"revision {revision} {task.request.prompt}")
+    request = attrs.evolve(task.request, result=task.request.result.revised(revision))
     return attrs.evolve(task, task_id=str(int(task.task_id) + revision), request=request)
 
 
@@ -268,9 +274,10 @@ async def take_the_rest(request: web.Request, most: int = 100 * 2**20) -> None:
                 pass
 
 
-def _call(kind: CallKind, request: web.Request) -> Call:
+def _call(kind: CallKind, endpoint: str, request: web.Request) -> Call:
     return Call(
         kind=kind,
+        endpoint=endpoint,
         method=request.method,
         path=request.path,
         headers={name.lower(): value for name, value in request.headers.items()},

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from kling_async.emulator.account.account_model import AccountModel, EmulatedTask
+from kling_async.emulator.account.account_model import AccountModel
 from kling_async.emulator.account.ledger import Ledger
+from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.results.image_store import ImageStore
 from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE
-from kling_async.emulator.service import catalog
 from kling_async.emulator.service.answers import decimal_text
 
 _SHOWN: Final = 60
@@ -87,7 +87,10 @@ class Page:
         now = self._clock()
         account, ledger = self._account, self._ledger
         account.settle(now)
-        running = Counter(task.request.model_name for task in account.tasks if task.finished_at > now)
+        running: Counter[str] = Counter()
+        for task in account.tasks:
+            if task.finished_at > now:
+                running[task.line] += task.request.slots
         callbacks: dict[str, list[dict[str, Any]]] = {}
         for each in ledger.callbacks:
             note = {"status": each.status, "url": each.url, "http_status": each.http_status, "error": each.error}
@@ -96,8 +99,8 @@ class Page:
         return {
             "notice": self._notice,
             "account": {
-                "balance": decimal_text(account.initial_balance - account.charged),
-                "charged": decimal_text(account.charged),
+                "balance": decimal_text(account.balance()),
+                "charged": decimal_text(account.charged["video"]),
                 "concurrency": account.concurrency,
                 "running": dict(running),
                 "created": ledger.created,
@@ -116,15 +119,12 @@ class Page:
 
 def _shown(task: EmulatedTask, now: float) -> dict[str, Any]:
     request, status = task.request, task.status(now)
-    width, height = catalog.video_size(request.model_name, request.mode, request.picture.width, request.picture.height)
-    videos: dict[str, str] = {}
-    if status == "succeed":
-        videos["plain"] = f"/_emulator/videos/{task.task_id}/plain.mp4"
-        if request.watermark:
-            videos["watermark"] = f"/_emulator/videos/{task.task_id}/watermark.mp4"
+    width, height = request.result.size
+    files = request.result.files.items() if status == "succeed" else ()
     return {
         "task_id": task.task_id,
         "external_task_id": request.external_task_id,
+        "endpoint": task.endpoint.name,
         "model_name": request.model_name,
         "mode": request.mode,
         "seconds": request.duration,
@@ -141,7 +141,7 @@ def _shown(task: EmulatedTask, now: float) -> dict[str, Any]:
             for field, name in request.images.items()
             if name not in {BY_URL, TOO_LARGE}
         },
-        "videos": videos,
+        "files": {name: f"/_emulator/files/{task.task_id}/{name}/{task.result_id}{suffix}" for name, suffix in files},
         "parameters": {
             name: value
             for name, value in request.parameters.items()

@@ -13,22 +13,16 @@ from typing import BinaryIO, Final, Protocol
 
 import attrs
 
-from kling_async.emulator.account.account_model import EmulatedTask
-from kling_async.emulator.service import catalog
-from kling_async.emulator.service.answers import Variant
+from kling_async.emulator.account.task import EmulatedTask
 
 from .image_store import ImageStore, MissingImageError
-from .placeholder.video import VideoSpec, render
-from .rendering.spec import RenderSpec, render_spec
+from .result import Placeholder, Rendering
 
-_FLAT_BYTES: Final = 64 * 2**20  # in memory
-_FILM_BYTES: Final = 512 * 2**20  # on disk
+_PLACEHOLDER_BYTES: Final = 64 * 2**20  # in memory
+_RENDERED_BYTES: Final = 512 * 2**20  # on disk
 
 # A clip takes one core, and some 30 MB at 720p, 70 MB at 1080p.
 _RENDERERS: Final = 2
-
-# Pixels of a frame from which on clips are rendered one at a time: 4K takes some 300 MB.
-_LARGE: Final = 5_000_000
 
 _log = logging.getLogger("kling_async.emulator")
 
@@ -55,8 +49,8 @@ class ResultFile:
 class ResultStore(Protocol):
     """Makes the result files of tasks that have succeeded."""
 
-    async def file(self, task: EmulatedTask, variant: Variant) -> ResultFile:
-        """Give a result file."""
+    async def file(self, task: EmulatedTask, name: str) -> ResultFile:
+        """Give a result file, by its name."""
         ...
 
     async def close(self) -> None:
@@ -65,7 +59,7 @@ class ResultStore(Protocol):
 
 
 class PlaceholderResults:
-    """Makes small programs to play without an encoder, one at a time, and keeps the latest few in memory.
+    """Makes small files without an encoder, one at a time, and keeps the latest few in memory.
 
     One at a time, because Python code in several threads at once would make the event loop wait for its turn.
 
@@ -76,22 +70,22 @@ class PlaceholderResults:
     def __init__(self, worker: Executor) -> None:
         self._worker = worker
         self._turn = asyncio.Lock()
-        self._cache: OrderedDict[VideoSpec, ResultFile] = OrderedDict()
+        self._cache: OrderedDict[Placeholder, ResultFile] = OrderedDict()
 
-    async def file(self, task: EmulatedTask, variant: Variant) -> ResultFile:
+    async def file(self, task: EmulatedTask, name: str) -> ResultFile:
         """Give a result file; the same task gives the same bytes always."""
-        return await self.flat(video_spec(task, variant))
+        return await self.made(task.request.result.placeholder(name, task.task_id))
 
-    async def flat(self, spec: VideoSpec) -> ResultFile:
-        """Do the same for a spec."""
+    async def made(self, placeholder: Placeholder) -> ResultFile:
+        """Give the file of a placeholder."""
         async with self._turn:
-            made = self._cache.get(spec)
+            made = self._cache.get(placeholder)
             if made is None:
-                made = await asyncio.get_running_loop().run_in_executor(self._worker, _make, spec)
-                self._cache[spec] = made
-                while sum(each.size for each in self._cache.values()) > _FLAT_BYTES and len(self._cache) > 1:
+                made = await asyncio.get_running_loop().run_in_executor(self._worker, _make, placeholder)
+                self._cache[placeholder] = made
+                while sum(each.size for each in self._cache.values()) > _PLACEHOLDER_BYTES and len(self._cache) > 1:
                     self._cache.popitem(last=False)
-            self._cache.move_to_end(spec)
+            self._cache.move_to_end(placeholder)
             return made
 
     async def close(self) -> None:
@@ -106,41 +100,43 @@ class RenderedResults:
     Args:
         directory: Where the files are.
         images: The images.
-        flat: Makes what cannot be rendered.
+        placeholders: Makes what cannot be rendered.
         limit: Bytes of all the files that are kept.
     """
 
-    def __init__(self, directory: Path, images: ImageStore, flat: PlaceholderResults, limit: int = _FILM_BYTES) -> None:
+    def __init__(
+        self, directory: Path, images: ImageStore, placeholders: PlaceholderResults, limit: int = _RENDERED_BYTES
+    ) -> None:
         self._directory = directory
         self._images = images
-        self._flat = flat
+        self._placeholders = placeholders
         self._limit = limit
         self._workers = ThreadPoolExecutor(_RENDERERS, thread_name_prefix="emulator rendering")
         self._closing = threading.Event()
         self._alone = asyncio.Lock()
-        self._kept: OrderedDict[RenderSpec, ResultFile] = OrderedDict()
-        self._jobs: dict[RenderSpec, asyncio.Task[ResultFile]] = {}
+        self._kept: OrderedDict[Rendering, ResultFile] = OrderedDict()
+        self._jobs: dict[Rendering, asyncio.Task[ResultFile]] = {}
 
-    async def file(self, task: EmulatedTask, variant: Variant) -> ResultFile:
-        """Give a result file; a flat one, with a line in the log, when rendering fails."""
+    async def file(self, task: EmulatedTask, name: str) -> ResultFile:
+        """Give a result file; a placeholder, with a line in the log, when rendering fails."""
         try:
-            return await self.film(render_spec(task, variant))
+            return await self.rendered(task.request.result.rendering(name, task.request.images))
         except MissingImageError:
-            _log.warning("task %s: its image is not kept any more, so its video is a flat picture", task.task_id)
-        except Exception:  # noqa: BLE001 - whatever an encoder may come up with, a task that has succeeded has a video
-            _log.exception("task %s: rendering failed, so its video is a flat picture", task.task_id)
-        return await self._flat.file(task, variant)
+            _log.warning("task %s: its image is not kept any more, so its result is a placeholder", task.task_id)
+        except Exception:  # noqa: BLE001 - whatever an encoder may come up with, a task that has succeeded has a result
+            _log.exception("task %s: rendering failed, so its result is a placeholder", task.task_id)
+        return await self._placeholders.file(task, name)
 
-    async def film(self, spec: RenderSpec) -> ResultFile:
+    async def rendered(self, rendering: Rendering) -> ResultFile:
         """Give a rendered file; whoever asks for it while it is made waits for the same one."""
-        if (kept := self._kept.get(spec)) is not None:
-            self._kept.move_to_end(spec)
+        if (kept := self._kept.get(rendering)) is not None:
+            self._kept.move_to_end(rendering)
             return kept
-        job = self._jobs.get(spec)
+        job = self._jobs.get(rendering)
         if job is None:
-            job = asyncio.create_task(self._render(spec), name="emulator rendering")
-            self._jobs[spec] = job
-            job.add_done_callback(lambda _: self._jobs.pop(spec))
+            job = asyncio.create_task(self._render(rendering), name="emulator rendering")
+            self._jobs[rendering] = job
+            job.add_done_callback(lambda _: self._jobs.pop(rendering))
         return await asyncio.shield(job)
 
     async def close(self) -> None:
@@ -152,46 +148,30 @@ class RenderedResults:
         await asyncio.gather(*jobs, return_exceptions=True)
         self._workers.shutdown(cancel_futures=True)
 
-    async def _render(self, spec: RenderSpec) -> ResultFile:
-        target = self._target(spec)
-        async with self._alone if spec.width * spec.height > _LARGE else contextlib.nullcontext():
-            size = await asyncio.get_running_loop().run_in_executor(self._workers, self._work, spec, target)
-        # The same spec gives the same bytes, so what it is does for a validator.
+    async def _render(self, rendering: Rendering) -> ResultFile:
+        target = self._target(rendering)
+        async with self._alone if rendering.is_large else contextlib.nullcontext():
+            size = await asyncio.get_running_loop().run_in_executor(self._workers, self._work, rendering, target)
+        # Equal ones have the same bytes, so what it is does for a validator.
         made = ResultFile(size=size, etag=f'"{target.stem}"', source=target)
-        self._kept[spec] = made
+        self._kept[rendering] = made
         while sum(each.size for each in self._kept.values()) > self._limit and len(self._kept) > 1:
             self._target(self._kept.popitem(last=False)[0]).unlink(missing_ok=True)
         return made
 
-    def _target(self, spec: RenderSpec) -> Path:
-        return self._directory / f"{hashlib.sha256(repr(spec).encode()).hexdigest()[:32]}.mp4"
+    def _target(self, rendering: Rendering) -> Path:
+        return self._directory / f"{hashlib.sha256(repr(rendering).encode()).hexdigest()[:32]}.rendered"
 
-    def _work(self, spec: RenderSpec, target: Path) -> int:
-        from .rendering.render import render as render_film  # noqa: PLC0415 - imports PyAV, which is an extra
-
+    def _work(self, rendering: Rendering, target: Path) -> int:
         try:
-            render_film(spec, self._images.load, target, self._closing.is_set)
+            rendering.make(self._images.load, target, self._closing.is_set)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
         return target.stat().st_size
 
 
-def _make(spec: VideoSpec) -> ResultFile:
-    content = render(spec)
+def _make(placeholder: Placeholder) -> ResultFile:
+    content = placeholder.make()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     return ResultFile(size=len(content), etag=etag, source=content)
-
-
-def video_spec(task: EmulatedTask, variant: Variant) -> VideoSpec:
-    """Say what the flat result of a task looks like."""
-    request = task.request
-    width, height = catalog.video_size(request.model_name, request.mode, request.picture.width, request.picture.height)
-    return VideoSpec(
-        width=width,
-        height=height,
-        fps=catalog.MODELS[request.model_name].fps,
-        seconds=request.duration,
-        label=task.task_id,
-        watermark=variant == "watermark",
-    )

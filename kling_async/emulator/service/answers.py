@@ -1,17 +1,14 @@
 """Answers as they are on the wire, in the shapes of the recorded bodies."""
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
-from kling_async.emulator.account.account_model import AccountModel, EmulatedTask
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.account.task import EmulatedTask
+from kling_async.emulator.results.links import LinkMaker
 
-from . import catalog
-
-Variant = Literal["plain", "watermark"]
-"""Which of its two result files; the service makes the one with the watermark only when asked."""
-
-LinkMaker = Callable[[EmulatedTask, Variant], str]
+from .endpoint import Pack
 
 
 def created(task: EmulatedTask, skew: float = 0.0) -> dict[str, Any]:
@@ -45,10 +42,7 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) 
         "task_result": {},
     }
     if status == "succeed":
-        video = {"id": task.video_id, "url": link(task, "plain")}
-        if task.request.watermark:
-            video["watermark_url"] = link(task, "watermark")
-        data["task_result"] = {"videos": [video | {"duration": _reported_duration(task)}]}
+        data["task_result"] = task.request.result.task_result(task.result_id, partial(link, task))
         data["watermark_info"] = {"enabled": task.request.watermark}
     if status in {"succeed", "failed"}:
         data["final_unit_deduction"] = decimal_text(task.units(now))
@@ -64,27 +58,28 @@ def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0
     body = queried(task, now, link, skew)
     for name in ("watermark_info", "final_unit_deduction", "final_balance_deduction"):
         body.pop(name, None)
-    videos = body["task_result"].get("videos", [])
-    for video in videos:
-        video.pop("watermark_url", None)
-    body["task_result"] = {"images": [], "videos": videos, "audios": []}
+    told = body["task_result"]
+    for each in (each for several in told.values() for each in several):
+        each.pop("watermark_url", None)
+    body["task_result"] = {"images": [], "videos": [], "audios": []} | told
     return body
 
 
-def resource_pack(account: AccountModel, opened_at: float) -> dict[str, Any] | None:
+def resource_pack(account: AccountModel, pack: Pack, opened_at: float) -> dict[str, Any] | None:
     """Give the account's balance as the resource pack that it is shown as, None when it never had any.
 
     Args:
         account: The account, settled.
+        pack: Of what kind.
         opened_at: When it began, seconds since the epoch.
     """
     if account.initial_balance <= 0:
         return None
     moment = _milliseconds(opened_at)
-    remaining = max(account.initial_balance - account.charged, Decimal(0))
+    remaining = max(account.balance(pack), Decimal(0))
     total = decimal_text(account.initial_balance)
     return {
-        "resource_pack_name": f"Emulated-Video-{total}Units-{account.concurrency}Con-12Months",
+        "resource_pack_name": f"Emulated-{pack.capitalize()}-{total}Units-{account.concurrency}Con-12Months",
         "resource_pack_id": "0" * 32,
         "resource_pack_type": "decreasing_total",
         "total_quantity": float(account.initial_balance),
@@ -103,13 +98,6 @@ def decimal_text(value: Decimal) -> str:
 
 def _task_info(task: EmulatedTask) -> dict[str, Any]:
     return {"external_task_id": task.request.external_task_id} if task.request.external_task_id else {}
-
-
-def _reported_duration(task: EmulatedTask) -> str:
-    # The service reports one frame more than was asked for: "5.041" at 24 frames per second.
-    fps = catalog.MODELS[task.request.model_name].fps
-    milliseconds = task.request.duration * 1000 + 1000 // fps
-    return f"{milliseconds / 1000:.3f}"
 
 
 def _milliseconds(seconds: float) -> int:

@@ -18,21 +18,22 @@ from kling_async.emulator.faults.rules import Faults
 from kling_async.emulator.page.page import Page
 from kling_async.emulator.results.file_server import FileServer
 from kling_async.emulator.results.image_store import ImageStore
-from kling_async.emulator.results.links import Links
+from kling_async.emulator.results.links import LinkMaker, Links
 
-from . import rules
-from .answers import LinkMaker, created, queried, resource_pack
+from . import request_body
+from .answers import created, queried, resource_pack
 from .auth import Credentials, check_authorization
 from .callback_sender import CallbackSender
+from .catalog import ENDPOINTS
 from .control_api import add_control_api
+from .endpoint import Endpoint
 from .errors import Refusal, invalid
 from .guard import Guard
 
 MAX_BODY_BYTES: Final = 100 * 2**20
 """A request's body; well above what the documented images can add up to."""
 
-# Where image2video lives; a trailing slash is harmless, as at the service.
-_PATH: Final = "/v1/videos/image2video"
+# A trailing slash is harmless, as at the service.
 _SLASH: Final = "{slash:/?}"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -40,7 +41,7 @@ Effect = Callable[[web.Request], Awaitable[Any]]
 
 
 class Api:
-    """The endpoints of the API. Each one is an effect on the account that returns the `data` of the answer.
+    """The calls of the API. Each one is an effect on the account that returns the `data` of the answer.
 
     Args:
         account: The account.
@@ -93,18 +94,24 @@ class Api:
         app = web.Application(middlewares=[self._answer_unknown, self._guard.middleware])
         app.on_response_prepare.append(self._finish_headers)
         app.on_shutdown.append(self._injector.close)
-        app.router.add_post(_PATH + _SLASH, self._endpoint("create", self._create))
-        app.router.add_get(_PATH + _SLASH, self._endpoint("list", self._list))
-        app.router.add_get(_PATH + "/{key:[^/]+}" + _SLASH, self._endpoint("query", self._query))
-        app.router.add_get("/account/costs" + _SLASH, self._endpoint("account", self._costs))
-        app.router.add_get("/files/{task_id}/{variant:plain|watermark}/{name}.mp4", self._file(files))
+        for endpoint in ENDPOINTS:
+            self._add_endpoint(app.router, endpoint)
+        app.router.add_get("/account/costs" + _SLASH, self._call("account", "", self._costs))
+        app.router.add_get("/files/{task_id}/{file}/{name}", self._file(files))
         app.router.add_get("/_emulator/ledger", self._show_ledger)
-        app.router.add_get("/_emulator/videos/{task_id}/{variant:plain|watermark}.mp4", files.show)
+        app.router.add_get("/_emulator/files/{task_id}/{file}/{name}", files.show)
         page.add_to(app.router)
         add_control_api(app.router, self._faults, self._account.conditions)
         return app
 
-    def _endpoint(self, kind: CallKind, effect: Effect) -> Handler:
+    def _add_endpoint(self, router: web.UrlDispatcher, endpoint: Endpoint) -> None:
+        """Add the routes of an endpoint."""
+        path, name = endpoint.path, endpoint.name
+        router.add_post(path + _SLASH, self._call("create", name, partial(self._create, endpoint)))
+        router.add_get(path + _SLASH, self._call("list", name, partial(self._list, endpoint)))
+        router.add_get(path + "/{key:[^/]+}" + _SLASH, self._call("query", name, partial(self._query, endpoint)))
+
+    def _call(self, kind: CallKind, name: str, effect: Effect) -> Handler:
         """Put together what each call goes through: count, authorise, take effect, answer, unless a fault strikes."""
 
         async def answer(request: web.Request) -> web.Response:
@@ -118,7 +125,7 @@ class Api:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             self._ledger.requests[kind] += 1
-            return await self._injector.api(kind, request, answer, self._refuse)
+            return await self._injector.api(kind, name, request, answer, self._refuse)
 
         return handle
 
@@ -158,49 +165,51 @@ class Api:
     async def _finish_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
         finish_headers(response, self._wire_time())
 
-    async def _create(self, request: web.Request) -> dict[str, Any]:
-        self._account.require_balance(self._clock())
+    async def _create(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
+        self._account.require_balance(self._clock(), endpoint.pack)
         if request.content_type != "application/json":
             raise Refusal(1200, "Content-Type must be application/json")
         loop = asyncio.get_running_loop()
         pieces = await _body(request)
-        body = await loop.run_in_executor(self._worker, partial(rules.parse, pieces, strict=self._strict))
-        self._account.require_balance(self._clock(), rules.estimate(body))
-        accepted = await loop.run_in_executor(self._worker, rules.read_order, body)
+        parse = partial(request_body.parse, pieces, endpoint.members, strict=self._strict)
+        body = await loop.run_in_executor(self._worker, parse)
+        self._account.require_balance(self._clock(), endpoint.pack, endpoint.estimate(body))
+        accepted = await loop.run_in_executor(self._worker, endpoint.accept, body)
         if self._images is not None:
-            accepted = await loop.run_in_executor(self._worker, self._images.take, body, accepted)
+            accepted = await loop.run_in_executor(self._worker, self._images.take, endpoint.pictures(body), accepted)
         await self._injector.hold()
-        task = self._account.create(self._clock(), accepted)
+        task = self._account.create(self._clock(), endpoint, accepted)
         self._callbacks.watch(task)
         return created(task, self._account.conditions.clock_skew)
 
-    async def _query(self, request: web.Request) -> dict[str, Any]:
+    async def _query(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
         now = self._clock()
-        task = self._account.find(request.match_info["key"], now)
+        task = self._account.find(endpoint, request.match_info["key"], now)
         return queried(task, now, self._link_maker(request, now), self._account.conditions.clock_skew)
 
     def _link_maker(self, request: web.Request, now: float) -> LinkMaker:
         # Whoever reaches the API by a name reaches the files by it, too, from another machine or container as well.
         return self._links.maker(now, self._guard.address(request))
 
-    async def _list(self, request: web.Request) -> list[dict[str, Any]]:
+    async def _list(self, endpoint: Endpoint, request: web.Request) -> list[dict[str, Any]]:
         number = _whole_number(request, "pageNum", 1, 1000)
-        size = _whole_number(request, "pageSize", 30, 500)
+        size = _whole_number(request, "pageSize", 30, endpoint.page_maximum)
         now = self._clock()
         link, skew = self._link_maker(request, now), self._account.conditions.clock_skew
-        return [queried(task, now, link, skew) for task in self._account.page(number, size, now)]
+        return [queried(task, now, link, skew) for task in self._account.page(endpoint, number, size, now)]
 
     async def _costs(self, request: web.Request) -> dict[str, Any]:
-        """Show one resource pack, without the lag of up to 12 hours that the service has."""
+        """Show a resource pack of each kind, without the lag of up to 12 hours that the service has."""
         for name in ("start_time", "end_time"):
             if not request.query.get(name, "").isdecimal():
                 raise invalid(f"{name} is invalid")
         data: dict[str, Any] = {"code": 0, "msg": "success"}
         self._account.settle(self._clock())
-        pack = resource_pack(self._account, self._opened_at)
         wanted = request.query.get("resource_pack_name")
-        if pack is not None and wanted in {None, "", pack["resource_pack_name"]}:
-            data["resource_pack_subscribe_infos"] = [pack]
+        kinds = dict.fromkeys(endpoint.pack for endpoint in ENDPOINTS)
+        packs = [pack for kind in kinds if (pack := resource_pack(self._account, kind, self._opened_at)) is not None]
+        if shown := [pack for pack in packs if wanted in {None, "", pack["resource_pack_name"]}]:
+            data["resource_pack_subscribe_infos"] = shown
         return data
 
     async def _show_ledger(self, _request: web.Request) -> web.Response:

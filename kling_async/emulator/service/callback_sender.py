@@ -9,8 +9,9 @@ from typing import Final
 
 import aiohttp
 
-from kling_async.emulator.account.account_model import AccountModel, EmulatedTask
+from kling_async.emulator.account.account_model import AccountModel
 from kling_async.emulator.account.ledger import Callback, Ledger
+from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.faults.rules import Call, Faults
 from kling_async.emulator.results.links import Links
 
@@ -85,6 +86,7 @@ class CallbackSender:
         """Post a change as often, as late, and after as many others as the faults want."""
         call = Call(
             kind="callback",
+            endpoint=task.endpoint.name,
             path=task.request.callback_url,
             key=task.task_id,
             status=task.status(moment),

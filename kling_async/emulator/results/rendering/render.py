@@ -14,11 +14,13 @@ import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 
+from kling_async.emulator.results.result import Loader
+
 from . import caption, frames, stills
 from .camera import ease, offset, views
 from .sampler import Sampler
 from .spec import Brush, RenderSpec
-from .stills import Loader, Piece
+from .stills import Piece
 
 _COLOURS: Final = {"colorprim": "bt709", "transfer": "bt709", "colormatrix": "bt709"}
 _ENCODER: Final = {"preset": "ultrafast", "crf": "22"}
