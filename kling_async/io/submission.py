@@ -7,7 +7,7 @@ import functools
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -16,7 +16,7 @@ from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.create import Create
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,
     ApiError,
@@ -26,7 +26,7 @@ from kling_async.protocol.errors import (
     Remedy,
     TaskNotFound,
 )
-from kling_async.protocol.records import ImageToVideo, Intent
+from kling_async.protocol.records import Intent
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
@@ -75,7 +75,7 @@ class Submitter:
         return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
 
     async def submit(
-        self, endpoint: Endpoint, request: ImageToVideo, *, if_exists: IfExists, on_doubt: OnDoubt
+        self, endpoint: Endpoint[Any], request: Any, *, if_exists: IfExists, on_doubt: OnDoubt
     ) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
 
@@ -122,8 +122,8 @@ class Submitter:
             if not turn.wanted:
                 del self._turns[reference]
 
-    async def _submit(self, endpoint: Endpoint, request: ImageToVideo, creation: Create) -> TaskWatch:
-        slot = await self._slots.take(request.model_name)
+    async def _submit(self, endpoint: Endpoint[Any], request: Any, creation: Create) -> TaskWatch:
+        slot = await self._slots.take(endpoint.line_of(request), endpoint.slots_of(request))
         creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, creation, slot))
         self._under_way[creating] = creation
         creating.add_done_callback(functools.partial(self._ended, slot))
@@ -144,7 +144,7 @@ class Submitter:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint, creation: Create) -> TaskWatch | None:
+    async def _existing(self, endpoint: Endpoint[Any], creation: Create) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
@@ -187,7 +187,7 @@ class Submitter:
                 creating.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Create, slot: Slot) -> TaskWatch:
+    async def _create(self, endpoint: Endpoint[Any], request: Any, creation: Create, slot: Slot) -> TaskWatch:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
             if self._on_intent is not None:
@@ -212,7 +212,7 @@ class Submitter:
             slot.release()
             return following
         slot.accepted()
-        pace = self._poller.durations.pace(endpoint.name, request.model_name, request.mode, float(request.duration))
+        pace = self._poller.durations.pace(endpoint.kind_of(request), endpoint.typical_seconds(request))
         return self._poller.follow(reference, created=task, pace=pace, on_end=slot.release)
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
