@@ -182,9 +182,8 @@ async def _client(options: Namespace, request: ImageToVideo, on_intent: OnIntent
 
 def emulator_speed(request: ImageToVideo) -> float:
     """How fast an emulator has to be for a video to take `EMULATED_SECONDS`, whatever is asked for."""
-    from kling_async.emulator.service.catalog import MODELS, MODES, mean_generation_seconds  # noqa: PLC0415  (as above)
+    from kling_async.emulator import mean_generation_seconds  # noqa: PLC0415  (as above)
 
-    model, mode = request.model_name, request.mode or "std"
-    known = model in MODELS and mode in MODES
-    usual = mean_generation_seconds(model, mode, _seconds(request)) if known else pace.SECONDS_USUALLY
+    body = {"model_name": request.model_name, "mode": request.mode, "duration": str(_seconds(request))}
+    usual = mean_generation_seconds("/v1/videos/image2video", body) or pace.SECONDS_USUALLY
     return usual / EMULATED_SECONDS

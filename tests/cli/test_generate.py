@@ -9,8 +9,7 @@ import pytest
 
 from kling_async import CapabilityWarning, ImageToVideo, TaskHandle
 from kling_async.cli import generate
-from kling_async.emulator import Emulator
-from kling_async.emulator.service.catalog import mean_generation_seconds
+from kling_async.emulator import Emulator, mean_generation_seconds
 
 from .conftest import CAT, Run, printed_command, serving
 
@@ -239,6 +238,8 @@ def test_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_emulator_takes_the_same_time_for_all(model: str, mode: Any) -> None:
     """Whatever is asked for, `--emulator` takes about as long; a model unknown to it is for it to refuse."""
     request = ImageToVideo(model_name=model, mode=mode, duration=10)
-    seconds = mean_generation_seconds(model, mode, 10) / generate.emulator_speed(request)
-    assert seconds == pytest.approx(generate.EMULATED_SECONDS)
+    body = {"model_name": model, "mode": mode, "duration": "10"}
+    mean = mean_generation_seconds("/v1/videos/image2video", body)
+    assert mean is not None
+    assert mean / generate.emulator_speed(request) == pytest.approx(generate.EMULATED_SECONDS)
     assert generate.emulator_speed(attrs.evolve(request, model_name="unheard-of")) > 0

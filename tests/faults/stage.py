@@ -136,7 +136,7 @@ class Stage:
         """What there is to see now."""
         ledger = self.emulator.ledger
         durations = [(entry.finished_at or wall()()) - entry.created_at for entry in ledger.entries]
-        limit = self.emulator.account.limit or self.emulator._world.concurrency
+        limit = self.emulator.account.limit or self.emulator._account.concurrency
         took = asyncio.get_running_loop().time() - self._began
         return Outcome(
             asked=self.asked,
@@ -184,9 +184,9 @@ class Stage:
         running = self.emulator._running
         assert running is not None
         for path in self._paths:
-            task = self.emulator._world.find(path.stem)
-            revision = self.emulator.faults.revisions[f"/files/{task.task_id}/plain/{task.video_id}.mp4"]
-            made = await running.studio.file(revised(task, revision), "plain")
+            task = self.emulator._account.task(path.stem)
+            revision = self.emulator.faults.revisions[f"/files/{task.task_id}/plain/{task.result_id}.mp4"]
+            made = await running.results.file(revised(task, revision), "plain")
             with made.open() as truth:
                 digest = hashlib.sha256(truth.read()).digest()
             if hashlib.sha256(path.read_bytes()).digest() == digest:

@@ -6,9 +6,10 @@ from typing import Any
 
 import attrs
 
-from .bodies import Variant
-from .links import merged
-from .world import AccountModel, Status
+from kling_async.emulator.results.links import merged
+
+from .account_model import AccountModel
+from .task import Status
 
 
 @attrs.frozen(kw_only=True)
@@ -16,6 +17,8 @@ class Entry:
     """One task as the account knows it.
 
     Attributes:
+        endpoint: Where it was created: its path without "/v1/" and "videos/".
+        model_name: "" where the endpoint has none, as are `mode` and, 0, `duration`.
         duration: Asked seconds.
         units: What it costs; 0 once it has failed.
         created_at: Seconds since the epoch.
@@ -26,6 +29,7 @@ class Entry:
 
     task_id: str
     external_task_id: str
+    endpoint: str
     model_name: str
     mode: str
     duration: int
@@ -65,11 +69,11 @@ class Ledger:
             elsewhere than the API, so credentials have no business there: it should be 0.
     """
 
-    def __init__(self, world: AccountModel, clock: Callable[[], float]) -> None:
-        self._world = world
+    def __init__(self, account: AccountModel, clock: Callable[[], float]) -> None:
+        self._account = account
         self._clock = clock
         self._deliveries: Counter[str] = Counter()
-        self._parts: dict[tuple[str, Variant], list[tuple[int, int]]] = {}
+        self._parts: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self.requests: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
         self.callbacks: list[Callback] = []
@@ -82,36 +86,37 @@ class Ledger:
         return [
             Entry(
                 task_id=task.task_id,
-                external_task_id=task.order.external_task_id,
-                model_name=task.order.model_name,
-                mode=task.order.mode,
-                duration=task.order.duration,
+                external_task_id=task.request.external_task_id,
+                endpoint=task.endpoint.name,
+                model_name=task.request.model_name,
+                mode=task.request.mode,
+                duration=task.request.duration,
                 units=float(task.units(now)),
                 created_at=task.created_at,
                 finished_at=task.finished_at if task.finished_at <= now else None,
                 status=task.status(now),
                 delivered=self._deliveries[task.task_id],
-                parameters=task.order.parameters,
+                parameters=task.request.parameters,
             )
-            for task in self._world.tasks
+            for task in self._account.tasks
         ]
 
     @property
     def created(self) -> int:
         """Number of tasks that were created."""
-        return len(self._world.tasks)
+        return len(self._account.tasks)
 
     @property
     def charged(self) -> float:
-        """Units that were charged, less those given back for failed tasks."""
-        self._world.settle(self._clock())
-        return float(self._world.charged)
+        """Units of the video pack that were charged, less those given back for failed tasks."""
+        self._account.settle(self._clock())
+        return float(self._account.charged["video"])
 
     @property
     def balance(self) -> float:
-        """Units that are left."""
-        self._world.settle(self._clock())
-        return float(self._world.initial_balance - self._world.charged)
+        """Units of the video pack that are left."""
+        self._account.settle(self._clock())
+        return float(self._account.balance())
 
     @property
     def delivered(self) -> int:
@@ -119,10 +124,10 @@ class Ledger:
         return len(self._deliveries)
 
     def peak(self, model_name: str | None = None) -> int:
-        """Give the highest number of tasks that were in flight at once, of one model or over all."""
-        return self._world.peak if model_name is None else self._world.peaks[model_name]
+        """Give the most slots that were taken at once, of one model or over all: of videos, one for each task."""
+        return self._account.peak if model_name is None else self._account.peaks[model_name]
 
-    def record_bytes(self, task_id: str, variant: Variant, start: int, end: int, size: int) -> None:
+    def record_bytes(self, task_id: str, name: str, start: int, end: int, size: int) -> None:
         """Note that a part of a result file went out.
 
         Parts of one file that together cover it make a delivery: a download that was interrupted and resumed
@@ -130,16 +135,16 @@ class Ledger:
 
         Args:
             task_id: Whose file.
-            variant: Which of its files.
+            name: Which of its files.
             start: The first byte.
             end: The byte after the last; nothing is noted when it is not after `start`.
             size: Bytes of the whole file.
         """
-        parts = merged([*self._parts.pop((task_id, variant), ()), (start, end)])
+        parts = merged([*self._parts.pop((task_id, name), ()), (start, end)])
         if parts == [(0, size)]:
             self._deliveries[task_id] += 1
         elif start < end:
-            self._parts[task_id, variant] = parts
+            self._parts[task_id, name] = parts
 
     def as_json(self) -> dict[str, Any]:
         """Give the books as plain JSON values."""
@@ -148,7 +153,7 @@ class Ledger:
             "charged": self.charged,
             "balance": self.balance,
             "delivered": self.delivered,
-            "peak": {"all": self.peak(), **self._world.peaks},
+            "peak": {"all": self.peak(), **self._account.peaks},
             "requests": dict(self.requests),
             "refused": {str(code): count for code, count in self.refused.items()},
             "credentials_at_files": self.credentials_at_files,

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import mimetypes
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -13,16 +14,14 @@ from xml.sax.saxutils import escape
 import attrs
 from aiohttp import web
 
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.account.ledger import Ledger
 from kling_async.emulator.faults.fault import Fault
-from kling_async.emulator.faults.injection import Sleep, bend, ignores_if_range, revised
-from kling_async.emulator.results.store import ResultFile, ResultStore
+from kling_async.emulator.faults.injection import Sleep, apply_length, ignores_if_range, revised
+from kling_async.emulator.results.result_store import ResultFile, ResultStore
+from kling_async.emulator.service.guard import Guard
 
-from .bodies import Variant
-from .errors import Refusal
-from .guard import Guard
-from .ledger import Ledger
 from .links import Links, requested_range
-from .world import AccountModel
 
 _PIECE: Final = 256 * 1024
 _NO_SUCH_KEY: Final = "The specified key does not exist."
@@ -56,10 +55,10 @@ class FileServer:
     """Answers requests for result files.
 
     Args:
-        world: The account.
+        account: The account.
         ledger: Its books.
         links: Checks the links.
-        studio: Makes the files.
+        results: Makes the files.
         guard: Knows by which addresses the emulator is reached.
         worker: Where files are compressed.
         clock: Seconds since the epoch.
@@ -68,18 +67,18 @@ class FileServer:
     def __init__(
         self,
         *,
-        world: AccountModel,
+        account: AccountModel,
         ledger: Ledger,
         links: Links,
-        studio: ResultStore,
+        results: ResultStore,
         guard: Guard,
         worker: Executor,
         clock: Callable[[], float],
     ) -> None:
-        self._world = world
+        self._account = account
         self._ledger = ledger
         self._links = links
-        self._studio = studio
+        self._results = results
         self._guard = guard
         self._worker = worker
         self._clock = clock
@@ -101,16 +100,16 @@ class FileServer:
             return _xml(400, "InvalidArgument", "Only one auth mechanism allowed")
         if (refusal := self._refusal(request, fault)) is not None:
             return refusal
+        name = request.match_info["file"]
         try:
-            task = self._world.find(request.match_info["task_id"])
-        except Refusal:
+            task = self._account.task(request.match_info["task_id"])
+        except KeyError:
             return _xml(404, "NoSuchKey", _NO_SUCH_KEY)
-        variant = _variant(request)
-        made = await self._studio.file(revised(task, revision), variant)
+        made = await self._results.file(revised(task, revision), name)
         if fault is not None and fault.kind == "gzipped":
             loop = asyncio.get_running_loop()
             made = await loop.run_in_executor(self._worker, _compressed, made, fault.by)
-        record = partial(self._ledger.record_bytes, task.task_id, variant)
+        record = partial(self._ledger.record_bytes, task.task_id, name)
         return await self._send(request, made, _Sending(record, task.finished_at + revision, fault, sleep))
 
     def _refusal(self, request: web.Request, fault: Fault | None) -> web.Response | None:
@@ -129,19 +128,20 @@ class FileServer:
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Serve a file to the emulator's own page: without a link that expires, and without an entry in the books."""
+        name = request.match_info["file"]
         try:
-            task = self._world.find(request.match_info["task_id"])
-        except Refusal:
+            task = self._account.task(request.match_info["task_id"])
+        except KeyError:
             raise web.HTTPNotFound from None
-        if task.status(self._clock()) != "succeed":
+        if task.status(self._clock()) != "succeed" or name not in task.request.result.files:
             raise web.HTTPNotFound
-        made = await self._studio.file(task, _variant(request))
+        made = await self._results.file(task, name)
         return await self._send(request, made, _Sending(lambda *_: None, task.finished_at))
 
     async def _send(self, request: web.Request, made: ResultFile, sending: _Sending) -> web.StreamResponse:
         size, fault = made.size, sending.fault
         headers = {
-            "Content-Type": "video/mp4",
+            "Content-Type": mimetypes.guess_type(request.path)[0] or "application/octet-stream",
             "ETag": made.etag,
             "Last-Modified": formatdate(sending.modified_at, usegmt=True),
             "Accept-Ranges": "bytes",
@@ -166,7 +166,7 @@ class FileServer:
             response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         if request.method == "HEAD":
             return response
-        end = bend(response, fault, start, end)
+        end = apply_length(response, fault, start, end)
         sent = start
         try:
             with made.open() as file:
@@ -186,10 +186,6 @@ class FileServer:
         finally:
             sending.record(start, sent, size)
         return response
-
-
-def _variant(request: web.Request) -> Variant:
-    return "watermark" if request.match_info["variant"] == "watermark" else "plain"
 
 
 def _compressed(made: ResultFile, zeros: int) -> ResultFile:

@@ -1,4 +1,4 @@
-"""How an account behaves when it is not as one was told: settings of the world, open to change at any time. Pure."""
+"""How an account behaves when it is not as one was told: settings, open to change at any time. Pure."""
 
 import hashlib
 from typing import Any
@@ -74,16 +74,16 @@ class Account:
         self.occupied.append(Occupation(slots=slots, model=model, since=since, until=until))
 
     def is_full(self, model: str, running: int, told: int, now: float) -> bool:
-        """Tell whether a model has no slot left.
+        """Tell whether a model has fewer slots than are needed.
 
         Args:
             model: Its name.
-            running: Tasks of our own in flight.
+            running: Slots of our own tasks in flight, and of one more.
             told: The limit that the account was told.
             now: Seconds since the epoch.
         """
         others = sum(each.slots for each in self.occupied if each.holds(model, now))
-        return running + others >= self.limits.get(model, told if self.limit is None else self.limit)
+        return running + others > self.limits.get(model, told if self.limit is None else self.limit)
 
     def shows(self, created_at: float, now: float) -> bool:
         """Tell whether query and list know a task already."""

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator.results.rendering.scene import Camera, camera_of, ease, offset, seen_at, views
-from kling_async.emulator.service.rules import CAMERA_AXES, CAMERA_TYPES
+from kling_async.emulator.results.rendering.camera import Camera, ease, offset, seen_at, views
+from kling_async.emulator.service.checks.camera import CAMERA_AXES, CAMERA_TYPES, camera_movement
 
 ASPECT = 9 / 16
 PRESETS = [kind for kind in CAMERA_TYPES if kind != "simple"]
@@ -89,13 +89,12 @@ def test_only_turning_shows_perspective() -> None:
 
 
 def test_the_camera_is_read_from_the_parameters() -> None:
-    """The one axis that is not 0 counts; masks get a slower push-in than nothing at all."""
+    """The one axis that is not 0 counts; without a camera there is a slow push-in."""
     config = {"horizontal": 0, "vertical": None, "pan": -3.5, "roll": 0.0}
 
-    assert camera_of({"camera_control": {"type": "simple", "config": config}}) == simple("pan", -3.5)
-    assert camera_of({"camera_control": {"type": "down_back"}}) == Camera(kind="down_back")
-    assert camera_of({"camera_control": None}) == camera_of({}) == Camera()
-    assert camera_of({"static_mask": "<image>"}) == camera_of({"dynamic_masks": [{}]}) == Camera(kind="brush")
+    assert camera_movement({"camera_control": {"type": "simple", "config": config}}) == simple("pan", -3.5)
+    assert camera_movement({"camera_control": {"type": "down_back"}}) == Camera(kind="down_back")
+    assert camera_movement({"camera_control": None}) == camera_movement({}) == Camera()
 
 
 def test_a_movement_starts_and_stops_gently() -> None:

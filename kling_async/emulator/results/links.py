@@ -5,15 +5,17 @@ import hashlib
 import hmac
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
-from .bodies import LinkMaker, Variant
-from .world import EmulatedTask
+from kling_async.emulator.account.task import EmulatedTask
+
+LinkMaker = Callable[[EmulatedTask, str], str]
+"""Gives the URL of a task's file, by the file's name."""
 
 RETENTION: Final = 30 * 86400.0
-"""Seconds for which the service keeps a result; then no link to it works any more (image2video documentation)."""
+"""Seconds for which the service keeps a result; then no link to it works any more."""
 
 SIGNATURE_PROBLEM: Final = "The request signature we calculated does not match the signature you provided."
 
@@ -41,17 +43,18 @@ class Links:
         self._key = key
         self._lifetime = lifetime
 
-    def make(self, task: EmulatedTask, variant: Variant, now: float, address: str = "") -> str:
-        """Give the link to a result file of a task that has succeeded; `address` in place of `base_url`, if any."""
+    def make(self, task: EmulatedTask, name: str, now: float, address: str = "") -> str:
+        """Give the link to a file of a task that has succeeded; `address` in place of `base_url`, if any."""
         half = self._lifetime / 2
         windows = math.floor(max(now - task.finished_at, 0) / half) + 2
         expires = math.ceil(task.finished_at + min(windows * half, RETENTION))
-        path = f"/files/{task.task_id}/{variant}/{task.video_id}.mp4"
+        suffix = task.request.result.files[name]
+        path = f"/files/{task.task_id}/{name}/{task.result_id}{suffix}"
         return f"{address or self._base_url}{path}?expires={expires}&signature={self._sign(path, str(expires))}"
 
     def maker(self, now: float, address: str = "") -> LinkMaker:
         """Give `make` for one time and address."""
-        return lambda task, variant: self.make(task, variant, now, address)
+        return lambda task, name: self.make(task, name, now, address)
 
     def problem(self, path: str, query: Mapping[str, str], now: float) -> str:
         """Tell what is wrong with a requested link, "" when nothing is."""

@@ -6,16 +6,16 @@ camera is at its place: before the centre, level, at a distance of `_FOCAL`.
 The readings of the documentation that are taken, where its versions disagree or leave it open:
 
 - `pan` turns the camera left (-) and right (+), around the y axis; `tilt` turns it down (-) and up (+), around the x
-  axis, as in the present image2video page and in film. (Older pages have the two names the other way round.)
+  axis, as in the present page of image to video and in film. (Older pages have the two names the other way round.)
 - All words are about the camera: `horizontal` +5 moves it to the right, so that the picture moves to the left;
   `roll` +5 rolls it clockwise, so that the picture turns counterclockwise.
 - `zoom` is the focal length as documented: + makes the view wider, - narrower.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -74,16 +74,6 @@ class Pose:
     pitch: float = 0.0
     roll: float = 0.0
     focal: float = 1.0
-
-
-def camera_of(parameters: Mapping[str, Any]) -> Camera:
-    """Read the camera out of the parameters of a checked request."""
-    if parameters.get("static_mask") or parameters.get("dynamic_masks"):
-        return Camera(kind="brush")
-    control = parameters.get("camera_control") or {}
-    config = control.get("config") or {}
-    axis, value = next(((axis, float(value)) for axis, value in config.items() if value), ("", 0.0))
-    return Camera(kind=control.get("type") or "", axis=axis, value=value)
 
 
 def ease(part: float) -> float:

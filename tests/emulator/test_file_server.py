@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import aiohttp
 
 from kling_async.emulator import Emulator
-from kling_async.emulator.results.store import PlaceholderResults
-from kling_async.emulator.results.video import VideoSpec
+from kling_async.emulator.results.placeholder.video import VideoSpec
+from kling_async.emulator.results.result_store import PlaceholderResults
 
 from .conftest import FAR, PATH, Caller, Clock, base64_png, file_url, finished
 
@@ -123,21 +123,21 @@ async def test_each_file_is_another(caller: Caller, clock: Clock) -> None:
 async def test_few_files_are_kept_in_memory() -> None:
     """The largest files do not pile up: what was made long ago is made again, to the same bytes."""
     with ThreadPoolExecutor(1) as worker:
-        studio = PlaceholderResults(worker)
+        results = PlaceholderResults(worker)
         specs = [VideoSpec(width=5400, height=2160, fps=24, seconds=3, label=str(number)) for number in range(5)]
-        first = await studio.flat(specs[0])
+        first = await results.made(specs[0])
         for spec in specs[1:]:
-            await studio.flat(spec)
+            await results.made(spec)
 
-        assert sum(made.size for made in studio._cache.values()) <= 64 * 2**20
-        assert await studio.flat(specs[4]) is studio._cache[specs[4]]
-        assert (again := await studio.flat(specs[0])) is not first
+        assert sum(made.size for made in results._cache.values()) <= 64 * 2**20
+        assert await results.made(specs[4]) is results._cache[specs[4]]
+        assert (again := await results.made(specs[0])) is not first
         assert (again.etag, again.source) == (first.etag, first.source)
 
 
 async def test_thirty_two_files_at_once_leave_the_loop_alone(caller: Caller, clock: Clock) -> None:
     """Files are made off the event loop: while they are, other requests are answered."""
-    caller.emulator._world.concurrency = 100
+    caller.emulator._account.concurrency = 100
     for _ in range(32):
         await caller.create(mode="pro", image=base64_png(1920, 1080))
     clock.advance(FAR)

@@ -1,9 +1,9 @@
 """Typed reading of one member of a JSON object; JSON `null` counts as absent everywhere."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from .errors import invalid
+from kling_async.emulator.service.errors import invalid
 
 _TYPE_NAMES: Final[dict[type, str]] = {
     str: "a string",
@@ -14,7 +14,7 @@ _TYPE_NAMES: Final[dict[type, str]] = {
 }
 
 
-def member(body: dict[str, Any], name: str, kind: type) -> Any:
+def member(body: Mapping[str, Any], name: str, kind: type) -> Any:
     """Give a member of the asked JSON type, or None when it is absent.
 
     Raises:
@@ -27,13 +27,13 @@ def member(body: dict[str, Any], name: str, kind: type) -> Any:
     raise invalid(f"{name} must be {_TYPE_NAMES[kind]}")
 
 
-def text(body: dict[str, Any], name: str) -> str:
+def text(body: Mapping[str, Any], name: str) -> str:
     """Give a string; an absent one is empty."""
     value: str = member(body, name, str) or ""
     return value
 
 
-def choice(body: dict[str, Any], name: str, choices: Collection[str], default: str) -> str:
+def choice(body: Mapping[str, Any], name: str, choices: Collection[str], default: str) -> str:
     """Give a string that is one of `choices`; an absent or empty one is the default."""
     value = text(body, name) or default
     if value != default and value not in choices:
@@ -41,7 +41,7 @@ def choice(body: dict[str, Any], name: str, choices: Collection[str], default: s
     return value
 
 
-def number(body: dict[str, Any], name: str, low: float, high: float) -> float | None:
+def number(body: Mapping[str, Any], name: str, low: float, high: float) -> float | None:
     """Give a number within [low, high], or None when it is absent."""
     value = body.get(name)
     if value is None:
@@ -53,7 +53,7 @@ def number(body: dict[str, Any], name: str, low: float, high: float) -> float | 
     return float(value)
 
 
-def objects(body: dict[str, Any], name: str, *, limit: int) -> list[dict[str, Any]]:
+def objects(body: Mapping[str, Any], name: str, *, limit: int) -> list[dict[str, Any]]:
     """Give an array of at most `limit` objects; an absent one is empty."""
     values: list[Any] = member(body, name, list) or []
     if len(values) > limit:
@@ -63,7 +63,7 @@ def objects(body: dict[str, Any], name: str, *, limit: int) -> list[dict[str, An
     return values
 
 
-def required(body: dict[str, Any], name: str, kind: type, owner: str) -> Any:
+def required(body: Mapping[str, Any], name: str, kind: type, owner: str) -> Any:
     """Give a member that must be there.
 
     Args:

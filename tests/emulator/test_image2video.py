@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator.service import bodies, rules
+from kling_async.emulator import mean_generation_seconds
+from kling_async.emulator.service import answers, request_body
+from kling_async.emulator.service.checks.pictures import UNREACHABLE_MESSAGE
+from kling_async.emulator.service.endpoints.image2video import ENDPOINT
 from kling_async.emulator.service.errors import Refusal
 
 from .conftest import base64_png
@@ -22,7 +25,7 @@ BRUSH = {"mask": base64_png(640, 360), "trajectories": [{"x": 1, "y": 1}, {"x": 
 def refusal(body: dict[str, Any]) -> Refusal:
     """Give the refusal that a request meets."""
     with pytest.raises(Refusal) as caught:
-        rules.read_order(body)
+        ENDPOINT.accept(body)
     return caught.value
 
 
@@ -168,7 +171,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize("body", ACCEPTED)
 def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
     """What the documentation allows, or leaves uncertain, becomes an order."""
-    assert rules.read_order(body).units > 0
+    assert ENDPOINT.accept(body).units > 0
 
 
 @pytest.mark.parametrize(("body", "message"), REFUSED)
@@ -182,7 +185,7 @@ def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> N
 
 def test_a_missing_model_is_the_oldest() -> None:
     """A request without `model_name`, or with the old name `model`, is one for kling-v1 in std for 5 s."""
-    made = rules.read_order({"image": URL, "model": "kling-v2-6"})
+    made = ENDPOINT.accept({"image": URL, "model": "kling-v2-6"})
 
     assert (made.model_name, made.mode, made.duration) == ("kling-v1", "std", 5)
 
@@ -196,7 +199,7 @@ def test_image_data_is_not_kept() -> None:
     """An order's parameters describe the images instead of holding them; URLs stay."""
     body = V1 | {"image": base64_png(), "static_mask": base64_png(), "dynamic_masks": [BRUSH], "prompt": "x"}
 
-    parameters = rules.read_order(body).parameters
+    parameters = ENDPOINT.accept(body).parameters
 
     assert len(str(parameters)) < 500
     assert parameters["image"].startswith("<png 640x360, ")
@@ -204,21 +207,21 @@ def test_image_data_is_not_kept() -> None:
         parameters["prompt"],
         parameters["dynamic_masks"][0]["trajectories"],
     )
-    assert rules.read_order({"image": URL}).parameters["image"] == URL
+    assert ENDPOINT.accept({"image": URL}).parameters["image"] == URL
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"5", b'"x"', b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])
 def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
     """Anything but a JSON object is refused with 1200."""
     with pytest.raises(Refusal) as caught:
-        rules.parse([raw], strict=False)
+        request_body.parse([raw], ENDPOINT.members, strict=False)
 
     assert caught.value.code == 1200
 
 
 def parsed(body: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
     """Give what is read of a request that was sent."""
-    return rules.parse([json.dumps(body).encode()], strict=strict)
+    return request_body.parse([json.dumps(body).encode()], ENDPOINT.members, strict=strict)
 
 
 LOOSE: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -288,11 +291,11 @@ def test_nothing_unknown_is_kept() -> None:
     }
     brushed = V1 | {"dynamic_masks": [{"mask": URL, "trajectories": [{"x": 1, "y": 1} | junk] * 2} | junk]}
 
-    assert rules.read_order(parsed(body | junk)).parameters == body | {
+    assert ENDPOINT.accept(parsed(body | junk)).parameters == body | {
         "camera_control": {"type": "simple", "config": {"zoom": 5}},
         "watermark_info": {"enabled": True},
     }
-    assert rules.read_order(parsed(brushed | junk)).parameters == V1 | {
+    assert ENDPOINT.accept(parsed(brushed | junk)).parameters == V1 | {
         "dynamic_masks": [{"mask": URL, "trajectories": [{"x": 1, "y": 1}] * 2}]
     }
 
@@ -304,11 +307,11 @@ def test_nothing_unknown_is_kept() -> None:
         ("https://example.com/a.invalid", ""),
         ("https://notinvalid/a.png", ""),
         ("https://user:pass@images.example:8443/a.png", ""),
-        ("https://nowhere.invalid/a.png", rules.UNREACHABLE_MESSAGE),
-        ("http://INVALID:80/a.png", rules.UNREACHABLE_MESSAGE),
-        ("http://a.b.Invalid./a.png", rules.UNREACHABLE_MESSAGE),
-        ("https:///a.png", rules.UNREACHABLE_MESSAGE),
-        ("http://[", rules.UNREACHABLE_MESSAGE),
+        ("https://nowhere.invalid/a.png", UNREACHABLE_MESSAGE),
+        ("http://INVALID:80/a.png", UNREACHABLE_MESSAGE),
+        ("http://a.b.Invalid./a.png", UNREACHABLE_MESSAGE),
+        ("https:///a.png", UNREACHABLE_MESSAGE),
+        ("http://[", UNREACHABLE_MESSAGE),
     ],
 )
 @pytest.mark.parametrize("member", ["image", "image_tail", "static_mask", "mask"])
@@ -318,7 +321,7 @@ def test_an_image_that_cannot_be_fetched(url: str, damage: str, member: str) -> 
     if member == "mask":
         body = V1 | {"dynamic_masks": [BRUSH | {"mask": url}]}
 
-    assert rules.read_order(body).damage == damage
+    assert ENDPOINT.accept(body).damage == damage
 
 
 @pytest.mark.parametrize(
@@ -343,8 +346,8 @@ def test_prices_follow_the_price_table(parameters: dict[str, Any], units: str) -
     """A clip costs its whole asked seconds times the price of one; the estimate before the check agrees."""
     body = {"image": URL} | parameters
 
-    assert units == bodies.decimal_text(rules.read_order(body).units)
-    assert units == bodies.decimal_text(rules.estimate(body))
+    assert units == answers.decimal_text(ENDPOINT.accept(body).units)
+    assert units == answers.decimal_text(ENDPOINT.estimate(body))
 
 
 ANYTHING: st.SearchStrategy[Any] = st.sampled_from(
@@ -355,4 +358,46 @@ ANYTHING: st.SearchStrategy[Any] = st.sampled_from(
 @given(st.dictionaries(st.sampled_from(["model_name", "mode", "duration", "sound", "voice_list"]), ANYTHING))
 def test_an_estimate_of_nonsense_is_a_number(body: dict[str, Any]) -> None:
     """The balance can be looked at before the parameters are, whatever they are."""
-    assert rules.estimate(body) >= 0
+    assert ENDPOINT.estimate(body) >= 0
+
+
+@pytest.mark.parametrize(
+    ("model_name", "mode", "image", "size"),
+    [
+        ("kling-v2-6", "std", (451, 300), (1082, 720)),
+        ("kling-v2-6", "pro", (1920, 1080), (1920, 1080)),
+        ("kling-v2-6", "pro", (300, 451), (1080, 1624)),
+        ("kling-v3", "4k", (1000, 1000), (2160, 2160)),
+        ("kling-v3", "4k", (2500, 1000), (5400, 2160)),
+        ("kling-v1", "pro", (640, 480), (960, 720)),
+        ("kling-v2-1-master", "std", (640, 480), (1440, 1080)),
+    ],
+)
+def test_a_video_keeps_the_ratio_of_its_image(
+    model_name: str, mode: str, image: tuple[int, int], size: tuple[int, int]
+) -> None:
+    """The shorter side comes from model and mode, the longer one from the image, both even."""
+    body = {"model_name": model_name, "mode": mode, "image": base64_png(*image)}
+
+    assert ENDPOINT.accept(body).result.size == size
+
+
+def test_the_mean_time_is_what_users_measured() -> None:
+    """5 s in pro take 164 s in the mean, std less, 10 s more."""
+    pro, std, longer = (
+        mean_generation_seconds(ENDPOINT.path, {"model_name": "kling-v1-6"} | asked)
+        for asked in ({"mode": "pro"}, {"mode": "std"}, {"mode": "pro", "duration": "10"})
+    )
+
+    assert pro is not None
+    assert std is not None
+    assert longer is not None
+    assert pro == pytest.approx(164)
+    assert std < pro < longer
+
+
+@pytest.mark.parametrize("body", [{"model_name": "kling-v9"}, {"mode": "ultra"}, {"duration": "soon"}])
+def test_nonsense_has_no_mean_time(body: dict[str, Any]) -> None:
+    """Of what the endpoint does not know there is no time, nor of an endpoint that is not there."""
+    assert mean_generation_seconds(ENDPOINT.path, body) is None
+    assert mean_generation_seconds("/v1/videos/nowhere", {}) is None

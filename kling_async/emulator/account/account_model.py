@@ -9,23 +9,17 @@ import heapq
 import math
 import random
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
-import attrs
+from kling_async.emulator.service.endpoint import AcceptedRequest, Endpoint, Pack
+from kling_async.emulator.service.errors import Refusal, invalid
 
-from . import catalog
-from .account import Account
-from .errors import Refusal, invalid
-from .rules import Order
-
-Status = Literal["submitted", "processing", "succeed", "failed"]
+from .conditions import Account
+from .task import EmulatedTask
 
 RISK_MESSAGE: Final = "Failure to pass the risk control system"
-IMAGE_MESSAGE: Final = (
-    "The resolution or aspect ratio of the input image is invalid. Please ensure it meets the required specifications."
-)
 
 _FORBIDDEN: Final = re.compile(r"\bforbidden\b", re.IGNORECASE)
 
@@ -37,57 +31,17 @@ _IMAGE_FAILURE_SECONDS: Final = 9.0
 _RISK_FAILURE_SECONDS: Final = 20.0
 
 
-@attrs.frozen(kw_only=True)
-class EmulatedTask:
-    """A task and all that will happen to it.
-
-    Attributes:
-        task_id: 18 decimal digits.
-        video_id: The same, of its result.
-        order: What was asked for.
-        created_at: Seconds since the epoch, as all the times here.
-        started_at: When it becomes `processing`.
-        finished_at: When it becomes `succeed` or `failed`.
-        failure: Why it fails, or "" when it succeeds.
-    """
-
-    task_id: str
-    video_id: str
-    order: Order
-    created_at: float
-    started_at: float
-    finished_at: float
-    failure: str
-
-    def status(self, now: float) -> Status:
-        """Give the state at a time."""
-        if now >= self.finished_at:
-            return "failed" if self.failure else "succeed"
-        return "processing" if now >= self.started_at else "submitted"
-
-    def updated_at(self, now: float) -> float:
-        """Give the time of the last change before a time."""
-        return max(t for t in (self.created_at, self.started_at, self.finished_at) if t <= max(now, self.created_at))
-
-    def units(self, now: float) -> Decimal:
-        """Give the units that the task costs: its price, or 0 once it has failed.
-
-        Whether the service charges for failed tasks is not documented; resellers say that it does not.
-        """
-        return Decimal(0) if self.status(now) == "failed" else self.order.units
-
-
 class AccountModel:
-    """An account that accepts orders.
+    """An account on which tasks are created.
 
     Args:
         rng: Where ids and generation times are drawn from.
         speed: How many times faster than the service tasks advance. More than 0.
-        concurrency: Tasks that one model may have between `submitted` and their end.
-        balance: Units to spend.
+        concurrency: Slots of one model: a task of one slot takes it from `submitted` to its end.
+        balance: Units to spend, of each kind of pack.
 
     Attributes:
-        account: How the account differs from what it was told, if it does.
+        conditions: How the account differs from what it was told, if it does.
     """
 
     def __init__(self, *, rng: random.Random, speed: float, concurrency: int, balance: float) -> None:
@@ -98,12 +52,13 @@ class AccountModel:
         self._rng = rng
         self._speed = speed
         self.concurrency = concurrency
-        self.account = Account()
+        self.conditions = Account()
         self.initial_balance = Decimal(str(balance))
-        self.charged = Decimal(0)
+        self.charged: defaultdict[Pack, Decimal] = defaultdict(Decimal)
         self.tasks: list[EmulatedTask] = []
         self.peaks: Counter[str] = Counter()
         self.peak = 0
+        self._by_path: defaultdict[str, list[EmulatedTask]] = defaultdict(list)
         self._by_id: dict[str, EmulatedTask] = {}
         self._by_external_id: dict[str, EmulatedTask] = {}
         self._in_flight: Counter[str] = Counter()
@@ -113,96 +68,116 @@ class AccountModel:
         """Let the tasks that have ended by now give back their slots, and the failed ones their price."""
         while self._endings and self._endings[0][0] <= now:
             task = self._by_id[heapq.heappop(self._endings)[1]]
-            self._in_flight[task.order.model_name] -= 1
+            self._in_flight[task.line] -= task.request.slots
             if task.failure:
-                self.charged -= task.order.units
+                self.charged[task.endpoint.pack] -= task.request.units
 
-    def require_balance(self, now: float, units: Decimal = Decimal(0)) -> None:
+    def balance(self, pack: Pack = "video") -> Decimal:
+        """Give the units that are left of a kind of pack, as of the last `settle`."""
+        return self.initial_balance - self.charged[pack]
+
+    def require_balance(self, now: float, pack: Pack, units: Decimal = Decimal(0)) -> None:
         """Refuse a call that the account cannot pay for; the service looks at this before the parameters.
 
         Args:
             now: Seconds since the epoch.
+            pack: What it is paid from.
             units: What the call will cost, as far as known.
 
         Raises:
             Refusal: 1102, which is permanent although its HTTP status is 429.
         """
         self.settle(now)
-        balance = self.initial_balance - self.charged
+        balance = self.balance(pack)
         if balance <= 0 or balance < units:
             raise Refusal(1102, "Account balance not enough")
 
-    def create(self, now: float, order: Order) -> EmulatedTask:
-        """Make a task, charge for it, and occupy a slot until it ends.
+    def create(self, now: float, endpoint: Endpoint, request: AcceptedRequest) -> EmulatedTask:
+        """Make a task, charge for it, and occupy its slots until it ends.
 
         Raises:
             Refusal: 1102, 1201 when the external id was used before (if the account has `unique_ids`), 1303 when the
-                model's slots are taken. A refused order has no effect.
+                model's slots are taken. A refused request has no effect.
         """
-        self.require_balance(now, order.units)
-        if self.account.unique_ids and order.external_task_id and order.external_task_id in self._by_external_id:
-            raise invalid(f"External_task_id {order.external_task_id} already exists")
-        model = order.model_name
-        if self.account.is_full(model, self._in_flight[model], self.concurrency, now):
+        self.require_balance(now, endpoint.pack, request.units)
+        if self.conditions.unique_ids and request.external_task_id and request.external_task_id in self._by_external_id:
+            raise invalid(f"External_task_id {request.external_task_id} already exists")
+        line = endpoint.line(request)
+        if self.conditions.is_full(line, self._in_flight[line] + request.slots, self.concurrency, now):
             raise Refusal(1303, "parallel task over resource pack limit")
-        task = self._live(now, order)
+        task = self._new_task(now, endpoint, request)
         self.tasks.append(task)
+        self._by_path[endpoint.path].append(task)
         self._by_id[task.task_id] = task
-        if order.external_task_id:
-            self._by_external_id[order.external_task_id] = task
-        self.charged += order.units
+        if request.external_task_id:
+            self._by_external_id[request.external_task_id] = task
+        self.charged[endpoint.pack] += request.units
         heapq.heappush(self._endings, (task.finished_at, task.task_id))
-        self._in_flight[model] += 1
-        self.peaks[model] = max(self.peaks[model], self._in_flight[model])
+        self._in_flight[line] += request.slots
+        self.peaks[line] = max(self.peaks[line], self._in_flight[line])
         self.peak = max(self.peak, self._in_flight.total())
         return task
 
-    def find(self, key: str, now: float = math.inf) -> EmulatedTask:
-        """Give the task with a task id or, failing that, an external id.
+    def task(self, task_id: str) -> EmulatedTask:
+        """Give a task by its own id.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        return self._by_id[task_id]
+
+    def find(self, endpoint: Endpoint, key: str, now: float = math.inf) -> EmulatedTask:
+        """Give the task of an endpoint with a task id or, failing that and where the endpoint has it, an external id.
 
         Args:
+            endpoint: Where it was created.
             key: The id.
             now: Seconds since the epoch, for those who may not know a new task yet.
 
         Raises:
             Refusal: 1201, not the 404 that one would expect.
         """
-        task = self._by_id.get(key) or self._by_external_id.get(key)
-        if task is None or not self.account.shows(task.created_at, now):
+        task = self._by_id.get(key)
+        if task is None and endpoint.finds_by_external_id:
+            task = self._by_external_id.get(key)
+        if task is None or task.endpoint is not endpoint or not self.conditions.shows(task.created_at, now):
             raise invalid(f"Task not found by id/external id: {key}")
         return task
 
-    def page(self, number: int, size: int, now: float = math.inf) -> list[EmulatedTask]:
-        """Give a page of the list, newest first or shuffled; the service does not document its order.
+    def page(self, endpoint: Endpoint, number: int, size: int, now: float = math.inf) -> list[EmulatedTask]:
+        """Give a page of an endpoint's list, newest first or shuffled; the service does not document its order.
 
         Args:
+            endpoint: Where the tasks were created.
             number: From 1 on.
             size: Tasks on a page.
             now: Seconds since the epoch, for those who may not know a new task yet.
         """
-        tasks = self.tasks
-        if self.account.visible_after > 0:
-            tasks = [task for task in tasks if self.account.shows(task.created_at, now)]
-        if self.account.list_seed is not None:
-            tasks = sorted(tasks, key=lambda task: self.account.rank(task.task_id))
+        tasks = self._by_path[endpoint.path]
+        if self.conditions.visible_after > 0:
+            tasks = [task for task in tasks if self.conditions.shows(task.created_at, now)]
+        if self.conditions.list_seed is not None:
+            tasks = sorted(tasks, key=lambda task: self.conditions.rank(task.task_id))
         end = max(len(tasks) - (number - 1) * size, 0)
         return tasks[max(end - size, 0) : end][::-1]
 
-    def _live(self, now: float, order: Order) -> EmulatedTask:
+    def _new_task(self, now: float, endpoint: Endpoint, request: AcceptedRequest) -> EmulatedTask:
         """Settle the life of a new task."""
         queued = self._rng.uniform(*_QUEUE_SECONDS)
-        mean = catalog.mean_generation_seconds(order.model_name, order.mode, order.duration)
+        mean = endpoint.generation_seconds(request.parameters)
+        if mean is None:
+            raise ValueError(f"{endpoint.path} accepts a request and does not know how long it takes")
         total = queued + self._rng.lognormvariate(math.log(mean) - _SPREAD**2 / 2, _SPREAD)
-        failure = ""
-        if not order.acceptable or order.damage:
-            failure = order.damage if order.acceptable else IMAGE_MESSAGE
+        failure = request.damage
+        if failure:
             total = _IMAGE_FAILURE_SECONDS
-        elif _FORBIDDEN.search(order.prompt):
+        elif _FORBIDDEN.search(request.prompt):
             failure, total = RISK_MESSAGE, _RISK_FAILURE_SECONDS
         return EmulatedTask(
             task_id=self._new_id(),
-            video_id=self._new_id(),
-            order=order,
+            result_id=self._new_id(),
+            endpoint=endpoint,
+            request=request,
             created_at=now,
             started_at=now + queued / self._speed,
             finished_at=now + total / self._speed,

@@ -9,12 +9,13 @@ from typing import Final
 
 import aiohttp
 
-from kling_async.emulator.faults.faults import Call, Faults
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.account.ledger import Callback, Ledger
+from kling_async.emulator.account.task import EmulatedTask
+from kling_async.emulator.faults.rules import Call, Faults
+from kling_async.emulator.results.links import Links
 
-from .bodies import called_back
-from .ledger import Callback, Ledger
-from .links import Links
-from .world import AccountModel, EmulatedTask
+from .answers import called_back
 
 _HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
@@ -29,7 +30,7 @@ class CallbackSender:
     one attempt of at most 5 s, and slow receivers may see two changes out of order.
 
     Args:
-        world: The account.
+        account: The account.
         ledger: Where attempts are noted.
         links: Makes links to result files.
         clock: Seconds since the epoch.
@@ -37,9 +38,9 @@ class CallbackSender:
     """
 
     def __init__(
-        self, *, world: AccountModel, ledger: Ledger, links: Links, clock: Callable[[], float], faults: Faults
+        self, *, account: AccountModel, ledger: Ledger, links: Links, clock: Callable[[], float], faults: Faults
     ) -> None:
-        self._world = world
+        self._account = account
         self._ledger = ledger
         self._links = links
         self._clock = clock
@@ -53,7 +54,7 @@ class CallbackSender:
 
     def watch(self, task: EmulatedTask) -> None:
         """Post the changes of a new task, if it asks for that."""
-        if not task.order.callback_url:
+        if not task.request.callback_url:
             return
         for moment in (task.started_at, task.finished_at):
             heapq.heappush(self._due, (moment, next(self._numbers), task))
@@ -85,12 +86,13 @@ class CallbackSender:
         """Post a change as often, as late, and after as many others as the faults want."""
         call = Call(
             kind="callback",
-            path=task.order.callback_url,
+            endpoint=task.endpoint.name,
+            path=task.request.callback_url,
             key=task.task_id,
             status=task.status(moment),
             followed=moment < task.finished_at,
         )
-        fault = self._faults.strike(call)
+        fault = self._faults.fault_for(call)
         if fault is not None and fault.wait:
             await asyncio.sleep(fault.wait)
         kind = None if fault is None else fault.kind
@@ -109,11 +111,11 @@ class CallbackSender:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
         http_status, error = None, ""
         try:
-            skew = self._world.account.clock_skew
+            skew = self._account.conditions.clock_skew
             body = called_back(task, moment, self._links.maker(self._clock()), skew)
             data = json.dumps(body).encode()
             async with self._session.post(
-                task.order.callback_url, data=data, headers=_HEADERS, allow_redirects=False
+                task.request.callback_url, data=data, headers=_HEADERS, allow_redirects=False
             ) as answer:
                 http_status = answer.status
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
@@ -122,7 +124,7 @@ class CallbackSender:
             Callback(
                 task_id=task.task_id,
                 status=task.status(moment),
-                url=task.order.callback_url,
+                url=task.request.callback_url,
                 http_status=http_status,
                 error=error,
             )

@@ -6,8 +6,8 @@ import av
 import pytest
 from av.container import InputContainer
 
-from kling_async.emulator.results import h264
-from kling_async.emulator.results.video import VideoSpec, render
+from kling_async.emulator.results.placeholder import h264
+from kling_async.emulator.results.placeholder.video import VideoSpec, render
 
 LABEL = "867283741759110000"
 

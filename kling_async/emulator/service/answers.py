@@ -1,16 +1,14 @@
 """Answers as they are on the wire, in the shapes of the recorded bodies."""
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
-from . import catalog
-from .world import AccountModel, EmulatedTask
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.account.task import EmulatedTask
+from kling_async.emulator.results.links import LinkMaker
 
-Variant = Literal["plain", "watermark"]
-"""Which of its two result files; the service makes the one with the watermark only when asked."""
-
-LinkMaker = Callable[[EmulatedTask, Variant], str]
+from .endpoint import Pack
 
 
 def created(task: EmulatedTask, skew: float = 0.0) -> dict[str, Any]:
@@ -44,11 +42,8 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) 
         "task_result": {},
     }
     if status == "succeed":
-        video = {"id": task.video_id, "url": link(task, "plain")}
-        if task.order.watermark:
-            video["watermark_url"] = link(task, "watermark")
-        data["task_result"] = {"videos": [video | {"duration": _reported_duration(task)}]}
-        data["watermark_info"] = {"enabled": task.order.watermark}
+        data["task_result"] = task.request.result.task_result(task.result_id, partial(link, task))
+        data["watermark_info"] = {"enabled": task.request.watermark}
     if status in {"succeed", "failed"}:
         data["final_unit_deduction"] = decimal_text(task.units(now))
         data["final_balance_deduction"] = {"quota": "0", "list_price": "0"}
@@ -63,30 +58,31 @@ def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0
     body = queried(task, now, link, skew)
     for name in ("watermark_info", "final_unit_deduction", "final_balance_deduction"):
         body.pop(name, None)
-    videos = body["task_result"].get("videos", [])
-    for video in videos:
-        video.pop("watermark_url", None)
-    body["task_result"] = {"images": [], "videos": videos, "audios": []}
+    told = body["task_result"]
+    for each in (each for several in told.values() for each in several):
+        each.pop("watermark_url", None)
+    body["task_result"] = {"images": [], "videos": [], "audios": []} | told
     return body
 
 
-def resource_pack(world: AccountModel, opened_at: float) -> dict[str, Any] | None:
+def resource_pack(account: AccountModel, pack: Pack, opened_at: float) -> dict[str, Any] | None:
     """Give the account's balance as the resource pack that it is shown as, None when it never had any.
 
     Args:
-        world: The account, settled.
+        account: The account, settled.
+        pack: Of what kind.
         opened_at: When it began, seconds since the epoch.
     """
-    if world.initial_balance <= 0:
+    if account.initial_balance <= 0:
         return None
     moment = _milliseconds(opened_at)
-    remaining = max(world.initial_balance - world.charged, Decimal(0))
-    total = decimal_text(world.initial_balance)
+    remaining = max(account.balance(pack), Decimal(0))
+    total = decimal_text(account.initial_balance)
     return {
-        "resource_pack_name": f"Emulated-Video-{total}Units-{world.concurrency}Con-12Months",
+        "resource_pack_name": f"Emulated-{pack.capitalize()}-{total}Units-{account.concurrency}Con-12Months",
         "resource_pack_id": "0" * 32,
         "resource_pack_type": "decreasing_total",
-        "total_quantity": float(world.initial_balance),
+        "total_quantity": float(account.initial_balance),
         "remaining_quantity": float(remaining),
         "purchase_time": moment,
         "effective_time": moment,
@@ -101,14 +97,7 @@ def decimal_text(value: Decimal) -> str:
 
 
 def _task_info(task: EmulatedTask) -> dict[str, Any]:
-    return {"external_task_id": task.order.external_task_id} if task.order.external_task_id else {}
-
-
-def _reported_duration(task: EmulatedTask) -> str:
-    # The service reports one frame more than was asked for: "5.041" at 24 frames per second.
-    fps = catalog.MODELS[task.order.model_name].fps
-    milliseconds = task.order.duration * 1000 + 1000 // fps
-    return f"{milliseconds / 1000:.3f}"
+    return {"external_task_id": task.request.external_task_id} if task.request.external_task_id else {}
 
 
 def _milliseconds(seconds: float) -> int:

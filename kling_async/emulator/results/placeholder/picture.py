@@ -8,8 +8,9 @@ import colorsys
 import hashlib
 from typing import Final
 
+from kling_async.emulator.results.rendering import font
+
 from .h264 import PCM_HEADER, Format
-from .rendering import font
 
 _SHADES: Final = 12
 _INK: Final = _SHADES  # palette: the background's shades from top to bottom, then the letters' colour

@@ -18,6 +18,7 @@ class Call:
     Attributes:
         kind: What it is for.
         number: How many calls of this kind there were, with this one.
+        endpoint: Where tasks are made, a path without "/v1/" and "videos/"; "" with account and file.
         method: Of HTTP.
         path: The same; of a callback, its URL.
         headers: As received, in small letters.
@@ -28,6 +29,7 @@ class Call:
 
     kind: CallKind
     number: int = 0
+    endpoint: str = ""
     method: str = "POST"
     path: str = ""
     headers: Mapping[str, str] = attrs.field(factory=dict)
@@ -203,7 +205,7 @@ class Faults:
         """Let nothing go wrong from now on; the counts stay, and so do files that have changed."""
         self.rules.clear()
 
-    def strike(self, call: Call) -> Fault | None:
+    def fault_for(self, call: Call) -> Fault | None:
         """Count a call, and give the fault that happens to it, if any.
 
         Raises:

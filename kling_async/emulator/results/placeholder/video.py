@@ -25,6 +25,10 @@ class VideoSpec:
     label: str
     watermark: bool = False
 
+    def make(self) -> bytes:
+        """Make the file."""
+        return render(self)
+
 
 def render(spec: VideoSpec) -> bytes:
     """Make a result file.
