@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn, Protocol, cast
 
 from kling_async.cli.arguments import read
-from kling_async.cli.exits import Exit, UsageError
+from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.output import Output, failure
 
 __all__ = ["Exit", "main"]

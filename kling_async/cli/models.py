@@ -8,9 +8,8 @@ from typing import Any, Final
 import attrs
 
 from kling_async.cli import report
-from kling_async.cli.exits import Exit, UsageError
-from kling_async.cli.output import Output
-from kling_async.cli.table import columns_of_terminal, table
+from kling_async.cli.exit_codes import Exit, UsageError
+from kling_async.cli.output import Output, columns_of_terminal, table
 from kling_async.protocol.capabilities import (
     CAPABILITIES,
     USD_PER_UNIT,

@@ -82,7 +82,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "SHORT_SIDE", dict.fromkeys(catalog.SHORT_SIDE, 90))
     monkeypatch.setattr(generate, "EMULATED_SECONDS", 0.1)
     monkeypatch.setattr(generate, "Polling", often)
-    monkeypatch.setattr(generate, "AimedPolling", often)
     monkeypatch.setattr(save, "AimedPolling", often)
 
 

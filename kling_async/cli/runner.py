@@ -12,8 +12,8 @@ from types import FrameType
 from typing import Any, Final, TypeVar
 
 from kling_async.cli import report
-from kling_async.cli.errand import Errand
-from kling_async.cli.exits import Exit, UsageError
+from kling_async.cli.exit_codes import Exit, UsageError
+from kling_async.cli.job import Job
 from kling_async.cli.output import Output
 from kling_async.cli.report import Ending
 from kling_async.protocol.errors import CapabilityWarning, KlingError
@@ -97,11 +97,11 @@ def _without_ours(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
         loop.default_exception_handler(context)
 
 
-def run(errand: Errand, output: Output, work: Callable[[Stop], Coroutine[Any, Any, None]]) -> int:
+def run(job: Job, output: Output, work: Callable[[Stop], Coroutine[Any, Any, None]]) -> int:
     """Runs a command to its end, whatever that is.
 
     Args:
-        errand: what is known of its task; the command keeps it up to date.
+        job: what is known of its task; the command keeps it up to date.
         output: where the end is told.
         work: the command; tells its own result.
 
@@ -112,19 +112,19 @@ def run(errand: Errand, output: Output, work: Callable[[Stop], Coroutine[Any, An
         with _told(output):
             asyncio.run(_with_signals(work))
     except Stopped as stopped:
-        return _tell(output, report.of_stop(stopped.number, errand))
+        return _tell(output, report.of_stop(stopped.number, job))
     except asyncio.CancelledError:  # the second signal; the first may have left something unknown
-        return _tell(output, report.of_stop(signal.SIGINT, errand))
+        return _tell(output, report.of_stop(signal.SIGINT, job))
     except KeyboardInterrupt as interrupt:
         number = signal.SIGINT if type(interrupt) is KeyboardInterrupt else signal.SIGTERM
-        return _tell(output, report.of_stop(number, errand))
+        return _tell(output, report.of_stop(number, job))
     except KlingError as error:
-        return _tell(output, report.of_error(error, errand))
+        return _tell(output, report.of_error(error, job))
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001  (a bug must not hide what was paid for)
         output.traceback(traceback.format_exc())
-        return _tell(output, report.of_bug(error, errand))
+        return _tell(output, report.of_bug(error, job))
     return Exit.OK
 
 
