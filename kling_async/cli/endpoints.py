@@ -6,10 +6,8 @@ This module alone knows where endpoints and their records are found; the others 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from kling_async.protocol import capabilities
 from kling_async.protocol.endpoints import IMAGE_TO_VIDEO, Endpoint
 from kling_async.protocol.polling.estimates import published_median
-from kling_async.protocol.records import Estimate
 from kling_async.protocol.wire.requests import PAGE_SIZE_MAXIMUM
 
 DEFAULT: Final = "image-to-video"
@@ -53,8 +51,3 @@ def typical_seconds(request: Any) -> float:
     if not isinstance(duration, int) or not 0 < duration < DURATION_MAXIMUM:
         duration = 5
     return published_median(getattr(request, "mode", None), duration)
-
-
-def estimate(request: Any) -> Estimate:
-    """What the request costs by the price table."""
-    return capabilities.estimate(request)

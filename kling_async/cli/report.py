@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.cli import endpoints
+from kling_async import estimate
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.output import failure
@@ -227,7 +227,7 @@ def cost_of(task: Task | None, request: Any = None) -> Cost:
     """What a task cost as the service told, else what its request costs by the price table."""
     if task is not None and task.final_unit_deduction is not None:
         return Cost(task.final_unit_deduction, told=True)
-    return Cost(endpoints.estimate(request).units if request is not None else None)
+    return Cost(estimate(request).units if request is not None else None)
 
 
 @attrs.frozen(kw_only=True)
