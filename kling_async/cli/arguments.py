@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from kling_async.cli import endpoints, record_options
 from kling_async.cli.exit_codes import Exit, UsageError
-from kling_async.cli.option_values import number
+from kling_async.cli.option_values import number, port, positive, target, whole, whole_from
 
 _KEYS = """\
 API keys are read from the environment only, never from options, where every user of the machine could see them:
@@ -181,8 +181,10 @@ def _add_list(commands: Any) -> None:
     parser = _command(commands, "list", "listing", "show the account's tasks, in the service's order")
     text = f"whose tasks: the name of its command (default: {endpoints.DEFAULT})"
     parser.add_argument("endpoint", nargs="?", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
-    parser.add_argument("--limit", type=_from(0), default=30, metavar="N", help="tasks at most, 0: all (default: 30)")
-    parser.add_argument("--page-size", type=_from(1), metavar="N", help="tasks per request, 1 to 500")
+    parser.add_argument(
+        "--limit", type=whole_from(0), default=30, metavar="N", help="tasks at most, 0: all (default: 30)"
+    )
+    parser.add_argument("--page-size", type=whole_from(1), metavar="N", help="tasks per request, 1 to 500")
     _add_base_url(parser)
     _add_output(parser)
 
@@ -216,13 +218,15 @@ def _add_emulator(commands: Any) -> None:
         "Its keys are drawn anew at each start; KLING_EMULATOR_API_KEY sets the API key, for example for containers.\n",
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=_port, default=0, metavar="N", help="to listen on (default: 0, a free one)")
+    parser.add_argument("--port", type=port, default=0, metavar="N", help="to listen on (default: 0, a free one)")
     parser.add_argument(
-        "--speed", type=_positive, default=20.0, metavar="N", help="times faster than the service (default: 20)"
+        "--speed", type=positive, default=20.0, metavar="N", help="times faster than the service (default: 20)"
     )
-    parser.add_argument("--concurrency", type=_from(1), default=5, metavar="N", help="tasks per model (default: 5)")
+    parser.add_argument(
+        "--concurrency", type=whole_from(1), default=5, metavar="N", help="tasks per model (default: 5)"
+    )
     parser.add_argument("--balance", type=number, default=10_000.0, metavar="UNITS", help="default: 10000")
-    parser.add_argument("--seed", type=_whole, metavar="N", help="makes ids and times repeat")
+    parser.add_argument("--seed", type=whole, metavar="N", help="makes ids and times repeat")
     parser.add_argument(
         "--allow-host",
         action="append",
@@ -238,7 +242,7 @@ def _add_emulator(commands: Any) -> None:
 
 def _add_target(parser: ArgumentParser) -> None:
     text = "where to save; in a directory, or where it ends in /, the file is called by its task"
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", type=_target, help=text)
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", type=target, help=text)
     parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE, once the new one is whole")
 
 
@@ -248,9 +252,9 @@ def _add_base_url(group: Any) -> None:
 
 def _add_waiting(group: Any) -> None:
     text = "how long to wait (default: 7200)"
-    group.add_argument("--deadline", type=_positive, default=7200.0, metavar="SECONDS", help=text)
+    group.add_argument("--deadline", type=positive, default=7200.0, metavar="SECONDS", help=text)
     text = "ask for the task on this fixed beat (else when a result can be expected)"
-    group.add_argument("--poll", type=_positive, metavar="SECONDS", help=text)
+    group.add_argument("--poll", type=positive, metavar="SECONDS", help=text)
 
 
 def _add_output(parser: ArgumentParser) -> None:
@@ -271,43 +275,3 @@ def _epilog(record: type) -> str:
 
 def _width() -> int:
     return shutil.get_terminal_size().columns - 2  # as argparse
-
-
-# --------------------------------------------------------------------------------------------- single words
-
-
-def _from(least: int) -> Any:
-    def whole_number(text: str) -> int:
-        value = _whole(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be {least} or more, got {value}")
-        return value
-
-    return whole_number
-
-
-def _port(text: str) -> int:
-    value = _whole(text)
-    if value not in range(65536):
-        raise argparse.ArgumentTypeError(f"must be 0 to 65535, got {value}")
-    return value
-
-
-def _whole(text: str) -> int:
-    value = number(text)
-    if not isinstance(value, int):
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = number(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be more than 0, got {text}")
-    return value
-
-
-def _target(text: str) -> str:
-    if text == "-":
-        raise argparse.ArgumentTypeError("a video is saved to a file (standard output cannot be resumed)")
-    return text

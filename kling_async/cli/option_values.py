@@ -3,6 +3,7 @@
 import json
 import sys
 from argparse import ArgumentTypeError
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final, cast
@@ -28,6 +29,65 @@ def number(text: str) -> int | float:
         return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
     except ValueError:
         raise ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+def whole(text: str) -> int:
+    """Reads a whole number.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    value = number(text)
+    if not isinstance(value, int):
+        raise ArgumentTypeError(f"must be a whole number, got {text!r}")
+    return value
+
+
+def whole_from(least: int) -> Callable[[str], int]:
+    """What reads whole numbers from `least` up."""
+
+    def whole_number(text: str) -> int:
+        value = whole(text)
+        if value < least:
+            raise ArgumentTypeError(f"must be {least} or more, got {value}")
+        return value
+
+    return whole_number
+
+
+def port(text: str) -> int:
+    """Reads the number of a port; 0 is a free one.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    value = whole(text)
+    if value not in range(65536):
+        raise ArgumentTypeError(f"must be 0 to 65535, got {value}")
+    return value
+
+
+def positive(text: str) -> float:
+    """Reads a number above 0.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    value = number(text)
+    if not 0 < value < float("inf"):
+        raise ArgumentTypeError(f"must be more than 0, got {text}")
+    return value
+
+
+def target(text: str) -> str:
+    """Takes a place to save to.
+
+    Raises:
+        ArgumentTypeError: it is standard output.
+    """
+    if text == "-":
+        raise ArgumentTypeError("results are saved to files (standard output cannot be resumed)")
+    return text
 
 
 def from_json(text: str) -> Any:

@@ -145,7 +145,7 @@ def add_options(parser: argparse.ArgumentParser, group: Any, record: type) -> No
 
 
 def _how(field: Field) -> dict[str, Any]:
-    """How argparse reads the field; `more` is said in its help."""
+    """How argparse reads the field; `more` ends its help."""
     [first, *others] = field.members
     values = [value for member in field.members if get_origin(member) is Literal for value in get_args(member)]
     if first is bool and not others:
@@ -154,8 +154,8 @@ def _how(field: Field) -> dict[str, Any]:
         by_text = {str(value): value for value in values}
         return {"choices": values, "type": lambda text: by_text.get(text, text)}
     if values:
-        told = all(re.search(rf"(?<![\w-]){re.escape(str(value))}(?![\w-])", field.about) for value in values)
-        return {"metavar": "NAME", "more": "" if told else f"known: {', '.join(map(str, values))}"}
+        named = all(re.search(rf"(?<![\w-]){re.escape(str(value))}(?![\w-])", field.about) for value in values)
+        return {"metavar": "NAME", "more": "" if named else f"known: {', '.join(map(str, values))}"}
     if field.is_file:
         return {"metavar": "FILE", "more": "" if "standard input" in field.about else "- for standard input"}
     if field.item is not None:

@@ -1,4 +1,4 @@
-"""What is said at the end: results, costs, errors and how to go on. Values in, text and JSON out."""
+"""The messages at the end of a command: results, costs, errors and how to go on. Values in, text and JSON out."""
 
 import signal
 from decimal import Decimal
@@ -10,7 +10,7 @@ import attrs
 from kling_async import estimate
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job, Stage
-from kling_async.cli.output import failure
+from kling_async.cli.output import dollars, failure, file_size, number
 from kling_async.protocol import capabilities
 from kling_async.protocol.errors import (
     ApiError,
@@ -46,7 +46,7 @@ SHELL_WORDS: Final[Words] = {
     Remedy.WAIT_LONGER: "--deadline says how long to wait",
     Remedy.WATERMARK: "`kling-async generate --watermark` makes one",
 }
-"""The remedies, said to people at a shell."""
+"""The remedies, in words for people at a shell."""
 
 
 @attrs.frozen
@@ -202,11 +202,11 @@ class Cost:
 
     Attributes:
         units: video units; None where nobody knows.
-        told: whether the service told it; else the price table did.
+        from_service: whether the service gave it; else the price table did.
     """
 
     units: Decimal | None
-    told: bool = False
+    from_service: bool = False
 
     @property
     def usd(self) -> Decimal | None:
@@ -216,17 +216,17 @@ class Cost:
     def text(self, *, emulated: bool) -> str:
         """In words."""
         if self.units is None or self.usd is None:
-            return "not known: the service did not tell, and the price table has no such clip"
+            return "not known: the service does not give it, and the price table has no such clip"
         amount = f"{number(self.units)} units, {dollars(self.usd)}"
         if emulated:
             return f"would have cost {amount}; nothing was paid"
-        return f"{amount} at list price" if self.told else f"about {amount} (price table)"
+        return f"{amount} at list price" if self.from_service else f"about {amount} (price table)"
 
 
 def cost_of(task: Task | None, request: Any = None) -> Cost:
-    """What a task cost as the service told, else what its request costs by the price table."""
+    """What a task cost as the service gave it, else what its request costs by the price table."""
     if task is not None and task.final_unit_deduction is not None:
-        return Cost(task.final_unit_deduction, told=True)
+        return Cost(task.final_unit_deduction, from_service=True)
     return Cost(estimate(request).units if request is not None else None)
 
 
@@ -280,28 +280,10 @@ class Saved:
             "duration": _float(length),
             "units": _float(self.cost.units),
             "usd": _float(self.cost.usd),
-            "cost_told": self.cost.told,
+            "cost_told": self.cost.from_service,
             "emulated": self.emulated,
             "seconds": round(self.seconds, 3),
         }
-
-
-def number(value: Decimal) -> str:
-    """Without zeros at the end: `1.50` is `1.5`."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def dollars(value: Decimal) -> str:
-    """Cents, or what is less where it matters."""
-    return f"${value:.2f}" if value >= Decimal("0.1") or value == 0 else f"${number(value)}"
-
-
-def file_size(size: int) -> str:
-    """In units that people read."""
-    if size < 1000:
-        return f"{size} bytes"
-    return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
 
 
 def _float(value: Decimal | None) -> float | None:

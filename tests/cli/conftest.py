@@ -15,7 +15,8 @@ import attrs
 import pytest
 
 from kling_async import Polling
-from kling_async.cli import generate, main, save
+from kling_async.cli import main
+from kling_async.cli.commands import generate, save
 from kling_async.emulator import Emulator, server
 from kling_async.emulator.service import catalog
 

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from kling_async import CapabilityWarning, ImageToVideo, TaskHandle
-from kling_async.cli import generate
+from kling_async.cli.commands import generate
 from kling_async.emulator import Emulator
 from kling_async.emulator.service.catalog import mean_generation_seconds
 

@@ -3,8 +3,8 @@ import functools
 import pytest
 
 from kling_async import KlingClient, Retry
-from kling_async.cli import listing
-from kling_async.cli.listing import page_size
+from kling_async.cli.commands import listing
+from kling_async.cli.commands.listing import page_size
 from kling_async.emulator import Emulator
 
 from .conftest import CAT, Run

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from kling_async.cli.models import grouped, seconds
+from kling_async.cli.commands.models import grouped, seconds
 from kling_async.cli.output import table
 from kling_async.protocol.capabilities import CAPABILITIES, known_models
 

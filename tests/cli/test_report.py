@@ -31,7 +31,7 @@ from kling_async import (
     TaskTimeout,
     Video,
 )
-from kling_async.cli import report
+from kling_async.cli import output, report
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job, Stage
 
@@ -244,12 +244,12 @@ def test_saved_video() -> None:
 
 def test_small_numbers() -> None:
     """Sizes and amounts are short, and exact where that matters."""
-    sizes = [report.file_size(size) for size in (0, 999, 45_200, 3_000_000)]
+    sizes = [output.file_size(size) for size in (0, 999, 45_200, 3_000_000)]
     assert sizes == [
         "0 bytes",
         "999 bytes",
         "45 kB",
         "3.0 MB",
     ]
-    assert [report.number(Decimal(text)) for text in ("10", "1.50", "0.0")] == ["10", "1.5", "0"]
-    assert [report.dollars(Decimal(text)) for text in ("0", "0.042", "1.4")] == ["$0.00", "$0.042", "$1.40"]
+    assert [output.number(Decimal(text)) for text in ("10", "1.50", "0.0")] == ["10", "1.5", "0"]
+    assert [output.dollars(Decimal(text)) for text in ("0", "0.042", "1.4")] == ["$0.00", "$0.042", "$1.40"]

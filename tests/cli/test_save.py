@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from kling_async import AimedPolling, KlingClient, Polling
-from kling_async.cli import generate, save
+from kling_async.cli.commands import generate, save
 from kling_async.emulator import Emulator
 
 from .conftest import CAT, Run

@@ -19,7 +19,8 @@ import aiohttp
 import attrs
 
 from kling_async import Image, ImageToVideo, KlingError, Polling
-from kling_async.cli import generate, main, save
+from kling_async.cli import main
+from kling_async.cli.commands import generate, save
 from kling_async.emulator import Emulator
 from kling_async.emulator.service import catalog
 from tests.cli.conftest import CAT, serving

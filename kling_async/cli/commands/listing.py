@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from kling_async.cli import endpoints, report, runner
 from kling_async.cli.job import Job
-from kling_async.cli.output import Output, columns_of_terminal, table
+from kling_async.cli.output import Output, columns_of_terminal, number, table
 from kling_async.cli.runner import Stop
 from kling_async.client import KlingClient
 from kling_async.protocol.tasks import Task
@@ -16,7 +16,7 @@ HEADERS: Final = ("reference", "status", "created", "video", "units", "external 
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Does it; tells the exit code."""
+    """Carries the command out; returns the exit code."""
     job = Job(target="", base_url=options.base_url)
     return runner.run(job, output, lambda stop: _list(options, output, stop))
 
@@ -62,8 +62,8 @@ def row(task: Task) -> list[str]:
         task.reference,
         task.status.value,
         f"{task.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if task.created_at else "?",
-        f"{report.number(length)} s" if length is not None else "",
-        report.number(task.final_unit_deduction) if task.final_unit_deduction is not None else "",
+        f"{number(length)} s" if length is not None else "",
+        number(task.final_unit_deduction) if task.final_unit_deduction is not None else "",
         task.external_task_id or "",
         task.status_msg,
     ]

@@ -19,7 +19,7 @@ from kling_async.protocol.tasks import Task
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Waits and saves; gives the exit code."""
+    """Carries the command out; returns the exit code."""
     job = Job(
         target=options.output,
         overwrite=options.overwrite,

@@ -10,9 +10,9 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 
 from kling_async.cli import progress, runner
-from kling_async.cli.doctor import call, host, machine, probes, way
-from kling_async.cli.doctor.checks import Check, State, as_data, as_text, summary, to_mend
-from kling_async.cli.doctor.host import Address
+from kling_async.cli.commands.doctor import call, host, machine, probes, way
+from kling_async.cli.commands.doctor.checks import Check, State, as_data, as_text, summary, to_mend
+from kling_async.cli.commands.doctor.host import Address
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job
 from kling_async.cli.output import Output, columns_of_terminal, failure

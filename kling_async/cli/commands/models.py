@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.cli import report
 from kling_async.cli.exit_codes import Exit, UsageError
-from kling_async.cli.output import Output, columns_of_terminal, table
+from kling_async.cli.output import Output, columns_of_terminal, number, table
 from kling_async.protocol.capabilities import (
     CAPABILITIES,
     USD_PER_UNIT,
@@ -31,7 +30,7 @@ units/s and $/s: silent / with sound / with voices; 1 unit is ${USD_PER_UNIT} at
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Does it; tells the exit code."""
+    """Carries the command out; returns the exit code."""
     rows = [row for row in CAPABILITIES if options.model in {None, row.model_name}]
     if not rows:
         raise UsageError(unknown_model(options.model) or "the map is empty")
@@ -121,9 +120,7 @@ def _cells(group: Sequence[Capability]) -> list[str]:
 def _prices(row: Capability, prices: Sequence[Decimal | None]) -> str:
     """Only of what works."""
     works = (True, row.sound is not Cell.NO, row.voice_list is not Cell.NO)
-    shown = [
-        report.number(price) if price is not None else "?" for price, can in zip(prices, works, strict=True) if can
-    ]
+    shown = [number(price) if price is not None else "?" for price, can in zip(prices, works, strict=True) if can]
     return " / ".join(shown)
 
 

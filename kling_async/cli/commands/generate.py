@@ -13,12 +13,12 @@ from typing import Any, Final
 import attrs
 
 from kling_async.cli import endpoints, progress, record_options, report, runner
+from kling_async.cli.commands.save import Stopwatch, polling, save_result, target_for, wait_for_end
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.option_values import stdin_bytes
-from kling_async.cli.output import Output
+from kling_async.cli.output import Output, number
 from kling_async.cli.progress import Progress
 from kling_async.cli.runner import Stop, Stopped
-from kling_async.cli.save import Stopwatch, polling, save_result, target_for, wait_for_end
 from kling_async.client import KlingClient
 from kling_async.handle import TaskHandle
 from kling_async.io.submission import OnIntent
@@ -30,11 +30,11 @@ EMULATED_SECONDS: Final = 6.0
 """Seconds that a video takes with `--emulator`: enough to see what happens, little enough to watch it."""
 
 SETTLES_AT_ONCE: Final = 0.3
-"""Seconds after which it is said that an interrupted create is being found out about."""
+"""Seconds after which a message says that an interrupted create is still being looked up."""
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Does it; tells the exit code."""
+    """Carries the command out; returns the exit code."""
     request = record_options.request_from(endpoints.record(options.endpoint), options, stdin_bytes)
     job = Job(target=options.output, overwrite=options.overwrite, base_url=options.base_url, emulated=options.emulator)
     return runner.run(job, output, lambda stop: _Generation(options, request, output, job, stop).run())
@@ -47,7 +47,7 @@ class _Generation:
     Attributes:
         options: as they were given.
         request: what to make.
-        output: where it is told.
+        output: where results and messages go.
         job: kept up to date.
         stop: the wish to end.
     """
@@ -59,7 +59,7 @@ class _Generation:
     stop: Stop
 
     async def run(self) -> None:
-        """Makes it, saves it and tells."""
+        """Submits, waits, saves and prints the result."""
         watch = Stopwatch()
         await self.stop.or_result(_places(self.job.target, self.options))
         with progress.shown(self.output, self._expected()) as display:
@@ -114,7 +114,7 @@ class _Generation:
         return handle
 
     async def _settle(self, client: KlingClient) -> None:
-        """Closes the client: it finds out what it can about a create under way, and then tells."""
+        """Closes the client: it finds out what it can about a create under way."""
         closing = asyncio.get_running_loop().create_task(client.close())
         done, _ = await asyncio.wait({closing}, timeout=SETTLES_AT_ONCE)
         if not done:
@@ -135,7 +135,7 @@ class _Generation:
         words = [getattr(self.request, name, None) for name in ("model_name", "mode")]
         words += [f"{duration} s"] if duration is not None else []
         cost = report.cost_of(None, self.request)
-        price = f", about {report.number(cost.units)} units" if cost.units is not None else ""
+        price = f", about {number(cost.units)} units" if cost.units is not None else ""
         return f"{' '.join(word for word in words if word)}{price}"
 
 

@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from kling_async.cli.doctor.call import Heard
-from kling_async.cli.doctor.host import Address
-from kling_async.cli.doctor.machine import Target
-from kling_async.cli.doctor.way import STEP_SECONDS, Dialled, Proxy, Step, Trust
+from kling_async.cli.commands.doctor.call import Heard
+from kling_async.cli.commands.doctor.host import Address
+from kling_async.cli.commands.doctor.machine import Target
+from kling_async.cli.commands.doctor.way import STEP_SECONDS, Dialled, Proxy, Step, Trust
 from kling_async.io.api import Api
 from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair
