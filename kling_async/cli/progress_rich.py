@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from kling_async.cli.output import Output
-from kling_async.cli.pace import bar_width, fraction, times
 
 
 class Live:
@@ -67,3 +66,29 @@ class Live:
             cells.append(ProgressBar(total=1.0, completed=fraction(elapsed, self._expected), width=width))
         line.add_row(*cells, Text(at_end, style="dim", no_wrap=True))
         return line
+
+
+def fraction(elapsed: float, expected: float) -> float:
+    """How full a bar is: in step with time up to nine tenths, then ever slower, since nobody knows."""
+    done = elapsed / expected
+    return done if done < 0.9 else 1 - 0.09 / done
+
+
+def clock_time(seconds: float) -> str:
+    """As `1:05`, or `1:02:03`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def times(elapsed: float, expected: float | None) -> str:
+    """How long it took, and about how long it takes."""
+    if expected is None:
+        return clock_time(elapsed)
+    return f"{clock_time(elapsed)} / about {clock_time(expected)}"
+
+
+def bar_width(columns: int, others: int) -> int:
+    """What is left of a terminal's line for a bar; none where it would be a stub."""
+    room = min(40, columns - others - 4)
+    return room if room >= 8 else 0

@@ -5,11 +5,11 @@ import secrets
 import shlex
 from argparse import Namespace
 
-from kling_async.cli import running
-from kling_async.cli.errand import Errand
-from kling_async.cli.exits import UsageError
+from kling_async.cli import runner
+from kling_async.cli.exit_codes import UsageError
+from kling_async.cli.job import Job
 from kling_async.cli.output import Output
-from kling_async.cli.running import Stop
+from kling_async.cli.runner import Stop
 from kling_async.emulator import Emulator
 
 _API_KEY = "KLING_EMULATOR_API_KEY"
@@ -17,7 +17,7 @@ _API_KEY = "KLING_EMULATOR_API_KEY"
 
 def run(options: Namespace, output: Output) -> int:
     """Serves; Ctrl-C is its usual end, and no error."""
-    return running.run(Errand(target=""), output, lambda stop: _serve(options, output, stop))
+    return runner.run(Job(target=""), output, lambda stop: _serve(options, output, stop))
 
 
 async def _serve(options: Namespace, output: Output, stop: Stop) -> None:

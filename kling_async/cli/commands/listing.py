@@ -5,28 +5,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from kling_async.cli import report, running
-from kling_async.cli.errand import Errand
-from kling_async.cli.output import Output
-from kling_async.cli.running import Stop
-from kling_async.cli.table import columns_of_terminal, table
+from kling_async.cli import endpoints, report, runner
+from kling_async.cli.job import Job
+from kling_async.cli.output import Output, columns_of_terminal, number, table
+from kling_async.cli.runner import Stop
 from kling_async.client import KlingClient
 from kling_async.protocol.tasks import Task
 
 HEADERS: Final = ("reference", "status", "created", "video", "units", "external task id", "why")
-PAGE_SIZE_MOST: Final = 500
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Does it; tells the exit code."""
-    errand = Errand(target="", base_url=options.base_url)
-    return running.run(errand, output, lambda stop: _list(options, output, stop))
+    """Carries the command out; returns the exit code."""
+    job = Job(target="", base_url=options.base_url)
+    return runner.run(job, output, lambda stop: _list(options, output, stop))
 
 
 async def _list(options: Namespace, output: Output, stop: Stop) -> None:
     async with KlingClient(base_url=options.base_url) as client:
-        size = options.page_size or page_size(options.limit)
-        tasks, more = await stop.or_result(_tasks(client, options.limit, size))
+        size = options.page_size or page_size(options.limit, endpoints.page_maximum(options.endpoint))
+        tasks, more = await stop.or_result(_tasks(client, options.endpoint, options.limit, size))
     output.result(
         table(*without_empty(HEADERS, [row(task) for task in tasks]), columns_of_terminal()) if tasks else "no tasks",
         "\n".join(task.reference for task in tasks),
@@ -36,15 +34,15 @@ async def _list(options: Namespace, output: Output, stop: Stop) -> None:
         output.note(f"there are more: --limit {options.limit * 2}, or --limit 0 for all")
 
 
-def page_size(limit: int) -> int:
+def page_size(limit: int, maximum: int) -> int:
     """Tasks per request: no more than are wanted, and one to know whether there are more."""
-    return min(limit + 1, PAGE_SIZE_MOST) if limit else PAGE_SIZE_MOST
+    return min(limit + 1, maximum) if limit else maximum
 
 
-async def _tasks(client: KlingClient, limit: int, size: int) -> tuple[list[Task], bool]:
+async def _tasks(client: KlingClient, endpoint: str, limit: int, size: int) -> tuple[list[Task], bool]:
     """At most `limit` tasks, and whether there are more."""
     found: list[Task] = []
-    async for task in client.tasks("image2video", page_size=size):
+    async for task in client.tasks(endpoints.kind(endpoint), page_size=size):
         if limit and len(found) == limit:
             return found, True
         found.append(task)
@@ -64,8 +62,8 @@ def row(task: Task) -> list[str]:
         task.reference,
         task.status.value,
         f"{task.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if task.created_at else "?",
-        f"{report.number(length)} s" if length is not None else "",
-        report.number(task.final_unit_deduction) if task.final_unit_deduction is not None else "",
+        f"{number(length)} s" if length is not None else "",
+        number(task.final_unit_deduction) if task.final_unit_deduction is not None else "",
         task.external_task_id or "",
         task.status_msg,
     ]

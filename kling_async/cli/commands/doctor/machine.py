@@ -6,8 +6,8 @@ from typing import Final
 
 import attrs
 
-from kling_async.cli import report
-from kling_async.cli.doctor.checks import QUOTES, Check, Note, State, noted
+from kling_async.cli.commands.doctor.checks import QUOTES, Check, Note, State, noted
+from kling_async.cli.output import file_size
 from kling_async.io.config import FILES_BESIDE
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError
@@ -170,4 +170,4 @@ def place(found: Target) -> Check:
 
 
 def _space(free: int) -> str:
-    return f"{free / 1e9:.1f} GB" if free >= 1_000_000_000 else report.file_size(free)
+    return f"{free / 1e9:.1f} GB" if free >= 1_000_000_000 else file_size(free)

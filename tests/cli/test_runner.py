@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from kling_async import AuthenticationError, ConnectionFailed, KlingError, Remedy
-from kling_async.cli import main, running
-from kling_async.cli.errand import Errand, Stage
+from kling_async.cli import main, runner
+from kling_async.cli.job import Job, Stage
 from kling_async.cli.output import Output
-from kling_async.cli.running import Stop, Stopped
+from kling_async.cli.runner import Stop, Stopped
 
 
 def run_(work: Callable[[Stop], Coroutine[Any, Any, None]], stage: Stage = Stage.UNSENT) -> int:
     """Runs work as a command."""
-    return running.run(Errand(target="a.mp4", reference="image2video:1", stage=stage), Output(), work)
+    return runner.run(Job(target="a.mp4", reference="image2video:1", stage=stage), Output(), work)
 
 
 async def nothing() -> str:
@@ -114,7 +114,7 @@ def test_errors_of_others_are_not_hidden() -> None:
             told.append(context)
 
     for error in (KlingError("x"), ValueError("y")):
-        running._without_ours(Loop(), {"exception": error})  # type: ignore[arg-type]
+        runner._without_ours(Loop(), {"exception": error})  # type: ignore[arg-type]
     assert [type(context["exception"]) for context in told] == [ValueError]
 
 

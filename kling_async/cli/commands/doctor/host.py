@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from kling_async.cli.doctor.checks import QUOTES, Check, Note, State, noted
+from kling_async.cli.commands.doctor.checks import QUOTES, Check, Note, State, noted
 from kling_async.io.config import BASE_URL
 from kling_async.protocol.errors import ConfigurationError
 from kling_async.protocol.proxies import is_loopback

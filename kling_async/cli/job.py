@@ -17,7 +17,7 @@ class Stage(enum.Enum):
 
 
 @attrs.define
-class Errand:
+class Job:
     """One command's task.
 
     Attributes:

@@ -9,15 +9,14 @@ import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 
-from kling_async.cli import progress, running
-from kling_async.cli.doctor import call, host, machine, probes, way
-from kling_async.cli.doctor.checks import Check, State, as_data, as_text, summary, to_mend
-from kling_async.cli.doctor.host import Address
-from kling_async.cli.errand import Errand
-from kling_async.cli.exits import Exit
-from kling_async.cli.output import Output, failure
-from kling_async.cli.running import Stop
-from kling_async.cli.table import columns_of_terminal
+from kling_async.cli import progress, runner
+from kling_async.cli.commands.doctor import call, host, machine, probes, way
+from kling_async.cli.commands.doctor.checks import Check, State, as_data, as_text, summary, to_mend
+from kling_async.cli.commands.doctor.host import Address
+from kling_async.cli.exit_codes import Exit
+from kling_async.cli.job import Job
+from kling_async.cli.output import Output, columns_of_terminal, failure
+from kling_async.cli.runner import Stop
 from kling_async.io.config import base_url_from, credentials_from, proxies_from
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError
@@ -26,7 +25,7 @@ from kling_async.protocol.errors import ConfigurationError
 def run(options: Namespace, output: Output) -> int:
     """Does it; returns the exit code."""
     checks: list[Check] = []
-    code = running.run(Errand(target=""), output, lambda stop: _examine(options, output, stop, checks))
+    code = runner.run(Job(target=""), output, lambda stop: _examine(options, output, stop, checks))
     return code or (Exit.UNWELL if to_mend(checks) else Exit.OK)
 
 

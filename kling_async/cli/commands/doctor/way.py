@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from kling_async.cli.doctor.checks import Check, Note, State, noted
-from kling_async.cli.doctor.host import Address, Host, is_literal
+from kling_async.cli.commands.doctor.checks import Check, Note, State, noted
+from kling_async.cli.commands.doctor.host import Address, Host, is_literal
 from kling_async.protocol.errors import ConfigurationError
 from kling_async.protocol.proxies import Proxies, is_loopback
 from kling_async.protocol.redaction import service_text

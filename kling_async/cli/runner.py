@@ -12,8 +12,8 @@ from types import FrameType
 from typing import Any, Final, TypeVar
 
 from kling_async.cli import report
-from kling_async.cli.errand import Errand
-from kling_async.cli.exits import Exit, UsageError
+from kling_async.cli.exit_codes import Exit, UsageError
+from kling_async.cli.job import Job
 from kling_async.cli.output import Output
 from kling_async.cli.report import Ending
 from kling_async.protocol.errors import CapabilityWarning, KlingError
@@ -97,50 +97,50 @@ def _without_ours(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
         loop.default_exception_handler(context)
 
 
-def run(errand: Errand, output: Output, work: Callable[[Stop], Coroutine[Any, Any, None]]) -> int:
+def run(job: Job, output: Output, work: Callable[[Stop], Coroutine[Any, Any, None]]) -> int:
     """Runs a command to its end, whatever that is.
 
     Args:
-        errand: what is known of its task; the command keeps it up to date.
-        output: where the end is told.
-        work: the command; tells its own result.
+        job: what is known of its task; the command keeps it up to date.
+        output: where the end is reported.
+        work: the command; prints its own result.
 
     Returns:
         The exit code.
     """
     try:
-        with _told(output):
+        with _warnings_shown(output):
             asyncio.run(_with_signals(work))
     except Stopped as stopped:
-        return _tell(output, report.of_stop(stopped.number, errand))
+        return _report_end(output, report.of_stop(stopped.number, job))
     except asyncio.CancelledError:  # the second signal; the first may have left something unknown
-        return _tell(output, report.of_stop(signal.SIGINT, errand))
+        return _report_end(output, report.of_stop(signal.SIGINT, job))
     except KeyboardInterrupt as interrupt:
         number = signal.SIGINT if type(interrupt) is KeyboardInterrupt else signal.SIGTERM
-        return _tell(output, report.of_stop(number, errand))
+        return _report_end(output, report.of_stop(number, job))
     except KlingError as error:
-        return _tell(output, report.of_error(error, errand))
+        return _report_end(output, report.of_error(error, job))
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001  (a bug must not hide what was paid for)
         output.traceback(traceback.format_exc())
-        return _tell(output, report.of_bug(error, errand))
+        return _report_end(output, report.of_bug(error, job))
     return Exit.OK
 
 
-def _tell(output: Output, ending: Ending) -> Exit:
+def _report_end(output: Output, ending: Ending) -> Exit:
     output.failed(ending.text, ending.data)
     return ending.code
 
 
 async def _with_signals(work: Callable[[Stop], Coroutine[Any, Any, None]]) -> None:
     stop = Stop()
-    with _caught(stop):
+    with _signals_to(stop):
         await work(stop)
 
 
 @contextlib.contextmanager
-def _caught(stop: Stop) -> Iterator[None]:
+def _signals_to(stop: Stop) -> Iterator[None]:
     """Leads SIGINT and SIGTERM to `stop`, by `signal.signal`, as Windows knows no other way."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -162,7 +162,7 @@ def _caught(stop: Stop) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _told(output: Output) -> Iterator[None]:
+def _warnings_shown(output: Output) -> Iterator[None]:
     """Shows the library's warnings as lines, without the places in its code."""
     handler = _Lines(output)
 
@@ -183,8 +183,8 @@ def _told(output: Output) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-_TOLD_AT_THE_END: Final = {"closed_unfinished", "create_cancelled", "create_abandoned"}
-_TRIED_AGAIN: Final = {"create_failed", "page_failed", "poll_failed", "read_failed"}
+_REPORTED_AT_THE_END: Final = {"closed_unfinished", "create_cancelled", "create_abandoned"}
+_RETRIED: Final = {"create_failed", "page_failed", "poll_failed", "read_failed"}
 
 
 class _Lines(logging.Handler):
@@ -199,12 +199,12 @@ class _Lines(logging.Handler):
         event = getattr(record, "kling_event", None)
         arguments = record.args if isinstance(record.args, tuple) else ()
         error = next((each for each in arguments if isinstance(each, KlingError)), None)
-        if event in _TRIED_AGAIN and error is not None and (event == "create_failed" or passes(error)):
+        if event in _RETRIED and error is not None and (event == "create_failed" or passes(error)):
             # Minutes may pass before it is given up; until then nothing else would say why nothing happens.
             if not self._output.quiet:
                 self.once(f"{error.explained(report.SHELL_WORDS)}; still trying")
-        # What is unfinished when a command is interrupted is told at its end, with the way to go on.
-        elif record.levelno >= logging.WARNING and event not in _TOLD_AT_THE_END:
+        # What is unfinished when a command is interrupted is reported at its end, with the way to go on.
+        elif record.levelno >= logging.WARNING and event not in _REPORTED_AT_THE_END:
             self.once(f"warning: {record.getMessage()}")
 
     def once(self, line: str) -> None:

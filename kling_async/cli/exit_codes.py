@@ -1,4 +1,4 @@
-"""What the exit code tells a script."""
+"""The exit codes, and the error of a command line that cannot be used."""
 
 import enum
 

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from kling_async.cli.doctor.checks import Check, State
-from kling_async.cli.doctor.host import BEIJING, OFFICIAL, Address, Host
-from kling_async.cli.doctor.way import why
+from kling_async.cli.commands.doctor.checks import Check, State
+from kling_async.cli.commands.doctor.host import BEIJING, OFFICIAL, Address, Host
+from kling_async.cli.commands.doctor.way import why
 from kling_async.cli.report import SHELL_WORDS
 from kling_async.io.config import BASE_URL
 from kling_async.protocol.auth import ApiKey, KeyPair
