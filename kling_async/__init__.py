@@ -64,7 +64,7 @@ from kling_async.protocol.records import (
     WatermarkInfo,
 )
 from kling_async.protocol.retry import Retry
-from kling_async.protocol.tasks import BalanceDeduction, Element, Task, TaskStatus, Video, Voice
+from kling_async.protocol.tasks import Audio, BalanceDeduction, Element, Picture, Task, TaskStatus, Video, Voice
 
 if typing.TYPE_CHECKING:
     from kling_async.protocol.capability import Capability, Cell
@@ -76,6 +76,7 @@ __all__ = [
     "AccountError",
     "AimedPolling",
     "ApiError",
+    "Audio",
     "AuthenticationError",
     "BadResponse",
     "BalanceDeduction",
@@ -107,6 +108,7 @@ __all__ = [
     "KlingError",
     "NotTheService",
     "PermissionRefused",
+    "Picture",
     "Point",
     "Polling",
     "Problem",

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import os
 import random
 import time
 import warnings
@@ -23,7 +22,6 @@ from kling_async.io.config import base_url_from, checked, credentials_from, prox
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slots
 from kling_async.io.submission import IfExists, OnDoubt, OnIntent, Submitter
-from kling_async.io.target import text_of
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
 from kling_async.protocol.endpoint import Endpoint
@@ -37,7 +35,6 @@ from kling_async.protocol.errors import (
     KlingError,
     Problem,
     RequestRefused,
-    TargetError,
     WrongEventLoop,
 )
 from kling_async.protocol.limits import BEAT, Limit
@@ -53,6 +50,7 @@ from kling_async.protocol.records import (
     WatermarkInfo,
 )
 from kling_async.protocol.reference import Reference
+from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Element, Task, Voice
 from kling_async.protocol.wire import requests
@@ -287,16 +285,14 @@ class KlingClient:
             KlingError: as `image_to_video`, and as `TaskHandle.save`, then with the `reference` of the task.
         """
         self._enter()
-        if text_of(path).endswith(("/", os.sep)):  # before it is made
-            raise _no_file(path)
-        reserved = self._downloads.reserve(path, None, watermark=watermark, overwrite=overwrite)
+        reserved = self._downloads.reserve(
+            path, None, watermark=watermark, overwrite=overwrite, kind=ResultKind.VIDEO, several=False
+        )
         async with reserved as place:
-            if place.is_directory:
-                raise _no_file(path)
             _refuse_without_mark(request, watermark=watermark)
             handle = await self._submit(request, strict=strict, if_exists=if_exists, on_doubt=on_doubt)
             try:
-                return await self._save(handle, place, watermark=watermark, overwrite=overwrite)
+                return (await self._save(handle, place, watermark=watermark, overwrite=overwrite))[0]
             except asyncio.CancelledError:
                 self._left.append(handle.reference)
                 logger.warning(
@@ -441,18 +437,29 @@ class KlingClient:
             following = self._poller.follow(reference, created=None, on_end=self._slots.detach)
         return following
 
-    async def save(self, handle: TaskHandle, path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
-        """Saves a handle's video; `TaskHandle.save` is the way to call it."""
+    async def save_all(
+        self,
+        handle: TaskHandle,
+        path: str | PathLike[str],
+        *,
+        watermark: bool,
+        overwrite: bool,
+        several: bool | None = None,
+    ) -> list[Path]:
+        """Saves a handle's files; `TaskHandle.save` and `TaskHandle.save_all` are the ways to call it."""
         self._enter()
+        reserved = self._downloads.reserve(
+            path, handle.task_id, watermark=watermark, overwrite=overwrite, kind=ResultKind.VIDEO, several=several
+        )
         try:
-            async with self._downloads.reserve(path, handle.task_id, watermark=watermark, overwrite=overwrite) as place:
+            async with reserved as place:
                 return await self._save(handle, place, watermark=watermark, overwrite=overwrite)
         except DownloadError as error:
             error.about(handle.reference)
             raise
 
     async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
-        """Streams a handle's video; `TaskHandle.stream` is the way to call it."""
+        """Streams a handle's first file; `TaskHandle.stream` is the way to call it."""
         self._enter()
         task = await handle.wait()
         refresh = functools.partial(self.get_task, task.reference)
@@ -468,7 +475,7 @@ class KlingClient:
 
         return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
 
-    async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> Path:
+    async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> list[Path]:
         task = await handle.wait()
         refresh = functools.partial(self.get_task, task.reference)
         return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
@@ -551,13 +558,6 @@ def _refuse(problems: list[Problem], *, strict: bool) -> None:
     for problem in problems:
         # The caller's line: above this function, _submit and image_to_video or submit.
         warnings.warn(str(problem), CapabilityWarning, stacklevel=4)
-
-
-def _no_file(path: str | PathLike[str]) -> TargetError:
-    return TargetError(
-        f"{text_of(path)!r} is a directory: generate needs the name of a file. In a directory a file is called after "
-        "its task, so that a second run would find none and pay again; submit and save do that"
-    )
 
 
 def _refuse_without_mark(request: ImageToVideo, *, watermark: bool) -> None:

@@ -1,6 +1,7 @@
 """Waits for a task and saves its video: what `generate` and `save` have in common."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 from kling_async.cli.errand import Errand, Stage
@@ -18,7 +19,7 @@ async def place_for(target: str, *, overwrite: bool) -> Target:
     Raises:
         TargetError: it cannot be used.
     """
-    return await in_thread(check_target, target, overwrite)
+    return await in_thread(partial(check_target, target, overwrite=overwrite))
 
 
 async def waited(handle: TaskHandle, errand: Errand, progress: Progress, stop: Stop) -> Task:

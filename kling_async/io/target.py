@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from kling_async.protocol.errors import Remedy, TargetError, TargetExists
+from kling_async.protocol.result_kind import ResultKind
 
 PART = ".part"
 NOTE = ".part.json"
@@ -30,11 +31,13 @@ class Target:
         path: a file to make, or a directory.
         is_directory: which of the two.
         directory: device and number of the directory; the same for every way to name it.
+        kind: what is to be saved there, where that is known before the task has ended.
     """
 
     path: Path
     is_directory: bool
     directory: tuple[int, int]
+    kind: ResultKind | None = None
 
 
 def text_of(path: Any) -> str:
@@ -49,7 +52,12 @@ def text_of(path: Any) -> str:
         raise TargetError(f"expected a path to save to, got {type(path).__name__}") from None
 
 
-def check_target(text: str, overwrite: bool) -> Target:  # noqa: FBT001  (called through an executor)
+def is_directory_name(text: str) -> bool:
+    """Whether text names a directory even where there is none yet: it ends in a separator."""
+    return text.endswith(("/", os.sep))
+
+
+def check_target(text: str, *, overwrite: bool) -> Target:
     """Proves a place by writing there, before anything is paid or waited for; makes a directory that `text/` names.
 
     Nothing stays of it, and the part of an earlier save is not touched.
@@ -62,7 +70,7 @@ def check_target(text: str, overwrite: bool) -> Target:  # noqa: FBT001  (called
         raise TargetError(f"{text!r} is no path to save to")
     path = Path(text)
     try:
-        if text.endswith(("/", os.sep)):
+        if is_directory_name(text):
             path.mkdir(parents=True, exist_ok=True)
         there = found(path)
         if there is not None and stat.S_ISDIR(there.st_mode):
@@ -71,7 +79,7 @@ def check_target(text: str, overwrite: bool) -> Target:  # noqa: FBT001  (called
         parent = found(path.parent)
         if parent is None or not stat.S_ISDIR(parent.st_mode):
             raise TargetError(f"there is no directory {shown(path.parent)}; make it first")
-        refuse_existing(path, overwrite)
+        refuse_existing(path, overwrite=overwrite)
         _check_part(path)
         _prove(path)
         return Target(path, is_directory=False, directory=(parent.st_dev, parent.st_ino))
@@ -92,7 +100,7 @@ def shown(path: Path) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:  # noqa: FBT001  (called through an executor)
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raises `TargetExists` where something of that name would have to give way, and may not."""
     if found(path, follow_symlinks=False) is None:
         return

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kling_async.protocol.media.contents import HEAD_BYTES, Boxes, Shape, is_decided, shape_of, text_in
+from kling_async.protocol.media.contents import HEAD_BYTES, is_decided, text_in
+from kling_async.protocol.media.mp4 import Boxes, shape_of
+from kling_async.protocol.media.shape import Shape
 
 PAGE = "<!DOCTYPE html><title>Anmelden für Gäste</title>"
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.protocol.errors import DownloadError
-from kling_async.protocol.media.contents import Shape
+from kling_async.protocol.media.shape import Shape
 from kling_async.protocol.transfer import (
     LEAST_BYTES,
     LEAST_SECONDS,
