@@ -50,7 +50,6 @@ from kling_async.protocol.records import (
     WatermarkInfo,
 )
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Element, Task, Voice
 from kling_async.protocol.wire import requests
@@ -268,7 +267,7 @@ class KlingClient:
         Args:
             request: what to make.
             path: a file; a directory is refused, since a file that is called after its task is no file of an earlier
-                run.
+                run. Where the request has several results it must be a directory, and a second run pays again.
             overwrite: replaces an existing file, once the new one is whole.
             watermark: saves the watermarked variant, which the request's `watermark_info` must ask for.
             strict: as in `image_to_video`.
@@ -276,17 +275,20 @@ class KlingClient:
             on_doubt: as in `image_to_video`.
 
         Returns:
-            Where the (first) video is.
+            Where the (first) file is.
 
         Raises:
+            DownloadError: the result is no file (voices, elements); nothing was sent.
             TargetExists: there is a file, and `overwrite` is False; nothing was sent.
             TargetError: the place cannot be written to; nothing was sent.
             SaveInProgress: another save writes to the same file; nothing was sent.
             KlingError: as `image_to_video`, and as `TaskHandle.save`, then with the `reference` of the task.
         """
         self._enter()
+        endpoint = endpoint_of(request)
+        kind, several = (endpoint.result, endpoint.slots_of(request) > 1) if endpoint else (None, False)
         reserved = self._downloads.reserve(
-            path, None, watermark=watermark, overwrite=overwrite, kind=ResultKind.VIDEO, several=False
+            path, None, watermark=watermark, overwrite=overwrite, kind=kind, several=several
         )
         async with reserved as place:
             _refuse_without_mark(request, watermark=watermark)
@@ -448,8 +450,9 @@ class KlingClient:
     ) -> list[Path]:
         """Saves a handle's files; `TaskHandle.save` and `TaskHandle.save_all` are the ways to call it."""
         self._enter()
+        kind = _endpoint(_parse(handle.reference).endpoint).result
         reserved = self._downloads.reserve(
-            path, handle.task_id, watermark=watermark, overwrite=overwrite, kind=ResultKind.VIDEO, several=several
+            path, handle.task_id, watermark=watermark, overwrite=overwrite, kind=kind, several=several
         )
         try:
             async with reserved as place:
