@@ -5,11 +5,14 @@ results never depend on it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypedDict, TypeVar
+from typing import Any, Final, TypedDict, TypeVar
 
 from kling_async.protocol.redaction import service_text
 from kling_async.protocol.tasks import Audio, Element, Picture, Video, Voice
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
+
+DEEPEST: Final = 50
+"""Levels of results that are kept as they came: what is nested endlessly could not be pickled."""
 
 _T = TypeVar("_T")
 _Item = Mapping[str, Any]
@@ -36,7 +39,7 @@ def results_of(value: Any) -> Results:
         "audios": _each(_audio, items(lists.get("audios"))),
         "voices": _each(_voice, items(lists.get("voices"))),
         "elements": _each(_element, items(lists.get("elements"))),
-        "raw": value,
+        "raw": value if _is_shallow(value) else None,
     }
 
 
@@ -53,8 +56,13 @@ def outputs_of(value: Any) -> Results:
         "audios": _each(_output_audio, of("audio")),
         "voices": _each(_output_voice, of("voice")),
         "elements": _each(_output_element, of("element")),
-        "raw": value,
+        "raw": value if _is_shallow(value) else None,
     }
+
+
+def _is_shallow(value: Any, depth: int = DEEPEST) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else items(value)
+    return all(depth > 0 and _is_shallow(item, depth - 1) for item in inner)
 
 
 def _each(read: Callable[[_Item], _T | None], values: Iterable[Any]) -> tuple[_T, ...]:
