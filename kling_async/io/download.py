@@ -104,7 +104,7 @@ class Downloads:
             SaveInProgress: another save writes there.
         """
         if kind is not None and not kind.is_file:
-            raise DownloadError(f"a {kind.value} is no file that could be saved: await the task, which has its id")
+            raise DownloadError(f"the result ({kind.value}) is no file: submit, and await the task, which has its id")
         text = text_of(path)
 
         def check() -> Target:

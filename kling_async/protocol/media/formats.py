@@ -92,7 +92,7 @@ class Edges:
             return Shape.ODD
         match suffix:
             case ".png":
-                return _ended(whole=tail.endswith(b"IEND\xaeB`\x82"))
+                return _ended(whole=b"IEND\xaeB`\x82" in tail)
             case ".jpg":
                 return _ended(whole=tail.rstrip(b"\0").endswith(b"\xff\xd9"))
             case ".gif":
