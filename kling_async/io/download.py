@@ -5,20 +5,17 @@ import contextlib
 import functools
 import itertools
 import logging
-import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from kling_async.io.directory_sync import DirectorySync
 from kling_async.io.part_file import PartFile
 from kling_async.io.sinks import FileSink, Sink, StreamSink
 from kling_async.io.source import Refresh, Source
-from kling_async.io.target import Target, check_target, is_directory_name, shown, text_of
+from kling_async.io.target import Target, check_target_for, shown, text_of
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Fetched, Transport
 from kling_async.protocol import content_encoding, transfer
@@ -35,7 +32,6 @@ from kling_async.protocol.errors import (
 )
 from kling_async.protocol.media import contents
 from kling_async.protocol.redaction import printable
-from kling_async.protocol.result_files import file_name
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
@@ -105,20 +101,10 @@ class Downloads:
         """
         if kind is not None and not kind.is_file:
             raise DownloadError(f"the result ({kind.value}) is no file: submit, and await the task, which has its id")
-        text = text_of(path)
-
-        def check() -> Target:
-            if several is False and is_directory_name(text):  # before it is made
-                raise _no_file(text)
-            place = attrs.evolve(check_target(text, overwrite=overwrite), kind=kind)
-            if several is not None and several is not place.is_directory:
-                raise _no_directory(text) if several else _no_file(text)
-            if place.is_directory and task_id is not None and kind is not None:
-                name = file_name(task_id, kind, watermark=watermark)
-                check_target(str(place.path / name), overwrite=overwrite)
-            return place
-
-        place = await in_thread(check)
+        check = functools.partial(
+            check_target_for, watermark=watermark, overwrite=overwrite, kind=kind, several=several
+        )
+        place = await in_thread(check, text_of(path), task_id)
         with contextlib.nullcontext() if place.is_directory else self._alone(place, place.path):
             yield place
 
@@ -241,7 +227,8 @@ class Downloads:
             looks += 1
             if looks == LOOKS:
                 raise DownloadError(
-                    "the file host ends the video at another place each time, before its end; save it again later"
+                    f"the file host ends the {sink.kind.value} at another place each time, before its end; save again "
+                    "later"
                 )
             before, anew = ended.digest, True
 
@@ -395,7 +382,8 @@ async def _taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) ->
             chunk = chunk[: body.length - place]  # no more than it said
         elif place + len(chunk) > transfer.MOST_BYTES:
             raise DownloadError(
-                f"the file host does not say how long the video is, and sent {transfer.MOST_BYTES} bytes: too many"
+                f"the file host does not say how long the {sink.kind.value} is, and sent {transfer.MOST_BYTES} bytes: "
+                "too many"
             )
         place += len(chunk)
         if new := await sink.take(chunk):
@@ -403,7 +391,7 @@ async def _taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) ->
         if place == body.length:
             return
     if incoming.decoder is not None and not incoming.decoder.ended:
-        raise _Passing("the connection ended before the video did")
+        raise _Passing(f"the connection ended before the {sink.kind.value} did")
     if incoming.decoder is not None and place == sink.size:
         await sink.begin(Body(place, place))  # its own end mark tells the length
 
@@ -423,16 +411,3 @@ async def _refuse_text(incoming: _Incoming, kind: ResultKind, content_type: str)
         raise _Passing("the file host sent nothing")
     if (text := contents.text_in(head)) is not None and kind.refuses(text):
         raise DownloadError(f"the file host sent {text} ({printable(content_type, 40)}) instead of a {kind.value}")
-
-
-def _no_file(text: str) -> TargetError:
-    return TargetError(
-        f"{text!r} is a directory: generate needs the name of a file. In a directory a file is called after its task, "
-        "so that a second run would find none and pay again; submit and save do that"
-    )
-
-
-def _no_directory(text: str) -> TargetError:
-    return TargetError(
-        f"{text!r} is a file: several files need a directory; put {os.sep!r} behind the name of a new one"
-    )

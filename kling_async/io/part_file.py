@@ -10,11 +10,11 @@ from typing import Final
 import attrs
 
 from kling_async.io.directory_sync import DirectorySync
-from kling_async.io.target import DRAFT, NOTE, OWN, PART, found, refuse_existing, shown
+from kling_async.io.target import DRAFT, NOTE, OWN, PART, found, refuse_any_suffix, refuse_existing, shown
 from kling_async.protocol import transfer
 from kling_async.protocol.errors import SaveInProgress
 from kling_async.protocol.media import contents
-from kling_async.protocol.media.formats import EDGE_BYTES, SUFFIXES, suffix_of
+from kling_async.protocol.media.formats import EDGE_BYTES, suffix_of
 from kling_async.protocol.media.shape import Shape
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.transfer import End, Part
@@ -81,8 +81,7 @@ class PartFile:
         """
         refuse_existing(self.target, overwrite=overwrite)
         if not self._named:
-            for suffix in SUFFIXES:
-                refuse_existing(self._with(suffix), overwrite=overwrite)
+            refuse_any_suffix(self.target, overwrite=overwrite)
         try:
             self._open_new()
         except FileExistsError:
@@ -131,7 +130,8 @@ class PartFile:
             end = transfer.judge_end(self.size, part.length, shape, again=again)
             if end in {End.WHOLE, End.ODD}:
                 if not self._named:
-                    self.target = self._with(suffix_of(self._read(0, EDGE_BYTES)))
+                    suffix = suffix_of(self._read(0, EDGE_BYTES))
+                    self.target = self.target.with_name(self.target.name + suffix)
                 self._publish(overwrite=overwrite)
                 published = True
         finally:
@@ -202,9 +202,6 @@ class PartFile:
             if written:
                 left[0] = left[0][written:]
         self._torn = False
-
-    def _with(self, suffix: str) -> Path:
-        return self.target.with_name(self.target.name + suffix)
 
     def _publish(self, *, overwrite: bool) -> None:
         os.fsync(self._descriptor)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from kling_async.protocol.errors import Remedy, TargetError, TargetExists
+from kling_async.protocol.media.formats import SUFFIXES
 from kling_async.protocol.result_kind import ResultKind
 
 PART = ".part"
@@ -95,6 +96,42 @@ def check_target(text: str, *, overwrite: bool) -> Target:
         raise TargetError(f"{shown(path)} cannot be written: {error.strerror or type(error).__name__}") from None
 
 
+def check_target_for(
+    text: str,
+    task_id: str | None,
+    *,
+    watermark: bool,
+    overwrite: bool,
+    kind: ResultKind | None = None,
+    several: bool | None = None,
+) -> Target:
+    """Proves a place for the files of a task.
+
+    Args:
+        text: a file or a directory.
+        task_id: whose file it is in a directory, where that is known already.
+        watermark: whether it is the watermarked one.
+        overwrite: whether it may exist.
+        kind: what is to be saved; None where only the finished task will tell.
+        several: whether it must be a directory, for several files, or must be a file; None for either.
+
+    Raises:
+        TargetExists: there is a file.
+        TargetError: it cannot be used.
+    """
+    if several is False and is_directory_name(text):  # before it is made
+        raise _no_file(text)
+    place = attrs.evolve(check_target(text, overwrite=overwrite), kind=kind)
+    if several is not None and several is not place.is_directory:
+        raise _no_directory(text) if several else _no_file(text)
+    if place.is_directory and task_id is not None and kind is not None:
+        first = place.path / kind.file_name(task_id, watermark=watermark)
+        check_target(str(first), overwrite=overwrite)
+        if kind is ResultKind.ANY:
+            refuse_any_suffix(first, overwrite=overwrite)
+    return place
+
+
 def shown(path: Path) -> str:
     """A path as it can be printed: names may hold bytes that are no text."""
     return str(path).encode("utf-8", "backslashreplace").decode()
@@ -110,6 +147,25 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     if not overwrite:
         what = "exists" if there is not None else "is a link to nothing"
         raise TargetExists(f"{shown(path)} {what}", remedy=Remedy.OVERWRITE)
+
+
+def refuse_any_suffix(path: Path, *, overwrite: bool) -> None:
+    """As `refuse_existing`, for a file that will get the suffix that its bytes call for."""
+    for suffix in SUFFIXES:
+        refuse_existing(path.with_name(path.name + suffix), overwrite=overwrite)
+
+
+def _no_file(text: str) -> TargetError:
+    return TargetError(
+        f"{text!r} is a directory: generate needs the name of a file. In a directory a file is called after its task, "
+        "so that a second run would find none and pay again; submit and save do that"
+    )
+
+
+def _no_directory(text: str) -> TargetError:
+    return TargetError(
+        f"{text!r} is no directory, which several files need; put {os.sep!r} behind the name of a new one"
+    )
 
 
 def _check_part(path: Path) -> None:

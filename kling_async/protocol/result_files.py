@@ -31,13 +31,7 @@ class ResultFile:
     def name(self, task_id: str, *, watermark: bool) -> str:
         """What it is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`."""
         address = self.watermark_url if watermark else self.url
-        return file_name(task_id, self.kind, self.number, address or "", watermark=watermark)
-
-
-def file_name(task_id: str, kind: ResultKind, number: int = 0, address: str = "", *, watermark: bool) -> str:
-    """What one of a task's files is called in a directory; the first one's name is known before the task ends."""
-    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in task_id)
-    return f"{safe}{'-watermark' if watermark else ''}{f'-{number + 1}' if number else ''}{kind.suffix_at(address)}"
+        return self.kind.file_name(task_id, self.number, address or "", watermark=watermark)
 
 
 def files_of(task: Task, *, like: str = "") -> tuple[ResultFile, ...]:

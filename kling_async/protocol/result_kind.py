@@ -36,6 +36,18 @@ class ResultKind(enum.Enum):
         path = _path(address).lower()
         return next((suffix for suffix in _SUFFIXES.get(self, ()) if path.endswith(suffix)), self.suffix)
 
+    def file_name(self, task_id: str, number: int = 0, address: str = "", *, watermark: bool) -> str:
+        """What one of a task's files is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`.
+
+        Args:
+            task_id: whose file it is.
+            number: of its kind, from 0; the first one's name is known before the task ends.
+            address: where it is, if that is known.
+            watermark: whether it is the watermarked variant.
+        """
+        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in task_id)
+        return f"{safe}{'-watermark' if watermark else ''}{f'-{number + 1}' if number else ''}{self.suffix_at(address)}"
+
     @property
     def looks(self) -> str:
         """What its files look like, for a warning about one that does not."""

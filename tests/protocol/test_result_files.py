@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kling_async.protocol.result_files import file_name, files_of
+from kling_async.protocol.result_files import files_of
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.tasks import Audio, Element, Picture, Task, TaskStatus, Video, Voice
 from kling_async.protocol.wire.codec import task_from_wire
@@ -47,7 +47,7 @@ def names(one: Task, *, watermark: bool = False, like: str = "") -> list[str]:
 )
 def test_a_name_ends_as_its_kind_does(kind: ResultKind, address: str, name: str) -> None:
     """Each kind has a suffix; an address may name another of the same kind."""
-    assert file_name("8", kind, 0, address, watermark=False) == name
+    assert kind.file_name("8", 0, address, watermark=False) == name
 
 
 def test_names_have_numbers_and_the_mark() -> None:
@@ -59,7 +59,7 @@ def test_names_have_numbers_and_the_mark() -> None:
 @pytest.mark.parametrize("task_id", ["../a", "a/b", "a\\b", "a:b", "a b", "\n"])
 def test_a_task_id_names_no_other_place(task_id: str) -> None:
     """What is no letter or digit of an id is replaced."""
-    name = file_name(task_id, ResultKind.IMAGE, watermark=False)
+    name = ResultKind.IMAGE.file_name(task_id, watermark=False)
     assert not {*name} & {*"/\\: \n"}
     assert name.endswith(".png")
 

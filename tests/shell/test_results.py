@@ -241,6 +241,9 @@ async def test_files_that_nobody_knows_are_named_by_their_bytes(tmp_path: Path) 
     host = FileHost(by_name)
     with pytest.raises(TargetExists, match=r"9\.glb exists"):
         await save(host, tmp_path, unknown)
+    with pytest.raises(TargetExists, match=r"9\.glb exists"):
+        async with host.downloads() as downloads:
+            await downloads.reserve(tmp_path, "9", watermark=False, overwrite=False, kind=ResultKind.ANY).__aenter__()
     assert host.seen == []
     assert len(await save(FileHost(by_name), tmp_path, unknown, overwrite=True)) == 2
     named = await save(FileHost(by_name), tmp_path / "x.bin", unknown)
@@ -313,7 +316,7 @@ async def test_several_files_need_a_directory(tmp_path: Path, place: str, *, sev
             async with reserved as target:
                 assert target.is_directory is several
         else:
-            with pytest.raises(TargetError, match="need a directory" if several else "name of a file"):
+            with pytest.raises(TargetError, match="several files need" if several else "name of a file"):
                 await reserved.__aenter__()
             assert whole(tmp_path) == ["old"]
 
