@@ -70,7 +70,7 @@ class Downloads:
         self._uniform = uniform
         self._now = now
         self._targets: set[tuple[int, int, str]] = set()
-        self._names = DirectorySync()
+        self._sync = DirectorySync()
 
     @contextlib.asynccontextmanager
     async def reserve(
@@ -175,10 +175,10 @@ class Downloads:
     async def _save_one(self, source: Source, index: int, path: Path, place: Target, *, overwrite: bool) -> Path:
         kind = source.kind(index)
         named = not place.is_directory or kind is not ResultKind.ANY
-        file = PartFile(path, source.label(index), self._names, kind, named=named)
+        file = PartFile(path, source.label(index), self._sync, kind, named=named)
         try:
             await in_thread(functools.partial(file.open, overwrite=overwrite))
-            end = await self._fill(source, index, FileSink(file, kind), overwrite=overwrite)
+            end = await self._fill(source, index, FileSink(file), overwrite=overwrite)
             self._warn(end, source, kind, shown(file.target))
         except KlingError as error:
             error.about(source.reference)

@@ -46,7 +46,7 @@ class PartFile:
     Args:
         target: NAME.
         label: which file it is; a part of another one begins anew.
-        names: makes NAME durable.
+        sync: makes NAME durable.
         kind: what it is.
         named: whether NAME stands; else it gets the suffix that its bytes call for once they are there.
     """
@@ -55,7 +55,7 @@ class PartFile:
         self,
         target: Path,
         label: str,
-        names: DirectorySync,
+        sync: DirectorySync,
         kind: ResultKind = ResultKind.VIDEO,
         *,
         named: bool = True,
@@ -66,8 +66,8 @@ class PartFile:
         self.size = 0
         self._note = target.with_name(target.name + NOTE)
         self._noted: Part | None = None
-        self._names = names
-        self._kind = kind
+        self._sync = sync
+        self.kind = kind
         self._named = named
         self._descriptor = -1
         self._torn = False
@@ -124,7 +124,7 @@ class PartFile:
         try:
             # What is published at once needs no note, but an older one must not vouch for these bytes.
             self._append(pieces, None if self._noted is None else part)
-            shape = self._kind.shape_of(self.size, self._read)
+            shape = self.kind.shape_of(self.size, self._read)
             digest = self._digest() if part.length is None and shape is not Shape.WHOLE else None
             again = asked if digest is None else digest == before
             end = transfer.judge_end(self.size, part.length, shape, again=again)
@@ -214,7 +214,7 @@ class PartFile:
                 self.path.unlink()
         else:
             self._publish_new()
-        self._names.sync(self.target.parent)
+        self._sync.sync(self.target.parent)
         self.close()
 
     def _locked(self, flags: int) -> int:

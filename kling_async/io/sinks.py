@@ -38,12 +38,11 @@ class FileSink:
 
     Args:
         file: the part.
-        kind: what it is a part of.
     """
 
-    def __init__(self, file: PartFile, kind: ResultKind) -> None:
+    def __init__(self, file: PartFile) -> None:
         self._file = file
-        self.kind = kind
+        self.kind = file.kind
         self._pieces: list[bytes] = []
         self._gathered = 0
         self._writing: asyncio.Future[None] | None = None

@@ -85,8 +85,8 @@ def _audio(number: int, audio: Audio, like: str) -> ResultFile:
 
 
 def _addresses(raw: Any) -> Iterator[tuple[str, str, str | None]]:
-    """Id, address and watermarked variant of all that has an address in arrays of results."""
-    arrays = raw.values() if isinstance(raw, Mapping) else [raw]
+    """Id, address and watermarked variant of all that has an address: the result itself, or items of its arrays."""
+    arrays = [[raw], *raw.values()] if isinstance(raw, Mapping) else [raw]
     for item in (mapping(item) for array in arrays for item in items(array)):
         for member, value in item.items():
             named = member == "url" or member.startswith("url_") or member.endswith("_url")

@@ -1,5 +1,6 @@
 """Which files a task's results are, and what each is called."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -48,6 +49,14 @@ def names(one: Task, *, watermark: bool = False, like: str = "") -> list[str]:
 def test_a_name_ends_as_its_kind_does(kind: ResultKind, address: str, name: str) -> None:
     """Each kind has a suffix; an address may name another of the same kind."""
     assert kind.file_name("8", 0, address, watermark=False) == name
+
+
+def test_no_two_kinds_share_a_name() -> None:
+    """Files of one task, each counted within its kind, never meet."""
+    addresses = [f"https://h/a{suffix}" for suffix in (".mp4", ".png", ".jpg", ".webp", ".mp3", ".wav", ".m4a")]
+    kinds = (ResultKind.VIDEO, ResultKind.IMAGE, ResultKind.AUDIO)
+    for one, other in itertools.combinations(kinds, 2):
+        assert not {one.suffix_at(each) for each in addresses} & {other.suffix_at(each) for each in addresses}
 
 
 def test_names_have_numbers_and_the_mark() -> None:
@@ -108,7 +117,8 @@ def test_voices_and_elements_are_no_files() -> None:
         (None, []),
         (5, []),
         ({}, []),
-        ({"url": "https://h/a"}, []),
+        ({"url": "u", "watermark_url": "w"}, [("file/1", "u", "w")]),
+        ({"more": {"url": "u"}}, []),
         ({"models": [{"name": "x"}, 5, {"url": 5}, {"url": ""}]}, []),
         ({"models": [{"id": 3, "url": "u", "watermark_url": "w"}]}, [("file/3", "u", "w")]),
         ({"a": [{"url_glb": "g", "usdz_url": "z"}], "b": 5}, [("file/1", "g", None), ("file/2", "z", None)]),
