@@ -54,8 +54,10 @@ from kling_async.protocol.polling.estimates import Durations as Durations
 from kling_async.protocol.polling.schedule import AimedPolling as AimedPolling
 from kling_async.protocol.polling.schedule import Polling as Polling
 from kling_async.protocol.retry import Retry as Retry
+from kling_async.protocol.tasks import Audio as Audio
 from kling_async.protocol.tasks import BalanceDeduction as BalanceDeduction
 from kling_async.protocol.tasks import Element as Element
+from kling_async.protocol.tasks import Picture as Picture
 from kling_async.protocol.tasks import Task as Task
 from kling_async.protocol.tasks import TaskStatus as TaskStatus
 from kling_async.protocol.tasks import Video as Video

@@ -193,30 +193,36 @@ class KlingClient:
         Args:
             request: what to make.
             path: a file; a directory is refused, since a file that is called after its task is no file of an earlier
-                run.
+                run. Where the request has several results it must be a directory, and a second run pays again.
             overwrite: replaces an existing file, once the new one is whole.
             watermark: saves the watermarked variant, which the request's `watermark_info` must ask for.
             **options: those of `submit`.
 
         Returns:
-            Where the (first) video is.
+            Where the (first) file is.
 
         Raises:
+            DownloadError: the result is no file (voices, elements); nothing was sent.
             TargetExists: there is a file, and `overwrite` is False; nothing was sent.
             TargetError: the place cannot be written to; nothing was sent.
             SaveInProgress: another save writes to the same file; nothing was sent.
             KlingError: as `submit`, and as `TaskHandle.save`, then with the `reference` of the task.
         """
         self._enter()
-        refusals.refuse_as_directory(path)  # before it is made
-        reserved = self._downloads.reserve(path, None, watermark=watermark, overwrite=overwrite)
+        endpoint = refusals.endpoint_that_takes(request)
+        reserved = self._downloads.reserve(
+            path,
+            None,
+            watermark=watermark,
+            overwrite=overwrite,
+            kind=endpoint.result,
+            several=endpoint.slots_of(request) > 1,
+        )
         async with reserved as place:
-            if place.is_directory:
-                raise refusals.no_file(path)
             refusals.refuse_without_mark(request, watermark=watermark)
             handle = await self.submit(request, **options)
             try:
-                return await self._save(handle, place, watermark=watermark, overwrite=overwrite)
+                return (await self._save(handle, place, watermark=watermark, overwrite=overwrite))[0]
             except asyncio.CancelledError:
                 self._left.append(handle.reference)
                 logger.warning(
@@ -342,18 +348,30 @@ class KlingClient:
             following = self._poller.follow(reference, created=None, on_end=self._slots.detach)
         return following
 
-    async def save(self, handle: TaskHandle, path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
-        """Saves a handle's video; `TaskHandle.save` is the way to call it."""
+    async def save_all(
+        self,
+        handle: TaskHandle,
+        path: str | PathLike[str],
+        *,
+        watermark: bool,
+        overwrite: bool,
+        several: bool | None = None,
+    ) -> list[Path]:
+        """Saves a handle's files; `TaskHandle.save` and `TaskHandle.save_all` are the ways to call it."""
         self._enter()
+        kind = refusals.endpoint_of_reference(Reference.parse(handle.reference)).result
+        reserved = self._downloads.reserve(
+            path, handle.task_id, watermark=watermark, overwrite=overwrite, kind=kind, several=several
+        )
         try:
-            async with self._downloads.reserve(path, handle.task_id, watermark=watermark, overwrite=overwrite) as place:
+            async with reserved as place:
                 return await self._save(handle, place, watermark=watermark, overwrite=overwrite)
         except DownloadError as error:
             error.about(handle.reference)
             raise
 
     async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
-        """Streams a handle's video; `TaskHandle.stream` is the way to call it."""
+        """Streams a handle's first file; `TaskHandle.stream` is the way to call it."""
         self._enter()
         task = await handle.wait()
         refresh = functools.partial(self.get_task, task.reference)
@@ -369,7 +387,7 @@ class KlingClient:
 
         return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
 
-    async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> Path:
+    async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> list[Path]:
         task = await handle.wait()
         refresh = functools.partial(self.get_task, task.reference)
         return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)

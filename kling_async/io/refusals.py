@@ -1,15 +1,12 @@
 """What a call is refused for before anything is sent: its options, its reference, the problems of its request."""
 
 import inspect
-import os
 import warnings
 from collections.abc import Sequence
-from os import PathLike
 from typing import Any, get_args
 
 from kling_async.io.config import is_seconds
 from kling_async.io.submission import IfExists, OnDoubt, SubmitOptions
-from kling_async.io.target import text_of
 from kling_async.protocol.catalog import all_endpoints, endpoint_named, endpoint_of
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
@@ -18,7 +15,6 @@ from kling_async.protocol.errors import (
     InvalidRequest,
     Problem,
     RequestRefused,
-    TargetError,
 )
 from kling_async.protocol.reference import Reference
 
@@ -109,24 +105,6 @@ def refuse(problems: Sequence[Problem], *, strict: bool) -> None:
         raise InvalidRequest.of(refused)
     for problem in problems:
         warnings.warn(str(problem), CapabilityWarning, stacklevel=_level_of_caller())
-
-
-def refuse_as_directory(path: str | PathLike[str]) -> None:
-    """Refuses text that names a directory.
-
-    Raises:
-        TargetError: it ends in a separator, or is no path.
-    """
-    if text_of(path).endswith(("/", os.sep)):
-        raise no_file(path)
-
-
-def no_file(path: str | PathLike[str]) -> TargetError:
-    """The error for a directory where `generate` needs a file."""
-    return TargetError(
-        f"{text_of(path)!r} is a directory: generate needs the name of a file. In a directory a file is called after "
-        "its task, so that a second run would find none and pay again; submit and save do that"
-    )
 
 
 def refuse_without_mark(request: object, *, watermark: bool) -> None:

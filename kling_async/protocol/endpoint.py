@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import attrs
 
 from kling_async.protocol.errors import Problem
+from kling_async.protocol.result_kind import ResultKind
 
 if TYPE_CHECKING:  # maps and rules take time to import, and are needed with the first request
     from kling_async.protocol.capability import CapabilityMap
@@ -73,6 +74,7 @@ class Endpoint(Generic[RequestT]):
         capabilities: what each model can do; None where no map is known.
         units: what a request costs, in units of the pack; None where no price is known.
         typical_seconds: how long such a task takes, as published; of None, a task of unknown parameters.
+        result: what its tasks make.
         lists: whether it has a list of the account's tasks.
         page_maximum: most tasks that a page of the list can have.
         finds_by_external_id: whether a task is found by the caller's own id: else a lost create is never sent again.
@@ -88,6 +90,7 @@ class Endpoint(Generic[RequestT]):
     capabilities: "CapabilityMap[Any] | None" = None
     units: Callable[[RequestT], Decimal | None] = no_price
     typical_seconds: Callable[[RequestT | None], float]
+    result: ResultKind = ResultKind.VIDEO
     lists: bool = True
     page_maximum: int = 500
     finds_by_external_id: bool = False
