@@ -13,11 +13,11 @@ from kling_async.protocol.clock_offset import ClockOffset
 from kling_async.protocol.create import Ask, Create, Pause
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
-from kling_async.protocol.lifecycle import is_missing, not_found, passes
+from kling_async.protocol.lifecycle import is_missing, not_found
 from kling_async.protocol.polling.estimates import EDGES
 from kling_async.protocol.recognition import Recognition
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.retry import Retry, Uniform, is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.redacted import read_without
@@ -122,18 +122,18 @@ class Api:
         return age if 0 < age < EDGES[-1] else 0.0  # else a clock is wrong, or it ended long ago
 
     async def persistently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Repeats what failed in passing, until it has failed for `retry.budget` seconds."""
+        """Repeats what failed in passing; the last attempt begins `retry.budget` seconds after the first."""
         loop = asyncio.get_running_loop()
-        gives_up_at = loop.time() + self._retry.budget
-        for delay in self._retry.delays(self._uniform):
+        attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
+        while True:
             try:
                 return await attempt()
             except KlingError as error:
-                if not passes(error) or loop.time() + delay > gives_up_at:
+                delay = attempts.failed(loop.time()) if is_transient(error) else None
+                if delay is None:
                     raise
                 logger.debug("%s; asking again", error, extra={"kling_event": "read_failed"})
             await self._transport.pause(delay)
-        raise AssertionError("delays never end")
 
     async def create(self, endpoint: Endpoint, request: HttpRequest, creation: Create, slot: Slot) -> Task:
         """Drives the create machine to its end.

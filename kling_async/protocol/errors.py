@@ -429,9 +429,3 @@ def row_for(code: int | None) -> CodeRow | None:
     if code is None or code in CODES:
         return None if code is None else CODES[code]
     return next((row for family, row in _FAMILIES if code in family), None)
-
-
-def is_transient(error: KlingError) -> bool:
-    """Whether the service answered with an error that the same read may not meet again."""
-    row = row_for(error.code) if isinstance(error, ApiError) else None
-    return row is not None and row.transient

@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
     ApiError,
-    BadResponse,
     ConnectionFailed,
     KlingError,
     NotTheService,
@@ -13,8 +12,8 @@ from kling_async.protocol.errors import (
     TaskNotFound,
     TokenTimeError,
     UnknownStatus,
-    is_transient,
 )
+from kling_async.protocol.retry import is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
 
 TRANSITIONS: Final[Mapping[TaskStatus | None, frozenset[TaskStatus]]] = {
@@ -65,21 +64,10 @@ def classify(known: TaskStatus | None, news: Task | KlingError, *, age: float, r
         case TokenTimeError() | ConnectionFailed() if known is not None:
             # Token and address were good enough to hear of the task before, so they will be again.
             return Verdict(failing=True)
-        case _ if passes(news):
+        case _ if is_transient(news):
             return Verdict(failing=True)
         case _:
             return Verdict(end=news.about(reference))
-
-
-def passes(error: KlingError) -> bool:
-    """Whether the same read may succeed when it is sent again."""
-    match error:
-        case ConnectionFailed():
-            return not error.permanent
-        case BadResponse():
-            return not isinstance(error, UnknownStatus | NotTheService)
-        case _:
-            return is_transient(error)
 
 
 def is_missing(news: Task | KlingError) -> bool:
