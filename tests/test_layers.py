@@ -21,7 +21,7 @@ LAYERS = """
     protocol.redaction protocol.media protocol.converters protocol.reference protocol.tasks protocol.records
     protocol.errors protocol.retry
     protocol.capabilities protocol.rules protocol.endpoints protocol.wire
-    protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
+    protocol.clock_offset protocol.auth protocol.recognition protocol.proxies
     protocol.polling protocol.lifecycle protocol.create protocol.limits
     protocol.addresses protocol.content_encoding protocol.transfer
     io

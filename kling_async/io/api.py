@@ -8,8 +8,7 @@ from typing import TypeVar
 from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Transport
-from kling_async.protocol import auth
-from kling_async.protocol.clock_offset import ClockOffset
+from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.create import Ask, Create, Pause
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
@@ -30,9 +29,6 @@ _T = TypeVar("_T")
 
 _FULL = 1303  # no failure: the task waits its turn
 
-MOST_RENEWALS = 2
-"""Tokens made anew for one call at most."""
-
 
 class Api:
     """The service's calls, each with its errors typed.
@@ -48,18 +44,16 @@ class Api:
     def __init__(
         self,
         transport: Transport,
-        credentials: auth.ApiKey | auth.KeyPair,
+        credentials: ApiKey | KeyPair,
         wall: Callable[[], float],
         retry: Retry,
         uniform: Uniform,
     ) -> None:
         self._transport = transport
-        self._credentials = credentials
         self._wall = wall
         self._retry = retry
         self._uniform = uniform
-        self._token: auth.Token | None = None
-        self._clock_offset = ClockOffset()
+        self._tokens = TokenCache(credentials)
         self._clock_warned = False
         self._recognition = Recognition()
 
@@ -112,7 +106,7 @@ class Api:
 
     def service_time(self) -> float:
         """The service's time of day, as far as its answers tell: seconds since 1970."""
-        return self._wall() + self._clock_offset.seen
+        return self._wall() + self._tokens.clock_offset.seen
 
     def age_of(self, task: Task) -> float:
         """Seconds since the service accepted a task, as far as its answers tell; 0 where they do not."""
@@ -173,7 +167,7 @@ class Api:
                         )
                 case Ask.LOOK_UP:
                     outcome = await self._outcome(self.query(endpoint, creation.external_task_id))
-                    creation.looked_up(loop.time(), outcome, self._clock_offset.seen)
+                    creation.looked_up(loop.time(), outcome, self._tokens.clock_offset.seen)
 
     async def _send_create(self, endpoint: Endpoint, request: HttpRequest, creation: Create) -> Task:
         return await self._call(
@@ -192,24 +186,22 @@ class Api:
     async def _call(
         self, request: HttpRequest, read: Callable[[HttpResponse], _T], began: Callable[[], None] = lambda: None
     ) -> _T:
-        """Sends with a token and reads the answer; a token that the clocks spoiled is renewed.
-
-        Once, and once more where the second answer shows another time than the first: that one was wrong.
-        """
-        for renewals in range(MOST_RENEWALS + 1):
-            token = self._valid_token()
+        """Sends with a token and reads the answer; a token that is refused for its times is renewed."""
+        renewals = 0
+        while True:
+            token = self._tokens.token(self._wall())
             try:
                 return await self._exchange(request, read, token, began)
             except TokenTimeError as error:
-                changed = isinstance(self._credentials, auth.KeyPair) and self._renew(token)
-                last = renewals == MOST_RENEWALS or isinstance(self._credentials, auth.ApiKey)
-                if last or (renewals and not changed):
-                    error.message = f"{error.message}; {self._clock_offset.describe()}"
+                renew = self._tokens.refused(token, renewals)
+                self._warn_of_clock()
+                if not renew:
+                    error.message = f"{error.message}; {self._tokens.clock_offset.describe()}"
                     raise
-        raise AssertionError("the last try ends it")
+            renewals += 1
 
     async def _exchange(
-        self, request: HttpRequest, read: Callable[[HttpResponse], _T], token: auth.Token, began: Callable[[], None]
+        self, request: HttpRequest, read: Callable[[HttpResponse], _T], token: Token, began: Callable[[], None]
     ) -> _T:
         try:
             response = await self._transport.send(request, token.header, began)
@@ -220,9 +212,9 @@ class Api:
                 raise
             raise self._recognition.foreign(asyncio.get_running_loop().time(), error) from None
 
-    async def _heard(self, response: HttpResponse, read: Callable[[HttpResponse], _T], token: auth.Token) -> _T:
+    async def _heard(self, response: HttpResponse, read: Callable[[HttpResponse], _T], token: Token) -> _T:
         """Reads an answer, a large one off the loop, without our secrets in its words."""
-        secrets = auth.secrets_of(self._credentials, token) | self._transport.secrets
+        secrets = self._tokens.secrets(token) | self._transport.secrets
         try:
             if len(response.body) <= responses.LARGE_BYTES:
                 result = read_without(secrets, read, response)
@@ -238,28 +230,15 @@ class Api:
     def _remember(self, response: HttpResponse) -> None:
         """Keeps what an answer of the service itself shows: that it is there, and its clock."""
         self._recognition.answered()
-        self._clock_offset.observe(responses.service_time(response), self._wall())
+        self._tokens.clock_offset.observe(responses.service_time(response), self._wall())
 
-    def _valid_token(self) -> auth.Token:
-        now = self._wall() + self._clock_offset.used
-        if self._token is None or now >= self._token.renew_at:
-            self._token = auth.mint(self._credentials, now)
-        return self._token
-
-    def _renew(self, refused: auth.Token) -> bool:
-        """Drops a refused token; returns whether the next one differs in more than its time.
-
-        Many calls may meet the same refusal at once: only the first makes the next token.
-        """
-        if self._token is not refused:
-            return True
-        self._token = None
-        changed = self._clock_offset.correct()
-        if changed and self._clock_offset.used and not self._clock_warned:
+    def _warn_of_clock(self) -> None:
+        """Says once that this machine's clock is wrong."""
+        offset = self._tokens.clock_offset
+        if offset.used and not self._clock_warned:
             self._clock_warned = True
             logger.warning(
                 "%s; tokens are corrected for it, but set the clock right",
-                self._clock_offset.describe(),
-                extra={"kling_event": "clock_corrected", "kling_seconds": self._clock_offset.used},
+                offset.describe(),
+                extra={"kling_event": "clock_corrected", "kling_seconds": offset.used},
             )
-        return changed

@@ -5,7 +5,6 @@ import email.utils
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -135,12 +134,13 @@ async def test_a_token_refused_once_is_renewed_once(make_client: ClientMaker, co
 async def test_many_calls_renew_one_token(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty calls that learn at once that their token is refused make one new one."""
     made: list[auth.Token] = []
+    really_mint = auth.mint
 
     def mint(credentials: auth.ApiKey | auth.KeyPair, now: float) -> auth.Token:
-        made.append(auth.mint(credentials, now + len(made)))  # each differs from those before
+        made.append(really_mint(credentials, now + len(made)))  # each differs from those before
         return made[-1]
 
-    monkeypatch.setattr("kling_async.io.api.auth", SimpleNamespace(**{**vars(auth), "mint": mint}))
+    monkeypatch.setattr("kling_async.protocol.auth.mint", mint)
     async with serve(
         lambda seen: refusal(401, 1004) if seen.headers["authorization"] == made[0].header else task_answer()
     ) as stub:
@@ -493,7 +493,7 @@ async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
     ) as stub:
         client = make_client(base_url=stub.base_url)
         await client.get_task("image2video:1")
-    assert 7190 < client._api._clock_offset.seen < 7201
+    assert 7190 < client._api._tokens.clock_offset.seen < 7201
 
 
 async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, image: Path) -> None:
