@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
-from kling_async.protocol.create import Ask, Create, Pause
+from kling_async.protocol.create import Ask, Create, CreateState, Pause
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
 from kling_async.protocol.lifecycle import is_missing, not_found
@@ -27,7 +27,8 @@ logger = logging.getLogger("kling_async")
 
 _T = TypeVar("_T")
 
-_FULL = 1303  # no failure: the task waits its turn
+_NO_WARNING: Final = frozenset({CreateState.FULL, CreateState.CLAIMED, CreateState.REFUSED})
+"""Where a create is after a failed send that is no news: it waits its turn, or the error itself says what there is."""
 
 
 class Api:
@@ -129,13 +130,13 @@ class Api:
                 logger.debug("%s; asking again", error, extra={"kling_event": "read_failed"})
             await self._transport.pause(delay)
 
-    async def create(self, endpoint: Endpoint, request: HttpRequest, creation: Create, slot: Slot) -> Task:
+    async def create(self, endpoint: Endpoint, request: HttpRequest, create: Create, slot: Slot) -> Task:
         """Drives the create machine to its end.
 
         Args:
             endpoint: where.
             request: the create request, sent as often as the machine says.
-            creation: the machine; it decides everything.
+            create: the machine; it decides everything.
             slot: held; given back and waited for again when the account turns out to be full.
 
         Raises:
@@ -143,7 +144,7 @@ class Api:
         """
         loop = asyncio.get_running_loop()
         while True:
-            match creation.next(loop.time()):
+            match create.next(loop.time()):
                 case Task() as task:
                     return task
                 case KlingError() as error:
@@ -152,28 +153,28 @@ class Api:
                     await asyncio.sleep(seconds)
                 case Ask.TAKE_SLOT:
                     await slot.wait_again()
-                    creation.slot_taken()
+                    create.slot_taken()
                 case Ask.SEND:
-                    outcome = await self._outcome(self._send_create(endpoint, request, creation))
-                    creation.answered(loop.time(), outcome)
-                    if creation.undecided:
+                    outcome = await self._outcome(self._send_create(endpoint, request, create))
+                    create.answered(loop.time(), outcome)
+                    if create.undecided:
                         slot.in_doubt()
-                    if isinstance(outcome, KlingError) and creation.error is not outcome and outcome.code != _FULL:
+                    if isinstance(outcome, KlingError) and create.state not in _NO_WARNING:
                         logger.warning(
                             "still creating %s: %s",
-                            creation.reference,
+                            create.reference,
                             outcome,
-                            extra={"kling_event": "create_failed", "kling_reference": creation.reference},
+                            extra={"kling_event": "create_failed", "kling_reference": create.reference},
                         )
                 case Ask.LOOK_UP:
-                    outcome = await self._outcome(self.query(endpoint, creation.external_task_id))
-                    creation.looked_up(loop.time(), outcome, self._tokens.clock_offset.seen)
+                    outcome = await self._outcome(self.query(endpoint, create.external_task_id))
+                    create.looked_up(loop.time(), outcome, self._tokens.clock_offset.seen)
 
-    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, creation: Create) -> Task:
+    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, create: Create) -> Task:
         return await self._call(
             request,
-            lambda response: responses.created(response, endpoint.name, creation.external_task_id),
-            began=lambda: creation.sending(self._wall()),
+            lambda response: responses.created(response, endpoint.name, create.external_task_id),
+            began=lambda: create.sending(self._wall()),
         )
 
     async def _outcome(self, attempt: Awaitable[Task]) -> Task | KlingError:

@@ -20,10 +20,10 @@ from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,
     ApiError,
-    ClientClosed,
     CreateInDoubt,
+    InvalidRequest,
     KlingError,
-    Remedy,
+    Problem,
     TaskNotFound,
 )
 from kling_async.protocol.records import ImageToVideo, Intent
@@ -71,7 +71,7 @@ class Submitter:
     @property
     def unsettled(self) -> tuple[str, ...]:
         """References of creates that nobody has a handle of, and that may be paid for."""
-        in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
+        in_doubt = [create.reference for create in self._under_way.values() if create.undecided]
         return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
 
     async def submit(
@@ -82,30 +82,36 @@ class Submitter:
         Raises:
             KlingError: as `KlingClient.image_to_video`.
         """
+        if if_exists == "adopt" and not endpoint.finds_by_external_id:
+            problem = Problem(
+                "if_exists", "'adopt' cannot work here: the service does not find these tasks by their id"
+            )
+            raise InvalidRequest.of([problem])
         own_id = request.external_task_id is None
         external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
         request = attrs.evolve(request, external_task_id=external_task_id)
-        creation = Create(
+        create = Create(
             external_task_id=external_task_id,
             reference=str(Reference(endpoint.name, external_task_id)),
             retry=self._retry,
             uniform=self._uniform,
+            can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
             adopt=if_exists == "adopt",
             resend=on_doubt == "settle",
             is_anothers=functools.partial(self._is_anothers, external_task_id),
         )
-        if own_id or not creation.adopt:
-            return await self._submit(endpoint, request, creation)
+        if own_id or not create.adopt:
+            return await self._submit(endpoint, request, create)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
-        async with self._turn(creation.reference) as turn:
+        async with self._turn(create.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
-            existing = await self._existing(endpoint, creation)
+            existing = await self._existing(endpoint, create)
             if existing is not None:
                 return existing
             try:
-                return await self._submit(endpoint, request, creation)
+                return await self._submit(endpoint, request, create)
             except CreateInDoubt as error:
                 turn.doubt = copy.copy(error)
                 raise
@@ -122,42 +128,42 @@ class Submitter:
             if not turn.wanted:
                 del self._turns[reference]
 
-    async def _submit(self, endpoint: Endpoint, request: ImageToVideo, creation: Create) -> TaskWatch:
+    async def _submit(self, endpoint: Endpoint, request: ImageToVideo, create: Create) -> TaskWatch:
         slot = await self._slots.take(request.model_name)
-        creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, creation, slot))
-        self._under_way[creating] = creation
+        creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, create, slot))
+        self._under_way[creating] = create
         creating.add_done_callback(functools.partial(self._ended, slot))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             if self._closed and creating.cancelled() and not _is_cancelled():
-                raise _interrupted(creation) from None  # closed before its first step
-            if creating.done() or creation.undecided:
+                raise create.interrupted() from None  # closed before its first step
+            if creating.done() or create.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
-                    creation.reference,
-                    extra={"kling_event": "create_cancelled", "kling_reference": creation.reference},
+                    create.reference,
+                    extra={"kling_event": "create_cancelled", "kling_reference": create.reference},
                 )
-                self._orphans[creation.reference] = creation.reference
-                creating.add_done_callback(functools.partial(self._orphan_ended, creation.reference))
+                self._orphans[create.reference] = create.reference
+                creating.add_done_callback(functools.partial(self._orphan_ended, create.reference))
             else:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint, creation: Create) -> TaskWatch | None:
+    async def _existing(self, endpoint: Endpoint, create: Create) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
             KlingError: the service could not be asked; nothing was sent.
         """
         for creating, other in list(self._under_way.items()):
-            if other.reference == creation.reference:  # its caller was cancelled, or wants a conflict
+            if other.reference == create.reference:  # its caller was cancelled, or wants a conflict
                 await asyncio.wait([creating])
-        following = self._poller.find(Reference(endpoint.name, creation.external_task_id))
+        following = self._poller.find(Reference(endpoint.name, create.external_task_id))
         if following is not None:
             return following
         try:
-            task = await self._api.get_task(endpoint, creation.external_task_id)
+            task = await self._api.get_task(endpoint, create.external_task_id)
         except TaskNotFound:
             return None
         reference = Reference(endpoint.name, task.task_id)
@@ -175,9 +181,9 @@ class Submitter:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
         self._closed = True
         under_way = dict(self._under_way)
-        for creating, creation in under_way.items():
-            creation.stop()
-            if not creation.undecided:
+        for creating, create in under_way.items():
+            create.stop()
+            if not create.undecided:
                 creating.cancel()
         try:
             if under_way:
@@ -187,24 +193,24 @@ class Submitter:
                 creating.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Create, slot: Slot) -> TaskWatch:
+    async def _create(self, endpoint: Endpoint, request: ImageToVideo, create: Create, slot: Slot) -> TaskWatch:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
             if self._on_intent is not None:
                 await self._on_intent(
-                    Intent(reference=creation.reference, external_task_id=creation.external_task_id, request=request)
+                    Intent(reference=create.reference, external_task_id=create.external_task_id, request=request)
                 )
-            task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
+            task = await self._api.create(endpoint, requests.create(endpoint, request), create, slot)
         except BaseException as error:
             if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
                 unsent = copy.copy(error)
                 unsent.reference = None
                 self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
             if isinstance(error, KlingError):
-                error.about(creation.reference)
+                create.about(error)
             slot.release()
             if self._closed and isinstance(error, asyncio.CancelledError):
-                raise _interrupted(creation) from None
+                raise create.interrupted() from None
             raise
         reference = Reference(endpoint.name, task.task_id)
         following = self._poller.find(reference)
@@ -251,13 +257,3 @@ class _Turn:
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _interrupted(creation: Create) -> KlingError:
-    if not creation.undecided:
-        return ClientClosed("the client was closed; nothing was created")
-    return CreateInDoubt(
-        "the client was closed before an answer told whether the task was created; it may be billed",
-        remedy=Remedy.FIND,
-        reference=creation.reference,
-    )

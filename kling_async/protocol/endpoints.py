@@ -12,14 +12,16 @@ class Endpoint(NamedTuple):
         name: first half of a reference (`image2video:<id>`).
         path: of create and list; a task's is `path/<id>`.
         request: the record that creates one.
+        finds_by_external_id: whether a task can be asked for by its external id.
     """
 
     name: str
     path: str
     request: type
+    finds_by_external_id: bool = False
 
 
-IMAGE_TO_VIDEO = Endpoint("image2video", "/v1/videos/image2video", ImageToVideo)
+IMAGE_TO_VIDEO = Endpoint("image2video", "/v1/videos/image2video", ImageToVideo, finds_by_external_id=True)
 
 ENDPOINTS: dict[str, Endpoint] = {endpoint.name: endpoint for endpoint in (IMAGE_TO_VIDEO,)}
 
