@@ -1,4 +1,4 @@
-"""One call: authorise, send, decipher, retry; and a create, brought to certainty by look-ups."""
+"""One call: authorise, send, read, retry; and a create, brought to certainty by look-ups."""
 
 import asyncio
 import logging
@@ -207,13 +207,13 @@ class Api:
         try:
             response = await self._transport.send(request, token.header, began)
             logger.debug("%s %s: HTTP %d", request.method, request.path, response.status)
-            return await self._heard(response, read, token)
+            return await self._read(response, read, token)
         except BadResponse as error:
             if not error.foreign:
                 raise
             raise self._recognition.foreign(asyncio.get_running_loop().time(), error) from None
 
-    async def _heard(self, response: HttpResponse, read: Callable[[HttpResponse], _T], token: Token) -> _T:
+    async def _read(self, response: HttpResponse, read: Callable[[HttpResponse], _T], token: Token) -> _T:
         """Reads an answer, a large one off the loop, without our secrets in its words."""
         secrets = self._tokens.secrets(token) | self._transport.secrets
         try:

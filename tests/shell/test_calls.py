@@ -23,6 +23,7 @@ from kling_async import (
     Polling,
     QueueTimeout,
     Retry,
+    ServerError,
     Task,
     TaskNotFound,
     TaskStatus,
@@ -483,6 +484,24 @@ async def test_an_answer_without_end_is_cut_off(make_client: ClientMaker, monkey
     async with serve(lambda _: answer(200, b" " * 2000)) as stub:
         with pytest.raises(BadResponse, match="larger than"):
             await make_client(base_url=stub.base_url, retry=Retry(budget=0)).get_task("image2video:1")
+
+
+@pytest.mark.parametrize("budget", [0.0, 10.0, 45.0])
+async def test_the_last_attempt_begins_when_the_budget_ends(make_client: ClientMaker, budget: float) -> None:
+    """A call that keeps failing is made once more at the end of its budget, and not after it."""
+    loop = asyncio.get_running_loop()
+    times: list[float] = []
+
+    def respond(_: Seen) -> Answer:
+        times.append(loop.time())
+        return refusal(500, 5000)
+
+    async with serve(respond) as stub:
+        began = loop.time()
+        with pytest.raises(ServerError):
+            await make_client(base_url=stub.base_url, retry=Retry(budget=budget)).get_task("image2video:1")
+    assert times[-1] - began == pytest.approx(budget, abs=0.1)
+    assert len(times) == len(set(times))
 
 
 async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
