@@ -47,7 +47,7 @@ class Submitter:
 
     Args:
         api: sends and looks up.
-        slots: who may send.
+        slots: of the account; each create holds one.
         poller: follows what was accepted.
         retry: how a create is repeated.
         uniform: random numbers for the delays.
@@ -227,7 +227,7 @@ class Submitter:
             slot.release()
 
     def _orphan_ended(self, reference: str, creating: "asyncio.Task[TaskWatch]") -> None:
-        """A create whose caller was cancelled is at its end: only the log and `unsettled` can tell."""
+        """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
         if creating.cancelled():
             return
         error = creating.exception()

@@ -235,7 +235,7 @@ class Create:
         """The error for a create that is not at its end and is cut off here, since the client closes."""
         if not self.undecided:
             return _closed()
-        return self._doubt("the client was closed before an answer told whether the task was created")
+        return self._doubt("the client was closed before an answer said whether the task was created")
 
     def about(self, error: KlingError) -> KlingError:
         """Adds the reference to an error, where the task can be found by it."""
@@ -244,7 +244,7 @@ class Create:
     # ------------------------------------------------------------------------------------------ inside
 
     def _checked(self, outcome: Task | KlingError) -> Task | KlingError:
-        """The outcome, unless it is about the task of another create: `task_info`, which would tell, may be empty."""
+        """The outcome, unless it is about the task of another create: `task_info`, which would say so, may be empty."""
         if isinstance(outcome, Task) and self._is_anothers(outcome):
             return BadResponse(f"the answer is about {outcome.reference}, the task of another create", http_status=200)
         return outcome
@@ -335,7 +335,7 @@ class Create:
     def _in_doubt(self, look_up: KlingError | None = None) -> CreateInDoubt:
         last = self._last_error
         return self._doubt(
-            "no answer told whether the task was created"
+            "no answer said whether the task was created"
             + (", and looking it up did not either" if self.can_look_up else "")
             + (f" (the last send ended with: {last.message})" if last else "")
             + (f" (the last look-up ended with: {look_up.message})" if look_up and not is_missing(look_up) else ""),

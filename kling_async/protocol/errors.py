@@ -336,7 +336,8 @@ class TaskTimeout(TaskError, TimeoutError):
 class CreateInDoubt(TaskError):
     """The answer to the create call was lost and could not be found out: the task may exist and be billed.
 
-    `reference` holds the external_task_id; `attach(reference)` finds the task if it exists.
+    `reference` holds the external_task_id; `attach(reference)` finds the task if it exists. None where the service does
+    not find tasks of this kind by that id: then only the account's list of tasks shows whether it exists.
     """
 
 

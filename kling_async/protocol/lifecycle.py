@@ -33,7 +33,7 @@ class Verdict(NamedTuple):
     """What a piece of news means.
 
     Attributes:
-        snapshot: a new status to tell.
+        snapshot: the task with a status that is new.
         end: what ends the following: the finished task, or the error its waiters get.
         failing: whether the question failed in passing and is asked again by the retry schedule.
     """
@@ -47,7 +47,7 @@ def classify(known: TaskStatus | None, news: Task | KlingError, *, age: float, r
     """Decides what an answer, or the lack of one, means for those who wait.
 
     Args:
-        known: the status last told.
+        known: the status seen last.
         news: the answer to a query, or the error that came instead.
         age: seconds since the service accepted the task; infinity where it was not this client that created it.
         reference: of the task, for the errors.

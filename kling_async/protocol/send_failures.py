@@ -1,4 +1,4 @@
-"""What the failure of a create's send tells about its task: that there is none, that there may be one, or must be."""
+"""What a failed send of a create says about its task: that there is none, that there may be one, or probably is."""
 
 from typing import Final
 
