@@ -11,6 +11,7 @@ import typing
 
 from kling_async.client import KlingClient
 from kling_async.handle import TaskHandle
+from kling_async.protocol.endpoint import Estimate
 from kling_async.protocol.errors import (
     AccountError,
     ApiError,
@@ -57,8 +58,6 @@ from kling_async.protocol.records import (
     CameraConfig,
     CameraControl,
     DynamicMask,
-    Estimate,
-    ImageToVideo,
     Intent,
     Point,
     ShotPrompt,
@@ -68,7 +67,8 @@ from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import BalanceDeduction, Element, Task, TaskStatus, Video, Voice
 
 if typing.TYPE_CHECKING:
-    from kling_async.protocol.capabilities import Capability, Cell
+    from kling_async.protocol.capability import Capability, Cell
+    from kling_async.protocol.endpoints import ImageToVideo as ImageToVideo
 
     __version__: str
 
@@ -139,26 +139,47 @@ __all__ = [
 ]
 
 
-def capabilities() -> "tuple[Capability, ...]":
-    """What each model can do, in each mode and duration: the map behind the refusals that `strict=False` lifts."""
-    from kling_async.protocol.capabilities import CAPABILITIES  # noqa: PLC0415  (on first use: the map takes time)
+def capabilities(record: type | None = None) -> "tuple[Capability, ...]":
+    """What each model can do, in each mode and duration: the map behind the refusals that `strict=False` lifts.
 
-    return CAPABILITIES
+    Args:
+        record: whose map, such as `TextToVideo`; `ImageToVideo` where it is None.
+
+    Raises:
+        InvalidRequest: it is no record of an endpoint.
+    """
+    from kling_async.protocol import endpoints  # noqa: PLC0415  (on first use: the maps take time)
+
+    endpoint = endpoints.endpoint_for(record or endpoints.ImageToVideo)
+    if endpoint is None:
+        raise InvalidRequest.of([Problem("record", "expected the record of an endpoint, such as ImageToVideo")])
+    return endpoint.capabilities.rows if endpoint.capabilities else ()
 
 
-def estimate(request: ImageToVideo) -> Estimate:
-    """What a request costs by the price table, in units and dollars; None where no price is known."""
-    from kling_async.protocol.capabilities import estimate as by_table  # noqa: PLC0415  (as above)
+def estimate(request: object) -> Estimate:
+    """What a request costs by the price table, in units and dollars; None where no price is known.
 
-    return by_table(request)
+    Raises:
+        InvalidRequest: it is no request of an endpoint.
+    """
+    from kling_async.protocol.endpoints import endpoint_of  # noqa: PLC0415  (as above)
+
+    endpoint = endpoint_of(request)
+    if endpoint is None:
+        raise InvalidRequest.of([Problem("request", "expected a request, such as ImageToVideo(...)")])
+    return endpoint.estimate(request)
 
 
 def __getattr__(name: str) -> object:
     """What takes time to import is imported when it is asked for."""
     if name in {"Capability", "Cell"}:
-        from kling_async.protocol import capabilities as rows  # noqa: PLC0415  (as above)
+        from kling_async.protocol import capability  # noqa: PLC0415  (as above)
 
-        return getattr(rows, name)
+        return getattr(capability, name)
+    if name == "ImageToVideo":
+        from kling_async.protocol.endpoints import ImageToVideo  # noqa: PLC0415  (as above)
+
+        return ImageToVideo
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415  (reads files)
 

@@ -26,7 +26,8 @@ from kling_async.io.submission import IfExists, OnDoubt, OnIntent, Submitter
 from kling_async.io.target import text_of
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
-from kling_async.protocol.endpoints import ENDPOINTS, endpoint_for
+from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.endpoints import ImageToVideo, all_endpoints, endpoint_named, endpoint_of
 from kling_async.protocol.errors import (
     CapabilityWarning,
     ClientClosed,
@@ -46,9 +47,7 @@ from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.records import (
     CameraControl,
     DynamicMask,
-    ImageToVideo,
     Mode,
-    ModelName,
     ShotPrompt,
     ShotType,
     WatermarkInfo,
@@ -151,7 +150,7 @@ class KlingClient:
         self,
         image: ImageGiven | None = None,
         *,
-        model_name: ModelName = "kling-v2-6",
+        model_name: str = "kling-v2-6",
         image_tail: ImageGiven | None = None,
         prompt: str | None = None,
         negative_prompt: str | None = None,
@@ -345,7 +344,7 @@ class KlingClient:
         """
         parsed = _parse(reference)
         self._enter()
-        return await self._api.get_task(ENDPOINTS[parsed.endpoint], parsed.id)
+        return await self._api.get_task(_endpoint(parsed.endpoint), parsed.id)
 
     async def tasks(self, endpoint: str = "image2video", *, page_size: int = 100) -> AsyncGenerator[Task, None]:
         """All tasks of the account, page by page, in no documented order.
@@ -358,15 +357,17 @@ class KlingClient:
             InvalidRequest: a value is out of range.
             KlingError: the service could not be asked.
         """
-        if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
-            raise InvalidRequest.of([Problem("endpoint", f"must be one of {', '.join(ENDPOINTS)}")])
-        if type(page_size) is not int or page_size not in range(1, requests.PAGE_SIZE_MAXIMUM + 1):
-            raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {requests.PAGE_SIZE_MAXIMUM}")])
+        found = endpoint_named(endpoint) if isinstance(endpoint, str) else None
+        if found is None or not found.lists:
+            known = ", ".join(each.name for each in all_endpoints() if each.lists)
+            raise InvalidRequest.of([Problem("endpoint", f"must be one of {known}")])
+        if type(page_size) is not int or page_size not in range(1, found.page_maximum + 1):
+            raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {found.page_maximum}")])
         self._enter()
         seen: set[str] = set()
         warned = False
         for number in range(1, requests.PAGE_NUMBER_MAXIMUM + 1):
-            page = await self._api.page(ENDPOINTS[endpoint], number, page_size)
+            page = await self._api.page(found, number, page_size)
             if len(page.tasks) < page.length and not warned:
                 warned = True
                 logger.warning(
@@ -478,17 +479,17 @@ class KlingClient:
         from kling_async.io.validation import problems_of  # noqa: PLC0415  (on first use: the rules take time)
 
         self._enter()
-        endpoint = endpoint_for(request)
+        endpoint = endpoint_of(request)
         if endpoint is None:
-            kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
+            kinds = ", ".join(known.record.__name__ for known in all_endpoints())
             raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
         _one_of("if_exists", if_exists, get_args(IfExists))
         _one_of("on_doubt", on_doubt, get_args(OnDoubt))
-        _refuse(await self._api.persistently(lambda: problems_of(request)), strict=strict)
+        _refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=strict)
         try:
             following = await self._submitter.submit(endpoint, request, if_exists=if_exists, on_doubt=on_doubt)
         except RequestRefused as error:
-            _name_the_models(error, request)
+            _name_the_models(error, endpoint, request)
             raise
         return TaskHandle(self, following.reference, following)
 
@@ -531,9 +532,16 @@ def _parse(reference: str) -> Reference:
         parsed = Reference.parse(reference)
     except ValueError as error:
         raise InvalidReference(str(error)) from None
-    if parsed.endpoint not in ENDPOINTS:
-        raise InvalidReference(f"unknown endpoint {parsed.endpoint!r}; known: {', '.join(ENDPOINTS)}")
+    _endpoint(parsed.endpoint)
     return parsed
+
+
+def _endpoint(name: str) -> Endpoint[Any]:
+    found = endpoint_named(name)
+    if found is None:
+        known = ", ".join(endpoint.name for endpoint in all_endpoints())
+        raise InvalidReference(f"unknown endpoint {name!r}; known: {known}")
+    return found
 
 
 def _refuse(problems: list[Problem], *, strict: bool) -> None:
@@ -559,10 +567,9 @@ def _refuse_without_mark(request: ImageToVideo, *, watermark: bool) -> None:
         raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked video to be saved")])
 
 
-def _name_the_models(error: RequestRefused, request: ImageToVideo) -> None:
+def _name_the_models(error: RequestRefused, endpoint: Endpoint[Any], request: object) -> None:
     """A refusal may be about a model that nobody knows: then it says which there are."""
-    from kling_async.protocol.capabilities import unknown_model  # noqa: PLC0415  (on first use: the map takes time)
-
-    unknown = unknown_model(request.model_name)
-    if unknown is not None:
+    model_name = getattr(request, "model_name", None)
+    unknown = endpoint.capabilities and model_name and endpoint.capabilities.unknown_model(model_name)
+    if unknown:
         error.message = f"{error.message}; {unknown}"

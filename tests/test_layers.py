@@ -20,7 +20,7 @@ LAYERS = """
     protocol
     protocol.redaction protocol.media protocol.converters protocol.reference protocol.tasks protocol.records
     protocol.errors protocol.retry
-    protocol.capabilities protocol.rules protocol.endpoints protocol.wire
+    protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.wire
     protocol.clock_offset protocol.auth protocol.recognition protocol.proxies
     protocol.polling protocol.lifecycle protocol.send_failures protocol.create protocol.limits
     protocol.addresses protocol.content_encoding protocol.transfer
@@ -150,7 +150,7 @@ def test_every_module_imports_alone() -> None:
 
 LAZY = ["jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
 LAZY += [
-    f"kling_async.{name}" for name in ("io.validation", "io.download", "protocol.wire.codec", "protocol.capabilities")
+    f"kling_async.{name}" for name in ("io.validation", "io.download", "protocol.wire.codec", "protocol.capability")
 ]
 
 

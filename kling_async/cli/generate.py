@@ -22,9 +22,10 @@ from kling_async.cli.saving import Stopwatch, place_for, saved, waited
 from kling_async.client import KlingClient
 from kling_async.handle import TaskHandle
 from kling_async.io.submission import OnIntent
+from kling_async.protocol.endpoints import ImageToVideo
 from kling_async.protocol.errors import ClientClosed, CreateInDoubt
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
-from kling_async.protocol.records import ImageToVideo, Intent
+from kling_async.protocol.records import Intent
 
 EMULATED_SECONDS: Final = 6.0
 """Seconds that a video takes with `--emulator`: enough to see what happens, little enough to watch it."""

@@ -11,31 +11,25 @@ from kling_async.cli import report
 from kling_async.cli.exits import Exit, UsageError
 from kling_async.cli.output import Output
 from kling_async.cli.table import columns_of_terminal, table
-from kling_async.protocol.capabilities import (
-    CAPABILITIES,
-    USD_PER_UNIT,
-    Capability,
-    Cell,
-    Feature,
-    units,
-    unknown_model,
-)
+from kling_async.protocol.capability import Capability, Cell
+from kling_async.protocol.endpoint import USD_PER_UNIT as PRICES
+from kling_async.protocol.endpoint import Pool
+from kling_async.protocol.endpoints.videos.image_to_video import CAPABILITIES
 
-HEADERS: Final = (
-    *("model", "mode", "seconds", "tail", "tail only", "masks", "camera", "sound", "voices", "cfg"),
-    *("elements", "shots", "size", "fps", "units/s", "$/s"),
-)
+USD_PER_UNIT: Final = PRICES[Pool.VIDEO]
+SHOWN: Final = {feature.name: feature.heading for feature in CAPABILITIES.features if feature.heading}
+HEADERS: Final = ("model", "mode", "seconds", *SHOWN.values(), "size", "fps", "units/s", "$/s")
 
 LEGEND: Final = f"""\
-y: works, -: does not, ?: not known (and not refused); camera: "simple" is without presets
+y: works, -: does not, ?: not known (and not refused); camera: of type "simple"; presets: of the other types
 units/s and $/s: silent / with sound / with voices; 1 unit is ${USD_PER_UNIT} at list price"""
 
 
 def run(options: Namespace, output: Output) -> int:
     """Does it; tells the exit code."""
-    rows = [row for row in CAPABILITIES if options.model in {None, row.model_name}]
+    rows = [row for row in CAPABILITIES.rows if options.model in {None, row.model_name}]
     if not rows:
-        raise UsageError(unknown_model(options.model) or "the map is empty")
+        raise UsageError(CAPABILITIES.unknown_model(options.model) or "the map is empty")
     text = table(HEADERS, [_cells(group) for group in grouped(rows)], columns_of_terminal())
     names = dict.fromkeys(row.model_name for row in rows)
     output.result(
@@ -65,17 +59,12 @@ def seconds(durations: Sequence[int]) -> str:
     return ", ".join(map(str, durations))
 
 
-def camera(row: Capability) -> str:
-    """Both kinds of camera control in one cell."""
-    if row.camera is Cell.YES and row.camera_presets is Cell.NO:
-        return "simple"
-    return (row.camera if row.camera is row.camera_presets else Cell.UNKNOWN).value
-
-
 def per_second(row: Capability) -> list[Decimal | None]:
     """Units for a second: silent, with sound, with voices."""
     kinds = ((False, False), (True, False), (True, True))
-    totals = [units(row.model_name, row.mode, row.duration, sound=sound, voice=voice) for sound, voice in kinds]
+    totals = [
+        CAPABILITIES.units(row.model_name, row.mode, row.duration, sound=sound, voice=voice) for sound, voice in kinds
+    ]
     return [None if total is None else total / row.duration for total in totals]
 
 
@@ -87,7 +76,7 @@ def data(row: Capability) -> dict[str, Any]:
         "model_name": row.model_name,
         "mode": row.mode,
         "duration": row.duration,
-        **{feature.value: known[row.cell(feature)] for feature in Feature},
+        **{name: known[cell] for name, cell in row.cells.items()},
         "size": row.size,
         "fps": row.fps,
         "units": silent,
@@ -103,15 +92,7 @@ def _cells(group: Sequence[Capability]) -> list[str]:
         row.model_name,
         row.mode or "any",
         seconds([each.duration for each in group]),
-        row.tail.value,
-        row.tail_only.value,
-        row.brush.value,
-        camera(row),
-        row.sound.value,
-        row.voice_list.value,
-        row.cfg_scale.value,
-        row.element_list.value,
-        row.multi_shot.value,
+        *(row.cells[name].value for name in SHOWN),
         row.size,
         str(row.fps or "?"),
         _prices(row, prices),

@@ -10,7 +10,8 @@ import attrs
 from kling_async.cli.errand import Errand, Stage
 from kling_async.cli.exits import Exit
 from kling_async.cli.output import failure
-from kling_async.protocol import capabilities
+from kling_async.protocol.endpoint import USD_PER_UNIT, Pool
+from kling_async.protocol.endpoints import ImageToVideo, endpoint_of
 from kling_async.protocol.errors import (
     ApiError,
     ConfigurationError,
@@ -29,7 +30,6 @@ from kling_async.protocol.errors import (
     TaskTimeout,
     Words,
 )
-from kling_async.protocol.records import ImageToVideo
 from kling_async.protocol.tasks import Task
 
 SHELL_WORDS: Final[Words] = {
@@ -211,7 +211,7 @@ class Cost:
     @property
     def usd(self) -> Decimal | None:
         """Dollars at list price."""
-        return None if self.units is None else self.units * capabilities.USD_PER_UNIT
+        return None if self.units is None else self.units * USD_PER_UNIT[Pool.VIDEO]
 
     def text(self, *, emulated: bool) -> str:
         """In words."""
@@ -227,7 +227,8 @@ def cost_of(task: Task | None, request: ImageToVideo | None = None) -> Cost:
     """What a task cost as the service told, else what its request costs by the price table."""
     if task is not None and task.final_unit_deduction is not None:
         return Cost(task.final_unit_deduction, told=True)
-    return Cost(capabilities.estimate(request).units if request is not None else None)
+    endpoint = endpoint_of(request)
+    return Cost(endpoint.estimate(request).units if endpoint is not None else None)
 
 
 @attrs.frozen(kw_only=True)

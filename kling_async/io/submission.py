@@ -7,7 +7,7 @@ import functools
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -16,7 +16,7 @@ from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.create import Create
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,
     ApiError,
@@ -26,7 +26,7 @@ from kling_async.protocol.errors import (
     Problem,
     TaskNotFound,
 )
-from kling_async.protocol.records import ImageToVideo, Intent
+from kling_async.protocol.records import Intent
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
@@ -71,11 +71,11 @@ class Submitter:
     @property
     def unsettled(self) -> tuple[str, ...]:
         """References of creates that nobody has a handle of, and that may be paid for."""
-        in_doubt = [create.reference for create in self._under_way.values() if create.undecided]
+        in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
         return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
 
     async def submit(
-        self, endpoint: Endpoint, request: ImageToVideo, *, if_exists: IfExists, on_doubt: OnDoubt
+        self, endpoint: Endpoint[Any], request: Any, *, if_exists: IfExists, on_doubt: OnDoubt
     ) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
 
@@ -83,14 +83,12 @@ class Submitter:
             KlingError: as `KlingClient.image_to_video`.
         """
         if if_exists == "adopt" and not endpoint.finds_by_external_id:
-            problem = Problem(
-                "if_exists", "'adopt' cannot work here: the service does not find these tasks by their id"
-            )
-            raise InvalidRequest.of([problem])
+            problem = "'adopt' cannot work here: the service does not find these tasks by their external id"
+            raise InvalidRequest.of([Problem("if_exists", problem)])
         own_id = request.external_task_id is None
         external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
         request = attrs.evolve(request, external_task_id=external_task_id)
-        create = Create(
+        creation = Create(
             external_task_id=external_task_id,
             reference=str(Reference(endpoint.name, external_task_id)),
             retry=self._retry,
@@ -101,17 +99,17 @@ class Submitter:
             resend=on_doubt == "settle",
             is_anothers=functools.partial(self._is_anothers, external_task_id),
         )
-        if own_id or not create.adopt:
-            return await self._submit(endpoint, request, create)
+        if own_id or not creation.adopt:
+            return await self._submit(endpoint, request, creation)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
-        async with self._turn(create.reference) as turn:
+        async with self._turn(creation.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
-            existing = await self._existing(endpoint, create)
+            existing = await self._existing(endpoint, creation)
             if existing is not None:
                 return existing
             try:
-                return await self._submit(endpoint, request, create)
+                return await self._submit(endpoint, request, creation)
             except CreateInDoubt as error:
                 turn.doubt = copy.copy(error)
                 raise
@@ -128,42 +126,42 @@ class Submitter:
             if not turn.wanted:
                 del self._turns[reference]
 
-    async def _submit(self, endpoint: Endpoint, request: ImageToVideo, create: Create) -> TaskWatch:
-        slot = await self._slots.take(request.model_name)
-        creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, create, slot))
-        self._under_way[creating] = create
+    async def _submit(self, endpoint: Endpoint[Any], request: Any, creation: Create) -> TaskWatch:
+        slot = await self._slots.take(endpoint.line_of(request), endpoint.slots_of(request))
+        creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, creation, slot))
+        self._under_way[creating] = creation
         creating.add_done_callback(functools.partial(self._ended, slot))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             if self._closed and creating.cancelled() and not _is_cancelled():
-                raise create.interrupted() from None  # closed before its first step
-            if creating.done() or create.undecided:
+                raise creation.interrupted() from None  # closed before its first step
+            if creating.done() or creation.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
-                    create.reference,
-                    extra={"kling_event": "create_cancelled", "kling_reference": create.reference},
+                    creation.reference,
+                    extra={"kling_event": "create_cancelled", "kling_reference": creation.reference},
                 )
-                self._orphans[create.reference] = create.reference
-                creating.add_done_callback(functools.partial(self._orphan_ended, create.reference))
+                self._orphans[creation.reference] = creation.reference
+                creating.add_done_callback(functools.partial(self._orphan_ended, creation.reference))
             else:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint, create: Create) -> TaskWatch | None:
+    async def _existing(self, endpoint: Endpoint[Any], creation: Create) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
             KlingError: the service could not be asked; nothing was sent.
         """
         for creating, other in list(self._under_way.items()):
-            if other.reference == create.reference:  # its caller was cancelled, or wants a conflict
+            if other.reference == creation.reference:  # its caller was cancelled, or wants a conflict
                 await asyncio.wait([creating])
-        following = self._poller.find(Reference(endpoint.name, create.external_task_id))
+        following = self._poller.find(Reference(endpoint.name, creation.external_task_id))
         if following is not None:
             return following
         try:
-            task = await self._api.get_task(endpoint, create.external_task_id)
+            task = await self._api.get_task(endpoint, creation.external_task_id)
         except TaskNotFound:
             return None
         reference = Reference(endpoint.name, task.task_id)
@@ -181,9 +179,9 @@ class Submitter:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
         self._closed = True
         under_way = dict(self._under_way)
-        for creating, create in under_way.items():
-            create.stop()
-            if not create.undecided:
+        for creating, creation in under_way.items():
+            creation.stop()
+            if not creation.undecided:
                 creating.cancel()
         try:
             if under_way:
@@ -193,24 +191,24 @@ class Submitter:
                 creating.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _create(self, endpoint: Endpoint, request: ImageToVideo, create: Create, slot: Slot) -> TaskWatch:
+    async def _create(self, endpoint: Endpoint[Any], request: Any, creation: Create, slot: Slot) -> TaskWatch:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
             if self._on_intent is not None:
                 await self._on_intent(
-                    Intent(reference=create.reference, external_task_id=create.external_task_id, request=request)
+                    Intent(reference=creation.reference, external_task_id=creation.external_task_id, request=request)
                 )
-            task = await self._api.create(endpoint, requests.create(endpoint, request), create, slot)
+            task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
         except BaseException as error:
             if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
                 unsent = copy.copy(error)
                 unsent.reference = None
                 self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
             if isinstance(error, KlingError):
-                create.about(error)
+                creation.about(error)
             slot.release()
             if self._closed and isinstance(error, asyncio.CancelledError):
-                raise create.interrupted() from None
+                raise creation.interrupted() from None
             raise
         reference = Reference(endpoint.name, task.task_id)
         following = self._poller.find(reference)
@@ -218,7 +216,7 @@ class Submitter:
             slot.release()
             return following
         slot.accepted()
-        pace = self._poller.durations.pace(endpoint.name, request.model_name, request.mode, float(request.duration))
+        pace = self._poller.durations.pace(endpoint.kind_of(request), endpoint.typical_seconds(request))
         return self._poller.follow(reference, created=task, pace=pace, on_end=slot.release)
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import attrs
 import pytest
 
 from kling_async import (
@@ -16,7 +17,7 @@ from kling_async import (
     TaskStatus,
 )
 from kling_async.emulator import Emulator, Fault
-from kling_async.protocol.endpoints import IMAGE_TO_VIDEO
+from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import serve
 from tests.shell.test_calls import LosesAnswers
@@ -140,8 +141,8 @@ async def test_a_refusal_in_the_background_is_settled(
 @pytest.fixture
 def not_found_by_external_id(monkeypatch: pytest.MonkeyPatch) -> None:
     """The endpoint's tasks cannot be asked for by their external id."""
-    endpoint = IMAGE_TO_VIDEO._replace(finds_by_external_id=False)
-    monkeypatch.setattr("kling_async.client.endpoint_for", lambda _: endpoint)
+    endpoint = attrs.evolve(ENDPOINT, finds_by_external_id=False)
+    monkeypatch.setattr("kling_async.client.endpoint_of", lambda _: endpoint)
 
 
 @pytest.mark.usefixtures("not_found_by_external_id")

@@ -24,7 +24,7 @@ from kling_async.cli.doctor.way import STEP_SECONDS, Dialled, Proxy, Step, Trust
 from kling_async.io.api import Api
 from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair
-from kling_async.protocol.endpoints import IMAGE_TO_VIDEO
+from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT as IMAGE_TO_VIDEO
 from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.wire.requests import HttpRequest

@@ -5,24 +5,24 @@ there; anything else is left out where it cannot be read, so that a paid video i
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import attrs
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.records import ImageToVideo, ShotPrompt
 from kling_async.protocol.redaction import printable, service_text
 from kling_async.protocol.tasks import BalanceDeduction, Task, TaskStatus, Video
 
 # --------------------------------------------------------------------------------------------- requests
 
 
-def to_wire(request: ImageToVideo) -> dict[str, Any]:
+def to_wire(request: object) -> dict[str, Any]:
     """The request as the documentation's JSON members, without what was not given; pictures stay `Image`."""
     members: dict[str, Any] = _without_none(_converter().unstructure(request))
     return members
@@ -206,24 +206,22 @@ def _units_billed(billing: Any) -> Decimal | None:
 
 def prepare() -> None:
     """Makes what writes requests, which else happens with the first of them."""
-    _converter().get_unstructure_hook(ImageToVideo)
+    _converter()
+
+
+_WRITERS: Mapping[str | None, Callable[[Any], Any]] = {"text": str, "on_off": _on_or_off}
+"""How the value of a field is written, by its metadata."""
 
 
 @functools.cache
 def _converter() -> Converter:
     converter = Converter()
+
+    def writer(record: type) -> Callable[[Any], dict[str, Any]]:
+        hooks = {field.name: _WRITERS.get(field.metadata.get("wire")) for field in attrs.fields(record)}
+        overrides: dict[str, Any] = {name: override(unstruct_hook=hook) for name, hook in hooks.items() if hook}
+        return make_dict_unstructure_fn(record, converter, **overrides)
+
+    converter.register_unstructure_hook_factory(attrs.has, writer)
     converter.register_unstructure_hook(Image, lambda image: image)
-    converter.register_unstructure_hook(
-        ShotPrompt,
-        make_dict_unstructure_fn(ShotPrompt, converter, duration=override(unstruct_hook=str)),
-    )
-    converter.register_unstructure_hook(
-        ImageToVideo,
-        make_dict_unstructure_fn(
-            ImageToVideo,
-            converter,
-            duration=override(unstruct_hook=str),
-            sound=override(unstruct_hook=_on_or_off),
-        ),
-    )
     return converter
