@@ -1,6 +1,7 @@
 """Creates that are settled: nobody pays twice, and what may be paid for can be reached."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import attrs
@@ -19,7 +20,7 @@ from kling_async import (
 from kling_async.emulator import Emulator, Fault
 from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT
 from tests.shell.conftest import ClientMaker, wall
-from tests.shell.stub import serve
+from tests.shell.stub import Answer, refusal, serve
 from tests.shell.test_calls import LosesAnswers
 
 
@@ -85,6 +86,46 @@ async def test_a_create_in_doubt_shows_while_it_is(make_client: ClientMaker, ima
         assert client.unsettled == ("image2video:job-1",)
         await creating
         assert not client.unsettled
+
+
+@pytest.mark.parametrize(
+    ("answers", "warnings"),
+    [
+        ([None], 1),
+        ([refusal(500, 5000)], 1),
+        ([refusal(429, 1302)], 1),
+        ([refusal(429, 1303)], 0),  # it waits its turn
+        ([refusal(429, 1102)], 0),  # the error says it
+        ([refusal(400, 1201)], 0),
+    ],
+)
+async def test_what_goes_on_after_a_failed_send_is_logged(
+    make_client: ClientMaker,
+    image: Path,
+    caplog: pytest.LogCaptureFixture,
+    answers: list[Answer],
+    warnings: int,
+) -> None:
+    """A send that failed is a warning while the create goes on; not where the account is full, nor at the end."""
+    async with serve(LosesAnswers(*answers, effect=False)) as stub:
+        with contextlib.suppress(KlingError):
+            await make_client(base_url=stub.base_url).image_to_video(image, external_task_id="job-1")
+    logged = [record for record in caplog.records if vars(record).get("kling_event") == "create_failed"]
+    assert [vars(record)["kling_reference"] for record in logged] == ["image2video:job-1"] * warnings
+
+
+async def test_a_create_in_doubt_holds_up_no_other(make_client: ClientMaker, image: Path) -> None:
+    """While one create is settled, which takes 15 seconds here, the next ones are sent."""
+    loop = asyncio.get_running_loop()
+    async with serve(LosesAnswers(None, effect=False)) as stub:
+        client = make_client(base_url=stub.base_url)
+        first = asyncio.ensure_future(client.image_to_video(image, external_task_id="job-1"))
+        await asyncio.sleep(0.5)
+        began = loop.time()
+        await client.image_to_video(image)
+        assert loop.time() - began < 10
+        assert not first.done()
+        await first
 
 
 async def test_the_intent_is_told_before_anything_is_sent(make_client: ClientMaker, image: Path) -> None:
