@@ -155,6 +155,20 @@ LAZY += [
 ]
 
 
+LAZY_ENDPOINTS = """
+import sys
+import kling_async
+kling = kling_async.KlingClient(api_key="key")
+print(sorted(name for name in sys.modules if name.startswith("kling_async.protocol.endpoints.")))
+print(kling_async.ImageToVideo("cat.jpg").image.path, callable(kling.image_to_video), hasattr(kling_async, "Nothing"))
+"""
+
+
+def test_endpoints_are_imported_on_first_use() -> None:
+    """Neither importing the package nor a client imports an endpoint, which take long together; using one does."""
+    assert run(LAZY_ENDPOINTS) == "[]\ncat.jpg True False\n"
+
+
 def test_what_is_rarely_needed_is_imported_on_first_use() -> None:
     """Importing the package does not import what costs time and may never be used."""
     script = "import sys, kling_async; print([name for name in sys.argv[1:] if name in sys.modules])"
