@@ -26,8 +26,8 @@ LAYERS = """
     protocol.polling protocol.lifecycle protocol.create protocol.limits
     protocol.addresses protocol.content_encoding protocol.transfer
     io
-    io.threads io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch io.poller
-    io.submission io.target io.part_file io.sinks io.source io.download io.refusals io.task_list
+    io.threads io.lifetime io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch
+    io.poller io.submission io.target io.part_file io.sinks io.source io.download io.refusals io.task_list
     handle methods client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]

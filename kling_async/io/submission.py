@@ -182,6 +182,15 @@ class Submitter:
         following = self._poller.find(Reference(task.endpoint, task.task_id))
         return following is not None and following.external_task_id not in {None, external_task_id}
 
+    def abandon(self, reference: str) -> None:
+        """Keeps the reference of a task whose caller was cancelled when it was accepted already."""
+        logger.warning(
+            "cancelled while making %s; the task goes on",
+            reference,
+            extra={"kling_event": "generate_cancelled", "kling_reference": reference},
+        )
+        self._orphans[reference] = reference
+
     async def close(self) -> None:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
         self._closed = True
