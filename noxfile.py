@@ -53,7 +53,9 @@ def types(session: nox.Session) -> None:
     install(session, "test", "types")
     session.install("nox")
     session.run("mypy")
-    session.run("pyright", "--pythonpath", str(Path(session.virtualenv.location) / "bin" / "python"))
+    python = str(Path(session.virtualenv.location) / "bin" / "python")
+    session.run("pyright", "--pythonpath", python)
+    session.run("pyright", "--pythonpath", python, "--project", "tests/typing")  # as a user of what is installed
 
 
 @nox.session(python=PYTHONS[0])

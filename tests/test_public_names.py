@@ -16,7 +16,7 @@ NAMES = """
     ConnectionFailed ContentRefused CreateInDoubt DownloadError Durations DynamicMask Element Estimate
     ExternalTaskIdConflict Image ImageFileMissing ImageToVideo InsufficientBalance Intent InvalidReference
     InvalidRequest KlingClient KlingError NotTheService PermissionRefused Picture Point Polling Problem QueueTimeout
-    RateLimited Remedy RequestRefused RequestTimeout Retry SaveInProgress ServerError ShotPrompt TargetError
+    RateLimited Remedy Request RequestRefused RequestTimeout Retry SaveInProgress ServerError ShotPrompt TargetError
     TargetExists Task TaskError TaskFailed TaskHandle TaskNotFound TaskStatus TaskTimeout TokenTimeError
     UnknownStatus Video Voice WatermarkInfo WrongEventLoop capabilities estimate
 """

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
@@ -58,7 +58,7 @@ class Api:
         self._clock_warned = False
         self._recognition = Recognition()
 
-    async def query(self, endpoint: Endpoint[Any], task_id: str) -> Task:
+    async def query(self, endpoint: Endpoint, task_id: str) -> Task:
         """Asks for one task, once.
 
         Raises:
@@ -67,7 +67,7 @@ class Api:
         request = requests.query(endpoint, task_id)
         return await self._call(request, lambda response: responses.task(response, endpoint.name, task_id))
 
-    async def get_task(self, endpoint: Endpoint[Any], task_id: str) -> Task:
+    async def get_task(self, endpoint: Endpoint, task_id: str) -> Task:
         """Asks for one task; failures in passing are retried for `retry.budget` seconds.
 
         Raises:
@@ -83,7 +83,7 @@ class Api:
             error.about(reference)
             raise
 
-    async def page(self, endpoint: Endpoint[Any], number: int, size: int) -> Page:
+    async def page(self, endpoint: Endpoint, number: int, size: int) -> Page:
         """Asks for one page of the list; failures in passing are retried.
 
         Raises:
@@ -95,7 +95,7 @@ class Api:
         )
 
     async def listed(
-        self, endpoint: Endpoint[Any], number: int, size: int, known: Callable[[str], TaskStatus | None]
+        self, endpoint: Endpoint, number: int, size: int, known: Callable[[str], TaskStatus | None]
     ) -> Listed:
         """Asks for one page of the list, once, for those who wait for some of its tasks.
 
@@ -130,7 +130,7 @@ class Api:
                 logger.debug("%s; asking again", error, extra={"kling_event": "read_failed"})
             await self._transport.pause(delay)
 
-    async def create(self, endpoint: Endpoint[Any], request: HttpRequest, create: Create, slot: Slot) -> Task:
+    async def create(self, endpoint: Endpoint, request: HttpRequest, create: Create, slot: Slot) -> Task:
         """Drives the create machine to its end.
 
         Args:
@@ -170,7 +170,7 @@ class Api:
                     outcome = await self._outcome(self.query(endpoint, create.external_task_id))
                     create.looked_up(loop.time(), outcome, self._tokens.clock_offset.seen)
 
-    async def _send_create(self, endpoint: Endpoint[Any], request: HttpRequest, create: Create) -> Task:
+    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, create: Create) -> Task:
         return await self._call(
             request,
             lambda response: responses.created(response, endpoint.name, create.external_task_id),

@@ -39,7 +39,7 @@ deadline may be long past, and the network needs a moment to come back."""
 class _Watched:
     """The tasks of one endpoint."""
 
-    def __init__(self, endpoint: Endpoint[Any]) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.names: dict[str, TaskWatch] = {}
         self.agenda = PollQueue[TaskWatch]()

@@ -84,7 +84,7 @@ class Submitter:
         in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
         return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
 
-    async def submit(self, endpoint: Endpoint[Any], request: Any, options: SubmitOptions) -> TaskWatch:
+    async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
 
         Raises:
@@ -134,9 +134,7 @@ class Submitter:
             if not turn.wanted:
                 del self._turns[reference]
 
-    async def _submit(
-        self, endpoint: Endpoint[Any], request: Any, creation: Create, options: SubmitOptions
-    ) -> TaskWatch:
+    async def _submit(self, endpoint: Endpoint, request: Any, creation: Create, options: SubmitOptions) -> TaskWatch:
         slot = await self._slots.take(
             endpoint.line_of(request), endpoint.slots_of(request), queue_deadline=options.get("queue_deadline")
         )
@@ -161,7 +159,7 @@ class Submitter:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint[Any], creation: Create, deadline: float | None) -> TaskWatch | None:
+    async def _existing(self, endpoint: Endpoint, creation: Create, deadline: float | None) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
@@ -188,6 +186,15 @@ class Submitter:
         following = self._poller.find(Reference(task.endpoint, task.task_id))
         return following is not None and following.external_task_id not in {None, external_task_id}
 
+    def abandon(self, reference: str) -> None:
+        """Keeps the reference of a task whose caller was cancelled when it was accepted already."""
+        logger.warning(
+            "cancelled while making %s; the task goes on",
+            reference,
+            extra={"kling_event": "generate_cancelled", "kling_reference": reference},
+        )
+        self._orphans[reference] = reference
+
     async def close(self) -> None:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
         self._closed = True
@@ -205,7 +212,7 @@ class Submitter:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _create(
-        self, endpoint: Endpoint[Any], request: Any, creation: Create, slot: Slot, deadline: float | None
+        self, endpoint: Endpoint, request: Any, creation: Create, slot: Slot, deadline: float | None
     ) -> TaskWatch:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
