@@ -29,7 +29,7 @@ class Pool(enum.Enum):
 
 
 USD_PER_UNIT: Final = {Pool.VIDEO: Decimal("0.14"), Pool.IMAGE: Decimal("0.0035")}
-"""List price of one unit (price tables of 2026-09)."""
+"""List price of one unit (price tables of 2026-09); that of try-on is not known."""
 
 LEGACY_PREFIX: Final = "/v1/"
 
@@ -117,9 +117,12 @@ class Endpoint(Generic[RequestT]):
 
     def estimate(self, request: RequestT) -> Estimate:
         """What a request costs; what the service would refuse has no price."""
-        amount = self.units(request)
+        return self.priced(self.units(request))
+
+    def priced(self, units: Decimal | None) -> Estimate:
+        """An amount of units, also in dollars at list price."""
         per_unit = USD_PER_UNIT.get(self.pool)
-        return Estimate(units=amount, usd=None if amount is None or per_unit is None else amount * per_unit)
+        return Estimate(units=units, usd=None if units is None or per_unit is None else units * per_unit)
 
     def line_of(self, request: RequestT) -> str:
         """What a request stands in line for: slots are counted per model and pack."""

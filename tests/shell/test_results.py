@@ -26,7 +26,7 @@ from kling_async import (
     Voice,
 )
 from kling_async.emulator import Emulator
-from kling_async.protocol.endpoints import endpoint_of
+from kling_async.protocol.catalog import endpoint_of
 from kling_async.protocol.result_kind import ResultKind
 from tests.protocol.picture_files import jpeg, png
 from tests.shell.conftest import ClientMaker
@@ -423,7 +423,7 @@ async def test_generate_knows_what_comes_before_it_pays(
     endpoint = endpoint_of(request)
     assert endpoint is not None
     changed = attrs.evolve(endpoint, **traits)
-    monkeypatch.setattr("kling_async.client.endpoint_of", lambda _: changed)
+    monkeypatch.setattr("kling_async.io.refusals.endpoint_of", lambda _: changed)
     if error is None:
         path = await client.generate(request, f"{tmp_path}/{place}")
         assert path.is_file()
