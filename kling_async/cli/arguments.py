@@ -192,6 +192,8 @@ def _add_list(commands: Any) -> None:
 def _add_models(commands: Any) -> None:
     parser = _command(commands, "models", "models", "show what each model can do, and what it costs")
     parser.add_argument("model", nargs="?", metavar="MODEL", help="only this one")
+    text = f"of which command (default: {endpoints.DEFAULT})"
+    parser.add_argument("--endpoint", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
     _add_output(parser)
 
 

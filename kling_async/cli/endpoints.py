@@ -3,51 +3,65 @@
 This module alone knows where endpoints and their records are found; the others ask here.
 """
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable
 from typing import Any, Final
 
-from kling_async.protocol.endpoints import IMAGE_TO_VIDEO, Endpoint
-from kling_async.protocol.polling.estimates import published_median
-from kling_async.protocol.wire.requests import PAGE_SIZE_MAXIMUM
+from kling_async.client import KlingClient
+from kling_async.methods import submits
+from kling_async.protocol.catalog import endpoint_for, endpoint_named, endpoint_of
+from kling_async.protocol.endpoint import Endpoint
 
 DEFAULT: Final = "image-to-video"
-"""What `generate` makes and `list` shows."""
+"""What `generate` makes, and `list` and `models` show."""
 
-DURATION_MAXIMUM: Final = 3600
-"""Seconds; no endpoint makes videos of more."""
 
-_ENDPOINTS: Final[Mapping[str, Callable[[], Endpoint]]] = {"image-to-video": lambda: IMAGE_TO_VIDEO}
+@functools.cache
+def _records() -> dict[str, Callable[[], Any]]:
+    """What gives the record of each subcommand; none is imported for that."""
+    methods = {name: method for name, method in vars(KlingClient).items() if isinstance(method, submits)}
+    return {name.replace("_", "-"): method.record for name, method in methods.items()}
 
 
 def names() -> list[str]:
-    """The subcommands; no record is imported for that."""
-    return list(_ENDPOINTS)
+    """The subcommands."""
+    return list(_records())
 
 
-def record(name: str) -> type:
+def record(name: str) -> Any:
     """The record that the subcommand's options make."""
-    return _ENDPOINTS[name]().request
+    return _records()[name]()
+
+
+def endpoint(text: str) -> Endpoint[Any] | None:
+    """The endpoint of this name: a subcommand, also written as the client's method, or the beginning of references."""
+    name = text.replace("_", "-")
+    return endpoint_for(record(name)) if name in _records() else endpoint_named(text)
+
+
+def default() -> Endpoint[Any]:
+    """The endpoint that is meant where none is named."""
+    endpoint = endpoint_for(record(DEFAULT))
+    if endpoint is None:
+        raise LookupError(f"{DEFAULT} is no endpoint")
+    return endpoint
 
 
 def kind(text: str) -> str:
-    """First half of the references of an endpoint's tasks.
-
-    Args:
-        text: a subcommand, also written as the client's method; anything else is given back, for the client to judge.
-    """
-    name = text.replace("_", "-")
-    return _ENDPOINTS[name]().name if name in _ENDPOINTS else text
+    """First half of the references of an endpoint's tasks; other text is given back, for the client to judge."""
+    named = endpoint(text)
+    return named.name if named else text
 
 
-def page_maximum(text: str) -> int:  # noqa: ARG001  (not every endpoint has the same)
+def page_maximum(text: str) -> int:
     """Tasks that a page of an endpoint's list can hold."""
-    return PAGE_SIZE_MAXIMUM
+    found = endpoint(text)
+    return found.page_maximum if found else 1
 
 
 def typical_seconds(request: Any) -> float:
     """Seconds after which the service has usually done what is requested."""
-    duration = getattr(request, "duration", None)
-    # What is no duration is refused by the checks, which come later.
-    if not isinstance(duration, int) or not 0 < duration < DURATION_MAXIMUM:
-        duration = 5
-    return published_median(getattr(request, "mode", None), duration)
+    found = endpoint_of(request)
+    if found is None:
+        raise TypeError(f"{type(request).__name__} is no request")
+    return found.typical_seconds(request)

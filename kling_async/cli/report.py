@@ -11,7 +11,7 @@ from kling_async import estimate
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.output import dollars, failure, file_size, number
-from kling_async.protocol import capabilities
+from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.errors import (
     ApiError,
     ConfigurationError,
@@ -201,17 +201,14 @@ class Cost:
     """What a clip costs.
 
     Attributes:
-        units: video units; None where nobody knows.
+        units: of the resource pack; None where nobody knows.
+        usd: dollars at list price.
         from_service: whether the service gave it; else the price table did.
     """
 
-    units: Decimal | None
+    units: Decimal | None = None
+    usd: Decimal | None = None
     from_service: bool = False
-
-    @property
-    def usd(self) -> Decimal | None:
-        """Dollars at list price."""
-        return None if self.units is None else self.units * capabilities.USD_PER_UNIT
 
     def text(self, *, emulated: bool) -> str:
         """In words."""
@@ -225,9 +222,13 @@ class Cost:
 
 def cost_of(task: Task | None, request: Any = None) -> Cost:
     """What a task cost as the service gave it, else what its request costs by the price table."""
-    if task is not None and task.final_unit_deduction is not None:
-        return Cost(task.final_unit_deduction, from_service=True)
-    return Cost(estimate(request).units if request is not None else None)
+    endpoint = endpoint_named(task.endpoint) if task is not None else None
+    if task is not None and task.final_unit_deduction is not None and endpoint is not None:
+        return Cost(task.final_unit_deduction, endpoint.priced(task.final_unit_deduction).usd, from_service=True)
+    if request is None:
+        return Cost()
+    expected = estimate(request)
+    return Cost(expected.units, expected.usd)
 
 
 @attrs.frozen(kw_only=True)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
@@ -11,7 +11,7 @@ from kling_async.io.transport import Transport
 from kling_async.protocol import auth
 from kling_async.protocol.clock_offset import ClockOffset
 from kling_async.protocol.create import Ask, Create, Pause
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
 from kling_async.protocol.lifecycle import is_missing, not_found, passes
 from kling_async.protocol.polling.estimates import EDGES
@@ -63,7 +63,7 @@ class Api:
         self._clock_warned = False
         self._recognition = Recognition()
 
-    async def query(self, endpoint: Endpoint, task_id: str) -> Task:
+    async def query(self, endpoint: Endpoint[Any], task_id: str) -> Task:
         """Asks for one task, once.
 
         Raises:
@@ -72,7 +72,7 @@ class Api:
         request = requests.query(endpoint, task_id)
         return await self._call(request, lambda response: responses.task(response, endpoint.name, task_id))
 
-    async def get_task(self, endpoint: Endpoint, task_id: str) -> Task:
+    async def get_task(self, endpoint: Endpoint[Any], task_id: str) -> Task:
         """Asks for one task; failures in passing are retried for `retry.budget` seconds.
 
         Raises:
@@ -88,7 +88,7 @@ class Api:
             error.about(reference)
             raise
 
-    async def page(self, endpoint: Endpoint, number: int, size: int) -> Page:
+    async def page(self, endpoint: Endpoint[Any], number: int, size: int) -> Page:
         """Asks for one page of the list; failures in passing are retried.
 
         Raises:
@@ -100,7 +100,7 @@ class Api:
         )
 
     async def listed(
-        self, endpoint: Endpoint, number: int, size: int, known: Callable[[str], TaskStatus | None]
+        self, endpoint: Endpoint[Any], number: int, size: int, known: Callable[[str], TaskStatus | None]
     ) -> Listed:
         """Asks for one page of the list, once, for those who wait for some of its tasks.
 
@@ -135,7 +135,7 @@ class Api:
             await self._transport.pause(delay)
         raise AssertionError("delays never end")
 
-    async def create(self, endpoint: Endpoint, request: HttpRequest, creation: Create, slot: Slot) -> Task:
+    async def create(self, endpoint: Endpoint[Any], request: HttpRequest, creation: Create, slot: Slot) -> Task:
         """Drives the create machine to its end.
 
         Args:
@@ -175,7 +175,7 @@ class Api:
                     outcome = await self._outcome(self.query(endpoint, creation.external_task_id))
                     creation.looked_up(loop.time(), outcome, self._clock_offset.seen)
 
-    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, creation: Create) -> Task:
+    async def _send_create(self, endpoint: Endpoint[Any], request: HttpRequest, creation: Create) -> Task:
         return await self._call(
             request,
             lambda response: responses.created(response, endpoint.name, creation.external_task_id),

@@ -10,7 +10,8 @@ import attrs
 
 from kling_async.io.api import Api
 from kling_async.io.task_watch import TaskWatch
-from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
+from kling_async.protocol.catalog import endpoint_named
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, Remedy, RequestTimeout
 from kling_async.protocol.lifecycle import classify, passes
 from kling_async.protocol.polling.estimates import DurationEstimate, Durations
@@ -38,7 +39,7 @@ deadline may be long past, and the network needs a moment to come back."""
 class _Watched:
     """The tasks of one endpoint."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint[Any]) -> None:
         self.endpoint = endpoint
         self.names: dict[str, TaskWatch] = {}
         self.agenda = PollQueue[TaskWatch]()
@@ -60,6 +61,17 @@ class _Watched:
         return following.status if asked else None
 
 
+class _ByEndpoint(dict[str, _Watched]):
+    """The tasks of each endpoint, by its name; an endpoint is looked up with its first task."""
+
+    def __missing__(self, name: str) -> _Watched:
+        endpoint = endpoint_named(name)
+        if endpoint is None:
+            raise LookupError(f"no endpoint {name!r}")
+        self[name] = watched = _Watched(endpoint)
+        return watched
+
+
 class Poller:
     """Asks for every followed task until it ends.
 
@@ -79,7 +91,7 @@ class Poller:
         self._retry = retry
         self._uniform = uniform
         self.durations = durations
-        self._watched = {name: _Watched(endpoint) for name, endpoint in ENDPOINTS.items()}
+        self._watched = _ByEndpoint()
         self._ready: collections.deque[TaskWatch] = collections.deque()
         self._polls: set[asyncio.Task[None]] = set()
         self._sweeps: set[asyncio.Task[None]] = set()
@@ -96,6 +108,7 @@ class Poller:
         *,
         created: Task | None,
         pace: DurationEstimate | None = None,
+        deadline: float | None = None,
         on_end: Callable[[], None],
     ) -> TaskWatch:
         """Begins to follow a task.
@@ -104,12 +117,13 @@ class Poller:
             reference: of the task.
             created: the answer to its create; None for a task that was attached, which is asked for at once.
             pace: how long tasks of its kind take, where the kind is known.
+            deadline: seconds from now to `TaskTimeout`, where they are not those of `polling`.
             on_end: called once, when it ends; before this returns if it was done when it was found.
         """
         now = asyncio.get_running_loop().time()
-        pace = pace or self.durations.any(reference.endpoint)
-        deadline = now + self._polling.deadline
-        following = TaskWatch(reference, now, deadline, pace, created_here=created is not None)
+        pace = pace or self._any_pace(reference.endpoint)
+        seconds = self._polling.deadline if deadline is None else deadline
+        following = TaskWatch(reference, now, now + seconds, pace, created_here=created is not None)
         following.on_end = on_end
         if created is not None and (age := self._api.age_of(created)) > SLOW_ANSWER:
             following.begun_at = now - age  # an older task that was adopted, or one that was looked up later
@@ -119,6 +133,10 @@ class Poller:
         else:
             self._take(following, created)
         return following
+
+    def _any_pace(self, endpoint: str) -> DurationEstimate:
+        """How long tasks take of which only the endpoint is known."""
+        return self.durations.pace(endpoint, self._watched[endpoint].endpoint.typical_seconds(None))
 
     def unfinished(self) -> list[TaskWatch]:
         """All that have not ended."""
@@ -196,7 +214,7 @@ class Poller:
 
     def _give_up(self, following: TaskWatch, now: float) -> None:
         self._remember(following, now, ended=False)
-        self._finish(following, following.timeout(self._polling.deadline))
+        self._finish(following, following.timeout(following.deadline - following.accepted_at))
 
     def _heard(self, following: TaskWatch, task: Task, now: float) -> None:
         if not following.snapshots and not following.created_here:
@@ -227,7 +245,7 @@ class Poller:
         if ended and task.created_at is not None and task.updated_at is not None:
             told = (task.updated_at - task.created_at).total_seconds()
             age = min(age, max(told, following.heard_at - following.begun_at))
-        for pace in (following.pace, self.durations.any(following.reference.endpoint)):
+        for pace in (following.pace, self._any_pace(following.reference.endpoint)):
             pace.observe(age, ended=ended)
 
     def _finish(self, following: TaskWatch, end: Task | KlingError) -> None:
@@ -297,7 +315,7 @@ class Poller:
             _start(self._poll(self._ready.popleft()), self._polls, self._begin)
 
     async def _poll(self, following: TaskWatch) -> None:
-        endpoint = ENDPOINTS[following.reference.endpoint]
+        endpoint = self._watched[following.reference.endpoint].endpoint
         now = asyncio.get_running_loop().time()
         if now >= following.deadline and following.gives_up_at is None:
             following.gives_up_at = now + LAST_LOOK_SECONDS

@@ -30,8 +30,8 @@ def test_typical_time(duration: Any) -> None:
 def test_longer_and_finer_takes_longer() -> None:
     """The typical time is that of the mode and the duration."""
     seconds = [
-        endpoints.typical_seconds(ImageToVideo(mode=mode, duration=duration))
-        for mode, duration in (("std", 5), ("pro", 5), ("pro", 10))
+        endpoints.typical_seconds(request)
+        for request in (ImageToVideo(mode="std"), ImageToVideo(mode="pro"), ImageToVideo(mode="pro", duration=10))
     ]
     assert seconds == sorted(set(seconds))
 

@@ -7,41 +7,55 @@ from typing import Any, Final
 
 import attrs
 
+from kling_async.cli import endpoints
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.output import Output, columns_of_terminal, number, table
-from kling_async.protocol.capabilities import (
-    CAPABILITIES,
-    USD_PER_UNIT,
-    Capability,
-    Cell,
-    Feature,
-    units,
-    unknown_model,
-)
+from kling_async.protocol.capability import Capability, CapabilityMap, Cell
 
-HEADERS: Final = (
-    *("model", "mode", "seconds", "tail", "tail only", "masks", "camera", "sound", "voices", "cfg"),
-    *("elements", "shots", "size", "fps", "units/s", "$/s"),
-)
-
-LEGEND: Final = f"""\
-y: works, -: does not, ?: not known (and not refused); camera: "simple" is without presets
-units/s and $/s: silent / with sound / with voices; 1 unit is ${USD_PER_UNIT} at list price"""
+LEGEND: Final = """\
+y: works, -: does not, ?: not known (and not refused)
+units/s and $/s: silent / with sound / with voices; 1 unit is ${price} at list price"""
 
 
 def run(options: Namespace, output: Output) -> int:
     """Carries the command out; returns the exit code."""
-    rows = [row for row in CAPABILITIES if options.model in {None, row.model_name}]
+    endpoint = endpoints.endpoint(options.endpoint)
+    if endpoint is None or endpoint.capabilities is None:
+        raise UsageError(f"no models of {options.endpoint!r} are known; use one of {', '.join(endpoints.names())}")
+    capabilities = endpoint.capabilities
+    rows = [row for row in capabilities.rows if options.model in {None, row.model_name}]
     if not rows:
-        raise UsageError(unknown_model(options.model) or "the map is empty")
-    text = table(HEADERS, [_cells(group) for group in grouped(rows)], columns_of_terminal())
+        raise UsageError(capabilities.unknown_model(options.model) or "the map is empty")
     names = dict.fromkeys(row.model_name for row in rows)
+    price = endpoint.priced(Decimal(1)).usd
     output.result(
-        f"{text}\n\n{LEGEND}",
+        f"{_table(capabilities, rows, price)}\n\n{LEGEND.format(price=price or '?')}",
         "\n".join(names),
-        {"models": [data(row) for row in rows], "usd_per_unit": float(USD_PER_UNIT)},
+        {"models": [data(capabilities, row) for row in rows], "usd_per_unit": price and float(price)},
     )
     return Exit.OK
+
+
+def _table(capabilities: CapabilityMap[Any], rows: Sequence[Capability], price: Decimal | None) -> str:
+    features = {feature.name: feature.heading for feature in capabilities.features if feature.heading}
+    headings = ("model", "mode", "seconds", *features.values(), "size", "fps", "units/s", "$/s")
+    cells = []
+    for group in grouped(rows):
+        row = group[0]
+        units = per_second(capabilities, row)
+        cells.append(
+            [
+                row.model_name,
+                row.mode or "any",
+                seconds([each.duration for each in group]),
+                *(row.cells[name].value for name in features),
+                row.size,
+                str(row.fps or "?"),
+                _prices(row, units),
+                _prices(row, [None if amount is None or price is None else amount * price for amount in units]),
+            ]
+        )
+    return table(headings, cells, columns_of_terminal())
 
 
 def grouped(rows: Sequence[Capability]) -> list[list[Capability]]:
@@ -63,29 +77,23 @@ def seconds(durations: Sequence[int]) -> str:
     return ", ".join(map(str, durations))
 
 
-def camera(row: Capability) -> str:
-    """Both kinds of camera control in one cell."""
-    if row.camera is Cell.YES and row.camera_presets is Cell.NO:
-        return "simple"
-    return (row.camera if row.camera is row.camera_presets else Cell.UNKNOWN).value
-
-
-def per_second(row: Capability) -> list[Decimal | None]:
+def per_second(capabilities: CapabilityMap[Any], row: Capability) -> list[Decimal | None]:
     """Units for a second: silent, with sound, with voices."""
     kinds = ((False, False), (True, False), (True, True))
-    totals = [units(row.model_name, row.mode, row.duration, sound=sound, voice=voice) for sound, voice in kinds]
+    clip = (row.model_name, row.mode, row.duration)
+    totals = [capabilities.units(*clip, sound=sound, voice=voice) for sound, voice in kinds]
     return [None if total is None else total / row.duration for total in totals]
 
 
-def data(row: Capability) -> dict[str, Any]:
+def data(capabilities: CapabilityMap[Any], row: Capability) -> dict[str, Any]:
     """For programs: null is not known."""
-    silent, sound, voices = (_times(price, row.duration) for price in per_second(row))
+    silent, sound, voices = (_times(price, row.duration) for price in per_second(capabilities, row))
     known = {Cell.YES: True, Cell.NO: False, Cell.UNKNOWN: None}
     return {
         "model_name": row.model_name,
         "mode": row.mode,
         "duration": row.duration,
-        **{feature.value: known[row.cell(feature)] for feature in Feature},
+        **{name: known[cell] for name, cell in row.cells.items()},
         "size": row.size,
         "fps": row.fps,
         "units": silent,
@@ -94,32 +102,9 @@ def data(row: Capability) -> dict[str, Any]:
     }
 
 
-def _cells(group: Sequence[Capability]) -> list[str]:
-    row = group[0]
-    prices = per_second(row)
-    return [
-        row.model_name,
-        row.mode or "any",
-        seconds([each.duration for each in group]),
-        row.tail.value,
-        row.tail_only.value,
-        row.brush.value,
-        camera(row),
-        row.sound.value,
-        row.voice_list.value,
-        row.cfg_scale.value,
-        row.element_list.value,
-        row.multi_shot.value,
-        row.size,
-        str(row.fps or "?"),
-        _prices(row, prices),
-        _prices(row, [None if price is None else price * USD_PER_UNIT for price in prices]),
-    ]
-
-
 def _prices(row: Capability, prices: Sequence[Decimal | None]) -> str:
     """Only of what works."""
-    works = (True, row.sound is not Cell.NO, row.voice_list is not Cell.NO)
+    works = (True, *(row.cells.get(name, Cell.NO) is not Cell.NO for name in ("sound", "voice_list")))
     shown = [number(price) if price is not None else "?" for price, can in zip(prices, works, strict=True) if can]
     return " / ".join(shown)
 

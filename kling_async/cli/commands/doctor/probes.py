@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from kling_async.cli import endpoints
 from kling_async.cli.commands.doctor.call import Heard
 from kling_async.cli.commands.doctor.host import Address
 from kling_async.cli.commands.doctor.machine import Target
@@ -24,7 +25,6 @@ from kling_async.cli.commands.doctor.way import STEP_SECONDS, Dialled, Proxy, St
 from kling_async.io.api import Api
 from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair
-from kling_async.protocol.endpoints import IMAGE_TO_VIDEO
 from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.wire.requests import HttpRequest
@@ -175,7 +175,7 @@ async def ask(
     api = Api(transport, credentials or NO_KEY, time.time, Retry(), random.random)
     error: Exception | None = None
     try:
-        await _in_time(api.listed(IMAGE_TO_VIDEO, 1, 1, lambda _: None))
+        await _in_time(api.listed(endpoints.default(), 1, 1, lambda _: None))
     except Exception as caught:  # noqa: BLE001  (a key can be such that no token can be made of it)
         error = caught
     finally:
