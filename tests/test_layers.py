@@ -23,8 +23,8 @@ LAYERS = """
     protocol.records protocol.errors protocol.retry
     protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.catalog
     protocol.wire
-    protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
-    protocol.polling protocol.lifecycle protocol.create protocol.limits
+    protocol.clock_offset protocol.auth protocol.recognition protocol.proxies
+    protocol.polling protocol.lifecycle protocol.send_failures protocol.create protocol.limits
     protocol.addresses protocol.content_encoding protocol.result_files protocol.transfer
     io
     io.threads io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch io.poller

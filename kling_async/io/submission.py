@@ -20,10 +20,10 @@ from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,
     ApiError,
-    ClientClosed,
     CreateInDoubt,
+    InvalidRequest,
     KlingError,
-    Remedy,
+    Problem,
     TaskNotFound,
 )
 from kling_async.protocol.records import Intent
@@ -57,7 +57,7 @@ class Submitter:
 
     Args:
         api: sends and looks up.
-        slots: who may send.
+        slots: of the account; each create holds one.
         poller: follows what was accepted.
         retry: how a create is repeated.
         uniform: random numbers for the delays.
@@ -90,6 +90,9 @@ class Submitter:
         Raises:
             KlingError: as `KlingClient.image_to_video`.
         """
+        if options.get("if_exists") == "adopt" and not endpoint.finds_by_external_id:
+            problem = "'adopt' cannot work here: the service does not find these tasks by their external id"
+            raise InvalidRequest.of([Problem("if_exists", problem)])
         own_id = request.external_task_id is None
         external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
         request = attrs.evolve(request, external_task_id=external_task_id)
@@ -98,6 +101,7 @@ class Submitter:
             reference=str(Reference(endpoint.name, external_task_id)),
             retry=self._retry,
             uniform=self._uniform,
+            can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
             adopt=options.get("if_exists") == "adopt",
             resend=options.get("on_doubt") != "raise",
@@ -144,7 +148,7 @@ class Submitter:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             if self._closed and creating.cancelled() and not _is_cancelled():
-                raise _interrupted(creation) from None  # closed before its first step
+                raise creation.interrupted() from None  # closed before its first step
             if creating.done() or creation.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
@@ -216,10 +220,10 @@ class Submitter:
                 unsent.reference = None
                 self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
             if isinstance(error, KlingError):
-                error.about(creation.reference)
+                creation.about(error)
             slot.release()
             if self._closed and isinstance(error, asyncio.CancelledError):
-                raise _interrupted(creation) from None
+                raise creation.interrupted() from None
             raise
         reference = Reference(endpoint.name, task.task_id)
         following = self._poller.find(reference)
@@ -236,7 +240,7 @@ class Submitter:
             slot.release()
 
     def _orphan_ended(self, reference: str, creating: "asyncio.Task[TaskWatch]") -> None:
-        """A create whose caller was cancelled is at its end: only the log and `unsettled` can tell."""
+        """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
         if creating.cancelled():
             return
         error = creating.exception()
@@ -266,13 +270,3 @@ class _Turn:
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _interrupted(creation: Create) -> KlingError:
-    if not creation.undecided:
-        return ClientClosed("the client was closed; nothing was created")
-    return CreateInDoubt(
-        "the client was closed before an answer told whether the task was created; it may be billed",
-        remedy=Remedy.FIND,
-        reference=creation.reference,
-    )
