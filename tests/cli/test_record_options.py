@@ -261,12 +261,14 @@ def test_help_of_each_endpoint(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
     """Each command shows how it is called, what its record says, every option with a word on it, and fits."""
     monkeypatch.setenv("COLUMNS", "90")
     ran = run(name, "--help")
-    record = endpoints.record(endpoints.DEFAULT if name == "generate" else name)
+    name_of_endpoint = endpoints.DEFAULT if name == "generate" else name
+    record = endpoints.record(name_of_endpoint)
     assert ran.code == 0
     assert ran.out.startswith(f"usage: kling-async {name} ")
     shown = "".join(ran.out.split())  # lines are broken at hyphens too
     told = [*prose(record), *(text for field, text in descriptions(record).items() if field != "watermark_info")]
     assert [text for text in told if "".join(text.split()) not in shown] == []
+    assert f" -o cat{endpoints.suffix(name_of_endpoint)} " in ran.out
     assert "`" not in ran.out.partition("the service:")[0]
     assert max(map(len, ran.out.partition("API keys")[0].splitlines())) <= 90 + len("kling-async image-to-video")
 
