@@ -53,6 +53,12 @@ def kind(text: str) -> str:
     return named.name if named else text
 
 
+def suffix(name: str) -> str:
+    """What the name of a file ends in that the subcommand saves."""
+    found = endpoint(name)
+    return found.result.suffix if found else ""
+
+
 def page_maximum(text: str) -> int:
     """Tasks that a page of an endpoint's list can hold."""
     found = endpoint(text)
