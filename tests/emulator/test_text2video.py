@@ -95,6 +95,44 @@ def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> N
     assert message in caught.value.message
 
 
+FEATURES: dict[str, dict[str, Any]] = {
+    "sound": {"sound": "on"},
+    "multi_shot": {"multi_shot": True, "shot_type": "intelligence"},
+    "camera": CAMERA,
+}
+
+
+@pytest.mark.parametrize(
+    ("model_name", "mode", "duration", "has"),
+    [
+        ("kling-v1", "std", "5", {"camera"}),
+        ("kling-v1", "std", "10", set()),
+        ("kling-v1", "pro", "5", set()),
+        ("kling-v1", "pro", "10", set()),
+        ("kling-v1-6", "std", "5", set()),
+        ("kling-v1-6", "pro", "10", set()),
+        ("kling-v2-master", "std", "5", set()),
+        ("kling-v2-1-master", "std", "10", set()),
+        ("kling-v2-5-turbo", "std", "10", set()),
+        ("kling-v2-5-turbo", "pro", "5", set()),
+        ("kling-v2-6", "std", "5", set()),
+        ("kling-v2-6", "pro", "5", {"sound"}),
+        ("kling-v3", "std", "3", {"sound", "multi_shot", "camera"}),
+        ("kling-v3", "pro", "8", {"sound", "multi_shot", "camera"}),
+        ("kling-v3", "4k", "15", {"sound", "multi_shot", "camera"}),
+    ],
+)
+def test_the_map_is_that_of_the_documentation(model_name: str, mode: str, duration: str, has: set[str]) -> None:
+    """What a model, a mode and a duration have is accepted, and what they lack is refused with 1201."""
+    plain = {"model_name": model_name, "mode": mode, "duration": duration, "prompt": "a cat"}
+
+    for name in has:
+        assert ENDPOINT.accept(plain | FEATURES[name]).units > 0
+    for name in FEATURES.keys() - has:
+        with pytest.raises(Refusal, match="is not supported"):
+            ENDPOINT.accept(plain | FEATURES[name])
+
+
 def test_a_missing_model_is_the_oldest() -> None:
     """A request without `model_name`, or with the old name `model`, is one for kling-v1 in std for 5 s."""
     made = ENDPOINT.accept(CAT | {"model": "kling-v2-6"})
