@@ -15,7 +15,8 @@ import attrs
 import pytest
 
 from kling_async import Polling
-from kling_async.cli import generate, main, save
+from kling_async.cli import main
+from kling_async.cli.commands import generate, save
 from kling_async.emulator import Emulator, server
 from kling_async.emulator.service import video_models
 
@@ -82,7 +83,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video_models, "SHORT_SIDE", dict.fromkeys(video_models.SHORT_SIDE, 90))
     monkeypatch.setattr(generate, "EMULATED_SECONDS", 0.1)
     monkeypatch.setattr(generate, "Polling", often)
-    monkeypatch.setattr(generate, "AimedPolling", often)
     monkeypatch.setattr(save, "AimedPolling", often)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import ContentRefused, CreateInDoubt, Intent, KlingClient, KlingError, Retry, TaskStatus
+from kling_async import ContentRefused, CreateInDoubt, ImageToVideo, Intent, KlingClient, KlingError, Retry, TaskStatus
 from kling_async.emulator import Emulator
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import serve
@@ -30,7 +30,9 @@ async def test_on_doubt_raise_never_sends_twice(make_client: ClientMaker, image:
     async with serve(service) as stub:
         began = loop.time()
         with pytest.raises(CreateInDoubt) as caught:
-            await make_client(base_url=stub.base_url).image_to_video(image, external_task_id="job-1", on_doubt="raise")
+            await make_client(base_url=stub.base_url).submit(
+                ImageToVideo(image, external_task_id="job-1"), on_doubt="raise"
+            )
         assert loop.time() - began >= 15
     assert caught.value.reference == "image2video:job-1"
     assert service.creates == 1
@@ -39,7 +41,7 @@ async def test_on_doubt_raise_never_sends_twice(make_client: ClientMaker, image:
 async def test_on_doubt_raise_still_looks(make_client: ClientMaker, image: Path) -> None:
     """With `on_doubt="raise"` a lost create that exists is found."""
     async with serve(LosesAnswers(None)) as stub:
-        handle = await make_client(base_url=stub.base_url).image_to_video(image, on_doubt="raise")
+        handle = await make_client(base_url=stub.base_url).submit(ImageToVideo(image), on_doubt="raise")
         assert (await handle).status is TaskStatus.SUCCEED
 
 
