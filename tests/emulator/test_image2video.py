@@ -148,6 +148,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "camera_control of a type other than simple",
     ),
     (PRO | {"camera_control": {"type": "down_back"}}, "Camera control is not supported by the current model"),
+    (V3 | {"mode": "4k", "camera_control": {"type": "down_back"}}, "(kling-v3/4k/5) is not supported with camera"),
+    (V3 | {"mode": "pro", "static_mask": URL}, "(kling-v3/pro/5) is not supported with static_mask"),
     (V3 | {"multi_shot": True}, "shot_type can not be null"),
     (V3 | {"multi_shot": "true"}, "multi_shot must be a boolean"),
     (V3 | {"multi_shot": True, "shot_type": "wild"}, "shot_type value 'wild' is invalid"),
@@ -329,7 +331,12 @@ def test_an_image_that_cannot_be_fetched(url: str, damage: str, member: str) -> 
     [
         ({"model_name": "kling-v1"}, "1"),
         ({"model_name": "kling-v1", "mode": "pro", "duration": "10"}, "7"),
+        ({"model_name": "kling-v1-5"}, "2"),
+        ({"model_name": "kling-v1-5", "mode": "pro", "duration": "10"}, "7"),
         ({"model_name": "kling-v1-6"}, "2"),
+        ({"model_name": "kling-v1-6", "mode": "pro"}, "3.5"),
+        ({"model_name": "kling-v2-1"}, "2"),
+        ({"model_name": "kling-v2-master"}, "10"),
         ({"model_name": "kling-v2-1", "mode": "pro"}, "3.5"),
         ({"model_name": "kling-v2-1-master", "duration": "10"}, "20"),
         ({"model_name": "kling-v2-5-turbo"}, "1.5"),
@@ -380,6 +387,11 @@ def test_a_video_keeps_the_ratio_of_its_image(
     body = {"model_name": model_name, "mode": mode, "image": base64_png(*image)}
 
     assert ENDPOINT.accept(body).result.size == size
+
+
+def test_an_image_by_url_counts_as_wide() -> None:
+    """An image that is not fetched makes a video of 16:9."""
+    assert ENDPOINT.accept({"model_name": "kling-v2-6", "image": URL}).result.size == (1280, 720)
 
 
 def test_the_mean_time_is_what_users_measured() -> None:

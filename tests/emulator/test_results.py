@@ -20,6 +20,7 @@ from kling_async.emulator.results.rendering.spec import RenderSpec
 from kling_async.emulator.results.result_store import PlaceholderResults, RenderedResults, ResultFile
 from kling_async.emulator.results.videos import RenderedVideo
 from kling_async.emulator.service import video_models
+from kling_async.emulator.service.endpoints import text2video
 
 from .cards import BLUE, RED, card, found, shot
 from .conftest import FAR, PATH, Caller, Clock, base64_png, file_url, finished
@@ -87,6 +88,25 @@ async def test_a_result_shows_the_submitted_image(caller: Caller, clock: Clock) 
     assert len(frames) == 120
     assert (frames[0].width, frames[0].height) == (76, 72)
     assert found(frames[0], RED) == pytest.approx((38, 36), abs=2)
+
+
+async def test_a_result_of_words_is_rendered(caller: Caller, clock: Clock, rendered: Counter[str]) -> None:
+    """A task without an image is a clip of the asked ratio and length, with the words in it, one for each prompt."""
+    links = []
+    for prompt in ("a cat", "a dog", "a cat"):
+        body = {"prompt": prompt, "aspect_ratio": "9:16", "duration": "10", "model_name": "kling-v1-6"}
+        path = text2video.ENDPOINT.path
+        created = await caller.request("POST", path, json=body, headers=caller.headers)
+        clock.advance(FAR)
+        task = (await caller.get(f"{path}/{created.body['data']['task_id']}")).body["data"]
+        links.append(task["task_result"]["videos"][0]["url"])
+    cat, dog, again = [(await caller.request("GET", link)).content for link in links]
+
+    frames, duration = decoded(cat)
+    assert (duration, len(frames), frames[0].width, frames[0].height) == (10_000_000, 240, 72, 128)
+    assert max(bytes(frames[0].planes[0])) > 200
+    assert cat == again != dog
+    assert rendered == {"a cat": 1, "a dog": 1}
 
 
 async def test_a_rendered_file_is_served_in_parts(caller: Caller, clock: Clock) -> None:

@@ -16,8 +16,8 @@ import attrs
 
 from kling_async import CreateInDoubt, DownloadError, ImageToVideo, KlingClient, KlingError, TaskHandle, TaskNotFound
 from kling_async.emulator import Call, Emulator, Fault
-from kling_async.emulator.faults.fault import CallKind, FaultKind
 from kling_async.emulator.faults.injection import revised
+from kling_async.emulator.faults.kinds import CallKind, FaultKind
 from tests.shell.conftest import IMAGES, wall
 
 IMAGE: Final = IMAGES / "cat.png"

@@ -39,7 +39,8 @@ class Account:
     Attributes:
         limit: Tasks that each model really may have in flight; None: as many as it was told (`concurrency`). When it
             is lowered, tasks that run go on.
-        limits: The same for single models, by name.
+        limits: The same for single models, by name. A model of another pack than that of videos is called with it, as
+            "kling-v3 (image)", and so it is in `occupy` and in `Ledger.peak`.
         visible_after: Seconds for which query and list do not know a new task. A second create with its external id
             is refused all the same, and it occupies its slot.
         unique_ids: Whether a second create with an external id is refused. If not, it makes and charges for another

@@ -8,7 +8,8 @@ from typing import Any, Final
 import attrs
 from attrs.validators import and_, ge, instance_of, le, optional
 
-from .fault import CALL_KINDS, SUITS, CallKind, Fault, FaultKind
+from .fault import Fault
+from .kinds import CALL_KINDS, SUITS, CallKind, FaultKind
 
 
 @attrs.frozen(kw_only=True)

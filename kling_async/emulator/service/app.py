@@ -12,8 +12,8 @@ from aiohttp import web
 
 from kling_async.emulator.account.account_model import AccountModel
 from kling_async.emulator.account.ledger import Ledger
-from kling_async.emulator.faults.fault import CallKind
 from kling_async.emulator.faults.injection import Injector, finish_headers, take_the_rest
+from kling_async.emulator.faults.kinds import CallKind
 from kling_async.emulator.faults.rules import Faults
 from kling_async.emulator.page.page import Page
 from kling_async.emulator.results.file_server import FileServer

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.emulator import Call, Fault, Faults
-from kling_async.emulator.faults.fault import CALL_KINDS, SUITS
+from kling_async.emulator.faults.kinds import CALL_KINDS, SUITS
 from tests.emulator.conftest import PATH, Caller
 
 RESET = Fault.reset()

@@ -51,28 +51,34 @@ function showAccount(account) {
   });
 }
 
-function submitted(task) {
-  const { image, image_tail: tail } = task.parameters;
-  if (!image && !tail) return task.prompt;
-  return String(image || tail).startsWith("http") ? "the image was given by URL" : "no picture of the image here";
+function insteadOfPicture(task) {
+  const image = task.parameters.image || task.parameters.image_tail;
+  if (!image) return task.prompt.slice(0, 200);
+  return String(image).startsWith("http") ? "the image was given by URL" : "no picture of the image here";
+}
+
+function player(task, file, picture) {
+  if (!file.endsWith(".mp4")) return made("img", { src: file, alt: "the result" });
+  const video = made("video", {
+    src: file, controls: true, loop: true, playsInline: true, preload: "none", poster: picture,
+  });
+  video.style.aspectRatio = `${task.width} / ${task.height}`;
+  return video;
 }
 
 function stage(task, card) {
   const target = card.querySelector(".stage");
-  const picture = task.images.image || task.images.image_tail || "";
-  const wanted = task.files.plain || picture || "none";
+  const [picture = ""] = Object.values(task.images);
+  const [file = ""] = Object.values(task.files);
+  const wanted = file || picture || "none";
   if (target.dataset.shows === wanted) return;
   target.dataset.shows = wanted;
-  if (task.files.plain) {
-    const video = made("video", {
-      src: task.files.plain, controls: true, loop: true, playsInline: true, preload: "none", poster: picture,
-    });
-    video.style.aspectRatio = `${task.width} / ${task.height}`;
-    target.replaceChildren(video);
+  if (file) {
+    target.replaceChildren(player(task, file, picture));
   } else if (picture) {
     target.replaceChildren(made("img", { src: picture, alt: "the submitted image" }));
   } else {
-    target.replaceChildren(made("span", { textContent: submitted(task) }));
+    target.replaceChildren(made("span", { textContent: insteadOfPicture(task) }));
   }
 }
 
@@ -109,7 +115,7 @@ function showTask(task) {
     task.width ? `${task.width} × ${task.height}` : "", task.delivered ? `delivered ${task.delivered}×` : ""];
   write(card.querySelector(".facts"), facts.filter(Boolean).join(" · "));
   stage(task, card);
-  showWatermark(task, card);
+  linkOthers(task, card);
   const list = card.querySelector(".callbacks");
   task.callbacks.slice(list.children.length).forEach((note) => {
     const answer = note.http_status === null ? note.error : `HTTP ${note.http_status}`;
@@ -121,10 +127,11 @@ function showTask(task) {
   return card;
 }
 
-function showWatermark(task, card) {
-  if (!task.files.watermark || card.querySelector(".marked")) return;
-  const link = made("a", { href: task.files.watermark, textContent: "the variant with the watermark" });
-  card.querySelector(".facts").after(made("p", { className: "facts marked" }, link));
+function linkOthers(task, card) {
+  const [, ...others] = Object.entries(task.files);
+  if (!others.length || card.querySelector(".others")) return;
+  const links = others.flatMap(([name, file]) => [made("a", { href: file, textContent: name }), " "]);
+  card.querySelector(".facts").after(made("p", { className: "facts others" }, "further files: ", ...links));
 }
 
 function show(state) {

@@ -101,7 +101,8 @@ def _blended(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
 
 def _filmed(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
     """Move the camera over the image, and what masks cover over that."""
-    image = stills.picture(spec.image, load, *stills.oversampled(spec.width, spec.height))
+    size = stills.oversampled(spec.width, spec.height)
+    image = stills.picture(spec.image, load, *size) if spec.image else stills.title_card(spec.card, *size)
     image, layers = _layers(spec, load, image)
     graph = frames.single_threaded()
     entry = frames.source_like(graph, image)

@@ -15,10 +15,15 @@ TOO_LARGE: Final = "large"
 """The same: the image has too many pixels to be decoded here."""
 
 _PROMPT_LETTERS: Final = 120
+_CARD_LETTERS: Final = 600
 
 
 def _first_words(prompt: str) -> str:
     return font.plain(prompt[:_PROMPT_LETTERS])
+
+
+def _card(prompt: str) -> str:
+    return font.plain(prompt[:_CARD_LETTERS])
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +48,8 @@ class RenderSpec:
         height: Pixels, even.
         fps: Frames per second.
         seconds: Length, exact.
-        image: The first frame, or `image_tail` where it stands alone.
+        image: The first frame, or the last where that stands alone; "" where `card` is shown.
+        card: Words to be shown large where there is no image; the first ones are kept.
         tail: The last frame.
         backwards: Whether `image` is the last frame, so that the camera has to arrive there.
         camera: The movement.
@@ -59,7 +65,8 @@ class RenderSpec:
     height: int
     fps: int
     seconds: int
-    image: str
+    image: str = ""
+    card: str = attrs.field(default="", converter=_card)
     tail: str = ""
     backwards: bool = False
     camera: Camera = attrs.field(factory=Camera)

@@ -24,6 +24,8 @@ def shot_features(body: Mapping[str, Any], duration: int) -> set[str]:
     shot_type = fields.choice(body, "shot_type", ("customize", "intelligence"), "")
     shots = fields.objects(body, "multi_prompt", limit=6)
     total = sum(map(_seconds, shots))
+    if sorted(shot["index"] for shot in shots) != list(range(1, len(shots) + 1)):
+        raise invalid("multi_prompt: index must be 1, 2, 3 and so on")
     if multi_shot and not shot_type:
         raise invalid("shot_type can not be null")
     if is_customized(body):
