@@ -1,0 +1,232 @@
+"""Runs mutants against the tests, each in a copy of the tree, and keeps what came of them."""
+
+import ast
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+import py_compile
+import queue
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from benchmarks.mutations import child
+from benchmarks.mutations.operators import Mutant
+
+PARTS: Final = ("kling_async", "tests", "benchmarks", "examples", "pyproject.toml", "README.md", "noxfile.py")
+LEFT_OUT: Final = ("tests/benchmarks", "tests/emulator", "tests/test_layers.py")
+"""They look at other things, and take long."""
+STAGE_SECONDS: Final = 1800
+FIRST: Final = 20
+"""Tests of the first stage: the fastest of those that run the changed lines."""
+_PRELOADED: Final = ["pytest", "coverage", "aiohttp", "attrs", "cattrs", "jwt", "backoff", "rich.table"]
+"""Imported once for all; no plugins of pytest, which rewrites them when it imports them itself."""
+
+
+@attrs.frozen
+class Result:
+    """What came of one mutant.
+
+    Attributes:
+        id: of the mutant.
+        verdict: "caught", "hung" or "survived".
+        by: the test that failed; "" if none did.
+        tests: how many run the changed lines.
+        seconds: that it took.
+    """
+
+    id: str
+    verdict: str
+    by: str
+    tests: int
+    seconds: float
+
+
+class Trees:
+    """Copies of the tree, one for each mutant at a time.
+
+    Args:
+        root: what is copied.
+        work: where to.
+        count: how many.
+    """
+
+    def __init__(self, root: Path, work: Path, count: int) -> None:
+        self._free: queue.Queue[Path] = queue.Queue()
+        self.digest = _digest(root)
+        for number in range(count):
+            tree = work / f"tree{number}"
+            shutil.rmtree(tree, ignore_errors=True)
+            tree.mkdir(parents=True)
+            for part in PARTS:
+                source = root / part
+                if source.is_dir():
+                    shutil.copytree(source, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
+                elif source.exists():
+                    shutil.copy(source, tree / part)
+            for module in (tree / "kling_async").rglob("*.py"):
+                # By its hash: a change within the same second, and of the same length, would not be seen.
+                py_compile.compile(str(module), invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+            self._free.put(tree)
+
+    @contextlib.contextmanager
+    def one(self, mutant: Mutant | None = None) -> Iterator[Path]:
+        """One that nobody else has, with this change in it as long as it is used."""
+        tree = self._free.get()
+        shutil.rmtree(tree / ".hypothesis", ignore_errors=True)  # examples that another mutant failed
+        try:
+            if mutant is None:
+                yield tree
+                return
+            path = tree / mutant.path
+            original = path.read_text()
+            path.write_text(mutant.applied(original))
+            try:
+                yield tree
+            finally:
+                path.write_text(original)
+        finally:
+            self._free.put(tree)
+
+
+@attrs.frozen
+class Reached:
+    """Which tests run which lines.
+
+    Attributes:
+        seconds: that each test takes.
+        lines: by file and line, the tests that reach it.
+    """
+
+    seconds: Mapping[str, float]
+    lines: Mapping[str, Mapping[str, Sequence[str]]]
+
+    def tests_of(self, mutant: Mutant, source: str) -> list[str]:
+        """Those that run what it changes, the fastest first; a line that only the import runs belongs to all."""
+        lines = self.lines[mutant.path]
+        wanted = range(mutant.line, mutant.last_line + 1)
+        found = {test for line in wanted for test in lines.get(str(line), ()) if test}
+        if not found and not _in_function(source, mutant.line):
+            found = {test for tests in lines.values() for test in tests if test}
+        return sorted(found, key=lambda test: self.seconds[test])
+
+
+class Runner:
+    """Runs mutants.
+
+    Args:
+        trees: where.
+        work: for logs and the map.
+    """
+
+    def __init__(self, trees: Trees, work: Path) -> None:
+        self._trees = trees
+        self._work = work
+        work.mkdir(parents=True, exist_ok=True)
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOADED)
+
+    def map_tests(self, files: Sequence[str]) -> Reached:
+        """Runs the tests once without any change: they must pass."""
+        target = self._work / "map.json"
+        if not target.exists():
+            with self._trees.one() as tree:
+                log = self._work / "map.log"
+                code = self._process(child.map_tests, str(tree), str(log), files, LEFT_OUT, str(target))
+            if code != 0:
+                target.unlink(missing_ok=True)
+                raise SystemExit(f"the tests fail without any change: {log}")
+        return Reached(**json.loads(target.read_text()))
+
+    def run(self, mutant: Mutant, tests: Sequence[str]) -> Result:
+        """Runs these tests on a mutant until one of them fails: first the fastest few, then all others."""
+        began = time.monotonic()
+        verdict, by = "survived", ""
+        with self._trees.one(mutant) as tree:
+            log = self._work / f"{mutant.id}.log"
+            for stage in (tests[:FIRST], tests[FIRST:]):
+                if stage:
+                    files = list(dict.fromkeys(test.partition("::")[0] for test in stage))
+                    code = self._process(child.run, str(tree), str(log), files, stage)
+                    verdict, by = _judged(code, log)
+                if verdict != "survived":
+                    break
+        return Result(mutant.id, verdict, by, len(tests), round(time.monotonic() - began, 1))
+
+    def run_all(self, wanted: Mapping[Mutant, Sequence[str]], jobs: int) -> Iterator[tuple[Mutant, Result]]:
+        """Runs so many at a time."""
+        with ThreadPoolExecutor(jobs) as pool:
+            yield from zip(wanted, pool.map(self.run, wanted.keys(), wanted.values()), strict=True)
+
+    def _process(self, target: Any, *arguments: Any) -> int | None:
+        """The exit code; None where it took too long."""
+        process = self._context.Process(target=target, args=arguments)
+        process.start()
+        process.join(STAGE_SECONDS)
+        code = process.exitcode
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid or 0, signal.SIGKILL)  # what is left of it, and of what its tests started
+        process.join()
+        return code
+
+
+class Results:
+    """What came of mutants so far: a run that was broken off goes on where it was, if nothing changed meanwhile.
+
+    Args:
+        path: the file that they are kept in.
+        digest: of the tree that they belong to.
+    """
+
+    def __init__(self, path: Path, digest: str) -> None:
+        self._path = path
+        self.known: dict[str, Result] = {}
+        first, *rest = path.read_text().splitlines() if path.exists() else [""]
+        if first == digest:
+            self.known = {result.id: result for result in (Result(**json.loads(line)) for line in rest)}
+        else:
+            path.write_text(f"{digest}\n")
+
+    def add(self, result: Result) -> None:
+        """Keeps one more."""
+        self.known[result.id] = result
+        with self._path.open("a") as file:
+            file.write(json.dumps(attrs.asdict(result)) + "\n")
+
+
+def _judged(code: int | None, log: Path) -> tuple[str, str]:
+    if code is None or code == -signal.SIGALRM:
+        return "hung", ""
+    if code == 0:
+        return "survived", ""
+    lines = log.read_text(errors="replace").splitlines()
+    if code in {1, 2} or code < 0:  # 2: it cannot be imported any more
+        failed = [line.split(" ")[1] for line in lines if line.startswith(("FAILED ", "ERROR "))]
+        return "caught", failed[0] if failed else ""
+    raise RuntimeError(f"pytest ended with {code}: {log}")
+
+
+def _in_function(source: str, line: int) -> bool:
+    """Whether this line is in the body of a function: its head, with the defaults, runs at import."""
+    return any(
+        node.body[0].lineno <= line <= (node.end_lineno or 0)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
+def _digest(root: Path) -> str:
+    """Of all that the result of a mutant rests on."""
+    digest = hashlib.sha256()
+    for part in ("kling_async", "tests", "pyproject.toml"):
+        for path in sorted((root / part).rglob("*.py")) or [root / part]:
+            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()
