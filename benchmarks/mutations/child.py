@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.util
-import io
 import json
 import os
 import signal
@@ -82,10 +81,7 @@ def enter(tree: str, log: str) -> None:
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (1, 2):
         os.dup2(out, descriptor)
-    sys.stdout, sys.stderr = (
-        io.TextIOWrapper(os.fdopen(1, "wb", closefd=False)),
-        io.TextIOWrapper(os.fdopen(2, "wb", closefd=False)),
-    )
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
     os.chdir(tree)
     sys.path.insert(0, tree)
     os.environ["PYTHONPATH"] = tree

@@ -226,7 +226,7 @@ def _in_function(source: str, line: int) -> bool:
 def _digest(root: Path) -> str:
     """Of all that the result of a mutant rests on."""
     digest = hashlib.sha256()
-    for part in ("kling_async", "tests", "pyproject.toml"):
-        for path in sorted((root / part).rglob("*.py")) or [root / part]:
+    for pattern in ("kling_async/**/*.py", "tests/**/*.py", "pyproject.toml"):
+        for path in sorted(root.glob(pattern)):
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()
