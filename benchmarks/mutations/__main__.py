@@ -52,22 +52,23 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=COUNT, help="mutants that are drawn")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     parser.add_argument("--only", nargs="*", default=[], help="ids of mutants that are run in place of drawn ones")
+    parser.add_argument("--quick", action="store_true", help="without the sequences of faults, for what survives")
     chosen = parser.parse_args()
     texts = sources()
     possible = [mutant for path, text in texts.items() for mutant in mutants(path, text)]
     draw = [each for each in possible if each.id in chosen.only] if chosen.only else drawn(possible, chosen.count, SEED)
-    known = run(draw, texts, chosen.work.resolve(), chosen.jobs)
+    known = run(draw, texts, chosen.work.resolve(), chosen.jobs, quick=chosen.quick)
     page = markdown(draw, known.known, equivalent(), len(possible))
-    if chosen.count == COUNT and not chosen.only:
+    if chosen.count == COUNT and not chosen.only and not chosen.quick:
         PAGE.write_text(page)
     print(page)
 
 
-def run(draw: list[Mutant], texts: dict[str, str], work: Path, jobs: int) -> Results:
+def run(draw: list[Mutant], texts: dict[str, str], work: Path, jobs: int, *, quick: bool) -> Results:
     """Runs those that have no result yet."""
     trees = Trees(ROOT, work, jobs)
-    results = Results(work / "results.jsonl", trees.digest)
-    runner = Runner(trees, work / trees.digest[:10])
+    results = Results(work / ("quick.jsonl" if quick else "results.jsonl"), trees.digest)
+    runner = Runner(trees, work / trees.digest[:10], quick=quick)
     began = time.monotonic()
     tests = runner.map_tests(list(texts))
     print(f"the tests pass, and it is known what they run: {time.monotonic() - began:.0f} s", flush=True)

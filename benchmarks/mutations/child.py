@@ -77,6 +77,7 @@ class Touched:
 
 def enter(tree: str, log: str) -> None:
     """Makes the tree the place where this process and its children find the package and the tests."""
+    sys.dont_write_bytecode = False  # rewriting all tests takes longer than running some
     os.setsid()  # what the tests start can be ended with them
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (1, 2):
