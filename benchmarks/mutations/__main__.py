@@ -70,7 +70,7 @@ def run(draw: list[Mutant], texts: dict[str, str], work: Path, jobs: int, *, qui
     results = Results(work / ("quick.jsonl" if quick else "results.jsonl"), trees.digest)
     runner = Runner(trees, work / trees.digest[:10], quick=quick)
     began = time.monotonic()
-    tests = runner.map_tests(list(texts))
+    tests = runner.map_tests(list(texts), jobs)
     print(f"the tests pass, and it is known what they run: {time.monotonic() - began:.0f} s", flush=True)
     skipped = equivalent().keys() | results.known.keys()
     wanted = {each: tests.tests_of(each, texts[each.path]) for each in draw if each.id not in skipped}

@@ -99,12 +99,12 @@ def run(tree: str, log: str, files: Sequence[str], tests: Sequence[str] | None) 
     sys.exit(_pytest(["-x", *files], Chosen(tests)))
 
 
-def map_tests(tree: str, log: str, files: Sequence[str], left_out: Sequence[str], target: str) -> None:
-    """Runs all tests but those of some files, and writes down which of them run which lines of `files`."""
+def map_tests(tree: str, log: str, files: Sequence[str], tests: Sequence[str], target: str) -> None:
+    """Runs tests, given by their files, and writes down which of them run which lines of `files`."""
     enter(tree, log)
     touched = Touched(files)
     with touched.measured(Path(target)):
-        code = _pytest([f"--ignore={each}" for each in left_out], Chosen(None), touched)
+        code = _pytest(tests, Chosen(None), touched)
     sys.exit(code)
 
 

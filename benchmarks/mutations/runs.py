@@ -22,7 +22,7 @@ from benchmarks.mutations import child
 from benchmarks.mutations.operators import Mutant
 
 PARTS: Final = ("kling_async", "tests", "benchmarks", "examples", "pyproject.toml", "README.md", "noxfile.py")
-LEFT_OUT: Final = ("tests/benchmarks", "tests/cli", "tests/emulator", "tests/run_examples.py", "tests/test_layers.py")
+LEFT_OUT: Final = ("tests/benchmarks", "tests/cli", "tests/emulator", "tests/test_layers.py")
 """They look at other things."""
 LAST: Final = ("tests/adversity",)
 """Each of its tests runs nearly all lines, again and again: only what survives all others is given to them."""
@@ -138,19 +138,37 @@ class Runner:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
 
-    def map_tests(self, files: Sequence[str]) -> Reached:
-        """Runs the tests once without any change: they must pass."""
-        target, log = self._work / "map.json", self._work / "map.log"
+    def map_tests(self, files: Sequence[str], jobs: int) -> Reached:
+        """Runs the tests once without any change, in as many groups as jobs: they must pass."""
+        target = self._work / "map.json"
         if not target.exists():
             with self._trees.one() as tree:
-                out = str(self._work / "map.new")
-                code = self._process(child.map_tests, str(tree), str(log), files, [*LEFT_OUT, *LAST], out)
-                if code == 0 and self._last:
-                    code = self._process(child.run, str(tree), str(log), self._last, None)
-            if code != 0:
-                raise SystemExit(f"the tests fail without any change: {log}")
-            Path(out).rename(target)
+                groups = _dealt(tree, 2 * jobs)
+            with ThreadPoolExecutor(jobs) as pool:
+                maps = list(pool.map(lambda number: self._mapped(number, files, groups[number]), range(len(groups))))
+                if self._last:
+                    self._pass("last", child.run, self._last, None)
+            lines: dict[str, dict[str, list[str]]] = {file: {} for file in files}
+            for of_group in maps:
+                for file, by_line in of_group["lines"].items():
+                    for line, tests in by_line.items():
+                        lines[file].setdefault(line, []).extend(tests)
+            seconds = {test: took for of_group in maps for test, took in of_group["seconds"].items()}
+            target.write_text(json.dumps({"seconds": seconds, "lines": lines}))
         return Reached(**json.loads(target.read_text()))
+
+    def _mapped(self, number: int, files: Sequence[str], group: Sequence[str]) -> Any:
+        out = self._work / f"map{number}.json"
+        self._pass(f"map{number}", child.map_tests, files, group, str(out))
+        return json.loads(out.read_text())
+
+    def _pass(self, name: str, target: Any, *arguments: Any) -> None:
+        """Runs tests that must pass."""
+        log = self._work / f"{name}.log"
+        with self._trees.one() as tree:
+            code = self._process(target, str(tree), str(log), *arguments)
+        if code != 0:
+            raise SystemExit(f"the tests fail without any change: {log}")
 
     def run(self, mutant: Mutant, tests: Sequence[str]) -> Result:
         """Runs these tests on a mutant until one of them fails: first the fastest few, then all others."""
@@ -233,6 +251,13 @@ def _in_function(source: str, line: int) -> bool:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
+
+
+def _dealt(tree: Path, groups: int) -> list[list[str]]:
+    """The files of all tests that are tried first, dealt out."""
+    files = [str(path.relative_to(tree)) for path in sorted(tree.glob("tests/**/test_*.py"))]
+    files = [file for file in files if not file.startswith((*LEFT_OUT, *LAST))]
+    return [files[number::groups] for number in range(groups)]
 
 
 def _digest(root: Path) -> str:
