@@ -3,11 +3,12 @@
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,11 @@ import coverage
 import pytest
 
 TEST_SECONDS: Final = 120
-"""Real seconds that one test may take; then the process is ended by SIGALRM, which counts as caught."""
+"""Real seconds that a test may take of which it is not known how long it takes. Then the process is ended by SIGALRM,
+which counts as caught."""
+SHORTEST: Final = 10
+TIMES: Final = 20
+"""Others may take so many times as long as they take without a change, and at least `SHORTEST` seconds."""
 CONTEXT: Final = "running_test"
 
 
@@ -23,22 +28,24 @@ class Chosen:
     """Runs these tests only, in this order, each within its time.
 
     Args:
-        tests: ids of tests; None for all.
+        tests: by id, the seconds that they take; None for all there are.
     """
 
-    def __init__(self, tests: Sequence[str] | None) -> None:
-        self._rank = None if tests is None else {test: rank for rank, test in enumerate(tests)}
+    def __init__(self, tests: Mapping[str, float] | None) -> None:
+        self._seconds = tests
+        self._rank = {test: rank for rank, test in enumerate(tests or ())}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leaves out and puts in order."""
-        if self._rank is not None:
+        if self._seconds is not None:
             chosen = [item for item in items if item.nodeid in self._rank]
-            items[:] = sorted(chosen, key=lambda item: self._rank[item.nodeid])  # type: ignore[index]
+            items[:] = sorted(chosen, key=lambda item: self._rank[item.nodeid])
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self) -> Iterator[None]:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """A test that hangs ends the process."""
-        signal.alarm(TEST_SECONDS)
+        known = (self._seconds or {}).get(item.nodeid)
+        signal.alarm(TEST_SECONDS if known is None else math.ceil(max(SHORTEST, TIMES * known)))
         try:
             return (yield)
         finally:
@@ -93,7 +100,7 @@ def enter(tree: str, log: str) -> None:
     assert str(found.origin).startswith(tree), found.origin
 
 
-def run(tree: str, log: str, files: Sequence[str], tests: Sequence[str] | None) -> None:
+def run(tree: str, log: str, files: Sequence[str], tests: Mapping[str, float] | None) -> None:
     """Runs tests until the first one fails; the exit code is pytest's."""
     enter(tree, log)
     sys.exit(_pytest(["-x", *files], Chosen(tests)))

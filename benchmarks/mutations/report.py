@@ -52,7 +52,7 @@ def _table(some: Sequence[Mutant], results: Mapping[str, Result]) -> str:
     for each in some:
         result = results[each.id]
         by = {"hung": "a test that hangs", "survived": f"{result.tests} tests run it"}.get(result.verdict)
-        by = by or f"`{result.by.rpartition('::')[2].partition('[')[0]}`"
+        by = by or f"`{result.by.partition('[')[0].rpartition('::')[2]}`"
         rows.append(
             f"| `{each.id}` | {_place(each)} | {each.operator} | {_code(each.before)} | {_code(each.after)} | {by} |"
         )

@@ -12,7 +12,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,14 +111,14 @@ class Reached:
     seconds: Mapping[str, float]
     lines: Mapping[str, Mapping[str, Sequence[str]]]
 
-    def tests_of(self, mutant: Mutant, source: str) -> list[str]:
+    def tests_of(self, mutant: Mutant, source: str) -> dict[str, float]:
         """Those that run what it changes, the fastest first; a line that only the import runs belongs to all."""
         lines = self.lines[mutant.path]
         wanted = range(mutant.line, mutant.last_line + 1)
         found = {test for line in wanted for test in lines.get(str(line), ()) if test}
         if not found and not _in_function(source, mutant.line):
             found = {test for tests in lines.values() for test in tests if test}
-        return sorted(found, key=lambda test: self.seconds[test])
+        return {test: self.seconds[test] for test in sorted(found, key=lambda test: self.seconds[test])}
 
 
 class Runner:
@@ -170,7 +170,7 @@ class Runner:
         if code != 0:
             raise SystemExit(f"the tests fail without any change: {log}")
 
-    def run(self, mutant: Mutant, tests: Sequence[str]) -> Result:
+    def run(self, mutant: Mutant, tests: Mapping[str, float]) -> Result:
         """Runs these tests on a mutant until one of them fails: first the fastest few, then all others."""
         began = time.monotonic()
         verdict, by = "survived", ""
@@ -183,16 +183,19 @@ class Runner:
                     break
         return Result(mutant.id, verdict, by, len(tests), round(time.monotonic() - began, 1))
 
-    def run_all(self, wanted: Mapping[Mutant, Sequence[str]], jobs: int) -> Iterator[tuple[Mutant, Result]]:
-        """Runs so many at a time."""
+    def run_all(self, wanted: Mapping[Mutant, Mapping[str, float]], jobs: int) -> Iterator[tuple[Mutant, Result]]:
+        """Runs so many at a time; tells each as it ends."""
         with ThreadPoolExecutor(jobs) as pool:
-            yield from zip(wanted, pool.map(self.run, wanted.keys(), wanted.values()), strict=True)
+            under_way = {pool.submit(self.run, mutant, tests): mutant for mutant, tests in wanted.items()}
+            for done in as_completed(under_way):
+                yield under_way[done], done.result()
 
-    def _stages(self, tests: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str] | None]]:
+    def _stages(self, tests: Mapping[str, float]) -> Iterator[tuple[Sequence[str], Mapping[str, float] | None]]:
         """Files, and the tests of these to run."""
-        for stage in (tests[:FIRST], tests[FIRST:]):
+        every = list(tests.items())
+        for stage in (every[:FIRST], every[FIRST:]):
             if stage:
-                yield list(dict.fromkeys(test.partition("::")[0] for test in stage)), stage
+                yield list(dict.fromkeys(test.partition("::")[0] for test, _ in stage)), dict(stage)
         if self._last:
             yield self._last, None
 
