@@ -58,6 +58,14 @@ def made(source: str, operator: str) -> list[str]:
                 "def f():\n    if a:\n        pass",
             ],
         ),
+        (
+            "statement",
+            "def f():\n    if a:\n        g()\n    else:\n        h()",
+            [
+                "def f():\n    if a:\n        pass\n    else:\n        h()",
+                "def f():\n    if a:\n        g()\n    else:\n        pass",
+            ],
+        ),
     ],
 )
 def test_each_operator_makes_one_change(operator: str, source: str, expected: list[str]) -> None:
