@@ -85,6 +85,13 @@ def sequences(session: nox.Session) -> None:
 
 
 @nox.session
+def mutations(session: nox.Session) -> None:
+    """Whether the tests see small mistakes in what decides about polls, retries, creates: writes MUTATIONS.md."""
+    install(session, "test")
+    session.run("python", "-m", "benchmarks.mutations", "--work", session.create_tmp(), *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Beside the peers, each in an environment of its own: writes `benchmarks/RESULTS.md` and its picture."""
     install(session, "bench")
