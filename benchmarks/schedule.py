@@ -18,9 +18,10 @@ from typing import Any, Final, cast
 from benchmarks.figures import Goal, Spread, table
 from kling_async.io.api import Api
 from kling_async.io.poller import Poller
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.clips import typical_seconds
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import KlingError
-from kling_async.protocol.polling.estimates import DurationEstimate, Durations, published_median
+from kling_async.protocol.polling.estimates import DurationEstimate, Durations
 from kling_async.protocol.polling.schedule import AimedPolling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
@@ -108,7 +109,7 @@ def aimed(lag: float, pace: DurationEstimate, random_: random.Random) -> tuple[f
 def learned(seed: int) -> DurationEstimate:
     """A pace that has seen 50 tasks."""
     random_ = random.Random(seed)  # noqa: S311  (no secret)
-    pace = DurationEstimate(published_median("pro", 5))
+    pace = DurationEstimate(typical_seconds("pro", 5))
     for _ in range(LEARNED):
         pace.observe(duration(random_))
     return pace
@@ -155,13 +156,15 @@ class Service:
         self._began[task_id], self._ends[task_id] = now, now + seconds
         return self._task(task_id), now + seconds
 
-    async def query(self, _: Endpoint, task_id: str) -> Task:
+    async def query(self, _: Endpoint[Any], task_id: str) -> Task:
         """A single question."""
         self.asked += 1
         await asyncio.sleep(ANSWER)
         return self._task(task_id)
 
-    async def listed(self, _: Endpoint, number: int, size: int, known: Callable[[str], TaskStatus | None]) -> Listed:
+    async def listed(
+        self, _: Endpoint[Any], number: int, size: int, known: Callable[[str], TaskStatus | None]
+    ) -> Listed:
         """A page."""
         self.asked += 1
         await asyncio.sleep(ANSWER)
@@ -205,7 +208,7 @@ async def together(lag: float, seed: int) -> tuple[float, float]:
     random_ = _random(seed)
     service, durations = Service(), Durations()
     poller = Poller(cast("Api", service), AimedPolling(lag=lag), Retry(), random_.random, durations)
-    pace = durations.pace("image2video", "kling-v2-6", "pro", 5)
+    pace = durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5))
     for _ in range(LEARNED):
         pace.observe(duration(random_))
     loop, places, lags = asyncio.get_running_loop(), asyncio.Semaphore(IN_FLIGHT), []
@@ -235,7 +238,7 @@ def _moment(seconds: float) -> datetime:
 
 def measure(_: Mapping[str, Path]) -> dict[str, Any]:
     """Simulates all of it, half a minute."""
-    fresh = DurationEstimate(published_median("pro", 5))
+    fresh = DurationEstimate(typical_seconds("pro", 5))
     curves = {
         "least possible": [(lag, least_polls(lag)) for lag in (1.0, 2.0, 4.0, 8.0, 16.0)],
         "fixed beat": [_middle([_beaten((beat, beat), seed) for seed in SEEDS]) for beat in BEATS],

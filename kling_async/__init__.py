@@ -54,8 +54,10 @@ from kling_async.protocol.polling.estimates import Durations as Durations
 from kling_async.protocol.polling.schedule import AimedPolling as AimedPolling
 from kling_async.protocol.polling.schedule import Polling as Polling
 from kling_async.protocol.retry import Retry as Retry
+from kling_async.protocol.tasks import Audio as Audio
 from kling_async.protocol.tasks import BalanceDeduction as BalanceDeduction
 from kling_async.protocol.tasks import Element as Element
+from kling_async.protocol.tasks import Picture as Picture
 from kling_async.protocol.tasks import Task as Task
 from kling_async.protocol.tasks import TaskStatus as TaskStatus
 from kling_async.protocol.tasks import Video as Video
@@ -63,13 +65,13 @@ from kling_async.protocol.tasks import Voice as Voice
 
 # Each name is written once; `Name as Name` exports it. What takes time is imported on first use.
 if typing.TYPE_CHECKING:
-    from kling_async.protocol.capabilities import Capability as Capability
-    from kling_async.protocol.capabilities import Cell as Cell
+    from kling_async.protocol.capability import Capability as Capability
+    from kling_async.protocol.capability import Cell as Cell
+    from kling_async.protocol.endpoint import Estimate as Estimate
+    from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
     from kling_async.protocol.records import CameraConfig as CameraConfig
     from kling_async.protocol.records import CameraControl as CameraControl
     from kling_async.protocol.records import DynamicMask as DynamicMask
-    from kling_async.protocol.records import Estimate as Estimate
-    from kling_async.protocol.records import ImageToVideo as ImageToVideo
     from kling_async.protocol.records import Intent as Intent
     from kling_async.protocol.records import Point as Point
     from kling_async.protocol.records import ShotPrompt as ShotPrompt
@@ -88,15 +90,32 @@ else:
         return _get(name)
 
 
-def capabilities() -> "tuple[Capability, ...]":
-    """What each model can do, in each mode and duration: the map behind the refusals that `strict=False` lifts."""
-    from kling_async.protocol.capabilities import CAPABILITIES  # noqa: PLC0415  (on first use: the map takes time)
+def capabilities(record: type | None = None) -> "tuple[Capability, ...]":
+    """What each model can do, in each mode and duration: the map behind the refusals that `strict=False` lifts.
 
-    return CAPABILITIES
+    Args:
+        record: whose map; `ImageToVideo` where it is None.
+
+    Raises:
+        InvalidRequest: it is no record of an endpoint.
+    """
+    from kling_async.protocol import catalog, endpoints  # noqa: PLC0415  (on first use: the maps take time)
+
+    endpoint = catalog.endpoint_for(record or endpoints.ImageToVideo)
+    if endpoint is None:
+        raise InvalidRequest.of([Problem("record", "expected the record of an endpoint, such as ImageToVideo")])
+    return endpoint.capabilities.rows if endpoint.capabilities else ()
 
 
-def estimate(request: "ImageToVideo") -> "Estimate":
-    """What a request costs by the price table, in units and dollars; None where no price is known."""
-    from kling_async.protocol.capabilities import estimate as by_table  # noqa: PLC0415  (as above)
+def estimate(request: object) -> "Estimate":
+    """What a request costs by the price table, in units and dollars; None where no price is known.
 
-    return by_table(request)
+    Raises:
+        InvalidRequest: it is no request of an endpoint.
+    """
+    from kling_async.protocol.catalog import endpoint_of  # noqa: PLC0415  (as above)
+
+    endpoint = endpoint_of(request)
+    if endpoint is None:
+        raise InvalidRequest.of([Problem("request", "expected a request, such as ImageToVideo(...)")])
+    return endpoint.estimate(request)

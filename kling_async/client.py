@@ -26,8 +26,7 @@ from kling_async.io.task_list import all_tasks
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
 from kling_async.methods import submits
-from kling_async.protocol import records
-from kling_async.protocol.endpoints import ENDPOINTS
+from kling_async.protocol import endpoints
 from kling_async.protocol.errors import DownloadError, KlingError, RequestRefused
 from kling_async.protocol.limits import BEAT, Limit
 from kling_async.protocol.polling.estimates import Durations
@@ -123,11 +122,11 @@ class KlingClient:
 
     # ------------------------------------------------------------------------------------- making videos
 
-    image_to_video = submits(lambda: records.ImageToVideo)
+    image_to_video = submits(lambda: endpoints.ImageToVideo)
 
     async def submit(
         self,
-        request: "records.ImageToVideo",
+        request: object,
         *,
         strict: bool = True,
         if_exists: IfExists = "raise",
@@ -168,17 +167,17 @@ class KlingClient:
             if_exists=if_exists, on_doubt=on_doubt, deadline=deadline, queue_deadline=queue_deadline
         )
         refusals.check_options(options)
-        refusals.refuse(await self._api.persistently(lambda: problems_of(request)), strict=strict)
+        refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=strict)
         try:
             following = await self._submitter.submit(endpoint, request, options)
         except RequestRefused as error:
-            refusals.name_the_models(error, request.model_name)
+            refusals.name_the_models(error, endpoint, request)
             raise
         return TaskHandle(self, following.reference, following)
 
     async def generate(
         self,
-        request: "records.ImageToVideo",
+        request: object,
         path: str | PathLike[str],
         *,
         overwrite: bool = False,
@@ -194,30 +193,36 @@ class KlingClient:
         Args:
             request: what to make.
             path: a file; a directory is refused, since a file that is called after its task is no file of an earlier
-                run.
+                run. Where the request has several results it must be a directory, and a second run pays again.
             overwrite: replaces an existing file, once the new one is whole.
             watermark: saves the watermarked variant, which the request's `watermark_info` must ask for.
             **options: those of `submit`.
 
         Returns:
-            Where the (first) video is.
+            Where the (first) file is.
 
         Raises:
+            DownloadError: the result is no file (voices, elements); nothing was sent.
             TargetExists: there is a file, and `overwrite` is False; nothing was sent.
             TargetError: the place cannot be written to; nothing was sent.
             SaveInProgress: another save writes to the same file; nothing was sent.
             KlingError: as `submit`, and as `TaskHandle.save`, then with the `reference` of the task.
         """
         self._enter()
-        refusals.refuse_as_directory(path)  # before it is made
-        reserved = self._downloads.reserve(path, None, watermark=watermark, overwrite=overwrite)
+        endpoint = refusals.endpoint_that_takes(request)
+        reserved = self._downloads.reserve(
+            path,
+            None,
+            watermark=watermark,
+            overwrite=overwrite,
+            kind=endpoint.result,
+            several=endpoint.slots_of(request) > 1,
+        )
         async with reserved as place:
-            if place.is_directory:
-                raise refusals.no_file(path)
             refusals.refuse_without_mark(request, watermark=watermark)
             handle = await self.submit(request, **options)
             try:
-                return await self._save(handle, place, watermark=watermark, overwrite=overwrite)
+                return (await self._save(handle, place, watermark=watermark, overwrite=overwrite))[0]
             except asyncio.CancelledError:
                 self._submitter.abandon(handle.reference)
                 raise
@@ -241,7 +246,7 @@ class KlingClient:
         """A handle to a task made earlier or elsewhere; no request is made until it is awaited.
 
         Args:
-            reference: `image2video:<id>`, from `handle.reference`, `task.reference` or an error.
+            reference: `<endpoint>:<id>`, from `handle.reference`, `task.reference` or an error.
 
         Raises:
             InvalidReference: it is none.
@@ -260,9 +265,9 @@ class KlingClient:
         """
         parsed = refusals.parse_reference(reference)
         self._enter()
-        return await self._api.get_task(ENDPOINTS[parsed.endpoint], parsed.id)
+        return await self._api.get_task(refusals.endpoint_of_reference(parsed), parsed.id)
 
-    def tasks(self, endpoint: str = "image2video", *, page_size: int = 100) -> AsyncGenerator[Task, None]:
+    def tasks(self, endpoint: str, *, page_size: int = 100) -> AsyncGenerator[Task, None]:
         """All tasks of the account, page by page, in no documented order.
 
         Args:
@@ -273,9 +278,9 @@ class KlingClient:
             InvalidRequest: a value is out of range.
             KlingError: the service could not be asked.
         """
-        refusals.check_list(endpoint, page_size)
+        listed = refusals.listed_endpoint(endpoint, page_size)
         self._enter()
-        return all_tasks(self._api, ENDPOINTS[endpoint], page_size)
+        return all_tasks(self._api, listed, page_size)
 
     # --------------------------------------------------------------------------------------------- life
 
@@ -335,18 +340,30 @@ class KlingClient:
             following = self._poller.follow(reference, created=None, on_end=self._slots.detach)
         return following
 
-    async def save(self, handle: TaskHandle, path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
-        """Saves a handle's video; `TaskHandle.save` is the way to call it."""
+    async def save_all(
+        self,
+        handle: TaskHandle,
+        path: str | PathLike[str],
+        *,
+        watermark: bool,
+        overwrite: bool,
+        several: bool | None = None,
+    ) -> list[Path]:
+        """Saves a handle's files; `TaskHandle.save` and `TaskHandle.save_all` are the ways to call it."""
         self._enter()
+        kind = refusals.endpoint_of_reference(Reference.parse(handle.reference)).result
+        reserved = self._downloads.reserve(
+            path, handle.task_id, watermark=watermark, overwrite=overwrite, kind=kind, several=several
+        )
         try:
-            async with self._downloads.reserve(path, handle.task_id, watermark=watermark, overwrite=overwrite) as place:
+            async with reserved as place:
                 return await self._save(handle, place, watermark=watermark, overwrite=overwrite)
         except DownloadError as error:
             error.about(handle.reference)
             raise
 
     async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
-        """Streams a handle's video; `TaskHandle.stream` is the way to call it."""
+        """Streams a handle's first file; `TaskHandle.stream` is the way to call it."""
         self._enter()
         task = await handle.wait()
         refresh = functools.partial(self.get_task, task.reference)
@@ -362,7 +379,7 @@ class KlingClient:
 
         return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
 
-    async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> Path:
+    async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> list[Path]:
         task = await handle.wait()
         refresh = functools.partial(self.get_task, task.reference)
         return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)

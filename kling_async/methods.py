@@ -41,7 +41,7 @@ class submits(Generic[P]):  # noqa: N801  (reads as what it does, and is used as
     """
 
     def __init__(self, record: Callable[[], Callable[P, object]]) -> None:
-        self._record = record
+        self.record = record
 
     def __set_name__(self, owner: type, name: str) -> None:
         """Keeps the name that the method has in its class."""
@@ -60,7 +60,7 @@ class submits(Generic[P]):  # noqa: N801  (reads as what it does, and is used as
 
     @functools.cached_property
     def _method(self) -> Callable[..., Submitted]:
-        return _method(self._record(), self._owner, self._name)
+        return _method(self.record(), self._owner, self._name)
 
 
 def _method(record: Callable[..., object], owner: type, name: str) -> Callable[..., Submitted]:

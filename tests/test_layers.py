@@ -19,15 +19,17 @@ EMULATOR = f"{ROOT}.emulator"
 LAYERS = """
     lazy_exports
     protocol
-    protocol.redaction protocol.media protocol.converters protocol.reference protocol.tasks protocol.records
-    protocol.errors protocol.retry
-    protocol.capabilities protocol.rules protocol.endpoints protocol.wire
-    protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
-    protocol.polling protocol.lifecycle protocol.create protocol.limits
-    protocol.addresses protocol.content_encoding protocol.transfer
+    protocol.redaction protocol.media protocol.result_kind protocol.converters protocol.reference protocol.tasks
+    protocol.records protocol.errors protocol.retry
+    protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.catalog
+    protocol.wire
+    protocol.clock_offset protocol.auth protocol.recognition protocol.proxies
+    protocol.polling protocol.lifecycle protocol.send_failures protocol.create protocol.limits
+    protocol.addresses protocol.content_encoding protocol.result_files protocol.transfer
     io
     io.threads io.lifetime io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch
-    io.poller io.submission io.target io.part_file io.sinks io.source io.download io.refusals io.task_list
+    io.poller io.submission io.target io.directory_sync io.part_file io.sinks io.source io.download io.refusals
+    io.task_list
     handle methods client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
@@ -151,7 +153,7 @@ def test_every_module_imports_alone() -> None:
 
 LAZY = ["jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
 LAZY += [
-    f"kling_async.{name}" for name in ("io.validation", "io.download", "protocol.wire.codec", "protocol.capabilities")
+    f"kling_async.{name}" for name in ("io.validation", "io.download", "protocol.wire.codec", "protocol.capability")
 ]
 
 

@@ -10,15 +10,16 @@ import attrs
 
 from kling_async.io.api import Api
 from kling_async.io.task_watch import TaskWatch
-from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
+from kling_async.protocol.catalog import endpoint_named
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, Remedy, RequestTimeout
-from kling_async.protocol.lifecycle import classify, passes
+from kling_async.protocol.lifecycle import classify
 from kling_async.protocol.polling.estimates import DurationEstimate, Durations
 from kling_async.protocol.polling.listing import ListScan, ListStrategy
 from kling_async.protocol.polling.queue import PollQueue, share_passed
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.retry import Retry, Uniform, is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.responses import Listed
 
@@ -38,7 +39,7 @@ deadline may be long past, and the network needs a moment to come back."""
 class _Watched:
     """The tasks of one endpoint."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint[Any]) -> None:
         self.endpoint = endpoint
         self.names: dict[str, TaskWatch] = {}
         self.agenda = PollQueue[TaskWatch]()
@@ -60,6 +61,17 @@ class _Watched:
         return following.status if asked else None
 
 
+class _ByEndpoint(dict[str, _Watched]):
+    """The tasks of each endpoint, by its name; an endpoint is looked up with its first task."""
+
+    def __missing__(self, name: str) -> _Watched:
+        endpoint = endpoint_named(name)
+        if endpoint is None:
+            raise LookupError(f"no endpoint {name!r}")
+        self[name] = watched = _Watched(endpoint)
+        return watched
+
+
 class Poller:
     """Asks for every followed task until it ends.
 
@@ -79,7 +91,7 @@ class Poller:
         self._retry = retry
         self._uniform = uniform
         self.durations = durations
-        self._watched = {name: _Watched(endpoint) for name, endpoint in ENDPOINTS.items()}
+        self._watched = _ByEndpoint()
         self._ready: collections.deque[TaskWatch] = collections.deque()
         self._polls: set[asyncio.Task[None]] = set()
         self._sweeps: set[asyncio.Task[None]] = set()
@@ -109,7 +121,7 @@ class Poller:
             on_end: called once, when it ends; before this returns if it was done when it was found.
         """
         now = asyncio.get_running_loop().time()
-        pace = pace or self.durations.any(reference.endpoint)
+        pace = pace or self._any_pace(reference.endpoint)
         seconds = self._polling.deadline if deadline is None else deadline
         following = TaskWatch(reference, now, now + seconds, pace, created_here=created is not None)
         following.on_end = on_end
@@ -121,6 +133,10 @@ class Poller:
         else:
             self._take(following, created)
         return following
+
+    def _any_pace(self, endpoint: str) -> DurationEstimate:
+        """How long tasks take of which only the endpoint is known."""
+        return self.durations.pace(endpoint, self._watched[endpoint].endpoint.typical_seconds(None))
 
     def unfinished(self) -> list[TaskWatch]:
         """All that have not ended."""
@@ -229,7 +245,7 @@ class Poller:
         if ended and task.created_at is not None and task.updated_at is not None:
             told = (task.updated_at - task.created_at).total_seconds()
             age = min(age, max(told, following.heard_at - following.begun_at))
-        for pace in (following.pace, self.durations.any(following.reference.endpoint)):
+        for pace in (following.pace, self._any_pace(following.reference.endpoint)):
             pace.observe(age, ended=ended)
 
     def _finish(self, following: TaskWatch, end: Task | KlingError) -> None:
@@ -299,7 +315,7 @@ class Poller:
             _start(self._poll(self._ready.popleft()), self._polls, self._begin)
 
     async def _poll(self, following: TaskWatch) -> None:
-        endpoint = ENDPOINTS[following.reference.endpoint]
+        endpoint = self._watched[following.reference.endpoint].endpoint
         now = asyncio.get_running_loop().time()
         if now >= following.deadline and following.gives_up_at is None:
             following.gives_up_at = now + LAST_LOOK_SECONDS
@@ -336,7 +352,7 @@ class Poller:
             raise
         unanswered, watched.swept_for = watched.swept_for or {}, None
         watched.pages.ended(sweep)
-        if failure is not None and passes(failure):
+        if failure is not None and is_transient(failure):
             for following in unanswered.values():
                 self._take(following, failure)
             return

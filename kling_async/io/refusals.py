@@ -1,26 +1,22 @@
 """What a call is refused for before anything is sent: its options, its reference, the problems of its request."""
 
 import inspect
-import os
 import warnings
 from collections.abc import Sequence
-from os import PathLike
-from typing import get_args
+from typing import Any, get_args
 
 from kling_async.io.config import is_seconds
 from kling_async.io.submission import IfExists, OnDoubt, SubmitOptions
-from kling_async.io.target import text_of
-from kling_async.protocol.endpoints import ENDPOINTS, Endpoint, endpoint_for
+from kling_async.protocol.catalog import all_endpoints, endpoint_named, endpoint_of
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     CapabilityWarning,
     InvalidReference,
     InvalidRequest,
     Problem,
     RequestRefused,
-    TargetError,
 )
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.wire import requests
 
 
 def parse_reference(reference: str) -> Reference:
@@ -33,34 +29,49 @@ def parse_reference(reference: str) -> Reference:
         parsed = Reference.parse(reference)
     except ValueError as error:
         raise InvalidReference(str(error)) from None
-    if parsed.endpoint not in ENDPOINTS:
-        raise InvalidReference(f"unknown endpoint {parsed.endpoint!r}; known: {', '.join(ENDPOINTS)}")
+    endpoint_of_reference(parsed)
     return parsed
 
 
-def endpoint_that_takes(request: object) -> Endpoint:
+def endpoint_of_reference(reference: Reference) -> Endpoint[Any]:
+    """The endpoint that a reference names.
+
+    Raises:
+        InvalidReference: there is no such endpoint.
+    """
+    endpoint = endpoint_named(reference.endpoint)
+    if endpoint is None:
+        known = ", ".join(each.name for each in all_endpoints())
+        raise InvalidReference(f"unknown endpoint {reference.endpoint!r}; known: {known}")
+    return endpoint
+
+
+def endpoint_that_takes(request: object) -> Endpoint[Any]:
     """The endpoint of a request.
 
     Raises:
         InvalidRequest: it is no request.
     """
-    endpoint = endpoint_for(request)
+    endpoint = endpoint_of(request)
     if endpoint is None:
-        kinds = ", ".join(known.request.__name__ for known in ENDPOINTS.values())
+        kinds = ", ".join(known.record.__name__ for known in all_endpoints())
         raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
     return endpoint
 
 
-def check_list(endpoint: object, page_size: object) -> None:
-    """Refuses a list that cannot be asked for.
+def listed_endpoint(name: object, page_size: object) -> Endpoint[Any]:
+    """The endpoint whose list is wanted.
 
     Raises:
-        InvalidRequest: a value is out of range.
+        InvalidRequest: there is none of this name with a list, or its pages cannot have this size.
     """
-    if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
-        raise InvalidRequest.of([Problem("endpoint", f"must be one of {', '.join(ENDPOINTS)}")])
-    if type(page_size) is not int or page_size not in range(1, requests.PAGE_SIZE_MAXIMUM + 1):
-        raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {requests.PAGE_SIZE_MAXIMUM}")])
+    endpoint = endpoint_named(name) if isinstance(name, str) else None
+    if endpoint is None or not endpoint.lists:
+        known = ", ".join(each.name for each in all_endpoints() if each.lists)
+        raise InvalidRequest.of([Problem("endpoint", f"must be one of {known}")])
+    if type(page_size) is not int or page_size not in range(1, endpoint.page_maximum + 1):
+        raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {endpoint.page_maximum}")])
+    return endpoint
 
 
 def check_options(options: SubmitOptions) -> None:
@@ -96,24 +107,6 @@ def refuse(problems: Sequence[Problem], *, strict: bool) -> None:
         warnings.warn(str(problem), CapabilityWarning, stacklevel=_level_of_caller())
 
 
-def refuse_as_directory(path: str | PathLike[str]) -> None:
-    """Refuses text that names a directory.
-
-    Raises:
-        TargetError: it ends in a separator, or is no path.
-    """
-    if text_of(path).endswith(("/", os.sep)):
-        raise no_file(path)
-
-
-def no_file(path: str | PathLike[str]) -> TargetError:
-    """The error for a directory where `generate` needs a file."""
-    return TargetError(
-        f"{text_of(path)!r} is a directory: generate needs the name of a file. In a directory a file is called after "
-        "its task, so that a second run would find none and pay again; submit and save do that"
-    )
-
-
 def refuse_without_mark(request: object, *, watermark: bool) -> None:
     """Nothing is paid for what cannot be saved afterwards.
 
@@ -125,12 +118,11 @@ def refuse_without_mark(request: object, *, watermark: bool) -> None:
         raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked video to be saved")])
 
 
-def name_the_models(error: RequestRefused, model_name: str) -> None:
+def name_the_models(error: RequestRefused, endpoint: Endpoint[Any], request: object) -> None:
     """A refusal may be about a model that nobody knows: then it says which there are."""
-    from kling_async.protocol.capabilities import unknown_model  # noqa: PLC0415  (on first use: the map takes time)
-
-    unknown = unknown_model(model_name)
-    if unknown is not None:
+    model_name = getattr(request, "model_name", None)
+    unknown = endpoint.capabilities and model_name and endpoint.capabilities.unknown_model(model_name)
+    if unknown:
         error.message = f"{error.message}; {unknown}"
 
 

@@ -7,7 +7,7 @@ import functools
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import attrs
 
@@ -16,17 +16,17 @@ from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.create import Create
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,
     ApiError,
-    ClientClosed,
     CreateInDoubt,
+    InvalidRequest,
     KlingError,
-    Remedy,
+    Problem,
     TaskNotFound,
 )
-from kling_async.protocol.records import ImageToVideo, Intent
+from kling_async.protocol.records import Intent
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
@@ -57,7 +57,7 @@ class Submitter:
 
     Args:
         api: sends and looks up.
-        slots: who may send.
+        slots: of the account; each create holds one.
         poller: follows what was accepted.
         retry: how a create is repeated.
         uniform: random numbers for the delays.
@@ -84,12 +84,15 @@ class Submitter:
         in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
         return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
 
-    async def submit(self, endpoint: Endpoint, request: ImageToVideo, options: SubmitOptions) -> TaskWatch:
+    async def submit(self, endpoint: Endpoint[Any], request: Any, options: SubmitOptions) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
 
         Raises:
             KlingError: as `KlingClient.image_to_video`.
         """
+        if options.get("if_exists") == "adopt" and not endpoint.finds_by_external_id:
+            problem = "'adopt' cannot work here: the service does not find these tasks by their external id"
+            raise InvalidRequest.of([Problem("if_exists", problem)])
         own_id = request.external_task_id is None
         external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
         request = attrs.evolve(request, external_task_id=external_task_id)
@@ -98,6 +101,7 @@ class Submitter:
             reference=str(Reference(endpoint.name, external_task_id)),
             retry=self._retry,
             uniform=self._uniform,
+            can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
             adopt=options.get("if_exists") == "adopt",
             resend=options.get("on_doubt") != "raise",
@@ -131,9 +135,11 @@ class Submitter:
                 del self._turns[reference]
 
     async def _submit(
-        self, endpoint: Endpoint, request: ImageToVideo, creation: Create, options: SubmitOptions
+        self, endpoint: Endpoint[Any], request: Any, creation: Create, options: SubmitOptions
     ) -> TaskWatch:
-        slot = await self._slots.take(request.model_name, queue_deadline=options.get("queue_deadline"))
+        slot = await self._slots.take(
+            endpoint.line_of(request), endpoint.slots_of(request), queue_deadline=options.get("queue_deadline")
+        )
         create = self._create(endpoint, request, creation, slot, options.get("deadline"))
         creating = asyncio.get_running_loop().create_task(create)
         self._under_way[creating] = creation
@@ -142,7 +148,7 @@ class Submitter:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             if self._closed and creating.cancelled() and not _is_cancelled():
-                raise _interrupted(creation) from None  # closed before its first step
+                raise creation.interrupted() from None  # closed before its first step
             if creating.done() or creation.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
@@ -155,7 +161,7 @@ class Submitter:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint, creation: Create, deadline: float | None) -> TaskWatch | None:
+    async def _existing(self, endpoint: Endpoint[Any], creation: Create, deadline: float | None) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
@@ -208,7 +214,7 @@ class Submitter:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _create(
-        self, endpoint: Endpoint, request: ImageToVideo, creation: Create, slot: Slot, deadline: float | None
+        self, endpoint: Endpoint[Any], request: Any, creation: Create, slot: Slot, deadline: float | None
     ) -> TaskWatch:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
@@ -223,10 +229,10 @@ class Submitter:
                 unsent.reference = None
                 self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
             if isinstance(error, KlingError):
-                error.about(creation.reference)
+                creation.about(error)
             slot.release()
             if self._closed and isinstance(error, asyncio.CancelledError):
-                raise _interrupted(creation) from None
+                raise creation.interrupted() from None
             raise
         reference = Reference(endpoint.name, task.task_id)
         following = self._poller.find(reference)
@@ -234,7 +240,7 @@ class Submitter:
             slot.release()
             return following
         slot.accepted()
-        pace = self._poller.durations.pace(endpoint.name, request.model_name, request.mode, float(request.duration))
+        pace = self._poller.durations.pace(endpoint.kind_of(request), endpoint.typical_seconds(request))
         return self._poller.follow(reference, created=task, pace=pace, deadline=deadline, on_end=slot.release)
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
@@ -243,7 +249,7 @@ class Submitter:
             slot.release()
 
     def _orphan_ended(self, reference: str, creating: "asyncio.Task[TaskWatch]") -> None:
-        """A create whose caller was cancelled is at its end: only the log and `unsettled` can tell."""
+        """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
         if creating.cancelled():
             return
         error = creating.exception()
@@ -273,13 +279,3 @@ class _Turn:
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _interrupted(creation: Create) -> KlingError:
-    if not creation.undecided:
-        return ClientClosed("the client was closed; nothing was created")
-    return CreateInDoubt(
-        "the client was closed before an answer told whether the task was created; it may be billed",
-        remedy=Remedy.FIND,
-        reference=creation.reference,
-    )

@@ -2,16 +2,17 @@
 
 import logging
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from kling_async.io.api import Api
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import requests
 
 logger = logging.getLogger("kling_async")
 
 
-async def all_tasks(api: Api, endpoint: Endpoint, page_size: int) -> AsyncGenerator[Task, None]:
+async def all_tasks(api: Api, endpoint: Endpoint[Any], page_size: int) -> AsyncGenerator[Task, None]:
     """Asks for page after page, and gives each task once.
 
     Args:

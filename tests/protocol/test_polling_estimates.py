@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_async.protocol.clips import typical_seconds
 from kling_async.protocol.polling.estimates import (
     EDGES,
     FADING,
     DurationEstimate,
     Durations,
     PollPlan,
-    published_median,
 )
 from tests.repeatable import same_draws
 
@@ -40,9 +40,9 @@ def looks(chart: PollPlan, delay: float, end: float) -> tuple[int, float]:
 )
 def test_what_is_published_comes_first(mode: str | None, duration: float, least: float, most: float) -> None:
     """Without news of its own, a kind takes as long as users tell."""
-    assert least <= published_median(mode, duration) <= most
-    median = Durations().pace("image2video", "kling-v2-6", mode, duration).chart().median
-    assert median == pytest.approx(published_median(mode, duration), rel=0.3)
+    assert least <= typical_seconds(mode, duration) <= most
+    median = Durations().pace("any", typical_seconds(mode, duration)).chart().median
+    assert median == pytest.approx(typical_seconds(mode, duration), rel=0.3)
 
 
 def test_fifty_tasks_outweigh_what_is_published() -> None:
@@ -130,35 +130,35 @@ def test_the_bins_cover_all_ages() -> None:
 def test_each_kind_is_learned_alone() -> None:
     """Another mode, model or length of video is another kind; no mode is `std`."""
     durations = Durations()
-    pace = durations.pace("image2video", "kling-v2-6", "pro", 5)
-    assert durations.pace("image2video", "kling-v2-6", "pro", 5.0) is pace
+    pace = durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5))
+    assert durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5.0)) is pace
     others = [
-        durations.pace("image2video", "kling-v2-6", "std", 5),
-        durations.pace("image2video", "kling-v3", "pro", 5),
-        durations.pace("image2video", "kling-v2-6", "pro", 10),
-        durations.any("image2video"),
+        durations.pace("image2video/kling-v2-6/std/5", typical_seconds("std", 5)),
+        durations.pace("image2video/kling-v3/pro/5", typical_seconds("pro", 5)),
+        durations.pace("image2video/kling-v2-6/pro/10", typical_seconds("pro", 10)),
+        durations.pace("image2video", 205.0),
     ]
     assert len({id(each) for each in [pace, *others]}) == 5
-    assert durations.pace("image2video", "kling-v2-6", None, 5) is others[0]
+    assert durations.pace("image2video/kling-v2-6/std/5", typical_seconds(None, 5)) is others[0]
 
 
 def test_what_was_learned_can_be_handed_on() -> None:
     """By way of JSON another client knows as much, kind by kind."""
     durations = Durations()
     for seconds in (100, 110, 120):
-        durations.pace("image2video", "kling-v2-6", "pro", 5).observe(seconds)
-        durations.any("image2video").observe(seconds)
-    durations.pace("image2video", "kling-v3", "4k", 15).observe(400)
+        durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5)).observe(seconds)
+        durations.pace("image2video", 205.0).observe(seconds)
+    durations.pace("image2video/kling-v3/4k/15", typical_seconds("4k", 15)).observe(400)
     read = Durations.from_json(durations.to_json())
     assert read.medians() == pytest.approx(durations.medians(), rel=1e-3)
     assert set(read.medians()) == {"image2video/kling-v2-6/pro/5", "image2video/kling-v3/4k/15", "image2video"}
-    read.pace("image2video", "kling-v2-6", "pro", 5).observe(100)
+    read.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5)).observe(100)
 
 
 def changed(**changes: Any) -> str:
     """The JSON of one kind, with members changed."""
     durations = Durations()
-    durations.pace("image2video", "kling-v2-6", "pro", 5).observe(100)
+    durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5)).observe(100)
     data = json.loads(durations.to_json())
     (kind,) = data["kinds"].values()
     kind.update(changes)

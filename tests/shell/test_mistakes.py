@@ -197,7 +197,7 @@ async def test_strict_false_keeps_documented_limits(client: KlingClient, image: 
 async def test_something_else_than_a_request(client: KlingClient) -> None:
     """`submit` of something that is no request names what it takes."""
     with pytest.raises(InvalidRequest, match="ImageToVideo"):
-        await client.submit(io.BytesIO())  # type: ignore[arg-type]
+        await client.submit(io.BytesIO())
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ async def test_a_word_that_is_none_is_refused(client: KlingClient, image: Path, 
 async def test_a_list_that_cannot_be_asked_for(client: KlingClient, wrong: dict[str, Any]) -> None:
     """The parameters of the list are checked before it is asked for."""
     with pytest.raises(InvalidRequest, match="must be"):
-        await anext(client.tasks(**wrong))
+        await anext(client.tasks(**{"endpoint": "image2video", **wrong}))
 
 
 @pytest.mark.parametrize("path", [None, 5, 2.5, [], object()])

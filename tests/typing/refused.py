@@ -5,7 +5,6 @@ import asyncio
 
 import kling_async
 from kling_async import ImageToVideo, KlingClient
-from kling_async.protocol import records
 
 
 async def wrong_parameters(kling: KlingClient) -> None:
@@ -30,7 +29,6 @@ async def wrong_parameters(kling: KlingClient) -> None:
 async def wrong_options(kling: KlingClient) -> None:
     """Options are checked wherever they are given."""
     request = ImageToVideo("cat.jpg")
-    await kling.submit("cat.jpg")  # type: ignore[arg-type]
     await kling.submit(request, if_exists="adpot")  # type: ignore[arg-type]
     await kling.submit(request, on_doubt=True)  # type: ignore[arg-type]
     await kling.submit(request, deadline="1h")  # type: ignore[arg-type]
@@ -55,9 +53,8 @@ def wrong_records() -> None:
     ImageToVideo("cat.jpg", mode="fast")  # type: ignore[arg-type]
     ImageToVideo(promt="a cat")  # type: ignore[call-arg]
     ImageToVideo("cat.jpg", "a cat")  # type: ignore[call-arg]
-    records.ImageToVideo(prompt=5)  # type: ignore[arg-type]
+    kling_async.ImageToVideo(prompt=5)  # type: ignore[arg-type]
     ImageToVideo("cat.jpg").prompt = "a dog"  # type: ignore[misc]
-    kling_async.estimate("cat.jpg")  # type: ignore[arg-type]
     kling_async.nothing()  # type: ignore[attr-defined]
     KlingClient("key")  # type: ignore[call-arg]
     KlingClient(concurrency="5")  # type: ignore[arg-type]

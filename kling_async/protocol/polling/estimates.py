@@ -10,7 +10,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final, Self
 
 from kling_async.protocol.errors import ConfigurationError
@@ -39,22 +39,8 @@ EDGES: Final = tuple(_edges())
 _BINS: Final = len(EDGES) - 1
 _WIDTHS: Final = tuple(right - left for left, right in itertools.pairwise(EDGES))
 
-# PROTOCOL of the service tells no times; users do: 5 s of video in 60 to 90 s ("std") and 100 to 250 s ("pro"), 10 s
-# in 90 to 120 s, 15 s in "pro" in 3 to 5 minutes, 164 s on average over all; some take ten minutes and more.
-_MEDIANS: Final[Mapping[str, float]] = {"std": 85.0, "pro": 150.0}
-_GROWTH: Final = 0.45  # of the time with the length of the video, as a power
 _SPREAD: Final = 0.5  # of the logarithm of the time
 _ANY: Final = 0.04  # chance that a task ends while its age grows by a factor e, whatever is published
-
-
-def published_median(mode: str | None, duration: float) -> float:
-    """Seconds after which half of such tasks have ended, as published.
-
-    Args:
-        mode: `std` where it is None; what is not known takes as long as `pro`.
-        duration: of the video in seconds.
-    """
-    return _MEDIANS.get(mode or "std", _MEDIANS["pro"]) * math.pow(max(duration, 1.0) / 5, _GROWTH)
 
 
 class DurationEstimate:
@@ -192,18 +178,16 @@ class Durations:
     def __init__(self) -> None:
         self._paces: dict[str, DurationEstimate] = {}
 
-    def pace(self, endpoint: str, model_name: str, mode: str | None, duration: float) -> DurationEstimate:
-        """What is known of one kind."""
-        kind = f"{endpoint}/{model_name}/{mode or 'std'}/{duration:g}"
-        if kind not in self._paces:
-            self._paces[kind] = DurationEstimate(published_median(mode, duration))
-        return self._paces[kind]
+    def pace(self, kind: str, typical_seconds: float) -> DurationEstimate:
+        """What is known of one kind: an endpoint's `kind_of(request)`, or its name for tasks that were attached.
 
-    def any(self, endpoint: str) -> DurationEstimate:
-        """What is known of tasks of which only the endpoint is known: those that were attached."""
-        if endpoint not in self._paces:
-            self._paces[endpoint] = DurationEstimate(published_median(None, 10))
-        return self._paces[endpoint]
+        Args:
+            kind: of the tasks.
+            typical_seconds: how long they take as published, for a kind of which nothing was seen.
+        """
+        if kind not in self._paces:
+            self._paces[kind] = DurationEstimate(typical_seconds)
+        return self._paces[kind]
 
     def medians(self) -> dict[str, float]:
         """Seconds after which half of the tasks have ended, by kind: `endpoint/model_name/mode/duration`."""
