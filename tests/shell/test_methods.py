@@ -146,6 +146,7 @@ def test_the_bound_method_is_the_same() -> None:
         assert read.__qualname__ == "KlingClient.image_to_video"
         assert read.__module__ == "kling_async.client"
         assert read.__doc__ == KlingClient.image_to_video.__doc__
+        assert get_type_hints(read)["image"] == ImageGiven | None
 
 
 def test_help_reads_well() -> None:

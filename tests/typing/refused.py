@@ -30,7 +30,6 @@ async def wrong_parameters(kling: KlingClient) -> None:
 async def wrong_options(kling: KlingClient) -> None:
     """Options are checked wherever they are given."""
     request = ImageToVideo("cat.jpg")
-    await kling.submit("cat.jpg")  # type: ignore[arg-type]
     await kling.submit(request, if_exists="adpot")  # type: ignore[arg-type]
     await kling.submit(request, on_doubt=True)  # type: ignore[arg-type]
     await kling.submit(request, deadline="1h")  # type: ignore[arg-type]
