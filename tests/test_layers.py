@@ -17,17 +17,19 @@ EMULATOR = f"{ROOT}.emulator"
 
 # Top to bottom. A package may stand for its modules, whose order among themselves is then free of circles only.
 LAYERS = """
+    lazy_exports
     protocol
-    protocol.redaction protocol.media protocol.converters protocol.reference protocol.tasks protocol.records
-    protocol.errors protocol.retry
-    protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.wire
+    protocol.redaction protocol.media protocol.result_kind protocol.converters protocol.reference protocol.tasks
+    protocol.records protocol.errors protocol.retry
+    protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.catalog
+    protocol.wire
     protocol.clock_offset protocol.auth protocol.recognition protocol.proxies
     protocol.polling protocol.lifecycle protocol.send_failures protocol.create protocol.limits
-    protocol.addresses protocol.content_encoding protocol.transfer
+    protocol.addresses protocol.content_encoding protocol.result_files protocol.transfer
     io
     io.threads io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch io.poller
-    io.submission io.target io.part_file io.sinks io.source io.download
-    handle client
+    io.submission io.target io.directory_sync io.part_file io.sinks io.source io.download io.refusals io.task_list
+    handle methods client
 """
 ABOVE_ALL = ["", "emulator", "cli", "testing"]
 ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]

@@ -10,8 +10,8 @@ import attrs
 
 from kling_async.io.api import Api
 from kling_async.io.task_watch import TaskWatch
+from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.endpoints import endpoint_named
 from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, Remedy, RequestTimeout
 from kling_async.protocol.lifecycle import classify
 from kling_async.protocol.polling.estimates import DurationEstimate, Durations
@@ -108,6 +108,7 @@ class Poller:
         *,
         created: Task | None,
         pace: DurationEstimate | None = None,
+        deadline: float | None = None,
         on_end: Callable[[], None],
     ) -> TaskWatch:
         """Begins to follow a task.
@@ -116,12 +117,13 @@ class Poller:
             reference: of the task.
             created: the answer to its create; None for a task that was attached, which is asked for at once.
             pace: how long tasks of its kind take, where the kind is known.
+            deadline: seconds from now to `TaskTimeout`, where they are not those of `polling`.
             on_end: called once, when it ends; before this returns if it was done when it was found.
         """
         now = asyncio.get_running_loop().time()
         pace = pace or self._any_pace(reference.endpoint)
-        deadline = now + self._polling.deadline
-        following = TaskWatch(reference, now, deadline, pace, created_here=created is not None)
+        seconds = self._polling.deadline if deadline is None else deadline
+        following = TaskWatch(reference, now, now + seconds, pace, created_here=created is not None)
         following.on_end = on_end
         if created is not None and (age := self._api.age_of(created)) > SLOW_ANSWER:
             following.begun_at = now - age  # an older task that was adopted, or one that was looked up later
@@ -212,7 +214,7 @@ class Poller:
 
     def _give_up(self, following: TaskWatch, now: float) -> None:
         self._remember(following, now, ended=False)
-        self._finish(following, following.timeout(self._polling.deadline))
+        self._finish(following, following.timeout(following.deadline - following.accepted_at))
 
     def _heard(self, following: TaskWatch, task: Task, now: float) -> None:
         if not following.snapshots and not following.created_here:

@@ -7,7 +7,7 @@ import functools
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 import attrs
 
@@ -42,6 +42,16 @@ OnDoubt = Literal["settle", "raise"]
 OnIntent = Callable[[Intent], Awaitable[None]]
 
 
+class SubmitOptions(TypedDict, total=False):
+    """The options of `KlingClient.submit`, which describes them."""
+
+    strict: bool
+    if_exists: IfExists
+    on_doubt: OnDoubt
+    deadline: float | None
+    queue_deadline: float | None
+
+
 class Submitter:
     """The creates of one client.
 
@@ -74,15 +84,14 @@ class Submitter:
         in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
         return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
 
-    async def submit(
-        self, endpoint: Endpoint[Any], request: Any, *, if_exists: IfExists, on_doubt: OnDoubt
-    ) -> TaskWatch:
+    async def submit(self, endpoint: Endpoint[Any], request: Any, options: SubmitOptions) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
 
         Raises:
             KlingError: as `KlingClient.image_to_video`.
         """
-        if if_exists == "adopt" and not endpoint.finds_by_external_id:
+        adopt = options.get("if_exists") == "adopt"
+        if adopt and not endpoint.finds_by_external_id:
             problem = "'adopt' cannot work here: the service does not find these tasks by their external id"
             raise InvalidRequest.of([Problem("if_exists", problem)])
         own_id = request.external_task_id is None
@@ -95,21 +104,21 @@ class Submitter:
             uniform=self._uniform,
             can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
-            adopt=if_exists == "adopt",
-            resend=on_doubt == "settle",
+            adopt=adopt,
+            resend=options.get("on_doubt") != "raise",
             is_anothers=functools.partial(self._is_anothers, external_task_id),
         )
         if own_id or not creation.adopt:
-            return await self._submit(endpoint, request, creation)
+            return await self._submit(endpoint, request, creation, options)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
         async with self._turn(creation.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
-            existing = await self._existing(endpoint, creation)
+            existing = await self._existing(endpoint, creation, options.get("deadline"))
             if existing is not None:
                 return existing
             try:
-                return await self._submit(endpoint, request, creation)
+                return await self._submit(endpoint, request, creation, options)
             except CreateInDoubt as error:
                 turn.doubt = copy.copy(error)
                 raise
@@ -126,9 +135,14 @@ class Submitter:
             if not turn.wanted:
                 del self._turns[reference]
 
-    async def _submit(self, endpoint: Endpoint[Any], request: Any, creation: Create) -> TaskWatch:
-        slot = await self._slots.take(endpoint.line_of(request), endpoint.slots_of(request))
-        creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, creation, slot))
+    async def _submit(
+        self, endpoint: Endpoint[Any], request: Any, creation: Create, options: SubmitOptions
+    ) -> TaskWatch:
+        slot = await self._slots.take(
+            endpoint.line_of(request), endpoint.slots_of(request), queue_deadline=options.get("queue_deadline")
+        )
+        create = self._create(endpoint, request, creation, slot, options.get("deadline"))
+        creating = asyncio.get_running_loop().create_task(create)
         self._under_way[creating] = creation
         creating.add_done_callback(functools.partial(self._ended, slot))
         try:
@@ -148,7 +162,7 @@ class Submitter:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint[Any], creation: Create) -> TaskWatch | None:
+    async def _existing(self, endpoint: Endpoint[Any], creation: Create, deadline: float | None) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
@@ -168,7 +182,7 @@ class Submitter:
         following = self._poller.find(reference)
         if following is None:
             self._slots.attach()
-            following = self._poller.follow(reference, created=task, on_end=self._slots.detach)
+            following = self._poller.follow(reference, created=task, deadline=deadline, on_end=self._slots.detach)
         return following
 
     def _is_anothers(self, external_task_id: str, task: Task) -> bool:
@@ -191,7 +205,9 @@ class Submitter:
                 creating.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _create(self, endpoint: Endpoint[Any], request: Any, creation: Create, slot: Slot) -> TaskWatch:
+    async def _create(
+        self, endpoint: Endpoint[Any], request: Any, creation: Create, slot: Slot, deadline: float | None
+    ) -> TaskWatch:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
             if self._on_intent is not None:
@@ -217,7 +233,7 @@ class Submitter:
             return following
         slot.accepted()
         pace = self._poller.durations.pace(endpoint.kind_of(request), endpoint.typical_seconds(request))
-        return self._poller.follow(reference, created=task, pace=pace, on_end=slot.release)
+        return self._poller.follow(reference, created=task, pace=pace, deadline=deadline, on_end=slot.release)
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
         del self._under_way[creating]

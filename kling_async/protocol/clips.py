@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from kling_async.protocol.capability import CapabilityMap
-from kling_async.protocol.rules.models import MakesClip
+from kling_async.protocol.rules.models import SECONDS_MOST, MakesClip
 
 # The documentation names no times; users do: 5 s of video in 60 to 90 s ("std") and 100 to 250 s ("pro"), 10 s in 90
 # to 120 s, 15 s in "pro" in 3 to 5 minutes, 164 s on average over all; some take ten minutes and more.
@@ -25,8 +25,14 @@ def typical_seconds(mode: str | None, duration: float) -> float:
 
 
 def typical_seconds_of(request: MakesClip | None) -> float:
-    """As `typical_seconds`; for None, a task of which nothing is known, those of a clip of ten seconds."""
-    return typical_seconds(None, 10) if request is None else typical_seconds(request.mode, float(request.duration))
+    """As `typical_seconds`; for None, a task of which nothing is known, those of a clip of ten seconds.
+
+    What the rules refuse takes as long as what is not known.
+    """
+    mode: Any = request and request.mode
+    duration: Any = request and request.duration
+    known = isinstance(mode, str | None) and isinstance(duration, int) and duration < SECONDS_MOST
+    return typical_seconds(mode, duration) if known else typical_seconds(None, 10)
 
 
 def units_by(capabilities: CapabilityMap[Any]) -> Callable[[MakesClip], Decimal | None]:

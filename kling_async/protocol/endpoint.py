@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import attrs
 
 from kling_async.protocol.errors import Problem
+from kling_async.protocol.result_kind import ResultKind
 
 if TYPE_CHECKING:  # maps and rules take time to import, and are needed with the first request
     from kling_async.protocol.capability import CapabilityMap
@@ -28,7 +29,7 @@ class Pool(enum.Enum):
 
 
 USD_PER_UNIT: Final = {Pool.VIDEO: Decimal("0.14"), Pool.IMAGE: Decimal("0.0035")}
-"""List price of one unit (price tables of 2026-09)."""
+"""List price of one unit (price tables of 2026-09); that of try-on is not known."""
 
 LEGACY_PREFIX: Final = "/v1/"
 
@@ -73,6 +74,7 @@ class Endpoint(Generic[RequestT]):
         capabilities: what each model can do; None where no map is known.
         units: what a request costs, in units of the pack; None where no price is known.
         typical_seconds: how long such a task takes, as published; of None, a task of unknown parameters.
+        result: what its tasks make.
         lists: whether it has a list of the account's tasks.
         page_maximum: most tasks that a page of the list can have.
         finds_by_external_id: whether a task is found by the caller's own id: else a lost create is never sent again.
@@ -88,6 +90,7 @@ class Endpoint(Generic[RequestT]):
     capabilities: "CapabilityMap[Any] | None" = None
     units: Callable[[RequestT], Decimal | None] = no_price
     typical_seconds: Callable[[RequestT | None], float]
+    result: ResultKind = ResultKind.VIDEO
     lists: bool = True
     page_maximum: int = 500
     finds_by_external_id: bool = False
@@ -114,9 +117,12 @@ class Endpoint(Generic[RequestT]):
 
     def estimate(self, request: RequestT) -> Estimate:
         """What a request costs; what the service would refuse has no price."""
-        amount = self.units(request)
+        return self.priced(self.units(request))
+
+    def priced(self, units: Decimal | None) -> Estimate:
+        """An amount of units, also in dollars at list price."""
         per_unit = USD_PER_UNIT.get(self.pool)
-        return Estimate(units=amount, usd=None if amount is None or per_unit is None else amount * per_unit)
+        return Estimate(units=units, usd=None if units is None or per_unit is None else units * per_unit)
 
     def line_of(self, request: RequestT) -> str:
         """What a request stands in line for: slots are counted per model and pack."""

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from kling_async.cli.models import grouped, seconds
-from kling_async.cli.table import table
+from kling_async.cli.commands.models import grouped, seconds
+from kling_async.cli.output import table
 from kling_async.protocol.endpoints.videos.image_to_video import CAPABILITIES
 
 from .conftest import Run

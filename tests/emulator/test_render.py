@@ -8,11 +8,11 @@ import av
 import pytest
 
 from kling_async.emulator.results.rendering import frames, sampler, stills
+from kling_async.emulator.results.rendering.camera import Camera, seen_at, views
 from kling_async.emulator.results.rendering.frames import DamagedImageError
 from kling_async.emulator.results.rendering.render import RenderingStoppedError, pictures, render
-from kling_async.emulator.results.rendering.scene import Camera, seen_at, views
-from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, Shot
-from kling_async.emulator.service.rules import CAMERA_AXES
+from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, RenderSpec
+from kling_async.emulator.service.checks.camera import CAMERA_AXES
 
 from .cards import BLUE, GRAY, RED, SIZE, card, found, luma, mask, png_of, shot
 from .test_images import exif, segment
@@ -21,18 +21,18 @@ WIDTH, HEIGHT = SIZE
 MIDDLE = card((0.5, 0.5, RED))
 
 
-def filmed(wanted: Shot, images: bytes | Mapping[str, bytes] = MIDDLE) -> list[Any]:
+def filmed(wanted: RenderSpec, images: bytes | Mapping[str, bytes] = MIDDLE) -> list[Any]:
     """Give the frames of a shot."""
     kept = {"card": images} if isinstance(images, bytes) else images
     return list(pictures(wanted, kept.__getitem__))
 
 
-def simple(axis: str, value: float) -> Shot:
+def simple(axis: str, value: float) -> RenderSpec:
     """Give a shot with a movement along one axis."""
     return shot(camera=Camera(kind="simple", axis=axis, value=value))
 
 
-def travelled(wanted: Shot, image: bytes = MIDDLE) -> tuple[float, float]:
+def travelled(wanted: RenderSpec, image: bytes = MIDDLE) -> tuple[float, float]:
     """Give how far the red point of a card moves through a shot, in pixels to the right and down."""
     clip = filmed(wanted, image)
     (start_x, start_y), (end_x, end_y) = found(clip[0], RED), found(clip[-1], RED)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.endpoints import endpoint_named, endpoint_of
+from kling_async.protocol.catalog import endpoint_named, endpoint_of
 from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT as IMAGE_TO_VIDEO
 from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo
 from kling_async.protocol.media.image import Image

@@ -17,6 +17,7 @@ from kling_async import (
     ConnectionFailed,
     CreateInDoubt,
     ExternalTaskIdConflict,
+    ImageToVideo,
     InvalidRequest,
     KlingClient,
     KlingError,
@@ -293,14 +294,14 @@ async def test_the_list_is_one_iterator(client: KlingClient, image: Path) -> Non
     """`tasks()` goes through the pages until one is short."""
     made = {(await client.image_to_video(image)).task_id for _ in range(5)}
     assert {task.task_id async for task in client.tasks("image2video", page_size=2)} == made
-    assert {task.task_id async for task in client.tasks()} == made
+    assert {task.task_id async for task in client.tasks("image2video")} == made
 
 
 @pytest.mark.parametrize("arguments", [{"endpoint": "nope"}, {"page_size": 0}, {"page_size": 501}, {"page_size": True}])
 async def test_the_list_refuses_what_the_service_would(client: KlingClient, arguments: dict[str, object]) -> None:
     """Page sizes beyond 1 to 500 and unknown endpoints are refused before a request."""
     with pytest.raises(InvalidRequest):
-        await anext(aiter(client.tasks(**arguments)))  # type: ignore[arg-type]
+        await anext(aiter(client.tasks(**{"endpoint": "image2video", **arguments})))  # type: ignore[arg-type]
 
 
 async def test_queue_deadline(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
@@ -387,7 +388,7 @@ async def test_an_id_of_an_old_task_is_a_conflict(make_client: ClientMaker, imag
     with pytest.raises(ExternalTaskIdConflict, match="older task") as caught:
         await client.image_to_video(image, external_task_id="job-1")
     assert caught.value.reference == first.reference
-    adopted = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    adopted = await client.submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")
     assert adopted.task_id == first.task_id
     assert emulator.ledger.created == 1
     await first

@@ -39,7 +39,7 @@ async def save(host: FileHost, target: Path, make: Callable[[FileHost], Task] = 
     async with host.downloads(**options) as downloads:
         task = make(host)
         place = check_target(str(target), overwrite=False)
-        return await downloads.save(task, place, host.refresh(task), watermark=False, overwrite=False)
+        return (await downloads.save(task, place, host.refresh(task), watermark=False, overwrite=False))[0]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -204,7 +204,7 @@ async def test_a_task_whose_videos_are_not_listed_yet(tmp_path: Path) -> None:
     assert [seen.path for seen in host.seen] == ["/f", "/w", "/w"]
     loop = asyncio.get_running_loop()
     began = loop.time()
-    with pytest.raises(DownloadError, match="has no video"):
+    with pytest.raises(DownloadError, match="the finished task has no file"):
         await save(FileHost(None), tmp_path / "x.mp4", lambda _: finished())
     assert loop.time() - began == pytest.approx(Retry().budget, abs=0.1)  # the last question is at its end
 

@@ -10,6 +10,7 @@ import pytest
 from kling_async import (
     ContentRefused,
     CreateInDoubt,
+    ImageToVideo,
     Intent,
     InvalidRequest,
     KlingClient,
@@ -42,7 +43,9 @@ async def test_on_doubt_raise_never_sends_twice(make_client: ClientMaker, image:
     async with serve(service) as stub:
         began = loop.time()
         with pytest.raises(CreateInDoubt) as caught:
-            await make_client(base_url=stub.base_url).image_to_video(image, external_task_id="job-1", on_doubt="raise")
+            await make_client(base_url=stub.base_url).submit(
+                ImageToVideo(image, external_task_id="job-1"), on_doubt="raise"
+            )
         assert loop.time() - began >= 15
     assert caught.value.reference == "image2video:job-1"
     assert service.creates == 1
@@ -51,7 +54,7 @@ async def test_on_doubt_raise_never_sends_twice(make_client: ClientMaker, image:
 async def test_on_doubt_raise_still_looks(make_client: ClientMaker, image: Path) -> None:
     """With `on_doubt="raise"` a lost create that exists is found."""
     async with serve(LosesAnswers(None)) as stub:
-        handle = await make_client(base_url=stub.base_url).image_to_video(image, on_doubt="raise")
+        handle = await make_client(base_url=stub.base_url).submit(ImageToVideo(image), on_doubt="raise")
         assert (await handle).status is TaskStatus.SUCCEED
 
 
@@ -183,7 +186,7 @@ async def test_a_refusal_in_the_background_is_settled(
 def not_found_by_external_id(monkeypatch: pytest.MonkeyPatch) -> None:
     """The endpoint's tasks cannot be asked for by their external id."""
     endpoint = attrs.evolve(ENDPOINT, finds_by_external_id=False)
-    monkeypatch.setattr("kling_async.client.endpoint_of", lambda _: endpoint)
+    monkeypatch.setattr("kling_async.io.refusals.endpoint_of", lambda _: endpoint)
 
 
 @pytest.mark.usefixtures("not_found_by_external_id")
@@ -214,7 +217,7 @@ async def test_what_cannot_be_looked_up_cannot_be_adopted(
     client = make_client()
     for external_task_id in ("job-1", None):
         with pytest.raises(InvalidRequest, match="if_exists: 'adopt' cannot work here") as caught:
-            await client.image_to_video(image, external_task_id=external_task_id, if_exists="adopt")
+            await client.submit(ImageToVideo(image, external_task_id=external_task_id), if_exists="adopt")
         assert [problem.field for problem in caught.value.problems] == ["if_exists"]
     assert not emulator.ledger.requests
 

@@ -74,7 +74,7 @@ SUITS: Final[dict[FaultKind, frozenset[CallKind]]] = {
 """Which calls each fault can happen to."""
 
 # What is sent after the effect, whatever else is said, because it is the true answer that is bent.
-_BENT: Final[frozenset[FaultKind]] = frozenset(
+_ALTERED: Final[frozenset[FaultKind]] = frozenset(
     {"reshaped", "surplus", "other_headers", "undated", "dated", "stall", "truncated", "wrong_length"}
 )
 
@@ -385,7 +385,7 @@ class Fault:
             for each in attrs.fields(type(self))
             if getattr(self, each.name) != each.default
         }
-        if self.share is not None or self.kind in _BENT:
+        if self.share is not None or self.kind in _ALTERED:
             given.pop("after_effect", None)  # it cannot be otherwise
         return given
 

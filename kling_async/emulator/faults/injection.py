@@ -19,12 +19,12 @@ from typing import Final
 import attrs
 from aiohttp import web
 
+from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.service.errors import Refusal
-from kling_async.emulator.service.world import EmulatedTask
 
 from .fault import CallKind, Fault
-from .faults import Call, Faults
 from .reshape import found, reshaped
+from .rules import Call, Faults
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -67,17 +67,23 @@ class Injector:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     async def api(
-        self, kind: CallKind, request: web.Request, answer: Answer, refuse: Callable[[Refusal], web.Response]
+        self,
+        kind: CallKind,
+        endpoint: str,
+        request: web.Request,
+        answer: Answer,
+        refuse: Callable[[Refusal], web.Response],
     ) -> web.StreamResponse:
         """Answer a call to the API, with the fault that happens to it.
 
         Args:
             kind: What it is for.
+            endpoint: The name of the endpoint, "" if it is none where tasks are made.
             request: The call.
             answer: Takes effect, and gives the answer.
             refuse: Words a refusal.
         """
-        fault = self._faults.strike(_call(kind, request))
+        fault = self._faults.fault_for(_call(kind, endpoint, request))
         if fault is None:
             return await answer(request)
         _struck.set(fault)
@@ -94,8 +100,8 @@ class Injector:
         if fault.kind in {"gateway", "foreign"}:
             return _not_the_service(fault)
         if whole is None or (fault.kind == "reset" and fault.share is None):
-            return _sever(request)
-        return await self._send_bent(request, whole, fault)
+            return _reset(request)
+        return await self._send_altered(request, whole, fault)
 
     async def file(self, request: web.Request, serve: Serve) -> web.StreamResponse:
         """Serve a result file, with the fault that happens to it.
@@ -104,14 +110,14 @@ class Injector:
             request: The call.
             serve: Serves it, as the fault wants as far as headers and bytes go.
         """
-        fault = self._faults.strike(_call("file", request))
+        fault = self._faults.fault_for(_call("file", "", request))
         if fault is not None:
             _struck.set(fault)
             await self._sleep(fault.wait)
             if fault.kind in {"gateway", "foreign"}:
                 return _not_the_service(fault)
             if fault.kind == "reset" and fault.share is None:
-                return _sever(request)
+                return _reset(request)
             if fault.kind == "changed":
                 self._faults.revisions[request.path] += 1
         response = await serve(request, fault, self._faults.revisions[request.path], self._sleep)
@@ -133,7 +139,7 @@ class Injector:
         finally:
             _hold.reset(token)
 
-    async def _send_bent(self, request: web.Request, whole: web.Response, fault: Fault) -> web.StreamResponse:
+    async def _send_altered(self, request: web.Request, whole: web.Response, fault: Fault) -> web.StreamResponse:
         """Give or send the true answer, as far as a fault lets it be."""
         if fault.kind in {"delay", "undated", "dated"}:
             return whole
@@ -162,7 +168,7 @@ class Injector:
         assert isinstance(body, bytes)  # noqa: S101 - answers of the API are made of text
         response = web.StreamResponse(status=whole.status, headers={"Content-Type": whole.headers["Content-Type"]})
         response.content_length = len(body)
-        end = bend(response, fault, 0, len(body))
+        end = apply_length(response, fault, 0, len(body))
         with contextlib.suppress(ConnectionError):
             await response.prepare(request)
             if end:
@@ -176,10 +182,10 @@ class Injector:
             await response.write_eof()  # where nothing else went out, this sends the headers
         if fault.kind == "reset":
             await self._sleep(_FLIGHT_SECONDS)
-            _sever(request)
+            _reset(request)
         elif fault.kind == "stall":
             await self._fall_silent(request, fault.seconds)
-            _sever(request)
+            _reset(request)
         elif fault.kind == "wrong_length" and request.transport is not None:
             request.transport.close()  # with a clean end, too early
 
@@ -202,7 +208,7 @@ class Injector:
             self._waiting.discard(task)
 
 
-def bend(response: web.StreamResponse, fault: Fault | None, start: int, end: int) -> int:
+def apply_length(response: web.StreamResponse, fault: Fault | None, start: int, end: int) -> int:
     """Give a response that was not prepared yet the length that a fault wants.
 
     Args:
@@ -253,8 +259,8 @@ def revised(task: EmulatedTask, revision: int) -> EmulatedTask:
     """Give a task like another one, whose result looks different."""
     if not revision:
         return task
-    order = attrs.evolve(task.order, prompt=f"revision {revision} {task.order.prompt}")
-    return attrs.evolve(task, task_id=str(int(task.task_id) + revision), order=order)
+    request = attrs.evolve(task.request, result=task.request.result.revised(revision))
+    return attrs.evolve(task, task_id=str(int(task.task_id) + revision), request=request)
 
 
 async def take_the_rest(request: web.Request, most: int = 100 * 2**20) -> None:
@@ -268,9 +274,10 @@ async def take_the_rest(request: web.Request, most: int = 100 * 2**20) -> None:
                 pass
 
 
-def _call(kind: CallKind, request: web.Request) -> Call:
+def _call(kind: CallKind, endpoint: str, request: web.Request) -> Call:
     return Call(
         kind=kind,
+        endpoint=endpoint,
         method=request.method,
         path=request.path,
         headers={name.lower(): value for name, value in request.headers.items()},
@@ -299,7 +306,7 @@ def _page(status: int) -> web.Response:
     return web.Response(status=status, text=_PAGE.format(title), content_type="text/html")
 
 
-def _sever(request: web.Request) -> web.Response:
+def _reset(request: web.Request) -> web.Response:
     """Reset the connection; the response that this gives goes nowhere."""
     transport = request.transport
     if transport is not None:

@@ -51,34 +51,37 @@ function showAccount(account) {
   });
 }
 
-function noPicture(task) {
-  const image = String(task.parameters.image || task.parameters.image_tail);
-  return image.startsWith("http") ? "the image was given by URL" : "no picture of the image here";
+function submitted(task) {
+  const { image, image_tail: tail } = task.parameters;
+  if (!image && !tail) return task.prompt;
+  return String(image || tail).startsWith("http") ? "the image was given by URL" : "no picture of the image here";
 }
 
 function stage(task, card) {
   const target = card.querySelector(".stage");
   const picture = task.images.image || task.images.image_tail || "";
-  const wanted = task.videos.plain || picture || "none";
+  const wanted = task.files.plain || picture || "none";
   if (target.dataset.shows === wanted) return;
   target.dataset.shows = wanted;
-  if (task.videos.plain) {
+  if (task.files.plain) {
     const video = made("video", {
-      src: task.videos.plain, controls: true, loop: true, playsInline: true, preload: "none", poster: picture,
+      src: task.files.plain, controls: true, loop: true, playsInline: true, preload: "none", poster: picture,
     });
     video.style.aspectRatio = `${task.width} / ${task.height}`;
     target.replaceChildren(video);
   } else if (picture) {
     target.replaceChildren(made("img", { src: picture, alt: "the submitted image" }));
   } else {
-    target.replaceChildren(made("span", { textContent: noPicture(task) }));
+    target.replaceChildren(made("span", { textContent: submitted(task) }));
   }
 }
 
 function newCard(task) {
   const card = element("task").content.firstElementChild.cloneNode(true);
   card.id = `task-${task.task_id}`;
-  write(card.querySelector(".model"), `${task.model_name} ${task.mode} · ${task.seconds} s`);
+  const seconds = task.seconds ? `${task.seconds} s` : "";
+  const title = [task.endpoint, `${task.model_name} ${task.mode}`.trim(), seconds];
+  write(card.querySelector(".model"), title.filter(Boolean).join(" · "));
   write(card.querySelector(".prompt"), task.prompt);
   write(card.querySelector("pre"), JSON.stringify(task.parameters, null, 2));
   const others = Object.entries(task.images);
@@ -103,7 +106,7 @@ function showTask(task) {
   progress.hidden = over;
   progress.value = task.progress;
   const facts = [task.task_id, task.external_task_id, age(task.age), `${task.units} units`,
-    `${task.width} × ${task.height}`, task.delivered ? `delivered ${task.delivered}×` : ""];
+    task.width ? `${task.width} × ${task.height}` : "", task.delivered ? `delivered ${task.delivered}×` : ""];
   write(card.querySelector(".facts"), facts.filter(Boolean).join(" · "));
   stage(task, card);
   showWatermark(task, card);
@@ -119,8 +122,8 @@ function showTask(task) {
 }
 
 function showWatermark(task, card) {
-  if (!task.videos.watermark || card.querySelector(".marked")) return;
-  const link = made("a", { href: task.videos.watermark, textContent: "the variant with the watermark" });
+  if (!task.files.watermark || card.querySelector(".marked")) return;
+  const link = made("a", { href: task.files.watermark, textContent: "the variant with the watermark" });
   card.querySelector(".facts").after(made("p", { className: "facts marked" }, link));
 }
 

@@ -1,17 +1,16 @@
 """The still pictures that a clip is made of: the image as large as needed, what masks cut out of it, placeholders."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
 import av
 
+from kling_async.emulator.results.result import Loader
+
 from . import frames
 from .caption import Label, notice
-
-Loader = Callable[[str], bytes]
-"""Gives the bytes of a kept image."""
 
 # How many samples of the picture there are for a pixel of the frame, by the frame's shorter side. The picture is
 # sampled without interpolation, so more is smoother, and slower.
