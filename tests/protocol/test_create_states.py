@@ -301,7 +301,7 @@ def test_what_fails_before_its_first_byte_gives_no_send_back(passing: str) -> No
 
 def test_the_first_send_that_arrived_tells_the_age() -> None:
     """Age counts from the last send before which nothing can have been made, not from later ones of the same id."""
-    for second, kind in ((0.0, Task), (20.0, Task), (-9.9, Task), (-10.1, ExternalTaskIdConflict)):
+    for second, kind in ((0.0, Task), (20.0, Task), (-10.0, Task), (-10.1, ExternalTaskIdConflict)):
         machine = create(own_id=False)
         machine.sending(moment(-1000).timestamp())
         happens(machine, "1302", 0)
