@@ -90,7 +90,8 @@ class Submitter:
         Raises:
             KlingError: as `KlingClient.image_to_video`.
         """
-        if options.get("if_exists") == "adopt" and not endpoint.finds_by_external_id:
+        adopt = options.get("if_exists") == "adopt"
+        if adopt and not endpoint.finds_by_external_id:
             problem = "'adopt' cannot work here: the service does not find these tasks by their external id"
             raise InvalidRequest.of([Problem("if_exists", problem)])
         own_id = request.external_task_id is None
@@ -103,7 +104,7 @@ class Submitter:
             uniform=self._uniform,
             can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
-            adopt=options.get("if_exists") == "adopt",
+            adopt=adopt,
             resend=options.get("on_doubt") != "raise",
             is_anothers=functools.partial(self._is_anothers, external_task_id),
         )

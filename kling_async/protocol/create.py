@@ -18,9 +18,13 @@
               EXPECTED ──found───────────────────────────────▶ ACCEPTED
                      └──not found in `settle` seconds────────▶ REFUSED with `CreateInDoubt`
 
+STOPPING is SENDING while the client closes: what would lead to UNSENT or FULL is REFUSED then. Once the budget is over,
+MISSING is looked up for the last time and not sent again.
+
 A task that is found but older than our first send is REFUSED as a conflict, or ACCEPTED with `adopt`. An address that
 turns out not to be the service's ends all doubt with `CreateInDoubt`. Where tasks cannot be looked up by their external
-id, whatever would lead to SETTLING or EXPECTED is REFUSED with `CreateInDoubt` at once, and CLAIMED is REFUSED.
+id, what would lead to SETTLING or EXPECTED is REFUSED with `CreateInDoubt` at once, and what would lead to CLAIMED is
+REFUSED.
 
 What rests on the service refusing a second task with the same `external_task_id` is said in the README.
 """
@@ -135,10 +139,10 @@ class Create:
         uniform: Uniform,
         *,
         can_look_up: bool,
-        own_id: bool = True,
-        adopt: bool = False,
-        resend: bool = True,
-        is_anothers: Callable[[Task], bool] = lambda _: False,
+        own_id: bool,
+        adopt: bool,
+        resend: bool,
+        is_anothers: Callable[[Task], bool],
     ) -> None:
         self.external_task_id = external_task_id
         self.reference = reference

@@ -155,6 +155,19 @@ def test_what_an_event_means(state: CreateState, event: str, now: float, then: C
     assert isinstance(machine.end, Task) is (then is S.ACCEPTED)
 
 
+def test_an_answer_about_anothers_task_proves_nothing_but_that_one_was_made() -> None:
+    """Sending -> expected: an answer that reached the wrong request is a 2xx that cannot be read."""
+    machine = machine_in(S.SENDING, create(is_anothers=lambda task: task.task_id == OUTCOME.task_id))
+    happens(machine, "made", 0)
+    assert machine.state is S.EXPECTED
+    happens(machine, "look found", 1)
+    assert machine.state is S.EXPECTED
+    happens(machine, "look found", 15)
+    assert type(machine.end) is CreateInDoubt
+    assert (machine.end.http_status, machine.end.code) == (200, None)
+    assert "the answer is about image2video:801, the task of another create" in str(machine.end)
+
+
 @pytest.mark.parametrize(
     ("state", "ask"),
     [
@@ -288,7 +301,7 @@ def test_what_fails_before_its_first_byte_gives_no_send_back(passing: str) -> No
 
 def test_the_first_send_that_arrived_tells_the_age() -> None:
     """Age counts from the last send before which nothing can have been made, not from later ones of the same id."""
-    for second, kind in ((0.0, Task), (20.0, Task), (-9.9, Task), (-10.1, ExternalTaskIdConflict)):
+    for second, kind in ((0.0, Task), (20.0, Task), (-10.0, Task), (-10.1, ExternalTaskIdConflict)):
         machine = create(own_id=False)
         machine.sending(moment(-1000).timestamp())
         happens(machine, "1302", 0)
