@@ -14,6 +14,7 @@ from kling_async.protocol.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
+    from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
 
 
 def endpoint_of(request: object) -> Endpoint[Any] | None:
