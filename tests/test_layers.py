@@ -20,7 +20,7 @@ LAYERS = """
     protocol
     protocol.redaction protocol.media protocol.converters protocol.reference protocol.tasks protocol.records
     protocol.errors protocol.retry
-    protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.wire
+    protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.raw protocol.endpoints protocol.wire
     protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
     protocol.polling protocol.lifecycle protocol.create protocol.limits
     protocol.addresses protocol.content_encoding protocol.transfer

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.reference import RAW_PREFIX
 
 if TYPE_CHECKING:
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 def endpoint_of(request: object) -> Endpoint[Any] | None:
     """The endpoint that takes this request, or None."""
+    from kling_async.protocol import raw  # noqa: PLC0415  (on first use: its rules take time)
+
+    if isinstance(request, raw.RawTask):
+        return raw.endpoint_at(request.path, finds_by_external_id=request.finds_by_external_id)
     return endpoint_for(type(request))
 
 
@@ -30,9 +35,14 @@ def endpoint_for(record: type) -> Endpoint[Any] | None:
     return found if record is found.record else None
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def endpoint_named(name: str) -> Endpoint[Any] | None:
     """The endpoint whose references begin with this name, or None."""
+    if name.startswith(RAW_PREFIX):
+        from kling_async.protocol import raw  # noqa: PLC0415  (as above)
+
+        path = name.removeprefix(RAW_PREFIX)
+        return raw.endpoint_at(path) if raw.is_path(path) else None
     return next((endpoint for endpoint in all_endpoints() if endpoint.name == name), None)
 
 
