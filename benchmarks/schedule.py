@@ -156,15 +156,13 @@ class Service:
         self._began[task_id], self._ends[task_id] = now, now + seconds
         return self._task(task_id), now + seconds
 
-    async def query(self, _: Endpoint[Any], task_id: str) -> Task:
+    async def query(self, _: Endpoint, task_id: str) -> Task:
         """A single question."""
         self.asked += 1
         await asyncio.sleep(ANSWER)
         return self._task(task_id)
 
-    async def listed(
-        self, _: Endpoint[Any], number: int, size: int, known: Callable[[str], TaskStatus | None]
-    ) -> Listed:
+    async def listed(self, _: Endpoint, number: int, size: int, known: Callable[[str], TaskStatus | None]) -> Listed:
         """A page."""
         self.asked += 1
         await asyncio.sleep(ANSWER)

@@ -12,6 +12,8 @@ import typing
 from kling_async import lazy_exports
 from kling_async.client import KlingClient as KlingClient
 from kling_async.handle import TaskHandle as TaskHandle
+from kling_async.protocol.endpoint import Estimate as Estimate
+from kling_async.protocol.endpoint import Request as Request
 from kling_async.protocol.errors import AccountError as AccountError
 from kling_async.protocol.errors import ApiError as ApiError
 from kling_async.protocol.errors import AuthenticationError as AuthenticationError
@@ -67,7 +69,6 @@ from kling_async.protocol.tasks import Voice as Voice
 if typing.TYPE_CHECKING:
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell
-    from kling_async.protocol.endpoint import Estimate as Estimate
     from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
     from kling_async.protocol.records import CameraConfig as CameraConfig
     from kling_async.protocol.records import CameraControl as CameraControl
@@ -90,7 +91,7 @@ else:
         return _get(name)
 
 
-def capabilities(record: type | None = None) -> "tuple[Capability, ...]":
+def capabilities(record: type[Request] | None = None) -> "tuple[Capability, ...]":
     """What each model can do, in each mode and duration: the map behind the refusals that `strict=False` lifts.
 
     Args:
@@ -107,7 +108,7 @@ def capabilities(record: type | None = None) -> "tuple[Capability, ...]":
     return endpoint.capabilities.rows if endpoint.capabilities else ()
 
 
-def estimate(request: object) -> "Estimate":
+def estimate(request: Request) -> "Estimate":
     """What a request costs by the price table, in units and dollars; None where no price is known.
 
     Raises:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Self, Unpack
 import aiohttp
 
 from kling_async.handle import TaskHandle
-from kling_async.io import refusals, threads
+from kling_async.io import refusals
 from kling_async.io.api import Api
 from kling_async.io.config import base_url_from, check_arguments, credentials_from, proxies_from, warn_of_file_limit
+from kling_async.io.lifetime import Lifetime
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slots
 from kling_async.io.submission import IfExists, OnDoubt, OnIntent, SubmitOptions, Submitter
@@ -26,7 +27,8 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
 from kling_async.methods import submits
 from kling_async.protocol import endpoints
-from kling_async.protocol.errors import ClientClosed, DownloadError, KlingError, RequestRefused, WrongEventLoop
+from kling_async.protocol.endpoint import Request
+from kling_async.protocol.errors import DownloadError, KlingError, RequestRefused
 from kling_async.protocol.limits import BEAT, Limit
 from kling_async.protocol.polling.estimates import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
@@ -103,8 +105,8 @@ class KlingClient:
         self._credentials = credentials_from(api_key, access_key, secret_key)
         self._retry = retry or Retry()
         self._uniform = random.random
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self._lifetime = Lifetime()
+        self._enter = self._lifetime.enter
         self._closing: asyncio.Task[None] | None = None
         self._transport = Transport(base_url_from(base_url), session, proxies_from())
         warn_of_file_limit(concurrency + downloads)
@@ -118,7 +120,6 @@ class KlingClient:
             self._api, self._slots, self._poller, retry=self._retry, uniform=self._uniform, on_intent=on_intent
         )
         self._saved_at_once = downloads
-        self._left: list[str] = []
 
     # ------------------------------------------------------------------------------------- making videos
 
@@ -126,7 +127,7 @@ class KlingClient:
 
     async def submit(
         self,
-        request: object,
+        request: Request,
         *,
         strict: bool = True,
         if_exists: IfExists = "raise",
@@ -177,7 +178,7 @@ class KlingClient:
 
     async def generate(
         self,
-        request: object,
+        request: Request,
         path: str | PathLike[str],
         *,
         overwrite: bool = False,
@@ -224,12 +225,7 @@ class KlingClient:
             try:
                 return (await self._save(handle, place, watermark=watermark, overwrite=overwrite))[0]
             except asyncio.CancelledError:
-                self._left.append(handle.reference)
-                logger.warning(
-                    "cancelled while making %s; the task goes on",
-                    handle.reference,
-                    extra={"kling_event": "generate_cancelled", "kling_reference": handle.reference},
-                )
+                self._submitter.abandon(handle.reference)
                 raise
             except KlingError as error:
                 error.about(handle.reference)
@@ -243,7 +239,7 @@ class KlingClient:
         background, and `attach(reference)` gets the task. An entry of a cancelled caller stays until the client is
         closed, unless the service refused it.
         """
-        return (*self._submitter.unsettled, *self._left)
+        return self._submitter.unsettled
 
     # ------------------------------------------------------------------------------------ finding videos
 
@@ -257,7 +253,7 @@ class KlingClient:
             InvalidReference: it is none.
         """
         parsed = refusals.parse_reference(reference)
-        self._check_open()
+        self._lifetime.check_open()
         return TaskHandle(self, parsed)
 
     async def get_task(self, reference: str) -> Task:
@@ -272,7 +268,7 @@ class KlingClient:
         self._enter()
         return await self._api.get_task(refusals.endpoint_of_reference(parsed), parsed.id)
 
-    async def tasks(self, endpoint: str, *, page_size: int = 100) -> AsyncGenerator[Task, None]:
+    def tasks(self, endpoint: str, *, page_size: int = 100) -> AsyncGenerator[Task, None]:
         """All tasks of the account, page by page, in no documented order.
 
         Args:
@@ -285,9 +281,7 @@ class KlingClient:
         """
         listed = refusals.listed_endpoint(endpoint, page_size)
         self._enter()
-        async with contextlib.aclosing(all_tasks(self._api, listed, page_size)) as tasks:
-            async for task in tasks:
-                yield task
+        return all_tasks(self._api, listed, page_size)
 
     # --------------------------------------------------------------------------------------------- life
 
@@ -298,7 +292,7 @@ class KlingClient:
         outcome is not known yet get up to 10 seconds.
         """
         if self._closing is None:
-            self._closed = True
+            self._lifetime.closed = True
             self._slots.close()
             self._closing = asyncio.get_running_loop().create_task(self._close())
         # To its end, whoever is cancelled while he waits for it; who calls again waits for the same.
@@ -316,11 +310,10 @@ class KlingClient:
                     ", ".join(unfinished),
                     extra={"kling_event": "closed_unfinished", "kling_references": unfinished},
                 )
-            if self._loop is not None:
+            if self._lifetime.began:
                 await self._poller.close()
             await self._transport.close()
-            if self._loop is not None:
-                threads.leave(self._loop)
+            self._lifetime.leave()
 
     async def __aenter__(self) -> Self:
         """The client itself."""
@@ -335,7 +328,7 @@ class KlingClient:
 
     def __repr__(self) -> str:
         """Whether it is open; no secrets."""
-        return f"<KlingClient {'closed' if self._closed else 'open'}>"
+        return f"<KlingClient {'closed' if self._lifetime.closed else 'open'}>"
 
     # --------------------------------------------------------------------------------- for the handles
 
@@ -391,23 +384,3 @@ class KlingClient:
         task = await handle.wait()
         refresh = functools.partial(self.get_task, task.reference)
         return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
-
-    def _enter(self) -> None:
-        """One client, one loop, and open."""
-        self._check_open()
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-            threads.enter(loop)
-            # Here, where nobody waits yet, and not in the middle of the first answers.
-            from kling_async.protocol.wire import codec  # noqa: PLC0415  (not at import: cattrs is slow)
-
-            codec.prepare()
-        elif self._loop is not loop:
-            raise WrongEventLoop(
-                "this client belongs to another event loop; make one client per loop (per asyncio.run)"
-            )
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClientClosed("the client is closed; make a new one, and attach(reference) to go on")

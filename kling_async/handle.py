@@ -47,7 +47,7 @@ class TaskHandle:
     `as_completed` and `wait`, and by `wait()` in a `TaskGroup`. A waiter's timeout or cancellation ends that wait, not
     the task. Keep `reference` to go on in another process: handles cannot be pickled.
 
-    Handles come from `KlingClient.image_to_video`, `submit` and `attach`.
+    Handles come from the client's methods, such as `image_to_video`, from `submit` and `attach`.
     """
 
     __slots__ = ("_callbacks", "_client", "_following", "_future", "_news", "_reference", "_waiters")

@@ -1,5 +1,6 @@
 """The client's methods that submit: one line each, made from the record that the endpoint takes."""
 
+import asyncio
 import difflib
 import functools
 import inspect
@@ -48,10 +49,10 @@ class submits(Generic[P]):  # noqa: N801  (reads as what it does, and is used as
         self._name = name
 
     @overload
-    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Submitted]: ...
+    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, TaskHandle]]: ...
 
     @overload
-    def __get__(self, client: object, owner: type) -> Callable[P, Submitted]: ...
+    def __get__(self, client: object, owner: type) -> Callable[P, Coroutine[Any, Any, TaskHandle]]: ...
 
     def __get__(self, client: object, owner: type) -> Callable[..., Submitted]:
         """The method, bound to a client as any other."""
@@ -82,7 +83,9 @@ def _method(record: Callable[..., object], owner: type, name: str) -> Callable[.
     made.__qualname__ = qualified_name
     made.__module__ = owner.__module__
     if sys.version_info >= (3, 12):
-        inspect.markcoroutinefunction(made)
+        inspect.markcoroutinefunction(made)  # so that `mock.create_autospec` makes what can be awaited
+    else:
+        made._is_coroutine = vars(asyncio.coroutines)["_is_coroutine"]  # noqa: SLF001  (the same, before there was a name)
     return method
 
 

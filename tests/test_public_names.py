@@ -11,12 +11,12 @@ from kling_async.protocol import errors
 from kling_async.protocol.errors import KlingError
 
 NAMES = """
-    AccountError AimedPolling ApiError AuthenticationError BadResponse BalanceDeduction CameraConfig
+    AccountError AimedPolling ApiError Audio AuthenticationError BadResponse BalanceDeduction CameraConfig
     CameraControl Capability CapabilityWarning Cell ClientClosed ConcurrencyExceeded ConfigurationError
     ConnectionFailed ContentRefused CreateInDoubt DownloadError Durations DynamicMask Element Estimate
     ExternalTaskIdConflict Image ImageFileMissing ImageToVideo InsufficientBalance Intent InvalidReference
-    InvalidRequest KlingClient KlingError NotTheService PermissionRefused Point Polling Problem QueueTimeout
-    RateLimited Remedy RequestRefused RequestTimeout Retry SaveInProgress ServerError ShotPrompt TargetError
+    InvalidRequest KlingClient KlingError NotTheService PermissionRefused Picture Point Polling Problem QueueTimeout
+    RateLimited Remedy Request RequestRefused RequestTimeout Retry SaveInProgress ServerError ShotPrompt TargetError
     TargetExists Task TaskError TaskFailed TaskHandle TaskNotFound TaskStatus TaskTimeout TokenTimeError
     UnknownStatus Video Voice WatermarkInfo WrongEventLoop capabilities estimate
 """

@@ -132,7 +132,7 @@ def _add_record(parser: ArgumentParser, name: str) -> None:
     words = [] if file is None else [f"[{file.name.upper()}]"]
     words += [f"{field.option} {field.name.upper()}" for field in needed]
     parser.usage = " ".join(["%(prog)s", *words, "-o FILE [options]"])
-    parser.epilog = _epilog(record)
+    parser.epilog = _epilog(record, endpoints.suffix(name))
     _add_target(parser)
     _add_output(parser)
     group = parser.add_argument_group("parameters (names of the official documentation)")
@@ -264,7 +264,7 @@ def _add_output(parser: ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
 
 
-def _epilog(record: type) -> str:
+def _epilog(record: type, suffix: str) -> str:
     """Examples of this very command, and where keys are set."""
     fields = {field.name: field for field in record_options.fields_of(record)}
     file = record_options.positional(record)
@@ -272,7 +272,7 @@ def _epilog(record: type) -> str:
     words = " ".join(["%(prog)s", *(["cat.jpg"] if file is not None else needed)])
     prompt = ' --prompt "the cat turns its head"' * ("prompt" in fields)
     more = prompt * (file is None) + " --mode pro" * ("mode" in fields) + " --duration 10" * ("duration" in fields)
-    return f"examples:\n  {words} -o cat.mp4{prompt} --emulator\n  {words} -o out/{more} --json\n\n{_KEYS}"
+    return f"examples:\n  {words} -o cat{suffix}{prompt} --emulator\n  {words} -o out/{more} --json\n\n{_KEYS}"
 
 
 def _width() -> int:

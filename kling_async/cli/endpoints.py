@@ -33,13 +33,13 @@ def record(name: str) -> Any:
     return _records()[name]()
 
 
-def endpoint(text: str) -> Endpoint[Any] | None:
+def endpoint(text: str) -> Endpoint | None:
     """The endpoint of this name: a subcommand, also written as the client's method, or the beginning of references."""
     name = text.replace("_", "-")
     return endpoint_for(record(name)) if name in _records() else endpoint_named(text)
 
 
-def default() -> Endpoint[Any]:
+def default() -> Endpoint:
     """The endpoint that is meant where none is named."""
     endpoint = endpoint_for(record(DEFAULT))
     if endpoint is None:
@@ -51,6 +51,12 @@ def kind(text: str) -> str:
     """First half of the references of an endpoint's tasks; other text is given back, for the client to judge."""
     named = endpoint(text)
     return named.name if named else text
+
+
+def suffix(name: str) -> str:
+    """What the name of a file ends in that the subcommand saves."""
+    found = endpoint(name)
+    return found.result.suffix if found else ""
 
 
 def page_maximum(text: str) -> int:

@@ -17,7 +17,7 @@ from kling_async.cli.job import Job
 from kling_async.cli.output import Output
 from kling_async.cli.report import Ending
 from kling_async.protocol.errors import CapabilityWarning, KlingError
-from kling_async.protocol.lifecycle import passes
+from kling_async.protocol.retry import is_transient
 
 _T = TypeVar("_T")
 
@@ -199,7 +199,7 @@ class _Lines(logging.Handler):
         event = getattr(record, "kling_event", None)
         arguments = record.args if isinstance(record.args, tuple) else ()
         error = next((each for each in arguments if isinstance(each, KlingError)), None)
-        if event in _RETRIED and error is not None and (event == "create_failed" or passes(error)):
+        if event in _RETRIED and error is not None and (event == "create_failed" or is_transient(error)):
             # Minutes may pass before it is given up; until then nothing else would say why nothing happens.
             if not self._output.quiet:
                 self.once(f"{error.explained(report.SHELL_WORDS)}; still trying")

@@ -165,9 +165,8 @@ class Downloads:
 
         scheme = self._transport.scheme
         source = Source(task, refresh, watermark=watermark, scheme=scheme, is_new=is_new, place=place)
-        for delay in self._retry.delays(self._uniform):
-            if source.is_complete() or loop.time() + delay > began + self._retry.budget:
-                break
+        attempts = self._retry.attempts(self._uniform, began + self._retry.budget)
+        while not source.is_complete() and (delay := attempts.failed(loop.time())) is not None:
             await self._transport.pause(delay)
             await source.ask_anew()
         return source
@@ -235,20 +234,24 @@ class Downloads:
     async def _is_more(self, source: Source, index: int, sink: Sink) -> bool:
         """Whether a file is longer than its host announced; as long as nobody says so, it is not."""
         wanted = {"Range": f"bytes={sink.size}-"}
-        for _, delay in zip(range(LOOKS), self._retry.delays(self._uniform), strict=False):
+        loop = asyncio.get_running_loop()
+        attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
+        while attempts.failures < LOOKS:
             with contextlib.suppress(ConnectionFailed, BadResponse, DownloadError):
                 async with self._transport.fetch(source.address(index), wanted) as answer:
                     length = transfer.announced(answer.status, answer.headers)
                     if length is not None and length >= sink.size:
                         return length > sink.size
+            if (delay := attempts.failed(loop.time())) is None:
+                break
             await self._transport.pause(delay)
         return False
 
     async def _chunks(self, source: Source, index: int, sink: Sink, *, anew: bool) -> AsyncGenerator[bytes, None]:
         """The bytes that the sink still lacks, over as many connections as it takes; `anew` from the beginning."""
         loop = asyncio.get_running_loop()
-        delays = self._retry.delays(self._uniform)
         patience = Patience(self._retry.budget, loop.time(), sink.size)
+        attempts = self._retry.attempts(self._uniform)
         best = sink.size
         while anew or sink.part.length is None or sink.size != sink.part.length:
             part = sink.part
@@ -263,10 +266,12 @@ class Downloads:
                 failure = error
             anew = anew and sink.part is part  # else a body began
             if sink.size > best:
-                best, delays = sink.size, self._retry.delays(self._uniform)
-            patience.broke(loop.time(), sink.size, sink.part.length)
-            delay = next(delays)
-            if loop.time() + delay > patience.ends_at:
+                best = sink.size
+                attempts.progressed()
+            now = loop.time()
+            patience.broke(now, sink.size, sink.part.length)
+            attempts.ends_at = patience.ends_at
+            if (delay := attempts.failed(now)) is None:
                 raise DownloadError(f"the video could not be fetched: {failure.message}; save again to go on")
             await self._transport.pause(delay)
 

@@ -13,13 +13,13 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, Remedy, RequestTimeout
-from kling_async.protocol.lifecycle import classify, passes
+from kling_async.protocol.lifecycle import classify
 from kling_async.protocol.polling.estimates import DurationEstimate, Durations
 from kling_async.protocol.polling.listing import ListScan, ListStrategy
 from kling_async.protocol.polling.queue import PollQueue, share_passed
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.retry import Retry, Uniform, is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.responses import Listed
 
@@ -39,7 +39,7 @@ deadline may be long past, and the network needs a moment to come back."""
 class _Watched:
     """The tasks of one endpoint."""
 
-    def __init__(self, endpoint: Endpoint[Any]) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.names: dict[str, TaskWatch] = {}
         self.agenda = PollQueue[TaskWatch]()
@@ -352,7 +352,7 @@ class Poller:
             raise
         unanswered, watched.swept_for = watched.swept_for or {}, None
         watched.pages.ended(sweep)
-        if failure is not None and passes(failure):
+        if failure is not None and is_transient(failure):
             for following in unanswered.values():
                 self._take(following, failure)
             return

@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import get_args
 
 from kling_async.io.config import is_seconds
 from kling_async.io.submission import IfExists, OnDoubt, SubmitOptions
@@ -33,7 +33,7 @@ def parse_reference(reference: str) -> Reference:
     return parsed
 
 
-def endpoint_of_reference(reference: Reference) -> Endpoint[Any]:
+def endpoint_of_reference(reference: Reference) -> Endpoint:
     """The endpoint that a reference names.
 
     Raises:
@@ -46,7 +46,7 @@ def endpoint_of_reference(reference: Reference) -> Endpoint[Any]:
     return endpoint
 
 
-def endpoint_that_takes(request: object) -> Endpoint[Any]:
+def endpoint_that_takes(request: object) -> Endpoint:
     """The endpoint of a request.
 
     Raises:
@@ -59,7 +59,7 @@ def endpoint_that_takes(request: object) -> Endpoint[Any]:
     return endpoint
 
 
-def listed_endpoint(name: object, page_size: object) -> Endpoint[Any]:
+def listed_endpoint(name: object, page_size: object) -> Endpoint:
     """The endpoint whose list is wanted.
 
     Raises:
@@ -118,7 +118,7 @@ def refuse_without_mark(request: object, *, watermark: bool) -> None:
         raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked video to be saved")])
 
 
-def name_the_models(error: RequestRefused, endpoint: Endpoint[Any], request: object) -> None:
+def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) -> None:
     """A refusal may be about a model that nobody knows: then it says which there are."""
     model_name = getattr(request, "model_name", None)
     unknown = endpoint.capabilities and model_name and endpoint.capabilities.unknown_model(model_name)

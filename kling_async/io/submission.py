@@ -20,10 +20,10 @@ from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,
     ApiError,
-    ClientClosed,
     CreateInDoubt,
+    InvalidRequest,
     KlingError,
-    Remedy,
+    Problem,
     TaskNotFound,
 )
 from kling_async.protocol.records import Intent
@@ -57,7 +57,7 @@ class Submitter:
 
     Args:
         api: sends and looks up.
-        slots: who may send.
+        slots: of the account; each create holds one.
         poller: follows what was accepted.
         retry: how a create is repeated.
         uniform: random numbers for the delays.
@@ -84,12 +84,16 @@ class Submitter:
         in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
         return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
 
-    async def submit(self, endpoint: Endpoint[Any], request: Any, options: SubmitOptions) -> TaskWatch:
+    async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
 
         Raises:
             KlingError: as `KlingClient.image_to_video`.
         """
+        adopt = options.get("if_exists") == "adopt"
+        if adopt and not endpoint.finds_by_external_id:
+            problem = "'adopt' cannot work here: the service does not find these tasks by their external id"
+            raise InvalidRequest.of([Problem("if_exists", problem)])
         own_id = request.external_task_id is None
         external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
         request = attrs.evolve(request, external_task_id=external_task_id)
@@ -98,8 +102,9 @@ class Submitter:
             reference=str(Reference(endpoint.name, external_task_id)),
             retry=self._retry,
             uniform=self._uniform,
+            can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
-            adopt=options.get("if_exists") == "adopt",
+            adopt=adopt,
             resend=options.get("on_doubt") != "raise",
             is_anothers=functools.partial(self._is_anothers, external_task_id),
         )
@@ -130,9 +135,7 @@ class Submitter:
             if not turn.wanted:
                 del self._turns[reference]
 
-    async def _submit(
-        self, endpoint: Endpoint[Any], request: Any, creation: Create, options: SubmitOptions
-    ) -> TaskWatch:
+    async def _submit(self, endpoint: Endpoint, request: Any, creation: Create, options: SubmitOptions) -> TaskWatch:
         slot = await self._slots.take(
             endpoint.line_of(request), endpoint.slots_of(request), queue_deadline=options.get("queue_deadline")
         )
@@ -144,7 +147,7 @@ class Submitter:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             if self._closed and creating.cancelled() and not _is_cancelled():
-                raise _interrupted(creation) from None  # closed before its first step
+                raise creation.interrupted() from None  # closed before its first step
             if creating.done() or creation.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
@@ -157,7 +160,7 @@ class Submitter:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint[Any], creation: Create, deadline: float | None) -> TaskWatch | None:
+    async def _existing(self, endpoint: Endpoint, creation: Create, deadline: float | None) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
@@ -184,6 +187,15 @@ class Submitter:
         following = self._poller.find(Reference(task.endpoint, task.task_id))
         return following is not None and following.external_task_id not in {None, external_task_id}
 
+    def abandon(self, reference: str) -> None:
+        """Keeps the reference of a task whose caller was cancelled when it was accepted already."""
+        logger.warning(
+            "cancelled while making %s; the task goes on",
+            reference,
+            extra={"kling_event": "generate_cancelled", "kling_reference": reference},
+        )
+        self._orphans[reference] = reference
+
     async def close(self) -> None:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
         self._closed = True
@@ -201,7 +213,7 @@ class Submitter:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _create(
-        self, endpoint: Endpoint[Any], request: Any, creation: Create, slot: Slot, deadline: float | None
+        self, endpoint: Endpoint, request: Any, creation: Create, slot: Slot, deadline: float | None
     ) -> TaskWatch:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
@@ -216,10 +228,10 @@ class Submitter:
                 unsent.reference = None
                 self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
             if isinstance(error, KlingError):
-                error.about(creation.reference)
+                creation.about(error)
             slot.release()
             if self._closed and isinstance(error, asyncio.CancelledError):
-                raise _interrupted(creation) from None
+                raise creation.interrupted() from None
             raise
         reference = Reference(endpoint.name, task.task_id)
         following = self._poller.find(reference)
@@ -236,7 +248,7 @@ class Submitter:
             slot.release()
 
     def _orphan_ended(self, reference: str, creating: "asyncio.Task[TaskWatch]") -> None:
-        """A create whose caller was cancelled is at its end: only the log and `unsettled` can tell."""
+        """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
         if creating.cancelled():
             return
         error = creating.exception()
@@ -266,13 +278,3 @@ class _Turn:
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _interrupted(creation: Create) -> KlingError:
-    if not creation.undecided:
-        return ClientClosed("the client was closed; nothing was created")
-    return CreateInDoubt(
-        "the client was closed before an answer told whether the task was created; it may be billed",
-        remedy=Remedy.FIND,
-        reference=creation.reference,
-    )

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from kling_async.io.api import Api
 from kling_async.protocol.endpoint import Endpoint
@@ -12,7 +11,7 @@ from kling_async.protocol.wire import requests
 logger = logging.getLogger("kling_async")
 
 
-async def all_tasks(api: Api, endpoint: Endpoint[Any], page_size: int) -> AsyncGenerator[Task, None]:
+async def all_tasks(api: Api, endpoint: Endpoint, page_size: int) -> AsyncGenerator[Task, None]:
     """Asks for page after page, and gives each task once.
 
     Args:

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -14,10 +14,16 @@ if TYPE_CHECKING:  # maps and rules take time to import, and are needed with the
     from kling_async.protocol.capability import CapabilityMap
     from kling_async.protocol.rules.pictures import Facts
 
-RequestT = TypeVar("RequestT")
 
-Rule = Callable[[RequestT], Iterable[Problem]]
-PictureRule = Callable[[RequestT, "Facts"], Iterable[Problem]]
+class Request:
+    """What a client submits: the record of an endpoint."""
+
+    __slots__ = ()
+
+
+# Of the record: pyright cannot see that fields with converters are what a rule's protocol asks for.
+Rule = Callable[[Any], Iterable[Problem]]
+PictureRule = Callable[[Any, "Facts"], Iterable[Problem]]
 
 
 class Pool(enum.Enum):
@@ -62,7 +68,7 @@ class Estimate:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Endpoint(Generic[RequestT]):
+class Endpoint:
     """One endpoint of the legacy protocol: create with POST, query with GET `path/{id}`, list with GET `path`.
 
     Attributes:
@@ -83,21 +89,21 @@ class Endpoint(Generic[RequestT]):
     """
 
     path: str
-    record: type[RequestT]
+    record: type[Request]
     name: str = attrs.field(default=attrs.Factory(lambda self: name_of(self.path), takes_self=True))
-    rules: tuple[Rule[RequestT], ...] = ()
-    picture_rules: tuple[PictureRule[RequestT], ...] = ()
+    rules: tuple[Rule, ...] = ()
+    picture_rules: tuple[PictureRule, ...] = ()
     capabilities: "CapabilityMap[Any] | None" = None
-    units: Callable[[RequestT], Decimal | None] = no_price
-    typical_seconds: Callable[[RequestT | None], float]
+    units: Callable[[Any], Decimal | None] = no_price
+    typical_seconds: Callable[[Any], float]
     result: ResultKind = ResultKind.VIDEO
     lists: bool = True
     page_maximum: int = 500
     finds_by_external_id: bool = False
     pool: Pool = Pool.VIDEO
-    slots_of: Callable[[RequestT], int] = one_slot
+    slots_of: Callable[[Any], int] = one_slot
 
-    def problems(self, request: RequestT, facts: "Facts") -> list[Problem]:
+    def problems(self, request: Request, facts: "Facts") -> list[Problem]:
         """Finds everything that is wrong with a request; never raises.
 
         Args:
@@ -115,7 +121,7 @@ class Endpoint(Generic[RequestT]):
             problems += rule(request)
         return problems
 
-    def estimate(self, request: RequestT) -> Estimate:
+    def estimate(self, request: Request) -> Estimate:
         """What a request costs; what the service would refuse has no price."""
         return self.priced(self.units(request))
 
@@ -124,12 +130,12 @@ class Endpoint(Generic[RequestT]):
         per_unit = USD_PER_UNIT.get(self.pool)
         return Estimate(units=units, usd=None if units is None or per_unit is None else units * per_unit)
 
-    def line_of(self, request: RequestT) -> str:
+    def line_of(self, request: Request) -> str:
         """What a request stands in line for: slots are counted per model and pack."""
         model_name = getattr(request, "model_name", None) or self.name
         return model_name if self.pool is Pool.VIDEO else f"{model_name} ({self.pool.value})"
 
-    def kind_of(self, request: RequestT) -> str:
+    def kind_of(self, request: Request) -> str:
         """Tasks of one kind take about equally long: `image2video/kling-v2-6/std/5`."""
         mode = getattr(request, "mode", None) or "std"
         duration: Any = getattr(request, "duration", None)

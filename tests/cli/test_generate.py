@@ -128,6 +128,14 @@ def test_all_problems_at_once(run: Run, service: Emulator) -> None:
     assert not service.ledger.requests
 
 
+def test_wrong_mode(run: Run, service: Emulator) -> None:
+    """A mode that there is not is told with those that there are, before anything is sent."""
+    ran = run("generate", CAT, "-o", "a.mp4", "--mode", "por")
+    assert ran.code == 2
+    assert [mode for mode in ("std", "pro", "4k") if mode not in ran.err] == []
+    assert not service.ledger.requests
+
+
 @pytest.mark.parametrize("words", [["none.png", "-o", "a.mp4"], [CAT, "-o", "here.mp4"], [CAT, "-o", "no/a.mp4"]])
 def test_submitting_is_said_when_all_is_checked(run: Run, here: Path, service: Emulator, words: list[str]) -> None:
     """What the checks or the place refuse was never about to be sent: no "submitting", and no reference."""

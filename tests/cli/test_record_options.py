@@ -143,7 +143,8 @@ def test_text_that_begins_with_a_dash() -> None:
         (["--camera-control", "spin=5"], "'spin' is no movement; use one of horizontal"),
         (["--camera-control", "zoom=much"], "--camera-control: must be a number, got 'much'"),
         (["--camera-control", "{"], "--camera-control: no JSON"),
-        (["--multi-prompt", "[{index: 1}]"], "--multi-prompt: no JSON"),
+        (["--multi-prompt", "[{index: 1}]"], "@FILE reads it from a file, where no shell touches the quotes"),
+        (["--multi-prompt", "a dog"], "--multi-prompt: no JSON"),
         (["--multi-prompt", "[" * 100_000], "--multi-prompt: no JSON"),
         (["--multi-prompt", "@none.json"], "--multi-prompt: none.json: cannot be read: No such file"),
         (["--multi-prompt", "@picture"], "--multi-prompt: picture: cannot be read: it is no UTF-8 text"),
@@ -251,6 +252,7 @@ def test_help_from_the_docstring() -> None:
     assert "--count {1,2} how many (default: 1)" in text
     assert "of the sides; known: 16:9, 1:1 (default: 16:9)" in text
     assert 'a place; JSON such as {"x": 0, "y": 0}, or @FILE that holds it' in text
+    assert "some; may be repeated --" in text
     assert "or not (default: True)" in text
 
 
@@ -259,12 +261,14 @@ def test_help_of_each_endpoint(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
     """Each command shows how it is called, what its record says, every option with a word on it, and fits."""
     monkeypatch.setenv("COLUMNS", "90")
     ran = run(name, "--help")
-    record = endpoints.record(endpoints.DEFAULT if name == "generate" else name)
+    name_of_endpoint = endpoints.DEFAULT if name == "generate" else name
+    record = endpoints.record(name_of_endpoint)
     assert ran.code == 0
     assert ran.out.startswith(f"usage: kling-async {name} ")
     shown = "".join(ran.out.split())  # lines are broken at hyphens too
     told = [*prose(record), *(text for field, text in descriptions(record).items() if field != "watermark_info")]
     assert [text for text in told if "".join(text.split()) not in shown] == []
+    assert f" -o cat{endpoints.suffix(name_of_endpoint)} " in ran.out
     assert "`" not in ran.out.partition("the service:")[0]
     assert max(map(len, ran.out.partition("API keys")[0].splitlines())) <= 90 + len("kling-async image-to-video")
 

@@ -83,7 +83,8 @@ def test_fixed_beat(
 
     def client(**options: Any) -> KlingClient:
         used.append(options["polling"])
-        return KlingClient(**options | {"polling": Polling(first=0.01, maximum=0.05)})
+        quick: dict[str, Any] = options | {"polling": Polling(first=0.01, maximum=0.05)}
+        return KlingClient(**quick)
 
     monkeypatch.setattr(save, "KlingClient", client)
     monkeypatch.setattr(generate, "KlingClient", client)

@@ -54,6 +54,19 @@ def test_a_file_is_known_by_how_it_begins(suffix: str) -> None:
     assert suffix_of(KINDS[suffix][:EDGE_BYTES]) == suffix
 
 
+@pytest.mark.parametrize(
+    ("mark", "suffix"),
+    [
+        *((mark, ".mp3") for mark in (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2)),
+        *((mark, ".aac") for mark in (0xF1, 0xF0, 0xF9, 0xF8)),
+        *((mark, "") for mark in (0xFF, 0xE0, 0xC3, 0xDB)),
+    ],
+)
+def test_sound_is_known_by_its_first_frame(mark: int, suffix: str) -> None:
+    """Sound without a head begins with a frame: MPEG 1, 2 or 2.5 of layer III, or AAC, with a checksum or without."""
+    assert suffix_of(b"\xff" + bytes([mark]) + NOISE) == suffix
+
+
 def test_all_suffixes_are_told() -> None:
     """All that can be found out is listed, so that such a name can be looked for."""
     assert {*SUFFIXES} == {*KINDS}

@@ -17,6 +17,7 @@ class HasCameraControl(Protocol):
     @property
     def camera_control(self) -> CameraControl | None:
         """How it moves."""
+        ...
 
 
 def camera_control(request: HasCameraControl) -> Iterator[Problem]:

@@ -21,18 +21,22 @@ class HasMasks(Protocol):
     @property
     def image(self) -> Image | None:
         """What the masks lie over."""
+        ...
 
     @property
     def static_mask(self) -> Image | None:
         """What stays."""
+        ...
 
     @property
     def dynamic_masks(self) -> tuple[DynamicMask, ...] | None:
         """What moves."""
+        ...
 
     @property
     def duration(self) -> int:
         """Seconds of the video."""
+        ...
 
 
 def masks(request: HasMasks, facts: Facts) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """Rules that depend on the model: its modes, its durations, and what it can do in each of them."""
 
 from collections.abc import Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import attrs
 
@@ -20,6 +20,7 @@ class HasModel(Protocol):
     @property
     def model_name(self) -> str:
         """Any text: models come and go."""
+        ...
 
 
 class MakesClip(HasModel, Protocol):
@@ -28,13 +29,12 @@ class MakesClip(HasModel, Protocol):
     @property
     def mode(self) -> Mode | None:
         """Quality, and with it the resolution."""
+        ...
 
     @property
     def duration(self) -> int:
         """Seconds."""
-
-
-ClipT = TypeVar("ClipT", bound=MakesClip)
+        ...
 
 
 def model_name(request: HasModel) -> Iterator[Problem]:
@@ -45,16 +45,16 @@ def model_name(request: HasModel) -> Iterator[Problem]:
 
 
 @attrs.frozen
-class ModelRules(Generic[ClipT]):
+class ModelRules:
     """The rules of one capability map.
 
     Attributes:
         capabilities: the map.
     """
 
-    capabilities: CapabilityMap[ClipT]
+    capabilities: CapabilityMap[Any]
 
-    def mode(self, request: ClipT) -> Iterator[Problem]:
+    def mode(self, request: MakesClip) -> Iterator[Problem]:
         """A documented word, and one that the model has.
 
         That `4k` is for kling-v3 only is documented; the rest is the map's.
@@ -76,7 +76,7 @@ class ModelRules(Generic[ClipT]):
         what = f"use {in_words(named)}" if named else "it has no modes: leave it out"
         yield Problem("mode", f"{value} is not possible with {request.model_name}; {what}", by_map=value != "4k")
 
-    def duration(self, request: ClipT) -> Iterator[Problem]:
+    def duration(self, request: MakesClip) -> Iterator[Problem]:
         """Whole seconds that the model can make, as the endpoint's documentation says."""
         value: Any = request.duration
         durations = self.capabilities.durations_of(request.model_name)
@@ -87,7 +87,7 @@ class ModelRules(Generic[ClipT]):
             span = f"{durations[0]} to {durations[-1]}" if many else in_words([str(one) for one in durations])
             yield Problem("duration", f"{shown(value)} is not possible with {request.model_name}; use {span}")
 
-    def abilities(self, request: ClipT) -> Iterator[Problem]:
+    def abilities(self, request: MakesClip) -> Iterator[Problem]:
         """What the map says does not work, each with the nearest that does. `?` and unknown models pass."""
         rows = self._rows(request)
         if not rows:
@@ -110,14 +110,14 @@ class ModelRules(Generic[ClipT]):
             advice = self._advice(request, feature, frozenset(used))
             yield Problem(feature.field_of(request), advice, by_map=not feature.documented)
 
-    def _rows(self, request: ClipT) -> list[Capability]:
+    def _rows(self, request: MakesClip) -> list[Capability]:
         """The rows a request may mean: one, or more where its mode or duration is wrong, which is said elsewhere."""
         rows = [row for row in self.capabilities.rows if row.model_name == request.model_name]
         wanted_mode = self.capabilities.mode_in_effect(request.model_name, request.mode)
         rows = [row for row in rows if row.mode == wanted_mode] or rows
         return [row for row in rows if row.duration == request.duration] or rows
 
-    def _advice(self, request: ClipT, feature: Feature[ClipT], used: frozenset[Feature[ClipT]]) -> str:
+    def _advice(self, request: MakesClip, feature: Feature[Any], used: frozenset[Feature[Any]]) -> str:
         by_name = {each.name: each for each in used}
         wanted = by_name[feature.parts[0]] if feature.parts else feature
         seconds = request.duration if is_whole(request.duration) else 0  # what it should be is said elsewhere

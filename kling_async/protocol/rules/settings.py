@@ -15,6 +15,7 @@ class HasCfgScale(Protocol):
     @property
     def cfg_scale(self) -> float | None:
         """0 to 1."""
+        ...
 
 
 class HasSound(Protocol):
@@ -23,6 +24,7 @@ class HasSound(Protocol):
     @property
     def sound(self) -> bool | None:
         """Whether it has."""
+        ...
 
 
 class HasAspectRatio(Protocol):
@@ -31,6 +33,7 @@ class HasAspectRatio(Protocol):
     @property
     def aspect_ratio(self) -> str | None:
         """Width to height."""
+        ...
 
 
 def cfg_scale(request: HasCfgScale) -> Iterator[Problem]:

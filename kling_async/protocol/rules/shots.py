@@ -18,18 +18,22 @@ class HasShots(Protocol):
     @property
     def multi_shot(self) -> bool | None:
         """Whether it has."""
+        ...
 
     @property
     def shot_type(self) -> ShotType | None:
         """Whether the shots are given or found by the service."""
+        ...
 
     @property
     def multi_prompt(self) -> tuple[ShotPrompt, ...] | None:
         """The shots."""
+        ...
 
     @property
     def duration(self) -> int:
         """Seconds of the video."""
+        ...
 
 
 def shots(request: HasShots) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ class HasWatermarkInfo(Protocol):
     @property
     def watermark_info(self) -> WatermarkInfo | None:
         """Whether one is made."""
+        ...
 
 
 class HasCallbackUrl(Protocol):
@@ -26,6 +27,7 @@ class HasCallbackUrl(Protocol):
     @property
     def callback_url(self) -> str | None:
         """Where the service posts to."""
+        ...
 
 
 class HasExternalTaskId(Protocol):
@@ -34,6 +36,7 @@ class HasExternalTaskId(Protocol):
     @property
     def external_task_id(self) -> str | None:
         """Unique in the account."""
+        ...
 
 
 def watermark_info(request: HasWatermarkInfo) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ class HasPrompt(Protocol):
     @property
     def prompt(self) -> str | None:
         """What happens."""
+        ...
 
 
 class HasNegativePrompt(Protocol):
@@ -23,6 +24,7 @@ class HasNegativePrompt(Protocol):
     @property
     def negative_prompt(self) -> str | None:
         """What does not happen."""
+        ...
 
 
 def prompt(request: HasPrompt) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ class HasElements(Protocol):
     @property
     def element_list(self) -> tuple[Element, ...] | None:
         """The elements."""
+        ...
 
 
 class HasVoices(Protocol):
@@ -26,10 +27,12 @@ class HasVoices(Protocol):
     @property
     def voice_list(self) -> tuple[Voice, ...] | None:
         """The voices."""
+        ...
 
     @property
     def sound(self) -> bool | None:
         """Whether the video has sound."""
+        ...
 
 
 def elements(request: HasElements) -> Iterator[Problem]:

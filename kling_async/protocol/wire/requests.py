@@ -35,19 +35,19 @@ class HttpRequest:
     body: tuple[bytes | Image, ...] = attrs.field(default=(), repr=False)
 
 
-def create(endpoint: Endpoint[Any], request: object) -> HttpRequest:
+def create(endpoint: Endpoint, request: object) -> HttpRequest:
     """`POST path`: creates a task."""
     from kling_async.protocol.wire.codec import to_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
 
     return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(to_wire(request)))))
 
 
-def query(endpoint: Endpoint[Any], task_id: str) -> HttpRequest:
+def query(endpoint: Endpoint, task_id: str) -> HttpRequest:
     """`GET path/{id}`: one task, by the service's or the caller's id."""
     return HttpRequest("GET", f"{endpoint.path}/{quote(task_id, safe='')}")
 
 
-def page(endpoint: Endpoint[Any], number: int, size: int) -> HttpRequest:
+def page(endpoint: Endpoint, number: int, size: int) -> HttpRequest:
     """`GET path?pageNum&pageSize`: one page of all tasks, in no documented order."""
     return HttpRequest("GET", endpoint.path, (("pageNum", str(number)), ("pageSize", str(size))))
 

@@ -10,7 +10,7 @@ from kling_async.protocol.capability import CapabilityMap, Feature
 from kling_async.protocol.clips import typical_seconds_of, units_by
 from kling_async.protocol.converters import AS_TEXT, ON_OFF, none_if_empty, switch, whole_number
 from kling_async.protocol.converters import image as as_image
-from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import CameraControl, DynamicMask, Mode, ShotPrompt, ShotType, WatermarkInfo
@@ -33,7 +33,7 @@ KnownModel = Literal[
 
 
 @attrs.frozen
-class ImageToVideo:
+class ImageToVideo(Request):
     """A request for `POST /v1/videos/image2video`; the names are the documentation's.
 
     At least one of `image` and `image_tail` is needed. Of these three groups only one may be used: `image_tail` with
