@@ -1,11 +1,20 @@
-"""How what failed in passing is repeated: growing delays, with the randomness injected."""
+"""How what failed in passing is repeated: which errors pass, growing delays between attempts, and their end."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
 
-from kling_async.protocol.errors import ConfigurationError
+from kling_async.protocol.errors import (
+    ApiError,
+    BadResponse,
+    ConfigurationError,
+    ConnectionFailed,
+    KlingError,
+    NotTheService,
+    UnknownStatus,
+    row_for,
+)
 
 Uniform = Callable[[], float]
 """A source of random numbers in [0, 1)."""
@@ -46,9 +55,78 @@ class Retry:
     settle: float = attrs.field(default=15.0, validator=seconds(0.0))
     budget: float = attrs.field(default=300.0, validator=seconds(0.0))
 
+    def attempts(self, uniform: Uniform, ends_at: float = float("inf")) -> "Attempts":
+        """The attempts at one thing: a call, a create, a poll, a download.
+
+        Args:
+            uniform: random numbers for the delays.
+            ends_at: when the last attempt begins, in seconds of the clock that `Attempts.failed` is given.
+        """
+        return Attempts(self, uniform, ends_at)
+
     def delays(self, uniform: Uniform) -> Iterator[float]:
         """Seconds before each repetition, for ever; between half and all of the growing delay."""
         return (delay * (0.5 + 0.5 * uniform()) for delay in growing(self.first, self.factor, self.maximum))
+
+
+class Attempts:
+    """The attempts at one thing that may fail in passing: how long to wait after each failure, and when to give up.
+
+    The delays grow as `Retry` says. The last attempt begins when the time ends, neither sooner nor later: the delay
+    before it is cut short for that. All times are seconds of one monotonic clock.
+
+    Args:
+        retry: how the delays grow.
+        uniform: random numbers for the delays.
+        ends_at: when the last attempt begins; infinity if there is always a next one.
+
+    Attributes:
+        ends_at: as above. To move it to a later time allows further attempts, even after the last one.
+        failures: failed attempts since the first, or since progress was made.
+    """
+
+    def __init__(self, retry: Retry, uniform: Uniform, ends_at: float) -> None:
+        self.ends_at = ends_at
+        self.failures = 0
+        self._retry = retry
+        self._uniform = uniform
+        self._delays = retry.delays(uniform)
+        self._last_at: float | None = None
+
+    def failed(self, now: float) -> float | None:
+        """Counts a failed attempt; returns the seconds to wait before the next one, or None if it was the last."""
+        self.failures += 1
+        if self.is_over(now):
+            return None
+        delay = next(self._delays)
+        if now + delay < self.ends_at:
+            return delay
+        self._last_at = self.ends_at
+        return self.ends_at - now
+
+    def progressed(self) -> None:
+        """Begins with the shortest delay again, after an attempt that brought something; the end stays."""
+        self.failures = 0
+        self._delays = self._retry.delays(self._uniform)
+
+    def is_over(self, now: float) -> bool:
+        """Whether no attempt follows one that fails now."""
+        # Timers ring a little early (15 ms where the clock is coarse), so the time alone would allow one more.
+        return now >= self.ends_at or self._last_at == self.ends_at
+
+
+def is_transient(error: KlingError) -> bool:
+    """Whether the same question may be answered if it is asked again; of a create its own machine decides."""
+    match error:
+        case ConnectionFailed():
+            return not error.permanent
+        case BadResponse():
+            return not isinstance(error, UnknownStatus | NotTheService)
+        case ApiError():
+            row = row_for(error.code)
+            return row is not None and row.transient
+        case _:
+            return False
 
 
 def growing(first: float, factor: float, maximum: float) -> Iterator[float]:
