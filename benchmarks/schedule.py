@@ -18,9 +18,9 @@ from typing import Any, Final, cast
 from benchmarks.figures import Goal, Spread, table
 from kling_async.io.api import Api
 from kling_async.io.poller import Poller
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.endpoints import Endpoint, typical_seconds
 from kling_async.protocol.errors import KlingError
-from kling_async.protocol.polling.estimates import DurationEstimate, Durations, published_median
+from kling_async.protocol.polling.estimates import DurationEstimate, Durations
 from kling_async.protocol.polling.schedule import AimedPolling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
@@ -99,19 +99,19 @@ def alone(delay: Callable[[float], float], random_: random.Random) -> tuple[floa
     return lag / TASKS, polls / TASKS
 
 
-def aimed(lag: float, pace: DurationEstimate, random_: random.Random) -> tuple[float, float]:
+def aimed(lag: float, estimate: DurationEstimate, random_: random.Random) -> tuple[float, float]:
     """The same for `AimedPolling(lag)`, with what is learned left as it is."""
     polling = AimedPolling(lag=lag)
-    return alone(lambda age: polling.delay(pace, age, random_.random), random_)
+    return alone(lambda age: polling.delay(estimate, age, random_.random), random_)
 
 
 def learned(seed: int) -> DurationEstimate:
-    """A pace that has seen 50 tasks."""
+    """An estimate that has seen 50 tasks."""
     random_ = random.Random(seed)  # noqa: S311  (no secret)
-    pace = DurationEstimate(published_median("pro", 5))
+    estimate = DurationEstimate(typical_seconds("pro", 5))
     for _ in range(LEARNED):
-        pace.observe(duration(random_))
-    return pace
+        estimate.observe(duration(random_))
+    return estimate
 
 
 # ------------------------------------------------------------------------------------------ many at once
@@ -205,9 +205,9 @@ async def together(lag: float, seed: int) -> tuple[float, float]:
     random_ = _random(seed)
     service, durations = Service(), Durations()
     poller = Poller(cast("Api", service), AimedPolling(lag=lag), Retry(), random_.random, durations)
-    pace = durations.pace("image2video", "kling-v2-6", "pro", 5)
+    estimate = durations.of("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5))
     for _ in range(LEARNED):
-        pace.observe(duration(random_))
+        estimate.observe(duration(random_))
     loop, places, lags = asyncio.get_running_loop(), asyncio.Semaphore(IN_FLIGHT), []
 
     async def one(number: int) -> None:
@@ -217,7 +217,7 @@ async def together(lag: float, seed: int) -> tuple[float, float]:
             created, end = service.create(duration(random_))
             waiter = Waiter()
             reference = Reference("image2video", created.task_id)
-            poller.follow(reference, created=created, pace=pace, on_end=lambda: None).listeners.append(waiter)
+            poller.follow(reference, created=created, estimate=estimate, on_end=lambda: None).listeners.append(waiter)
             await waiter.end
             lags.append(loop.time() - end)
 
@@ -235,7 +235,7 @@ def _moment(seconds: float) -> datetime:
 
 def measure(_: Mapping[str, Path]) -> dict[str, Any]:
     """Simulates all of it, half a minute."""
-    fresh = DurationEstimate(published_median("pro", 5))
+    fresh = DurationEstimate(typical_seconds("pro", 5))
     curves = {
         "least possible": [(lag, least_polls(lag)) for lag in (1.0, 2.0, 4.0, 8.0, 16.0)],
         "fixed beat": [_middle([_beaten((beat, beat), seed) for seed in SEEDS]) for beat in BEATS],

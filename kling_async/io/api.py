@@ -14,7 +14,7 @@ from kling_async.protocol.create import Ask, Create, Pause
 from kling_async.protocol.endpoints import Endpoint
 from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
 from kling_async.protocol.lifecycle import is_missing, not_found, passes
-from kling_async.protocol.polling.estimates import EDGES
+from kling_async.protocol.polling.age_bins import EDGES
 from kling_async.protocol.recognition import Recognition
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform

@@ -10,7 +10,7 @@ import attrs
 
 from kling_async.io.api import Api
 from kling_async.io.task_watch import TaskWatch
-from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
+from kling_async.protocol.endpoints import ENDPOINTS, Endpoint, typical_seconds
 from kling_async.protocol.errors import BadResponse, ClientClosed, KlingError, Remedy, RequestTimeout
 from kling_async.protocol.lifecycle import classify, passes
 from kling_async.protocol.polling.estimates import DurationEstimate, Durations
@@ -56,7 +56,7 @@ class _Watched:
         following = self.names.get(task_id)
         if following is None or following.reference.id != task_id:
             return None
-        asked = following.shifts > 0 or (self.swept_for is not None and task_id in self.swept_for)
+        asked = following.rate > 0 or (self.swept_for is not None and task_id in self.swept_for)
         return following.status if asked else None
 
 
@@ -95,7 +95,7 @@ class Poller:
         reference: Reference,
         *,
         created: Task | None,
-        pace: DurationEstimate | None = None,
+        estimate: DurationEstimate | None = None,
         on_end: Callable[[], None],
     ) -> TaskWatch:
         """Begins to follow a task.
@@ -103,13 +103,13 @@ class Poller:
         Args:
             reference: of the task.
             created: the answer to its create; None for a task that was attached, which is asked for at once.
-            pace: how long tasks of its kind take, where the kind is known.
+            estimate: how long tasks of its kind take, where the kind is known.
             on_end: called once, when it ends; before this returns if it was done when it was found.
         """
         now = asyncio.get_running_loop().time()
-        pace = pace or self.durations.any(reference.endpoint)
+        estimate = estimate or self._any(reference)
         deadline = now + self._polling.deadline
-        following = TaskWatch(reference, now, deadline, pace, created_here=created is not None)
+        following = TaskWatch(reference, now, deadline, estimate, created_here=created is not None)
         following.on_end = on_end
         if created is not None and (age := self._api.age_of(created)) > SLOW_ANSWER:
             following.begun_at = now - age  # an older task that was adopted, or one that was looked up later
@@ -209,9 +209,9 @@ class Poller:
         """When to ask next; None where it stays as it is."""
         match self._polling:
             case AimedPolling() as aimed:
-                return now + aimed.delay(following.pace, now - following.begun_at, self._uniform)
+                return now + aimed.delay(following.estimate, now - following.begun_at, self._uniform)
             case Polling() as beat:
-                waited = share_passed(following, now) if following.shifts else 1.0
+                waited = share_passed(following, now) if following.rate else 1.0
                 asked = beat.asked_after(following.asked, waited)
                 if asked is None:
                     return None
@@ -227,8 +227,11 @@ class Poller:
         if ended and task.created_at is not None and task.updated_at is not None:
             told = (task.updated_at - task.created_at).total_seconds()
             age = min(age, max(told, following.heard_at - following.begun_at))
-        for pace in (following.pace, self.durations.any(following.reference.endpoint)):
-            pace.observe(age, ended=ended)
+        for estimate in (following.estimate, self._any(following.reference)):
+            estimate.observe(age, ended=ended)
+
+    def _any(self, reference: Reference) -> DurationEstimate:
+        return self.durations.of(reference.endpoint, typical_seconds(None, 10))
 
     def _finish(self, following: TaskWatch, end: Task | KlingError) -> None:
         watched = self._watched[following.reference.endpoint]
@@ -277,7 +280,7 @@ class Poller:
         listed = {each.reference.id: each for each in due if watched.can_list(each) and _outlives_a_page(each, now)}
         if listed and watched.swept_for is None:
             agenda = watched.agenda
-            sweep = watched.pages.begin(len(agenda) + len(listed), agenda.worth(now) + len(listed))
+            sweep = watched.pages.begin(len(agenda) + len(listed), agenda.value(now) + len(listed))
             if sweep is not None:
                 watched.swept_for = {}
                 _start(self._sweep(watched, sweep), self._sweeps)
@@ -340,7 +343,7 @@ class Poller:
             return
         missed = [unanswered.pop(task_id) for task_id in wanted & unanswered.keys()]
         for following in missed:
-            following.missed = sweep.dry
+            following.missed = sweep.exhausted
         self._ask_singly(watched, missed)
         if unanswered:  # their time came meanwhile
             self._ask(watched, list(unanswered.values()), asyncio.get_running_loop().time())
@@ -354,8 +357,8 @@ class Poller:
                     listed = await self._api.listed(watched.endpoint, sweep.number, sweep.size, watched.known)
                 won = self._take_page(watched, listed)
                 self._ask_overdue(watched)
-                left = watched.agenda.worth(asyncio.get_running_loop().time()) + len(watched.swept_for or ())
-                if not sweep.answered(listed.length, list(listed.news), won=won, left=left):
+                left = watched.agenda.value(asyncio.get_running_loop().time()) + len(watched.swept_for or ())
+                if not sweep.answered(listed.length, list(listed.news), gained=won, left=left):
                     return None
         except KlingError as error:
             logger.debug(

@@ -16,7 +16,7 @@ from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.create import Create
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.endpoints import Endpoint, kind_of, typical_seconds
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,
     ApiError,
@@ -212,8 +212,9 @@ class Submitter:
             slot.release()
             return following
         slot.accepted()
-        pace = self._poller.durations.pace(endpoint.name, request.model_name, request.mode, float(request.duration))
-        return self._poller.follow(reference, created=task, pace=pace, on_end=slot.release)
+        typical = typical_seconds(request.mode, float(request.duration))
+        estimate = self._poller.durations.of(kind_of(endpoint, request), typical)
+        return self._poller.follow(reference, created=task, estimate=estimate, on_end=slot.release)
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
         del self._under_way[creating]

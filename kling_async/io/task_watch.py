@@ -5,7 +5,7 @@ from typing import Protocol
 
 from kling_async.protocol.errors import ConnectionFailed, KlingError, Remedy, TaskTimeout
 from kling_async.protocol.polling.estimates import DurationEstimate
-from kling_async.protocol.polling.queue import Due
+from kling_async.protocol.polling.queue import QueueEntry
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
 
@@ -20,14 +20,14 @@ class Listener(Protocol):
         """There is nothing more to come."""
 
 
-class TaskWatch(Due):
+class TaskWatch(QueueEntry):
     """One task that is followed, however many handles there are to it.
 
     Args:
         reference: of the task.
         now: seconds of the loop's clock; the deadline runs from here.
         deadline: when to give up, on the same clock.
-        pace: how long tasks of this kind take.
+        estimate: how long tasks of this kind take.
         created_here: whether this client created it, so that its age is known.
     """
 
@@ -38,6 +38,7 @@ class TaskWatch(Due):
         "created_here",
         "deadline",
         "end",
+        "estimate",
         "failures",
         "gives_up_at",
         "heard_at",
@@ -46,13 +47,12 @@ class TaskWatch(Due):
         "missed",
         "names",
         "on_end",
-        "pace",
         "reference",
         "snapshots",
     )
 
     def __init__(
-        self, reference: Reference, now: float, deadline: float, pace: DurationEstimate, *, created_here: bool
+        self, reference: Reference, now: float, deadline: float, estimate: DurationEstimate, *, created_here: bool
     ) -> None:
         super().__init__()
         self.reference = reference
@@ -64,7 +64,7 @@ class TaskWatch(Due):
         self.deadline = deadline
         self.gives_up_at: float | None = None
         """When the last look ends; None before it began, which is at the deadline or after it."""
-        self.pace = pace
+        self.estimate = estimate
         self.created_here = created_here
         self.asked = 0
         """Questions of a fixed beat that were answered."""
