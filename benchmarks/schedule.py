@@ -174,9 +174,9 @@ class Service:
                 news[place] = (task_id, None if task.status is status else task)
         return Listed(len(page), cast("Any", news))
 
-    def age_of(self, _: Task) -> float:
-        """All are new."""
-        return 0.0
+    def service_time(self) -> float:
+        """The same time as the tasks'."""
+        return _moment(asyncio.get_running_loop().time()).timestamp()
 
     def _task(self, task_id: str) -> Task:
         began, end = self._began[task_id], self._ends[task_id]

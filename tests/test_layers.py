@@ -22,7 +22,7 @@ LAYERS = """
     protocol.errors protocol.retry
     protocol.capabilities protocol.rules protocol.endpoints protocol.wire
     protocol.auth protocol.clock_offset protocol.recognition protocol.proxies
-    protocol.polling protocol.lifecycle protocol.create protocol.limits
+    protocol.lifecycle protocol.polling protocol.create protocol.limits
     protocol.addresses protocol.content_encoding protocol.transfer
     io
     io.threads io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch io.poller
