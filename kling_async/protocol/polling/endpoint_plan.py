@@ -45,8 +45,7 @@ class Scan(Generic[_F]):
     waiting: dict[str, _F]
 
 
-@attrs.frozen(eq=False)
-class PageQuery(Generic[_F]):
+class PageQuery(NamedTuple, Generic[_F]):
     """A page of the list to ask for.
 
     Attributes:

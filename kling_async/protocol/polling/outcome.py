@@ -74,7 +74,7 @@ class OutcomeRules:
         if verdict.end is not None:
             return Outcome(verdict.snapshot, verdict.end)
         again = self._failed(followed, now) if verdict.failing else self.unchanged(followed, now)
-        return again._replace(snapshot=verdict.snapshot)
+        return again if verdict.snapshot is None else again._replace(snapshot=verdict.snapshot)
 
     def unchanged(self, followed: FollowedTask, now: float) -> Outcome:
         """What it means that the service answered, and the task has not ended."""

@@ -7,8 +7,6 @@ step says, tells what is to be told, and brings each answer back.
 import collections
 from typing import Final, Generic, NamedTuple, TypeVar
 
-import attrs
-
 from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
 from kling_async.protocol.errors import ClientClosed, KlingError, Remedy
 from kling_async.protocol.polling.endpoint_plan import EndpointPlan, PageQuery, Update
@@ -30,8 +28,7 @@ deadline may be long past, and the network needs a moment to come back."""
 _F = TypeVar("_F", bound=FollowedTask)
 
 
-@attrs.frozen(eq=False)
-class Query(Generic[_F]):
+class Query(NamedTuple, Generic[_F]):
     """A task to ask for.
 
     Attributes:
