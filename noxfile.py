@@ -53,7 +53,9 @@ def types(session: nox.Session) -> None:
     install(session, "test", "types")
     session.install("nox")
     session.run("mypy")
-    session.run("pyright", "--pythonpath", str(Path(session.virtualenv.location) / "bin" / "python"))
+    python = str(Path(session.virtualenv.location) / "bin" / "python")
+    session.run("pyright", "--pythonpath", python)
+    session.run("pyright", "--pythonpath", python, "--project", "tests/typing")  # as a user of what is installed
 
 
 @nox.session(python=PYTHONS[0])
@@ -80,6 +82,13 @@ def sequences(session: nox.Session) -> None:
     install(session, "test")
     more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50"}
     session.run("pytest", "tests/adversity", *ALL, *session.posargs, env=more)
+
+
+@nox.session
+def mutations(session: nox.Session) -> None:
+    """Whether the tests see small mistakes in what decides about polls, retries, creates: writes MUTATIONS.md."""
+    install(session, "test")
+    session.run("python", "-m", "benchmarks.mutations", "--work", session.create_tmp(), *session.posargs)
 
 
 @nox.session

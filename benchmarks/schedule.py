@@ -18,7 +18,8 @@ from typing import Any, Final, cast
 from benchmarks.figures import Goal, Spread, table
 from kling_async.io.api import Api
 from kling_async.io.poller import Poller
-from kling_async.protocol.endpoints import Endpoint, typical_seconds
+from kling_async.protocol.clips import typical_seconds
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.polling.estimates import DurationEstimate, Durations
 from kling_async.protocol.polling.schedule import AimedPolling

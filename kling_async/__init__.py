@@ -9,158 +9,114 @@ async with KlingClient() as kling:
 
 import typing
 
-from kling_async.client import KlingClient
-from kling_async.handle import TaskHandle
-from kling_async.protocol.errors import (
-    AccountError,
-    ApiError,
-    AuthenticationError,
-    BadResponse,
-    CapabilityWarning,
-    ClientClosed,
-    ConcurrencyExceeded,
-    ConfigurationError,
-    ConnectionFailed,
-    ContentRefused,
-    CreateInDoubt,
-    DownloadError,
-    ExternalTaskIdConflict,
-    ImageFileMissing,
-    InsufficientBalance,
-    InvalidReference,
-    InvalidRequest,
-    KlingError,
-    NotTheService,
-    PermissionRefused,
-    Problem,
-    QueueTimeout,
-    RateLimited,
-    Remedy,
-    RequestRefused,
-    RequestTimeout,
-    SaveInProgress,
-    ServerError,
-    TargetError,
-    TargetExists,
-    TaskError,
-    TaskFailed,
-    TaskNotFound,
-    TaskTimeout,
-    TokenTimeError,
-    UnknownStatus,
-    WrongEventLoop,
-)
-from kling_async.protocol.media.image import Image
-from kling_async.protocol.polling.estimates import Durations
-from kling_async.protocol.polling.schedule import AimedPolling, Polling
-from kling_async.protocol.records import (
-    CameraConfig,
-    CameraControl,
-    DynamicMask,
-    Estimate,
-    ImageToVideo,
-    Intent,
-    Point,
-    ShotPrompt,
-    WatermarkInfo,
-)
-from kling_async.protocol.retry import Retry
-from kling_async.protocol.tasks import BalanceDeduction, Element, Task, TaskStatus, Video, Voice
+from kling_async import lazy_exports
+from kling_async.client import KlingClient as KlingClient
+from kling_async.handle import TaskHandle as TaskHandle
+from kling_async.protocol.endpoint import Estimate as Estimate
+from kling_async.protocol.endpoint import Request as Request
+from kling_async.protocol.errors import AccountError as AccountError
+from kling_async.protocol.errors import ApiError as ApiError
+from kling_async.protocol.errors import AuthenticationError as AuthenticationError
+from kling_async.protocol.errors import BadResponse as BadResponse
+from kling_async.protocol.errors import CapabilityWarning as CapabilityWarning
+from kling_async.protocol.errors import ClientClosed as ClientClosed
+from kling_async.protocol.errors import ConcurrencyExceeded as ConcurrencyExceeded
+from kling_async.protocol.errors import ConfigurationError as ConfigurationError
+from kling_async.protocol.errors import ConnectionFailed as ConnectionFailed
+from kling_async.protocol.errors import ContentRefused as ContentRefused
+from kling_async.protocol.errors import CreateInDoubt as CreateInDoubt
+from kling_async.protocol.errors import DownloadError as DownloadError
+from kling_async.protocol.errors import ExternalTaskIdConflict as ExternalTaskIdConflict
+from kling_async.protocol.errors import ImageFileMissing as ImageFileMissing
+from kling_async.protocol.errors import InsufficientBalance as InsufficientBalance
+from kling_async.protocol.errors import InvalidReference as InvalidReference
+from kling_async.protocol.errors import InvalidRequest as InvalidRequest
+from kling_async.protocol.errors import KlingError as KlingError
+from kling_async.protocol.errors import NotTheService as NotTheService
+from kling_async.protocol.errors import PermissionRefused as PermissionRefused
+from kling_async.protocol.errors import Problem as Problem
+from kling_async.protocol.errors import QueueTimeout as QueueTimeout
+from kling_async.protocol.errors import RateLimited as RateLimited
+from kling_async.protocol.errors import Remedy as Remedy
+from kling_async.protocol.errors import RequestRefused as RequestRefused
+from kling_async.protocol.errors import RequestTimeout as RequestTimeout
+from kling_async.protocol.errors import SaveInProgress as SaveInProgress
+from kling_async.protocol.errors import ServerError as ServerError
+from kling_async.protocol.errors import TargetError as TargetError
+from kling_async.protocol.errors import TargetExists as TargetExists
+from kling_async.protocol.errors import TaskError as TaskError
+from kling_async.protocol.errors import TaskFailed as TaskFailed
+from kling_async.protocol.errors import TaskNotFound as TaskNotFound
+from kling_async.protocol.errors import TaskTimeout as TaskTimeout
+from kling_async.protocol.errors import TokenTimeError as TokenTimeError
+from kling_async.protocol.errors import UnknownStatus as UnknownStatus
+from kling_async.protocol.errors import WrongEventLoop as WrongEventLoop
+from kling_async.protocol.media.image import Image as Image
+from kling_async.protocol.polling.estimates import Durations as Durations
+from kling_async.protocol.polling.schedule import AimedPolling as AimedPolling
+from kling_async.protocol.polling.schedule import Polling as Polling
+from kling_async.protocol.retry import Retry as Retry
+from kling_async.protocol.tasks import Audio as Audio
+from kling_async.protocol.tasks import BalanceDeduction as BalanceDeduction
+from kling_async.protocol.tasks import Element as Element
+from kling_async.protocol.tasks import Picture as Picture
+from kling_async.protocol.tasks import Task as Task
+from kling_async.protocol.tasks import TaskStatus as TaskStatus
+from kling_async.protocol.tasks import Video as Video
+from kling_async.protocol.tasks import Voice as Voice
 
+# Each name is written once; `Name as Name` exports it. What takes time is imported on first use.
 if typing.TYPE_CHECKING:
-    from kling_async.protocol.capabilities import Capability, Cell
+    from kling_async.protocol.capability import Capability as Capability
+    from kling_async.protocol.capability import Cell as Cell
+    from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
+    from kling_async.protocol.records import CameraConfig as CameraConfig
+    from kling_async.protocol.records import CameraControl as CameraControl
+    from kling_async.protocol.records import DynamicMask as DynamicMask
+    from kling_async.protocol.records import Intent as Intent
+    from kling_async.protocol.records import Point as Point
+    from kling_async.protocol.records import ShotPrompt as ShotPrompt
+    from kling_async.protocol.records import WatermarkInfo as WatermarkInfo
 
     __version__: str
+else:
+    _get, __dir__ = lazy_exports.import_on_use(__name__)
 
-__all__ = [
-    "AccountError",
-    "AimedPolling",
-    "ApiError",
-    "AuthenticationError",
-    "BadResponse",
-    "BalanceDeduction",
-    "CameraConfig",
-    "CameraControl",
-    "Capability",
-    "CapabilityWarning",
-    "Cell",
-    "ClientClosed",
-    "ConcurrencyExceeded",
-    "ConfigurationError",
-    "ConnectionFailed",
-    "ContentRefused",
-    "CreateInDoubt",
-    "DownloadError",
-    "Durations",
-    "DynamicMask",
-    "Element",
-    "Estimate",
-    "ExternalTaskIdConflict",
-    "Image",
-    "ImageFileMissing",
-    "ImageToVideo",
-    "InsufficientBalance",
-    "Intent",
-    "InvalidReference",
-    "InvalidRequest",
-    "KlingClient",
-    "KlingError",
-    "NotTheService",
-    "PermissionRefused",
-    "Point",
-    "Polling",
-    "Problem",
-    "QueueTimeout",
-    "RateLimited",
-    "Remedy",
-    "RequestRefused",
-    "RequestTimeout",
-    "Retry",
-    "SaveInProgress",
-    "ServerError",
-    "ShotPrompt",
-    "TargetError",
-    "TargetExists",
-    "Task",
-    "TaskError",
-    "TaskFailed",
-    "TaskHandle",
-    "TaskNotFound",
-    "TaskStatus",
-    "TaskTimeout",
-    "TokenTimeError",
-    "UnknownStatus",
-    "Video",
-    "Voice",
-    "WatermarkInfo",
-    "WrongEventLoop",
-    "capabilities",
-    "estimate",
-]
+    def __getattr__(name: str) -> object:
+        """What is imported on first use."""
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415  (reads files)
+
+            return version("kling-async")
+        return _get(name)
 
 
-def capabilities() -> "tuple[Capability, ...]":
-    """What each model can do, in each mode and duration: the map behind the refusals that `strict=False` lifts."""
-    from kling_async.protocol.capabilities import CAPABILITIES  # noqa: PLC0415  (on first use: the map takes time)
+def capabilities(record: type[Request] | None = None) -> "tuple[Capability, ...]":
+    """What each model can do, in each mode and duration: the map behind the refusals that `strict=False` lifts.
 
-    return CAPABILITIES
+    Args:
+        record: whose map; `ImageToVideo` where it is None.
+
+    Raises:
+        InvalidRequest: it is no record of an endpoint.
+    """
+    from kling_async.protocol import catalog, endpoints  # noqa: PLC0415  (on first use: the maps take time)
+
+    endpoint = catalog.endpoint_for(record or endpoints.ImageToVideo)
+    if endpoint is None:
+        raise InvalidRequest.of([Problem("record", "expected the record of an endpoint, such as ImageToVideo")])
+    return endpoint.capabilities.rows if endpoint.capabilities else ()
 
 
-def estimate(request: ImageToVideo) -> Estimate:
-    """What a request costs by the price table, in units and dollars; None where no price is known."""
-    from kling_async.protocol.capabilities import estimate as by_table  # noqa: PLC0415  (as above)
+def estimate(request: Request) -> "Estimate":
+    """What a request costs by the price table, in units and dollars; None where no price is known.
 
-    return by_table(request)
+    Raises:
+        InvalidRequest: it is no request of an endpoint.
+    """
+    from kling_async.protocol.catalog import endpoint_of  # noqa: PLC0415  (as above)
 
-
-def __getattr__(name: str) -> object:
-    """What takes time to import is imported when it is asked for."""
-    if name in {"Capability", "Cell"}:
-        from kling_async.protocol import capabilities as rows  # noqa: PLC0415  (as above)
-
-        return getattr(rows, name)
-    if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415  (reads files)
-
-        return version("kling-async")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    endpoint = endpoint_of(request)
+    if endpoint is None:
+        raise InvalidRequest.of([Problem("request", "expected a request, such as ImageToVideo(...)")])
+    return endpoint.estimate(request)

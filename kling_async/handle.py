@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+from kling_async.io.target import text_of
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.errors import KlingError, TaskFailed, WrongEventLoop
 from kling_async.protocol.reference import Reference
@@ -22,12 +23,20 @@ class Client(Protocol):
         """Begins to follow an attached task, or joins the following that there is."""
         ...
 
-    async def save(self, handle: "TaskHandle", path: str | PathLike[str], *, watermark: bool, overwrite: bool) -> Path:
-        """Saves the handle's video."""
+    async def save_all(
+        self,
+        handle: "TaskHandle",
+        path: str | PathLike[str],
+        *,
+        watermark: bool,
+        overwrite: bool,
+        several: bool | None = None,
+    ) -> list[Path]:
+        """Saves the handle's files; `several` tells whether the path must be a directory."""
         ...
 
     def stream(self, handle: "TaskHandle", *, watermark: bool) -> AsyncGenerator[bytes, None]:
-        """Streams the handle's video."""
+        """Streams the handle's first file."""
         ...
 
 
@@ -38,7 +47,7 @@ class TaskHandle:
     `as_completed` and `wait`, and by `wait()` in a `TaskGroup`. A waiter's timeout or cancellation ends that wait, not
     the task. Keep `reference` to go on in another process: handles cannot be pickled.
 
-    Handles come from `KlingClient.image_to_video`, `submit` and `attach`.
+    Handles come from the client's methods, such as `image_to_video`, from `submit` and `attach`.
     """
 
     __slots__ = ("_callbacks", "_client", "_following", "_future", "_news", "_reference", "_waiters")
@@ -202,35 +211,60 @@ class TaskHandle:
             future.result()
 
     async def save(self, path: str | PathLike[str], *, watermark: bool = False, overwrite: bool = False) -> Path:
-        """Waits for the end, then streams the video to disk: the file is whole, or not there.
+        """Waits for the end, then streams the result to disk: the file is whole, or not there.
 
         What a broken download leaves is `NAME.part`; saving again goes on from there, in any process.
 
         Args:
             path: a file, or a directory (an existing one, or text that ends in a separator): there the file is called
-                `<task_id>.mp4`, or `<task_id>-watermark.mp4`; further videos of the task get `-2`, `-3`.
+                after its task and what it is, `<task_id>.mp4`, `.png` or `.mp3`, or `<task_id>-watermark.mp4`. Further
+                files of the task get `-2`, `-3`. Sound comes as WAV where the file's name ends in `.wav` and there is
+                one.
             watermark: the watermarked variant, if `watermark_info` asked for one.
             overwrite: replaces an existing file, once the new one is whole.
 
         Returns:
-            Where the (first) video is.
+            Where the (first) file is.
 
         Raises:
             TargetExists: there is a file, and `overwrite` is False; said before waiting.
             TargetError: the place cannot be written to; said before waiting where that can be known.
             SaveInProgress: another save writes to the same file.
-            DownloadError: the video could not be fetched whole.
+            DownloadError: the result could not be fetched whole, or is no file (voices, elements).
             KlingError: as `wait`.
         """
-        return await self._client.save(self, path, watermark=watermark, overwrite=overwrite)
+        return (await self._client.save_all(self, path, watermark=watermark, overwrite=overwrite))[0]
+
+    async def save_all(
+        self, directory: str | PathLike[str], *, watermark: bool = False, overwrite: bool = False
+    ) -> list[Path]:
+        """Waits for the end, then saves every file of the task: all pictures, a video and its sound.
+
+        Each is whole or not there, as with `save`, and is called as there.
+
+        Args:
+            directory: where they go; made where there is none.
+            watermark: the watermarked variants, if `watermark_info` asked for them.
+            overwrite: replaces existing files, each once the new one is whole.
+
+        Returns:
+            Where they are: videos, pictures, sound, each in the service's order.
+
+        Raises:
+            TargetError: the directory cannot be written to; said before waiting where that can be known.
+            KlingError: as `save`.
+        """
+        text = text_of(directory)
+        path = f"{text}/" if text else text  # so that it is made
+        return await self._client.save_all(self, path, watermark=watermark, overwrite=overwrite, several=True)
 
     def stream(self, *, watermark: bool = False) -> AsyncGenerator[bytes, None]:
-        """Waits for the end, then gives the video's bytes, for a `StreamingResponse`.
+        """Waits for the end, then gives the bytes of the (first) file, for a `StreamingResponse`.
 
         A connection that breaks is resumed where it stopped. No place among the downloads is taken.
 
         Raises:
-            DownloadError: the video could not be fetched whole.
+            DownloadError: the result could not be fetched whole, or is no file (voices, elements).
             KlingError: as `wait`.
         """
         return self._client.stream(self, watermark=watermark)

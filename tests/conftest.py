@@ -10,7 +10,9 @@ settings.register_profile("tests", deadline=None)  # a busy machine is no mistak
 settings.load_profile("tests")
 
 RENDERS: Final = find_spec("av") is not None
-collect_ignore = [] if RENDERS else [f"emulator/test_{name}.py" for name in ("page", "render", "studio", "video")]
+collect_ignore = (
+    [] if RENDERS else [f"emulator/test_{name}.py" for name in ("page", "placeholder", "render", "results")]
+)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,6 +1,6 @@
 """A real MP4 file of a given size."""
 
-from kling_async.emulator.results.video import VideoSpec, render
+from kling_async.emulator.results.placeholder.video import VideoSpec, render
 
 
 def mp4(size: int) -> bytes:

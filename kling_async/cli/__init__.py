@@ -11,17 +11,17 @@ from types import FrameType
 from typing import NoReturn, Protocol, cast
 
 from kling_async.cli.arguments import read
-from kling_async.cli.exits import Exit, UsageError
+from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.output import Output, failure
 
 __all__ = ["Exit", "main"]
 
 
 class _Command(Protocol):
-    """What a module in `arguments.MODULES` offers."""
+    """What each module in `commands` offers."""
 
     def run(self, options: Namespace, output: Output) -> int:
-        """Does it; tells the exit code."""
+        """Carries the command out; returns the exit code."""
         ...
 
 
@@ -35,13 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code, an `Exit`.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    # Told apart before the options are read, since a mistake in them is an answer to a program as well.
+    # Looked for before the options are read, since a program gets a mistake in them as JSON too.
     output = Output(json="--json" in words, quiet="--quiet" in words or "-q" in words)
     try:
         with _terminated_raises():
             options = read(words)
             # The commands need aiohttp and more; `--help` must not wait for them.
-            command = cast("_Command", importlib.import_module(f"kling_async.cli.{options.module}"))
+            command = cast("_Command", importlib.import_module(f"kling_async.cli.commands.{options.module}"))
             return command.run(options, output)
     except UsageError as error:
         output.failed(str(error), failure(Exit.USAGE, "UsageError", error.message))
@@ -73,7 +73,7 @@ def _raise_terminated(_number: int, _frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def _terminated_raises() -> Iterator[None]:
-    """SIGTERM unwinds as Ctrl-C does, so that it can be said what goes on and is billed."""
+    """SIGTERM unwinds as Ctrl-C does, so that the message says what goes on and is billed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,13 +1,19 @@
 """The words of the command line: all commands and options, and nothing that is slow to import."""
 
 import argparse
+import difflib
 import importlib.metadata
+import re
+import shutil
 import sys
+import textwrap
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from kling_async.cli.exits import Exit, UsageError
+from kling_async.cli import endpoints, record_options
+from kling_async.cli.exit_codes import Exit, UsageError
+from kling_async.cli.option_values import number, port, positive, target, whole, whole_from
 
 _KEYS = """\
 API keys are read from the environment only, never from options, where every user of the machine could see them:
@@ -26,7 +32,28 @@ def read(words: Sequence[str]) -> Namespace:
         UsageError: it cannot be understood.
         SystemExit: `--help` or `--version` was asked for, and shown.
     """
-    return _parser().parse_args(words)
+    chosen = words[0] if words else ""
+    parser, commands = _parser(chosen)
+    if chosen and not chosen.startswith("-") and chosen not in commands:
+        nearest = _nearest(chosen.replace("_", "-"), commands)
+        raise UsageError(f"there is no command {chosen!r}{nearest}", f"see `{parser.prog} --help`")
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        command = commands[options.command]
+        command.error(f"unrecognized arguments: {' '.join(unknown)}{_about_unknown(unknown[0], command)}")
+    return options
+
+
+def _about_unknown(word: str, command: ArgumentParser) -> str:
+    """What was probably meant by a word that a command does not take."""
+    if not word.startswith("-"):
+        return "; a text with spaces needs quotes around it"
+    return _nearest(word.partition("=")[0], re.findall(r"--[a-z][a-z-]*", command.format_help()))
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 class _Parser(ArgumentParser):
@@ -37,6 +64,10 @@ class _Parser(ArgumentParser):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
+        about, colon, what = message.partition(": ")
+        if colon and what == "expected one argument":
+            option = about.split()[-1].rpartition("/")[2]
+            message += f"; a value that begins with a dash is joined to it: {option}=-..."
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
@@ -49,43 +80,71 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> ArgumentParser:
+def _parser(chosen: str) -> tuple[ArgumentParser, Mapping[str, ArgumentParser]]:
+    """The parser, and that of each command by its name.
+
+    Args:
+        chosen: the first word: a command, whose options are wanted, or an option such as `--help`.
+    """
     codes = "".join(f"  {code.value:>3}  {code.meaning}\n" for code in Exit)
     parser = _Parser(prog="kling-async", description=_DESCRIPTION, epilog=f"{_KEYS}\nexit codes:\n{codes}")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_generate(commands)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    _add_endpoints(commands, chosen)
     _add_save(commands)
     _add_list(commands)
     _add_models(commands)
     _add_doctor(commands)
     _add_emulator(commands)
-    return parser
+    return parser, commands.choices
 
 
 def _command(commands: Any, name: str, module: str, text: str, epilog: str = "") -> ArgumentParser:
-    parser: ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser: ArgumentParser = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
     parser.epilog = epilog
     parser.set_defaults(module=module)
     return parser
 
 
-def _add_generate(commands: Any) -> None:
-    parser = _command(commands, "generate", "generate", "make a video from an image and save it", _GENERATE_EPILOG)
-    parser.add_argument(
-        "image", nargs="?", metavar="IMAGE", help="first frame: a path, an http(s):// address, or - for standard input"
+def _add_endpoints(commands: Any, chosen: str) -> None:
+    """A command for each endpoint, with its options if it is the chosen one: records are imported on use."""
+    default = _command(commands, "generate", "generate", f"make a video and save it: short for {endpoints.DEFAULT}")
+    if chosen == "generate":
+        _add_record(default, endpoints.DEFAULT)
+    for name in endpoints.names():
+        # Only the list of all commands says what each makes.
+        listed = chosen in {"-h", "--help"}
+        text = record_options.prose(endpoints.record(name))[0].rstrip(".") if listed else ""
+        parser = _command(commands, name, "generate", text)
+        if chosen == name:
+            _add_record(parser, name)
+
+
+def _add_record(parser: ArgumentParser, name: str) -> None:
+    """All that a generation can be given."""
+    record = endpoints.record(name)
+    parser.set_defaults(endpoint=name, watermark=False, positional=None)
+    parser.description = "\n\n".join(
+        textwrap.fill(paragraph, _width(), break_on_hyphens=False) for paragraph in record_options.prose(record)
     )
-    _add_target(parser, "where to save; a directory, or text that ends in /, gets <task id>.mp4")
-    _add_parameters(parser.add_argument_group("the video (names of the official documentation)"))
-    _add_advanced(parser.add_argument_group("more parameters (@FILE reads JSON from a file)"))
+    file = record_options.positional(record)
+    needed = [field for field in record_options.fields_of(record) if field.is_required and field != file]
+    words = [] if file is None else [f"[{file.name.upper()}]"]
+    words += [f"{field.option} {field.name.upper()}" for field in needed]
+    parser.usage = " ".join(["%(prog)s", *words, "-o FILE [options]"])
+    parser.epilog = _epilog(record, endpoints.suffix(name))
+    _add_target(parser)
+    _add_output(parser)
+    group = parser.add_argument_group("parameters (names of the official documentation)")
+    record_options.add_options(parser, group, record)
+    if record_options.watermark_field(record) is not None:
+        text = "make a watermarked variant as well; saved as NAME-watermark"
+        group.add_argument("--watermark", action="store_true", help=text)
     service = parser.add_argument_group("the service")
     where = service.add_mutually_exclusive_group()
-    where.add_argument("--base-url", metavar="URL", help="address of the service, else KLING_BASE_URL")
-    where.add_argument(
-        "--emulator", action="store_true", help="run on an emulator, inside this command: no key, no cost, about 7 s"
-    )
-    service.add_argument("--callback-url", metavar="URL", help="told of changes by the service")
-    service.add_argument("--external-task-id", metavar="ID", help="your own id, unique in the account (else made)")
+    _add_base_url(where)
+    text = "run on an emulator, inside this command: no key, no cost, about 7 s"
+    where.add_argument("--emulator", action="store_true", help=text)
     service.add_argument(
         "--if-exists",
         choices=["raise", "adopt"],
@@ -98,44 +157,7 @@ def _add_generate(commands: Any) -> None:
         action="store_false",
         help="send what only the capability map (`kling-async models`) says does not work",
     )
-    _add_deadline(service)
-    _add_output(parser)
-
-
-def _add_parameters(group: Any) -> None:
-    group.add_argument("--prompt", metavar="TEXT", help="what happens")
-    group.add_argument("--negative-prompt", metavar="TEXT", help="what does not")
-    group.add_argument("--model-name", default="kling-v2-6", metavar="NAME", help="default: kling-v2-6")
-    group.add_argument("--mode", metavar="MODE", help="std (720p), pro (1080p) or 4k (kling-v3); else std")
-    group.add_argument("--duration", default="5", metavar="SECONDS", help="5 or 10; 3 to 15 with kling-v3 (default: 5)")
-    group.add_argument("--image-tail", metavar="IMAGE", help="last frame, given as IMAGE is")
-    group.add_argument("--sound", action=argparse.BooleanOptionalAction, help="with sound, or without")
-    group.add_argument("--cfg-scale", type=float, metavar="NUMBER", help="0 to 1: how closely the prompt is followed")
-    group.add_argument(
-        "--camera-control",
-        metavar="MOVE",
-        help="zoom=5 (or horizontal, vertical, pan, tilt, roll; -10 to 10), down_back, forward_up, "
-        "right_turn_forward, left_turn_forward, or JSON",
-    )
-    group.add_argument(
-        "--watermark", action="store_true", help="make a watermarked video as well; saved as NAME-watermark"
-    )
-
-
-def _add_advanced(group: Any) -> None:
-    group.add_argument("--static-mask", metavar="IMAGE", help="what stays still, painted; given as IMAGE is")
-    group.add_argument(
-        "--dynamic-masks",
-        metavar="JSON",
-        help='what moves: [{"mask": "area.png", "trajectories": [{"x": 279, "y": 219}, {"x": 417, "y": 65}]}]',
-    )
-    group.add_argument("--multi-shot", action=argparse.BooleanOptionalAction, help="several shots in one video")
-    group.add_argument("--shot-type", metavar="TYPE", help="customize or intelligence")
-    group.add_argument(
-        "--multi-prompt", metavar="JSON", help='the shots: [{"index": 1, "prompt": "...", "duration": 3}, ...]'
-    )
-    group.add_argument("--element-list", metavar="IDS", help="ids of elements, with commas between")
-    group.add_argument("--voice-list", metavar="IDS", help="ids of voices, with commas between")
+    _add_waiting(service)
 
 
 def _add_save(commands: Any) -> None:
@@ -146,25 +168,32 @@ def _add_save(commands: Any) -> None:
         "wait for a task made before and save its video; goes on where a download broke off",
         "It costs nothing: the task is not made again.\n",
     )
-    parser.add_argument("reference", metavar="REFERENCE", help="image2video:<task id or external task id>")
-    _add_target(parser, "where to save; a directory, or text that ends in /, gets <task id>.mp4")
+    text = "ENDPOINT:ID as it was printed when the task was made, or by `kling-async list`; ID may be your own"
+    parser.add_argument("reference", metavar="REFERENCE", help=text)
+    _add_target(parser)
     parser.add_argument("--watermark", action="store_true", help="the watermarked video, if one was asked for")
-    parser.add_argument("--base-url", metavar="URL", help="address of the service, else KLING_BASE_URL")
-    _add_deadline(parser)
+    _add_base_url(parser)
+    _add_waiting(parser)
     _add_output(parser)
 
 
 def _add_list(commands: Any) -> None:
     parser = _command(commands, "list", "listing", "show the account's tasks, in the service's order")
-    parser.add_argument("--limit", type=_from(0), default=30, metavar="N", help="tasks at most, 0: all (default: 30)")
-    parser.add_argument("--page-size", type=_from(1), metavar="N", help="tasks per request, 1 to 500")
-    parser.add_argument("--base-url", metavar="URL", help="address of the service, else KLING_BASE_URL")
+    text = f"whose tasks: the name of its command (default: {endpoints.DEFAULT})"
+    parser.add_argument("endpoint", nargs="?", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
+    parser.add_argument(
+        "--limit", type=whole_from(0), default=30, metavar="N", help="tasks at most, 0: all (default: 30)"
+    )
+    parser.add_argument("--page-size", type=whole_from(1), metavar="N", help="tasks per request, 1 to 500")
+    _add_base_url(parser)
     _add_output(parser)
 
 
 def _add_models(commands: Any) -> None:
     parser = _command(commands, "models", "models", "show what each model can do, and what it costs")
     parser.add_argument("model", nargs="?", metavar="MODEL", help="only this one")
+    text = f"of which command (default: {endpoints.DEFAULT})"
+    parser.add_argument("--endpoint", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
     _add_output(parser)
 
 
@@ -176,7 +205,7 @@ def _add_doctor(commands: Any) -> None:
         "say what is wrong before anything is paid: keys, address, network, account, disk",
         "It costs nothing: one page of the account's tasks is asked for. Keys are never shown.\n",
     )
-    parser.add_argument("--base-url", metavar="URL", help="address of the service, else KLING_BASE_URL")
+    _add_base_url(parser)
     parser.add_argument("--out", default=".", metavar="DIR", help="where videos are to be saved (default: here)")
     _add_output(parser)
 
@@ -185,19 +214,21 @@ def _add_emulator(commands: Any) -> None:
     parser = _command(
         commands,
         "emulator",
-        "serve",
+        "emulator",
         "run an emulator of the service on this machine until Ctrl-C",
         "It prints lines to paste into another shell, where kling-async, and any other client, then uses it.\n"
         "Its keys are drawn anew at each start; KLING_EMULATOR_API_KEY sets the API key, for example for containers.\n",
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=_port, default=0, metavar="N", help="to listen on (default: 0, a free one)")
+    parser.add_argument("--port", type=port, default=0, metavar="N", help="to listen on (default: 0, a free one)")
     parser.add_argument(
-        "--speed", type=_positive, default=20.0, metavar="N", help="times faster than the service (default: 20)"
+        "--speed", type=positive, default=20.0, metavar="N", help="times faster than the service (default: 20)"
     )
-    parser.add_argument("--concurrency", type=_from(1), default=5, metavar="N", help="tasks per model (default: 5)")
-    parser.add_argument("--balance", type=float, default=10_000.0, metavar="UNITS", help="default: 10000")
-    parser.add_argument("--seed", type=int, metavar="N", help="makes ids and times repeat")
+    parser.add_argument(
+        "--concurrency", type=whole_from(1), default=5, metavar="N", help="tasks per model (default: 5)"
+    )
+    parser.add_argument("--balance", type=number, default=10_000.0, metavar="UNITS", help="default: 10000")
+    parser.add_argument("--seed", type=whole, metavar="N", help="makes ids and times repeat")
     parser.add_argument(
         "--allow-host",
         action="append",
@@ -211,15 +242,21 @@ def _add_emulator(commands: Any) -> None:
     _add_output(parser)
 
 
-def _add_target(parser: ArgumentParser, text: str) -> None:
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", type=_target, help=text)
+def _add_target(parser: ArgumentParser) -> None:
+    text = "where to save; in a directory, or where it ends in /, the file is called by its task"
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", type=target, help=text)
     parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE, once the new one is whole")
 
 
-def _add_deadline(group: Any) -> None:
-    group.add_argument(
-        "--deadline", type=_positive, default=7200.0, metavar="SECONDS", help="how long to wait (default: 7200)"
-    )
+def _add_base_url(group: Any) -> None:
+    group.add_argument("--base-url", metavar="URL", help="address of the service, else KLING_BASE_URL")
+
+
+def _add_waiting(group: Any) -> None:
+    text = "how long to wait (default: 7200)"
+    group.add_argument("--deadline", type=positive, default=7200.0, metavar="SECONDS", help=text)
+    text = "ask for the task on this fixed beat (else when a result can be expected)"
+    group.add_argument("--poll", type=positive, metavar="SECONDS", help=text)
 
 
 def _add_output(parser: ArgumentParser) -> None:
@@ -227,43 +264,16 @@ def _add_output(parser: ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
 
 
-_GENERATE_EPILOG = f"""\
-examples:
-  kling-async generate cat.jpg -o cat.mp4 --prompt "the cat turns its head" --emulator
-  kling-async generate cat.jpg -o out/ --mode pro --duration 10 --sound --json
-  curl -s https://example.com/cat.jpg | kling-async generate - -o cat.mp4 --camera-control zoom=5 --model-name kling-v1
-
-{_KEYS}"""
-
-
-# --------------------------------------------------------------------------------------------- single words
-
-
-def _from(least: int) -> Any:
-    def whole_number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be {least} or more, got {value}")
-        return value
-
-    return whole_number
+def _epilog(record: type, suffix: str) -> str:
+    """Examples of this very command, and where keys are set."""
+    fields = {field.name: field for field in record_options.fields_of(record)}
+    file = record_options.positional(record)
+    needed = [f"{field.option} ..." for name, field in fields.items() if field.is_required and name != "prompt"]
+    words = " ".join(["%(prog)s", *(["cat.jpg"] if file is not None else needed)])
+    prompt = ' --prompt "the cat turns its head"' * ("prompt" in fields)
+    more = prompt * (file is None) + " --mode pro" * ("mode" in fields) + " --duration 10" * ("duration" in fields)
+    return f"examples:\n  {words} -o cat{suffix}{prompt} --emulator\n  {words} -o out/{more} --json\n\n{_KEYS}"
 
 
-def _port(text: str) -> int:
-    value = int(text)
-    if value not in range(65536):
-        raise argparse.ArgumentTypeError(f"must be 0 to 65535, got {value}")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be more than 0, got {text}")
-    return value
-
-
-def _target(text: str) -> str:
-    if text == "-":
-        raise argparse.ArgumentTypeError("a video is saved to a file (standard output cannot be resumed)")
-    return text
+def _width() -> int:
+    return shutil.get_terminal_size().columns - 2  # as argparse

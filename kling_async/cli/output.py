@@ -2,10 +2,14 @@
 
 import json
 import os
+import shutil
 import sys
+import textwrap
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, TextIO
 
-from kling_async.cli.exits import Exit
+from kling_async.cli.exit_codes import Exit
 
 
 def printable(text: str, encoding: str) -> str:
@@ -42,21 +46,21 @@ class Output:
         """Whether nobody reads stdout any more."""
 
     def result(self, text: str, short: str, data: dict[str, Any]) -> None:
-        """Tells what was asked for: `text` to people, `short` where it is to be quiet, `data` to programs."""
+        """Prints what was asked for: `text` to people, `short` where it is to be quiet, `data` to programs."""
         if self.json:
             self._out(json.dumps({"ok": True, "exit_code": 0} | data))
         else:
             self._out(short if self.quiet else text)
 
     def failed(self, text: str, data: dict[str, Any]) -> None:
-        """Tells that it did not work; programs read that on stdout too."""
+        """Prints that it did not work; programs read that on stdout too."""
         if self.json:
             self._out(json.dumps(data))
         else:
             _write(sys.stderr, text)
 
     def note(self, text: str) -> None:
-        """Tells people something on the way; not part of the result."""
+        """Prints something for people on the way; not part of the result."""
         if not self.json:
             _write(sys.stderr, text)
 
@@ -96,3 +100,54 @@ def _silence(stream: TextIO) -> None:
         os.close(nothing)
     except (OSError, ValueError):  # it has no descriptor
         return
+
+
+# ----------------------------------------------------------------------------------------------------- tables
+
+
+def columns_of_terminal() -> int | None:
+    """How wide stdout is; None where it is no terminal, and lines may be of any length."""
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
+    """Text with one line for each row, or, where that is wider than `width`, with one paragraph for each.
+
+    Args:
+        headers: of the columns.
+        rows: of the same length each.
+        width: of the terminal; None for no limit.
+    """
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        return "\n".join(_paragraph(headers, row, width) for row in rows)
+    lines = [headers, *rows]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def _paragraph(headers: Sequence[str], row: Sequence[str], width: int) -> str:
+    # The first cell names the row; spaces within a pair must not break.
+    pairs = [f"{header} {cell}".replace(" ", "\0") for header, cell in zip(headers[1:], row[1:], strict=True) if cell]
+    text = textwrap.fill(", ".join(pairs), width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    return f"{row[0]}\n{text}".replace("\0", " ")
+
+
+# ---------------------------------------------------------------------------------------------------- numbers
+
+
+def number(value: Decimal) -> str:
+    """Without zeros at the end: `1.50` is `1.5`."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def dollars(value: Decimal) -> str:
+    """Cents, or what is less where it matters."""
+    return f"${value:.2f}" if value >= Decimal("0.1") or value == 0 else f"${number(value)}"
+
+
+def file_size(size: int) -> str:
+    """In units that people read."""
+    if size < 1000:
+        return f"{size} bytes"
+    return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"

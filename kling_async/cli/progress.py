@@ -60,7 +60,7 @@ class _Lines:
 
 def _live(output: Output, expected: float | None) -> AbstractContextManager[Progress] | None:
     try:
-        from kling_async.cli.live import Live  # noqa: PLC0415  (rich is an extra, and slow to import)
+        from kling_async.cli.progress_rich import Live  # noqa: PLC0415  (rich is an extra, and slow to import)
     except ImportError:
         return None
     return Live(output, expected)

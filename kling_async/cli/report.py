@@ -1,4 +1,4 @@
-"""What is said at the end: results, costs, errors and how to go on. Values in, text and JSON out."""
+"""The messages at the end of a command: results, costs, errors and how to go on. Values in, text and JSON out."""
 
 import signal
 from decimal import Decimal
@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.cli.errand import Errand, Stage
-from kling_async.cli.exits import Exit
-from kling_async.cli.output import failure
-from kling_async.protocol import capabilities
+from kling_async import estimate
+from kling_async.cli.exit_codes import Exit
+from kling_async.cli.job import Job, Stage
+from kling_async.cli.output import dollars, failure, file_size, number
+from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.errors import (
     ApiError,
     ConfigurationError,
@@ -29,7 +30,6 @@ from kling_async.protocol.errors import (
     TaskTimeout,
     Words,
 )
-from kling_async.protocol.records import ImageToVideo
 from kling_async.protocol.tasks import Task
 
 SHELL_WORDS: Final[Words] = {
@@ -46,7 +46,7 @@ SHELL_WORDS: Final[Words] = {
     Remedy.WAIT_LONGER: "--deadline says how long to wait",
     Remedy.WATERMARK: "`kling-async generate --watermark` makes one",
 }
-"""The remedies, said to people at a shell."""
+"""The remedies, in words for people at a shell."""
 
 
 @attrs.frozen
@@ -89,20 +89,20 @@ def exit_for(error: KlingError, stage: Stage) -> Exit:
             return Exit.ERROR
 
 
-def of_error(error: KlingError, errand: Errand) -> Ending:
+def of_error(error: KlingError, job: Job) -> Ending:
     """Says what went wrong, and how to get at what was paid for."""
-    code = exit_for(error, errand.stage)
+    code = exit_for(error, job.stage)
     message = error.explained(SHELL_WORDS)
     if isinstance(error, InvalidRequest) and all(problem.by_map for problem in error.problems):
         message += "\n--no-strict sends it all the same"
-    if error.reference is not None and not errand.emulated:
-        errand = attrs.evolve(errand, reference=error.reference)
-    may_exist = _may_exist(error, errand.stage, code)
-    command = _command(error, errand) if may_exist and code is not Exit.USAGE else None
+    if error.reference is not None and not job.emulated:
+        job = attrs.evolve(job, reference=error.reference)
+    may_exist = _may_exist(error, job.stage, code)
+    command = _command(error, job) if may_exist and code is not Exit.USAGE else None
     ids = {"code": error.code, "HTTP": error.http_status, "request_id": error.request_id}
     lines = [f"error: {type(error).__name__}: {message}"]
     lines += _optional(", ".join(f"{name} {value}" for name, value in ids.items() if value is not None))
-    reference = errand.reference if may_exist else error.reference
+    reference = job.reference if may_exist else error.reference
     lines += _optional(reference, "reference: ")
     lines += _optional(command, _before_command(error))
     data = failure(
@@ -120,13 +120,13 @@ def of_error(error: KlingError, errand: Errand) -> Ending:
     return Ending(code, "\n".join(lines), data)
 
 
-def _command(error: KlingError, errand: Errand) -> str | None:
+def _command(error: KlingError, job: Job) -> str | None:
     """What gets at the video; never what has just been tried and cannot do better."""
-    if isinstance(error, TaskFailed) or (errand.stage is Stage.ATTACHED and isinstance(error, ApiError | TaskNotFound)):
+    if isinstance(error, TaskFailed) or (job.stage is Stage.ATTACHED and isinstance(error, ApiError | TaskNotFound)):
         return None
     if error.remedy is Remedy.WATERMARK:
-        errand = attrs.evolve(errand, watermark=False)
-    return errand.save_command(overwrite=error.remedy is Remedy.OVERWRITE)
+        job = attrs.evolve(job, watermark=False)
+    return job.save_command(overwrite=error.remedy is Remedy.OVERWRITE)
 
 
 def _may_exist(error: KlingError, stage: Stage, code: Exit) -> bool:
@@ -137,27 +137,27 @@ def _may_exist(error: KlingError, stage: Stage, code: Exit) -> bool:
     return begun or code is Exit.UNKNOWN or isinstance(error, TaskError | ExternalTaskIdConflict)
 
 
-def of_stop(number: signal.Signals, errand: Errand) -> Ending:
+def of_stop(number: signal.Signals, job: Job) -> Ending:
     """Says what goes on without the command, and is billed."""
     code = Exit.TERMINATED if number is signal.SIGTERM else Exit.INTERRUPTED
-    command = errand.save_command()
-    reference = None if errand.stage is Stage.UNSENT else errand.reference
-    message, before = _STOPPED[errand.stage]
-    if errand.emulated:
+    command = job.save_command()
+    reference = None if job.stage is Stage.UNSENT else job.reference
+    message, before = _STOPPED[job.stage]
+    if job.emulated:
         message = "the emulator ended, and its task with it; nothing was billed"
     lines = [f"interrupted: {message}", *_optional(reference, "reference: ")]
-    if errand.stage is not Stage.UNSENT:
+    if job.stage is not Stage.UNSENT:
         lines += _optional(command, before)
     data = failure(code, "Interrupted", message, reference=reference, save_command=command if reference else None)
     return Ending(code, "\n".join(lines), data)
 
 
-def of_bug(error: BaseException, errand: Errand) -> Ending:
+def of_bug(error: BaseException, job: Job) -> Ending:
     """Says how to go on in spite of a bug; its traceback is shown as well."""
-    command = None if errand.stage is Stage.UNSENT else errand.save_command()
+    command = None if job.stage is Stage.UNSENT else job.save_command()
     message = f"this is a bug in kling-async: {type(error).__name__}: {error}"
     text = "\n".join([f"error: {message}", *_optional(command, "the video, if there is one: ")])
-    reference = errand.reference if command else None
+    reference = job.reference if command else None
     return Ending(
         Exit.ERROR, text, failure(Exit.ERROR, type(error).__name__, message, reference=reference, save_command=command)
     )
@@ -201,33 +201,34 @@ class Cost:
     """What a clip costs.
 
     Attributes:
-        units: video units; None where nobody knows.
-        told: whether the service told it; else the price table did.
+        units: of the resource pack; None where nobody knows.
+        usd: dollars at list price.
+        from_service: whether the service gave it; else the price table did.
     """
 
-    units: Decimal | None
-    told: bool = False
-
-    @property
-    def usd(self) -> Decimal | None:
-        """Dollars at list price."""
-        return None if self.units is None else self.units * capabilities.USD_PER_UNIT
+    units: Decimal | None = None
+    usd: Decimal | None = None
+    from_service: bool = False
 
     def text(self, *, emulated: bool) -> str:
         """In words."""
         if self.units is None or self.usd is None:
-            return "not known: the service did not tell, and the price table has no such clip"
+            return "not known: the service does not give it, and the price table has no such clip"
         amount = f"{number(self.units)} units, {dollars(self.usd)}"
         if emulated:
             return f"would have cost {amount}; nothing was paid"
-        return f"{amount} at list price" if self.told else f"about {amount} (price table)"
+        return f"{amount} at list price" if self.from_service else f"about {amount} (price table)"
 
 
-def cost_of(task: Task | None, request: ImageToVideo | None = None) -> Cost:
-    """What a task cost as the service told, else what its request costs by the price table."""
-    if task is not None and task.final_unit_deduction is not None:
-        return Cost(task.final_unit_deduction, told=True)
-    return Cost(capabilities.estimate(request).units if request is not None else None)
+def cost_of(task: Task | None, request: Any = None) -> Cost:
+    """What a task cost as the service gave it, else what its request costs by the price table."""
+    endpoint = endpoint_named(task.endpoint) if task is not None else None
+    if task is not None and task.final_unit_deduction is not None and endpoint is not None:
+        return Cost(task.final_unit_deduction, endpoint.priced(task.final_unit_deduction).usd, from_service=True)
+    if request is None:
+        return Cost()
+    expected = estimate(request)
+    return Cost(expected.units, expected.usd)
 
 
 @attrs.frozen(kw_only=True)
@@ -280,28 +281,10 @@ class Saved:
             "duration": _float(length),
             "units": _float(self.cost.units),
             "usd": _float(self.cost.usd),
-            "cost_told": self.cost.told,
+            "cost_told": self.cost.from_service,
             "emulated": self.emulated,
             "seconds": round(self.seconds, 3),
         }
-
-
-def number(value: Decimal) -> str:
-    """Without zeros at the end: `1.50` is `1.5`."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def dollars(value: Decimal) -> str:
-    """Cents, or what is less where it matters."""
-    return f"${value:.2f}" if value >= Decimal("0.1") or value == 0 else f"${number(value)}"
-
-
-def file_size(size: int) -> str:
-    """In units that people read."""
-    if size < 1000:
-        return f"{size} bytes"
-    return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
 
 
 def _float(value: Decimal | None) -> float | None:

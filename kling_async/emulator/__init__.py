@@ -3,10 +3,22 @@
 It imports nothing of the client, so that a mistake in a codec cannot hide by being made on both sides.
 """
 
+from .account.conditions import Account, Occupation
+from .account.ledger import Callback, Entry, Ledger
 from .faults.fault import Fault
-from .faults.faults import Call, Faults
+from .faults.rules import Call, Faults
 from .server import Emulator
-from .service.account import Account, Occupation
-from .service.ledger import Callback, Entry, Ledger
+from .service.catalog import mean_generation_seconds
 
-__all__ = ["Account", "Call", "Callback", "Emulator", "Entry", "Fault", "Faults", "Ledger", "Occupation"]
+__all__ = [
+    "Account",
+    "Call",
+    "Callback",
+    "Emulator",
+    "Entry",
+    "Fault",
+    "Faults",
+    "Ledger",
+    "Occupation",
+    "mean_generation_seconds",
+]

@@ -18,19 +18,19 @@ import attrs
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from .faults.faults import Faults
+from .account.account_model import AccountModel
+from .account.conditions import Account
+from .account.ledger import Ledger
+from .faults.rules import Faults
 from .page.page import Page
+from .results.file_server import FileServer
 from .results.image_store import ImageStore
-from .results.store import PlaceholderResults, RenderedResults, ResultStore
-from .service.account import Account
+from .results.links import RETENTION, Links
+from .results.result_store import PlaceholderResults, RenderedResults, ResultStore
 from .service.app import Api
 from .service.auth import Credentials
-from .service.callbacks import CallbackSender
-from .service.delivery import FileServer
+from .service.callback_sender import CallbackSender
 from .service.guard import Guard
-from .service.ledger import Ledger
-from .service.links import RETENTION, Links
-from .service.world import AccountModel
 
 HOW_TO_RENDER: Final = (
     "The emulator's videos are flat pictures. To see your images moving: "
@@ -62,15 +62,15 @@ class _Running:
     """What exists between start and close."""
 
     runner: web.AppRunner
-    postman: CallbackSender
-    studio: ResultStore
+    callbacks: CallbackSender
+    results: ResultStore
     worker: ThreadPoolExecutor
     directory: TemporaryDirectory[str] | None
     base_url: str
 
 
 class Emulator:
-    """The Kling API, image to video, on this machine: `async with Emulator() as emulator`.
+    """The Kling API on this machine: `async with Emulator() as emulator`.
 
     It is as strict as the documentation. Two words in a `prompt` make it refuse: "refused" at create (1301),
     "forbidden" later, so that the task fails. A failed task costs nothing, which the service does not promise.
@@ -82,8 +82,8 @@ class Emulator:
         port: Port to listen on, 0 for a free one.
         speed: How many times faster than the service tasks advance; 60 makes a clip in seconds. Times on the wire
             are not scaled.
-        concurrency: Tasks that each model may have in flight at once, at least 1.
-        balance: Units on the account; 0 or less refuses all creates with 1102.
+        concurrency: Slots of each model, at least 1; a video takes one while it is in flight.
+        balance: Units on the account, of each kind of pack; 0 or less refuses all creates with 1102.
         access_key: `iss` of accepted tokens.
         secret_key: Signs accepted tokens. HS256 wants 32 bytes or more.
         api_key: Accepted in place of a token.
@@ -142,8 +142,8 @@ class Emulator:
         self._render = render
         self._request_ids = random.Random(f"requests {seed}")  # noqa: S311 - repeatable, nothing is secured by it
         rng = random.Random(seed)  # noqa: S311 - the same
-        self._world = AccountModel(rng=rng, speed=speed, concurrency=concurrency, balance=balance)
-        self.ledger = Ledger(self._world, clock)
+        self._account = AccountModel(rng=rng, speed=speed, concurrency=concurrency, balance=balance)
+        self.ledger = Ledger(self._account, clock)
         self.faults = Faults()
         self._running: _Running | None = None
 
@@ -155,7 +155,7 @@ class Emulator:
     @property
     def account(self) -> Account:
         """How the account differs from what it was told: `emulator.account.limit = 5`."""
-        return self._world.account
+        return self._account.conditions
 
     @property
     def base_url(self) -> str:
@@ -184,13 +184,13 @@ class Emulator:
         # One worker: Python code in several threads at once would make the event loop wait longer for its turn.
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator")
         links = Links(base_url, hashlib.sha256(b"links " + self.secret_key.encode()).digest(), self._link_lifetime)
-        postman = CallbackSender(
-            world=self._world, ledger=self.ledger, links=links, clock=self._clock, faults=self.faults
+        callbacks = CallbackSender(
+            account=self._account, ledger=self.ledger, links=links, clock=self._clock, faults=self.faults
         )
-        directory, gallery, studio = self._studio(worker)
-        app = self._application(links, postman, worker, gallery, studio)
+        directory, images, results = self._results(worker)
+        app = self._application(links, callbacks, worker, images, results)
         runner = web.AppRunner(app, access_log=None, logger=_http_log, shutdown_timeout=_SHUTDOWN_SECONDS)
-        self._running = _Running(runner, postman, studio, worker, directory, base_url)
+        self._running = _Running(runner, callbacks, results, worker, directory, base_url)
         try:
             await runner.setup()
             await web.SockSite(runner, listener).start()
@@ -204,8 +204,8 @@ class Emulator:
         running, self._running = self._running, None
         if running is not None:
             await running.runner.cleanup()
-            await running.postman.close()
-            await running.studio.close()
+            await running.callbacks.close()
+            await running.results.close()
             if running.directory is not None:
                 running.directory.cleanup()
             running.worker.shutdown(cancel_futures=True)
@@ -229,47 +229,47 @@ class Emulator:
             message = f"the emulator cannot listen on {self._host}:{self._port}: {error.strerror}"
             raise OSError(error.errno, message) from error
 
-    def _studio(
+    def _results(
         self, worker: ThreadPoolExecutor
     ) -> tuple[TemporaryDirectory[str] | None, ImageStore | None, ResultStore]:
         """Give where files are kept, what keeps the images, and what makes the results."""
-        flat = PlaceholderResults(worker)
+        placeholders = PlaceholderResults(worker)
         if self._render is False:
-            return None, None, flat
+            return None, None, placeholders
         directory = TemporaryDirectory(prefix="kling-emulator-", ignore_cleanup_errors=True)
         if self.renders:
-            gallery = ImageStore(Path(directory.name), _decode)
-            return directory, gallery, RenderedResults(Path(directory.name), gallery, flat)
+            images = ImageStore(Path(directory.name), _decode)
+            return directory, images, RenderedResults(Path(directory.name), images, placeholders)
         _tell_once()
-        return directory, ImageStore(Path(directory.name), None), flat
+        return directory, ImageStore(Path(directory.name), None), placeholders
 
     def _application(
         self,
         links: Links,
-        postman: CallbackSender,
+        callbacks: CallbackSender,
         worker: ThreadPoolExecutor,
-        gallery: ImageStore | None,
-        studio: ResultStore,
+        images: ImageStore | None,
+        results: ResultStore,
     ) -> web.Application:
         files = FileServer(
-            world=self._world,
+            account=self._account,
             ledger=self.ledger,
             links=links,
-            studio=studio,
+            results=results,
             guard=self._guard,
             worker=worker,
             clock=self._clock,
         )
         notice = HOW_TO_RENDER if self._render is None and not self.renders else ""
-        page = Page(world=self._world, ledger=self.ledger, gallery=gallery, clock=self._clock, notice=notice)
+        page = Page(account=self._account, ledger=self.ledger, images=images, clock=self._clock, notice=notice)
         api = Api(
-            world=self._world,
+            account=self._account,
             ledger=self.ledger,
             credentials=Credentials(access_key=self.access_key, secret_key=self.secret_key, api_key=self.api_key),
             links=links,
-            postman=postman,
+            callbacks=callbacks,
             worker=worker,
-            gallery=gallery,
+            images=images,
             clock=self._clock,
             guard=self._guard,
             strict=self._strict_types,

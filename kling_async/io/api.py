@@ -1,22 +1,21 @@
-"""One call: authorise, send, decipher, retry; and a create, brought to certainty by look-ups."""
+"""One call: authorise, send, read, retry; and a create, brought to certainty by look-ups."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Transport
-from kling_async.protocol import auth
-from kling_async.protocol.clock_offset import ClockOffset
-from kling_async.protocol.create import Ask, Create, Pause
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
+from kling_async.protocol.create import Ask, Create, CreateState, Pause
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
-from kling_async.protocol.lifecycle import is_missing, not_found, passes
+from kling_async.protocol.lifecycle import is_missing, not_found
 from kling_async.protocol.recognition import Recognition
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.retry import Retry, Uniform, is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.redacted import read_without
@@ -27,10 +26,8 @@ logger = logging.getLogger("kling_async")
 
 _T = TypeVar("_T")
 
-_FULL = 1303  # no failure: the task waits its turn
-
-MOST_RENEWALS = 2
-"""Tokens made anew for one call at most."""
+_NO_WARNING: Final = frozenset({CreateState.FULL, CreateState.CLAIMED, CreateState.REFUSED})
+"""Where a create is after a failed send that is no news: it waits its turn, or the error itself says what there is."""
 
 
 class Api:
@@ -47,18 +44,16 @@ class Api:
     def __init__(
         self,
         transport: Transport,
-        credentials: auth.ApiKey | auth.KeyPair,
+        credentials: ApiKey | KeyPair,
         wall: Callable[[], float],
         retry: Retry,
         uniform: Uniform,
     ) -> None:
         self._transport = transport
-        self._credentials = credentials
         self._wall = wall
         self._retry = retry
         self._uniform = uniform
-        self._token: auth.Token | None = None
-        self._clock_offset = ClockOffset()
+        self._tokens = TokenCache(credentials)
         self._clock_warned = False
         self._recognition = Recognition()
 
@@ -111,29 +106,29 @@ class Api:
 
     def service_time(self) -> float:
         """The service's time of day, as far as its answers tell: seconds since 1970."""
-        return self._wall() + self._clock_offset.seen
+        return self._wall() + self._tokens.clock_offset.seen
 
     async def persistently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Repeats what failed in passing, until it has failed for `retry.budget` seconds."""
+        """Repeats what failed in passing; the last attempt begins `retry.budget` seconds after the first."""
         loop = asyncio.get_running_loop()
-        gives_up_at = loop.time() + self._retry.budget
-        for delay in self._retry.delays(self._uniform):
+        attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
+        while True:
             try:
                 return await attempt()
             except KlingError as error:
-                if not passes(error) or loop.time() + delay > gives_up_at:
+                delay = attempts.failed(loop.time()) if is_transient(error) else None
+                if delay is None:
                     raise
                 logger.debug("%s; asking again", error, extra={"kling_event": "read_failed"})
             await self._transport.pause(delay)
-        raise AssertionError("delays never end")
 
-    async def create(self, endpoint: Endpoint, request: HttpRequest, creation: Create, slot: Slot) -> Task:
+    async def create(self, endpoint: Endpoint, request: HttpRequest, create: Create, slot: Slot) -> Task:
         """Drives the create machine to its end.
 
         Args:
             endpoint: where.
             request: the create request, sent as often as the machine says.
-            creation: the machine; it decides everything.
+            create: the machine; it decides everything.
             slot: held; given back and waited for again when the account turns out to be full.
 
         Raises:
@@ -141,7 +136,7 @@ class Api:
         """
         loop = asyncio.get_running_loop()
         while True:
-            match creation.next(loop.time()):
+            match create.next(loop.time()):
                 case Task() as task:
                     return task
                 case KlingError() as error:
@@ -150,28 +145,28 @@ class Api:
                     await asyncio.sleep(seconds)
                 case Ask.TAKE_SLOT:
                     await slot.wait_again()
-                    creation.slot_taken()
+                    create.slot_taken()
                 case Ask.SEND:
-                    outcome = await self._outcome(self._send_create(endpoint, request, creation))
-                    creation.answered(loop.time(), outcome)
-                    if creation.undecided:
+                    outcome = await self._outcome(self._send_create(endpoint, request, create))
+                    create.answered(loop.time(), outcome)
+                    if create.undecided:
                         slot.in_doubt()
-                    if isinstance(outcome, KlingError) and creation.error is not outcome and outcome.code != _FULL:
+                    if isinstance(outcome, KlingError) and create.state not in _NO_WARNING:
                         logger.warning(
                             "still creating %s: %s",
-                            creation.reference,
+                            create.reference,
                             outcome,
-                            extra={"kling_event": "create_failed", "kling_reference": creation.reference},
+                            extra={"kling_event": "create_failed", "kling_reference": create.reference},
                         )
                 case Ask.LOOK_UP:
-                    outcome = await self._outcome(self.query(endpoint, creation.external_task_id))
-                    creation.looked_up(loop.time(), outcome, self._clock_offset.seen)
+                    outcome = await self._outcome(self.query(endpoint, create.external_task_id))
+                    create.looked_up(loop.time(), outcome, self._tokens.clock_offset.seen)
 
-    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, creation: Create) -> Task:
+    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, create: Create) -> Task:
         return await self._call(
             request,
-            lambda response: responses.created(response, endpoint.name, creation.external_task_id),
-            began=lambda: creation.sending(self._wall()),
+            lambda response: responses.created(response, endpoint.name, create.external_task_id),
+            began=lambda: create.sending(self._wall()),
         )
 
     async def _outcome(self, attempt: Awaitable[Task]) -> Task | KlingError:
@@ -184,37 +179,35 @@ class Api:
     async def _call(
         self, request: HttpRequest, read: Callable[[HttpResponse], _T], began: Callable[[], None] = lambda: None
     ) -> _T:
-        """Sends with a token and reads the answer; a token that the clocks spoiled is renewed.
-
-        Once, and once more where the second answer shows another time than the first: that one was wrong.
-        """
-        for renewals in range(MOST_RENEWALS + 1):
-            token = self._valid_token()
+        """Sends with a token and reads the answer; a token that is refused for its times is renewed."""
+        renewals = 0
+        while True:
+            token = self._tokens.token(self._wall())
             try:
                 return await self._exchange(request, read, token, began)
             except TokenTimeError as error:
-                changed = isinstance(self._credentials, auth.KeyPair) and self._renew(token)
-                last = renewals == MOST_RENEWALS or isinstance(self._credentials, auth.ApiKey)
-                if last or (renewals and not changed):
-                    error.message = f"{error.message}; {self._clock_offset.describe()}"
+                renew = self._tokens.refused(token, renewals)
+                self._warn_of_clock()
+                if not renew:
+                    error.message = f"{error.message}; {self._tokens.clock_offset.describe()}"
                     raise
-        raise AssertionError("the last try ends it")
+            renewals += 1
 
     async def _exchange(
-        self, request: HttpRequest, read: Callable[[HttpResponse], _T], token: auth.Token, began: Callable[[], None]
+        self, request: HttpRequest, read: Callable[[HttpResponse], _T], token: Token, began: Callable[[], None]
     ) -> _T:
         try:
             response = await self._transport.send(request, token.header, began)
             logger.debug("%s %s: HTTP %d", request.method, request.path, response.status)
-            return await self._heard(response, read, token)
+            return await self._read(response, read, token)
         except BadResponse as error:
             if not error.foreign:
                 raise
             raise self._recognition.foreign(asyncio.get_running_loop().time(), error) from None
 
-    async def _heard(self, response: HttpResponse, read: Callable[[HttpResponse], _T], token: auth.Token) -> _T:
+    async def _read(self, response: HttpResponse, read: Callable[[HttpResponse], _T], token: Token) -> _T:
         """Reads an answer, a large one off the loop, without our secrets in its words."""
-        secrets = auth.secrets_of(self._credentials, token) | self._transport.secrets
+        secrets = self._tokens.secrets(token) | self._transport.secrets
         try:
             if len(response.body) <= responses.LARGE_BYTES:
                 result = read_without(secrets, read, response)
@@ -230,28 +223,15 @@ class Api:
     def _remember(self, response: HttpResponse) -> None:
         """Keeps what an answer of the service itself shows: that it is there, and its clock."""
         self._recognition.answered()
-        self._clock_offset.observe(responses.service_time(response), self._wall())
+        self._tokens.clock_offset.observe(responses.service_time(response), self._wall())
 
-    def _valid_token(self) -> auth.Token:
-        now = self._wall() + self._clock_offset.used
-        if self._token is None or now >= self._token.renew_at:
-            self._token = auth.mint(self._credentials, now)
-        return self._token
-
-    def _renew(self, refused: auth.Token) -> bool:
-        """Drops a refused token; returns whether the next one differs in more than its time.
-
-        Many calls may meet the same refusal at once: only the first makes the next token.
-        """
-        if self._token is not refused:
-            return True
-        self._token = None
-        changed = self._clock_offset.correct()
-        if changed and self._clock_offset.used and not self._clock_warned:
+    def _warn_of_clock(self) -> None:
+        """Says once that this machine's clock is wrong."""
+        offset = self._tokens.clock_offset
+        if offset.used and not self._clock_warned:
             self._clock_warned = True
             logger.warning(
                 "%s; tokens are corrected for it, but set the clock right",
-                self._clock_offset.describe(),
-                extra={"kling_event": "clock_corrected", "kling_seconds": self._clock_offset.used},
+                offset.describe(),
+                extra={"kling_event": "clock_corrected", "kling_seconds": offset.used},
             )
-        return changed

@@ -1,4 +1,4 @@
-"""Configuration of a client: credentials, base_url and proxies, from arguments or else the environment."""
+"""Configuration of a client: its arguments, and what else comes from the environment."""
 
 import logging
 import os
@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError, Remedy
+from kling_async.protocol.polling.estimates import Durations
+from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.proxies import Proxies, is_loopback
+from kling_async.protocol.retry import Retry
 
 logger = logging.getLogger("kling_async")
 
@@ -95,6 +100,44 @@ def checked(name: str, value: object, what: str, *, fits: bool) -> None:
     """
     if not fits:
         raise ConfigurationError(f"{name} must be {what}, got {repr(value)[:60]}")
+
+
+def check_arguments(
+    *,
+    concurrency: object,
+    downloads: object,
+    polling: object,
+    durations: object,
+    retry: object,
+    queue_deadline: object,
+    on_intent: object,
+    session: object,
+    clock: object,
+) -> None:
+    """Refuses arguments of a client that it could not work with; they are named and described as `KlingClient`'s.
+
+    Raises:
+        ConfigurationError: there is one.
+    """
+    for name, value in (("concurrency", concurrency), ("downloads", downloads)):
+        fits = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        checked(name, value, "a whole number from 1 up", fits=fits)
+    checked("polling", polling, "AimedPolling(...) or Polling(...)", fits=_is_a(polling, Polling, AimedPolling))
+    checked("durations", durations, "Durations; Durations.from_json(text) reads them", fits=_is_a(durations, Durations))
+    checked("retry", retry, "Retry(...)", fits=_is_a(retry, Retry))
+    checked("queue_deadline", queue_deadline, "seconds", fits=queue_deadline is None or is_seconds(queue_deadline))
+    checked("on_intent", on_intent, "a coroutine function", fits=on_intent is None or callable(on_intent))
+    checked("session", session, "an aiohttp.ClientSession", fits=_is_a(session, aiohttp.ClientSession))
+    checked("clock", clock, "a function like time.time", fits=callable(clock))
+
+
+def is_seconds(value: object) -> bool:
+    """Whether a value is a number of seconds, from 0 up."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_a(value: object, *kinds: type) -> bool:
+    return value is None or isinstance(value, kinds)
 
 
 def proxies_from(environment: Mapping[str, str] = os.environ) -> Proxies:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import logging
 import time
@@ -10,10 +11,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
-from kling_async.io.part_file import Names, PartFile
+from kling_async.io.directory_sync import DirectorySync
+from kling_async.io.part_file import PartFile
 from kling_async.io.sinks import FileSink, Sink, StreamSink
-from kling_async.io.source import Refresh, Source, file_for
-from kling_async.io.target import Target, check_target, shown, text_of
+from kling_async.io.source import Refresh, Source
+from kling_async.io.target import Target, check_target_for, shown, text_of
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Fetched, Transport
 from kling_async.protocol import content_encoding, transfer
@@ -30,6 +32,7 @@ from kling_async.protocol.errors import (
 )
 from kling_async.protocol.media import contents
 from kling_async.protocol.redaction import printable
+from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.transfer import Answer, Body, End, Patience
@@ -67,11 +70,18 @@ class Downloads:
         self._uniform = uniform
         self._now = now
         self._targets: set[tuple[int, int, str]] = set()
-        self._names = Names()
+        self._sync = DirectorySync()
 
     @contextlib.asynccontextmanager
     async def reserve(
-        self, path: str | PathLike[str], task_id: str | None, *, watermark: bool, overwrite: bool
+        self,
+        path: str | PathLike[str],
+        task_id: str | None,
+        *,
+        watermark: bool,
+        overwrite: bool,
+        kind: ResultKind | None = None,
+        several: bool | None = None,
     ) -> AsyncIterator[Target]:
         """Proves the place to save to, and keeps it from a second save, before anything is paid or waited for.
 
@@ -80,44 +90,47 @@ class Downloads:
             task_id: whose file it is in a directory, where that is known already.
             watermark: whether it is the watermarked one.
             overwrite: whether it may exist.
+            kind: what is to be saved; None where only the finished task will tell.
+            several: whether it must be a directory, for several files, or must be a file; None for either.
 
         Raises:
+            DownloadError: nothing of this kind can be saved.
             TargetError: it cannot be used.
             TargetExists: there is a file.
             SaveInProgress: another save writes there.
         """
-
-        def check() -> Target:
-            place = check_target(text_of(path), overwrite)
-            if place.is_directory and task_id is not None:
-                check_target(str(file_for(place, task_id, 0, watermark=watermark)), overwrite)
-            return place
-
-        place = await in_thread(check)
+        if kind is not None and not kind.is_file:
+            raise DownloadError(f"the result ({kind.value}) is no file: submit, and await the task, which has its id")
+        check = functools.partial(
+            check_target_for, watermark=watermark, overwrite=overwrite, kind=kind, several=several
+        )
+        place = await in_thread(check, text_of(path), task_id)
         with contextlib.nullcontext() if place.is_directory else self._alone(place, place.path):
             yield place
 
-    async def save(self, task: Task, place: Target, refresh: Refresh, *, watermark: bool, overwrite: bool) -> Path:
-        """Saves all videos of a finished task; tells where the first is."""
-        source = await self._source(task, refresh, watermark=watermark)
-        paths = [file_for(place, task.task_id, index, watermark=watermark) for index in range(source.count())]
+    async def save(
+        self, task: Task, place: Target, refresh: Refresh, *, watermark: bool, overwrite: bool
+    ) -> list[Path]:
+        """Saves all files of a finished task that the place takes; tells where they are."""
+        source = await self._source(task, refresh, watermark=watermark, place=place)
+        paths = [source.path(place, index) for index in range(source.count())]
         for index, path in enumerate(paths):
             if source.problem(index) is not None:
                 continue  # the others are worth having
             # The place's own file is reserved; the others' names are known only now.
             with contextlib.nullcontext() if path == place.path else self._alone(place, path):
                 async with self._places:
-                    await self._save_one(source, index, path, overwrite=overwrite)
+                    paths[index] = await self._save_one(source, index, path, place, overwrite=overwrite)
         for index in range(len(paths)):
             if (problem := source.problem(index)) is not None:
                 raise problem
-        return paths[0]
+        return paths
 
     async def stream(self, task: Task, refresh: Refresh, *, watermark: bool) -> AsyncGenerator[bytes, None]:
-        """The bytes of a finished task's first video."""
+        """The bytes of a finished task's first file."""
         source = await self._source(task, refresh, watermark=watermark)
         source.count()
-        sink = StreamSink(source.label(0))
+        sink = StreamSink(source.label(0), source.kind(0))
         try:
             before = -1
             anew = asked = False
@@ -130,18 +143,18 @@ class Downloads:
                     asked = True
                     end = End.CUT if await self._is_more(source, 0, sink) else End.ODD
                 if end is not End.CUT:
-                    self._warn(end, source, "the stream")
+                    self._warn(end, source, sink.kind, "the stream")
                     return
                 # The rest first, where it can be asked for; then all of it, for what was given must come again.
                 anew = anew or asked or before >= 0 or not transfer.range_headers(sink.part, sink.size)
                 before = sink.size
-            raise DownloadError("the stream ended before the video did; save it instead")
+            raise DownloadError(f"the stream ended before the {sink.kind.value} did; save it instead")
         except KlingError as error:
             error.about(source.reference)
             raise
 
-    async def _source(self, task: Task, refresh: Refresh, *, watermark: bool) -> Source:
-        """Where the videos are; a task that just succeeded may be told of before they are."""
+    async def _source(self, task: Task, refresh: Refresh, *, watermark: bool, place: Target | None = None) -> Source:
+        """Where the files are; a task that just succeeded may be told of before they are."""
         loop = asyncio.get_running_loop()
         began = loop.time()
 
@@ -150,26 +163,28 @@ class Downloads:
                 return loop.time() - began < NEW_SECONDS
             return self._now() - task.updated_at.timestamp() < NEW_SECONDS
 
-        source = Source(task, refresh, watermark=watermark, scheme=self._transport.scheme, is_new=is_new)
-        for delay in self._retry.delays(self._uniform):
-            if source.is_complete() or loop.time() + delay > began + self._retry.budget:
-                break
+        scheme = self._transport.scheme
+        source = Source(task, refresh, watermark=watermark, scheme=scheme, is_new=is_new, place=place)
+        attempts = self._retry.attempts(self._uniform, began + self._retry.budget)
+        while not source.is_complete() and (delay := attempts.failed(loop.time())) is not None:
             await self._transport.pause(delay)
             await source.ask_anew()
         return source
 
-    async def _save_one(self, source: Source, index: int, path: Path, *, overwrite: bool) -> None:
-        file = PartFile(path, source.label(index), self._names)
+    async def _save_one(self, source: Source, index: int, path: Path, place: Target, *, overwrite: bool) -> Path:
+        kind = source.kind(index)
+        named = not place.is_directory or kind is not ResultKind.ANY
+        file = PartFile(path, source.label(index), self._sync, kind, named=named)
         try:
-            await in_thread(file.open, overwrite)
+            await in_thread(functools.partial(file.open, overwrite=overwrite))
             end = await self._fill(source, index, FileSink(file), overwrite=overwrite)
-            self._warn(end, source, shown(path))
+            self._warn(end, source, kind, shown(file.target))
         except KlingError as error:
             error.about(source.reference)
             raise
         except FileExistsError:
             raise TargetExists(
-                f"{shown(path)} appeared meanwhile and was left alone; the video is kept beside it",
+                f"{shown(file.target)} appeared meanwhile and was left alone; the {kind.value} is kept beside it",
                 remedy=Remedy.OVERWRITE,
                 reference=source.reference,
             ) from None
@@ -181,6 +196,7 @@ class Downloads:
             ) from None
         finally:
             file.close()
+        return file.target
 
     async def _fill(self, source: Source, index: int, sink: FileSink, *, overwrite: bool) -> End:
         before: bytes | None = None
@@ -210,27 +226,32 @@ class Downloads:
             looks += 1
             if looks == LOOKS:
                 raise DownloadError(
-                    "the file host ends the video at another place each time, before its end; save it again later"
+                    f"the file host ends the {sink.kind.value} at another place each time, before its end; save again "
+                    "later"
                 )
             before, anew = ended.digest, True
 
     async def _is_more(self, source: Source, index: int, sink: Sink) -> bool:
         """Whether a file is longer than its host announced; as long as nobody says so, it is not."""
         wanted = {"Range": f"bytes={sink.size}-"}
-        for _, delay in zip(range(LOOKS), self._retry.delays(self._uniform), strict=False):
+        loop = asyncio.get_running_loop()
+        attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
+        while attempts.failures < LOOKS:
             with contextlib.suppress(ConnectionFailed, BadResponse, DownloadError):
                 async with self._transport.fetch(source.address(index), wanted) as answer:
                     length = transfer.announced(answer.status, answer.headers)
                     if length is not None and length >= sink.size:
                         return length > sink.size
+            if (delay := attempts.failed(loop.time())) is None:
+                break
             await self._transport.pause(delay)
         return False
 
     async def _chunks(self, source: Source, index: int, sink: Sink, *, anew: bool) -> AsyncGenerator[bytes, None]:
         """The bytes that the sink still lacks, over as many connections as it takes; `anew` from the beginning."""
         loop = asyncio.get_running_loop()
-        delays = self._retry.delays(self._uniform)
         patience = Patience(self._retry.budget, loop.time(), sink.size)
+        attempts = self._retry.attempts(self._uniform)
         best = sink.size
         while anew or sink.part.length is None or sink.size != sink.part.length:
             part = sink.part
@@ -245,10 +266,12 @@ class Downloads:
                 failure = error
             anew = anew and sink.part is part  # else a body began
             if sink.size > best:
-                best, delays = sink.size, self._retry.delays(self._uniform)
-            patience.broke(loop.time(), sink.size, sink.part.length)
-            delay = next(delays)
-            if loop.time() + delay > patience.ends_at:
+                best = sink.size
+                attempts.progressed()
+            now = loop.time()
+            patience.broke(now, sink.size, sink.part.length)
+            attempts.ends_at = patience.ends_at
+            if (delay := attempts.failed(now)) is None:
                 raise DownloadError(f"the video could not be fetched: {failure.message}; save again to go on")
             await self._transport.pause(delay)
 
@@ -279,11 +302,12 @@ class Downloads:
                                 yield chunk
                         return
 
-    def _warn(self, end: End, source: Source, what: str) -> None:
+    def _warn(self, end: End, source: Source, kind: ResultKind, what: str) -> None:
         if end is End.ODD:
             logger.warning(
-                "%s: all bytes came, but they do not look like a whole MP4; kept as the file host sent it (%s)",
+                "%s: all bytes came, but they do not look like %s; kept as the file host sent it (%s)",
                 what,
+                kind.looks,
                 source.reference,
                 extra={"kling_event": "odd_file", "kling_reference": source.reference},
             )
@@ -355,7 +379,7 @@ async def _taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) ->
     incoming = _Incoming(answer.chunks, patience)
     body = await _unpacked(incoming, body)
     if body.offset == 0:
-        await _refuse_text(incoming, answer.headers.get("content-type", "no type"))
+        await _refuse_text(incoming, sink.kind, answer.headers.get("content-type", "no type"))
     await sink.begin(body)
     place = body.offset
     while chunk := await incoming.next():
@@ -363,7 +387,8 @@ async def _taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) ->
             chunk = chunk[: body.length - place]  # no more than it said
         elif place + len(chunk) > transfer.MOST_BYTES:
             raise DownloadError(
-                f"the file host does not say how long the video is, and sent {transfer.MOST_BYTES} bytes: too many"
+                f"the file host does not say how long the {sink.kind.value} is, and sent {transfer.MOST_BYTES} bytes: "
+                "too many"
             )
         place += len(chunk)
         if new := await sink.take(chunk):
@@ -371,7 +396,7 @@ async def _taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) ->
         if place == body.length:
             return
     if incoming.decoder is not None and not incoming.decoder.ended:
-        raise _Passing("the connection ended before the video did")
+        raise _Passing(f"the connection ended before the {sink.kind.value} did")
     if incoming.decoder is not None and place == sink.size:
         await sink.begin(Body(place, place))  # its own end mark tells the length
 
@@ -385,9 +410,9 @@ async def _unpacked(incoming: _Incoming, body: Body) -> Body:
     return body if incoming.decoder is None else Body(0)
 
 
-async def _refuse_text(incoming: _Incoming, content_type: str) -> None:
+async def _refuse_text(incoming: _Incoming, kind: ResultKind, content_type: str) -> None:
     head = await incoming.look(contents.is_decided)
     if not head:
         raise _Passing("the file host sent nothing")
-    if (kind := contents.text_in(head)) is not None:
-        raise DownloadError(f"the file host sent {kind} ({printable(content_type, 40)}) instead of a video")
+    if (text := contents.text_in(head)) is not None and kind.refuses(text):
+        raise DownloadError(f"the file host sent {text} ({printable(content_type, 40)}) instead of a {kind.value}")

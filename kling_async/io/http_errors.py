@@ -27,6 +27,7 @@ def _translate(error: Exception) -> ConnectionFailed | BadResponse:
     kind = type(error).__name__
     match error:
         case OSError() if (short := shortage(error)) is not None:
+            short.sent = not isinstance(error, aiohttp.ClientConnectorError)  # it can happen in mid-answer, too
             return short
         case aiohttp.ConnectionTimeoutError():
             return RequestTimeout("no connection in time; check the network and base_url", sent=False)
@@ -83,3 +84,11 @@ def refused_by_proxy(status: int) -> ConnectionFailed:
     else:
         advice = "check HTTPS_PROXY and base_url, or name the host in NO_PROXY"
     return ConnectionFailed(f"the proxy refused (HTTP {status}); {advice}", sent=False, permanent=permanent)
+
+
+def unsent(error: ConnectionFailed | BadResponse) -> ConnectionFailed:
+    """The failure of a request, of which it is known that its body was not begun: it surely had no effect."""
+    if isinstance(error, BadResponse):  # what is not another host's answer would come again
+        error = ConnectionFailed(error.message, permanent=not error.foreign)
+    error.sent = False
+    return error

@@ -1,20 +1,22 @@
-"""Files on this machine: the part that becomes a video. Blocking; called in threads."""
+"""Files on this machine: the part that becomes the file. Blocking; called in threads."""
 
 import contextlib
 import errno
 import hashlib
 import os
-import threading
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from kling_async.io.target import DRAFT, NOTE, OWN, PART, found, refuse_existing, shown
+from kling_async.io.directory_sync import DirectorySync
+from kling_async.io.target import DRAFT, NOTE, OWN, PART, found, refuse_any_suffix, refuse_existing, shown
 from kling_async.protocol import transfer
 from kling_async.protocol.errors import SaveInProgress
 from kling_async.protocol.media import contents
-from kling_async.protocol.media.contents import Shape
+from kling_async.protocol.media.formats import EDGE_BYTES, suffix_of
+from kling_async.protocol.media.shape import Shape
+from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.transfer import End, Part
 
 NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
@@ -43,29 +45,43 @@ class PartFile:
 
     Args:
         target: NAME.
-        label: which video it is; a part of another one begins anew.
-        names: makes NAME durable.
+        label: which file it is; a part of another one begins anew.
+        sync: makes NAME durable.
+        kind: what it is.
+        named: whether NAME stands; else it gets the suffix that its bytes call for once they are there.
     """
 
-    def __init__(self, target: Path, label: str, names: "Names") -> None:
+    def __init__(
+        self,
+        target: Path,
+        label: str,
+        sync: DirectorySync,
+        kind: ResultKind = ResultKind.VIDEO,
+        *,
+        named: bool = True,
+    ) -> None:
         self.target = target
         self.path = target.with_name(target.name + PART)
         self.part = Part(label)
         self.size = 0
         self._note = target.with_name(target.name + NOTE)
         self._noted: Part | None = None
-        self._names = names
+        self._sync = sync
+        self.kind = kind
+        self._named = named
         self._descriptor = -1
         self._torn = False
 
-    def open(self, overwrite: bool) -> None:  # noqa: FBT001  (called through an executor)
-        """Opens the part, and goes on with what is there if it is of the same video.
+    def open(self, *, overwrite: bool) -> None:
+        """Opens the part, and goes on with what is there if it is of the same file.
 
         Raises:
             TargetExists: there is a file.
             SaveInProgress: another process writes to the part.
         """
-        refuse_existing(self.target, overwrite)
+        refuse_existing(self.target, overwrite=overwrite)
+        if not self._named:
+            refuse_any_suffix(self.target, overwrite=overwrite)
         try:
             self._open_new()
         except FileExistsError:
@@ -87,9 +103,10 @@ class PartFile:
         self,
         pieces: list[bytes],
         part: Part,
-        overwrite: bool,  # noqa: FBT001  (as above)
+        *,
+        overwrite: bool,
         before: bytes | None = None,
-        asked: bool = False,  # noqa: FBT001, FBT002
+        asked: bool = False,
     ) -> Ended:
         """Appends the last pieces; if all of the file is there then, gives it its name, durably.
 
@@ -107,12 +124,15 @@ class PartFile:
         try:
             # What is published at once needs no note, but an older one must not vouch for these bytes.
             self._append(pieces, None if self._noted is None else part)
-            shape = contents.shape_of(self.size, self._read)
+            shape = self.kind.shape_of(self.size, self._read)
             digest = self._digest() if part.length is None and shape is not Shape.WHOLE else None
             again = asked if digest is None else digest == before
             end = transfer.judge_end(self.size, part.length, shape, again=again)
             if end in {End.WHOLE, End.ODD}:
-                self._publish(overwrite)
+                if not self._named:
+                    suffix = suffix_of(self._read(0, EDGE_BYTES))
+                    self.target = self.target.with_name(self.target.name + suffix)
+                self._publish(overwrite=overwrite)
                 published = True
         finally:
             if not published:
@@ -142,7 +162,7 @@ class PartFile:
         self._descriptor = -1
 
     def _goes_on(self, noted: Part) -> bool:
-        """Whether what an earlier save left is the beginning of the same video."""
+        """Whether what an earlier save left is the beginning of the same file."""
         size = os.fstat(self._descriptor).st_size
         if noted.video_id != self.part.video_id or (noted.length is not None and size > noted.length):
             return False
@@ -183,7 +203,7 @@ class PartFile:
                 left[0] = left[0][written:]
         self._torn = False
 
-    def _publish(self, overwrite: bool) -> None:  # noqa: FBT001
+    def _publish(self, *, overwrite: bool) -> None:
         os.fsync(self._descriptor)
         if self._noted is not None:  # before the part's name is free: then it would be another's note
             self._note.unlink(missing_ok=True)
@@ -194,7 +214,7 @@ class PartFile:
                 self.path.unlink()
         else:
             self._publish_new()
-        self._names.sync(self.target.parent)
+        self._sync.sync(self.target.parent)
         self.close()
 
     def _locked(self, flags: int) -> int:
@@ -287,36 +307,3 @@ def _lock(descriptor: int) -> bool:
         if error.errno not in NO_LOCKS:
             raise
     return True
-
-
-class Names:
-    """Lets new names survive a power cut: syncs directories, one at a time, and once for all that wait.
-
-    Syncs at the same moment fight for the directory and the journal, which costs more than all else in a small save.
-    """
-
-    def __init__(self) -> None:
-        self._syncing = threading.Lock()
-        self._adding = threading.Lock()
-        self._waiting: dict[Path, set[object]] = {}
-
-    def sync(self, directory: Path) -> None:
-        """Syncs a directory, or waits for a sync that began after the call."""
-        ticket = object()
-        with self._adding:
-            self._waiting.setdefault(directory, set()).add(ticket)
-        with self._syncing:
-            with self._adding:
-                if ticket not in self._waiting.get(directory, ()):
-                    return
-                del self._waiting[directory]
-            _sync_directory(directory)
-
-
-def _sync_directory(directory: Path) -> None:
-    with contextlib.suppress(OSError):  # not every system can open a directory
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -1,13 +1,14 @@
 """Where the bytes of a download go: a part on disk, or a consumer who takes them one by one."""
 
 import asyncio
+import functools
 import hashlib
 from typing import Final, Protocol
 
 from kling_async.io.part_file import Ended, PartFile
 from kling_async.io.threads import begin, finished, in_thread
 from kling_async.protocol.errors import DownloadError
-from kling_async.protocol.media.contents import Boxes
+from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.transfer import Body, End, Part, judge_end
 
 PIECE: Final = 2**20
@@ -15,8 +16,10 @@ PIECE: Final = 2**20
 
 
 class Sink(Protocol):
-    """Takes the bytes of one video, over as many connections as it needs."""
+    """Takes the bytes of one file, over as many connections as it needs."""
 
+    kind: ResultKind
+    """What it is."""
     size: int
     """Bytes taken so far."""
     part: Part
@@ -39,6 +42,7 @@ class FileSink:
 
     def __init__(self, file: PartFile) -> None:
         self._file = file
+        self.kind = file.kind
         self._pieces: list[bytes] = []
         self._gathered = 0
         self._writing: asyncio.Future[None] | None = None
@@ -67,7 +71,8 @@ class FileSink:
     async def finish(self, *, overwrite: bool, before: bytes | None, asked: bool) -> Ended:
         """Makes the file of it if all of it is there, and tells what became of it: as `PartFile.finish`."""
         await self._written()
-        return await in_thread(self._file.finish, self._taken(), self.part, overwrite, before, asked)
+        finish = functools.partial(self._file.finish, overwrite=overwrite, before=before, asked=asked)
+        return await in_thread(finish, self._taken(), self.part)
 
     async def flush(self) -> None:
         """Writes what has come; also after a broken connection or a cancelled caller."""
@@ -91,13 +96,15 @@ class StreamSink:
     Where a host begins anew, what was given already must come again just so, and is passed over.
 
     Args:
-        label: which video it is.
+        label: which file it is.
+        kind: what it is.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, kind: ResultKind) -> None:
+        self.kind = kind
         self.part = Part(label)
         self.size = 0
-        self._boxes = Boxes()
+        self._follower = kind.follower()
         self._given = hashlib.sha256()
         self._again = hashlib.sha256()
         self._passed = 0
@@ -113,7 +120,7 @@ class StreamSink:
         """Counts.
 
         Raises:
-            DownloadError: what was given to the consumer is no longer the beginning of the video.
+            DownloadError: what was given to the consumer is no longer the beginning of the file.
         """
         if self._anew:
             known, chunk = chunk[: self.size - self._passed], chunk[self.size - self._passed :]
@@ -122,15 +129,17 @@ class StreamSink:
             if self._passed < self.size:
                 return b""
             if self._again.digest() != self._given.digest():
-                raise DownloadError("the video cannot be resumed where the stream stopped; save it instead")
+                raise DownloadError(
+                    f"the {self.kind.value} cannot be resumed where the stream stopped; save it instead"
+                )
             self._anew = False
         self.size += len(chunk)
         self._given.update(chunk)
-        self._boxes.take(chunk)
+        self._follower.take(chunk)
         return chunk
 
     def end(self, *, again: bool) -> End:
         """How a body that ended cleanly leaves the stream: as `judge_end`."""
         if self._anew:  # it ended before the place where the consumer is
             return End.CUT
-        return judge_end(self.size, self.part.length, self._boxes.shape(), again=again)
+        return judge_end(self.size, self.part.length, self._follower.shape(), again=again)

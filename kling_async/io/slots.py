@@ -21,14 +21,16 @@ class Slot:
         line: where they were taken.
         ticket: the request's position in the line.
         count: how many they are.
+        queue_deadline: seconds that the request may wait for them.
     """
 
-    __slots__ = ("_count", "_line", "_state", "_ticket")
+    __slots__ = ("_count", "_line", "_queue_deadline", "_state", "_ticket")
 
-    def __init__(self, line: "_Line", ticket: int, count: int) -> None:
+    def __init__(self, line: "_Line", ticket: int, count: int, queue_deadline: float | None) -> None:
         self._line = line
         self._ticket = ticket
         self._count = count
+        self._queue_deadline = queue_deadline
         self._state = "sending"
 
     def accepted(self) -> None:
@@ -49,7 +51,7 @@ class Slot:
         late, self._state = self._state == "running", "waiting"
         self._line.limit.refused(self._line.now(), self._count, late=late)
         # Without `grant` before: a smaller request behind this one would take its turn.
-        await self._line.take(self._ticket, self._count)
+        await self._line.take(self._ticket, self._count, self._queue_deadline)
         self._state = "sending"
 
     def release(self) -> None:
@@ -67,23 +69,24 @@ class Slots:
 
     Args:
         limit_for: makes the limit of a line.
-        queue_deadline: seconds that a request may wait in its line; None for ever.
+        queue_deadline: seconds that a request may wait in its line, if it says nothing else; None for ever.
     """
 
     def __init__(self, limit_for: Callable[[], Limit], queue_deadline: float | None) -> None:
         self._limit_for = limit_for
-        self._deadline = queue_deadline
+        self._queue_deadline = queue_deadline
         self._lines: dict[str, _Line] = {}
         self._attached = 0
         self._tickets = itertools.count()
         self._closed = False
 
-    async def take(self, line: str, count: int = 1) -> Slot:
+    async def take(self, line: str, count: int = 1, *, queue_deadline: float | None = None) -> Slot:
         """Waits for slots.
 
         Args:
             line: what shares its slots, such as a model's name; shown in messages.
             count: how many the request takes, from 1. More than the limit are granted when nothing else runs.
+            queue_deadline: seconds that this request may wait, in place of the client's.
 
         Raises:
             QueueTimeout: `queue_deadline` seconds passed.
@@ -92,10 +95,12 @@ class Slots:
         if self._closed:
             raise ClientClosed(_CLOSED)
         if line not in self._lines:
-            self._lines[line] = _Line(line, self._limit_for(), self._deadline, lambda: self._attached)
+            self._lines[line] = _Line(line, self._limit_for(), lambda: self._attached)
         ticket = next(self._tickets)
-        await self._lines[line].take(ticket, count)
-        return Slot(self._lines[line], ticket, count)
+        if queue_deadline is None:
+            queue_deadline = self._queue_deadline
+        await self._lines[line].take(ticket, count, queue_deadline)
+        return Slot(self._lines[line], ticket, count, queue_deadline)
 
     def attach(self) -> None:
         """Counts an attached task: it never waits, and since its line is not known, each line counts it as one slot."""
@@ -130,10 +135,9 @@ class _Waiting(NamedTuple):
 class _Line:
     """The creates that wait for the slots of one line, and its limit."""
 
-    def __init__(self, name: str, limit: Limit, deadline: float | None, attached: Callable[[], int]) -> None:
+    def __init__(self, name: str, limit: Limit, attached: Callable[[], int]) -> None:
         self.limit = limit
         self._name = name
-        self._deadline = deadline
         self._attached = attached
         self._waiting: collections.deque[_Waiting] = collections.deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -144,7 +148,7 @@ class _Line:
         """The loop's time."""
         return asyncio.get_running_loop().time()
 
-    async def take(self, ticket: int, count: int) -> None:
+    async def take(self, ticket: int, count: int, deadline: float | None) -> None:
         """Waits for `count` slots, behind all lower tickets; they count as sending from then on."""
         waiting = _Waiting(ticket, count, asyncio.get_running_loop().create_future())
         if self._closed:
@@ -152,7 +156,7 @@ class _Line:
         bisect.insort(self._waiting, waiting, key=_ticket)
         self.grant()
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(deadline):
                 await waiting.turn
         except BaseException as error:
             turn = waiting.turn
@@ -162,7 +166,7 @@ class _Line:
                 self._waiting.remove(waiting)
             self.grant()
             if isinstance(error, TimeoutError):
-                raise self._timed_out(count) from None
+                raise self._timed_out(count, deadline) from None
             raise
 
     def grant(self) -> None:
@@ -194,10 +198,10 @@ class _Line:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _timed_out(self, count: int) -> QueueTimeout:
+    def _timed_out(self, count: int, deadline: float | None) -> QueueTimeout:
         wanted = "no slot" if count == 1 else f"no {count} slots"
         return QueueTimeout(
-            f"{wanted} of {self._name} came free within {self._deadline:g} s (queue_deadline); nothing was sent. "
+            f"{wanted} of {self._name} came free within {deadline:g} s (queue_deadline); nothing was sent. "
             f"Tasks of this client hold {self.limit.running} slots, at most {self.limit.ceiling} may be held "
             "(concurrency)"
         )

@@ -7,7 +7,7 @@ import functools
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 import attrs
 
@@ -16,17 +16,17 @@ from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.create import Create
-from kling_async.protocol.endpoints import Endpoint, kind_of, typical_seconds
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,
     ApiError,
-    ClientClosed,
     CreateInDoubt,
+    InvalidRequest,
     KlingError,
-    Remedy,
+    Problem,
     TaskNotFound,
 )
-from kling_async.protocol.records import ImageToVideo, Intent
+from kling_async.protocol.records import Intent
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
@@ -42,12 +42,22 @@ OnDoubt = Literal["settle", "raise"]
 OnIntent = Callable[[Intent], Awaitable[None]]
 
 
+class SubmitOptions(TypedDict, total=False):
+    """The options of `KlingClient.submit`, which describes them."""
+
+    strict: bool
+    if_exists: IfExists
+    on_doubt: OnDoubt
+    deadline: float | None
+    queue_deadline: float | None
+
+
 class Submitter:
     """The creates of one client.
 
     Args:
         api: sends and looks up.
-        slots: who may send.
+        slots: of the account; each create holds one.
         poller: follows what was accepted.
         retry: how a create is repeated.
         uniform: random numbers for the delays.
@@ -74,14 +84,16 @@ class Submitter:
         in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
         return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
 
-    async def submit(
-        self, endpoint: Endpoint, request: ImageToVideo, *, if_exists: IfExists, on_doubt: OnDoubt
-    ) -> TaskWatch:
+    async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
 
         Raises:
             KlingError: as `KlingClient.image_to_video`.
         """
+        adopt = options.get("if_exists") == "adopt"
+        if adopt and not endpoint.finds_by_external_id:
+            problem = "'adopt' cannot work here: the service does not find these tasks by their external id"
+            raise InvalidRequest.of([Problem("if_exists", problem)])
         own_id = request.external_task_id is None
         external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
         request = attrs.evolve(request, external_task_id=external_task_id)
@@ -90,22 +102,23 @@ class Submitter:
             reference=str(Reference(endpoint.name, external_task_id)),
             retry=self._retry,
             uniform=self._uniform,
+            can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
-            adopt=if_exists == "adopt",
-            resend=on_doubt == "settle",
+            adopt=adopt,
+            resend=options.get("on_doubt") != "raise",
             is_anothers=functools.partial(self._is_anothers, external_task_id),
         )
         if own_id or not creation.adopt:
-            return await self._submit(endpoint, request, creation)
+            return await self._submit(endpoint, request, creation, options)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
         async with self._turn(creation.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
-            existing = await self._existing(endpoint, creation)
+            existing = await self._existing(endpoint, creation, options.get("deadline"))
             if existing is not None:
                 return existing
             try:
-                return await self._submit(endpoint, request, creation)
+                return await self._submit(endpoint, request, creation, options)
             except CreateInDoubt as error:
                 turn.doubt = copy.copy(error)
                 raise
@@ -122,16 +135,19 @@ class Submitter:
             if not turn.wanted:
                 del self._turns[reference]
 
-    async def _submit(self, endpoint: Endpoint, request: ImageToVideo, creation: Create) -> TaskWatch:
-        slot = await self._slots.take(request.model_name)
-        creating = asyncio.get_running_loop().create_task(self._create(endpoint, request, creation, slot))
+    async def _submit(self, endpoint: Endpoint, request: Any, creation: Create, options: SubmitOptions) -> TaskWatch:
+        slot = await self._slots.take(
+            endpoint.line_of(request), endpoint.slots_of(request), queue_deadline=options.get("queue_deadline")
+        )
+        create = self._create(endpoint, request, creation, slot, options.get("deadline"))
+        creating = asyncio.get_running_loop().create_task(create)
         self._under_way[creating] = creation
         creating.add_done_callback(functools.partial(self._ended, slot))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             if self._closed and creating.cancelled() and not _is_cancelled():
-                raise _interrupted(creation) from None  # closed before its first step
+                raise creation.interrupted() from None  # closed before its first step
             if creating.done() or creation.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
@@ -144,7 +160,7 @@ class Submitter:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint, creation: Create) -> TaskWatch | None:
+    async def _existing(self, endpoint: Endpoint, creation: Create, deadline: float | None) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
@@ -164,12 +180,21 @@ class Submitter:
         following = self._poller.find(reference)
         if following is None:
             self._slots.attach()
-            following = self._poller.follow(reference, created=task, on_end=self._slots.detach)
+            following = self._poller.follow(reference, created=task, deadline=deadline, on_end=self._slots.detach)
         return following
 
     def _is_anothers(self, external_task_id: str, task: Task) -> bool:
         following = self._poller.find(Reference(task.endpoint, task.task_id))
         return following is not None and following.external_task_id not in {None, external_task_id}
+
+    def abandon(self, reference: str) -> None:
+        """Keeps the reference of a task whose caller was cancelled when it was accepted already."""
+        logger.warning(
+            "cancelled while making %s; the task goes on",
+            reference,
+            extra={"kling_event": "generate_cancelled", "kling_reference": reference},
+        )
+        self._orphans[reference] = reference
 
     async def close(self) -> None:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
@@ -187,7 +212,9 @@ class Submitter:
                 creating.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _create(self, endpoint: Endpoint, request: ImageToVideo, creation: Create, slot: Slot) -> TaskWatch:
+    async def _create(
+        self, endpoint: Endpoint, request: Any, creation: Create, slot: Slot, deadline: float | None
+    ) -> TaskWatch:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
             if self._on_intent is not None:
@@ -201,10 +228,10 @@ class Submitter:
                 unsent.reference = None
                 self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
             if isinstance(error, KlingError):
-                error.about(creation.reference)
+                creation.about(error)
             slot.release()
             if self._closed and isinstance(error, asyncio.CancelledError):
-                raise _interrupted(creation) from None
+                raise creation.interrupted() from None
             raise
         reference = Reference(endpoint.name, task.task_id)
         following = self._poller.find(reference)
@@ -212,9 +239,8 @@ class Submitter:
             slot.release()
             return following
         slot.accepted()
-        typical = typical_seconds(request.mode, float(request.duration))
-        estimate = self._poller.durations.of(kind_of(endpoint, request), typical)
-        return self._poller.follow(reference, created=task, estimate=estimate, on_end=slot.release)
+        estimate = self._poller.durations.of(endpoint.kind_of(request), endpoint.typical_seconds(request))
+        return self._poller.follow(reference, created=task, estimate=estimate, deadline=deadline, on_end=slot.release)
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
         del self._under_way[creating]
@@ -222,7 +248,7 @@ class Submitter:
             slot.release()
 
     def _orphan_ended(self, reference: str, creating: "asyncio.Task[TaskWatch]") -> None:
-        """A create whose caller was cancelled is at its end: only the log and `unsettled` can tell."""
+        """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
         if creating.cancelled():
             return
         error = creating.exception()
@@ -252,13 +278,3 @@ class _Turn:
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _interrupted(creation: Create) -> KlingError:
-    if not creation.undecided:
-        return ClientClosed("the client was closed; nothing was created")
-    return CreateInDoubt(
-        "the client was closed before an answer told whether the task was created; it may be billed",
-        remedy=Remedy.FIND,
-        reference=creation.reference,
-    )

@@ -10,6 +10,8 @@ from typing import Any, Final
 import attrs
 
 from kling_async.protocol.errors import Remedy, TargetError, TargetExists
+from kling_async.protocol.media.formats import SUFFIXES
+from kling_async.protocol.result_kind import ResultKind
 
 PART = ".part"
 NOTE = ".part.json"
@@ -30,11 +32,13 @@ class Target:
         path: a file to make, or a directory.
         is_directory: which of the two.
         directory: device and number of the directory; the same for every way to name it.
+        kind: what is to be saved there, where that is known before the task has ended.
     """
 
     path: Path
     is_directory: bool
     directory: tuple[int, int]
+    kind: ResultKind | None = None
 
 
 def text_of(path: Any) -> str:
@@ -49,7 +53,12 @@ def text_of(path: Any) -> str:
         raise TargetError(f"expected a path to save to, got {type(path).__name__}") from None
 
 
-def check_target(text: str, overwrite: bool) -> Target:  # noqa: FBT001  (called through an executor)
+def is_directory_name(text: str) -> bool:
+    """Whether text names a directory even where there is none yet: it ends in a separator."""
+    return text.endswith(("/", os.sep))
+
+
+def check_target(text: str, *, overwrite: bool) -> Target:
     """Proves a place by writing there, before anything is paid or waited for; makes a directory that `text/` names.
 
     Nothing stays of it, and the part of an earlier save is not touched.
@@ -62,7 +71,7 @@ def check_target(text: str, overwrite: bool) -> Target:  # noqa: FBT001  (called
         raise TargetError(f"{text!r} is no path to save to")
     path = Path(text)
     try:
-        if text.endswith(("/", os.sep)):
+        if is_directory_name(text):
             path.mkdir(parents=True, exist_ok=True)
         there = found(path)
         if there is not None and stat.S_ISDIR(there.st_mode):
@@ -71,7 +80,7 @@ def check_target(text: str, overwrite: bool) -> Target:  # noqa: FBT001  (called
         parent = found(path.parent)
         if parent is None or not stat.S_ISDIR(parent.st_mode):
             raise TargetError(f"there is no directory {shown(path.parent)}; make it first")
-        refuse_existing(path, overwrite)
+        refuse_existing(path, overwrite=overwrite)
         _check_part(path)
         _prove(path)
         return Target(path, is_directory=False, directory=(parent.st_dev, parent.st_ino))
@@ -87,12 +96,48 @@ def check_target(text: str, overwrite: bool) -> Target:  # noqa: FBT001  (called
         raise TargetError(f"{shown(path)} cannot be written: {error.strerror or type(error).__name__}") from None
 
 
+def check_target_for(
+    text: str,
+    task_id: str | None,
+    *,
+    watermark: bool,
+    overwrite: bool,
+    kind: ResultKind | None = None,
+    several: bool | None = None,
+) -> Target:
+    """Proves a place for the files of a task.
+
+    Args:
+        text: a file or a directory.
+        task_id: whose file it is in a directory, where that is known already.
+        watermark: whether it is the watermarked one.
+        overwrite: whether it may exist.
+        kind: what is to be saved; None where only the finished task will tell.
+        several: whether it must be a directory, for several files, or must be a file; None for either.
+
+    Raises:
+        TargetExists: there is a file.
+        TargetError: it cannot be used.
+    """
+    if several is False and is_directory_name(text):  # before it is made
+        raise _no_file(text)
+    place = attrs.evolve(check_target(text, overwrite=overwrite), kind=kind)
+    if several is not None and several is not place.is_directory:
+        raise _no_directory(text) if several else _no_file(text)
+    if place.is_directory and task_id is not None and kind is not None:
+        first = place.path / kind.file_name(task_id, watermark=watermark)
+        check_target(str(first), overwrite=overwrite)
+        if kind is ResultKind.ANY:
+            refuse_any_suffix(first, overwrite=overwrite)
+    return place
+
+
 def shown(path: Path) -> str:
     """A path as it can be printed: names may hold bytes that are no text."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:  # noqa: FBT001  (called through an executor)
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raises `TargetExists` where something of that name would have to give way, and may not."""
     if found(path, follow_symlinks=False) is None:
         return
@@ -102,6 +147,25 @@ def refuse_existing(path: Path, overwrite: bool) -> None:  # noqa: FBT001  (call
     if not overwrite:
         what = "exists" if there is not None else "is a link to nothing"
         raise TargetExists(f"{shown(path)} {what}", remedy=Remedy.OVERWRITE)
+
+
+def refuse_any_suffix(path: Path, *, overwrite: bool) -> None:
+    """As `refuse_existing`, for a file that will get the suffix that its bytes call for."""
+    for suffix in SUFFIXES:
+        refuse_existing(path.with_name(path.name + suffix), overwrite=overwrite)
+
+
+def _no_file(text: str) -> TargetError:
+    return TargetError(
+        f"{text!r} is a directory: generate needs the name of a file. In a directory a file is called after its task, "
+        "so that a second run would find none and pay again; submit and save do that"
+    )
+
+
+def _no_directory(text: str) -> TargetError:
+    return TargetError(
+        f"{text!r} is no directory, which several files need; put {os.sep!r} behind the name of a new one"
+    )
 
 
 def _check_part(path: Path) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import aiohttp
 from yarl import URL
 
-from kling_async.io.http_errors import refused_by_proxy, translated
+from kling_async.io.http_errors import refused_by_proxy, translated, unsent
 from kling_async.io.upload import UploadBody
 from kling_async.protocol import addresses
 from kling_async.protocol.errors import (
@@ -120,9 +120,7 @@ class Transport:
                     raise body.failure from None
                 if body.begun:
                     raise
-                failed = error if isinstance(error, ConnectionFailed) else _unsent(error)
-                failed.sent = False
-                raise failed from None
+                raise unsent(error) from None
             finally:
                 body.close()
 
@@ -319,11 +317,6 @@ def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
     # Connections are not limited here: slots, uploads, polls and downloads each have a limit of their own.
     connector = aiohttp.TCPConnector(limit=0, force_close=force_close)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-
-def _unsent(error: BadResponse) -> ConnectionFailed:
-    # What is not another host's answer would come again.
-    return ConnectionFailed(error.message, permanent=not error.foreign)
 
 
 def _replace_authorization(authorization: str | None) -> aiohttp.ClientMiddlewareType:

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 
 from kling_async.io.threads import begin
 from kling_async.io.upload import opened, reason, shortage
+from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image, ImageSource
 from kling_async.protocol.media.image_header import ImageFacts
-from kling_async.protocol.records import ImageToVideo
-from kling_async.protocol.rules import check, images_of
+from kling_async.protocol.rules.pictures import images_of
 
 
-async def problems_of(request: ImageToVideo) -> list[Problem]:
+async def problems_of(endpoint: Endpoint, request: Request) -> list[Problem]:
     """Finds all problems of a request, its pictures included.
 
     Raises:
         ConnectionFailed: this machine is short of open files or memory, which passes and is no problem of a picture.
     """
-    return check(request, await _read_headers(images_of(request)))
+    return endpoint.problems(request, await _read_headers(images_of(request)))
 
 
 async def _read_headers(images: Mapping[str, Image]) -> dict[str, ImageFacts]:

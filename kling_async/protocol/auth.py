@@ -1,8 +1,10 @@
-"""Credentials and the header they make ("Authentication" of the documentation)."""
+"""Credentials, the tokens made of them, and when a token is renewed ("Authentication" of the documentation)."""
 
 from typing import Final
 
 import attrs
+
+from kling_async.protocol.clock_offset import ClockOffset
 
 TOKEN_LIFETIME: Final = 1800.0
 """Seconds a token is valid, as in the official sample; a maximum is not documented."""
@@ -10,6 +12,8 @@ NOT_BEFORE: Final = 5.0
 """Seconds that a token is valid before now, as in the official sample."""
 RENEWAL_MARGIN: Final = 300.0
 """Seconds before its end at which a token is renewed: requests take time, and clocks drift."""
+RENEWALS: Final = 2
+"""Tokens made anew for one call at most, after the service refused one for its times."""
 
 
 class SecretStr(str):
@@ -64,12 +68,6 @@ class Token:
         return SecretStr(f"Bearer {self.text}")
 
 
-def secrets_of(credentials: ApiKey | KeyPair, token: Token) -> frozenset[str]:
-    """All that no text may show: the keys, and the token that a call was made with."""
-    keys = (credentials.key,) if isinstance(credentials, ApiKey) else (credentials.access_key, credentials.secret_key)
-    return frozenset(map(SecretStr, (*keys, token.text)))
-
-
 def mint(credentials: ApiKey | KeyPair, now: float) -> Token:
     """Makes a token.
 
@@ -85,3 +83,57 @@ def mint(credentials: ApiKey | KeyPair, now: float) -> Token:
     claims = {"iss": credentials.access_key, "exp": int(expires), "nbf": int(now - NOT_BEFORE)}
     text = jwt.encode(claims, credentials.secret_key, algorithm="HS256")
     return Token(text, renew_at=expires - RENEWAL_MARGIN)
+
+
+class TokenCache:
+    """The token that calls are made with: renewed before its end, and when the service refuses its times.
+
+    Args:
+        credentials: of the account.
+
+    Attributes:
+        clock_offset: what the answers tell of the service's clock, by which tokens are made.
+    """
+
+    def __init__(self, credentials: ApiKey | KeyPair) -> None:
+        self.clock_offset = ClockOffset()
+        self._credentials = credentials
+        self._token: Token | None = None
+
+    def token(self, now: float) -> Token:
+        """A token that is valid now.
+
+        Args:
+            now: this machine's time of day, in seconds since 1970.
+        """
+        service_time = now + self.clock_offset.used
+        if self._token is None or service_time >= self._token.renew_at:
+            self._token = mint(self._credentials, service_time)
+        return self._token
+
+    def refused(self, token: Token, renewals: int) -> bool:
+        """Takes note that the service refused a token for its times; the next one is made by the service's clock.
+
+        Many calls may meet the same refusal at once: only the first drops the token.
+
+        Args:
+            token: which one.
+            renewals: how many times the call was repeated with a new token already.
+
+        Returns:
+            Whether to repeat the call with a new token: once, and once more where the second answer shows another time
+            than the first, since that one was wrong. Never with a plain key.
+        """
+        if isinstance(self._credentials, ApiKey):
+            return False
+        differs = True
+        if self._token is token:
+            self._token = None
+            differs = self.clock_offset.correct()
+        return renewals < RENEWALS and (renewals == 0 or differs)
+
+    def secrets(self, token: Token) -> frozenset[str]:
+        """All that no text may show: the keys, and the token that a call was made with."""
+        keys = self._credentials
+        texts = (keys.key,) if isinstance(keys, ApiKey) else (keys.access_key, keys.secret_key)
+        return frozenset(map(SecretStr, (*texts, token.text)))

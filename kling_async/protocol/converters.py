@@ -11,6 +11,11 @@ import attrs
 
 from kling_async.protocol.media.image import Image, ImageGiven
 
+AS_TEXT: Mapping[str, Any] = {"wire": "text"}
+"""Metadata of a field whose number the service wants as text."""
+ON_OFF: Mapping[str, Any] = {"wire": "on_off"}
+"""Metadata of a field that is True or False, and `on` or `off` to the service."""
+
 
 @attrs.frozen
 class Malformed:

@@ -1,26 +1,39 @@
 """The create machine: one paid task per request, whatever happens to the answers.
 
-    unsent ──200 about our task──────────────────▶ accepted
-      │ ├──refusal of the service────────────────▶ refused (nothing was created)
-      │ │    └─that a duplicate could cause: claimed, looked up once: found or refused
-      │ └──1302, 1303, never reached it: again, still unsent
-      ▼ all else: reset, timeout, 5000-5002, an answer that is not the service's or not about our task
-    doubtful ──200 about our task, or found──────▶ accepted
-      │  └──it is older than our first send──────▶ refused (conflict), or accepted with `adopt`
-      ├──the service itself says "not found" over `settle` seconds: the same id is sent again, three sends in all
-      ├──`settle` seconds after an unreadable 2xx or a refused second send ──▶ refused with `CreateInDoubt`
-      └──`budget` seconds, or an address that is not the service's ─────────▶ refused with `CreateInDoubt`
+    UNSENT ──▶ SENDING ──200 about our task──────────────────▶ ACCEPTED
+      ▲  ▲        ├──refusal of the service──────────────────▶ REFUSED (nothing was created)
+      │  │        ├──one that a duplicate could cause─▶ CLAIMED, looked up once: ACCEPTED or REFUSED
+      │  └────────┤ 1302, or it never left: again after a delay
+      └───FULL ◀──┤ 1303: again with a new slot
+                  ├──a 2xx that cannot be read──────────▶ EXPECTED
+                  ▼ all else: reset, timeout, 5000-5002, an answer that is not the service's or not about our task
+              SETTLING ──found───────────────────────────────▶ ACCEPTED
+                  ▼ not found in `settle` seconds
+              DOUBTFUL ──found───────────────────────────────▶ ACCEPTED
+                  │  └──`budget` seconds─────────────────────▶ REFUSED with `CreateInDoubt`
+                  ▼ the service itself says that there is no such task
+              MISSING ──▶ SENDING_AGAIN (the same id, three sends in all) ──200 about our task──▶ ACCEPTED
+                              ├──refusal, or a 2xx that cannot be read──▶ EXPECTED
+                              └──all else──▶ SETTLING
+              EXPECTED ──found───────────────────────────────▶ ACCEPTED
+                     └──not found in `settle` seconds────────▶ REFUSED with `CreateInDoubt`
+
+STOPPING is SENDING while the client closes: what would lead to UNSENT or FULL is REFUSED then. Once the budget is over,
+MISSING is looked up for the last time and not sent again.
+
+A task that is found but older than our first send is REFUSED as a conflict, or ACCEPTED with `adopt`. An address that
+turns out not to be the service's ends all doubt with `CreateInDoubt`. Where tasks cannot be looked up by their external
+id, what would lead to SETTLING or EXPECTED is REFUSED with `CreateInDoubt` at once, and what would lead to CLAIMED is
+REFUSED.
 
 What rests on the service refusing a second task with the same `external_task_id` is said in the README.
 """
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
-    CODES,
-    ApiError,
     BadResponse,
     ClientClosed,
     ConcurrencyExceeded,
@@ -30,44 +43,62 @@ from kling_async.protocol.errors import (
     InvalidRequest,
     KlingError,
     NotTheService,
-    RateLimited,
     Remedy,
-    RequestTimeout,
-    row_for,
 )
 from kling_async.protocol.lifecycle import is_missing
 from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.send_failures import (
+    is_unreadable_success,
+    made_nothing,
+    may_be_a_duplicate,
+    refused,
+    was_slow,
+)
 from kling_async.protocol.tasks import Task
 
 CLOCK_TOLERANCE: Final = 10.0
 """Seconds by which a task may seem older than our first send and still be ours: clocks agree to about a second."""
 
 TIMEOUT_FACTOR: Final = 4.0
-"""After a timeout the service may still be at work, so look-ups go on that much longer before a second send."""
+"""After a timeout the service may still be at work, so a task settles that many times longer."""
 
 SENDS: Final = 3
 """Sends of one create at most, not counting those that were refused as full or too fast, or never left."""
 
-_TIMEOUTS: Final = frozenset({499, 504, 524})
-"""HTTP statuses by which gateways say that what is behind them took too long."""
-
 
 class CreateState(enum.Enum):
-    """Where a create is."""
+    """Where a create is, by what is known of its task."""
 
-    UNSENT = "unsent"
-    CLAIMED = "claimed"  # the first send was refused, perhaps since the id exists: whose task is it?
-    DOUBTFUL = "doubtful"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
+    UNSENT = "nothing was created; the request is to be sent"
+    FULL = "nothing was created; the account is full, and a slot is waited for"
+    SENDING = "the first send is under way"
+    STOPPING = "the first send is under way; the client closes, so there is no other"
+    CLAIMED = "the first send was refused, perhaps since a task with this id exists; it is looked up"
+    SETTLING = "a send may have made the task, which may not show yet; it is looked up for `settle` seconds"
+    DOUBTFUL = "it has not shown by then; it is looked up until the service says that it does not exist"
+    MISSING = "the service says so; the same id is to be sent again"
+    SENDING_AGAIN = "a further send is under way"
+    EXPECTED = "a send has probably made the task; it is looked up for `settle` seconds, and never sent again"
+    ACCEPTED = "the task is known"
+    REFUSED = "there is no task, or nobody knows: the error says which"
+
+
+_SENDING: Final = frozenset({CreateState.SENDING, CreateState.STOPPING, CreateState.SENDING_AGAIN})
+_UNDECIDED: Final = _SENDING | {
+    CreateState.CLAIMED,
+    CreateState.SETTLING,
+    CreateState.DOUBTFUL,
+    CreateState.MISSING,
+    CreateState.EXPECTED,
+}
 
 
 class Ask(enum.Enum):
     """What the shell is to do next."""
 
-    SEND = "send the request, then tell `answered`"
-    LOOK_UP = "query by the external id, then tell `looked_up`"
-    TAKE_SLOT = "the account is full: give the slot back, wait for one, then tell `slot_taken`"
+    SEND = "send the request: call `sending` before its first byte, and `answered` with the outcome"
+    LOOK_UP = "query by the external id, then call `looked_up`"
+    TAKE_SLOT = "the account is full: give the slot back, wait for one, then call `slot_taken`"
 
 
 class Pause(NamedTuple):
@@ -88,10 +119,16 @@ class Create:
         reference: the same as text for `KlingClient.attach`.
         retry: delays, settle and budget.
         uniform: random numbers for the delays.
+        can_look_up: whether the endpoint finds tasks by their external id. Where it does not, nothing that may have
+            made a task is sent again, and its doubt ends at once.
         own_id: whether the id was made for this create, so that nobody else can have used it.
         adopt: whether an older task with the user's id is taken as the result.
         resend: whether what was not found over `settle` seconds is sent again; if not, it stays in doubt.
         is_anothers: whether a task is known to be that of another create: an answer may reach the wrong request.
+
+    Attributes:
+        state: where it is.
+        end: the task or the error, once it is at its end.
     """
 
     def __init__(
@@ -101,209 +138,199 @@ class Create:
         retry: Retry,
         uniform: Uniform,
         *,
-        own_id: bool = True,
-        adopt: bool = False,
-        resend: bool = True,
-        is_anothers: Callable[[Task], bool] = lambda _: False,
+        can_look_up: bool,
+        own_id: bool,
+        adopt: bool,
+        resend: bool,
+        is_anothers: Callable[[Task], bool],
     ) -> None:
         self.external_task_id = external_task_id
         self.reference = reference
-        self.retry = retry
-        self.uniform = uniform
+        self.can_look_up = can_look_up
         self.own_id = own_id
         self.adopt = adopt
-        self.resend = resend
-        self.is_anothers = is_anothers
         self.state = CreateState.UNSENT
-        self.task: Task | None = None
-        self.error: KlingError | None = None
-        self._stopped = False
+        self.end: Task | KlingError | None = None
+        self._retry = retry
+        self._resend = resend
+        self._is_anothers = is_anothers
         self._last_error: KlingError | None = None
-        self._in_flight = False
         self._first_sent_wall = 0.0
-        self._sends = 0
-        self._may_send_again = resend
-        self._waits_for_slot = False
-        self._missing = False
+        self._sends_left = SENDS
         self._not_before = 0.0
         self._settle_seconds = retry.settle
-        self._send_again_at = 0.0
         self._gives_up_at = float("inf")
-        self._delays: Iterator[float] | None = None
+        self._attempts = retry.attempts(uniform)
 
     def next(self, now: float) -> Ask | Pause | Task | KlingError:
-        """What to do now; a task or an error is the end."""
-        if self.state is CreateState.ACCEPTED and self.task is not None:
-            return self.task
-        if self.state is CreateState.REFUSED and self.error is not None:
-            return self.error
-        if self._waits_for_slot:
+        """What to do now; a task or an error is the end. Not to be asked while a send is under way."""
+        if self.end is not None:
+            return self.end
+        if self.state is CreateState.FULL:
             return Ask.TAKE_SLOT
         if now < self._not_before:
             return Pause(self._not_before - now)
-        if self.state is CreateState.UNSENT or self._settled(now):
-            return Ask.SEND
-        return Ask.LOOK_UP
-
-    def sending(self, wall: float) -> None:
-        """Tells that the first byte is about to go out, at this time of the machine's own clock."""
-        if self.state is CreateState.UNSENT:  # sends before this one surely created nothing
-            self._first_sent_wall = wall
-        self._in_flight = True
-        self._sends += 1
+        # After the budget nothing is sent: nothing would look for it.
+        send_again = self.state is CreateState.MISSING and not self._attempts.is_over(now)
+        return Ask.SEND if send_again or self.state is CreateState.UNSENT else Ask.LOOK_UP
 
     @property
     def undecided(self) -> bool:
         """Whether something may be paid for that nobody knows of yet: then it must not be dropped."""
-        return self._in_flight or self.state in {CreateState.CLAIMED, CreateState.DOUBTFUL}
+        return self.state in _UNDECIDED
 
-    def stop(self) -> None:
-        """Tells that the client closes: what created nothing so far is not sent again."""
-        self._stopped = True
-        if not self.undecided and self.state is CreateState.UNSENT:
-            self._refuse(ClientClosed("the client was closed; nothing was created"))
-
-    def slot_taken(self) -> None:
-        """Tells that a slot is held again."""
-        self._waits_for_slot = False
+    def sending(self, wall: float) -> None:
+        """The first byte is about to go out, at this time of the machine's own clock; once more with a new token."""
+        if self.state is CreateState.MISSING:
+            self.state = CreateState.SENDING_AGAIN
+        elif self.state is CreateState.UNSENT:
+            self.state = CreateState.SENDING
+        if self.state is not CreateState.SENDING_AGAIN:  # sends before this one surely created nothing
+            self._first_sent_wall = wall
+        self._sends_left -= 1
 
     def answered(self, now: float, outcome: Task | KlingError) -> None:
-        """Tells how a send ended."""
-        self._in_flight = False
+        """A send ended."""
         outcome = self._checked(outcome)
         if isinstance(outcome, Task):
             self._accept(outcome)
             return
         self._last_error = outcome
-        if isinstance(outcome, ConcurrencyExceeded | RateLimited) or _never_sent(outcome):
-            self._sends = max(0, self._sends - 1)
-        if self.state is CreateState.DOUBTFUL:
-            self._doubt_again(now, outcome)
+        if made_nothing(outcome) and self.state in _SENDING:
+            self._sends_left += 1
+        if self.state in {CreateState.MISSING, CreateState.SENDING_AGAIN}:
+            self._answered_again(now, outcome)
         else:
             self._answered_first(now, outcome)
 
+    def slot_taken(self) -> None:
+        """A slot is held again."""
+        self.state = CreateState.UNSENT
+
     def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float) -> None:
-        """Tells how a look-up ended; the offset is what the service's clock shows more than this machine's."""
+        """A look-up ended; the offset is what the service's clock shows more than this machine's, in seconds."""
         outcome = self._checked(outcome)
         if isinstance(outcome, Task):
             self._found(outcome, clock_offset)
-        elif self.state is CreateState.CLAIMED and self.error is not None and is_missing(outcome):
-            self.error.message = f"{self.error.message}; nothing is found under its reference yet"
-            self._refuse(self.error)
-        elif now >= self._gives_up_at or isinstance(outcome, NotTheService):
+            return
+        if self.state is CreateState.SETTLING and self._attempts.is_over(now):
+            self.state = CreateState.DOUBTFUL
+            self._attempts.ends_at = self._gives_up_at
+        missing = is_missing(outcome)
+        settled = missing and self.state is CreateState.DOUBTFUL
+        if missing and self.state is CreateState.CLAIMED and self._last_error is not None:
+            self._last_error.message = f"{self._last_error.message}; nothing is found under its reference yet"
+            self._refuse(self._last_error)
+        elif isinstance(outcome, NotTheService) or self._attempts.is_over(now) or (settled and not self._resend):
             self._refuse(self._in_doubt(outcome))
-        elif is_missing(outcome) and now >= self._send_again_at:
-            self._missing_after_settling(now)
+        elif settled and self._sends_left > 0:
+            self.state = CreateState.MISSING
         else:
-            self._missing = False
-            pause = self._pause(now)
-            self._not_before = min(pause, self._send_again_at) if now < self._send_again_at else pause
+            self._wait(now)
+
+    def stop(self) -> None:
+        """The client closes: what created nothing so far is not sent again."""
+        if self.state in {CreateState.UNSENT, CreateState.FULL}:
+            self._refuse(_closed())
+        elif self.state is CreateState.SENDING:
+            self.state = CreateState.STOPPING
+
+    def interrupted(self) -> KlingError:
+        """The error for a create that is not at its end and is cut off here, since the client closes."""
+        if not self.undecided:
+            return _closed()
+        return self._doubt("the client was closed before an answer said whether the task was created")
+
+    def about(self, error: KlingError) -> KlingError:
+        """Adds the reference to an error, where the task can be found by it."""
+        return error.about(self.reference) if self.can_look_up else error
 
     # ------------------------------------------------------------------------------------------ inside
 
     def _checked(self, outcome: Task | KlingError) -> Task | KlingError:
-        """The outcome, unless it is about the task of another create: `task_info`, which would tell, may be empty."""
-        if isinstance(outcome, Task) and self.is_anothers(outcome):
+        """The outcome, unless it is about the task of another create: `task_info`, which would say so, may be empty."""
+        if isinstance(outcome, Task) and self._is_anothers(outcome):
             return BadResponse(f"the answer is about {outcome.reference}, the task of another create", http_status=200)
         return outcome
-
-    def _settled(self, now: float) -> bool:
-        """Whether the last look-up allows to send again; never after the budget, since nothing would look again."""
-        return self.state is CreateState.DOUBTFUL and self._missing and now < self._gives_up_at
-
-    def _missing_after_settling(self, now: float) -> None:
-        if not self.resend:
-            self._refuse(self._in_doubt())
-        elif self._may_send_again and self._sends < SENDS:
-            self._missing = True
-            self._not_before = now
-        else:
-            self._not_before = self._pause(now)
 
     def _answered_first(self, now: float, error: KlingError) -> None:
         if isinstance(error, InvalidRequest | ClientClosed):
             self._refuse(error)
-        elif self._stopped and (isinstance(error, ConcurrencyExceeded | RateLimited) or _never_sent(error)):
-            self._refuse(ClientClosed("the client was closed; nothing was created"))
-        elif isinstance(error, ConcurrencyExceeded):
-            self._waits_for_slot = True
-            self._gives_up_at = float("inf")  # the wait for a slot is no failing
-            self._delays = None
-        elif isinstance(error, RateLimited) or _never_sent(error):
-            self._try_again(now, error)
-        elif not _refused(error):
-            self._doubt(now, error)
-        elif _may_be_a_duplicate(error):
-            self.error = error
+        elif made_nothing(error):
+            self._send_later(now, error)
+        elif not refused(error):
+            self._gives_up_at = now + self._retry.budget
+            self._settle(now, error)
+        elif self.can_look_up and may_be_a_duplicate(error):
             self.state = CreateState.CLAIMED
-            self._gives_up_at = now + min(self.retry.settle, self.retry.budget)
-            self._delays = None
-            self._not_before = now
+            self._look_up_at_once(now, now + min(self._retry.settle, self._retry.budget))
         else:
             error.message = f"{error.message}; nothing was created"
             self._refuse(error)
 
-    def _try_again(self, now: float, error: KlingError) -> None:
+    def _send_later(self, now: float, error: KlingError) -> None:
         """Nothing was created; patience has an end all the same."""
-        if self._gives_up_at == float("inf"):
-            self._gives_up_at = now + self.retry.budget
-        if now >= self._gives_up_at or (isinstance(error, ConnectionFailed) and error.permanent):
+        if self.state is CreateState.STOPPING:
+            self._refuse(_closed())
+            return
+        if isinstance(error, ConcurrencyExceeded):
+            self.state = CreateState.FULL
+            self._attempts.ends_at = float("inf")  # the wait for a slot is no failing
+            self._attempts.progressed()
+            return
+        self.state = CreateState.UNSENT
+        if self._attempts.ends_at == float("inf"):
+            self._attempts.ends_at = now + self._retry.budget
+        if self._attempts.is_over(now) or (isinstance(error, ConnectionFailed) and error.permanent):
             self._refuse(error)
         else:
-            self._not_before = self._pause(now)
+            self._wait(now)
 
-    def _doubt(self, now: float, error: KlingError) -> None:
-        self.state = CreateState.DOUBTFUL
-        self._gives_up_at = now + self.retry.budget
-        self._settle(now, error)
-
-    def _doubt_again(self, now: float, error: KlingError) -> None:
+    def _answered_again(self, now: float, error: KlingError) -> None:
         if isinstance(error, InvalidRequest):
-            self._may_send_again = False  # the file is gone: only the first send's task can still show
-        if not _refused(error) or isinstance(error, RateLimited | ConcurrencyExceeded):
+            self._sends_left = 0  # the file is gone: only the first send's task can still show
+        if made_nothing(error) or not refused(error):
             self._settle(now, error)
-            return
-        # The service refused this send; an earlier one may have made the task that it collides with.
-        self._only_look_up(now)
-        self._delays = None
-        self._missing = False
-        self._not_before = now
+        else:  # an earlier send may have made the task that this one collides with
+            self.state = CreateState.EXPECTED
+            self._look_up_at_once(now, min(now + self._settle_seconds, self._gives_up_at))
 
     def _settle(self, now: float, error: KlingError) -> None:
-        slow = isinstance(error, RequestTimeout) or error.http_status in _TIMEOUTS or error.code == 5002
-        self._settle_seconds = self.retry.settle * (TIMEOUT_FACTOR if slow else 1.0)
-        self._send_again_at = now + self._settle_seconds
-        self._delays = None
-        self._missing = False
-        if _is_unreadable_success(error):
-            self._only_look_up(now)
-        self._not_before = self._pause(now)
+        """The task may exist: gives the service time to show it."""
+        if not self.can_look_up:
+            self._refuse(self._in_doubt())
+            return
+        self._settle_seconds = self._retry.settle * (TIMEOUT_FACTOR if was_slow(error) else 1.0)
+        settled_at = min(now + self._settle_seconds, self._gives_up_at)
+        expected = is_unreadable_success(error)
+        self.state = CreateState.EXPECTED if expected else CreateState.SETTLING
+        self._attempts.progressed()
+        # Before something is sent again there is a look-up after the first delay, however short `settle` is.
+        self._attempts.ends_at = settled_at if expected else self._gives_up_at
+        self._wait(now)
+        self._attempts.ends_at = settled_at
 
-    def _only_look_up(self, now: float) -> None:
-        """Nothing is sent again, and look-ups end after `settle`: later ones would not find it either."""
-        self._may_send_again = False
-        self._send_again_at = float("inf")
-        self._gives_up_at = min(self._gives_up_at, now + self._settle_seconds)
+    def _look_up_at_once(self, now: float, ends_at: float) -> None:
+        self._attempts.progressed()
+        self._attempts.ends_at = ends_at
+        self._not_before = now
 
-    def _pause(self, now: float) -> float:
-        """When the next step may come; growing, but never past the time of giving up."""
-        if self._delays is None:
-            self._delays = self.retry.delays(self.uniform)
-        return min(now + next(self._delays), self._gives_up_at)
+    def _wait(self, now: float) -> None:
+        """Until the next send or look-up: a growing delay, or none where the time is over, for there is a last one."""
+        self._not_before = now + (self._attempts.failed(now) or 0.0)
 
     def _found(self, task: Task, clock_offset: float) -> None:
-        if self.own_id or self.adopt or task.created_at is None:
-            self._accept(task)
-            return
         first_sent = self._first_sent_wall + clock_offset
-        if task.created_at.timestamp() >= first_sent - CLOCK_TOLERANCE:
+        created_at = task.created_at
+        if self.own_id or self.adopt or created_at is None or created_at.timestamp() >= first_sent - CLOCK_TOLERANCE:
             self._accept(task)
             return
+        refusal = self._last_error if self.state is CreateState.CLAIMED else None
         self._refuse(
             ExternalTaskIdConflict(
                 f"external_task_id {self.external_task_id!r} belongs to an older task",
                 remedy=Remedy.ADOPT,
-                code=self.error.code if self.error else None,
+                code=refusal.code if refusal else None,
                 reference=task.reference,
                 task=task,
             )
@@ -311,47 +338,33 @@ class Create:
 
     def _in_doubt(self, look_up: KlingError | None = None) -> CreateInDoubt:
         last = self._last_error
-        return CreateInDoubt(
-            "no answer told whether the task was created, and looking it up did not either; it may be billed"
+        return self._doubt(
+            "no answer said whether the task was created"
+            + (", and looking it up did not either" if self.can_look_up else "")
             + (f" (the last send ended with: {last.message})" if last else "")
             + (f" (the last look-up ended with: {look_up.message})" if look_up and not is_missing(look_up) else ""),
-            remedy=Remedy.FIND,
+            last,
+        )
+
+    def _doubt(self, message: str, last: KlingError | None = None) -> CreateInDoubt:
+        return CreateInDoubt(
+            f"{message}; it may be billed"
+            + ("" if self.can_look_up else ": look for it in the account's list of tasks before it is submitted again"),
+            remedy=Remedy.FIND if self.can_look_up else None,
             code=last.code if last else None,
             http_status=last.http_status if last else None,
             request_id=last.request_id if last else None,
-            reference=self.reference,
+            reference=self.reference if self.can_look_up else None,
         )
 
     def _accept(self, task: Task) -> None:
         self.state = CreateState.ACCEPTED
-        self.task = task
+        self.end = task
 
     def _refuse(self, error: KlingError) -> None:
         self.state = CreateState.REFUSED
-        self.error = error.about(self.reference)
+        self.end = self.about(error)
 
 
-def _never_sent(error: KlingError) -> bool:
-    return isinstance(error, ConnectionFailed) and not error.sent
-
-
-def _refused(error: KlingError) -> bool:
-    """Whether the service itself says that this send made no task: codes 1000 to 1399."""
-    row = row_for(error.code) if isinstance(error, ApiError) else None
-    return row is not None and not row.in_doubt
-
-
-def _may_be_a_duplicate(error: KlingError) -> bool:
-    """Whether a refusal could mean that the id exists: 1201 does, in words of many kinds; others might.
-
-    A proxy that sent the request twice gets such a refusal for the second and passes only that one on.
-    """
-    return error.http_status == 409 or error.code not in CODES or error.code in {1201, 1202}
-
-
-def _is_unreadable_success(error: KlingError) -> bool:
-    """Whether the task probably exists: a 2xx that is not about it, or an answer whose status nobody could read."""
-    status = error.http_status
-    return (isinstance(error, BadResponse) and status is None) or (
-        not isinstance(error, ApiError) and status is not None and 200 <= status < 300
-    )
+def _closed() -> ClientClosed:
+    return ClientClosed("the client was closed; nothing was created")

@@ -336,7 +336,8 @@ class TaskTimeout(TaskError, TimeoutError):
 class CreateInDoubt(TaskError):
     """The answer to the create call was lost and could not be found out: the task may exist and be billed.
 
-    `reference` holds the external_task_id; `attach(reference)` finds the task if it exists.
+    `reference` holds the external_task_id; `attach(reference)` finds the task if it exists. None where the service does
+    not find tasks of this kind by that id: then only the account's list of tasks shows whether it exists.
     """
 
 
@@ -429,9 +430,3 @@ def row_for(code: int | None) -> CodeRow | None:
     if code is None or code in CODES:
         return None if code is None else CODES[code]
     return next((row for family, row in _FAMILIES if code in family), None)
-
-
-def is_transient(error: KlingError) -> bool:
-    """Whether the service answered with an error that the same read may not meet again."""
-    row = row_for(error.code) if isinstance(error, ApiError) else None
-    return row is not None and row.transient

@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
     ApiError,
-    BadResponse,
     ConnectionFailed,
     KlingError,
     NotTheService,
@@ -13,8 +12,8 @@ from kling_async.protocol.errors import (
     TaskNotFound,
     TokenTimeError,
     UnknownStatus,
-    is_transient,
 )
+from kling_async.protocol.retry import is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
 
 TRANSITIONS: Final[Mapping[TaskStatus | None, frozenset[TaskStatus]]] = {
@@ -34,7 +33,7 @@ class Verdict(NamedTuple):
     """What a piece of news means.
 
     Attributes:
-        snapshot: a new status to tell.
+        snapshot: the task with a status that is new.
         end: what ends the following: the finished task, or the error its waiters get.
         failing: whether the question failed in passing and is asked again by the retry schedule.
     """
@@ -48,7 +47,7 @@ def classify(known: TaskStatus | None, news: Task | KlingError, *, age: float, r
     """Decides what an answer, or the lack of one, means for those who wait.
 
     Args:
-        known: the status last told.
+        known: the status seen last.
         news: the answer to a query, or the error that came instead.
         age: seconds since the service accepted the task; infinity where it was not this client that created it.
         reference: of the task, for the errors.
@@ -65,21 +64,10 @@ def classify(known: TaskStatus | None, news: Task | KlingError, *, age: float, r
         case TokenTimeError() | ConnectionFailed() if known is not None:
             # Token and address were good enough to hear of the task before, so they will be again.
             return Verdict(failing=True)
-        case _ if passes(news):
+        case _ if is_transient(news):
             return Verdict(failing=True)
         case _:
             return Verdict(end=news.about(reference))
-
-
-def passes(error: KlingError) -> bool:
-    """Whether the same read may succeed when it is sent again."""
-    match error:
-        case ConnectionFailed():
-            return not error.permanent
-        case BadResponse():
-            return not isinstance(error, UnknownStatus | NotTheService)
-        case _:
-            return is_transient(error)
 
 
 def is_missing(news: Task | KlingError) -> bool:

@@ -1,34 +1,20 @@
-"""Records: what is asked for and what comes back. They know nothing of the wire.
+"""Records that the requests of several endpoints are made of, and the fields that these requests share.
 
-Requests carry the parameter names of the official documentation. Their converters are total: what they cannot read
-they leave as it was given, so that the rules can report every problem at once instead of the first.
+They carry the parameter names of the official documentation. Their converters are total: what they cannot read they
+leave as it was given, so that the rules can report every problem at once instead of the first.
 """
 
-from decimal import Decimal
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import attrs
 
-from kling_async.protocol.converters import as_record, each, none_if_empty, switch, whole_number
+from kling_async.protocol.converters import AS_TEXT, as_record, each, whole_number
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.tasks import Element, Voice
 
-KnownModel = Literal[
-    "kling-v1",
-    "kling-v1-5",
-    "kling-v1-6",
-    "kling-v2-master",
-    "kling-v2-1",
-    "kling-v2-1-master",
-    "kling-v2-5-turbo",
-    "kling-v2-6",
-    "kling-v3",
-]
-KnownMode = Literal["std", "pro", "4k"]
-# Editors offer the words; any other text passes, since models come and go, and a new one may have modes of its own.
-ModelName = KnownModel | str
-Mode = KnownMode | str
+Mode = Literal["std", "pro", "4k"]
 ShotType = Literal["customize", "intelligence"]
 
 
@@ -118,7 +104,7 @@ class ShotPrompt:
 
     index: int = attrs.field(converter=whole_number)
     prompt: str
-    duration: int = attrs.field(converter=whole_number)
+    duration: int = attrs.field(converter=whole_number, metadata=AS_TEXT)
 
 
 @attrs.frozen(kw_only=True)
@@ -132,6 +118,45 @@ class WatermarkInfo:
     enabled: bool
 
 
+# ------------------------------------------------------------------------------- what these fields are given
+
+
+def camera_control(value: CameraControl | Mapping[str, Any] | None) -> CameraControl | None:
+    """Takes the documented dict as well."""
+    read: CameraControl | None = as_record(CameraControl, value)
+    return read
+
+
+def dynamic_masks(values: Iterable[DynamicMask | Mapping[str, Any]] | None) -> tuple[DynamicMask, ...] | None:
+    """Takes any iterable, and the documented dicts."""
+    read: tuple[DynamicMask, ...] | None = each(lambda value: as_record(DynamicMask, value), values)
+    return read
+
+
+def multi_prompt(values: Iterable[ShotPrompt | Mapping[str, Any]] | None) -> tuple[ShotPrompt, ...] | None:
+    """Takes any iterable, and the documented dicts."""
+    read: tuple[ShotPrompt, ...] | None = each(lambda value: as_record(ShotPrompt, value), values)
+    return read
+
+
+def element_list(values: Iterable[Element | Mapping[str, Any] | int] | None) -> tuple[Element, ...] | None:
+    """Takes any iterable, the documented dicts, and bare ids."""
+    read: tuple[Element, ...] | None = each(_element, values)
+    return read
+
+
+def voice_list(values: Iterable[Voice | Mapping[str, Any] | str] | None) -> tuple[Voice, ...] | None:
+    """Takes any iterable, the documented dicts, and bare ids."""
+    read: tuple[Voice, ...] | None = each(_voice, values)
+    return read
+
+
+def watermark_info(value: WatermarkInfo | Mapping[str, Any] | None) -> WatermarkInfo | None:
+    """Takes the documented dict as well."""
+    read: WatermarkInfo | None = as_record(WatermarkInfo, value)
+    return read
+
+
 def _element(value: Any) -> Any:
     return Element(element_id=value) if isinstance(value, int | str) else as_record(Element, value)
 
@@ -140,94 +165,7 @@ def _voice(value: Any) -> Any:
     return Voice(voice_id=value) if isinstance(value, str) else as_record(Voice, value)
 
 
-def _camera_control(value: Any) -> Any:
-    return as_record(CameraControl, value)
-
-
-def _masks(values: Any) -> Any:
-    return each(lambda value: as_record(DynamicMask, value), values)
-
-
-def _shots(values: Any) -> Any:
-    return each(lambda value: as_record(ShotPrompt, value), values)
-
-
-def _elements(values: Any) -> Any:
-    return each(_element, values)
-
-
-def _voices(values: Any) -> Any:
-    return each(_voice, values)
-
-
-def _watermark_info(value: Any) -> Any:
-    return as_record(WatermarkInfo, value)
-
-
-@attrs.frozen(kw_only=True)
-class ImageToVideo:
-    """A request for `POST /v1/videos/image2video`; the names are the documentation's.
-
-    At least one of `image` and `image_tail` is needed. Of these three groups only one may be used: `image_tail` with
-    an image; the masks; `camera_control`. What a model can do is in `kling_async.capabilities()`.
-
-    Attributes:
-        image: first frame: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10 x 2**20 bytes),
-            each side at least 300 px, ratio 1:2.5 to 2.5:1.
-        model_name: always sent (the service's own default is the oldest model).
-        image_tail: last frame, like `image`.
-        prompt: at most 2500 characters.
-        negative_prompt: at most 2500 characters.
-        multi_shot: several shots in one video (kling-v3).
-        shot_type: `customize` or `intelligence`; required with `multi_shot`.
-        multi_prompt: 1 to 6 shots; required with `customize`.
-        element_list: at most 3 elements or their ids (kling-v3); not with `voice_list`.
-        voice_list: at most 2 voices or their ids (kling-v2-6 pro, with `sound=True`).
-        sound: whether the video has sound; True and False, or the documented `"on"` and `"off"`.
-        cfg_scale: 0 to 1, how closely the prompt is followed; probably without effect on kling-v2.x.
-        mode: `std` (720p), `pro` (1080p) or `4k` (kling-v3); the service takes `std` where it is left out.
-        static_mask: what stays still; of the image's ratio.
-        dynamic_masks: at most 6 areas that move.
-        camera_control: how the camera moves.
-        duration: whole seconds: 5 or 10; 3 to 15 with kling-v3.
-        watermark_info: whether a watermarked video is made as well.
-        callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
-    """
-
-    image: Image | None = attrs.field(default=None, converter=as_image)
-    model_name: ModelName = "kling-v2-6"
-    image_tail: Image | None = attrs.field(default=None, converter=as_image)
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    multi_shot: bool | None = None
-    shot_type: ShotType | None = None
-    multi_prompt: tuple[ShotPrompt, ...] | None = attrs.field(default=None, converter=_shots)
-    element_list: tuple[Element, ...] | None = attrs.field(default=None, converter=_elements)
-    voice_list: tuple[Voice, ...] | None = attrs.field(default=None, converter=_voices)
-    sound: bool | None = attrs.field(default=None, converter=switch)
-    cfg_scale: float | None = None
-    mode: Mode | None = None
-    static_mask: Image | None = attrs.field(default=None, converter=as_image)
-    dynamic_masks: tuple[DynamicMask, ...] | None = attrs.field(default=None, converter=_masks)
-    camera_control: CameraControl | None = attrs.field(default=None, converter=_camera_control)
-    duration: int = attrs.field(default=5, converter=whole_number)
-    watermark_info: WatermarkInfo | None = attrs.field(default=None, converter=_watermark_info)
-    callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False)
-    external_task_id: str | None = attrs.field(default=None, converter=none_if_empty)
-
-
-@attrs.frozen(kw_only=True)
-class Estimate:
-    """What a clip costs by the price table, before it is made; what it did cost is in `Task`.
-
-    Attributes:
-        units: video units; None where no price is known.
-        usd: dollars at list price; None where no price is known.
-    """
-
-    units: Decimal | None
-    usd: Decimal | None
+# --------------------------------------------------------------------------------------- before it is sent
 
 
 @attrs.frozen(kw_only=True)
@@ -242,7 +180,4 @@ class Intent:
 
     reference: str
     external_task_id: str
-    request: ImageToVideo
-
-
-# ---------------------------------------------------------------------------------------------- answers
+    request: Any

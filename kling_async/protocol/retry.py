@@ -39,14 +39,15 @@ def seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float], 
 
 @attrs.frozen
 class Retry:
-    """How a call that failed in passing is repeated: after `first`, `first * factor`, ... up to `maximum`.
+    """How what failed in passing is repeated: after `first`, `first * factor`, ... up to `maximum`.
 
     Attributes:
         first: seconds before the first repetition.
         factor: growth from one to the next, at least 1.
         maximum: seconds before any repetition at most.
         settle: seconds of looking a doubtful create up before it is sent again; four times that after a timeout.
-        budget: seconds after which a call that keeps failing is given up (polls go on until their deadline).
+        budget: seconds after which what keeps failing is tried for the last time: a call from its beginning, a create
+            from its first failure, a download from its last progress (polls go on until their deadline).
     """
 
     first: float = attrs.field(default=1.0, validator=seconds(0.001))

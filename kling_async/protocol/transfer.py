@@ -10,7 +10,7 @@ import attrs
 
 from kling_async.protocol import content_encoding
 from kling_async.protocol.errors import DownloadError
-from kling_async.protocol.media.contents import Shape
+from kling_async.protocol.media.shape import Shape
 
 LEAST_RATE: Final = 1024.0
 """Bytes per second that a connection gives at least, over `LEAST_SECONDS`."""
@@ -34,7 +34,7 @@ class Part:
     """What is kept beside a partly written file, so that another process can go on.
 
     Attributes:
-        video_id: of the video; the same for every address it gets.
+        video_id: of the video or other file; the same for every address it gets.
         length: of the whole file in bytes, where it is known.
         etag: of the entity, where there is one.
         modified: the `Last-Modified` of the entity, where it tells two entities apart.
@@ -136,9 +136,9 @@ def announced(status: int, headers: Mapping[str, str]) -> int | None:
 class End(enum.Enum):
     """How a body that ended cleanly leaves the file."""
 
-    WHOLE = "a video, as far as its boxes tell"
-    ODD = "all of it came, though its boxes look odd"
-    SHORT = "all that was announced came, and ends within a box: ask whether there is more"
+    WHOLE = "all of it came, as far as its bytes tell"
+    ODD = "all of it came, though it looks odd"
+    SHORT = "all that was announced came, and ends too early by its bytes: ask whether there is more"
     CUT = "something is missing"
 
 
@@ -148,12 +148,12 @@ def judge_end(size: int, length: int | None, shape: Shape, *, again: bool) -> En
     Args:
         size: of the file in bytes.
         length: that the host said, where it did.
-        shape: by its boxes.
+        shape: by its bytes.
         again: whether the host stands by it: asked once more, it named no other length, or sent the same bytes.
     """
     if size == 0 or (length is not None and size != length):
         return End.CUT
-    if shape is Shape.WHOLE:
+    if shape is Shape.WHOLE or (shape is Shape.OPEN and (length is not None or again)):
         return End.WHOLE
     if length is not None:
         return End.SHORT if shape is Shape.CUT and not again else End.ODD

@@ -13,7 +13,7 @@ import pytest
 
 from kling_async import KlingClient, Polling, TaskHandle
 from kling_async.emulator import Call, Emulator, Fault
-from kling_async.emulator.faults.fault import CallKind
+from kling_async.emulator.faults.kinds import CallKind
 from tests.adversity.steps import Moments
 from tests.shell.conftest import wall
 

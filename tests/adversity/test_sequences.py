@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kling_async import CreateInDoubt, KlingClient, KlingError, TaskNotFound
 from kling_async.emulator import Emulator, Fault
-from kling_async.emulator.faults.fault import CallKind
+from kling_async.emulator.faults.kinds import CallKind
 from tests.shell.conftest import IMAGES
 from tests.virtual_time import VirtualTimeLoop
 

@@ -11,7 +11,8 @@ from benchmarks.__main__ import PARTS
 from benchmarks.work.mp4 import mp4
 from benchmarks.work.plan import PLAN, label
 from benchmarks.work.runs import FILE_BYTES, Case, Stage, run
-from kling_async.protocol.media.contents import Shape, shape_of
+from kling_async.protocol.media.mp4 import shape_of
+from kling_async.protocol.media.shape import Shape
 
 HERE = {"here": Path(sys.executable)}
 CASES = {

@@ -15,9 +15,10 @@ import attrs
 import pytest
 
 from kling_async import Polling
-from kling_async.cli import generate, main, save
+from kling_async.cli import main
+from kling_async.cli.commands import generate, save
 from kling_async.emulator import Emulator, server
-from kling_async.emulator.service import catalog
+from kling_async.emulator.service import video_models
 
 CAT = str(Path(__file__).parents[2] / "examples" / "images" / "cat.png")
 
@@ -79,10 +80,9 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
         return Polling(first=0.01, factor=1.2, maximum=0.1, deadline=values["deadline"])
 
     monkeypatch.setattr(server, "_tell_once", lambda: None)  # that the extra is missing
-    monkeypatch.setattr(catalog, "SHORT_SIDE", dict.fromkeys(catalog.SHORT_SIDE, 90))
+    monkeypatch.setattr(video_models, "SHORT_SIDE", dict.fromkeys(video_models.SHORT_SIDE, 90))
     monkeypatch.setattr(generate, "EMULATED_SECONDS", 0.1)
     monkeypatch.setattr(generate, "Polling", often)
-    monkeypatch.setattr(generate, "AimedPolling", often)
     monkeypatch.setattr(save, "AimedPolling", often)
 
 

@@ -2,8 +2,9 @@ import re
 
 import pytest
 
-from kling_async.cli.arguments import read
-from kling_async.cli.exits import Exit, UsageError
+from kling_async.cli import endpoints
+from kling_async.cli.exit_codes import Exit, UsageError
+from kling_async.cli.record_options import prose
 
 from .conftest import Run
 
@@ -22,6 +23,20 @@ def test_keys_are_no_options(run: Run) -> None:
     assert "KLING_SECRET_KEY" in run("generate", "--help").out
 
 
+@pytest.mark.parametrize("command", ["save", "list", "emulator", "models", "doctor", "--version"])
+def test_records_are_imported_on_use(run: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Commands that make nothing need no endpoint's record; the list of commands says what each endpoint makes."""
+
+    def imported(name: str) -> type:
+        raise AssertionError(f"{name} was imported")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(endpoints, "record", imported)
+        assert run(command, *["--help"] * (command != "--version")).code == 0
+    summary = prose(endpoints.record(endpoints.DEFAULT))[0].rstrip(".")
+    assert "".join(summary.split()) in "".join(run("--help").out.split())
+
+
 def test_version(run: Run) -> None:
     """`--version` shows the version."""
     assert re.fullmatch(r"kling-async \d+\.\d+\.\d+\S*\n", run("--version").out)
@@ -31,13 +46,18 @@ def test_version(run: Run) -> None:
     ("words", "text"),
     [
         ([], "required: COMMAND"),
+        (["imagetovideo"], "there is no command 'imagetovideo'; did you mean image-to-video?"),
+        (["image_to_vidoe"], "did you mean image-to-video?"),
         (["generate", "cat.png"], "-o/--output"),
         (["generate", "cat.png", "-o", "-"], "standard output"),
         (["generate", "cat.png", "-o", "a.mp4", "--api-key", "x"], "unrecognized arguments: --api-key"),
         (["generate", "cat.png", "-o", "a.mp4", "--emulator", "--base-url", "http://x"], "not allowed with"),
-        (["generate", "cat.png", "-o", "a.mp4", "--prom", "x"], "unrecognized arguments: --prom"),
+        (["generate", "cat.png", "-o", "a.mp4", "--prom", "x"], "--prom x; did you mean --prompt?"),
         (["generate", "cat.png", "-o", "a.mp4", "--deadline", "0"], "more than 0"),
+        (["save", "image2video:1", "-o", "a.mp4", "--poll", "-1"], "more than 0"),
         (["list", "--limit", "-1"], "0 or more"),
+        (["list", "--limit", "ten"], "must be a number, got 'ten'"),
+        (["emulator", "--port", "80.5"], "must be a whole number, got '80.5'"),
         (["emulator", "--port", "70000"], "0 to 65535"),
     ],
 )
@@ -56,12 +76,6 @@ def test_usage_errors_as_json(run: Run) -> None:
     assert ran.code == 2
     assert (ran.data["ok"], ran.data["error"], ran.data["exit_code"]) == (False, "UsageError", 2)
     assert not ran.err
-
-
-def test_switches_have_three_positions() -> None:
-    """`--sound` and `--no-sound` differ from saying nothing."""
-    words = ["generate", "a.png", "-o", "a.mp4"]
-    assert [read([*words, *more]).sound for more in ([], ["--sound"], ["--no-sound"])] == [None, True, False]
 
 
 def test_usage_error_is_one_line_and_a_hint() -> None:

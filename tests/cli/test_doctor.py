@@ -15,7 +15,7 @@ import jwt
 import pytest
 import trustme
 
-from kling_async.cli.doctor import probes
+from kling_async.cli.commands.doctor import probes
 from kling_async.emulator import Emulator
 from tests.cli.conftest import Ran, Run, started
 from tests.shell.proxy import Proxy

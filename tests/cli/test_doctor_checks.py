@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from kling_async.cli.doctor import call, checks, host, machine, way
-from kling_async.cli.doctor.call import Heard
-from kling_async.cli.doctor.checks import Check, State
-from kling_async.cli.doctor.host import Address, Host
-from kling_async.cli.doctor.machine import Target
-from kling_async.cli.doctor.way import Dialled, Proxy, Step, Trust
+from kling_async.cli.commands.doctor import call, checks, host, machine, way
+from kling_async.cli.commands.doctor.call import Heard
+from kling_async.cli.commands.doctor.checks import Check, State
+from kling_async.cli.commands.doctor.host import Address, Host
+from kling_async.cli.commands.doctor.machine import Target
+from kling_async.cli.commands.doctor.way import Dialled, Proxy, Step, Trust
 from kling_async.io.config import credentials_from
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError, ConnectionFailed, KlingError

@@ -3,8 +3,8 @@ import functools
 import pytest
 
 from kling_async import KlingClient, Retry
-from kling_async.cli import listing
-from kling_async.cli.listing import page_size
+from kling_async.cli.commands import listing
+from kling_async.cli.commands.listing import page_size
 from kling_async.emulator import Emulator
 
 from .conftest import CAT, Run
@@ -57,7 +57,23 @@ def test_page_size_out_of_range(run: Run) -> None:
 @pytest.mark.parametrize(("limit", "size"), [(1, 2), (30, 31), (499, 500), (10_000, 500), (0, 500)])
 def test_size_of_a_page(limit: int, size: int) -> None:
     """No more is asked for than tells whether there is more."""
-    assert size == page_size(limit)
+    assert size == page_size(limit, 500)
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("words", [[], ["image-to-video"], ["image_to_video"], ["image2video"]])
+def test_of_one_endpoint(run: Run, words: list[str]) -> None:
+    """An endpoint is named by its command, as the client's method, or as in a reference; one of them is the default."""
+    reference = run("generate", CAT, "-o", "a.mp4", "--json").data["reference"]
+    assert run("list", *words, "-q").out.split() == [reference]
+
+
+@pytest.mark.usefixtures("service")
+def test_of_no_endpoint(run: Run) -> None:
+    """What is no endpoint is said, with those that there are."""
+    ran = run("list", "image2vidoe")
+    assert ran.code == 2
+    assert "must be one of image2video" in ran.err
 
 
 def test_without_a_network(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,9 @@ import re
 
 import pytest
 
-from kling_async.cli.models import grouped, seconds
-from kling_async.cli.table import table
-from kling_async.protocol.capabilities import CAPABILITIES, known_models
+from kling_async.cli.commands.models import grouped, seconds
+from kling_async.cli.output import table
+from kling_async.protocol.endpoints.videos.image_to_video import CAPABILITIES
 
 from .conftest import Run
 
@@ -13,7 +13,7 @@ def test_every_model_is_shown(run: Run) -> None:
     """The table has every model of the map, and `?` for what is not known."""
     ran = run("models")
     assert ran.code == 0
-    assert all(name in ran.out for name in known_models())
+    assert all(name in ran.out for name in CAPABILITIES.models)
     assert re.search(r"^kling-v2-6 +pro +5, 10 .* 0\.5 / 1 / 1\.2 +0\.07 / 0\.14 / 0\.168$", ran.out, re.MULTILINE)
     assert re.search(r"^kling-v1 .* \? +\?$", ran.out, re.MULTILINE)
 
@@ -42,14 +42,14 @@ def test_models_for_programs(run: Run) -> None:
 
 def test_names_of_models_for_scripts(run: Run) -> None:
     """`--quiet` gives the names alone."""
-    assert run("models", "-q").out.split() == list(known_models())
+    assert run("models", "-q").out.split() == list(CAPABILITIES.models)
 
 
 def test_rows_together() -> None:
     """Rows that differ in their seconds alone are one line, and none is lost."""
-    groups = grouped(CAPABILITIES)
-    assert [row for group in groups for row in group] == list(CAPABILITIES)
-    assert len(groups) < len(CAPABILITIES)
+    groups = grouped(CAPABILITIES.rows)
+    assert [row for group in groups for row in group] == list(CAPABILITIES.rows)
+    assert len(groups) < len(CAPABILITIES.rows)
 
 
 @pytest.mark.parametrize(

@@ -4,37 +4,30 @@ import sys
 import pytest
 from rich.console import Console
 
-from kling_async.cli import pace, progress
-from kling_async.cli.live import Live
+from kling_async.cli import progress, progress_rich
 from kling_async.cli.output import Output
+from kling_async.cli.progress_rich import Live
 
 
 def test_bar_never_claims_to_be_done() -> None:
     """The bar goes with time at first, then ever slower, and ends short of full."""
-    steps = [pace.fraction(elapsed, 100.0) for elapsed in range(0, 2000, 10)]
+    steps = [progress_rich.fraction(elapsed, 100.0) for elapsed in range(0, 2000, 10)]
     assert steps[5] == 0.5
     assert steps == sorted(steps)
     assert max(steps) < 1
 
 
-def test_expected_time_grows_with_what_is_asked_for() -> None:
-    """Longer and finer videos take longer; pro with 5 s is what was measured."""
-    assert pace.expected_seconds("pro", 5) == pace.SECONDS_USUALLY
-    assert pace.expected_seconds(None, 5) < pace.expected_seconds("pro", 5) < pace.expected_seconds("4k", 5)
-    assert pace.expected_seconds("pro", 5) < pace.expected_seconds("pro", 10)
-
-
 def test_times() -> None:
     """Times read as on a clock."""
-    assert [pace.clock_time(seconds) for seconds in (0, 65.9, 3723)] == ["0:00", "1:05", "1:02:03"]
-    assert pace.times(5, 164) == "0:05 / about 2:44"
-    assert pace.times(5, None) == "0:05"
+    assert [progress_rich.clock_time(seconds) for seconds in (0, 65.9, 3723)] == ["0:00", "1:05", "1:02:03"]
+    assert progress_rich.times(5, 164) == "0:05 / about 2:44"
+    assert progress_rich.times(5, None) == "0:05"
 
 
 @pytest.mark.parametrize(("columns", "width"), [(200, 40), (50, 16), (41, 0), (10, 0)])
 def test_bar_fits_the_terminal(columns: int, width: int) -> None:
     """The bar takes what is left, and goes where that is too little."""
-    assert width == pace.bar_width(columns, others=30)
+    assert width == progress_rich.bar_width(columns, others=30)
 
 
 def test_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +62,7 @@ def test_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where rich is not installed there are lines, and no error."""
     for name in [name for name in sys.modules if name.split(".")[0] == "rich"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "kling_async.cli.live")
+    monkeypatch.delitem(sys.modules, "kling_async.cli.progress_rich")
     monkeypatch.setitem(sys.modules, "rich", None)
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

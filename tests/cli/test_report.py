@@ -31,9 +31,9 @@ from kling_async import (
     TaskTimeout,
     Video,
 )
-from kling_async.cli import report
-from kling_async.cli.errand import Errand, Stage
-from kling_async.cli.exits import Exit
+from kling_async.cli import output, report
+from kling_async.cli.exit_codes import Exit
+from kling_async.cli.job import Job, Stage
 
 REFERENCE = "image2video:1"
 TASK = Task(
@@ -74,9 +74,9 @@ def test_exit_codes(error: type[KlingError], stage: Stage, code: Exit) -> None:
     assert code == report.exit_for(error("x"), stage)
 
 
-def errand(stage: Stage, **more: Any) -> Errand:
-    """An errand with a reference."""
-    return attrs.evolve(Errand(target="cat.mp4", reference="image2video:own", stage=stage), **more)
+def job(stage: Stage, **more: Any) -> Job:
+    """A job with a reference."""
+    return attrs.evolve(Job(target="cat.mp4", reference="image2video:own", stage=stage), **more)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def errand(stage: Stage, **more: Any) -> Errand:
 )
 def test_how_to_go_on(error: KlingError, stage: Stage, command: str | None) -> None:
     """Every error about a task that may exist is told with the command that gets its video."""
-    ending = report.of_error(error, errand(stage))
+    ending = report.of_error(error, job(stage))
     assert command == ending.data["save_command"]
     assert (command or "kling-async save") in ending.text or command is None
     assert ("kling-async save" in ending.text) is (command is not None)
@@ -114,30 +114,30 @@ def test_how_to_go_on(error: KlingError, stage: Stage, command: str | None) -> N
 def test_what_just_failed_is_not_advised() -> None:
     """Where a task has no watermarked video, the command gets the other one."""
     error = DownloadError("x", reference=REFERENCE, remedy=Remedy.WATERMARK)
-    ending = report.of_error(error, errand(Stage.MADE, watermark=True))
+    ending = report.of_error(error, job(Stage.MADE, watermark=True))
     assert ending.data["save_command"] == "kling-async save image2video:1 -o cat.mp4"
 
 
 def test_command_can_be_pasted() -> None:
     """The command keeps the options that matter and quotes what a shell would change."""
-    made = errand(Stage.MADE, target="my cat.mp4", overwrite=True, watermark=True, base_url="http://h:1")
+    made = job(Stage.MADE, target="my cat.mp4", overwrite=True, watermark=True, base_url="http://h:1")
     assert made.save_command() == (
         "kling-async save image2video:own -o 'my cat.mp4' --watermark --overwrite --base-url http://h:1"
     )
-    assert errand(Stage.MADE, target="-cat.mp4").save_command() == "kling-async save image2video:own --output=-cat.mp4"
+    assert job(Stage.MADE, target="-cat.mp4").save_command() == "kling-async save image2video:own --output=-cat.mp4"
 
 
 def test_emulated_tasks_end_with_the_command() -> None:
     """There is no going on with a task whose emulator is gone."""
-    ending = report.of_error(TaskTimeout("x", reference=REFERENCE), errand(Stage.ACCEPTED, emulated=True))
+    ending = report.of_error(TaskTimeout("x", reference=REFERENCE), job(Stage.ACCEPTED, emulated=True))
     assert ending.data["save_command"] is None
-    assert "nothing was billed" in report.of_stop(signal.SIGINT, errand(Stage.ACCEPTED, emulated=True)).text
+    assert "nothing was billed" in report.of_stop(signal.SIGINT, job(Stage.ACCEPTED, emulated=True)).text
 
 
 def test_error_has_what_support_asks_for() -> None:
     """Code, HTTP status and request id are shown, to people and programs."""
     error = AuthenticationError("no", code=1002, http_status=401, request_id="r")
-    ending = report.of_error(error, errand(Stage.CREATING))
+    ending = report.of_error(error, job(Stage.CREATING))
     assert ending.text == "error: AuthenticationError: no\n  code 1002, HTTP 401, request_id r"
     assert (ending.data["code"], ending.data["http_status"], ending.data["request_id"]) == (1002, 401, "r")
 
@@ -146,8 +146,8 @@ def test_no_strict_is_offered_for_the_map_only() -> None:
     """What only the capability map says can be sent all the same; what the documentation forbids cannot."""
     by_map = InvalidRequest.of([Problem("sound", "no", by_map=True)])
     documented = InvalidRequest.of([Problem("sound", "no", by_map=True), Problem("prompt", "too long")])
-    assert "--no-strict" in report.of_error(by_map, errand(Stage.CREATING)).text
-    ending = report.of_error(documented, errand(Stage.CREATING))
+    assert "--no-strict" in report.of_error(by_map, job(Stage.CREATING)).text
+    ending = report.of_error(documented, job(Stage.CREATING))
     assert "--no-strict" not in ending.text
     assert [problem["field"] for problem in ending.data["problems"]] == ["sound", "prompt"]
 
@@ -164,7 +164,7 @@ def test_no_strict_is_offered_for_the_map_only() -> None:
 )
 def test_signals(number: signal.Signals, stage: Stage, code: int, words: str) -> None:
     """A signal is answered with what goes on, and how to get at it."""
-    ending = report.of_stop(number, errand(stage))
+    ending = report.of_stop(number, job(stage))
     assert code == ending.code
     assert words in ending.text
     assert ("kling-async save image2video:own -o cat.mp4" in ending.text) is (stage is not Stage.UNSENT)
@@ -173,7 +173,7 @@ def test_signals(number: signal.Signals, stage: Stage, code: int, words: str) ->
 
 def test_bugs_keep_the_reference() -> None:
     """A bug does not lose what was paid for."""
-    ending = report.of_bug(ZeroDivisionError("division"), errand(Stage.ACCEPTED))
+    ending = report.of_bug(ZeroDivisionError("division"), job(Stage.ACCEPTED))
     assert "kling-async save image2video:own" in ending.text
     assert ending.code == Exit.ERROR
 
@@ -181,7 +181,7 @@ def test_bugs_keep_the_reference() -> None:
 def test_words_of_the_shell() -> None:
     """What the library says to programmers is said with options."""
     error = TargetExists("x exists", remedy=Remedy.OVERWRITE)
-    assert report.of_error(error, errand(Stage.UNSENT)).data["message"] == "x exists; --overwrite replaces it"
+    assert report.of_error(error, job(Stage.UNSENT)).data["message"] == "x exists; --overwrite replaces it"
 
 
 @pytest.mark.parametrize("remedy", Remedy)
@@ -244,12 +244,12 @@ def test_saved_video() -> None:
 
 def test_small_numbers() -> None:
     """Sizes and amounts are short, and exact where that matters."""
-    sizes = [report.file_size(size) for size in (0, 999, 45_200, 3_000_000)]
+    sizes = [output.file_size(size) for size in (0, 999, 45_200, 3_000_000)]
     assert sizes == [
         "0 bytes",
         "999 bytes",
         "45 kB",
         "3.0 MB",
     ]
-    assert [report.number(Decimal(text)) for text in ("10", "1.50", "0.0")] == ["10", "1.5", "0"]
-    assert [report.dollars(Decimal(text)) for text in ("0", "0.042", "1.4")] == ["$0.00", "$0.042", "$1.40"]
+    assert [output.number(Decimal(text)) for text in ("10", "1.50", "0.0")] == ["10", "1.5", "0"]
+    assert [output.dollars(Decimal(text)) for text in ("0", "0.042", "1.4")] == ["$0.00", "$0.042", "$1.40"]

@@ -1,12 +1,20 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kling_async import AimedPolling, KlingClient, Polling
+from kling_async.cli.commands import generate, save
 from kling_async.emulator import Emulator
 
 from .conftest import CAT, Run
 
 pytestmark = pytest.mark.usefixtures("hurry")
+
+
+def beat(seconds: float, deadline: float) -> Polling:
+    """All delays alike."""
+    return Polling(first=seconds, maximum=seconds, deadline=deadline)
 
 
 @pytest.fixture
@@ -59,6 +67,42 @@ def test_wrong_reference(run: Run, text: str, code: int, error: str) -> None:
     """What is no reference is 2, what the service does not know is 3."""
     ran = run("save", text, "-o", "a.mp4", "--json")
     assert (ran.code, ran.data["error"]) == (code, error)
+
+
+@pytest.mark.parametrize(("words", "expected"), [([], AimedPolling(deadline=60)), (["--poll", "2.5"], beat(2.5, 60))])
+def test_fixed_beat(
+    run: Run,
+    service: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    expected: Polling | AimedPolling,
+) -> None:
+    """`--poll` asks on a fixed beat in every command that waits, on the emulator too; else each end is aimed at."""
+    monkeypatch.setattr(save, "AimedPolling", AimedPolling)
+    used: list[Polling | AimedPolling] = []
+
+    def client(**options: Any) -> KlingClient:
+        used.append(options["polling"])
+        quick: dict[str, Any] = options | {"polling": Polling(first=0.01, maximum=0.05)}
+        return KlingClient(**quick)
+
+    monkeypatch.setattr(save, "KlingClient", client)
+    monkeypatch.setattr(generate, "KlingClient", client)
+    words = ["--deadline", "60", *words]
+    made = run("generate", CAT, "-o", "a.mp4", "--json", *words).data["reference"]
+    assert run("save", made, "-o", "b.mp4", *words).code == 0
+    assert used == [expected, expected]
+    assert run("generate", CAT, "-o", "c.mp4", "--emulator", *words).code == 0
+    assert (used[-1] == expected) is ("--poll" in words)
+    assert service.ledger.created == 1
+
+
+def test_too_fast_a_beat(run: Run, service: Emulator) -> None:
+    """A beat that would be a flood of questions is refused before anything is sent."""
+    ran = run("generate", CAT, "-o", "a.mp4", "--poll", "0.00001")
+    assert ran.code == 2
+    assert "0.001" in ran.err
+    assert not service.ledger.requests
 
 
 def test_wrong_key(run: Run, reference: str, monkeypatch: pytest.MonkeyPatch) -> None:

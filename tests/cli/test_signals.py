@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kling_async.cli import generate
+from kling_async.cli.commands import generate
 from kling_async.emulator import Emulator
 from kling_async.io import submission
 from kling_async.io.api import Api

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kling_async.emulator.results.rendering.spec import Shot
+from kling_async.emulator.results.rendering.spec import RenderSpec
 
 Colour = tuple[int, int, int]
 Dot = tuple[float, float, Colour]
@@ -45,10 +45,10 @@ def mask(across: float, down: float, radius: float = 12.0, size: tuple[int, int]
     return card((across, down, (255, 255, 255)), radius=radius, ground=(0, 0, 0), size=size)
 
 
-def shot(**changes: Any) -> Shot:
+def shot(**changes: Any) -> RenderSpec:
     """Give a small shot of five frames."""
     arguments: dict[str, Any] = {"width": SIZE[0], "height": SIZE[1], "fps": 5, "seconds": 1, "image": "card"}
-    return Shot(**arguments | changes)
+    return RenderSpec(**arguments | changes)
 
 
 def found(frame: Any, colour: Colour) -> tuple[float, float]:

@@ -95,7 +95,7 @@ async def test_a_failed_task_says_why(caller: Caller, clock: Clock) -> None:
 
 async def test_the_list_is_a_bare_array(caller: Caller) -> None:
     """The list gives query bodies, 30 to a page by default, newest first, and an empty array at its end."""
-    caller.emulator._world.concurrency = 100
+    caller.emulator._account.concurrency = 100
     ids = [(await caller.create()).body["data"]["task_id"] for _ in range(31)]
 
     first = (await caller.get(PATH)).body["data"]
@@ -140,7 +140,7 @@ async def test_unknown_paths_and_methods(caller: Caller, method: str, path: str,
 
 async def test_a_refused_create_answers_with_its_code(caller: Caller) -> None:
     """The three kinds of refusal at create have their HTTP status and wording, and create nothing."""
-    caller.emulator._world.concurrency = 1
+    caller.emulator._account.concurrency = 1
     await caller.create(external_task_id="job-0001")
 
     answers = [

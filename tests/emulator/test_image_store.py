@@ -5,54 +5,55 @@ from typing import Any
 import attrs
 import pytest
 
-from kling_async.emulator.results import images
+from kling_async.emulator.results import image_header
 from kling_async.emulator.results.image_store import DAMAGED_MESSAGE, ImageStore, MissingImageError
-from kling_async.emulator.results.rendering.scene import Camera
-from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, shot_of
-from kling_async.emulator.service.rules import Order, read_order
-from kling_async.emulator.service.world import EmulatedTask
+from kling_async.emulator.results.rendering.camera import Camera
+from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, RenderSpec
+from kling_async.emulator.results.videos import RenderedVideo
+from kling_async.emulator.service.endpoint import AcceptedRequest
+from kling_async.emulator.service.endpoints.image2video import ENDPOINT
 
 from .conftest import base64_png, png
 
 
-def taken(gallery: ImageStore, **parameters: Any) -> Order:
-    """Give the order of a request whose images were kept."""
+def taken(store: ImageStore, **parameters: Any) -> AcceptedRequest:
+    """Give the request of a request whose images were kept."""
     body = {"model_name": "kling-v2-6", "image": base64_png()} | parameters
-    return gallery.take(body, read_order(body))
+    return store.take(ENDPOINT.pictures(body), ENDPOINT.accept(body))
 
 
-def names(order: Order) -> list[str]:
+def names(request: AcceptedRequest) -> list[str]:
     """Give where its images are kept."""
-    return list(order.images.values())
+    return list(request.images.values())
 
 
 def test_an_image_is_kept_by_its_content(tmp_path: Path) -> None:
     """The same image is kept once, under the same name, byte for byte."""
-    gallery = ImageStore(tmp_path, None)
-    first, second = taken(gallery), taken(gallery, prompt="again")
+    store = ImageStore(tmp_path, None)
+    first, second = taken(store), taken(store, prompt="again")
 
     assert first.images == second.images == {"image": hashlib.sha256(png()).hexdigest()}
     assert len(list(tmp_path.iterdir())) == 1
-    assert gallery.load(first.images["image"]) == png()
+    assert store.load(first.images["image"]) == png()
 
 
 def test_old_images_make_room(tmp_path: Path) -> None:
     """Beyond the limit the image that was not submitted for the longest time goes, and is told to be missing."""
-    gallery = ImageStore(tmp_path, None, limit=2 * len(png()) + 50)
-    one, two = names(taken(gallery)), names(taken(gallery, image=base64_png(641)))
-    taken(gallery)
-    names(taken(gallery, image=base64_png(642)))
+    store = ImageStore(tmp_path, None, limit=2 * len(png()) + 50)
+    one, two = names(taken(store)), names(taken(store, image=base64_png(641)))
+    taken(store)
+    names(taken(store, image=base64_png(642)))
 
-    assert gallery.load(one[0]) == png()
+    assert store.load(one[0]) == png()
     with pytest.raises(MissingImageError):
-        gallery.load(two[0])
+        store.load(two[0])
 
 
 def test_an_image_larger_than_the_limit_is_kept(tmp_path: Path) -> None:
     """The latest image stays, whatever its size."""
-    gallery = ImageStore(tmp_path, None, limit=1)
+    store = ImageStore(tmp_path, None, limit=1)
 
-    assert gallery.load(names(taken(gallery))[0]) == png()
+    assert store.load(names(taken(store))[0]) == png()
 
 
 def test_images_by_url_are_not_fetched(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_images_by_url_are_not_fetched(tmp_path: Path) -> None:
 
 def test_too_many_pixels_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image that would take too much memory is noted without being decoded."""
-    monkeypatch.setattr(images, "MAX_PIXELS", 640 * 360 - 1)
+    monkeypatch.setattr(image_header, "MAX_PIXELS", 640 * 360 - 1)
 
     def never(_data: bytes) -> None:
         raise AssertionError
@@ -72,7 +73,7 @@ def test_too_many_pixels_are_not_decoded(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_damage_is_found_once(tmp_path: Path) -> None:
-    """Each image is decoded when it is first seen; a damaged one gives the order its reason to fail."""
+    """Each image is decoded when it is first seen; a damaged one gives the request its reason to fail."""
     seen = []
 
     def check(data: bytes) -> None:
@@ -80,24 +81,24 @@ def test_damage_is_found_once(tmp_path: Path) -> None:
         if data == png(641):
             raise ValueError
 
-    gallery = ImageStore(tmp_path, check)
-    fine, again, broken = taken(gallery), taken(gallery), taken(gallery, image=base64_png(641))
+    store = ImageStore(tmp_path, check)
+    fine, again, broken = taken(store), taken(store), taken(store, image=base64_png(641))
 
     assert (fine.damage, again.damage, broken.damage) == ("", "", DAMAGED_MESSAGE)
     assert seen == [png(), png(641)]
 
 
-def task_of(order: Order) -> EmulatedTask:
-    """Give a task that has succeeded."""
-    return EmulatedTask(
-        task_id="1", video_id="2", order=order, created_at=0.0, started_at=1.0, finished_at=2.0, failure=""
-    )
+def spec_of(request: AcceptedRequest, name: str) -> RenderSpec:
+    """Give what a result file of a request looks like."""
+    rendering = request.result.rendering(name, request.images)
+    assert isinstance(rendering, RenderedVideo)
+    return rendering.spec
 
 
 def test_a_shot_is_what_the_request_says(tmp_path: Path) -> None:
     """Size, rate, length, camera, sound and the words of the caption come from the request."""
     camera = {"type": "simple", "config": {"tilt": -4}}
-    order = taken(
+    request = taken(
         ImageStore(tmp_path, None),
         model_name="kling-v1-5",
         mode="pro",
@@ -105,27 +106,27 @@ def test_a_shot_is_what_the_request_says(tmp_path: Path) -> None:
         camera_control=camera,
         image=base64_png(400, 800),
     )
-    made = shot_of(task_of(order), "watermark")
+    made = spec_of(request, "watermark")
 
     assert (made.width, made.height, made.fps, made.seconds) == (1080, 2160, 30, 5)
     assert (made.title, made.prompt) == ("kling-v1-5 pro", "Cafe au lait 猫")
     assert (made.camera, made.watermark, made.sound) == (Camera(kind="simple", axis="tilt", value=-4), True, False)
-    assert made.image == order.images["image"]
+    assert made.image == request.images["image"]
 
 
 def test_a_shot_knows_tail_and_masks(tmp_path: Path) -> None:
     """A tail is the end, one without a first frame turns the camera round; trajectories are in widths of the image."""
-    gallery = ImageStore(tmp_path, None)
+    store = ImageStore(tmp_path, None)
     pair = {"model_name": "kling-v1-6", "mode": "pro", "image_tail": base64_png(641)}
     trajectory = [{"x": 64, "y": 32}, {"x": 320, "y": 160}]
     brushed = taken(
-        gallery,
+        store,
         model_name="kling-v1",
         static_mask=base64_png(),
         dynamic_masks=[{"mask": base64_png(), "trajectories": trajectory}],
     )
-    both, alone = (shot_of(task_of(taken(gallery, **pair | image)), "plain") for image in ({}, {"image": None}))
-    masked = shot_of(task_of(brushed), "plain")
+    both, alone = (spec_of(taken(store, **pair | image), "plain") for image in ({}, {"image": None}))
+    masked = spec_of(brushed, "plain")
 
     name = hashlib.sha256(png()).hexdigest()
     assert (both.tail, both.backwards) == (hashlib.sha256(png(641)).hexdigest(), False)
@@ -136,7 +137,7 @@ def test_a_shot_knows_tail_and_masks(tmp_path: Path) -> None:
 
 def test_each_detail_makes_another_shot(tmp_path: Path) -> None:
     """Two shots are equal only if all that decides the picture is."""
-    made = shot_of(task_of(taken(ImageStore(tmp_path, None))), "plain")
+    made = spec_of(taken(ImageStore(tmp_path, None)), "plain")
 
     assert made == attrs.evolve(made)
     assert len({made, attrs.evolve(made, sound=True), attrs.evolve(made, prompt="x")}) == 3

@@ -3,7 +3,8 @@ import struct
 
 import pytest
 
-from kling_async.emulator.results.images import orientation, read_image
+from kling_async.emulator.results.image_header import orientation
+from kling_async.emulator.service.checks.pictures import read_image
 from kling_async.emulator.service.errors import Refusal
 
 from .conftest import png

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.emulator.service import rules
-from kling_async.emulator.service.links import RETENTION, Links, merged, requested_range
-from kling_async.emulator.service.world import AccountModel, EmulatedTask
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.account.task import EmulatedTask
+from kling_async.emulator.results.links import RETENTION, Links, merged, requested_range
+from kling_async.emulator.service.endpoints.image2video import ENDPOINT
 from tests.repeatable import same_draws
 
 NOW = 1_800_000_000.0
@@ -15,8 +16,8 @@ NOW = 1_800_000_000.0
 def made_task() -> EmulatedTask:
     """Give a task that will succeed."""
     rng = same_draws(0)
-    order = rules.read_order({"image": "https://images.example/cat.png"})
-    return AccountModel(rng=rng, speed=1.0, concurrency=5, balance=100.0).create(NOW, order)
+    request = ENDPOINT.accept({"image": "https://images.example/cat.png", "watermark_info": {"enabled": True}})
+    return AccountModel(rng=rng, speed=1.0, concurrency=5, balance=100.0).create(NOW, ENDPOINT, request)
 
 
 def test_a_link_is_stable_and_good_when_handed_out() -> None:

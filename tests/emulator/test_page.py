@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from kling_async.emulator import Emulator, server
-from kling_async.emulator.service import catalog
+from kling_async.emulator.service import video_models
 
 from .browser import MISSING, Browser
 from .cards import RED, card
@@ -19,7 +19,7 @@ SCRIPT = "<script>document.title = 'broken into'</script><b>bold</b>"
 @pytest.fixture
 async def emulator(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
     """Give a running emulator that renders small clips."""
-    monkeypatch.setitem(catalog.SHORT_SIDE, "std", 72)
+    monkeypatch.setitem(video_models.SHORT_SIDE, "std", 72)
     async with Emulator(clock=clock, speed=1.0, render=True) as running:
         yield running
 
@@ -55,8 +55,8 @@ async def test_the_state_follows_a_task(caller: Caller, clock: Clock) -> None:
     assert (task["prompt"], task["external_task_id"], task["units"]) == (SCRIPT, "mine", "1.5")
     assert (task["width"], task["height"], task["progress"]) == (76, 72, 1.0)
     assert task["parameters"]["watermark_info"] == {"enabled": True}
-    assert before["tasks"][0]["videos"] == {}
-    assert set(task["videos"]) == {"plain", "watermark"}
+    assert before["tasks"][0]["files"] == {}
+    assert set(task["files"]) == {"plain", "watermark"}
 
 
 async def test_the_page_shows_image_and_video(caller: Caller, clock: Clock) -> None:
@@ -65,7 +65,7 @@ async def test_the_page_shows_image_and_video(caller: Caller, clock: Clock) -> N
     task = (await state(caller))["tasks"][0]
 
     image = await caller.request("GET", task["images"]["image"])
-    video = await caller.request("GET", task["videos"]["plain"], headers={"Range": "bytes=4-7"})
+    video = await caller.request("GET", task["files"]["plain"], headers={"Range": "bytes=4-7"})
 
     assert (image.content, image.headers["content-type"]) == (png(), "image/png")
     assert (video.status, video.content) == (206, b"ftyp")
@@ -76,7 +76,12 @@ async def test_the_page_shows_image_and_video(caller: Caller, clock: Clock) -> N
 async def test_what_is_not_there_is_not_found(caller: Caller) -> None:
     """Unknown images, names that are no image's, unknown tasks and unfinished ones are 404."""
     task_id = (await caller.create(image=CARD)).body["data"]["task_id"]
-    names = ("images/" + "0" * 64, "images/..%2F..%2Fetc%2Fpasswd", "videos/1/plain.mp4", f"videos/{task_id}/plain.mp4")
+    names = (
+        "images/" + "0" * 64,
+        "images/..%2F..%2Fetc%2Fpasswd",
+        "files/1/plain/2.mp4",
+        f"files/{task_id}/plain/2.mp4",
+    )
 
     assert [(await caller.request("GET", f"/_emulator/{name}")).status for name in names] == [404] * 4
 
@@ -86,7 +91,7 @@ async def test_a_failed_task_tells_why(caller: Caller, clock: Clock) -> None:
     await finished(caller, clock, image=CARD, prompt="forbidden")
     task = (await state(caller))["tasks"][0]
 
-    assert (task["status"], task["videos"], task["units"]) == ("failed", {}, "0")
+    assert (task["status"], task["files"], task["units"]) == ("failed", {}, "0")
     assert "risk control" in task["message"]
 
 
@@ -103,7 +108,7 @@ async def test_callbacks_are_shown(caller: Caller, clock: Clock) -> None:
 
 async def test_many_tasks_are_not_all_shown(caller: Caller) -> None:
     """The newest 60 tasks are shown, newest first, and the others counted."""
-    caller.emulator._world.concurrency = 100
+    caller.emulator._account.concurrency = 100
     for number in range(63):
         await caller.create(image="https://example.com/a.png", prompt=str(number))
     shown = await state(caller)
@@ -131,7 +136,7 @@ async def test_the_page_says_how_to_get_pictures(
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "a browser is here")
 async def test_the_page_lives_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """A task appears and ends without a reload, its video plays, it fits a phone, and no text becomes markup."""
-    monkeypatch.setitem(catalog.SHORT_SIDE, "std", 144)
+    monkeypatch.setitem(video_models.SHORT_SIDE, "std", 144)
     image = in_base64(card((0.5, 0.5, RED), size=(480, 300), radius=30))
     async with (
         Emulator(clock=clock, speed=1.0, render=True) as emulator,

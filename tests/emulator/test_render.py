@@ -1,18 +1,20 @@
 import io
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import attrs
 import av
 import pytest
 
-from kling_async.emulator.results.rendering import frames, sampler, stills
+from kling_async.emulator.results.rendering import caption, frames, sampler, stills
+from kling_async.emulator.results.rendering.camera import Camera, seen_at, views
 from kling_async.emulator.results.rendering.frames import DamagedImageError
 from kling_async.emulator.results.rendering.render import RenderingStoppedError, pictures, render
-from kling_async.emulator.results.rendering.scene import Camera, seen_at, views
-from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, Shot
-from kling_async.emulator.service.rules import CAMERA_AXES
+from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE, Brush, RenderSpec
+from kling_async.emulator.service.checks.camera import CAMERA_AXES
 
 from .cards import BLUE, GRAY, RED, SIZE, card, found, luma, mask, png_of, shot
 from .test_images import exif, segment
@@ -21,18 +23,18 @@ WIDTH, HEIGHT = SIZE
 MIDDLE = card((0.5, 0.5, RED))
 
 
-def filmed(wanted: Shot, images: bytes | Mapping[str, bytes] = MIDDLE) -> list[Any]:
+def filmed(wanted: RenderSpec, images: bytes | Mapping[str, bytes] = MIDDLE) -> list[Any]:
     """Give the frames of a shot."""
     kept = {"card": images} if isinstance(images, bytes) else images
     return list(pictures(wanted, kept.__getitem__))
 
 
-def simple(axis: str, value: float) -> Shot:
+def simple(axis: str, value: float) -> RenderSpec:
     """Give a shot with a movement along one axis."""
     return shot(camera=Camera(kind="simple", axis=axis, value=value))
 
 
-def travelled(wanted: Shot, image: bytes = MIDDLE) -> tuple[float, float]:
+def travelled(wanted: RenderSpec, image: bytes = MIDDLE) -> tuple[float, float]:
     """Give how far the red point of a card moves through a shot, in pixels to the right and down."""
     clip = filmed(wanted, image)
     (start_x, start_y), (end_x, end_y) = found(clip[0], RED), found(clip[-1], RED)
@@ -284,6 +286,47 @@ def test_a_placeholder_stands_in(name: str) -> None:
     clip = filmed(shot(image=name), {})
 
     assert bytes(clip[0].planes[0]) != bytes(clip[-1].planes[0])
+
+
+def bright(frame: Any) -> list[tuple[int, int]]:
+    """Give where letters of the card are: bright spots below the caption."""
+    plane = frame.planes[0]
+    data, length = bytes(plane), plane.line_size
+    return [(x, y) for y in range(25, frame.height) for x in range(frame.width) if data[y * length + x] > 180]
+
+
+def test_words_stand_on_a_card() -> None:
+    """Without an image the words stand in the middle, other words look different, and the camera moves them."""
+    still = shot(image="", card="a cat", camera=Camera(kind="simple", axis="horizontal", value=10))
+    clip, other = filmed(still, {}), filmed(attrs.evolve(still, card="a dog"), {})
+    first, last = bright(clip[0]), bright(clip[-1])
+
+    middle = [sum(spot[axis] for spot in first + last) / len(first + last) for axis in (0, 1)]
+    assert middle == pytest.approx((WIDTH / 2, HEIGHT / 2), abs=8)
+    assert min(x for x, _ in first) - min(x for x, _ in last) > 20
+    assert bright(other[0]) != first
+
+
+@pytest.mark.parametrize("size", [(192, 108), (108, 192), (48, 100)])
+@pytest.mark.parametrize(
+    "text", ["x", "a few words", "a much longer text that takes several lines " * 3, "w" * 200, "\u0301"]
+)
+def test_a_card_has_room_for_its_words(size: tuple[int, int], text: str) -> None:
+    """Words are wrapped, and made smaller, until they fit; the label never leaves the card, whatever the words."""
+    width, height = size
+    label = caption.title(text, width, height)
+
+    assert 0 <= label.left <= label.left + label.width <= width
+    assert 0 <= label.top <= label.top + label.height <= height
+    assert len(label.rgba) == 4 * label.width * label.height
+
+
+def test_long_words_are_smaller() -> None:
+    """Few words are written larger than many."""
+    few, many = (caption.title("word " * count, 1280, 720) for count in (1, 100))
+
+    strokes = [max(map(len, re.findall(rb"(?:\xff\xff\xff\xeb)+", label.rgba))) for label in (few, many)]
+    assert strokes[0] > 2 * strokes[1]
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,11 @@ import av
 import pytest
 
 from kling_async.emulator import Emulator, server
-from kling_async.emulator.results.rendering.spec import Shot
-from kling_async.emulator.results.store import PlaceholderResults, RenderedResults, ResultFile
-from kling_async.emulator.service import catalog
+from kling_async.emulator.results.rendering.spec import RenderSpec
+from kling_async.emulator.results.result_store import PlaceholderResults, RenderedResults, ResultFile
+from kling_async.emulator.results.videos import RenderedVideo
+from kling_async.emulator.service import video_models
+from kling_async.emulator.service.endpoints import text2video
 
 from .cards import BLUE, RED, card, found, shot
 from .conftest import FAR, PATH, Caller, Clock, base64_png, file_url, finished
@@ -36,7 +38,7 @@ CARD = in_base64(card((0.5, 0.5, RED), size=(320, 300), radius=30))
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Render quickly: frames of a tenth of the usual size."""
     for mode, side in {"std": 72, "pro": 108, "4k": 216}.items():
-        monkeypatch.setitem(catalog.SHORT_SIDE, mode, side)
+        monkeypatch.setitem(video_models.SHORT_SIDE, mode, side)
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
     original = render.render
 
-    def counting(wanted: Shot, *arguments: Any) -> None:
+    def counting(wanted: RenderSpec, *arguments: Any) -> None:
         counts[wanted.prompt] += 1
         original(wanted, *arguments)
 
@@ -86,6 +88,25 @@ async def test_a_result_shows_the_submitted_image(caller: Caller, clock: Clock) 
     assert len(frames) == 120
     assert (frames[0].width, frames[0].height) == (76, 72)
     assert found(frames[0], RED) == pytest.approx((38, 36), abs=2)
+
+
+async def test_a_result_of_words_is_rendered(caller: Caller, clock: Clock, rendered: Counter[str]) -> None:
+    """A task without an image is a clip of the asked ratio and length, with the words in it, one for each prompt."""
+    links = []
+    for prompt in ("a cat", "a dog", "a cat"):
+        body = {"prompt": prompt, "aspect_ratio": "9:16", "duration": "10", "model_name": "kling-v1-6"}
+        path = text2video.ENDPOINT.path
+        created = await caller.request("POST", path, json=body, headers=caller.headers)
+        clock.advance(FAR)
+        task = (await caller.get(f"{path}/{created.body['data']['task_id']}")).body["data"]
+        links.append(task["task_result"]["videos"][0]["url"])
+    cat, dog, again = [(await caller.request("GET", link)).content for link in links]
+
+    frames, duration = decoded(cat)
+    assert (duration, len(frames), frames[0].width, frames[0].height) == (10_000_000, 240, 72, 128)
+    assert max(bytes(frames[0].planes[0])) > 200
+    assert cat == again != dog
+    assert rendered == {"a cat": 1, "a dog": 1}
 
 
 async def test_a_rendered_file_is_served_in_parts(caller: Caller, clock: Clock) -> None:
@@ -172,7 +193,7 @@ async def test_few_clips_are_rendered_at_once(tmp_path: Path, monkeypatch: pytes
     running, highest = 0, 0
     lock, both, go_on = threading.Lock(), threading.Event(), threading.Event()
 
-    def slow(_shot: Shot, _load: object, target: Path, _stopped: object) -> None:
+    def slow(_shot: RenderSpec, _load: object, target: Path, _stopped: object) -> None:
         nonlocal running, highest
         with lock:
             running += 1
@@ -185,31 +206,31 @@ async def test_few_clips_are_rendered_at_once(tmp_path: Path, monkeypatch: pytes
             running -= 1
 
     monkeypatch.setattr("kling_async.emulator.results.rendering.render.render", slow)
-    async with film_studio(tmp_path) as studio:
-        jobs = [asyncio.create_task(studio.film(shot(prompt=str(number)))) for number in range(8)]
+    async with rendered_results(tmp_path) as results:
+        jobs = [asyncio.create_task(results.rendered(RenderedVideo(shot(prompt=str(number))))) for number in range(8)]
         assert await asyncio.to_thread(both.wait, 10)
-        assert len(studio._workers._threads) == 2  # no third one can begin
+        assert len(results._workers._threads) == 2  # no third one can begin
         go_on.set()
         files = await asyncio.gather(*jobs)
 
     assert (highest, len(files)) == (2, 8)
 
 
-class film_studio:  # noqa: N801 - used like a function
-    """A studio whose gallery holds one card under every name."""
+class rendered_results:  # noqa: N801 - used like a function
+    """A results whose images holds one card under every name."""
 
     def __init__(self, directory: Path, **arguments: Any) -> None:
         self._worker = ThreadPoolExecutor(1)
-        gallery: Any = type("OneCard", (), {"load": staticmethod(lambda _name: card((0.5, 0.5, RED)))})
-        self.studio = RenderedResults(directory, gallery, PlaceholderResults(self._worker), **arguments)
+        images: Any = type("OneCard", (), {"load": staticmethod(lambda _name: card((0.5, 0.5, RED)))})
+        self.results = RenderedResults(directory, images, PlaceholderResults(self._worker), **arguments)
 
     async def __aenter__(self) -> RenderedResults:
         """Open it."""
-        return self.studio
+        return self.results
 
     async def __aexit__(self, *_error: object) -> None:
         """Close it."""
-        await self.studio.close()
+        await self.results.close()
         self._worker.shutdown()
 
 
@@ -221,21 +242,21 @@ def content(made: ResultFile) -> bytes:
 
 async def test_old_clips_make_room(tmp_path: Path) -> None:
     """Clips beyond the limit are deleted, also while they are read; made again, they are the same."""
-    async with film_studio(tmp_path, limit=1) as studio:
-        first = await studio.film(shot(prompt="one"))
+    async with rendered_results(tmp_path, limit=1) as results:
+        first = await results.rendered(RenderedVideo(shot(prompt="one")))
         with first.open() as reading:
-            second = await studio.film(shot(prompt="two"))
+            second = await results.rendered(RenderedVideo(shot(prompt="two")))
             assert [path.name for path in tmp_path.iterdir()] == [Path(str(second.source)).name]
             before = reading.read()
-        again = await studio.film(shot(prompt="one"))
+        again = await results.rendered(RenderedVideo(shot(prompt="one")))
 
         assert (again.etag, again.size, content(again)) == (first.etag, first.size, before)
 
 
 async def test_who_stops_waiting_does_not_stop_the_others(tmp_path: Path) -> None:
     """A request that is cancelled leaves the rendering to those who wait for the same clip."""
-    async with film_studio(tmp_path) as studio:
-        impatient, patient = (asyncio.create_task(studio.film(shot(seconds=3))) for _ in range(2))
+    async with rendered_results(tmp_path) as results:
+        impatient, patient = (asyncio.create_task(results.rendered(RenderedVideo(shot(seconds=3)))) for _ in range(2))
         await asyncio.sleep(0)
         impatient.cancel()
 
@@ -244,10 +265,13 @@ async def test_who_stops_waiting_does_not_stop_the_others(tmp_path: Path) -> Non
 
 
 async def test_closing_stops_rendering(tmp_path: Path) -> None:
-    """A studio closes without waiting for its clips to be done, and no half of a clip is left."""
+    """A results closes without waiting for its clips to be done, and no half of a clip is left."""
     began = time.monotonic()
-    async with film_studio(tmp_path) as studio:
-        jobs = [asyncio.create_task(studio.film(shot(width=1920, height=1080, seconds=600 + n))) for n in range(4)]
+    async with rendered_results(tmp_path) as results:
+        jobs = [
+            asyncio.create_task(results.rendered(RenderedVideo(shot(width=1920, height=1080, seconds=600 + n))))
+            for n in range(4)
+        ]
         while not list(tmp_path.iterdir()):  # noqa: ASYNC110  (of a file that is begun nobody tells)
             await asyncio.sleep(0.001)
     ends = await asyncio.gather(*jobs, return_exceptions=True)
@@ -265,7 +289,7 @@ async def test_nothing_stays_on_disk(clock: Clock, monkeypatch: pytest.MonkeyPat
         await caller.request("GET", await file_url(caller, clock, image=CARD))
         kept = sorted(path.suffix for path in tmp_path.glob("*/*"))
 
-    assert kept == ["", ".mp4"]
+    assert kept == ["", ".rendered"]
     assert not list(tmp_path.iterdir())
 
 
@@ -365,7 +389,7 @@ def test_pyav_is_imported_only_to_render() -> None:
 
 async def test_many_large_images_leave_the_loop_alone(caller: Caller, clock: Clock) -> None:
     """While clips are rendered, other requests are answered."""
-    caller.emulator._world.concurrency = 100
+    caller.emulator._account.concurrency = 100
     for number in range(6):
         await caller.create(mode="pro", image=CARD, prompt=f"clip {number}")
     clock.advance(FAR)

@@ -76,12 +76,12 @@ async def reads_answered(directory: Path, raw: Answer) -> End:
     async with other(directory, takes=0) as play:
         play.service.tasks.append((0, "job-1"))
         client = play.client()
-        known = [task.reference async for task in client.tasks()]
+        known = [task.reference async for task in client.tasks("image2video")]
         for _ in range(2):
             play.service.looks.extend([raw] * 3)
             await client.get_task("image2video:job-1")
             play.service.looks.extend([raw] * 3)
-            assert [task.reference async for task in client.tasks()] == known
+            assert [task.reference async for task in client.tasks("image2video")] == known
         play.service.looks.extend([raw] * 3)
 
         async def attached() -> Any:
@@ -94,7 +94,7 @@ async def never_again(directory: Path) -> End:
     """After one answer of the service nothing but something else answers, until the budget is over."""
     async with other(directory) as play:
         client = play.client()
-        assert [task async for task in client.tasks()] == []
+        assert [task async for task in client.tasks("image2video")] == []
         play.service.looks.extend([answer(418, {"code": 777, "message": "teapot"})] * 10_000)
         return await _error_of(play, client.get_task("image2video:job-1"))
 
@@ -117,7 +117,7 @@ async def nothing_arrives(directory: Path) -> End:
 async def shows_after_settle(directory: Path, raw: Answer, on_doubt: Literal["settle", "raise"]) -> End:
     """An answer is lost, and no look-up finds the task for 40 seconds; `Retry.settle` is 15, or 60 after a timeout."""
     async with other(directory, creates=[raw], visible_after=40) as play:
-        return _counted(await play.one(on_doubt=on_doubt), play)
+        return _counted(await play.one(submit={"on_doubt": on_doubt}), play)
 
 
 WORDS: Final = (

@@ -19,9 +19,10 @@ import aiohttp
 import attrs
 
 from kling_async import Image, ImageToVideo, KlingError, Polling
-from kling_async.cli import generate, main
+from kling_async.cli import main
+from kling_async.cli.commands import generate, save
 from kling_async.emulator import Emulator
-from kling_async.emulator.service import catalog
+from kling_async.emulator.service import video_models
 from tests.cli.conftest import CAT, serving
 from tests.cli.test_proxy import proxy_process
 from tests.emulator.conftest import PATH, Caller, base64_png
@@ -183,7 +184,7 @@ async def adopted(directory: Path, *, running: bool) -> End:
         posts, paid = play.service.posts, play.service.paid
         if not running:
             play.service.tasks[0] = (-1000.0, "job-1")
-        end = await play.one(client, external_task_id="job-1", if_exists="adopt")
+        end = await play.one(client, external_task_id="job-1", submit={"if_exists": "adopt"})
         return attrs.evolve(end, paid=end.paid - paid, came=f"{end.came}, {play.service.posts - posts} creates sent")
 
 
@@ -201,10 +202,10 @@ def shell() -> Iterator[tuple[Emulator, Path]]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(alone())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for name in ("Polling", "AimedPolling"):
-            stack.enter_context(mock.patch.object(generate, name, often))
-        small = dict.fromkeys(catalog.SHORT_SIDE, 90)
-        stack.enter_context(mock.patch.object(catalog, "SHORT_SIDE", small))
+        stack.enter_context(mock.patch.object(generate, "Polling", often))
+        stack.enter_context(mock.patch.object(save, "AimedPolling", often))
+        small = dict.fromkeys(video_models.SHORT_SIDE, 90)
+        stack.enter_context(mock.patch.object(video_models, "SHORT_SIDE", small))
         emulator = stack.enter_context(serving(speed=10_000.0))
         os.environ |= {
             "KLING_BASE_URL": emulator.base_url,

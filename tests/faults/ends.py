@@ -11,7 +11,8 @@ from unittest import mock
 
 import attrs
 
-from kling_async import CreateInDoubt, DownloadError, KlingClient, KlingError, TaskHandle
+from kling_async import CreateInDoubt, DownloadError, ImageToVideo, KlingClient, KlingError, TaskHandle
+from kling_async.io.submission import SubmitOptions
 from tests.faults.other_service import VIDEO, OtherService
 from tests.faults.stage import IMAGE, LATER
 from tests.shell.conftest import wall
@@ -97,15 +98,16 @@ class Play:
         client: KlingClient | None = None,
         *,
         then: Callable[[], Awaitable[None]] | None = None,
+        submit: SubmitOptions | None = None,
         save: dict[str, Any] | None = None,
         content: bytes = VIDEO,
-        **options: Any,
+        **parameters: Any,
     ) -> End:
         """Asks for one video and saves it, as `end` tells; `then` is done in between."""
         client = client or self.client()
 
         async def submitted() -> TaskHandle:
-            handle = await client.image_to_video(**{"image": IMAGE, **options})
+            handle = await client.submit(ImageToVideo(**{"image": IMAGE, **parameters}), **(submit or {}))
             if then:
                 await then()
             return handle

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.emulator.results.video import VideoSpec, render
+from kling_async.emulator.results.placeholder.video import VideoSpec, render
 from tests.shell.stub import Answer, Seen, answer, refusal
 
 VIDEO: Final = render(VideoSpec(width=64, height=36, fps=24, seconds=5, label="1"))

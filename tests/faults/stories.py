@@ -230,7 +230,7 @@ async def everything_at_once(directory: Path, count: int, *, seed: int = 1, poll
 
     async with stage(directory) as play:
         client = play.client(concurrency=20, downloads=20, polling=polling)
-        before = objects_of_the_client()
+        before = await objects_of_the_client()
         play.emulator.faults.add(any_fault, on=("create", "query", "list", "file"), probability=0.2, seed=seed)
         await play.work(client, count)
-        return await play.outcome(kept=objects_of_the_client() - before - len(play.errors))
+        return await play.outcome(kept=await objects_of_the_client() - before - len(play.errors))

@@ -163,9 +163,10 @@ class Story:
         return [time for name, time in self.steps if name == step]
 
 
-def creation(
+def create(
     retry: Retry | None = None,
     *,
+    can_look_up: bool = True,
     own_id: bool = True,
     adopt: bool = False,
     resend: bool = True,
@@ -177,6 +178,7 @@ def creation(
         "image2video:mine",
         retry or Retry(),
         lambda: 1.0,
+        can_look_up=can_look_up,
         own_id=own_id,
         adopt=adopt,
         resend=resend,
@@ -220,6 +222,13 @@ def _read(came: HttpResponse | KlingError, read: Callable[[HttpResponse, str, st
         return read(came, "image2video", "mine")
     except KlingError as error:
         return error
+
+
+def failure(fault: str, *, look_up: bool = False) -> KlingError:
+    """The error that a fault leads to, of a send or of a look-up."""
+    error = _read(FAULTS[fault](), responses.task if look_up else responses.created)
+    assert isinstance(error, KlingError)
+    return error
 
 
 def moment(seconds: float) -> datetime:

@@ -9,12 +9,16 @@ from kling_async.protocol.wire.responses import HttpResponse
 FOLDER = Path(__file__).parent.parent / "recorded"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 RECORDED: dict[str, dict[str, Any]] = {name: json.loads((FOLDER / f"{name}.json").read_text("utf-8")) for name in NAMES}
+OTHERS: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*/*.json"))
+}
+"""Tasks of other endpoints, and of the new generation."""
 
 
 def recorded(name: str) -> HttpResponse:
     """The recorded body as the answer it came in; callbacks have no HTTP status of their own."""
-    status = RECORDED[name]["_meta"]["http_status"] or 200
-    return answer(RECORDED[name]["body"], status)
+    found = {**RECORDED, **OTHERS}[name]
+    return answer(found["body"], found["_meta"]["http_status"] or 200)
 
 
 def answer(body: Any, status: int = 200, **headers: str) -> HttpResponse:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
+from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT, ImageToVideo
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.records import ImageToVideo
-from kling_async.protocol.rules import check
 
 URL = "https://example.com/a.png"
 HALF = "\ud800"  # half of a surrogate pair
@@ -17,7 +16,7 @@ SOUND: dict[str, Any] = {"mode": "pro", "sound": True}
 
 def problems_of(**parameters: Any) -> list[Problem]:
     """The problems of a request, by default with an image at an address."""
-    return check(ImageToVideo(**{"image": URL, **parameters}), {})
+    return ENDPOINT.problems(ImageToVideo(**{"image": URL, **parameters}), {})
 
 
 def mask(*points: tuple[Any, Any]) -> dict[str, Any]:

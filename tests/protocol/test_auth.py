@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.auth import ApiKey, KeyPair, SecretStr, Token, mint
+from kling_async.protocol.auth import RENEWALS, ApiKey, KeyPair, SecretStr, Token, TokenCache, mint
 from tests.repeatable import pickled
 
 NOW = 1_774_805_076.9
@@ -69,3 +69,84 @@ def test_the_header_is_hidden_from_reprs_alone() -> None:
     header = Token("SECRET").header
     assert repr(header) == "'***'"
     assert f"{header}" == "Bearer SECRET" == pickled(header)
+
+
+# ------------------------------------------------------------------------------------------------- when to renew
+
+
+def issued_at(token: Token) -> float:
+    """The service's time that a token was made for: it is valid from five seconds before."""
+    claims = jwt.decode(token.text, options={"verify_signature": False})
+    return float(claims["nbf"] + 5)
+
+
+@pytest.mark.parametrize(("later", "same"), [(0, True), (1499, True), (1500, False), (9999, False)])
+def test_a_token_serves_until_its_renewal(later: float, *, same: bool) -> None:
+    """Calls share one token until five minutes before its end; then the next call makes a new one."""
+    tokens = TokenCache(PAIR)
+    first = tokens.token(NOW)
+    assert (tokens.token(NOW + later) is first) is same
+
+
+def test_a_refused_token_is_made_anew_by_the_services_clock() -> None:
+    """Once a token was refused, the next is made for the time that the answer showed; until then for the machine's."""
+    tokens = TokenCache(PAIR)
+    tokens.clock_offset.observe(NOW + 3600, NOW)
+    first = tokens.token(NOW)
+    assert issued_at(first) == int(NOW)
+    assert tokens.refused(first, 0)
+    assert issued_at(tokens.token(NOW)) == int(NOW + 3600)
+
+
+@pytest.mark.parametrize(("later", "same"), [(1499, True), (1500, False)])
+def test_a_corrected_token_is_renewed_by_the_services_clock_too(later: float, *, same: bool) -> None:
+    """The half hour of a token counts by the clock that it was made for."""
+    tokens = TokenCache(PAIR)
+    tokens.clock_offset.observe(NOW - 7200, NOW)
+    tokens.refused(tokens.token(NOW), 0)
+    second = tokens.token(NOW)
+    assert (tokens.token(NOW + later) is second) is same
+
+
+def test_one_refusal_is_taken_once() -> None:
+    """Calls that meet the refusal of the same token are all repeated, and share one new token."""
+    tokens = TokenCache(PAIR)
+    first = tokens.token(NOW)
+    assert tokens.refused(first, 0)
+    second = tokens.token(NOW + 1)
+    assert second != first
+    assert tokens.refused(first, 0)
+    assert tokens.refused(first, 1)
+    assert tokens.token(NOW + 1) is second
+
+
+@pytest.mark.parametrize(
+    ("offsets", "repeated"),
+    [
+        ([0.0, 0.0], [True, False]),  # the clocks agree: something else is wrong with the token
+        ([3600.0, 3600.0], [True, False]),  # it was made for the service's time, and refused all the same
+        ([3600.0, 0.0], [True, True]),  # the first answer showed a wrong time
+        ([3600.0, 0.0, 3600.0], [True, True, False]),
+        ([0.0, 3600.0, 0.0], [True, True, False]),
+    ],
+)
+def test_a_call_is_repeated_while_the_answers_show_other_times(offsets: list[float], repeated: list[bool]) -> None:
+    """A call gets a new token once, and once more if the next answer shows another time; two times at most."""
+    tokens = TokenCache(PAIR)
+    outcomes = []
+    for renewals, offset in enumerate(offsets):
+        token = tokens.token(NOW)
+        tokens.clock_offset.observe(NOW + offset, NOW)
+        outcomes.append(tokens.refused(token, renewals))
+    assert outcomes == repeated
+    assert RENEWALS == 2
+
+
+def test_a_plain_key_is_not_renewed() -> None:
+    """A plain key that is refused would be refused again."""
+    tokens = TokenCache(ApiKey("key"))
+    tokens.clock_offset.observe(NOW + 3600, NOW)
+    token = tokens.token(NOW)
+    assert not tokens.refused(token, 0)
+    assert tokens.token(NOW) is token
+    assert tokens.clock_offset.used == 0

@@ -4,58 +4,50 @@ from typing import Any, get_args
 
 import pytest
 
-from kling_async.protocol.capabilities import (
-    CAPABILITIES,
-    USD_PER_UNIT,
-    Cell,
-    Feature,
-    capability,
-    durations_of,
-    estimate,
-    known_models,
-    mode_in_effect,
-    modes_of,
-    nearest,
-    units,
-    unknown_model,
-)
-from kling_async.protocol.records import Estimate, ImageToVideo, KnownMode, KnownModel
+from kling_async import estimate
+from kling_async.protocol.capability import Capability, Cell
+from kling_async.protocol.endpoint import USD_PER_UNIT, Estimate, Pool
+from kling_async.protocol.endpoints.videos.image_to_video import CAPABILITIES, ImageToVideo, KnownModel
+from kling_async.protocol.records import Mode
 
 from .capability_table import lines
+
+FEATURES = {feature.name: feature for feature in CAPABILITIES.features}
+USD = USD_PER_UNIT[Pool.VIDEO]
 
 
 def test_the_map_is_the_table() -> None:
     """Each cell of the table is in the map, and the map has no other rows."""
     rows = 0
     for model, mode, seconds, cells, size, fps in lines():
-        row = capability(model, mode, seconds)
+        row = CAPABILITIES.row(model, mode, seconds)
         assert row is not None, (model, mode, seconds)
-        own = {column: row.cell(Feature(column)).value for column in cells if column != "elements"}
+        own = {column: row.cells[column].value for column in cells if column != "elements"}
         assert cells == {**own, "elements": row.element_list.value}, (model, mode, seconds)
         assert row.multi_shot is row.element_list
         assert (size, fps) == (row.size, row.fps)
         rows += 1
-    assert rows == len(CAPABILITIES)
+    assert rows == len(CAPABILITIES.rows)
 
 
-@pytest.mark.parametrize("row", [row for row in CAPABILITIES if row.model_name != "kling-v1"])
+@pytest.mark.parametrize("row", [row for row in CAPABILITIES.rows if row.model_name != "kling-v1"])
 def test_only_kling_v1_may_have_camera_presets(row: object) -> None:
     """kling-v1-5 takes camera type simple only; of kling-v1 nothing sure is known, of kling-v3 pro neither."""
-    assert isinstance(row, type(CAPABILITIES[0]))
+    assert isinstance(row, Capability)
     expected = Cell.UNKNOWN if (row.model_name, row.mode) == ("kling-v3", "pro") else Cell.NO
     assert expected is row.camera_presets
 
 
 def test_image_tail_with_sound() -> None:
     """kling-v2-6 pro takes image_tail only with sound off; kling-v3 is not known to refuse both."""
-    allowing = {row.model_name for row in CAPABILITIES if row.tail_with_sound is not Cell.NO}
+    allowing = {row.model_name for row in CAPABILITIES.rows if row.tail_with_sound is not Cell.NO}
     assert allowing == {"kling-v3"}
 
 
 def test_known_models() -> None:
     """All models of the table, old to new; none is left out for being withdrawn."""
-    assert known_models() == tuple(dict.fromkeys(line[0] for line in lines()))
-    assert len(known_models()) == 9
+    assert CAPABILITIES.models == tuple(dict.fromkeys(line[0] for line in lines()))
+    assert len(CAPABILITIES.models) == 9
 
 
 @pytest.mark.parametrize(
@@ -73,7 +65,7 @@ def test_known_models() -> None:
 )
 def test_what_is_not_in_the_map_has_no_row(model: str, mode: str | None, duration: int) -> None:
     """Unknown models, and modes and durations that a model does not have, give None."""
-    assert capability(model, mode, duration) is None
+    assert CAPABILITIES.row(model, mode, duration) is None
 
 
 @pytest.mark.parametrize(
@@ -93,20 +85,20 @@ def test_what_is_not_in_the_map_has_no_row(model: str, mode: str | None, duratio
 )
 def test_a_mode_left_out(model: str, mode: str | None, expected: str | None) -> None:
     """Left out means std where the model has it, else the only mode; std says nothing to a model without modes."""
-    assert expected == mode_in_effect(model, mode)
+    assert expected == CAPABILITIES.mode_in_effect(model, mode)
 
 
 def test_modes_and_durations_of_a_model() -> None:
     """They are listed in the map's order, and empty for an unknown model."""
-    assert modes_of("kling-v3") == ("std", "pro", "4k")
-    assert modes_of("kling-v2-master") == (None,)
-    assert modes_of("kling-v9") == ()
-    assert durations_of("kling-v2-6") == (5, 10)
-    assert durations_of("kling-v3") == tuple(range(3, 16))
-    assert durations_of("kling-v9") == ()
-    for model, mode in {(row.model_name, row.mode) for row in CAPABILITIES}:
-        own = tuple(row.duration for row in CAPABILITIES if (row.model_name, row.mode) == (model, mode))
-        assert sorted(own) == sorted(durations_of(model)), "the durations do not depend on the mode"
+    assert CAPABILITIES.modes_of("kling-v3") == ("std", "pro", "4k")
+    assert CAPABILITIES.modes_of("kling-v2-master") == (None,)
+    assert CAPABILITIES.modes_of("kling-v9") == ()
+    assert CAPABILITIES.durations_of("kling-v2-6") == (5, 10)
+    assert CAPABILITIES.durations_of("kling-v3") == tuple(range(3, 16))
+    assert CAPABILITIES.durations_of("kling-v9") == ()
+    for model, mode in {(row.model_name, row.mode) for row in CAPABILITIES.rows}:
+        own = tuple(row.duration for row in CAPABILITIES.rows if (row.model_name, row.mode) == (model, mode))
+        assert sorted(own) == sorted(CAPABILITIES.durations_of(model)), "the durations do not depend on the mode"
 
 
 # ------------------------------------------------------------------------------------------------ prices
@@ -148,14 +140,14 @@ def test_modes_and_durations_of_a_model() -> None:
 )
 def test_units(model: str, mode: str | None, duration: int, with_: str, expected: str | None) -> None:
     """A clip costs its seconds at the price of model, mode and sound; None where no price is known."""
-    found = units(model, mode, duration, sound="sound" in with_, voice="voice" in with_)
+    found = CAPABILITIES.units(model, mode, duration, sound="sound" in with_, voice="voice" in with_)
     assert (expected and Decimal(expected)) == found
 
 
 def test_the_unit_in_dollars() -> None:
     """A video unit is 14 cents: a silent 5 s clip of kling-v2-6 std costs 21."""
-    assert Decimal("0.14") == USD_PER_UNIT
-    assert Decimal("0.210") == (units("kling-v2-6", "std", 5) or 0) * USD_PER_UNIT
+    assert Decimal("0.14") == USD
+    assert Decimal("0.210") == (CAPABILITIES.units("kling-v2-6", "std", 5) or 0) * USD
 
 
 # ----------------------------------------------------------------------------------------------- nearest
@@ -190,39 +182,39 @@ def test_nearest(
     have: tuple[str, str | None, int], wanted: str, others: str, expected: tuple[str, str | None, int, str]
 ) -> None:
     """The model is kept if it can be; then the fewest of mode, duration and other features change."""
-    used = {Feature(wanted), *map(Feature, others.split())}
-    found = nearest(*have, Feature(wanted), used)
+    used = {FEATURES[name] for name in [wanted, *others.split()]}
+    found = CAPABILITIES.nearest(*have, FEATURES[wanted], used)
     row = found.row
-    assert expected == (row.model_name, row.mode, row.duration, " ".join(found.without))
+    assert expected == (row.model_name, row.mode, row.duration, " ".join(feature.name for feature in found.without))
     assert found.sure
 
 
 def test_nearest_says_when_nothing_is_sure() -> None:
     """Camera presets work for sure nowhere; a row with a question mark is offered as such."""
-    found = nearest("kling-v1-5", "pro", 5, Feature.CAMERA_PRESETS, {Feature.CAMERA_PRESETS})
+    found = CAPABILITIES.nearest("kling-v1-5", "pro", 5, FEATURES["camera_presets"], {FEATURES["camera_presets"]})
     assert found.row.model_name == "kling-v1"
     assert not found.sure
 
 
 def test_nearest_is_never_refused_itself() -> None:
     """From anywhere, for any two features: in the row found, what remains is not known to fail."""
-    for row in CAPABILITIES:
-        for wanted, other in combinations(set(Feature) - {Feature.TAIL_WITH_SOUND}, 2):
+    for row in CAPABILITIES.rows:
+        for wanted, other in combinations(set(FEATURES.values()) - {FEATURES["tail_with_sound"]}, 2):
             used = {wanted, other}
-            if used == {Feature.TAIL, Feature.SOUND}:
-                used.add(Feature.TAIL_WITH_SOUND)
-            found = nearest(row.model_name, row.mode, row.duration, wanted, used)
+            if used == {FEATURES["tail"], FEATURES["sound"]}:
+                used.add(FEATURES["tail_with_sound"])
+            found = CAPABILITIES.nearest(row.model_name, row.mode, row.duration, wanted, used)
             left = used - set(found.without)
             if len(left) < len(used):
-                left.discard(Feature.TAIL_WITH_SOUND)
+                left.discard(FEATURES["tail_with_sound"])
             assert wanted in left
-            assert all(found.row.cell(feature) is not Cell.NO for feature in left)
+            assert all(found.row.cells[feature.name] is not Cell.NO for feature in left)
 
 
 def test_editors_offer_what_the_map_has() -> None:
     """The words that complete in an editor are the models and modes of the map."""
-    assert get_args(KnownModel) == known_models()
-    assert set(get_args(KnownMode)) == {row.mode for row in CAPABILITIES if row.mode is not None}
+    assert get_args(KnownModel) == CAPABILITIES.models
+    assert set(get_args(Mode)) == {row.mode for row in CAPABILITIES.rows if row.mode is not None}
 
 
 @pytest.mark.parametrize(
@@ -243,14 +235,14 @@ def test_editors_offer_what_the_map_has() -> None:
 def test_estimates(parameters: dict[str, Any], price: str | None) -> None:
     """A request has the price of its model, mode, seconds and sound; what the service would refuse has none."""
     amount = None if price is None else Decimal(price)
-    usd = None if amount is None else amount * USD_PER_UNIT
+    usd = None if amount is None else amount * USD
     assert estimate(ImageToVideo(**parameters)) == Estimate(units=amount, usd=usd)
 
 
 def test_unknown_models_are_named_beside_the_known() -> None:
     """Whoever mistypes a model sees the nearest, and all that are known."""
-    said = unknown_model("kling-v2.6") or ""
+    said = CAPABILITIES.unknown_model("kling-v2.6") or ""
     assert "did you mean kling-v2-6?" in said
-    assert all(name in said for name in known_models())
-    assert "did you mean" not in str(unknown_model("sora"))
-    assert unknown_model("kling-v3") is None
+    assert all(name in said for name in CAPABILITIES.models)
+    assert "did you mean" not in str(CAPABILITIES.unknown_model("sora"))
+    assert CAPABILITIES.unknown_model("kling-v3") is None

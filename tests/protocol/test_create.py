@@ -4,10 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kling_async.protocol.create import CLOCK_TOLERANCE, Ask, CreateState, Pause
+from kling_async.protocol.create import CLOCK_TOLERANCE, Ask, Pause
 from kling_async.protocol.errors import (
     BadResponse,
-    ConcurrencyExceeded,
     ConnectionFailed,
     CreateInDoubt,
     ExternalTaskIdConflict,
@@ -30,7 +29,7 @@ from .create_world import (
     UNREADABLE,
     Service,
     Story,
-    creation,
+    create,
     drive,
 )
 
@@ -49,7 +48,7 @@ def in_doubt(story: Story) -> None:
 
 def test_a_good_answer_accepts() -> None:
     """Unsent -> accepted: the task of a 200 is the result of the one send."""
-    story = drive(creation(), Service())
+    story = drive(create(), Service())
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0)]
 
@@ -57,7 +56,7 @@ def test_a_good_answer_accepts() -> None:
 @pytest.mark.parametrize("refusal", CLEAR)
 def test_a_refusal_ends_an_unsent_create(refusal: str) -> None:
     """Unsent -> refused: the service's codes to 1304 created nothing; the error says so, and names the reference."""
-    story = drive(creation(), Service([refusal]))
+    story = drive(create(), Service([refusal]))
     assert isinstance(story.end, KlingError)
     assert story.steps == [("send", 0)]
     assert "; nothing was created" in str(story.end)
@@ -67,7 +66,7 @@ def test_a_refusal_ends_an_unsent_create(refusal: str) -> None:
 @pytest.mark.parametrize("refusal", CLAIMS)
 def test_a_refusal_that_a_duplicate_could_cause_is_checked_once(refusal: str) -> None:
     """Unsent -> claimed -> refused: one look-up that finds nothing, then the refusal, with the reference."""
-    story = drive(creation(), Service([refusal]))
+    story = drive(create(), Service([refusal]))
     assert isinstance(story.end, KlingError)
     assert story.steps == [("send", 0), ("look", 0)]
     assert "; nothing is found under its reference yet" in str(story.end)
@@ -77,14 +76,14 @@ def test_a_refusal_that_a_duplicate_could_cause_is_checked_once(refusal: str) ->
 @pytest.mark.parametrize("refusal", CLAIMS)
 def test_what_a_repeating_proxy_made_is_ours(refusal: str) -> None:
     """Unsent -> claimed -> accepted: the task of a send whose repetition was refused is found, in any wording."""
-    story = drive(creation(own_id=False), Service([f"made-{refusal}"]))
+    story = drive(create(own_id=False), Service([f"made-{refusal}"]))
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0), ("look", 0)]
 
 
 def test_an_unreadable_file_refuses() -> None:
     """Unsent -> refused: a picture that is gone when it is to be sent never reached the service."""
-    story = drive(creation(), Service(["unreadable"]))
+    story = drive(create(), Service(["unreadable"]))
     assert type(story.end) is InvalidRequest
     assert story.steps == [("send", 0)]
 
@@ -93,7 +92,7 @@ def test_an_unreadable_file_refuses() -> None:
 def test_what_created_nothing_is_sent_again(passing: str) -> None:
     """Unsent -> unsent: too many requests, and a connection never made, are repeated with growing delays."""
     service = Service([passing] * 4)
-    story = drive(creation(), service)
+    story = drive(create(), service)
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0), ("send", 1), ("send", 3), ("send", 7), ("send", 15)]
 
@@ -101,21 +100,21 @@ def test_what_created_nothing_is_sent_again(passing: str) -> None:
 @pytest.mark.parametrize(("passing", "kind"), [("1302", RateLimited), ("unreached", ConnectionFailed)])
 def test_sending_again_ends_with_the_budget(passing: str, kind: type[KlingError]) -> None:
     """Unsent -> refused: what keeps failing without creating anything ends, with its own error, at the budget."""
-    story = drive(creation(Retry(budget=100)), Service([passing] * FOREVER))
+    story = drive(create(Retry(budget=100)), Service([passing] * FOREVER))
     assert type(story.end) is kind
     assert story.times("send") == [0, 1, 3, 7, 15, 31, 61, 91, 100]
 
 
 def test_a_full_account_waits_for_a_slot() -> None:
     """Unsent -> unsent: 1303 gives the slot back and is sent again once there is one, without end."""
-    story = drive(creation(Retry(budget=100)), Service(["1303"] * 3, slot_takes=1000))
+    story = drive(create(Retry(budget=100)), Service(["1303"] * 3, slot_takes=1000))
     assert isinstance(story.end, Task)
     assert story.steps == [step for at in (0, 1000, 2000) for step in (("send", at), ("slot", at))] + [("send", 3000)]
 
 
 def test_waiting_for_a_slot_uses_up_no_budget() -> None:
     """Unsent -> unsent: the budget counts from the first failure after the last 1303."""
-    story = drive(creation(Retry(budget=10)), Service(["1302", "1303", "1302", "1302"], slot_takes=1000))
+    story = drive(create(Retry(budget=10)), Service(["1302", "1303", "1302", "1302"], slot_takes=1000))
     assert isinstance(story.end, Task)
     assert story.times("send") == [0, 1, 1001, 1002, 1004]
 
@@ -127,7 +126,7 @@ def test_waiting_for_a_slot_uses_up_no_budget() -> None:
 def test_doubt_is_settled_by_a_look_up(fault: str) -> None:
     """Unsent -> doubtful -> accepted: after anything that tells nothing, the task is looked up, not made anew."""
     service = Service([f"made-{fault}"])
-    story = drive(creation(), service)
+    story = drive(create(), service)
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0), ("look", 1)]
     assert service.paid == 1
@@ -136,7 +135,7 @@ def test_doubt_is_settled_by_a_look_up(fault: str) -> None:
 @pytest.mark.parametrize("fault", UNREADABLE)
 def test_after_an_unreadable_success_nothing_is_sent_again(fault: str) -> None:
     """Doubtful -> refused: a 2xx that is not about our task is looked up over `settle` seconds, then in doubt."""
-    story = drive(creation(), Service([fault]))
+    story = drive(create(), Service([fault]))
     in_doubt(story)
     assert story.steps == [("send", 0), *(("look", at) for at in (1, 3, 7, 15))]
     assert "the last send ended with: " in str(story.end)
@@ -146,7 +145,7 @@ def test_after_an_unreadable_success_nothing_is_sent_again(fault: str) -> None:
 def test_the_task_of_another_create_is_not_ours(times: int) -> None:
     """Doubtful: an answer without a name about a task that another create has made says nothing; ours is looked up."""
     service = Service(sends=["made-anothers"], looks=["anothers"] * times)
-    story = drive(creation(is_anothers=lambda task: task.task_id == "7"), service)
+    story = drive(create(is_anothers=lambda task: task.task_id == "7"), service)
     assert service.sent == ["made-anothers"]
     if times == 20:
         in_doubt(story)
@@ -157,7 +156,7 @@ def test_the_task_of_another_create_is_not_ours(times: int) -> None:
 
 def test_an_unreadable_success_of_a_second_send_is_the_last() -> None:
     """Doubtful -> refused: the same holds for a second send, whatever the budget still allows."""
-    story = drive(creation(), Service(["reset", "gateway"]))
+    story = drive(create(), Service(["reset", "gateway"]))
     in_doubt(story)
     assert (story.times("send"), story.times("look")[-1]) == ([0, 15], 30)
 
@@ -166,7 +165,7 @@ def test_an_unreadable_success_of_a_second_send_is_the_last() -> None:
 def test_what_something_else_answers_is_no_absence(look: str) -> None:
     """Doubtful: a look-up that a gateway answers does not allow a second send, even where twins are not refused."""
     service = Service(["made-reset"], [look] * FOREVER, refuses_twins=False)
-    story = drive(creation(), service)
+    story = drive(create(), service)
     in_doubt(story)
     assert (story.times("send"), service.paid) == ([0], 1)
     assert "the last look-up ended with: " in str(story.end)
@@ -174,7 +173,7 @@ def test_what_something_else_answers_is_no_absence(look: str) -> None:
 
 def test_an_address_that_is_not_the_services_ends_in_doubt_at_once() -> None:
     """Doubtful -> refused: once the address is known to be wrong, nobody waits for the budget."""
-    machine = creation()
+    machine = create()
     machine.sending(0)
     machine.answered(0, BadResponse("a page", http_status=404, foreign=True))
     machine.looked_up(6, NotTheService("base_url is wrong", http_status=404), 0)
@@ -185,7 +184,7 @@ def test_an_address_that_is_not_the_services_ends_in_doubt_at_once() -> None:
 
 def test_a_create_is_sent_three_times_at_most() -> None:
     """Doubtful -> refused: after three sends look-ups alone go on until the budget."""
-    story = drive(creation(), Service(["reset"] * FOREVER))
+    story = drive(create(), Service(["reset"] * FOREVER))
     in_doubt(story)
     assert (story.times("send"), story.times("look")[-1]) == ([0, 15, 30], 300)
 
@@ -193,14 +192,14 @@ def test_a_create_is_sent_three_times_at_most() -> None:
 @pytest.mark.parametrize("passing", ["1302", "1303", "unreached"])
 def test_sends_that_surely_made_nothing_do_not_count(passing: str) -> None:
     """Doubtful: of the three sends those are not counted that were refused as full or too fast, or never left."""
-    story = drive(creation(), Service([passing, "reset", passing, "reset", passing, *["reset"] * FOREVER]))
+    story = drive(create(), Service([passing, "reset", passing, "reset", passing, *["reset"] * FOREVER]))
     in_doubt(story)
     assert len(story.times("send")) == 6
 
 
 def test_a_renewed_token_counts_as_a_send() -> None:
     """Doubtful: what went out twice for a refused token counts twice."""
-    machine = creation()
+    machine = create()
     for _ in range(3):
         machine.sending(0)
     machine.answered(0, ConnectionFailed("reset"))
@@ -210,7 +209,7 @@ def test_a_renewed_token_counts_as_a_send() -> None:
 
 def test_without_resending_a_doubt_ends_after_settling() -> None:
     """Doubtful -> refused: `on_doubt="raise"` sends nothing again once the service says that there is no such task."""
-    story = drive(creation(resend=False), Service(["reset"]))
+    story = drive(create(resend=False), Service(["reset"]))
     in_doubt(story)
     assert story.steps == [("send", 0), *(("look", at) for at in (1, 3, 7, 15))]
 
@@ -219,7 +218,7 @@ def test_without_resending_a_doubt_ends_after_settling() -> None:
 def test_the_same_id_is_sent_again_after_settling(fault: str) -> None:
     """doubtful: not found over `settle` seconds, four times that after a timeout, and right before, sends again."""
     service = Service([fault])
-    story = drive(creation(), service)
+    story = drive(create(), service)
     looks: list[float] = [1, 3, 7, 15, 31, 60] if fault in SLOW else [1, 3, 7, 15]
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0), *(("look", at) for at in looks), ("send", looks[-1])]
@@ -228,7 +227,7 @@ def test_the_same_id_is_sent_again_after_settling(fault: str) -> None:
 
 def test_without_settling_there_is_one_look_up_all_the_same() -> None:
     """doubtful: with `settle=0` nothing is sent again before a look-up found nothing."""
-    story = drive(creation(Retry(settle=0)), Service(["reset"]))
+    story = drive(create(Retry(settle=0)), Service(["reset"]))
     assert story.steps == [("send", 0), ("look", 1), ("send", 1)]
 
 
@@ -238,7 +237,7 @@ def test_without_settling_there_is_one_look_up_all_the_same() -> None:
 def test_a_look_up_that_fails_allows_no_second_send(fault: str) -> None:
     """doubtful: only an answered "not found" at the end of settling allows it; a failing look-up says nothing."""
     service = Service(["reset"], [fault] * 7)
-    story = drive(creation(), service)
+    story = drive(create(), service)
     assert story.times("look") == [1, 3, 7, 15, 31, 61, 91, 121]
     assert story.times("send") == [0, 121]
 
@@ -247,7 +246,7 @@ def test_a_look_up_that_fails_allows_no_second_send(fault: str) -> None:
 def test_a_refusal_of_a_second_send_ends_nothing(refusal: str) -> None:
     """Doubtful -> doubtful: the first send may be paid, so its task is looked for after any refusal of the second."""
     service = Service(["made-reset", refusal], hidden=25)
-    story = drive(creation(), service)
+    story = drive(create(), service)
     assert isinstance(story.end, Task)
     assert story.times("send") == [0, 15]
     assert service.paid == 1
@@ -255,7 +254,7 @@ def test_a_refusal_of_a_second_send_ends_nothing(refusal: str) -> None:
 
 def test_a_second_send_in_doubt_settles_anew() -> None:
     """Doubtful -> doubtful: each send in doubt is followed by its own look-ups, as long as its fault asks for."""
-    story = drive(creation(), Service(["reset", "timeout", "reset"]))
+    story = drive(create(), Service(["reset", "timeout", "reset"]))
     assert story.times("send") == [0, 15, 75]
 
 
@@ -263,7 +262,7 @@ def test_a_second_send_in_doubt_settles_anew() -> None:
 @pytest.mark.parametrize(("fault", "settle"), [("reset", 15), ("timeout", 60)])
 def test_after_a_refused_second_send_there_is_no_third(refusal: str, fault: str, settle: float) -> None:
     """Doubtful -> refused: what the second send met is looked up over `settle` again, then it is in doubt."""
-    story = drive(creation(), Service([fault, refusal]))
+    story = drive(create(), Service([fault, refusal]))
     in_doubt(story)
     assert (story.times("send"), story.times("look")[-1]) == ([0, settle], 2 * settle)
 
@@ -271,7 +270,7 @@ def test_after_a_refused_second_send_there_is_no_third(refusal: str, fault: str,
 def test_already_exists_is_looked_up_at_once() -> None:
     """Doubtful -> accepted: a second send that is refused since the id exists proves the first; it is found."""
     service = Service(["made-reset"], hidden=16)
-    story = drive(creation(), service)
+    story = drive(create(), service)
     assert isinstance(story.end, Task)
     assert story.steps[-3:] == [("send", 15), ("look", 15), ("look", 16)]
     assert service.paid == 1
@@ -280,7 +279,7 @@ def test_already_exists_is_looked_up_at_once() -> None:
 def test_what_exists_is_not_sent_a_third_time() -> None:
     """doubtful: once the id is known to exist, look-ups alone go on for `settle` seconds, ever less often."""
     service = Service(["made-reset"], hidden=1e9)
-    story = drive(creation(), service)
+    story = drive(create(), service)
     in_doubt(story)
     assert story.times("send") == [0, 15]
     assert story.times("look") == [1, 3, 7, 15, 15, 16, 18, 22, 30]
@@ -289,7 +288,7 @@ def test_what_exists_is_not_sent_a_third_time() -> None:
 
 def test_a_file_that_is_gone_is_not_sent_a_third_time() -> None:
     """doubtful: when the picture is gone at the second send, look-ups alone go on until the budget."""
-    story = drive(creation(), Service(["reset", "unreadable"]))
+    story = drive(create(), Service(["reset", "unreadable"]))
     in_doubt(story)
     assert story.times("send") == [0, 15]
     assert story.times("look")[-1] == 300
@@ -298,7 +297,7 @@ def test_a_file_that_is_gone_is_not_sent_a_third_time() -> None:
 def test_the_budget_ends_in_doubt() -> None:
     """Doubtful -> refused: the budget ends with a last look-up, and an error that names what may be paid."""
     service = Service(["made-reset"], ["reset"] * FOREVER)
-    story = drive(creation(Retry(budget=100)), service)
+    story = drive(create(Retry(budget=100)), service)
     in_doubt(story)
     assert story.steps[-1] == ("look", 100)
 
@@ -306,7 +305,7 @@ def test_the_budget_ends_in_doubt() -> None:
 @pytest.mark.parametrize("budget", [15, 15.5, 16, 40])
 def test_nothing_is_sent_after_the_budget(budget: float) -> None:
     """doubtful: a send at the end of the budget would be looked for by nobody, so there is none; look-ups close it."""
-    story = drive(creation(Retry(budget=budget)), Service(["reset"] * FOREVER))
+    story = drive(create(Retry(budget=budget)), Service(["reset"] * FOREVER))
     in_doubt(story)
     assert all(at < budget for at in story.times("send"))
     assert story.steps[-1] == ("look", budget)
@@ -315,7 +314,7 @@ def test_nothing_is_sent_after_the_budget(budget: float) -> None:
 @pytest.mark.parametrize(("now", "ask"), [(99.9, Ask.SEND), (100.0, Ask.LOOK_UP)])
 def test_time_that_passes_before_the_second_send_counts(now: float, ask: Ask) -> None:
     """Doubtful: a second send that comes too late by a moment is a look-up instead."""
-    machine = creation(Retry(budget=100))
+    machine = create(Retry(budget=100))
     machine.sending(0)
     machine.answered(0, ConnectionFailed("reset"))
     machine.looked_up(99, RequestRefused("not found", code=1201, http_status=400), 0)
@@ -325,7 +324,7 @@ def test_time_that_passes_before_the_second_send_counts(now: float, ask: Ask) ->
 def test_a_send_that_outlasts_the_budget_is_looked_up() -> None:
     """doubtful: when the last send comes back after the budget, one look-up follows at once."""
     service = Service(["reset", "made-reset"], takes=20)
-    story = drive(creation(Retry(budget=35)), service)
+    story = drive(create(Retry(budget=35)), service)
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0), ("look", 21), ("send", 41), ("look", 61)]
     assert service.paid == 1
@@ -338,7 +337,7 @@ def claimed(created_at: float | None, offset: float = 0.0, **how: Any) -> Story:
     """The story of a create whose id is there already, made so long after (before) its first send."""
     service = Service(offset=offset)
     service.has("mine", created_at)
-    return drive(creation(**{"own_id": False, **how}), service)
+    return drive(create(**{"own_id": False, **how}), service)
 
 
 @pytest.mark.parametrize("offset", [0.0, 3600.0, -3600.0])
@@ -372,7 +371,7 @@ def test_an_older_task_that_doubt_finds_is_a_conflict() -> None:
     """Doubtful -> refused: the look-up after a lost answer may find that the id belongs to another task."""
     service = Service(["made-reset"])
     service.has("mine", -100)
-    story = drive(creation(own_id=False), service)
+    story = drive(create(own_id=False), service)
     assert isinstance(story.end, ExternalTaskIdConflict)
     assert (story.end.code, service.paid) == (None, 0)
 
@@ -380,7 +379,7 @@ def test_an_older_task_that_doubt_finds_is_a_conflict() -> None:
 def test_age_counts_from_the_first_send() -> None:
     """Doubtful -> accepted: what our first of several sends has made is ours."""
     service = Service(["made-reset", "reset", "reset"], hidden=40)
-    story = drive(creation(own_id=False), service)
+    story = drive(create(own_id=False), service)
     assert isinstance(story.end, Task)
     assert service.paid == 1
 
@@ -390,7 +389,7 @@ def test_a_claim_is_looked_up_until_it_is_answered(look: str) -> None:
     """Claimed -> accepted: a look-up without an answer says nothing, and is repeated."""
     service = Service(looks=[look] * 3)
     service.has("mine", 0)
-    story = drive(creation(own_id=False), service)
+    story = drive(create(own_id=False), service)
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0), *(("look", at) for at in (0, 1, 3, 7))]
 
@@ -399,50 +398,9 @@ def test_a_claim_that_cannot_be_looked_up_is_in_doubt_after_settling() -> None:
     """Claimed -> refused: without any answer over `settle` seconds nobody knows whether the task exists."""
     service = Service(looks=["reset"] * FOREVER)
     service.has("mine", 0)
-    story = drive(creation(own_id=False), service)
+    story = drive(create(own_id=False), service)
     in_doubt(story)
     assert story.steps[-1] == ("look", 15)
-
-
-# ------------------------------------------------------------------------------------------------ what is owed
-
-
-@pytest.mark.parametrize(
-    ("sends", "state", "undecided", "ask"),
-    [
-        ([], CreateState.UNSENT, False, Ask.SEND),
-        (["1302"], CreateState.UNSENT, False, Ask.SEND),
-        (["1303"], CreateState.UNSENT, False, Ask.TAKE_SLOT),
-        (["unreached"], CreateState.UNSENT, False, Ask.SEND),
-        (["reset"], CreateState.DOUBTFUL, True, Ask.LOOK_UP),
-        (["exists"], CreateState.CLAIMED, True, Ask.LOOK_UP),
-        (["1102"], CreateState.REFUSED, False, None),
-    ],
-)
-def test_what_may_be_paid_is_not_dropped(
-    sends: list[str],
-    state: CreateState,
-    *,
-    undecided: bool,
-    ask: Ask | None,
-) -> None:
-    """From the first byte to certainty a create is undecided; after an answer that created nothing it is not."""
-    machine = creation()
-    assert not machine.undecided
-    for fault in sends:
-        machine.sending(0)
-        assert machine.undecided
-        error = RequestRefused("must be unique", code=1201, http_status=400) if fault == "exists" else None
-        came = error or FAULTS[fault]()
-        machine.answered(0, came if isinstance(came, KlingError) else _error(fault))
-    step = machine.next(1)
-    assert (state, undecided) == (machine.state, machine.undecided)
-    assert step is ask if ask else isinstance(step, KlingError)
-
-
-def _error(fault: str) -> KlingError:
-    kinds: dict[str, type[KlingError]] = {"1302": RateLimited, "1303": ConcurrencyExceeded, "1102": RequestRefused}
-    return kinds[fault]("no", code=int(fault), http_status=429)
 
 
 # ------------------------------------------------------------------------------------------- any faults at all
@@ -470,7 +428,7 @@ def test_paid_at_most_once_whatever_happens(service: Service, retry: Retry, owne
     """Any faults: paid at most once, and what is paid is returned or named; the end comes in bounded time."""
     if owner == "older task":
         service.has("mine", -100)
-    story = drive(creation(retry, own_id=owner == "own id"), service)
+    story = drive(create(retry, own_id=owner == "own id"), service)
     assert service.paid <= (owner != "older task")
     if isinstance(story.end, Task):
         assert story.end.external_task_id == "mine"
@@ -490,5 +448,5 @@ def test_paid_at_most_once_whatever_happens(service: Service, retry: Retry, owne
 def test_paid_once_even_if_the_service_took_twins(sends: list[str], looks: list[str], hidden: float) -> None:
     """As long as look-ups show a task within `settle`, nothing rests on the service's refusing twins."""
     service = Service([*sends], [*looks], hidden=hidden, refuses_twins=False)
-    drive(creation(), service)
+    drive(create(), service)
     assert service.paid <= 1

@@ -12,18 +12,19 @@ from hypothesis import strategies as st
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.lifecycle import classify
 from kling_async.protocol.reference import Reference
+from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.codec import task_from_wire
 from kling_async.protocol.wire.responses import HttpResponse
 from tests.repeatable import pickled
 
-from .recorded_bodies import RECORDED
+from .recorded_bodies import OTHERS, RECORDED
 
 STATUSES = st.sampled_from([100, 200, 200, 200, 204, 206, 301, 400, 401, 404, 408, 429, 500, 502, 504, 599])
 HEADER_TEXT = st.text(st.characters(max_codepoint=0xDCFF), max_size=20)
 HEADERS = st.dictionaries(st.sampled_from(["content-type", "date", "x"]), HEADER_TEXT)
-BODIES: list[Any] = [entry["body"] for entry in RECORDED.values()]
+BODIES: list[Any] = [entry["body"] for entry in (*RECORDED.values(), *OTHERS.values())]
 NUMBERS = [1e999, -1e999, 10**400, 10**4000, -(10**18), 2**63, 1303, 5000, 1e-320, 0, -0.0]
 LEAVES = st.one_of(
     st.none(),
@@ -37,7 +38,7 @@ LEAVES = st.one_of(
     ),
 )
 NAMES = st.sampled_from(
-    ["code", "data", "message", "task_id", "id", "status", "videos", "url", "outputs", "amount", ""]
+    ["code", "data", "message", "task_id", "id", "status", "videos", "url", "outputs", "amount", "", "images", "audios"]
 )
 VALUES = st.recursive(
     LEAVES,
@@ -101,7 +102,18 @@ def check_task(task: Task) -> None:
     for video in task.videos:
         assert video.url or video.watermark_url
         assert video.url.encode("utf-8").decode() == video.url.strip()
+    for voice in task.voices:
+        assert voice.voice_id
+        assert (voice.voice_id + voice.voice_name + voice.owned_by + voice.status).isprintable()
+    for element in task.elements:
+        assert type(element.element_id) is int
+        assert (element.element_name + element.element_description + element.status).isprintable()
+    for file in (*files_of(task), *files_of(task, like=".wav")):
+        assert file.url or file.watermark_url
+        assert file.url.encode("utf-8").decode() == file.url.strip()
+        assert file.name(task.task_id, watermark=True).isprintable()
     amounts = [task.final_unit_deduction, *(video.duration for video in task.videos)]
+    amounts += [seconds for audio in task.audios for seconds in (audio.duration, audio.duration_wav)]
     assert all(len(f"{amount:f}") < 99_999 for amount in amounts if amount is not None)
     verdict = classify(None, task, age=0, reference="image2video:1")
     assert isinstance(verdict.end, Task | KlingError | None)
@@ -173,5 +185,6 @@ def test_deep_nesting_in_a_place_that_nobody_reads(depth: int) -> None:
     deep: Any = 1
     for _ in range(depth):
         deep = [deep]
-    task = task_from_wire({"task_id": "8", "task_status": "failed", "more": deep, "created_at": deep}, "image2video")
+    data = {"task_id": "8", "task_status": "failed", "more": deep, "created_at": deep, "task_result": deep}
+    task = task_from_wire(data, "image2video")
     check_shown(task)

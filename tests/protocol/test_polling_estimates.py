@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.endpoints import IMAGE_TO_VIDEO, kind_of, typical_seconds
+from kling_async.protocol.catalog import endpoint_of
+from kling_async.protocol.clips import typical_seconds
+from kling_async.protocol.endpoints import ImageToVideo
 from kling_async.protocol.polling.age_bins import EDGES
 from kling_async.protocol.polling.estimates import (
     FADING,
@@ -16,7 +18,6 @@ from kling_async.protocol.polling.estimates import (
     Durations,
 )
 from kling_async.protocol.polling.look_schedule import LookSchedule
-from kling_async.protocol.records import ImageToVideo
 from tests.repeatable import same_draws
 
 
@@ -148,7 +149,10 @@ def test_each_kind_is_learned_alone() -> None:
 )
 def test_tasks_of_one_kind(fields: dict[str, Any], kind: str) -> None:
     """A kind is an endpoint, a model, a mode and a length of video; no mode is `std`."""
-    assert kind_of(IMAGE_TO_VIDEO, ImageToVideo(image="https://example.com/cat.png", **fields)) == kind
+    request = ImageToVideo(image="https://example.com/cat.png", **fields)
+    endpoint = endpoint_of(request)
+    assert endpoint is not None
+    assert endpoint.kind_of(request) == kind
 
 
 def test_what_was_learned_can_be_handed_on() -> None:

@@ -143,6 +143,12 @@ def test_a_task_is_found_by_both_of_its_ids_until_it_ends() -> None:
     assert story.plan.unfinished() == []
 
 
+def test_an_endpoint_that_nobody_knows() -> None:
+    """References are checked before: one of no endpoint is a mistake in the program."""
+    with pytest.raises(LookupError, match="no endpoint 'fax'"):
+        Story().plan.find(Reference("fax", "1"))
+
+
 def test_what_ended_before_it_was_followed_is_told_at_once() -> None:
     """An adopted task may be done already; nobody here saw how long it took."""
     story = Story()

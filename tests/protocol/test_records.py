@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kling_async.protocol.converters import Malformed
+from kling_async.protocol.endpoints import ImageToVideo
 from kling_async.protocol.media.image import Image, ImageSource
 from kling_async.protocol.records import (
     CameraConfig,
     CameraControl,
     DynamicMask,
-    ImageToVideo,
     Point,
     ShotPrompt,
     WatermarkInfo,

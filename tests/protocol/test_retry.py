@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -183,6 +184,21 @@ def test_what_passes_by_itself(error: KlingError, *, transient: bool) -> None:
 def test_what_passes_by_code(code: int) -> None:
     """Of the documented codes 1302, 1303 and the 5000s pass."""
     assert is_transient(CODES[code].error("no", code=code)) is (code in {1302, 1303, 5000, 5001, 5002})
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("first", 0.001), ("factor", 1), ("maximum", 0.001), ("settle", 0), ("budget", 0)]
+)
+def test_what_numbers_a_schedule_can_have(name: str, least: float) -> None:
+    """From its least, a thousandth of a second for delays, to a billion; the error names the field."""
+    for good in (least, 1e9):
+        assert getattr(Retry(**{name: good}), name) == good
+    bad: Any
+    for bad in (least - 0.0001, 1e9 + 0.5, True, "1"):
+        with pytest.raises(
+            ConfigurationError, match=rf"Retry\.{name}: expected a number from {least:g} to 1e\+09, got"
+        ):
+            Retry(**{name: bad})
 
 
 def test_attempts_end_at_infinity_unless_told() -> None:

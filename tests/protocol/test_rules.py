@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT, ImageToVideo
 from kling_async.protocol.errors import InvalidRequest
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.records import ImageToVideo
-from kling_async.protocol.rules import check, images_of
+from kling_async.protocol.rules.pictures import images_of
 
 from .requests_made import BRUSH, HALF, SOUND, URL, V3, WAY, camera, customize, mask, problems_of, shots
 
@@ -316,12 +316,8 @@ def test_messages_do_not_carry_long_inputs() -> None:
 
 def test_images_of() -> None:
     """All pictures are listed by field path, also those that cannot be read; what is no mask is left out."""
-    request = ImageToVideo(
-        image="a.jpg",
-        image_tail=URL,
-        static_mask=Path("s.png"),
-        dynamic_masks=[{"mask": b"x", "trajectories": WAY}, 5, {"mask": 7, "trajectories": WAY}],
-    )
+    given: list[Any] = [{"mask": b"x", "trajectories": WAY}, 5, {"mask": 7, "trajectories": WAY}]
+    request = ImageToVideo(image="a.jpg", image_tail=URL, static_mask=Path("s.png"), dynamic_masks=given)
     expected = {
         "image": Image.of("a.jpg"),
         "image_tail": Image.of(URL),
@@ -330,7 +326,8 @@ def test_images_of() -> None:
         "dynamic_masks[2].mask": Image.of(7),
     }
     assert expected == images_of(request)
-    assert images_of(ImageToVideo(dynamic_masks="mask.png")) == {}
+    text: Any = "mask.png"
+    assert images_of(ImageToVideo(dynamic_masks=text)) == {}
 
 
 ANYTHING = st.one_of(
@@ -367,7 +364,7 @@ FIELDS = tuple(ImageToVideo.__annotations__)
 @given(st.dictionaries(st.sampled_from(FIELDS), NESTED, max_size=6))
 def test_whatever_is_given_is_reported_not_raised(parameters: dict[str, Any]) -> None:
     """Any values in any parameters give problems with a field of the request, never an exception."""
-    for problem in check(ImageToVideo(**parameters), {}):
+    for problem in ENDPOINT.problems(ImageToVideo(**parameters), {}):
         assert problem.field.partition(".")[0].partition("[")[0] in FIELDS
         assert problem.message
         assert len(problem.message) < 300

@@ -2,10 +2,9 @@ from typing import Any
 
 import pytest
 
+from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT, ImageToVideo
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image_header import ImageFacts, ImageHeader
-from kling_async.protocol.records import ImageToVideo
-from kling_async.protocol.rules import check
 
 
 def facts(width: int, height: int, *, size: int = 1000, complete: bool = True) -> ImageFacts:
@@ -15,7 +14,7 @@ def facts(width: int, height: int, *, size: int = 1000, complete: bool = True) -
 
 def problems_of(images: dict[str, ImageFacts], **parameters: Any) -> list[Problem]:
     """The problems of a request whose local pictures are so."""
-    return check(ImageToVideo(**{"image": "a.jpg", "model_name": "kling-v9", **parameters}), images)
+    return ENDPOINT.problems(ImageToVideo(**{"image": "a.jpg", "model_name": "kling-v9", **parameters}), images)
 
 
 def masks(*points: tuple[int, int], count: int = 1) -> dict[str, Any]:

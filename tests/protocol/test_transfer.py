@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.protocol.errors import DownloadError
-from kling_async.protocol.media.contents import Shape
+from kling_async.protocol.media.shape import Shape
 from kling_async.protocol.transfer import (
     LEAST_BYTES,
     LEAST_SECONDS,
@@ -220,12 +220,16 @@ def test_a_note_of_an_older_version_reads() -> None:
         (201, 200, Shape.WHOLE, True, End.CUT),
         (0, 0, Shape.ODD, False, End.CUT),
         (0, None, Shape.ODD, True, End.CUT),
+        (200, 200, Shape.OPEN, False, End.WHOLE),
+        (200, None, Shape.OPEN, False, End.CUT),
+        (200, None, Shape.OPEN, True, End.WHOLE),
+        (199, 200, Shape.OPEN, True, End.CUT),
     ],
 )
 def test_the_length_counts_for_more_than_the_boxes(
     size: int, length: int | None, shape: Shape, end: End, *, again: bool
 ) -> None:
-    """All bytes of a length that the host said are a file; without one its boxes decide, or the same bytes twice."""
+    """All bytes of a length that was told are a file; without one its own bytes decide, or that they came twice."""
     assert judge_end(size, length, shape, again=again) is end
 
 

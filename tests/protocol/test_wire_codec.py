@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from kling_async.protocol.endpoints import ImageToVideo
 from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.records import ImageToVideo
 from kling_async.protocol.tasks import Task, TaskStatus, Video
 from kling_async.protocol.wire.codec import task_from_wire, to_wire
 

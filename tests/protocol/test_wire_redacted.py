@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from kling_async import ApiError, KlingError
-from kling_async.protocol.auth import ApiKey, KeyPair, Token, secrets_of
+from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.redacted import read_without
 from kling_async.protocol.wire.responses import HttpResponse
 
 KEY = "sk-12"
-SECRETS = secrets_of(ApiKey(KEY), Token(KEY))
+SECRETS = TokenCache(ApiKey(KEY)).secrets(Token(KEY))
 
 
 def body(status: int = 200, **envelope: Any) -> HttpResponse:
@@ -79,7 +79,7 @@ def test_what_is_no_text_stays() -> None:
 
 def test_secrets_are_the_keys_and_the_token() -> None:
     """All of them, and none shows."""
-    secrets = secrets_of(KeyPair("access", "secret"), Token("token"))
+    secrets = TokenCache(KeyPair("access", "secret")).secrets(Token("token"))
     assert secrets == {"access", "secret", "token"}
     assert "access" not in repr(secrets)
 

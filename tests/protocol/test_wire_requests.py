@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.endpoints import ENDPOINTS, IMAGE_TO_VIDEO, endpoint_for
+from kling_async.protocol.catalog import endpoint_named, endpoint_of
+from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT as IMAGE_TO_VIDEO
+from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.records import ImageToVideo
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
@@ -187,6 +188,6 @@ def test_pieces_of_base64_join(picture: bytes, thirds: int) -> None:
 
 def test_the_endpoint_is_found_by_the_record() -> None:
     """Each endpoint is found by its name and by the record it takes; other things belong to none."""
-    assert ENDPOINTS == {"image2video": IMAGE_TO_VIDEO}
-    assert endpoint_for(ImageToVideo()) is IMAGE_TO_VIDEO
-    assert endpoint_for(Task(task_id="8", status=TaskStatus.FAILED)) is None
+    assert endpoint_named("image2video") is IMAGE_TO_VIDEO
+    assert endpoint_of(ImageToVideo()) is IMAGE_TO_VIDEO
+    assert endpoint_of(Task(task_id="8", status=TaskStatus.FAILED)) is None

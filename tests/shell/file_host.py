@@ -128,7 +128,7 @@ class FileHost:
             task = task if task is not None else finished(video(f"{self.base}/f"))
             place = check_target(str(target), overwrite=False)
             refresh = self.refresh(task)
-            return await downloads.save(task, place, refresh, watermark=watermark, overwrite=False)
+            return (await downloads.save(task, place, refresh, watermark=watermark, overwrite=False))[0]
 
     async def stream(self, **options: Any) -> bytes:
         """What a stream of the video gives."""

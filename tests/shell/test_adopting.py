@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import BadResponse, CreateInDoubt, Retry, TaskStatus
+from kling_async import BadResponse, CreateInDoubt, ImageToVideo, Retry, TaskStatus
 from kling_async.emulator import Emulator, Fault
 from tests.faults.other_service import OtherService
 from tests.shell.conftest import ClientMaker
@@ -15,10 +15,10 @@ from tests.shell.stub import serve
 async def test_what_is_there_is_not_sent(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
     """A second run over the same ids costs no create, and gets the same tasks, finished or not."""
     first = await make_client().image_to_video(image, external_task_id="job-1")
-    again = await make_client().image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    again = await make_client().submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")
     assert again.task_id == first.task_id
     assert (await again).status is TaskStatus.SUCCEED
-    done = await make_client().image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    done = await make_client().submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")
     assert done.status is TaskStatus.SUCCEED
     assert emulator.ledger.requests["create"] == 1
 
@@ -29,7 +29,7 @@ async def test_what_is_there_takes_no_slot(make_client: ClientMaker, image: Path
     first = await client.image_to_video(image, external_task_id="job-1")
     waiting = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(0)
-    adopted = await asyncio.wait_for(client.image_to_video(image, external_task_id="job-1", if_exists="adopt"), 5)
+    adopted = await asyncio.wait_for(client.submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt"), 5)
     assert adopted.task_id == first.task_id
     assert not waiting.done()
     await (await waiting)
@@ -39,7 +39,7 @@ async def test_an_adopted_task_counts_until_it_ends(make_client: ClientMaker, im
     """A task of another client that runs still fills a place of the account, and gives it back at its end."""
     await make_client().image_to_video(image, external_task_id="job-1")
     client = make_client(concurrency=1)
-    adopted = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    adopted = await client.submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")
     other = await client.image_to_video(image)
     assert adopted.done()
     await other
@@ -48,7 +48,7 @@ async def test_an_adopted_task_counts_until_it_ends(make_client: ClientMaker, im
 
 async def test_what_is_not_there_is_made(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
     """An id that nothing has makes a new task."""
-    handle = await make_client().image_to_video(image, external_task_id="job-2", if_exists="adopt")
+    handle = await make_client().submit(ImageToVideo(image, external_task_id="job-2"), if_exists="adopt")
     assert (handle.external_task_id, emulator.ledger.created) == ("job-2", 1)
 
 
@@ -56,7 +56,9 @@ async def test_nothing_is_sent_where_nobody_can_tell(make_client: ClientMaker, i
     """A look-up that never gets the service's word ends with what came; nothing is sent."""
     emulator.faults.add(Fault.gateway(502), on="query")
     with pytest.raises(BadResponse, match="HTTP 502"):
-        await make_client(retry=Retry(budget=20)).image_to_video(image, external_task_id="job-1", if_exists="adopt")
+        await make_client(retry=Retry(budget=20)).submit(
+            ImageToVideo(image, external_task_id="job-1"), if_exists="adopt"
+        )
     assert emulator.ledger.requests["create"] == 0
 
 
@@ -67,7 +69,7 @@ async def test_what_this_client_made_needs_no_look_up(make_client: ClientMaker, 
         client = make_client(base_url=stub.base_url)
 
         async def adopt() -> str:
-            return (await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")).reference
+            return (await client.submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")).reference
 
         handles = [*await asyncio.gather(adopt(), adopt(), adopt()), await adopt()]
     assert (handles, service.paid) == (["image2video:1000"] * 4, 1)
@@ -80,7 +82,9 @@ async def test_a_doubt_is_for_all_who_asked_at_once(make_client: ClientMaker, im
         client = make_client(base_url=stub.base_url)
 
         async def adopt() -> str:
-            handle = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt", on_doubt="raise")
+            handle = await client.submit(
+                ImageToVideo(image, external_task_id="job-1"), if_exists="adopt", on_doubt="raise"
+            )
             return handle.reference
 
         ends = await asyncio.gather(adopt(), adopt(), return_exceptions=True)
@@ -98,7 +102,7 @@ async def test_what_a_cancelled_caller_makes_is_waited_for(make_client: ClientMa
         while not service.posts:  # noqa: ASYNC110  (it has no event for it)
             await asyncio.sleep(0.001)
         first.cancel()
-        again = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")
+        again = await client.submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")
     assert (again.reference, service.paid) == ("image2video:1000", 1)
 
 

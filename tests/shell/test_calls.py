@@ -4,7 +4,6 @@ import asyncio
 import email.utils
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -17,12 +16,14 @@ from kling_async import (
     ConnectionFailed,
     CreateInDoubt,
     ExternalTaskIdConflict,
+    ImageToVideo,
     InvalidRequest,
     KlingClient,
     KlingError,
     Polling,
     QueueTimeout,
     Retry,
+    ServerError,
     Task,
     TaskNotFound,
     TaskStatus,
@@ -134,12 +135,13 @@ async def test_a_token_refused_once_is_renewed_once(make_client: ClientMaker, co
 async def test_many_calls_renew_one_token(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty calls that learn at once that their token is refused make one new one."""
     made: list[auth.Token] = []
+    really_mint = auth.mint
 
     def mint(credentials: auth.ApiKey | auth.KeyPair, now: float) -> auth.Token:
-        made.append(auth.mint(credentials, now + len(made)))  # each differs from those before
+        made.append(really_mint(credentials, now + len(made)))  # each differs from those before
         return made[-1]
 
-    monkeypatch.setattr("kling_async.io.api.auth", SimpleNamespace(**{**vars(auth), "mint": mint}))
+    monkeypatch.setattr("kling_async.protocol.auth.mint", mint)
     async with serve(
         lambda seen: refusal(401, 1004) if seen.headers["authorization"] == made[0].header else task_answer()
     ) as stub:
@@ -221,12 +223,13 @@ async def test_a_token_is_renewed_before_it_expires(make_client: ClientMaker, em
 async def test_a_wrong_clock_is_corrected_and_said_once(
     make_client: ClientMaker, image: Path, caplog: pytest.LogCaptureFixture, minutes: int
 ) -> None:
-    """A machine whose clock is ten minutes off works all the same, with one warning."""
+    """A machine whose clock is ten minutes off works all the same, with one warning, also of calls made at once."""
     time_of_day = wall()
     client = make_client(clock=lambda: time_of_day() + 60 * minutes)
     if minutes < 0:  # an expired token: the service sees the end of its half hour
         client = make_client(clock=lambda: time_of_day() - 3600)
     for _ in range(2):
+        await asyncio.gather(*(client.get_task("image2video:1") for _ in range(3)), return_exceptions=True)
         await client.image_to_video(image)
     warned = [record.getMessage() for record in caplog.records if "clock" in record.getMessage()]
     assert len(warned) == 1
@@ -282,14 +285,14 @@ async def test_the_list_is_one_iterator(client: KlingClient, image: Path) -> Non
     """`tasks()` goes through the pages until one is short."""
     made = {(await client.image_to_video(image)).task_id for _ in range(5)}
     assert {task.task_id async for task in client.tasks("image2video", page_size=2)} == made
-    assert {task.task_id async for task in client.tasks()} == made
+    assert {task.task_id async for task in client.tasks("image2video")} == made
 
 
 @pytest.mark.parametrize("arguments", [{"endpoint": "nope"}, {"page_size": 0}, {"page_size": 501}, {"page_size": True}])
 async def test_the_list_refuses_what_the_service_would(client: KlingClient, arguments: dict[str, object]) -> None:
     """Page sizes beyond 1 to 500 and unknown endpoints are refused before a request."""
     with pytest.raises(InvalidRequest):
-        await anext(aiter(client.tasks(**arguments)))  # type: ignore[arg-type]
+        await anext(aiter(client.tasks(**{"endpoint": "image2video", **arguments})))  # type: ignore[arg-type]
 
 
 async def test_queue_deadline(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
@@ -376,7 +379,7 @@ async def test_an_id_of_an_old_task_is_a_conflict(make_client: ClientMaker, imag
     with pytest.raises(ExternalTaskIdConflict, match="older task") as caught:
         await client.image_to_video(image, external_task_id="job-1")
     assert caught.value.reference == first.reference
-    adopted = await client.image_to_video(image, external_task_id="job-1", if_exists="adopt")
+    adopted = await client.submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")
     assert adopted.task_id == first.task_id
     assert emulator.ledger.created == 1
     await first
@@ -476,6 +479,24 @@ async def test_an_answer_without_end_is_cut_off(make_client: ClientMaker, monkey
             await make_client(base_url=stub.base_url, retry=Retry(budget=0)).get_task("image2video:1")
 
 
+@pytest.mark.parametrize("budget", [0.0, 10.0, 45.0])
+async def test_the_last_attempt_begins_when_the_budget_ends(make_client: ClientMaker, budget: float) -> None:
+    """A call that keeps failing is made once more at the end of its budget, and not after it."""
+    loop = asyncio.get_running_loop()
+    times: list[float] = []
+
+    def respond(_: Seen) -> Answer:
+        times.append(loop.time())
+        return refusal(500, 5000)
+
+    async with serve(respond) as stub:
+        began = loop.time()
+        with pytest.raises(ServerError):
+            await make_client(base_url=stub.base_url, retry=Retry(budget=budget)).get_task("image2video:1")
+    assert times[-1] - began == pytest.approx(budget, abs=0.1)
+    assert len(times) == len(set(times))
+
+
 async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
     """The service's clock is learned from its Date header."""
     date = email.utils.formatdate(EPOCH + 7200, usegmt=True)
@@ -484,7 +505,7 @@ async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
     ) as stub:
         client = make_client(base_url=stub.base_url)
         await client.get_task("image2video:1")
-    assert 7190 < client._api._clock_offset.seen < 7201
+    assert 7190 < client._api._tokens.clock_offset.seen < 7201
 
 
 async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, image: Path) -> None:

@@ -255,7 +255,7 @@ async def test_a_closed_client_says_so(client: KlingClient, image: Path) -> None
         lambda: client.get_task("image2video:1"),
         handle.wait,
         lambda: handle.save("x.mp4"),
-        lambda: anext(aiter(client.tasks())),
+        lambda: anext(aiter(client.tasks("image2video"))),
     ):
         with pytest.raises(ClientClosed):
             await call()

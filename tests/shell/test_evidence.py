@@ -133,19 +133,19 @@ async def test_an_attached_task_is_no_missing_one(make_client: ClientMaker, name
     async with running(takes=0) as service:
         service.tasks.append((0, "job-1"))
         client = make_client(base_url=service.base_url)
-        assert [task.external_task_id async for task in client.tasks()] == ["job-1"]
+        assert [task.external_task_id async for task in client.tasks("image2video")] == ["job-1"]
         for ask in (client.attach("image2video:job-1").wait, lambda: client.get_task("image2video:job-1")):
             service.looks = [FOREIGN[name]] * 3
             assert (await ask()).status is TaskStatus.SUCCEED
         service.looks = [FOREIGN[name]] * 3
-        assert [task.external_task_id async for task in client.tasks()] == ["job-1"]
+        assert [task.external_task_id async for task in client.tasks("image2video")] == ["job-1"]
 
 
 async def test_the_budget_ends_with_what_came_last(make_client: ClientMaker) -> None:
     """Reads that never get the service's word end with the status, the code and the text of what came."""
     async with running() as service:
         client = make_client(base_url=service.base_url)
-        assert [task async for task in client.tasks()] == []
+        assert [task async for task in client.tasks("image2video")] == []
         service.looks = [answer(418, {"code": 777, "message": "teapot"})] * 1000
         with pytest.raises(BadResponse, match=r"HTTP 418.*code 777.*teapot") as caught:
             await client.get_task("image2video:job-1")
@@ -195,7 +195,7 @@ async def test_items_that_cannot_be_read_are_left_out_with_one_warning(
     pages = [[{"task_id": "1", **good}, None], ["x", {"task_id": "2", "task_status": "melting"}], []]
     async with running(looks=[answer(200, {"code": 0, "data": data}) for data in pages]) as service:
         client = make_client(base_url=service.base_url)
-        assert [task.task_id async for task in client.tasks(page_size=2)] == ["1"]
+        assert [task.task_id async for task in client.tasks("image2video", page_size=2)] == ["1"]
     assert [record.levelno for record in caplog.records if "cannot be read" in record.message] == [logging.WARNING]
 
 
@@ -205,7 +205,7 @@ async def test_items_that_cannot_be_read_are_left_out_with_one_warning(
 READS = {
     "attach": lambda client: client.attach("image2video:1").wait(),
     "get_task": lambda client: client.get_task("image2video:1"),
-    "tasks": lambda client: anext(client.tasks()),
+    "tasks": lambda client: anext(client.tasks("image2video")),
 }
 
 

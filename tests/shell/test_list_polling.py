@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from kling_async import KlingClient, Polling, Task, TaskHandle, TaskTimeout
+from kling_async import ImageToVideo, KlingClient, Polling, Task, TaskHandle, TaskTimeout
 from kling_async.emulator import Emulator, Fault
 from kling_async.protocol.polling.age_bins import EDGES
 from kling_async.protocol.polling.listing import ListStrategy
@@ -241,7 +241,7 @@ async def test_adopted_tasks_do_not_spoil_what_was_learned(
     again = make_client(concurrency=20, durations=first.durations)
     before = first.durations.medians()
     for name in names:
-        await (await again.image_to_video(image, external_task_id=name, if_exists="adopt"))
+        await (await again.submit(ImageToVideo(image, external_task_id=name), if_exists="adopt"))
     assert emulator.ledger.created == 15
     assert again.durations.medians() == before
 

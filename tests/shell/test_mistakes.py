@@ -168,7 +168,7 @@ async def test_strict_false_warns_at_the_callers_line(client: KlingClient, image
     with pytest.raises(InvalidRequest, match="mode pro"):
         await client.image_to_video(**combination)
     with pytest.warns(CapabilityWarning, match="image_tail") as caught, pytest.raises(Exception, match="not supported"):
-        await client.image_to_video(**combination, strict=False)
+        await client.submit(ImageToVideo(**combination), strict=False)
     assert Path(caught[0].filename) == Path(__file__)
     assert emulator.ledger.requests["create"] == 1
 
@@ -191,7 +191,7 @@ async def test_cfg_scale_warns_at_the_callers_line(make_client: ClientMaker, ima
 async def test_strict_false_keeps_documented_limits(client: KlingClient, image: Path) -> None:
     """`strict=False` does not let a documented limit pass."""
     with pytest.raises(InvalidRequest, match="2500"):
-        await client.image_to_video(image, prompt="x" * 2501, strict=False)
+        await client.submit(ImageToVideo(image, prompt="x" * 2501), strict=False)
 
 
 async def test_something_else_than_a_request(client: KlingClient) -> None:
@@ -252,7 +252,7 @@ def test_numbers_that_cannot_be_worked_with(wrong: Callable[[], object]) -> None
 async def test_a_word_that_is_none_is_refused(client: KlingClient, image: Path, name: str, value: Any) -> None:
     """A typing error in what to do later must not choose the other thing in silence."""
     with pytest.raises(InvalidRequest, match=f"{name}: must be one of"):
-        await client.image_to_video(image, **{name: value})
+        await client.submit(ImageToVideo(image), **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ async def test_a_word_that_is_none_is_refused(client: KlingClient, image: Path, 
 async def test_a_list_that_cannot_be_asked_for(client: KlingClient, wrong: dict[str, Any]) -> None:
     """The parameters of the list are checked before it is asked for."""
     with pytest.raises(InvalidRequest, match="must be"):
-        await anext(client.tasks(**wrong))
+        await anext(client.tasks(**{"endpoint": "image2video", **wrong}))
 
 
 @pytest.mark.parametrize("path", [None, 5, 2.5, [], object()])

@@ -10,7 +10,8 @@ import pytest
 
 from kling_async import SaveInProgress, TargetExists
 from kling_async.io import part_file
-from kling_async.io.part_file import AT_ONCE, Ended, Names, PartFile
+from kling_async.io.directory_sync import DirectorySync
+from kling_async.io.part_file import AT_ONCE, Ended, PartFile
 from kling_async.protocol.transfer import End, Part
 
 MOVIE = b"\0\0\0\x08ftyp\0\0\0\x08moov\0\0\0\0mdat" + bytes(range(256)) * 20
@@ -20,7 +21,7 @@ WHOLE = Ended(End.WHOLE)
 
 def part_of(directory: Path) -> PartFile:
     """A part that is open."""
-    file = PartFile(directory / "x.mp4", "v", Names())
+    file = PartFile(directory / "x.mp4", "v", DirectorySync())
     file.open(overwrite=False)
     return file
 
@@ -98,8 +99,8 @@ def test_one_sync_for_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert go_on.wait(10)
         ended += 1
 
-    monkeypatch.setattr("kling_async.io.part_file._sync_directory", sync)
-    syncs = Names()
+    monkeypatch.setattr("kling_async.io.directory_sync._sync_directory", sync)
+    syncs = DirectorySync()
     with ThreadPoolExecutor(10) as pool:
         first = pool.submit(syncs.sync, tmp_path)
         assert first_is_under_way.wait(10)
@@ -120,7 +121,7 @@ def test_a_part_that_was_thrown_away_while_its_lock_was_awaited_is_not_used(
     """Who opened the part of another process, and gets its lock late, must not write to a file that has no name."""
     first = part_of(tmp_path)
     first.write([MOVIE[:40]], PART)
-    second = PartFile(tmp_path / "x.mp4", PART.video_id, Names())
+    second = PartFile(tmp_path / "x.mp4", PART.video_id, DirectorySync())
     lock = part_file._lock
 
     def late(descriptor: int) -> bool:
@@ -142,7 +143,7 @@ def test_a_part_that_another_begins_while_this_is_published_stays(
     """Once the part is renamed its name is free, and what stands there then is another's, with his note."""
     first = part_of(tmp_path)
     first.write([MOVIE[:40]], PART)
-    second = PartFile(tmp_path / "x.mp4", PART.video_id, Names())
+    second = PartFile(tmp_path / "x.mp4", PART.video_id, DirectorySync())
     replace = Path.replace
 
     def replaced(path: Path, target: Path) -> Path:
@@ -175,4 +176,4 @@ def test_a_file_system_without_locks_is_written_to_all_the_same(
     assert part.finish([MOVIE], PART, overwrite=False) == WHOLE
     code = errno.EIO
     with pytest.raises(OSError, match="no locks here"):
-        PartFile(tmp_path / "y.mp4", PART.video_id, Names()).open(overwrite=False)
+        PartFile(tmp_path / "y.mp4", PART.video_id, DirectorySync()).open(overwrite=False)

@@ -10,7 +10,7 @@ import pytest
 from kling_async.io.api import Api
 from kling_async.io.poller import Poller
 from kling_async.io.task_watch import TaskWatch
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import ClientClosed, KlingError, ServerError, TaskTimeout
 from kling_async.protocol.polling.estimates import Durations
 from kling_async.protocol.polling.schedule import Polling
@@ -150,6 +150,26 @@ async def test_the_timer_moves_to_what_is_due_first() -> None:
     await story.poller.close()
 
 
+def timers() -> list[float]:
+    """When the loop's timers ring."""
+    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]  # no public way
+    return [timer.when() for timer in scheduled if not timer.cancelled()]
+
+
+async def test_one_timer_serves_all_tasks() -> None:
+    """A thousand tasks make one timer; it moves when one of them is due earlier, and the old one is cancelled."""
+    story = Story()
+    for number in range(1000):
+        story.follow(str(number))
+    assert len(asyncio.get_running_loop()._scheduled) == 1  # type: ignore[attr-defined]  # no public way
+    assert timers() == [10]
+    reference = Reference("image2video", "soon")
+    story.poller.follow(reference, created=task("soon"), deadline=5, on_end=lambda: None)
+    assert timers() == [5]
+    await story.poller.close()
+    assert timers() == []
+
+
 async def test_one_page_answers_for_many() -> None:
     """Twenty tasks that are due cost one request a beat."""
     story = Story()
@@ -222,6 +242,16 @@ async def test_a_question_that_hangs_is_cut_off_at_its_time() -> None:
     assert "no answer in time" in watch.end.message
 
 
+async def test_a_deadline_of_its_own() -> None:
+    """A task may have another deadline than its client's."""
+    story = Story(deadline=35)
+    reference = Reference("image2video", "1")
+    watch = story.poller.follow(reference, created=task("1"), deadline=15, on_end=lambda: None)
+    await asyncio.sleep(15.3)
+    assert isinstance(watch.end, TaskTimeout)
+    assert "within 15 s" in watch.end.message
+
+
 @pytest.mark.parametrize("count", [1, 20])
 async def test_a_question_that_a_stranger_cancels_is_asked_again(count: int) -> None:
     """Single or page: it goes out again at once."""
@@ -250,5 +280,4 @@ async def test_closing_ends_all_waits_and_leaves_nothing() -> None:
     assert story.ended == ["1", "2"]
     await asyncio.sleep(100)
     assert story.service.asked == [(0, "2")]
-    timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]  # no public way
-    assert [timer for timer in timers if not timer.cancelled()] == []
+    assert timers() == []

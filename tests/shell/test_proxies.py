@@ -97,6 +97,19 @@ async def test_a_proxy_gets_its_password(caplog: pytest.LogCaptureFixture) -> No
     assert "cret" not in caplog.text
 
 
+async def test_an_answer_that_repeats_the_proxys_password(
+    make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in between may show what it was sent: no error has the password in its text, nor the key."""
+    words = refusal(400, 1200, "bad header: me:s3cret-password, key the-key-of-the-account")
+    async with serve(lambda _: words) as stub, proxy(port_of(stub)) as via:
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:s3cret-password@127.0.0.1:{via.port}")
+        with pytest.raises(KlingError, match="bad header") as caught:
+            await make_client(base_url=API, api_key="the-key-of-the-account").get_task("image2video:1")
+    assert "s3cret-password" not in str(caught.value)
+    assert "the-key-of-the-account" not in str(caught.value)
+
+
 # -------------------------------------------------------------------------------------------------- TLS
 
 

@@ -1,14 +1,27 @@
 """Creates that are settled: nobody pays twice, and what may be paid for can be reached."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
+import attrs
 import pytest
 
-from kling_async import ContentRefused, CreateInDoubt, Intent, KlingClient, KlingError, Retry, TaskStatus
-from kling_async.emulator import Emulator
+from kling_async import (
+    ContentRefused,
+    CreateInDoubt,
+    ImageToVideo,
+    Intent,
+    InvalidRequest,
+    KlingClient,
+    KlingError,
+    Retry,
+    TaskStatus,
+)
+from kling_async.emulator import Emulator, Fault
+from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT
 from tests.shell.conftest import ClientMaker, wall
-from tests.shell.stub import serve
+from tests.shell.stub import Answer, refusal, serve
 from tests.shell.test_calls import LosesAnswers
 
 
@@ -30,7 +43,9 @@ async def test_on_doubt_raise_never_sends_twice(make_client: ClientMaker, image:
     async with serve(service) as stub:
         began = loop.time()
         with pytest.raises(CreateInDoubt) as caught:
-            await make_client(base_url=stub.base_url).image_to_video(image, external_task_id="job-1", on_doubt="raise")
+            await make_client(base_url=stub.base_url).submit(
+                ImageToVideo(image, external_task_id="job-1"), on_doubt="raise"
+            )
         assert loop.time() - began >= 15
     assert caught.value.reference == "image2video:job-1"
     assert service.creates == 1
@@ -39,7 +54,7 @@ async def test_on_doubt_raise_never_sends_twice(make_client: ClientMaker, image:
 async def test_on_doubt_raise_still_looks(make_client: ClientMaker, image: Path) -> None:
     """With `on_doubt="raise"` a lost create that exists is found."""
     async with serve(LosesAnswers(None)) as stub:
-        handle = await make_client(base_url=stub.base_url).image_to_video(image, on_doubt="raise")
+        handle = await make_client(base_url=stub.base_url).submit(ImageToVideo(image), on_doubt="raise")
         assert (await handle).status is TaskStatus.SUCCEED
 
 
@@ -74,6 +89,46 @@ async def test_a_create_in_doubt_shows_while_it_is(make_client: ClientMaker, ima
         assert client.unsettled == ("image2video:job-1",)
         await creating
         assert not client.unsettled
+
+
+@pytest.mark.parametrize(
+    ("answers", "warnings"),
+    [
+        ([None], 1),
+        ([refusal(500, 5000)], 1),
+        ([refusal(429, 1302)], 1),
+        ([refusal(429, 1303)], 0),  # it waits its turn
+        ([refusal(429, 1102)], 0),  # the error says it
+        ([refusal(400, 1201)], 0),
+    ],
+)
+async def test_what_goes_on_after_a_failed_send_is_logged(
+    make_client: ClientMaker,
+    image: Path,
+    caplog: pytest.LogCaptureFixture,
+    answers: list[Answer],
+    warnings: int,
+) -> None:
+    """A send that failed is a warning while the create goes on; not where the account is full, nor at the end."""
+    async with serve(LosesAnswers(*answers, effect=False)) as stub:
+        with contextlib.suppress(KlingError):
+            await make_client(base_url=stub.base_url).image_to_video(image, external_task_id="job-1")
+    logged = [record for record in caplog.records if vars(record).get("kling_event") == "create_failed"]
+    assert [vars(record)["kling_reference"] for record in logged] == ["image2video:job-1"] * warnings
+
+
+async def test_a_create_in_doubt_holds_up_no_other(make_client: ClientMaker, image: Path) -> None:
+    """While one create is settled, which takes 15 seconds here, the next ones are sent."""
+    loop = asyncio.get_running_loop()
+    async with serve(LosesAnswers(None, effect=False)) as stub:
+        client = make_client(base_url=stub.base_url)
+        first = asyncio.ensure_future(client.image_to_video(image, external_task_id="job-1"))
+        await asyncio.sleep(0.5)
+        began = loop.time()
+        await client.image_to_video(image)
+        assert loop.time() - began < 10
+        assert not first.done()
+        await first
 
 
 async def test_the_intent_is_told_before_anything_is_sent(make_client: ClientMaker, image: Path) -> None:
@@ -122,3 +177,61 @@ async def test_a_refusal_in_the_background_is_settled(
     await asyncio.sleep(1)
     assert not client.unsettled
     assert emulator.ledger.created == 0
+
+
+# ------------------------------------------------------------------- endpoints that do not find by external id
+
+
+@pytest.fixture
+def not_found_by_external_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoint's tasks cannot be asked for by their external id."""
+    endpoint = attrs.evolve(ENDPOINT, finds_by_external_id=False)
+    monkeypatch.setattr("kling_async.io.refusals.endpoint_of", lambda _: endpoint)
+
+
+@pytest.mark.usefixtures("not_found_by_external_id")
+@pytest.mark.parametrize("effect", [True, False])
+async def test_what_cannot_be_looked_up_is_never_sent_twice(
+    make_client: ClientMaker, image: Path, *, effect: bool
+) -> None:
+    """A lost answer ends in doubt at once, with no reference and no question; the slot goes to the next create."""
+    service = LosesAnswers(None, effect=effect)
+    loop = asyncio.get_running_loop()
+    async with serve(service) as stub:
+        client = make_client(base_url=stub.base_url, concurrency=1)
+        began = loop.time()
+        with pytest.raises(CreateInDoubt, match="it may be billed: look for it in the account's list") as caught:
+            await client.image_to_video(image, external_task_id="job-1")
+        assert loop.time() - began < 1
+        assert caught.value.reference is None
+        assert (service.creates, len(stub.seen)) == (1, 1)
+        assert client.unsettled == ()
+        assert (await (await client.image_to_video(image))).status is TaskStatus.SUCCEED
+
+
+@pytest.mark.usefixtures("not_found_by_external_id")
+async def test_what_cannot_be_looked_up_cannot_be_adopted(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """`if_exists="adopt"` is refused before anything is sent, whether there is an id or not."""
+    client = make_client()
+    for external_task_id in ("job-1", None):
+        with pytest.raises(InvalidRequest, match="if_exists: 'adopt' cannot work here") as caught:
+            await client.submit(ImageToVideo(image, external_task_id=external_task_id), if_exists="adopt")
+        assert [problem.field for problem in caught.value.problems] == ["if_exists"]
+    assert not emulator.ledger.requests
+
+
+@pytest.mark.usefixtures("not_found_by_external_id")
+async def test_closing_leaves_it_in_doubt_without_a_reference(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """A create that close() cuts off while its answer is awaited says where to look, and names no reference."""
+    emulator.faults.add(Fault.delay(20), on="create")
+    client = make_client(concurrency=1)
+    creating = asyncio.ensure_future(client.image_to_video(image))
+    await asyncio.sleep(1)
+    await client.close()
+    with pytest.raises(CreateInDoubt, match=r"client was closed before an answer.*list of tasks") as caught:
+        await creating
+    assert caught.value.reference is None

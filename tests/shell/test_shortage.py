@@ -136,7 +136,7 @@ async def test_a_large_page_is_read_off_the_loop(make_client: ClientMaker, threa
     one = {"task_status": "succeed", "task_info": {"x": LARGE[:1000]}}
     data = [{"task_id": str(number), **one} for number in range(400)]
     async with serve(lambda _: answer(200, {"code": 0, "data": data})) as stub:
-        found = [task.task_id async for task in make_client(base_url=stub.base_url).tasks(page_size=500)]
+        found = [task.task_id async for task in make_client(base_url=stub.base_url).tasks("image2video", page_size=500)]
     assert found == [str(number) for number in range(400)]
     assert threads
     assert all(name.startswith("kling_async") for name in threads)

@@ -12,7 +12,8 @@ import pytest
 
 from kling_async import KlingError, TargetError, TargetExists
 from kling_async.io import target
-from kling_async.io.part_file import Names, PartFile
+from kling_async.io.directory_sync import DirectorySync
+from kling_async.io.part_file import PartFile
 from kling_async.io.target import Target, check_target, shown
 from kling_async.protocol.transfer import Part
 from tests.shell.file_host import FileHost, told, whole
@@ -77,7 +78,7 @@ def test_a_disk_that_takes_only_names(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_part_of_an_earlier_save_is_not_touched(tmp_path: Path) -> None:
     """Not its bytes, its time or its note; and a save that runs does not notice."""
-    running = PartFile(tmp_path / "x.mp4", "v", Names())
+    running = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
     running.open(overwrite=False)
     running.write([MOVIE[:100]], PART)
     before = [(path.name, path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(tmp_path.iterdir())]
@@ -126,7 +127,7 @@ def test_notes_follow_no_links(tmp_path: Path, ending: str) -> None:
     theirs.write_bytes(PART.to_json())
     (tmp_path / "x.mp4.part").write_bytes(MOVIE[:100])
     (tmp_path / f"x.mp4{ending}").symlink_to(theirs)
-    part = PartFile(tmp_path / "x.mp4", "v", Names())
+    part = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
     part.open(overwrite=False)
     assert part.size == 0  # the note of another file vouches for nothing
     part.write([MOVIE[:50]], PART)
@@ -142,7 +143,7 @@ def test_a_link_that_appears_in_the_last_moment(tmp_path: Path, monkeypatch: pyt
     """Between looking and writing, too, a link is not followed: the save fails, and what it names stays."""
     theirs, draft = tmp_path / "theirs", tmp_path / "x.mp4.part.json.new"
     theirs.write_text("precious")
-    part = PartFile(tmp_path / "x.mp4", "v", Names())
+    part = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
     part.open(overwrite=False)
     unlink = Path.unlink
 
@@ -163,7 +164,7 @@ def test_a_pipe_in_place_of_a_note_keeps_nobody_waiting(tmp_path: Path) -> None:
     """Whatever stands there, reading it ends."""
     (tmp_path / "x.mp4.part").write_bytes(MOVIE[:100])
     os.mkfifo(tmp_path / "x.mp4.part.json")
-    part = PartFile(tmp_path / "x.mp4", "v", Names())
+    part = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
     part.open(overwrite=False)
     assert part.size == 0
     part.close()
@@ -240,7 +241,7 @@ def test_the_longest_name(tmp_path: Path) -> None:
     assert check(tmp_path / ("x" * most)).path.name == "x" * most
     with pytest.raises(TargetError, match="too long"):
         check(tmp_path / ("x" * (most + 1)))
-    part = PartFile(tmp_path / ("x" * most), "v", Names())
+    part = PartFile(tmp_path / ("x" * most), "v", DirectorySync())
     part.open(overwrite=False)
     part.write([MOVIE[:10]], PART)
     part.close()

@@ -5,47 +5,35 @@ Time passes on the event loop here, in `asyncio.sleep`, so that tests whose loop
 
 import asyncio
 import contextlib
-import copy
-import json
 import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from email.utils import formatdate
-from http import HTTPStatus
 from typing import Final
 
 import attrs
 from aiohttp import web
 
+from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.service.errors import Refusal
-from kling_async.emulator.service.world import EmulatedTask
 
-from .fault import CallKind, Fault
-from .faults import Call, Faults
-from .reshape import found, reshaped
+from .false_answers import not_the_service, reshaped_answer
+from .fault import Fault
+from .kinds import CallKind
+from .rules import Call, Faults
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
 Sleep = Callable[[float], Awaitable[None]]
 Serve = Callable[[web.Request, Fault | None, int, Sleep], Awaitable[web.StreamResponse]]
 
-_PAGE: Final = """<!DOCTYPE html>
-<html><head><title>{0}</title></head>
-<body><center><h1>{0}</h1></center><hr><center>gateway</center></body></html>
-"""
-_WORDS: Final = {each.value: each.phrase for each in HTTPStatus} | {
-    200: "Please wait",
-    503: "Service Temporarily Unavailable",
-    504: "Gateway Time-out",
-}
-
 # A reset discards what is under way, so that what was sent gets a moment to arrive.
 _FLIGHT_SECONDS: Final = 0.05
 
 # Each request is handled by a task, and so has a context, of its own.
-_struck: ContextVar[Fault | None] = ContextVar("kling_async_emulator_struck", default=None)
-_hold: ContextVar[float] = ContextVar("kling_async_emulator_hold", default=0.0)
+_present_fault: ContextVar[Fault | None] = ContextVar("kling_async_emulator_fault", default=None)
+_delay: ContextVar[float] = ContextVar("kling_async_emulator_delay", default=0.0)
 
 
 class Injector:
@@ -67,20 +55,26 @@ class Injector:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     async def api(
-        self, kind: CallKind, request: web.Request, answer: Answer, refuse: Callable[[Refusal], web.Response]
+        self,
+        kind: CallKind,
+        endpoint: str,
+        request: web.Request,
+        answer: Answer,
+        refuse: Callable[[Refusal], web.Response],
     ) -> web.StreamResponse:
         """Answer a call to the API, with the fault that happens to it.
 
         Args:
             kind: What it is for.
+            endpoint: The name of the endpoint, "" if it is none where tasks are made.
             request: The call.
             answer: Takes effect, and gives the answer.
             refuse: Words a refusal.
         """
-        fault = self._faults.strike(_call(kind, request))
+        fault = self._faults.fault_for(_call(kind, endpoint, request))
         if fault is None:
             return await answer(request)
-        _struck.set(fault)
+        _present_fault.set(fault)
         if fault.kind == "delay" and not fault.after_effect:
             return await self._answer_late(request, answer, fault.wait)
         whole = None
@@ -92,10 +86,10 @@ class Injector:
         if fault.kind == "error":
             return refuse(Refusal(fault.code, fault.message))
         if fault.kind in {"gateway", "foreign"}:
-            return _not_the_service(fault)
+            return not_the_service(fault)
         if whole is None or (fault.kind == "reset" and fault.share is None):
-            return _sever(request)
-        return await self._send_bent(request, whole, fault)
+            return _reset(request)
+        return await self._send_altered(request, whole, fault)
 
     async def file(self, request: web.Request, serve: Serve) -> web.StreamResponse:
         """Serve a result file, with the fault that happens to it.
@@ -104,14 +98,14 @@ class Injector:
             request: The call.
             serve: Serves it, as the fault wants as far as headers and bytes go.
         """
-        fault = self._faults.strike(_call("file", request))
+        fault = self._faults.fault_for(_call("file", "", request))
         if fault is not None:
-            _struck.set(fault)
+            _present_fault.set(fault)
             await self._sleep(fault.wait)
             if fault.kind in {"gateway", "foreign"}:
-                return _not_the_service(fault)
+                return not_the_service(fault)
             if fault.kind == "reset" and fault.share is None:
-                return _sever(request)
+                return _reset(request)
             if fault.kind == "changed":
                 self._faults.revisions[request.path] += 1
         response = await serve(request, fault, self._faults.revisions[request.path], self._sleep)
@@ -121,19 +115,19 @@ class Injector:
 
     async def hold(self) -> None:
         """Wait before an effect, where its call is delayed: all that it needs has been received by then."""
-        await self._sleep(_hold.get())
+        await self._sleep(_delay.get())
 
     async def _answer_late(self, request: web.Request, answer: Answer, wait: float) -> web.Response:
         if request.method != "POST":
             await self._sleep(wait)
             return await answer(request)
-        token = _hold.set(wait)
+        token = _delay.set(wait)
         try:
             return await answer(request)
         finally:
-            _hold.reset(token)
+            _delay.reset(token)
 
-    async def _send_bent(self, request: web.Request, whole: web.Response, fault: Fault) -> web.StreamResponse:
+    async def _send_altered(self, request: web.Request, whole: web.Response, fault: Fault) -> web.StreamResponse:
         """Give or send the true answer, as far as a fault lets it be."""
         if fault.kind in {"delay", "undated", "dated"}:
             return whole
@@ -141,7 +135,7 @@ class Injector:
             whole.set_status(fault.status or whole.status)
             return whole
         if fault.kind == "reshaped":
-            return _reshape(whole, fault)
+            return reshaped_answer(whole, fault)
         if fault.kind == "surplus":
             return await self._send_twice(request, whole)
         return await self._send_in_part(request, whole, fault)
@@ -162,7 +156,7 @@ class Injector:
         assert isinstance(body, bytes)  # noqa: S101 - answers of the API are made of text
         response = web.StreamResponse(status=whole.status, headers={"Content-Type": whole.headers["Content-Type"]})
         response.content_length = len(body)
-        end = bend(response, fault, 0, len(body))
+        end = apply_length(response, fault, 0, len(body))
         with contextlib.suppress(ConnectionError):
             await response.prepare(request)
             if end:
@@ -176,10 +170,10 @@ class Injector:
             await response.write_eof()  # where nothing else went out, this sends the headers
         if fault.kind == "reset":
             await self._sleep(_FLIGHT_SECONDS)
-            _sever(request)
+            _reset(request)
         elif fault.kind == "stall":
             await self._fall_silent(request, fault.seconds)
-            _sever(request)
+            _reset(request)
         elif fault.kind == "wrong_length" and request.transport is not None:
             request.transport.close()  # with a clean end, too early
 
@@ -202,7 +196,7 @@ class Injector:
             self._waiting.discard(task)
 
 
-def bend(response: web.StreamResponse, fault: Fault | None, start: int, end: int) -> int:
+def apply_length(response: web.StreamResponse, fault: Fault | None, start: int, end: int) -> int:
     """Give a response that was not prepared yet the length that a fault wants.
 
     Args:
@@ -233,7 +227,7 @@ def finish_headers(response: web.StreamResponse, now: float) -> None:
         response: To the present request.
         now: The time that the service believes it is.
     """
-    fault = _struck.get()
+    fault = _present_fault.get()
     late = fault.by if fault is not None and fault.kind == "dated" else 0
     # A client whose own clock is wrong can learn the time from here.
     response.headers["Date"] = formatdate(now + late, usegmt=True)
@@ -253,8 +247,8 @@ def revised(task: EmulatedTask, revision: int) -> EmulatedTask:
     """Give a task like another one, whose result looks different."""
     if not revision:
         return task
-    order = attrs.evolve(task.order, prompt=f"revision {revision} {task.order.prompt}")
-    return attrs.evolve(task, task_id=str(int(task.task_id) + revision), order=order)
+    request = attrs.evolve(task.request, result=task.request.result.revised(revision))
+    return attrs.evolve(task, task_id=str(int(task.task_id) + revision), request=request)
 
 
 async def take_the_rest(request: web.Request, most: int = 100 * 2**20) -> None:
@@ -268,9 +262,10 @@ async def take_the_rest(request: web.Request, most: int = 100 * 2**20) -> None:
                 pass
 
 
-def _call(kind: CallKind, request: web.Request) -> Call:
+def _call(kind: CallKind, endpoint: str, request: web.Request) -> Call:
     return Call(
         kind=kind,
+        endpoint=endpoint,
         method=request.method,
         path=request.path,
         headers={name.lower(): value for name, value in request.headers.items()},
@@ -278,28 +273,7 @@ def _call(kind: CallKind, request: web.Request) -> Call:
     )
 
 
-def _not_the_service(fault: Fault) -> web.Response:
-    if fault.kind == "gateway":
-        return _page(fault.status)
-    if isinstance(fault.body, str):
-        return web.Response(text=fault.body, status=fault.status)
-    return web.json_response(fault.body, status=fault.status)
-
-
-def _reshape(whole: web.Response, fault: Fault) -> web.Response:
-    body = json.loads(whole.text or "")
-    if all(value in found(body, pointer) for pointer, value in (fault.where or {}).items()):
-        body = reshaped(body, copy.deepcopy(fault.changes or {}), fault.without)
-    return web.json_response(body, status=whole.status)
-
-
-def _page(status: int) -> web.Response:
-    words = _WORDS.get(status, "Unknown Error")
-    title = words if status == 200 else f"{status} {words}"
-    return web.Response(status=status, text=_PAGE.format(title), content_type="text/html")
-
-
-def _sever(request: web.Request) -> web.Response:
+def _reset(request: web.Request) -> web.Response:
     """Reset the connection; the response that this gives goes nowhere."""
     transport = request.transport
     if transport is not None:

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.account.ledger import Ledger
+from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.results.image_store import ImageStore
 from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE
-from kling_async.emulator.service import catalog
-from kling_async.emulator.service.bodies import decimal_text
-from kling_async.emulator.service.ledger import Ledger
-from kling_async.emulator.service.world import AccountModel, EmulatedTask
+from kling_async.emulator.service.answers import decimal_text
 
 _SHOWN: Final = 60
 _NAME: Final = re.compile("[0-9a-f]{64}")
@@ -33,9 +33,9 @@ class Page:
     """Serves the page, what it is made of, and the state that it shows.
 
     Args:
-        world: The account.
+        account: The account.
         ledger: Its books; looking at the page leaves no trace in them.
-        gallery: The submitted images, None where none are kept.
+        images: The submitted images, None where none are kept.
         clock: Seconds since the epoch.
         notice: A sentence for the top of the page, or "".
     """
@@ -43,15 +43,15 @@ class Page:
     def __init__(
         self,
         *,
-        world: AccountModel,
+        account: AccountModel,
         ledger: Ledger,
-        gallery: ImageStore | None,
+        images: ImageStore | None,
         clock: Callable[[], float],
         notice: str,
     ) -> None:
-        self._world = world
+        self._account = account
         self._ledger = ledger
-        self._gallery = gallery
+        self._images = images
         self._clock = clock
         self._notice = notice
 
@@ -74,7 +74,7 @@ class Page:
 
     async def _image(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        path = self._gallery.path(name) if self._gallery and _NAME.fullmatch(name) else None
+        path = self._images.path(name) if self._images and _NAME.fullmatch(name) else None
         if path is None or not path.is_file():
             raise web.HTTPNotFound
         with path.open("rb") as file:
@@ -85,9 +85,12 @@ class Page:
     def state(self) -> dict[str, Any]:
         """Give all that the page shows, as plain JSON values."""
         now = self._clock()
-        world, ledger = self._world, self._ledger
-        world.settle(now)
-        running = Counter(task.order.model_name for task in world.tasks if task.finished_at > now)
+        account, ledger = self._account, self._ledger
+        account.settle(now)
+        running: Counter[str] = Counter()
+        for task in account.tasks:
+            if task.finished_at > now:
+                running[task.line] += task.request.slots
         callbacks: dict[str, list[dict[str, Any]]] = {}
         for each in ledger.callbacks:
             note = {"status": each.status, "url": each.url, "http_status": each.http_status, "error": each.error}
@@ -96,9 +99,9 @@ class Page:
         return {
             "notice": self._notice,
             "account": {
-                "balance": decimal_text(world.initial_balance - world.charged),
-                "charged": decimal_text(world.charged),
-                "concurrency": world.concurrency,
+                "balance": decimal_text(account.balance()),
+                "charged": decimal_text(account.charged["video"]),
+                "concurrency": account.concurrency,
                 "running": dict(running),
                 "created": ledger.created,
                 "delivered": ledger.delivered,
@@ -108,27 +111,24 @@ class Page:
             "tasks": [
                 _shown(task, now)
                 | {"callbacks": callbacks.get(task.task_id, []), "delivered": delivered.get(task.task_id, 0)}
-                for task in reversed(world.tasks[-_SHOWN:])
+                for task in reversed(account.tasks[-_SHOWN:])
             ],
-            "older": max(len(world.tasks) - _SHOWN, 0),
+            "older": max(len(account.tasks) - _SHOWN, 0),
         }
 
 
 def _shown(task: EmulatedTask, now: float) -> dict[str, Any]:
-    order, status = task.order, task.status(now)
-    width, height = catalog.video_size(order.model_name, order.mode, order.picture.width, order.picture.height)
-    videos: dict[str, str] = {}
-    if status == "succeed":
-        videos["plain"] = f"/_emulator/videos/{task.task_id}/plain.mp4"
-        if order.watermark:
-            videos["watermark"] = f"/_emulator/videos/{task.task_id}/watermark.mp4"
+    request, status = task.request, task.status(now)
+    width, height = request.result.size
+    files = request.result.files.items() if status == "succeed" else ()
     return {
         "task_id": task.task_id,
-        "external_task_id": order.external_task_id,
-        "model_name": order.model_name,
-        "mode": order.mode,
-        "seconds": order.duration,
-        "prompt": order.prompt,
+        "external_task_id": request.external_task_id,
+        "endpoint": task.endpoint.name,
+        "model_name": request.model_name,
+        "mode": request.mode,
+        "seconds": request.duration,
+        "prompt": request.prompt,
         "status": status,
         "message": task.failure if status == "failed" else "",
         "age": max(now - task.created_at, 0.0),
@@ -138,13 +138,13 @@ def _shown(task: EmulatedTask, now: float) -> dict[str, Any]:
         "height": height,
         "images": {
             field: f"/_emulator/images/{name}"
-            for field, name in order.images.items()
+            for field, name in request.images.items()
             if name not in {BY_URL, TOO_LARGE}
         },
-        "videos": videos,
+        "files": {name: f"/_emulator/files/{task.task_id}/{name}/{task.result_id}{suffix}" for name, suffix in files},
         "parameters": {
             name: value
-            for name, value in order.parameters.items()
+            for name, value in request.parameters.items()
             if name not in {"prompt", "model_name", "mode", "duration", "external_task_id"}
         },
     }

@@ -3,22 +3,22 @@
 import binascii
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
-from kling_async.emulator.service.rules import Order
+from kling_async.emulator.service.endpoint import AcceptedRequest
 
-from . import images
+from . import image_header
 from .rendering.spec import BY_URL, TOO_LARGE
 
 DAMAGED_MESSAGE: Final = "Failed to decode the input image. Please check the image file."
 """Why a task with a broken image fails; the emulator's own words, as no such answer of the service is on record."""
 
 _KEPT_BYTES: Final = 2**30
-_PIECE: Final = 256 * 1024  # a multiple of 4, as in images.py
+_PIECE: Final = 256 * 1024  # a multiple of 4, so that each piece is base64 by itself
 
 Check = Callable[[bytes], object]
 """Decodes an image; raises ValueError if it is damaged."""
@@ -43,20 +43,24 @@ class ImageStore:
         self._limit = limit
         self._sizes: OrderedDict[str, int] = OrderedDict()
 
-    def take(self, body: dict[str, Any], order: Order) -> Order:
+    def take(self, pictures: Iterable[tuple[str, str]], request: AcceptedRequest) -> AcceptedRequest:
         """Keep the images of a checked request.
 
+        Args:
+            pictures: URLs or base64, each with the name under which `AcceptedRequest.images` has it.
+            request: The request.
+
         Returns:
-            The order with their names, and with the reason to fail if one of them is damaged.
+            The request with their names, and with the reason to fail if one of them is damaged.
         """
         names: dict[str, str] = {}
         damage = ""
-        for field, text in _submitted(body):
+        for field, text in pictures:
             try:
                 names[field] = self._keep(text)
             except ValueError:
                 damage = DAMAGED_MESSAGE
-        return attrs.evolve(order, images=names, damage=damage or order.damage)
+        return attrs.evolve(request, images=names, damage=request.damage or damage)
 
     def load(self, name: str) -> bytes:
         """Give an image's bytes.
@@ -90,8 +94,8 @@ class ImageStore:
             self._sizes.move_to_end(name)
             return name
         if self._check is not None:
-            width, height = images.dimensions(data)
-            if width * height > images.MAX_PIXELS:
+            width, height = image_header.dimensions(data)
+            if width * height > image_header.MAX_PIXELS:
                 return TOO_LARGE
             self._check(data)
         self.path(name).write_bytes(data)
@@ -99,11 +103,3 @@ class ImageStore:
         while sum(self._sizes.values()) > self._limit and len(self._sizes) > 1:
             self.path(self._sizes.popitem(last=False)[0]).unlink(missing_ok=True)
         return name
-
-
-def _submitted(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for field in ("image", "image_tail", "static_mask"):
-        if body.get(field):
-            yield field, body[field]
-    for number, brush in enumerate(body.get("dynamic_masks") or ()):
-        yield f"dynamic_masks.{number}", brush["mask"]

@@ -1,4 +1,4 @@
-"""The aiohttp.web application over the world: routes, envelopes, and nothing that decides."""
+"""The aiohttp.web application over the account: routes, envelopes, and nothing that decides."""
 
 import asyncio
 import random
@@ -10,29 +10,30 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from kling_async.emulator.faults.fault import CallKind
-from kling_async.emulator.faults.faults import Faults
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.account.ledger import Ledger
 from kling_async.emulator.faults.injection import Injector, finish_headers, take_the_rest
+from kling_async.emulator.faults.kinds import CallKind
+from kling_async.emulator.faults.rules import Faults
 from kling_async.emulator.page.page import Page
+from kling_async.emulator.results.file_server import FileServer
 from kling_async.emulator.results.image_store import ImageStore
+from kling_async.emulator.results.links import LinkMaker, Links
 
-from . import rules
+from . import request_body
+from .answers import created, queried, resource_pack
 from .auth import Credentials, check_authorization
-from .bodies import LinkMaker, created, queried, resource_pack
-from .callbacks import CallbackSender
-from .control_api import add_switches
-from .delivery import FileServer
+from .callback_sender import CallbackSender
+from .catalog import ENDPOINTS
+from .control_api import add_control_api
+from .endpoint import Endpoint
 from .errors import Refusal, invalid
 from .guard import Guard
-from .ledger import Ledger
-from .links import Links
-from .world import AccountModel
 
 MAX_BODY_BYTES: Final = 100 * 2**20
 """A request's body; well above what the documented images can add up to."""
 
-# Where image2video lives; a trailing slash is harmless, as at the service.
-_PATH: Final = "/v1/videos/image2video"
+# A trailing slash is harmless, as at the service.
 _SLASH: Final = "{slash:/?}"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -40,46 +41,46 @@ Effect = Callable[[web.Request], Awaitable[Any]]
 
 
 class Api:
-    """The endpoints of the API. Each one is an effect on the world that returns the `data` of the answer.
+    """The calls of the API. Each one is an effect on the account that returns the `data` of the answer.
 
     Args:
-        world: The account.
+        account: The account.
         ledger: Its books.
         credentials: What `Authorization` is checked against.
         links: Makes links to result files.
-        postman: Posts status changes.
+        callbacks: Posts status changes.
         worker: Where large bodies are read, off the event loop.
-        gallery: Where images are kept, None to keep none.
+        images: Where images are kept, None to keep none.
         clock: Seconds since the epoch.
         guard: Knows which sites are answered.
         strict: Whether values in requests must have the documented JSON types.
-        rng: Where request ids are drawn from; not the world's, so that polling does not change what happens.
+        rng: Where request ids are drawn from; not the account's, so that polling does not change what happens.
         faults: What goes wrong.
     """
 
     def __init__(
         self,
         *,
-        world: AccountModel,
+        account: AccountModel,
         ledger: Ledger,
         credentials: Credentials,
         links: Links,
-        postman: CallbackSender,
+        callbacks: CallbackSender,
         worker: Executor,
-        gallery: ImageStore | None,
+        images: ImageStore | None,
         clock: Callable[[], float],
         guard: Guard,
         strict: bool,
         rng: random.Random,
         faults: Faults,
     ) -> None:
-        self._world = world
+        self._account = account
         self._ledger = ledger
         self._credentials = credentials
         self._links = links
-        self._postman = postman
+        self._callbacks = callbacks
         self._worker = worker
-        self._gallery = gallery
+        self._images = images
         self._clock = clock
         self._guard = guard
         self._strict = strict
@@ -93,18 +94,24 @@ class Api:
         app = web.Application(middlewares=[self._answer_unknown, self._guard.middleware])
         app.on_response_prepare.append(self._finish_headers)
         app.on_shutdown.append(self._injector.close)
-        app.router.add_post(_PATH + _SLASH, self._endpoint("create", self._create))
-        app.router.add_get(_PATH + _SLASH, self._endpoint("list", self._list))
-        app.router.add_get(_PATH + "/{key:[^/]+}" + _SLASH, self._endpoint("query", self._query))
-        app.router.add_get("/account/costs" + _SLASH, self._endpoint("account", self._costs))
-        app.router.add_get("/files/{task_id}/{variant:plain|watermark}/{name}.mp4", self._file(files))
+        for endpoint in ENDPOINTS:
+            self._add_endpoint(app.router, endpoint)
+        app.router.add_get("/account/costs" + _SLASH, self._call("account", "", self._costs))
+        app.router.add_get("/files/{task_id}/{file}/{name}", self._file(files))
         app.router.add_get("/_emulator/ledger", self._show_ledger)
-        app.router.add_get("/_emulator/videos/{task_id}/{variant:plain|watermark}.mp4", files.show)
+        app.router.add_get("/_emulator/files/{task_id}/{file}/{name}", files.show)
         page.add_to(app.router)
-        add_switches(app.router, self._faults, self._world.account)
+        add_control_api(app.router, self._faults, self._account.conditions)
         return app
 
-    def _endpoint(self, kind: CallKind, effect: Effect) -> Handler:
+    def _add_endpoint(self, router: web.UrlDispatcher, endpoint: Endpoint) -> None:
+        """Add the routes of an endpoint."""
+        path, name = endpoint.path, endpoint.name
+        router.add_post(path + _SLASH, self._call("create", name, partial(self._create, endpoint)))
+        router.add_get(path + _SLASH, self._call("list", name, partial(self._list, endpoint)))
+        router.add_get(path + "/{key:[^/]+}" + _SLASH, self._call("query", name, partial(self._query, endpoint)))
+
+    def _call(self, kind: CallKind, name: str, effect: Effect) -> Handler:
         """Put together what each call goes through: count, authorise, take effect, answer, unless a fault strikes."""
 
         async def answer(request: web.Request) -> web.Response:
@@ -118,7 +125,7 @@ class Api:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             self._ledger.requests[kind] += 1
-            return await self._injector.api(kind, request, answer, self._refuse)
+            return await self._injector.api(kind, name, request, answer, self._refuse)
 
         return handle
 
@@ -130,7 +137,7 @@ class Api:
 
     def _wire_time(self) -> float:
         """Give the time that the service believes it is."""
-        return self._clock() + self._world.account.clock_skew
+        return self._clock() + self._account.conditions.clock_skew
 
     def _envelope(self, code: int, message: str) -> dict[str, Any]:
         request_id = uuid.UUID(int=self._rng.getrandbits(128), version=4)
@@ -158,49 +165,51 @@ class Api:
     async def _finish_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
         finish_headers(response, self._wire_time())
 
-    async def _create(self, request: web.Request) -> dict[str, Any]:
-        self._world.require_balance(self._clock())
+    async def _create(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
+        self._account.require_balance(self._clock(), endpoint.pack)
         if request.content_type != "application/json":
             raise Refusal(1200, "Content-Type must be application/json")
         loop = asyncio.get_running_loop()
         pieces = await _body(request)
-        body = await loop.run_in_executor(self._worker, partial(rules.parse, pieces, strict=self._strict))
-        self._world.require_balance(self._clock(), rules.estimate(body))
-        order = await loop.run_in_executor(self._worker, rules.read_order, body)
-        if self._gallery is not None:
-            order = await loop.run_in_executor(self._worker, self._gallery.take, body, order)
+        parse = partial(request_body.parse, pieces, endpoint.members, strict=self._strict)
+        body = await loop.run_in_executor(self._worker, parse)
+        self._account.require_balance(self._clock(), endpoint.pack, endpoint.estimate(body))
+        accepted = await loop.run_in_executor(self._worker, endpoint.accept, body)
+        if self._images is not None:
+            accepted = await loop.run_in_executor(self._worker, self._images.take, endpoint.pictures(body), accepted)
         await self._injector.hold()
-        task = self._world.create(self._clock(), order)
-        self._postman.watch(task)
-        return created(task, self._world.account.clock_skew)
+        task = self._account.create(self._clock(), endpoint, accepted)
+        self._callbacks.watch(task)
+        return created(task, self._account.conditions.clock_skew)
 
-    async def _query(self, request: web.Request) -> dict[str, Any]:
+    async def _query(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
         now = self._clock()
-        task = self._world.find(request.match_info["key"], now)
-        return queried(task, now, self._link_maker(request, now), self._world.account.clock_skew)
+        task = self._account.find(endpoint, request.match_info["key"], now)
+        return queried(task, now, self._link_maker(request, now), self._account.conditions.clock_skew)
 
     def _link_maker(self, request: web.Request, now: float) -> LinkMaker:
         # Whoever reaches the API by a name reaches the files by it, too, from another machine or container as well.
         return self._links.maker(now, self._guard.address(request))
 
-    async def _list(self, request: web.Request) -> list[dict[str, Any]]:
+    async def _list(self, endpoint: Endpoint, request: web.Request) -> list[dict[str, Any]]:
         number = _whole_number(request, "pageNum", 1, 1000)
-        size = _whole_number(request, "pageSize", 30, 500)
+        size = _whole_number(request, "pageSize", 30, endpoint.page_maximum)
         now = self._clock()
-        link, skew = self._link_maker(request, now), self._world.account.clock_skew
-        return [queried(task, now, link, skew) for task in self._world.page(number, size, now)]
+        link, skew = self._link_maker(request, now), self._account.conditions.clock_skew
+        return [queried(task, now, link, skew) for task in self._account.page(endpoint, number, size, now)]
 
     async def _costs(self, request: web.Request) -> dict[str, Any]:
-        """Show one resource pack, without the lag of up to 12 hours that the service has."""
+        """Show a resource pack of each kind, without the lag of up to 12 hours that the service has."""
         for name in ("start_time", "end_time"):
             if not request.query.get(name, "").isdecimal():
                 raise invalid(f"{name} is invalid")
         data: dict[str, Any] = {"code": 0, "msg": "success"}
-        self._world.settle(self._clock())
-        pack = resource_pack(self._world, self._opened_at)
+        self._account.settle(self._clock())
         wanted = request.query.get("resource_pack_name")
-        if pack is not None and wanted in {None, "", pack["resource_pack_name"]}:
-            data["resource_pack_subscribe_infos"] = [pack]
+        kinds = dict.fromkeys(endpoint.pack for endpoint in ENDPOINTS)
+        packs = [pack for kind in kinds if (pack := resource_pack(self._account, kind, self._opened_at)) is not None]
+        if shown := [pack for pack in packs if wanted in {None, "", pack["resource_pack_name"]}]:
+            data["resource_pack_subscribe_infos"] = shown
         return data
 
     async def _show_ledger(self, _request: web.Request) -> web.Response:

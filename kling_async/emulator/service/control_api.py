@@ -31,15 +31,14 @@ from collections.abc import Awaitable, Callable
 import attrs
 from aiohttp import web
 
-from kling_async.emulator.faults.faults import Faults
-
-from .account import Account
+from kling_async.emulator.account.conditions import Account
+from kling_async.emulator.faults.rules import Faults
 
 _FAULTS = "/_emulator/faults"
 _ACCOUNT = "/_emulator/account"
 
 
-def add_switches(router: web.UrlDispatcher, faults: Faults, account: Account) -> None:
+def add_control_api(router: web.UrlDispatcher, faults: Faults, account: Account) -> None:
     """Add the routes.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import attrs
 
-from kling_async.protocol.endpoints import Endpoint, typical_seconds
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.polling.estimates import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import SLOW_ANSWER, FollowedTask, age_of
@@ -85,7 +85,7 @@ class EndpointPlan(Generic[_F]):
         ask_singly: Callable[[_F], None],
         tell: Callable[[Update[_F]], None],
     ) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._rules = rules
         self._durations = durations
         self._ask_singly = ask_singly
@@ -100,7 +100,7 @@ class EndpointPlan(Generic[_F]):
     @property
     def estimate(self) -> DurationEstimate:
         """How long tasks of this endpoint take, whatever their kind."""
-        return self._durations.of(self._endpoint.name, typical_seconds(None, 10))
+        return self._durations.of(self.endpoint.name, self.endpoint.typical_seconds(None))
 
     def follow(self, followed: _F, created: Task | None, now: float, service_time: float) -> None:
         """Begins with a task; one that was attached is asked for at once."""
@@ -187,7 +187,7 @@ class EndpointPlan(Generic[_F]):
             return None
         self._page_wanted = False
         pages = self._scan.pages
-        return PageQuery(self._endpoint, pages.number, pages.size, now + PAGE_SECONDS, self.known, self._scan)
+        return PageQuery(self.endpoint, pages.number, pages.size, now + PAGE_SECONDS, self.known, self._scan)
 
     def known(self, task_id: str) -> TaskStatus | None:
         """The status of a task that a page can tell about; not of one to which a single question is under way."""

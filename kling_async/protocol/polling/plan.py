@@ -7,7 +7,8 @@ step says, tells what is to be told, and brings each answer back.
 import collections
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from kling_async.protocol.endpoints import ENDPOINTS, Endpoint
+from kling_async.protocol.catalog import endpoint_named
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import ClientClosed, KlingError, Remedy
 from kling_async.protocol.polling.endpoint_plan import EndpointPlan, PageQuery, Update
 from kling_async.protocol.polling.estimates import DurationEstimate, Durations
@@ -169,13 +170,16 @@ class PollPlan(Generic[_F]):
             followed.gives_up_at = now + LAST_LOOK_SECONDS
         # A question from before the deadline is cut off at it: its answer may be as old as a suspend is long.
         ends_at = followed.deadline_at if followed.gives_up_at is None else followed.gives_up_at
-        return Query(ENDPOINTS[followed.reference.endpoint], followed, ends_at)
+        return Query(self._of(followed.reference).endpoint, followed, ends_at)
 
     def _of(self, reference: Reference) -> EndpointPlan[_F]:
         plan = self._endpoints.get(reference.endpoint)
         if plan is None:
+            endpoint = endpoint_named(reference.endpoint)
+            if endpoint is None:
+                raise LookupError(f"no endpoint {reference.endpoint!r}")
             plan = EndpointPlan(
-                ENDPOINTS[reference.endpoint],
+                endpoint,
                 self._rules,
                 self._durations,
                 ask_singly=self._ready.append,

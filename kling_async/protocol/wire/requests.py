@@ -8,9 +8,8 @@ from urllib.parse import quote
 
 import attrs
 
-from kling_async.protocol.endpoints import Endpoint
+from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.media.image import Image, ImageSource
-from kling_async.protocol.records import ImageToVideo
 
 PAGE_SIZE_MAXIMUM: Final = 500  # "Query task (list)": pageSize [1, 500]
 PAGE_NUMBER_MAXIMUM: Final = 1000  # "Query task (list)": pageNum [1, 1000]
@@ -36,7 +35,7 @@ class HttpRequest:
     body: tuple[bytes | Image, ...] = attrs.field(default=(), repr=False)
 
 
-def create(endpoint: Endpoint, request: ImageToVideo) -> HttpRequest:
+def create(endpoint: Endpoint, request: object) -> HttpRequest:
     """`POST path`: creates a task."""
     from kling_async.protocol.wire.codec import to_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.emulator import Call, Fault, Faults
-from kling_async.emulator.faults.fault import CALL_KINDS, SUITS
+from kling_async.emulator.faults.kinds import CALL_KINDS, SUITS
 from tests.emulator.conftest import PATH, Caller
 
 RESET = Fault.reset()
@@ -45,7 +45,7 @@ ONE_OF_EACH = [
 
 def struck(faults: Faults, kinds: list[Any]) -> list[int]:
     """Give the numbers of the calls, from 1 on, to which a fault happens."""
-    return [number for number, kind in enumerate(kinds, 1) if faults.strike(Call(kind=kind)) is not None]
+    return [number for number, kind in enumerate(kinds, 1) if faults.fault_for(Call(kind=kind)) is not None]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_call_has_one_fault() -> None:
     faults.add(Fault.error(1302), on="query", at=1)
     faults.add(RESET, on="query", times=1)
 
-    kinds = [fault.kind for _ in range(3) if (fault := faults.strike(Call(kind="query")))]
+    kinds = [fault.kind for _ in range(3) if (fault := faults.fault_for(Call(kind="query")))]
 
     assert kinds == ["error", "reset"]
 
@@ -156,7 +156,7 @@ def test_a_function_cannot_do_what_cannot_be() -> None:
     faults.add(lambda _: Fault.lost(), on="create")
 
     with pytest.raises(ValueError, match="lost cannot happen to a call of kind create"):
-        faults.strike(Call(kind="create"))
+        faults.fault_for(Call(kind="create"))
 
 
 def test_clear_ends_everything() -> None:

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from kling_async.emulator import Fault
-from kling_async.emulator.faults.fault import CallKind
+from kling_async.emulator.faults.kinds import CallKind
 from tests.emulator.conftest import FAR, PATH, Caller
 
 from .conftest import exchange, now, raw_create, result_url

@@ -51,34 +51,43 @@ function showAccount(account) {
   });
 }
 
-function noPicture(task) {
-  const image = String(task.parameters.image || task.parameters.image_tail);
-  return image.startsWith("http") ? "the image was given by URL" : "no picture of the image here";
+function insteadOfPicture(task) {
+  const image = task.parameters.image || task.parameters.image_tail;
+  if (!image) return task.prompt.slice(0, 200);
+  return String(image).startsWith("http") ? "the image was given by URL" : "no picture of the image here";
+}
+
+function player(task, file, picture) {
+  if (!file.endsWith(".mp4")) return made("img", { src: file, alt: "the result" });
+  const video = made("video", {
+    src: file, controls: true, loop: true, playsInline: true, preload: "none", poster: picture,
+  });
+  video.style.aspectRatio = `${task.width} / ${task.height}`;
+  return video;
 }
 
 function stage(task, card) {
   const target = card.querySelector(".stage");
-  const picture = task.images.image || task.images.image_tail || "";
-  const wanted = task.videos.plain || picture || "none";
+  const [picture = ""] = Object.values(task.images);
+  const [file = ""] = Object.values(task.files);
+  const wanted = file || picture || "none";
   if (target.dataset.shows === wanted) return;
   target.dataset.shows = wanted;
-  if (task.videos.plain) {
-    const video = made("video", {
-      src: task.videos.plain, controls: true, loop: true, playsInline: true, preload: "none", poster: picture,
-    });
-    video.style.aspectRatio = `${task.width} / ${task.height}`;
-    target.replaceChildren(video);
+  if (file) {
+    target.replaceChildren(player(task, file, picture));
   } else if (picture) {
     target.replaceChildren(made("img", { src: picture, alt: "the submitted image" }));
   } else {
-    target.replaceChildren(made("span", { textContent: noPicture(task) }));
+    target.replaceChildren(made("span", { textContent: insteadOfPicture(task) }));
   }
 }
 
 function newCard(task) {
   const card = element("task").content.firstElementChild.cloneNode(true);
   card.id = `task-${task.task_id}`;
-  write(card.querySelector(".model"), `${task.model_name} ${task.mode} · ${task.seconds} s`);
+  const seconds = task.seconds ? `${task.seconds} s` : "";
+  const title = [task.endpoint, `${task.model_name} ${task.mode}`.trim(), seconds];
+  write(card.querySelector(".model"), title.filter(Boolean).join(" · "));
   write(card.querySelector(".prompt"), task.prompt);
   write(card.querySelector("pre"), JSON.stringify(task.parameters, null, 2));
   const others = Object.entries(task.images);
@@ -103,10 +112,10 @@ function showTask(task) {
   progress.hidden = over;
   progress.value = task.progress;
   const facts = [task.task_id, task.external_task_id, age(task.age), `${task.units} units`,
-    `${task.width} × ${task.height}`, task.delivered ? `delivered ${task.delivered}×` : ""];
+    task.width ? `${task.width} × ${task.height}` : "", task.delivered ? `delivered ${task.delivered}×` : ""];
   write(card.querySelector(".facts"), facts.filter(Boolean).join(" · "));
   stage(task, card);
-  showWatermark(task, card);
+  linkOthers(task, card);
   const list = card.querySelector(".callbacks");
   task.callbacks.slice(list.children.length).forEach((note) => {
     const answer = note.http_status === null ? note.error : `HTTP ${note.http_status}`;
@@ -118,10 +127,11 @@ function showTask(task) {
   return card;
 }
 
-function showWatermark(task, card) {
-  if (!task.videos.watermark || card.querySelector(".marked")) return;
-  const link = made("a", { href: task.videos.watermark, textContent: "the variant with the watermark" });
-  card.querySelector(".facts").after(made("p", { className: "facts marked" }, link));
+function linkOthers(task, card) {
+  const [, ...others] = Object.entries(task.files);
+  if (!others.length || card.querySelector(".others")) return;
+  const links = others.flatMap(([name, file]) => [made("a", { href: file, textContent: name }), " "]);
+  card.querySelector(".facts").after(made("p", { className: "facts others" }, "further files: ", ...links));
 }
 
 function show(state) {

@@ -1,5 +1,6 @@
 """Text laid over a clip: what it says, and its pixels as RGBA."""
 
+import textwrap
 from typing import Final
 
 import attrs
@@ -7,6 +8,7 @@ import attrs
 from . import font
 
 _PAPER: Final = bytes((12, 14, 18, 150))
+_LETTERS_ACROSS: Final = 12  # of a title card's shorter side, at least
 _LINES_PER_PICTURE: Final = 240  # font pixels that the shorter side has room for
 
 
@@ -65,6 +67,26 @@ def notice(text: str, width: int, height: int) -> Label:
     scale = max(1, min(2 * scale_for(width, height), width * 9 // 10 // (font.PITCH * len(text))))
     label = _label([(text, scale)], bytes(4), ink=(255, 255, 255, 220), pad=scale, left=0, top=0)
     return attrs.evolve(label, left=(width - label.width) // 4 * 2, top=(height - label.height) // 4 * 2)
+
+
+def title(text: str, width: int, height: int) -> Label:
+    """Make a label for the middle of a title card: a text in several lines, as large as they fit."""
+    room, rows = width * 7 // 10, height * 6 // 10
+    largest = max(1, min(width, height) // (_LETTERS_ACROSS * font.PITCH))
+    fitting = (scale for scale in range(largest, 1, -1) if len(_wrapped(text, room, scale)) <= _lines(rows, scale))
+    scale = next(fitting, 1)
+    lines = _wrapped(text, room, scale)[: _lines(rows, scale)] or [" "]
+    centred = [(line.center(max(map(len, lines))), scale) for line in lines]
+    label = _label(centred, bytes(4), ink=(255, 255, 255, 235), pad=scale, left=0, top=0)
+    return attrs.evolve(label, left=(width - label.width) // 4 * 2, top=(height - label.height) // 4 * 2)
+
+
+def _wrapped(text: str, room: int, scale: int) -> list[str]:
+    return textwrap.wrap(text, max(room // (font.PITCH * scale), 1))
+
+
+def _lines(rows: int, scale: int) -> int:
+    return max(rows // (font.ROWS * scale), 1)
 
 
 def _fitting(text: str, room: int, scale: int) -> str:

@@ -12,7 +12,7 @@ from av.error import FFmpegError
 from av.filter import Graph
 from av.filter.context import FilterContext
 
-from kling_async.emulator.results import images
+from kling_async.emulator.results import image_header
 
 _TICK: Final = Fraction(1, 1000)
 
@@ -41,13 +41,13 @@ def decode(data: bytes) -> av.VideoFrame:
     """
     codec = av.CodecContext.create("png" if data.startswith(b"\x89PNG") else "mjpeg", "r")
     codec.thread_count = 1
-    codec.options = {"err_detect": "explode", "max_pixels": str(images.MAX_PIXELS)}
+    codec.options = {"err_detect": "explode", "max_pixels": str(image_header.MAX_PIXELS)}
     assert isinstance(codec, av.VideoCodecContext)  # noqa: S101 - both are
     try:
         first, *_ = codec.decode(av.Packet(data)) or codec.decode(None)
     except (FFmpegError, ValueError) as error:  # the latter if there is no picture in it
         raise DamagedImageError(str(error)) from error
-    turns = _UPRIGHT[images.orientation(data)]
+    turns = _UPRIGHT[image_header.orientation(data)]
     return filtered(first, *turns) if turns else first
 
 

@@ -1,4 +1,4 @@
-"""Rendering: a shot to a real H.264 MP4, frame by frame into a file. Imported only where clips are rendered.
+"""Rendering: a spec to a real H.264 MP4, frame by frame into a file. Imported only where clips are rendered.
 
 A frame is made by sampling the picture at the points that the virtual camera sees.
 """
@@ -14,11 +14,13 @@ import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 
+from kling_async.emulator.results.result import Loader
+
 from . import caption, frames, stills
+from .camera import ease, offset, views
 from .sampler import Sampler
-from .scene import ease, offset, views
-from .spec import Brush, Shot
-from .stills import Loader, Piece
+from .spec import Brush, RenderSpec
+from .stills import Piece
 
 _COLOURS: Final = {"colorprim": "bt709", "transfer": "bt709", "colormatrix": "bt709"}
 _ENCODER: Final = {"preset": "ultrafast", "crf": "22"}
@@ -32,11 +34,11 @@ class RenderingStoppedError(Exception):
     """Nobody waits for the clip any more."""
 
 
-def render(shot: Shot, load: Loader, target: Path, stopped: Callable[[], bool]) -> None:
+def render(spec: RenderSpec, load: Loader, target: Path, stopped: Callable[[], bool]) -> None:
     """Render a clip.
 
     Args:
-        shot: What it looks like.
+        spec: What it looks like.
         load: Gives the bytes of a kept image.
         target: The file to write.
         stopped: Asked before each frame; when it says so, rendering ends.
@@ -46,22 +48,22 @@ def render(shot: Shot, load: Loader, target: Path, stopped: Callable[[], bool]) 
         RenderingStoppedError: If it was stopped.
     """
     with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=shot.fps)
-        stream.width, stream.height, stream.pix_fmt = shot.width, shot.height, "yuv420p"
+        stream = container.add_stream("libx264", rate=spec.fps)
+        stream.width, stream.height, stream.pix_fmt = spec.width, spec.height, "yuv420p"
         codec = stream.codec_context
         codec.thread_count = 1
-        codec.time_base = Fraction(1, shot.fps)
-        codec.gop_size = 2 * shot.fps
+        codec.time_base = Fraction(1, spec.fps)
+        codec.gop_size = 2 * spec.fps
         codec.options = _ENCODER | {"x264-params": ":".join(f"{key}={value}" for key, value in _COLOURS.items())}
-        sound = container.add_stream("aac", rate=_RATE) if shot.sound else None
+        sound = container.add_stream("aac", rate=_RATE) if spec.sound else None
         if sound is not None:
             sound.layout = "mono"
             sound.bit_rate = 64_000
             # First, because it is small: the muxer holds back one track until the other one has come as far.
-            for heard in _tone(shot.seconds):
+            for heard in _tone(spec.seconds):
                 container.mux(sound.encode(heard))
             container.mux(sound.encode(None))
-        for number, frame in enumerate(pictures(shot, load)):
+        for number, frame in enumerate(pictures(spec, load)):
             if stopped():
                 raise RenderingStoppedError
             frame.pts, frame.time_base = number, codec.time_base
@@ -69,41 +71,42 @@ def render(shot: Shot, load: Loader, target: Path, stopped: Callable[[], bool]) 
         container.mux(stream.encode(None))
 
 
-def pictures(shot: Shot, load: Loader) -> Iterator[av.VideoFrame]:
+def pictures(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
     """Make the frames of a clip, in 4:2:0."""
-    if shot.tail:
-        return _blended(shot, load)
-    return _filmed(shot, load)
+    if spec.tail:
+        return _blended(spec, load)
+    return _filmed(spec, load)
 
 
-def _blended(shot: Shot, load: Loader) -> Iterator[av.VideoFrame]:
+def _blended(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
     """Blend from the image into the tail: the first frame is the one, the last frame is the other."""
     first, last = (
-        frames.filtered(stills.picture(name, load, shot.width, shot.height), "scale=flags=bilinear", "format=yuv420p")
-        for name in (shot.image, shot.tail)
+        frames.filtered(stills.picture(name, load, spec.width, spec.height), "scale=flags=bilinear", "format=yuv420p")
+        for name in (spec.image, spec.tail)
     )
     graph = frames.single_threaded()
     entries = [frames.source_like(graph, last), frames.source_like(graph, first)]
     blend = frames.joined(graph, "blend=all_mode=normal:all_opacity=0", *entries)
     once: list[tuple[FilterContext, av.VideoFrame]] = []
-    sink = frames.ended(graph, _labelled(graph, blend, shot, once))
+    sink = frames.ended(graph, _labelled(graph, blend, spec, once))
     _push_once(once)
-    for number in range(shot.frames):
+    for number in range(spec.frames):
         # libavfilter does not take up a change to 1 exactly.
-        share = min(ease(number / max(shot.frames - 1, 1)), 0.9999)
+        share = min(ease(number / max(spec.frames - 1, 1)), 0.9999)
         blend.process_command("all_opacity", f"{share:.4f}")
         for entry, still in zip(entries, (last, first), strict=True):
             frames.push(entry, still, number)
         yield frames.pulled(sink)
 
 
-def _filmed(shot: Shot, load: Loader) -> Iterator[av.VideoFrame]:
+def _filmed(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
     """Move the camera over the image, and what masks cover over that."""
-    image = stills.picture(shot.image, load, *stills.oversampled(shot.width, shot.height))
-    image, layers = _layers(shot, load, image)
+    size = stills.oversampled(spec.width, spec.height)
+    image = stills.picture(spec.image, load, *size) if spec.image else stills.title_card(spec.card, *size)
+    image, layers = _layers(spec, load, image)
     graph = frames.single_threaded()
     entry = frames.source_like(graph, image)
-    sampler = Sampler(graph, shot, image)
+    sampler = Sampler(graph, spec, image)
     last = frames.joined(graph, "remap", entry, *sampler.maps)
     once: list[tuple[FilterContext, av.VideoFrame]] = []
     moving: list[tuple[FilterContext, Piece, Brush]] = []
@@ -112,17 +115,17 @@ def _filmed(shot: Shot, load: Loader) -> Iterator[av.VideoFrame]:
         last = frames.joined(graph, f"overlay={each.left}:{each.top}:format=yuv444", last, once[-1][0])
         if brush is not None:
             moving.append((last, each, brush))
-    last = frames.halved(graph, last, shot.width, shot.height)
-    sink = frames.ended(graph, _labelled(graph, last, shot, once))
+    last = frames.halved(graph, last, spec.width, spec.height)
+    sink = frames.ended(graph, _labelled(graph, last, spec, once))
     _push_once(once)
-    matrices = views(shot.camera, shot.aspect, shot.frames)
-    for number in range(shot.frames):
+    matrices = views(spec.camera, spec.aspect, spec.frames)
+    for number in range(spec.frames):
         for layer, each, brush in moving:
-            x, y = offset(brush.points, ease(number / max(shot.frames - 1, 1)))
-            layer.process_command("x", str(each.left + round(x * shot.width)))
-            layer.process_command("y", str(each.top + round(y * shot.width)))
+            x, y = offset(brush.points, ease(number / max(spec.frames - 1, 1)))
+            layer.process_command("x", str(each.left + round(x * spec.width)))
+            layer.process_command("y", str(each.top + round(y * spec.width)))
         frames.push(entry, image, number)
-        sampler.push(matrices[-1 - number if shot.backwards else number], number)
+        sampler.push(matrices[-1 - number if spec.backwards else number], number)
         yield frames.pulled(sink)
 
 
@@ -132,30 +135,32 @@ def _push_once(stills_of: list[tuple[FilterContext, av.VideoFrame]]) -> None:
         entry.push(None)  # the end: overlays repeat their last frame
 
 
-def _layers(shot: Shot, load: Loader, image: av.VideoFrame) -> tuple[av.VideoFrame, list[tuple[Piece, Brush | None]]]:
+def _layers(
+    spec: RenderSpec, load: Loader, image: av.VideoFrame
+) -> tuple[av.VideoFrame, list[tuple[Piece, Brush | None]]]:
     """Cut out what masks cover. What stays lies over what moves.
 
     Returns:
         The image without it, and the pieces from bottom to top, each with what moves it.
     """
-    wanted: list[tuple[str, Brush | None]] = [(brush.mask, brush) for brush in shot.brushes]
-    wanted += [(shot.static_mask, None)] if shot.static_mask else []
+    wanted: list[tuple[str, Brush | None]] = [(brush.mask, brush) for brush in spec.brushes]
+    wanted += [(spec.static_mask, None)] if spec.static_mask else []
     if not wanted:
         return image, []
-    level = stills.scaled(image, shot.width, shot.height)
-    masks = [(stills.mask(name, load, shot.width, shot.height), brush) for name, brush in wanted]
+    level = stills.scaled(image, spec.width, spec.height)
+    masks = [(stills.mask(name, load, spec.width, spec.height), brush) for name, brush in wanted]
     pieces = [(stills.piece(level, each), brush) for each, brush in masks]
     ground = stills.healed(image, [each for each, _ in masks])
     return ground, [(each, brush) for each, brush in pieces if each is not None]
 
 
 def _labelled(
-    graph: Graph, last: FilterContext, shot: Shot, once: list[tuple[FilterContext, av.VideoFrame]]
+    graph: Graph, last: FilterContext, spec: RenderSpec, once: list[tuple[FilterContext, av.VideoFrame]]
 ) -> FilterContext:
     """Lay the labels over what has been made so far; their frames are added to `once`."""
-    labels = [caption.caption(shot.width, shot.height, shot.title, shot.prompt)]
-    if shot.watermark:
-        labels.append(caption.stamp(shot.width, shot.height))
+    labels = [caption.caption(spec.width, spec.height, spec.title, spec.prompt)]
+    if spec.watermark:
+        labels.append(caption.stamp(spec.width, spec.height))
     for label in labels:
         once.append((frames.source(graph, label.width, label.height, "yuva420p"), stills.overlay(label)))
         last = frames.joined(graph, f"overlay={label.left}:{label.top}:format=yuv420", last, once[-1][0])

@@ -11,8 +11,8 @@ import av
 from av.filter import Graph
 
 from . import frames
-from .scene import Matrix
-from .spec import Shot
+from .camera import Matrix
+from .spec import RenderSpec
 
 _CELL: Final = 32  # pixels from one point of the grid to the next
 
@@ -25,27 +25,27 @@ class Sampler:
 
     Args:
         graph: Where they are needed.
-        shot: The clip.
+        spec: The clip.
         image: The picture that is sampled.
 
     Attributes:
         maps: The ends of two chains that give the maps, of columns and of rows.
     """
 
-    def __init__(self, graph: Graph, shot: Shot, image: av.VideoFrame) -> None:
+    def __init__(self, graph: Graph, spec: RenderSpec, image: av.VideoFrame) -> None:
         # One point more at each side, because a scaled picture is flat beyond the outermost points.
-        self._columns, self._lines = -(-shot.width // _CELL) + 2, -(-shot.height // _CELL) + 2
-        self._x = [(_CELL * (column - 0.5)) / shot.width - 0.5 for column in range(self._columns)]
-        self._y = [(_CELL * (line - 0.5) - shot.height / 2) / shot.width for line in range(self._lines)]
-        self._size = image.width, image.height * shot.width / shot.height
+        self._columns, self._lines = -(-spec.width // _CELL) + 2, -(-spec.height // _CELL) + 2
+        self._x = [(_CELL * (column - 0.5)) / spec.width - 0.5 for column in range(self._columns)]
+        self._y = [(_CELL * (line - 0.5) - spec.height / 2) / spec.width for line in range(self._lines)]
+        self._size = image.width, image.height * spec.width / spec.height
         # The outermost points may lie beyond the picture; a bias keeps them above 0.
-        bias = 2 * _CELL * max(round(image.width / shot.width), 1)
+        bias = 2 * _CELL * max(round(image.width / spec.width), 1)
         places = 1
         while (max(image.width, image.height) + 2 * bias) * 2 * places < _LIMIT:
             places *= 2
         self._places, self._bias, self._height = places, bias * places, image.height * places
         fine = f"scale={self._columns * _CELL}:{self._lines * _CELL}:flags=bilinear"
-        cropped = f"crop={shot.width}:{shot.height}:{_CELL}:{_CELL}:exact=1"
+        cropped = f"crop={spec.width}:{spec.height}:{_CELL}:{_CELL}:exact=1"
         self._entries = [frames.source(graph, self._columns, self._lines, "gray16le") for _ in range(2)]
         self.maps = [
             frames.chained(graph, entry, fine, cropped, f"lut=c0=clip((val-{self._bias})/{places}\\,0\\,{side - 1})")

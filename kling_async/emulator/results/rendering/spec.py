@@ -1,15 +1,12 @@
 """All that decides what a rendered clip looks like, as one value: the key of the cache."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final, Self
 
 import attrs
 
-from kling_async.emulator.service import catalog
-from kling_async.emulator.service.bodies import Variant
-from kling_async.emulator.service.world import EmulatedTask
-
 from . import font
-from .scene import Camera, camera_of
+from .camera import Camera
 
 BY_URL: Final = "url"
 """In place of a kept image's name: the image was given by URL, and is not fetched."""
@@ -18,6 +15,15 @@ TOO_LARGE: Final = "large"
 """The same: the image has too many pixels to be decoded here."""
 
 _PROMPT_LETTERS: Final = 120
+_CARD_LETTERS: Final = 600
+
+
+def _first_words(prompt: str) -> str:
+    return font.plain(prompt[:_PROMPT_LETTERS])
+
+
+def _card(prompt: str) -> str:
+    return font.plain(prompt[:_CARD_LETTERS])
 
 
 @attrs.frozen(kw_only=True)
@@ -34,22 +40,23 @@ class Brush:
 
 
 @attrs.frozen(kw_only=True)
-class Shot:
-    """A clip to render. Images are names in the gallery, "" where there is none.
+class RenderSpec:
+    """A clip to render. Images are names in the image store, "" where there is none.
 
     Attributes:
         width: Pixels, even.
         height: Pixels, even.
         fps: Frames per second.
         seconds: Length, exact.
-        image: The first frame, or `image_tail` where it stands alone.
+        image: The first frame, or the last where that stands alone; "" where `card` is shown.
+        card: Words to be shown large where there is no image; the first ones are kept.
         tail: The last frame.
         backwards: Whether `image` is the last frame, so that the camera has to arrive there.
         camera: The movement.
         static_mask: What stays.
         brushes: What moves.
         title: Model and mode.
-        prompt: Its first words.
+        prompt: What is asked for in words; its first ones are kept.
         watermark: Whether the picture is stamped.
         sound: Whether there is a sound track.
     """
@@ -58,14 +65,15 @@ class Shot:
     height: int
     fps: int
     seconds: int
-    image: str
+    image: str = ""
+    card: str = attrs.field(default="", converter=_card)
     tail: str = ""
     backwards: bool = False
     camera: Camera = attrs.field(factory=Camera)
     static_mask: str = ""
     brushes: tuple[Brush, ...] = ()
     title: str = ""
-    prompt: str = ""
+    prompt: str = attrs.field(default="", converter=_first_words)
     watermark: bool = False
     sound: bool = False
 
@@ -79,34 +87,17 @@ class Shot:
         """Height divided by width."""
         return self.height / self.width
 
+    def with_images(self, images: Mapping[str, str]) -> Self:
+        """Give the same clip with other names of its images.
 
-def shot_of(task: EmulatedTask, variant: Variant) -> Shot:
-    """Say what the result of a task, whose images were kept, looks like."""
-    order, images = task.order, task.order.images
-    width, height = catalog.video_size(order.model_name, order.mode, order.picture.width, order.picture.height)
-    masks: list[dict[str, Any]] = order.parameters.get("dynamic_masks") or []
-    brushes = [
-        Brush(
-            mask=images[f"dynamic_masks.{number}"],
-            points=tuple(
-                (point["x"] / order.picture.width, point["y"] / order.picture.width) for point in brush["trajectories"]
-            ),
+        Args:
+            images: The new names by the present ones.
+        """
+        names = {"": ""} | dict(images)
+        return attrs.evolve(
+            self,
+            image=names[self.image],
+            tail=names[self.tail],
+            static_mask=names[self.static_mask],
+            brushes=tuple(attrs.evolve(brush, mask=names[brush.mask]) for brush in self.brushes),
         )
-        for number, brush in enumerate(masks)
-    ]
-    return Shot(
-        width=width,
-        height=height,
-        fps=catalog.MODELS[order.model_name].fps,
-        seconds=order.duration,
-        image=images.get("image") or images["image_tail"],
-        tail=images.get("image_tail", "") if "image" in images else "",
-        backwards="image" not in images,
-        camera=camera_of(order.parameters),
-        static_mask=images.get("static_mask", ""),
-        brushes=tuple(brushes),
-        title=f"{order.model_name} {order.mode}",
-        prompt=font.plain(order.prompt[:_PROMPT_LETTERS]),
-        watermark=variant == "watermark",
-        sound=order.parameters.get("sound") == "on",
-    )

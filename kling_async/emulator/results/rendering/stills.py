@@ -1,17 +1,16 @@
 """The still pictures that a clip is made of: the image as large as needed, what masks cut out of it, placeholders."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
 import av
 
-from . import frames
-from .caption import Label, notice
+from kling_async.emulator.results.result import Loader
 
-Loader = Callable[[str], bytes]
-"""Gives the bytes of a kept image."""
+from . import frames
+from .caption import Label, notice, title
 
 # How many samples of the picture there are for a pixel of the frame, by the frame's shorter side. The picture is
 # sampled without interpolation, so more is smoother, and slower.
@@ -57,6 +56,11 @@ def picture(name: str, load: Loader, width: int, height: int) -> av.VideoFrame:
     if name in _PLACEHOLDER:
         return _placeholder(_PLACEHOLDER[name], width, height)
     return scaled(frames.decode(load(name)), width, height)
+
+
+def title_card(text: str, width: int, height: int) -> av.VideoFrame:
+    """Give a picture, in 4:4:4, on which a text stands large."""
+    return _with_label(title(text, width, height), width, height)
 
 
 def scaled(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -180,11 +184,15 @@ def _box(lines: list[bytes]) -> tuple[int, int, int, int] | None:
 
 
 def _placeholder(text: str, width: int, height: int) -> av.VideoFrame:
-    """Paint a calm picture with something to see moving, which says why it is there."""
+    """Paint a picture that says why it is there."""
+    return _with_label(notice(text, width, height), width, height)
+
+
+def _with_label(label: Label, width: int, height: int) -> av.VideoFrame:
+    """Paint a calm ground, on which it is seen when the camera moves, with a label on it."""
     lines = [
         bytes(value for column in range(16) for value in (40 + 5 * column, 60 + 6 * line, 96 + 3 * (column ^ line)))
         for line in range(9)
     ]
     ground = scaled(frames.made(16, 9, "rgb24", lines), width, height)
-    label = notice(text, width, height)
     return frames.merged(f"overlay={label.left}:{label.top}:format=yuv444", ground, overlay(label))

@@ -1,0 +1,159 @@
+"""The free call: whose answer came, whether the key is right, what the clocks show. Values in, values out."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+import attrs
+
+from kling_async.cli.commands.doctor.checks import Check, State
+from kling_async.cli.commands.doctor.host import BEIJING, OFFICIAL, Address, Host
+from kling_async.cli.commands.doctor.way import why
+from kling_async.cli.report import SHELL_WORDS
+from kling_async.io.config import BASE_URL
+from kling_async.protocol.auth import ApiKey, KeyPair
+from kling_async.protocol.clock_offset import ABSURD, NEGLIGIBLE
+from kling_async.protocol.errors import (
+    ApiError,
+    ConcurrencyExceeded,
+    ConnectionFailed,
+    KlingError,
+    RateLimited,
+    ServerError,
+    TokenTimeError,
+    row_for,
+)
+from kling_async.protocol.redaction import redact, service_text
+from kling_async.protocol.wire.responses import HttpResponse, reason
+
+FIRST_LETTERS: Final = 200
+"""Of a foreign answer that are shown."""
+
+
+@attrs.frozen(kw_only=True)
+class Heard:
+    """The free call as it ended.
+
+    Attributes:
+        credentials: that went along; None where there were none, or where they must not go there.
+        answer: the last one that came.
+        error: what the client made of it; None if it was a list of tasks.
+        offset: seconds that the clock of the answer showed more than this machine's; None where it showed none.
+        secrets: that must not show, even where an answer repeats them.
+    """
+
+    credentials: ApiKey | KeyPair | None
+    answer: HttpResponse | None = None
+    error: Exception | None = None
+    offset: float | None = None
+    secrets: frozenset[str] = attrs.field(default=frozenset(), repr=False)
+
+    @property
+    def by_service(self) -> bool:
+        """Whether it is the service that answered; only its own envelope is read as a list or as a refusal."""
+        return self.answer is not None and (self.error is None or isinstance(self.error, ApiError))
+
+
+def call(target: Address, heard: Heard | None) -> Check:
+    """Whether the account answers; the list costs nothing."""
+    if heard is None:
+        return Check("call", State.SKIPPED, "no connection")
+    if heard.answer is None:
+        match heard.error:
+            case KlingError(message=text):
+                pass
+            case TimeoutError():
+                text = why(heard.error)
+            case _:  # its text is not ours, and may hold a key
+                text = f"the call cannot be made with this key ({type(heard.error).__name__})"
+        in_vain = isinstance(heard.error, ConnectionFailed) and heard.error.permanent
+        advice = "look at the checks above" if in_vain else "run it once more; look at the checks above"
+        return Check("call", State.PROBLEM, redacted(text, heard.secrets), advice)
+    if not heard.by_service:
+        return _foreign(heard.answer, heard.secrets)
+    if heard.credentials is None:
+        keyless = "there is no key to try" if target.takes_key else "no key was sent to this address"
+        return Check("call", State.SKIPPED, f"the service answers; {keyless}")
+    if not isinstance(heard.error, KlingError):
+        return Check("call", State.OK, "the account's tasks can be listed: the key is right for this address")
+    return _refused(target, heard.error, heard, reason(heard.answer))
+
+
+def _refused(target: Address, error: KlingError, heard: Heard, words: str) -> Check:
+    """The service's own no, in its words: what the error adds to them comes below as advice, and with more."""
+    text = f"{redacted(words, heard.secrets)} (code {error.code}, HTTP {error.http_status})"
+    if error.request_id:
+        text += f", request_id {error.request_id}"
+    if isinstance(error, RateLimited | ConcurrencyExceeded):  # said to accounts only
+        return Check("call", State.WARNING, text, "the key is right; others use the account at this moment")
+    if isinstance(error, ServerError):
+        return Check("call", State.PROBLEM, text, "the service fails at the moment: run it again in some minutes")
+    if isinstance(error, TokenTimeError):
+        advice = "set this machine's clock right"
+        if isinstance(heard.credentials, ApiKey):
+            advice = "KLING_API_KEY holds a token that has ended: give a key of the console"
+        return Check("call", State.PROBLEM, text, advice)
+    if error.code in {1000, 1001, 1002}:
+        return Check("call", State.PROBLEM, text, _key_advice(target, heard.credentials))
+    row = row_for(error.code)
+    hint = row.hint if row else ""
+    remedy = SHELL_WORDS[error.remedy] if error.remedy else ""
+    advice = "; ".join(part for part in (hint, remedy) if part)
+    return Check("call", State.PROBLEM, text, advice or "look at the address and the account")
+
+
+def _key_advice(target: Address, credentials: ApiKey | KeyPair | None) -> str:
+    form = "KLING_API_KEY" if isinstance(credentials, ApiKey) else "KLING_ACCESS_KEY and KLING_SECRET_KEY"
+    advice = f"copy {form} anew from the console"
+    if isinstance(credentials, ApiKey) and not credentials.key.startswith("api-key-"):
+        advice += " (API keys begin with api-key-; an access key belongs into KLING_ACCESS_KEY, with its secret key)"
+    if target.kind is Host.LOCAL:
+        return f"{advice}, or from what `kling-async emulator` printed"
+    other = BASE_URL if target.url == BEIJING else BEIJING
+    if target.kind is Host.OFFICIAL:
+        made = OFFICIAL[urlsplit(other).hostname or ""]
+        return f"{advice}; keys are regional: for an account made {made} set KLING_BASE_URL={other}"
+    return f"{advice}; keys are regional: see that the address is the account's"
+
+
+def _foreign(answer: HttpResponse, secrets: frozenset[str]) -> Check:
+    """An answer of something that is not the service."""
+    kind = service_text(answer.headers.get("content-type", ""), 40)
+    begin = redacted(answer.body[: 20 * FIRST_LETTERS].decode("utf-8", "replace"), secrets, FIRST_LETTERS)
+    text = f"something else than the service answered: HTTP {answer.status}" + (f", {kind}" if kind else "")
+    if 300 <= answer.status < 400:
+        to = urlsplit(answer.headers.get("location", ""))
+        if to.hostname:
+            text += f", which leads to {redacted(f'{to.scheme}://{to.hostname}', secrets)}"
+        advice = "look at the address; a network with a login page wants a browser first"
+    elif answer.status == 407:
+        advice = "the proxy asks for a user: HTTPS_PROXY=http://USER:PASSWORD@host:port"
+    elif answer.status >= 500:
+        advice = "a gateway answers that cannot reach the service: run it again in some minutes, look at the address"
+    else:
+        advice = "look at the address; a proxy, a login page of the network or a gateway answers in its place"
+    return Check("call", State.PROBLEM, f"{text}: {' '.join(begin.split())}" if begin.strip() else text, advice)
+
+
+def redacted(text: str, secrets: frozenset[str], limit: int = 400) -> str:
+    """Foreign text as it can be shown."""
+    return service_text(redact(text, secrets), limit)
+
+
+def clock(heard: Heard | None) -> Check:
+    """Whether this machine's clock goes as the service's does; tokens of a key pair are valid by the service's."""
+    if heard is None or not heard.by_service:
+        return Check("clock", State.SKIPPED, "the service did not answer")
+    if heard.offset is None:
+        return Check("clock", State.SKIPPED, "the answer has no Date to compare with")
+    apart = abs(heard.offset)
+    if apart <= NEGLIGIBLE:
+        return Check("clock", State.OK, f"within {NEGLIGIBLE:g} s of the service's")
+    side = "behind" if heard.offset > 0 else "ahead of"
+    text = f"{apart:.0f} s {side} the service's"
+    if apart > ABSURD:
+        state = State.PROBLEM if isinstance(heard.credentials, KeyPair) else State.WARNING
+        return Check("clock", state, text, "set this machine's clock right")
+    advice = "set this machine's clock right"
+    if isinstance(heard.credentials, KeyPair):
+        advice += "; until then the client corrects its tokens for it"
+    return Check("clock", State.WARNING, text, advice)

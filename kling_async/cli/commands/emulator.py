@@ -1,0 +1,70 @@
+"""`kling-async emulator`: the service on this machine, until Ctrl-C."""
+
+import os
+import secrets
+import shlex
+from argparse import Namespace
+
+from kling_async.cli import runner
+from kling_async.cli.exit_codes import UsageError
+from kling_async.cli.job import Job
+from kling_async.cli.output import Output
+from kling_async.cli.runner import Stop
+from kling_async.emulator import Emulator
+
+_API_KEY = "KLING_EMULATOR_API_KEY"
+
+
+def run(options: Namespace, output: Output) -> int:
+    """Serves; Ctrl-C is its usual end, and no error."""
+    return runner.run(Job(target=""), output, lambda stop: _serve(options, output, stop))
+
+
+async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
+    emulator = Emulator(
+        host=options.host,
+        port=options.port,
+        speed=options.speed,
+        concurrency=options.concurrency,
+        balance=options.balance,
+        seed=secrets.randbits(32) if options.seed is None else options.seed,
+        allow_hosts=options.allow_host,
+        strict_types=options.strict_types,
+        # Drawn, so that no web page and no other user of the machine knows them.
+        access_key=f"emulator-{secrets.token_hex(16)}",
+        secret_key=secrets.token_hex(32),
+        api_key=os.environ.get(_API_KEY) or f"api-key-emulator-{secrets.token_hex(16)}",
+    )
+    try:
+        await emulator.start()
+    except OSError as error:
+        raise UsageError(str(error)) from None
+    try:
+        variables = environment(emulator)
+        output.result(text(emulator.base_url, options.speed, variables), emulator.base_url, variables)
+        await stop.asked()
+    finally:
+        ledger = emulator.ledger
+        output.note(f"\ntasks created: {ledger.created}, saved: {ledger.delivered}; units charged: {ledger.charged:g}")
+        await emulator.close()
+
+
+def environment(emulator: Emulator) -> dict[str, str]:
+    """What a client's environment needs to use it."""
+    return {
+        "KLING_BASE_URL": emulator.base_url,
+        "KLING_API_KEY": emulator.api_key,
+        "KLING_ACCESS_KEY": emulator.access_key,
+        "KLING_SECRET_KEY": emulator.secret_key,
+    }
+
+
+def text(base_url: str, speed: float, variables: dict[str, str]) -> str:
+    """For people, who paste it, and for programs that read the address from the first line."""
+    exports = "\n".join(f"  export {name}={shlex.quote(value)}" for name, value in variables.items())
+    return (
+        f"emulator of the Kling API: {base_url}\n"
+        f"Open it in a browser to watch tasks, videos and the account.\n"
+        f"{speed:g} times as fast as the service; Ctrl-C ends it. For another shell (an API key, or a key pair):\n\n"
+        f"{exports}\n"
+    )

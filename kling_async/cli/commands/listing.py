@@ -1,0 +1,91 @@
+"""`kling-async list`: the account's tasks."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from kling_async.cli import endpoints, report, runner
+from kling_async.cli.job import Job
+from kling_async.cli.output import Output, columns_of_terminal, number, table
+from kling_async.cli.runner import Stop
+from kling_async.client import KlingClient
+from kling_async.protocol.tasks import Task
+
+HEADERS: Final = ("reference", "status", "created", "video", "units", "external task id", "why")
+
+
+def run(options: Namespace, output: Output) -> int:
+    """Carries the command out; returns the exit code."""
+    job = Job(target="", base_url=options.base_url)
+    return runner.run(job, output, lambda stop: _list(options, output, stop))
+
+
+async def _list(options: Namespace, output: Output, stop: Stop) -> None:
+    async with KlingClient(base_url=options.base_url) as client:
+        size = options.page_size or page_size(options.limit, endpoints.page_maximum(options.endpoint))
+        tasks, more = await stop.or_result(_tasks(client, options.endpoint, options.limit, size))
+    output.result(
+        table(*without_empty(HEADERS, [row(task) for task in tasks]), columns_of_terminal()) if tasks else "no tasks",
+        "\n".join(task.reference for task in tasks),
+        {"tasks": [data(task) for task in tasks], "more": more},
+    )
+    if more and not output.quiet:
+        output.note(f"there are more: --limit {options.limit * 2}, or --limit 0 for all")
+
+
+def page_size(limit: int, maximum: int) -> int:
+    """Tasks per request: no more than are wanted, and one to know whether there are more."""
+    return min(limit + 1, maximum) if limit else maximum
+
+
+async def _tasks(client: KlingClient, endpoint: str, limit: int, size: int) -> tuple[list[Task], bool]:
+    """At most `limit` tasks, and whether there are more."""
+    found: list[Task] = []
+    async for task in client.tasks(endpoints.kind(endpoint), page_size=size):
+        if limit and len(found) == limit:
+            return found, True
+        found.append(task)
+    return found, False
+
+
+def without_empty(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Only the columns in which there is something."""
+    kept = [index for index in range(len(headers)) if any(each[index] for each in rows)]
+    return [headers[index] for index in kept], [[each[index] for index in kept] for each in rows]
+
+
+def row(task: Task) -> list[str]:
+    """For people; times are those of this machine."""
+    length = task.videos[0].duration if task.videos else None
+    return [
+        task.reference,
+        task.status.value,
+        f"{task.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if task.created_at else "?",
+        f"{number(length)} s" if length is not None else "",
+        number(task.final_unit_deduction) if task.final_unit_deduction is not None else "",
+        task.external_task_id or "",
+        task.status_msg,
+    ]
+
+
+def data(task: Task) -> dict[str, Any]:
+    """For programs; no addresses of videos: they are signed, and `save` needs none."""
+    length = task.videos[0].duration if task.videos else None
+    cost = report.cost_of(task)
+    return {
+        "reference": task.reference,
+        "task_id": task.task_id,
+        "external_task_id": task.external_task_id,
+        "status": task.status.value,
+        "status_msg": task.status_msg,
+        "created_at": _iso(task.created_at),
+        "updated_at": _iso(task.updated_at),
+        "duration": float(length) if length is not None else None,
+        "units": float(cost.units) if cost.units is not None else None,
+        "usd": float(cost.usd) if cost.usd is not None else None,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,54 @@
+"""What is known of a task while a command runs: enough to say at any moment how to get at the video later."""
+
+import enum
+import shlex
+
+import attrs
+
+
+class Stage(enum.Enum):
+    """How far a command is with its task."""
+
+    UNSENT = "nothing was sent"
+    CREATING = "the create call may have gone out"
+    ATTACHED = "the reference was given; nothing was heard yet"
+    ACCEPTED = "the service has the task"
+    MADE = "the video is made"
+
+
+@attrs.define
+class Job:
+    """One command's task.
+
+    Attributes:
+        target: where the video is to be saved.
+        overwrite: whether an existing file is replaced.
+        watermark: whether it is the watermarked video that is still to be saved.
+        base_url: of the service, if it was given as an option.
+        emulated: whether the task ends with the command.
+        reference: of the task, once there may be one.
+        stage: how far it is.
+    """
+
+    target: str
+    overwrite: bool = False
+    watermark: bool = False
+    base_url: str | None = None
+    emulated: bool = False
+    reference: str | None = None
+    stage: Stage = Stage.UNSENT
+
+    def save_command(self, *, overwrite: bool = False) -> str | None:
+        """What to type to get the video later; None as long as there cannot be one.
+
+        Args:
+            overwrite: adds `--overwrite` though the command had none.
+        """
+        if self.reference is None or self.emulated:
+            return None
+        words = ["kling-async", "save", self.reference]
+        words += [f"--output={self.target}"] if self.target.startswith("-") else ["-o", self.target]
+        words += ["--watermark"] * self.watermark
+        words += ["--overwrite"] * (self.overwrite or overwrite)
+        words += ["--base-url", self.base_url] if self.base_url else []
+        return shlex.join(words)

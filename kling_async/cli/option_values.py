@@ -1,0 +1,164 @@
+"""Text of options into values. What the documentation allows is for the checks to say."""
+
+import json
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, Final, cast
+
+import attrs
+
+from kling_async.cli.exit_codes import UsageError
+from kling_async.protocol.records import CameraConfig
+
+AXES: Final = tuple(attrs.fields_dict(CameraConfig))
+
+STDIN_BYTES: Final = 64 * 2**20
+"""Read of standard input at most: far more than a picture may have, which is for the checks to say."""
+
+
+def number(text: str) -> int | float:
+    """Reads a number; whether it may be so large, or broken, is for the checks to say.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+def whole(text: str) -> int:
+    """Reads a whole number.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    value = number(text)
+    if not isinstance(value, int):
+        raise ArgumentTypeError(f"must be a whole number, got {text!r}")
+    return value
+
+
+def whole_from(least: int) -> Callable[[str], int]:
+    """What reads whole numbers from `least` up."""
+
+    def whole_number(text: str) -> int:
+        value = whole(text)
+        if value < least:
+            raise ArgumentTypeError(f"must be {least} or more, got {value}")
+        return value
+
+    return whole_number
+
+
+def port(text: str) -> int:
+    """Reads the number of a port; 0 is a free one.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    value = whole(text)
+    if value not in range(65536):
+        raise ArgumentTypeError(f"must be 0 to 65535, got {value}")
+    return value
+
+
+def positive(text: str) -> float:
+    """Reads a number above 0.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    value = number(text)
+    if not 0 < value < float("inf"):
+        raise ArgumentTypeError(f"must be more than 0, got {text}")
+    return value
+
+
+def target(text: str) -> str:
+    """Takes a place to save to.
+
+    Raises:
+        ArgumentTypeError: it is standard output.
+    """
+    if text == "-":
+        raise ArgumentTypeError("results are saved to files (standard output cannot be resumed)")
+    return text
+
+
+def from_json(text: str) -> Any:
+    """Reads JSON, or `@FILE` that holds it.
+
+    Raises:
+        ArgumentTypeError: it is no JSON, or the file cannot be read.
+    """
+    place = ""
+    if text.startswith("@"):
+        place = f"{text[1:]}: "
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or "it is no UTF-8 text"
+            raise ArgumentTypeError(f"{place}cannot be read: {reason}") from None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        hint = "" if place else "; @FILE reads it from a file, where no shell touches the quotes"
+        raise ArgumentTypeError(f"{place}no JSON: {error}{hint}") from None
+
+
+def texts(text: str) -> Any:
+    """Reads one item as it stands, or JSON."""
+    return from_json(text) if text.startswith(("[", "{", "@")) else [text]
+
+
+def ids(text: str) -> Any:
+    """Reads ids with commas between, or JSON.
+
+    Raises:
+        ArgumentTypeError: there is none.
+    """
+    if text.startswith(("[", "{", "@")):
+        return from_json(text)
+    found = [id_.strip() for id_ in text.split(",") if id_.strip()]
+    if not found:
+        raise ArgumentTypeError("needs ids with commas between, such as 123,456")
+    return found
+
+
+def camera_control(text: str) -> Any:
+    """Reads `zoom=5`, the name of a preset, or JSON.
+
+    Raises:
+        ArgumentTypeError: it is none of these.
+    """
+    if text.startswith(("{", "@")):
+        return from_json(text)
+    axis, equals, amount = text.partition("=")
+    if not equals:
+        return {"type": text}  # whether there is such a preset is for the checks to say
+    if axis not in AXES:
+        raise ArgumentTypeError(f"{axis!r} is no movement; use one of {', '.join(AXES)}, such as zoom=5")
+    return {"type": "simple", "config": {axis: number(amount)}}
+
+
+def stdin_bytes() -> bytes:
+    """The picture that is piped into the command.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("- reads the picture from standard input, but nothing is piped into it")
+    stdin = cast("BufferedReader", sys.stdin.buffer)
+    data = bytearray()
+    # Piece by piece, as one long read would not always notice a Ctrl-C.
+    while len(data) < STDIN_BYTES and (piece := stdin.read1(2**16)):
+        data += piece
+    if not data:
+        raise UsageError("standard input is empty: there is no picture in it")
+    return bytes(data)

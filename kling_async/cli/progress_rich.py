@@ -1,0 +1,94 @@
+"""A live line, by rich: what turns, the status, a bar, and the time."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich import live
+from rich.console import Console, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from kling_async.cli.output import Output
+
+
+class Live:
+    """One line on stderr that shows how far a task is; details go above it and stay.
+
+    Args:
+        output: where details go.
+        expected: seconds that the task takes about; without it there is no bar.
+    """
+
+    def __init__(self, output: Output, expected: float | None) -> None:
+        self._output = output
+        self._expected = expected
+        self._began = time.monotonic()
+        self._status = ""
+        self._console = Console(stderr=True)
+        # Not every terminal's letters have the dots.
+        self._spinner = Spinner("line" if self._console.options.ascii_only else "dots", style="cyan")
+        # Only stderr is led above the line: stdout belongs to the result, which comes after it.
+        self._live = live.Live(
+            console=self._console,
+            get_renderable=self._line,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+        )
+
+    def __enter__(self) -> Self:
+        """Begins."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Gives the line back."""
+        self._live.stop()
+
+    def status(self, text: str, detail: str = "") -> None:
+        """Shows a status in the line."""
+        self._status = text
+        if detail:
+            self._output.note(f"{text}: {detail}")
+
+    def _line(self) -> Table:
+        elapsed = time.monotonic() - self._began
+        at_end = times(elapsed, self._expected)
+        line = Table.grid(padding=(0, 1))
+        cells: list[RenderableType] = [self._spinner, Text(self._status, style="bold", no_wrap=True)]
+        width = bar_width(self._console.width, len(self._status) + len(at_end))
+        if self._expected is not None and width:
+            cells.append(ProgressBar(total=1.0, completed=fraction(elapsed, self._expected), width=width))
+        line.add_row(*cells, Text(at_end, style="dim", no_wrap=True))
+        return line
+
+
+def fraction(elapsed: float, expected: float) -> float:
+    """How full a bar is: in step with time up to nine tenths, then ever slower, since nobody knows."""
+    done = elapsed / expected
+    return done if done < 0.9 else 1 - 0.09 / done
+
+
+def clock_time(seconds: float) -> str:
+    """As `1:05`, or `1:02:03`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def times(elapsed: float, expected: float | None) -> str:
+    """How long it took, and about how long it takes."""
+    if expected is None:
+        return clock_time(elapsed)
+    return f"{clock_time(elapsed)} / about {clock_time(expected)}"
+
+
+def bar_width(columns: int, others: int) -> int:
+    """What is left of a terminal's line for a bar; none where it would be a stub."""
+    room = min(40, columns - others - 4)
+    return room if room >= 8 else 0

@@ -1,0 +1,162 @@
+"""What a test or a person may read of the emulated account: created, charged, delivered, asked."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from kling_async.emulator.results.links import merged
+
+from .account_model import AccountModel
+from .task import Status
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """One task as the account knows it.
+
+    Attributes:
+        endpoint: Where it was created: its path without "/v1/" and "videos/".
+        model_name: "" where the endpoint has none, as are `mode` and, 0, `duration`.
+        duration: Asked seconds.
+        units: What it costs; 0 once it has failed.
+        created_at: Seconds since the epoch.
+        finished_at: The same, or None while it is in flight.
+        delivered: How many times a result file of it went out to its last byte.
+        parameters: The request, with a description in place of each image's data.
+    """
+
+    task_id: str
+    external_task_id: str
+    endpoint: str
+    model_name: str
+    mode: str
+    duration: int
+    units: float
+    created_at: float
+    finished_at: float | None
+    status: Status
+    delivered: int
+    parameters: dict[str, Any] = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Callback:
+    """One attempt to post a status change.
+
+    Attributes:
+        http_status: What the receiver answered, or None when it could not be reached in time.
+        error: Why it could not, or "".
+    """
+
+    task_id: str
+    status: Status
+    url: str
+    http_status: int | None
+    error: str
+
+
+class Ledger:
+    """The books of an emulated account, live: each look shows the present state.
+
+    Attributes:
+        requests: Requests by kind: "create", "query", "list", "file", "account", "ledger", "unknown".
+            Refused ones count.
+        refused: Refusals by business code, injected errors among them.
+        callbacks: Attempts to post a status change, oldest first.
+        credentials_at_files: Requests for result files that carried an `Authorization` header. The files are
+            elsewhere than the API, so credentials have no business there: it should be 0.
+    """
+
+    def __init__(self, account: AccountModel, clock: Callable[[], float]) -> None:
+        self._account = account
+        self._clock = clock
+        self._deliveries: Counter[str] = Counter()
+        self._parts: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        self.requests: Counter[str] = Counter()
+        self.refused: Counter[int] = Counter()
+        self.callbacks: list[Callback] = []
+        self.credentials_at_files = 0
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All tasks, oldest first."""
+        now = self._clock()
+        return [
+            Entry(
+                task_id=task.task_id,
+                external_task_id=task.request.external_task_id,
+                endpoint=task.endpoint.name,
+                model_name=task.request.model_name,
+                mode=task.request.mode,
+                duration=task.request.duration,
+                units=float(task.units(now)),
+                created_at=task.created_at,
+                finished_at=task.finished_at if task.finished_at <= now else None,
+                status=task.status(now),
+                delivered=self._deliveries[task.task_id],
+                parameters=task.request.parameters,
+            )
+            for task in self._account.tasks
+        ]
+
+    @property
+    def created(self) -> int:
+        """Number of tasks that were created."""
+        return len(self._account.tasks)
+
+    @property
+    def charged(self) -> float:
+        """Units of the video pack that were charged, less those given back for failed tasks."""
+        self._account.settle(self._clock())
+        return float(self._account.charged["video"])
+
+    @property
+    def balance(self) -> float:
+        """Units of the video pack that are left."""
+        self._account.settle(self._clock())
+        return float(self._account.balance())
+
+    @property
+    def delivered(self) -> int:
+        """Number of tasks of which a result file went out to its last byte at least once."""
+        return len(self._deliveries)
+
+    def peak(self, model_name: str | None = None) -> int:
+        """Give the most slots that were taken at once, of one model or over all: of videos, one for each task."""
+        return self._account.peak if model_name is None else self._account.peaks[model_name]
+
+    def record_bytes(self, task_id: str, name: str, start: int, end: int, size: int) -> None:
+        """Note that a part of a result file went out.
+
+        Parts of one file that together cover it make a delivery: a download that was interrupted and resumed
+        counts when it is complete.
+
+        Args:
+            task_id: Whose file.
+            name: Which of its files.
+            start: The first byte.
+            end: The byte after the last; nothing is noted when it is not after `start`.
+            size: Bytes of the whole file.
+        """
+        parts = merged([*self._parts.pop((task_id, name), ()), (start, end)])
+        if parts == [(0, size)]:
+            self._deliveries[task_id] += 1
+        elif start < end:
+            self._parts[task_id, name] = parts
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the books as plain JSON values."""
+        return {
+            "created": self.created,
+            "charged": self.charged,
+            "balance": self.balance,
+            "delivered": self.delivered,
+            "peak": {"all": self.peak(), **self._account.peaks},
+            "requests": dict(self.requests),
+            "refused": {str(code): count for code, count in self.refused.items()},
+            "credentials_at_files": self.credentials_at_files,
+            "callbacks": [attrs.asdict(callback) for callback in self.callbacks],
+            "entries": [attrs.asdict(entry) for entry in self.entries],
+        }

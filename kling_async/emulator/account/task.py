@@ -1,0 +1,57 @@
+"""One emulated task: all that will happen to it is settled when it is created. Pure."""
+
+from decimal import Decimal
+from typing import Literal
+
+import attrs
+
+from kling_async.emulator.service.endpoint import AcceptedRequest, Endpoint
+
+Status = Literal["submitted", "processing", "succeed", "failed"]
+
+
+@attrs.frozen(kw_only=True)
+class EmulatedTask:
+    """A task and all that will happen to it.
+
+    Attributes:
+        task_id: 18 decimal digits.
+        result_id: The same, of its result.
+        endpoint: Where it was created.
+        request: What was asked for.
+        created_at: Seconds since the epoch, as all the times here.
+        started_at: When it becomes `processing`.
+        finished_at: When it becomes `succeed` or `failed`.
+        failure: Why it fails, or "" when it succeeds.
+    """
+
+    task_id: str
+    result_id: str
+    endpoint: Endpoint
+    request: AcceptedRequest
+    created_at: float
+    started_at: float
+    finished_at: float
+    failure: str
+
+    def status(self, now: float) -> Status:
+        """Give the state at a time."""
+        if now >= self.finished_at:
+            return "failed" if self.failure else "succeed"
+        return "processing" if now >= self.started_at else "submitted"
+
+    def updated_at(self, now: float) -> float:
+        """Give the time of the last change before a time."""
+        return max(t for t in (self.created_at, self.started_at, self.finished_at) if t <= max(now, self.created_at))
+
+    def units(self, now: float) -> Decimal:
+        """Give the units that the task costs: its price, or 0 once it has failed.
+
+        Whether the service charges for failed tasks is not documented; resellers say that it does not.
+        """
+        return Decimal(0) if self.status(now) == "failed" else self.request.units
+
+    @property
+    def line(self) -> str:
+        """What its slots are counted for."""
+        return self.endpoint.line(self.request)

@@ -1,0 +1,70 @@
+"""Kinds of calls, kinds of faults, and which suits which: data."""
+
+from typing import Final, Literal, get_args
+
+CallKind = Literal["create", "query", "list", "account", "file", "callback"]
+"""What a call is for; "callback" is one that the emulator makes itself."""
+
+FaultKind = Literal[
+    "reset",
+    "error",
+    "gateway",
+    "foreign",
+    "reshaped",
+    "surplus",
+    "other_headers",
+    "undated",
+    "dated",
+    "delay",
+    "stall",
+    "truncated",
+    "wrong_length",
+    "slow",
+    "changed",
+    "no_ranges",
+    "expired",
+    "missing",
+    "redirected",
+    "gzipped",
+    "lost",
+    "doubled",
+    "reordered",
+]
+
+CALL_KINDS: Final[tuple[CallKind, ...]] = get_args(CallKind)
+
+_API: Final[frozenset[CallKind]] = frozenset({"create", "query", "list", "account"})
+_FILE: Final[frozenset[CallKind]] = frozenset({"file"})
+_CALLBACK: Final[frozenset[CallKind]] = frozenset({"callback"})
+
+SUITS: Final[dict[FaultKind, frozenset[CallKind]]] = {
+    "reset": _API | _FILE,
+    "error": _API,
+    "gateway": _API | _FILE,
+    "foreign": _API | _FILE,
+    "reshaped": _API,
+    "surplus": _API,
+    "other_headers": _API | _FILE,
+    "undated": _API | _FILE,
+    "dated": _API | _FILE,
+    "delay": _API | _FILE | _CALLBACK,
+    "stall": _API | _FILE,
+    "truncated": _API | _FILE,
+    "wrong_length": _API | _FILE,
+    "slow": _FILE,
+    "changed": _FILE,
+    "no_ranges": _FILE,
+    "expired": _FILE,
+    "missing": _FILE,
+    "redirected": _FILE,
+    "gzipped": _FILE,
+    "lost": _CALLBACK,
+    "doubled": _CALLBACK,
+    "reordered": _CALLBACK,
+}
+"""Which calls each fault can happen to."""
+
+ALTERED: Final[frozenset[FaultKind]] = frozenset(
+    {"reshaped", "surplus", "other_headers", "undated", "dated", "stall", "truncated", "wrong_length"}
+)
+"""What is sent after the effect, whatever else is said, because it is the true answer that is altered."""

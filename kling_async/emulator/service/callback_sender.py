@@ -1,0 +1,131 @@
+"""Posts status changes to `callback_url` when their time comes."""
+
+import asyncio
+import heapq
+import itertools
+import json
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+
+from kling_async.emulator.account.account_model import AccountModel
+from kling_async.emulator.account.ledger import Callback, Ledger
+from kling_async.emulator.account.task import EmulatedTask
+from kling_async.emulator.faults.rules import Call, Faults
+from kling_async.emulator.results.links import Links
+
+from .answers import called_back
+
+_HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
+# The clock may be a test's, which jumps; so no wait is longer than this many real seconds.
+_LONGEST_WAIT: Final = 0.05
+
+
+class CallbackSender:
+    """Posts each change of a task's status after `submitted`, once, unsigned, in the background.
+
+    The body is the bare task without an envelope. Retries, time limits and order are not documented: here there is
+    one attempt of at most 5 s, and slow receivers may see two changes out of order.
+
+    Args:
+        account: The account.
+        ledger: Where attempts are noted.
+        links: Makes links to result files.
+        clock: Seconds since the epoch.
+        faults: What goes wrong.
+    """
+
+    def __init__(
+        self, *, account: AccountModel, ledger: Ledger, links: Links, clock: Callable[[], float], faults: Faults
+    ) -> None:
+        self._account = account
+        self._ledger = ledger
+        self._links = links
+        self._clock = clock
+        self._faults = faults
+        self._held: dict[str, float] = {}
+        self._numbers = itertools.count()
+        self._due: list[tuple[float, int, EmulatedTask]] = []
+        self._session: aiohttp.ClientSession | None = None
+        self._rounds: asyncio.Task[None] | None = None
+        self._posts: set[asyncio.Task[None]] = set()
+
+    def watch(self, task: EmulatedTask) -> None:
+        """Post the changes of a new task, if it asks for that."""
+        if not task.request.callback_url:
+            return
+        for moment in (task.started_at, task.finished_at):
+            heapq.heappush(self._due, (moment, next(self._numbers), task))
+        if self._rounds is None or self._rounds.done():
+            self._rounds = asyncio.create_task(self._go(), name="emulator callbacks")
+
+    async def close(self) -> None:
+        """Forget what was not posted yet."""
+        self._due.clear()
+        running = [*self._posts, *([] if self._rounds is None else [self._rounds])]
+        for job in running:
+            job.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    async def _go(self) -> None:
+        while self._due:
+            wait = self._due[0][0] - self._clock()
+            if wait > 0:
+                await asyncio.sleep(min(wait, _LONGEST_WAIT))
+                continue
+            moment, _, task = heapq.heappop(self._due)
+            post = asyncio.create_task(self._post(task, moment), name=f"emulator callback {task.task_id}")
+            self._posts.add(post)
+            post.add_done_callback(self._posts.discard)
+
+    async def _post(self, task: EmulatedTask, moment: float) -> None:
+        """Post a change as often, as late, and after as many others as the faults want."""
+        call = Call(
+            kind="callback",
+            endpoint=task.endpoint.name,
+            path=task.request.callback_url,
+            key=task.task_id,
+            status=task.status(moment),
+            followed=moment < task.finished_at,
+        )
+        fault = self._faults.fault_for(call)
+        if fault is not None and fault.wait:
+            await asyncio.sleep(fault.wait)
+        kind = None if fault is None else fault.kind
+        if kind == "reordered":
+            self._held[task.task_id] = moment
+        if kind in {"reordered", "lost"}:
+            return
+        await self._send(task, moment)
+        if kind == "doubled":
+            await self._send(task, moment)
+        if (held := self._held.pop(task.task_id, None)) is not None:
+            await self._send(task, held)
+
+    async def _send(self, task: EmulatedTask, moment: float) -> None:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
+        http_status, error = None, ""
+        try:
+            skew = self._account.conditions.clock_skew
+            body = called_back(task, moment, self._links.maker(self._clock()), skew)
+            data = json.dumps(body).encode()
+            async with self._session.post(
+                task.request.callback_url, data=data, headers=_HEADERS, allow_redirects=False
+            ) as answer:
+                http_status = answer.status
+        except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+        self._ledger.callbacks.append(
+            Callback(
+                task_id=task.task_id,
+                status=task.status(moment),
+                url=task.request.callback_url,
+                http_status=http_status,
+                error=error,
+            )
+        )

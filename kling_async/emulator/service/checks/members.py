@@ -1,0 +1,69 @@
+"""The members of a create that the documentation knows, and their JSON types: nothing else of a request is kept.
+
+A type is a Python type for a scalar, an object for an object, and an array of one type for an array.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+CAMERA: Final[dict[str, Any]] = {
+    "camera_control": {
+        "type": str,
+        "config": dict.fromkeys(("horizontal", "vertical", "pan", "tilt", "roll", "zoom"), float),
+    },
+}
+SHOTS: Final[dict[str, Any]] = {
+    "multi_shot": bool,
+    "shot_type": str,
+    "multi_prompt": [{"index": int, "prompt": str, "duration": str}],
+}
+VOICES: Final[dict[str, Any]] = {"voice_list": [{"voice_id": str}]}
+ELEMENTS: Final[dict[str, Any]] = {"element_list": [{"element_id": int}]}
+EVERY_TASK: Final[dict[str, Any]] = {
+    "watermark_info": {"enabled": bool},
+    "callback_url": str,
+    "external_task_id": str,
+}
+
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
+_TRUTH: Final[dict[object, bool]] = {"true": True, "false": False, 1: True, 0: False}
+
+
+def documented(body: Mapping[str, Any], members: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
+    """Copy what the documentation knows of a request.
+
+    Args:
+        body: As it came, unchecked; members that are not documented, at any depth, are left out.
+        members: What is documented.
+        strict: Whether a value of another JSON type stays what it is. If not, numbers in strings become numbers, and
+            scalars become strings where strings are documented: what the service probably does. What makes no sense
+            either way is left for the checks to refuse.
+    """
+    fitted: dict[str, Any] = _fitted(body, members, strict=strict)
+    return fitted
+
+
+def _fitted(value: Any, shape: Any, *, strict: bool) -> Any:
+    if isinstance(shape, Mapping):
+        if not isinstance(value, dict):
+            return value
+        return {name: _fitted(value[name], kind, strict=strict) for name, kind in shape.items() if name in value}
+    if isinstance(shape, list):
+        return [_fitted(each, shape[0], strict=strict) for each in value] if isinstance(value, list) else value
+    return value if strict else _scalar(value, shape)
+
+
+def _scalar(value: Any, kind: type) -> Any:
+    if kind is str:
+        return json.dumps(value) if isinstance(value, (bool, int, float)) else value
+    if value == "":
+        return None
+    if kind is bool:
+        return _TRUTH.get(value, value) if isinstance(value, (str, int)) else value
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value) if kind is float or "." in value else int(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,46 @@
+"""The checks of prompts, and of how closely they are followed."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kling_async.emulator.service.errors import Refusal, invalid
+
+from . import fields
+
+PROMPT_LIMIT: Final = 2500
+"""Characters of `prompt` and of `negative_prompt`."""
+
+_REFUSED: Final = re.compile(r"\brefused\b", re.IGNORECASE)
+
+
+def prompts(body: Mapping[str, Any]) -> str:
+    """Check `prompt` and `negative_prompt`, and give the former."""
+    prompt = _prompt(body, "prompt", "prompt")
+    _prompt(body, "negative_prompt", "negativePrompt")
+    return prompt
+
+
+def _prompt(body: Mapping[str, Any], name: str, known_as: str) -> str:
+    value = fields.text(body, name)
+    if len(value) > PROMPT_LIMIT:
+        raise invalid(f"{known_as}: size must be between 0 and {PROMPT_LIMIT}")
+    return value
+
+
+def check_scale(body: Mapping[str, Any]) -> None:
+    """Only its range is checked, of all models alike, although the documentation says that v2.x does not have it."""
+    scale = fields.number(body, "cfg_scale", -math.inf, math.inf)
+    if scale is not None and not 0 <= scale <= 1:
+        raise invalid(f"cfgScale: must be {'less' if scale > 1 else 'greater'} than or equal to {int(scale > 1)}")
+
+
+def check_content(prompt: str) -> None:
+    """Refuse content as the service's policy does: here, the word "refused", a switch of the emulator.
+
+    Raises:
+        Refusal: 1301.
+    """
+    if _REFUSED.search(prompt):
+        raise Refusal(1301, "the request was refused by the content safety policy")

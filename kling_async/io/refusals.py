@@ -1,0 +1,135 @@
+"""What a call is refused for before anything is sent: its options, its reference, the problems of its request."""
+
+import inspect
+import warnings
+from collections.abc import Sequence
+from typing import get_args
+
+from kling_async.io.config import is_seconds
+from kling_async.io.submission import IfExists, OnDoubt, SubmitOptions
+from kling_async.protocol.catalog import all_endpoints, endpoint_named, endpoint_of
+from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.errors import (
+    CapabilityWarning,
+    InvalidReference,
+    InvalidRequest,
+    Problem,
+    RequestRefused,
+)
+from kling_async.protocol.reference import Reference
+
+
+def parse_reference(reference: str) -> Reference:
+    """Reads a reference.
+
+    Raises:
+        InvalidReference: it is none, or its endpoint is unknown.
+    """
+    try:
+        parsed = Reference.parse(reference)
+    except ValueError as error:
+        raise InvalidReference(str(error)) from None
+    endpoint_of_reference(parsed)
+    return parsed
+
+
+def endpoint_of_reference(reference: Reference) -> Endpoint:
+    """The endpoint that a reference names.
+
+    Raises:
+        InvalidReference: there is no such endpoint.
+    """
+    endpoint = endpoint_named(reference.endpoint)
+    if endpoint is None:
+        known = ", ".join(each.name for each in all_endpoints())
+        raise InvalidReference(f"unknown endpoint {reference.endpoint!r}; known: {known}")
+    return endpoint
+
+
+def endpoint_that_takes(request: object) -> Endpoint:
+    """The endpoint of a request.
+
+    Raises:
+        InvalidRequest: it is no request.
+    """
+    endpoint = endpoint_of(request)
+    if endpoint is None:
+        kinds = ", ".join(known.record.__name__ for known in all_endpoints())
+        raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
+    return endpoint
+
+
+def listed_endpoint(name: object, page_size: object) -> Endpoint:
+    """The endpoint whose list is wanted.
+
+    Raises:
+        InvalidRequest: there is none of this name with a list, or its pages cannot have this size.
+    """
+    endpoint = endpoint_named(name) if isinstance(name, str) else None
+    if endpoint is None or not endpoint.lists:
+        known = ", ".join(each.name for each in all_endpoints() if each.lists)
+        raise InvalidRequest.of([Problem("endpoint", f"must be one of {known}")])
+    if type(page_size) is not int or page_size not in range(1, endpoint.page_maximum + 1):
+        raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {endpoint.page_maximum}")])
+    return endpoint
+
+
+def check_options(options: SubmitOptions) -> None:
+    """Refuses options that cannot be followed: a misspelt word must not choose the other thing in silence.
+
+    Raises:
+        InvalidRequest: with all problems.
+    """
+    problems = [
+        Problem(name, f"must be one of {', '.join(words)}")
+        for name, words in {"if_exists": get_args(IfExists), "on_doubt": get_args(OnDoubt)}.items()
+        if options.get(name, words[0]) not in words
+    ]
+    problems += [
+        Problem(name, "must be seconds, or None")
+        for name in ("deadline", "queue_deadline")
+        if options.get(name) is not None and not is_seconds(options.get(name))
+    ]
+    if problems:
+        raise InvalidRequest.of(problems)
+
+
+def refuse(problems: Sequence[Problem], *, strict: bool) -> None:
+    """Raises what must not be sent, and warns of the rest at the caller's line.
+
+    Raises:
+        InvalidRequest: with all problems; what only the capability map refuses is a warning if not `strict`.
+    """
+    refused = [problem for problem in problems if not problem.only_warns]
+    if refused and (strict or not all(problem.by_map for problem in refused)):
+        raise InvalidRequest.of(refused)
+    for problem in problems:
+        warnings.warn(str(problem), CapabilityWarning, stacklevel=_level_of_caller())
+
+
+def refuse_without_mark(request: object, *, watermark: bool) -> None:
+    """Nothing is paid for what cannot be saved afterwards.
+
+    Raises:
+        InvalidRequest: a watermarked video is to be saved, and the request asks for none.
+    """
+    asked = getattr(request, "watermark_info", None)
+    if watermark and getattr(asked, "enabled", None) is not True:
+        raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked video to be saved")])
+
+
+def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) -> None:
+    """A refusal may be about a model that nobody knows: then it says which there are."""
+    model_name = getattr(request, "model_name", None)
+    unknown = endpoint.capabilities and model_name and endpoint.capabilities.unknown_model(model_name)
+    if unknown:
+        error.message = f"{error.message}; {unknown}"
+
+
+def _level_of_caller() -> int:
+    """How far the first line outside of this package is from the function that asks."""
+    package = __name__.partition(".")[0] + "."
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(package):
+        level, frame = level + 1, frame.f_back
+    return level

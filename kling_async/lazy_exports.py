@@ -1,0 +1,62 @@
+"""Names that a package exports and imports only when they are used.
+
+A package writes each of them once, as the import that type checkers read:
+
+```python
+if TYPE_CHECKING:
+    from kling_async.protocol.records import ImageToVideo as ImageToVideo
+else:
+    __getattr__, __dir__ = import_on_use(__name__)
+```
+
+At run time the same line says where the name is found. As for type checkers, `Name as Name` and `*` export, and so do
+functions; other imports do not.
+"""
+
+import ast
+import functools
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def import_on_use(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and the `__dir__` of a package; `__all__` is sorted, and made when it is asked for."""
+
+    def get(name: str) -> Any:
+        if name == "__all__":
+            return sorted(exports(package))
+        module = None if name.startswith("_") else exports(package).get(name)
+        if module is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
+        found = getattr(importlib.import_module(module), name)
+        setattr(sys.modules[package], name, found)  # the next use finds it there
+        return found
+
+    return get, lambda: sorted({*vars(sys.modules[package]), *exports(package)})
+
+
+@functools.cache
+def exports(package: str) -> dict[str, str]:
+    """What a package exports, imported or not: each name with its module.
+
+    Raises:
+        ImportError: the package's source is not there, as in some frozen programs.
+    """
+    spec = importlib.util.find_spec(package)
+    loader: Any = spec and spec.loader
+    source = loader.get_source(package) if hasattr(loader, "get_source") else None
+    if source is None:
+        raise ImportError(f"the source of {package} is needed to find what it exports; ship it with the program")
+    tree = ast.parse(source)
+    found = {node.name: package for node in tree.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                if alias.name == "*":
+                    found |= exports(node.module)
+                elif alias.asname == alias.name:
+                    found[alias.name] = node.module
+    return found

@@ -1,0 +1,124 @@
+"""The client's methods that submit: one line each, made from the record that the endpoint takes."""
+
+import asyncio
+import difflib
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Coroutine
+from types import MethodType
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, overload
+
+from kling_async.handle import TaskHandle
+from kling_async.io.submission import SubmitOptions
+
+P = ParamSpec("P")
+
+Submitted = Coroutine[Any, Any, TaskHandle]
+
+
+class Client(Protocol):
+    """What a method needs of its client."""
+
+    def submit(self, request: Any) -> Submitted:
+        """Submits a record."""
+        ...
+
+
+class submits(Generic[P]):  # noqa: N801  (reads as what it does, and is used as a decorator is)
+    """A method that takes a record's parameters and submits the record.
+
+    ```python
+    class KlingClient:
+        image_to_video = submits(lambda: records.ImageToVideo)
+    ```
+
+    The parameters, their types and their documentation are the record's, for type checkers, `help` and
+    `inspect.signature`. The record is made when the method is called, not when the result is awaited.
+
+    Args:
+        record: tells the record's class; called when the method is first used, so that nothing is imported before.
+    """
+
+    def __init__(self, record: Callable[[], Callable[P, object]]) -> None:
+        self.record = record
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Keeps the name that the method has in its class."""
+        self._owner = owner
+        self._name = name
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, TaskHandle]]: ...
+
+    @overload
+    def __get__(self, client: object, owner: type) -> Callable[P, Coroutine[Any, Any, TaskHandle]]: ...
+
+    def __get__(self, client: object, owner: type) -> Callable[..., Submitted]:
+        """The method, bound to a client as any other."""
+        return self._method if client is None else MethodType(self._method, client)
+
+    @functools.cached_property
+    def _method(self) -> Callable[..., Submitted]:
+        return _method(self.record(), self._owner, self._name)
+
+
+def _method(record: Callable[..., object], owner: type, name: str) -> Callable[..., Submitted]:
+    qualified_name = f"{owner.__qualname__}.{name}"
+    taken = inspect.signature(record)
+
+    def method(client: Client, /, *args: Any, **kwargs: Any) -> Submitted:
+        _check_arguments(qualified_name, record.__name__, taken, args, kwargs)
+        return client.submit(record(*args, **kwargs))
+
+    signature = inspect.Signature(
+        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *taken.parameters.values()],
+        return_annotation=Submitted,
+    )
+    made: Any = method
+    made.__signature__ = signature
+    made.__annotations__ = {each.name: each.annotation for each in taken.parameters.values()} | {"return": Submitted}
+    made.__doc__ = _documentation(record, owner)
+    made.__name__ = name
+    made.__qualname__ = qualified_name
+    made.__module__ = owner.__module__
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(made)  # so that `mock.create_autospec` makes what can be awaited
+    else:
+        made._is_coroutine = vars(asyncio.coroutines)["_is_coroutine"]  # noqa: SLF001  (the same, before there was a name)
+    return method
+
+
+def _documentation(record: Callable[..., object], owner: type) -> str:
+    """What is done, the record's own text, and what `submit` returns and raises."""
+    name = record.__name__
+    text = (inspect.getdoc(record) or "").replace("Attributes:\n", "Args:\n")
+    submit = inspect.getdoc(getattr(owner, "submit", None)) or ""
+    _, returns, results = submit.partition("Returns:\n")
+    return (
+        f"Submits `{name}`, and returns once the service accepted it; waits in line at the account's limit.\n\n"
+        f"Options are `submit`'s: `submit({name}(...), strict=False)`.\n\n"
+        f"{text}\n\n{returns}{results}"
+    ).rstrip()
+
+
+def _check_arguments(
+    method: str, record: str, taken: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Refuses arguments that the record does not take, in the method's name.
+
+    Raises:
+        TypeError: there is one.
+    """
+    for name, value in kwargs.items():
+        if name in taken.parameters:
+            continue
+        refused = f"{method}() got an unexpected keyword argument {name!r}"
+        if name in SubmitOptions.__annotations__:
+            raise TypeError(f"{refused}: it is an option of submit({record}(...), {name}={repr(value)[:60]})")
+        close = difflib.get_close_matches(name, taken.parameters, n=1)
+        raise TypeError(f"{refused}; did you mean {close[0]!r}?" if close else refused)
+    try:
+        taken.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{method}(): {error}") from None

@@ -1,0 +1,275 @@
+"""Which features a model has in each mode and duration, and what a clip costs there: the type of such a map.
+
+The maps themselves stand with their endpoints. They were put together from the service's change log, its capability
+pages and live behaviour seen by others. They age: `?` stands where sources are silent or disagree, and nothing is
+refused for a `?` or for a model that a map does not know.
+"""
+
+import difflib
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+RequestT = TypeVar("RequestT")
+
+
+class Cell(enum.Enum):
+    """Whether something works."""
+
+    YES = "y"
+    NO = "-"
+    UNKNOWN = "?"
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Feature(Generic[RequestT]):
+    """Something that a request may use, and that not every model has: a column of a map.
+
+    Attributes:
+        name: of the column.
+        used: whether a request uses it.
+        field: the parameter that a problem with it belongs to, where it differs from `name`.
+        phrase: what it is called in messages, where it differs from `field`.
+        without: how a message says that it is to be left out, where that is not "no" and its phrase.
+        heading: of the column in a table for readers; None for none.
+        parts: names of the two features that it joins: where they do not work together, the second one goes unless
+            it is the one that is wanted.
+        needs: name of the feature that it does not work without.
+        documented: whether the endpoint's documentation itself forbids it, and not the map alone.
+        only_warns: whether the service is known to accept it where it has no effect.
+    """
+
+    name: str
+    used: Callable[[RequestT], bool]
+    field: str | Callable[[RequestT], str] = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
+    phrase: str = attrs.field(default=attrs.Factory(lambda self: str(self.field), takes_self=True))
+    without: str = attrs.field(default=attrs.Factory(lambda self: f"no {self.phrase}", takes_self=True))
+    heading: str | None = None
+    parts: tuple[str, str] | None = None
+    needs: str | None = None
+    documented: bool = False
+    only_warns: bool = False
+
+    def field_of(self, request: RequestT) -> str:
+        """The parameter that a problem with this feature belongs to."""
+        return self.field if isinstance(self.field, str) else self.field(request)
+
+
+@attrs.frozen(kw_only=True)
+class Capability:
+    """One row of a map: what a model does in one mode and duration.
+
+    Each cell is an attribute as well: `row.tail` is `row.cells["tail"]`.
+
+    Attributes:
+        model_name: as in the request.
+        mode: `std`, `pro` or `4k`; None for a model that has no modes.
+        duration: whole seconds.
+        cells: whether each feature works, by its name. With image2video: `image_only`, `tail` (`image` with
+            `image_tail`), `tail_only`, `tail_with_sound`, `brush` (masks), `camera` (`camera_control` of type
+            `simple`), `camera_presets` (of the other types), `sound`, `voice_list`, `cfg_scale`, `element_list`,
+            `multi_shot`.
+        size: of the video: `720p`, `1080p` or `4k`.
+        fps: frames per second of the video; None where no source is sure.
+    """
+
+    model_name: str
+    mode: str | None
+    duration: int
+    cells: Mapping[str, Cell] = attrs.field(hash=False)
+    size: str
+    fps: int | None
+
+    def __getattr__(self, name: str) -> Cell:
+        """The cell of a feature."""
+        if name != "cells" and name in self.cells:
+            return self.cells[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+@attrs.frozen(kw_only=True)
+class Nearest(Generic[RequestT]):
+    """The combination nearest to a request in which a feature works.
+
+    Attributes:
+        row: the model, mode and duration to take.
+        without: what else the request uses and has to leave out there.
+        sure: False if the row has only a `?` for the feature, because no row has more.
+    """
+
+    row: Capability
+    without: tuple[Feature[RequestT], ...]
+    sure: bool
+
+
+class CapabilityMap(Generic[RequestT]):
+    """What each model can do, and what a clip costs: two tables, and questions to them.
+
+    Args:
+        features: the columns between the duration and the size, in their order.
+        table: lines of model, mode (`any` for a model without modes), seconds (`5`, `5,10` or `3-15`), a cell for each
+            feature, size and frames per second; models from old to new.
+        prices: lines of model, mode, and units per second: silent, with sound, with sound and voices. `?` is no known
+            price.
+    """
+
+    def __init__(self, features: Iterable[Feature[RequestT]], table: str, prices: str) -> None:
+        self.features = tuple(features)
+        names = [feature.name for feature in self.features]
+        self.rows = tuple(row for line in _lines(table) for row in _rows(line, names))
+        """The whole map, models from old to new."""
+        self.models = tuple(dict.fromkeys(row.model_name for row in self.rows))
+        """All models of the map, old to new. No model is refused for being withdrawn: the service says so itself."""
+        self._by_key = {(row.model_name, row.mode, row.duration): row for row in self.rows}
+        self._units_per_second = {(model_name, _mode(mode)): cells for model_name, mode, *cells in _lines(prices)}
+
+    def modes_of(self, model_name: str) -> tuple[str | None, ...]:
+        """Modes of a model; empty for an unknown model, `(None,)` for one without modes."""
+        return tuple(dict.fromkeys(row.mode for row in self.rows if row.model_name == model_name))
+
+    def durations_of(self, model_name: str) -> tuple[int, ...]:
+        """Seconds that a model can make; empty for an unknown model."""
+        return tuple(dict.fromkeys(row.duration for row in self.rows if row.model_name == model_name))
+
+    def mode_in_effect(self, model_name: str, mode: str | None) -> str | None:
+        """The mode of the map's row that a request's `mode` leads to.
+
+        A left-out mode is `std`, or the only mode of a model without `std`. As `std` is what the service takes by
+        itself, it says nothing to a model without modes.
+        """
+        modes = self.modes_of(model_name)
+        if mode is None:
+            return modes[0] if modes else "std"  # the map lists std first
+        return None if mode == "std" and modes == (None,) else mode
+
+    def row(self, model_name: str, mode: str | None, duration: int) -> Capability | None:
+        """The row for a combination; None for unknown models, and for a mode or duration that the model does not have.
+
+        Args:
+            model_name: as in the request.
+            mode: as in the request; None is what the model does without it.
+            duration: whole seconds.
+        """
+        return self._by_key.get((model_name, self.mode_in_effect(model_name, mode), duration))
+
+    def units(
+        self, model_name: str, mode: str | None, duration: int, *, sound: bool = False, voice: bool = False
+    ) -> Decimal | None:
+        """What a clip costs at list price, in units of the resource pack; None where no price is known.
+
+        The requested whole seconds are billed.
+
+        Args:
+            model_name: as in the request.
+            mode: as in the request; None is what the model does without it.
+            duration: whole seconds.
+            sound: whether the clip has sound.
+            voice: whether it uses `voice_list`, which includes sound.
+        """
+        row = self.row(model_name, mode, duration)
+        prices = self._units_per_second.get((row.model_name, row.mode)) if row else None
+        if prices is None:
+            return None
+        price = prices[2 if voice else 1 if sound else 0]
+        return None if price == "?" else Decimal(price) * duration
+
+    def unknown_model(self, model_name: str) -> str | None:
+        """Says that the map does not have a model, and which there are; None if it has it."""
+        if model_name in self.models:
+            return None
+        near = difflib.get_close_matches(model_name, self.models, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return f"no model {model_name!r} is known here{hint}; known are {', '.join(self.models)}"
+
+    def features_used(self, request: RequestT) -> list[Feature[RequestT]]:
+        """What a request uses, in the map's order."""
+        return [feature for feature in self.features if feature.used(request)]
+
+    # ------------------------------------------------------------------------------------------- nearest
+
+    def nearest(
+        self,
+        model_name: str,
+        mode: str | None,
+        duration: int,
+        wanted: Feature[RequestT],
+        used: AbstractSet[Feature[RequestT]],
+    ) -> Nearest[RequestT]:
+        """The row where `wanted` works that takes the fewest changes of a request.
+
+        Keeping the model counts most; then the number of changes (mode, duration, features to leave out); then
+        a duration and a model that are close.
+
+        Args:
+            model_name: a known model.
+            mode: as in the request.
+            duration: seconds, as in the request.
+            wanted: the feature that has to work.
+            used: all features of the request.
+        """
+        here = self.mode_in_effect(model_name, mode)
+        place = self.models.index(model_name)
+
+        def cost(found: Nearest[RequestT]) -> tuple[int, ...]:
+            row = found.row
+            distance = abs(self.models.index(row.model_name) - place)
+            changes = (row.mode != here) + (row.duration != duration) + len(found.without)
+            return (not found.sure, distance > 0, changes, abs(row.duration - duration), distance)
+
+        works = [row for row in self.rows if row.cells[wanted.name] is not Cell.NO]
+        return min(
+            (
+                Nearest(row=row, without=self._left_out(row, wanted, used), sure=row.cells[wanted.name] is Cell.YES)
+                for row in reversed(works)  # of two that are equally near, the newer
+            ),
+            key=cost,
+        )
+
+    def _left_out(
+        self, row: Capability, wanted: Feature[RequestT], used: AbstractSet[Feature[RequestT]]
+    ) -> tuple[Feature[RequestT], ...]:
+        """What of `used` has to go in this row for `wanted` to work."""
+        others = {feature.name: feature for feature in used if feature is not wanted}
+        out = {name for name in others if row.cells[name] is Cell.NO}
+        for joint in [others[name] for name in out if others[name].parts]:
+            out.discard(joint.name)
+            first, second = joint.parts or ("", "")
+            if not out & {first, second}:  # one of the two goes, and not the one that is wanted
+                out.add(first if second in {wanted.name, wanted.needs} else second)
+        out |= {feature.name for feature in others.values() if feature.needs in out}
+        return tuple(feature for feature in self.features if feature.name in out)
+
+
+def _lines(table: str) -> list[list[str]]:
+    return [line.split() for line in table.strip().splitlines() if not line.startswith("#")]
+
+
+def _mode(word: str) -> str | None:
+    return None if word == "any" else word
+
+
+def _seconds(words: str) -> list[int]:
+    if "-" in words:
+        first, last = words.split("-")
+        return list(range(int(first), int(last) + 1))
+    return [int(word) for word in words.split(",")]
+
+
+def _rows(line: list[str], features: list[str]) -> list[Capability]:
+    model_name, mode, seconds, *cells, size, fps = line
+    by_name: dict[str, Any] = {name: Cell(cell) for name, cell in zip(features, cells, strict=True)}
+    return [
+        Capability(
+            model_name=model_name,
+            mode=_mode(mode),
+            duration=duration,
+            cells=by_name,
+            size=size,
+            fps=None if fps == "?" else int(fps),
+        )
+        for duration in _seconds(seconds)
+    ]

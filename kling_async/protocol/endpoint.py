@@ -1,0 +1,144 @@
+"""What a kind of task is: where it is created, what it takes, what is refused, what it costs, what comes out."""
+
+import enum
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.result_kind import ResultKind
+
+if TYPE_CHECKING:  # maps and rules take time to import, and are needed with the first request
+    from kling_async.protocol.capability import CapabilityMap
+    from kling_async.protocol.rules.pictures import Facts
+
+
+class Request:
+    """What a client submits: the record of an endpoint."""
+
+    __slots__ = ()
+
+
+# Of the record: pyright cannot see that fields with converters are what a rule's protocol asks for.
+Rule = Callable[[Any], Iterable[Problem]]
+PictureRule = Callable[[Any, "Facts"], Iterable[Problem]]
+
+
+class Pool(enum.Enum):
+    """Which resource pack a task draws from, and with it whose slots it takes."""
+
+    VIDEO = "video"
+    IMAGE = "image"
+    TRY_ON = "try-on"
+
+
+USD_PER_UNIT: Final = {Pool.VIDEO: Decimal("0.14"), Pool.IMAGE: Decimal("0.0035")}
+"""List price of one unit (price tables of 2026-09); that of try-on is not known."""
+
+LEGACY_PREFIX: Final = "/v1/"
+
+
+def name_of(path: str) -> str:
+    """The first half of a reference: the path without `/v1/` and `videos/`."""
+    return path.removeprefix(LEGACY_PREFIX).removeprefix("videos/")
+
+
+def no_price(_request: object) -> None:
+    """Where no price is published."""
+
+
+def one_slot(_request: object) -> int:
+    """A task of a video takes one."""
+    return 1
+
+
+@attrs.frozen(kw_only=True)
+class Estimate:
+    """What a clip costs by the price table, before it is made; what it did cost is in `Task`.
+
+    Attributes:
+        units: units of the resource pack; None where no price is known.
+        usd: dollars at list price; None where no price is known.
+    """
+
+    units: Decimal | None
+    usd: Decimal | None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Endpoint:
+    """One endpoint of the legacy protocol: create with POST, query with GET `path/{id}`, list with GET `path`.
+
+    Attributes:
+        path: of create and list.
+        record: the class of its requests.
+        name: first half of a reference (`image2video` in `image2video:<id>`).
+        rules: find what is wrong with a request.
+        picture_rules: find what is wrong with its pictures, as far as they are known.
+        capabilities: what each model can do; None where no map is known.
+        units: what a request costs, in units of the pack; None where no price is known.
+        typical_seconds: how long such a task takes, as published; of None, a task of unknown parameters.
+        result: what its tasks make.
+        lists: whether it has a list of the account's tasks.
+        page_maximum: most tasks that a page of the list can have.
+        finds_by_external_id: whether a task is found by the caller's own id: else a lost create is never sent again.
+        pool: the pack that it draws from.
+        slots_of: how many slots a request takes, which is also how many results it has.
+    """
+
+    path: str
+    record: type[Request]
+    name: str = attrs.field(default=attrs.Factory(lambda self: name_of(self.path), takes_self=True))
+    rules: tuple[Rule, ...] = ()
+    picture_rules: tuple[PictureRule, ...] = ()
+    capabilities: "CapabilityMap[Any] | None" = None
+    units: Callable[[Any], Decimal | None] = no_price
+    typical_seconds: Callable[[Any], float]
+    result: ResultKind = ResultKind.VIDEO
+    lists: bool = True
+    page_maximum: int = 500
+    finds_by_external_id: bool = False
+    pool: Pool = Pool.VIDEO
+    slots_of: Callable[[Any], int] = one_slot
+
+    def problems(self, request: Request, facts: "Facts") -> list[Problem]:
+        """Finds everything that is wrong with a request; never raises.
+
+        Args:
+            request: with whatever values it was given.
+            facts: what is known of its local pictures, by field path as in `images_of`.
+
+        Returns:
+            The problems, each with its field; those with `by_map` rest on the capability map alone, those with
+            `only_warns` refuse nothing.
+        """
+        problems: list[Problem] = []
+        for picture_rule in self.picture_rules:
+            problems += picture_rule(request, facts)
+        for rule in self.rules:
+            problems += rule(request)
+        return problems
+
+    def estimate(self, request: Request) -> Estimate:
+        """What a request costs; what the service would refuse has no price."""
+        return self.priced(self.units(request))
+
+    def priced(self, units: Decimal | None) -> Estimate:
+        """An amount of units, also in dollars at list price."""
+        per_unit = USD_PER_UNIT.get(self.pool)
+        return Estimate(units=units, usd=None if units is None or per_unit is None else units * per_unit)
+
+    def line_of(self, request: Request) -> str:
+        """What a request stands in line for: slots are counted per model and pack."""
+        model_name = getattr(request, "model_name", None) or self.name
+        return model_name if self.pool is Pool.VIDEO else f"{model_name} ({self.pool.value})"
+
+    def kind_of(self, request: Request) -> str:
+        """Tasks of one kind take about equally long: `image2video/kling-v2-6/std/5`."""
+        mode = getattr(request, "mode", None) or "std"
+        duration: Any = getattr(request, "duration", None)
+        parts = [self.name, getattr(request, "model_name", None) or "", mode if hasattr(request, "mode") else ""]
+        seconds = f"{float(duration):g}" if isinstance(duration, int | float) else ""
+        return "/".join([*parts, seconds]).rstrip("/")

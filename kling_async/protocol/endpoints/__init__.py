@@ -1,0 +1,14 @@
+"""The endpoints, one file each: the record of its requests, its rules, its capability map and its prices.
+
+An endpoint is added by its file and by one line below, which exports its record: for type checkers, and at run time,
+where the file is imported when the record is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
+else:
+    from kling_async.lazy_exports import import_on_use
+
+    __getattr__, __dir__ = import_on_use(__name__)

@@ -1,0 +1,114 @@
+"""What a task makes, and what its files are called and look like."""
+
+import enum
+from typing import Final
+from urllib.parse import urlsplit
+
+from kling_async.protocol.media import mp4
+from kling_async.protocol.media.formats import EDGE_BYTES, Edges, suffix_of
+from kling_async.protocol.media.shape import Follower, Read, Shape
+
+
+class ResultKind(enum.Enum):
+    """What a task makes; the value is what messages call it."""
+
+    VIDEO = "video"
+    IMAGE = "picture"
+    AUDIO = "sound"
+    VOICE = "voice"
+    ELEMENT = "element"
+    ANY = "file"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether there is something to save: voices and elements stay at the service."""
+        return self not in {ResultKind.VOICE, ResultKind.ELEMENT}
+
+    @property
+    def suffix(self) -> str:
+        """What the name of a file ends in where nothing better is known: `.mp4`; nothing for `ANY`."""
+        return _SUFFIXES[self][0] if self in _SUFFIXES else ""
+
+    def suffix_at(self, address: str) -> str:
+        """What the name of the file at an address ends in: a picture may be a JPEG, and sound a WAV."""
+        if self is ResultKind.VIDEO:  # one name in all releases, whatever the host calls it
+            return self.suffix
+        path = _path(address).lower()
+        return next((suffix for suffix in _SUFFIXES.get(self, ()) if path.endswith(suffix)), self.suffix)
+
+    def file_name(self, task_id: str, number: int = 0, address: str = "", *, watermark: bool) -> str:
+        """What one of a task's files is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`.
+
+        Args:
+            task_id: whose file it is.
+            number: of its kind, from 0; the first one's name is known before the task ends.
+            address: where it is, if that is known.
+            watermark: whether it is the watermarked variant.
+        """
+        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in task_id)
+        return f"{safe}{'-watermark' if watermark else ''}{f'-{number + 1}' if number else ''}{self.suffix_at(address)}"
+
+    @property
+    def looks(self) -> str:
+        """What its files look like, for a warning about one that does not."""
+        return _LOOKS[self]
+
+    def refuses(self, text: str) -> bool:
+        """Whether text, as `media.contents.text_in` calls it, can only stand in place of the file."""
+        return self is not ResultKind.ANY or text in {"a page", "XML"}
+
+    def follower(self) -> Follower:
+        """Follows a file whose bytes are not kept."""
+        if self is ResultKind.VIDEO:
+            return mp4.Boxes()
+        return _Any() if self is ResultKind.ANY else Edges(_SUFFIXES[self])
+
+    def shape_of(self, size: int, read: Read) -> Shape:
+        """Whether a file is all there.
+
+        Args:
+            size: of the file in bytes.
+            read: reads it.
+        """
+        if self is ResultKind.VIDEO or (self is ResultKind.ANY and suffix_of(read(0, EDGE_BYTES)) in _BOXED):
+            return mp4.shape_of(size, read)
+        return Edges(_SUFFIXES.get(self)).shape_of(size, read)
+
+
+_SUFFIXES: Final = {
+    ResultKind.VIDEO: (".mp4",),
+    ResultKind.IMAGE: (".png", ".jpg", ".jpeg", ".webp"),
+    ResultKind.AUDIO: (".mp3", ".wav", ".m4a", ".aac", ".ogg", ".flac"),
+}
+"""The first is the default."""
+_LOOKS: Final = {
+    ResultKind.VIDEO: "a whole MP4",
+    ResultKind.IMAGE: "a whole PNG, JPEG or WebP",
+    ResultKind.AUDIO: "MP3, WAV or other sound",
+    ResultKind.ANY: "a whole file",
+}
+_BOXED: Final = {".mp4", ".mov"}
+
+
+class _Any:
+    """Follows a file that may be anything."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._boxes = mp4.Boxes()
+        self._edges = Edges(None)
+
+    def take(self, chunk: bytes) -> None:
+        self._head += chunk[: EDGE_BYTES - len(self._head)]
+        self._boxes.take(chunk)
+        self._edges.take(chunk)
+
+    def shape(self) -> Shape:
+        return (self._boxes if suffix_of(self._head) in _BOXED else self._edges).shape()
+
+
+def _path(address: str) -> str:
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return ""

@@ -1,0 +1,77 @@
+"""Rules for videos of several shots."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.records import ShotPrompt, ShotType
+from kling_async.protocol.rules.values import listed, one_of, shown, switch, text, whole
+
+SHOT_PROMPT_MOST = 512  # characters
+SHOTS_MOST = 6
+SHOT_TYPES = ("customize", "intelligence")
+
+
+class HasShots(Protocol):
+    """A request that can have several shots in one video."""
+
+    @property
+    def multi_shot(self) -> bool | None:
+        """Whether it has."""
+        ...
+
+    @property
+    def shot_type(self) -> ShotType | None:
+        """Whether the shots are given or found by the service."""
+        ...
+
+    @property
+    def multi_prompt(self) -> tuple[ShotPrompt, ...] | None:
+        """The shots."""
+        ...
+
+    @property
+    def duration(self) -> int:
+        """Seconds of the video."""
+        ...
+
+
+def shots(request: HasShots) -> Iterator[Problem]:
+    """`multi_shot` and what goes with it. That `customize` ignores the prompt is no problem."""
+    yield from switch("multi_shot", request.multi_shot)
+    yield from _shot_list(request)
+    if request.shot_type is not None:
+        yield from one_of("shot_type", request.shot_type, SHOT_TYPES)
+    if request.multi_shot is True:
+        if request.shot_type is None:
+            yield Problem("shot_type", "is required with multi_shot; use customize or intelligence")
+        if request.shot_type == "customize" and request.multi_prompt is None:
+            yield Problem("multi_prompt", "is required with shot_type 'customize'")
+        return
+    for field in ("shot_type", "multi_prompt"):
+        if getattr(request, field) is not None:
+            yield Problem(field, "has an effect with multi_shot only; set that or leave this out")
+
+
+def _shot_list(request: HasShots) -> Iterator[Problem]:
+    read = yield from listed("multi_prompt", request.multi_prompt, ShotPrompt, most=SHOTS_MOST)
+    if request.multi_prompt == ():
+        yield Problem("multi_prompt", f"is empty; give 1 to {SHOTS_MOST} shots")
+    problems = [problem for path, shot in read for problem in _shot(path, shot)]
+    yield from problems
+    if problems or not read or len(read) != len(request.multi_prompt or ()):
+        return
+    indexes = [shot.index for _, shot in read]
+    if len(set(indexes)) != len(indexes):
+        yield Problem("multi_prompt", f"two shots have the same index; number them 1 to {len(indexes)}")
+    seconds = sum(shot.duration for _, shot in read)
+    if not list(whole("", request.duration, 1)) and seconds != request.duration:
+        yield Problem(
+            "multi_prompt", f"the shots last {shown(seconds)} s together, duration is {shown(request.duration)}"
+        )
+
+
+def _shot(path: str, shot: ShotPrompt) -> Iterator[Problem]:
+    yield from whole(f"{path}.index", shot.index, 1)
+    yield from text(f"{path}.prompt", shot.prompt, most=SHOT_PROMPT_MOST)
+    yield from whole(f"{path}.duration", shot.duration, 1)

@@ -1,0 +1,92 @@
+"""Rules for what every create may have beside its own parameters: watermark, callback, the caller's own id."""
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.media.image import host_of
+from kling_async.protocol.records import WatermarkInfo
+from kling_async.protocol.rules.values import shown, text, unread
+
+EXTERNAL_TASK_ID_MOST = 256  # characters; not documented: our own limit, as the id has to fit into an address
+
+
+class HasWatermarkInfo(Protocol):
+    """A request that can ask for a watermarked variant."""
+
+    @property
+    def watermark_info(self) -> WatermarkInfo | None:
+        """Whether one is made."""
+        ...
+
+
+class HasCallbackUrl(Protocol):
+    """A request whose task can be reported to an address."""
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where the service posts to."""
+        ...
+
+
+class HasExternalTaskId(Protocol):
+    """A request whose task can have the caller's own id."""
+
+    @property
+    def external_task_id(self) -> str | None:
+        """Unique in the account."""
+        ...
+
+
+def watermark_info(request: HasWatermarkInfo) -> Iterator[Problem]:
+    """A record with a switch."""
+    value: Any = request.watermark_info
+    if isinstance(value, WatermarkInfo):
+        enabled: Any = value.enabled
+        if not isinstance(enabled, bool):
+            yield Problem("watermark_info.enabled", f"expected True or False, got {shown(enabled)}")
+    elif value is not None:
+        yield Problem("watermark_info", unread(value, WatermarkInfo))
+
+
+def callback_url(request: HasCallbackUrl) -> Iterator[Problem]:
+    """An address that the service can post to. The message does not repeat it: it may hold a secret."""
+    value: Any = request.callback_url
+    if value is None:
+        return
+    problems = list(text("callback_url", value))
+    yield from problems
+    if not problems and not _is_address(value):
+        yield Problem("callback_url", "expected an http:// or https:// address with a host and without spaces")
+
+
+def _is_address(value: str) -> bool:
+    return (
+        " " not in value
+        and value.isprintable()
+        and value.lower().startswith(("http://", "https://"))
+        and bool(host_of(value))
+    )
+
+
+def external_task_id(request: HasExternalTaskId) -> Iterator[Problem]:
+    """Text that survives as a segment of an address, since the task is looked up by it.
+
+    The documentation says only that it is unique. Refused is what would break the look-up: control characters, `.` and
+    `..` (which addresses resolve away), spaces at the ends (which a reference loses), and more than 256 characters.
+    A slash passes: it is sent as `%2F`.
+    """
+    value: Any = request.external_task_id
+    if value is None:
+        return
+    problems = list(text("external_task_id", value, most=EXTERNAL_TASK_ID_MOST))
+    yield from problems
+    if problems:
+        return
+    if value in {".", ".."} or value != value.strip() or any(unicodedata.category(one) == "Cc" for one in value):
+        yield Problem(
+            "external_task_id",
+            f"{shown(value)} cannot be looked up: it must not be '.' or '..', begin or end with a space, or contain "
+            "control characters",
+        )

@@ -1,0 +1,53 @@
+"""Rules for what is named in a prompt: elements of the library, and voices."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.rules.values import listed, text, whole
+from kling_async.protocol.tasks import Element, Voice
+
+ELEMENTS_MOST = 3
+VOICES_MOST = 2
+LONG_MOST = 2**63 - 1  # the documentation's "long"
+
+
+class HasElements(Protocol):
+    """A request that can name elements."""
+
+    @property
+    def element_list(self) -> tuple[Element, ...] | None:
+        """The elements."""
+        ...
+
+
+class HasVoices(Protocol):
+    """A request that can name voices."""
+
+    @property
+    def voice_list(self) -> tuple[Voice, ...] | None:
+        """The voices."""
+        ...
+
+    @property
+    def sound(self) -> bool | None:
+        """Whether the video has sound."""
+        ...
+
+
+def elements(request: HasElements) -> Iterator[Problem]:
+    """At most 3 ids of 64 bits."""
+    read = yield from listed("element_list", request.element_list, Element, most=ELEMENTS_MOST)
+    for path, element in read:
+        yield from whole(f"{path}.element_id", element.element_id, 1, LONG_MOST)
+
+
+def voices(request: HasVoices) -> Iterator[Problem]:
+    """At most 2 voices, only with sound."""
+    read = yield from listed("voice_list", request.voice_list, Voice, most=VOICES_MOST)
+    for path, voice in read:
+        yield from text(f"{path}.voice_id", voice.voice_id)
+        if voice.voice_id == "":
+            yield Problem(f"{path}.voice_id", "is empty")
+    if request.voice_list and request.sound is not True:
+        yield Problem("voice_list", "needs sound")

@@ -1,0 +1,180 @@
+"""What tasks made, as either generation tells it.
+
+Each item that can be read is kept, in its order, so that files keep their numbers; what a task is known by and other
+results never depend on it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypedDict, TypeVar
+
+from kling_async.protocol.redaction import service_text
+from kling_async.protocol.tasks import Audio, Element, Picture, Video, Voice
+from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
+
+DEEPEST: Final = 50
+"""Levels of results that are kept as they came: what is nested endlessly could not be pickled."""
+
+_T = TypeVar("_T")
+_Item = Mapping[str, Any]
+
+
+class Results(TypedDict):
+    """The members of `Task` that hold results."""
+
+    videos: tuple[Video, ...]
+    images: tuple[Picture, ...]
+    audios: tuple[Audio, ...]
+    voices: tuple[Voice, ...]
+    elements: tuple[Element, ...]
+    raw: Any
+
+
+def results_of(value: Any) -> Results:
+    """Reads `task_result` of the legacy protocol."""
+    lists = mapping(value)
+    pictures = [*items(lists.get("images")), *items(lists.get("series_images"))]
+    return {
+        "videos": _each(_video, items(lists.get("videos"))),
+        "images": tuple(picture for place, item in enumerate(pictures) for picture in _views(mapping(item), place)),
+        "audios": _each(_audio, items(lists.get("audios"))),
+        "voices": _each(_voice, items(lists.get("voices"))),
+        "elements": _each(_element, items(lists.get("elements"))),
+        "raw": value if _is_shallow(value) else None,
+    }
+
+
+def outputs_of(value: Any) -> Results:
+    """Reads `outputs` of the new generation: one array of everything."""
+    outputs = [mapping(item) for item in items(value)]
+
+    def of(kind: str) -> list[_Item]:
+        return [output for output in outputs if output.get("type") == kind]
+
+    return {
+        "videos": _each(_video, of("video")),
+        "images": tuple(picture for place, item in enumerate(of("image")) for picture in _views(item, place)),
+        "audios": _each(_output_audio, of("audio")),
+        "voices": _each(_output_voice, of("voice")),
+        "elements": _each(_output_element, of("element")),
+        "raw": value if _is_shallow(value) else None,
+    }
+
+
+def _is_shallow(value: Any, depth: int = DEEPEST) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else items(value)
+    return all(depth > 0 and _is_shallow(item, depth - 1) for item in inner)
+
+
+def _each(read: Callable[[_Item], _T | None], values: Iterable[Any]) -> tuple[_T, ...]:
+    made = (read(mapping(value)) for value in values)
+    return tuple(one for one in made if one is not None)
+
+
+def _video(item: _Item) -> Video | None:
+    url, marked = address(item.get("url")), address(item.get("watermark_url"))
+    if url is None and marked is None:
+        return None
+    return Video(
+        id=identifier(item.get("id")) or "",
+        url=url or "",
+        watermark_url=marked,
+        duration=decimal(item.get("duration")),
+    )
+
+
+def _views(item: _Item, place: int) -> Iterator[Picture]:
+    """The pictures of one item: one, or three views of one subject that share its number."""
+    given = item.get("index")
+    index = given if type(given) is int and 0 <= given < 2**31 else place
+    for name, marked in (("url", "watermark_url"), ("url_1", ""), ("url_2", ""), ("url_3", "")):
+        url, watermark_url = address(item.get(name)), address(item.get(marked))
+        if url is not None or watermark_url is not None:
+            yield Picture(index=index, url=url or "", watermark_url=watermark_url)
+
+
+def _audio(item: _Item) -> Audio | None:
+    """Speech has `url` and `duration`, other sound one of each for MP3 and for WAV."""
+    mp3 = _sound(item, url="url_mp3", duration="duration_mp3", url_wav="url_wav", duration_wav="duration_wav")
+    return mp3 or _sound(item, url="url", duration="duration")
+
+
+def _output_audio(item: _Item) -> Audio | None:
+    mp3 = _sound(item, url="mp3_url", duration="mp3_duration", url_wav="wav_url", duration_wav="wav_duration")
+    return mp3 or _sound(item, url="url", duration="duration")
+
+
+def _sound(item: _Item, *, url: str, duration: str, url_wav: str = "", duration_wav: str = "") -> Audio | None:
+    first, wav = address(item.get(url)), address(item.get(url_wav))
+    if first is None and wav is None:
+        return None
+    return Audio(
+        id=identifier(item.get("id")) or "",
+        url=first or "",
+        url_wav=wav,
+        duration=decimal(item.get(duration)),
+        duration_wav=decimal(item.get(duration_wav)),
+    )
+
+
+def _voice(item: _Item, voice_id: str = "voice_id", name: str = "voice_name", url: str = "trial_url") -> Voice | None:
+    known = identifier(item.get(voice_id))
+    if known is None:
+        return None
+    return Voice(
+        voice_id=known,
+        voice_name=_text(item.get(name)),
+        trial_url=address(item.get(url)),
+        owned_by=_text(item.get("owned_by")),
+        status=_status(item),
+    )
+
+
+def _output_voice(item: _Item) -> Voice | None:
+    return _voice(item, "id", "name", "url")
+
+
+def _element(item: _Item) -> Element | None:
+    element_id = _number(item.get("element_id"))
+    if element_id is None:
+        return None
+    return Element(
+        element_id=element_id,
+        element_name=_text(item.get("element_name")),
+        element_description=_text(item.get("element_description")),
+        reference_type=_text(item.get("reference_type")),
+        element_voice_info=_voice(mapping(item.get("element_voice_info"))),
+        owned_by=_text(item.get("owned_by")),
+        status=_status(item),
+    )
+
+
+def _output_element(item: _Item) -> Element | None:
+    element_id = _number(item.get("id"))
+    if element_id is None:
+        return None
+    parts = [mapping(part) for part in (*items(item.get("references")), *items(item.get("materials")))]
+    voices = [voice for part in parts if part.get("type") == "voice" and (voice := _output_voice(part)) is not None]
+    return Element(
+        element_id=element_id,
+        element_name=_text(item.get("name")),
+        element_description=_text(item.get("description")),
+        reference_type=_text(item.get("element_type")),
+        element_voice_info=voices[0] if voices else None,
+        owned_by=_text(item.get("owned_by")),
+        status=_status(item),
+    )
+
+
+def _text(value: Any) -> str:
+    """A name or a description, also where it came as a number."""
+    return service_text(value, 200) if isinstance(value, str) else identifier(value) or ""
+
+
+def _status(item: _Item) -> str:
+    word = _text(item.get("status"))
+    return "succeed" if word == "succeeded" else word
+
+
+def _number(value: Any) -> int | None:
+    text = identifier(value) or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 40 else None

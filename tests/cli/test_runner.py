@@ -1,0 +1,158 @@
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from kling_async import AuthenticationError, ConnectionFailed, KlingError, Remedy
+from kling_async.cli import main, runner
+from kling_async.cli.job import Job, Stage
+from kling_async.cli.output import Output
+from kling_async.cli.runner import Stop, Stopped
+
+
+def run_(work: Callable[[Stop], Coroutine[Any, Any, None]], stage: Stage = Stage.UNSENT) -> int:
+    """Runs work as a command."""
+    return runner.run(Job(target="a.mp4", reference="image2video:1", stage=stage), Output(), work)
+
+
+async def nothing() -> str:
+    """Takes no time."""
+    return "done"
+
+
+async def forever() -> str:
+    """Takes all time."""
+    await asyncio.Event().wait()
+    return "never"
+
+
+def test_result_without_a_signal() -> None:
+    """Work that ends by itself gives its result."""
+
+    async def work(stop: Stop) -> None:
+        assert await stop.or_result(nothing()) == "done"
+
+    assert run_(work) == 0
+
+
+def test_signal_between_two_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    """A signal that came before a step keeps it from beginning."""
+
+    async def work(stop: Stop) -> None:
+        stop.ask(signal.SIGINT)
+        with pytest.raises(Stopped, match="SIGINT"):
+            await stop.or_result(forever())
+        await stop.or_result(forever())
+
+    assert run_(work) == 130
+    assert "nothing was sent" in capsys.readouterr().err
+
+
+def test_end_of_work_counts() -> None:
+    """Work that is brought to its end after a signal still gives what it has."""
+
+    async def work(stop: Stop) -> None:
+        ended = asyncio.Event()
+
+        async def working() -> str:
+            await ended.wait()
+            return "kept"
+
+        async def end() -> None:
+            ended.set()
+
+        stop.ask(signal.SIGTERM)
+        assert await stop.or_result(working(), end) == "kept"
+
+    assert run_(work) == 0
+
+
+@pytest.mark.parametrize(("interrupt", "code"), [(KeyboardInterrupt, 130), (asyncio.CancelledError, 130)])
+def test_signals_that_come_as_exceptions(
+    interrupt: type[BaseException], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However a signal comes, the words at the end are the same."""
+
+    async def work(_stop: Stop) -> None:
+        raise interrupt
+
+    assert code == run_(work, Stage.ACCEPTED)
+    assert "kling-async save image2video:1 -o a.mp4" in capsys.readouterr().err
+
+
+def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
+    """The log's warnings, and what is tried again, are lines, once; what the end of the command says better is none."""
+
+    async def work(_stop: Stop) -> None:
+        logging.getLogger("kling_async").warning("base_url is http://")
+        logging.getLogger("kling_async").warning("unfinished", extra={"kling_event": "closed_unfinished"})
+        for _ in range(2):
+            failed = ConnectionFailed("refused", remedy=Remedy.BASE_URL)
+            logging.getLogger("kling_async").debug("1: %s", failed, extra={"kling_event": "read_failed"})
+            logging.getLogger("kling_async").debug("POST: HTTP 200")
+            refused = AuthenticationError("no", code=1002, http_status=401)  # it is not tried again
+            logging.getLogger("kling_async").debug("1: %s", refused, extra={"kling_event": "poll_failed"})
+
+    run_(work)
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: base_url is http://",
+        "refused; --base-url or KLING_BASE_URL sets the address; still trying",
+    ]
+    assert not logging.getLogger("kling_async").handlers
+
+
+def test_errors_of_others_are_not_hidden() -> None:
+    """After a second signal only errors of this package are left to the words at the end."""
+    told: list[dict[str, Any]] = []
+
+    class Loop:
+        def default_exception_handler(self, context: dict[str, Any]) -> None:
+            told.append(context)
+
+    for error in (KlingError("x"), ValueError("y")):
+        runner._without_ours(Loop(), {"exception": error})  # type: ignore[arg-type]
+    assert [type(context["exception"]) for context in told] == [ValueError]
+
+
+def test_outside_of_the_main_thread(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where signals cannot be caught, commands run without."""
+    codes: list[int] = []
+
+    async def work(_stop: Stop) -> None:
+        raise ConnectionFailed("no answer")
+
+    def run_here() -> None:
+        codes.extend([run_(work, Stage.ATTACHED), main(["--version"])])
+
+    thread = threading.Thread(target=run_here)
+    thread.start()
+    thread.join()
+    assert codes == [5, 0]
+    assert "ConnectionFailed" in capsys.readouterr().err
+
+
+def test_handlers_are_put_back() -> None:
+    """A command leaves the signals of the process as they were."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    main(["models", "-q"])
+    assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+
+
+def test_ignored_signals_stay_ignored() -> None:
+    """A command in a script's background is not ended by the Ctrl-C that is meant for others."""
+
+    async def work(stop: Stop) -> None:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(0)
+        assert stop.number is None
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert run_(work) == 0
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,314 @@
+"""The create machine's table: what each event means in each state."""
+
+import pytest
+
+from kling_async.protocol.create import SENDS, Ask, Create, CreateState, Pause
+from kling_async.protocol.errors import (
+    ClientClosed,
+    CreateInDoubt,
+    ExternalTaskIdConflict,
+    KlingError,
+    NotTheService,
+    Remedy,
+)
+from kling_async.protocol.retry import Retry
+from kling_async.protocol.tasks import Task, TaskStatus
+
+from .create_world import CLAIMS, CLEAR, DOUBTFUL, READABLE, UNREADABLE, Service, create, drive, failure, moment
+
+S = CreateState
+
+TO: dict[CreateState, list[tuple[str, float]]] = {
+    S.UNSENT: [],
+    S.SENDING: [("sending", 0)],
+    S.STOPPING: [("sending", 0), ("stop", 0)],
+    S.FULL: [("sending", 0), ("1303", 0)],
+    S.CLAIMED: [("sending", 0), ("1201", 0)],
+    S.SETTLING: [("sending", 0), ("reset", 0)],
+    S.DOUBTFUL: [("sending", 0), ("reset", 0), ("look reset", 15)],
+    S.MISSING: [("sending", 0), ("reset", 0), ("look not-found", 15)],
+    S.SENDING_AGAIN: [("sending", 0), ("reset", 0), ("look not-found", 15), ("sending", 15)],
+    S.EXPECTED: [("sending", 0), ("html-200", 0)],
+    S.ACCEPTED: [("sending", 0), ("made", 0)],
+    S.REFUSED: [("sending", 0), ("1102", 0)],
+}
+"""State -> events that lead to it, each with its time: answers and look-ups by their faults."""
+
+OUTCOME = Task(task_id="801", status=TaskStatus.SUBMITTED, external_task_id="mine", endpoint="image2video")
+
+
+def happens(machine: Create, event: str, now: float) -> None:
+    """Lets one event happen."""
+    match event.split():
+        case ["sending"]:
+            machine.sending(now)
+        case ["stop"]:
+            machine.stop()
+        case ["slot"]:
+            machine.slot_taken()
+        case ["look", "found"]:
+            machine.looked_up(now, OUTCOME, 0)
+        case ["look", "not-the-service"]:
+            machine.looked_up(now, NotTheService("another web server", http_status=404), 0)
+        case ["look", fault]:
+            machine.looked_up(now, failure(fault, look_up=True), 0)
+        case ["made"]:
+            machine.answered(now, OUTCOME)
+        case ["closed"]:
+            machine.answered(now, ClientClosed("closed"))
+        case _:
+            machine.answered(now, failure(event))
+
+
+def machine_in(state: CreateState, machine: Create | None = None) -> Create:
+    """A machine that came to this state."""
+    machine = machine or create()
+    for event, now in TO[state]:
+        happens(machine, event, now)
+    assert machine.state is state
+    return machine
+
+
+TABLE: list[tuple[CreateState, str, float, CreateState]] = [
+    (S.UNSENT, "sending", 0, S.SENDING),
+    (S.UNSENT, "unreached", 0, S.UNSENT),  # before its first byte: this machine is short of open files
+    (S.UNSENT, "unreadable", 0, S.REFUSED),
+    (S.UNSENT, "closed", 0, S.REFUSED),
+    (S.UNSENT, "stop", 0, S.REFUSED),
+    (S.SENDING, "sending", 0, S.SENDING),  # once more, with a new token
+    (S.SENDING, "made", 0, S.ACCEPTED),
+    (S.SENDING, "1302", 0, S.UNSENT),
+    (S.SENDING, "unreached", 0, S.UNSENT),
+    (S.SENDING, "1303", 0, S.FULL),
+    (S.SENDING, "unreadable", 0, S.REFUSED),
+    (S.SENDING, "closed", 0, S.REFUSED),
+    *((S.SENDING, fault, 0, S.REFUSED) for fault in CLEAR),
+    *((S.SENDING, fault, 0, S.CLAIMED) for fault in CLAIMS),
+    *((S.SENDING, fault, 0, S.SETTLING) for fault in READABLE),
+    *((S.SENDING, fault, 0, S.EXPECTED) for fault in UNREADABLE),
+    (S.SENDING, "stop", 0, S.STOPPING),
+    (S.STOPPING, "sending", 0, S.STOPPING),
+    (S.STOPPING, "made", 0, S.ACCEPTED),
+    (S.STOPPING, "1302", 0, S.REFUSED),
+    (S.STOPPING, "unreached", 0, S.REFUSED),
+    (S.STOPPING, "1303", 0, S.REFUSED),
+    (S.STOPPING, "1102", 0, S.REFUSED),
+    (S.STOPPING, "1201", 0, S.CLAIMED),
+    (S.STOPPING, "reset", 0, S.SETTLING),
+    (S.STOPPING, "html-200", 0, S.EXPECTED),
+    (S.STOPPING, "stop", 0, S.STOPPING),
+    (S.FULL, "slot", 0, S.UNSENT),
+    (S.FULL, "stop", 0, S.REFUSED),
+    (S.CLAIMED, "look found", 0, S.ACCEPTED),
+    (S.CLAIMED, "look not-found", 0, S.REFUSED),
+    (S.CLAIMED, "look reset", 0, S.CLAIMED),
+    (S.CLAIMED, "look reset", 14.9, S.CLAIMED),
+    (S.CLAIMED, "look reset", 15, S.REFUSED),
+    (S.CLAIMED, "stop", 0, S.CLAIMED),
+    (S.SETTLING, "look found", 1, S.ACCEPTED),
+    (S.SETTLING, "look not-found", 1, S.SETTLING),
+    (S.SETTLING, "look reset", 1, S.SETTLING),
+    (S.SETTLING, "look not-found", 14.9, S.SETTLING),
+    (S.SETTLING, "look not-found", 15, S.MISSING),
+    (S.SETTLING, "look reset", 15, S.DOUBTFUL),
+    (S.SETTLING, "look not-the-service", 1, S.REFUSED),
+    (S.SETTLING, "look not-found", 300, S.REFUSED),
+    (S.SETTLING, "stop", 1, S.SETTLING),
+    (S.DOUBTFUL, "look found", 31, S.ACCEPTED),
+    (S.DOUBTFUL, "look not-found", 31, S.MISSING),
+    (S.DOUBTFUL, "look reset", 31, S.DOUBTFUL),
+    (S.DOUBTFUL, "look html-404", 31, S.DOUBTFUL),
+    (S.DOUBTFUL, "look not-found", 300, S.REFUSED),
+    (S.DOUBTFUL, "look not-the-service", 31, S.REFUSED),
+    (S.DOUBTFUL, "stop", 31, S.DOUBTFUL),
+    (S.MISSING, "sending", 15, S.SENDING_AGAIN),
+    (S.MISSING, "unreadable", 15, S.SETTLING),
+    (S.MISSING, "unreached", 15, S.SETTLING),
+    (S.MISSING, "closed", 15, S.SETTLING),
+    (S.MISSING, "look not-found", 300, S.REFUSED),
+    (S.MISSING, "look found", 300, S.ACCEPTED),
+    (S.MISSING, "stop", 15, S.MISSING),
+    (S.SENDING_AGAIN, "sending", 15, S.SENDING_AGAIN),
+    (S.SENDING_AGAIN, "made", 15, S.ACCEPTED),
+    *((S.SENDING_AGAIN, fault, 15, S.SETTLING) for fault in [*READABLE, "1302", "1303", "unreached", "unreadable"]),
+    *((S.SENDING_AGAIN, fault, 15, S.EXPECTED) for fault in [*UNREADABLE, *CLEAR, *CLAIMS]),
+    (S.SENDING_AGAIN, "stop", 15, S.SENDING_AGAIN),
+    (S.EXPECTED, "look found", 1, S.ACCEPTED),
+    (S.EXPECTED, "look not-found", 14.9, S.EXPECTED),
+    (S.EXPECTED, "look reset", 14.9, S.EXPECTED),
+    (S.EXPECTED, "look not-found", 15, S.REFUSED),
+    (S.EXPECTED, "look reset", 15, S.REFUSED),
+    (S.EXPECTED, "look not-the-service", 1, S.REFUSED),
+    (S.EXPECTED, "stop", 1, S.EXPECTED),
+    (S.ACCEPTED, "stop", 0, S.ACCEPTED),
+    (S.REFUSED, "stop", 0, S.REFUSED),
+]
+
+
+@pytest.mark.parametrize(("state", "event", "now", "then"), TABLE)
+def test_what_an_event_means(state: CreateState, event: str, now: float, then: CreateState) -> None:
+    """Each event leads from each state that it can come in to this one; only the two ends have an end."""
+    machine = machine_in(state)
+    happens(machine, event, now)
+    assert machine.state is then
+    assert (machine.end is not None) is (then in {S.ACCEPTED, S.REFUSED})
+    assert isinstance(machine.end, Task) is (then is S.ACCEPTED)
+
+
+def test_an_answer_about_anothers_task_proves_nothing_but_that_one_was_made() -> None:
+    """Sending -> expected: an answer that reached the wrong request is a 2xx that cannot be read."""
+    machine = machine_in(S.SENDING, create(is_anothers=lambda task: task.task_id == OUTCOME.task_id))
+    happens(machine, "made", 0)
+    assert machine.state is S.EXPECTED
+    happens(machine, "look found", 1)
+    assert machine.state is S.EXPECTED
+    happens(machine, "look found", 15)
+    assert type(machine.end) is CreateInDoubt
+    assert (machine.end.http_status, machine.end.code) == (200, None)
+    assert "the answer is about image2video:801, the task of another create" in str(machine.end)
+
+
+@pytest.mark.parametrize(
+    ("state", "ask"),
+    [
+        (S.UNSENT, Ask.SEND),
+        (S.FULL, Ask.TAKE_SLOT),
+        (S.CLAIMED, Ask.LOOK_UP),
+        (S.SETTLING, Pause(1)),
+        (S.DOUBTFUL, Pause(2)),
+        (S.MISSING, Ask.SEND),
+        (S.EXPECTED, Pause(1)),
+    ],
+)
+def test_what_is_to_be_done_next(state: CreateState, ask: Ask | Pause) -> None:
+    """Each state asks for one thing; what is looked up comes after a delay, a possible duplicate at once."""
+    machine = machine_in(state)
+    now = TO[state][-1][1] if TO[state] else 0
+    assert machine.next(now) == ask
+    if isinstance(ask, Pause):
+        assert isinstance(machine.next(now + ask.seconds - 0.1), Pause)
+        assert machine.next(now + ask.seconds) is Ask.LOOK_UP
+
+
+@pytest.mark.parametrize("state", CreateState)
+def test_what_may_be_paid_is_undecided(state: CreateState) -> None:
+    """From the first byte to certainty a create must not be dropped; before, and after a refusal, it may be."""
+    assert machine_in(state).undecided is (state not in {S.UNSENT, S.FULL, S.ACCEPTED, S.REFUSED})
+
+
+@pytest.mark.parametrize("state", [state for state in CreateState if state not in {S.ACCEPTED, S.REFUSED}])
+@pytest.mark.parametrize("can_look_up", [True, False])
+def test_an_interrupted_create_says_whether_it_may_be_billed(state: CreateState, *, can_look_up: bool) -> None:
+    """Cut off by close: `CreateInDoubt` with what helps where it may be paid for, else nothing was created."""
+    if not can_look_up and state not in {S.UNSENT, S.FULL, S.SENDING, S.STOPPING}:
+        return  # what cannot be looked up comes to no other state
+    machine = machine_in(state, create(can_look_up=can_look_up))
+    error = machine.interrupted()
+    assert machine.state is state
+    assert str(error).startswith("the client was closed")
+    if not machine.undecided:
+        assert type(error) is ClientClosed
+        assert "nothing was created" in str(error)
+        assert error.reference is None
+        return
+    assert type(error) is CreateInDoubt
+    assert "; it may be billed" in str(error)
+    expected = ("image2video:mine", Remedy.FIND) if can_look_up else (None, None)
+    assert (error.reference, error.remedy) == expected
+    assert ("account's list of tasks" in str(error)) is not can_look_up
+
+
+def test_a_stopped_create_was_not_created() -> None:
+    """A client that closes ends what created nothing so far, and says so."""
+    for state in (S.UNSENT, S.FULL):
+        machine = machine_in(state)
+        machine.stop()
+        assert type(machine.end) is ClientClosed
+        assert "nothing was created" in str(machine.end)
+    machine = machine_in(S.STOPPING)
+    happens(machine, "1302", 0)
+    assert type(machine.end) is ClientClosed
+
+
+# ------------------------------------------------------------------- endpoints that do not find by external id
+
+
+@pytest.mark.parametrize("fault", DOUBTFUL)
+def test_what_cannot_be_looked_up_is_never_sent_twice(fault: str) -> None:
+    """Sending -> refused: any doubt ends at once, without a reference that could not be followed."""
+    service = Service([f"made-{fault}"])
+    story = drive(create(can_look_up=False), service)
+    assert type(story.end) is CreateInDoubt
+    assert story.steps == [("send", 0)]
+    assert (story.end.reference, story.end.remedy) == (None, None)
+    text = str(story.end)
+    assert text.startswith("no answer said whether the task was created (the last send ended with: ")
+    assert "); it may be billed: look for it in the account's list of tasks before it is submitted again" in text
+    assert "looking it up" not in text
+
+
+@pytest.mark.parametrize("refusal", [*CLEAR, *CLAIMS])
+def test_a_refusal_of_what_cannot_be_looked_up_is_final(refusal: str) -> None:
+    """Sending -> refused: the service says that it made nothing; there is no look-up, and no reference."""
+    story = drive(create(can_look_up=False), Service([refusal]))
+    assert isinstance(story.end, KlingError)
+    assert type(story.end) is not CreateInDoubt
+    assert story.steps == [("send", 0)]
+    assert (story.end.code, story.end.reference) == (int(refusal.partition("-")[0]), None)
+    assert "; nothing was created" in str(story.end)
+
+
+@pytest.mark.parametrize("passing", ["1302", "1303", "unreached"])
+def test_what_surely_made_nothing_is_sent_again_all_the_same(passing: str) -> None:
+    """Unsent: a send that was refused as full or too fast, or never left, was none."""
+    story = drive(create(can_look_up=False), Service([passing, passing], slot_takes=1))
+    assert isinstance(story.end, Task)
+    assert [at for step, at in story.steps if step == "send"] == ([0, 1, 2] if passing == "1303" else [0, 1, 3])
+
+
+def test_doubt_keeps_what_the_service_said_last() -> None:
+    """The error of a doubt has the code, status and request id of the last send's answer."""
+    for can_look_up in (True, False):
+        story = drive(create(Retry(budget=0), can_look_up=can_look_up), Service(["5000"]))
+        assert type(story.end) is CreateInDoubt
+        assert (story.end.code, story.end.http_status) == (5000, 500)
+        assert story.end.request_id is not None
+
+
+# --------------------------------------------------------------------------------------------- numbers of sends
+
+
+@pytest.mark.parametrize("passing", ["unreached", "1302", "1303"])
+def test_what_fails_before_its_first_byte_gives_no_send_back(passing: str) -> None:
+    """Missing: only a send that had begun is given back; one that never began has taken none."""
+    machine = create()
+    machine.sending(0)
+    happens(machine, "reset", 0)
+    now = 15.0
+    happens(machine, "look not-found", now)
+    for _ in range(3):  # each time this machine is short of open files
+        happens(machine, passing, now)
+        now += 15
+        happens(machine, "look not-found", now)
+    for _ in range(SENDS - 1):
+        assert machine.state is S.MISSING
+        machine.sending(now)
+        happens(machine, "reset", now)
+        now += 15
+        happens(machine, "look not-found", now)
+    assert machine.state is S.DOUBTFUL
+
+
+def test_the_first_send_that_arrived_tells_the_age() -> None:
+    """Age counts from the last send before which nothing can have been made, not from later ones of the same id."""
+    for second, kind in ((0.0, Task), (20.0, Task), (-10.0, Task), (-10.1, ExternalTaskIdConflict)):
+        machine = create(own_id=False)
+        machine.sending(moment(-1000).timestamp())
+        happens(machine, "1302", 0)
+        machine.sending(moment(0).timestamp())
+        happens(machine, "reset", 0)
+        happens(machine, "look not-found", 15)
+        machine.sending(moment(15).timestamp())
+        happens(machine, "reset", 15)
+        machine.looked_up(16, Task(task_id="8", status=TaskStatus.SUBMITTED, created_at=moment(second)), 0)
+        assert isinstance(machine.end, kind)

@@ -1,0 +1,99 @@
+"""Names that a package writes once, and imports when they are used."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async.lazy_exports import exports
+
+PACKAGE = '''
+import typing
+
+from kling_async.lazy_exports import import_on_use
+
+if typing.TYPE_CHECKING:
+    from {name}.inner import *
+    from {name}.records import Private
+    from {name}.records import Public as Public
+else:
+    __getattr__, __dir__ = import_on_use(__name__)
+
+
+def offered():
+    """Is there from the beginning."""
+
+
+def _hidden():
+    """Is nobody's business."""
+'''
+INNER = """
+import typing
+
+if typing.TYPE_CHECKING:
+    from {name}.inner.deep import Deep as Deep
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A package of its own for each test, imported."""
+    name = tmp_path.name
+    folder = tmp_path / name
+    (folder / "inner").mkdir(parents=True)
+    (folder / "__init__.py").write_text(PACKAGE.format(name=name))
+    (folder / "inner" / "__init__.py").write_text(INNER.format(name=name))
+    (folder / "inner" / "deep.py").write_text("class Deep: ...\n")
+    (folder / "records.py").write_text("class Public: ...\nclass Private: ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module(name)
+    for loaded in [each for each in sys.modules if each.partition(".")[0] == name]:
+        del sys.modules[loaded]
+
+
+def loaded(package: Any) -> set[str]:
+    """The package's modules that are imported."""
+    return {
+        each.removeprefix(f"{package.__name__}.") for each in sys.modules if each.startswith(f"{package.__name__}.")
+    }
+
+
+def test_what_is_exported_is_what_type_checkers_export(package: Any) -> None:
+    """`Name as Name` and `*` export, and so do functions; nothing is imported to know it."""
+    assert package.__all__ == ["Deep", "Public", "offered"]
+    assert {"Deep", "Public", "offered", "__name__"} <= set(dir(package))
+    assert not {"Private", "_hidden"} & set(exports(package.__name__))
+    assert "records" not in loaded(package)
+
+
+def test_a_name_is_imported_when_it_is_used(package: Any) -> None:
+    """Its module is imported then, no other, and the package has the name from then on."""
+    assert package.Public.__module__ == f"{package.__name__}.records"
+    assert "inner.deep" not in loaded(package)
+    assert vars(package)["Public"] is package.Public
+    assert package.Deep.__module__ == f"{package.__name__}.inner.deep"
+
+
+@pytest.mark.parametrize("name", ["Private", "Missing", "_hidden_too", "__wrapped__"])
+def test_what_is_not_exported_is_not_there(package: Any, name: str) -> None:
+    """A name that the package does not export is an AttributeError as of any module."""
+    with pytest.raises(AttributeError, match=rf"module '{package.__name__}' has no attribute '{name}'"):
+        getattr(package, name)
+
+
+def test_a_star_import_gives_all(package: Any) -> None:
+    """`from package import *` takes what `__all__` names."""
+    names: dict[str, Any] = {}
+    exec(f"from {package.__name__} import *", names)  # noqa: S102  (what is tested)
+    assert {"Deep", "Public", "offered"} <= set(names)
+    assert "Private" not in names
+
+
+def test_without_source_it_says_what_is_missing(package: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a frozen program without the package's source, the error says what to ship."""
+    monkeypatch.setattr(type(package.__loader__), "get_source", lambda *_: None)
+    with pytest.raises(ImportError, match=rf"the source of {package.__name__} is needed"):
+        _ = package.Public

@@ -1,0 +1,126 @@
+"""User code that both type checkers must accept: every way to call."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, assert_type
+
+import kling_async
+from kling_async import (
+    AimedPolling,
+    CameraConfig,
+    CameraControl,
+    Capability,
+    Cell,
+    DynamicMask,
+    Element,
+    Estimate,
+    Image,
+    ImageToVideo,
+    Intent,
+    KlingClient,
+    KlingError,
+    Point,
+    Polling,
+    Retry,
+    ShotPrompt,
+    Task,
+    TaskHandle,
+    TaskTimeout,
+    Voice,
+    WatermarkInfo,
+)
+
+
+def show(*values: object) -> None:
+    """Takes anything."""
+
+
+async def keep(intent: Intent) -> None:
+    """A hook: what is sent is told before."""
+    show(intent.reference, intent.request)
+
+
+def clients() -> list[KlingClient]:
+    """With nothing, with all by name."""
+    return [
+        KlingClient(),
+        KlingClient(api_key="key", concurrency=5, polling=AimedPolling(lag=0.05), on_intent=keep),
+        KlingClient(access_key="a", secret_key="s", polling=Polling(first=5), retry=Retry(), queue_deadline=60),
+    ]
+
+
+async def by_the_method(kling: KlingClient) -> TaskHandle:
+    """The first parameter by position or by name; nested values as records, dicts or ids."""
+    await kling.image_to_video("cat.jpg")
+    await kling.image_to_video(Path("cat.jpg"), prompt="the cat turns its head", mode="pro", duration=10)
+    await kling.image_to_video(b"\x89PNG", sound="on", duration="5", model_name="kling-v3")
+    await kling.image_to_video(Image.from_base64("iVBOR"), sound=True, cfg_scale=1, model_name="kling-v9-not-out-yet")
+    await kling.image_to_video(image="a.jpg", image_tail="https://example.com/b.jpg", watermark_info={"enabled": True})
+    await kling.image_to_video(
+        image="cat.jpg",
+        camera_control=CameraControl(type="simple", config=CameraConfig(zoom=5)),
+        element_list=[Element(element_id=5), 6, {"element_id": 7}],
+        voice_list=[Voice(voice_id="5"), "6", {"voice_id": "7"}],
+        watermark_info=WatermarkInfo(enabled=True),
+    )
+    await kling.image_to_video(
+        image="cat.jpg",
+        multi_shot=True,
+        shot_type="customize",
+        multi_prompt=[ShotPrompt(index=1, prompt="a", duration=2), {"index": 2, "prompt": "b", "duration": 3}],
+    )
+    masks = [DynamicMask(mask="m.png", trajectories=[Point(x=1, y=2), {"x": 3, "y": 4}])]
+    await kling.image_to_video("cat.jpg", dynamic_masks=masks, static_mask=Path("s.png"))
+    handle = await kling.image_to_video("cat.jpg", external_task_id="job-1")
+    assert_type(handle, TaskHandle)
+    return handle
+
+
+async def by_the_record(kling: KlingClient, directory: Path) -> Path:
+    """A record is submitted with options, or made into a file."""
+    request = ImageToVideo("cat.jpg", prompt="the cat turns its head", mode="4k")
+    assert_type(await kling.submit(request), TaskHandle)
+    await kling.submit(request, strict=False, if_exists="adopt", on_doubt="raise", deadline=600, queue_deadline=None)
+    await kling.submit(ImageToVideo(image="cat.jpg"), deadline=0.5)
+    await kling.generate(request, "cat.mp4", overwrite=True, watermark=False, strict=False, deadline=600)
+    path = await kling.generate(request, directory / "cat.mp4", if_exists="adopt")
+    assert_type(path, Path)
+    return path
+
+
+async def many(kling: KlingClient, images: list[str]) -> list[Path]:
+    """In a group, gathered, one after the other, and passed on as a function."""
+    async with asyncio.TaskGroup() as group:
+        submitting = [group.create_task(kling.image_to_video(image, mode="std")) for image in images]
+    handles = [task.result() for task in submitting]
+    tasks = await asyncio.gather(*handles)
+    assert_type(tasks, list[Task])
+    submit: Callable[..., Coroutine[Any, Any, TaskHandle]] = kling.image_to_video
+    handles.append(await submit("dog.jpg"))
+    handles.append(await KlingClient.image_to_video(kling, "dog.jpg", duration=5))
+    return await asyncio.gather(*(handle.save("out/") for handle in handles))
+
+
+async def afterwards(kling: KlingClient, reference: str) -> Task:
+    """What there is to do with a task."""
+    handle = kling.attach(reference)
+    handle.add_done_callback(lambda done: show(done.reference))
+    async for task in handle.updates():
+        show(task.status.value, task.videos)
+    async for task in kling.tasks("image2video", page_size=500):
+        show(task.reference)
+    try:
+        return await asyncio.wait_for(handle.wait(), 60)
+    except TaskTimeout as error:
+        show(error.reference, error.remedy)
+    except KlingError as error:
+        show(error.code, error.message)
+    return await kling.get_task(reference)
+
+
+def without_a_client() -> Estimate:
+    """The map and the price."""
+    rows: tuple[Capability, ...] = kling_async.capabilities()
+    show([row.model_name for row in rows if row.tail is Cell.YES], kling_async.__version__)
+    return kling_async.estimate(kling_async.ImageToVideo(mode="pro"))

@@ -1,0 +1,62 @@
+"""User code of which both type checkers must refuse each marked line: a mark that is not needed is an error to both."""
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
+import asyncio
+
+import kling_async
+from kling_async import ImageToVideo, KlingClient
+from kling_async.protocol import endpoints
+
+
+async def wrong_parameters(kling: KlingClient) -> None:
+    """What the record does not take, its method does not take either."""
+    await kling.image_to_video("cat.jpg", mode="fast")  # type: ignore[arg-type]
+    await kling.image_to_video("cat.jpg", promt="a cat")  # type: ignore[call-arg]
+    await kling.image_to_video("cat.jpg", prompt=5)  # type: ignore[arg-type]
+    await kling.image_to_video("cat.jpg", "a cat")  # type: ignore[call-arg]
+    await kling.image_to_video(5)  # type: ignore[arg-type]
+    await kling.image_to_video("cat.jpg", image="dog.jpg")  # type: ignore[misc]
+    await kling.image_to_video("cat.jpg", duration=[5])  # type: ignore[arg-type]
+    await kling.image_to_video("cat.jpg", sound="loud")  # type: ignore[arg-type]
+    await kling.image_to_video("cat.jpg", shot_type="mine")  # type: ignore[arg-type]
+    await kling.image_to_video("cat.jpg", multi_prompt=["a", "b"])  # type: ignore[list-item]
+    await kling.image_to_video("cat.jpg", element_list=5)  # type: ignore[arg-type]
+    await kling.image_to_video("cat.jpg", camera_control="zoom")  # type: ignore[arg-type]
+    await kling.image_to_video("cat.jpg", strict=False)  # type: ignore[call-arg]
+    await kling.image_to_video("cat.jpg", if_exists="adopt")  # type: ignore[call-arg]
+    await kling.image_to_vidoe("cat.jpg")  # type: ignore[attr-defined]
+
+
+async def wrong_options(kling: KlingClient) -> None:
+    """Options are checked wherever they are given."""
+    request = ImageToVideo("cat.jpg")
+    await kling.submit(request, if_exists="adpot")  # type: ignore[arg-type]
+    await kling.submit(request, on_doubt=True)  # type: ignore[arg-type]
+    await kling.submit(request, deadline="1h")  # type: ignore[arg-type]
+    await kling.submit(request, stict=False)  # type: ignore[call-arg]
+    await kling.generate(request, "cat.mp4", stict=False)  # type: ignore[call-arg]
+    await kling.generate(request, "cat.mp4", if_exists="adpot")  # type: ignore[arg-type]
+    await kling.generate(request, 5)  # type: ignore[arg-type]
+
+
+async def missing_await(kling: KlingClient) -> None:
+    """A coroutine is no handle, a handle is no task, and what is not awaited does nothing."""
+    kling.image_to_video("cat.jpg")  # type: ignore[unused-coroutine]
+    kling.submit(ImageToVideo("cat.jpg"))  # type: ignore[unused-coroutine]
+    _ = kling.image_to_video("cat.jpg").reference  # type: ignore[attr-defined]
+    _ = (await kling.image_to_video("cat.jpg")).videos  # type: ignore[attr-defined]
+    await kling.image_to_video("cat.jpg").save("cat.mp4")  # type: ignore[attr-defined]
+    await asyncio.gather(kling.attach)  # type: ignore[call-overload]
+
+
+def wrong_records() -> None:
+    """Records refuse the same, wherever they are taken from."""
+    ImageToVideo("cat.jpg", mode="fast")  # type: ignore[arg-type]
+    ImageToVideo(promt="a cat")  # type: ignore[call-arg]
+    ImageToVideo("cat.jpg", "a cat")  # type: ignore[call-arg]
+    endpoints.ImageToVideo(prompt=5)  # type: ignore[arg-type]
+    ImageToVideo("cat.jpg").prompt = "a dog"  # type: ignore[misc]
+    kling_async.estimate("cat.jpg")  # type: ignore[arg-type]
+    kling_async.nothing()  # type: ignore[attr-defined]
+    KlingClient("key")  # type: ignore[call-arg]
+    KlingClient(concurrency="5")  # type: ignore[arg-type]
