@@ -49,6 +49,7 @@ from kling_async.protocol.errors import TaskFailed as TaskFailed
 from kling_async.protocol.errors import TaskNotFound as TaskNotFound
 from kling_async.protocol.errors import TaskTimeout as TaskTimeout
 from kling_async.protocol.errors import TokenTimeError as TokenTimeError
+from kling_async.protocol.errors import UnexpectedAnswer as UnexpectedAnswer
 from kling_async.protocol.errors import UnknownStatus as UnknownStatus
 from kling_async.protocol.errors import WrongEventLoop as WrongEventLoop
 from kling_async.protocol.media.image import Image as Image
@@ -70,6 +71,8 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell
     from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
+    from kling_async.protocol.raw import RawCall as RawCall
+    from kling_async.protocol.raw import RawTask as RawTask
     from kling_async.protocol.records import CameraConfig as CameraConfig
     from kling_async.protocol.records import CameraControl as CameraControl
     from kling_async.protocol.records import DynamicMask as DynamicMask

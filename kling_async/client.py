@@ -124,6 +124,7 @@ class KlingClient:
     # ------------------------------------------------------------------------------------- making videos
 
     image_to_video = submits(lambda: endpoints.ImageToVideo)
+    text_to_video = submits(lambda: endpoints.TextToVideo)
 
     async def submit(
         self,

@@ -21,7 +21,7 @@ LAYERS = """
     protocol
     protocol.redaction protocol.media protocol.result_kind protocol.converters protocol.reference protocol.tasks
     protocol.records protocol.errors protocol.retry
-    protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.catalog
+    protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.raw protocol.catalog
     protocol.wire
     protocol.clock_offset protocol.auth protocol.recognition protocol.proxies
     protocol.lifecycle protocol.polling protocol.send_failures protocol.create protocol.limits

@@ -15,10 +15,11 @@ NAMES = """
     CameraControl Capability CapabilityWarning Cell ClientClosed ConcurrencyExceeded ConfigurationError
     ConnectionFailed ContentRefused CreateInDoubt DownloadError Durations DynamicMask Element Estimate
     ExternalTaskIdConflict Image ImageFileMissing ImageToVideo InsufficientBalance Intent InvalidReference
-    InvalidRequest KlingClient KlingError NotTheService PermissionRefused Picture Point Polling Problem QueueTimeout
-    RateLimited Remedy Request RequestRefused RequestTimeout Retry SaveInProgress ServerError ShotPrompt TargetError
-    TargetExists Task TaskError TaskFailed TaskHandle TaskNotFound TaskStatus TaskTimeout TokenTimeError
-    UnknownStatus Video Voice WatermarkInfo WrongEventLoop capabilities estimate
+    InvalidRequest KlingClient KlingError NotTheService PermissionRefused Picture Point Polling Problem
+    QueueTimeout RateLimited RawCall RawTask Remedy Request RequestRefused RequestTimeout Retry SaveInProgress
+    ServerError ShotPrompt TargetError TargetExists Task TaskError TaskFailed TaskHandle TaskNotFound TaskStatus
+    TaskTimeout TextToVideo TokenTimeError UnexpectedAnswer UnknownStatus Video Voice WatermarkInfo WrongEventLoop
+    capabilities estimate
 """
 PACKAGE: Any = kling_async  # as at run time: type checkers know its names, and no others
 ERRORS = {

@@ -15,7 +15,7 @@ from typing import Any, Final
 import coverage
 import pytest
 
-TEST_SECONDS: Final = 120
+TEST_SECONDS: Final = 600
 """Real seconds that a test may take of which it is not known how long it takes. Then the process is ended by SIGALRM,
 which counts as caught."""
 SHORTEST: Final = 10

@@ -14,7 +14,7 @@ PAGE: Final = """\
 
 Written by `nox -s mutations`: small mistakes, made on purpose and one at a time in what decides about polling, retries
 and creates (`mutations/files.txt`). A mutant is caught when one of the tests fails or hangs that run the changed line
-(those of the emulator and of the benchmarks, and the slow ones, are not tried).
+(those of the emulator, the shell command and the benchmarks, and the slow ones, are not tried).
 
 **{caught} of {told} caught ({share:.0f} %)**, drawn from {of} by a fixed seed. {equivalent} more were drawn that change
 nothing which could be observed.

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from kling_async.lazy_exports import exports
 from kling_async.protocol import endpoints
 from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.reference import RAW_PREFIX
 
 
 def endpoint_of(request: object) -> Endpoint | None:
     """The endpoint that takes this request, or None."""
+    from kling_async.protocol import raw  # noqa: PLC0415  (on first use: its rules take time)
+
+    if isinstance(request, raw.RawTask):
+        return raw.endpoint_at(request.path, finds_by_external_id=request.finds_by_external_id)
     return endpoint_for(type(request))
 
 
@@ -25,6 +30,11 @@ def endpoint_for(record: type) -> Endpoint | None:
 @functools.lru_cache(maxsize=256)
 def endpoint_named(name: str) -> Endpoint | None:
     """The endpoint whose references begin with this name, or None."""
+    if name.startswith(RAW_PREFIX):
+        from kling_async.protocol import raw  # noqa: PLC0415  (as above)
+
+        path = name.removeprefix(RAW_PREFIX)
+        return raw.endpoint_at(path) if raw.is_path(path) else None
     return next((endpoint for endpoint in all_endpoints() if endpoint.name == name), None)
 
 

@@ -22,6 +22,7 @@ KlingError
 │   └── ServerError                        5000, 5001, 5002
 ├── BadResponse                            an answer that is not the service's, or cannot be understood
 │   ├── UnknownStatus                      a status word that is not documented
+│   ├── UnexpectedAnswer                   a path without a record answered with no task
 │   └── NotTheService                      base_url leads to something that has never answered as the service does
 ├── ConnectionFailed (ConnectionError)     no answer
 │   └── RequestTimeout (TimeoutError)      none in time
@@ -283,6 +284,18 @@ class BadResponse(KlingError):
 
 class UnknownStatus(BadResponse):
     """A status word that is not documented."""
+
+
+class UnexpectedAnswer(BadResponse):
+    """The service said yes to a `RawTask`, and its answer names no task: the path may make none. It may be billed.
+
+    It is not sent again. `RawCall` is for paths that answer at once.
+
+    Attributes:
+        data: of the answer.
+    """
+
+    data: Any = None
 
 
 class NotTheService(BadResponse):

@@ -15,6 +15,7 @@ from kling_async.protocol.media.image import Image
 from kling_async.protocol.tasks import Element, Voice
 
 Mode = Literal["std", "pro", "4k"]
+AspectRatio = Literal["16:9", "9:16", "1:1"]
 ShotType = Literal["customize", "intelligence"]
 
 

@@ -1,8 +1,11 @@
 """References: text that names one task for ever."""
 
-from typing import Self
+from typing import Final, Self
 
 import attrs
+
+RAW_PREFIX: Final = "raw:"
+"""Begins the references of tasks whose path has no record: `raw:<path>:<id>`."""
 
 
 @attrs.frozen
@@ -10,7 +13,7 @@ class Reference:
     """Names one task for ever: an endpoint, and the service's or the caller's id.
 
     Attributes:
-        endpoint: `image2video`.
+        endpoint: its name: the path without `/v1/` and `videos/`.
         id: the task id, or the external task id as long as the other is not known; the service answers to both.
     """
 
@@ -28,7 +31,9 @@ class Reference:
         Raises:
             ValueError: it is something else.
         """
-        endpoint, colon, id_ = text.strip().partition(":") if isinstance(text, str) else ("", "", "")
-        if not (endpoint and colon and id_) or id_ in {".", ".."} or not id_.isprintable():
-            raise ValueError(f"expected a reference such as 'image2video:8429…', got {text!r}")
-        return cls(endpoint, id_)
+        given = text.strip() if isinstance(text, str) else ""
+        raw = RAW_PREFIX if given.startswith(RAW_PREFIX) else ""
+        endpoint, _, id_ = given.removeprefix(raw).partition(":")
+        if not (endpoint and id_) or id_ in {".", ".."} or not id_.isprintable():
+            raise ValueError(f"expected a reference such as '<endpoint>:<task id>', got {text!r}")
+        return cls(f"{raw}{endpoint}", id_)

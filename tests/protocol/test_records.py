@@ -222,5 +222,5 @@ def test_a_reference_is_read(text: str, reference: Reference) -> None:
 )
 def test_other_text_is_no_reference(text: Any) -> None:
     """What has no endpoint, no id, or an id that cannot be part of an address is refused with an example."""
-    with pytest.raises(ValueError, match="expected a reference such as 'image2video:8429…'"):
+    with pytest.raises(ValueError, match="expected a reference such as '<endpoint>:<task id>'"):
         Reference.parse(text)

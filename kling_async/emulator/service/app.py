@@ -26,7 +26,7 @@ from .auth import Credentials, check_authorization
 from .callback_sender import CallbackSender
 from .catalog import ENDPOINTS
 from .control_api import add_control_api
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Pack
 from .errors import Refusal, invalid
 from .guard import Guard
 
@@ -206,7 +206,7 @@ class Api:
         data: dict[str, Any] = {"code": 0, "msg": "success"}
         self._account.settle(self._clock())
         wanted = request.query.get("resource_pack_name")
-        kinds = dict.fromkeys(endpoint.pack for endpoint in ENDPOINTS)
+        kinds: dict[Pack, None] = dict.fromkeys(endpoint.pack for endpoint in ENDPOINTS)
         packs = [pack for kind in kinds if (pack := resource_pack(self._account, kind, self._opened_at)) is not None]
         if shown := [pack for pack in packs if wanted in {None, "", pack["resource_pack_name"]}]:
             data["resource_pack_subscribe_infos"] = shown

@@ -15,6 +15,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 
 from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.image import Image
+from kling_async.protocol.raw import RawTask
 from kling_async.protocol.redaction import printable, service_text
 from kling_async.protocol.tasks import BalanceDeduction, Element, Task, TaskStatus, Voice
 from kling_async.protocol.wire.members import decimal, identifier, items, mapping, moment
@@ -25,6 +26,8 @@ from kling_async.protocol.wire.results import outputs_of, results_of
 
 def to_wire(request: object) -> dict[str, Any]:
     """The request as the documentation's JSON members, without what was not given; pictures stay `Image`."""
+    if isinstance(request, RawTask):
+        return request.members()
     members: dict[str, Any] = _without_none(_converter().unstructure(request))
     return members
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -50,6 +50,17 @@ def query(endpoint: Endpoint, task_id: str) -> HttpRequest:
 def page(endpoint: Endpoint, number: int, size: int) -> HttpRequest:
     """`GET path?pageNum&pageSize`: one page of all tasks, in no documented order."""
     return HttpRequest("GET", endpoint.path, (("pageNum", str(number)), ("pageSize", str(size))))
+
+
+def call(method: str, path: str, members: Mapping[str, Any] | None) -> HttpRequest:
+    """Any call, its members as JSON; with GET and DELETE they are the query."""
+    if method in {"GET", "DELETE"}:
+        return HttpRequest(method, path, tuple((name, _in_query(value)) for name, value in (members or {}).items()))
+    return HttpRequest(method, path, body=(json.dumps(dict(members or {})).encode(),))
+
+
+def _in_query(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def encoded_length(size: int) -> int:

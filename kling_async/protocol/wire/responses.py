@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
-from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnknownStatus, row_for
+from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnexpectedAnswer, UnknownStatus, row_for
 from kling_async.protocol.redaction import cut, printable, service_text
 from kling_async.protocol.tasks import Task, TaskStatus
 
@@ -33,21 +33,43 @@ class HttpResponse:
     body: bytes = attrs.field(default=b"", repr=False)
 
 
-def created(response: HttpResponse, endpoint: str, external_task_id: str) -> Task:
+def created(response: HttpResponse, endpoint: str, external_task_id: str | None, *, raw: bool = False) -> Task:
     """Reads the answer to a create.
 
     Args:
         response: the answer.
         endpoint: where the task was to be made.
         external_task_id: that was sent; an answer that names another one is not about our task.
+        raw: whether it is not known that the path makes tasks.
 
     Raises:
         ApiError: the service said no; the class is that of the error table.
+        UnexpectedAnswer: with `raw`, the answer names no task.
         BadResponse: the answer is not the service's, or names no task, or another one.
     """
     data = _data(response)
     with _status_of(response):
-        return _ours(_task(data, endpoint, accepted=True), external_task_id)
+        try:
+            made = _task(data, endpoint, accepted=True)
+        except BadResponse as error:
+            if not raw:
+                raise
+            raise UnexpectedAnswer(
+                f"{error.message}: the path may make no task; its answer is in `data` of this error, and RawCall is "
+                "for paths that answer at once. It may be billed",
+                data=data,
+            ) from None
+        return made if external_task_id is None else _ours(made, external_task_id)
+
+
+def answer(response: HttpResponse) -> Any:
+    """Reads the answer to a call that makes no task: its `data`.
+
+    Raises:
+        ApiError: as in `created`.
+        BadResponse: the answer is not the service's.
+    """
+    return _data(response)
 
 
 def task(response: HttpResponse, endpoint: str, asked: str) -> Task:

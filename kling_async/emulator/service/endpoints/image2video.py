@@ -209,12 +209,13 @@ def _video(body: Body, first: SubmittedImage, asked: tuple[str, str, int], promp
     model_name, mode, duration = asked
     model = _MODELS.models[model_name]
     width, height = _MODELS.size(model_name, mode, (first.width, first.height))
+    masks: list[dict[str, Any]] = body.get("dynamic_masks") or []
     brushes = [
         Brush(
             mask=f"dynamic_masks.{number}",
             points=tuple((point["x"] / first.width, point["y"] / first.width) for point in brush["trajectories"]),
         )
-        for number, brush in enumerate(body.get("dynamic_masks") or ())
+        for number, brush in enumerate(masks)
     ]
     spec = RenderSpec(
         width=width,
