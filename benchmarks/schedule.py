@@ -100,19 +100,19 @@ def alone(delay: Callable[[float], float], random_: random.Random) -> tuple[floa
     return lag / TASKS, polls / TASKS
 
 
-def aimed(lag: float, pace: DurationEstimate, random_: random.Random) -> tuple[float, float]:
+def aimed(lag: float, estimate: DurationEstimate, random_: random.Random) -> tuple[float, float]:
     """The same for `AimedPolling(lag)`, with what is learned left as it is."""
     polling = AimedPolling(lag=lag)
-    return alone(lambda age: polling.delay(pace, age, random_.random), random_)
+    return alone(lambda age: polling.delay(estimate, age, random_.random), random_)
 
 
 def learned(seed: int) -> DurationEstimate:
-    """A pace that has seen 50 tasks."""
+    """An estimate that has seen 50 tasks."""
     random_ = random.Random(seed)  # noqa: S311  (no secret)
-    pace = DurationEstimate(typical_seconds("pro", 5))
+    estimate = DurationEstimate(typical_seconds("pro", 5))
     for _ in range(LEARNED):
-        pace.observe(duration(random_))
-    return pace
+        estimate.observe(duration(random_))
+    return estimate
 
 
 # ------------------------------------------------------------------------------------------ many at once
@@ -175,9 +175,9 @@ class Service:
                 news[place] = (task_id, None if task.status is status else task)
         return Listed(len(page), cast("Any", news))
 
-    def age_of(self, _: Task) -> float:
-        """All are new."""
-        return 0.0
+    def service_time(self) -> float:
+        """The same time as the tasks'."""
+        return _moment(asyncio.get_running_loop().time()).timestamp()
 
     def _task(self, task_id: str) -> Task:
         began, end = self._began[task_id], self._ends[task_id]
@@ -206,9 +206,9 @@ async def together(lag: float, seed: int) -> tuple[float, float]:
     random_ = _random(seed)
     service, durations = Service(), Durations()
     poller = Poller(cast("Api", service), AimedPolling(lag=lag), Retry(), random_.random, durations)
-    pace = durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5))
+    estimate = durations.of("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5))
     for _ in range(LEARNED):
-        pace.observe(duration(random_))
+        estimate.observe(duration(random_))
     loop, places, lags = asyncio.get_running_loop(), asyncio.Semaphore(IN_FLIGHT), []
 
     async def one(number: int) -> None:
@@ -218,7 +218,7 @@ async def together(lag: float, seed: int) -> tuple[float, float]:
             created, end = service.create(duration(random_))
             waiter = Waiter()
             reference = Reference("image2video", created.task_id)
-            poller.follow(reference, created=created, pace=pace, on_end=lambda: None).listeners.append(waiter)
+            poller.follow(reference, created=created, estimate=estimate, on_end=lambda: None).listeners.append(waiter)
             await waiter.end
             lags.append(loop.time() - end)
 

@@ -24,7 +24,7 @@ LAYERS = """
     protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.raw protocol.catalog
     protocol.wire
     protocol.clock_offset protocol.auth protocol.recognition protocol.proxies
-    protocol.polling protocol.lifecycle protocol.send_failures protocol.create protocol.limits
+    protocol.lifecycle protocol.polling protocol.send_failures protocol.create protocol.limits
     protocol.addresses protocol.content_encoding protocol.result_files protocol.transfer
     io
     io.threads io.lifetime io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch

@@ -13,7 +13,6 @@ from kling_async.protocol.create import Ask, Create, CreateState, Pause
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
 from kling_async.protocol.lifecycle import is_missing, not_found
-from kling_async.protocol.polling.estimates import EDGES
 from kling_async.protocol.recognition import Recognition
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform, is_transient
@@ -116,13 +115,6 @@ class Api:
     def service_time(self) -> float:
         """The service's time of day, as far as its answers tell: seconds since 1970."""
         return self._wall() + self._tokens.clock_offset.seen
-
-    def age_of(self, task: Task) -> float:
-        """Seconds since the service accepted a task, as far as its answers tell; 0 where they do not."""
-        if task.created_at is None:
-            return 0.0
-        age = self.service_time() - task.created_at.timestamp()
-        return age if 0 < age < EDGES[-1] else 0.0  # else a clock is wrong, or it ended long ago
 
     async def persistently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         """Repeats what failed in passing; the last attempt begins `retry.budget` seconds after the first."""

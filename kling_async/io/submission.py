@@ -241,8 +241,8 @@ class Submitter:
             slot.release()
             return following
         slot.accepted()
-        pace = self._poller.durations.pace(endpoint.kind_of(request), endpoint.typical_seconds(request))
-        return self._poller.follow(reference, created=task, pace=pace, deadline=deadline, on_end=slot.release)
+        estimate = self._poller.durations.of(endpoint.kind_of(request), endpoint.typical_seconds(request))
+        return self._poller.follow(reference, created=task, estimate=estimate, deadline=deadline, on_end=slot.release)
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
         del self._under_way[creating]

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_async.protocol.catalog import endpoint_of
 from kling_async.protocol.clips import typical_seconds
+from kling_async.protocol.endpoints import ImageToVideo
+from kling_async.protocol.polling.age_bins import EDGES
 from kling_async.protocol.polling.estimates import (
-    EDGES,
     FADING,
     DurationEstimate,
     Durations,
-    PollPlan,
 )
+from kling_async.protocol.polling.look_schedule import LookSchedule
 from tests.repeatable import same_draws
 
 
@@ -26,11 +28,11 @@ def real_looking(random_: random.Random) -> float:
     return 164 * math.exp(random_.gauss(-(0.3**2) / 2, 0.3))
 
 
-def looks(chart: PollPlan, delay: float, end: float) -> tuple[int, float]:
+def looks(schedule: LookSchedule, delay: float, end: float) -> tuple[int, float]:
     """How often a task that ends then is looked at, and how long after its end for the last time."""
     age, count = 0.0, 0
     while age < end:
-        age, count = chart.next_look(age, delay), count + 1
+        age, count = schedule.next_look(age, delay), count + 1
     return count, age - end
 
 
@@ -41,59 +43,59 @@ def looks(chart: PollPlan, delay: float, end: float) -> tuple[int, float]:
 def test_what_is_published_comes_first(mode: str | None, duration: float, least: float, most: float) -> None:
     """Without news of its own, a kind takes as long as users tell."""
     assert least <= typical_seconds(mode, duration) <= most
-    median = Durations().pace("any", typical_seconds(mode, duration)).chart().median
+    median = DurationEstimate(typical_seconds(mode, duration)).look_schedule().median
     assert median == pytest.approx(typical_seconds(mode, duration), rel=0.3)
 
 
 def test_fifty_tasks_outweigh_what_is_published() -> None:
     """After 50 tasks of 8 to 16 s, half are expected to end within 12 s."""
-    pace = DurationEstimate(150.0)
+    estimate = DurationEstimate(150.0)
     for number in range(50):
-        pace.observe(8 + 8 * ((number * 0.618) % 1))
-    assert pace.chart().median == pytest.approx(12, rel=0.08)
+        estimate.observe(8 + 8 * ((number * 0.618) % 1))
+    assert estimate.look_schedule().median == pytest.approx(12, rel=0.08)
 
 
 def test_what_is_old_fades() -> None:
     """When a service becomes twice as slow, the last hundred tasks outweigh the thousand before."""
-    pace = DurationEstimate(150.0)
+    estimate = DurationEstimate(150.0)
     for number in range(1000):
-        pace.observe(90 + number % 20)
+        estimate.observe(90 + number % 20)
     for number in range(200):
-        pace.observe(190 + number % 20)
-    assert pace.chart().median > 185
-    assert pace.seen <= 1 / FADING + 1
+        estimate.observe(190 + number % 20)
+    assert estimate.look_schedule().median > 185
+    assert estimate.seen <= 1 / FADING + 1
 
 
 def test_weights_stay_finite() -> None:
     """However many tasks were seen, the last 128 or so weigh what they weigh."""
-    pace, few = DurationEstimate(150.0), DurationEstimate(150.0)
+    estimate, few = DurationEstimate(150.0), DurationEstimate(150.0)
     for number in range(100_000):
-        pace.observe(90 + number % 20)
+        estimate.observe(90 + number % 20)
     for number in range(1_500):
         few.observe(90 + number % 20)
-    assert pace.ended == pytest.approx(few.ended, abs=0.01)
-    assert pace.passed == pytest.approx(few.passed, abs=0.01)
-    assert sum(pace.ended) == pytest.approx(1 / FADING, rel=0.01)
+    assert estimate.ended == pytest.approx(few.ended, abs=0.01)
+    assert estimate.passed == pytest.approx(few.passed, abs=0.01)
+    assert sum(estimate.ended) == pytest.approx(1 / FADING, rel=0.01)
 
 
 def test_tasks_that_did_not_end_count_as_long_ones() -> None:
     """A task known to run for 300 s makes ends before that less likely, and says nothing of later ones."""
-    pace, other = DurationEstimate(150.0), DurationEstimate(150.0)
+    estimate, other = DurationEstimate(150.0), DurationEstimate(150.0)
     for _ in range(20):
-        pace.observe(100)
+        estimate.observe(100)
         other.observe(100)
         other.observe(300, ended=False)
-    assert other.chart().median > pace.chart().median
-    assert other.seen == pytest.approx(pace.seen, rel=0.2)
+    assert other.look_schedule().median > estimate.look_schedule().median
+    assert other.seen == pytest.approx(estimate.seen, rel=0.2)
 
 
 def test_the_looks_are_near_the_least_possible() -> None:
     """Of a known kind, the looks exceed the least number that theory allows for their mean delay by a fifth at most."""
     random_ = same_draws(11)
-    pace = DurationEstimate(150.0)
+    estimate = DurationEstimate(150.0)
     for _ in range(50):
-        pace.observe(real_looking(random_))
-    told = [looks(pace.chart(), 5.0, real_looking(random_)) for _ in range(4000)]
+        estimate.observe(real_looking(random_))
+    told = [looks(estimate.look_schedule(), 5.0, real_looking(random_)) for _ in range(4000)]
     count, delay = (sum(column) / len(told) for column in zip(*told, strict=True))
     assert delay == pytest.approx(5, rel=0.25)
     assert count * delay / 5 < 1.2 * 9.63
@@ -102,21 +104,21 @@ def test_the_looks_are_near_the_least_possible() -> None:
 @given(st.lists(st.floats(min_value=0, max_value=1e7), max_size=30), st.floats(min_value=0, max_value=1e6))
 def test_the_next_look_is_later(ages: list[float], age: float) -> None:
     """Whatever was learned, the next look lies ahead, and none is put off for ever."""
-    pace = DurationEstimate(150.0)
+    estimate = DurationEstimate(150.0)
     for seen in ages:
-        pace.observe(seen)
-    following = pace.chart().next_look(age, 5.0)
+        estimate.observe(seen)
+    following = estimate.look_schedule().next_look(age, 5.0)
     assert age < following < age + 20_000
 
 
 @given(st.lists(st.floats(0.01, 7200), max_size=20), st.floats(0, 7000), st.floats(0, 60))
 def test_who_was_looked_at_later_is_due_later(ages: list[float], age: float, later: float) -> None:
     """An answer that comes early, by way of a page, never brings the next look nearer."""
-    pace = DurationEstimate(150.0)
+    estimate = DurationEstimate(150.0)
     for seen in ages:
-        pace.observe(seen)
-    chart = pace.chart()
-    assert chart.next_look(age + later, 5.0) >= chart.next_look(age, 5.0) - 1e-6
+        estimate.observe(seen)
+    schedule = estimate.look_schedule()
+    assert schedule.next_look(age + later, 5.0) >= schedule.next_look(age, 5.0) - 1e-6
 
 
 def test_the_bins_cover_all_ages() -> None:
@@ -128,37 +130,48 @@ def test_the_bins_cover_all_ages() -> None:
 
 
 def test_each_kind_is_learned_alone() -> None:
-    """Another mode, model or length of video is another kind; no mode is `std`."""
+    """Each kind has one estimate, which begins with the time given first."""
     durations = Durations()
-    pace = durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5))
-    assert durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5.0)) is pace
-    others = [
-        durations.pace("image2video/kling-v2-6/std/5", typical_seconds("std", 5)),
-        durations.pace("image2video/kling-v3/pro/5", typical_seconds("pro", 5)),
-        durations.pace("image2video/kling-v2-6/pro/10", typical_seconds("pro", 10)),
-        durations.pace("image2video", 205.0),
-    ]
-    assert len({id(each) for each in [pace, *others]}) == 5
-    assert durations.pace("image2video/kling-v2-6/std/5", typical_seconds(None, 5)) is others[0]
+    estimate = durations.of("image2video/kling-v2-6/pro/5", 150.0)
+    assert durations.of("image2video/kling-v2-6/pro/5", 90.0) is estimate
+    assert durations.of("image2video", 116.0) is not estimate
+    assert (estimate.published, durations.of("image2video", 1.0).published) == (150.0, 116.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({}, "image2video/kling-v2-6/std/5"),
+        ({"mode": "std"}, "image2video/kling-v2-6/std/5"),
+        ({"mode": "pro", "duration": 10}, "image2video/kling-v2-6/pro/10"),
+        ({"model_name": "kling-v3", "duration": 15}, "image2video/kling-v3/std/15"),
+    ],
+)
+def test_tasks_of_one_kind(fields: dict[str, Any], kind: str) -> None:
+    """A kind is an endpoint, a model, a mode and a length of video; no mode is `std`."""
+    request = ImageToVideo(image="https://example.com/cat.png", **fields)
+    endpoint = endpoint_of(request)
+    assert endpoint is not None
+    assert endpoint.kind_of(request) == kind
 
 
 def test_what_was_learned_can_be_handed_on() -> None:
     """By way of JSON another client knows as much, kind by kind."""
     durations = Durations()
     for seconds in (100, 110, 120):
-        durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5)).observe(seconds)
-        durations.pace("image2video", 205.0).observe(seconds)
-    durations.pace("image2video/kling-v3/4k/15", typical_seconds("4k", 15)).observe(400)
+        durations.of("image2video/kling-v2-6/pro/5", 150.0).observe(seconds)
+        durations.of("image2video", 116.0).observe(seconds)
+    durations.of("image2video/kling-v3/4k/15", 250.0).observe(400)
     read = Durations.from_json(durations.to_json())
     assert read.medians() == pytest.approx(durations.medians(), rel=1e-3)
     assert set(read.medians()) == {"image2video/kling-v2-6/pro/5", "image2video/kling-v3/4k/15", "image2video"}
-    read.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5)).observe(100)
+    read.of("image2video/kling-v2-6/pro/5", 150.0).observe(100)
 
 
 def changed(**changes: Any) -> str:
     """The JSON of one kind, with members changed."""
     durations = Durations()
-    durations.pace("image2video/kling-v2-6/pro/5", typical_seconds("pro", 5)).observe(100)
+    durations.of("image2video/kling-v2-6/pro/5", 150.0).observe(100)
     data = json.loads(durations.to_json())
     (kind,) = data["kinds"].values()
     kind.update(changes)
@@ -188,15 +201,15 @@ def test_text_that_is_no_durations_is_refused(text: str) -> None:
         Durations.from_json(text)
 
 
-def test_news_change_the_chart_while_they_weigh_much() -> None:
-    """The chart is drawn anew after the first task, and not after each of the thousandth's like."""
-    pace = DurationEstimate(150.0)
-    first = pace.chart()
-    pace.observe(20)
-    assert pace.chart() is not first
+def test_news_change_the_schedule_while_they_weigh_much() -> None:
+    """The schedule is drawn anew after the first task, and not after each of the thousandth's like."""
+    estimate = DurationEstimate(150.0)
+    first = estimate.look_schedule()
+    estimate.observe(20)
+    assert estimate.look_schedule() is not first
     for _ in range(200):
-        pace.observe(20)
-        pace.chart()
-    settled = pace.chart()
-    pace.observe(20)
-    assert pace.chart() is settled
+        estimate.observe(20)
+        estimate.look_schedule()
+    settled = estimate.look_schedule()
+    estimate.observe(20)
+    assert estimate.look_schedule() is settled

@@ -35,12 +35,12 @@ def test_a_page_costs_a_question_and_one_more_for_each_150_items(size: int, ques
 )
 def test_a_page_is_asked_for_where_it_answers_more_than_it_costs(waiting: int, worth: float, size: int | None) -> None:
     """As long as nothing is known of the list, the tasks that wait are taken to be its first."""
-    sweep = ListStrategy().begin(waiting, worth)
-    assert (sweep and sweep.size) == size
+    scan = ListStrategy().begin(waiting, worth)
+    assert (scan and scan.size) == size
 
 
 @pytest.mark.parametrize(
-    ("length", "positions", "left", "goes_on", "dry"),
+    ("length", "positions", "left", "goes_on", "exhausted"),
     [
         (500, range(500), 400, True, False),  # full of ours, and more of ours wait
         (500, range(500), 8.7, True, False),
@@ -53,32 +53,32 @@ def test_a_page_is_asked_for_where_it_answers_more_than_it_costs(waiting: int, w
     ],
 )
 def test_the_next_page_is_asked_for_while_pages_pay(
-    length: int, positions: Sequence[int], left: float, *, goes_on: bool, dry: bool
+    length: int, positions: Sequence[int], left: float, *, goes_on: bool, exhausted: bool
 ) -> None:
-    """A sweep for 1,500 tasks, in pages that cost 4.3 questions; the next is taken to hold as many as the last one."""
-    sweep = ListScan(size=500, waiting=1500, worth=400)
-    assert sweep.answered(length, positions, won=3, left=left) is goes_on
-    assert (sweep.number, sweep.dry) == (2 if goes_on else 1, dry)
+    """A scan for 1,500 tasks, in pages that cost 4.3 questions; the next is taken to hold as many as the last one."""
+    scan = ListScan(size=500, waiting=1500, worth=400)
+    assert scan.answered(length, positions, gained=3, left=left) is goes_on
+    assert (scan.number, scan.exhausted) == (2 if goes_on else 1, exhausted)
 
 
 def test_no_page_behind_the_last_one_is_asked_for() -> None:
     """The service has pages 1 to 1000."""
-    sweep = ListScan(size=500, waiting=10**6, worth=10**6, number=1000)
-    assert not sweep.answered(500, range(500), won=500, left=10**6)
+    scan = ListScan(size=500, waiting=10**6, worth=10**6, number=1000)
+    assert not scan.answered(500, range(500), gained=500, left=10**6)
 
 
-def swept(pages: ListStrategy, waiting: int, positions: Sequence[int]) -> ListScan:
-    """One sweep over an endless list with ours at these places; each that waits is due."""
-    sweep = pages.begin(waiting, waiting)
-    assert sweep is not None
+def scanned(pages: ListStrategy, waiting: int, positions: Sequence[int]) -> ListScan:
+    """One scan over an endless list with ours at these places; each that waits is due."""
+    scan = pages.begin(waiting, waiting)
+    assert scan is not None
     goes_on = True
     while goes_on:
-        page = range((sweep.number - 1) * sweep.size, sweep.number * sweep.size)
+        page = range((scan.number - 1) * scan.size, scan.number * scan.size)
         found = [place - page.start for place in positions if place in page]
         waiting -= len(found)
-        goes_on = sweep.answered(sweep.size, found, won=len(found), left=waiting)
-    pages.ended(sweep)
-    return sweep
+        goes_on = scan.answered(scan.size, found, gained=len(found), left=waiting)
+    pages.ended(scan)
+    return scan
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def swept(pages: ListStrategy, waiting: int, positions: Sequence[int]) -> ListSc
 def test_the_next_page_is_as_large_as_the_last_one_shows(positions: Sequence[int], size: int) -> None:
     """A hundred wait, and the first page has 130 items."""
     pages = ListStrategy()
-    swept(pages, 100, positions)
+    scanned(pages, 100, positions)
     assert pages.size(100) == pytest.approx(size, rel=0.1)
 
 
 def test_the_page_shrinks_with_the_tasks_that_wait() -> None:
     """A fleet that is nearly done needs a small page, as long as it stands at the front of the list."""
     pages = ListStrategy()
-    swept(pages, 100, range(100))
+    scanned(pages, 100, range(100))
     assert [pages.size(waiting) for waiting in (100, 20, 2)] == [130, 30, 10]
 
 
@@ -127,7 +127,7 @@ def test_a_page_that_brought_nothing_is_tried_again_ever_more_rarely() -> None:
     pages = ListStrategy()
     gaps = []
     for _ in range(5):
-        swept(pages, 100, [])
+        scanned(pages, 100, [])
         asked = 0
         while pages.begin(100, 100) is None:
             pages.asked_singly()
@@ -139,25 +139,26 @@ def test_a_page_that_brought_nothing_is_tried_again_ever_more_rarely() -> None:
 def test_a_page_that_failed_counts_as_one_that_brought_nothing() -> None:
     """A list that cannot be asked is left alone for a while."""
     pages = ListStrategy()
-    sweep = pages.begin(100, 100)
-    assert sweep is not None
-    sweep.failed()
-    pages.ended(sweep)
+    scan = pages.begin(100, 100)
+    assert scan is not None
+    scan.failed()
+    pages.ended(scan)
     assert pages.begin(100, 100) is None
     for _ in range(PENALTY):
         pages.asked_singly()
-    assert pages.begin(100, 100) is not None
+    assert pages.begin(100, 1.8) is None  # for the trial each task is taken to be there, and no more than that
+    assert pages.begin(100, 1.9) is not None
 
 
 def test_one_page_that_pays_ends_the_doubt() -> None:
     """After it, the next is asked for at once, and a failure counts as the first again."""
     pages = ListStrategy()
-    swept(pages, 100, [])
+    scanned(pages, 100, [])
     for _ in range(PENALTY):
         pages.asked_singly()
-    swept(pages, 100, range(100))
+    scanned(pages, 100, range(100))
     assert pages.begin(100, 100) is not None
-    swept(pages, 100, [])
+    scanned(pages, 100, [])
     for _ in range(PENALTY):
         pages.asked_singly()
     assert pages.begin(100, 100) is not None
@@ -167,7 +168,7 @@ def test_trials_look_deeper_while_others_tasks_stand_in_front() -> None:
     """Ours may have been pushed behind the page: each trial is larger, up to the maximum, then it begins anew."""
     pages, sizes = ListStrategy(), []
     for _ in range(5):
-        sizes.append(swept(pages, 20, []).size)
+        sizes.append(scanned(pages, 20, []).size)
         for _ in range(PENALTY_MAXIMUM):
             pages.asked_singly()
     assert sizes == [30, 105, 405, 500, 30]
@@ -176,7 +177,7 @@ def test_trials_look_deeper_while_others_tasks_stand_in_front() -> None:
 def test_a_share_of_the_list_is_enough_where_many_wait() -> None:
     """If a page holds a tenth of those who wait, it is asked for while that tenth is worth it, not below."""
     pages = ListStrategy()
-    swept(pages, 400, range(0, 500, 12))
+    scanned(pages, 400, range(0, 500, 12))
     assert pages.begin(400, 400) is not None
     assert pages.begin(400, 35) is None
 
@@ -218,14 +219,14 @@ def questions(account: Account, count: int, alive: int) -> tuple[float, int]:
         # Once in a beat all that wait are due.
         waiting = set(range(max(0, moment - alive * BEATS), moment + 1))
         single += len(waiting)
-        sweep = pages.begin(len(waiting), len(waiting))
-        while sweep is not None:
-            spent += cost(sweep.size)
-            page = account.page(sweep.number, sweep.size)
+        scan = pages.begin(len(waiting), len(waiting))
+        while scan is not None:
+            spent += cost(scan.size)
+            page = account.page(scan.number, scan.size)
             places = [place for place, whose in enumerate(page) if whose in waiting]
             waiting -= set(page)
-            if not sweep.answered(len(page), places, won=len(places), left=len(waiting)):
-                pages.ended(sweep)
+            if not scan.answered(len(page), places, gained=len(places), left=len(waiting)):
+                pages.ended(scan)
                 break
         spent += len(waiting)
         for _ in waiting:
@@ -260,15 +261,15 @@ def test_whatever_pages_bring_their_waste_is_bounded(answers: list[tuple[int, fl
     """Pages that did not pay are at most one in 32 of the single questions, and one more."""
     pages, wasted, single = ListStrategy(), 0, 0
     for waiting, worth, found, full in answers:
-        sweep = pages.begin(waiting, worth * waiting)
-        if sweep is None:
+        scan = pages.begin(waiting, worth * waiting)
+        if scan is None:
             single += 1
             pages.asked_singly()
             continue
-        assert 10 <= sweep.size <= 500
-        count = int(found * min(waiting, sweep.size))
+        assert 10 <= scan.size <= 500
+        count = int(found * min(waiting, scan.size))
         left = worth * (waiting - count)
-        sweep.answered(sweep.size if full else sweep.size - 1, range(count), won=worth * count, left=left)
-        wasted += not sweep.paid
-        pages.ended(sweep)
+        scan.answered(scan.size if full else scan.size - 1, range(count), gained=worth * count, left=left)
+        wasted += not scan.paid
+        pages.ended(scan)
     assert wasted <= 1 + single / PENALTY

@@ -160,33 +160,33 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 
 def learned(*ages: float) -> DurationEstimate:
-    """A pace that has seen tasks take so long."""
-    pace = DurationEstimate(150.0)
+    """A estimate that has seen tasks take so long."""
+    estimate = DurationEstimate(150.0)
     for age in ages:
-        pace.observe(age)
-    return pace
+        estimate.observe(age)
+    return estimate
 
 
-def questions(polling: AimedPolling, pace: DurationEstimate, until: float) -> list[float]:
+def questions(polling: AimedPolling, estimate: DurationEstimate, until: float) -> list[float]:
     """The ages at which a task that takes so long is asked for."""
     ages = [0.0]
     while ages[-1] < until:
-        ages.append(ages[-1] + polling.delay(pace, ages[-1], middle))
+        ages.append(ages[-1] + polling.delay(estimate, ages[-1], middle))
     return ages[1:]
 
 
 def test_aimed_questions_stand_where_ends_were_seen() -> None:
     """Tasks that took 95 to 105 s are first asked for shortly before, and then often."""
-    pace = learned(*range(95, 105), *range(96, 106), *range(97, 103))
-    ages = questions(AimedPolling(), pace, 110)
+    estimate = learned(*range(95, 105), *range(96, 106), *range(97, 103))
+    ages = questions(AimedPolling(), estimate, 110)
     assert 70 < ages[1] < 95
     assert sum(90 <= age < 110 for age in ages) > len(ages) / 2
 
 
 def test_a_smaller_lag_asks_more_often() -> None:
     """Half of the lag costs twice the questions."""
-    pace = learned(*[100 + step for step in range(-20, 20)] * 2)
-    few, many = (questions(AimedPolling(lag=lag), pace, 140) for lag in (0.06, 0.03))
+    estimate = learned(*[100 + step for step in range(-20, 20)] * 2)
+    few, many = (questions(AimedPolling(lag=lag), estimate, 140) for lag in (0.06, 0.03))
     assert len(many) == pytest.approx(2 * len(few), rel=0.15)
 
 
@@ -197,13 +197,13 @@ def test_what_is_hardly_known_is_not_asked_for_more() -> None:
 
 def test_aimed_questions_have_a_shortest_delay() -> None:
     """Tasks of a tenth of a second are not asked for all the time."""
-    pace = learned(*[0.1] * 50)
-    assert min(AimedPolling().delay(pace, age / 10, middle) for age in range(50)) == SHORTEST_DELAY
+    estimate = learned(*[0.1] * 50)
+    assert min(AimedPolling().delay(estimate, age / 10, middle) for age in range(50)) == SHORTEST_DELAY
 
 
 def test_aimed_questions_go_on_behind_all_that_was_seen() -> None:
     """A task that takes longer than any other is asked for ever more rarely, but always again."""
-    pace = learned(*[100.0] * 100)
-    delays = [AimedPolling().delay(pace, age, middle) for age in (300, 1000, 3000, 9000, 10**7)]
+    estimate = learned(*[100.0] * 100)
+    delays = [AimedPolling().delay(estimate, age, middle) for age in (300, 1000, 3000, 9000, 10**7)]
     assert delays[0] < delays[1] < delays[2] < delays[3]
     assert delays[-1] < 1000

@@ -3,7 +3,6 @@
 import asyncio
 import email.utils
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import jwt
@@ -197,14 +196,6 @@ async def test_without_a_date_the_error_says_so(make_client: ClientMaker) -> Non
     async with serve(lambda _: refusal(401, 1003)) as stub:
         with pytest.raises(TokenTimeError, match="carries no Date"):
             await make_client(base_url=stub.base_url).get_task("image2video:1")
-
-
-@pytest.mark.parametrize(("made_at", "age"), [(-100, 100), (0, 0), (50, 0), (-8000, 8000), (-9000, 0), (-1e6, 0)])
-async def test_an_age_that_cannot_be_is_none(make_client: ClientMaker, made_at: float, age: float) -> None:
-    """A task from the future, or older than any task becomes, is the work of a wrong clock: its age is not known."""
-    api = make_client(clock=lambda: EPOCH)._api
-    task = Task(task_id="1", status=TaskStatus.PROCESSING, created_at=datetime.fromtimestamp(EPOCH + made_at, UTC))
-    assert api.age_of(task) == age
 
 
 async def test_a_token_is_renewed_before_it_expires(make_client: ClientMaker, emulator: Emulator) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from kling_async import ImageToVideo, KlingClient, Polling, Task, TaskHandle, TaskTimeout
 from kling_async.emulator import Emulator, Fault
-from kling_async.protocol.polling.estimates import EDGES
+from kling_async.protocol.polling.age_bins import EDGES
 from kling_async.protocol.polling.listing import ListStrategy
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import script, serve, task_answer
@@ -213,7 +213,7 @@ async def test_a_listener_may_end_what_the_same_page_tells_next(
 async def test_the_client_learns_and_hands_on(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
     """After forty tasks of a kind it knows how long they take; a second client that is told is near from the start."""
     client = make_client(concurrency=20)
-    published = client.durations.pace("image2video/kling-v2-6/std/5", 85.0).chart().median
+    published = client.durations.of("image2video/kling-v2-6/std/5", 85.0).look_schedule().median
     for _ in range(2):
         await asyncio.gather(*(handle.wait() for handle in await submitted(client, image, 20)))
     entries = [entry for entry in emulator.ledger.entries if entry.finished_at is not None]
@@ -280,7 +280,7 @@ async def test_a_task_that_was_found_later_is_as_old_as_it_is(make_client: Clien
     async with serve(answers) as stub:
         client = make_client(base_url=stub.base_url, polling=Polling(first=15, factor=1, maximum=15))
         await (await client.image_to_video("https://example.com/cat.png"))
-    ended = client.durations.pace("image2video/kling-v2-6/std/5", 85.0).ended
+    ended = client.durations.of("image2video/kling-v2-6/std/5", 85.0).ended
     assert bisect.bisect(EDGES, 90) - 1 == ended.index(1.0)
 
 
@@ -305,7 +305,7 @@ async def test_cancelling_all_tasks_of_the_loop_does_not_end_the_following(
     emulator.faults.add(Fault.delay(5), on=("query", "list"))
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 12)
     await asyncio.sleep(12)
-    ours = {"Poller._sweep", "Poller._poll"}
+    ours = {"Poller._ask_page", "Poller._ask"}
     strangers_victims = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ in ours]  # type: ignore[union-attr]
     assert strangers_victims
     for victim in strangers_victims:

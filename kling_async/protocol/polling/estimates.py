@@ -1,23 +1,20 @@
 """How long tasks take until they end, by kind: begun with what is published, then learned, old news fading.
 
-Ages are cut into bins that widen by a tenth. Each bin keeps the tasks that ended in it and the time that tasks spent
-in it, so that a kind is known by its hazard: how likely a task that runs still ends in the next second. What has not
-been seen yet is filled up from the published times, as if one task had told them.
+Each bin of ages keeps the tasks that ended in it and the time that tasks spent in it, so that a kind is known by its
+hazard: how likely a task that runs still ends in the next second. What has not been seen yet is filled up from the
+published times, as if one task had told them.
 """
 
-import bisect
 import functools
 import itertools
 import json
 import math
-from collections.abc import Iterator
 from typing import Any, Final, Self
 
 from kling_async.protocol.errors import ConfigurationError
+from kling_async.protocol.polling.age_bins import BINS, EDGES, WIDTHS, bin_of
+from kling_async.protocol.polling.look_schedule import LookSchedule
 
-_WIDENING: Final = 1.1
-_FIRST: Final = 0.5
-_LONGEST: Final = 8000.0
 FADING: Final = 1 / 128
 """What each new task takes from the weight of all before it."""
 _WEIGHT_MAXIMUM: Final = 1e6
@@ -25,20 +22,6 @@ PUBLISHED_WEIGHT: Final = 1.0
 """Tasks' worth of weight that the published times have."""
 _SMOOTHING: Final = (1, 2, 3, 2, 1)
 """Shares of an observation that its own bin and its neighbours get."""
-
-
-def _edges() -> Iterator[float]:
-    yield 0.0
-    yield from itertools.takewhile(
-        lambda edge: edge < _LONGEST * _WIDENING, (_FIRST * _WIDENING**step for step in itertools.count())
-    )
-
-
-EDGES: Final = tuple(_edges())
-"""Seconds between which the bins are."""
-_BINS: Final = len(EDGES) - 1
-_WIDTHS: Final = tuple(right - left for left, right in itertools.pairwise(EDGES))
-
 _SPREAD: Final = 0.5  # of the logarithm of the time
 _ANY: Final = 0.04  # chance that a task ends while its age grows by a factor e, whatever is published
 
@@ -54,13 +37,13 @@ class DurationEstimate:
 
     def __init__(self, median: float, ended: list[float] | None = None, passed: list[float] | None = None) -> None:
         self.published = median
-        self._ended = ended or [0.0] * _BINS
+        self._ended = ended or [0.0] * BINS
         # Of each bin, how many more passed through it than through the next: one task changes two numbers.
-        self._passed = _differences(passed or [0.0] * _BINS)
+        self._passed = _differences(passed or [0.0] * BINS)
         self._weight = 1.0  # of the next task: what is old fades by this growing
         self._count = self.seen
-        self._fresh = 1.0  # weight of the news since the chart was drawn, as a share of what it knew
-        self._chart: PollPlan | None = None
+        self._fresh = 1.0  # weight of the news since the look schedule was made, as a share of what it knew
+        self._looks: LookSchedule | None = None
 
     @property
     def seen(self) -> float:
@@ -85,9 +68,9 @@ class DurationEstimate:
             age: seconds from its acceptance to its end.
             ended: False where it is only known that it took at least so long.
         """
-        place = _bin(age)
+        place = bin_of(age)
         self._weight /= 1 - FADING
-        share = min(1.0, (age - EDGES[place]) / _WIDTHS[place])
+        share = min(1.0, (age - EDGES[place]) / WIDTHS[place])
         self._passed[place] += share * self._weight
         if place:
             self._passed[place - 1] += (1 - share) * self._weight
@@ -98,12 +81,12 @@ class DurationEstimate:
         if self._weight > _WEIGHT_MAXIMUM:
             self._ended, self._passed, self._weight = self.ended, _differences(self.passed), 1.0
 
-    def chart(self) -> "PollPlan":
-        """What is known now; drawn anew when the news since the last one weigh a sixteenth of it."""
-        if self._chart is None or self._fresh > 1 / 16:
-            self._chart = PollPlan(self._hazards())
+    def look_schedule(self) -> LookSchedule:
+        """What is known now; made anew when the news since the last one weigh a sixteenth of it."""
+        if self._looks is None or self._fresh > 1 / 16:
+            self._looks = LookSchedule(self._hazards())
             self._fresh = 0.0
-        return self._chart
+        return self._looks
 
     def _scale(self) -> float:
         """The published median, drawn to what was seen: a service that is ten times as fast is so for all ages."""
@@ -122,9 +105,9 @@ class DurationEstimate:
         total = sum(_SMOOTHING)
         blank = [0.0] * reach
         ended = blank + self.ended + blank
-        passed = blank + [count * width for count, width in zip(self.passed, _WIDTHS, strict=True)] + blank
+        passed = blank + [count * width for count, width in zip(self.passed, WIDTHS, strict=True)] + blank
         hazards = []
-        for index, (width, published) in enumerate(zip(_WIDTHS, _published(self._scale()), strict=True)):
+        for index, (width, published) in enumerate(zip(WIDTHS, _published(self._scale()), strict=True)):
             window = slice(index, index + 2 * reach + 1)
             ends = sum(map(float.__mul__, ended[window], _WEIGHTS)) / total
             time = sum(map(float.__mul__, passed[window], _WEIGHTS)) / total
@@ -133,71 +116,37 @@ class DurationEstimate:
         return hazards
 
 
-class PollPlan:
-    """When to look at a task so that its end is seen soon after it came, for as few looks as can be.
-
-    The least looks for a mean delay come from looking at a rate proportional to the square root of the hazard.
-
-    Args:
-        hazards: of each bin, in 1 per second.
-    """
-
-    def __init__(self, hazards: list[float]) -> None:
-        self._roots: list[float] = [math.sqrt(hazard) for hazard in hazards]
-        self._looks = [0.0]
-        self.effort = 0.0
-        """Integral of the root of density times survival: looks times mean delay are half its square at best."""
-        self.median = _LONGEST
-        """Seconds after which half of the tasks have ended."""
-        survival = 1.0
-        for index, (hazard, root, width) in enumerate(zip(hazards, self._roots, _WIDTHS, strict=True)):
-            self._looks.append(self._looks[-1] + root * width)
-            left = survival * math.exp(-hazard * width)
-            if left <= 0.5 < survival:
-                self.median = EDGES[index] + math.log(survival / 0.5) / hazard
-            self.effort += (survival - left) / root  # the integral of survival is what ended, by the hazard
-            survival = left
-
-    def next_look(self, age: float, delay: float, step: float = 1.0) -> float:
-        """The age at which to look next.
-
-        Args:
-            age: seconds, when it was looked at last; 0 for never.
-            delay: mean seconds from an end to the look that sees it.
-            step: 1, or a little around it, so that not all look at once.
-        """
-        place = _bin(age)
-        looks = self._looks[place] + self._roots[place] * (age - EDGES[place]) + step * 2 * delay / self.effort
-        place = min(bisect.bisect_right(self._looks, looks) - 1, _BINS - 1)
-        return EDGES[place] + (looks - self._looks[place]) / self._roots[place]
-
-
 class Durations:
     """How long tasks take, by kind; what one client learned can be given to another, also by way of JSON."""
 
     def __init__(self) -> None:
-        self._paces: dict[str, DurationEstimate] = {}
+        self._kinds: dict[str, DurationEstimate] = {}
 
-    def pace(self, kind: str, typical_seconds: float) -> DurationEstimate:
-        """What is known of one kind: an endpoint's `kind_of(request)`, or its name for tasks that were attached.
+    def of(self, kind: str, typical_seconds: float) -> DurationEstimate:
+        """What is known of one kind of task.
 
         Args:
-            kind: of the tasks.
-            typical_seconds: how long they take as published, for a kind of which nothing was seen.
+            kind: what such tasks have in common, as `image2video/kling-v2-6/std/5`; the endpoint's name alone stands
+                for all of its tasks.
+            typical_seconds: the published median, which counts until tasks of the kind were seen; at least 1.
         """
-        if kind not in self._paces:
-            self._paces[kind] = DurationEstimate(typical_seconds)
-        return self._paces[kind]
+        if kind not in self._kinds:
+            self._kinds[kind] = DurationEstimate(typical_seconds)
+        return self._kinds[kind]
 
     def medians(self) -> dict[str, float]:
-        """Seconds after which half of the tasks have ended, by kind: `endpoint/model_name/mode/duration`."""
-        return {kind: pace.chart().median for kind, pace in self._paces.items()}
+        """Seconds after which half of the tasks have ended, by kind."""
+        return {kind: estimate.look_schedule().median for kind, estimate in self._kinds.items()}
 
     def to_json(self) -> str:
         """All of it, as text."""
         kinds = {
-            kind: {"published": pace.published, "ended": _rounded(pace.ended), "passed": _rounded(pace.passed)}
-            for kind, pace in self._paces.items()
+            kind: {
+                "published": estimate.published,
+                "ended": _rounded(estimate.ended),
+                "passed": _rounded(estimate.passed),
+            }
+            for kind, estimate in self._kinds.items()
         }
         return json.dumps({"edges": _rounded(EDGES), "kinds": kinds})
 
@@ -217,7 +166,7 @@ class Durations:
                 published = max(1.0, _numbers([known["published"]], 1)[0])
                 ended, passed = _numbers(known["ended"]), _numbers(known["passed"])
                 weight = max(1.0, sum(ended) * FADING, max(passed) * FADING)  # more than there can be would never fade
-                durations._paces[kind] = DurationEstimate(
+                durations._kinds[kind] = DurationEstimate(
                     published, [count / weight for count in ended], [count / weight for count in passed]
                 )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -249,15 +198,11 @@ def _survival(age: float, median: float) -> float:
     return 1.0 if age <= 0 else 0.5 * math.erfc(math.log(age / median) / _SPREAD / math.sqrt(2))
 
 
-def _bin(age: float) -> int:
-    return min(bisect.bisect_right(EDGES, age) - 1, _BINS - 1)
-
-
 def _rounded(numbers: Any) -> list[float]:
     return [round(number, 6) for number in numbers]
 
 
-def _numbers(values: Any, count: int = _BINS) -> list[float]:
+def _numbers(values: Any, count: int = BINS) -> list[float]:
     if not isinstance(values, list) or len(values) != count:
         raise ValueError("not as many numbers as bins")
     if not all(isinstance(value, int | float) and 0 <= value < 1e6 for value in values):

@@ -39,35 +39,35 @@ class ListScan:
         self.size = size
         self.number = number
         """Of the page to ask for now."""
-        self.dry = False
+        self.exhausted = False
         """Whether the list ended, or the last page hardly held any: what was not there will not be on the next one."""
         self._waiting = waiting
         self._worth = worth
-        self._won = 0.0
+        self._gained = 0.0
         self._found = 0
         self._deepest = 0
         self._full = False
         self._failed = False
 
-    def answered(self, length: int, positions: Sequence[int], *, won: float, left: float) -> bool:
+    def answered(self, length: int, positions: Sequence[int], *, gained: float, left: float) -> bool:
         """Takes a page; tells whether the next one is to be asked for.
 
         Args:
             length: items on the page.
             positions: of those that are followed here, from 0, in order.
-            won: what they were worth.
+            gained: what they were worth.
             left: what an answer about all others would be worth now.
         """
         if positions:
-            self._deepest = (self.number - 1) * self.size + useful_depth(positions, won / len(positions))
-        self._won += won
+            self._deepest = (self.number - 1) * self.size + useful_depth(positions, gained / len(positions))
+        self._gained += gained
         self._full = length >= self.size
         self._found += len(positions)
         price = cost(self.size)
-        self.dry = not self._full or self.number >= PAGE_NUMBER_MAXIMUM or len(positions) < price
+        self.exhausted = not self._full or self.number >= PAGE_NUMBER_MAXIMUM or len(positions) < price
         unseen = self._waiting - self._found
         # The next page is taken to hold as many as this one, each worth what those are on average that are left.
-        if self.dry or unseen <= 0 or left * min(1, len(positions) / unseen) < price:
+        if self.exhausted or unseen <= 0 or left * min(1, len(positions) / unseen) < price:
             return False
         self.number += 1
         return True
@@ -79,17 +79,17 @@ class ListScan:
     @property
     def paid(self) -> bool:
         """Whether it brought what it cost."""
-        return not self._failed and self._won >= self.number * cost(self.size)
+        return not self._failed and self._gained >= self.number * cost(self.size)
 
     @property
-    def blind(self) -> bool:
+    def found_none(self) -> bool:
         """Whether nothing of what it looked for was there, and more of the list is."""
         return self._full and self._deepest == 0
 
     @property
     def share(self) -> float:
         """What it brought, of all that it could have."""
-        return min(1.0, self._won / self._worth) if self._worth > 0 else 1.0
+        return min(1.0, self._gained / self._worth) if self._worth > 0 else 1.0
 
     @property
     def places(self) -> float:
@@ -116,25 +116,27 @@ class ListStrategy:
         return max(PAGE_MINIMUM, min(PAGE_SIZE_MAXIMUM, math.ceil(waiting * self._places * 1.25) + PAGE_MINIMUM // 2))
 
     def begin(self, waiting: int, worth: float) -> ListScan | None:
-        """A sweep, if it is likely to cost less than the questions that it answers; else they are asked singly."""
+        """A scan, if it is likely to cost less than the questions that it answers; else they are asked singly."""
         size = self.size(waiting)
         pages = max(1, math.ceil(waiting * self._places / size))
         if self._barred or worth * self._share < pages * cost(size):
             return None
         return ListScan(size, waiting, worth)
 
-    def ended(self, sweep: ListScan) -> None:
-        """Takes what a sweep tells."""
+    def ended(self, scan: ListScan) -> None:
+        """Takes what a scan tells."""
         self._until_trial = PENALTY
-        self._barred = not sweep.paid
-        if sweep.paid:
+        self._barred = not scan.paid
+        if scan.paid:
             self._failures = 0
-            self._share = sweep.share
-            self._places = min(sweep.places, PAGE_SIZE_MAXIMUM)
+            self._share = scan.share
+            self._places = min(scan.places, PAGE_SIZE_MAXIMUM)
             return
-        if sweep.blind:  # others' tasks may have come since: the next trial looks deeper, and in the end begins anew
+        if (
+            scan.found_none
+        ):  # others' tasks may have come since: the next trial looks deeper, and in the end begins anew
             deeper = self._places * 4
-            useless = sweep.size == PAGE_SIZE_MAXIMUM or deeper * cost(PAGE_SIZE_MAXIMUM) >= PAGE_SIZE_MAXIMUM
+            useless = scan.size == PAGE_SIZE_MAXIMUM or deeper * cost(PAGE_SIZE_MAXIMUM) >= PAGE_SIZE_MAXIMUM
             self._places = 1.0 if useless else deeper
         self._until_trial = min(PENALTY_MAXIMUM, PENALTY * PENALTY_GROWTH**self._failures)
         self._failures = min(self._failures + 1, 8)

@@ -1,26 +1,26 @@
-"""Which task is to be asked for when: one heap, and how much one answer about all of them would be worth now."""
+"""Which task is to be asked for when: one heap, and what one answer about all of them would be worth now."""
 
 import heapq
 from typing import Generic, TypeVar
 
 
-class Due:
+class QueueEntry:
     """Something that is asked for again and again. All times are seconds of one monotonic clock."""
 
-    __slots__ = ("asked_at", "due", "filed", "shifts")
+    __slots__ = ("asked_at", "due", "heap_time", "rate")
 
     def __init__(self) -> None:
         self.asked_at = 0.0
         """When the last answer came."""
         self.due = 0.0
         """When to ask again."""
-        self.filed = 0.0
+        self.heap_time = 0.0
         """The place in the heap; it may be earlier than `due`, and is then moved when it is reached."""
-        self.shifts = 0.0
+        self.rate = 0.0
         """Share of the way to `due` that passes in a second; 0 for what is not waiting."""
 
 
-_T = TypeVar("_T", bound=Due)
+_T = TypeVar("_T", bound=QueueEntry)
 
 
 class PollQueue(Generic[_T]):
@@ -30,7 +30,7 @@ class PollQueue(Generic[_T]):
         self._heap: list[tuple[float, int, _T]] = []
         self._count = 0
         self._waiting = 0
-        # The worth is a sum of (now - asked_at) * shifts: linear in now, so two sums give it for all.
+        # The value is a sum of (now - asked_at) * rate: linear in now, so two sums give it for all.
         self._slope = 0.0
         self._offset = 0.0
 
@@ -41,21 +41,21 @@ class PollQueue(Generic[_T]):
     def put(self, item: _T, now: float, due: float) -> None:
         """Waits until `due`; what waits already waits anew."""
         self.remove(item)
-        if due < item.filed or item.filed <= 0:
-            self._file(item, due)
+        if due < item.heap_time or item.heap_time <= 0:
+            self._push(item, due)
         item.asked_at, item.due = now, due
-        item.shifts = 1 / max(due - now, 0.001)
-        self._slope += item.shifts
-        self._offset += item.shifts * now
+        item.rate = 1 / max(due - now, 0.001)
+        self._slope += item.rate
+        self._offset += item.rate * now
         self._waiting += 1
 
     def remove(self, item: _T) -> None:
         """Does not wait any more."""
-        if item.shifts == 0:
+        if item.rate == 0:
             return
-        self._slope -= item.shifts
-        self._offset -= item.shifts * item.asked_at
-        item.shifts = 0.0
+        self._slope -= item.rate
+        self._offset -= item.rate * item.asked_at
+        item.rate = 0.0
         self._waiting -= 1
         if not self._waiting:
             self._slope = self._offset = 0.0  # nor do the errors of rounding stay
@@ -64,41 +64,41 @@ class PollQueue(Generic[_T]):
         """All that are due; they do not wait any more."""
         due: list[_T] = []
         while self._heap and self._heap[0][0] <= now:
-            filed, _, item = heapq.heappop(self._heap)
-            if filed != item.filed:
-                continue  # it was filed anew, earlier
-            item.filed = 0.0
-            if item.shifts == 0:
+            heap_time, _, item = heapq.heappop(self._heap)
+            if heap_time != item.heap_time:
+                continue  # it was pushed anew, earlier
+            item.heap_time = 0.0
+            if item.rate == 0:
                 continue
             if item.due <= now:
                 self.remove(item)
                 due.append(item)
             else:
-                self._file(item, item.due)
+                self._push(item, item.due)
         return due
 
     def next_time(self) -> float | None:
         """When to look here next; None if nothing waits."""
         return self._heap[0][0] if self._heap else None
 
-    def worth(self, now: float) -> float:
+    def value(self, now: float) -> float:
         """What an answer about all that wait would be worth: each counts with the share of its wait that has passed."""
         return max(0.0, self._slope * now - self._offset)
 
     def clear(self) -> None:
         """Nothing waits any more."""
         for _, _, item in self._heap:
-            item.shifts = item.filed = 0.0
+            item.rate = item.heap_time = 0.0
         self._heap.clear()
         self._waiting = 0
         self._slope = self._offset = 0.0
 
-    def _file(self, item: _T, when: float) -> None:
-        item.filed = when
+    def _push(self, item: _T, when: float) -> None:
+        item.heap_time = when
         self._count += 1
         heapq.heappush(self._heap, (when, self._count, item))
 
 
-def share_passed(item: Due, now: float) -> float:
+def share_passed(item: QueueEntry, now: float) -> float:
     """How much of its wait has passed, up to 1."""
-    return min(1.0, (now - item.asked_at) * item.shifts)
+    return min(1.0, (now - item.asked_at) * item.rate)

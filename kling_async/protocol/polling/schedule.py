@@ -13,8 +13,8 @@ EARLY: Final = 0.9
 SHORTEST_DELAY: Final = 0.5
 """Seconds between two aimed questions at least: they would cost more than the moment is worth."""
 KNOWN_EFFORT: Final = 0.72
-"""`PollPlan.effort` squared, for its median, of a kind that is known well; for others the lag grows with it, so that at
-the default lag no kind takes more than 12 questions on average."""
+"""`LookSchedule.effort` squared, for its median, of a kind that is known well; for others the lag grows with it, so
+that at the default lag no kind takes more than 12 questions on average."""
 
 
 @attrs.frozen
@@ -33,11 +33,11 @@ class AimedPolling:
     lag: float = attrs.field(default=0.03, validator=seconds(0.001))
     deadline: float = attrs.field(default=7200.0, validator=seconds(0.001))
 
-    def delay(self, pace: DurationEstimate, age: float, uniform: Uniform) -> float:
+    def delay(self, estimate: DurationEstimate, age: float, uniform: Uniform) -> float:
         """Seconds until the next question to a task that was asked for at this age, give or take 5 %."""
-        chart = pace.chart()
-        lag = self.lag * max(chart.median, chart.effort**2 / KNOWN_EFFORT)
-        return max(SHORTEST_DELAY, chart.next_look(age, lag, 0.95 + 0.1 * uniform()) - age)
+        looks = estimate.look_schedule()
+        lag = self.lag * max(looks.median, looks.effort**2 / KNOWN_EFFORT)
+        return max(SHORTEST_DELAY, looks.next_look(age, lag, 0.95 + 0.1 * uniform()) - age)
 
 
 @attrs.frozen

@@ -1,0 +1,282 @@
+"""The followed tasks of one endpoint: which a page of the list is to answer, and which are asked for singly."""
+
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import attrs
+
+from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.errors import KlingError
+from kling_async.protocol.polling.estimates import DurationEstimate, Durations
+from kling_async.protocol.polling.followed import SLOW_ANSWER, FollowedTask, age_of
+from kling_async.protocol.polling.listing import ListScan, ListStrategy
+from kling_async.protocol.polling.outcome import Outcome, OutcomeRules, checked, learn
+from kling_async.protocol.polling.queue import PollQueue, share_passed
+from kling_async.protocol.retry import is_transient
+from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire.responses import Listed
+
+PAGE_SECONDS: Final = 10.0
+"""Seconds that a page of the list may take, and that a task waits for pages before it is asked for singly."""
+
+_F = TypeVar("_F", bound=FollowedTask)
+
+
+class Update(NamedTuple, Generic[_F]):
+    """What is to be told of a task: a new status, the end, or both."""
+
+    followed: _F
+    snapshot: Task | None
+    end: Task | KlingError | None
+
+
+@attrs.define(eq=False)
+class Scan(Generic[_F]):
+    """A scan of the list that is under way.
+
+    Attributes:
+        pages: which page to ask for, and whether another one follows.
+        wanted: ids of the tasks for which it began.
+        waiting: tasks that are due and wait for it, by id; some of them may have become due after it began.
+    """
+
+    pages: ListScan
+    wanted: frozenset[str]
+    waiting: dict[str, _F]
+
+
+class PageQuery(NamedTuple, Generic[_F]):
+    """A page of the list to ask for.
+
+    Attributes:
+        endpoint: whose list.
+        number: of the page, from 1.
+        size: tasks on a page.
+        ends_at: when an answer is not waited for any more.
+        known: tells the status of a task that the page may tell about; None for all others.
+        scan: that the page is of.
+    """
+
+    endpoint: Endpoint
+    number: int
+    size: int
+    ends_at: float
+    known: Callable[[str], TaskStatus | None]
+    scan: Scan[_F]
+
+
+class EndpointPlan(Generic[_F]):
+    """Plans the questions about the tasks of one endpoint.
+
+    Args:
+        endpoint: of the tasks.
+        rules: what news mean.
+        durations: how long tasks take; it learns.
+        ask_singly: takes each task that is to be asked for by a question of its own.
+        tell: takes what is to be told of a task.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        rules: OutcomeRules,
+        durations: Durations,
+        *,
+        ask_singly: Callable[[_F], None],
+        tell: Callable[[Update[_F]], None],
+    ) -> None:
+        self.endpoint = endpoint
+        self._rules = rules
+        self._durations = durations
+        self._ask_singly = ask_singly
+        self._tell = tell
+        self._strategy = ListStrategy()
+        self._scan: Scan[_F] | None = None
+        self._page_wanted = False
+        self.names: dict[str, _F] = {}
+        """The tasks that have not ended, by each of their ids."""
+        self.queue = PollQueue[_F]()
+
+    @property
+    def estimate(self) -> DurationEstimate:
+        """How long tasks of this endpoint take, whatever their kind."""
+        return self._durations.of(self.endpoint.name, self.endpoint.typical_seconds(None))
+
+    def follow(self, followed: _F, created: Task | None, now: float, service_time: float) -> None:
+        """Begins with a task; one that was attached is asked for at once."""
+        if created is not None and (age := age_of(created, service_time)) > SLOW_ANSWER:
+            followed.begun_at = now - age  # an older task that was adopted, or one that was looked up later
+        self._name(followed, followed.reference.id)
+        if created is None:
+            self.queue.put(followed, now, now)
+        else:
+            self.take(followed, created, now, service_time)
+
+    def take(self, followed: _F, news: Task | KlingError, now: float, service_time: float) -> None:
+        """Takes an answer about a task, or what came instead."""
+        if followed.end is not None:
+            return
+        news = checked(followed, news)
+        if isinstance(news, Task):
+            self._name(followed, news.task_id, news.external_task_id)
+        self._apply(followed, self._rules.of(followed, news, now, service_time), now)
+
+    def _apply(self, followed: _F, outcome: Outcome, now: float) -> None:
+        if outcome.end is not None:
+            learn(followed, (followed.estimate, self.estimate), now, ended=isinstance(outcome.end, Task))
+            self.finish(followed, outcome.end, outcome.snapshot)
+            return
+        if outcome.snapshot is not None:
+            self._tell(Update(followed, outcome.snapshot, None))
+        if outcome.due is not None:
+            self.queue.put(followed, now, outcome.due)
+
+    def finish(self, followed: _F, end: Task | KlingError, snapshot: Task | None = None) -> None:
+        """Ends the following of a task."""
+        self.queue.remove(followed)
+        for name in followed.names:
+            del self.names[name]
+        followed.names = ()
+        followed.end = end
+        self._tell(Update(followed, snapshot, end))
+
+    def _name(self, followed: _F, *names: str | None) -> None:
+        for name in names:
+            if name is not None and name not in self.names:
+                self.names[name] = followed
+                followed.names = (*followed.names, name)
+
+    # ---------------------------------------------------------------------------------- list or singly
+
+    def ask(self, due: Iterable[_F], now: float) -> None:
+        """Asks for tasks that are due: by a page what it can answer, if it is worth one, the rest singly."""
+        listed: dict[str, _F] = {}
+        singly: list[_F] = []
+        for followed in due:
+            if self._can_list(followed) and _outlives_a_page(followed, now):
+                listed[followed.reference.id] = followed
+            else:
+                singly.append(followed)
+        if listed and self._scan is None:
+            self._begin(listed, now)
+        if self._scan is None:
+            singly += listed.values()
+        else:
+            self._scan.waiting |= listed
+        self._all_singly(singly)
+
+    def _begin(self, listed: dict[str, _F], now: float) -> None:
+        pages = self._strategy.begin(len(self.queue) + len(listed), self.queue.value(now) + len(listed))
+        if pages is not None:
+            self._scan = Scan(pages, frozenset(listed), {})
+            self._page_wanted = True
+
+    def _can_list(self, followed: _F) -> bool:
+        """Whether a page is likely to hold a task, and its id stands for this following alone."""
+        known = bool(followed.snapshots) and self.names.get(followed.reference.id) is followed
+        return known and not followed.missed
+
+    def _all_singly(self, due: Iterable[_F]) -> None:
+        for followed in due:
+            self._strategy.asked_singly()
+            self._ask_singly(followed)
+
+    def page(self, now: float) -> PageQuery[_F] | None:
+        """The page to ask for now, once."""
+        if self._scan is None or not self._page_wanted:
+            return None
+        self._page_wanted = False
+        pages = self._scan.pages
+        return PageQuery(self.endpoint, pages.number, pages.size, now + PAGE_SECONDS, self.known, self._scan)
+
+    def known(self, task_id: str) -> TaskStatus | None:
+        """The status of a task that a page can tell about; not of one to which a single question is under way."""
+        followed = self.names.get(task_id)
+        if followed is None or followed.reference.id != task_id:
+            return None
+        asked = followed.rate > 0 or (self._scan is not None and task_id in self._scan.waiting)
+        return followed.status if asked else None
+
+    # ---------------------------------------------------------------------------------- what pages bring
+
+    def page_answered(self, scan: Scan[_F], listed: Listed, now: float, service_time: float) -> None:
+        """Takes a page; asks for the next one as long as they pay, then singly for what was on none of them."""
+        gained = self._take_page(scan, listed, now, service_time)
+        self._ask_overdue(scan, now)
+        left = self.queue.value(now) + len(scan.waiting)
+        if scan.pages.answered(listed.length, list(listed.news), gained=gained, left=left):
+            self._page_wanted = True
+        else:
+            self._strategy.ended(scan.pages)
+            self._end(scan, now)
+
+    def page_failed(self, scan: Scan[_F], error: KlingError | None, now: float, service_time: float) -> None:
+        """Ends the scan: what failed in passing delays the tasks that wait as a question of their own would.
+
+        Args:
+            scan: that the page was of.
+            error: what came instead of the page; None where nothing came in time, or it could not be read.
+            now: seconds of the monotonic clock.
+            service_time: the service's time of day, in seconds since 1970.
+        """
+        scan.pages.failed()
+        self._strategy.ended(scan.pages)
+        if error is not None and is_transient(error):
+            self._scan = None
+            for followed in scan.waiting.values():
+                self.take(followed, error, now, service_time)
+        else:
+            self._end(scan, now)
+
+    def page_cancelled(self, scan: Scan[_F], now: float) -> None:
+        """The question was cancelled: the tasks that wait for it are asked for again."""
+        self._scan = None
+        for followed in scan.waiting.values():
+            self.queue.put(followed, now, now)
+
+    def _end(self, scan: Scan[_F], now: float) -> None:
+        """Asks singly for the tasks that no page held."""
+        self._scan = None
+        missed = [followed for task_id, followed in scan.waiting.items() if task_id in scan.wanted]
+        for followed in missed:
+            followed.missed = scan.pages.exhausted
+        self._all_singly(missed)
+        # The time of the others came meanwhile.
+        self.ask([followed for task_id, followed in scan.waiting.items() if task_id not in scan.wanted], now)
+
+    def _take_page(self, scan: Scan[_F], listed: Listed, now: float, service_time: float) -> float:
+        """Takes what a page told; what that was worth, in single questions."""
+        gained = 0.0
+        # What is new comes first: how long those took tells when to ask for the others again.
+        for task_id, news in sorted(listed.news.values(), key=lambda told: told[1] is None):
+            followed = self.names.get(task_id)
+            if followed is None or self.known(task_id) is None:
+                continue  # on the page twice, or asked for singly since the page was read
+            followed.missed = False
+            asked = scan.waiting.pop(task_id, None)
+            share, due = share_passed(followed, now), followed.due
+            if news is None:
+                self._apply(followed, self._rules.unchanged(followed, now), now)
+            else:
+                self.take(followed, news, now, service_time)
+            if asked is not None or followed.end is not None:
+                gained += 1.0
+            elif followed.due != due:  # else its question comes all the same
+                gained += share
+        return gained
+
+    def _ask_overdue(self, scan: Scan[_F], now: float) -> None:
+        """Tasks that have waited for pages long enough, or whose deadline is near, are asked for singly."""
+        overdue = [
+            followed
+            for followed in scan.waiting.values()
+            if now >= followed.due + PAGE_SECONDS or not _outlives_a_page(followed, now)
+        ]
+        for followed in overdue:
+            del scan.waiting[followed.reference.id]
+        self._all_singly(overdue)
+
+
+def _outlives_a_page(followed: FollowedTask, now: float) -> bool:
+    """Whether a page that is asked for now is there before the task's deadline."""
+    return now + PAGE_SECONDS <= followed.deadline_at

@@ -1,0 +1,189 @@
+"""What the poller does, decided apart from awaiting: news and time go in, questions to ask come out.
+
+The shell calls `step` after each piece of news and when the time has come that the last step named; it asks what the
+step says, tells what is to be told, and brings each answer back.
+"""
+
+import collections
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from kling_async.protocol.catalog import endpoint_named
+from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.errors import ClientClosed, KlingError, Remedy
+from kling_async.protocol.polling.endpoint_plan import EndpointPlan, PageQuery, Update
+from kling_async.protocol.polling.estimates import DurationEstimate, Durations
+from kling_async.protocol.polling.followed import FollowedTask
+from kling_async.protocol.polling.outcome import OutcomeRules
+from kling_async.protocol.polling.schedule import AimedPolling, Polling
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.tasks import Task
+from kling_async.protocol.wire.responses import Listed
+
+QUERIES_AT_ONCE: Final = 32
+"""Single questions under way at once: enough for thousands of tasks, few enough not to crowd the service."""
+LAST_LOOK_SECONDS: Final = 10.0
+"""Seconds for the last look at a task whose deadline has passed, from when that question goes out: after a suspend the
+deadline may be long past, and the network needs a moment to come back."""
+
+_F = TypeVar("_F", bound=FollowedTask)
+
+
+class Query(NamedTuple, Generic[_F]):
+    """A task to ask for.
+
+    Attributes:
+        endpoint: of the task.
+        followed: the task.
+        ends_at: when an answer is not waited for any more.
+    """
+
+    endpoint: Endpoint
+    followed: _F
+    ends_at: float
+
+
+class Step(NamedTuple, Generic[_F]):
+    """What to do now.
+
+    Attributes:
+        updates: what to tell of tasks, in order.
+        queries: single questions to ask.
+        pages: pages of the list to ask for.
+        wake_at: when to take the next step, if no news come before; None if nothing waits.
+    """
+
+    updates: list[Update[_F]]
+    queries: list[Query[_F]]
+    pages: list[PageQuery[_F]]
+    wake_at: float | None
+
+
+class PollPlan(Generic[_F]):
+    """Plans the questions about all followed tasks. All times are seconds of one monotonic clock.
+
+    Each `service_time` is the service's time of day in seconds since 1970, as far as its answers tell.
+
+    Args:
+        polling: when tasks are asked for.
+        retry: when again after a question that failed.
+        uniform: random numbers for the delays.
+        durations: how long tasks take; it learns.
+    """
+
+    def __init__(self, polling: Polling | AimedPolling, retry: Retry, uniform: Uniform, durations: Durations) -> None:
+        self._rules = OutcomeRules(polling, retry, uniform)
+        self._durations = durations
+        self._endpoints: dict[str, EndpointPlan[_F]] = {}
+        self._ready: collections.deque[_F] = collections.deque()
+        self._queries = 0
+        self._updates: list[Update[_F]] = []
+        self._closed = False
+
+    # ------------------------------------------------------------------------------------ what is followed
+
+    def find(self, reference: Reference) -> _F | None:
+        """The followed task with this id, either of the two, if there is one."""
+        return self._of(reference).names.get(reference.id)
+
+    def estimate(self, reference: Reference) -> DurationEstimate:
+        """How long a task takes of which only the reference is known."""
+        return self._of(reference).estimate
+
+    def follow(self, followed: _F, created: Task | None, now: float, service_time: float) -> None:
+        """Begins to follow a task.
+
+        Args:
+            followed: the task.
+            created: the answer to its create; None for a task that was attached, which is asked for at once.
+            now: the time.
+            service_time: as above.
+        """
+        self._of(followed.reference).follow(followed, created, now, service_time)
+
+    def unfinished(self) -> list[_F]:
+        """All tasks that have not ended, each once."""
+        named = (followed for plan in self._endpoints.values() for followed in plan.names.values())
+        return list({id(followed): followed for followed in named}.values())
+
+    # ---------------------------------------------------------------------------------------------- news
+
+    def answered(self, query: Query[_F], news: Task | KlingError, now: float, service_time: float) -> None:
+        """Takes the answer to a single question, or what came instead."""
+        self._queries -= 1
+        self._of(query.followed.reference).take(query.followed, news, now, service_time)
+
+    def cancelled(self, query: Query[_F], now: float) -> None:
+        """A single question was cancelled: it is asked again, unless the client closes."""
+        self._queries -= 1
+        if not self._closed:
+            self._of(query.followed.reference).queue.put(query.followed, now, now)
+
+    def page_answered(
+        self, page: PageQuery[_F], news: Listed | KlingError | None, now: float, service_time: float
+    ) -> None:
+        """Takes a page of the list, or what came instead; None where nothing came in time, or it could not be read."""
+        plan = self._endpoints[page.endpoint.name]
+        if isinstance(news, Listed):
+            plan.page_answered(page.scan, news, now, service_time)
+        else:
+            plan.page_failed(page.scan, news, now, service_time)
+
+    def page_cancelled(self, page: PageQuery[_F], now: float) -> None:
+        """The question for a page was cancelled: the tasks that wait for it are asked for again."""
+        if not self._closed:
+            self._endpoints[page.endpoint.name].page_cancelled(page.scan, now)
+
+    def close(self) -> None:
+        """Nothing is asked any more; answers to what is under way still count."""
+        self._closed = True
+
+    def abandon(self) -> None:
+        """Ends the following of all tasks; each waiter gets `ClientClosed` with the reference."""
+        for followed in self.unfinished():
+            reference = str(followed.reference)
+            end = ClientClosed("the client was closed; the task goes on", remedy=Remedy.ATTACH, reference=reference)
+            self._of(followed.reference).finish(followed, end)
+
+    # ------------------------------------------------------------------------------------------- questions
+
+    def step(self, now: float) -> Step[_F]:
+        """What is to be told and asked now, each once, and when to call again."""
+        updates = list(self._updates)
+        self._updates.clear()
+        if self._closed:
+            return Step(updates, [], [], None)
+        plans = self._endpoints.values()
+        for plan in plans:
+            if due := plan.queue.take_due(now):
+                plan.ask(due, now)
+        queries = []
+        while self._ready and self._queries < QUERIES_AT_ONCE:
+            self._queries += 1
+            queries.append(self._query(self._ready.popleft(), now))
+        pages = [page for plan in plans if (page := plan.page(now)) is not None]
+        wake_at = min((time for plan in plans if (time := plan.queue.next_time()) is not None), default=None)
+        return Step(updates, queries, pages, wake_at)
+
+    def _query(self, followed: _F, now: float) -> Query[_F]:
+        if now >= followed.deadline_at and followed.gives_up_at is None:
+            followed.gives_up_at = now + LAST_LOOK_SECONDS
+        # A question from before the deadline is cut off at it: its answer may be as old as a suspend is long.
+        ends_at = followed.deadline_at if followed.gives_up_at is None else followed.gives_up_at
+        return Query(self._of(followed.reference).endpoint, followed, ends_at)
+
+    def _of(self, reference: Reference) -> EndpointPlan[_F]:
+        plan = self._endpoints.get(reference.endpoint)
+        if plan is None:
+            endpoint = endpoint_named(reference.endpoint)
+            if endpoint is None:
+                raise LookupError(f"no endpoint {reference.endpoint!r}")
+            plan = EndpointPlan(
+                endpoint,
+                self._rules,
+                self._durations,
+                ask_singly=self._ready.append,
+                tell=self._updates.append,
+            )
+            self._endpoints[reference.endpoint] = plan
+        return plan

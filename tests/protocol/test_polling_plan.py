@@ -1,0 +1,466 @@
+"""The plan of polling: news and time go in, questions come out."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pytest
+
+from kling_async.protocol.errors import (
+    ClientClosed,
+    KlingError,
+    NotTheService,
+    PermissionRefused,
+    ServerError,
+    TaskFailed,
+    TaskTimeout,
+)
+from kling_async.protocol.polling.endpoint_plan import PageQuery
+from kling_async.protocol.polling.estimates import Durations
+from kling_async.protocol.polling.followed import FollowedTask
+from kling_async.protocol.polling.plan import PollPlan, Step
+from kling_async.protocol.polling.schedule import Polling
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.retry import Retry
+from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire.responses import Listed
+
+EPOCH: Final = 1_800_000_000.0
+KIND: Final = "image2video/kling-v2-6/std/5"
+DOWN: Final = ServerError("down", code=5000)
+
+
+def task(task_id: str, status: str = "submitted", **fields: Any) -> Task:
+    """The service's word about a task."""
+    return Task(task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}", **fields)
+
+
+class Story:
+    """A plan with a beat of ten seconds, whose retries come after three seconds, then six, and its clock."""
+
+    def __init__(self, deadline: float = 7200.0) -> None:
+        self.durations = Durations()
+        polling = Polling(first=10, factor=1, maximum=10, deadline=deadline)
+        self.plan = PollPlan[FollowedTask](polling, Retry(first=4), lambda: 0.5, self.durations)
+        self.deadline = deadline
+        self.now = 0.0
+
+    def follow(self, name: str, *, attached: bool = False, **fields: Any) -> FollowedTask:
+        """Follows a task that was made just now, or is attached by one of its ids."""
+        estimate = self.durations.of(KIND, 85.0)
+        reference = Reference("image2video", name)
+        followed = FollowedTask(reference, self.now, self.deadline, estimate, created_here=not attached)
+        self.plan.follow(followed, None if attached else task(name, **fields), self.now, EPOCH + self.now)
+        return followed
+
+    def follow_all(self, count: int) -> list[FollowedTask]:
+        """Follows so many new tasks."""
+        return [self.follow(str(number)) for number in range(count)]
+
+    def at(self, now: float) -> Step[FollowedTask]:
+        """The step at a time."""
+        self.now = now
+        return self.plan.step(now)
+
+    def answer(self, step: Step[FollowedTask], news: Task | KlingError | None = None) -> None:
+        """Answers all single questions of a step: the tasks go on, if there are no other news."""
+        for query in step.queries:
+            told = news or task(query.followed.reference.id)
+            self.plan.answered(query, told, self.now, EPOCH + self.now)
+
+    def answer_page(self, page: PageQuery[FollowedTask], told: Sequence[Task], length: int | None = None) -> None:
+        """Answers a page with these tasks first on it; of those that are not looked for nothing is told."""
+        news: dict[int, tuple[str, Task | None]] = {}
+        for place, each in enumerate(told):
+            status = page.known(each.task_id)
+            if status is not None:
+                news[place] = (each.task_id, None if each.status is status else each)
+        listed = Listed(len(told) if length is None else length, news)
+        self.plan.page_answered(page, listed, self.now, EPOCH + self.now)
+
+
+def asked(step: Step[FollowedTask]) -> list[str]:
+    """The ids that a step asks for singly."""
+    return [query.followed.reference.id for query in step.queries]
+
+
+def told(step: Step[FollowedTask]) -> list[tuple[str, str | None, str | None]]:
+    """What a step tells: of which task, its status, and what ended it."""
+    return [
+        (each.reference.id, snapshot.status.value if snapshot else None, type(end).__name__ if end else None)
+        for each, snapshot, end in step.updates
+    ]
+
+
+# -------------------------------------------------------------------------------------------- single questions
+
+
+def test_a_task_is_asked_for_by_the_beat_until_it_ends() -> None:
+    """The plan names the time of the next question, asks it then, once, and tells each new status."""
+    story = Story()
+    followed = story.follow("1")
+    step = story.at(0)
+    assert (told(step), asked(step), step.wake_at) == ([("1", "submitted", None)], [], 10)
+    assert asked(story.at(9.9)) == []
+    step = story.at(10)
+    assert (asked(step), step.pages, step.wake_at) == (["1"], [], None)
+    assert step.queries[0].ends_at == 7200
+    assert step.queries[0].endpoint.name == "image2video"
+    assert asked(story.at(15)) == []
+    story.answer(step, task("1", "processing"))
+    step = story.at(16)
+    assert (told(step), step.wake_at) == ([("1", "processing", None)], 25)
+    story.answer(story.at(25), task("1", "succeed"))
+    step = story.at(26)
+    assert (told(step), step.wake_at) == ([("1", "succeed", "Task")], None)
+    assert isinstance(followed.end, Task)
+    assert story.at(27) == ([], [], [], None)
+
+
+def test_an_attached_task_is_asked_for_at_once() -> None:
+    """Nothing is known of it, so that the first answer is wanted now."""
+    story = Story()
+    followed = story.follow("e1", attached=True)
+    step = story.at(0)
+    assert asked(step) == ["e1"]
+    story.answer(step, task("1"))
+    assert str(followed.reference) == "image2video:1"
+    assert [story.plan.find(Reference("image2video", name)) for name in ("1", "e1", "2")] == [followed, followed, None]
+
+
+def test_a_task_is_found_by_both_of_its_ids_until_it_ends() -> None:
+    """Each id stands for the first that came with it; after the end there is nothing to find."""
+    story = Story()
+    first, second = story.follow("1"), story.follow("1", attached=True)
+    references = [Reference("image2video", name) for name in ("1", "e1")]
+    assert [story.plan.find(reference) for reference in references] == [first, first]
+    assert story.plan.unfinished() == [first]
+    story.answer(story.at(0), task("1", "failed"))
+    assert isinstance(second.end, TaskFailed)
+    assert [story.plan.find(reference) for reference in references] == [first, first]
+    story.answer(story.at(10), task("1", "failed"))
+    assert [story.plan.find(reference) for reference in references] == [None, None]
+    assert story.plan.unfinished() == []
+
+
+def test_an_endpoint_that_nobody_knows() -> None:
+    """References are checked before: one of no endpoint is a mistake in the program."""
+    with pytest.raises(LookupError, match="no endpoint 'fax'"):
+        Story().plan.find(Reference("fax", "1"))
+
+
+def test_what_ended_before_it_was_followed_is_told_at_once() -> None:
+    """An adopted task may be done already; nobody here saw how long it took."""
+    story = Story()
+    followed = story.follow("1", status="succeed")
+    assert followed.end is followed.snapshots[0]
+    assert told(story.at(0)) == [("1", "succeed", "Task")]
+    assert story.durations.of(KIND, 85.0).seen == 0
+
+
+@pytest.mark.parametrize(("age", "begun_at"), [(4.9, 100), (5.0, 100), (5.1, 94.9), (60, 40)])
+def test_a_create_that_was_answered_late_counts_from_its_beginning(age: float, begun_at: float) -> None:
+    """More than five seconds are no delay of the answer: the task was adopted, or looked up."""
+    story = Story()
+    story.now = 100.0
+    created_at = datetime.fromtimestamp(EPOCH + 100 - age, UTC)
+    assert story.follow("1", created_at=created_at).begun_at == pytest.approx(begun_at)
+
+
+def test_at_most_32_single_questions_are_under_way() -> None:
+    """The others wait for their turn, in order."""
+    story = Story()
+    for number in range(40):
+        story.follow(str(number), attached=True)
+    step = story.at(0)
+    assert asked(step) == [str(number) for number in range(32)]
+    assert asked(story.at(1)) == []
+    story.plan.answered(step.queries[0], task("0"), 1, EPOCH)
+    story.plan.cancelled(step.queries[1], 1)
+    assert asked(story.at(1)) == ["32", "33"]
+
+
+def test_a_cancelled_question_is_asked_again_at_once() -> None:
+    """Somebody cancelled what was not his: the task is followed all the same."""
+    story = Story()
+    story.follow("1")
+    (query,) = story.at(10).queries
+    story.plan.cancelled(query, 10)
+    assert asked(story.at(10)) == ["1"]
+
+
+def test_an_answer_about_another_task_is_a_failure() -> None:
+    """It is asked again after the retry's delay, and the other task's id stands for nothing here."""
+    story = Story()
+    story.follow("1")
+    story.answer(story.at(10), task("2"))
+    assert story.at(10).wake_at == 13
+    assert story.plan.find(Reference("image2video", "2")) is None
+
+
+def test_an_error_that_does_not_pass_ends_the_following() -> None:
+    """Who waits gets it, with the reference."""
+    story = Story()
+    followed = story.follow("1")
+    story.answer(story.at(10), NotTheService("a page"))
+    assert told(story.at(10)) == [("1", None, "NotTheService")]
+    assert isinstance(followed.end, KlingError)
+    assert followed.end.reference == "image2video:1"
+
+
+def test_the_last_look_has_ten_seconds_of_its_own() -> None:
+    """A question from before the deadline is cut off at it; after it there is one more, however late it begins."""
+    story = Story(deadline=35)
+    story.follow("1")
+    assert story.at(10).queries[0].ends_at == 35
+    story = Story(deadline=35)
+    followed = story.follow("1")
+    (query,) = story.at(1000).queries
+    assert (query.ends_at, followed.gives_up_at) == (1010, 1010)
+    story.answer(Step([], [query], [], None), DOWN)
+    (query,) = story.at(1003).queries
+    assert query.ends_at == 1010
+    story.answer(Step([], [query], [], None))
+    assert isinstance(followed.end, TaskTimeout)
+
+
+def test_at_the_deadline_a_task_is_asked_for_once_more() -> None:
+    """The beat ends there: the question comes at the deadline, not after it."""
+    story = Story(deadline=35)
+    story.follow("1")
+    for now in (10, 20, 30):
+        story.answer(story.at(now))
+    assert story.at(30).wake_at == 35
+    assert story.at(35).queries[0].ends_at == 45
+
+
+def test_ends_teach_the_kind_and_the_endpoint() -> None:
+    """How long a task took is learned for its kind, and for all of its endpoint; a failed one took at least so long."""
+    story = Story()
+    story.follow("1")
+    story.answer(story.at(10), task("1", "succeed"))
+    story.follow("2")
+    story.answer(story.at(20), task("2", "failed"))
+    for kind in (KIND, "image2video"):
+        estimate = story.durations.of(kind, 1.0)
+        assert sum(estimate.ended) == pytest.approx(1, rel=0.01)
+        assert estimate.passed[0] == pytest.approx(2, rel=0.01)
+    assert story.plan.estimate(Reference("image2video", "3")) is story.durations.of("image2video", 1.0)
+    assert story.durations.of("image2video", 1.0).published == pytest.approx(116.1, rel=0.01)
+
+
+# ----------------------------------------------------------------------------------------------------- closing
+
+
+def test_a_closed_plan_asks_nothing_and_ends_all() -> None:
+    """What is under way may still be answered; then all waiters learn that the client was closed."""
+    story = Story()
+    first, second = story.follow("1"), story.follow("2", attached=True)
+    (query,) = story.at(0).queries
+    third = story.follow("3", attached=True)
+    story.plan.close()
+    story.plan.cancelled(query, 0)
+    assert story.at(100)[1:] == ([], [], None)
+    story.plan.abandon()
+    assert [(name, end) for name, _, end in told(story.at(100))] == [(n, "ClientClosed") for n in ("1", "2", "3")]
+    assert isinstance(first.end, ClientClosed)
+    assert (first.end.reference, first.end.message) == ("image2video:1", "the client was closed; the task goes on")
+    assert story.plan.unfinished() == []
+    story.plan.answered(query, task("2", "succeed"), 101, EPOCH)
+    assert story.at(101).updates == []
+    assert {type(each.end) for each in (first, second, third)} == {ClientClosed}
+
+
+# ------------------------------------------------------------------------------------------------ pages of the list
+
+
+def test_one_page_asks_for_many() -> None:
+    """Twenty tasks that are due are asked for by one page; what it holds is answered, and asked for a beat later."""
+    story = Story()
+    story.follow_all(20)
+    step = story.at(10)
+    assert asked(step) == []
+    (page,) = step.pages
+    assert (page.endpoint.name, page.number, page.size, page.ends_at) == ("image2video", 1, 30, 20)
+    assert story.at(10).pages == []
+    story.now = 11.0
+    story.answer_page(page, [task(str(number), "processing" if number else "succeed") for number in range(20)])
+    step = story.at(11)
+    assert told(step)[:2] == [("0", "succeed", "Task"), ("1", "processing", None)]
+    assert (asked(step), step.pages, step.wake_at) == ([], [], 21)
+    assert len(story.at(21).pages) == 1
+
+
+def test_what_a_page_does_not_hold_is_asked_for_singly() -> None:
+    """The list ended without these: they are asked at once, and singly until an answer shows them on a page."""
+    story = Story()
+    story.follow_all(20)
+    (page,) = story.at(10).pages
+    story.answer_page(page, [task(str(number)) for number in range(17)])
+    step = story.at(10)
+    assert asked(step) == ["17", "18", "19"]
+    story.answer(step)
+    step = story.at(20)
+    assert asked(step) == ["17", "18", "19"]
+    assert len(step.pages) == 1
+
+
+def test_a_page_that_pays_is_followed_by_the_next() -> None:
+    """What is not on the first page may be on the second; it is asked for singly where that is the last."""
+    story = Story()
+    story.follow_all(20)
+    (page,) = story.at(10).pages
+    others = [task(f"other {number}") for number in range(18)]
+    story.answer_page(page, [task(str(number)) for number in range(12)] + others)
+    step = story.at(10)
+    assert asked(step) == []
+    (page,) = step.pages
+    assert (page.number, page.size) == (2, 30)
+    story.answer_page(page, [task(str(number)) for number in range(12, 18)])
+    assert asked(story.at(10)) == ["18", "19"]
+
+
+@pytest.mark.parametrize(
+    ("error", "wake_at", "singly"),
+    [(DOWN, 14, 0), (None, None, 20), (PermissionRefused("no", code=1103), None, 20)],
+)
+def test_a_page_that_fails(error: KlingError | None, wake_at: float | None, singly: int) -> None:
+    """What passes delays all by the retry schedule; else each is asked for singly at once. The list is left alone."""
+    story = Story()
+    story.follow_all(20)
+    (page,) = story.at(10).pages
+    story.plan.page_answered(page, error, 11, EPOCH)
+    step = story.at(11)
+    assert (len(step.queries), step.wake_at, step.pages) == (singly, wake_at, [])
+    story.answer(step)
+    later = story.at(30)
+    assert (len(later.queries), later.pages) == (20, [])
+
+
+def test_a_cancelled_page_is_asked_for_again() -> None:
+    """The tasks that waited for it are due at once, and a page is still worth it."""
+    story = Story()
+    story.follow_all(20)
+    (page,) = story.at(10).pages
+    story.plan.page_cancelled(page, 11)
+    (again,) = story.at(11).pages
+    assert again.number == 1
+    story.plan.close()
+    story.plan.page_cancelled(again, 12)
+    assert story.at(12)[1:] == ([], [], None)
+
+
+def test_tasks_that_become_due_meanwhile_wait_for_the_page() -> None:
+    """One that was not wanted by the scan when it began, and was on no page, is asked for by the next, or singly."""
+    story = Story()
+    story.follow_all(20)
+    story.now = 1.0
+    late = story.follow("late")
+    (page,) = story.at(10).pages
+    assert asked(story.at(11)) == []
+    assert page.known("late") is TaskStatus.SUBMITTED
+    story.answer_page(page, [task(str(number)) for number in range(20)])
+    assert asked(story.at(11)) == ["late"]
+    assert not late.missed
+
+
+@pytest.mark.parametrize(("now", "singly"), [(19.9, 0), (20, 8)])
+def test_nobody_waits_for_pages_longer_than_ten_seconds(now: float, singly: int) -> None:
+    """Slow pages that go on hold up a question for ten seconds."""
+    story = Story()
+    story.follow_all(20)
+    (page,) = story.at(10).pages
+    story.now = now
+    others = [task(f"other {number}") for number in range(18)]
+    story.answer_page(page, [task(str(number)) for number in range(12)] + others)
+    step = story.at(now)
+    assert len(step.queries) == singly
+
+
+@pytest.mark.parametrize(("deadline", "singly"), [(20, 0), (19.9, 20)])
+def test_a_page_is_not_asked_for_where_the_deadline_is_near(deadline: float, singly: int) -> None:
+    """A page may take ten seconds; who has less is asked for singly."""
+    story = Story(deadline=deadline)
+    story.follow_all(20)
+    step = story.at(10)
+    assert (len(step.queries), len(step.pages)) == (singly, 0 if singly else 1)
+
+
+def test_a_deadline_that_comes_near_while_pages_go_on() -> None:
+    """With less than a page's time left a task does not wait for the next one."""
+    story = Story(deadline=25)
+    story.follow_all(20)
+    (page,) = story.at(10).pages
+    story.now = 15.5
+    others = [task(f"other {number}") for number in range(18)]
+    story.answer_page(page, [task(str(number)) for number in range(12)] + others)
+    assert len(story.at(15.5).queries) == 8
+
+
+def test_a_page_tells_nothing_of_a_task_that_is_asked_for_singly() -> None:
+    """Its answer may be newer than the page; nor of tasks that are not followed, or known by another id only."""
+    story = Story()
+    story.follow_all(20)
+    single = story.follow("single", attached=True)
+    (query,) = story.at(0).queries
+    (page,) = story.at(10).pages
+    assert [page.known(name) for name in ("0", "e0", "single", "nobody")] == [TaskStatus.SUBMITTED, None, None, None]
+    listed = Listed(2, {0: ("single", task("single", "succeed")), 1: ("nobody", task("nobody"))})
+    story.plan.page_answered(page, listed, 10, EPOCH)
+    assert single.end is None
+    story.plan.answered(query, task("single", "processing"), 10, EPOCH)
+    assert single.status is TaskStatus.PROCESSING
+
+
+def test_a_task_that_stands_twice_on_a_page_is_taken_once() -> None:
+    """What the first entry told is not undone by the second."""
+    story = Story()
+    followed = story.follow_all(20)[0]
+    (page,) = story.at(10).pages
+    done = task("0", "succeed")
+    story.plan.page_answered(page, Listed(3, {0: ("0", done), 1: ("0", done), 2: ("1", None)}), 10, EPOCH)
+    assert followed.end is done
+    assert [each for each in told(story.at(10)) if each[2]] == [("0", "succeed", "Task")]
+
+
+def waits(plan: PollPlan[FollowedTask], now: float) -> Mapping[str, float]:
+    """When each task is due that waits."""
+    return {each.reference.id: each.due for each in plan.unfinished() if each.rate and each.due > now}
+
+
+def test_a_page_also_answers_for_tasks_that_are_not_due() -> None:
+    """Once their beat is steady, tasks that are seen on a page begin their wait anew: no question is wasted."""
+    story = Story()
+    tasks = story.follow_all(20)
+    for now in (10, 20):
+        (page,) = story.at(now).pages
+        story.answer_page(page, [task(each.reference.id) for each in tasks])
+        story.at(now)
+    story.now = 25.0
+    for number in range(20, 40):
+        story.follow(str(number))
+    step = story.at(30)
+    assert len(step.pages) == 1
+    story.answer_page(step.pages[0], [task(str(number)) for number in range(40)])
+    due = waits(story.plan, 30)
+    assert {due[str(number)] for number in range(20)} == {40}
+    assert {due[str(number)] for number in range(20, 40)} == {35}
+
+
+def test_a_steady_beat_moves_with_every_look() -> None:
+    """A task that is due in two seconds, and stands on a page that others wanted, is due a beat later."""
+    story = Story()
+    early = [story.follow(f"early {number}") for number in range(20)]
+    for now in (10, 20):
+        (page,) = story.at(now).pages
+        story.answer_page(page, [task(each.reference.id) for each in early])
+        story.at(now)
+    story.now = 28.0
+    late = [story.follow(f"late {number}", attached=True) for number in range(20)]
+    story.answer(story.at(28))
+    story.at(28)
+    (page,) = story.at(30).pages
+    story.now = 31.0
+    story.answer_page(page, [task(each.reference.id) for each in [*early, *late]])
+    due = waits(story.plan, 31)
+    assert {due[each.reference.id] for each in early} == {41}
