@@ -121,8 +121,12 @@ class Poller:
             async with asyncio.timeout_at(query.ends_at):
                 news: Task | KlingError = await self._api.query(query.endpoint, reference.id)
         except KlingError as error:
-            extra = {"kling_event": "poll_failed", "kling_reference": str(reference)}
-            logger.debug("poll of %s: %s", reference, error, extra=extra)
+            logger.debug(
+                "poll of %s: %s",
+                reference,
+                error,
+                extra={"kling_event": "poll_failed", "kling_reference": str(reference)},
+            )
             news = error
         except TimeoutError:
             news = RequestTimeout("no answer in time")
@@ -142,8 +146,9 @@ class Poller:
             async with asyncio.timeout_at(page.ends_at):
                 news = await self._api.listed(page.endpoint, page.number, page.size, page.known)
         except KlingError as error:
-            extra = {"kling_event": "page_failed"}
-            logger.debug("page %d of %s: %s", page.number, page.endpoint.name, error, extra=extra)
+            logger.debug(
+                "page %d of %s: %s", page.number, page.endpoint.name, error, extra={"kling_event": "page_failed"}
+            )
             news = error
         except TimeoutError:
             pass
