@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import aiohttp
 
@@ -39,6 +39,7 @@ from kling_async.protocol.tasks import Task
 if TYPE_CHECKING:
     from kling_async.io.download import Downloads
     from kling_async.io.target import Target
+    from kling_async.protocol.raw import RawCall
 
 logger = logging.getLogger("kling_async")
 
@@ -126,20 +127,27 @@ class KlingClient:
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
 
+    @overload
+    async def submit(self, request: "RawCall") -> Any: ...
+
+    @overload
+    async def submit(self, request: Request, **options: Unpack[SubmitOptions]) -> TaskHandle: ...
+
     async def submit(
         self,
-        request: Request,
+        request: "Request | RawCall",
         *,
         strict: bool = True,
         if_exists: IfExists = "raise",
         on_doubt: OnDoubt = "settle",
         deadline: float | None = None,
         queue_deadline: float | None = None,
-    ) -> TaskHandle:
+    ) -> Any:
         """Submits a request and returns once the service accepted it; waits in line at the account's limit.
 
         Args:
-            request: a record of what to make, such as `ImageToVideo`.
+            request: a record of what to make, such as `ImageToVideo`, or a `RawTask`. With a `RawCall` there are no
+                options, no line and no second try, and what is returned is the `data` of its answer.
             strict: False turns refusals of the capability map, and only those, into `CapabilityWarning`.
             if_exists: what to do if the `external_task_id` belongs to an older task: `raise` a conflict, or `adopt` it.
             on_doubt: what to do if the answer was lost and look-ups over `Retry.settle` seconds find no task: send the
@@ -164,6 +172,8 @@ class KlingClient:
         from kling_async.io.validation import problems_of  # noqa: PLC0415  (on first use: the rules take time)
 
         self._enter()
+        if not isinstance(request, Request):
+            return await self._api.answer(refusals.raw_call(request))
         endpoint = refusals.endpoint_that_takes(request)
         options = SubmitOptions(
             if_exists=if_exists, on_doubt=on_doubt, deadline=deadline, queue_deadline=queue_deadline

@@ -65,9 +65,18 @@ def page_maximum(text: str) -> int:
     return found.page_maximum if found else 1
 
 
+def path(request: Any) -> str:
+    """Where the request is sent to."""
+    return _of(request).path
+
+
 def typical_seconds(request: Any) -> float:
     """Seconds after which the service has usually done what is requested."""
-    found = endpoint_of(request)
-    if found is None:
+    return _of(request).typical_seconds(request)
+
+
+def _of(request: Any) -> Endpoint:
+    endpoint = endpoint_of(request)
+    if endpoint is None:
         raise TypeError(f"{type(request).__name__} is no request")
-    return found.typical_seconds(request)
+    return endpoint

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
@@ -104,6 +104,14 @@ class Api:
         request = requests.page(endpoint, number, size)
         return await self._call(request, lambda response: responses.listed(response, endpoint.name, known))
 
+    async def answer(self, request: HttpRequest) -> Any:
+        """Sends a call that makes no task, once, and gives the `data` of its answer.
+
+        Raises:
+            KlingError: as `query`.
+        """
+        return await self._call(request, responses.answer)
+
     def service_time(self) -> float:
         """The service's time of day, as far as its answers tell: seconds since 1970."""
         return self._wall() + self._tokens.clock_offset.seen
@@ -165,7 +173,7 @@ class Api:
     async def _send_create(self, endpoint: Endpoint, request: HttpRequest, create: Create) -> Task:
         return await self._call(
             request,
-            lambda response: responses.created(response, endpoint.name, create.external_task_id),
+            lambda response: responses.created(response, endpoint.name, create.id_sent, raw=endpoint.is_raw),
             began=lambda: create.sending(self._wall()),
         )
 

@@ -17,6 +17,8 @@ from kling_async.protocol.errors import (
     RequestRefused,
 )
 from kling_async.protocol.reference import Reference
+from kling_async.protocol.wire import requests
+from kling_async.protocol.wire.requests import HttpRequest
 
 
 def parse_reference(reference: str) -> Reference:
@@ -57,6 +59,22 @@ def endpoint_that_takes(request: object) -> Endpoint:
         kinds = ", ".join(known.record.__name__ for known in all_endpoints())
         raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
     return endpoint
+
+
+def raw_call(request: object) -> HttpRequest:
+    """The call that is neither a task nor of a known endpoint.
+
+    Raises:
+        InvalidRequest: it is no `RawCall`, or has problems.
+    """
+    from kling_async.protocol.raw import RawCall, problems_of_call  # noqa: PLC0415  (on first use: its rules take time)
+
+    if not isinstance(request, RawCall):
+        endpoint_that_takes(request)
+        raise TypeError("a request of an endpoint is no raw call")
+    if problems := problems_of_call(request):
+        raise InvalidRequest.of(problems)
+    return requests.call(request.method, request.path, request.body)
 
 
 def listed_endpoint(name: object, page_size: object) -> Endpoint:

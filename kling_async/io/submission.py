@@ -94,9 +94,11 @@ class Submitter:
         if adopt and not endpoint.finds_by_external_id:
             problem = "'adopt' cannot work here: the service does not find these tasks by their external id"
             raise InvalidRequest.of([Problem("if_exists", problem)])
-        own_id = request.external_task_id is None
-        external_task_id = request.external_task_id or f"kling-async-{uuid.uuid4().hex}"
-        request = attrs.evolve(request, external_task_id=external_task_id)
+        users_id = getattr(request, "external_task_id", None)
+        own_id = users_id is None
+        external_task_id = users_id or f"kling-async-{uuid.uuid4().hex}"
+        if endpoint.finds_by_external_id:
+            request = attrs.evolve(request, external_task_id=external_task_id)
         creation = Create(
             external_task_id=external_task_id,
             reference=str(Reference(endpoint.name, external_task_id)),

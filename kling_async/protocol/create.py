@@ -162,6 +162,11 @@ class Create:
         self._gives_up_at = float("inf")
         self._attempts = retry.attempts(uniform)
 
+    @property
+    def id_sent(self) -> str | None:
+        """The external id that goes along with the request: the user's, or the one by which the task is looked up."""
+        return self.external_task_id if self.can_look_up or not self.own_id else None
+
     def next(self, now: float) -> Ask | Pause | Task | KlingError:
         """What to do now; a task or an error is the end. Not to be asked while a send is under way."""
         if self.end is not None:

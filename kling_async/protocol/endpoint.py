@@ -81,6 +81,7 @@ class Endpoint:
         units: what a request costs, in units of the pack; None where no price is known.
         typical_seconds: how long such a task takes, as published; of None, a task of unknown parameters.
         result: what its tasks make.
+        is_raw: whether nothing but the path is known, not even that it makes tasks.
         lists: whether it has a list of the account's tasks.
         page_maximum: most tasks that a page of the list can have.
         finds_by_external_id: whether a task is found by the caller's own id: else a lost create is never sent again.
@@ -97,6 +98,7 @@ class Endpoint:
     units: Callable[[Any], Decimal | None] = no_price
     typical_seconds: Callable[[Any], float]
     result: ResultKind = ResultKind.VIDEO
+    is_raw: bool = False
     lists: bool = True
     page_maximum: int = 500
     finds_by_external_id: bool = False

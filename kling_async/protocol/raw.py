@@ -22,6 +22,11 @@ TYPICAL_SECONDS: Final = 150.0
 _PATH: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
+def _copied(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The members as they are now: a request may stand in line while its caller makes the next one."""
+    return dict(body) if isinstance(body, Mapping) else body
+
+
 @attrs.frozen
 class RawTask(Request):
     """A task of any path of the legacy protocol: `POST path` makes it, `GET path/{id}` is asked for it.
@@ -38,7 +43,7 @@ class RawTask(Request):
     """
 
     path: str
-    body: Mapping[str, Any] = attrs.field(repr=False)
+    body: Mapping[str, Any] = attrs.field(repr=False, converter=_copied)
     finds_by_external_id: bool = attrs.field(default=False, kw_only=True)
     external_task_id: str | None = attrs.field(
         default=attrs.Factory(lambda self: _member(self.body, "external_task_id"), takes_self=True), kw_only=True
@@ -79,6 +84,7 @@ def endpoint_at(path: str, *, finds_by_external_id: bool = False) -> Endpoint:
         rules=(_path, _body, task_options.external_task_id),
         typical_seconds=lambda _: TYPICAL_SECONDS,
         result=ResultKind.ANY,
+        is_raw=True,
         finds_by_external_id=finds_by_external_id,
     )
 

@@ -30,10 +30,10 @@ async def wrong_parameters(kling: KlingClient) -> None:
 async def wrong_options(kling: KlingClient) -> None:
     """Options are checked wherever they are given."""
     request = ImageToVideo("cat.jpg")
-    await kling.submit(request, if_exists="adpot")  # type: ignore[arg-type]
-    await kling.submit(request, on_doubt=True)  # type: ignore[arg-type]
-    await kling.submit(request, deadline="1h")  # type: ignore[arg-type]
-    await kling.submit(request, stict=False)  # type: ignore[call-arg]
+    await kling.submit(request, if_exists="adpot")  # type: ignore[call-overload]
+    await kling.submit(request, on_doubt=True)  # type: ignore[call-overload]
+    await kling.submit(request, deadline="1h")  # type: ignore[call-overload]
+    await kling.submit(request, stict=False)  # type: ignore[call-overload]
     await kling.generate(request, "cat.mp4", stict=False)  # type: ignore[call-arg]
     await kling.generate(request, "cat.mp4", if_exists="adpot")  # type: ignore[arg-type]
     await kling.generate(request, 5)  # type: ignore[arg-type]

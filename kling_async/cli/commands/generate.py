@@ -25,6 +25,7 @@ from kling_async.io.submission import OnIntent
 from kling_async.protocol.errors import ClientClosed, CreateInDoubt
 from kling_async.protocol.polling.schedule import Polling
 from kling_async.protocol.records import Intent
+from kling_async.protocol.wire.codec import to_wire
 
 EMULATED_SECONDS: Final = 6.0
 """Seconds that a video takes with `--emulator`: enough to see what happens, little enough to watch it."""
@@ -175,4 +176,7 @@ async def _client(options: Namespace, request: Any, on_intent: OnIntent) -> Asyn
 
 def emulator_speed(request: Any) -> float:
     """How fast an emulator has to be for a video to take `EMULATED_SECONDS`, whatever is asked for."""
-    return endpoints.typical_seconds(request) / EMULATED_SECONDS
+    from kling_async.emulator import mean_generation_seconds  # noqa: PLC0415  (as above)
+
+    mean = mean_generation_seconds(endpoints.path(request), to_wire(request))
+    return (mean or endpoints.typical_seconds(request)) / EMULATED_SECONDS

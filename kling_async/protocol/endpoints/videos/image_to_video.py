@@ -34,7 +34,7 @@ KnownModel = Literal[
 
 @attrs.frozen
 class ImageToVideo(Request):
-    """A request for `POST /v1/videos/image2video`; the names are the documentation's.
+    """A video from a picture, from two, or from a picture and masks: `POST /v1/videos/image2video`.
 
     At least one of `image` and `image_tail` is needed. Of these three groups only one may be used: `image_tail` with
     an image; the masks; `camera_control`. What a model can do is in `kling_async.capabilities()`.

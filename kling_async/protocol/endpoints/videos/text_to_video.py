@@ -29,9 +29,9 @@ KnownModel = Literal[
 
 @attrs.frozen
 class TextToVideo(Request):
-    """A request for `POST /v1/videos/text2video`; the names are the documentation's.
+    """A video from a prompt: `POST /v1/videos/text2video`.
 
-    What a model can do is in `kling_async.capabilities(TextToVideo)`.
+    The names are the documentation's.     What a model can do is in `kling_async.capabilities(TextToVideo)`.
 
     Attributes:
         prompt: at most 2500 characters; may be left out with `multi_prompt` alone.
