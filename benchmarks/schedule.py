@@ -183,7 +183,9 @@ class Service:
         began, end = self._began[task_id], self._ends[task_id]
         ended = asyncio.get_running_loop().time() >= end
         status = TaskStatus.SUCCEED if ended else TaskStatus.PROCESSING
-        return Task(task_id=task_id, status=status, created_at=_moment(began), updated_at=_moment(end))
+        return Task(
+            endpoint="image2video", task_id=task_id, status=status, created_at=_moment(began), updated_at=_moment(end)
+        )
 
 
 class Waiter:

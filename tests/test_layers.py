@@ -19,8 +19,8 @@ EMULATOR = f"{ROOT}.emulator"
 LAYERS = """
     lazy_exports
     protocol
-    protocol.redaction protocol.media protocol.result_kind protocol.converters protocol.reference protocol.tasks
-    protocol.records protocol.errors protocol.retry
+    protocol.redaction protocol.media protocol.result_kind protocol.converters protocol.reference protocol.results
+    protocol.tasks protocol.records protocol.errors protocol.retry
     protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.raw protocol.catalog
     protocol.wire
     protocol.clock_offset protocol.auth protocol.recognition protocol.proxies

@@ -37,7 +37,9 @@ def middle() -> float:
 
 def task(status: str = "submitted", **fields: Any) -> Task:
     """The service's word about task 1."""
-    return Task(**{"task_id": "1", "status": TaskStatus(status), "external_task_id": "e1", **fields})
+    return Task(
+        **{"endpoint": "image2video", "task_id": "1", "status": TaskStatus(status), "external_task_id": "e1", **fields}
+    )
 
 
 def followed(*, created_here: bool = True, heard: str | None = "submitted") -> FollowedTask:

@@ -32,7 +32,9 @@ DOWN: Final = ServerError("down", code=5000)
 
 def task(task_id: str, status: str = "submitted", **fields: Any) -> Task:
     """The service's word about a task."""
-    return Task(task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}", **fields)
+    return Task(
+        endpoint="image2video", task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}", **fields
+    )
 
 
 class Story:

@@ -23,7 +23,7 @@ from tests.shell.conftest import wall
 
 def task(task_id: str, status: str = "submitted") -> Task:
     """The service's word about a task."""
-    return Task(task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}")
+    return Task(endpoint="image2video", task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}")
 
 
 class Service:
