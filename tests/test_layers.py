@@ -1,8 +1,10 @@
 """The layer rule: a module imports only from above it in one list, `TYPE_CHECKING` and functions included."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import kling_async
+from kling_async.protocol.catalog import all_endpoints
 
 ROOT = "kling_async"
 FOLDER = Path(kling_async.__file__).parent
@@ -175,3 +178,62 @@ def test_what_is_rarely_needed_is_imported_on_first_use() -> None:
     """Importing the package does not import what costs time and may never be used."""
     script = "import sys, kling_async; print([name for name in sys.argv[1:] if name in sys.modules])"
     assert run(script, *LAZY) == "[]\n"
+
+
+# ------------------------------------------------------------------------------------------ names of endpoints
+
+HOUSES = (f"{ROOT}.protocol.endpoints", f"{ROOT}.emulator.service.endpoints")
+"""Where endpoints are at home: each may be named in its own house only."""
+NAMED_ONCE = {
+    ROOT: "the record whose map `capabilities()` gives where none is named",
+    f"{ROOT}.client": "one line for each method",
+    f"{ROOT}.cli.endpoints": "what the shell command makes where no endpoint is named",
+}
+
+
+def endpoint_names() -> set[str]:
+    """All that endpoints are called: in references, as records, as methods, as subcommands and by their paths."""
+    found: set[str] = set()
+    for endpoint in all_endpoints():
+        method = endpoint.record.__module__.rpartition(".")[2]
+        found |= {endpoint.name, endpoint.path, endpoint.record.__name__, method, method.replace("_", "-")}
+    return found
+
+
+def words(tree: ast.Module) -> Iterator[str]:
+    """The identifiers of a module, what it imports, and its literals that are no docstrings."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings, of attributes too
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str() as text) if id(node) not in prose:
+                yield text
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str() as name):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.alias(name=name):
+                yield from name.split(".")
+            case ast.ImportFrom(module=str() as name):
+                yield from name.split(".")
+            case _:
+                pass
+
+
+@pytest.mark.parametrize("module", [module for module in TREES if not module.startswith(HOUSES)])
+def test_no_endpoint_is_named_outside_of_its_house(module: str) -> None:
+    """A new endpoint changes no other module than its own, the exports and one line of the client."""
+    names = "|".join(sorted(map(re.escape, endpoint_names()), key=len, reverse=True))
+    whole = re.compile(rf"(?<![\w/-])({names})(?![\w-])")
+    found = {match[1] for word in words(TREES[module]) for match in whole.finditer(word)}
+    assert not found or module in NAMED_ONCE
+
+
+def test_the_client_names_endpoints_in_one_line_each() -> None:
+    """Each endpoint has one line in the client, and the client says nothing else about it."""
+    lines = Path(FOLDER / "client.py").read_text("utf-8").splitlines()
+    for endpoint in all_endpoints():
+        method = endpoint.record.__module__.rpartition(".")[2]
+        line = f"    {method} = submits(lambda: endpoints.{endpoint.record.__name__})"
+        named = re.compile(rf"\b({method}|{endpoint.record.__name__}|{re.escape(endpoint.name)})\b")
+        code = [each for each in lines if named.search(each) and "`" not in each]
+        assert [each for each in code if "kling." not in each] == [line]
