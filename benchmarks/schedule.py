@@ -21,7 +21,7 @@ from kling_async.io.poller import Poller
 from kling_async.protocol.clips import typical_seconds
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import KlingError
-from kling_async.protocol.polling.estimates import DurationEstimate, Durations
+from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.schedule import AimedPolling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry

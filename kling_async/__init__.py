@@ -53,7 +53,7 @@ from kling_async.protocol.errors import UnexpectedAnswer as UnexpectedAnswer
 from kling_async.protocol.errors import UnknownStatus as UnknownStatus
 from kling_async.protocol.errors import WrongEventLoop as WrongEventLoop
 from kling_async.protocol.media.image import Image as Image
-from kling_async.protocol.polling.estimates import Durations as Durations
+from kling_async.protocol.polling.durations import Durations as Durations
 from kling_async.protocol.polling.schedule import AimedPolling as AimedPolling
 from kling_async.protocol.polling.schedule import Polling as Polling
 from kling_async.protocol.retry import Retry as Retry

@@ -12,7 +12,7 @@ from kling_async.io.poller import Poller
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import ClientClosed, KlingError, ServerError, TaskTimeout
-from kling_async.protocol.polling.estimates import Durations
+from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import Polling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry

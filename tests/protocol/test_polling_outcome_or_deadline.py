@@ -16,9 +16,9 @@ from kling_async.protocol.errors import (
     TaskTimeout,
 )
 from kling_async.protocol.polling.age_bins import bin_of
-from kling_async.protocol.polling.estimates import DurationEstimate
+from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.polling.followed import FollowedTask, age_of
-from kling_async.protocol.polling.outcome import OutcomeRules, checked, learn
+from kling_async.protocol.polling.outcome_or_deadline import OutcomeRules, checked, learn
 from kling_async.protocol.polling.queue import PollQueue
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference

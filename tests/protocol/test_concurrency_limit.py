@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.limits import (
+from kling_async.protocol.concurrency_limit import (
     EMPTY_MAXIMUM,
     PROBE_FIRST,
     PROBE_MAXIMUM,

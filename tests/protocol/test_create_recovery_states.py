@@ -2,7 +2,7 @@
 
 import pytest
 
-from kling_async.protocol.create import SENDS, Ask, Create, CreateState, Pause
+from kling_async.protocol.create_recovery import SENDS, Ask, Create, CreateState, Pause
 from kling_async.protocol.errors import (
     ClientClosed,
     CreateInDoubt,
