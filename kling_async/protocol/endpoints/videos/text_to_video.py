@@ -31,12 +31,12 @@ KnownModel = Literal[
 class TextToVideo(Request):
     """A video from a prompt: `POST /v1/videos/text2video`.
 
-    The names are the documentation's.     What a model can do is in `kling_async.capabilities(TextToVideo)`.
+    What a model can do is in `kling_async.capabilities(TextToVideo)`.
 
     Attributes:
-        prompt: at most 2500 characters; may be left out with `multi_prompt` alone.
+        prompt: what happens, at most 2500 characters; may be left out where `multi_prompt` says it.
         model_name: always sent (the service's own default is the oldest model).
-        negative_prompt: at most 2500 characters.
+        negative_prompt: what must not happen, at most 2500 characters.
         multi_shot: several shots in one video (kling-v3).
         shot_type: `customize` or `intelligence`; required with `multi_shot`.
         multi_prompt: 1 to 6 shots; required with `customize`.
