@@ -3,8 +3,9 @@
 import asyncio
 import functools
 import inspect
+import re
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, overload
 
@@ -103,6 +104,15 @@ def _documentation(record: Callable[..., object], owner: type) -> str:
     ).rstrip()
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant: one that has it as a word (`model`), or is spelt most alike."""
+    import difflib  # noqa: PLC0415  (only for a mistake)
+
+    known = list(known)
+    whole = [each for each in known if name.strip("-") in re.split("[-_]", each)]
+    return next(iter(whole or difflib.get_close_matches(name, known, n=1)), None)
+
+
 def _check_arguments(
     method: str, record: str, taken: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
@@ -117,10 +127,8 @@ def _check_arguments(
         refused = f"{method}() got an unexpected keyword argument {name!r}"
         if name in SubmitOptions.__annotations__:
             raise TypeError(f"{refused}: it is an option of submit({record}(...), {name}={repr(value)[:60]})")
-        import difflib  # noqa: PLC0415  (only for a mistake)
-
-        close = difflib.get_close_matches(name, taken.parameters, n=1)
-        raise TypeError(f"{refused}; did you mean {close[0]!r}?" if close else refused)
+        close = nearest(name, taken.parameters)
+        raise TypeError(f"{refused}; did you mean {close!r}?" if close else refused)
     try:
         taken.bind(*args, **kwargs)
     except TypeError as error:

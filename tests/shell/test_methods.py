@@ -75,6 +75,7 @@ async def test_a_subclass_that_submits_in_its_own_way() -> None:
     ("wrong", "message"),
     [
         ({"promt": "a cat"}, f"{METHOD} got an unexpected keyword argument 'promt'; did you mean 'prompt'?"),
+        ({"model": "kling-v3"}, f"{METHOD} got an unexpected keyword argument 'model'; did you mean 'model_name'?"),
         ({"zzz": 1}, f"{METHOD} got an unexpected keyword argument 'zzz'"),
         (
             {"strict": False},

@@ -190,7 +190,7 @@ kling-v1-6           pro   5,10 y     y     y     -      -      -      -       -
 kling-v2-master      any   5,10 y     -     -     -      -      -      -       -     -     -   -    -      720p  24
 kling-v2-1           std   5,10 y     -     -     -      -      -      -       -     -     -   -    -      720p  ?
 kling-v2-1           pro   5,10 y     y     ?     -      -      -      -       -     -     -   -    -      1080p ?
-kling-v2-1-master    pro   5,10 y     ?     -     -      -      -      -       -     -     -   -    -      1080p 24
+kling-v2-1-master    pro   5,10 y     -     -     -      -      -      -       -     -     -   -    -      1080p 24
 kling-v2-5-turbo     std   5,10 y     -     -     -      -      -      -       -     -     -   -    -      720p  ?
 kling-v2-5-turbo     pro   5    y     ?     -     -      -      -      -       -     -     -   -    -      1080p 24
 kling-v2-5-turbo     pro   10   y     y     -     -      -      -      -       -     -     -   -    -      1080p 24
