@@ -162,7 +162,7 @@ class Api:
                     if isinstance(outcome, KlingError) and create.state not in _NO_WARNING:
                         logger.warning(
                             "still creating %s: %s",
-                            create.reference,
+                            create.reference or f"a task of {endpoint.name}",
                             outcome,
                             extra={"kling_event": "create_failed", "kling_reference": create.reference},
                         )
