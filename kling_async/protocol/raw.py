@@ -179,7 +179,7 @@ def _members(call: RawCall) -> Iterator[Problem]:
 
 def _json(field: str, value: object) -> Iterator[Problem]:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        yield Problem(field, f"expected a dict with texts for keys, got {shown(value)}")
+        yield Problem(field, f"expected a dict with texts for keys, got {type(value).__name__}")
         return
     strange = [shown(name) for name, member in value.items() if not _is_json(member)]
     if strange:
