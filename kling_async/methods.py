@@ -1,7 +1,6 @@
 """The client's methods that submit: one line each, made from the record that the endpoint takes."""
 
 import asyncio
-import difflib
 import functools
 import inspect
 import sys
@@ -116,6 +115,8 @@ def _check_arguments(
         refused = f"{method}() got an unexpected keyword argument {name!r}"
         if name in SubmitOptions.__annotations__:
             raise TypeError(f"{refused}: it is an option of submit({record}(...), {name}={repr(value)[:60]})")
+        import difflib  # noqa: PLC0415  (only for a mistake)
+
         close = difflib.get_close_matches(name, taken.parameters, n=1)
         raise TypeError(f"{refused}; did you mean {close[0]!r}?" if close else refused)
     try:

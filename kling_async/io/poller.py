@@ -147,11 +147,7 @@ class Poller:
                 news = await self._api.listed(page.endpoint, page.number, page.size, page.known)
         except KlingError as error:
             logger.debug(
-                "page %d of %s: %s",
-                page.number,
-                page.endpoint.name,
-                error,
-                extra={"kling_event": "page_failed"},
+                "page %d of %s: %s", page.number, page.endpoint.name, error, extra={"kling_event": "page_failed"}
             )
             news = error
         except TimeoutError:

@@ -7,7 +7,7 @@ import functools
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 import attrs
 
@@ -26,11 +26,13 @@ from kling_async.protocol.errors import (
     Problem,
     TaskNotFound,
 )
-from kling_async.protocol.records import Intent
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import requests
+
+if TYPE_CHECKING:
+    from kling_async.protocol.records import Intent
 
 logger = logging.getLogger("kling_async")
 
@@ -39,7 +41,7 @@ CLOSE_SECONDS: Final = 10.0
 
 IfExists = Literal["raise", "adopt"]
 OnDoubt = Literal["settle", "raise"]
-OnIntent = Callable[[Intent], Awaitable[None]]
+OnIntent = Callable[["Intent"], Awaitable[None]]
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -220,6 +222,8 @@ class Submitter:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
             if self._on_intent is not None:
+                from kling_async.protocol.records import Intent  # noqa: PLC0415  (on first use: records take time)
+
                 await self._on_intent(
                     Intent(reference=creation.reference, external_task_id=creation.external_task_id, request=request)
                 )

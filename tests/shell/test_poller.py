@@ -111,6 +111,7 @@ async def test_questions_come_at_their_times_and_ends_are_told_once() -> None:
     assert heard == ["processing", "succeed", "end: Task"]
     assert (story.ended, watch.listeners) == (["1"], [])
     assert watch.end is watch.snapshots[-1]
+    assert len(story.poller._under_way) == 0, "questions that were answered are kept"
 
 
 async def test_an_end_that_is_known_at_once_is_told_before_follow_returns() -> None:
