@@ -15,11 +15,11 @@ from kling_async.protocol.errors import (
     TaskFailed,
     TaskTimeout,
 )
-from kling_async.protocol.polling.endpoint_plan import PageQuery
-from kling_async.protocol.polling.estimates import Durations
+from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
 from kling_async.protocol.polling.plan import PollPlan, Step
 from kling_async.protocol.polling.schedule import Polling
+from kling_async.protocol.polling.single_or_list import PageQuery
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -32,7 +32,9 @@ DOWN: Final = ServerError("down", code=5000)
 
 def task(task_id: str, status: str = "submitted", **fields: Any) -> Task:
     """The service's word about a task."""
-    return Task(task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}", **fields)
+    return Task(
+        endpoint="image2video", task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}", **fields
+    )
 
 
 class Story:

@@ -14,9 +14,9 @@ from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import CameraControl, DynamicMask, Mode, ShotPrompt, ShotType, WatermarkInfo
+from kling_async.protocol.results import Element, Voice
 from kling_async.protocol.rules import camera, masks, models, pictures, settings, shots, task_options, text, voices
 from kling_async.protocol.rules.values import in_words
-from kling_async.protocol.tasks import Element, Voice
 
 KnownModel = Literal[
     "kling-v1",

@@ -12,8 +12,8 @@ from kling_async.protocol.converters import AS_TEXT, ON_OFF, none_if_empty, swit
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.records import AspectRatio, CameraControl, Mode, ShotPrompt, ShotType, WatermarkInfo
+from kling_async.protocol.results import Voice
 from kling_async.protocol.rules import camera, models, settings, shots, task_options, text, voices
-from kling_async.protocol.tasks import Voice
 
 KnownModel = Literal[
     "kling-v1",
