@@ -20,12 +20,8 @@ from kling_async.protocol.converters import Malformed
 from kling_async.protocol.records import CameraControl, WatermarkInfo
 
 _MEDIA: Final = "kling_async.protocol.media."
-MODELS: Final = "kling-async models"
-"""The command that shows what each model can do."""
-
 _SHELL_WORDS: Final = {
-    r"kling_async\.capabilities\(\w*\)": f"the table of {MODELS}",
-    r"or bytes": "or - for standard input",
+    "or bytes": "or - for standard input",
 }
 
 
@@ -114,13 +110,20 @@ def descriptions(record: type) -> dict[str, str]:
 def _plain(text: str, record: type) -> str:
     """Prose for programmers as people at a shell read it: fields are options there."""
     for python, shell in _SHELL_WORDS.items():
-        text = re.sub(python, shell, text)
+        text = text.replace(python, shell)
+    text = re.sub(r"kling_async\.capabilities\((\w*)\)", lambda found: f"the table of {_models(found[1])}", text)
     names = attrs.fields_dict(record)
 
     def option(found: re.Match[str]) -> str:
         return _option(found[1]) if found[1] in names else found[0]
 
     return " ".join(re.sub(r"`(\w+)(?:=True)?`", option, text).replace("`", "").split())
+
+
+def _models(record: str) -> str:
+    """The command that shows what each model can do; a record is called as its command, in other letters."""
+    command = re.sub("(?<!^)(?=[A-Z])", "-", record).lower()
+    return "kling-async models" + f" --endpoint {command}" * bool(record)
 
 
 def _option(name: str) -> str:
