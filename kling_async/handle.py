@@ -7,7 +7,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from kling_async.io.target import text_of
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.errors import KlingError, TaskFailed, WrongEventLoop
 from kling_async.protocol.reference import Reference
@@ -254,6 +253,8 @@ class TaskHandle:
             TargetError: the directory cannot be written to; said before waiting where that can be known.
             KlingError: as `save`.
         """
+        from kling_async.io.target import text_of  # noqa: PLC0415  (on first use, as all that saves)
+
         text = text_of(directory)
         path = f"{text}/" if text else text  # so that it is made
         return await self._client.save_all(self, path, watermark=watermark, overwrite=overwrite, several=True)

@@ -175,7 +175,10 @@ def _add_save(commands: Any) -> None:
         "wait for a task made before and save its video; goes on where a download broke off",
         "It costs nothing: the task is not made again.\n",
     )
-    text = "ENDPOINT:ID as it was printed when the task was made, or by `kling-async list`; ID may be your own"
+    text = (
+        "ENDPOINT:ID as it was printed when the task was made, or by `kling-async list`; ID may be your own. "
+        "raw:PATH:ID names a task of any path of the service"
+    )
     parser.add_argument("reference", metavar="REFERENCE", help=text)
     _add_target(parser)
     parser.add_argument("--watermark", action="store_true", help="the watermarked video, if one was asked for")
@@ -186,7 +189,7 @@ def _add_save(commands: Any) -> None:
 
 def _add_list(commands: Any) -> None:
     parser = _command(commands, "list", "listing", "show the account's tasks, in the service's order")
-    text = f"whose tasks: the name of its command (default: {endpoints.DEFAULT})"
+    text = f"whose tasks: the name of its command, or raw:PATH (default: {endpoints.DEFAULT})"
     parser.add_argument("endpoint", nargs="?", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
     parser.add_argument(
         "--limit", type=whole_from(0), default=30, metavar="N", help="tasks at most, 0: all (default: 30)"

@@ -8,10 +8,10 @@ from typing import Any
 from kling_async.io.api import Api
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.errors import KlingError, RequestTimeout
-from kling_async.protocol.polling.endpoint_plan import PageQuery
-from kling_async.protocol.polling.estimates import DurationEstimate, Durations
+from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.plan import PollPlan, Query
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
+from kling_async.protocol.polling.single_or_list import PageQuery
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
@@ -121,8 +121,12 @@ class Poller:
             async with asyncio.timeout_at(query.ends_at):
                 news: Task | KlingError = await self._api.query(query.endpoint, reference.id)
         except KlingError as error:
-            extra = {"kling_event": "poll_failed", "kling_reference": str(reference)}
-            logger.debug("poll of %s: %s", reference, error, extra=extra)
+            logger.debug(
+                "poll of %s: %s",
+                reference,
+                error,
+                extra={"kling_event": "poll_failed", "kling_reference": str(reference)},
+            )
             news = error
         except TimeoutError:
             news = RequestTimeout("no answer in time")
@@ -142,8 +146,9 @@ class Poller:
             async with asyncio.timeout_at(page.ends_at):
                 news = await self._api.listed(page.endpoint, page.number, page.size, page.known)
         except KlingError as error:
-            extra = {"kling_event": "page_failed"}
-            logger.debug("page %d of %s: %s", page.number, page.endpoint.name, error, extra=extra)
+            logger.debug(
+                "page %d of %s: %s", page.number, page.endpoint.name, error, extra={"kling_event": "page_failed"}
+            )
             news = error
         except TimeoutError:
             pass

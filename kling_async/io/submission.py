@@ -7,7 +7,7 @@ import functools
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 import attrs
 
@@ -15,7 +15,7 @@ from kling_async.io.api import Api
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
-from kling_async.protocol.create import Create
+from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,
@@ -26,11 +26,13 @@ from kling_async.protocol.errors import (
     Problem,
     TaskNotFound,
 )
-from kling_async.protocol.records import Intent
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import requests
+
+if TYPE_CHECKING:
+    from kling_async.protocol.records import Intent
 
 logger = logging.getLogger("kling_async")
 
@@ -39,7 +41,7 @@ CLOSE_SECONDS: Final = 10.0
 
 IfExists = Literal["raise", "adopt"]
 OnDoubt = Literal["settle", "raise"]
-OnIntent = Callable[[Intent], Awaitable[None]]
+OnIntent = Callable[["Intent"], Awaitable[None]]
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -74,15 +76,16 @@ class Submitter:
         self._uniform = uniform
         self._on_intent = on_intent
         self._under_way: dict[asyncio.Task[TaskWatch], Create] = {}
-        self._orphans: dict[str, str] = {}
-        self._turns: dict[str, _Turn] = {}
+        self._orphans: dict[object, str | None] = {}
+        """Creates without a caller, each with the reference by which it can be found at the moment."""
+        self._turns: dict[str | None, _Turn] = {}
         self._closed = False
 
     @property
     def unsettled(self) -> tuple[str, ...]:
         """References of creates that nobody has a handle of, and that may be paid for."""
         in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
-        return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
+        return tuple(dict.fromkeys(filter(None, [*self._orphans.values(), *in_doubt])))
 
     async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
@@ -126,7 +129,7 @@ class Submitter:
                 raise
 
     @contextlib.asynccontextmanager
-    async def _turn(self, reference: str) -> AsyncIterator["_Turn"]:
+    async def _turn(self, reference: str | None) -> AsyncIterator["_Turn"]:
         turn = self._turns.setdefault(reference, _Turn())
         turn.wanted += 1
         try:
@@ -153,11 +156,11 @@ class Submitter:
             if creating.done() or creation.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
-                    creation.reference,
+                    creation.reference or f"a task of {endpoint.name}",
                     extra={"kling_event": "create_cancelled", "kling_reference": creation.reference},
                 )
-                self._orphans[creation.reference] = creation.reference
-                creating.add_done_callback(functools.partial(self._orphan_ended, creation.reference))
+                self._orphans[creation] = creation.reference
+                creating.add_done_callback(functools.partial(self._orphan_ended, creation))
             else:
                 creating.cancel()
             raise
@@ -220,8 +223,10 @@ class Submitter:
         """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
         try:
             if self._on_intent is not None:
+                from kling_async.protocol.records import Intent  # noqa: PLC0415  (on first use: records take time)
+
                 await self._on_intent(
-                    Intent(reference=creation.reference, external_task_id=creation.external_task_id, request=request)
+                    Intent(reference=creation.reference, external_task_id=creation.id_sent, request=request)
                 )
             task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
         except BaseException as error:
@@ -249,21 +254,21 @@ class Submitter:
         if creating.cancelled():  # perhaps before its first step, which would have given the slot back
             slot.release()
 
-    def _orphan_ended(self, reference: str, creating: "asyncio.Task[TaskWatch]") -> None:
+    def _orphan_ended(self, creation: Create, creating: "asyncio.Task[TaskWatch]") -> None:
         """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
         if creating.cancelled():
             return
         error = creating.exception()
         if error is None:
-            self._orphans[reference] = str(creating.result().reference)
+            self._orphans[creation] = str(creating.result().reference)
             return
         logger.warning(
             "a create whose caller was cancelled ended with: %s",
             error,
-            extra={"kling_event": "create_abandoned", "kling_reference": reference},
+            extra={"kling_event": "create_abandoned", "kling_reference": creation.reference},
         )
-        if not isinstance(error, CreateInDoubt):
-            del self._orphans[reference]
+        if creation.reference is None or not isinstance(error, CreateInDoubt):
+            del self._orphans[creation]
 
 
 class _Turn:

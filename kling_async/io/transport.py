@@ -13,7 +13,7 @@ from yarl import URL
 
 from kling_async.io.http_errors import refused_by_proxy, translated, unsent
 from kling_async.io.upload import UploadBody
-from kling_async.protocol import addresses
+from kling_async.protocol import file_addresses
 from kling_async.protocol.errors import (
     BadResponse,
     ClientClosed,
@@ -136,7 +136,7 @@ class Transport:
         No credentials are sent, and no headers or cookies of a borrowed session. The body is not decompressed.
 
         Args:
-            url: as `addresses.usable` returns it.
+            url: as `file_addresses.usable` returns it.
             headers: in addition to those that every file is asked for with.
 
         Raises:
@@ -192,8 +192,11 @@ class Transport:
 
         async def exchange() -> HttpResponse:
             nonlocal status
-            session = self._open_session() if data is None else self._open_create_session()
+            single = request.once or data is not None
+            session = self._open_create_session() if single else self._open_session()
             session_arguments = self._session_arguments(session, address, headers)
+            if request.once:
+                session_arguments["middlewares"] = [*session_arguments.get("middlewares", ()), _once]
             async with (
                 # aiohttp's own timeout does not apply to an answer of which a part arrived before the request was sent.
                 asyncio.timeout(seconds),
@@ -231,11 +234,11 @@ class Transport:
             seen.add(url)
             response = await translated(self._get(url, headers))
             location = response.headers.get("Location")
-            if response.status not in addresses.REDIRECTING or not location:
+            if response.status not in file_addresses.REDIRECTING or not location:
                 return response
             response.close()
-            next_url = addresses.redirected(url, location)
-            if next_url in seen or len(seen) > addresses.REDIRECTS:
+            next_url = file_addresses.redirected(url, location)
+            if next_url in seen or len(seen) > file_addresses.REDIRECTS:
                 raise DownloadError("the file host redirects in a circle, or too often")
             if url.startswith("https:") and not next_url.startswith("https:"):
                 logger.warning(
@@ -248,7 +251,7 @@ class Transport:
         limits = aiohttp.ClientTimeout(
             total=None, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS
         )
-        target = addresses.split(url)
+        target = file_addresses.split(url)
         host = URL(f"{target.scheme}://{target.host}")  # encodes names that are not ASCII (IDNA)
         address = URL(f"{target.scheme}://{host.raw_authority}{target.path}", encoded=True)  # signed: no re-quoting
         return await self._open_session().get(
@@ -284,7 +287,7 @@ class Transport:
         return self._session
 
     def _open_create_session(self) -> aiohttp.ClientSession:
-        """The session for creates, whose connections serve one request each.
+        """The session for what is sent once, whose connections serve one request each.
 
         The server may close an idle connection just when it is used again, or have sent a surplus answer on it: both
         would leave a create in doubt.
@@ -329,6 +332,16 @@ def _replace_authorization(authorization: str | None) -> aiohttp.ClientMiddlewar
         return await handler(request)
 
     return send
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """A middleware that keeps aiohttp from sending GET, PUT and DELETE again where a connection breaks off."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise  # nothing was sent, and aiohttp does not repeat it
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(type(error).__name__) from None
 
 
 class _ReplaceHeaders:

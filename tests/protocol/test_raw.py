@@ -79,7 +79,7 @@ def test_its_endpoint() -> None:
 @pytest.mark.parametrize("text", ["raw:", "raw:/a", "raw:/a:", "raw::8", ":8", "8"])
 def test_what_is_no_reference(text: str) -> None:
     """Text that lacks the path or the id is no reference."""
-    with pytest.raises(ValueError, match="<endpoint>:<task id>"):
+    with pytest.raises(ValueError, match="raw:<path>:<task id>" if text.startswith("raw:") else "<endpoint>:<task id>"):
         Reference.parse(text)
 
 
@@ -121,7 +121,7 @@ def test_calls() -> None:
     )
     assert requests.call("POST", "/v1/a", {"b": [1]}).body == (b'{"b": [1]}',)
     assert requests.call("POST", "/v1/a", None).body == (b"{}",)
-    assert requests.call("GET", "/v1/a", None) == requests.HttpRequest("GET", "/v1/a")
+    assert requests.call("GET", "/v1/a", None) == requests.HttpRequest("GET", "/v1/a", once=True)
 
 
 @pytest.mark.parametrize(

@@ -325,7 +325,7 @@ class LosesAnswers:
                 return refusal(400, 1201, f"Task not found by id/external id: {name}")
             return task_answer("succeed", task_id=found[1], task_info={"external_task_id": found[0]})
         self.creates += 1
-        external = json.loads(seen.body)["external_task_id"]
+        external = json.loads(seen.body).get("external_task_id", f"none-{self.creates}")
         if external in self.tasks:
             return refusal(400, 1201, f"External_task_id {external} already exists")
         if self.effect or not self.failures:

@@ -13,8 +13,8 @@ from kling_async.protocol.converters import AS_TEXT, ON_OFF, none_if_empty, swit
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.records import AspectRatio, CameraControl, Mode, ShotPrompt, ShotType, WatermarkInfo
+from kling_async.protocol.results import Voice
 from kling_async.protocol.rules import camera, models, settings, shots, task_options, text, voices
-from kling_async.protocol.tasks import Voice
 
 KnownModel = Literal[
     "kling-v1",
@@ -35,9 +35,10 @@ class TextToVideo(Request):
     What a model can do is in `kling_async.capabilities(TextToVideo)`.
 
     Attributes:
-        prompt: at most 2500 characters; required, unless `shot_type` is `customize`: then `multi_prompt` says it.
+        prompt: what happens, at most 2500 characters; required, unless `shot_type` is `customize`: then `multi_prompt`
+            says it.
         model_name: always sent (the service's own default is the oldest model).
-        negative_prompt: at most 2500 characters.
+        negative_prompt: what must not happen, at most 2500 characters.
         multi_shot: several shots in one video (kling-v3).
         shot_type: `customize` or `intelligence`; required with `multi_shot`.
         multi_prompt: 1 to 6 shots; required with `customize`.

@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 
 from kling_async.io.target import Target
-from kling_async.protocol import addresses
+from kling_async.protocol import file_addresses
 from kling_async.protocol.errors import DownloadError, Remedy
 from kling_async.protocol.result_files import ResultFile, files_of
 from kling_async.protocol.result_kind import ResultKind
@@ -103,7 +103,7 @@ class Source:
         file = self._file(index)
         address = file.watermark_url if self._watermark else file.url
         if address:
-            return addresses.usable(address, self._scheme)
+            return file_addresses.usable(address, self._scheme)
         what = file.kind.value
         if self._watermark:
             raise DownloadError(
@@ -162,4 +162,5 @@ class Source:
         for made, member in ((self._task.voices, "voices"), (self._task.elements, "elements")):
             if made:
                 return f"the task made {member}, which are no files: take their ids from task.{member}"
-        return f"the finished task has no {self._expected.value}"
+        elsewhere = "; its results are in task.raw" if self._task.raw else ""
+        return f"the finished task has no {self._expected.value}{elsewhere}"
