@@ -136,7 +136,7 @@ def _add_record(parser: ArgumentParser, name: str) -> None:
     file = record_options.positional(record)
     needed = [field for field in record_options.fields_of(record) if field.is_required and field != file]
     words = [] if file is None else [f"[{file.name.upper()}]"]
-    words += [f"{field.option} {field.name.upper()}" for field in needed]
+    words += [f"{field.option} {'FILE' if field.has_files else field.name.upper()}" for field in needed]
     parser.usage = " ".join(["%(prog)s", *words, "-o FILE [options]"])
     parser.epilog = _epilog(record, endpoints.suffix(name))
     _add_target(parser)
@@ -278,7 +278,8 @@ def _epilog(record: type, suffix: str) -> str:
     """Examples of this very command, and where keys are set."""
     fields = {field.name: field for field in record_options.fields_of(record)}
     file = record_options.positional(record)
-    needed = [f"{field.option} ..." for name, field in fields.items() if field.is_required and name != "prompt"]
+    required = [field for name, field in fields.items() if field.is_required and name != "prompt"]
+    needed = [f"{field.option} {'cat.jpg' if field.has_files else '...'}" for field in required]
     words = " ".join(["%(prog)s", *(["cat.jpg"] if file is not None else needed)])
     prompt = ' --prompt "the cat turns its head"' * ("prompt" in fields)
     more = prompt * (file is None) + " --mode pro" * ("mode" in fields) + " --duration 10" * ("duration" in fields)
