@@ -135,8 +135,8 @@ class Reading:
     """
 
     record: type[Request]
-    least: Piece
-    pieces: list[Piece]
+    least: Piece = attrs.field(repr=False)
+    pieces: list[Piece] = attrs.field(repr=False)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -227,7 +227,7 @@ ONLY_THE_CLIENT_REFUSES: Final = [
 ]
 ONLY_THE_EMULATOR_REFUSES: Final = [
     Difference(
-        VIDEOS,
+        tuple(READINGS),
         "model is not supported",
         {"model_name": "kling-v9"},
         "models come and go: the client lets the service judge those that it does not know",
