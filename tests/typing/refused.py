@@ -63,7 +63,7 @@ async def wrong_raw(kling: KlingClient, intent: Intent) -> None:
     RawTask("/v1/a")  # type: ignore[call-arg]
     RawTask("/v1/a", [])  # type: ignore[arg-type]
     RawTask(b"/v1/a", {})  # type: ignore[arg-type]
-    RawTask("/v1/a", {}, "job-1")  # type: ignore[call-arg]
+    RawTask("/v1/a", {}, "job-1")  # type: ignore[call-arg, arg-type]
     RawTask("/v1/a", {}).body = {}  # type: ignore[misc]
     await kling.submit(RawTask("/v1/a", {}), if_exists="adpot")  # type: ignore[call-overload]
     await kling.submit({"path": "/v1/a"})  # type: ignore[call-overload]
