@@ -39,7 +39,7 @@ def test_a_task_of_a_path_without_a_record(run: Run, here: Path, reference: str)
     assert ran.code == 0, ran.err
     task_id = reference.partition(":")[2]
     assert (here / "out" / f"{task_id}.mp4").read_bytes() == (here / "made.mp4").read_bytes()
-    assert "cost       1.5 units\n" in ran.out
+    assert "cost       1.5 units, of which no price is known\n" in ran.out
     assert f"raw:/v1/videos/image2video:{task_id}" in ran.out
 
 
@@ -73,12 +73,12 @@ def test_no_watermarked_video(run: Run, reference: str) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "error"),
     [
-        *(("cat.mp4", 2, "InvalidReference"), ("image2video:nobody", 3, "TaskNotFound")),
-        *(
-            ("raw:/v1/videos/image2video", 2, "InvalidReference"),
-            ("raw:v1/videos/image2video:8", 2, "InvalidReference"),
-        ),
-        *(("/v1/videos/image2video:8", 2, "InvalidReference"), ("raw:/v1/videos/image2video:8", 3, "TaskNotFound")),
+        ("cat.mp4", 2, "InvalidReference"),
+        ("raw:/v1/videos/image2video", 2, "InvalidReference"),
+        ("raw:v1/videos/image2video:8", 2, "InvalidReference"),
+        ("/v1/videos/image2video:8", 2, "InvalidReference"),
+        ("image2video:nobody", 3, "TaskNotFound"),
+        ("raw:/v1/videos/image2video:8", 3, "TaskNotFound"),
     ],
 )
 def test_wrong_reference(run: Run, text: str, code: int, error: str) -> None:
