@@ -21,7 +21,7 @@ from kling_async.io.poller import Poller
 from kling_async.protocol.clips import typical_seconds
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import KlingError
-from kling_async.protocol.polling.estimates import DurationEstimate, Durations
+from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.schedule import AimedPolling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
@@ -183,7 +183,9 @@ class Service:
         began, end = self._began[task_id], self._ends[task_id]
         ended = asyncio.get_running_loop().time() >= end
         status = TaskStatus.SUCCEED if ended else TaskStatus.PROCESSING
-        return Task(task_id=task_id, status=status, created_at=_moment(began), updated_at=_moment(end))
+        return Task(
+            endpoint="image2video", task_id=task_id, status=status, created_at=_moment(began), updated_at=_moment(end)
+        )
 
 
 class Waiter:

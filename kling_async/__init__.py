@@ -53,18 +53,12 @@ from kling_async.protocol.errors import UnexpectedAnswer as UnexpectedAnswer
 from kling_async.protocol.errors import UnknownStatus as UnknownStatus
 from kling_async.protocol.errors import WrongEventLoop as WrongEventLoop
 from kling_async.protocol.media.image import Image as Image
-from kling_async.protocol.polling.estimates import Durations as Durations
+from kling_async.protocol.polling.durations import Durations as Durations
 from kling_async.protocol.polling.schedule import AimedPolling as AimedPolling
 from kling_async.protocol.polling.schedule import Polling as Polling
 from kling_async.protocol.retry import Retry as Retry
-from kling_async.protocol.tasks import Audio as Audio
-from kling_async.protocol.tasks import BalanceDeduction as BalanceDeduction
-from kling_async.protocol.tasks import Element as Element
-from kling_async.protocol.tasks import Picture as Picture
 from kling_async.protocol.tasks import Task as Task
 from kling_async.protocol.tasks import TaskStatus as TaskStatus
-from kling_async.protocol.tasks import Video as Video
-from kling_async.protocol.tasks import Voice as Voice
 
 # Each name is written once; `Name as Name` exports it. What takes time is imported on first use.
 if typing.TYPE_CHECKING:
@@ -80,6 +74,12 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.records import Point as Point
     from kling_async.protocol.records import ShotPrompt as ShotPrompt
     from kling_async.protocol.records import WatermarkInfo as WatermarkInfo
+    from kling_async.protocol.results import Audio as Audio
+    from kling_async.protocol.results import BalanceDeduction as BalanceDeduction
+    from kling_async.protocol.results import Element as Element
+    from kling_async.protocol.results import Picture as Picture
+    from kling_async.protocol.results import Video as Video
+    from kling_async.protocol.results import Voice as Voice
 
     __version__: str
 else:

@@ -27,10 +27,10 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
 from kling_async.methods import submits
 from kling_async.protocol import endpoints
+from kling_async.protocol.concurrency_limit import BEAT, Limit
 from kling_async.protocol.endpoint import Request
 from kling_async.protocol.errors import DownloadError, KlingError, RequestRefused
-from kling_async.protocol.limits import BEAT, Limit
-from kling_async.protocol.polling.estimates import Durations
+from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
@@ -170,7 +170,7 @@ class KlingClient:
             ApiError: the service refused; nothing was created.
             ClientClosed: the client is closed.
         """
-        from kling_async.io.validation import problems_of  # noqa: PLC0415  (on first use: the rules take time)
+        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
 
         self._enter()
         options = SubmitOptions(

@@ -1,8 +1,10 @@
 """The layer rule: a module imports only from above it in one list, `TYPE_CHECKING` and functions included."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
@@ -10,30 +12,20 @@ from pathlib import Path
 import pytest
 
 import kling_async
+from kling_async.protocol.catalog import all_endpoints
 
 ROOT = "kling_async"
 FOLDER = Path(kling_async.__file__).parent
 EMULATOR = f"{ROOT}.emulator"
 
+PAGE = Path(__file__).parent.parent / "ARCHITECTURE.md"
 # Top to bottom. A package may stand for its modules, whose order among themselves is then free of circles only.
-LAYERS = """
-    lazy_exports
-    protocol
-    protocol.redaction protocol.media protocol.result_kind protocol.converters protocol.reference protocol.tasks
-    protocol.records protocol.errors protocol.retry
-    protocol.capability protocol.rules protocol.clips protocol.endpoint protocol.endpoints protocol.raw protocol.catalog
-    protocol.wire
-    protocol.clock_offset protocol.auth protocol.recognition protocol.proxies
-    protocol.lifecycle protocol.polling protocol.send_failures protocol.create protocol.limits
-    protocol.addresses protocol.content_encoding protocol.result_files protocol.transfer
-    io
-    io.threads io.lifetime io.config io.upload io.validation io.http_errors io.transport io.slots io.api io.task_watch
-    io.poller io.submission io.target io.directory_sync io.part_file io.sinks io.source io.download io.refusals
-    io.task_list
-    handle methods client
-"""
-ABOVE_ALL = ["", "emulator", "cli", "testing"]
-ORDER = [f"{ROOT}.{name}".rstrip(".") for name in LAYERS.split() + ABOVE_ALL]
+LAYERS = (
+    PAGE.read_text("utf-8").partition("<!-- layers -->")[2].partition("<!-- /layers -->")[0].strip("`\n").splitlines()
+)
+NAMES = [line.split()[0] for line in LAYERS if line.strip()]
+NAMES.insert(NAMES.index("emulator"), "")  # the package itself, which exports what is above
+ORDER = [f"{ROOT}.{name}".rstrip(".") for name in NAMES]
 
 IMPURE = {"aiohttp", "asyncio", "concurrent", "io", "logging", "multiprocessing", "os", "queue", "random", "secrets"}
 IMPURE |= {"selectors", "shutil", "signal", "socket", "ssl", "subprocess", "sys", "tempfile", "threading", "time"}
@@ -83,6 +75,13 @@ def layer(module: str) -> str:
 def test_every_module_has_its_layer(module: str) -> None:
     """A new module is placed in the list before anything else."""
     assert layer(module) in ORDER
+
+
+def test_the_page_lists_what_there_is() -> None:
+    """ARCHITECTURE.md names no module that is gone, and none twice."""
+    to_come = {f"{ROOT}.testing"}
+    assert set(ORDER) - set(TREES) == to_come
+    assert len(set(ORDER)) == len(ORDER)
 
 
 @pytest.mark.parametrize("module", TREES)
@@ -153,7 +152,7 @@ def test_every_module_imports_alone() -> None:
 
 LAZY = ["jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
 LAZY += [
-    f"kling_async.{name}" for name in ("io.validation", "io.download", "protocol.wire.codec", "protocol.capability")
+    f"kling_async.{name}" for name in ("io.request_checks", "io.download", "protocol.wire.codec", "protocol.capability")
 ]
 
 
@@ -175,3 +174,62 @@ def test_what_is_rarely_needed_is_imported_on_first_use() -> None:
     """Importing the package does not import what costs time and may never be used."""
     script = "import sys, kling_async; print([name for name in sys.argv[1:] if name in sys.modules])"
     assert run(script, *LAZY) == "[]\n"
+
+
+# ------------------------------------------------------------------------------------------ names of endpoints
+
+HOUSES = (f"{ROOT}.protocol.endpoints", f"{ROOT}.emulator.service.endpoints")
+"""Where endpoints are at home: each may be named in its own house only."""
+NAMED_ONCE = {
+    ROOT: "the record whose map `capabilities()` gives where none is named",
+    f"{ROOT}.client": "one line for each method",
+    f"{ROOT}.cli.endpoints": "what the shell command makes where no endpoint is named",
+}
+
+
+def endpoint_names() -> set[str]:
+    """All that endpoints are called: in references, as records, as methods, as subcommands and by their paths."""
+    found: set[str] = set()
+    for endpoint in all_endpoints():
+        method = endpoint.record.__module__.rpartition(".")[2]
+        found |= {endpoint.name, endpoint.path, endpoint.record.__name__, method, method.replace("_", "-")}
+    return found
+
+
+def words(tree: ast.Module) -> Iterator[str]:
+    """The identifiers of a module, what it imports, and its literals that are no docstrings."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings, of attributes too
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str() as text) if id(node) not in prose:
+                yield text
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str() as name):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.alias(name=name):
+                yield from name.split(".")
+            case ast.ImportFrom(module=str() as name):
+                yield from name.split(".")
+            case _:
+                pass
+
+
+@pytest.mark.parametrize("module", [module for module in TREES if not module.startswith(HOUSES)])
+def test_no_endpoint_is_named_outside_of_its_house(module: str) -> None:
+    """A new endpoint changes no other module than its own, the exports and one line of the client."""
+    names = "|".join(sorted(map(re.escape, endpoint_names()), key=len, reverse=True))
+    whole = re.compile(rf"(?<![\w/-])({names})(?![\w-])")
+    found = {match[1] for word in words(TREES[module]) for match in whole.finditer(word)}
+    assert not found or module in NAMED_ONCE
+
+
+def test_the_client_names_endpoints_in_one_line_each() -> None:
+    """Each endpoint has one line in the client, and the client says nothing else about it."""
+    lines = Path(FOLDER / "client.py").read_text("utf-8").splitlines()
+    for endpoint in all_endpoints():
+        method = endpoint.record.__module__.rpartition(".")[2]
+        line = f"    {method} = submits(lambda: endpoints.{endpoint.record.__name__})"
+        named = re.compile(rf"\b({method}|{endpoint.record.__name__}|{re.escape(endpoint.name)})\b")
+        code = [each for each in lines if named.search(each) and "`" not in each]
+        assert [each for each in code if "kling." not in each] == [line]

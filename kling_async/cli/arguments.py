@@ -1,7 +1,6 @@
 """The words of the command line: all commands and options, and nothing that is slow to import."""
 
 import argparse
-import difflib
 import importlib.metadata
 import re
 import shutil
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 from kling_async.cli import endpoints, record_options
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.option_values import number, port, positive, target, whole, whole_from
+from kling_async.methods import nearest
 
 _KEYS = """\
 API keys are read from the environment only, never from options, where every user of the machine could see them:
@@ -52,8 +52,8 @@ def _about_unknown(word: str, command: ArgumentParser) -> str:
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(word, known)
+    return f"; did you mean {near}?" if near else ""
 
 
 class _Parser(ArgumentParser):
@@ -124,9 +124,9 @@ def _add_record(parser: ArgumentParser, name: str) -> None:
     """All that a generation can be given."""
     record = endpoints.record(name)
     parser.set_defaults(endpoint=name, watermark=False, positional=None)
-    parser.description = "\n\n".join(
-        textwrap.fill(paragraph, _width(), break_on_hyphens=False) for paragraph in record_options.prose(record)
-    )
+    models = record_options.MODELS + f" --endpoint {name}" * (name != endpoints.DEFAULT)
+    about = [paragraph.replace(record_options.MODELS, models) for paragraph in record_options.prose(record)]
+    parser.description = "\n\n".join(textwrap.fill(each, _width(), break_on_hyphens=False) for each in about)
     file = record_options.positional(record)
     needed = [field for field in record_options.fields_of(record) if field.is_required and field != file]
     words = [] if file is None else [f"[{file.name.upper()}]"]
@@ -155,7 +155,7 @@ def _add_record(parser: ArgumentParser, name: str) -> None:
         "--no-strict",
         dest="strict",
         action="store_false",
-        help="send what only the capability map (`kling-async models`) says does not work",
+        help=f"send what only the capability map (`{models}`) says does not work",
     )
     _add_waiting(service)
 

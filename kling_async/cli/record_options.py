@@ -20,9 +20,12 @@ from kling_async.protocol.converters import Malformed
 from kling_async.protocol.records import CameraControl, WatermarkInfo
 
 _MEDIA: Final = "kling_async.protocol.media."
+MODELS: Final = "kling-async models"
+"""The command that shows what each model can do."""
+
 _SHELL_WORDS: Final = {
-    "kling_async.capabilities()": "the table of kling-async models",
-    "or bytes": "or - for standard input",
+    r"kling_async\.capabilities\(\w*\)": f"the table of {MODELS}",
+    r"or bytes": "or - for standard input",
 }
 
 
@@ -111,7 +114,7 @@ def descriptions(record: type) -> dict[str, str]:
 def _plain(text: str, record: type) -> str:
     """Prose for programmers as people at a shell read it: fields are options there."""
     for python, shell in _SHELL_WORDS.items():
-        text = text.replace(python, shell)
+        text = re.sub(python, shell, text)
     names = attrs.fields_dict(record)
 
     def option(found: re.Match[str]) -> str:

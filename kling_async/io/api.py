@@ -9,11 +9,10 @@ from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
-from kling_async.protocol.create import Ask, Create, CreateState, Pause
+from kling_async.protocol.create_recovery import Ask, Create, CreateState, Pause
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, TokenTimeError
 from kling_async.protocol.lifecycle import is_missing, not_found
-from kling_async.protocol.recognition import Recognition
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform, is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -21,6 +20,7 @@ from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.redacted import read_without
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
+from kling_async.protocol.wrong_address import Recognition
 
 logger = logging.getLogger("kling_async")
 

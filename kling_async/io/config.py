@@ -10,7 +10,7 @@ import aiohttp
 
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError, Remedy
-from kling_async.protocol.polling.estimates import Durations
+from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.proxies import Proxies, is_loopback
 from kling_async.protocol.retry import Retry

@@ -13,8 +13,8 @@ from typing import Final
 
 from kling_async.io.directory_sync import DirectorySync
 from kling_async.io.part_file import PartFile
+from kling_async.io.result_addresses import Refresh, Source
 from kling_async.io.sinks import FileSink, Sink, StreamSink
-from kling_async.io.source import Refresh, Source
 from kling_async.io.target import Target, check_target_for, shown, text_of
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Fetched, Transport

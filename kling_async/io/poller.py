@@ -8,10 +8,10 @@ from typing import Any
 from kling_async.io.api import Api
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.errors import KlingError, RequestTimeout
-from kling_async.protocol.polling.endpoint_plan import PageQuery
-from kling_async.protocol.polling.estimates import DurationEstimate, Durations
+from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.plan import PollPlan, Query
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
+from kling_async.protocol.polling.single_or_list import PageQuery
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task

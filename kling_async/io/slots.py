@@ -1,4 +1,4 @@
-"""Creates that wait for slots, one queue per line, first in, first out; `protocol.limits` decides how many may run."""
+"""Creates that wait for slots, one queue per line, first in, first out; the core decides how many may run."""
 
 import asyncio
 import bisect
@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from kling_async.protocol.concurrency_limit import Limit
 from kling_async.protocol.errors import ClientClosed, KlingError, QueueTimeout
-from kling_async.protocol.limits import Limit
 
 _CLOSED: Final = "the client was closed; nothing was sent"
 

@@ -15,7 +15,7 @@ from kling_async.io.api import Api
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
-from kling_async.protocol.create import Create
+from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     ACCOUNT_CODES,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kling_async.protocol.errors import KlingError
-from kling_async.protocol.polling.estimates import DurationEstimate
+from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.polling.followed import FollowedTask
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task

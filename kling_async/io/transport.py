@@ -13,7 +13,7 @@ from yarl import URL
 
 from kling_async.io.http_errors import refused_by_proxy, translated, unsent
 from kling_async.io.upload import UploadBody
-from kling_async.protocol import addresses
+from kling_async.protocol import file_addresses
 from kling_async.protocol.errors import (
     BadResponse,
     ClientClosed,
@@ -136,7 +136,7 @@ class Transport:
         No credentials are sent, and no headers or cookies of a borrowed session. The body is not decompressed.
 
         Args:
-            url: as `addresses.usable` returns it.
+            url: as `file_addresses.usable` returns it.
             headers: in addition to those that every file is asked for with.
 
         Raises:
@@ -234,11 +234,11 @@ class Transport:
             seen.add(url)
             response = await translated(self._get(url, headers))
             location = response.headers.get("Location")
-            if response.status not in addresses.REDIRECTING or not location:
+            if response.status not in file_addresses.REDIRECTING or not location:
                 return response
             response.close()
-            next_url = addresses.redirected(url, location)
-            if next_url in seen or len(seen) > addresses.REDIRECTS:
+            next_url = file_addresses.redirected(url, location)
+            if next_url in seen or len(seen) > file_addresses.REDIRECTS:
                 raise DownloadError("the file host redirects in a circle, or too often")
             if url.startswith("https:") and not next_url.startswith("https:"):
                 logger.warning(
@@ -251,7 +251,7 @@ class Transport:
         limits = aiohttp.ClientTimeout(
             total=None, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS
         )
-        target = addresses.split(url)
+        target = file_addresses.split(url)
         host = URL(f"{target.scheme}://{target.host}")  # encodes names that are not ASCII (IDNA)
         address = URL(f"{target.scheme}://{host.raw_authority}{target.path}", encoded=True)  # signed: no re-quoting
         return await self._open_session().get(

@@ -2,7 +2,6 @@
 
 import enum
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -10,7 +9,9 @@ import attrs
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.result_kind import ResultKind
 
-if TYPE_CHECKING:  # maps and rules take time to import, and are needed with the first request
+if TYPE_CHECKING:  # maps, rules and decimals take time to import, and are needed with the first request
+    from decimal import Decimal
+
     from kling_async.protocol.capability import CapabilityMap
     from kling_async.protocol.rules.pictures import Facts
 
@@ -34,7 +35,7 @@ class Pool(enum.Enum):
     TRY_ON = "try-on"
 
 
-USD_PER_UNIT: Final = {Pool.VIDEO: Decimal("0.14"), Pool.IMAGE: Decimal("0.0035")}
+USD_PER_UNIT: Final = {Pool.VIDEO: "0.14", Pool.IMAGE: "0.0035"}
 """List price of one unit (price tables of 2026-09); that of try-on is not known."""
 
 LEGACY_PREFIX: Final = "/v1/"
@@ -63,8 +64,8 @@ class Estimate:
         usd: dollars at list price; None where no price is known.
     """
 
-    units: Decimal | None
-    usd: Decimal | None
+    units: "Decimal | None"
+    usd: "Decimal | None"
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -95,7 +96,7 @@ class Endpoint:
     rules: tuple[Rule, ...] = ()
     picture_rules: tuple[PictureRule, ...] = ()
     capabilities: "CapabilityMap[Any] | None" = None
-    units: Callable[[Any], Decimal | None] = no_price
+    units: "Callable[[Any], Decimal | None]" = no_price
     typical_seconds: Callable[[Any], float]
     result: ResultKind = ResultKind.VIDEO
     is_raw: bool = False
@@ -127,10 +128,12 @@ class Endpoint:
         """What a request costs; what the service would refuse has no price."""
         return self.priced(self.units(request))
 
-    def priced(self, units: Decimal | None) -> Estimate:
+    def priced(self, units: "Decimal | None") -> Estimate:
         """An amount of units, also in dollars at list price."""
         per_unit = None if self.is_raw else USD_PER_UNIT.get(self.pool)  # whose pack it is, is not known
-        return Estimate(units=units, usd=None if units is None or per_unit is None else units * per_unit)
+        if units is None or per_unit is None:
+            return Estimate(units=units, usd=None)
+        return Estimate(units=units, usd=units * type(units)(per_unit))
 
     def line_of(self, request: Request) -> str:
         """What a request stands in line for: slots are counted per model and pack."""

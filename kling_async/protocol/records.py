@@ -12,7 +12,7 @@ import attrs
 from kling_async.protocol.converters import AS_TEXT, as_record, each, whole_number
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.tasks import Element, Voice
+from kling_async.protocol.results import Element, Voice
 
 Mode = Literal["std", "pro", "4k"]
 AspectRatio = Literal["16:9", "9:16", "1:1"]

@@ -6,7 +6,8 @@ from typing import Any
 import attrs
 
 from kling_async.protocol.result_kind import ResultKind
-from kling_async.protocol.tasks import Audio, Picture, Task, Video
+from kling_async.protocol.results import Audio, Picture, Video
+from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire.members import address, identifier, items, mapping
 
 

@@ -37,6 +37,7 @@ from kling_async.cli.job import Job, Stage
 
 REFERENCE = "image2video:1"
 TASK = Task(
+    endpoint="image2video",
     task_id="1",
     status=TaskStatus.SUCCEED,
     videos=(Video(id="2", url="http://h/2.mp4", duration=Decimal("5.041")),),

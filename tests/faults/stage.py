@@ -220,7 +220,7 @@ def ideal(durations: Iterable[float], slots: int) -> float:
 
 async def objects_of_the_client() -> int:
     """How many objects of the client's own classes there are, those that come with its modules apart."""
-    for late in ("io.download", "io.validation"):  # imported on first use
+    for late in ("io.download", "io.request_checks"):  # imported on first use
         importlib.import_module(f"kling_async.{late}")
     gc.collect()
     # A request that broke off leaves the generators of its body. What is collected of them is not gone yet: the loop

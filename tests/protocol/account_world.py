@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from kling_async.protocol.limits import BEAT, Limit
+from kling_async.protocol.concurrency_limit import BEAT, Limit
 from kling_async.protocol.retry import Uniform
 
 Seconds = Callable[[], float]

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from kling_async.protocol.create import Ask, Create, Pause
+from kling_async.protocol.create_recovery import Ask, Create, Pause
 from kling_async.protocol.errors import (
     BadResponse,
     ConnectionFailed,

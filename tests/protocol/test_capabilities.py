@@ -13,7 +13,7 @@ from kling_async.protocol.records import Mode
 from .capability_table import lines
 
 FEATURES = {feature.name: feature for feature in CAPABILITIES.features}
-USD = USD_PER_UNIT[Pool.VIDEO]
+USD = Decimal(USD_PER_UNIT[Pool.VIDEO])
 
 
 def test_the_map_is_the_table() -> None:

@@ -112,7 +112,7 @@ CLASSES = sorted(
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_error_can_be_made_shown_copied_and_pickled(kind: type[KlingError]) -> None:
     """Every class takes the same arguments, shows its ids, and crosses a process border with all it carries."""
-    task = Task(task_id="8", status=TaskStatus.FAILED)
+    task = Task(endpoint="image2video", task_id="8", status=TaskStatus.FAILED)
     error = kind("text", code=1, http_status=2, request_id="r", reference="image2video:8", task=task)
     for twin in (error, pickled(error), copy.copy(error), copy.deepcopy(error)):
         assert type(twin) is kind
@@ -161,7 +161,7 @@ def test_a_failed_connection_may_have_been_sent(kind: type[ConnectionFailed]) ->
 @pytest.mark.parametrize("kind", [TaskFailed, ExternalTaskIdConflict])
 def test_an_error_about_a_task_carries_it(kind: type[TaskFailed | ExternalTaskIdConflict]) -> None:
     """What an error carries beyond the common ids is an attribute of it."""
-    task = Task(task_id="8", status=TaskStatus.FAILED)
+    task = Task(endpoint="image2video", task_id="8", status=TaskStatus.FAILED)
     assert kind("text", task=task).task is task
 
 

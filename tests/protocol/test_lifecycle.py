@@ -48,7 +48,7 @@ def of(known: TaskStatus | None, news: Task | KlingError, age: float = 60) -> Ve
 @pytest.mark.parametrize(("known", "status"), [*product(TABLE, TaskStatus)])
 def test_a_task_goes_forward_only(known: TaskStatus | None, status: TaskStatus) -> None:
     """News of a later status is told, a final one ends; a late or doubled message changes nothing."""
-    task = Task(task_id="8", status=status)
+    task = Task(endpoint="image2video", task_id="8", status=status)
     verdict = of(known, task)
     match TABLE[known][status]:
         case "tell":
@@ -72,7 +72,7 @@ def test_a_task_goes_forward_only(known: TaskStatus | None, status: TaskStatus) 
 )
 def test_a_failure_tells_the_services_reason(reason: str, text: str) -> None:
     """The error of a failed task has the service's reason and the task."""
-    task = Task(task_id="8", status=FAILED, status_msg=reason)
+    task = Task(endpoint="image2video", task_id="8", status=FAILED, status_msg=reason)
     assert text in str(failure(task))
     assert failure(task).task is task
 

@@ -19,7 +19,8 @@ from kling_async.protocol.records import (
     WatermarkInfo,
 )
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.tasks import BalanceDeduction, Element, Task, TaskStatus, Video, Voice
+from kling_async.protocol.results import BalanceDeduction, Element, Video, Voice
+from kling_async.protocol.tasks import Task, TaskStatus
 from tests.repeatable import pickled
 
 URL = "https://example.com/a.png"
@@ -180,6 +181,7 @@ def test_a_video_shows_no_signature(watermark_url: str | None, shown: str) -> No
     [
         ImageToVideo(image="cat.jpg", voice_list=["1"]),
         Task(
+            endpoint="image2video",
             task_id="8",
             status=TaskStatus.SUCCEED,
             videos=(Video(id="v", url="https://h/a?s"),),
@@ -199,7 +201,7 @@ def test_records_are_values(record: Any) -> None:
 
 def test_a_task_names_itself() -> None:
     """A task's reference is its endpoint and the service's id, also where the caller has an id of its own."""
-    task = Task(task_id="8", status=TaskStatus.FAILED, external_task_id="mine")
+    task = Task(endpoint="image2video", task_id="8", status=TaskStatus.FAILED, external_task_id="mine")
     assert task.reference == "image2video:8"
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from kling_async.protocol.result_files import files_of
 from kling_async.protocol.result_kind import ResultKind
-from kling_async.protocol.tasks import Audio, Element, Picture, Task, TaskStatus, Video, Voice
+from kling_async.protocol.results import Audio, Element, Picture, Video, Voice
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.codec import task_from_wire
 
 from .recorded_bodies import OTHERS
@@ -21,7 +22,7 @@ SOUND = Audio(id="5", url="https://h/a.mp3", url_wav="https://h/a.wav")
 
 def task(**results: Any) -> Task:
     """A finished task."""
-    return Task(task_id="8", status=TaskStatus.SUCCEED, **results)
+    return Task(endpoint="image2video", task_id="8", status=TaskStatus.SUCCEED, **results)
 
 
 def names(one: Task, *, watermark: bool = False, like: str = "") -> list[str]:

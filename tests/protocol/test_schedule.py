@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.polling.estimates import DurationEstimate
+from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.polling.schedule import SHORTEST_DELAY, AimedPolling, Polling
 from kling_async.protocol.retry import Retry, Uniform, growing
 

@@ -8,7 +8,8 @@ import pytest
 from kling_async.protocol.endpoints import ImageToVideo
 from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.tasks import Task, TaskStatus, Video
+from kling_async.protocol.results import Video
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.codec import task_from_wire, to_wire
 
 from .recorded_bodies import RECORDED
@@ -37,6 +38,7 @@ def moment(*parts: int) -> datetime:
         (
             RECORDED["new_create_ok"]["body"]["data"],
             Task(
+                endpoint="image2video",
                 task_id="893605946402810000",
                 status=TaskStatus.SUBMITTED,
                 external_task_id="job-0001",
@@ -47,6 +49,7 @@ def moment(*parts: int) -> datetime:
         (
             RECORDED["new_tasks_get_ok"]["body"]["data"][0],
             Task(
+                endpoint="image2video",
                 task_id="930831534075680000",
                 status=TaskStatus.SUCCEED,
                 external_task_id="job-0001",
@@ -59,6 +62,7 @@ def moment(*parts: int) -> datetime:
         (
             RECORDED["new_tasks_list_ok"]["body"]["data"]["result"][0],
             Task(
+                endpoint="image2video",
                 task_id="893605946402810000",
                 status=TaskStatus.SUCCEED,
                 created_at=moment(2026, 6, 10, 8, 39, 38, 802_000),
@@ -69,6 +73,7 @@ def moment(*parts: int) -> datetime:
         (
             RECORDED["callback_new_submitted_test"]["body"],
             Task(
+                endpoint="image2video",
                 task_id="913827032734640000",
                 status=TaskStatus.SUBMITTED,
                 created_at=moment(2026, 8, 5, 3, 51, 1, 504_000),

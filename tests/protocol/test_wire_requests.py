@@ -190,4 +190,4 @@ def test_the_endpoint_is_found_by_the_record() -> None:
     """Each endpoint is found by its name and by the record it takes; other things belong to none."""
     assert endpoint_named("image2video") is IMAGE_TO_VIDEO
     assert endpoint_of(ImageToVideo()) is IMAGE_TO_VIDEO
-    assert endpoint_of(Task(task_id="8", status=TaskStatus.FAILED)) is None
+    assert endpoint_of(Task(endpoint="image2video", task_id="8", status=TaskStatus.FAILED)) is None

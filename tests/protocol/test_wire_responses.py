@@ -23,7 +23,8 @@ from kling_async.protocol.errors import (
     TokenTimeError,
     UnknownStatus,
 )
-from kling_async.protocol.tasks import BalanceDeduction, Task, TaskStatus, Video
+from kling_async.protocol.results import BalanceDeduction, Video
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.responses import HttpResponse
 
@@ -53,6 +54,7 @@ def told(read: Callable[[HttpResponse], object], response: HttpResponse) -> Klin
 # ------------------------------------------------------------------------------------------ recorded bodies
 
 SUCCEEDED = Task(
+    endpoint="image2video",
     task_id="867283741759110000",
     status=TaskStatus.SUCCEED,
     external_task_id="job-0001",
@@ -72,6 +74,7 @@ SUCCEEDED = Task(
 )
 TASKS = {
     "legacy_create_ok_with_external_id": Task(
+        endpoint="image2video",
         task_id="867283741759110000",
         status=TaskStatus.SUBMITTED,
         external_task_id="job-0001",
@@ -79,12 +82,14 @@ TASKS = {
         updated_at=at(36_166),
     ),
     "legacy_create_ok_without_external_id": Task(
+        endpoint="image2video",
         task_id="829611643369430000",
         status=TaskStatus.SUBMITTED,
         created_at=datetime(2025, 12, 15, 18, 29, 7, 996_000, UTC),
         updated_at=datetime(2025, 12, 15, 18, 29, 7, 996_000, UTC),
     ),
     "legacy_query_processing": Task(
+        endpoint="image2video",
         task_id="867283741759110000",
         status=TaskStatus.PROCESSING,
         external_task_id="job-0001",
@@ -93,6 +98,7 @@ TASKS = {
     ),
     "legacy_query_succeed": SUCCEEDED,
     "legacy_query_failed_risk_control": Task(
+        endpoint="image2video",
         task_id="867283741759110000",
         status=TaskStatus.FAILED,
         status_msg="Failure to pass the risk control system",
@@ -101,6 +107,7 @@ TASKS = {
         updated_at=at(56_166),
     ),
     "legacy_query_failed_bad_image": Task(
+        endpoint="image2video",
         task_id="867283741759110000",
         status=TaskStatus.FAILED,
         status_msg="The resolution or aspect ratio of the input image is invalid. "
@@ -160,6 +167,7 @@ def test_a_recorded_list_is_read() -> None:
     assert (first.task_id, first.status, first.watermark) == ("867283741759110000", TaskStatus.SUCCEED, False)
     assert first.videos[0].watermark_url is None
     expected = Task(
+        endpoint="image2video",
         task_id="867283741759100000",
         status=TaskStatus.PROCESSING,
         created_at=at(-23_834),
@@ -440,7 +448,7 @@ def test_a_number_that_is_none_spoils_no_task(number: bytes) -> None:
     """A time or an amount that is no number is left out; the task that is paid for is there."""
     task = b'{"task_id": "8", "task_status": "failed", "created_at": %b, "final_unit_deduction": %b}' % (number, number)
     read = responses.task(HttpResponse(200, {}, b'{"code": 0, "data": %b}' % task), "image2video", "8")
-    assert read == Task(task_id="8", status=TaskStatus.FAILED)
+    assert read == Task(endpoint="image2video", task_id="8", status=TaskStatus.FAILED)
 
 
 def test_a_task_of_any_endpoint_is_named_after_it() -> None:

@@ -14,7 +14,8 @@ from kling_async.io import threads
 from kling_async.io.download import Downloads
 from kling_async.io.target import check_target
 from kling_async.io.transport import Transport
-from kling_async.protocol.tasks import Task, TaskStatus, Video
+from kling_async.protocol.results import Video
+from kling_async.protocol.tasks import Task, TaskStatus
 from tests.repeatable import same_draws
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import Answer, Seen, answer, serve, task_answer
@@ -90,7 +91,12 @@ def video(url: str | None, watermark_url: str | None = None) -> Video:
 def finished(*videos: Video, updated_at: datetime | None = None, watermark: bool = False) -> Task:
     """A task that succeeded."""
     return Task(
-        task_id="9", status=TaskStatus.SUCCEED, videos=tuple(videos), updated_at=updated_at, watermark=watermark
+        endpoint="image2video",
+        task_id="9",
+        status=TaskStatus.SUCCEED,
+        videos=tuple(videos),
+        updated_at=updated_at,
+        watermark=watermark,
     )
 
 

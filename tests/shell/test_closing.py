@@ -152,10 +152,11 @@ def test_a_handle_on_another_loop_is_a_clear_error() -> None:
     """A handle that is awaited on a second loop says that it belongs to the first."""
 
     async def begin() -> tuple[KlingClient, object]:
-        client = KlingClient(api_key="k" * 40, base_url="http://127.0.0.1:9")
-        handle = client.attach("image2video:1")
-        handle.add_done_callback(print)
-        return client, handle
+        async with aiohttp.ClientSession() as session:  # lent, so that nothing stays open when its loop ends
+            client = KlingClient(api_key="k" * 40, base_url="http://127.0.0.1:9", session=session)
+            handle = client.attach("image2video:1")
+            handle.add_done_callback(print)
+            return client, handle
 
     client, handle = asyncio.run(begin())
 

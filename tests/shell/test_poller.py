@@ -12,7 +12,7 @@ from kling_async.io.poller import Poller
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import ClientClosed, KlingError, ServerError, TaskTimeout
-from kling_async.protocol.polling.estimates import Durations
+from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import Polling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
@@ -23,7 +23,7 @@ from tests.shell.conftest import wall
 
 def task(task_id: str, status: str = "submitted") -> Task:
     """The service's word about a task."""
-    return Task(task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}")
+    return Task(endpoint="image2video", task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}")
 
 
 class Service:

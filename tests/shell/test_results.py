@@ -49,7 +49,7 @@ def by_name(seen: Seen) -> Answer:
 
 def made(**results: Any) -> Task:
     """A finished task."""
-    return Task(task_id="9", status=TaskStatus.SUCCEED, **results)
+    return Task(endpoint="image2video", task_id="9", status=TaskStatus.SUCCEED, **results)
 
 
 def pictures(base: str, *paths: str) -> tuple[Picture, ...]:

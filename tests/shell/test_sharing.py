@@ -10,7 +10,7 @@ import pytest
 
 from kling_async import KlingClient, Polling, Retry
 from kling_async.emulator import Emulator, Fault
-from kling_async.protocol.limits import EMPTY_MAXIMUM
+from kling_async.protocol.concurrency_limit import EMPTY_MAXIMUM
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import refusal, script, serve, task_answer
 

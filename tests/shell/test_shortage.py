@@ -42,7 +42,7 @@ async def test_no_file_for_a_look_at_a_picture(
     client: KlingClient, image: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """It is tried again, as a lack of connections is."""
-    monkeypatch.setattr("kling_async.io.validation.opened", fail_at_first(opened, 3, number))
+    monkeypatch.setattr("kling_async.io.request_checks.opened", fail_at_first(opened, 3, number))
     assert (await (await client.image_to_video(image))).status.value == "succeed"
 
 
@@ -58,7 +58,7 @@ async def test_no_file_for_sending_a_picture(
 
 async def test_no_file_for_good(make_client: ClientMaker, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the end of the budget the error says what is lacking and what helps; it is none of the request."""
-    monkeypatch.setattr("kling_async.io.validation.opened", fail_at_first(open, 10**6, errno.EMFILE))
+    monkeypatch.setattr("kling_async.io.request_checks.opened", fail_at_first(open, 10**6, errno.EMFILE))
     with pytest.raises(ConnectionFailed, match=r"short of open files.*ulimit -n") as caught:
         await make_client(retry=Retry(budget=5)).image_to_video(image)
     assert not caught.value.sent

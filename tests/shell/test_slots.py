@@ -6,7 +6,7 @@ import pytest
 
 from kling_async import ClientClosed, QueueTimeout
 from kling_async.io.slots import Slot, Slots
-from kling_async.protocol.limits import BEAT, Limit
+from kling_async.protocol.concurrency_limit import BEAT, Limit
 
 LINE = "image/kling-v2"
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from kling_async.protocol.errors import ConnectionFailed, KlingError, Remedy, TaskTimeout
 from kling_async.protocol.polling.age_bins import EDGES
-from kling_async.protocol.polling.estimates import DurationEstimate
+from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.polling.queue import QueueEntry
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Attempts

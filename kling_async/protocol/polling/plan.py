@@ -10,11 +10,11 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import ClientClosed, KlingError, Remedy
-from kling_async.protocol.polling.endpoint_plan import EndpointPlan, PageQuery, Update
-from kling_async.protocol.polling.estimates import DurationEstimate, Durations
+from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import FollowedTask
-from kling_async.protocol.polling.outcome import OutcomeRules
+from kling_async.protocol.polling.outcome_or_deadline import OutcomeRules
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
+from kling_async.protocol.polling.single_or_list import EndpointPlan, PageQuery, Update
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task

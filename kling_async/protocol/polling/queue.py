@@ -85,14 +85,6 @@ class PollQueue(Generic[_T]):
         """What an answer about all that wait would be worth: each counts with the share of its wait that has passed."""
         return max(0.0, self._slope * now - self._offset)
 
-    def clear(self) -> None:
-        """Nothing waits any more."""
-        for _, _, item in self._heap:
-            item.rate = item.heap_time = 0.0
-        self._heap.clear()
-        self._waiting = 0
-        self._slope = self._offset = 0.0
-
     def _push(self, item: _T, when: float) -> None:
         item.heap_time = when
         self._count += 1

@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from kling_async.protocol.polling.estimates import DurationEstimate
+from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.retry import Uniform, seconds
 
 EARLY: Final = 0.9

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from kling_async.protocol.errors import Problem
+from kling_async.protocol.results import Element, Voice
 from kling_async.protocol.rules.values import listed, text, whole
-from kling_async.protocol.tasks import Element, Voice
 
 ELEMENTS_MOST = 3
 VOICES_MOST = 2

@@ -17,7 +17,8 @@ from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.raw import RawTask
 from kling_async.protocol.redaction import printable, service_text
-from kling_async.protocol.tasks import BalanceDeduction, Element, Task, TaskStatus, Voice
+from kling_async.protocol.results import BalanceDeduction, Element, Voice
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.members import decimal, identifier, items, mapping, moment
 from kling_async.protocol.wire.results import outputs_of, results_of
 

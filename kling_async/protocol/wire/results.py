@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypedDict, TypeVar
 
 from kling_async.protocol.redaction import service_text
-from kling_async.protocol.tasks import Audio, Element, Picture, Video, Voice
+from kling_async.protocol.results import Audio, Element, Picture, Video, Voice
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
 
 DEEPEST: Final = 50

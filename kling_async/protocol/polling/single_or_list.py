@@ -7,10 +7,10 @@ import attrs
 
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import KlingError
-from kling_async.protocol.polling.estimates import DurationEstimate, Durations
+from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import SLOW_ANSWER, FollowedTask, age_of
 from kling_async.protocol.polling.listing import ListScan, ListStrategy
-from kling_async.protocol.polling.outcome import Outcome, OutcomeRules, checked, learn
+from kling_async.protocol.polling.outcome_or_deadline import Outcome, OutcomeRules, checked, learn
 from kling_async.protocol.polling.queue import PollQueue, share_passed
 from kling_async.protocol.retry import is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -173,6 +173,8 @@ class EndpointPlan(Generic[_F]):
 
     def _can_list(self, followed: _F) -> bool:
         """Whether a page is likely to hold a task, and its id stands for this following alone."""
+        if not self.endpoint.lists or self.endpoint.is_raw:  # of a raw path nobody knows whether it lists
+            return False
         known = bool(followed.snapshots) and self.names.get(followed.reference.id) is followed
         return known and not followed.missed
 

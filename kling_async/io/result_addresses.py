@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 
 from kling_async.io.target import Target
-from kling_async.protocol import addresses
+from kling_async.protocol import file_addresses
 from kling_async.protocol.errors import DownloadError, Remedy
 from kling_async.protocol.result_files import ResultFile, files_of
 from kling_async.protocol.result_kind import ResultKind
@@ -103,7 +103,7 @@ class Source:
         file = self._file(index)
         address = file.watermark_url if self._watermark else file.url
         if address:
-            return addresses.usable(address, self._scheme)
+            return file_addresses.usable(address, self._scheme)
         what = file.kind.value
         if self._watermark:
             raise DownloadError(

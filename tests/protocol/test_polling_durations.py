@@ -12,7 +12,7 @@ from kling_async.protocol.catalog import endpoint_of
 from kling_async.protocol.clips import typical_seconds
 from kling_async.protocol.endpoints import ImageToVideo
 from kling_async.protocol.polling.age_bins import EDGES
-from kling_async.protocol.polling.estimates import (
+from kling_async.protocol.polling.durations import (
     FADING,
     DurationEstimate,
     Durations,

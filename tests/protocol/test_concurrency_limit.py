@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.limits import (
+from kling_async.protocol.concurrency_limit import (
     EMPTY_MAXIMUM,
     PROBE_FIRST,
     PROBE_MAXIMUM,
@@ -321,9 +321,9 @@ def test_yielding_costs_a_twentieth_at_most(
         AccountModel(slots, lambda: 0.1, lambda: length * (1 + spread * (2 * draws.random() - 1))).run(one)
         return one.finished_at
 
-    monkeypatch.setattr("kling_async.protocol.limits.YIELD_SHARE", 0.0)
+    monkeypatch.setattr("kling_async.protocol.concurrency_limit.YIELD_SHARE", 0.0)
     without = took()
-    monkeypatch.setattr("kling_async.protocol.limits.YIELD_SHARE", 1.0)
+    monkeypatch.setattr("kling_async.protocol.concurrency_limit.YIELD_SHARE", 1.0)
     assert without < took() <= without / 0.95
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from kling_async.protocol.errors import BadResponse, NotTheService, Remedy
-from kling_async.protocol.recognition import Recognition
+from kling_async.protocol.wrong_address import Recognition
 
 
 def page(status: int = 404) -> BadResponse:

@@ -16,9 +16,9 @@ from kling_async.protocol.errors import (
     TaskTimeout,
 )
 from kling_async.protocol.polling.age_bins import bin_of
-from kling_async.protocol.polling.estimates import DurationEstimate
+from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.polling.followed import FollowedTask, age_of
-from kling_async.protocol.polling.outcome import OutcomeRules, checked, learn
+from kling_async.protocol.polling.outcome_or_deadline import OutcomeRules, checked, learn
 from kling_async.protocol.polling.queue import PollQueue
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
@@ -37,7 +37,9 @@ def middle() -> float:
 
 def task(status: str = "submitted", **fields: Any) -> Task:
     """The service's word about task 1."""
-    return Task(**{"task_id": "1", "status": TaskStatus(status), "external_task_id": "e1", **fields})
+    return Task(
+        **{"endpoint": "image2video", "task_id": "1", "status": TaskStatus(status), "external_task_id": "e1", **fields}
+    )
 
 
 def followed(*, created_here: bool = True, heard: str | None = "submitted") -> FollowedTask:

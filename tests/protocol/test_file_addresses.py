@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kling_async.protocol.addresses import Target, redirected, split, usable
 from kling_async.protocol.errors import DownloadError
+from kling_async.protocol.file_addresses import Target, redirected, split, usable
 
 SIGNED = "https://cdn.example.com/a%2Fb/c.mp4?Expires=1&Signature=x~y-z_+/=%2f%2F&Key-Pair-Id=K"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.limits import EMPTY_MAXIMUM, PROBE_FIRST, PROBE_MAXIMUM, YIELD_SHARE, Limit
+from kling_async.protocol.concurrency_limit import EMPTY_MAXIMUM, PROBE_FIRST, PROBE_MAXIMUM, YIELD_SHARE, Limit
 from tests.repeatable import same_draws
 
 from .account_world import AccountModel, client, ideal

@@ -6,7 +6,7 @@ import attrs
 
 from kling_async.protocol.errors import BadResponse, KlingError
 from kling_async.protocol.lifecycle import classify
-from kling_async.protocol.polling.estimates import DurationEstimate
+from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.polling.followed import FollowedTask, age_of
 from kling_async.protocol.polling.queue import share_passed
 from kling_async.protocol.polling.schedule import AimedPolling, Polling

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kling_async.protocol.create import SENDS, Ask, Create, CreateState, Pause
+from kling_async.protocol.create_recovery import SENDS, Ask, Create, CreateState, Pause
 from kling_async.protocol.errors import (
     ClientClosed,
     CreateInDoubt,
@@ -310,5 +310,7 @@ def test_the_first_send_that_arrived_tells_the_age() -> None:
         happens(machine, "look not-found", 15)
         machine.sending(moment(15).timestamp())
         happens(machine, "reset", 15)
-        machine.looked_up(16, Task(task_id="8", status=TaskStatus.SUBMITTED, created_at=moment(second)), 0)
+        machine.looked_up(
+            16, Task(endpoint="image2video", task_id="8", status=TaskStatus.SUBMITTED, created_at=moment(second)), 0
+        )
         assert isinstance(machine.end, kind)

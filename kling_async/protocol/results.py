@@ -1,0 +1,124 @@
+"""What tasks make: videos, pictures, sound, voices and elements; and what they took from the account."""
+
+from decimal import Decimal
+
+import attrs
+
+from kling_async.protocol.converters import whole_number
+from kling_async.protocol.media.image import without_query
+
+
+def _shown(url: str | None) -> str:
+    """For a repr: without the signature."""
+    return repr(url and without_query(url))
+
+
+@attrs.frozen(kw_only=True)
+class Voice:
+    """A voice of the account or a preset one: named `<<<voice_1>>>` in a prompt, and the result of making one.
+
+    To use it, the id is enough, and all that is sent.
+
+    Attributes:
+        voice_id: its id, from the custom or preset voices (not lip-sync or TTS).
+        voice_name: what it was called.
+        trial_url: a sample to listen to, signed. The repr leaves the signature out.
+        owned_by: `kling` for a preset one, else the id of its owner.
+        status: `succeed`, or `deleted`; where the service gives one.
+    """
+
+    voice_id: str
+    voice_name: str = ""
+    trial_url: str | None = attrs.field(default=None, repr=_shown)
+    owned_by: str = ""
+    status: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Element:
+    """A subject of the element library: named `<<<element_1>>>` in a prompt, and the result of making one.
+
+    To use it, the id is enough, and all that is sent. The pictures that it was made from are in `Task.raw`.
+
+    Attributes:
+        element_id: its number; may exceed 2**53.
+        element_name: what it was called.
+        element_description: what it was described as.
+        reference_type: `image_refer` or `video_refer`; in the new generation the kind of element.
+        element_voice_info: the voice that is bound to it.
+        owned_by: `kling` for a preset one, else the id of its owner.
+        status: `succeed` or `deleted`.
+    """
+
+    element_id: int = attrs.field(converter=whole_number)
+    element_name: str = ""
+    element_description: str = ""
+    reference_type: str = ""
+    element_voice_info: Voice | None = None
+    owned_by: str = ""
+    status: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Video:
+    """One finished video.
+
+    Attributes:
+        id: the service's id of the video.
+        url: where it can be fetched, signed, for 30 days. The repr leaves the signature out.
+        watermark_url: the watermarked variant, where one was asked for.
+        duration: seconds, close to what was asked for (`5.041`).
+    """
+
+    id: str
+    url: str = attrs.field(repr=_shown)
+    watermark_url: str | None = attrs.field(default=None, repr=_shown)
+    duration: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Picture:
+    """One finished picture.
+
+    Attributes:
+        index: its number as the service counts, from 0; several views of one subject share it.
+        url: where it can be fetched, signed, for 30 days. The repr leaves the signature out.
+        watermark_url: the watermarked variant, where one was asked for.
+    """
+
+    index: int
+    url: str = attrs.field(repr=_shown)
+    watermark_url: str | None = attrs.field(default=None, repr=_shown)
+
+
+@attrs.frozen(kw_only=True)
+class Audio:
+    """One finished piece of sound.
+
+    Attributes:
+        id: the service's id of the sound.
+        url: where it can be fetched, signed, for 30 days: the MP3 where there are two. The repr leaves the signature
+            out.
+        url_wav: the same sound as WAV, where there is one.
+        duration: seconds.
+        duration_wav: seconds of the WAV.
+    """
+
+    id: str
+    url: str = attrs.field(repr=_shown)
+    url_wav: str | None = attrs.field(default=None, repr=_shown)
+    duration: Decimal | None = None
+    duration_wav: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BalanceDeduction:
+    """What a task took from a balance account.
+
+    Attributes:
+        quota: amount deducted.
+        list_price: amount before discount.
+    """
+
+    quota: Decimal | None = None
+    list_price: Decimal | None = None
