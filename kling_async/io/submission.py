@@ -267,7 +267,7 @@ class Submitter:
             error,
             extra={"kling_event": "create_abandoned", "kling_reference": creation.reference},
         )
-        if creation.reference is None or not isinstance(error, CreateInDoubt):
+        if not isinstance(error, CreateInDoubt):
             del self._orphans[creation]
 
 
