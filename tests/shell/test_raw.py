@@ -192,6 +192,14 @@ async def test_a_second_send_that_gets_a_yes_without_a_task(make_client: ClientM
     assert (caught.value.data, len(service.bodies)) == ({"a": 1}, 2)
 
 
+async def test_an_unexpected_answer_shows_no_secret(make_client: ClientMaker) -> None:
+    """What the service repeats of the credentials is not in the data that the error carries."""
+    async with serve(lambda seen: answer(200, {"code": 0, "data": {"sent": seen.headers["authorization"]}})) as stub:
+        with pytest.raises(UnexpectedAnswer) as caught:
+            await make_client(base_url=stub.base_url, api_key="key-that-nobody-may-see").submit(RawTask(PATH, {}))
+    assert caught.value.data == {"sent": "Bearer …"}
+
+
 # ------------------------------------------------------------------------------------------ following, saving
 
 
