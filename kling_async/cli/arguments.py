@@ -8,12 +8,14 @@ import sys
 import textwrap
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kling_async.cli import endpoints, record_options
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.option_values import number, port, positive, target, whole, whole_from
 from kling_async.methods import nearest
+from kling_async.protocol.rules.values import in_words
 
 _KEYS = """\
 API keys are read from the environment only, never from options, where every user of the machine could see them:
@@ -47,8 +49,12 @@ def read(words: Sequence[str]) -> Namespace:
 def _about_unknown(word: str, command: ArgumentParser) -> str:
     """What was probably meant by a word that a command does not take."""
     if not word.startswith("-"):
-        return "; a text with spaces needs quotes around it"
-    return _nearest(word.partition("=")[0], re.findall(r"--[a-z][a-z-]*", command.format_help()))
+        others = endpoints.that_take(None) if Path(word).is_file() else []
+        return f"; a file is for {in_words(others)}" if others else "; a text with spaces needs quotes around it"
+    option = word.partition("=")[0]
+    if others := endpoints.that_take(option):
+        return f"; it is an option of {in_words(others)}"
+    return _nearest(option, re.findall(r"--[a-z][a-z-]*", command.format_help()))
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
@@ -124,13 +130,13 @@ def _add_record(parser: ArgumentParser, name: str) -> None:
     """All that a generation can be given."""
     record = endpoints.record(name)
     parser.set_defaults(endpoint=name, watermark=False, positional=None)
-    models = record_options.MODELS + f" --endpoint {name}" * (name != endpoints.DEFAULT)
-    about = [paragraph.replace(record_options.MODELS, models) for paragraph in record_options.prose(record)]
-    parser.description = "\n\n".join(textwrap.fill(each, _width(), break_on_hyphens=False) for each in about)
+    parser.description = "\n\n".join(
+        textwrap.fill(paragraph, _width(), break_on_hyphens=False) for paragraph in record_options.prose(record)
+    )
     file = record_options.positional(record)
     needed = [field for field in record_options.fields_of(record) if field.is_required and field != file]
     words = [] if file is None else [f"[{file.name.upper()}]"]
-    words += [f"{field.option} {field.name.upper()}" for field in needed]
+    words += [f"{field.option} {'FILE' if field.has_files else field.name.upper()}" for field in needed]
     parser.usage = " ".join(["%(prog)s", *words, "-o FILE [options]"])
     parser.epilog = _epilog(record, endpoints.suffix(name))
     _add_target(parser)
@@ -151,6 +157,7 @@ def _add_record(parser: ArgumentParser, name: str) -> None:
         default="raise",
         help="an older task that has the external task id: an error, or taken as the result (default: raise)",
     )
+    models = "kling-async models" + f" --endpoint {name}" * (name != endpoints.DEFAULT)
     service.add_argument(
         "--no-strict",
         dest="strict",
@@ -271,7 +278,8 @@ def _epilog(record: type, suffix: str) -> str:
     """Examples of this very command, and where keys are set."""
     fields = {field.name: field for field in record_options.fields_of(record)}
     file = record_options.positional(record)
-    needed = [f"{field.option} ..." for name, field in fields.items() if field.is_required and name != "prompt"]
+    required = [field for name, field in fields.items() if field.is_required and name != "prompt"]
+    needed = [f"{field.option} {'cat.jpg' if field.has_files else '...'}" for field in required]
     words = " ".join(["%(prog)s", *(["cat.jpg"] if file is not None else needed)])
     prompt = ' --prompt "the cat turns its head"' * ("prompt" in fields)
     more = prompt * (file is None) + " --mode pro" * ("mode" in fields) + " --duration 10" * ("duration" in fields)

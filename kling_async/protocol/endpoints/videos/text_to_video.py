@@ -15,6 +15,7 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.records import AspectRatio, CameraControl, Mode, ShotPrompt, ShotType, WatermarkInfo
 from kling_async.protocol.results import Voice
 from kling_async.protocol.rules import camera, models, settings, shots, task_options, text, voices
+from kling_async.protocol.rules.models import MakesClip
 
 KnownModel = Literal[
     "kling-v1",
@@ -164,7 +165,7 @@ kling-v3             4k    3      3     ?
 _TIMES_LONGER: Final = 319 / 164
 
 
-def typical_seconds(request: TextToVideo | None) -> float:
+def typical_seconds(request: MakesClip | None) -> float:
     """About twice as long as from a picture."""
     return _TIMES_LONGER * typical_seconds_of(request)
 
