@@ -183,6 +183,12 @@ def test_what_is_no_call(call: RawCall, field: str) -> None:
     assert [problem.field for problem in problems_of_call(call)] == [field]
 
 
+def test_what_a_query_takes() -> None:
+    """Text and numbers, and nothing at all."""
+    for body in ({"a": "b", "n": 1, "half": 0.5, "yes": True}, {}, None):
+        assert not problems_of_call(RawCall("GET", "/account/costs", body))
+
+
 def test_a_body_is_in_no_repr() -> None:
     """Bodies may hold pictures and secrets."""
     assert "picture" not in repr((RawTask(PATH, {"a": "picture"}), RawCall("POST", PATH, {"a": "picture"})))

@@ -24,6 +24,7 @@ from kling_async import (
     TaskFailed,
     TaskNotFound,
     TaskStatus,
+    TaskTimeout,
     UnexpectedAnswer,
 )
 from kling_async.emulator import Emulator, Fault
@@ -192,6 +193,14 @@ async def test_a_second_send_that_gets_a_yes_without_a_task(make_client: ClientM
     assert (caught.value.data, len(service.bodies)) == ({"a": 1}, 2)
 
 
+async def test_an_unexpected_answer_shows_no_secret(make_client: ClientMaker) -> None:
+    """What the service repeats of the credentials is not in the data that the error carries."""
+    async with serve(lambda seen: answer(200, {"code": 0, "data": {"sent": seen.headers["authorization"]}})) as stub:
+        with pytest.raises(UnexpectedAnswer) as caught:
+            await make_client(base_url=stub.base_url, api_key="key-that-nobody-may-see").submit(RawTask(PATH, {}))
+    assert caught.value.data == {"sent": "Bearer …"}
+
+
 # ------------------------------------------------------------------------------------------ following, saving
 
 
@@ -295,6 +304,23 @@ async def test_a_task_that_fails_names_its_reference(make_client: ClientMaker, t
             with pytest.raises(TaskNotFound) as missing:
                 await ask(f"raw:{PATH}:8")
             assert missing.value.reference == f"raw:{PATH}:8"
+
+
+async def test_a_task_that_takes_too_long(make_client: ClientMaker) -> None:
+    """Its deadline is that of the options, and the error names the task."""
+    async with running(task={"task_status": "processing"}) as service:
+        handle = await make_client(base_url=service.base_url).submit(RawTask(PATH, {}), deadline=40)
+        with pytest.raises(TaskTimeout, match="within 40 s") as caught:
+            await handle
+    assert caught.value.reference == handle.reference
+
+
+async def test_a_refused_model_is_not_explained(make_client: ClientMaker) -> None:
+    """Nobody knows which models a path has, so a refusal keeps to the service's words."""
+    async with running(creates=[refusal(400, 1203, "model x not found")], effect=False) as service:
+        with pytest.raises(kling_async.RequestRefused, match="^model x not found: no such resource") as caught:
+            await make_client(base_url=service.base_url).submit(RawTask(PATH, {"model_name": "x"}))
+    assert "kling-v" not in str(caught.value)
 
 
 async def test_the_emulators_own_path(make_client: ClientMaker, tmp_path: Path) -> None:
