@@ -368,7 +368,7 @@ def test_tasks_that_become_due_meanwhile_wait_for_the_page() -> None:
 
 @pytest.mark.parametrize(("now", "singly"), [(19.9, 0), (20, 8)])
 def test_nobody_waits_for_pages_longer_than_ten_seconds(now: float, singly: int) -> None:
-    """Slow pages that go on hold up a question for ten seconds."""
+    """Slow pages that go on hold up a question for ten seconds; then no page is asked for in its place."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -376,7 +376,7 @@ def test_nobody_waits_for_pages_longer_than_ten_seconds(now: float, singly: int)
     others = [task(f"other {number}") for number in range(18)]
     story.answer_page(page, [task(str(number)) for number in range(12)] + others)
     step = story.at(now)
-    assert len(step.queries) == singly
+    assert (len(step.queries), len(step.pages)) == (singly, 0 if singly else 1)
 
 
 @pytest.mark.parametrize(("deadline", "singly"), [(20, 0), (19.9, 20)])
