@@ -246,6 +246,24 @@ def test_text_that_is_no_durations_is_refused(text: str) -> None:
         Durations.from_json(text)
 
 
+@pytest.mark.parametrize("name", ["ended", "passed"])
+def test_text_that_knows_more_than_there_can_be_fades_all_the_same(name: str) -> None:
+    """What it says to have seen counts as much as the most that any client can have, in the same shares."""
+    text = changed(**{name: [1000.0 + index for index in range(BINS)]})
+    read = Durations.from_json(text).of("image2video/kling-v2-6/pro/5", 150.0)
+    amounts = getattr(read, name)
+    most = sum(amounts) if name == "ended" else max(amounts)
+    assert most == pytest.approx(1 / FADING)
+    assert amounts[-1] / amounts[0] == pytest.approx((1000 + BINS - 1) / 1000)
+
+
+def test_no_text_publishes_less_than_a_second() -> None:
+    """Of nothing there is no logarithm."""
+    kind = "image2video/kling-v2-6/pro/5"
+    read = [Durations.from_json(changed(published=seconds)).of(kind, 150.0).published for seconds in (0, 1, 1.5)]
+    assert read == [1.0, 1.0, 1.5]
+
+
 def test_news_change_the_schedule_while_they_weigh_much() -> None:
     """The schedule is drawn anew after the first task, and not after each of the thousandth's like."""
     estimate = DurationEstimate(150.0)

@@ -304,7 +304,8 @@ def test_what_a_page_does_not_hold_is_asked_for_singly() -> None:
     story.answer(step)
     step = story.at(20)
     assert asked(step) == ["17", "18", "19"]
-    assert len(step.pages) == 1
+    (page,) = step.pages
+    assert [page.known(name) for name in ("16", "17")] == [TaskStatus.SUBMITTED, None], "an answer of its own is newer"
 
 
 def test_a_page_that_pays_is_followed_by_the_next() -> None:
@@ -447,6 +448,28 @@ def test_a_page_also_answers_for_tasks_that_are_not_due() -> None:
     due = waits(story.plan, 30)
     assert {due[str(number)] for number in range(20)} == {40}
     assert {due[str(number)] for number in range(20, 40)} == {35}
+
+
+@pytest.mark.parametrize(("status", "pages"), [("submitted", 0), ("succeed", 1)])
+def test_what_a_page_tells_early_counts_less(status: str, pages: int) -> None:
+    """Ten tasks that are seen a second after their last answer save one question, ten that ended save ten."""
+    story = Story()
+    early = [story.follow(f"early {number}") for number in range(10)]
+    for now in (10, 20):
+        (page,) = story.at(now).pages
+        story.answer_page(page, [task(each.reference.id) for each in early])
+        if now == 10:
+            story.now = 11.0
+            for number in range(20):
+                story.follow(f"late {number}", attached=True)
+            story.answer(story.at(11))
+    (page,) = story.at(21).pages
+    story.answer_page(page, [task(each.reference.id, status) for each in early])  # and none of those that are due
+    story.answer(story.at(21))
+    story.now = 25.0
+    for number in range(10):
+        story.follow(f"new {number}")
+    assert len(story.at(35).pages) == pages
 
 
 def test_a_steady_beat_moves_with_every_look() -> None:

@@ -118,7 +118,7 @@ async def test_what_nobody_waits_for_and_was_not_sent_leaves_no_doubt(
     await asyncio.sleep(5)
     assert len(client.unsettled) == 1
     await client.close()
-    assert client.unsettled == ()
+    assert list(client.unsettled) == []
     assert emulator.ledger.requests["create"] == 1
 
 
