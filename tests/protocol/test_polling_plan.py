@@ -450,26 +450,34 @@ def test_a_page_also_answers_for_tasks_that_are_not_due() -> None:
     assert {due[str(number)] for number in range(20, 40)} == {35}
 
 
-@pytest.mark.parametrize(("status", "pages"), [("submitted", 0), ("succeed", 1)])
-def test_what_a_page_tells_early_counts_less(status: str, pages: int) -> None:
-    """Ten tasks that are seen a second after their last answer save one question, ten that ended save ten."""
+@pytest.mark.parametrize(
+    ("status", "count", "now", "pages"),
+    [
+        ("submitted", 10, 21, 0),
+        ("submitted", 10, 26, 1),
+        ("succeed", 10, 21, 1),
+        ("succeed", 1, 21, 0),
+    ],
+)
+def test_what_a_page_tells_early_counts_less(status: str, count: int, now: float, pages: int) -> None:
+    """A task saves the share of its wait that has passed, or a whole question if it ended; a page costs 1.3."""
     story = Story()
     early = [story.follow(f"early {number}") for number in range(10)]
-    for now in (10, 20):
-        (page,) = story.at(now).pages
+    for beat in (10, 20):
+        (page,) = story.at(beat).pages
         story.answer_page(page, [task(each.reference.id) for each in early])
-        if now == 10:
+        if beat == 10:
             story.now = 11.0
             for number in range(20):
                 story.follow(f"late {number}", attached=True)
             story.answer(story.at(11))
     (page,) = story.at(21).pages
-    story.answer_page(page, [task(each.reference.id, status) for each in early])  # and none of those that are due
-    story.answer(story.at(21))
-    story.now = 25.0
+    story.now = now
+    story.answer_page(page, [task(each.reference.id, status) for each in early[:count]])  # and none of those due
+    story.answer(story.at(now))
     for number in range(10):
         story.follow(f"new {number}")
-    assert len(story.at(35).pages) == pages
+    assert len(story.at(now + 10).pages) == pages
 
 
 def test_a_steady_beat_moves_with_every_look() -> None:
