@@ -147,7 +147,7 @@ class KlingClient:
 
         Args:
             request: a record of what to make, such as `ImageToVideo`, or a `RawTask`. With a `RawCall` there are no
-                options, no line and no second try, and what is returned is the `data` of its answer.
+                options, no line and no second try.
             strict: False turns refusals of the capability map, and only those, into `CapabilityWarning`.
             if_exists: what to do if the `external_task_id` belongs to an older task: `raise` a conflict, or `adopt` it.
             on_doubt: what to do if the answer was lost and look-ups over `Retry.settle` seconds find no task: send the
@@ -158,26 +158,27 @@ class KlingClient:
                 for ever.
 
         Returns:
-            The handle; it is followed from now on.
+            The handle; the task is followed from now on. With a `RawCall`, the `data` of its answer.
 
         Raises:
             InvalidRequest: the documentation forbids it; all problems at once, nothing sent.
             ImageFileMissing: as `InvalidRequest`; a file does not exist.
             ExternalTaskIdConflict: the id belongs to an older task.
             QueueTimeout: no slot came free in `queue_deadline` seconds.
-            CreateInDoubt: no answer told whether the task exists; `reference` finds out.
+            CreateInDoubt: no answer told whether the task exists; `reference`, where there is one, finds out.
+            UnexpectedAnswer: the path of a `RawTask` answered without naming a task.
             ApiError: the service refused; nothing was created.
             ClientClosed: the client is closed.
         """
         from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
 
         self._enter()
-        if not isinstance(request, Request):
-            return await self._api.answer(refusals.raw_call(request))
-        endpoint = refusals.endpoint_that_takes(request)
         options = SubmitOptions(
-            if_exists=if_exists, on_doubt=on_doubt, deadline=deadline, queue_deadline=queue_deadline
+            strict=strict, if_exists=if_exists, on_doubt=on_doubt, deadline=deadline, queue_deadline=queue_deadline
         )
+        if not isinstance(request, Request):
+            return await self._api.answer(refusals.raw_call(request, options))
+        endpoint = refusals.endpoint_that_takes(request)
         refusals.check_options(options)
         refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=strict)
         try:
@@ -283,7 +284,7 @@ class KlingClient:
         """All tasks of the account, page by page, in no documented order.
 
         Args:
-            endpoint: whose tasks.
+            endpoint: whose tasks: the first half of their references, `image2video` or `raw:<path>`.
             page_size: tasks per request, 1 to 500.
 
         Raises:

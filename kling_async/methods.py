@@ -3,8 +3,9 @@
 import asyncio
 import functools
 import inspect
+import re
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, overload
 
@@ -72,11 +73,11 @@ def _method(record: Callable[..., object], owner: type, name: str) -> Callable[.
 
     signature = inspect.Signature(
         [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *taken.parameters.values()],
-        return_annotation=Submitted,
+        return_annotation=TaskHandle,
     )
     made: Any = method
     made.__signature__ = signature
-    made.__annotations__ = {each.name: each.annotation for each in taken.parameters.values()} | {"return": Submitted}
+    made.__annotations__ = {each.name: each.annotation for each in taken.parameters.values()} | {"return": TaskHandle}
     made.__doc__ = _documentation(record, owner)
     made.__name__ = name
     made.__qualname__ = qualified_name
@@ -94,11 +95,22 @@ def _documentation(record: Callable[..., object], owner: type) -> str:
     text = (inspect.getdoc(record) or "").replace("Attributes:\n", "Args:\n")
     submit = inspect.getdoc(getattr(owner, "submit", None)) or ""
     _, returns, results = submit.partition("Returns:\n")
+    first, _, more = text.partition("\n")
     return (
-        f"Submits `{name}`, and returns once the service accepted it; waits in line at the account's limit.\n\n"
+        f"{first}\n\n"
+        f"Submits `{name}`, and returns once the service accepted it; waits in line at the account's limit. "
         f"Options are `submit`'s: `submit({name}(...), strict=False)`.\n\n"
-        f"{text}\n\n{returns}{results}"
+        f"{more.strip()}\n\n{returns}{results}"
     ).rstrip()
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant: one that has it as a word (`model`), or is spelt most alike."""
+    import difflib  # noqa: PLC0415  (only for a mistake)
+
+    known = list(known)
+    whole = [each for each in known if name.strip("-") in re.split("[-_]", each)]
+    return next(iter(whole or difflib.get_close_matches(name, known, n=1)), None)
 
 
 def _check_arguments(
@@ -115,10 +127,8 @@ def _check_arguments(
         refused = f"{method}() got an unexpected keyword argument {name!r}"
         if name in SubmitOptions.__annotations__:
             raise TypeError(f"{refused}: it is an option of submit({record}(...), {name}={repr(value)[:60]})")
-        import difflib  # noqa: PLC0415  (only for a mistake)
-
-        close = difflib.get_close_matches(name, taken.parameters, n=1)
-        raise TypeError(f"{refused}; did you mean {close[0]!r}?" if close else refused)
+        close = nearest(name, taken.parameters)
+        raise TypeError(f"{refused}; did you mean {close!r}?" if close else refused)
     try:
         taken.bind(*args, **kwargs)
     except TypeError as error:

@@ -430,7 +430,7 @@ SURROUNDINGS: Final = (
             f"{module} {number}": virtual(
                 partial(around.short_of_files, call=f"kling_async.io.{module}.opened", number=number)
             )
-            for module in ("validation", "upload")
+            for module in ("request_checks", "upload")
             for number in around.SHORTAGES
         },
     ),

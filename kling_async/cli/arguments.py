@@ -1,7 +1,6 @@
 """The words of the command line: all commands and options, and nothing that is slow to import."""
 
 import argparse
-import difflib
 import importlib.metadata
 import re
 import shutil
@@ -9,11 +8,14 @@ import sys
 import textwrap
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kling_async.cli import endpoints, record_options
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.option_values import number, port, positive, target, whole, whole_from
+from kling_async.methods import nearest
+from kling_async.protocol.rules.values import in_words
 
 _KEYS = """\
 API keys are read from the environment only, never from options, where every user of the machine could see them:
@@ -47,13 +49,17 @@ def read(words: Sequence[str]) -> Namespace:
 def _about_unknown(word: str, command: ArgumentParser) -> str:
     """What was probably meant by a word that a command does not take."""
     if not word.startswith("-"):
-        return "; a text with spaces needs quotes around it"
-    return _nearest(word.partition("=")[0], re.findall(r"--[a-z][a-z-]*", command.format_help()))
+        others = endpoints.that_take(None) if Path(word).is_file() else []
+        return f"; a file is for {in_words(others)}" if others else "; a text with spaces needs quotes around it"
+    option = word.partition("=")[0]
+    if others := endpoints.that_take(option):
+        return f"; it is an option of {in_words(others)}"
+    return _nearest(option, re.findall(r"--[a-z][a-z-]*", command.format_help()))
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(word, known)
+    return f"; did you mean {near}?" if near else ""
 
 
 class _Parser(ArgumentParser):
@@ -130,7 +136,7 @@ def _add_record(parser: ArgumentParser, name: str) -> None:
     file = record_options.positional(record)
     needed = [field for field in record_options.fields_of(record) if field.is_required and field != file]
     words = [] if file is None else [f"[{file.name.upper()}]"]
-    words += [f"{field.option} {field.name.upper()}" for field in needed]
+    words += [f"{field.option} {'FILE' if field.has_files else field.name.upper()}" for field in needed]
     parser.usage = " ".join(["%(prog)s", *words, "-o FILE [options]"])
     parser.epilog = _epilog(record, endpoints.suffix(name))
     _add_target(parser)
@@ -151,11 +157,12 @@ def _add_record(parser: ArgumentParser, name: str) -> None:
         default="raise",
         help="an older task that has the external task id: an error, or taken as the result (default: raise)",
     )
+    models = "kling-async models" + f" --endpoint {name}" * (name != endpoints.DEFAULT)
     service.add_argument(
         "--no-strict",
         dest="strict",
         action="store_false",
-        help="send what only the capability map (`kling-async models`) says does not work",
+        help=f"send what only the capability map (`{models}`) says does not work",
     )
     _add_waiting(service)
 
@@ -168,7 +175,10 @@ def _add_save(commands: Any) -> None:
         "wait for a task made before and save its video; goes on where a download broke off",
         "It costs nothing: the task is not made again.\n",
     )
-    text = "ENDPOINT:ID as it was printed when the task was made, or by `kling-async list`; ID may be your own"
+    text = (
+        "ENDPOINT:ID as it was printed when the task was made, or by `kling-async list`; ID may be your own. "
+        "raw:PATH:ID names a task of any path of the service"
+    )
     parser.add_argument("reference", metavar="REFERENCE", help=text)
     _add_target(parser)
     parser.add_argument("--watermark", action="store_true", help="the watermarked video, if one was asked for")
@@ -179,7 +189,7 @@ def _add_save(commands: Any) -> None:
 
 def _add_list(commands: Any) -> None:
     parser = _command(commands, "list", "listing", "show the account's tasks, in the service's order")
-    text = f"whose tasks: the name of its command (default: {endpoints.DEFAULT})"
+    text = f"whose tasks: the name of its command, or raw:PATH (default: {endpoints.DEFAULT})"
     parser.add_argument("endpoint", nargs="?", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
     parser.add_argument(
         "--limit", type=whole_from(0), default=30, metavar="N", help="tasks at most, 0: all (default: 30)"
@@ -268,7 +278,8 @@ def _epilog(record: type, suffix: str) -> str:
     """Examples of this very command, and where keys are set."""
     fields = {field.name: field for field in record_options.fields_of(record)}
     file = record_options.positional(record)
-    needed = [f"{field.option} ..." for name, field in fields.items() if field.is_required and name != "prompt"]
+    required = [field for name, field in fields.items() if field.is_required and name != "prompt"]
+    needed = [f"{field.option} {'cat.jpg' if field.has_files else '...'}" for field in required]
     words = " ".join(["%(prog)s", *(["cat.jpg"] if file is not None else needed)])
     prompt = ' --prompt "the cat turns its head"' * ("prompt" in fields)
     more = prompt * (file is None) + " --mode pro" * ("mode" in fields) + " --duration 10" * ("duration" in fields)

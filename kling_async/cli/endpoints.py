@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final
 
+from kling_async.cli import record_options
 from kling_async.client import KlingClient
 from kling_async.methods import submits
 from kling_async.protocol.catalog import endpoint_for, endpoint_named, endpoint_of
@@ -31,6 +32,18 @@ def names() -> list[str]:
 def record(name: str) -> Any:
     """The record that the subcommand's options make."""
     return _records()[name]()
+
+
+def that_take(option: str | None) -> list[str]:
+    """The subcommands that have this option; those that take a file without an option, where it is None."""
+    records = {name: record(name) for name in names()}
+    if option is None:
+        return [name for name, each in records.items() if record_options.positional(each)]
+    return [
+        name
+        for name, each in records.items()
+        if any(field.option == option for field in record_options.fields_of(each))
+    ]
 
 
 def endpoint(text: str) -> Endpoint | None:

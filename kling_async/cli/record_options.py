@@ -21,7 +21,6 @@ from kling_async.protocol.records import CameraControl, WatermarkInfo
 
 _MEDIA: Final = "kling_async.protocol.media."
 _SHELL_WORDS: Final = {
-    "kling_async.capabilities()": "the table of kling-async models",
     "or bytes": "or - for standard input",
 }
 
@@ -61,6 +60,12 @@ class Field:
     def is_file(self) -> bool:
         """Whether it is a picture or another file that the user has."""
         return any(_is_media(member) for member in self.members)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether it is a file or a list of files, each of which may be all of an item or a part of it."""
+        parts = get_type_hints(self.item).values() if attrs.has(self.item) else [self.item]
+        return self.is_file or any(_is_media(member) for part in parts for member in _members(part))
 
     @property
     def item(self) -> Any:
@@ -112,12 +117,19 @@ def _plain(text: str, record: type) -> str:
     """Prose for programmers as people at a shell read it: fields are options there."""
     for python, shell in _SHELL_WORDS.items():
         text = text.replace(python, shell)
+    text = re.sub(r"kling_async\.capabilities\((\w*)\)", lambda found: f"the table of {_models(found[1])}", text)
     names = attrs.fields_dict(record)
 
     def option(found: re.Match[str]) -> str:
         return _option(found[1]) if found[1] in names else found[0]
 
     return " ".join(re.sub(r"`(\w+)(?:=True)?`", option, text).replace("`", "").split())
+
+
+def _models(record: str) -> str:
+    """The command that shows what each model can do; a record is called as its command, in other letters."""
+    command = re.sub("(?<!^)(?=[A-Z])", "-", record).lower()
+    return "kling-async models" + f" --endpoint {command}" * bool(record)
 
 
 def _option(name: str) -> str:
@@ -178,7 +190,7 @@ def _how_list(field: Field) -> dict[str, Any]:
     if not _takes_text(field):
         more = f"{_json_help(field.members[0])}; may be repeated"
         return again | {"metavar": "JSON", "type": from_json, "more": more}
-    if any(_is_media(member) for hint in get_type_hints(field.item).values() for member in _members(hint)):
+    if field.has_files:
         return again | {"metavar": "FILE", "type": texts, "more": f"may be repeated; or {_json_help(field.members[0])}"}
     return again | {"metavar": "ID[,ID...]", "type": ids, "more": "may be repeated"}
 
@@ -244,16 +256,21 @@ def request_from(record: type, options: Namespace, read_stdin: Callable[[], byte
     missing = [field for field in fields_of(record) if field.is_required and field.name not in values]
     if missing:
         raise UsageError(f"needed as well: {', '.join(field.option for field in missing)}", hint)
-    piped = [field for field in fields_of(record) if field.is_file and values.get(field.name) == "-"]
+    files = {field.name: values[field.name] for field in fields_of(record) if field.has_files and field.name in values}
+    piped = [name for name, value in files.items() for each in _items(value) if each == "-"]
     if len(piped) > 1:
-        both = " and ".join(field.name for field in piped)
-        raise UsageError(f"only one file can come from standard input, not {both}", hint)
-    for field in piped:
-        values[field.name] = read_stdin()
+        raise UsageError(f"only one file can come from standard input, not {' and '.join(piped)}", hint)
+    for name in piped:
+        read = [read_stdin() if each == "-" else each for each in _items(files[name])]
+        values[name] = read if isinstance(files[name], list) else read[0]
     mark = watermark_field(record)
     if mark is not None and options.watermark:
         values[mark] = {"enabled": True}
     return record(**values)
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _given(record: type, options: Namespace, hint: str) -> Iterator[tuple[str, Any]]:
@@ -266,6 +283,6 @@ def _given(record: type, options: Namespace, hint: str) -> Iterator[tuple[str, A
                 raise UsageError(twice, hint)
             value = options.positional
         if field.item is not None and value is not None:  # each time one item, or a list of them
-            value = [item for each in value for item in (each if isinstance(each, list) else [each])]
+            value = [item for each in value for item in _items(each)]
         if value is not None:
             yield field.name, value

@@ -212,8 +212,10 @@ class Cost:
 
     def text(self, *, emulated: bool) -> str:
         """In words."""
-        if self.units is None or self.usd is None:
+        if self.units is None:
             return "not known: the service does not give it, and the price table has no such clip"
+        if self.usd is None:
+            return f"{number(self.units)} units, of which no price is known"
         amount = f"{number(self.units)} units, {dollars(self.usd)}"
         if emulated:
             return f"would have cost {amount}; nothing was paid"

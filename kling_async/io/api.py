@@ -11,7 +11,7 @@ from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.create_recovery import Ask, Create, CreateState, Pause
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import BadResponse, KlingError, TokenTimeError
+from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, TokenTimeError
 from kling_async.protocol.lifecycle import is_missing, not_found
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform, is_transient
@@ -108,9 +108,15 @@ class Api:
         """Sends a call that makes no task, once, and gives the `data` of its answer.
 
         Raises:
+            ClientClosed: the client was closed meanwhile.
             KlingError: as `query`.
         """
-        return await self._call(request, responses.answer)
+        try:
+            return await self._call(request, responses.answer)
+        except ConnectionFailed:
+            if self._transport.closed:
+                raise ClientClosed("the client was closed before the answer came; the call may have worked") from None
+            raise
 
     def service_time(self) -> float:
         """The service's time of day, as far as its answers tell: seconds since 1970."""
@@ -162,7 +168,7 @@ class Api:
                     if isinstance(outcome, KlingError) and create.state not in _NO_WARNING:
                         logger.warning(
                             "still creating %s: %s",
-                            create.reference,
+                            create.reference or f"a task of {endpoint.name}",
                             outcome,
                             extra={"kling_event": "create_failed", "kling_reference": create.reference},
                         )

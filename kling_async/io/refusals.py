@@ -2,8 +2,8 @@
 
 import inspect
 import warnings
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from typing import Final, get_args
 
 from kling_async.io.config import is_seconds
 from kling_async.io.submission import IfExists, OnDoubt, SubmitOptions
@@ -19,6 +19,15 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
+
+_DEFAULTS: Final[Mapping[str, object]] = {
+    "strict": True,
+    "if_exists": "raise",
+    "on_doubt": "settle",
+    "deadline": None,
+    "queue_deadline": None,
+}
+"""Of the options of `KlingClient.submit`."""
 
 
 def parse_reference(reference: str) -> Reference:
@@ -44,7 +53,10 @@ def endpoint_of_reference(reference: Reference) -> Endpoint:
     endpoint = endpoint_named(reference.endpoint)
     if endpoint is None:
         known = ", ".join(each.name for each in all_endpoints())
-        raise InvalidReference(f"unknown endpoint {reference.endpoint!r}; known: {known}")
+        raise InvalidReference(
+            f"unknown endpoint {reference.endpoint!r}; known: {known}, and raw:<path> of any path of the service, "
+            "raw:/v1/general/ai-multi-shot"
+        )
     return endpoint
 
 
@@ -56,22 +68,24 @@ def endpoint_that_takes(request: object) -> Endpoint:
     """
     endpoint = endpoint_of(request)
     if endpoint is None:
-        kinds = ", ".join(known.record.__name__ for known in all_endpoints())
-        raise InvalidRequest.of([Problem("request", f"expected {kinds}, got {type(request).__name__}")])
+        raise _no_request(request)
     return endpoint
 
 
-def raw_call(request: object) -> HttpRequest:
+def raw_call(request: object, options: SubmitOptions) -> HttpRequest:
     """The call that is neither a task nor of a known endpoint.
 
     Raises:
         InvalidRequest: it is no `RawCall`, or has problems.
+        TypeError: there are options, none of which means anything to it.
     """
     from kling_async.protocol.raw import RawCall, problems_of_call  # noqa: PLC0415  (on first use: its rules take time)
 
     if not isinstance(request, RawCall):
-        endpoint_that_takes(request)
-        raise TypeError("a request of an endpoint is no raw call")
+        raise _no_request(request)
+    given = [name for name, value in options.items() if value != _DEFAULTS[name]]
+    if given:
+        raise TypeError(f"a RawCall makes no task and takes no options: {', '.join(given)}")
     if problems := problems_of_call(request):
         raise InvalidRequest.of(problems)
     return requests.call(request.method, request.path, request.body)
@@ -86,7 +100,7 @@ def listed_endpoint(name: object, page_size: object) -> Endpoint:
     endpoint = endpoint_named(name) if isinstance(name, str) else None
     if endpoint is None or not endpoint.lists:
         known = ", ".join(each.name for each in all_endpoints() if each.lists)
-        raise InvalidRequest.of([Problem("endpoint", f"must be one of {known}")])
+        raise InvalidRequest.of([Problem("endpoint", f"must be one of {known}, or raw:<path>")])
     if type(page_size) is not int or page_size not in range(1, endpoint.page_maximum + 1):
         raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {endpoint.page_maximum}")])
     return endpoint
@@ -142,6 +156,12 @@ def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) 
     unknown = endpoint.capabilities and model_name and endpoint.capabilities.unknown_model(model_name)
     if unknown:
         error.message = f"{error.message}; {unknown}"
+
+
+def _no_request(request: object) -> InvalidRequest:
+    kinds = ", ".join(known.record.__name__ for known in all_endpoints())
+    got = f"the class {request.__name__}" if isinstance(request, type) else type(request).__name__
+    return InvalidRequest.of([Problem("request", f"expected {kinds} or RawTask, got {got}")])
 
 
 def _level_of_caller() -> int:

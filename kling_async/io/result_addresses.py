@@ -162,4 +162,5 @@ class Source:
         for made, member in ((self._task.voices, "voices"), (self._task.elements, "elements")):
             if made:
                 return f"the task made {member}, which are no files: take their ids from task.{member}"
-        return f"the finished task has no {self._expected.value}"
+        elsewhere = "; its results are in task.raw" if self._task.raw else ""
+        return f"the finished task has no {self._expected.value}{elsewhere}"

@@ -76,15 +76,16 @@ class Submitter:
         self._uniform = uniform
         self._on_intent = on_intent
         self._under_way: dict[asyncio.Task[TaskWatch], Create] = {}
-        self._orphans: dict[str, str] = {}
-        self._turns: dict[str, _Turn] = {}
+        self._orphans: dict[object, str | None] = {}
+        """Creates without a caller, each with the reference by which it can be found at the moment."""
+        self._turns: dict[str | None, _Turn] = {}
         self._closed = False
 
     @property
     def unsettled(self) -> tuple[str, ...]:
         """References of creates that nobody has a handle of, and that may be paid for."""
         in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
-        return tuple(dict.fromkeys([*self._orphans.values(), *in_doubt]))
+        return tuple(dict.fromkeys(filter(None, [*self._orphans.values(), *in_doubt])))
 
     async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
@@ -128,7 +129,7 @@ class Submitter:
                 raise
 
     @contextlib.asynccontextmanager
-    async def _turn(self, reference: str) -> AsyncIterator["_Turn"]:
+    async def _turn(self, reference: str | None) -> AsyncIterator["_Turn"]:
         turn = self._turns.setdefault(reference, _Turn())
         turn.wanted += 1
         try:
@@ -155,10 +156,10 @@ class Submitter:
             if creating.done() or creation.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
-                    creation.reference,
+                    creation.reference or f"a task of {endpoint.name}",
                     extra={"kling_event": "create_cancelled", "kling_reference": creation.reference},
                 )
-                self._orphans[creation.reference] = creation.reference
+                self._orphans[creation] = creation.reference
                 creating.add_done_callback(functools.partial(self._orphan_ended, creation))
             else:
                 creating.cancel()
@@ -225,7 +226,7 @@ class Submitter:
                 from kling_async.protocol.records import Intent  # noqa: PLC0415  (on first use: records take time)
 
                 await self._on_intent(
-                    Intent(reference=creation.reference, external_task_id=creation.external_task_id, request=request)
+                    Intent(reference=creation.reference, external_task_id=creation.id_sent, request=request)
                 )
             task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
         except BaseException as error:
@@ -252,18 +253,17 @@ class Submitter:
 
     def _orphan_ended(self, creation: Create, creating: "asyncio.Task[TaskWatch]") -> None:
         """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
-        reference = creation.reference
         error = creation.interrupted() if creating.cancelled() else creating.exception()
         if error is None:
-            self._orphans[reference] = str(creating.result().reference)
+            self._orphans[creation] = str(creating.result().reference)
             return
         logger.warning(
             "a create whose caller was cancelled ended with: %s",
             error,
-            extra={"kling_event": "create_abandoned", "kling_reference": reference},
+            extra={"kling_event": "create_abandoned", "kling_reference": creation.reference},
         )
         if not isinstance(error, CreateInDoubt):
-            del self._orphans[reference]
+            del self._orphans[creation]
 
 
 class _Turn:

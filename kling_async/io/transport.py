@@ -192,8 +192,11 @@ class Transport:
 
         async def exchange() -> HttpResponse:
             nonlocal status
-            session = self._open_session() if data is None else self._open_create_session()
+            single = request.once or data is not None
+            session = self._open_create_session() if single else self._open_session()
             session_arguments = self._session_arguments(session, address, headers)
+            if request.once:
+                session_arguments["middlewares"] = [*session_arguments.get("middlewares", ()), _once]
             async with (
                 # aiohttp's own timeout does not apply to an answer of which a part arrived before the request was sent.
                 asyncio.timeout(seconds),
@@ -284,7 +287,7 @@ class Transport:
         return self._session
 
     def _open_create_session(self) -> aiohttp.ClientSession:
-        """The session for creates, whose connections serve one request each.
+        """The session for what is sent once, whose connections serve one request each.
 
         The server may close an idle connection just when it is used again, or have sent a surplus answer on it: both
         would leave a create in doubt.
@@ -329,6 +332,16 @@ def _replace_authorization(authorization: str | None) -> aiohttp.ClientMiddlewar
         return await handler(request)
 
     return send
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """A middleware that keeps aiohttp from sending GET, PUT and DELETE again where a connection breaks off."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise  # nothing was sent, and aiohttp does not repeat it
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(type(error).__name__) from None
 
 
 class _ReplaceHeaders:

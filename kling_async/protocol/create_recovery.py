@@ -24,7 +24,7 @@ MISSING is looked up for the last time and not sent again.
 A task that is found but older than our first send is REFUSED as a conflict, or ACCEPTED with `adopt`. An address that
 turns out not to be the service's ends all doubt with `CreateInDoubt`. Where tasks cannot be looked up by their external
 id, what would lead to SETTLING or EXPECTED is REFUSED with `CreateInDoubt` at once, and what would lead to CLAIMED is
-REFUSED.
+REFUSED. A path that answers yes without naming a task is REFUSED with that answer, wherever the create is.
 
 What rests on the service refusing a second task with the same `external_task_id` is said in the README.
 """
@@ -44,6 +44,7 @@ from kling_async.protocol.errors import (
     KlingError,
     NotTheService,
     Remedy,
+    UnexpectedAnswer,
 )
 from kling_async.protocol.lifecycle import is_missing
 from kling_async.protocol.retry import Retry, Uniform
@@ -116,7 +117,7 @@ class Create:
 
     Args:
         external_task_id: what the task can be looked up by.
-        reference: the same as text for `KlingClient.attach`.
+        reference: the same as text for `KlingClient.attach`; kept only where that can find the task.
         retry: delays, settle and budget.
         uniform: random numbers for the delays.
         can_look_up: whether the endpoint finds tasks by their external id. Where it does not, nothing that may have
@@ -145,7 +146,7 @@ class Create:
         is_anothers: Callable[[Task], bool],
     ) -> None:
         self.external_task_id = external_task_id
-        self.reference = reference
+        self.reference = reference if can_look_up else None
         self.can_look_up = can_look_up
         self.own_id = own_id
         self.adopt = adopt
@@ -248,7 +249,7 @@ class Create:
 
     def about(self, error: KlingError) -> KlingError:
         """Adds the reference to an error, where the task can be found by it."""
-        return error.about(self.reference) if self.can_look_up else error
+        return error.about(self.reference) if self.reference is not None else error
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -259,7 +260,7 @@ class Create:
         return outcome
 
     def _answered_first(self, now: float, error: KlingError) -> None:
-        if isinstance(error, InvalidRequest | ClientClosed):
+        if isinstance(error, InvalidRequest | ClientClosed | UnexpectedAnswer):
             self._refuse(error)
         elif made_nothing(error):
             self._send_later(now, error)
@@ -294,7 +295,9 @@ class Create:
     def _answered_again(self, now: float, error: KlingError) -> None:
         if isinstance(error, InvalidRequest):
             self._sends_left = 0  # the file is gone: only the first send's task can still show
-        if made_nothing(error) or not refused(error):
+        if isinstance(error, UnexpectedAnswer):
+            self._refuse(error)
+        elif made_nothing(error) or not refused(error):
             self._settle(now, error)
         else:  # an earlier send may have made the task that this one collides with
             self.state = CreateState.EXPECTED
@@ -359,7 +362,7 @@ class Create:
             code=last.code if last else None,
             http_status=last.http_status if last else None,
             request_id=last.request_id if last else None,
-            reference=self.reference if self.can_look_up else None,
+            reference=self.reference,
         )
 
     def _accept(self, task: Task) -> None:

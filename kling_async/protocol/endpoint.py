@@ -130,7 +130,7 @@ class Endpoint:
 
     def priced(self, units: "Decimal | None") -> Estimate:
         """An amount of units, also in dollars at list price."""
-        per_unit = USD_PER_UNIT.get(self.pool)
+        per_unit = None if self.is_raw else USD_PER_UNIT.get(self.pool)  # whose pack it is, is not known
         if units is None or per_unit is None:
             return Estimate(units=units, usd=None)
         return Estimate(units=units, usd=units * type(units)(per_unit))

@@ -9,10 +9,11 @@ import attrs
 
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
+from kling_async.protocol.records import WatermarkInfo, watermark_info
 from kling_async.protocol.reference import RAW_PREFIX
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.rules import task_options
-from kling_async.protocol.rules.values import in_words, one_of, shown
+from kling_async.protocol.rules.values import in_words, one_of, shown, text
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -23,23 +24,50 @@ _PATH: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
 def _copied(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The members as they are now: a request may stand in line while its caller makes the next one."""
-    return dict(body) if isinstance(body, Mapping) else body
+    """The body as it is now: a request may stand in line while its caller changes the body for the next one."""
+    try:
+        copied: Mapping[str, Any] = _containers(body)
+    except RecursionError:  # it contains itself: the rules say so
+        return body
+    return copied
+
+
+def _containers(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {name: _containers(member) for name, member in value.items()}
+        case list() | tuple():
+            return [_containers(item) for item in value]
+        case _:
+            return value
 
 
 @attrs.frozen
 class RawTask(Request):
     """A task of any path of the legacy protocol: `POST path` makes it, `GET path/{id}` is asked for it.
 
-    The body is posted as given and its rules are not known here: nothing is checked before it is paid for. It is never
-    sent twice: where the answer is lost, `CreateInDoubt` says so, and the task is found only in the account's list.
+    The body is posted as given and its rules are not known here: nothing is checked before it is paid for, and
+    `estimate` knows no price. What may have made a task is never sent again: where the answer is lost, `CreateInDoubt`
+    says so, and the task is found only in the account's list. Where the service says yes without naming a task,
+    `UnexpectedAnswer` has its answer.
+
+    Its handle is that of any other task; its reference is `raw:<path>:<id>`, which `attach` takes in any process, and
+    `tasks("raw:<path>")` lists its like. Results that no attribute of `Task` has are in `Task.raw`. `save` names a file
+    in a directory by what its bytes are.
+
+    ```python
+    handle = await kling.submit(RawTask("/v1/general/ai-multi-shot", {"element_frontal_image": address}))
+    paths = await handle.save_all("shots")
+    ```
 
     Attributes:
         path: host-relative, such as `/v1/general/ai-multi-shot`: letters, digits and `._~-` between slashes.
-        body: of JSON values.
+        body: of JSON values, copied when this is made; pictures as base64 text or as addresses. A `model_name` in it
+            says which line the task stands in: slots are counted per model.
         finds_by_external_id: whether the service answers `GET path/{external_task_id}`. Then an `external_task_id` is
-            added where the body has none, and a lost create is looked up by it.
-        external_task_id: that of the body; set by the client.
+            added where the body has none; a lost create is looked up by it, and sent again with it where the service
+            says that there is no such task. True where that is not so could pay twice.
+        external_task_id: that of the body; one that is given here is added to the body.
     """
 
     path: str
@@ -54,20 +82,33 @@ class RawTask(Request):
         """That of the body: slots are counted per model."""
         return _member(self.body, "model_name")
 
+    @property
+    def watermark_info(self) -> WatermarkInfo | None:
+        """That of the body: whether it asks for a watermarked variant."""
+        return watermark_info(self.body.get("watermark_info")) if isinstance(self.body, Mapping) else None
+
     def members(self) -> dict[str, Any]:
         """The JSON members that are sent."""
-        own_id = {"external_task_id": self.external_task_id} if self.finds_by_external_id else {}
+        own_id = {} if self.external_task_id is None else {"external_task_id": self.external_task_id}
         return {**self.body, **own_id}
 
 
 @attrs.frozen
 class RawCall:
-    """One call of any path that makes no task; it is sent once, whatever happens.
+    """One call of any path that makes no task: `await kling.submit(RawCall(...))` gives the `data` of its answer.
+
+    It is sent once, whatever happens; only where the service says that the token was not valid at that time, and has
+    done nothing, it is sent with a new one. After an error that is no `ApiError`, or a `ServerError`, nobody knows
+    whether it took effect. It takes no slot, and no options.
+
+    ```python
+    costs = await kling.submit(RawCall("GET", "/account/costs", {"start_time": 1, "end_time": 1767225600000}))
+    ```
 
     Attributes:
-        method: of HTTP.
+        method: of HTTP: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
         path: as in `RawTask`.
-        body: JSON members; with `GET` and `DELETE` they are sent as the query.
+        body: JSON members; with `GET` and `DELETE` they are sent as the query, and must be text or numbers.
     """
 
     method: Method
@@ -81,7 +122,7 @@ def endpoint_at(path: str, *, finds_by_external_id: bool = False) -> Endpoint:
         path=path,
         record=RawTask,
         name=f"{RAW_PREFIX}{path}",
-        rules=(_path, _body, task_options.external_task_id),
+        rules=(_path, _body, task_options.external_task_id, _one_id),
         typical_seconds=lambda _: TYPICAL_SECONDS,
         result=ResultKind.ANY,
         is_raw=True,
@@ -100,16 +141,28 @@ def problems_of_call(call: RawCall) -> list[Problem]:
 
 
 def _path(request: RawTask | RawCall) -> Iterator[Problem]:
-    if not is_path(request.path):
-        yield Problem(
-            "path",
-            f"{shown(request.path)} is not possible; use a path such as /v1/general/ai-multi-shot: letters, digits and "
-            f"{in_words(['.', '_', '~', '-'])} between slashes, no host, no query and no '..'",
-        )
+    path: Any = request.path
+    if is_path(path):
+        return
+    # What stands in an address may be secret.
+    what = "an address" if isinstance(path, str) and not set("?@").isdisjoint(path) else shown(path)
+    yield Problem(
+        "path",
+        f"{what} is not possible; use a path such as /v1/general/ai-multi-shot: letters, digits and "
+        f"{in_words(['.', '_', '~', '-'])} between slashes, no host, no '..' and no query, which is the body of a GET",
+    )
 
 
 def _body(request: RawTask) -> Iterator[Problem]:
     yield from _json("body", request.body)
+
+
+def _one_id(request: RawTask) -> Iterator[Problem]:
+    body: Any = request.body
+    given = body.get("external_task_id") if isinstance(body, Mapping) else None
+    sent = request.external_task_id
+    if given and given != sent and (request.finds_by_external_id or sent is not None):
+        yield Problem("external_task_id", f"the body has {shown(given)}: give one id, as text")
 
 
 def _members(call: RawCall) -> Iterator[Problem]:
@@ -117,19 +170,31 @@ def _members(call: RawCall) -> Iterator[Problem]:
         return
     yield from _json("body", call.body)
     if call.method in {"GET", "DELETE"} and isinstance(call.body, Mapping):
-        nested = [str(name) for name, value in call.body.items() if not isinstance(value, str | int | float)]
-        if nested:
-            yield Problem("body", f"{shown(nested[0])} cannot stand in a query: use text or a number")
+        for name, value in call.body.items():
+            if not isinstance(value, str | int | float):
+                yield Problem("body", f"{shown(name)} cannot stand in a query: use text or a number")
+            elif isinstance(value, str):
+                yield from text(f"body[{shown(name)}]", value)
 
 
 def _json(field: str, value: object) -> Iterator[Problem]:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        yield Problem(field, f"expected a dict with texts for keys, got {shown(value)}")
+        yield Problem(field, f"expected a dict with texts for keys, got {type(value).__name__}")
         return
+    strange = [shown(name) for name, member in value.items() if not _is_json(member)]
+    if strange:
+        yield Problem(
+            field,
+            f"{in_words(strange, 'and')}: JSON has no such value; pictures go in as base64 text or as an address",
+        )
+
+
+def _is_json(value: object) -> bool:
     try:
-        json.dumps(dict(value), allow_nan=False).encode()
+        json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        yield Problem(field, "has a value that JSON does not have: pictures go in as base64 text or as an address")
+        return False
+    return True
 
 
 def _member(body: object, name: str) -> str | None:

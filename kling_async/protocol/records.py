@@ -174,11 +174,13 @@ class Intent:
     """A create that is about to be sent, for who keeps a journal: with it, nothing paid for is lost in a crash.
 
     Attributes:
-        reference: finds the task by the external id, in any process.
-        external_task_id: the user's, or the one made for the task.
+        reference: finds the task by the external id, in any process. None where the service does not find tasks of this
+            kind by that id: until its answer is there, only the account's list of tasks shows such a task.
+        external_task_id: what is sent: the user's, or the one made for the task. None where none is sent, since the
+            service would not find the task by it.
         request: what is sent.
     """
 
-    reference: str
-    external_task_id: str
+    reference: str | None
+    external_task_id: str | None
     request: Any

@@ -35,5 +35,6 @@ class Reference:
         raw = RAW_PREFIX if given.startswith(RAW_PREFIX) else ""
         endpoint, _, id_ = given.removeprefix(raw).partition(":")
         if not (endpoint and id_) or id_ in {".", ".."} or not id_.isprintable():
-            raise ValueError(f"expected a reference such as '<endpoint>:<task id>', got {text!r}")
+            name = f"{raw}<path>" if raw else "<endpoint>"
+            raise ValueError(f"expected a reference such as '{name}:<task id>', got {text!r}")
         return cls(f"{raw}{endpoint}", id_)

@@ -69,11 +69,20 @@ def test_of_one_endpoint(run: Run, words: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_of_no_endpoint(run: Run) -> None:
+def test_of_a_path_without_a_record(run: Run) -> None:
+    """`raw:PATH` lists the tasks of any path, each with the reference that `save` takes."""
+    reference = run("generate", CAT, "-o", "a.mp4", "--json").data["reference"]
+    assert run("list", "raw:/v1/videos/image2video", "-q").out.split() == [f"raw:/v1/videos/{reference}"]
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("text", ["image2vidoe", "/v1/videos/image2video", "raw:v1/videos/image2video"])
+def test_of_no_endpoint(run: Run, text: str) -> None:
     """What is no endpoint is said, with those that there are."""
-    ran = run("list", "image2vidoe")
+    ran = run("list", text)
     assert ran.code == 2
     assert "must be one of image2video" in ran.err
+    assert "or raw:<path>" in ran.err
 
 
 def test_without_a_network(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,7 +180,7 @@ Ratio = Literal["16:9", "1:1"]
 
 
 def _frame(value: Any) -> Any:
-    return Frame(image=value) if isinstance(value, str) else as_record(Frame, value)
+    return Frame(image=value) if isinstance(value, str | bytes) else as_record(Frame, value)
 
 
 def _frames(values: Any) -> Any:
@@ -236,6 +236,16 @@ def test_kinds_of_values() -> None:
     )
 
 
+def test_one_of_a_list_is_piped_in() -> None:
+    """`-` stands for standard input in a list of files, too, and for one file only."""
+    assert sample("--prompt", "p", "--frames", "a.png", "--frames", "-").frames == (
+        Frame(image="a.png"),
+        Frame(image=b""),
+    )
+    with pytest.raises(UsageError, match="standard input, not frames and frames"):
+        sample("--prompt", "p", "--frames", "-", "--frames", "-")
+
+
 def test_what_a_record_needs() -> None:
     """A field without a default is asked for by the name of its option."""
     with pytest.raises(UsageError, match="needed as well: --prompt"):
@@ -270,7 +280,7 @@ def test_help_of_each_endpoint(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
     assert [text for text in told if "".join(text.split()) not in shown] == []
     assert f" -o cat{endpoints.suffix(name_of_endpoint)} " in ran.out
     assert "`" not in ran.out.partition("the service:")[0]
-    assert max(map(len, ran.out.partition("API keys")[0].splitlines())) <= 90 + len("kling-async image-to-video")
+    assert max(map(len, ran.out.partition("examples:")[0].splitlines())) <= 90  # those are pasted, and so not wrapped
 
 
 class Stdin(io.TextIOWrapper):

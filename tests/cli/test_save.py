@@ -32,6 +32,17 @@ def test_saves_what_was_made_before(run: Run, here: Path, service: Emulator, ref
     assert service.ledger.created == 1
 
 
+@pytest.mark.usefixtures("service")
+def test_a_task_of_a_path_without_a_record(run: Run, here: Path, reference: str) -> None:
+    """`raw:PATH:ID` saves, too, under the name that its bytes call for; what a unit of it costs is not known."""
+    ran = run("save", f"raw:/v1/videos/{reference}", "-o", "out/")
+    assert ran.code == 0, ran.err
+    task_id = reference.partition(":")[2]
+    assert (here / "out" / f"{task_id}.mp4").read_bytes() == (here / "made.mp4").read_bytes()
+    assert "cost       1.5 units, of which no price is known\n" in ran.out
+    assert f"raw:/v1/videos/image2video:{task_id}" in ran.out
+
+
 def test_goes_on_where_it_broke_off(run: Run, here: Path, service: Emulator, reference: str) -> None:
     """What an earlier try left is used."""
     before = service.ledger.requests["file"]
@@ -61,12 +72,20 @@ def test_no_watermarked_video(run: Run, reference: str) -> None:
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize(
     ("text", "code", "error"),
-    [("cat.mp4", 2, "InvalidReference"), ("image2video:nobody", 3, "TaskNotFound")],
+    [
+        ("cat.mp4", 2, "InvalidReference"),
+        ("raw:/v1/videos/image2video", 2, "InvalidReference"),
+        ("raw:v1/videos/image2video:8", 2, "InvalidReference"),
+        ("/v1/videos/image2video:8", 2, "InvalidReference"),
+        ("image2video:nobody", 3, "TaskNotFound"),
+        ("raw:/v1/videos/image2video:8", 3, "TaskNotFound"),
+    ],
 )
 def test_wrong_reference(run: Run, text: str, code: int, error: str) -> None:
     """What is no reference is 2, what the service does not know is 3."""
     ran = run("save", text, "-o", "a.mp4", "--json")
     assert (ran.code, ran.data["error"]) == (code, error)
+    assert ("raw:<path>" in ran.data["message"]) is (code == 2 and "/" in text)
 
 
 @pytest.mark.parametrize(("words", "expected"), [([], AimedPolling(deadline=60)), (["--poll", "2.5"], beat(2.5, 60))])

@@ -149,7 +149,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (PRO | {"camera_control": {"type": "down_back"}}, "Camera control is not supported by the current model"),
     (V3 | {"mode": "4k", "camera_control": {"type": "down_back"}}, "(kling-v3/4k/5) is not supported with camera"),
-    (V3 | {"mode": "pro", "static_mask": URL}, "(kling-v3/pro/5) is not supported with static_mask"),
     (V3 | {"multi_shot": True}, "shot_type can not be null"),
     (V3 | {"multi_shot": "true"}, "multi_shot must be a boolean"),
     (V3 | {"multi_shot": True, "shot_type": "wild"}, "shot_type value 'wild' is invalid"),

@@ -25,8 +25,8 @@ kling-v2-1        | std | 5    | y | - | - | - | - | - | - | - | - | 720p  | ?
 kling-v2-1        | std | 10   | y | - | - | - | - | - | - | - | - | 720p  | ?
 kling-v2-1        | pro | 5    | y | y | ? | - | - | - | - | - | - | 1080p | ?
 kling-v2-1        | pro | 10   | y | y | ? | - | - | - | - | - | - | 1080p | ?
-kling-v2-1-master | pro | 5    | y | ? | - | - | - | - | - | - | - | 1080p | 24
-kling-v2-1-master | pro | 10   | y | ? | - | - | - | - | - | - | - | 1080p | 24
+kling-v2-1-master | pro | 5    | y | - | - | - | - | - | - | - | - | 1080p | 24
+kling-v2-1-master | pro | 10   | y | - | - | - | - | - | - | - | - | 1080p | 24
 kling-v2-5-turbo  | std | 5    | y | - | - | - | - | - | - | - | - | 720p  | ?
 kling-v2-5-turbo  | std | 10   | y | - | - | - | - | - | - | - | - | 720p  | ?
 kling-v2-5-turbo  | pro | 5    | y | ? | - | - | - | - | - | - | - | 1080p | 24

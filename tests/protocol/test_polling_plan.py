@@ -40,17 +40,18 @@ def task(task_id: str, status: str = "submitted", **fields: Any) -> Task:
 class Story:
     """A plan with a beat of ten seconds, whose retries come after three seconds, then six, and its clock."""
 
-    def __init__(self, deadline: float = 7200.0) -> None:
+    def __init__(self, deadline: float = 7200.0, endpoint: str = "image2video") -> None:
         self.durations = Durations()
         polling = Polling(first=10, factor=1, maximum=10, deadline=deadline)
         self.plan = PollPlan[FollowedTask](polling, Retry(first=4), lambda: 0.5, self.durations)
         self.deadline = deadline
+        self.endpoint = endpoint
         self.now = 0.0
 
     def follow(self, name: str, *, attached: bool = False, **fields: Any) -> FollowedTask:
         """Follows a task that was made just now, or is attached by one of its ids."""
         estimate = self.durations.of(KIND, 85.0)
-        reference = Reference("image2video", name)
+        reference = Reference(self.endpoint, name)
         followed = FollowedTask(reference, self.now, self.deadline, estimate, created_here=not attached)
         self.plan.follow(followed, None if attached else task(name, **fields), self.now, EPOCH + self.now)
         return followed
@@ -291,6 +292,15 @@ def test_one_page_asks_for_many() -> None:
     assert told(step)[:2] == [("0", "succeed", "Task"), ("1", "processing", None)]
     assert (asked(step), step.pages, step.wake_at) == ([], [], 21)
     assert len(story.at(21).pages) == 1
+
+
+def test_of_a_path_without_a_record_no_page_is_asked_for() -> None:
+    """Nobody knows whether a raw path has a list: all its tasks are asked for singly."""
+    story = Story(endpoint="raw:/v1/general/unheard-of")
+    story.follow_all(100)
+    story.at(0)
+    step = story.at(10)
+    assert (len(step.pages), len(step.queries)) == (0, 32)
 
 
 def test_what_a_page_does_not_hold_is_asked_for_singly() -> None:

@@ -1,9 +1,12 @@
 import json
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from kling_async.protocol.catalog import endpoint_named, endpoint_of
+from kling_async.protocol.endpoint import Estimate
 from kling_async.protocol.errors import BadResponse, UnexpectedAnswer
 from kling_async.protocol.raw import RawCall, RawTask, endpoint_at, is_path, problems_of_call
 from kling_async.protocol.reference import Reference
@@ -62,6 +65,47 @@ def test_an_external_id_where_it_finds_the_task() -> None:
     assert RawTask(PATH, {"external_task_id": "mine"}, finds_by_external_id=True).external_task_id == "mine"
 
 
+def test_an_id_given_beside_the_body() -> None:
+    """It is sent; where the body has another one, or one that is no text and would be replaced, that is a problem."""
+    assert to_wire(RawTask(PATH, {"a": 1}, external_task_id="mine")) == {"a": 1, "external_task_id": "mine"}
+    for task in (
+        RawTask(PATH, {"external_task_id": "a"}, external_task_id="b"),
+        RawTask(PATH, {"external_task_id": 5}, finds_by_external_id=True),
+        RawTask(PATH, {"external_task_id": 5}, external_task_id="5"),
+    ):
+        assert [problem.field for problem in endpoint_at(PATH).problems(task, {})] == ["external_task_id"]
+    fine = (RawTask(PATH, {"external_task_id": 5}), RawTask(PATH, {"external_task_id": "a"}, external_task_id="a"))
+    assert not [problem for task in fine for problem in endpoint_at(PATH).problems(task, {})]
+
+
+def test_the_body_is_copied() -> None:
+    """What a caller changes in his own dicts and lists afterwards is not sent."""
+    body: dict[str, Any] = {"list": [{"a": (1, 2)}], "dict": MappingProxyType({"b": []})}
+    task = RawTask(PATH, body)
+    body["list"][0]["a"] = 5
+    body["dict"]["b"].append(5)
+    assert task.members() == {"list": [{"a": [1, 2]}], "dict": {"b": []}}
+
+
+@pytest.mark.parametrize(
+    ("body", "enabled"), [({}, None), ({"watermark_info": {"enabled": True}}, True), ({"watermark_info": 5}, None)]
+)
+def test_whether_a_watermark_is_asked_for(body: dict[str, Any], enabled: bool | None) -> None:  # noqa: FBT001  (by the table)
+    """It stands in the body."""
+    assert getattr(RawTask(PATH, body).watermark_info, "enabled", None) is enabled
+
+
+def test_a_unit_of_a_path_has_no_price() -> None:
+    """It is not known from whose pack it is taken."""
+    assert endpoint_at(PATH).priced(Decimal(2)) == Estimate(units=Decimal(2), usd=None)
+
+
+def test_nested_keys_are_sent_as_json_says_them() -> None:
+    """What json.dumps makes of a body is what is posted."""
+    request = requests.create(endpoint_at(PATH), RawTask(PATH, {"a": {1: None, "b": (True,)}}))
+    assert request.body == (b'{"a": {"1": null, "b": [true]}}',)
+
+
 def test_its_endpoint() -> None:
     """A raw task's endpoint is its path, and is found again by the first half of its reference."""
     endpoint = endpoint_of(RawTask(PATH, {}, finds_by_external_id=True))
@@ -79,7 +123,7 @@ def test_its_endpoint() -> None:
 @pytest.mark.parametrize("text", ["raw:", "raw:/a", "raw:/a:", "raw::8", ":8", "8"])
 def test_what_is_no_reference(text: str) -> None:
     """Text that lacks the path or the id is no reference."""
-    with pytest.raises(ValueError, match="<endpoint>:<task id>"):
+    with pytest.raises(ValueError, match="raw:<path>:<task id>" if text.startswith("raw:") else "<endpoint>:<task id>"):
         Reference.parse(text)
 
 
@@ -121,7 +165,7 @@ def test_calls() -> None:
     )
     assert requests.call("POST", "/v1/a", {"b": [1]}).body == (b'{"b": [1]}',)
     assert requests.call("POST", "/v1/a", None).body == (b"{}",)
-    assert requests.call("GET", "/v1/a", None) == requests.HttpRequest("GET", "/v1/a")
+    assert requests.call("GET", "/v1/a", None) == requests.HttpRequest("GET", "/v1/a", once=True)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +174,7 @@ def test_calls() -> None:
         (RawCall("PUSH", "/a"), "method"),  # type: ignore[arg-type]
         (RawCall("GET", "/a", {"b": [1]}), "body"),
         (RawCall("POST", "/a", {"b": b"1"}), "body"),
+        (RawCall("GET", "/a", {"b": "\ud800"}), "body['b']"),
         (RawCall("POST", "/a", [1]), "body"),  # type: ignore[arg-type]
     ],
 )

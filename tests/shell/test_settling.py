@@ -144,7 +144,7 @@ async def test_the_intent_is_told_before_anything_is_sent(make_client: ClientMak
         handles = [await client.image_to_video(image, prompt=str(number)) for number in range(2)]
         for intent, handle in zip(told, handles, strict=True):
             assert intent.external_task_id == handle.external_task_id
-            assert (await client.get_task(intent.reference)).task_id == handle.task_id
+            assert (await client.get_task(intent.reference or "")).task_id == handle.task_id
         assert [intent.request.prompt for intent in told] == ["0", "1"]
 
 

@@ -22,11 +22,15 @@ from kling_async import (
     KlingError,
     Point,
     Polling,
+    RawCall,
+    RawTask,
+    Request,
     Retry,
     ShotPrompt,
     Task,
     TaskHandle,
     TaskTimeout,
+    UnexpectedAnswer,
     Voice,
     WatermarkInfo,
 )
@@ -38,7 +42,8 @@ def show(*values: object) -> None:
 
 async def keep(intent: Intent) -> None:
     """A hook: what is sent is told before."""
-    show(intent.reference, intent.request)
+    reference: str | None = intent.reference
+    show(reference, intent.external_task_id, intent.request)
 
 
 def clients() -> list[KlingClient]:
@@ -87,6 +92,28 @@ async def by_the_record(kling: KlingClient, directory: Path) -> Path:
     path = await kling.generate(request, directory / "cat.mp4", if_exists="adopt")
     assert_type(path, Path)
     return path
+
+
+async def without_a_record(kling: KlingClient, directory: Path) -> Any:
+    """A path of which nothing is known: a task as any other, and a call that is awaited for its data."""
+    request = RawTask("/v1/general/ai-multi-shot", {"element_frontal_image": "https://example.com/cat.png", "n": None})
+    handle = await kling.submit(request)
+    assert_type(handle, TaskHandle)
+    assert_type((await handle).raw, Any)
+    await kling.submit(RawTask("/v1/a", {}, finds_by_external_id=True), if_exists="adopt", on_doubt="raise", deadline=5)
+    await kling.submit(RawTask("/v1/a", body={}, external_task_id="job-1"), queue_deadline=None)
+    assert_type(await kling.generate(request, directory / "cat.mp4", overwrite=True), Path)
+    either: list[Request] = [request, ImageToVideo("cat.jpg")]
+    assert_type([await kling.submit(one) for one in either], list[TaskHandle])
+    assert_type(kling_async.estimate(request), Estimate)
+    try:
+        data = await kling.submit(RawCall("GET", "/account/costs", {"start_time": 1, "end_time": 2}))
+    except UnexpectedAnswer as error:
+        return error.data
+    assert_type(data, Any)
+    await kling.submit(RawCall("POST", "/v1/general/delete-voices", {"voice_id": "5"}))
+    show(data["resource_pack_subscribe_infos"][0])
+    return await kling.submit(RawCall(method="DELETE", path="/v1/a", body=None))
 
 
 async def many(kling: KlingClient, images: list[str]) -> list[Path]:

@@ -4,7 +4,7 @@
 import asyncio
 
 import kling_async
-from kling_async import ImageToVideo, KlingClient
+from kling_async import ImageToVideo, Intent, KlingClient, RawCall, RawTask
 from kling_async.protocol import endpoints
 
 
@@ -47,6 +47,27 @@ async def missing_await(kling: KlingClient) -> None:
     _ = (await kling.image_to_video("cat.jpg")).videos  # type: ignore[attr-defined]
     await kling.image_to_video("cat.jpg").save("cat.mp4")  # type: ignore[attr-defined]
     await asyncio.gather(kling.attach)  # type: ignore[call-overload]
+
+
+async def wrong_raw(kling: KlingClient, intent: Intent) -> None:
+    """A call is no task, takes no options, and neither takes anything for a path or a body."""
+    call = RawCall("GET", "/account/costs")
+    await kling.submit(call, strict=False)  # type: ignore[call-overload]
+    await kling.submit(call, deadline=5)  # type: ignore[call-overload]
+    await kling.generate(call, "cat.mp4")  # type: ignore[arg-type]
+    kling_async.estimate(call)  # type: ignore[arg-type]
+    kling_async.capabilities(call)  # type: ignore[arg-type]
+    RawCall("get", "/account/costs")  # type: ignore[arg-type]
+    RawCall("GET", "/account/costs", "start_time=1")  # type: ignore[arg-type]
+    RawCall("/account/costs")  # type: ignore[call-arg, arg-type]
+    RawTask("/v1/a")  # type: ignore[call-arg]
+    RawTask("/v1/a", [])  # type: ignore[arg-type]
+    RawTask(b"/v1/a", {})  # type: ignore[arg-type]
+    RawTask("/v1/a", {}, "job-1")  # type: ignore[call-arg, arg-type]
+    RawTask("/v1/a", {}).body = {}  # type: ignore[misc]
+    await kling.submit(RawTask("/v1/a", {}), if_exists="adpot")  # type: ignore[call-overload]
+    await kling.submit({"path": "/v1/a"})  # type: ignore[call-overload]
+    await kling.get_task(intent.reference)  # type: ignore[arg-type]
 
 
 def wrong_records() -> None:

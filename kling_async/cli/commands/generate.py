@@ -89,7 +89,7 @@ class _Generation:
         """All is checked, and the first byte is about to go out: the reference is shown while it cannot be lost."""
         self.job.reference = intent.reference
         self.job.stage = Stage.CREATING
-        display.status("submitting", f"{self._about()}\n  {intent.reference}")
+        display.status("submitting", "\n  ".join(filter(None, [self._about(), intent.reference])))
 
     async def _submitted(self, client: KlingClient) -> TaskHandle:
         """Submits, and finds out what became of it if a signal comes meanwhile.

@@ -1,5 +1,6 @@
 """`kling-async models`: what each model can do, and what it costs."""
 
+import itertools
 from argparse import Namespace
 from collections.abc import Sequence
 from decimal import Decimal
@@ -103,10 +104,10 @@ def data(capabilities: CapabilityMap[Any], row: Capability) -> dict[str, Any]:
 
 
 def _prices(row: Capability, prices: Sequence[Decimal | None]) -> str:
-    """Only of what works."""
-    works = (True, *(row.cells.get(name, Cell.NO) is not Cell.NO for name in ("sound", "voice_list")))
-    shown = [number(price) if price is not None else "?" for price, can in zip(prices, works, strict=True) if can]
-    return " / ".join(shown)
+    """Only of what works; voices need sound."""
+    works = itertools.takewhile(lambda name: row.cells.get(name, Cell.NO) is not Cell.NO, ("sound", "voice_list"))
+    shown = prices[: 1 + len([*works])]
+    return " / ".join("?" if price is None else number(price) for price in shown)
 
 
 def _times(price: Decimal | None, duration: int) -> float | None:

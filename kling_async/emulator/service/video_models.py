@@ -13,6 +13,9 @@ from .errors import invalid
 SHORT_SIDE: Final[dict[str, int]] = {"std": 720, "pro": 1080, "4k": 2160}
 """Pixels of the shorter side of a video, by mode, unless the model says otherwise."""
 
+ASPECT_RATIOS: Final = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1)}
+"""What a video that has no picture's ratio may be asked for."""
+
 _EFFORT: Final = {"std": 0.65, "pro": 1.0, "4k": 2.0}
 
 FIVE_OR_TEN: Final = range(5, 11, 5)
@@ -57,10 +60,12 @@ class VideoModels:
     Attributes:
         models: By name.
         typical_seconds: Mean time from submitted to succeed of 5 s in pro, by a model of pace 1.
+        default: The model of a request that names none.
     """
 
     models: Mapping[str, Model]
     typical_seconds: float
+    default: str = "kling-v1"
 
     @property
     def modes(self) -> dict[str, Mapping[str, Decimal]]:
@@ -69,7 +74,7 @@ class VideoModels:
 
     def read(self, body: Mapping[str, Any]) -> tuple[str, str, int]:
         """Check model, mode and duration, each on its own, and give them."""
-        name = fields.text(body, "model_name") or "kling-v1"
+        name = fields.text(body, "model_name") or self.default
         if name not in self.models:
             raise invalid("model is not supported")
         mode = fields.choice(body, "mode", SHORT_SIDE, "std")
@@ -126,7 +131,7 @@ class VideoModels:
 
     def _asked(self, body: Mapping[str, Any]) -> tuple[str, str, int] | None:
         """Give model, mode and seconds of a request that was not checked, as far as they make sense."""
-        name = body.get("model_name") or "kling-v1"
+        name = body.get("model_name") or self.default
         mode = body.get("mode") or "std"
         duration = body.get("duration") or "5"
         if not (isinstance(name, str) and name in self.models and isinstance(mode, str)):

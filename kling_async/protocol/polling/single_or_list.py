@@ -173,6 +173,8 @@ class EndpointPlan(Generic[_F]):
 
     def _can_list(self, followed: _F) -> bool:
         """Whether a page is likely to hold a task, and its id stands for this following alone."""
+        if not self.endpoint.lists or self.endpoint.is_raw:  # of a raw path nobody knows whether it lists
+            return False
         known = bool(followed.snapshots) and self.names.get(followed.reference.id) is followed
         return known and not followed.missed
 

@@ -23,23 +23,28 @@ class HttpRequest:
     """One call, without credentials and host.
 
     Attributes:
-        method: `GET` or `POST`.
+        method: of HTTP.
         path: quoted.
         params: of the query.
         body: JSON in segments; a picture stands where its base64 goes. Empty for none.
+        once: whether nothing below may send it a second time.
     """
 
     method: str
     path: str
-    params: tuple[tuple[str, str], ...] = ()
+    params: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
     body: tuple[bytes | Image, ...] = attrs.field(default=(), repr=False)
+    once: bool = False
 
 
 def create(endpoint: Endpoint, request: object) -> HttpRequest:
     """`POST path`: creates a task."""
     from kling_async.protocol.wire.codec import to_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
 
-    return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(to_wire(request)))))
+    members = to_wire(request)
+    if endpoint.is_raw:  # as it was checked, by the same encoder
+        return HttpRequest("POST", endpoint.path, body=(json.dumps(members).encode(),))
+    return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(members))))
 
 
 def query(endpoint: Endpoint, task_id: str) -> HttpRequest:
@@ -55,8 +60,9 @@ def page(endpoint: Endpoint, number: int, size: int) -> HttpRequest:
 def call(method: str, path: str, members: Mapping[str, Any] | None) -> HttpRequest:
     """Any call, its members as JSON; with GET and DELETE they are the query."""
     if method in {"GET", "DELETE"}:
-        return HttpRequest(method, path, tuple((name, _in_query(value)) for name, value in (members or {}).items()))
-    return HttpRequest(method, path, body=(json.dumps(dict(members or {})).encode(),))
+        query = tuple((name, _in_query(value)) for name, value in (members or {}).items())
+        return HttpRequest(method, path, query, once=True)
+    return HttpRequest(method, path, body=(json.dumps(dict(members or {})).encode(),), once=True)
 
 
 def _in_query(value: Any) -> str:

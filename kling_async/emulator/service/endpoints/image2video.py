@@ -102,7 +102,6 @@ _CAPABILITIES: Final = Capabilities(
         Row("kling-v2-6", "std", 0, _PLAIN),
         Row("kling-v2-6", "pro", 0, {TAIL_ALONE, BRUSH, CAMERA}),
         Row("kling-v3", "", 0, {TAIL_ALONE, VOICES}),
-        Row("kling-v3", "pro", 0, {BRUSH}),
         Row("kling-v3", "4k", 0, {BRUSH, CAMERA}),
         *(Row(name, "", 0, {ELEMENTS, MULTI_SHOT}) for name in _MODELS.models if name != "kling-v3"),
     ),

@@ -14,7 +14,7 @@ from kling_async.emulator.service.checks.text import check_content, check_scale,
 from kling_async.emulator.service.checks.voices import sound_features
 from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Endpoint
 from kling_async.emulator.service.errors import invalid
-from kling_async.emulator.service.video_models import Model, VideoModels, per_second
+from kling_async.emulator.service.video_models import ASPECT_RATIOS, Model, VideoModels, per_second
 
 _MEMBERS: Final[dict[str, Any]] = {
     "model_name": str,
@@ -30,8 +30,6 @@ _MEMBERS: Final[dict[str, Any]] = {
     **members.CAMERA,
     **members.EVERY_TASK,
 }
-
-_ASPECT_RATIOS: Final = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1)}
 
 # Prices of the table of 2026-09. kling-v1-5 and kling-v2-1 have no text to video. Public clients measured 319 s in the
 # mean, and "5.1" as the length of 5 s of kling-v1.
@@ -81,7 +79,7 @@ def _accept(body: Body) -> AcceptedRequest:
     """Check a request against all the rules, in the order in which they are met."""
     model_name, mode, duration = _MODELS.read(body)
     prompt = prompts(body)
-    aspect_ratio = fields.choice(body, "aspect_ratio", _ASPECT_RATIOS, "16:9")
+    aspect_ratio = fields.choice(body, "aspect_ratio", ASPECT_RATIOS, "16:9")
     check_scale(body)
     features = sound_features(body) | camera_features(body) | shot_features(body, duration)
     if is_customized(body):
@@ -92,7 +90,7 @@ def _accept(body: Body) -> AcceptedRequest:
     check_content(prompt)
     every = every_task(body)
     model = _MODELS.models[model_name]
-    width, height = _MODELS.size(model_name, mode, _ASPECT_RATIOS[aspect_ratio])
+    width, height = _MODELS.size(model_name, mode, ASPECT_RATIOS[aspect_ratio])
     spec = RenderSpec(
         width=width,
         height=height,

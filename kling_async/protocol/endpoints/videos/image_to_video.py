@@ -44,8 +44,8 @@ class ImageToVideo(Request):
             each side at least 300 px, ratio 1:2.5 to 2.5:1.
         model_name: always sent (the service's own default is the oldest model).
         image_tail: last frame, like `image`.
-        prompt: at most 2500 characters.
-        negative_prompt: at most 2500 characters.
+        prompt: what happens, at most 2500 characters.
+        negative_prompt: what must not happen, at most 2500 characters.
         multi_shot: several shots in one video (kling-v3).
         shot_type: `customize` or `intelligence`; required with `multi_shot`.
         multi_prompt: 1 to 6 shots; required with `customize`.
@@ -190,7 +190,7 @@ kling-v1-6           pro   5,10 y     y     y     -      -      -      -       -
 kling-v2-master      any   5,10 y     -     -     -      -      -      -       -     -     -   -    -      720p  24
 kling-v2-1           std   5,10 y     -     -     -      -      -      -       -     -     -   -    -      720p  ?
 kling-v2-1           pro   5,10 y     y     ?     -      -      -      -       -     -     -   -    -      1080p ?
-kling-v2-1-master    pro   5,10 y     ?     -     -      -      -      -       -     -     -   -    -      1080p 24
+kling-v2-1-master    pro   5,10 y     -     -     -      -      -      -       -     -     -   -    -      1080p 24
 kling-v2-5-turbo     std   5,10 y     -     -     -      -      -      -       -     -     -   -    -      720p  ?
 kling-v2-5-turbo     pro   5    y     ?     -     -      -      -      -       -     -     -   -    -      1080p 24
 kling-v2-5-turbo     pro   10   y     y     -     -      -      -      -       -     -     -   -    -      1080p 24
