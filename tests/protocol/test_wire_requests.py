@@ -122,7 +122,7 @@ def test_numbers_keep_their_kind() -> None:
 def test_a_create_is_a_post_whose_repr_hides_the_body() -> None:
     """A create goes to the endpoint's path; its repr shows no picture and no prompt."""
     request = requests.create(IMAGE_TO_VIDEO, ImageToVideo(image=PICTURE, prompt="PROMPT"))
-    assert repr(request) == "HttpRequest(method='POST', path='/v1/videos/image2video', params=(), once=False)"
+    assert repr(request) == "HttpRequest(method='POST', path='/v1/videos/image2video', once=False)"
 
 
 _ANY = st.text(max_size=8)
