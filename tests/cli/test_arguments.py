@@ -70,6 +70,13 @@ def test_what_cannot_be_understood(run: Run, words: list[str], text: str) -> Non
     assert not ran.out
 
 
+def test_the_commands_own_options_come_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word of one of its own options is told before the commands that have it as an option."""
+    monkeypatch.setattr(endpoints, "that_take", lambda option: ["others"] if option in {"--tail", "--song"} else [])
+    assert "did you mean --image-tail?" in run("generate", "cat.png", "-o", "a.mp4", "--tail", "x").err
+    assert "--song x; it is an option of others" in run("generate", "cat.png", "-o", "a.mp4", "--song", "x").err
+
+
 def test_usage_errors_as_json(run: Run) -> None:
     """Programs read a mistake in the words as JSON too."""
     ran = run("save", "--json")
