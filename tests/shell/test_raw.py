@@ -318,7 +318,7 @@ async def test_a_task_that_takes_too_long(make_client: ClientMaker) -> None:
 async def test_a_refused_model_is_not_explained(make_client: ClientMaker) -> None:
     """Nobody knows which models a path has, so a refusal keeps to the service's words."""
     async with running(creates=[refusal(400, 1203, "model x not found")], effect=False) as service:
-        with pytest.raises(kling_async.RequestRefused, match="^model x not found: no such resource") as caught:
+        with pytest.raises(kling_async.RequestRefused, match=r"^model x not found: no such resource") as caught:
             await make_client(base_url=service.base_url).submit(RawTask(PATH, {"model_name": "x"}))
     assert "kling-v" not in str(caught.value)
 
