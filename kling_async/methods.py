@@ -104,13 +104,17 @@ def _documentation(record: Callable[..., object], owner: type) -> str:
     ).rstrip()
 
 
+def having_word(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that have this one as a word: `model_name` has `model`."""
+    return [each for each in known if name.strip("-") in re.split("[-_]", each)]
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant: one that has it as a word (`model`), or is spelt most alike."""
     import difflib  # noqa: PLC0415  (only for a mistake)
 
     known = list(known)
-    whole = [each for each in known if name.strip("-") in re.split("[-_]", each)]
-    return next(iter(whole or difflib.get_close_matches(name, known, n=1)), None)
+    return next(iter(having_word(name, known) or difflib.get_close_matches(name, known, n=1)), None)
 
 
 def _check_arguments(

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from kling_async.cli import endpoints, record_options
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.option_values import number, port, positive, target, whole, whole_from
-from kling_async.methods import nearest
+from kling_async.methods import having_word, nearest
 from kling_async.protocol.rules.values import in_words
 
 _KEYS = """\
@@ -49,12 +49,23 @@ def read(words: Sequence[str]) -> Namespace:
 def _about_unknown(word: str, command: ArgumentParser) -> str:
     """What was probably meant by a word that a command does not take."""
     if not word.startswith("-"):
-        others = endpoints.that_take(None) if Path(word).is_file() else []
-        return f"; a file is for {in_words(others)}" if others else "; a text with spaces needs quotes around it"
+        return _about_file(command) if Path(word).is_file() else "; a text with spaces needs quotes around it"
     option = word.partition("=")[0]
-    if others := endpoints.that_take(option):
+    own = re.findall(r"--[a-z][a-z-]*", command.format_help())
+    if not having_word(option, own) and (others := endpoints.that_take(option)):
         return f"; it is an option of {in_words(others)}"
-    return _nearest(option, re.findall(r"--[a-z][a-z-]*", command.format_help()))
+    return _nearest(option, own)
+
+
+def _about_file(command: ArgumentParser) -> str:
+    """Where a file goes that a command does not take without an option."""
+    name = command.get_default("endpoint")
+    fields = record_options.fields_of(endpoints.record(name)) if name else []
+    options = [field.option for field in fields if field.has_files]
+    if options:
+        return f"; each file needs its option before it: {in_words(options)}"
+    others = endpoints.that_take(None)
+    return f"; a file is for {in_words(others)}" if others else ""
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

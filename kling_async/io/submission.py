@@ -152,7 +152,7 @@ class Submitter:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             if self._closed and creating.cancelled() and not _is_cancelled():
-                raise creation.interrupted() from None  # closed before its first step
+                raise creation.interrupted() from None
             if creating.done() or creation.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
@@ -220,7 +220,7 @@ class Submitter:
     async def _create(
         self, endpoint: Endpoint, request: Any, creation: Create, slot: Slot, deadline: float | None
     ) -> TaskWatch:
-        """Creates with a slot held; the slot goes back when the task ends, or when there is none."""
+        """Creates with a slot held, which goes back when the task ends; `_ended` gives it back where there is none."""
         try:
             if self._on_intent is not None:
                 from kling_async.protocol.records import Intent  # noqa: PLC0415  (on first use: records take time)
@@ -236,9 +236,6 @@ class Submitter:
                 self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
             if isinstance(error, KlingError):
                 creation.about(error)
-            slot.release()
-            if self._closed and isinstance(error, asyncio.CancelledError):
-                raise creation.interrupted() from None
             raise
         reference = Reference(endpoint.name, task.task_id)
         following = self._poller.find(reference)
@@ -251,14 +248,12 @@ class Submitter:
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
         del self._under_way[creating]
-        if creating.cancelled():  # perhaps before its first step, which would have given the slot back
+        if creating.cancelled() or creating.exception() is not None:
             slot.release()
 
     def _orphan_ended(self, creation: Create, creating: "asyncio.Task[TaskWatch]") -> None:
         """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
-        if creating.cancelled():
-            return
-        error = creating.exception()
+        error = creation.interrupted() if creating.cancelled() else creating.exception()
         if error is None:
             self._orphans[creation] = str(creating.result().reference)
             return

@@ -37,6 +37,7 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
     "html-200": lambda: HttpResponse(200, {"content-type": "text/html"}, b"<html>"),
     "html-502": lambda: HttpResponse(502, {"content-type": "text/html"}, b"<html>"),
     "html-504": lambda: HttpResponse(504, {"content-type": "text/html"}, b"<html>"),
+    "html-300": lambda: HttpResponse(300, {"content-type": "text/html"}, b"<html>"),
     "html-301": lambda: HttpResponse(301, {"location": "https://login.example/"}),
     "html-400": lambda: HttpResponse(400, {"content-type": "text/html"}, b"<html>"),
     "html-404": lambda: HttpResponse(404, {"content-type": "text/html"}, b"<html>"),
@@ -73,7 +74,7 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
     "not-found": lambda: refused(1201, 400, "Task not found by id/external id: mine"),
 }
 READABLE = ["reset", "timeout", "html-502", "html-504", "408", "5000", "5001", "5002", "5002-200", "redirect"]
-READABLE += ["html-301", "html-400", "html-404", "html-409", "html-429", "html-499", "gateway-400"]
+READABLE += ["html-300", "html-301", "html-400", "html-404", "html-409", "html-429", "html-499", "gateway-400"]
 UNREADABLE = ["html-200", "no-code", "no-data", "no-task", "9999", "gateway", "stranger", "cut-200", "garbage"]
 """A success that cannot be read: the task probably exists."""
 DOUBTFUL = [*READABLE, *UNREADABLE]

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from kling_async.protocol.catalog import endpoint_of
 from kling_async.protocol.clips import typical_seconds
 from kling_async.protocol.endpoints import ImageToVideo
-from kling_async.protocol.polling.age_bins import EDGES
+from kling_async.protocol.polling.age_bins import BINS, EDGES, WIDTHS
 from kling_async.protocol.polling.durations import (
     FADING,
     DurationEstimate,
     Durations,
 )
 from kling_async.protocol.polling.look_schedule import LookSchedule
+from kling_async.protocol.polling.schedule import SHORTEST_DELAY
 from tests.repeatable import same_draws
 
 
@@ -45,6 +46,20 @@ def test_what_is_published_comes_first(mode: str | None, duration: float, least:
     assert least <= typical_seconds(mode, duration) <= most
     median = DurationEstimate(typical_seconds(mode, duration)).look_schedule().median
     assert median == pytest.approx(typical_seconds(mode, duration), rel=0.3)
+
+
+def test_what_is_published_counts_to_the_second_until_tasks_are_seen() -> None:
+    """Of two kinds that are published a twenty-fifth apart, half of the tasks are expected so far apart."""
+    medians = [DurationEstimate(published).look_schedule().median for published in (100.0, 104.0)]
+    assert medians[1] / medians[0] == pytest.approx(1.04, rel=0.01)
+
+
+def test_a_task_passes_once_through_each_bin() -> None:
+    """It spends all of the time in the bins before its end, a part in that one, and nothing in later ones."""
+    estimate = DurationEstimate(150.0)
+    estimate.observe(EDGES[30] + 0.25 * WIDTHS[30])
+    assert estimate.passed == pytest.approx([1.0] * 30 + [0.25] + [0.0] * (BINS - 31))
+    assert estimate.ended == pytest.approx([0.0] * 30 + [1.0] + [0.0] * (BINS - 31))
 
 
 def test_fifty_tasks_outweigh_what_is_published() -> None:
@@ -129,6 +144,35 @@ def test_the_bins_cover_all_ages() -> None:
     assert widths == pytest.approx([1.1] * len(widths))
 
 
+def test_the_shortest_bin_is_the_shortest_delay() -> None:
+    """Ages that no question can tell apart need no bins, and those that one can have some."""
+    assert EDGES[1] == SHORTEST_DELAY
+
+
+def test_an_end_counts_for_the_ages_around_it() -> None:
+    """It makes an end likelier two bins to either side, a third less with each bin."""
+    place, everywhere = 50, [100.0] * BINS
+    ended = [100.0 if index == place else 0.0 for index in range(BINS)]
+    schedule = DurationEstimate(EDGES[place], ended, everywhere).look_schedule()
+
+    def chance(index: int) -> float:
+        """That a task which reaches this bin ends in it: looks follow each other at the root of the hazard."""
+        middle = (EDGES[index] + EDGES[index + 1]) / 2
+        return (schedule.next_look(middle, 1e-6) - middle) ** -2 * WIDTHS[index]
+
+    shares = [chance(place + step) / chance(place) for step in range(-3, 4)]
+    assert shares == pytest.approx([0, 1 / 3, 2 / 3, 1, 2 / 3, 1 / 3, 0], abs=0.02)
+
+
+@pytest.mark.parametrize("age", [0.0, 7.0, 100.0, 3000.0])
+def test_looks_at_what_may_end_at_any_moment(age: float) -> None:
+    """Where no age is likelier than another, looks come in twice the mean delay, and half of the tasks end in ln 2."""
+    schedule = LookSchedule([0.01] * BINS)
+    assert schedule.next_look(age, 5.0) == pytest.approx(age + 10)
+    assert schedule.next_look(age, 5.0, 0.95) == pytest.approx(age + 9.5)
+    assert schedule.median == pytest.approx(100 * math.log(2))
+
+
 def test_each_kind_is_learned_alone() -> None:
     """Each kind has one estimate, which begins with the time given first."""
     durations = Durations()
@@ -192,6 +236,7 @@ def changed(**changes: Any) -> str:
         changed(published=None),
         changed(published=-1),
         changed(passed=[math.nan] * (len(EDGES) - 1)),
+        changed(passed=[1e6] * (len(EDGES) - 1)),
         "[" * 100_000,
     ],
 )
@@ -199,6 +244,24 @@ def test_text_that_is_no_durations_is_refused(text: str) -> None:
     """What is damaged, or counted otherwise by another version, is a ValueError, not a wrong schedule."""
     with pytest.raises(ValueError, match="no durations of this version"):
         Durations.from_json(text)
+
+
+@pytest.mark.parametrize("name", ["ended", "passed"])
+def test_text_that_knows_more_than_there_can_be_fades_all_the_same(name: str) -> None:
+    """What it says to have seen counts as much as the most that any client can have, in the same shares."""
+    text = changed(**{name: [1000.0 + index for index in range(BINS)]})
+    read = Durations.from_json(text).of("image2video/kling-v2-6/pro/5", 150.0)
+    amounts = getattr(read, name)
+    most = sum(amounts) if name == "ended" else max(amounts)
+    assert most == pytest.approx(1 / FADING)
+    assert amounts[-1] / amounts[0] == pytest.approx((1000 + BINS - 1) / 1000)
+
+
+def test_no_text_publishes_less_than_a_second() -> None:
+    """Of nothing there is no logarithm."""
+    kind = "image2video/kling-v2-6/pro/5"
+    read = [Durations.from_json(changed(published=seconds)).of(kind, 150.0).published for seconds in (0, 1, 1.5)]
+    assert read == [1.0, 1.0, 1.5]
 
 
 def test_news_change_the_schedule_while_they_weigh_much() -> None:

@@ -98,6 +98,39 @@ def test_the_next_page_is_as_large_as_the_last_one_shows(positions: Sequence[int
     assert pages.size(100) == pytest.approx(size, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("last", "missing", "size"),
+    [
+        (96, 90, 130),  # they stood in the first three quarters of the page: all of them are likely to be there
+        (97, 90, 330),
+        (97, 5, 130),  # hardly any were missing
+    ],
+)
+def test_where_a_page_was_too_short_the_next_is_twice_as_long(last: int, missing: int, size: int) -> None:
+    """It ended among ours, and most were not on it: as many places again are read for each that waits."""
+    pages = ListStrategy()
+    scan = pages.begin(100, 100)
+    assert scan is not None
+    found = 100 - missing
+    scan.answered(130, [*range(found - 1), last], gained=found, left=1)
+    pages.ended(scan)
+    assert pages.size(100) == size
+
+
+def test_a_page_that_is_too_long_for_the_few_that_wait_becomes_shorter() -> None:
+    """Ours stood far apart: it would cost more than two questions; after 32 of them a quarter of it is tried."""
+    pages, scan = ListStrategy(), ListScan(size=500, waiting=7, worth=7)
+    scan.answered(500, range(0, 500, 75), gained=7, left=0)
+    pages.ended(scan)
+    assert pages.begin(7, 7) is not None
+    for _ in range(PENALTY):
+        assert pages.begin(2, 2) is None
+        pages.asked_singly()
+    trial = pages.begin(2, 2)
+    assert trial is not None
+    assert trial.size == 46
+
+
 def test_the_page_shrinks_with_the_tasks_that_wait() -> None:
     """A fleet that is nearly done needs a small page, as long as it stands at the front of the list."""
     pages = ListStrategy()

@@ -314,7 +314,8 @@ def test_what_a_page_does_not_hold_is_asked_for_singly() -> None:
     story.answer(step)
     step = story.at(20)
     assert asked(step) == ["17", "18", "19"]
-    assert len(step.pages) == 1
+    (page,) = step.pages
+    assert [page.known(name) for name in ("16", "17")] == [TaskStatus.SUBMITTED, None], "an answer of its own is newer"
 
 
 def test_a_page_that_pays_is_followed_by_the_next() -> None:
@@ -378,7 +379,7 @@ def test_tasks_that_become_due_meanwhile_wait_for_the_page() -> None:
 
 @pytest.mark.parametrize(("now", "singly"), [(19.9, 0), (20, 8)])
 def test_nobody_waits_for_pages_longer_than_ten_seconds(now: float, singly: int) -> None:
-    """Slow pages that go on hold up a question for ten seconds."""
+    """Slow pages that go on hold up a question for ten seconds; then no page is asked for in its place."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -386,7 +387,7 @@ def test_nobody_waits_for_pages_longer_than_ten_seconds(now: float, singly: int)
     others = [task(f"other {number}") for number in range(18)]
     story.answer_page(page, [task(str(number)) for number in range(12)] + others)
     step = story.at(now)
-    assert len(step.queries) == singly
+    assert (len(step.queries), len(step.pages)) == (singly, 0 if singly else 1)
 
 
 @pytest.mark.parametrize(("deadline", "singly"), [(20, 0), (19.9, 20)])
@@ -457,6 +458,36 @@ def test_a_page_also_answers_for_tasks_that_are_not_due() -> None:
     due = waits(story.plan, 30)
     assert {due[str(number)] for number in range(20)} == {40}
     assert {due[str(number)] for number in range(20, 40)} == {35}
+
+
+@pytest.mark.parametrize(
+    ("status", "count", "now", "pages"),
+    [
+        ("submitted", 10, 21, 0),
+        ("submitted", 10, 26, 1),
+        ("succeed", 10, 21, 1),
+        ("succeed", 1, 21, 0),
+    ],
+)
+def test_what_a_page_tells_early_counts_less(status: str, count: int, now: float, pages: int) -> None:
+    """A task saves the share of its wait that has passed, or a whole question if it ended; a page costs 1.3."""
+    story = Story()
+    early = [story.follow(f"early {number}") for number in range(10)]
+    for beat in (10, 20):
+        (page,) = story.at(beat).pages
+        story.answer_page(page, [task(each.reference.id) for each in early])
+        if beat == 10:
+            story.now = 11.0
+            for number in range(20):
+                story.follow(f"late {number}", attached=True)
+            story.answer(story.at(11))
+    (page,) = story.at(21).pages
+    story.now = now
+    story.answer_page(page, [task(each.reference.id, status) for each in early[:count]])  # and none of those due
+    story.answer(story.at(now))
+    for number in range(10):
+        story.follow(f"new {number}")
+    assert len(story.at(now + 10).pages) == pages
 
 
 def test_a_steady_beat_moves_with_every_look() -> None:

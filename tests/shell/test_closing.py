@@ -6,7 +6,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from kling_async import ClientClosed, InsufficientBalance, KlingClient, SaveInProgress, WrongEventLoop
+from kling_async import (
+    ClientClosed,
+    CreateInDoubt,
+    InsufficientBalance,
+    KlingClient,
+    Retry,
+    SaveInProgress,
+    WrongEventLoop,
+)
 from kling_async.emulator import Emulator, Fault
 from tests.shell.conftest import ClientMaker
 from tests.shell.stub import answer, refusal, serve, task_answer
@@ -68,16 +76,61 @@ async def test_close_goes_on_when_its_caller_is_cancelled(make_client: ClientMak
                 await (await one if one is creating else one)  # type: ignore[misc]
 
 
-async def test_close_right_after_a_submit(make_client: ClientMaker) -> None:
-    """A create that is closed before its first byte ends with ClientClosed, not with CancelledError."""
+@pytest.mark.parametrize("rounds", range(6))
+async def test_close_right_after_a_submit(make_client: ClientMaker, rounds: int) -> None:
+    """A create that is closed before its first byte ends at once, with ClientClosed in place of CancelledError."""
     async with serve(lambda _: task_answer()) as stub:
-        client = make_client(base_url=stub.base_url, on_intent=lambda _: asyncio.sleep(1))
+        client = make_client(base_url=stub.base_url, on_intent=lambda _: asyncio.sleep(100))
         creating = asyncio.ensure_future(client.image_to_video("https://example.com/a.png"))
-        await asyncio.sleep(0)
-        await client.close()
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(1):
+            await client.close()
         with pytest.raises(ClientClosed):
             await creating
         assert stub.seen == []
+
+
+async def test_who_is_cancelled_while_the_client_closes_stays_cancelled(
+    client: KlingClient, image: Path, emulator: Emulator
+) -> None:
+    """Whoever has cancelled a submit waits for just that; the reference of its doubt is kept."""
+    emulator.faults.add(Fault.delay(60), on="create")
+    creating = asyncio.ensure_future(client.image_to_video(image))
+    await asyncio.sleep(1)
+    (create,) = client._submitter._under_way
+    create.add_done_callback(lambda _: creating.cancel())  # in the moment in which it is given up
+    await client.close()
+    with pytest.raises(asyncio.CancelledError):
+        await creating
+    assert len(client.unsettled) == 1
+
+
+async def test_what_nobody_waits_for_and_was_not_sent_leaves_no_doubt(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """Its caller was cancelled, the service refused it in passing, and closing came before it was sent again."""
+    emulator.faults.add(Fault.error(1302).delayed(3), on="create")
+    client = make_client(retry=Retry(first=100, maximum=100))
+    creating = asyncio.ensure_future(client.image_to_video(image))
+    await asyncio.sleep(1)
+    creating.cancel()
+    await asyncio.sleep(5)
+    assert len(client.unsettled) == 1
+    await client.close()
+    assert list(client.unsettled) == []
+    assert emulator.ledger.requests["create"] == 1
+
+
+async def test_no_create_goes_on_when_all_are_closed(client: KlingClient, image: Path, emulator: Emulator) -> None:
+    """Those in doubt have told so by then: what is closed next is needed by none."""
+    emulator.faults.add(Fault.delay(60), on="create")
+    creating = asyncio.ensure_future(client.image_to_video(image))
+    await asyncio.sleep(1)
+    await client._submitter.close()
+    assert client.unsettled == ()
+    with pytest.raises(CreateInDoubt):
+        await creating
 
 
 async def test_close_sends_nothing_again(client: KlingClient, image: Path, emulator: Emulator) -> None:

@@ -315,6 +315,7 @@ async def test_1102_fails_all_who_wait_now(make_client: ClientMaker, image: Path
         errors = [one for one in done if isinstance(one, InsufficientBalance)]
         assert (len(handles), len(errors)) == (2, 6)
         assert len({id(error) for error in errors}) == 6
+        assert [error.reference is None for error in errors].count(True) == 5, "what was not sent has no task"
         assert poor.ledger.requests["create"] == 3
         await asyncio.gather(*handles)
 

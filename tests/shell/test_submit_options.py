@@ -63,11 +63,12 @@ async def test_a_place_in_line_for_as_long_as_said(make_client: ClientMaker, ima
 
 
 async def test_the_line_that_is_waited_for_again(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """After the account said that it is full, the request waits as long as it was told to, too."""
+    """After the account said that it is full, the request waits as long as it was told to, too; the error names it."""
     emulator.account.limit = 1
     await make_client().image_to_video(image)
-    with pytest.raises(QueueTimeout, match="within 7 s"):
-        await make_client(queue_deadline=1000).submit(ImageToVideo(image), queue_deadline=7)
+    with pytest.raises(QueueTimeout, match="within 7 s") as caught:
+        await make_client(queue_deadline=1000).submit(ImageToVideo(image, external_task_id="mine"), queue_deadline=7)
+    assert caught.value.reference == "image2video:mine"
 
 
 @pytest.mark.parametrize("value", ["5", -1, math.nan, True, []])

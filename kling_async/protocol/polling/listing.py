@@ -31,7 +31,7 @@ class ListScan:
     Args:
         size: of its pages.
         waiting: tasks that it could answer.
-        worth: what an answer about all of them would be worth.
+        worth: what an answer about all of them would be worth, above 0.
         number: of the page to ask for first, from 1.
     """
 
@@ -89,7 +89,7 @@ class ListScan:
     @property
     def share(self) -> float:
         """What it brought, of all that it could have."""
-        return min(1.0, self._gained / self._worth) if self._worth > 0 else 1.0
+        return min(1.0, self._gained / self._worth)
 
     @property
     def places(self) -> float:
@@ -107,7 +107,7 @@ class ListStrategy:
     def __init__(self) -> None:
         self._places = 1.0
         self._share = 1.0
-        self._failures = 0
+        self._penalty = PENALTY  # of the next page that does not pay
         self._barred = False
         self._until_trial = PENALTY
 
@@ -125,21 +125,19 @@ class ListStrategy:
 
     def ended(self, scan: ListScan) -> None:
         """Takes what a scan tells."""
-        self._until_trial = PENALTY
         self._barred = not scan.paid
         if scan.paid:
-            self._failures = 0
+            self._penalty = self._until_trial = PENALTY
             self._share = scan.share
             self._places = min(scan.places, PAGE_SIZE_MAXIMUM)
             return
-        if (
-            scan.found_none
-        ):  # others' tasks may have come since: the next trial looks deeper, and in the end begins anew
+        if scan.found_none:
+            # Others' tasks may have come since: the next trial looks deeper, and in the end begins anew.
             deeper = self._places * 4
             useless = scan.size == PAGE_SIZE_MAXIMUM or deeper * cost(PAGE_SIZE_MAXIMUM) >= PAGE_SIZE_MAXIMUM
             self._places = 1.0 if useless else deeper
-        self._until_trial = min(PENALTY_MAXIMUM, PENALTY * PENALTY_GROWTH**self._failures)
-        self._failures = min(self._failures + 1, 8)
+        self._until_trial = self._penalty
+        self._penalty = min(PENALTY_MAXIMUM, self._penalty * PENALTY_GROWTH)
 
     def asked_singly(self) -> None:
         """A single question went out; after enough of them a page is tried again."""

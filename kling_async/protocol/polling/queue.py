@@ -1,6 +1,7 @@
 """Which task is to be asked for when: one heap, and what one answer about all of them would be worth now."""
 
 import heapq
+import itertools
 from typing import Generic, TypeVar
 
 
@@ -28,7 +29,7 @@ class PollQueue(Generic[_T]):
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, _T]] = []
-        self._count = 0
+        self._numbers = itertools.count()  # what is due at one time is taken in the order in which it was put
         self._waiting = 0
         # The value is a sum of (now - asked_at) * rate: linear in now, so two sums give it for all.
         self._slope = 0.0
@@ -87,8 +88,7 @@ class PollQueue(Generic[_T]):
 
     def _push(self, item: _T, when: float) -> None:
         item.heap_time = when
-        self._count += 1
-        heapq.heappush(self._heap, (when, self._count, item))
+        heapq.heappush(self._heap, (when, next(self._numbers), item))
 
 
 def share_passed(item: QueueEntry, now: float) -> float:

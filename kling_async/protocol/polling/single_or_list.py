@@ -30,7 +30,7 @@ class Update(NamedTuple, Generic[_F]):
     end: Task | KlingError | None
 
 
-@attrs.define(eq=False)
+@attrs.define
 class Scan(Generic[_F]):
     """A scan of the list that is under way.
 
