@@ -60,6 +60,9 @@ def test_a_task_passes_once_through_each_bin() -> None:
     estimate.observe(EDGES[30] + 0.25 * WIDTHS[30])
     assert estimate.passed == pytest.approx([1.0] * 30 + [0.25] + [0.0] * (BINS - 31))
     assert estimate.ended == pytest.approx([0.0] * 30 + [1.0] + [0.0] * (BINS - 31))
+    longest = DurationEstimate(150.0)
+    longest.observe(10 * EDGES[-1])
+    assert longest.passed == pytest.approx([1.0] * BINS)
 
 
 def test_fifty_tasks_outweigh_what_is_published() -> None:

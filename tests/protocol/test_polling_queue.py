@@ -69,6 +69,19 @@ def test_the_value_of_an_answer_is_what_of_the_waits_has_passed(
     assert queue.value(now) == pytest.approx(value)
 
 
+def test_where_nothing_waits_an_answer_is_worth_nothing_at_all() -> None:
+    """The errors of rounding end with the last that waits, and do not grow with the time."""
+    queue, random_ = PollQueue[QueueEntry](), same_draws(5)
+    items = [QueueEntry() for _ in range(100)]
+    for item in items:
+        now = 1e6 * random_.random()
+        queue.put(item, now, now + random_.random())
+    assert queue.value(1e7) > 0
+    for item in items:
+        queue.remove(item)
+    assert queue.value(1e7) == 0
+
+
 def test_the_share_of_a_wait_is_at_most_all_of_it() -> None:
     """An overdue question counts once."""
     queue, item = PollQueue[QueueEntry](), QueueEntry()

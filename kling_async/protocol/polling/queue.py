@@ -10,11 +10,12 @@ class QueueEntry:
 
     __slots__ = ("asked_at", "due", "heap_time", "rate")
 
+    asked_at: float
+    """When the last answer came; unset before it was put for the first time."""
+    due: float
+    """When to ask again; unset before, too."""
+
     def __init__(self) -> None:
-        self.asked_at = 0.0
-        """When the last answer came."""
-        self.due = 0.0
-        """When to ask again."""
         self.heap_time = 0.0
         """The place in the heap; it may be earlier than `due`, and is then moved when it is reached."""
         self.rate = 0.0
