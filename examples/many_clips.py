@@ -13,7 +13,7 @@ from kling_async import ImageToVideo, KlingClient, KlingError
 
 
 async def one(kling: KlingClient, image: str, directory: Path) -> Path:
-    """From image to file; waits in line where the account is full. Options, such as `strict=False`, go to `generate`."""
+    """From image to file; waits in line where the account is full. Options (`strict=False`) are those of `generate`."""
     request = ImageToVideo(image=image, prompt="slow push in")
     return await kling.generate(request, directory / f"{Path(image).name}.mp4")
 
