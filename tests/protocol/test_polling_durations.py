@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kling_async.protocol.catalog import endpoint_of
 from kling_async.protocol.clips import typical_seconds
 from kling_async.protocol.endpoints import ImageToVideo
-from kling_async.protocol.polling.age_bins import BINS, EDGES, WIDTHS
+from kling_async.protocol.polling.age_bins import BINS, EDGES, WIDTHS, bin_of
 from kling_async.protocol.polling.durations import (
     FADING,
     DurationEstimate,
@@ -149,7 +149,7 @@ def test_the_bins_cover_all_ages() -> None:
 
 def test_the_shortest_bin_is_the_shortest_delay() -> None:
     """Ages that no question can tell apart need no bins, and those that one can have some."""
-    assert EDGES[1] == SHORTEST_DELAY
+    assert [bin_of(share * SHORTEST_DELAY) for share in (0, 0.99, 1, 1.11)] == [0, 0, 1, 2]
 
 
 def test_an_end_counts_for_the_ages_around_it() -> None:
