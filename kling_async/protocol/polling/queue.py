@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 from typing import Generic, TypeVar
 
 
@@ -16,8 +17,8 @@ class QueueEntry:
     """When to ask again; unset before, too."""
 
     def __init__(self) -> None:
-        self.heap_time = 0.0
-        """The place in the heap; it may be earlier than `due`, and is then moved when it is reached."""
+        self.heap_time = math.inf
+        """The place in the heap, infinity for none; it may be earlier than `due`, and is moved when it is reached."""
         self.rate = 0.0
         """Share of the way to `due` that passes in a second; 0 for what is not waiting."""
 
@@ -43,7 +44,7 @@ class PollQueue(Generic[_T]):
     def put(self, item: _T, now: float, due: float) -> None:
         """Waits until `due`; what waits already waits anew."""
         self.remove(item)
-        if due < item.heap_time or item.heap_time <= 0:
+        if due < item.heap_time:
             self._push(item, due)
         item.asked_at, item.due = now, due
         item.rate = 1 / max(due - now, 0.001)
@@ -69,7 +70,7 @@ class PollQueue(Generic[_T]):
             heap_time, _, item = heapq.heappop(self._heap)
             if heap_time != item.heap_time:
                 continue  # it was pushed anew, earlier
-            item.heap_time = 0.0
+            item.heap_time = math.inf
             if item.rate == 0:
                 continue
             if item.due <= now:
