@@ -194,7 +194,7 @@ class Waiter:
     def __init__(self) -> None:
         self.end = asyncio.get_running_loop().create_future()
 
-    def told(self, task: Task) -> None:
+    def changed(self, task: Task) -> None:
         """On the way."""
 
     def ended(self, end: Task | KlingError) -> None:

@@ -182,11 +182,11 @@ class KlingClient:
         refusals.check_options(options)
         refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=strict)
         try:
-            following = await self._submitter.submit(endpoint, request, options)
+            watch = await self._submitter.submit(endpoint, request, options)
         except RequestRefused as error:
             refusals.name_the_models(error, endpoint, request)
             raise
-        return TaskHandle(self, following.reference, following)
+        return TaskHandle(self, watch.reference, watch)
 
     async def generate(
         self,
@@ -314,7 +314,7 @@ class KlingClient:
         try:
             await self._submitter.close()
         finally:
-            unfinished = [str(following.reference) for following in self._poller.unfinished()]
+            unfinished = [str(watch.reference) for watch in self._poller.unfinished()]
             if unfinished:
                 logger.warning(
                     "closed with %d unfinished: %s",
@@ -344,14 +344,14 @@ class KlingClient:
 
     # --------------------------------------------------------------------------------- for the handles
 
-    def start_following(self, reference: Reference) -> TaskWatch:
+    def start_watching(self, reference: Reference) -> TaskWatch:
         """Begins to follow an attached task, or joins who follows it already."""
         self._enter()
-        following = self._poller.find(reference)
-        if following is None:
+        watch = self._poller.find(reference)
+        if watch is None:
             self._slots.attach()
-            following = self._poller.follow(reference, created=None, on_end=self._slots.detach)
-        return following
+            watch = self._poller.follow(reference, created=None, on_end=self._slots.detach)
+        return watch
 
     async def save_all(
         self,

@@ -18,8 +18,8 @@ Callback = Callable[["TaskHandle"], object]
 class Client(Protocol):
     """What a handle needs of its client."""
 
-    def start_following(self, reference: Reference) -> TaskWatch:
-        """Begins to follow an attached task, or joins the following that there is."""
+    def start_watching(self, reference: Reference) -> TaskWatch:
+        """Begins to follow an attached task, or joins the watch that there is."""
         ...
 
     async def save_all(
@@ -49,25 +49,25 @@ class TaskHandle:
     Handles come from the client's methods, such as `image_to_video`, from `submit` and `attach`.
     """
 
-    __slots__ = ("_callbacks", "_client", "_following", "_future", "_news", "_reference", "_waiters")
+    __slots__ = ("_callbacks", "_client", "_future", "_news", "_reference", "_waiters", "_watch")
 
-    def __init__(self, client: Client, reference: Reference, following: TaskWatch | None = None) -> None:
+    def __init__(self, client: Client, reference: Reference, watch: TaskWatch | None = None) -> None:
         self._client = client
         self._reference = reference
-        self._following: TaskWatch | None = None
+        self._watch: TaskWatch | None = None
         self._future: asyncio.Future[Task] | None = None
         self._news: asyncio.Future[None] | None = None
         self._callbacks: list[tuple[Callback, contextvars.Context]] = []
         self._waiters: list[asyncio.Future[None]] = []
-        if following is not None:
-            self._join(following)
+        if watch is not None:
+            self._join(watch)
 
     # --------------------------------------------------------------------------------- what is known
 
     @property
     def reference(self) -> str:
         """Text that names the task for ever, in any process: `image2video:<task id>`."""
-        return str(self._following.reference if self._following else self._reference)
+        return str(self._watch.reference if self._watch else self._reference)
 
     @property
     def task_id(self) -> str | None:
@@ -86,7 +86,7 @@ class TaskHandle:
 
     @property
     def _last(self) -> Task | None:
-        return self._following.snapshots[-1] if self._following and self._following.snapshots else None
+        return self._watch.snapshots[-1] if self._watch and self._watch.snapshots else None
 
     def __repr__(self) -> str:
         """Reference and status."""
@@ -193,14 +193,14 @@ class TaskHandle:
         """One snapshot per status, from the first known to the last.
 
         Raises:
-            KlingError: as `wait`, except that a failed task is told as its last snapshot, not raised.
+            KlingError: as `wait`, except that a failed task is the last snapshot, and not raised.
         """
         future = self._started()
-        told = 0
+        given = 0
         while True:
-            while self._following is not None and told < len(self._following.snapshots):
-                told += 1
-                yield self._following.snapshots[told - 1]
+            while self._watch is not None and given < len(self._watch.snapshots):
+                given += 1
+                yield self._watch.snapshots[given - 1]
             if future.done():
                 break
             if self._news is None:
@@ -272,7 +272,7 @@ class TaskHandle:
 
     # ----------------------------------------------------------------------------- called by the poller
 
-    def told(self, task: Task) -> None:  # noqa: ARG002  (the following keeps it)
+    def changed(self, task: Task) -> None:  # noqa: ARG002  (the watch keeps it)
         """The task has a new status."""
         self._wake()
 
@@ -307,7 +307,7 @@ class TaskHandle:
     def _started(self) -> "asyncio.Future[Task]":
         """An attached handle is cold: the first wait starts it."""
         if self._future is None:
-            self._join(self._client.start_following(self._reference))
+            self._join(self._client.start_watching(self._reference))
         future = self._settled()
         if future.get_loop() is not asyncio.get_running_loop():
             raise WrongEventLoop("this handle belongs to another event loop; attach(reference) on a client of this one")
@@ -318,10 +318,10 @@ class TaskHandle:
             raise asyncio.InvalidStateError("the task was attached and nobody has awaited it yet")
         return self._future
 
-    def _join(self, following: TaskWatch) -> None:
+    def _join(self, watch: TaskWatch) -> None:
         self._future = asyncio.get_running_loop().create_future()
-        self._following = following
-        if following.end is not None:
-            self.ended(following.end)
+        self._watch = watch
+        if watch.end is not None:
+            self.ended(watch.end)
         else:
-            following.listeners.append(self)
+            watch.listeners.append(self)

@@ -154,7 +154,7 @@ class Downloads:
             raise
 
     async def _source(self, task: Task, refresh: Refresh, *, watermark: bool, place: Target | None = None) -> Source:
-        """Where the files are; a task that just succeeded may be told of before they are."""
+        """Where the files are; a task may be said to have succeeded before they are there."""
         loop = asyncio.get_running_loop()
         began = loop.time()
 

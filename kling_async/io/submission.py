@@ -84,7 +84,7 @@ class Submitter:
     @property
     def unsettled(self) -> tuple[str, ...]:
         """References of creates that nobody has a handle of, and that may be paid for."""
-        in_doubt = [creation.reference for creation in self._under_way.values() if creation.undecided]
+        in_doubt = [create.reference for create in self._under_way.values() if create.undecided]
         return tuple(dict.fromkeys(filter(None, [*self._orphans.values(), *in_doubt])))
 
     async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> TaskWatch:
@@ -102,7 +102,7 @@ class Submitter:
         external_task_id = users_id or f"kling-async-{uuid.uuid4().hex}"
         if endpoint.finds_by_external_id:
             request = attrs.evolve(request, external_task_id=external_task_id)
-        creation = Create(
+        create = Create(
             external_task_id=external_task_id,
             reference=str(Reference(endpoint.name, external_task_id)),
             retry=self._retry,
@@ -113,17 +113,17 @@ class Submitter:
             resend=options.get("on_doubt") != "raise",
             is_anothers=functools.partial(self._is_anothers, external_task_id),
         )
-        if own_id or not creation.adopt:
-            return await self._submit(endpoint, request, creation, options)
+        if own_id or not create.adopt:
+            return await self._submit(endpoint, request, create, options)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
-        async with self._turn(creation.reference) as turn:
+        async with self._turn(create.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
-            existing = await self._existing(endpoint, creation, options.get("deadline"))
+            existing = await self._existing(endpoint, create, options.get("deadline"))
             if existing is not None:
                 return existing
             try:
-                return await self._submit(endpoint, request, creation, options)
+                return await self._submit(endpoint, request, create, options)
             except CreateInDoubt as error:
                 turn.doubt = copy.copy(error)
                 raise
@@ -140,57 +140,57 @@ class Submitter:
             if not turn.wanted:
                 del self._turns[reference]
 
-    async def _submit(self, endpoint: Endpoint, request: Any, creation: Create, options: SubmitOptions) -> TaskWatch:
+    async def _submit(self, endpoint: Endpoint, request: Any, create: Create, options: SubmitOptions) -> TaskWatch:
         slot = await self._slots.take(
             endpoint.line_of(request), endpoint.slots_of(request), queue_deadline=options.get("queue_deadline")
         )
-        create = self._create(endpoint, request, creation, slot, options.get("deadline"))
-        creating = asyncio.get_running_loop().create_task(create)
-        self._under_way[creating] = creation
+        steps = self._create(endpoint, request, create, slot, options.get("deadline"))
+        creating = asyncio.get_running_loop().create_task(steps)
+        self._under_way[creating] = create
         creating.add_done_callback(functools.partial(self._ended, slot))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             if self._closed and creating.cancelled() and not _is_cancelled():
-                raise creation.interrupted() from None
-            if creating.done() or creation.undecided:
+                raise create.interrupted() from None
+            if creating.done() or create.undecided:
                 logger.warning(
                     "cancelled while creating %s; it is brought to its end",
-                    creation.reference or f"a task of {endpoint.name}",
-                    extra={"kling_event": "create_cancelled", "kling_reference": creation.reference},
+                    create.reference or f"a task of {endpoint.name}",
+                    extra={"kling_event": "create_cancelled", "kling_reference": create.reference},
                 )
-                self._orphans[creation] = creation.reference
-                creating.add_done_callback(functools.partial(self._orphan_ended, creation))
+                self._orphans[create] = create.reference
+                creating.add_done_callback(functools.partial(self._orphan_ended, create))
             else:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint, creation: Create, deadline: float | None) -> TaskWatch | None:
+    async def _existing(self, endpoint: Endpoint, create: Create, deadline: float | None) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
             KlingError: the service could not be asked; nothing was sent.
         """
         for creating, other in list(self._under_way.items()):
-            if other.reference == creation.reference:  # its caller was cancelled, or wants a conflict
+            if other.reference == create.reference:  # its caller was cancelled, or wants a conflict
                 await asyncio.wait([creating])
-        following = self._poller.find(Reference(endpoint.name, creation.external_task_id))
-        if following is not None:
-            return following
+        watch = self._poller.find(Reference(endpoint.name, create.external_task_id))
+        if watch is not None:
+            return watch
         try:
-            task = await self._api.get_task(endpoint, creation.external_task_id)
+            task = await self._api.get_task(endpoint, create.external_task_id)
         except TaskNotFound:
             return None
         reference = Reference(endpoint.name, task.task_id)
-        following = self._poller.find(reference)
-        if following is None:
+        watch = self._poller.find(reference)
+        if watch is None:
             self._slots.attach()
-            following = self._poller.follow(reference, created=task, deadline=deadline, on_end=self._slots.detach)
-        return following
+            watch = self._poller.follow(reference, created=task, deadline=deadline, on_end=self._slots.detach)
+        return watch
 
     def _is_anothers(self, external_task_id: str, task: Task) -> bool:
-        following = self._poller.find(Reference(task.endpoint, task.task_id))
-        return following is not None and following.external_task_id not in {None, external_task_id}
+        watch = self._poller.find(Reference(task.endpoint, task.task_id))
+        return watch is not None and watch.external_task_id not in {None, external_task_id}
 
     def abandon(self, reference: str) -> None:
         """Keeps the reference of a task whose caller was cancelled when it was accepted already."""
@@ -205,9 +205,9 @@ class Submitter:
         """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
         self._closed = True
         under_way = dict(self._under_way)
-        for creating, creation in under_way.items():
-            creation.stop()
-            if not creation.undecided:
+        for creating, create in under_way.items():
+            create.stop()
+            if not create.undecided:
                 creating.cancel()
         try:
             if under_way:
@@ -218,7 +218,7 @@ class Submitter:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _create(
-        self, endpoint: Endpoint, request: Any, creation: Create, slot: Slot, deadline: float | None
+        self, endpoint: Endpoint, request: Any, create: Create, slot: Slot, deadline: float | None
     ) -> TaskWatch:
         """Creates with a slot held, which goes back when the task ends; `_ended` gives it back where there is none."""
         try:
@@ -226,22 +226,22 @@ class Submitter:
                 from kling_async.protocol.records import Intent  # noqa: PLC0415  (on first use: records take time)
 
                 await self._on_intent(
-                    Intent(reference=creation.reference, external_task_id=creation.id_sent, request=request)
+                    Intent(reference=create.reference, external_task_id=create.id_sent, request=request)
                 )
-            task = await self._api.create(endpoint, requests.create(endpoint, request), creation, slot)
+            task = await self._api.create(endpoint, requests.create(endpoint, request), create, slot)
         except BaseException as error:
             if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
                 unsent = copy.copy(error)
                 unsent.reference = None
                 self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
             if isinstance(error, KlingError):
-                creation.about(error)
+                create.about(error)
             raise
         reference = Reference(endpoint.name, task.task_id)
-        following = self._poller.find(reference)
-        if following is not None:  # an adopted task that is followed already has its slot
+        watch = self._poller.find(reference)
+        if watch is not None:  # an adopted task that is followed already has its slot
             slot.release()
-            return following
+            return watch
         slot.accepted()
         estimate = self._poller.durations.of(endpoint.kind_of(request), endpoint.typical_seconds(request))
         return self._poller.follow(reference, created=task, estimate=estimate, deadline=deadline, on_end=slot.release)
@@ -251,19 +251,19 @@ class Submitter:
         if creating.cancelled() or creating.exception() is not None:
             slot.release()
 
-    def _orphan_ended(self, creation: Create, creating: "asyncio.Task[TaskWatch]") -> None:
+    def _orphan_ended(self, create: Create, creating: "asyncio.Task[TaskWatch]") -> None:
         """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
-        error = creation.interrupted() if creating.cancelled() else creating.exception()
+        error = create.interrupted() if creating.cancelled() else creating.exception()
         if error is None:
-            self._orphans[creation] = str(creating.result().reference)
+            self._orphans[create] = str(creating.result().reference)
             return
         logger.warning(
             "a create whose caller was cancelled ended with: %s",
             error,
-            extra={"kling_event": "create_abandoned", "kling_reference": creation.reference},
+            extra={"kling_event": "create_abandoned", "kling_reference": create.reference},
         )
         if not isinstance(error, CreateInDoubt):
-            del self._orphans[creation]
+            del self._orphans[create]
 
 
 class _Turn:

@@ -11,9 +11,9 @@ from kling_async.protocol.tasks import Task
 
 
 class Listener(Protocol):
-    """Is told about a task."""
+    """Hears what becomes of a task."""
 
-    def told(self, task: Task) -> None:
+    def changed(self, task: Task) -> None:
         """The task has a new status."""
 
     def ended(self, end: Task | KlingError) -> None:
@@ -52,7 +52,7 @@ class TaskWatch(FollowedTask):
         """Tells all listeners of a new status, and of the end, if that is what came."""
         if snapshot is not None:
             for listener in self.listeners:
-                listener.told(snapshot)
+                listener.changed(snapshot)
         if end is None:
             return
         self._on_end()

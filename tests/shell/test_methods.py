@@ -3,6 +3,7 @@
 import functools
 import inspect
 import pydoc
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -153,7 +154,8 @@ def test_the_bound_method_is_the_same() -> None:
 def test_help_reads_well() -> None:
     """`help` shows each parameter with the record's documentation, where options go, what is returned and raised."""
     text = pydoc.plain(pydoc.render_doc(KlingClient.image_to_video))
-    assert "image_to_video(self, image: " in text
+    begins = r"image_to_video\([\s|]*self,[\s|]*image: "  # broken into lines from Python 3.13 on
+    assert re.search(begins, text)
     documented = text.partition("Args:\n")[2].partition("Returns:\n")[0]
     for field in attrs.fields(ImageToVideo):
         assert f"        {field.name}: " in documented
@@ -161,7 +163,7 @@ def test_help_reads_well() -> None:
     assert text.count("Raises:") == text.count("Returns:") == 1
     assert "QueueTimeout: " in text.partition("Raises:\n")[2]
     assert "Attributes:" not in text
-    assert "image_to_video(self, image: " in pydoc.plain(pydoc.render_doc(KlingClient))
+    assert re.search(begins, pydoc.plain(pydoc.render_doc(KlingClient)))
 
 
 def test_nothing_is_imported_before_it_is_used() -> None:

@@ -66,7 +66,7 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[str] = []
 
-    def told(self, task: Task) -> None:
+    def changed(self, task: Task) -> None:
         """A new status."""
         self.heard.append(task.status.value)
 

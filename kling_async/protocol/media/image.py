@@ -1,4 +1,4 @@
-"""The pictures of a request: where each comes from, told from what the user gave."""
+"""The pictures of a request: where each comes from, by what the user gave."""
 
 import base64
 import enum

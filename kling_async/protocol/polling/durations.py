@@ -2,7 +2,7 @@
 
 Each bin of ages keeps the tasks that ended in it and the time that tasks spent in it, so that a kind is known by its
 hazard: how likely a task that runs still ends in the next second. What has not been seen yet is filled up from the
-published times, as if one task had told them.
+published times, as if one task had shown them.
 """
 
 import functools

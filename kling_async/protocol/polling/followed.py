@@ -73,7 +73,7 @@ class FollowedTask(QueueEntry):
 
     @property
     def status(self) -> TaskStatus | None:
-        """The status last told."""
+        """The last known status."""
         return self.snapshots[-1].status if self.snapshots else None
 
     @property
@@ -104,7 +104,7 @@ def age_of(task: Task, service_time: float) -> float:
     """Seconds since the service accepted a task; 0 where its answers do not tell.
 
     Args:
-        task: as the service told it.
+        task: as the service answered.
         service_time: its time of day, as far as its answers tell, in seconds since 1970.
     """
     if task.created_at is None:

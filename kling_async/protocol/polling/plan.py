@@ -1,7 +1,7 @@
 """What the poller does, decided apart from awaiting: news and time go in, questions to ask come out.
 
 The shell calls `step` after each piece of news and when the time has come that the last step named; it asks what the
-step says, tells what is to be told, and brings each answer back.
+step says, passes on what is new, and brings each answer back.
 """
 
 import collections
@@ -148,7 +148,7 @@ class PollPlan(Generic[_F]):
     # ------------------------------------------------------------------------------------------- questions
 
     def step(self, now: float) -> Step[_F]:
-        """What is to be told and asked now, each once, and when to call again."""
+        """What is new, and what is to be asked now, each once, and when to call again."""
         updates = list(self._updates)
         self._updates.clear()
         if self._closed:

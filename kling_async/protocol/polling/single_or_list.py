@@ -23,7 +23,7 @@ _F = TypeVar("_F", bound=FollowedTask)
 
 
 class Update(NamedTuple, Generic[_F]):
-    """What is to be told of a task: a new status, the end, or both."""
+    """What is new about a task: a new status, the end, or both."""
 
     followed: _F
     snapshot: Task | None
@@ -73,7 +73,7 @@ class EndpointPlan(Generic[_F]):
         rules: what news mean.
         durations: how long tasks take; it learns.
         ask_singly: takes each task that is to be asked for by a question of its own.
-        tell: takes what is to be told of a task.
+        tell: takes what is new about a task.
     """
 
     def __init__(
@@ -247,7 +247,7 @@ class EndpointPlan(Generic[_F]):
         self.ask([followed for task_id, followed in scan.waiting.items() if task_id not in scan.wanted], now)
 
     def _take_page(self, scan: Scan[_F], listed: Listed, now: float, service_time: float) -> float:
-        """Takes what a page told; what that was worth, in single questions."""
+        """Takes what a page says; returns what that was worth, in single questions."""
         gained = 0.0
         # What is new comes first: how long those took tells when to ask for the others again.
         for task_id, news in sorted(listed.news.values(), key=lambda told: told[1] is None):

@@ -68,6 +68,6 @@ def _picture(field: str, header: ImageHeader) -> Iterator[Problem]:
 
 
 def _beyond(ratio: float) -> str:
-    """A ratio with as many digits as show that it is not 2.5; the sides of a file can be told to ten of them."""
+    """A ratio with as many digits as show that it is not 2.5; the sides of a file can be read to ten of them."""
     texts = (f"{ratio:.{digits}f}".rstrip("0").rstrip(".") for digits in range(2, 12))
     return next((text for text in texts if text != "2.5"), f"{ratio!r}")
