@@ -272,8 +272,8 @@ class TaskHandle:
 
     # ----------------------------------------------------------------------------- called by the poller
 
-    def changed(self, task: Task) -> None:  # noqa: ARG002  (the watch keeps it)
-        """The task has a new status."""
+    def changed(self, _task: Task, /) -> None:
+        """The task has a new status, which the watch keeps."""
         self._wake()
 
     def ended(self, end: Task | KlingError) -> None:

@@ -54,8 +54,8 @@ def endpoint_of_reference(reference: Reference) -> Endpoint:
     if endpoint is None:
         known = ", ".join(each.name for each in all_endpoints())
         raise InvalidReference(
-            f"unknown endpoint {reference.endpoint!r}; known: {known}, and raw:<path> of any path of the service, "
-            "raw:/v1/general/ai-multi-shot"
+            f"unknown endpoint {reference.endpoint!r}; known: {known}; raw:<path> is for any other path of the "
+            "service, such as raw:/v1/general/new-route"
         )
     return endpoint
 

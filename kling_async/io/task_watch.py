@@ -13,7 +13,7 @@ from kling_async.protocol.tasks import Task
 class Listener(Protocol):
     """Hears what becomes of a task."""
 
-    def changed(self, task: Task) -> None:
+    def changed(self, task: Task, /) -> None:
         """The task has a new status."""
 
     def ended(self, end: Task | KlingError) -> None:

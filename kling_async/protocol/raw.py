@@ -148,7 +148,7 @@ def _path(request: RawTask | RawCall) -> Iterator[Problem]:
     what = "an address" if isinstance(path, str) and not set("?@").isdisjoint(path) else shown(path)
     yield Problem(
         "path",
-        f"{what} is not possible; use a path such as /v1/general/ai-multi-shot: letters, digits and "
+        f"{what} is not possible; use a path such as /v1/general/new-route: letters, digits and "
         f"{in_words(['.', '_', '~', '-'])} between slashes, no host, no '..' and no query, which is the body of a GET",
     )
 
