@@ -17,15 +17,8 @@ from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import (
-    ACCOUNT_CODES,
-    ApiError,
-    CreateInDoubt,
-    InvalidRequest,
-    KlingError,
-    Problem,
-    TaskNotFound,
-)
+from kling_async.protocol.error_codes import ACCOUNT_CODES
+from kling_async.protocol.errors import ApiError, CreateInDoubt, InvalidRequest, KlingError, Problem, TaskNotFound
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task

@@ -1,9 +1,9 @@
-"""Every error this package raises, in one tree, and the service's code table.
+"""Every error this package raises, in one tree; `error_codes` has the table of the service's codes.
 
 KlingError
 ├── InvalidRequest (ValueError)            refused here, nothing was sent
 │   └── ImageFileMissing (FileNotFoundError)
-├── InvalidReference (ValueError)          no `image2video:<id>`
+├── InvalidReference (ValueError)          no `<endpoint>:<id>`
 ├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
 ├── ClientClosed                           the client was closed while something waited
@@ -39,7 +39,7 @@ KlingError
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import attrs
 
@@ -371,75 +371,3 @@ class TargetExists(TargetError, FileExistsError):
 
 class SaveInProgress(DownloadError):
     """Another save, of this process or another one, writes to the same file."""
-
-
-# ------------------------------------------------------------------------------------------- the code table
-
-
-class CodeRow(NamedTuple):
-    """One row of the documentation's error table.
-
-    Attributes:
-        error: the class raised.
-        hint: what to do, added to the service's own text.
-        transient: whether the same read may succeed when sent again.
-        in_doubt: whether a create that was answered so may have made a task.
-        remedy: what to do, where that has a name.
-    """
-
-    error: type[ApiError]
-    hint: str = ""
-    transient: bool = False
-    in_doubt: bool = False
-    remedy: Remedy | None = None
-
-
-_REGION_HINT = (
-    "check the key; keys are regional: one made in China works on https://api-beijing.klingai.com only, others on "
-    "https://api-singapore.klingai.com only"
-)
-_CLOCK_HINT = "set this machine's clock right (the token is valid from and until a time)"
-
-CODES: dict[int, CodeRow] = {
-    1000: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
-    1001: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
-    1002: CodeRow(AuthenticationError, _REGION_HINT, remedy=Remedy.BASE_URL),
-    1003: CodeRow(TokenTimeError, _CLOCK_HINT),
-    1004: CodeRow(TokenTimeError, _CLOCK_HINT),
-    1100: CodeRow(AccountError, "look at the account in the console"),
-    1101: CodeRow(InsufficientBalance, "the account is in arrears: pay in the console, then submit again"),
-    1102: CodeRow(InsufficientBalance, "the resource pack is used up or expired: buy one, then submit again"),
-    1103: CodeRow(PermissionRefused, "the account has no right to this API or model"),
-    1200: CodeRow(RequestRefused),
-    1201: CodeRow(RequestRefused),
-    1202: CodeRow(RequestRefused, "the address does not know this method", remedy=Remedy.BASE_URL),
-    1203: CodeRow(RequestRefused, "no such resource; check model_name and the address", remedy=Remedy.BASE_URL),
-    1300: CodeRow(ContentRefused, "the platform's policy forbids it"),
-    1301: CodeRow(ContentRefused, "content safety refused the image or the prompt; change them"),
-    1302: CodeRow(RateLimited, "requests come too fast", transient=True),
-    1303: CodeRow(ConcurrencyExceeded, "the account's slots are taken", transient=True),
-    1304: CodeRow(PermissionRefused, "this machine's address is not on the account's IP whitelist"),
-    5000: CodeRow(ServerError, transient=True, in_doubt=True),
-    5001: CodeRow(ServerError, "the service is under maintenance", transient=True, in_doubt=True),
-    5002: CodeRow(ServerError, "the service timed out inside", transient=True, in_doubt=True),
-}
-"""The error table of the documentation; HTTP 429 alone stands for six of its rows, so the code decides."""
-
-
-ACCOUNT_CODES: frozenset[int] = frozenset({1100, 1101, 1102, 1304})
-"""Refusals of the account, not of the request: whoever sends next gets the same."""
-
-_UNKNOWN_REFUSAL = CodeRow(ApiError, transient=True)
-_FAMILIES: tuple[tuple[range, CodeRow], ...] = (
-    (range(1000, 1100), CodeRow(AuthenticationError, _REGION_HINT, transient=True)),
-    (range(1100, 1400), _UNKNOWN_REFUSAL),
-    (range(5000, 5100), CODES[5000]),
-)
-"""Codes of the table's families that it does not list: the service's word, but nothing that ends a wait."""
-
-
-def row_for(code: int | None) -> CodeRow | None:
-    """The row of a code; None for one that is not the service's, and for 0."""
-    if code is None or code in CODES:
-        return None if code is None else CODES[code]
-    return next((row for family, row in _FAMILIES if code in family), None)

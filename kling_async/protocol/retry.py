@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from kling_async.protocol.error_codes import row_for
 from kling_async.protocol.errors import (
     ApiError,
     BadResponse,
@@ -13,7 +14,6 @@ from kling_async.protocol.errors import (
     KlingError,
     NotTheService,
     UnknownStatus,
-    row_for,
 )
 
 Uniform = Callable[[], float]

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from kling_async.protocol.error_codes import CODES, row_for
 from kling_async.protocol.errors import (
-    CODES,
     ApiError,
     BadResponse,
     ConcurrencyExceeded,
@@ -11,7 +11,6 @@ from kling_async.protocol.errors import (
     KlingError,
     RateLimited,
     RequestTimeout,
-    row_for,
 )
 
 _TIMEOUTS: Final = frozenset({499, 504, 524})

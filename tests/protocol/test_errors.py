@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from kling_async.protocol import errors
+from kling_async.protocol.error_codes import CODES, row_for
 from kling_async.protocol.errors import (
-    CODES,
     AccountError,
     ApiError,
     AuthenticationError,
@@ -31,7 +31,6 @@ from kling_async.protocol.errors import (
     TaskFailed,
     TaskTimeout,
     TokenTimeError,
-    row_for,
 )
 from kling_async.protocol.tasks import Task, TaskStatus
 from tests.repeatable import pickled

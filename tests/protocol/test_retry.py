@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_async.protocol.error_codes import CODES
 from kling_async.protocol.errors import (
-    CODES,
     ApiError,
     BadResponse,
     ConfigurationError,

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
-from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnexpectedAnswer, UnknownStatus, row_for
+from kling_async.protocol.error_codes import row_for
+from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnexpectedAnswer, UnknownStatus
 from kling_async.protocol.redaction import cut, printable, service_text
 from kling_async.protocol.tasks import Task, TaskStatus
 

@@ -12,6 +12,7 @@ from kling_async.cli.report import SHELL_WORDS
 from kling_async.io.config import BASE_URL
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.clock_offset import ABSURD, NEGLIGIBLE
+from kling_async.protocol.error_codes import row_for
 from kling_async.protocol.errors import (
     ApiError,
     ConcurrencyExceeded,
@@ -20,7 +21,6 @@ from kling_async.protocol.errors import (
     RateLimited,
     ServerError,
     TokenTimeError,
-    row_for,
 )
 from kling_async.protocol.redaction import redact, service_text
 from kling_async.protocol.wire.responses import HttpResponse, reason
