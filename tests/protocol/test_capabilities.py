@@ -6,8 +6,9 @@ import pytest
 
 from kling_async import estimate
 from kling_async.protocol.capability import Capability, Cell
-from kling_async.protocol.endpoint import USD_PER_UNIT, Estimate, Pool
+from kling_async.protocol.endpoint import USD_PER_UNIT, Pool
 from kling_async.protocol.endpoints.videos.image_to_video import CAPABILITIES, ImageToVideo, KnownModel
+from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.records import Mode
 
 from .capability_table import lines
