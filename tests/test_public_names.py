@@ -11,15 +11,76 @@ from kling_async.protocol import errors
 from kling_async.protocol.errors import KlingError
 
 NAMES = """
-    AccountError AimedPolling ApiError Audio AuthenticationError BadResponse BalanceDeduction CameraConfig
-    CameraControl Capability CapabilityWarning Cell ClientClosed ConcurrencyExceeded ConfigurationError
-    ConnectionFailed ContentRefused CreateInDoubt DownloadError Durations DynamicMask Element Estimate
-    ExternalTaskIdConflict Image ImageFileMissing ImageToVideo InsufficientBalance Intent InvalidReference
-    InvalidRequest KlingClient KlingError NotTheService PermissionRefused Picture Point Polling Problem
-    QueueTimeout RateLimited RawCall RawTask Remedy Request RequestRefused RequestTimeout Retry SaveInProgress
-    ServerError ShotPrompt TargetError TargetExists Task TaskError TaskFailed TaskHandle TaskNotFound TaskStatus
-    TaskTimeout TextToVideo TokenTimeError UnexpectedAnswer UnknownStatus Video Voice WatermarkInfo WrongEventLoop
-    capabilities estimate
+    AccountError
+    AimedPolling
+    ApiError
+    Audio
+    AuthenticationError
+    BadResponse
+    BalanceDeduction
+    CameraConfig
+    CameraControl
+    Capability
+    CapabilityWarning
+    Cell
+    ClientClosed
+    ConcurrencyExceeded
+    ConfigurationError
+    ConnectionFailed
+    ContentRefused
+    CreateInDoubt
+    DownloadError
+    Durations
+    DynamicMask
+    Element
+    Estimate
+    ExternalTaskIdConflict
+    Image
+    ImageFileMissing
+    ImageToVideo
+    InsufficientBalance
+    Intent
+    InvalidReference
+    InvalidRequest
+    KlingClient
+    KlingError
+    NotTheService
+    PermissionRefused
+    Picture
+    Point
+    Polling
+    Problem
+    QueueTimeout
+    RateLimited
+    RawCall
+    RawTask
+    Remedy
+    Request
+    RequestRefused
+    RequestTimeout
+    Retry
+    SaveInProgress
+    ServerError
+    ShotPrompt
+    TargetError
+    TargetExists
+    Task
+    TaskError
+    TaskFailed
+    TaskHandle
+    TaskNotFound
+    TaskStatus
+    TaskTimeout
+    TextToVideo
+    TokenTimeError
+    UnexpectedAnswer
+    UnknownStatus
+    Video
+    Voice
+    WatermarkInfo
+    WrongEventLoop
+    capabilities
+    estimate
 """
 PACKAGE: Any = kling_async  # as at run time: type checkers know its names, and no others
 ERRORS = {
