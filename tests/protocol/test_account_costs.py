@@ -41,7 +41,7 @@ def test_what_is_refused(parameters: dict[str, Any], refused: list[str]) -> None
 
 def test_what_is_sent() -> None:
     """A GET, whose query has milliseconds, also of a `datetime`."""
-    sent = requests.of_call(endpoint(), AccountCosts(BEGIN, end_time=1789938513975, resource_pack_name="a b"))  # type: ignore[arg-type]
+    sent = requests.of_call(endpoint(), AccountCosts(BEGIN, end_time=1789938513975, resource_pack_name="a b"))
     assert (sent.method, sent.path, sent.body) == ("GET", "/account/costs", ())
     assert sent.params == (
         ("start_time", "1788220800000"),
