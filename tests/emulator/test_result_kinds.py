@@ -134,7 +134,7 @@ async def emulator(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncIterator[Emulator]:
     """Give a running emulator that has all kinds of results."""
-    monkeypatch.setattr(app, "ENDPOINTS", (endpoint_of(RESULTS),))
+    monkeypatch.setattr(app, "FOUND", (endpoint_of(RESULTS),))
     async with Emulator(clock=clock, speed=1.0, render=request.param) as running:
         yield running
 
