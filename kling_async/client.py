@@ -131,6 +131,10 @@ class KlingClient:
 
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
+    generate_images = submits(lambda: endpoints.GenerateImages)
+    omni_image = submits(lambda: endpoints.OmniImage)
+    multi_image_to_image = submits(lambda: endpoints.MultiImageToImage)
+    expand_image = submits(lambda: endpoints.ExpandImage)
 
     text_to_speech = calls(lambda: endpoints.TextToSpeech)
 

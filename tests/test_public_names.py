@@ -37,7 +37,9 @@ NAMES = """
     DynamicMask
     Element
     Estimate
+    ExpandImage
     ExternalTaskIdConflict
+    GenerateImages
     Image
     ImageFileMissing
     ImageToVideo
@@ -48,7 +50,9 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    MultiImageToImage
     NotTheService
+    OmniImage
     PermissionRefused
     Picture
     Point

@@ -17,6 +17,15 @@ ON_OFF: Mapping[str, Any] = {"wire": "on_off"}
 """Metadata of a field that is True or False, and `on` or `off` to the service."""
 
 
+def each_in(member: str) -> Mapping[str, Any]:
+    """Metadata of a list of pictures that the service wants in an object each: `[{"image": ...}, ...]`.
+
+    Args:
+        member: that each object has.
+    """
+    return {"each_in": member}
+
+
 @attrs.frozen
 class Malformed:
     """Stands in for a nested value that could not be read; the rules report it.
@@ -57,6 +66,17 @@ def each(convert: Callable[[Any], Any], values: Any) -> Any:
 def image(value: ImageGiven | None) -> Image | None:
     """Accepts a path, an `http(s)://` address, bytes, or an `Image`."""
     return None if value is None else Image.of(value)
+
+
+def images(values: Iterable[ImageGiven | Mapping[str, Any]] | None, member: str) -> tuple[Image, ...] | None:
+    """Accepts pictures, and the documented dicts that hold one each as `member`."""
+
+    def one(value: Any) -> Image | None:
+        given: Any = value[member] if isinstance(value, Mapping) and value.keys() == {member} else value
+        return image(given)
+
+    read: tuple[Image, ...] | None = each(one, values)
+    return read
 
 
 def whole_number(value: int | str) -> int:

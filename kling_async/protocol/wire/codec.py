@@ -5,7 +5,7 @@ there; anything else is left out where it cannot be read, so that a paid video i
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -138,8 +138,18 @@ def prepare() -> None:
     _converter()
 
 
+def _each_in(member: str, values: Iterable[Any] | None) -> list[dict[str, Any]] | None:
+    return None if values is None else [{member: value} for value in values]
+
+
 _WRITERS: Mapping[str | None, Callable[[Any], Any]] = {"text": str, "on_off": _on_or_off}
 """How the value of a field is written, by its metadata."""
+
+
+def _writer(metadata: Mapping[Any, Any]) -> Callable[[Any], Any] | None:
+    if "each_in" in metadata:
+        return functools.partial(_each_in, metadata["each_in"])
+    return _WRITERS.get(metadata.get("wire"))
 
 
 @functools.cache
@@ -147,7 +157,7 @@ def _converter() -> Converter:
     converter = Converter()
 
     def writer(record: type) -> Callable[[Any], dict[str, Any]]:
-        hooks = {field.name: _WRITERS.get(field.metadata.get("wire")) for field in attrs.fields(record)}
+        hooks = {field.name: _writer(field.metadata) for field in attrs.fields(record)}
         overrides: dict[str, Any] = {name: override(unstruct_hook=hook) for name, hook in hooks.items() if hook}
         return make_dict_unstructure_fn(record, converter, **overrides)
 
