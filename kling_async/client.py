@@ -162,7 +162,7 @@ class KlingClient:
 
         Raises:
             InvalidRequest: the documentation forbids it; all problems at once, nothing sent.
-            ImageFileMissing: as `InvalidRequest`; a file does not exist.
+            MediaFileMissing: as `InvalidRequest`; a file does not exist.
             ExternalTaskIdConflict: the id belongs to an older task.
             QueueTimeout: no slot came free in `queue_deadline` seconds.
             CreateInDoubt: no answer told whether the task exists; `reference`, where there is one, finds out.
@@ -180,7 +180,8 @@ class KlingClient:
             return await self._api.answer(refusals.raw_call(request, options))
         endpoint = refusals.endpoint_that_takes(request)
         refusals.check_options(options)
-        refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=strict)
+        found = await self._api.persistently(lambda: problems_of(endpoint, request, self._api.service_time()))
+        refusals.refuse(found, strict=strict)
         try:
             watch = await self._submitter.submit(endpoint, request, options)
         except RequestRefused as error:

@@ -36,7 +36,6 @@ NAMES = """
     Estimate
     ExternalTaskIdConflict
     Image
-    ImageFileMissing
     ImageToVideo
     InsufficientBalance
     Intent
@@ -44,6 +43,7 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    MediaFileMissing
     NotTheService
     PermissionRefused
     Picture
@@ -62,6 +62,7 @@ NAMES = """
     SaveInProgress
     ServerError
     ShotPrompt
+    Sound
     TargetError
     TargetExists
     Task

@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -13,7 +14,7 @@ if TYPE_CHECKING:  # maps, rules and decimals take time to import, and are neede
     from decimal import Decimal
 
     from kling_async.protocol.capability import CapabilityMap
-    from kling_async.protocol.rules.pictures import Facts
+    from kling_async.protocol.rules.files import Facts
 
 
 class Request:
@@ -24,7 +25,7 @@ class Request:
 
 # Of the record: pyright cannot see that fields with converters are what a rule's protocol asks for.
 Rule = Callable[[Any], Iterable[Problem]]
-PictureRule = Callable[[Any, "Facts"], Iterable[Problem]]
+FileRule = Callable[[Any, "Facts"], Iterable[Problem]]
 
 
 class Pool(enum.Enum):
@@ -78,6 +79,7 @@ class Endpoint:
         name: first half of a reference (`image2video` in `image2video:<id>`).
         rules: find what is wrong with a request.
         picture_rules: find what is wrong with its pictures, as far as they are known.
+        sound_rules: find what is wrong with its sounds, likewise.
         capabilities: what each model can do; None where no map is known.
         units: what a request costs, in units of the pack; None where no price is known.
         typical_seconds: how long such a task takes, as published; of None, a task of unknown parameters.
@@ -94,7 +96,8 @@ class Endpoint:
     record: type[Request]
     name: str = attrs.field(default=attrs.Factory(lambda self: name_of(self.path), takes_self=True))
     rules: tuple[Rule, ...] = ()
-    picture_rules: tuple[PictureRule, ...] = ()
+    picture_rules: tuple[FileRule, ...] = ()
+    sound_rules: tuple[FileRule, ...] = ()
     capabilities: "CapabilityMap[Any] | None" = None
     units: "Callable[[Any], Decimal | None]" = no_price
     typical_seconds: Callable[[Any], float]
@@ -106,22 +109,28 @@ class Endpoint:
     pool: Pool = Pool.VIDEO
     slots_of: Callable[[Any], int] = one_slot
 
-    def problems(self, request: Request, facts: "Facts") -> list[Problem]:
+    def problems(self, request: Request, facts: "Facts", now: datetime | None = None) -> list[Problem]:
         """Finds everything that is wrong with a request; never raises.
 
         Args:
             request: with whatever values it was given.
-            facts: what is known of its local pictures, by field path as in `images_of`.
+            facts: what is known of its local files, by field path as in `files_of`.
+            now: by the service's clock; None where nothing is to be said of the age of earlier results.
 
         Returns:
             The problems, each with its field; those with `by_map` rest on the capability map alone, those with
             `only_warns` refuse nothing.
         """
+        from kling_async.protocol.rules.earlier_results import ages, stand_ins  # noqa: PLC0415  (rules take time)
+
         problems: list[Problem] = []
-        for picture_rule in self.picture_rules:
-            problems += picture_rule(request, facts)
+        for file_rule in (*self.picture_rules, *self.sound_rules):
+            problems += file_rule(request, facts)
         for rule in self.rules:
             problems += rule(request)
+        problems += stand_ins(request)
+        if now is not None:
+            problems += ages(request, now)
         return problems
 
     def estimate(self, request: Request) -> Estimate:

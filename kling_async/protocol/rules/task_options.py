@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.media.image import host_of
+from kling_async.protocol.media.given import host_of
 from kling_async.protocol.records import WatermarkInfo
 from kling_async.protocol.rules.values import shown, text, unread
 
