@@ -11,6 +11,7 @@ from kling_async.protocol import errors
 from kling_async.protocol.errors import KlingError
 
 NAMES = """
+    AccountCosts
     AccountError
     AimedPolling
     ApiError
@@ -18,6 +19,8 @@ NAMES = """
     AuthenticationError
     BadResponse
     BalanceDeduction
+    Call
+    CallInDoubt
     CameraConfig
     CameraControl
     Capability
@@ -37,6 +40,7 @@ NAMES = """
     ExternalTaskIdConflict
     Image
     ImageToVideo
+    InDoubt
     InsufficientBalance
     Intent
     InvalidReference
@@ -58,11 +62,14 @@ NAMES = """
     Request
     RequestRefused
     RequestTimeout
+    ResourcePack
     Retry
     SaveInProgress
     ServerError
     ShotPrompt
     Sound
+    Speech
+    SpeechAudio
     TargetError
     TargetExists
     Task
@@ -72,6 +79,7 @@ NAMES = """
     TaskNotFound
     TaskStatus
     TaskTimeout
+    TextToSpeech
     TextToVideo
     TokenTimeError
     UnexpectedAnswer

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from kling_async.io.threads import begin
 from kling_async.io.upload import opened, reason, shortage
-from kling_async.protocol.endpoint import Endpoint, Request
+from kling_async.protocol.endpoint import Described
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.given import FileFacts, Media
 from kling_async.protocol.rules.files import facts_of, files_of
 
 
-async def problems_of(endpoint: Endpoint, request: Request, service_time: float) -> list[Problem]:
+async def problems_of(endpoint: Described, request: object, service_time: float) -> list[Problem]:
     """Finds all problems of a request, its files included.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypedDict, TypeVar
 
 from kling_async.protocol.media.picture import Picture
 from kling_async.protocol.redaction import service_text
-from kling_async.protocol.results import Audio, Element, Video, Voice
+from kling_async.protocol.results import Audio, BalanceDeduction, Element, Video, Voice
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
 
 DEEPEST: Final = 50
@@ -73,6 +73,13 @@ def outputs_of(value: Any, made: datetime | None = None) -> Results:
         "elements": _each(_output_element, of("element")),
         "raw": value if _is_shallow(value) else None,
     }
+
+
+def balance_of(value: Any) -> BalanceDeduction | None:
+    """Reads `final_balance_deduction`."""
+    if not isinstance(value, Mapping):
+        return None
+    return BalanceDeduction(quota=decimal(value.get("quota")), list_price=decimal(value.get("list_price")))
 
 
 def _is_shallow(value: Any, depth: int = DEEPEST) -> bool:
