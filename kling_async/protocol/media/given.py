@@ -46,9 +46,9 @@ class Media:
     @classmethod
     def of(cls, given: object) -> Self:
         """Reads what a user gave: a path, an `http(s)://` address, bytes, or such an object. Never raises."""
+        if isinstance(given, cls):
+            return given
         match given:
-            case cls():
-                return given
             case bytes() | bytearray() | memoryview():
                 return cls(MediaSource.DATA, data=bytes(given))
             case str():
