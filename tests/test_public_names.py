@@ -41,7 +41,6 @@ NAMES = """
     ExternalTaskIdConflict
     GenerateImages
     Image
-    ImageFileMissing
     ImageToVideo
     InDoubt
     InsufficientBalance
@@ -51,6 +50,7 @@ NAMES = """
     KlingClient
     KlingError
     MultiImageToImage
+    MediaFileMissing
     NotTheService
     OmniImage
     PermissionRefused
@@ -71,6 +71,7 @@ NAMES = """
     SaveInProgress
     ServerError
     ShotPrompt
+    Sound
     Speech
     SpeechAudio
     TargetError
