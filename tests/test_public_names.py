@@ -41,6 +41,7 @@ NAMES = """
     ExternalTaskIdConflict
     GenerateImages
     Image
+    ImageFileMissing
     ImageToVideo
     InDoubt
     InsufficientBalance
@@ -49,8 +50,8 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
-    MultiImageToImage
     MediaFileMissing
+    MultiImageToImage
     NotTheService
     OmniImage
     PermissionRefused

@@ -3,6 +3,7 @@
 KlingError
 ├── InvalidRequest (ValueError)            refused here, nothing was sent
 │   └── MediaFileMissing (FileNotFoundError)
+│       └── ImageFileMissing               the file of a picture
 ├── InvalidReference (ValueError)          no `<endpoint>:<id>`
 ├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
@@ -42,7 +43,7 @@ KlingError
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -155,14 +156,14 @@ class Problem:
     Attributes:
         field: the parameter, as in the documentation, with the way to nested ones (`dynamic_masks[0].trajectories`).
         message: what is wrong and what would be right.
-        missing_file: whether the problem is a file that does not exist.
+        missing_file: what the file was to be that does not exist; None where the problem is another one.
         by_map: whether only the capability map says so; `strict=False` turns these into warnings.
         only_warns: whether the service is known to accept it all the same: a warning, whatever `strict` is.
     """
 
     field: str
     message: str
-    missing_file: bool = False
+    missing_file: Literal["image", "sound"] | None = None
     by_map: bool = False
     only_warns: bool = False
 
@@ -185,12 +186,17 @@ class InvalidRequest(KlingError, ValueError):
         """The error for these problems, one line each."""
         lines = [str(problem) for problem in problems]
         text = lines[0] if len(lines) == 1 else f"{len(lines)} problems:" + "".join(f"\n  - {line}" for line in lines)
-        kind = MediaFileMissing if any(problem.missing_file for problem in problems) else InvalidRequest
+        missing = {problem.missing_file for problem in problems} - {None}
+        kind = ImageFileMissing if "image" in missing else MediaFileMissing if missing else InvalidRequest
         return kind(text, problems=tuple(problems))
 
 
 class MediaFileMissing(InvalidRequest, FileNotFoundError):
     """As `InvalidRequest`; at least one problem is a file that does not exist."""
+
+
+class ImageFileMissing(MediaFileMissing):
+    """As `MediaFileMissing`; at least one of the files is that of a picture."""
 
 
 class InvalidReference(KlingError, ValueError):

@@ -16,6 +16,7 @@ from kling_async.protocol.errors import (
     ConnectionFailed,
     ContentRefused,
     ExternalTaskIdConflict,
+    ImageFileMissing,
     InsufficientBalance,
     InvalidRequest,
     KlingError,
@@ -170,10 +171,11 @@ def test_an_error_about_a_task_carries_it(kind: type[TaskFailed | ExternalTaskId
         ([Problem("a", "b")], InvalidRequest, "a: b"),
         ([Problem("a", "b"), Problem("c[0].d", "e")], InvalidRequest, "2 problems:\n  - a: b\n  - c[0].d: e"),
         (
-            [Problem("a", "b"), Problem("c", "d", missing_file=True)],
-            MediaFileMissing,
-            "2 problems:\n  - a: b\n  - c: d",
+            [Problem("a", "b"), Problem("c", "d", missing_file="sound"), Problem("e", "f", missing_file="image")],
+            ImageFileMissing,
+            "3 problems:\n  - a: b\n  - c: d\n  - e: f",
         ),
+        ([Problem("c", "d", missing_file="sound")], MediaFileMissing, "c: d"),
     ],
 )
 def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[InvalidRequest], text: str) -> None:
