@@ -44,6 +44,7 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    ModelRetired
     NotTheService
     PermissionRefused
     Picture
@@ -58,6 +59,8 @@ NAMES = """
     Request
     RequestRefused
     RequestTimeout
+    RetiredModelWarning
+    Retirement
     Retry
     SaveInProgress
     ServerError

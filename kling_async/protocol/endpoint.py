@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from kling_async.protocol.errors import Problem
+from kling_async.protocol.errors import Problem, RetiredModelWarning
 from kling_async.protocol.result_kind import ResultKind
 
 if TYPE_CHECKING:  # maps, rules and decimals take time to import, and are needed with the first request
@@ -122,6 +122,12 @@ class Endpoint:
             problems += picture_rule(request, facts)
         for rule in self.rules:
             problems += rule(request)
+        model_name = getattr(request, "model_name", None)
+        if self.capabilities and isinstance(model_name, str):
+            retired = self.capabilities.retired_model(model_name)
+            if retired is not None:
+                sent = f"{retired}. It is sent all the same, and probably refused"
+                problems.append(Problem("model_name", sent, only_warns=True, warning=RetiredModelWarning))
         return problems
 
     def estimate(self, request: Request) -> Estimate:

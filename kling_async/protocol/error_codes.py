@@ -9,6 +9,7 @@ from kling_async.protocol.errors import (
     ConcurrencyExceeded,
     ContentRefused,
     InsufficientBalance,
+    ModelRetired,
     PermissionRefused,
     RateLimited,
     Remedy,
@@ -80,8 +81,20 @@ _FAMILIES: tuple[tuple[range, CodeRow], ...] = (
 """Codes of the table's families that it does not list: the service's word, but nothing that ends a wait."""
 
 
-def row_for(code: int | None) -> CodeRow | None:
-    """The row of a code; None for one that is not the service's, and for 0."""
+_RETIRED = CodeRow(ModelRetired)
+_RETIRED_WORDS = ("discontinued", "no longer available")
+"""Of the service's texts about a model, and about a whole path; whether the latter comes with 1203 is not certain."""
+
+
+def row_for(code: int | None, text: str = "") -> CodeRow | None:
+    """The row of a code; None for one that is not the service's, and for 0.
+
+    Args:
+        code: of an answer.
+        text: the service's own words, which tell a model that is no more from one that never was.
+    """
+    if code in {1202, 1203} and any(words in text.lower() for words in _RETIRED_WORDS):
+        return _RETIRED
     if code is None or code in CODES:
         return None if code is None else CODES[code]
     return next((row for family, row in _FAMILIES if code in family), None)
