@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.media.image import host_of
 from kling_async.protocol.records import WatermarkInfo
-from kling_async.protocol.rules.values import shown, text, unread
+from kling_async.protocol.rules.values import is_address, shown, text, unread
 
 EXTERNAL_TASK_ID_MOST = 256  # characters; not documented: our own limit, as the id has to fit into an address
 
@@ -57,17 +56,8 @@ def callback_url(request: HasCallbackUrl) -> Iterator[Problem]:
         return
     problems = list(text("callback_url", value))
     yield from problems
-    if not problems and not _is_address(value):
+    if not problems and not is_address(value):
         yield Problem("callback_url", "expected an http:// or https:// address with a host and without spaces")
-
-
-def _is_address(value: str) -> bool:
-    return (
-        " " not in value
-        and value.isprintable()
-        and value.lower().startswith(("http://", "https://"))
-        and bool(host_of(value))
-    )
 
 
 def external_task_id(request: HasExternalTaskId) -> Iterator[Problem]:

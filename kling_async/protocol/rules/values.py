@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from kling_async.protocol.converters import Malformed
 from kling_async.protocol.errors import Problem
+from kling_async.protocol.media.image import host_of
 
 T = TypeVar("T")
 
@@ -38,6 +39,16 @@ def text(field: str, value: Any, *, most: int | None = None) -> Iterator[Problem
         yield Problem(field, f"character {error.start} is half of a surrogate pair, which cannot be sent as UTF-8")
 
 
+def is_address(value: str) -> bool:
+    """Whether it is an `http(s)://` address with a host and without spaces, which the service can call."""
+    return (
+        " " not in value
+        and value.isprintable()
+        and value.lower().startswith(("http://", "https://"))
+        and bool(host_of(value))
+    )
+
+
 def whole(field: str, value: Any, low: int, high: int | None = None) -> Iterator[Problem]:
     """A whole number from `low` to `high`."""
     if not is_whole(value):
@@ -47,7 +58,7 @@ def whole(field: str, value: Any, low: int, high: int | None = None) -> Iterator
         yield Problem(field, f"{shown(value)} is out of range; use {span}")
 
 
-def number(field: str, value: Any, low: int, high: int) -> Iterator[Problem]:
+def number(field: str, value: Any, low: float, high: float) -> Iterator[Problem]:
     """A number from `low` to `high`; NaN is in no range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         yield Problem(field, f"expected a number, got {shown(value)}")
@@ -99,3 +110,12 @@ def listed(
 def unread(value: object, kind: type) -> str:
     """Why a nested value is not the record that it should be."""
     return value.complaint if isinstance(value, Malformed) else f"expected {kind.__name__}, got {shown(value)}"
+
+
+def exactly_one(request: object, *fields: str) -> Iterator[Problem]:
+    """One of several parameters, and no more; None, "" and an empty list count as left out."""
+    given = [field for field in fields if getattr(request, field) not in (None, "", ())]
+    if not given:
+        yield Problem(fields[0], f"give {in_words(fields)}: one of them is required")
+    elif len(given) > 1:
+        yield Problem(given[-1], f"{in_words(given, last='and')} exclude each other; use one")

@@ -227,7 +227,7 @@ kling-v2-1           2026-09-15  kling-v2-6
 kling-v2-1-master    2026-09-15  kling-v2-6
 """
 
-CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, _RETIRED)
+CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, retired=_RETIRED)
 _BY_MODEL = models.ModelRules(CAPABILITIES)
 
 ENDPOINT = Endpoint(

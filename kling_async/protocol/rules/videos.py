@@ -1,0 +1,60 @@
+"""Rules for the videos of a request: addresses that the service fetches, never the clip itself."""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any, Final, Protocol
+
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.rules.values import is_address, shown, text
+
+HOST_IT: Final = "host the clip at an http:// or https:// address, from which the service fetches it"
+"""What to do with anything that is no address: the service takes no video with the request."""
+
+
+class HasVideoUrl(Protocol):
+    """A request that may name a video by its address."""
+
+    @property
+    def video_url(self) -> str | None:
+        """Where the service fetches it."""
+        ...
+
+
+def video_url(request: HasVideoUrl) -> Iterator[Problem]:
+    """An address where one is given; whether one has to be is the endpoint's own rule."""
+    yield from video_address("video_url", request.video_url)
+
+
+def video_address(field: str, value: Any) -> Iterator[Problem]:
+    """An http(s) address with a host; None and "" count as left out.
+
+    Messages never repeat it: the query of an address may hold a signature.
+    """
+    if value is None or value == "":
+        return
+    if not isinstance(value, str):
+        yield Problem(field, f"expected an address, got {_kind(value)}; {HOST_IT}")
+        return
+    problems = list(text(field, value))
+    yield from problems
+    if problems or is_address(value):
+        return
+    scheme = _SCHEME.match(value)
+    name = scheme[1].lower() if scheme else ""
+    if name in {"http", "https"}:
+        yield Problem(field, "expected an address with a host and without spaces: this one cannot be fetched")
+    elif name == "data":
+        yield Problem(field, f"a 'data:' address is not accepted by the service; {HOST_IT}")
+    elif scheme and scheme[2]:
+        yield Problem(field, f"the service fetches http:// and https:// only, not {name}://; {HOST_IT}")
+    else:
+        yield Problem(field, f"this text is no address; {HOST_IT}")
+
+
+_SCHEME: Final = re.compile(r"\s*([a-z][a-z0-9+.-]{0,15}):(//)?", re.IGNORECASE)
+
+
+def _kind(value: object) -> str:
+    """What was given instead: of a file or of bytes no more than that."""
+    return "a path" if isinstance(value, PurePath) else shown(value)
