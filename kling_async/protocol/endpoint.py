@@ -142,6 +142,11 @@ class Endpoint(Described):
         """An amount of units, also in dollars at list price."""
         return Estimate(units=units, usd=None) if self.is_raw else super().priced(units)  # whose pack, is not known
 
+    @property
+    def pack(self) -> str:
+        """What its tasks are paid from; of a path without a record only that all of its tasks share it is known."""
+        return self.name if self.is_raw else self.pool.value
+
     def line_of(self, request: Request) -> str:
         """What a request stands in line for: slots are counted per model and pack."""
         model_name = getattr(request, "model_name", None) or self.name
