@@ -422,7 +422,7 @@ async def test_a_missing_pack_fails_its_own_path_alone(
     client = make_client(concurrency=1)
     await client.image_to_video(image)
     video = asyncio.ensure_future(client.image_to_video(image))
-    emulator.faults.add(Fault.error(1102), on="create")
+    emulator.faults.add(Fault.error(1102), on="create", times=1)
     body = {"image": "https://example.com/cat.png", "model_name": "kling-v2-5-turbo"}
     raw = await asyncio.gather(*(client.submit(RawTask(EMULATED, body)) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in raw] == [kling_async.InsufficientBalance] * 3
