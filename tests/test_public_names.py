@@ -52,6 +52,7 @@ NAMES = """
     KlingError
     MediaFileMissing
     MultiImageToImage
+    ModelRetired
     NotTheService
     OmniImage
     PermissionRefused
@@ -68,6 +69,8 @@ NAMES = """
     RequestRefused
     RequestTimeout
     ResourcePack
+    RetiredModelWarning
+    Retirement
     Retry
     SaveInProgress
     ServerError

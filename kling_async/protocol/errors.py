@@ -16,7 +16,8 @@ KlingError
 │   │   └── InsufficientBalance            1101, 1102
 │   ├── PermissionRefused                  1103, 1304
 │   ├── RequestRefused                     1200, 1201, 1202, 1203
-│   │   └── ExternalTaskIdConflict         the id belongs to another task
+│   │   ├── ExternalTaskIdConflict         the id belongs to another task
+│   │   └── ModelRetired                   1203: the model or the path is no more
 │   ├── ContentRefused                     1300, 1301
 │   ├── RateLimited                        1302
 │   ├── ConcurrencyExceeded                1303
@@ -149,6 +150,14 @@ def _revive(cls: type[KlingError], message: str, attributes: dict[str, Any]) -> 
 # ------------------------------------------------------------------------------------ before anything is sent
 
 
+class CapabilityWarning(UserWarning):
+    """A combination passes that the documentation or the capability map says does not work."""
+
+
+class RetiredModelWarning(CapabilityWarning):
+    """A request is sent for a model that the service has retired, as far as is known here."""
+
+
 @attrs.frozen
 class Problem:
     """One thing wrong with a request.
@@ -158,7 +167,8 @@ class Problem:
         message: what is wrong and what would be right.
         missing_file: what the file was to be that does not exist; None where the problem is another one.
         by_map: whether only the capability map says so; `strict=False` turns these into warnings.
-        only_warns: whether the service is known to accept it all the same: a warning, whatever `strict` is.
+        only_warns: whether it refuses nothing and is a warning, whatever `strict` is.
+        warning: of which class, where it is one.
     """
 
     field: str
@@ -166,6 +176,7 @@ class Problem:
     missing_file: Literal["image", "sound"] | None = None
     by_map: bool = False
     only_warns: bool = False
+    warning: type[CapabilityWarning] = CapabilityWarning
 
     def __str__(self) -> str:
         """`field: message`."""
@@ -219,10 +230,6 @@ class QueueTimeout(KlingError, TimeoutError):
     """`queue_deadline` passed before a slot came free. Nothing was sent, nothing is paid."""
 
 
-class CapabilityWarning(UserWarning):
-    """A combination passes that the documentation or the capability map says does not work."""
-
-
 # --------------------------------------------------------------------------------------- the service answered
 
 
@@ -262,6 +269,13 @@ class ExternalTaskIdConflict(RequestRefused):
     """
 
     task: Task
+
+
+class ModelRetired(RequestRefused):
+    """The service says that it has retired the model, or the whole path. Nothing was created.
+
+    The message names the model to take in its place, where one is known.
+    """
 
 
 class ContentRefused(ApiError):
