@@ -17,7 +17,6 @@ from kling_async.emulator.service.image_models import ASPECT_RATIOS, ImageModel
 _MEMBERS: Final[dict[str, Any]] = {
     "model_name": str,
     "prompt": str,
-    "negative_prompt": str,  # in the official example, not in the official table
     "subject_image_list": [{"subject_image": str}],
     "scene_image": str,
     "style_image": str,
