@@ -17,6 +17,7 @@ NAMES = """
     ApiError
     Audio
     AuthenticationError
+    Avatar
     BadResponse
     BalanceDeduction
     Call
@@ -49,8 +50,8 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
-    MultiImageToImage
     MediaFileMissing
+    MultiImageToImage
     NotTheService
     OmniImage
     PermissionRefused
@@ -89,6 +90,7 @@ NAMES = """
     UnexpectedAnswer
     UnknownStatus
     Video
+    VideoEffect
     Voice
     WatermarkInfo
     WrongEventLoop
