@@ -42,6 +42,7 @@ NAMES = """
     ExternalTaskIdConflict
     GenerateImages
     Image
+    ImageFileMissing
     ImageToVideo
     InDoubt
     InsufficientBalance
@@ -51,6 +52,7 @@ NAMES = """
     KlingClient
     KlingError
     MediaFileMissing
+    ModelRetired
     MultiImageToImage
     NotTheService
     OmniImage
@@ -68,6 +70,8 @@ NAMES = """
     RequestRefused
     RequestTimeout
     ResourcePack
+    RetiredModelWarning
+    Retirement
     Retry
     SaveInProgress
     ServerError
