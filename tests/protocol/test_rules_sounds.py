@@ -59,7 +59,7 @@ def test_other_sounds_are_refused(facts: FileFacts, says: str) -> None:
 def test_what_is_missing_is_a_missing_file() -> None:
     """A sound that does not exist is known as such, as a picture is."""
     facts = {"sound_file": FileFacts(complaint="there is no file", missing_file=True)}
-    assert [each.missing_file for each in ENDPOINT.problems(Avatar(URL, sound_file="a.mp3"), facts)] == [True]
+    assert [each.missing_file for each in ENDPOINT.problems(Avatar(URL, sound_file="a.mp3"), facts)] == ["sound"]
 
 
 def test_addresses_are_not_looked_into() -> None:
