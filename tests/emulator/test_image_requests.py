@@ -182,7 +182,7 @@ def test_each_picture_has_its_price_and_its_slot(endpoint: Endpoint, body: Body,
     """A task costs what its pictures cost and takes a slot for each; the estimate before the check agrees."""
     made = endpoint.accept(body)
 
-    assert (made.units, endpoint.estimate(body)) == (units, units)
+    assert made.units == endpoint.estimate(body) == units
     assert (made.slots, len(made.result.files)) == (pictures, pictures)
     assert endpoint.pack == "image"
 
