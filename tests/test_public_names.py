@@ -37,7 +37,9 @@ NAMES = """
     DynamicMask
     Element
     Estimate
+    ExpandImage
     ExternalTaskIdConflict
+    GenerateImages
     Image
     ImageFileMissing
     ImageToVideo
@@ -48,8 +50,11 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    MediaFileMissing
+    MultiImageToImage
     ModelRetired
     NotTheService
+    OmniImage
     PermissionRefused
     Picture
     Point
@@ -70,6 +75,7 @@ NAMES = """
     SaveInProgress
     ServerError
     ShotPrompt
+    Sound
     Speech
     SpeechAudio
     TargetError

@@ -2,7 +2,8 @@
 
 KlingError
 ├── InvalidRequest (ValueError)            refused here, nothing was sent
-│   └── ImageFileMissing (FileNotFoundError)
+│   └── MediaFileMissing (FileNotFoundError)
+│       └── ImageFileMissing               the file of a picture
 ├── InvalidReference (ValueError)          no `<endpoint>:<id>`
 ├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
@@ -43,7 +44,7 @@ KlingError
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -165,7 +166,7 @@ class Problem:
     Attributes:
         field: the parameter, as in the documentation, with the way to nested ones (`dynamic_masks[0].trajectories`).
         message: what is wrong and what would be right.
-        missing_file: whether the problem is a file that does not exist.
+        missing_file: what the file was to be that does not exist; None where the problem is another one.
         by_map: whether only the capability map says so; `strict=False` turns these into warnings.
         only_warns: whether it refuses nothing and is a warning, whatever `strict` is.
         warning: of which class, where it is one.
@@ -173,7 +174,7 @@ class Problem:
 
     field: str
     message: str
-    missing_file: bool = False
+    missing_file: Literal["image", "sound"] | None = None
     by_map: bool = False
     only_warns: bool = False
     warning: type[CapabilityWarning] = CapabilityWarning
@@ -197,12 +198,17 @@ class InvalidRequest(KlingError, ValueError):
         """The error for these problems, one line each."""
         lines = [str(problem) for problem in problems]
         text = lines[0] if len(lines) == 1 else f"{len(lines)} problems:" + "".join(f"\n  - {line}" for line in lines)
-        kind = ImageFileMissing if any(problem.missing_file for problem in problems) else InvalidRequest
+        missing = {problem.missing_file for problem in problems} - {None}
+        kind = ImageFileMissing if "image" in missing else MediaFileMissing if missing else InvalidRequest
         return kind(text, problems=tuple(problems))
 
 
-class ImageFileMissing(InvalidRequest, FileNotFoundError):
-    """As `InvalidRequest`; at least one problem is an image file that does not exist."""
+class MediaFileMissing(InvalidRequest, FileNotFoundError):
+    """As `InvalidRequest`; at least one problem is a file that does not exist."""
+
+
+class ImageFileMissing(MediaFileMissing):
+    """As `MediaFileMissing`; at least one of the files is that of a picture."""
 
 
 class InvalidReference(KlingError, ValueError):

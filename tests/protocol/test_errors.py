@@ -20,6 +20,7 @@ from kling_async.protocol.errors import (
     InsufficientBalance,
     InvalidRequest,
     KlingError,
+    MediaFileMissing,
     ModelRetired,
     PermissionRefused,
     Problem,
@@ -190,10 +191,11 @@ def test_an_error_about_a_task_carries_it(kind: type[TaskFailed | ExternalTaskId
         ([Problem("a", "b")], InvalidRequest, "a: b"),
         ([Problem("a", "b"), Problem("c[0].d", "e")], InvalidRequest, "2 problems:\n  - a: b\n  - c[0].d: e"),
         (
-            [Problem("a", "b"), Problem("c", "d", missing_file=True)],
+            [Problem("a", "b"), Problem("c", "d", missing_file="sound"), Problem("e", "f", missing_file="image")],
             ImageFileMissing,
-            "2 problems:\n  - a: b\n  - c: d",
+            "3 problems:\n  - a: b\n  - c: d\n  - e: f",
         ),
+        ([Problem("c", "d", missing_file="sound")], MediaFileMissing, "c: d"),
     ],
 )
 def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[InvalidRequest], text: str) -> None:
@@ -206,7 +208,7 @@ def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[Inval
 
 @pytest.mark.parametrize(
     ("kind", "builtin"),
-    [(ImageFileMissing, FileNotFoundError), (TaskTimeout, TimeoutError), (TargetExists, FileExistsError)],
+    [(MediaFileMissing, FileNotFoundError), (TaskTimeout, TimeoutError), (TargetExists, FileExistsError)],
 )
 def test_errors_are_caught_as_python_names_them(kind: type[KlingError], builtin: type[Exception]) -> None:
     """An error that Python has a name for is caught by that name too, also by `except OSError`."""
