@@ -146,6 +146,17 @@ def damage(pictures: Pictures, *seen: SubmittedImage | None) -> str:
     return "" if all(map(is_reachable, urls)) else UNREACHABLE_MESSAGE
 
 
+def each_picture(items: Iterable[Mapping[str, Any]], member: str, owner: str) -> list[SubmittedImage]:
+    """Check the pictures of an array, each of which an item has to have.
+
+    Args:
+        items: Of the array.
+        member: Of each item, which holds its picture.
+        owner: The array's name, for the refusal.
+    """
+    return [read_image(fields.required(item, member, str, owner), member) for item in items]
+
+
 def brief(value: str) -> str:
     """Describe a picture in place of its data, which would fill the memory; a URL stays."""
     return value if value.startswith(("http://", "https://")) else f"<image, {len(value)} characters of base64>"
