@@ -37,9 +37,10 @@ NAMES = """
     DynamicMask
     Element
     Estimate
+    ExpandImage
     ExternalTaskIdConflict
+    GenerateImages
     Image
-    ImageFileMissing
     ImageToVideo
     InDoubt
     InsufficientBalance
@@ -48,7 +49,10 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    MultiImageToImage
+    MediaFileMissing
     NotTheService
+    OmniImage
     PermissionRefused
     Picture
     Point
@@ -67,6 +71,7 @@ NAMES = """
     SaveInProgress
     ServerError
     ShotPrompt
+    Sound
     Speech
     SpeechAudio
     TargetError
