@@ -68,7 +68,7 @@ def sound(body: Mapping[str, Any], name: str, low: float, high: float) -> Submit
         raise invalid(f"{name}: file size can not exceed 5MB")
     try:
         seconds = _seconds(binascii.a2b_base64(text))
-    except (IndexError, struct.error, ZeroDivisionError):
+    except (IndexError, ValueError, struct.error, ZeroDivisionError):
         seconds = math.nan
     summary = f"<sound, {size} bytes>"
     if math.isnan(seconds):
@@ -93,11 +93,11 @@ def _seconds(data: bytes) -> float:
 
 
 def _wav_seconds(data: bytes) -> float:
-    place, per_second = 12, 0
+    place, per_second = 12, 0.0
     while True:
         kind, size = struct.unpack_from("<4sI", data, place)
         if kind == b"fmt ":
-            per_second = struct.unpack_from("<I", data, place + 16)[0]
+            per_second = float(struct.unpack_from("<I", data, place + 16)[0])
         elif kind == b"data":
-            return min(size, len(data) - place - 8) / float(per_second)
+            return float(min(size, len(data) - place - 8) / per_second)
         place += 8 + size + size % 2
