@@ -41,6 +41,7 @@ NAMES = """
     ExternalTaskIdConflict
     GenerateImages
     Image
+    ImageFileMissing
     ImageToVideo
     InDoubt
     InsufficientBalance
@@ -49,8 +50,9 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
-    MultiImageToImage
     MediaFileMissing
+    ModelRetired
+    MultiImageToImage
     NotTheService
     OmniImage
     PermissionRefused
@@ -67,6 +69,8 @@ NAMES = """
     RequestRefused
     RequestTimeout
     ResourcePack
+    RetiredModelWarning
+    Retirement
     Retry
     SaveInProgress
     ServerError
