@@ -126,6 +126,7 @@ class KlingClient:
 
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
+    create_element = submits(lambda: endpoints.CreateElement)
 
     @overload
     async def submit(self, request: "RawCall") -> Any: ...

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import attrs
 
-from kling_async.protocol.converters import AS_TEXT, as_record, each, whole_number
+from kling_async.protocol.converters import AS_TEXT, as_record, each, none_if_empty, whole_number
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.results import Element, Voice
@@ -150,6 +150,11 @@ def voice_list(values: Iterable[Voice | Mapping[str, Any] | str] | None) -> tupl
     """Takes any iterable, the documented dicts, and bare ids."""
     read: tuple[Voice, ...] | None = each(_voice, values)
     return read
+
+
+def voice_id(value: Voice | str | None) -> str | None:
+    """Takes a voice for its id; "" is none."""
+    return value.voice_id if isinstance(value, Voice) else none_if_empty(value)
 
 
 def watermark_info(value: WatermarkInfo | Mapping[str, Any] | None) -> WatermarkInfo | None:

@@ -7,6 +7,7 @@ where the file is imported when the record is first used.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kling_async.protocol.endpoints.assets.create_element import CreateElement as CreateElement
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
     from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
 else:
