@@ -153,6 +153,11 @@ def voice_list(values: Iterable[Voice | Mapping[str, Any] | str] | None) -> tupl
     return read
 
 
+def element_id(value: Element | int | str) -> int:
+    """Takes an element for its id, and the id as text."""
+    return value.element_id if isinstance(value, Element) else whole_number(value)
+
+
 def voice_id(value: Voice | str | None) -> str | None:
     """Takes a voice for its id; "" is none."""
     return value.voice_id if isinstance(value, Voice) else none_if_empty(value)

@@ -7,6 +7,7 @@ results never depend on it.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypedDict, TypeVar
 
+from kling_async.protocol.errors import RequestRefused
 from kling_async.protocol.redaction import service_text
 from kling_async.protocol.results import Audio, BalanceDeduction, Element, Picture, Video, Voice
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
@@ -27,6 +28,17 @@ class Results(TypedDict):
     voices: tuple[Voice, ...]
     elements: tuple[Element, ...]
     raw: Any
+
+
+def check_deleted(data: Any) -> None:
+    """Reads the answer to a delete: a task that has ended, or that will.
+
+    Raises:
+        RequestRefused: it failed.
+    """
+    answer = mapping(data)
+    if answer.get("task_status") == "failed":
+        raise RequestRefused(service_text(answer.get("task_status_msg")) or "the service did not delete it")
 
 
 def results_of(value: Any) -> Results:
