@@ -7,7 +7,7 @@ results never depend on it.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypedDict, TypeVar
 
-from kling_async.protocol.errors import RequestRefused
+from kling_async.protocol.errors import BadResponse, RequestRefused
 from kling_async.protocol.redaction import service_text
 from kling_async.protocol.results import Audio, BalanceDeduction, Element, Picture, Video, Voice
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
@@ -53,6 +53,17 @@ def results_of(value: Any) -> Results:
         "elements": _each(_element, items(lists.get("elements"))),
         "raw": value if _is_shallow(value) else None,
     }
+
+
+def each_result(data: Any) -> list[Results]:
+    """Reads a list whose entries have the form of tasks, and may be none.
+
+    Raises:
+        BadResponse: it is no list.
+    """
+    if not isinstance(data, list | None):
+        raise BadResponse(f"expected a list, got {type(data).__name__}")
+    return [results_of(mapping(entry).get("task_result")) for entry in items(data)]
 
 
 def outputs_of(value: Any) -> Results:
