@@ -135,6 +135,7 @@ class KlingClient:
 
     text_to_speech = calls(lambda: endpoints.TextToSpeech)
 
+    identify_faces = calls(lambda: endpoints.IdentifyFaces)
     create_element = submits(lambda: endpoints.CreateElement)
     preset_elements = lists(lambda: endpoints.PresetElements)
     delete_element = calls(lambda: endpoints.DeleteElement)

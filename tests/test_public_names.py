@@ -31,13 +31,22 @@ NAMES = """
     ConfigurationError
     ConnectionFailed
     ContentRefused
+    CreateElement
     CreateInDoubt
+    DeleteElement
+    DeleteVoice
     DownloadError
     Durations
     DynamicMask
     Element
+    ElementImageList
+    ElementTag
+    ElementVideoList
     Estimate
     ExternalTaskIdConflict
+    Face
+    Faces
+    IdentifyFaces
     Image
     ImageFileMissing
     ImageToVideo
@@ -49,15 +58,20 @@ NAMES = """
     KlingClient
     KlingError
     NotTheService
+    PagedList
     PermissionRefused
     Picture
     Point
     Polling
+    PresetElements
+    PresetVoices
     Problem
     QueueTimeout
     RateLimited
     RawCall
     RawTask
+    ReferImage
+    ReferVideo
     Remedy
     Request
     RequestRefused

@@ -8,8 +8,8 @@ from kling_async.protocol.converters import whole_number
 from kling_async.protocol.media.image import without_query
 
 
-def _shown(url: str | None) -> str:
-    """For a repr: without the signature."""
+def shown_address(url: str | None) -> str:
+    """An address in a repr: without the signature."""
     return repr(url and without_query(url))
 
 
@@ -29,7 +29,7 @@ class Voice:
 
     voice_id: str
     voice_name: str = ""
-    trial_url: str | None = attrs.field(default=None, repr=_shown)
+    trial_url: str | None = attrs.field(default=None, repr=shown_address)
     owned_by: str = ""
     status: str = ""
 
@@ -71,8 +71,8 @@ class Video:
     """
 
     id: str
-    url: str = attrs.field(repr=_shown)
-    watermark_url: str | None = attrs.field(default=None, repr=_shown)
+    url: str = attrs.field(repr=shown_address)
+    watermark_url: str | None = attrs.field(default=None, repr=shown_address)
     duration: Decimal | None = None
 
 
@@ -87,8 +87,8 @@ class Picture:
     """
 
     index: int
-    url: str = attrs.field(repr=_shown)
-    watermark_url: str | None = attrs.field(default=None, repr=_shown)
+    url: str = attrs.field(repr=shown_address)
+    watermark_url: str | None = attrs.field(default=None, repr=shown_address)
 
 
 @attrs.frozen(kw_only=True)
@@ -105,8 +105,8 @@ class Audio:
     """
 
     id: str
-    url: str = attrs.field(repr=_shown)
-    url_wav: str | None = attrs.field(default=None, repr=_shown)
+    url: str = attrs.field(repr=shown_address)
+    url_wav: str | None = attrs.field(default=None, repr=shown_address)
     duration: Decimal | None = None
     duration_wav: Decimal | None = None
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.assets.create_element import ReferVideo as ReferVideo
     from kling_async.protocol.endpoints.assets.delete_element import DeleteElement as DeleteElement
     from kling_async.protocol.endpoints.assets.delete_voice import DeleteVoice as DeleteVoice
+    from kling_async.protocol.endpoints.assets.identify_faces import IdentifyFaces as IdentifyFaces
     from kling_async.protocol.endpoints.assets.preset_elements import PresetElements as PresetElements
     from kling_async.protocol.endpoints.assets.preset_voices import PresetVoices as PresetVoices
     from kling_async.protocol.endpoints.audio.text_to_speech import TextToSpeech as TextToSpeech
