@@ -27,12 +27,12 @@ from kling_async.protocol.errors import ContentRefused as ContentRefused
 from kling_async.protocol.errors import CreateInDoubt as CreateInDoubt
 from kling_async.protocol.errors import DownloadError as DownloadError
 from kling_async.protocol.errors import ExternalTaskIdConflict as ExternalTaskIdConflict
-from kling_async.protocol.errors import ImageFileMissing as ImageFileMissing
 from kling_async.protocol.errors import InDoubt as InDoubt
 from kling_async.protocol.errors import InsufficientBalance as InsufficientBalance
 from kling_async.protocol.errors import InvalidReference as InvalidReference
 from kling_async.protocol.errors import InvalidRequest as InvalidRequest
 from kling_async.protocol.errors import KlingError as KlingError
+from kling_async.protocol.errors import MediaFileMissing as MediaFileMissing
 from kling_async.protocol.errors import NotTheService as NotTheService
 from kling_async.protocol.errors import PermissionRefused as PermissionRefused
 from kling_async.protocol.errors import Problem as Problem
@@ -71,6 +71,8 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
     from kling_async.protocol.faces import Face as Face
     from kling_async.protocol.faces import Faces as Faces
+    from kling_async.protocol.media.picture import Picture as Picture
+    from kling_async.protocol.media.sound import Sound as Sound
     from kling_async.protocol.raw import RawCall as RawCall
     from kling_async.protocol.raw import RawTask as RawTask
     from kling_async.protocol.records import CameraConfig as CameraConfig
@@ -83,7 +85,6 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.results import Audio as Audio
     from kling_async.protocol.results import BalanceDeduction as BalanceDeduction
     from kling_async.protocol.results import Element as Element
-    from kling_async.protocol.results import Picture as Picture
     from kling_async.protocol.results import Video as Video
     from kling_async.protocol.results import Voice as Voice
     from kling_async.protocol.speech import Speech as Speech

@@ -30,8 +30,8 @@ from kling_async.methods import calls, lists, submits
 from kling_async.protocol import endpoints
 from kling_async.protocol.call import Call, HasFiles, ListEndpoint
 from kling_async.protocol.concurrency_limit import BEAT, Limit
-from kling_async.protocol.endpoint import Request
-from kling_async.protocol.errors import DownloadError, KlingError, RequestRefused
+from kling_async.protocol.endpoint import Described, Request
+from kling_async.protocol.errors import DownloadError, KlingError, Problem, RequestRefused
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
@@ -132,6 +132,10 @@ class KlingClient:
 
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
+    generate_images = submits(lambda: endpoints.GenerateImages)
+    omni_image = submits(lambda: endpoints.OmniImage)
+    multi_image_to_image = submits(lambda: endpoints.MultiImageToImage)
+    expand_image = submits(lambda: endpoints.ExpandImage)
 
     text_to_speech = calls(lambda: endpoints.TextToSpeech)
 
@@ -139,6 +143,7 @@ class KlingClient:
     create_element = submits(lambda: endpoints.CreateElement)
     preset_elements = lists(lambda: endpoints.PresetElements)
     delete_element = calls(lambda: endpoints.DeleteElement)
+    create_voice = submits(lambda: endpoints.CreateVoice)
     preset_voices = lists(lambda: endpoints.PresetVoices)
     delete_voice = calls(lambda: endpoints.DeleteVoice)
 
@@ -179,7 +184,7 @@ class KlingClient:
 
         Raises:
             InvalidRequest: the documentation forbids it; all problems at once, nothing sent.
-            ImageFileMissing: as `InvalidRequest`; a file does not exist.
+            MediaFileMissing: as `InvalidRequest`; a file does not exist.
             ExternalTaskIdConflict: the id belongs to an older task.
             QueueTimeout: no slot came free in `queue_deadline` seconds.
             CreateInDoubt: no answer told whether the task exists; `reference`, where there is one, finds out.
@@ -188,8 +193,6 @@ class KlingClient:
             ApiError: the service refused; nothing was created.
             ClientClosed: the client is closed.
         """
-        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
-
         self._enter()
         options = SubmitOptions(
             strict=strict, if_exists=if_exists, on_doubt=on_doubt, deadline=deadline, queue_deadline=queue_deadline
@@ -199,7 +202,7 @@ class KlingClient:
             return await self._value_of(request)
         endpoint = refusals.endpoint_that_takes(request)
         refusals.check_options(options)
-        refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=strict)
+        refusals.refuse(await self._problems_of(endpoint, request), strict=strict)
         try:
             watch = await self._submitter.submit(endpoint, request, options)
         except RequestRefused as error:
@@ -220,15 +223,14 @@ class KlingClient:
         return PagedList(self._api, endpoint, record.page_size)
 
     async def _value_of(self, request: Call[Any]) -> Any:
-        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (as above)
-        from kling_async.protocol.raw import RawCall  # noqa: PLC0415  (as above)
+        from kling_async.protocol.raw import RawCall  # noqa: PLC0415  (on first use: its rules take time)
 
         if isinstance(request, RawCall):
             return await self._api.answer(refusals.raw_call(request))
         endpoint = refusals.call_endpoint_that_takes(request)
         if isinstance(endpoint, ListEndpoint):
             return await self.listed(request)
-        refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=True)
+        refusals.refuse(await self._problems_of(endpoint, request), strict=True)
         value = await self._api.call(endpoint, requests.of_call(endpoint, request), endpoint.estimate(request))
         return value.with_saver(self._save_audio) if isinstance(value, HasFiles) else value
 
@@ -429,6 +431,11 @@ class KlingClient:
                 yield chunk
 
     # ------------------------------------------------------------------------------------------- inside
+
+    async def _problems_of(self, endpoint: Described, request: object) -> list[Problem]:
+        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
+
+        return await self._api.persistently(lambda: problems_of(endpoint, request, self._api.service_time()))
 
     @functools.cached_property
     def _downloads(self) -> "Downloads":

@@ -151,7 +151,7 @@ class lists(_CallMethod[P, PagedList[T]], Generic[P, T]):  # noqa: N801  (as abo
         return kind[get_args(super()._returns(record))]
 
 
-_OF_TASKS: Final = ("ImageFileMissing", "ExternalTaskIdConflict", "QueueTimeout", "CreateInDoubt")
+_OF_TASKS: Final = ("MediaFileMissing", "ExternalTaskIdConflict", "QueueTimeout", "CreateInDoubt")
 """Errors of `submit` that no call raises."""
 
 

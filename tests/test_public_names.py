@@ -33,6 +33,7 @@ NAMES = """
     ContentRefused
     CreateElement
     CreateInDoubt
+    CreateVoice
     DeleteElement
     DeleteVoice
     DownloadError
@@ -40,15 +41,15 @@ NAMES = """
     DynamicMask
     Element
     ElementImageList
-    ElementTag
     ElementVideoList
     Estimate
+    ExpandImage
     ExternalTaskIdConflict
     Face
     Faces
+    GenerateImages
     IdentifyFaces
     Image
-    ImageFileMissing
     ImageToVideo
     InDoubt
     InsufficientBalance
@@ -57,7 +58,10 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    MediaFileMissing
+    MultiImageToImage
     NotTheService
+    OmniImage
     PagedList
     PermissionRefused
     Picture
@@ -70,8 +74,6 @@ NAMES = """
     RateLimited
     RawCall
     RawTask
-    ReferImage
-    ReferVideo
     Remedy
     Request
     RequestRefused
@@ -81,6 +83,7 @@ NAMES = """
     SaveInProgress
     ServerError
     ShotPrompt
+    Sound
     Speech
     SpeechAudio
     TargetError

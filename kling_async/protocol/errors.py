@@ -2,7 +2,7 @@
 
 KlingError
 ├── InvalidRequest (ValueError)            refused here, nothing was sent
-│   └── ImageFileMissing (FileNotFoundError)
+│   └── MediaFileMissing (FileNotFoundError)
 ├── InvalidReference (ValueError)          no `<endpoint>:<id>`
 ├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
@@ -185,12 +185,12 @@ class InvalidRequest(KlingError, ValueError):
         """The error for these problems, one line each."""
         lines = [str(problem) for problem in problems]
         text = lines[0] if len(lines) == 1 else f"{len(lines)} problems:" + "".join(f"\n  - {line}" for line in lines)
-        kind = ImageFileMissing if any(problem.missing_file for problem in problems) else InvalidRequest
+        kind = MediaFileMissing if any(problem.missing_file for problem in problems) else InvalidRequest
         return kind(text, problems=tuple(problems))
 
 
-class ImageFileMissing(InvalidRequest, FileNotFoundError):
-    """As `InvalidRequest`; at least one problem is an image file that does not exist."""
+class MediaFileMissing(InvalidRequest, FileNotFoundError):
+    """As `InvalidRequest`; at least one problem is a file that does not exist."""
 
 
 class InvalidReference(KlingError, ValueError):

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import attrs
 
-from kling_async.protocol.results import BalanceDeduction, shown_address
+from kling_async.protocol.media.picture import shown_address
+from kling_async.protocol.results import BalanceDeduction
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import attrs
 
-from kling_async.protocol.converters import AS_TEXT, as_record, each, none_if_empty, whole_number
+from kling_async.protocol.converters import AS_TEXT, as_record, each, whole_number
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.results import Element, Voice
@@ -153,14 +153,15 @@ def voice_list(values: Iterable[Voice | Mapping[str, Any] | str] | None) -> tupl
     return read
 
 
+def voice_id(value: Voice | str) -> str:
+    """Takes a voice in place of its id."""
+    read: str = value.voice_id if isinstance(value, Voice) else value
+    return read
+
+
 def element_id(value: Element | int | str) -> int:
-    """Takes an element for its id, and the id as text."""
+    """Takes an element in place of its id, and an id as text."""
     return value.element_id if isinstance(value, Element) else whole_number(value)
-
-
-def voice_id(value: Voice | str | None) -> str | None:
-    """Takes a voice for its id; "" is none."""
-    return value.voice_id if isinstance(value, Voice) else none_if_empty(value)
 
 
 def watermark_info(value: WatermarkInfo | Mapping[str, Any] | None) -> WatermarkInfo | None:

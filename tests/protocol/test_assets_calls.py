@@ -5,6 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from kling_async import (
@@ -19,6 +20,7 @@ from kling_async import (
     PresetVoices,
     RequestRefused,
     UnexpectedAnswer,
+    Video,
     Voice,
     estimate,
 )
@@ -29,6 +31,7 @@ from tests.protocol.recorded_bodies import enveloped, recorded
 from tests.repeatable import pickled
 
 CLIP = "https://files.example/clip.mp4"
+VIDEO = Video(id="867283741759110900", url="https://files.example/made.mp4", duration=Decimal("5.1"))
 
 
 def endpoint_of(request: object) -> CallEndpoint:
@@ -61,6 +64,7 @@ def read(request: object, response: Any) -> Any:
         (DeleteElement("163"), "general/delete-advanced-elements", {"element_id": "163"}),
         (DeleteElement(Element(element_id=163)), "general/delete-advanced-elements", {"element_id": "163"}),
         (IdentifyFaces(video_id="867283741759110900"), "videos/identify-face", {"video_id": "867283741759110900"}),
+        (IdentifyFaces(VIDEO, video_id="", video_url=""), "videos/identify-face", {"video_id": "867283741759110900"}),
         (IdentifyFaces(video_url=CLIP), "videos/identify-face", {"video_url": CLIP}),
     ],
     ids=repr,
@@ -79,9 +83,12 @@ def test_what_is_sent(request_: object, path: str, members: dict[str, str]) -> N
         (DeleteElement(0), {"element_id": "out of range"}),
         (DeleteElement(2**63), {"element_id": "out of range"}),
         (DeleteElement("robot"), {"element_id": "expected a whole number"}),
-        (IdentifyFaces(), {"video_id": "one of them is required"}),
-        (IdentifyFaces(video_id="", video_url=""), {"video_id": "one of them is required"}),
+        (IdentifyFaces(), {"video": "one of them is required"}),
+        (IdentifyFaces(video_id="", video_url=""), {"video": "one of them is required"}),
         (IdentifyFaces(video_id="5", video_url=CLIP), {"video_url": "exclude each other"}),
+        (IdentifyFaces(VIDEO, video_url=CLIP), {"video_url": "exclude each other"}),
+        (IdentifyFaces(CLIP), {"video": "expected what an earlier request made"}),  # type: ignore[arg-type]  # as above
+        (IdentifyFaces(attrs.evolve(VIDEO, id="")), {"video": "came without id: give video_id or another one"}),
         (IdentifyFaces(video_url="clip.mp4"), {"video_url": "no address"}),
         (IdentifyFaces(video_id=5), {"video_id": "expected text"}),  # type: ignore[arg-type]  # what is refused
         (PresetVoices(page_size=0), {"page_size": "use 1 to 1000"}),

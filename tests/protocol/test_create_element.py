@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from kling_async.protocol.catalog import endpoint_named, endpoint_of
-from kling_async.protocol.endpoints.assets.create_element import ENDPOINT, CreateElement, ElementVideoList, ReferVideo
+from kling_async.protocol.endpoints.assets.create_element import ENDPOINT, CreateElement, ElementVideoList
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.media.image_header import ImageFacts, ImageHeader
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.results import Voice
-from kling_async.protocol.rules.pictures import images_of
+from kling_async.protocol.rules.files import files_of
 from kling_async.protocol.wire.codec import to_wire
 
 FRONT, SIDE = "https://files.example/front.png", "https://files.example/side.png"
@@ -38,7 +38,7 @@ def images(**members: Any) -> dict[str, Any]:
     return {IMAGES: {**PICTURES, **members}}
 
 
-def videos(*addresses: str) -> dict[str, Any]:
+def videos(*addresses: Any) -> dict[str, Any]:
     """Parameters of an element of these videos."""
     return {**OF_A_VIDEO, VIDEO: {"refer_videos": [*addresses]}}
 
@@ -54,7 +54,7 @@ def test_what_is_sent() -> None:
         "element_voice_id": "867283741759110600",
         "tag_list": [{"tag_id": "o_102"}, {"tag_id": "o_108"}],
     }
-    by_record = ElementVideoList(refer_videos=[ReferVideo(video_url=CLIP)])
+    by_record = ElementVideoList(refer_videos=[CLIP])
     for given in (VIDEOS, {"refer_videos": [CLIP]}, by_record):
         sent = to_wire(element(**{**OF_A_VIDEO, "element_video_list": given}))
         assert sent["element_video_list"] == VIDEOS
@@ -66,10 +66,10 @@ def test_its_pictures_are_looked_at() -> None:
     request = element(element_image_list={"frontal_image": b"\x89PNG", "refer_images": [Path("a.png"), SIDE]})
     places = [
         "element_image_list.frontal_image",
-        "element_image_list.refer_images[0].image_url",
-        "element_image_list.refer_images[1].image_url",
+        "element_image_list.refer_images[0]",
+        "element_image_list.refer_images[1]",
     ]
-    assert [*images_of(request)] == places
+    assert [*files_of(request)] == places
     small = ImageFacts(size=1000, header=ImageHeader(format="png", width=299, height=300, complete=True))
     problems = ENDPOINT.problems(request, {places[1]: small})
     assert [(problem.field, "at least 300" in problem.message) for problem in problems] == [(places[1], True)]
@@ -103,7 +103,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"element_description": None}, "element_description", "is required"),
         ({"element_description": "x" * 101}, "element_description", "101 characters; at most 100"),
         ({"reference_type": "picture"}, "reference_type", "use image_refer or video_refer"),
-        ({"element_image_list": None}, IMAGES, "is required with reference_type 'image_refer'"),
+        ({"element_image_list": None}, IMAGES, "is required with this"),
         ({"element_image_list": [FRONT]}, IMAGES, "expected ElementImageList or a dict"),
         ({"element_image_list": {"frontal_image": FRONT}}, IMAGES, "missing key 'refer_images'"),
         (images(frontal_image=None), f"{IMAGES}.frontal_image", "is required"),
@@ -115,17 +115,18 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         (images(refer_images=[]), f"{IMAGES}.refer_images", "1 to 3 pictures"),
         (images(refer_images=[SIDE] * 4), f"{IMAGES}.refer_images", "has 4 entries; at most 3"),
         (images(refer_images=SIDE), f"{IMAGES}.refer_images", "expected a list"),
-        (images(refer_images=[{"image": SIDE}]), f"{IMAGES}.refer_images[0]", "unknown key 'image'"),
-        ({**OF_A_VIDEO, VIDEO: None}, VIDEO, "is required with reference_type 'video_refer'"),
+        (images(refer_images=[{"image": SIDE}]), f"{IMAGES}.refer_images[0]", "expected a path"),
+        ({**OF_A_VIDEO, VIDEO: None}, VIDEO, "is required with this"),
         ({**OF_A_VIDEO, VIDEO: CLIP}, VIDEO, "expected ElementVideoList or a dict"),
         (videos(), f"{VIDEO}.refer_videos", "1 video"),
         (videos(CLIP, CLIP), f"{VIDEO}.refer_videos", "has 2 entries; at most 1"),
-        (videos("clip.mp4"), f"{VIDEO}.refer_videos[0].video_url", "no address"),
-        (videos(""), f"{VIDEO}.refer_videos[0].video_url", "is required"),
+        (videos("clip.mp4"), f"{VIDEO}.refer_videos[0]", "no address"),
+        (videos(""), f"{VIDEO}.refer_videos[0]", "is required"),
+        (videos({"url": CLIP}), f"{VIDEO}.refer_videos[0]", "expected an address"),
         ({"element_voice_id": 5}, "element_voice_id", "expected text"),
         ({"tag_list": "o_102"}, "tag_list", "expected a list"),
-        ({"tag_list": [""]}, "tag_list[0].tag_id", "is required"),
-        ({"tag_list": [102]}, "tag_list[0].tag_id", "expected text"),
+        ({"tag_list": [""]}, "tag_list[0]", "is required"),
+        ({"tag_list": [102]}, "tag_list[0]", "expected text"),
         ({"callback_url": "me.example"}, "callback_url", "expected an http"),
         ({"external_task_id": ".."}, "external_task_id", "cannot be looked up"),
     ],

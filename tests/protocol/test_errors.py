@@ -16,10 +16,10 @@ from kling_async.protocol.errors import (
     ConnectionFailed,
     ContentRefused,
     ExternalTaskIdConflict,
-    ImageFileMissing,
     InsufficientBalance,
     InvalidRequest,
     KlingError,
+    MediaFileMissing,
     PermissionRefused,
     Problem,
     RateLimited,
@@ -171,7 +171,7 @@ def test_an_error_about_a_task_carries_it(kind: type[TaskFailed | ExternalTaskId
         ([Problem("a", "b"), Problem("c[0].d", "e")], InvalidRequest, "2 problems:\n  - a: b\n  - c[0].d: e"),
         (
             [Problem("a", "b"), Problem("c", "d", missing_file=True)],
-            ImageFileMissing,
+            MediaFileMissing,
             "2 problems:\n  - a: b\n  - c: d",
         ),
     ],
@@ -186,7 +186,7 @@ def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[Inval
 
 @pytest.mark.parametrize(
     ("kind", "builtin"),
-    [(ImageFileMissing, FileNotFoundError), (TaskTimeout, TimeoutError), (TargetExists, FileExistsError)],
+    [(MediaFileMissing, FileNotFoundError), (TaskTimeout, TimeoutError), (TargetExists, FileExistsError)],
 )
 def test_errors_are_caught_as_python_names_them(kind: type[KlingError], builtin: type[Exception]) -> None:
     """An error that Python has a name for is caught by that name too, also by `except OSError`."""

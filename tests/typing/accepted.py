@@ -163,7 +163,9 @@ async def library(kling: KlingClient, task: Task) -> None:
         element_voice_id=task.voices[0],
         tag_list=["o_102"],
     )
-    faces = await kling.identify_faces(video_id=task.videos[0].id)
+    handle = await kling.create_voice("narrator", video=task.videos[0])
+    show((await handle).voices[0].trial_url)
+    faces = await kling.identify_faces(task.videos[0])
     show(faces.session_id, faces.face_data[0].face_id, (await element).elements[0].element_id)
 
 

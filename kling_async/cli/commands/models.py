@@ -18,7 +18,7 @@ def run(options: Namespace, output: Output) -> int:
     """Carries the command out; returns the exit code."""
     endpoint = endpoints.endpoint(options.endpoint)
     if endpoint is None or endpoint.capabilities is None:
-        raise UsageError(f"no models of {options.endpoint!r} are known; use one of {', '.join(endpoints.names())}")
+        raise UsageError(f"no models of {options.endpoint!r} are known; use one of {', '.join(_with_map())}")
     capabilities = endpoint.capabilities
     rows = [row for row in capabilities.rows if options.model in {None, row.model_name}]
     if not rows:
@@ -31,6 +31,11 @@ def run(options: Namespace, output: Output) -> int:
         {"models": [data(capabilities, row) for row in rows], "usd_per_unit": price and float(price)},
     )
     return Exit.OK
+
+
+def _with_map() -> list[str]:
+    found = {name: endpoints.endpoint(name) for name in endpoints.names()}
+    return [name for name, endpoint in found.items() if endpoint is not None and endpoint.capabilities is not None]
 
 
 def as_table(capabilities: CapabilityMap[Any], rows: Sequence[Capability], price: Decimal | None) -> str:

@@ -6,13 +6,14 @@ from typing import Any, Final, Literal, get_args
 
 import attrs
 
-from kling_async.protocol.converters import as_record, each, none_if_empty
+from kling_async.protocol import records
+from kling_async.protocol.converters import as_record, each_in, images, none_if_empty, texts
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.media.image import Image
-from kling_async.protocol.records import voice_id
+from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.result_kind import ResultKind
+from kling_async.protocol.results import Voice
 from kling_async.protocol.rules import pictures, task_options
 from kling_async.protocol.rules.values import filled, listed, one_of, text, unread
 from kling_async.protocol.rules.videos import video_address
@@ -23,55 +24,21 @@ ReferenceType = Literal["image_refer", "video_refer"]
 # ----------------------------------------------------------------------------------------------- its records
 
 
-@attrs.frozen(kw_only=True)
-class ReferImage:
-    """A further picture of an element's subject.
-
-    Attributes:
-        image_url: the picture, not only its address: a path, an `http(s)://` address, or bytes.
-    """
-
-    image_url: Image | None = attrs.field(converter=as_image)
+def _refer_images(values: Iterable[ImageGiven | Mapping[str, Any]] | None) -> tuple[Image, ...] | None:
+    return images(values, "image_url")
 
 
-@attrs.frozen(kw_only=True)
-class ReferVideo:
-    """A video of an element's subject.
-
-    Attributes:
-        video_url: its address: MP4 or MOV of 3 to 8 seconds, 1080p, 16:9 or 9:16, at most 200 MB.
-    """
-
-    video_url: str
+def _refer_videos(values: Iterable[str | Mapping[str, Any]] | None) -> tuple[str, ...] | None:
+    return texts(values, "video_url")
 
 
-@attrs.frozen(kw_only=True)
-class ElementTag:
-    """A word that an element is found by.
-
-    Attributes:
-        tag_id: its id, such as `o_102`.
-    """
-
-    tag_id: str
-
-
-def _refer_images(values: Any) -> Any:
-    return each(lambda value: _part(ReferImage, "image_url", value), values)
-
-
-def _refer_videos(values: Any) -> Any:
-    return each(lambda value: _part(ReferVideo, "video_url", value), values)
-
-
-def _part(record: type, member: str, value: Any) -> Any:
-    """Takes the one member by itself, too."""
-    return as_record(record, value if isinstance(value, record | Mapping) else {member: value})
+def _tag_list(values: Iterable[str | Mapping[str, Any]] | None) -> tuple[str, ...] | None:
+    return texts(values, "tag_id")
 
 
 @attrs.frozen(kw_only=True)
 class ElementImageList:
-    """The pictures of an element's subject.
+    """The pictures of an element's subject: each a path, an `http(s)://` address, or bytes.
 
     Attributes:
         frontal_image: the subject from its front.
@@ -79,7 +46,7 @@ class ElementImageList:
     """
 
     frontal_image: Image | None = attrs.field(converter=as_image)
-    refer_images: tuple[ReferImage, ...] = attrs.field(converter=_refer_images)
+    refer_images: tuple[Image, ...] | None = attrs.field(converter=_refer_images, metadata=each_in("image_url"))
 
 
 @attrs.frozen(kw_only=True)
@@ -87,10 +54,10 @@ class ElementVideoList:
     """The video of an element's subject.
 
     Attributes:
-        refer_videos: exactly 1.
+        refer_videos: exactly 1 address: MP4 or MOV of 3 to 8 seconds, 1080p, 16:9 or 9:16, at most 200 MB.
     """
 
-    refer_videos: tuple[ReferVideo, ...] = attrs.field(converter=_refer_videos)
+    refer_videos: tuple[str, ...] | None = attrs.field(converter=_refer_videos, metadata=each_in("video_url"))
 
 
 def _image_list(value: ElementImageList | Mapping[str, Any] | None) -> ElementImageList | None:
@@ -103,9 +70,8 @@ def _video_list(value: ElementVideoList | Mapping[str, Any] | None) -> ElementVi
     return read
 
 
-def _tag_list(values: Iterable[ElementTag | Mapping[str, Any] | str] | None) -> tuple[ElementTag, ...] | None:
-    read: tuple[ElementTag, ...] | None = each(lambda value: _part(ElementTag, "tag_id", value), values)
-    return read
+def _voice_id(value: Voice | str | None) -> str | None:
+    return None if value is None else none_if_empty(records.voice_id(value))
 
 
 @attrs.frozen
@@ -134,8 +100,10 @@ class CreateElement(Request):
     reference_type: ReferenceType = attrs.field(kw_only=True)
     element_image_list: ElementImageList | None = attrs.field(default=None, converter=_image_list, kw_only=True)
     element_video_list: ElementVideoList | None = attrs.field(default=None, converter=_video_list, kw_only=True)
-    element_voice_id: str | None = attrs.field(default=None, converter=voice_id, kw_only=True)
-    tag_list: tuple[ElementTag, ...] | None = attrs.field(default=None, converter=_tag_list, kw_only=True)
+    element_voice_id: str | None = attrs.field(default=None, converter=_voice_id, kw_only=True)
+    tag_list: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_tag_list, metadata=each_in("tag_id"), kw_only=True
+    )
     callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
     external_task_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
 
@@ -154,53 +122,56 @@ def words(request: CreateElement) -> Iterator[Problem]:
     yield from one_of("reference_type", request.reference_type, get_args(ReferenceType))
 
 
-def images(request: CreateElement) -> Iterator[Problem]:
+def subject_images(request: CreateElement) -> Iterator[Problem]:
     """With `image_refer` one from the front and 1 to 3 others."""
     value: Any = request.element_image_list
-    if not isinstance(value, ElementImageList | None):
-        yield Problem("element_image_list", unread(value, ElementImageList))
-    elif value is not None:
+    if isinstance(value, ElementImageList):
         if value.frontal_image is None:
             yield Problem("element_image_list.frontal_image", "is required")
-        field, given = "element_image_list.refer_images", value.refer_images
-        yield from listed(field, given, ReferImage, most=REFER_IMAGES_MOST)
-        if not given:
+        field = "element_image_list.refer_images"
+        yield from listed(field, value.refer_images, Image, most=REFER_IMAGES_MOST)
+        if not value.refer_images:
             yield Problem(field, f"give 1 to {REFER_IMAGES_MOST} pictures: from other sides, or close")
-    elif request.reference_type == "image_refer":
-        yield Problem("element_image_list", "is required with reference_type 'image_refer'")
+    else:
+        yield from _absent(
+            "element_image_list", value, ElementImageList, needed=request.reference_type == "image_refer"
+        )
 
 
-def videos(request: CreateElement) -> Iterator[Problem]:
+def subject_videos(request: CreateElement) -> Iterator[Problem]:
     """With `video_refer` exactly one, at an address."""
     value: Any = request.element_video_list
-    field = "element_video_list.refer_videos"
-    if not isinstance(value, ElementVideoList | None):
-        yield Problem("element_video_list", unread(value, ElementVideoList))
-    elif value is not None:
-        read = yield from listed(field, value.refer_videos, ReferVideo, most=1)
-        for path, video in read:
-            yield from _needed_address(f"{path}.video_url", video.video_url)
+    if isinstance(value, ElementVideoList):
+        field = "element_video_list.refer_videos"
+        read = yield from listed(field, value.refer_videos, object, most=1)
+        for path, address in read:
+            if address is None or address == "":
+                yield Problem(path, "is required")
+            yield from video_address(path, address)
         if not value.refer_videos:
             yield Problem(field, "give the address of 1 video")
         if request.reference_type == "image_refer":
             yield Problem("element_video_list", "has no effect with reference_type 'image_refer'", only_warns=True)
-    elif request.reference_type == "video_refer":
-        yield Problem("element_video_list", "is required with reference_type 'video_refer'")
+    else:
+        yield from _absent(
+            "element_video_list", value, ElementVideoList, needed=request.reference_type == "video_refer"
+        )
 
 
-def _needed_address(field: str, value: Any) -> Iterator[Problem]:
-    if value is None or value == "":
-        yield Problem(field, "is required")
-    yield from video_address(field, value)
+def _absent(field: str, value: Any, record: type, *, needed: bool) -> Iterator[Problem]:
+    if value is not None:
+        yield Problem(field, unread(value, record))
+    elif needed:
+        yield Problem(field, "is required with this reference_type")
 
 
 def voice_and_tags(request: CreateElement) -> Iterator[Problem]:
     """Ids are text; which there are, the service knows."""
     if request.element_voice_id is not None:
         yield from text("element_voice_id", request.element_voice_id)
-    read = yield from listed("tag_list", request.tag_list, ElementTag, most=None)
+    read = yield from listed("tag_list", request.tag_list, object, most=None)
     for path, tag in read:
-        yield from filled(f"{path}.tag_id", tag.tag_id)
+        yield from filled(path, tag)
 
 
 TYPICAL_SECONDS: Final = 5.0  # as somebody saw it, 2026-09
@@ -210,8 +181,8 @@ ENDPOINT = Endpoint(
     record=CreateElement,
     rules=(
         words,
-        images,
-        videos,
+        subject_images,
+        subject_videos,
         voice_and_tags,
         task_options.callback_url,
         task_options.external_task_id,

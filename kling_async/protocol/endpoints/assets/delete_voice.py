@@ -21,7 +21,7 @@ class DeleteVoice(Call[None]):
         voice_id: the voice: a `Voice`, or its id.
     """
 
-    voice_id: str | None = attrs.field(converter=records.voice_id)
+    voice_id: str = attrs.field(converter=records.voice_id)
 
 
 def voice_id(request: DeleteVoice) -> Iterator[Problem]:

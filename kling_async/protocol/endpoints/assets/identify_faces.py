@@ -7,8 +7,10 @@ from typing import Any, Final
 import attrs
 
 from kling_async.protocol.call import Call, CallEndpoint
+from kling_async.protocol.converters import instead_of, none_if_empty
 from kling_async.protocol.errors import BadResponse, Problem
 from kling_async.protocol.faces import Face, Faces
+from kling_async.protocol.results import Video
 from kling_async.protocol.rules import videos
 from kling_async.protocol.rules.values import exactly_one, text
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
@@ -18,7 +20,7 @@ _UNITS: Final = "0.05"
 """Of one call: the price table of 2026-09."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class IdentifyFaces(Call[Faces]):
     """The faces in a video, for lip-sync: `POST /v1/videos/identify-face`.
 
@@ -26,18 +28,20 @@ class IdentifyFaces(Call[Faces]):
     and it is not sent again.
 
     Attributes:
-        video_id: id of a video that Kling made in the last 30 days (`task.videos[0].id`), at most 60 seconds.
-        video_url: address of a video, in its place: MP4 or MOV of 2 to 60 seconds, 720p or 1080p, sides of 512 to 2160
-            pixels, at most 100 MB.
+        video: a video that Kling made in the last 30 days, of at most 60 seconds: `task.videos[0]`.
+        video_id: its id, in its place.
+        video_url: address of any video, in its place: MP4 or MOV of 2 to 60 seconds, 720p or 1080p, with sides of 512
+            to 2160 pixels, at most 100 MB.
     """
 
-    video_id: str | None = None
-    video_url: str | None = None
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"))
+    video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
+    video_url: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
 
 
 def one_video(request: IdentifyFaces) -> Iterator[Problem]:
-    """Exactly one, by id or by address."""
-    yield from exactly_one(request, "video_id", "video_url")
+    """Exactly one: itself, its id or its address."""
+    yield from exactly_one(request, "video", "video_id", "video_url")
     if request.video_id is not None:
         yield from text("video_id", request.video_id)
 
