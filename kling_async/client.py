@@ -395,8 +395,10 @@ class KlingClient:
         self._enter()
         watch = self._poller.find(reference)
         if watch is None:
-            self._slots.attach()
-            watch = self._poller.follow(reference, created=None, on_end=self._slots.detach)
+            pack = refusals.endpoint_of_reference(reference).pack
+            self._slots.attach(pack)
+            detach = functools.partial(self._slots.detach, pack)
+            watch = self._poller.follow(reference, created=None, on_end=detach)
         return watch
 
     async def save_all(

@@ -50,6 +50,7 @@ NAMES = """
     GenerateImages
     IdentifyFaces
     Image
+    ImageFileMissing
     ImageToVideo
     InDoubt
     InsufficientBalance
@@ -59,6 +60,7 @@ NAMES = """
     KlingClient
     KlingError
     MediaFileMissing
+    ModelRetired
     MultiImageToImage
     NotTheService
     OmniImage
@@ -79,6 +81,8 @@ NAMES = """
     RequestRefused
     RequestTimeout
     ResourcePack
+    RetiredModelWarning
+    Retirement
     Retry
     SaveInProgress
     ServerError
