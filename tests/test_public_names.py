@@ -17,6 +17,7 @@ NAMES = """
     ApiError
     Audio
     AuthenticationError
+    Avatar
     BadResponse
     BalanceDeduction
     Call
@@ -105,6 +106,7 @@ NAMES = """
     UnexpectedAnswer
     UnknownStatus
     Video
+    VideoEffect
     Voice
     WatermarkInfo
     WrongEventLoop
