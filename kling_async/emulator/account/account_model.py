@@ -46,6 +46,8 @@ class AccountModel:
 
     Attributes:
         conditions: How the account differs from what it was told, if it does.
+        tasks: All tasks, oldest first.
+        made_at_once: What calls made that answer at once; the same.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class AccountModel:
         self.initial = _by_pack(balance)
         self.charged: defaultdict[Pack, Decimal] = defaultdict(Decimal)
         self.tasks: list[EmulatedTask] = []
+        self.made_at_once: list[EmulatedTask] = []
         self.peaks: Counter[str] = Counter()
         self.peak = 0
         self._by_path: defaultdict[str, list[EmulatedTask]] = defaultdict(list)
@@ -143,6 +146,7 @@ class AccountModel:
             finished_at=now,
             failure="",
         )
+        self.made_at_once.append(task)
         self._keep(task)
         return task
 
