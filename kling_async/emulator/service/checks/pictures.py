@@ -146,17 +146,6 @@ def damage(pictures: Pictures, *seen: SubmittedImage | None) -> str:
     return "" if all(map(is_reachable, urls)) else UNREACHABLE_MESSAGE
 
 
-def each_picture(items: Iterable[Mapping[str, Any]], member: str, owner: str) -> list[SubmittedImage]:
-    """Check the pictures of an array, each of which an item has to have.
-
-    Args:
-        items: Of the array.
-        member: Of each item, which holds its picture.
-        owner: The array's name, for the refusal.
-    """
-    return [read_image(fields.required(item, member, str, owner), member) for item in items]
-
-
 def read_all(pictures: Pictures) -> dict[str, SubmittedImage]:
     """Check pictures, and give what is kept of each by where it is."""
     return {name: read_image(text, name) for name, text in pictures}
@@ -180,6 +169,17 @@ def without_data(body: Any, pictures: Pictures, seen: Mapping[str, SubmittedImag
         return brief_of.get(value, value) if isinstance(value, str) else value
 
     return copied(body)
+
+
+def each_picture(items: Iterable[Mapping[str, Any]], member: str, owner: str) -> list[SubmittedImage]:
+    """Check the pictures of an array, each of which an item has to have.
+
+    Args:
+        items: Of the array.
+        member: Of each item, which holds its picture.
+        owner: The array's name, for the refusal.
+    """
+    return [read_image(fields.required(item, member, str, owner), member) for item in items]
 
 
 def brief(value: str) -> str:
