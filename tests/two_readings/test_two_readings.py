@@ -225,7 +225,7 @@ def test_sizes(reading: Reading) -> None:
 
 
 def test_endpoints_agree_on_the_rest() -> None:
-    """Both know alike which pack pays, and how long a page is; what the client finds by its own id the emulator does."""
+    """Both know alike which pack pays, and how long a page is; what the client finds by its own id is found."""
     for path, endpoint in CLIENTS.items():
         emulated = EMULATED[path]
         assert (endpoint.name, endpoint.pool.value) == (emulated.name, emulated.pack)
