@@ -58,7 +58,7 @@ async def test_a_voice_is_made_used_and_deleted(
     assert element.element_voice_info.voice_id == voice.voice_id
     await client.delete_voice(voice)
     with pytest.raises(RequestRefused, match="not found"):
-        await clip(client, image, voice_list=[voice])
+        await client.create_element(**robot, element_voice_id=voice)
     with pytest.raises(RequestRefused, match="not found"):
         await client.delete_voice("5")
     made = {entry.endpoint: entry.parameters for entry in emulator.ledger.entries}
@@ -100,7 +100,7 @@ async def test_a_voice_whose_answer_is_lost(client: KlingClient, emulator: Emula
 async def test_an_element_is_made_used_and_deleted(
     client: KlingClient, image: Path, robot: dict[str, Any], emulator: Emulator
 ) -> None:
-    """It is made of files for nothing, serves in a video as it came, and is gone once it is deleted."""
+    """It is made of files for nothing, serves in a video as it came, and is said to be deleted once it is."""
     task = await (await client.create_element(**robot, tag_list=["o_102"]))
     [element] = task.elements
     assert (element.element_name, element.reference_type) == ("robot", "image_refer")
@@ -109,8 +109,8 @@ async def test_an_element_is_made_used_and_deleted(
     await (await client.image_to_video(image, model_name="kling-v3", element_list=[element]))
     assert emulator.ledger.entries[-1].parameters["element_list"] == [{"element_id": element.element_id}]
     await client.delete_element(element)
-    with pytest.raises(RequestRefused, match="not found"):
-        await client.image_to_video(image, model_name="kling-v3", element_list=[element])
+    [listed] = [each async for each in client.tasks("general/advanced-custom-elements")]
+    assert [each.status for each in listed.elements] == ["deleted"]
 
 
 async def test_an_element_of_a_video(client: KlingClient) -> None:
