@@ -27,12 +27,14 @@ from kling_async.protocol.errors import ContentRefused as ContentRefused
 from kling_async.protocol.errors import CreateInDoubt as CreateInDoubt
 from kling_async.protocol.errors import DownloadError as DownloadError
 from kling_async.protocol.errors import ExternalTaskIdConflict as ExternalTaskIdConflict
+from kling_async.protocol.errors import ImageFileMissing as ImageFileMissing
 from kling_async.protocol.errors import InDoubt as InDoubt
 from kling_async.protocol.errors import InsufficientBalance as InsufficientBalance
 from kling_async.protocol.errors import InvalidReference as InvalidReference
 from kling_async.protocol.errors import InvalidRequest as InvalidRequest
 from kling_async.protocol.errors import KlingError as KlingError
 from kling_async.protocol.errors import MediaFileMissing as MediaFileMissing
+from kling_async.protocol.errors import ModelRetired as ModelRetired
 from kling_async.protocol.errors import NotTheService as NotTheService
 from kling_async.protocol.errors import PermissionRefused as PermissionRefused
 from kling_async.protocol.errors import Problem as Problem
@@ -41,6 +43,7 @@ from kling_async.protocol.errors import RateLimited as RateLimited
 from kling_async.protocol.errors import Remedy as Remedy
 from kling_async.protocol.errors import RequestRefused as RequestRefused
 from kling_async.protocol.errors import RequestTimeout as RequestTimeout
+from kling_async.protocol.errors import RetiredModelWarning as RetiredModelWarning
 from kling_async.protocol.errors import SaveInProgress as SaveInProgress
 from kling_async.protocol.errors import ServerError as ServerError
 from kling_async.protocol.errors import TargetError as TargetError
@@ -67,6 +70,7 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.call import Call as Call
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell
+    from kling_async.protocol.capability import Retirement as Retirement
     from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
     from kling_async.protocol.media.picture import Picture as Picture
     from kling_async.protocol.media.sound import Sound as Sound

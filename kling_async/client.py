@@ -131,6 +131,8 @@ class KlingClient:
 
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
+    video_effect = submits(lambda: endpoints.VideoEffect)
+    avatar = submits(lambda: endpoints.Avatar)
     generate_images = submits(lambda: endpoints.GenerateImages)
     omni_image = submits(lambda: endpoints.OmniImage)
     multi_image_to_image = submits(lambda: endpoints.MultiImageToImage)
@@ -372,8 +374,10 @@ class KlingClient:
         self._enter()
         watch = self._poller.find(reference)
         if watch is None:
-            self._slots.attach()
-            watch = self._poller.follow(reference, created=None, on_end=self._slots.detach)
+            pack = refusals.endpoint_of_reference(reference).pack
+            self._slots.attach(pack)
+            detach = functools.partial(self._slots.detach, pack)
+            watch = self._poller.follow(reference, created=None, on_end=detach)
         return watch
 
     async def save_all(

@@ -17,6 +17,7 @@ NAMES = """
     ApiError
     Audio
     AuthenticationError
+    Avatar
     BadResponse
     BalanceDeduction
     Call
@@ -41,6 +42,7 @@ NAMES = """
     ExternalTaskIdConflict
     GenerateImages
     Image
+    ImageFileMissing
     ImageToVideo
     InDoubt
     InsufficientBalance
@@ -49,8 +51,9 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
-    MultiImageToImage
     MediaFileMissing
+    ModelRetired
+    MultiImageToImage
     NotTheService
     OmniImage
     PermissionRefused
@@ -67,6 +70,8 @@ NAMES = """
     RequestRefused
     RequestTimeout
     ResourcePack
+    RetiredModelWarning
+    Retirement
     Retry
     SaveInProgress
     ServerError
@@ -89,6 +94,7 @@ NAMES = """
     UnexpectedAnswer
     UnknownStatus
     Video
+    VideoEffect
     Voice
     WatermarkInfo
     WrongEventLoop

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from kling_async.protocol.errors import Problem
+from kling_async.protocol.errors import Problem, RetiredModelWarning
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.result_kind import ResultKind
 
@@ -105,6 +105,12 @@ class Described:
         problems += stand_ins(request)
         if now is not None:
             problems += ages(request, now)
+        model_name = getattr(request, "model_name", None)
+        if self.capabilities and isinstance(model_name, str):
+            retired = self.capabilities.retired_model(model_name)
+            if retired is not None:
+                sent = f"{retired}. It is sent all the same, and probably refused"
+                problems.append(Problem("model_name", sent, only_warns=True, warning=RetiredModelWarning))
         return problems
 
     def estimate(self, request: object) -> Estimate:
@@ -144,6 +150,11 @@ class Endpoint(Described):
     def priced(self, units: "Decimal | None") -> Estimate:
         """An amount of units, also in dollars at list price."""
         return Estimate(units=units, usd=None) if self.is_raw else super().priced(units)  # whose pack, is not known
+
+    @property
+    def pack(self) -> str:
+        """What its tasks are paid from; of a path without a record only that all of its tasks share it is known."""
+        return self.name if self.is_raw else self.pool.value
 
     def line_of(self, request: Request) -> str:
         """What a request stands in line for: slots are counted per model and pack."""

@@ -123,7 +123,7 @@ def test_all_problems_at_once(run: Run, service: Emulator) -> None:
     words = ["-o", "a.mp4", "--duration", "7.5", "--cfg-scale", "3", "--json"]
     ran = run("generate", "none.png", *words)
     assert ran.code == 2
-    assert ran.data["error"] == "MediaFileMissing"
+    assert ran.data["error"] == "ImageFileMissing"
     assert {"image", "duration", "cfg_scale"} <= {problem["field"] for problem in ran.data["problems"]}
     assert not service.ledger.requests
 

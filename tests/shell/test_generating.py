@@ -11,11 +11,11 @@ from kling_async import (
     CapabilityWarning,
     ClientClosed,
     DownloadError,
+    ImageFileMissing,
     ImageToVideo,
     InvalidRequest,
     KlingClient,
     KlingError,
-    MediaFileMissing,
     RequestRefused,
     SaveInProgress,
     TargetError,
@@ -75,7 +75,7 @@ async def test_a_directory_is_refused_with_the_reason(client: KlingClient, image
 @pytest.mark.parametrize(
     ("parameters", "options", "error"),
     [
-        ({"image": "none.png"}, {}, MediaFileMissing),
+        ({"image": "none.png"}, {}, ImageFileMissing),
         ({"duration": 7}, {}, InvalidRequest),
         ({}, {"watermark": True}, InvalidRequest),
         ({"watermark_info": {"enabled": False}}, {"watermark": True}, InvalidRequest),

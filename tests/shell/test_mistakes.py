@@ -14,11 +14,11 @@ from kling_async import (
     CapabilityWarning,
     ConfigurationError,
     Durations,
+    ImageFileMissing,
     ImageToVideo,
     InvalidReference,
     InvalidRequest,
     KlingClient,
-    MediaFileMissing,
     Polling,
     Retry,
     TargetError,
@@ -82,7 +82,7 @@ async def test_a_missing_file_is_two_errors_in_one(client: KlingClient) -> None:
     """A missing file is a KlingError and a FileNotFoundError."""
     with pytest.raises(FileNotFoundError) as caught:
         await client.image_to_video("missing.png")
-    assert isinstance(caught.value, MediaFileMissing)
+    assert isinstance(caught.value, ImageFileMissing)
 
 
 async def test_a_named_pipe_does_not_hang(client: KlingClient, tmp_path: Path) -> None:

@@ -5,14 +5,11 @@ import hashlib
 import hmac
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from kling_async.emulator.account.task import EmulatedTask
-
-LinkMaker = Callable[[EmulatedTask, str], str]
-"""Gives the URL of a task's file, by the file's name."""
+from kling_async.emulator.account.task import EmulatedTask, LinkMaker
 
 RETENTION: Final = 30 * 86400.0
 """Seconds for which the service keeps a result; then no link to it works any more."""
@@ -74,7 +71,8 @@ class Links:
             expires: The same.
             address: In place of `base_url`, if any.
         """
-        target = f"{path.removesuffix('.mp4')}~%7E+%2B'(%41)%20%c3%A9.mp4?expires={expires}&{_ODD}"
+        stem, _, kind = path.rpartition(".")
+        target = f"{stem}~%7E+%2B'(%41)%20%c3%A9.{kind}?expires={expires}&{_ODD}"
         return f"{address or self._base_url}{target}{_MARK}{self._sign_target(target)}"
 
     def detour_problem(self, target: str, now: float) -> str | None:

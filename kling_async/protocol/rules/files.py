@@ -1,6 +1,7 @@
 """Rules for the files that a request sends, whatever they hold."""
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.given import FileFacts, Media, MediaSource
@@ -44,7 +45,8 @@ def file(field: str, given: Media, known: FileFacts | None, megabytes: int) -> I
         yield from text(field, given.url)
     elif known is not None:
         if known.complaint is not None:
-            yield Problem(field, known.complaint, missing_file=known.missing_file)
+            kind: Literal["image", "sound"] = "image" if isinstance(given, Image) else "sound"
+            yield Problem(field, known.complaint, missing_file=kind if known.missing_file else None)
         if known.size is not None and known.size > megabytes * MEGABYTE:
             most = f"{megabytes * MEGABYTE} ({megabytes} MB)"
             yield Problem(field, f"the file has {known.size} bytes; at most {most} are possible")
