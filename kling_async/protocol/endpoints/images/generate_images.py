@@ -157,10 +157,17 @@ kling-v2-1           any   4    8
 kling-v3             any   8    8
 """
 
+# By the change log. Of kling-v1 and kling-v2-new, which the pages no longer name either, it says nothing.
+_RETIRED = """
+# model_name         since       instead
+kling-v1-5           2026-09-15  kling-v2-1
+kling-v2             2026-09-15  kling-v3
+"""
+
 # Measured in 2026-09: 24 s for one picture.
 _SECONDS: Final = 24.0
 
-CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, priced_by=("image",), price_of="picture")
+CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, priced_by=("image",), price_of="picture", retired=_RETIRED)
 _BY_MODEL = models.ModelRules(CAPABILITIES)
 _WORDS = image_settings.Words(CAPABILITIES)
 
