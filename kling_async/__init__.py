@@ -12,12 +12,12 @@ import typing
 from kling_async import lazy_exports
 from kling_async.client import KlingClient as KlingClient
 from kling_async.handle import TaskHandle as TaskHandle
-from kling_async.protocol.endpoint import Estimate as Estimate
 from kling_async.protocol.endpoint import Request as Request
 from kling_async.protocol.errors import AccountError as AccountError
 from kling_async.protocol.errors import ApiError as ApiError
 from kling_async.protocol.errors import AuthenticationError as AuthenticationError
 from kling_async.protocol.errors import BadResponse as BadResponse
+from kling_async.protocol.errors import CallInDoubt as CallInDoubt
 from kling_async.protocol.errors import CapabilityWarning as CapabilityWarning
 from kling_async.protocol.errors import ClientClosed as ClientClosed
 from kling_async.protocol.errors import ConcurrencyExceeded as ConcurrencyExceeded
@@ -28,6 +28,7 @@ from kling_async.protocol.errors import CreateInDoubt as CreateInDoubt
 from kling_async.protocol.errors import DownloadError as DownloadError
 from kling_async.protocol.errors import ExternalTaskIdConflict as ExternalTaskIdConflict
 from kling_async.protocol.errors import ImageFileMissing as ImageFileMissing
+from kling_async.protocol.errors import InDoubt as InDoubt
 from kling_async.protocol.errors import InsufficientBalance as InsufficientBalance
 from kling_async.protocol.errors import InvalidReference as InvalidReference
 from kling_async.protocol.errors import InvalidRequest as InvalidRequest
@@ -52,6 +53,7 @@ from kling_async.protocol.errors import TokenTimeError as TokenTimeError
 from kling_async.protocol.errors import UnexpectedAnswer as UnexpectedAnswer
 from kling_async.protocol.errors import UnknownStatus as UnknownStatus
 from kling_async.protocol.errors import WrongEventLoop as WrongEventLoop
+from kling_async.protocol.estimate import Estimate as Estimate
 from kling_async.protocol.media.image import Image as Image
 from kling_async.protocol.polling.durations import Durations as Durations
 from kling_async.protocol.polling.schedule import AimedPolling as AimedPolling
@@ -62,6 +64,7 @@ from kling_async.protocol.tasks import TaskStatus as TaskStatus
 
 # Each name is written once; `Name as Name` exports it. What takes time is imported on first use.
 if typing.TYPE_CHECKING:
+    from kling_async.protocol.call import Call as Call
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell
     from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
@@ -80,6 +83,8 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.results import Picture as Picture
     from kling_async.protocol.results import Video as Video
     from kling_async.protocol.results import Voice as Voice
+    from kling_async.protocol.speech import Speech as Speech
+    from kling_async.protocol.speech import SpeechAudio as SpeechAudio
 
     __version__: str
 else:
@@ -111,15 +116,15 @@ def capabilities(record: type[Request] | None = None) -> "tuple[Capability, ...]
     return endpoint.capabilities.rows if endpoint.capabilities else ()
 
 
-def estimate(request: Request) -> "Estimate":
+def estimate(request: "Request | Call[object]") -> "Estimate":
     """What a request costs by the price table, in units and dollars; None where no price is known.
 
     Raises:
         InvalidRequest: it is no request of an endpoint.
     """
-    from kling_async.protocol.catalog import endpoint_of  # noqa: PLC0415  (as above)
+    from kling_async.protocol.catalog import call_endpoint_of, endpoint_of  # noqa: PLC0415  (as above)
 
-    endpoint = endpoint_of(request)
+    endpoint = endpoint_of(request) or call_endpoint_of(request)
     if endpoint is None:
         raise InvalidRequest.of([Problem("request", "expected a request, such as ImageToVideo(...)")])
     return endpoint.estimate(request)

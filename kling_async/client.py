@@ -8,9 +8,9 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 import aiohttp
 
@@ -25,23 +25,28 @@ from kling_async.io.submission import IfExists, OnDoubt, OnIntent, SubmitOptions
 from kling_async.io.task_list import all_tasks
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
-from kling_async.methods import submits
+from kling_async.methods import calls, submits
 from kling_async.protocol import endpoints
+from kling_async.protocol.call import Call, HasFiles
 from kling_async.protocol.concurrency_limit import BEAT, Limit
 from kling_async.protocol.endpoint import Request
 from kling_async.protocol.errors import DownloadError, KlingError, RequestRefused
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
+from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.retry import Retry
-from kling_async.protocol.tasks import Task
+from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire import requests
 
 if TYPE_CHECKING:
     from kling_async.io.download import Downloads
     from kling_async.io.target import Target
-    from kling_async.protocol.raw import RawCall
+    from kling_async.protocol.results import Audio
 
 logger = logging.getLogger("kling_async")
+
+T = TypeVar("T")
 
 
 class KlingClient:
@@ -127,15 +132,19 @@ class KlingClient:
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
 
+    text_to_speech = calls(lambda: endpoints.TextToSpeech)
+
+    account_costs = calls(lambda: endpoints.AccountCosts)
+
     @overload
-    async def submit(self, request: "RawCall") -> Any: ...
+    async def submit(self, request: Call[T]) -> T: ...
 
     @overload
     async def submit(self, request: Request, **options: Unpack[SubmitOptions]) -> TaskHandle: ...
 
     async def submit(
         self,
-        request: "Request | RawCall",
+        request: Request | Call[Any],
         *,
         strict: bool = True,
         if_exists: IfExists = "raise",
@@ -146,8 +155,8 @@ class KlingClient:
         """Submits a request and returns once the service accepted it; waits in line at the account's limit.
 
         Args:
-            request: a record of what to make, such as `ImageToVideo`, or a `RawTask`. With a `RawCall` there are no
-                options, no line and no second try.
+            request: a record of what to make, such as `ImageToVideo`, or a `RawTask`. With a `Call`, such as
+                `TextToSpeech` or a `RawCall`, there are no options and no line.
             strict: False turns refusals of the capability map, and only those, into `CapabilityWarning`.
             if_exists: what to do if the `external_task_id` belongs to an older task: `raise` a conflict, or `adopt` it.
             on_doubt: what to do if the answer was lost and look-ups over `Retry.settle` seconds find no task: send the
@@ -158,7 +167,7 @@ class KlingClient:
                 for ever.
 
         Returns:
-            The handle; the task is followed from now on. With a `RawCall`, the `data` of its answer.
+            The handle; the task is followed from now on. With a `Call`, the value of its answer.
 
         Raises:
             InvalidRequest: the documentation forbids it; all problems at once, nothing sent.
@@ -166,7 +175,8 @@ class KlingClient:
             ExternalTaskIdConflict: the id belongs to an older task.
             QueueTimeout: no slot came free in `queue_deadline` seconds.
             CreateInDoubt: no answer told whether the task exists; `reference`, where there is one, finds out.
-            UnexpectedAnswer: the path of a `RawTask` answered without naming a task.
+            CallInDoubt: the answer to a `Call` that charges was lost; it may be billed, and is not sent again.
+            UnexpectedAnswer: a `RawTask` was answered without a task, or a `Call` not as documented.
             ApiError: the service refused; nothing was created.
             ClientClosed: the client is closed.
         """
@@ -177,7 +187,8 @@ class KlingClient:
             strict=strict, if_exists=if_exists, on_doubt=on_doubt, deadline=deadline, queue_deadline=queue_deadline
         )
         if not isinstance(request, Request):
-            return await self._api.answer(refusals.raw_call(request, options))
+            refusals.check_call(request, options)
+            return await self._value_of(request)
         endpoint = refusals.endpoint_that_takes(request)
         refusals.check_options(options)
         refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=strict)
@@ -187,6 +198,17 @@ class KlingClient:
             refusals.name_the_models(error, endpoint, request)
             raise
         return TaskHandle(self, watch.reference, watch)
+
+    async def _value_of(self, request: Call[Any]) -> Any:
+        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (as above)
+        from kling_async.protocol.raw import RawCall  # noqa: PLC0415  (as above)
+
+        if isinstance(request, RawCall):
+            return await self._api.answer(refusals.raw_call(request))
+        endpoint = refusals.call_endpoint_that_takes(request)
+        refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=True)
+        value = await self._api.call(endpoint, requests.of_call(endpoint, request), endpoint.estimate(request))
+        return value.with_saver(self._save_audio) if isinstance(value, HasFiles) else value
 
     async def generate(
         self,
@@ -391,6 +413,24 @@ class KlingClient:
         from kling_async.io.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
 
         return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
+
+    async def _save_audio(self, audio: "Audio", path: "str | PurePath", *, overwrite: bool) -> Path:
+        """Saves the sound of a call; there is no task that could be asked where it is now."""
+        self._enter()
+        task = Task(task_id=audio.id, status=TaskStatus.SUCCEED, endpoint="", audios=(audio,))
+
+        async def refresh() -> Task:
+            return task
+
+        reserved = self._downloads.reserve(
+            path, audio.id, watermark=False, overwrite=overwrite, kind=ResultKind.AUDIO, several=None
+        )
+        try:
+            async with reserved as place:
+                return (await self._downloads.save(task, place, refresh, watermark=False, overwrite=overwrite))[0]
+        except KlingError as error:
+            error.reference = None
+            raise
 
     async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> list[Path]:
         task = await handle.wait()

@@ -11,6 +11,7 @@ from kling_async.protocol import errors
 from kling_async.protocol.errors import KlingError
 
 NAMES = """
+    AccountCosts
     AccountError
     AimedPolling
     ApiError
@@ -18,6 +19,8 @@ NAMES = """
     AuthenticationError
     BadResponse
     BalanceDeduction
+    Call
+    CallInDoubt
     CameraConfig
     CameraControl
     Capability
@@ -38,6 +41,7 @@ NAMES = """
     Image
     ImageFileMissing
     ImageToVideo
+    InDoubt
     InsufficientBalance
     Intent
     InvalidReference
@@ -58,10 +62,13 @@ NAMES = """
     Request
     RequestRefused
     RequestTimeout
+    ResourcePack
     Retry
     SaveInProgress
     ServerError
     ShotPrompt
+    Speech
+    SpeechAudio
     TargetError
     TargetExists
     Task
@@ -71,6 +78,7 @@ NAMES = """
     TaskNotFound
     TaskStatus
     TaskTimeout
+    TextToSpeech
     TextToVideo
     TokenTimeError
     UnexpectedAnswer

@@ -3,18 +3,22 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
+from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.create_recovery import Ask, Create, CreateState, Pause
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, TokenTimeError
+from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.lifecycle import is_missing, not_found
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform, is_transient
+from kling_async.protocol.send_failures import made_nothing, of_a_call
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.redacted import read_without
@@ -118,19 +122,66 @@ class Api:
                 raise ClientClosed("the client was closed before the answer came; the call may have worked") from None
             raise
 
+    async def call(self, endpoint: CallEndpoint, request: HttpRequest, estimate: Estimate) -> Any:
+        """Sends a call that makes no task, and gives its value.
+
+        One that charges is sent again only where it surely did nothing: it never left, or the service was too busy. Any
+        other is repeated for `retry.budget` seconds.
+
+        Raises:
+            CallInDoubt: it charges, and its answer was lost.
+            ClientClosed: the client was closed before it was sent.
+            KlingError: as `query`.
+        """
+        sent_at: datetime | None = None
+
+        def began() -> None:
+            nonlocal sent_at
+            sent_at = datetime.fromtimestamp(self._wall(), UTC)
+
+        async def attempt() -> Any:
+            try:
+                return await self._call(request, lambda response: responses.value(response, endpoint.read), began)
+            except ConnectionFailed as error:
+                if self._transport.closed and not error.sent:
+                    raise ClientClosed("the client was closed; nothing was sent") from None
+                raise
+
+        if not endpoint.charges:
+            return await self.persistently(attempt)
+        try:
+            return await self.persistently(attempt, may_repeat=made_nothing)
+        except KlingError as error:
+            raise error if sent_at is None else of_a_call(error, endpoint.name, sent_at, estimate) from None
+        except asyncio.CancelledError:
+            if sent_at is not None:
+                logger.warning(
+                    "cancelled while calling %s: it may have been done, and be billed",
+                    endpoint.name,
+                    extra={"kling_event": "call_cancelled"},
+                )
+            raise
+
     def service_time(self) -> float:
         """The service's time of day, as far as its answers tell: seconds since 1970."""
         return self._wall() + self._tokens.clock_offset.seen
 
-    async def persistently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Repeats what failed in passing; the last attempt begins `retry.budget` seconds after the first."""
+    async def persistently(
+        self, attempt: Callable[[], Awaitable[_T]], *, may_repeat: Callable[[KlingError], bool] = lambda _: True
+    ) -> _T:
+        """Repeats what failed in passing; the last attempt begins `retry.budget` seconds after the first.
+
+        Args:
+            attempt: to repeat.
+            may_repeat: whether it may be after an error that passes.
+        """
         loop = asyncio.get_running_loop()
         attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
         while True:
             try:
                 return await attempt()
             except KlingError as error:
-                delay = attempts.failed(loop.time()) if is_transient(error) else None
+                delay = attempts.failed(loop.time()) if is_transient(error) and may_repeat(error) else None
                 if delay is None:
                     raise
                 logger.debug("%s; asking again", error, extra={"kling_event": "read_failed"})

@@ -3,11 +3,12 @@
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from kling_async.io.config import is_seconds
 from kling_async.io.submission import IfExists, OnDoubt, SubmitOptions
-from kling_async.protocol.catalog import all_endpoints, endpoint_named, endpoint_of
+from kling_async.protocol.call import Call, CallEndpoint
+from kling_async.protocol.catalog import all_calls, all_endpoints, call_endpoint_of, endpoint_named, endpoint_of
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
     CapabilityWarning,
@@ -19,6 +20,9 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
+
+if TYPE_CHECKING:
+    from kling_async.protocol.raw import RawCall
 
 _DEFAULTS: Final[Mapping[str, object]] = {
     "strict": True,
@@ -72,20 +76,40 @@ def endpoint_that_takes(request: object) -> Endpoint:
     return endpoint
 
 
-def raw_call(request: object, options: SubmitOptions) -> HttpRequest:
-    """The call that is neither a task nor of a known endpoint.
+def check_call(request: object, options: SubmitOptions) -> None:
+    """Refuses what is no call, and options of tasks.
 
     Raises:
-        InvalidRequest: it is no `RawCall`, or has problems.
-        TypeError: there are options, none of which means anything to it.
+        InvalidRequest: it is no request.
+        TypeError: there are options, none of which means anything to a call.
     """
-    from kling_async.protocol.raw import RawCall, problems_of_call  # noqa: PLC0415  (on first use: its rules take time)
-
-    if not isinstance(request, RawCall):
+    if not isinstance(request, Call):
         raise _no_request(request)
     given = [name for name, value in options.items() if value != _DEFAULTS[name]]
     if given:
-        raise TypeError(f"a RawCall makes no task and takes no options: {', '.join(given)}")
+        raise TypeError(f"a {type(request).__name__} makes no task and takes no options: {', '.join(given)}")
+
+
+def call_endpoint_that_takes(request: object) -> CallEndpoint:
+    """The endpoint of a call.
+
+    Raises:
+        InvalidRequest: there is none.
+    """
+    endpoint = call_endpoint_of(request)
+    if endpoint is None:
+        raise _no_request(request)
+    return endpoint
+
+
+def raw_call(request: "RawCall") -> HttpRequest:
+    """The call of a path that has no record.
+
+    Raises:
+        InvalidRequest: it has problems.
+    """
+    from kling_async.protocol.raw import problems_of_call  # noqa: PLC0415  (on first use: its rules take time)
+
     if problems := problems_of_call(request):
         raise InvalidRequest.of(problems)
     return requests.call(request.method, request.path, request.body)
@@ -159,7 +183,7 @@ def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) 
 
 
 def _no_request(request: object) -> InvalidRequest:
-    kinds = ", ".join(known.record.__name__ for known in all_endpoints())
+    kinds = ", ".join(known.record.__name__ for known in (*all_endpoints(), *all_calls()))
     got = f"the class {request.__name__}" if isinstance(request, type) else type(request).__name__
     return InvalidRequest.of([Problem("request", f"expected {kinds} or RawTask, got {got}")])
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from kling_async.io.threads import begin
 from kling_async.io.upload import opened, reason, shortage
-from kling_async.protocol.endpoint import Endpoint, Request
+from kling_async.protocol.endpoint import Described
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image, ImageSource
 from kling_async.protocol.media.image_header import ImageFacts
 from kling_async.protocol.rules.pictures import images_of
 
 
-async def problems_of(endpoint: Endpoint, request: Request) -> list[Problem]:
+async def problems_of(endpoint: Described, request: object) -> list[Problem]:
     """Finds all problems of a request, its pictures included.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which features a model has in each mode and duration, and what a clip costs there: the type of such a map.
+"""Which features a model has in each mode and duration, and what a result costs there: the type of such a map.
 
 The maps themselves stand with their endpoints. They were put together from the service's change log, its capability
 pages and live behaviour seen by others. They age: `?` stands where sources are silent or disagree, and nothing is
@@ -7,10 +7,10 @@ refused for a `?` or for a model that a map does not know.
 
 import difflib
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 
@@ -68,20 +68,20 @@ class Capability:
     Attributes:
         model_name: as in the request.
         mode: `std`, `pro` or `4k`; None for a model that has no modes.
-        duration: whole seconds.
+        duration: whole seconds; None where none is asked for, such as of pictures.
         cells: whether each feature works, by its name. With image2video: `image_only`, `tail` (`image` with
             `image_tail`), `tail_only`, `tail_with_sound`, `brush` (masks), `camera` (`camera_control` of type
             `simple`), `camera_presets` (of the other types), `sound`, `voice_list`, `cfg_scale`, `element_list`,
             `multi_shot`.
-        size: of the video: `720p`, `1080p` or `4k`.
+        size: of the video: `720p`, `1080p` or `4k`; None for pictures, whose size is a parameter.
         fps: frames per second of the video; None where no source is sure.
     """
 
     model_name: str
     mode: str | None
-    duration: int
+    duration: int | None
     cells: Mapping[str, Cell] = attrs.field(hash=False)
-    size: str
+    size: str | None
     fps: int | None
 
     def __getattr__(self, name: str) -> Cell:
@@ -107,33 +107,46 @@ class Nearest(Generic[RequestT]):
 
 
 class CapabilityMap(Generic[RequestT]):
-    """What each model can do, and what a clip costs: two tables, and questions to them.
+    """What each model can do, and what a result costs: two tables, and questions to them.
 
     Args:
-        features: the columns between the duration and the size, in their order.
-        table: lines of model, mode (`any` for a model without modes), seconds (`5`, `5,10` or `3-15`), a cell for each
-            feature, size and frames per second; models from old to new.
-        prices: lines of model, mode, and units per second: silent, with sound, with sound and voices. `?` is no known
-            price.
+        features: the columns after the duration, in their order.
+        table: lines of model, mode (`any` for a model without modes), seconds (`5`, `5,10`, `3-15`, or `any` where none
+            are asked for), a cell for each feature, and of videos size and frames per second; models from old to new.
+        prices: lines of model, mode, and units: the lowest price, and one for each feature of `priced_by`. `?` is no
+            known price.
+        priced_by: names of the features that change the price; of those that a request uses, the last one counts.
+        price_of: what the prices are for: a second of video, or a picture.
     """
 
-    def __init__(self, features: Iterable[Feature[RequestT]], table: str, prices: str) -> None:
+    def __init__(
+        self,
+        features: Iterable[Feature[RequestT]],
+        table: str,
+        prices: str,
+        *,
+        priced_by: tuple[str, ...] = ("sound", "voice_list"),
+        price_of: Literal["second", "picture"] = "second",
+    ) -> None:
         self.features = tuple(features)
+        self.priced_by = tuple(feature for name in priced_by for feature in self.features if feature.name == name)
+        self.price_of = price_of
         names = [feature.name for feature in self.features]
         self.rows = tuple(row for line in _lines(table) for row in _rows(line, names))
         """The whole map, models from old to new."""
         self.models = tuple(dict.fromkeys(row.model_name for row in self.rows))
         """All models of the map, old to new. No model is refused for being withdrawn: the service says so itself."""
         self._by_key = {(row.model_name, row.mode, row.duration): row for row in self.rows}
-        self._units_per_second = {(model_name, _mode(mode)): cells for model_name, mode, *cells in _lines(prices)}
+        self._prices = {(model_name, _mode(mode)): cells for model_name, mode, *cells in _lines(prices)}
 
     def modes_of(self, model_name: str) -> tuple[str | None, ...]:
         """Modes of a model; empty for an unknown model, `(None,)` for one without modes."""
         return tuple(dict.fromkeys(row.mode for row in self.rows if row.model_name == model_name))
 
     def durations_of(self, model_name: str) -> tuple[int, ...]:
-        """Seconds that a model can make; empty for an unknown model."""
-        return tuple(dict.fromkeys(row.duration for row in self.rows if row.model_name == model_name))
+        """Seconds that a model can make; empty for an unknown model, and where none are asked for."""
+        durations = (row.duration for row in self.rows if row.model_name == model_name)
+        return tuple(dict.fromkeys(duration for duration in durations if duration is not None))
 
     def mode_in_effect(self, model_name: str, mode: str | None) -> str | None:
         """The mode of the map's row that a request's `mode` leads to.
@@ -146,36 +159,36 @@ class CapabilityMap(Generic[RequestT]):
             return modes[0] if modes else "std"  # the map lists std first
         return None if mode == "std" and modes == (None,) else mode
 
-    def row(self, model_name: str, mode: str | None, duration: int) -> Capability | None:
+    def row(self, model_name: str, mode: str | None, duration: int | None) -> Capability | None:
         """The row for a combination; None for unknown models, and for a mode or duration that the model does not have.
 
         Args:
             model_name: as in the request.
             mode: as in the request; None is what the model does without it.
-            duration: whole seconds.
+            duration: whole seconds; None where none are asked for.
         """
         return self._by_key.get((model_name, self.mode_in_effect(model_name, mode), duration))
 
     def units(
-        self, model_name: str, mode: str | None, duration: int, *, sound: bool = False, voice: bool = False
+        self, model_name: str, mode: str | None, duration: int | None, using: Container[str] = ()
     ) -> Decimal | None:
-        """What a clip costs at list price, in units of the resource pack; None where no price is known.
+        """What a result costs at list price, in units of the resource pack; None where no price is known.
 
-        The requested whole seconds are billed.
+        Of videos the requested whole seconds are billed.
 
         Args:
             model_name: as in the request.
             mode: as in the request; None is what the model does without it.
-            duration: whole seconds.
-            sound: whether the clip has sound.
-            voice: whether it uses `voice_list`, which includes sound.
+            duration: whole seconds; None for a picture.
+            using: names of the features that are used, such as `sound`; only those that change the price matter.
         """
         row = self.row(model_name, mode, duration)
-        prices = self._units_per_second.get((row.model_name, row.mode)) if row else None
+        prices = self._prices.get((row.model_name, row.mode)) if row else None
         if prices is None:
             return None
-        price = prices[2 if voice else 1 if sound else 0]
-        return None if price == "?" else Decimal(price) * duration
+        used = [place for place, feature in enumerate(self.priced_by, 1) if feature.name in using]
+        price = prices[max(used, default=0)]
+        return None if price == "?" else Decimal(price) * (duration or 1)
 
     def unknown_model(self, model_name: str) -> str | None:
         """Says that the map does not have a model, and which there are; None if it has it."""
@@ -195,7 +208,7 @@ class CapabilityMap(Generic[RequestT]):
         self,
         model_name: str,
         mode: str | None,
-        duration: int,
+        duration: int | None,
         wanted: Feature[RequestT],
         used: AbstractSet[Feature[RequestT]],
     ) -> Nearest[RequestT]:
@@ -207,7 +220,7 @@ class CapabilityMap(Generic[RequestT]):
         Args:
             model_name: a known model.
             mode: as in the request.
-            duration: seconds, as in the request.
+            duration: seconds, as in the request; None where none are asked for.
             wanted: the feature that has to work.
             used: all features of the request.
         """
@@ -218,7 +231,7 @@ class CapabilityMap(Generic[RequestT]):
             row = found.row
             distance = abs(self.models.index(row.model_name) - place)
             changes = (row.mode != here) + (row.duration != duration) + len(found.without)
-            return (not found.sure, distance > 0, changes, abs(row.duration - duration), distance)
+            return (not found.sure, distance > 0, changes, abs((row.duration or 0) - (duration or 0)), distance)
 
         works = [row for row in self.rows if row.cells[wanted.name] is not Cell.NO]
         return min(
@@ -252,7 +265,9 @@ def _mode(word: str) -> str | None:
     return None if word == "any" else word
 
 
-def _seconds(words: str) -> list[int]:
+def _seconds(words: str) -> list[int] | list[None]:
+    if words == "any":
+        return [None]
     if "-" in words:
         first, last = words.split("-")
         return list(range(int(first), int(last) + 1))
@@ -260,7 +275,8 @@ def _seconds(words: str) -> list[int]:
 
 
 def _rows(line: list[str], features: list[str]) -> list[Capability]:
-    model_name, mode, seconds, *cells, size, fps = line
+    model_name, mode, seconds, *rest = line
+    cells, (size, fps) = rest[: len(features)], rest[len(features) :] or (None, "?")
     by_name: dict[str, Any] = {name: Cell(cell) for name, cell in zip(features, cells, strict=True)}
     return [
         Capability(

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from kling_async.lazy_exports import exports
 from kling_async.protocol import endpoints
-from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.call import CallEndpoint
+from kling_async.protocol.endpoint import Described, Endpoint
 from kling_async.protocol.reference import RAW_PREFIX
 
 
@@ -20,10 +21,21 @@ def endpoint_of(request: object) -> Endpoint | None:
 
 
 def endpoint_for(record: type) -> Endpoint | None:
-    """The endpoint whose requests are of this class, or None."""
+    """The endpoint whose tasks are made by requests of this class, or None."""
+    found = _described_by(record)
+    return found if isinstance(found, Endpoint) else None
+
+
+def call_endpoint_of(request: object) -> CallEndpoint | None:
+    """The endpoint without tasks that takes this request, or None."""
+    found = _described_by(type(request))
+    return found if isinstance(found, CallEndpoint) else None
+
+
+def _described_by(record: type) -> Described | None:
     if record.__module__ not in exports(endpoints.__name__).values():
         return None
-    found: Endpoint = importlib.import_module(record.__module__).ENDPOINT
+    found: Described = importlib.import_module(record.__module__).ENDPOINT
     return found if record is found.record else None
 
 
@@ -39,6 +51,15 @@ def endpoint_named(name: str) -> Endpoint | None:
 
 
 def all_endpoints() -> Iterator[Endpoint]:
-    """One after the other, in the order of their exports; each is imported when it is its turn."""
+    """All that make tasks, one after the other, in the order of their exports; each is imported when it is its turn."""
+    return (each for each in _all() if isinstance(each, Endpoint))
+
+
+def all_calls() -> Iterator[CallEndpoint]:
+    """All that make no task, likewise."""
+    return (each for each in _all() if isinstance(each, CallEndpoint))
+
+
+def _all() -> Iterator[Described]:
     for module in dict.fromkeys(exports(endpoints.__name__).values()):
         yield importlib.import_module(module).ENDPOINT

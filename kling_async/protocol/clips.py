@@ -36,13 +36,12 @@ def typical_seconds_of(request: MakesClip | None) -> float:
 
 
 def units_by(capabilities: CapabilityMap[Any]) -> Callable[[MakesClip], Decimal | None]:
-    """What requests cost by the prices of a map: their seconds, silent, with sound, or with voices."""
+    """What requests cost by the prices of a map: their seconds, and what they use that changes the price."""
 
     def units(request: MakesClip) -> Decimal | None:
         given: tuple[Any, Any, Any] = (request.model_name, request.mode, request.duration)
         if not all(map(isinstance, given, (str, str | None, int))):
             return None  # the rules refuse it
-        sound, voices = (bool(getattr(request, name, None)) for name in ("sound", "voice_list"))
-        return capabilities.units(*given, sound=sound, voice=voices)
+        return capabilities.units(*given, using={feature.name for feature in capabilities.features_used(request)})
 
     return units

@@ -1,4 +1,4 @@
-"""What a kind of task is: where it is created, what it takes, what is refused, what it costs, what comes out."""
+"""What is known of an endpoint: where it is, what it takes, what is refused, what it costs, what comes out."""
 
 import enum
 from collections.abc import Callable, Iterable
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from kling_async.protocol.errors import Problem
+from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.result_kind import ResultKind
 
 if TYPE_CHECKING:  # maps, rules and decimals take time to import, and are needed with the first request
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # maps, rules and decimals take time to import, and are neede
 
 
 class Request:
-    """What a client submits: the record of an endpoint."""
+    """What a client submits to make a task: the record of an endpoint."""
 
     __slots__ = ()
 
@@ -55,58 +56,31 @@ def one_slot(_request: object) -> int:
     return 1
 
 
-@attrs.frozen(kw_only=True)
-class Estimate:
-    """What a clip costs by the price table, before it is made; what it did cost is in `Task`.
-
-    Attributes:
-        units: units of the resource pack; None where no price is known.
-        usd: dollars at list price; None where no price is known.
-    """
-
-    units: "Decimal | None"
-    usd: "Decimal | None"
-
-
 @attrs.frozen(kw_only=True, eq=False)
-class Endpoint:
-    """One endpoint of the legacy protocol: create with POST, query with GET `path/{id}`, list with GET `path`.
+class Described:
+    """What is known of any endpoint: what it takes, what is refused, what it costs.
 
     Attributes:
-        path: of create and list.
+        path: where it is.
         record: the class of its requests.
-        name: first half of a reference (`image2video` in `image2video:<id>`).
+        name: the path without `/v1/` and `videos/`: first half of a reference (`image2video` in `image2video:<id>`).
         rules: find what is wrong with a request.
         picture_rules: find what is wrong with its pictures, as far as they are known.
         capabilities: what each model can do; None where no map is known.
         units: what a request costs, in units of the pack; None where no price is known.
-        typical_seconds: how long such a task takes, as published; of None, a task of unknown parameters.
-        result: what its tasks make.
-        is_raw: whether nothing but the path is known, not even that it makes tasks.
-        lists: whether it has a list of the account's tasks.
-        page_maximum: most tasks that a page of the list can have.
-        finds_by_external_id: whether a task is found by the caller's own id: else a lost create is never sent again.
         pool: the pack that it draws from.
-        slots_of: how many slots a request takes, which is also how many results it has.
     """
 
     path: str
-    record: type[Request]
+    record: type[Any]
     name: str = attrs.field(default=attrs.Factory(lambda self: name_of(self.path), takes_self=True))
     rules: tuple[Rule, ...] = ()
     picture_rules: tuple[PictureRule, ...] = ()
     capabilities: "CapabilityMap[Any] | None" = None
     units: "Callable[[Any], Decimal | None]" = no_price
-    typical_seconds: Callable[[Any], float]
-    result: ResultKind = ResultKind.VIDEO
-    is_raw: bool = False
-    lists: bool = True
-    page_maximum: int = 500
-    finds_by_external_id: bool = False
     pool: Pool = Pool.VIDEO
-    slots_of: Callable[[Any], int] = one_slot
 
-    def problems(self, request: Request, facts: "Facts") -> list[Problem]:
+    def problems(self, request: object, facts: "Facts") -> list[Problem]:
         """Finds everything that is wrong with a request; never raises.
 
         Args:
@@ -124,16 +98,43 @@ class Endpoint:
             problems += rule(request)
         return problems
 
-    def estimate(self, request: Request) -> Estimate:
+    def estimate(self, request: object) -> Estimate:
         """What a request costs; what the service would refuse has no price."""
         return self.priced(self.units(request))
 
     def priced(self, units: "Decimal | None") -> Estimate:
         """An amount of units, also in dollars at list price."""
-        per_unit = None if self.is_raw else USD_PER_UNIT.get(self.pool)  # whose pack it is, is not known
+        per_unit = USD_PER_UNIT.get(self.pool)
         if units is None or per_unit is None:
             return Estimate(units=units, usd=None)
         return Estimate(units=units, usd=units * type(units)(per_unit))
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Endpoint(Described):
+    """One endpoint that makes tasks: create with POST, query with GET `path/{id}`, list with GET `path`.
+
+    Attributes:
+        typical_seconds: how long such a task takes, as published; of None, a task of unknown parameters.
+        result: what its tasks make.
+        is_raw: whether nothing but the path is known, not even that it makes tasks.
+        lists: whether it has a list of the account's tasks.
+        page_maximum: most tasks that a page of the list can have.
+        finds_by_external_id: whether a task is found by the caller's own id: else a lost create is never sent again.
+        slots_of: how many slots a request takes, which is also how many results it has.
+    """
+
+    typical_seconds: Callable[[Any], float]
+    result: ResultKind = ResultKind.VIDEO
+    is_raw: bool = False
+    lists: bool = True
+    page_maximum: int = 500
+    finds_by_external_id: bool = False
+    slots_of: Callable[[Any], int] = one_slot
+
+    def priced(self, units: "Decimal | None") -> Estimate:
+        """An amount of units, also in dollars at list price."""
+        return Estimate(units=units, usd=None) if self.is_raw else super().priced(units)  # whose pack, is not known
 
     def line_of(self, request: Request) -> str:
         """What a request stands in line for: slots are counted per model and pack."""

@@ -22,7 +22,7 @@ KlingError
 │   └── ServerError                        5000, 5001, 5002
 ├── BadResponse                            an answer that is not the service's, or cannot be understood
 │   ├── UnknownStatus                      a status word that is not documented
-│   ├── UnexpectedAnswer                   a path without a record answered with no task
+│   ├── UnexpectedAnswer                   the service said yes, and not what was asked for
 │   └── NotTheService                      base_url leads to something that has never answered as the service does
 ├── ConnectionFailed (ConnectionError)     no answer
 │   └── RequestTimeout (TimeoutError)      none in time
@@ -30,7 +30,9 @@ KlingError
 │   ├── TaskFailed                         the service could not make the video
 │   ├── TaskNotFound                       the service does not know the reference
 │   ├── TaskTimeout (TimeoutError)         not finished by the deadline: unknown, not failed
-│   └── CreateInDoubt                      may be paid for; the reference finds out
+│   └── CreateInDoubt (InDoubt)            may be paid for; the reference finds out
+├── InDoubt                                may be paid for, whatever it was
+│   └── CallInDoubt                        a call without a task: its answer was lost, and nothing finds it
 └── DownloadError                          the video is made, the file is not whole
     ├── TargetError (OSError)              the place to save to cannot be used
     │   └── TargetExists (FileExistsError)
@@ -39,10 +41,12 @@ KlingError
 
 import enum
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 import attrs
 
+from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import Task
 
 
@@ -287,9 +291,10 @@ class UnknownStatus(BadResponse):
 
 
 class UnexpectedAnswer(BadResponse):
-    """The service said yes to a `RawTask`, and its answer names no task: the path may make none. It may be billed.
+    """The service said yes, and its answer has not what it should have; it is not sent again, and may be billed.
 
-    It is not sent again. `RawCall` is for paths that answer at once.
+    The answer to a `RawTask` names no task: the path may make none, and `RawCall` is for paths that answer at once. Or
+    the answer to a call that makes no task cannot be read.
 
     Attributes:
         data: of the answer.
@@ -346,12 +351,35 @@ class TaskTimeout(TaskError, TimeoutError):
     """The deadline passed before the task ended. It means unknown, not failed: the task goes on and is billed."""
 
 
-class CreateInDoubt(TaskError):
+class InDoubt(KlingError):
+    """The answer to something that costs money was lost: it may have been done, and be billed."""
+
+
+class CreateInDoubt(TaskError, InDoubt):
     """The answer to the create call was lost and could not be found out: the task may exist and be billed.
 
     `reference` holds the external_task_id; `attach(reference)` finds the task if it exists. None where the service does
     not find tasks of this kind by that id: then only the account's list of tasks shows whether it exists.
     """
+
+
+class CallInDoubt(InDoubt):
+    """The answer to a call that charges and makes no task was lost, or could not be read: it may be billed.
+
+    The service has nothing by which such a call could be found, so it is not sent again. Where nobody must pay twice,
+    look at the account's usage before it is called anew.
+
+    Attributes:
+        endpoint: name of what was called.
+        sent_at: when it was sent (UTC), by this machine's clock.
+        estimate: what it costs, if it was done.
+        data: of the answer, where there was one that could not be read.
+    """
+
+    endpoint: str
+    sent_at: datetime
+    estimate: Estimate
+    data: Any = None
 
 
 # ------------------------------------------------------------------------------------------------ the file

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args
 
 import attrs
 
+from kling_async.protocol.call import Call
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.records import WatermarkInfo, watermark_info
@@ -94,7 +95,7 @@ class RawTask(Request):
 
 
 @attrs.frozen
-class RawCall:
+class RawCall(Call[Any]):
     """One call of any path that makes no task: `await kling.submit(RawCall(...))` gives the `data` of its answer.
 
     It is sent once, whatever happens; only where the service says that the token was not valid at that time, and has

@@ -16,6 +16,7 @@ from kling_async.protocol.results import Element, Voice
 
 Mode = Literal["std", "pro", "4k"]
 AspectRatio = Literal["16:9", "9:16", "1:1"]
+ImageRatio = Literal["16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9"]
 ShotType = Literal["customize", "intelligence"]
 
 

@@ -13,6 +13,7 @@ from kling_async.protocol.errors import (
     ConnectionFailed,
     KlingError,
     NotTheService,
+    UnexpectedAnswer,
     UnknownStatus,
 )
 
@@ -122,7 +123,7 @@ def is_transient(error: KlingError) -> bool:
         case ConnectionFailed():
             return not error.permanent
         case BadResponse():
-            return not isinstance(error, UnknownStatus | NotTheService)
+            return not isinstance(error, UnknownStatus | NotTheService | UnexpectedAnswer)
         case ApiError():
             row = row_for(error.code)
             return row is not None and row.transient

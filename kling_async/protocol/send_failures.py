@@ -1,17 +1,21 @@
-"""What a failed send of a create says about its task: that there is none, that there may be one, or probably is."""
+"""What a failed send says of what it was to make: that there is none, that there may be one, or probably is."""
 
+from datetime import datetime
 from typing import Final
 
 from kling_async.protocol.error_codes import CODES, row_for
 from kling_async.protocol.errors import (
     ApiError,
     BadResponse,
+    CallInDoubt,
     ConcurrencyExceeded,
     ConnectionFailed,
     KlingError,
     RateLimited,
     RequestTimeout,
+    UnexpectedAnswer,
 )
+from kling_async.protocol.estimate import Estimate
 
 _TIMEOUTS: Final = frozenset({499, 504, 524})
 """HTTP statuses by which gateways say that what is behind them took too long."""
@@ -48,3 +52,31 @@ def is_unreadable_success(error: KlingError) -> bool:
 def was_slow(error: KlingError) -> bool:
     """Whether somebody gave up waiting, so that the service may still be at work."""
     return isinstance(error, RequestTimeout) or error.http_status in _TIMEOUTS or error.code == 5002
+
+
+def of_a_call(error: KlingError, endpoint: str, sent_at: datetime, estimate: Estimate) -> KlingError:
+    """What the caller gets of a failed call that charges: the error, or that it may be paid for.
+
+    Args:
+        error: how the call ended.
+        endpoint: name of what was called.
+        sent_at: when it was sent last.
+        estimate: what it costs.
+    """
+    unanswered = isinstance(error, ApiError | BadResponse | ConnectionFailed)
+    if not unanswered or made_nothing(error) or refused(error):
+        return error
+    cost = "" if estimate.units is None else f" ({estimate.units.normalize():f} units)"
+    data = error.data if isinstance(error, UnexpectedAnswer) else None
+    return CallInDoubt(
+        f"no readable answer came from {endpoint}, sent at {sent_at:%Y-%m-%d %H:%M:%S} UTC: it may have been done, and "
+        f"be billed{cost}. Nothing finds it, so it was not sent again: call anew to pay for another one "
+        f"({error.message})",
+        code=error.code,
+        http_status=error.http_status,
+        request_id=error.request_id,
+        endpoint=endpoint,
+        sent_at=sent_at,
+        estimate=estimate,
+        data=data,
+    )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from kling_async.protocol.catalog import endpoint_named, endpoint_of
-from kling_async.protocol.endpoint import Estimate
 from kling_async.protocol.errors import BadResponse, UnexpectedAnswer
+from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.raw import RawCall, RawTask, endpoint_at, is_path, problems_of_call
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.wire import requests, responses

@@ -55,7 +55,6 @@ async def wrong_raw(kling: KlingClient, intent: Intent) -> None:
     await kling.submit(call, strict=False)  # type: ignore[call-overload]
     await kling.submit(call, deadline=5)  # type: ignore[call-overload]
     await kling.generate(call, "cat.mp4")  # type: ignore[arg-type]
-    kling_async.estimate(call)  # type: ignore[arg-type]
     kling_async.capabilities(call)  # type: ignore[arg-type]
     RawCall("get", "/account/costs")  # type: ignore[arg-type]
     RawCall("GET", "/account/costs", "start_time=1")  # type: ignore[arg-type]

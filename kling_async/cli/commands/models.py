@@ -4,7 +4,7 @@ import itertools
 from argparse import Namespace
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -12,10 +12,6 @@ from kling_async.cli import endpoints
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.output import Output, columns_of_terminal, number, table
 from kling_async.protocol.capability import Capability, CapabilityMap, Cell
-
-LEGEND: Final = """\
-y: works, -: does not, ?: not known (and not refused)
-units/s and $/s: silent / with sound / with voices; 1 unit is ${price} at list price"""
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -30,33 +26,44 @@ def run(options: Namespace, output: Output) -> int:
     names = dict.fromkeys(row.model_name for row in rows)
     price = endpoint.priced(Decimal(1)).usd
     output.result(
-        f"{_table(capabilities, rows, price)}\n\n{LEGEND.format(price=price or '?')}",
+        f"{as_table(capabilities, rows, price)}\n\n{_legend(capabilities, price)}",
         "\n".join(names),
         {"models": [data(capabilities, row) for row in rows], "usd_per_unit": price and float(price)},
     )
     return Exit.OK
 
 
-def _table(capabilities: CapabilityMap[Any], rows: Sequence[Capability], price: Decimal | None) -> str:
+def as_table(capabilities: CapabilityMap[Any], rows: Sequence[Capability], price: Decimal | None) -> str:
+    """For readers: a line for what differs in its seconds alone.
+
+    Args:
+        capabilities: the map.
+        rows: those of it that are shown.
+        price: dollars of a unit.
+    """
     features = {feature.name: feature.heading for feature in capabilities.features if feature.heading}
-    headings = ("model", "mode", "seconds", *features.values(), "size", "fps", "units/s", "$/s")
+    each = {"second": "s"}.get(capabilities.price_of, capabilities.price_of)
+    headings = ["model", "mode", "seconds", *features.values(), "size", "fps", f"units/{each}", f"$/{each}"]
+    no_mode = "any" if any(row.mode for row in capabilities.rows) else ""
     cells = []
     for group in grouped(rows):
         row = group[0]
-        units = per_second(capabilities, row)
+        units = prices(capabilities, row)
         cells.append(
             [
                 row.model_name,
-                row.mode or "any",
-                seconds([each.duration for each in group]),
+                row.mode or no_mode,
+                seconds([each.duration for each in group if each.duration is not None]),
                 *(row.cells[name].value for name in features),
-                row.size,
-                str(row.fps or "?"),
-                _prices(row, units),
-                _prices(row, [None if amount is None or price is None else amount * price for amount in units]),
+                row.size or "",
+                str(row.fps or "?") if row.size else "",
+                _shown(capabilities, row, units),
+                _shown(capabilities, row, [amount and price and amount * price for amount in units]),
             ]
         )
-    return table(headings, cells, columns_of_terminal())
+    filled = [any(column) for column in zip(*cells, strict=True)]  # pictures have no mode, no seconds, no size
+    headings, *lines = ([*itertools.compress(line, filled)] for line in (headings, *cells))
+    return table(headings, lines, columns_of_terminal())
 
 
 def grouped(rows: Sequence[Capability]) -> list[list[Capability]]:
@@ -71,24 +78,25 @@ def grouped(rows: Sequence[Capability]) -> list[list[Capability]]:
 
 
 def seconds(durations: Sequence[int]) -> str:
-    """`5`, `5, 10` or `3-15`."""
-    first, last = durations[0], durations[-1]
-    if len(durations) > 2 and list(durations) == list(range(first, last + 1)):
-        return f"{first}-{last}"
+    """`5`, `5, 10`, `3-15`, or nothing."""
+    if len(durations) > 2 and list(durations) == list(range(durations[0], durations[-1] + 1)):
+        return f"{durations[0]}-{durations[-1]}"
     return ", ".join(map(str, durations))
 
 
-def per_second(capabilities: CapabilityMap[Any], row: Capability) -> list[Decimal | None]:
-    """Units for a second: silent, with sound, with voices."""
-    kinds = ((False, False), (True, False), (True, True))
-    clip = (row.model_name, row.mode, row.duration)
-    totals = [capabilities.units(*clip, sound=sound, voice=voice) for sound, voice in kinds]
-    return [None if total is None else total / row.duration for total in totals]
+def prices(capabilities: CapabilityMap[Any], row: Capability) -> list[Decimal | None]:
+    """Units for a second or a picture: the lowest, and with each feature that changes the price."""
+    totals = [
+        capabilities.units(row.model_name, row.mode, row.duration, using={name})
+        for name in ("", *(feature.name for feature in capabilities.priced_by))
+    ]
+    return [None if total is None else total / (row.duration or 1) for total in totals]
 
 
 def data(capabilities: CapabilityMap[Any], row: Capability) -> dict[str, Any]:
     """For programs: null is not known."""
-    silent, sound, voices = (_times(price, row.duration) for price in per_second(capabilities, row))
+    names = ("units", *(f"units_with_{feature.heading}" for feature in capabilities.priced_by))
+    units = [None if price is None else float(price * (row.duration or 1)) for price in prices(capabilities, row)]
     known = {Cell.YES: True, Cell.NO: False, Cell.UNKNOWN: None}
     return {
         "model_name": row.model_name,
@@ -97,18 +105,21 @@ def data(capabilities: CapabilityMap[Any], row: Capability) -> dict[str, Any]:
         **{name: known[cell] for name, cell in row.cells.items()},
         "size": row.size,
         "fps": row.fps,
-        "units": silent,
-        "units_with_sound": sound,
-        "units_with_voices": voices,
+        **dict(zip(names, units, strict=True)),
     }
 
 
-def _prices(row: Capability, prices: Sequence[Decimal | None]) -> str:
-    """Only of what works; voices need sound."""
-    works = itertools.takewhile(lambda name: row.cells.get(name, Cell.NO) is not Cell.NO, ("sound", "voice_list"))
-    shown = prices[: 1 + len([*works])]
-    return " / ".join("?" if price is None else number(price) for price in shown)
+def _legend(capabilities: CapabilityMap[Any], price: Decimal | None) -> str:
+    with_ = [f"with {feature.heading}" for feature in capabilities.priced_by]
+    several = f"prices: {' / '.join(['without', *with_])}; " if with_ else ""
+    return f"y: works, -: does not, ?: not known (and not refused)\n{several}1 unit is ${price or '?'} at list price"
 
 
-def _times(price: Decimal | None, duration: int) -> float | None:
-    return None if price is None else float(price * duration)
+def _shown(capabilities: CapabilityMap[Any], row: Capability, amounts: Sequence[Decimal | None]) -> str:
+    """Prices of what works; voices need sound."""
+    works = {"": True}
+    for feature in capabilities.priced_by:
+        works[feature.name] = row.cells[feature.name] is not Cell.NO and works.get(feature.needs or "", True)
+    texts = ["?" if amount is None else number(amount) for amount in amounts]
+    shown = [text if possible else "-" for text, possible in zip(texts, works.values(), strict=True)]
+    return " / ".join(shown).removesuffix(" / -").removesuffix(" / -")

@@ -7,6 +7,9 @@ where the file is imported when the record is first used.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kling_async.protocol.endpoints.account.account_costs import AccountCosts as AccountCosts
+    from kling_async.protocol.endpoints.account.account_costs import ResourcePack as ResourcePack
+    from kling_async.protocol.endpoints.audio.text_to_speech import TextToSpeech as TextToSpeech
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
     from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
 else:

@@ -87,7 +87,7 @@ class ModelRules:
             span = f"{durations[0]} to {durations[-1]}" if many else in_words([str(one) for one in durations])
             yield Problem("duration", f"{shown(value)} is not possible with {request.model_name}; use {span}")
 
-    def abilities(self, request: MakesClip) -> Iterator[Problem]:
+    def abilities(self, request: HasModel) -> Iterator[Problem]:
         """What the map says does not work, each with the nearest that does. `?` and unknown models pass."""
         rows = self._rows(request)
         if not rows:
@@ -110,23 +110,25 @@ class ModelRules:
             advice = self._advice(request, feature, frozenset(used))
             yield Problem(feature.field_of(request), advice, by_map=not feature.documented)
 
-    def _rows(self, request: MakesClip) -> list[Capability]:
+    def _rows(self, request: HasModel) -> list[Capability]:
         """The rows a request may mean: one, or more where its mode or duration is wrong, which is said elsewhere."""
+        mode, duration = _mode_and_duration(request)
         rows = [row for row in self.capabilities.rows if row.model_name == request.model_name]
-        wanted_mode = self.capabilities.mode_in_effect(request.model_name, request.mode)
+        wanted_mode = self.capabilities.mode_in_effect(request.model_name, mode)
         rows = [row for row in rows if row.mode == wanted_mode] or rows
-        return [row for row in rows if row.duration == request.duration] or rows
+        return [row for row in rows if row.duration == duration] or rows
 
-    def _advice(self, request: MakesClip, feature: Feature[Any], used: frozenset[Feature[Any]]) -> str:
+    def _advice(self, request: HasModel, feature: Feature[Any], used: frozenset[Feature[Any]]) -> str:
         by_name = {each.name: each for each in used}
         wanted = by_name[feature.parts[0]] if feature.parts else feature
-        seconds = request.duration if is_whole(request.duration) else 0  # what it should be is said elsewhere
-        best = self.capabilities.nearest(request.model_name, request.mode, seconds, wanted, used)
+        mode, duration = _mode_and_duration(request)
+        seconds = duration if duration is None or is_whole(duration) else 0  # what it should be is said elsewhere
+        best = self.capabilities.nearest(request.model_name, mode, seconds, wanted, used)
         row = best.row
         changes = []
         if row.model_name != request.model_name:
             changes.append(f"model_name {row.model_name}")
-        if row.mode != self.capabilities.mode_in_effect(row.model_name, request.mode):
+        if row.mode != self.capabilities.mode_in_effect(row.model_name, mode):
             changes.append(f"mode {row.mode}" if row.mode is not None else "no mode")
         if row.duration != seconds:
             changes.append(f"duration {row.duration}")
@@ -136,3 +138,8 @@ class ModelRules:
             start = f"{request.model_name} cannot do {feature.phrase}: this"
         certainty = "" if best.sure else " (where it is not certain either)"
         return f"{start} needs {in_words(changes, last='and')}{certainty}"
+
+
+def _mode_and_duration(request: HasModel) -> tuple[Any, Any]:
+    """As they were given; None of a request that has none, such as one for pictures."""
+    return getattr(request, "mode", None), getattr(request, "duration", None)

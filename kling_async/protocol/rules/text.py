@@ -1,7 +1,8 @@
 """Rules for prompts."""
 
+import re
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.rules.values import text
@@ -31,6 +32,27 @@ def prompt(request: HasPrompt) -> Iterator[Problem]:
     """At most 2500 characters."""
     if request.prompt is not None:
         yield from text("prompt", request.prompt, most=PROMPT_MOST)
+
+
+def required_prompt(request: HasPrompt) -> Iterator[Problem]:
+    """Nothing is made without one."""
+    if request.prompt is None or request.prompt == "":
+        yield Problem("prompt", "is required: say what is to be made")
+
+
+def no_picture_name(request: HasPrompt, advice: str) -> Iterator[Problem]:
+    """Who gives a picture's name as the prompt would pay for what the model makes of a file name.
+
+    Args:
+        request: with a prompt.
+        advice: where a picture is given instead.
+    """
+    value: Any = request.prompt
+    if isinstance(value, str) and _PICTURE_NAME.fullmatch(value.strip()):
+        yield Problem("prompt", f"is the name of a picture: {advice}")
+
+
+_PICTURE_NAME: Final = re.compile(r"(\S+|[/~.].*|[A-Z]:[\\/].*)\.(png|jpe?g|webp)", re.IGNORECASE)
 
 
 def negative_prompt(request: HasNegativePrompt) -> Iterator[Problem]:

@@ -58,7 +58,7 @@ def whole(field: str, value: Any, low: int, high: int | None = None) -> Iterator
         yield Problem(field, f"{shown(value)} is out of range; use {span}")
 
 
-def number(field: str, value: Any, low: int, high: int) -> Iterator[Problem]:
+def number(field: str, value: Any, low: float, high: float) -> Iterator[Problem]:
     """A number from `low` to `high`; NaN is in no range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         yield Problem(field, f"expected a number, got {shown(value)}")

@@ -35,9 +35,9 @@ class HasVoices(Protocol):
         ...
 
 
-def elements(request: HasElements) -> Iterator[Problem]:
-    """At most 3 ids of 64 bits."""
-    read = yield from listed("element_list", request.element_list, Element, most=ELEMENTS_MOST)
+def elements(request: HasElements, *, most: int = ELEMENTS_MOST) -> Iterator[Problem]:
+    """At most 3 ids of 64 bits, or as many as an endpoint takes."""
+    read = yield from listed("element_list", request.element_list, Element, most=most)
     for path, element in read:
         yield from whole(f"{path}.element_id", element.element_id, 1, LONG_MOST)
 

@@ -17,10 +17,10 @@ from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.raw import RawTask
 from kling_async.protocol.redaction import printable, service_text
-from kling_async.protocol.results import BalanceDeduction, Element, Voice
+from kling_async.protocol.results import Element, Voice
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.members import decimal, identifier, items, mapping, moment
-from kling_async.protocol.wire.results import outputs_of, results_of
+from kling_async.protocol.wire.results import balance_of, outputs_of, results_of
 
 # --------------------------------------------------------------------------------------------- requests
 
@@ -87,7 +87,7 @@ def _legacy_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: T
         **results_of(data.get("task_result")),
         watermark=mapping(data.get("watermark_info")).get("enabled") is True,
         final_unit_deduction=decimal(data.get("final_unit_deduction")),
-        final_balance_deduction=_balance(data.get("final_balance_deduction")),
+        final_balance_deduction=balance_of(data.get("final_balance_deduction")),
     )
 
 
@@ -105,12 +105,6 @@ def _new_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: Task
         watermark=any(one.watermark_url for one in results["videos"] + results["images"]),
         final_unit_deduction=_units_billed(data.get("billing")),
     )
-
-
-def _balance(value: Any) -> BalanceDeduction | None:
-    if not isinstance(value, Mapping):
-        return None
-    return BalanceDeduction(quota=decimal(value.get("quota")), list_price=decimal(value.get("list_price")))
 
 
 def _units_billed(billing: Any) -> Decimal | None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import attrs
 
+from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.media.image import Image, ImageSource
 
@@ -55,6 +56,16 @@ def query(endpoint: Endpoint, task_id: str) -> HttpRequest:
 def page(endpoint: Endpoint, number: int, size: int) -> HttpRequest:
     """`GET path?pageNum&pageSize`: one page of all tasks, in no documented order."""
     return HttpRequest("GET", endpoint.path, (("pageNum", str(number)), ("pageSize", str(size))))
+
+
+def of_call(endpoint: CallEndpoint, request: object) -> HttpRequest:
+    """The call of an endpoint that makes no task; with GET the members are the query."""
+    from kling_async.protocol.wire.codec import to_wire  # noqa: PLC0415  (as above)
+
+    members = to_wire(request)
+    if endpoint.method == "GET":
+        return HttpRequest("GET", endpoint.path, tuple((name, _in_query(value)) for name, value in members.items()))
+    return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(members))), once=endpoint.charges)
 
 
 def call(method: str, path: str, members: Mapping[str, Any] | None) -> HttpRequest:

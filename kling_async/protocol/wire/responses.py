@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import attrs
 
@@ -14,6 +14,8 @@ from kling_async.protocol.error_codes import row_for
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnexpectedAnswer, UnknownStatus
 from kling_async.protocol.redaction import cut, printable, service_text
 from kling_async.protocol.tasks import Task, TaskStatus
+
+_T = TypeVar("_T")
 
 LARGE_BYTES = 2**18
 """A body above this takes so long to read that it should not be read on an event loop."""
@@ -71,6 +73,26 @@ def answer(response: HttpResponse) -> Any:
         BadResponse: the answer is not the service's.
     """
     return _data(response)
+
+
+def value(response: HttpResponse, read: Callable[[Any], _T]) -> _T:
+    """Reads the answer to a call whose `data` is known to have a form.
+
+    Args:
+        response: the answer.
+        read: reads `data`.
+
+    Raises:
+        ApiError: as in `created`.
+        UnexpectedAnswer: the answer is the service's, and `data` cannot be read.
+        BadResponse: the answer is not the service's.
+    """
+    data = _data(response)
+    with _status_of(response):
+        try:
+            return read(data)
+        except BadResponse as error:
+            raise UnexpectedAnswer(f"{error.message}; what came is in `data` of this error", data=data) from None
 
 
 def task(response: HttpResponse, endpoint: str, asked: str) -> Task:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypedDict, TypeVar
 
 from kling_async.protocol.redaction import service_text
-from kling_async.protocol.results import Audio, Element, Picture, Video, Voice
+from kling_async.protocol.results import Audio, BalanceDeduction, Element, Picture, Video, Voice
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
 
 DEEPEST: Final = 50
@@ -58,6 +58,13 @@ def outputs_of(value: Any) -> Results:
         "elements": _each(_output_element, of("element")),
         "raw": value if _is_shallow(value) else None,
     }
+
+
+def balance_of(value: Any) -> BalanceDeduction | None:
+    """Reads `final_balance_deduction`."""
+    if not isinstance(value, Mapping):
+        return None
+    return BalanceDeduction(quota=decimal(value.get("quota")), list_price=decimal(value.get("list_price")))
 
 
 def _is_shallow(value: Any, depth: int = DEEPEST) -> bool:

@@ -1,8 +1,7 @@
 """`/v1/videos/text2video`: a prompt becomes a video."""
 
-import re
 from collections.abc import Iterator
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import attrs
 
@@ -87,16 +86,10 @@ def prompt_needed(request: TextToVideo) -> Iterator[Problem]:
 
 
 def no_picture(request: TextToVideo) -> Iterator[Problem]:
-    """Who gives a picture's name meant another endpoint, and would pay for what the model makes of a file name."""
-    prompt: Any = request.prompt
-    if isinstance(prompt, str) and _PICTURE_NAME.fullmatch(prompt.strip()):
-        yield Problem(
-            "prompt",
-            "is the name of a picture: say what happens in the video, or make one from the picture with image to video",
-        )
-
-
-_PICTURE_NAME: Final = re.compile(r"(\S+|[/~.].*|[A-Z]:[\\/].*)\.(png|jpe?g|webp)", re.IGNORECASE)
+    """Who gives a picture's name meant another endpoint."""
+    yield from text.no_picture_name(
+        request, "say what happens in the video, or make one from the picture with image to video"
+    )
 
 
 def takes_text(request: TextToVideo) -> Iterator[Problem]:

@@ -1,0 +1,43 @@
+"""What is known of an endpoint that makes no task: it is called, and its answer is the value."""
+
+from collections.abc import Callable
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
+
+import attrs
+
+from kling_async.protocol.endpoint import Described
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Call(Generic[T_co]):
+    """What a client submits to an endpoint that makes no task; its type says what is awaited."""
+
+    __slots__ = ()
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """A value of a call whose files the client can save."""
+
+    def with_saver(self, saver: Any) -> Self:
+        """The same, with what saves them."""
+        ...
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CallEndpoint(Described):
+    """One endpoint that makes no task.
+
+    Such a call has no id by which it could be found again. One that charges is sent a second time only where the
+    service did nothing for sure; any other is repeated.
+
+    Attributes:
+        method: of HTTP; with `GET` the members of the record are the query.
+        charges: whether each answer costs something.
+        read: makes the value of the `data` of an answer; raises `BadResponse` where it is not to be read.
+    """
+
+    method: Literal["GET", "POST"]
+    charges: bool = False
+    read: Callable[[Any], Any]

@@ -1,0 +1,1 @@
+"""Endpoints that tell of the account."""
