@@ -131,6 +131,8 @@ class KlingClient:
 
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
+    omni_video = submits(lambda: endpoints.OmniVideo)
+    motion_control = submits(lambda: endpoints.MotionControl)
 
     text_to_speech = calls(lambda: endpoints.TextToSpeech)
 

@@ -42,13 +42,17 @@ NAMES = """
     ImageFileMissing
     ImageToVideo
     InDoubt
+    InputImage
+    InputVideo
     InsufficientBalance
     Intent
     InvalidReference
     InvalidRequest
     KlingClient
     KlingError
+    MotionControl
     NotTheService
+    OmniVideo
     PermissionRefused
     Picture
     Point

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.account.account_costs import ResourcePack as ResourcePack
     from kling_async.protocol.endpoints.audio.text_to_speech import TextToSpeech as TextToSpeech
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
+    from kling_async.protocol.endpoints.videos.motion_control import MotionControl as MotionControl
+    from kling_async.protocol.endpoints.videos.omni_video import InputImage as InputImage
+    from kling_async.protocol.endpoints.videos.omni_video import InputVideo as InputVideo
+    from kling_async.protocol.endpoints.videos.omni_video import OmniVideo as OmniVideo
     from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
 else:
     from kling_async.lazy_exports import import_on_use

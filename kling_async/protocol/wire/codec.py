@@ -33,8 +33,9 @@ def to_wire(request: object) -> dict[str, Any]:
     return members
 
 
-def _on_or_off(value: bool | None) -> str | None:  # noqa: FBT001  (a hook of cattrs)
-    return None if value is None else "on" if value else "off"
+def _word(yes: str, no: str) -> Callable[[Any], str | None]:
+    """Writes True and False as words."""
+    return lambda value: None if value is None else yes if value else no
 
 
 def _without_none(value: Any) -> Any:
@@ -138,7 +139,11 @@ def prepare() -> None:
     _converter()
 
 
-_WRITERS: Mapping[str | None, Callable[[Any], Any]] = {"text": str, "on_off": _on_or_off}
+_WRITERS: Mapping[str | None, Callable[[Any], Any]] = {
+    "text": lambda value: None if value is None else str(value),
+    "on_off": _word("on", "off"),
+    "yes_no": _word("yes", "no"),
+}
 """How the value of a field is written, by its metadata."""
 
 
