@@ -7,7 +7,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +30,7 @@ from .results.result_store import PlaceholderResults, RenderedResults, ResultSto
 from .service.app import Api
 from .service.auth import Credentials
 from .service.callback_sender import CallbackSender
+from .service.endpoint import Pack
 from .service.guard import Guard
 
 HOW_TO_RENDER: Final = (
@@ -83,7 +84,8 @@ class Emulator:
         speed: How many times faster than the service tasks advance; 60 makes a clip in seconds. Times on the wire
             are not scaled.
         concurrency: Slots of each model, at least 1; a video takes one while it is in flight.
-        balance: Units on the account, of each kind of pack; 0 or less refuses all creates with 1102.
+        balance: Units on the account, of each kind of pack; or by kind, {"video": 100}, so that others are lacking.
+            0 or less refuses with 1102 all that is paid from the pack.
         access_key: `iss` of accepted tokens.
         secret_key: Signs accepted tokens. HS256 wants 32 bytes or more.
         api_key: Accepted in place of a token.
@@ -115,7 +117,7 @@ class Emulator:
         port: int = 0,
         speed: float = 60.0,
         concurrency: int = 5,
-        balance: float = 10_000.0,
+        balance: float | Mapping[Pack, float] = 10_000.0,
         access_key: str = "emulator-access-key",
         secret_key: str = "emulator-secret-key-0123456789abcdef",  # noqa: S107 - opens nothing but an emulator
         api_key: str = "api-key-kling-emulator",

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import attrs
 
@@ -50,6 +50,14 @@ class SpeechAudio(Audio):
         if self.saver is None:
             raise DownloadError("this sound has no client any more, as it was pickled: fetch its `url` by other means")
         return self.saver(self, path, overwrite=overwrite)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles without the client."""
+        return _unpickled, ({**attrs.asdict(self, recurse=False), "saver": None},)
+
+
+def _unpickled(attributes: dict[str, Any]) -> SpeechAudio:
+    return SpeechAudio(**attributes)
 
 
 @attrs.frozen(kw_only=True)

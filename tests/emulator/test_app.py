@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from kling_async.emulator import Emulator
+from kling_async.emulator.service.catalog import ENDPOINTS
 
 from .conftest import PATH, Caller, Clock, base64_png, file_url, finished, png
 
@@ -114,12 +115,14 @@ async def test_pages_have_limits(caller: Caller, query: str) -> None:
     assert (answer.status, answer.code) == (400, 1201)
 
 
-async def test_an_unknown_task_is_a_bad_value(caller: Caller) -> None:
-    """A task that is not found is 400/1201 and no 404, worded as recorded."""
-    answer = await caller.get(f"{PATH}/nope-123")
+@pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])
+@pytest.mark.parametrize(("key", "kind"), [("job-0404", "external id"), ("867283741759110404", "id")])
+async def test_an_unknown_task_is_a_bad_value(caller: Caller, path: str, key: str, kind: str) -> None:
+    """A task that is not found is 400/1201 and no 404, worded as recorded, on each endpoint."""
+    answer = await caller.get(f"{path}/{key}")
 
     assert (answer.status, answer.code) == (400, 1201)
-    assert answer.message == "Task not found by id/external id: nope-123"
+    assert answer.message == f"Task not found by {kind}: {key}"
 
 
 @pytest.mark.parametrize(
@@ -129,13 +132,26 @@ async def test_an_unknown_task_is_a_bad_value(caller: Caller) -> None:
         ("POST", "/v1/image-to-video", 1203),
         ("DELETE", PATH, 1202),
         ("POST", PATH + "/1", 1202),
+        ("POST", "/v1/videos/multi-elements/init-selection", 1203),
+        ("GET", "/tasks?task_ids=1", 1203),
     ],
 )
 async def test_unknown_paths_and_methods(caller: Caller, method: str, path: str, code: int) -> None:
-    """A path that is not there is 404/1203, a method that a path does not know is 404/1202."""
+    """A path that is not there is 404/1203, a method that a path does not know is 404/1202: to those who may know."""
     answer = await caller.request(method, path, headers=caller.headers)
+    stranger = await caller.request(method, path)
 
     assert (answer.status, answer.code) == (404, code)
+    assert (stranger.status, stranger.code) == (401, 1001)
+
+
+async def test_a_family_that_is_not_emulated_says_so(caller: Caller) -> None:
+    """What is documented and not emulated is told apart from what does not exist."""
+    answer = await caller.request("POST", "/v1/videos/video-extend", json={}, headers=caller.headers)
+    below = await caller.get("/v1/videos/video-extend/1")
+
+    expected = (404, 1203, "this emulator does not emulate /v1/videos/video-extend, nor what is below it")
+    assert [(each.status, each.code, each.message) for each in (answer, below)] == [expected] * 2
 
 
 async def test_a_refused_create_answers_with_its_code(caller: Caller) -> None:
@@ -295,7 +311,8 @@ async def test_costs_come_in_two_envelopes(caller: Caller, clock: Clock) -> None
 
     data = answer.body["data"]
     assert (answer.code, data["code"], data["msg"]) == (0, 0, "success")
-    (pack,) = data["resource_pack_subscribe_infos"]
+    pack, *others = data["resource_pack_subscribe_infos"]
+    assert [other["remaining_quantity"] for other in others] == [10000.0, 10000.0]
     assert (pack["total_quantity"], pack["remaining_quantity"], pack["status"]) == (10000.0, 9998.5, "online")
     assert list(pack) == [
         "resource_pack_name",

@@ -8,13 +8,14 @@ import pytest
 from kling_async import emulator as package
 from kling_async.emulator import Emulator
 from kling_async.emulator.service import app, catalog, endpoints
+from kling_async.emulator.service.endpoint import NotEmulated
 
 from .conftest import FAR, Answer, Caller, Clock
 
 FOLDER = Path(package.__file__).parent
 ELSEWHERE = [path for path in FOLDER.rglob("*.py") if "endpoints" not in path.relative_to(FOLDER).parts]
 PAGE = [path for path in FOLDER.rglob("*") if path.suffix in {".js", ".html", ".css"}]
-NAMES = {endpoint.name for endpoint in catalog.ENDPOINTS}
+NAMES = {found.name for found in catalog.FOUND if not isinstance(found, NotEmulated)}
 
 
 def words(tree: ast.Module) -> list[str]:
@@ -109,7 +110,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     tmp_path.joinpath("dots_of_a_test.py").write_text(NEW_FILE)
     monkeypatch.setattr(endpoints, "__path__", [*endpoints.__path__, str(tmp_path)])
     found = tuple(catalog._found())
-    monkeypatch.setattr(app, "ENDPOINTS", found)
+    monkeypatch.setattr(app, "FOUND", found)
     return found[-1].path
 
 
@@ -144,6 +145,11 @@ async def test_a_new_endpoint_is_one_new_file(path: str, clock: Clock) -> None:
     remaining = [
         (pack["resource_pack_name"], pack["remaining_quantity"]) for pack in packs["resource_pack_subscribe_infos"]
     ]
-    assert [(name.split("-")[1], left) for name, left in remaining] == [("Video", 97.0), ("Image", 60.0)]
+    assert [(name.split("-")[1], left) for name, left in remaining] == [
+        ("Video", 97.0),
+        ("Image", 60.0),
+        ("Try", 100.0),
+    ]
     assert [answer.code for answer in answers] == [1201, 1201, 0]
     assert emulator.ledger.peak("kling-v3 (image)") == 5
+    assert emulator.ledger.charged_by == {"video": 3.0, "image": 48.0, "try-on": 0.0}

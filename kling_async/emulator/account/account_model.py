@@ -10,16 +10,20 @@ import math
 import random
 import re
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from kling_async.emulator.service.endpoint import AcceptedRequest, Endpoint, Pack
+from kling_async.emulator.service.endpoint import PACKS, AcceptedRequest, EarlierResult, Endpoint, Origin, Pack
 from kling_async.emulator.service.errors import Refusal, invalid
 
 from .conditions import Account
 from .task import EmulatedTask
 
 RISK_MESSAGE: Final = "Failure to pass the risk control system"
+
+# The member of a result's object that is its id.
+_IDS: Final = ("id", "voice_id", "element_id", "session_id")
 
 _FORBIDDEN: Final = re.compile(r"\bforbidden\b", re.IGNORECASE)
 
@@ -38,13 +42,15 @@ class AccountModel:
         rng: Where ids and generation times are drawn from.
         speed: How many times faster than the service tasks advance. More than 0.
         concurrency: Slots of one model: a task of one slot takes it from `submitted` to its end.
-        balance: Units to spend, of each kind of pack.
+        balance: Units to spend, of each kind of pack; or by kind, then others are lacking.
 
     Attributes:
         conditions: How the account differs from what it was told, if it does.
     """
 
-    def __init__(self, *, rng: random.Random, speed: float, concurrency: int, balance: float) -> None:
+    def __init__(
+        self, *, rng: random.Random, speed: float, concurrency: int, balance: float | Mapping[Pack, float]
+    ) -> None:
         if not speed > 0:
             raise ValueError(f"speed must be more than 0, not {speed}")
         if concurrency < 1:
@@ -53,7 +59,7 @@ class AccountModel:
         self._speed = speed
         self.concurrency = concurrency
         self.conditions = Account()
-        self.initial_balance = Decimal(str(balance))
+        self.initial = _by_pack(balance)
         self.charged: defaultdict[Pack, Decimal] = defaultdict(Decimal)
         self.tasks: list[EmulatedTask] = []
         self.peaks: Counter[str] = Counter()
@@ -61,7 +67,9 @@ class AccountModel:
         self._by_path: defaultdict[str, list[EmulatedTask]] = defaultdict(list)
         self._by_id: dict[str, EmulatedTask] = {}
         self._by_external_id: dict[str, EmulatedTask] = {}
+        self._makers: dict[tuple[str, str], EmulatedTask] = {}
         self._in_flight: Counter[str] = Counter()
+        self._taken: Counter[Pack] = Counter()
         self._endings: list[tuple[float, str]] = []
 
     def settle(self, now: float) -> None:
@@ -69,12 +77,17 @@ class AccountModel:
         while self._endings and self._endings[0][0] <= now:
             task = self._by_id[heapq.heappop(self._endings)[1]]
             self._in_flight[task.line] -= task.request.slots
+            self._taken[task.endpoint.pack] -= task.request.slots
             if task.failure:
                 self.charged[task.endpoint.pack] -= task.request.units
 
     def balance(self, pack: Pack = "video") -> Decimal:
         """Give the units that are left of a kind of pack, as of the last `settle`."""
-        return self.initial_balance - self.charged[pack]
+        return self.initial[pack] - self.charged[pack]
+
+    def slots_taken(self, pack: Pack) -> int:
+        """Give the slots that the account's tasks take of a kind of pack, over all models, as of the last `settle`."""
+        return self._taken[pack]
 
     def require_balance(self, now: float, pack: Pack, units: Decimal = Decimal(0)) -> None:
         """Refuse a call that the account cannot pay for; the service looks at this before the parameters.
@@ -108,15 +121,43 @@ class AccountModel:
         task = self._new_task(now, endpoint, request)
         self.tasks.append(task)
         self._by_path[endpoint.path].append(task)
-        self._by_id[task.task_id] = task
+        self._keep(task)
         if request.external_task_id:
             self._by_external_id[request.external_task_id] = task
-        self.charged[endpoint.pack] += request.units
         heapq.heappush(self._endings, (task.finished_at, task.task_id))
         self._in_flight[line] += request.slots
+        self._taken[endpoint.pack] += request.slots
         self.peaks[line] = max(self.peaks[line], self._in_flight[line])
         self.peak = max(self.peak, self._in_flight.total())
         return task
+
+    def make_at_once(self, now: float, origin: Origin, request: AcceptedRequest) -> EmulatedTask:
+        """Make a task that is over at once, and charge for it: it has files, but no query and no list shows it."""
+        task = EmulatedTask(
+            task_id=self._new_id(),
+            result_id=self._new_id(),
+            endpoint=origin,
+            request=request,
+            created_at=now,
+            started_at=now,
+            finished_at=now,
+            failure="",
+        )
+        self._keep(task)
+        return task
+
+    def earlier(self, kind: str, key: str, now: float) -> EarlierResult | None:
+        """Give what the account has made.
+
+        Args:
+            kind: Its list in answers: "videos", "audios".
+            key: Its id.
+            now: Seconds since the epoch; what is not finished by then is not there yet.
+        """
+        task = self._makers.get((kind, key))
+        if task is None or task.status(now) != "succeed":
+            return None
+        return EarlierResult(facts=_things(task)[kind, key], age=now - task.finished_at)
 
     def task(self, task_id: str) -> EmulatedTask:
         """Give a task by its own id.
@@ -141,7 +182,7 @@ class AccountModel:
         if task is None and endpoint.finds_by_external_id:
             task = self._by_external_id.get(key)
         if task is None or task.endpoint is not endpoint or not self.conditions.shows(task.created_at, now):
-            raise invalid(f"Task not found by id/external id: {key}")
+            raise invalid(f"Task not found by {'id' if key.isdecimal() else 'external id'}: {key}")
         return task
 
     def page(self, endpoint: Endpoint, number: int, size: int, now: float = math.inf) -> list[EmulatedTask]:
@@ -161,6 +202,12 @@ class AccountModel:
         end = max(len(tasks) - (number - 1) * size, 0)
         return tasks[max(end - size, 0) : end][::-1]
 
+    def _keep(self, task: EmulatedTask) -> None:
+        """Charge for a task, and remember it with all that it makes."""
+        self.charged[task.endpoint.pack] += task.request.units
+        self._by_id[task.task_id] = task
+        self._makers.update(dict.fromkeys(_things(task), task))
+
     def _new_task(self, now: float, endpoint: Endpoint, request: AcceptedRequest) -> EmulatedTask:
         """Settle the life of a new task."""
         queued = self._rng.uniform(*_QUEUE_SECONDS)
@@ -173,6 +220,7 @@ class AccountModel:
             total = _IMAGE_FAILURE_SECONDS
         elif _FORBIDDEN.search(request.prompt):
             failure, total = RISK_MESSAGE, _RISK_FAILURE_SECONDS
+        parent = request.parent
         return EmulatedTask(
             task_id=self._new_id(),
             result_id=self._new_id(),
@@ -182,6 +230,7 @@ class AccountModel:
             started_at=now + queued / self._speed,
             finished_at=now + total / self._speed,
             failure=failure,
+            parent=None if parent is None or parent.url else self._makers.get(("videos", parent.video_id)),
         )
 
     def _new_id(self) -> str:
@@ -189,3 +238,22 @@ class AccountModel:
             number = str(self._rng.randrange(10**17, 10**18))
             if number not in self._by_id:
                 return number
+
+
+def _by_pack(balance: float | Mapping[Pack, float]) -> dict[Pack, Decimal]:
+    given = balance if isinstance(balance, Mapping) else dict.fromkeys(PACKS, balance)
+    if unknown := given.keys() - set(PACKS):
+        raise ValueError(f"packs are called {', '.join(PACKS)}, not {', '.join(sorted(unknown))}")
+    return {pack: Decimal(str(given.get(pack, 0))) for pack in PACKS}
+
+
+def _things(task: EmulatedTask) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Give all with an id that a task makes, by its list in answers and its id."""
+    made = task.request.result.task_result(task.result_id, lambda _name: "")
+    return {
+        (kind, str(each[name])): each
+        for kind, several in made.items()
+        for each in several
+        for name in _IDS
+        if name in each
+    }

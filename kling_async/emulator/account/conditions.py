@@ -4,7 +4,9 @@ import hashlib
 from typing import Any
 
 import attrs
-from attrs.validators import and_, deep_mapping, ge, instance_of, optional
+from attrs.validators import and_, deep_iterable, deep_mapping, ge, instance_of, optional
+
+from kling_async.emulator.service.errors import Refusal
 
 _seconds = instance_of((int, float))
 _count = and_(instance_of(int), ge(0))
@@ -49,6 +51,8 @@ class Account:
         clock_skew: Seconds by which the service's clock is ahead, or behind when negative: in the `Date` header,
             the check of tokens, and the times of tasks on the wire. The ledger's times know nothing of it.
         occupied: Slots that somebody else takes.
+        retired: Models that are no longer served, by endpoint as in `Entry.endpoint`: {"ENDPOINT": ["kling-v1"]}. "*"
+            among them is the whole endpoint. Creates are refused with 404/1203; what there is stays.
     """
 
     limit: int | None = attrs.field(default=None, validator=optional(_count))
@@ -60,6 +64,9 @@ class Account:
     list_seed: int | None = attrs.field(default=None, validator=optional(instance_of(int)))
     clock_skew: float = attrs.field(default=0.0, validator=_seconds)
     occupied: list[Occupation] = attrs.field(factory=list)
+    retired: dict[str, list[str]] = attrs.field(
+        factory=dict, validator=deep_mapping(instance_of(str), deep_iterable(instance_of(str), instance_of(list)))
+    )
 
     def occupy(
         self, slots: int, *, model: str | None = None, since: float | None = None, until: float | None = None
@@ -85,6 +92,19 @@ class Account:
         """
         others = sum(each.slots for each in self.occupied if each.holds(model, now))
         return running + others > self.limits.get(model, told if self.limit is None else self.limit)
+
+    def require_service(self, endpoint: str, model: object = "*") -> None:
+        """Refuse a call of what is retired, worded as recorded.
+
+        Args:
+            endpoint: Its name.
+            model: The model that is asked for, "*" for any.
+
+        Raises:
+            Refusal: 1203.
+        """
+        if model in self.retired.get(endpoint, ()):
+            raise Refusal(1203, "This API is no longer available" if model == "*" else "The model is discontinued")
 
     def shows(self, created_at: float, now: float) -> bool:
         """Tell whether query and list know a task already."""

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from kling_async.emulator.results.links import merged
+from kling_async.emulator.service.endpoint import PACKS, Pack
 
 from .account_model import AccountModel
 from .task import Status
@@ -61,8 +62,9 @@ class Ledger:
     """The books of an emulated account, live: each look shows the present state.
 
     Attributes:
-        requests: Requests by kind: "create", "query", "list", "file", "account", "ledger", "unknown".
+        requests: Requests by kind: "create", "query", "list", "call", "file", "account", "ledger", "unknown".
             Refused ones count.
+        calls: How often calls that answer at once took effect, by endpoint: a path without "/v1/" and "videos/".
         refused: Refusals by business code, injected errors among them.
         callbacks: Attempts to post a status change, oldest first.
         credentials_at_files: Requests for result files that carried an `Authorization` header. The files are
@@ -75,6 +77,7 @@ class Ledger:
         self._deliveries: Counter[str] = Counter()
         self._parts: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self.requests: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
         self.callbacks: list[Callback] = []
         self.credentials_at_files = 0
@@ -111,6 +114,12 @@ class Ledger:
         """Units of the video pack that were charged, less those given back for failed tasks."""
         self._account.settle(self._clock())
         return float(self._account.charged["video"])
+
+    @property
+    def charged_by(self) -> dict[Pack, float]:
+        """The same by kind of pack, in the units of each: a video unit is worth 40 image units."""
+        self._account.settle(self._clock())
+        return {pack: float(self._account.charged[pack]) for pack in PACKS}
 
     @property
     def balance(self) -> float:
@@ -151,10 +160,12 @@ class Ledger:
         return {
             "created": self.created,
             "charged": self.charged,
+            "charged_by": self.charged_by,
             "balance": self.balance,
             "delivered": self.delivered,
             "peak": {"all": self.peak(), **self._account.peaks},
             "requests": dict(self.requests),
+            "calls": dict(self.calls),
             "refused": {str(code): count for code, count in self.refused.items()},
             "credentials_at_files": self.credentials_at_files,
             "callbacks": [attrs.asdict(callback) for callback in self.callbacks],

@@ -5,7 +5,7 @@ from typing import Literal
 
 import attrs
 
-from kling_async.emulator.service.endpoint import AcceptedRequest, Endpoint
+from kling_async.emulator.service.endpoint import AcceptedRequest, Origin
 
 Status = Literal["submitted", "processing", "succeed", "failed"]
 
@@ -23,16 +23,18 @@ class EmulatedTask:
         started_at: When it becomes `processing`.
         finished_at: When it becomes `succeed` or `failed`.
         failure: Why it fails, or "" when it succeeds.
+        parent: The task that made the video that it works on, if it is one of the account.
     """
 
     task_id: str
     result_id: str
-    endpoint: Endpoint
+    endpoint: Origin
     request: AcceptedRequest
     created_at: float
     started_at: float
     finished_at: float
     failure: str
+    parent: "EmulatedTask | None" = None
 
     def status(self, now: float) -> Status:
         """Give the state at a time."""

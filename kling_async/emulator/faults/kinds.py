@@ -2,8 +2,8 @@
 
 from typing import Final, Literal, get_args
 
-CallKind = Literal["create", "query", "list", "account", "file", "callback"]
-"""What a call is for; "callback" is one that the emulator makes itself."""
+CallKind = Literal["create", "query", "list", "call", "account", "file", "callback"]
+"""What a call is for; "call" is a POST that answers at once, "callback" is one that the emulator makes itself."""
 
 FaultKind = Literal[
     "reset",
@@ -33,7 +33,7 @@ FaultKind = Literal[
 
 CALL_KINDS: Final[tuple[CallKind, ...]] = get_args(CallKind)
 
-_API: Final[frozenset[CallKind]] = frozenset({"create", "query", "list", "account"})
+_API: Final[frozenset[CallKind]] = frozenset({"create", "query", "list", "call", "account"})
 _FILE: Final[frozenset[CallKind]] = frozenset({"file"})
 _CALLBACK: Final[frozenset[CallKind]] = frozenset({"callback"})
 

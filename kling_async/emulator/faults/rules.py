@@ -19,7 +19,7 @@ class Call:
     Attributes:
         kind: What it is for.
         number: How many calls of this kind there were, with this one.
-        endpoint: Where tasks are made, a path without "/v1/" and "videos/"; "" with account and file.
+        endpoint: A path without "/v1/" and "videos/"; "" with file.
         method: Of HTTP.
         path: The same; of a callback, its URL.
         headers: As received, in small letters.

@@ -4,20 +4,17 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from kling_async.emulator.account.account_model import AccountModel
 from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.results.links import LinkMaker
-
-from .endpoint import Pack
 
 
 def created(task: EmulatedTask, skew: float = 0.0) -> dict[str, Any]:
     """Give the `data` that answers a create; `skew` as of `queried`."""
-    moment = _milliseconds(task.created_at + skew)
+    moment = milliseconds(task.created_at + skew)
     return {
         "task_id": task.task_id,
         "task_status": "submitted",
-        "task_info": _task_info(task),
+        "task_info": _own_id(task),
         "task_result": {},
         "created_at": moment,
         "updated_at": moment,
@@ -38,7 +35,7 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) 
         "task_id": task.task_id,
         "task_status": status,
         "task_status_msg": task.failure if status == "failed" else "",
-        "task_info": _task_info(task),
+        "task_info": _own_id(task) | _parent(task, link),
         "task_result": {},
     }
     if status == "succeed":
@@ -48,8 +45,8 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) 
         data["final_unit_deduction"] = decimal_text(task.units(now))
         data["final_balance_deduction"] = {"quota": "0", "list_price": "0"}
     return data | {
-        "created_at": _milliseconds(task.created_at + skew),
-        "updated_at": _milliseconds(task.updated_at(now) + skew),
+        "created_at": milliseconds(task.created_at + skew),
+        "updated_at": milliseconds(task.updated_at(now) + skew),
     }
 
 
@@ -65,40 +62,24 @@ def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0
     return body
 
 
-def resource_pack(account: AccountModel, pack: Pack, opened_at: float) -> dict[str, Any] | None:
-    """Give the account's balance as the resource pack that it is shown as, None when it never had any.
-
-    Args:
-        account: The account, settled.
-        pack: Of what kind.
-        opened_at: When it began, seconds since the epoch.
-    """
-    if account.initial_balance <= 0:
-        return None
-    moment = _milliseconds(opened_at)
-    remaining = max(account.balance(pack), Decimal(0))
-    total = decimal_text(account.initial_balance)
-    return {
-        "resource_pack_name": f"Emulated-{pack.capitalize()}-{total}Units-{account.concurrency}Con-12Months",
-        "resource_pack_id": "0" * 32,
-        "resource_pack_type": "decreasing_total",
-        "total_quantity": float(account.initial_balance),
-        "remaining_quantity": float(remaining),
-        "purchase_time": moment,
-        "effective_time": moment,
-        "invalid_time": moment + 365 * 86_400_000,
-        "status": "online" if remaining else "runOut",
-    }
-
-
 def decimal_text(value: Decimal) -> str:
     """Write a number of units as the service does: "1.5", "3", never "1.50" or "3E+1"."""
     return f"{value.normalize():f}"
 
 
-def _task_info(task: EmulatedTask) -> dict[str, Any]:
+def _own_id(task: EmulatedTask) -> dict[str, Any]:
     return {"external_task_id": task.request.external_task_id} if task.request.external_task_id else {}
 
 
-def _milliseconds(seconds: float) -> int:
+def _parent(task: EmulatedTask, link: LinkMaker) -> dict[str, Any]:
+    """Tell of the video that a task works on; its main file is the first one."""
+    video, maker = task.request.parent, task.parent
+    if video is None:
+        return {}
+    url = video.url if maker is None else link(maker, next(iter(maker.request.result.files)))
+    return {"parent_video": {"id": video.video_id, "url": url, "duration": video.duration}}
+
+
+def milliseconds(seconds: float) -> int:
+    """Write a time as the service does."""
     return int(seconds * 1000)

@@ -21,20 +21,25 @@ from kling_async.emulator.results.image_store import ImageStore
 from kling_async.emulator.results.links import LinkMaker, Links
 
 from . import request_body
-from .answers import created, queried, resource_pack
+from .answers import created, queried
 from .auth import Credentials, check_authorization
 from .callback_sender import CallbackSender
-from .catalog import ENDPOINTS
+from .catalog import FOUND
+from .checks.paging import page_asked_for
 from .control_api import add_control_api
-from .endpoint import Endpoint, Pack
-from .errors import Refusal, invalid
+from .endpoint import Body, Endpoint, NotEmulated, Origin
+from .errors import Refusal
 from .guard import Guard
+from .synchronous import CallEndpoint, Desk
 
 MAX_BODY_BYTES: Final = 100 * 2**20
 """A request's body; well above what the documented images can add up to."""
 
 # A trailing slash is harmless, as at the service.
 _SLASH: Final = "{slash:/?}"
+
+# What asks for no credentials, whatever is there.
+_NOT_OF_THE_SERVICE: Final = ("/_emulator", "/files/")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Effect = Callable[[web.Request], Awaitable[Any]]
@@ -94,9 +99,8 @@ class Api:
         app = web.Application(middlewares=[self._answer_unknown, self._guard.middleware])
         app.on_response_prepare.append(self._finish_headers)
         app.on_shutdown.append(self._injector.close)
-        for endpoint in ENDPOINTS:
-            self._add_endpoint(app.router, endpoint)
-        app.router.add_get("/account/costs" + _SLASH, self._call("account", "", self._costs))
+        for each in FOUND:
+            self._add(app.router, each)
         app.router.add_get("/files/{task_id}/{file}/{name}", self._file(files))
         app.router.add_get("/_emulator/ledger", self._show_ledger)
         app.router.add_get("/_emulator/files/{task_id}/{file}/{name}", files.show)
@@ -104,19 +108,28 @@ class Api:
         add_control_api(app.router, self._faults, self._account.conditions)
         return app
 
-    def _add_endpoint(self, router: web.UrlDispatcher, endpoint: Endpoint) -> None:
-        """Add the routes of an endpoint."""
-        path, name = endpoint.path, endpoint.name
-        router.add_post(path + _SLASH, self._call("create", name, partial(self._create, endpoint)))
-        router.add_get(path + _SLASH, self._call("list", name, partial(self._list, endpoint)))
-        router.add_get(path + "/{key:[^/]+}" + _SLASH, self._call("query", name, partial(self._query, endpoint)))
+    def _add(self, router: web.UrlDispatcher, found: Endpoint | CallEndpoint | NotEmulated) -> None:
+        """Add the routes of what the folder of endpoints has."""
+        path = found.path
+        if isinstance(found, NotEmulated):
+            handler = self._refusing(Refusal(1203, f"this emulator does not emulate {path}, nor what is below it"))
+            router.add_route("*", path + _SLASH, handler)
+            router.add_route("*", path + "/{rest:.+}", handler)
+        elif isinstance(found, CallEndpoint):
+            handler = self._call(found.kind, found.name, partial(self._direct, found))
+            router.add_route(found.method, path + _SLASH, handler)
+        else:
+            name = found.name
+            router.add_post(path + _SLASH, self._call("create", name, partial(self._create, found)))
+            router.add_get(path + _SLASH, self._call("list", name, partial(self._list, found)))
+            router.add_get(path + "/{key:[^/]+}" + _SLASH, self._call("query", name, partial(self._query, found)))
 
     def _call(self, kind: CallKind, name: str, effect: Effect) -> Handler:
         """Put together what each call goes through: count, authorise, take effect, answer, unless a fault strikes."""
 
         async def answer(request: web.Request) -> web.Response:
             try:
-                check_authorization(request.headers.get("Authorization"), self._credentials, self._wire_time())
+                self._authorize(request)
                 data = await effect(request)
             except Refusal as refusal:
                 await take_the_rest(request, MAX_BODY_BYTES)
@@ -126,6 +139,23 @@ class Api:
         async def handle(request: web.Request) -> web.StreamResponse:
             self._ledger.requests[kind] += 1
             return await self._injector.api(kind, name, request, answer, self._refuse)
+
+        return handle
+
+    def _authorize(self, request: web.Request) -> None:
+        check_authorization(request.headers.get("Authorization"), self._credentials, self._wire_time())
+
+    def _refusing(self, refusal: Refusal) -> Handler:
+        """Refuse what is not there: to those only who may know."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self._ledger.requests["unknown"] += 1
+            try:
+                if not request.path.startswith(_NOT_OF_THE_SERVICE):
+                    self._authorize(request)
+            except Refusal as unauthorized:
+                return self._refuse(unauthorized)
+            return self._refuse(refusal)
 
         return handle
 
@@ -159,28 +189,56 @@ class Api:
             refusal = Refusal(1203, f"The requested resource {request.path} does not exist")
         except web.HTTPMethodNotAllowed:
             refusal = Refusal(1202, f"The method {request.method} is invalid")
-        self._ledger.requests["unknown"] += 1
-        return self._refuse(refusal)
+        return await self._refusing(refusal)(request)
 
     async def _finish_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
         finish_headers(response, self._wire_time())
 
     async def _create(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
         self._account.require_balance(self._clock(), endpoint.pack)
-        if request.content_type != "application/json":
-            raise Refusal(1200, "Content-Type must be application/json")
-        loop = asyncio.get_running_loop()
-        pieces = await _body(request)
-        parse = partial(request_body.parse, pieces, endpoint.members, strict=self._strict)
-        body = await loop.run_in_executor(self._worker, parse)
+        self._account.conditions.require_service(endpoint.name)
+        body = await self._read(endpoint, request)
+        self._account.conditions.require_service(endpoint.name, body.get("model_name"))
         self._account.require_balance(self._clock(), endpoint.pack, endpoint.estimate(body))
+        loop = asyncio.get_running_loop()
         accepted = await loop.run_in_executor(self._worker, endpoint.accept, body)
+        self._account.conditions.require_service(endpoint.name, accepted.model_name)  # the default one
         if self._images is not None:
             accepted = await loop.run_in_executor(self._worker, self._images.take, endpoint.pictures(body), accepted)
         await self._injector.hold()
-        task = self._account.create(self._clock(), endpoint, accepted)
+        now = self._clock()
+        accepted = endpoint.complete(accepted, partial(self._account.earlier, now=now))
+        task = self._account.create(now, endpoint, accepted)
         self._callbacks.watch(task)
         return created(task, self._account.conditions.clock_skew)
+
+    async def _direct(self, endpoint: CallEndpoint, request: web.Request) -> Any:
+        """Let a call take effect that answers at once."""
+        if endpoint.units:
+            self._account.require_balance(self._clock(), endpoint.pack, endpoint.units)
+        self._account.conditions.require_service(endpoint.name)
+        body = await self._read(endpoint, request) if request.method == "POST" else dict(request.query)
+        await self._injector.hold()
+        now = self._clock()
+        self._account.settle(now)
+        desk = Desk(
+            account=self._account,
+            origin=endpoint,
+            now=now,
+            opened_at=self._opened_at,
+            skew=self._account.conditions.clock_skew,
+            link=self._link_maker(request, now),
+        )
+        data = endpoint.answer(body, desk)
+        self._ledger.calls[endpoint.name] += 1
+        return data
+
+    async def _read(self, origin: Origin, request: web.Request) -> Body:
+        """Receive the body of a POST, and give its documented members."""
+        if request.content_type != "application/json":
+            raise Refusal(1200, "Content-Type must be application/json")
+        parse = partial(request_body.parse, await _body(request), origin.members, strict=self._strict)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, parse)
 
     async def _query(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
         now = self._clock()
@@ -192,25 +250,10 @@ class Api:
         return self._links.maker(now, self._guard.address(request))
 
     async def _list(self, endpoint: Endpoint, request: web.Request) -> list[dict[str, Any]]:
-        number = _whole_number(request, "pageNum", 1, 1000)
-        size = _whole_number(request, "pageSize", 30, endpoint.page_maximum)
+        number, size = page_asked_for(request.query, endpoint.page_maximum)
         now = self._clock()
         link, skew = self._link_maker(request, now), self._account.conditions.clock_skew
         return [queried(task, now, link, skew) for task in self._account.page(endpoint, number, size, now)]
-
-    async def _costs(self, request: web.Request) -> dict[str, Any]:
-        """Show a resource pack of each kind, without the lag of up to 12 hours that the service has."""
-        for name in ("start_time", "end_time"):
-            if not request.query.get(name, "").isdecimal():
-                raise invalid(f"{name} is invalid")
-        data: dict[str, Any] = {"code": 0, "msg": "success"}
-        self._account.settle(self._clock())
-        wanted = request.query.get("resource_pack_name")
-        kinds: dict[Pack, None] = dict.fromkeys(endpoint.pack for endpoint in ENDPOINTS)
-        packs = [pack for kind in kinds if (pack := resource_pack(self._account, kind, self._opened_at)) is not None]
-        if shown := [pack for pack in packs if wanted in {None, "", pack["resource_pack_name"]}]:
-            data["resource_pack_subscribe_infos"] = shown
-        return data
 
     async def _show_ledger(self, _request: web.Request) -> web.Response:
         self._ledger.requests["ledger"] += 1
@@ -233,10 +276,3 @@ async def _body(request: web.Request) -> list[bytes]:
         received += len(piece)
         size = max(size, received)
     raise Refusal(1200, "request body is too large")
-
-
-def _whole_number(request: web.Request, name: str, default: int, highest: int) -> int:
-    value = request.query.get(name, str(default))
-    if not (value.isascii() and value.isdecimal() and len(value) <= 9 and 1 <= int(value) <= highest):
-        raise invalid(f"{name} must be an integer between 1 and {highest}")
-    return int(value)

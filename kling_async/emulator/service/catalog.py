@@ -6,17 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from . import endpoints
-from .endpoint import Endpoint
+from .endpoint import Endpoint, NotEmulated
+from .synchronous import CallEndpoint
+
+Emulated = Endpoint | CallEndpoint | NotEmulated
 
 
-def _found() -> Iterator[Endpoint]:
-    for module in pkgutil.iter_modules(endpoints.__path__):
-        endpoint: Endpoint = importlib.import_module(f"{endpoints.__name__}.{module.name}").ENDPOINT
-        yield endpoint
+def _found() -> Iterator[Emulated]:
+    for found in pkgutil.iter_modules(endpoints.__path__):
+        module = importlib.import_module(f"{endpoints.__name__}.{found.name}")
+        yield from module.ENDPOINTS if hasattr(module, "ENDPOINTS") else (module.ENDPOINT,)
 
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(_found())
-"""In the order of their modules' names."""
+FOUND: Final[tuple[Emulated, ...]] = tuple(_found())
+"""All that their modules have, in the order of the modules' names."""
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(each for each in FOUND if isinstance(each, Endpoint))
+"""Those with tasks."""
+
+CALLS: Final[tuple[CallEndpoint, ...]] = tuple(each for each in FOUND if isinstance(each, CallEndpoint))
+"""Those that answer at once."""
 
 
 def mean_generation_seconds(path: str, body: Mapping[str, Any]) -> float | None:

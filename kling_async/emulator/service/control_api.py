@@ -18,6 +18,7 @@ place of its own: {"kind": "truncated", "headers": {"ETag": null}}.
 
     POST {"limit": 5}                                       changes settings, the attributes of `Account`
     POST {"occupied": [{"slots": 2, "model": "kling-v3"}]}
+    POST {"retired": {"ENDPOINT": ["kling-v1"]}}
     GET                                                     shows them
     DELETE                                                  makes the account again what it was told to be
 

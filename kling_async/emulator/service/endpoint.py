@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 import attrs
 
@@ -11,8 +11,42 @@ from kling_async.emulator.results.result import Result
 Pack = Literal["video", "image", "try-on"]
 """What a task is paid from. Packs have slots of their own, too."""
 
+PACKS: Final[tuple[Pack, ...]] = get_args(Pack)
+
 Body = dict[str, Any]
 """A request as JSON, with its documented members only."""
+
+
+@attrs.frozen(kw_only=True)
+class EarlierResult:
+    """One of the things that the account has made: a video, an audio, a voice, an element.
+
+    Attributes:
+        facts: What answers say of it; its links are empty.
+        age: Seconds since it was made.
+    """
+
+    facts: Mapping[str, Any]
+    age: float
+
+
+Earlier = Callable[[str, str], EarlierResult | None]
+"""Gives what the account has made, by its list in answers ("videos") and its id; None if there is no such thing."""
+
+
+@attrs.frozen(kw_only=True)
+class ParentVideo:
+    """The video that a task works on, as the `task_info` of its answers has it.
+
+    Attributes:
+        video_id: Its id.
+        duration: Its length in seconds, as text.
+        url: Where it is; "" for one that the account has made, whose link is signed anew each time.
+    """
+
+    video_id: str
+    duration: str
+    url: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +67,7 @@ class AcceptedRequest:
         slots: How many of its line's slots the task takes.
         images: Where the images are kept, by member ("dynamic_masks.0" is the first mask); empty if they are not.
         damage: Why the task will fail, as far as the request shows it, or "".
+        parent: The video that it works on, if answers tell of one.
     """
 
     model_name: str = ""
@@ -48,46 +83,74 @@ class AcceptedRequest:
     slots: int = 1
     images: Mapping[str, str] = attrs.field(factory=dict)
     damage: str = ""
+    parent: ParentVideo | None = None
 
 
 def _no_pictures(_body: Body) -> Iterable[tuple[str, str]]:
     return ()
 
 
+def _as_it_is(request: AcceptedRequest, _earlier: Earlier) -> AcceptedRequest:
+    return request
+
+
 @attrs.frozen(kw_only=True)
-class Endpoint:
+class Origin:
+    """A path where something is made.
+
+    Attributes:
+        path: Where it is.
+        members: Documented members of a request's body and their JSON types, as `checks.members` has them.
+        pack: What is paid from, and which slots are taken.
+    """
+
+    path: str
+    members: Mapping[str, Any] = attrs.field(factory=dict)
+    pack: Pack = "video"
+
+    @property
+    def name(self) -> str:
+        """The path without what most of them begin with."""
+        return self.path.removeprefix("/").removeprefix("v1/").removeprefix("videos/")
+
+    def line(self, request: AcceptedRequest) -> str:
+        """Give what a request's slots are counted for: its model, apart from that of another kind of pack."""
+        name = request.model_name or self.name
+        return name if self.pack == "video" else f"{name} ({self.pack})"
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint(Origin):
     """An endpoint where tasks are created, asked for and listed.
 
     Attributes:
-        path: Where they are.
-        members: Documented members of a create and their JSON types, as `checks.members` has them.
         accept: Checks a request that has these members only; raises `Refusal`.
         estimate: Gives the price of a request that was not checked yet, 0 where it makes no sense.
         generation_seconds: Gives the mean time from submitted to succeed of a request that need not have been checked,
             None where it makes no sense.
         pictures: Gives the pictures of a checked request, each with the name under which `AcceptedRequest.images` has
             it: URLs or base64.
-        pack: What a task is paid from, and which slots it takes.
+        complete: Checks the ids of earlier results in an accepted request, and completes it by what they stand for;
+            raises `Refusal`.
         finds_by_external_id: Whether a query takes the caller's own id, too.
         page_maximum: Tasks on a page of the list, at most.
     """
 
-    path: str
-    members: Mapping[str, Any]
     accept: Callable[[Body], AcceptedRequest]
     estimate: Callable[[Mapping[str, Any]], Decimal]
     generation_seconds: Callable[[Mapping[str, Any]], float | None]
     pictures: Callable[[Body], Iterable[tuple[str, str]]] = _no_pictures
-    pack: Pack = "video"
+    complete: Callable[[AcceptedRequest, Earlier], AcceptedRequest] = _as_it_is
     finds_by_external_id: bool = False
     page_maximum: int = 500
 
-    @property
-    def name(self) -> str:
-        """The path without what most of them begin with."""
-        return self.path.removeprefix("/v1/").removeprefix("videos/")
 
-    def line(self, request: AcceptedRequest) -> str:
-        """Give what a request's slots are counted for: its model, apart from that of another kind of pack."""
-        name = request.model_name or self.name
-        return name if self.pack == "video" else f"{name} ({self.pack})"
+@attrs.frozen
+class NotEmulated:
+    """Documented paths that the emulator does not serve, and says so.
+
+    Attributes:
+        path: The first of them; all below it are meant, too.
+    """
+
+    path: str

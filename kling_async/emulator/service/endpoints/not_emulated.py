@@ -1,0 +1,27 @@
+"""What is documented and not emulated: families of the service that are retired, or that nearly nobody calls."""
+
+from typing import Final
+
+from kling_async.emulator.service.endpoint import NotEmulated
+
+_PATHS: Final = (
+    "/v1/videos/video-extend",
+    "/v1/videos/lip-sync",
+    "/v1/videos/multi-image2video",
+    "/v1/videos/multi-elements",
+    "/v1/videos/image-recognize",
+    "/v1/images/kolors-virtual-try-on",
+    "/v1/general/ai-multi-shot",
+    "/v1/general/custom-elements",
+    "/v1/general/presets-elements",
+    "/account/billing",
+    # The new generation: models are in the path, tasks are asked for at one place.
+    "/tasks",
+    "/text-to-video",
+    "/image-to-video",
+    "/omni-video",
+    "/motion-control",
+    "/solutions",
+)
+
+ENDPOINTS: Final = tuple(map(NotEmulated, _PATHS))
