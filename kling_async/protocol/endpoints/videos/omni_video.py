@@ -175,10 +175,10 @@ def no_picture(request: OmniVideo) -> Iterator[Problem]:
 
 def duration(request: OmniVideo) -> Iterator[Problem]:
     """Seconds that the model can make; with a video that is edited they have no effect."""
-    if request.duration is None:
-        return
-    yield from _BY_MODEL.duration(request)
-    if is_edit(request):
+    if request.duration is not None and not is_edit(request):
+        yield from _BY_MODEL.duration(request)
+    elif request.duration is not None:
+        yield from whole("duration", request.duration, 1, models.SECONDS_MOST)
         yield Problem("duration", "has no effect: a video that is edited keeps its length", only_warns=True)
 
 
@@ -207,7 +207,7 @@ def frames(request: OmniVideo) -> Iterator[Problem]:
             yield Problem("image_list", f"has {types.count(name)} pictures of type {name}; one is possible")
     if "end_frame" in types and "first_frame" not in types:
         yield Problem("image_list", "has an end_frame without a first_frame; give that as well")
-    if "end_frame" in types and len(types) > 2:
+    elif types.count("end_frame") == 1 and len(types) > 2:
         yield Problem("image_list", "has an end_frame beside a first_frame and others; an end_frame allows no others")
 
 
