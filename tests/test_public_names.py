@@ -37,7 +37,9 @@ NAMES = """
     DynamicMask
     Element
     Estimate
+    ExpandImage
     ExternalTaskIdConflict
+    GenerateImages
     Image
     ImageFileMissing
     ImageToVideo
@@ -53,6 +55,11 @@ NAMES = """
     MotionControl
     NotTheService
     OmniVideo
+    MediaFileMissing
+    MultiImageToImage
+    ModelRetired
+    NotTheService
+    OmniImage
     PermissionRefused
     Picture
     Point
@@ -67,10 +74,13 @@ NAMES = """
     RequestRefused
     RequestTimeout
     ResourcePack
+    RetiredModelWarning
+    Retirement
     Retry
     SaveInProgress
     ServerError
     ShotPrompt
+    Sound
     Speech
     SpeechAudio
     TargetError
