@@ -52,14 +52,13 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
-    MotionControl
-    NotTheService
-    OmniVideo
     MediaFileMissing
-    MultiImageToImage
     ModelRetired
+    MotionControl
+    MultiImageToImage
     NotTheService
     OmniImage
+    OmniVideo
     PermissionRefused
     Picture
     Point

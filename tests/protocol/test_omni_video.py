@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +20,7 @@ CLIP = "https://h.example/clip.mp4?signature=secret"
 FIRST = {"image_url": URL, "type": "first_frame"}
 END = {"image_url": URL, "type": "end_frame"}
 FEATURE = {"video_url": CLIP, "refer_type": "feature"}
+MADE = Video(id="1", url=CLIP, duration=Decimal(5), created_at=datetime(2026, 11, 1, tzinfo=UTC))
 SHOTS = [{"index": 1, "prompt": "a cat", "duration": 2}, {"index": 2, "prompt": "a dog", "duration": 3}]
 O1: dict[str, Any] = {"model_name": "kling-video-o1"}
 FRAMED: dict[str, Any] = {"aspect_ratio": None, "image_list": [FIRST]}
@@ -115,13 +117,14 @@ def test_what_is_sent() -> None:
 
 def test_a_video_of_an_earlier_task() -> None:
     """It can be given as it is; what is sent is its address, and what is said of the sound."""
-    made = Video(id="1", url=CLIP, duration=Decimal(5))
-    request = OmniVideo("purple", video_list=[made])
+    request = OmniVideo("purple", video_list=[MADE])
     assert to_wire(request)["video_list"] == [
         {"video_url": CLIP, "refer_type": "base", "keep_original_sound": "yes"},
     ]
     assert ENDPOINT.problems(request, {}) == []
     assert "secret" not in repr(request)
+    [old] = ENDPOINT.problems(request, {}, now=datetime(2026, 11, 30, tzinfo=UTC))
+    assert (old.field, old.only_warns) == ("video_list[0].video", True)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,14 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"element_list": ["seven"]}, "element_list[0].element_id", "expected a whole number", False),
         ({"video_list": CLIP}, "video_list", "expected a list", False),
         ({"video_list": [CLIP, CLIP], "aspect_ratio": None}, "video_list", "at most 1", False),
-        ({**EDIT, "video_list": [{"video_url": ""}]}, "video_list[0].video_url", "is required; host the clip", False),
+        ({**EDIT, "video_list": [{"video_url": ""}]}, "video_list[0].video_url", "give video_url or video", False),
+        (
+            {**EDIT, "video_list": [{"video_url": CLIP, "video": MADE}]},
+            "video_list[0].video",
+            "video_url and video exclude each other",
+            False,
+        ),
+        ({**EDIT, "video_list": [{"video": CLIP}]}, "video_list[0].video", "expected what an earlier request", False),
         ({**EDIT, "video_list": ["clip.mp4"]}, "video_list[0].video_url", "host the clip", False),
         ({**EDIT, "video_list": [b"clip"]}, "video_list[0].video_url", "got a value of type bytes", False),
         ({**EDIT, "video_list": [Path("clip.mp4")]}, "video_list[0].video_url", "got a path", False),

@@ -26,12 +26,6 @@ def video_url(request: HasVideoUrl) -> Iterator[Problem]:
     yield from video_address("video_url", request.video_url)
 
 
-def video_needed(request: HasVideoUrl) -> Iterator[Problem]:
-    """Where the endpoint makes nothing without one."""
-    if request.video_url is None or request.video_url == "":  # as examples of the documentation say "none"
-        yield Problem("video_url", f"is required; {HOST_IT}")
-
-
 def original_sound(field: str, value: Any) -> Iterator[Problem]:
     """True or False: it is always sent, as sources disagree on the service's default."""
     if not isinstance(value, bool):

@@ -7,15 +7,15 @@ import attrs
 
 from kling_async.protocol import clips, records
 from kling_async.protocol.capability import CapabilityMap, Feature
-from kling_async.protocol.converters import YES_NO, address_shown, none_if_empty, yes_no
+from kling_async.protocol.converters import YES_NO, address_shown, instead_of, none_if_empty, yes_no
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import WatermarkInfo
-from kling_async.protocol.results import Element
+from kling_async.protocol.results import Element, Video
 from kling_async.protocol.rules import models, pictures, task_options, text, videos, voices
-from kling_async.protocol.rules.values import one_of
+from kling_async.protocol.rules.values import exactly_one, one_of
 
 KnownModel = Literal["kling-v2-6", "kling-v3"]
 """Editors offer these words; any other text passes, since models come and go."""
@@ -36,7 +36,8 @@ class MotionControl(Request):
             most 10 MB (10 x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. Required.
         model_name: always sent.
         video_url: the motion: an `http(s)://` address, which the service fetches; MP4 or MOV, at most 100 MB, one take
-            of at least 3 seconds, sides of 340 to 3850 px. Required. The repr leaves its query out.
+            of at least 3 seconds, sides of 340 to 3850 px. Required, or `video`. The repr leaves its query out.
+        video: in its place, a video that an earlier task made.
         character_orientation: whether the person looks as in the `image` (a video of at most 10 seconds) or as in the
             `video` (at most 30); required.
         mode: `std` (720p) or `pro` (1080p); required.
@@ -52,6 +53,7 @@ class MotionControl(Request):
     image_url: Image | None = attrs.field(default=None, converter=as_image)
     model_name: KnownModel | str = attrs.field(default="kling-v2-6", kw_only=True)
     video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_url", "url"), kw_only=True)
     character_orientation: Literal["image", "video"] | None = attrs.field(default=None, kw_only=True)
     mode: Literal["std", "pro"] | None = attrs.field(default=None, kw_only=True)
     prompt: str | None = attrs.field(default=None, kw_only=True)
@@ -69,6 +71,11 @@ def person(request: MotionControl) -> Iterator[Problem]:
     """A picture of who moves."""
     if request.image_url is None:
         yield Problem("image_url", "is required: a path, an http(s):// address or bytes of who moves")
+
+
+def one_video(request: MotionControl) -> Iterator[Problem]:
+    """The motion, by its address or as an earlier task made it."""
+    yield from exactly_one(request, "video_url", "video")
 
 
 def orientation(request: MotionControl) -> Iterator[Problem]:
@@ -138,7 +145,7 @@ ENDPOINT = Endpoint(
     rules=(
         person,
         models.model_name,
-        videos.video_needed,
+        one_video,
         videos.video_url,
         orientation,
         mode,

@@ -17,6 +17,7 @@ from kling_async.protocol.converters import (
     address_shown,
     as_item,
     each,
+    instead_of,
     none_if_empty,
     switch,
     whole_number,
@@ -29,7 +30,7 @@ from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.records import AspectRatio, Mode, ShotPrompt, ShotType, WatermarkInfo
 from kling_async.protocol.results import Element, Video, Voice
 from kling_async.protocol.rules import models, pictures, settings, shots, task_options, text, videos, voices
-from kling_async.protocol.rules.values import in_words, listed, one_of, whole
+from kling_async.protocol.rules.values import exactly_one, in_words, listed, one_of, whole
 
 KnownModel = Literal["kling-video-o1", "kling-v3-omni"]
 """Editors offer these words; any other text passes, since models come and go."""
@@ -63,12 +64,14 @@ class InputVideo:
 
     Attributes:
         video_url: an `http(s)://` address, which the service fetches; MP4 or MOV. The repr leaves its query out.
+        video: in its place, a video that an earlier task made.
         refer_type: `base` to edit it, `feature` to take its style or motion, or to make the shot before or after it.
         keep_original_sound: whether its sound stays; True and False, or the documented `"yes"` and `"no"`. Always sent,
             as sources disagree on the service's default.
     """
 
-    video_url: str = attrs.field(repr=address_shown)
+    video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown)
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_url", "url"))
     refer_type: Literal["base", "feature"] = "base"
     keep_original_sound: bool | None = attrs.field(default=True, converter=yes_no, metadata=YES_NO)
 
@@ -83,7 +86,7 @@ def video_list(values: Iterable[InputVideo | Mapping[str, Any] | Video | str] | 
     """Takes any iterable, the documented dicts, bare addresses, and videos of earlier tasks."""
 
     def item(value: Any) -> Any:
-        return as_item(InputVideo, "video_url", value.url if isinstance(value, Video) else value)
+        return as_item(InputVideo, "video" if isinstance(value, Video) else "video_url", value)
 
     read: tuple[InputVideo, ...] | None = each(item, values)
     return read
@@ -233,9 +236,8 @@ def references(request: OmniVideo) -> Iterator[Problem]:
 def video(request: OmniVideo) -> Iterator[Problem]:
     """At most one video; one that is edited allows no frames and no shots, and none allows sound."""
     for path, item in (yield from listed("video_list", request.video_list, InputVideo, most=1)):
-        if not item.video_url:
-            yield Problem(f"{path}.video_url", f"is required; {videos.HOST_IT}")
-        yield from videos.video_address(f"{path}.video_url", item.video_url)
+        for problem in (*exactly_one(item, "video_url", "video"), *videos.video_url(item)):
+            yield attrs.evolve(problem, field=f"{path}.{problem.field}")
         yield from one_of(f"{path}.refer_type", item.refer_type, REFER_TYPES)
         yield from videos.original_sound(f"{path}.keep_original_sound", item.keep_original_sound)
     if request.video_list and request.sound is True:
