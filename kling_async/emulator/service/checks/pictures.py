@@ -146,15 +146,29 @@ def damage(pictures: Pictures, *seen: SubmittedImage | None) -> str:
     return "" if all(map(is_reachable, urls)) else UNREACHABLE_MESSAGE
 
 
-def each_picture(items: Iterable[Mapping[str, Any]], member: str, owner: str) -> list[SubmittedImage]:
-    """Check the pictures of an array, each of which an item has to have.
+def read_all(pictures: Pictures) -> dict[str, SubmittedImage]:
+    """Check pictures, and give what is kept of each by where it is."""
+    return {name: read_image(text, name) for name, text in pictures}
+
+
+def without_data(body: Any, pictures: Pictures, seen: Mapping[str, SubmittedImage]) -> Any:
+    """Copy a checked request with a description in place of each picture's data, which would fill the memory.
 
     Args:
-        items: Of the array.
-        member: Of each item, which holds its picture.
-        owner: The array's name, for the refusal.
+        body: The request, or a part of it.
+        pictures: Its pictures.
+        seen: What `read_all` gave.
     """
-    return [read_image(fields.required(item, member, str, owner), member) for item in items]
+    brief_of = {text: seen[name].summary() for name, text in pictures if seen[name].format != "url"}
+
+    def copied(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: copied(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [copied(each) for each in value]
+        return brief_of.get(value, value) if isinstance(value, str) else value
+
+    return copied(body)
 
 
 def brief(value: str) -> str:

@@ -1,5 +1,6 @@
 """`/v1/videos/motion-control`: the person of a picture moves as the one of a video does."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
@@ -92,11 +93,6 @@ def mode(request: MotionControl) -> Iterator[Problem]:
     yield from _BY_MODEL.mode(request)
 
 
-def elements(request: MotionControl) -> Iterator[Problem]:
-    """At most one."""
-    yield from voices.elements(request, most=ELEMENTS_MOST)
-
-
 def original_sound(request: MotionControl) -> Iterator[Problem]:
     """Always sent."""
     yield from videos.original_sound("keep_original_sound", request.keep_original_sound)
@@ -151,7 +147,7 @@ ENDPOINT = Endpoint(
         mode,
         text.prompt,
         original_sound,
-        elements,
+        functools.partial(voices.elements, most=ELEMENTS_MOST),
         task_options.watermark_info,
         task_options.callback_url,
         task_options.external_task_id,

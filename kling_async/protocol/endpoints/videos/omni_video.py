@@ -1,7 +1,7 @@
 """`/v1/videos/omni-video`: words, pictures, elements and a video become a video, in whichever combination."""
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -39,8 +39,14 @@ REFERENCES_MOST: Final = 7  # pictures and elements together
 REFERENCES_MOST_WITH_VIDEO: Final = 4
 ELEMENTS_MOST_WITH_FRAMES: Final = 3  # of kling-v3-omni
 
+FrameType = Literal["first_frame", "end_frame"]
 FRAME_TYPES: Final = ("first_frame", "end_frame")
 REFER_TYPES: Final = ("base", "feature")
+
+
+def frame_type(value: FrameType | Literal[""] | None) -> FrameType | None:
+    """Left out for "": the service may refuse that, whereas its examples mean none by it."""
+    return value or None
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +61,7 @@ class InputImage:
     """
 
     image_url: Image | None = attrs.field(converter=as_image)
-    type: Literal["first_frame", "end_frame"] | None = attrs.field(default=None, converter=none_if_empty)
+    type: FrameType | None = attrs.field(default=None, converter=frame_type)
 
 
 @attrs.frozen(kw_only=True)
@@ -178,8 +184,9 @@ def no_picture(request: OmniVideo) -> Iterator[Problem]:
 
 def duration(request: OmniVideo) -> Iterator[Problem]:
     """Seconds that the model can make; with a video that is edited they have no effect."""
+    clip: Any = request  # as in `Rule`: of pyright
     if request.duration is not None and not is_edit(request):
-        yield from _BY_MODEL.duration(request)
+        yield from _BY_MODEL.duration(clip)
     elif request.duration is not None:
         yield from whole("duration", request.duration, 1, models.SECONDS_MOST)
         yield Problem("duration", "has no effect: a video that is edited keeps its length", only_warns=True)
@@ -236,8 +243,9 @@ def references(request: OmniVideo) -> Iterator[Problem]:
 def video(request: OmniVideo) -> Iterator[Problem]:
     """At most one video; one that is edited allows no frames and no shots, and none allows sound."""
     for path, item in (yield from listed("video_list", request.video_list, InputVideo, most=1)):
-        for problem in (*exactly_one(item, "video_url", "video"), *videos.video_url(item)):
+        for problem in exactly_one(item, "video_url", "video"):
             yield attrs.evolve(problem, field=f"{path}.{problem.field}")
+        yield from videos.video_address(f"{path}.video_url", item.video_url)
         yield from one_of(f"{path}.refer_type", item.refer_type, REFER_TYPES)
         yield from videos.original_sound(f"{path}.keep_original_sound", item.keep_original_sound)
     if request.video_list and request.sound is True:
@@ -303,7 +311,7 @@ kling-v3-omni        4k    3      3     ?     ?
 
 CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, priced_by=("sound", "voice_list", "video_list"))
 _BY_MODEL = models.ModelRules(CAPABILITIES)
-_by_the_map: Final = units_by(CAPABILITIES)
+_by_the_map: Callable[[Any], Decimal | None] = units_by(CAPABILITIES)
 
 
 def units(request: OmniVideo) -> Decimal | None:
