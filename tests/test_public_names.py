@@ -17,6 +17,7 @@ NAMES = """
     ApiError
     Audio
     AuthenticationError
+    Avatar
     BadResponse
     BalanceDeduction
     Call
@@ -31,15 +32,24 @@ NAMES = """
     ConfigurationError
     ConnectionFailed
     ContentRefused
+    CreateElement
     CreateInDoubt
+    CreateVoice
+    DeleteElement
+    DeleteVoice
     DownloadError
     Durations
     DynamicMask
     Element
+    ElementImageList
+    ElementVideoList
     Estimate
     ExpandImage
     ExternalTaskIdConflict
+    Face
+    Faces
     GenerateImages
+    IdentifyFaces
     Image
     ImageFileMissing
     ImageToVideo
@@ -59,10 +69,13 @@ NAMES = """
     NotTheService
     OmniImage
     OmniVideo
+    PagedList
     PermissionRefused
     Picture
     Point
     Polling
+    PresetElements
+    PresetVoices
     Problem
     QueueTimeout
     RateLimited
@@ -97,6 +110,7 @@ NAMES = """
     UnexpectedAnswer
     UnknownStatus
     Video
+    VideoEffect
     Voice
     WatermarkInfo
     WrongEventLoop

@@ -122,20 +122,14 @@ class VideoModels:
         return self.typical_seconds * _EFFORT[mode] * self.models[name].pace * (0.6 + 0.08 * seconds)
 
     def size(self, name: str, mode: str, ratio: tuple[int, int]) -> tuple[int, int]:
-        """Give the size in pixels of a video.
-
-        The shorter side comes from model and mode, the longer one keeps the ratio, rounded to an even number.
+        """Give the size in pixels of a video, whose shorter side comes from model and mode.
 
         Args:
             name: A known model.
             mode: A known mode.
             ratio: Width and height of what has the same ratio.
         """
-        short = self.models[name].short_side or SHORT_SIDE[mode]
-        width, height = ratio
-        if width >= height:
-            return _even(short * width / height), short
-        return short, _even(short * height / width)
+        return frame_size(self.models[name].short_side or SHORT_SIDE[mode], ratio)
 
     def _asked(self, body: Mapping[str, Any]) -> tuple[str, str, int] | None:
         """Give model, mode and seconds of a request that was not checked, as far as they make sense."""
@@ -147,6 +141,14 @@ class VideoModels:
         if not (isinstance(duration, str) and re.fullmatch("[0-9]{1,2}", duration, re.ASCII)):
             return None
         return name, mode, int(duration)
+
+
+def frame_size(short: int, ratio: tuple[int, int]) -> tuple[int, int]:
+    """Give width and height in pixels: the longer side keeps the ratio, rounded to an even number."""
+    width, height = ratio
+    if width >= height:
+        return _even(short * width / height), short
+    return short, _even(short * height / width)
 
 
 def _even(pixels: float) -> int:
