@@ -61,6 +61,7 @@ class AccountModel:
         self.initial = _by_pack(balance)
         self.charged: defaultdict[Pack, Decimal] = defaultdict(Decimal)
         self.tasks: list[EmulatedTask] = []
+        self.made_at_once: list[EmulatedTask] = []
         self.deleted: set[tuple[str, str]] = set()
         self.peaks: Counter[str] = Counter()
         self.peak = 0
@@ -134,6 +135,7 @@ class AccountModel:
     def make_at_once(self, now: float, origin: Origin, request: AcceptedRequest) -> EmulatedTask:
         """Make a task that is over at once, and charge for it: it has files, but no query and no list shows it."""
         task = over_at_once(now, origin, request, self._new_id(), self._new_id())
+        self.made_at_once.append(task)
         self._keep(task)
         return task
 
@@ -158,7 +160,8 @@ class AccountModel:
         task = self._makers.get((kind, key))
         if task is None or (kind, key) in self.deleted or task.status(now) != "succeed":
             return None
-        return EarlierResult(facts=things(task, partial(link, task))[kind, key], age=now - task.finished_at)
+        facts = things(task, partial(link, task))[kind, key]
+        return EarlierResult(facts=facts, age=now - task.finished_at, request=task.request)
 
     def delete(self, kind: str, key: str, now: float) -> EmulatedTask:
         """Delete what the account has made; a second time does nothing more.

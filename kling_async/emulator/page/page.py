@@ -95,12 +95,15 @@ class Page:
         for each in ledger.callbacks:
             note = {"status": each.status, "url": each.url, "http_status": each.http_status, "error": each.error}
             callbacks.setdefault(each.task_id, []).append(note)
-        delivered = {entry.task_id: entry.delivered for entry in ledger.entries[-_SHOWN:]}
+        everything = sorted([*account.tasks, *account.made_at_once], key=lambda task: task.created_at)
         return {
             "notice": self._notice,
             "account": {
                 "balance": decimal_text(account.balance()),
                 "charged": decimal_text(account.charged["video"]),
+                "charged_beside": {
+                    pack: decimal_text(units) for pack, units in account.charged.items() if units and pack != "video"
+                },
                 "concurrency": account.concurrency,
                 "running": dict(running),
                 "created": ledger.created,
@@ -110,10 +113,10 @@ class Page:
             },
             "tasks": [
                 _shown(task, now)
-                | {"callbacks": callbacks.get(task.task_id, []), "delivered": delivered.get(task.task_id, 0)}
-                for task in reversed(account.tasks[-_SHOWN:])
+                | {"callbacks": callbacks.get(task.task_id, []), "delivered": ledger.deliveries[task.task_id]}
+                for task in reversed(everything[-_SHOWN:])
             ],
-            "older": max(len(account.tasks) - _SHOWN, 0),
+            "older": max(len(everything) - _SHOWN, 0),
         }
 
 
@@ -132,7 +135,7 @@ def _shown(task: EmulatedTask, now: float) -> dict[str, Any]:
         "status": status,
         "message": task.failure if status == "failed" else "",
         "age": max(now - task.created_at, 0.0),
-        "progress": min(max((now - task.created_at) / (task.finished_at - task.created_at), 0.0), 1.0),
+        "progress": task.progress(now),
         "units": decimal_text(task.units(now)),
         "width": width,
         "height": height,

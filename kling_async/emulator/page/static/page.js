@@ -30,7 +30,8 @@ function counts(object) {
 function showAccount(account) {
   const running = Object.values(account.running).reduce((sum, count) => sum + count, 0);
   const rows = {
-    Balance: [`${account.balance} units`, `${account.charged} charged`],
+    Balance: [`${account.balance} units`,
+      [`${account.charged} charged`, counts(account.charged_beside)].filter(Boolean).join(", ")],
     "In flight": [`${running}`, counts(account.running) || `${account.concurrency} slots for each model`],
     Slots: [`${account.concurrency}`, "at once for each model"],
     Tasks: [`${account.created} created`, `${account.delivered} delivered`],
