@@ -153,5 +153,5 @@ async def test_a_new_endpoint_is_one_new_file(path: str, clock: Clock) -> None:
     ]
     assert [answer.code for answer in answers] == [1201, 1201, 0]
     assert emulator.ledger.peak("kling-v3 (image)") == 5
-    assert state["account"]["charged_beside"] == {"image": "40"}
+    assert state["account"]["other_packs"]["image"] == {"balance": "60", "charged": "40"}
     assert emulator.ledger.charged_by == {"video": 3.0, "image": 48.0, "try-on": 0.0}

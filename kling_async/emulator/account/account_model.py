@@ -44,6 +44,8 @@ class AccountModel:
 
     Attributes:
         conditions: How the account differs from what it was told, if it does.
+        tasks: All tasks, oldest first.
+        made_at_once: What calls made that answer at once; the same.
         deleted: What was made and deleted, each by its list in answers and its id.
     """
 

@@ -65,7 +65,6 @@ class Ledger:
         requests: Requests by kind: "create", "query", "list", "call", "file", "account", "ledger", "unknown".
             Refused ones count.
         calls: How often calls that answer at once took effect, by endpoint: a path without "/v1/" and "videos/".
-        deliveries: How many times a result file went out to its last byte, by task id.
         refused: Refusals by business code, injected errors among them.
         callbacks: Attempts to post a status change, oldest first.
         credentials_at_files: Requests for result files that carried an `Authorization` header. The files are
@@ -75,7 +74,7 @@ class Ledger:
     def __init__(self, account: AccountModel, clock: Callable[[], float]) -> None:
         self._account = account
         self._clock = clock
-        self.deliveries: Counter[str] = Counter()
+        self._deliveries: Counter[str] = Counter()
         self._parts: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self.requests: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
@@ -99,7 +98,7 @@ class Ledger:
                 created_at=task.created_at,
                 finished_at=task.finished_at if task.finished_at <= now else None,
                 status=task.status(now),
-                delivered=self.deliveries[task.task_id],
+                delivered=self._deliveries[task.task_id],
                 parameters=task.request.parameters,
             )
             for task in self._account.tasks
@@ -131,7 +130,7 @@ class Ledger:
     @property
     def delivered(self) -> int:
         """Number of tasks of which a result file went out to its last byte at least once."""
-        return len(self.deliveries)
+        return len(self._deliveries)
 
     def peak(self, model_name: str | None = None) -> int:
         """Give the most slots that were taken at once, of one model or over all: of videos, one for each task."""
@@ -152,7 +151,7 @@ class Ledger:
         """
         parts = merged([*self._parts.pop((task_id, name), ()), (start, end)])
         if parts == [(0, size)]:
-            self.deliveries[task_id] += 1
+            self._deliveries[task_id] += 1
         elif start < end:
             self._parts[task_id, name] = parts
 
