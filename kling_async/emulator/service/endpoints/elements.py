@@ -25,7 +25,7 @@ _MEMBERS: Final[dict[str, Any]] = {
     "element_video_list": {"refer_videos": [{"video_url": str}]},
     "element_voice_id": str,
     "tag_list": [{"tag_id": str}],
-    **members.EVERY_TASK,
+    **members.WITHOUT_WATERMARK,
 }
 
 _TYPICAL_SECONDS: Final = 5.0
