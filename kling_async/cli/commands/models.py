@@ -18,7 +18,9 @@ def run(options: Namespace, output: Output) -> int:
     """Carries the command out; returns the exit code."""
     endpoint = endpoints.endpoint(options.endpoint)
     if endpoint is None or endpoint.capabilities is None:
-        raise UsageError(f"no models of {options.endpoint!r} are known; use one of {', '.join(endpoints.names())}")
+        raise UsageError(
+            f"no models of {options.endpoint!r} are known; use one of {', '.join(endpoints.with_models())}"
+        )
     capabilities = endpoint.capabilities
     rows = [row for row in capabilities.rows if options.model in {None, row.model_name}]
     if not rows:
