@@ -33,6 +33,8 @@ from kling_async.protocol.errors import InsufficientBalance as InsufficientBalan
 from kling_async.protocol.errors import InvalidReference as InvalidReference
 from kling_async.protocol.errors import InvalidRequest as InvalidRequest
 from kling_async.protocol.errors import KlingError as KlingError
+from kling_async.protocol.errors import MediaFileMissing as MediaFileMissing
+from kling_async.protocol.errors import ModelRetired as ModelRetired
 from kling_async.protocol.errors import NotTheService as NotTheService
 from kling_async.protocol.errors import PermissionRefused as PermissionRefused
 from kling_async.protocol.errors import Problem as Problem
@@ -41,6 +43,7 @@ from kling_async.protocol.errors import RateLimited as RateLimited
 from kling_async.protocol.errors import Remedy as Remedy
 from kling_async.protocol.errors import RequestRefused as RequestRefused
 from kling_async.protocol.errors import RequestTimeout as RequestTimeout
+from kling_async.protocol.errors import RetiredModelWarning as RetiredModelWarning
 from kling_async.protocol.errors import SaveInProgress as SaveInProgress
 from kling_async.protocol.errors import ServerError as ServerError
 from kling_async.protocol.errors import TargetError as TargetError
@@ -67,7 +70,10 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.call import Call as Call
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell
+    from kling_async.protocol.capability import Retirement as Retirement
     from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
+    from kling_async.protocol.media.picture import Picture as Picture
+    from kling_async.protocol.media.sound import Sound as Sound
     from kling_async.protocol.raw import RawCall as RawCall
     from kling_async.protocol.raw import RawTask as RawTask
     from kling_async.protocol.records import CameraConfig as CameraConfig
@@ -80,7 +86,6 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.results import Audio as Audio
     from kling_async.protocol.results import BalanceDeduction as BalanceDeduction
     from kling_async.protocol.results import Element as Element
-    from kling_async.protocol.results import Picture as Picture
     from kling_async.protocol.results import Video as Video
     from kling_async.protocol.results import Voice as Voice
     from kling_async.protocol.speech import Speech as Speech

@@ -29,8 +29,8 @@ from kling_async.methods import calls, submits
 from kling_async.protocol import endpoints
 from kling_async.protocol.call import Call, HasFiles
 from kling_async.protocol.concurrency_limit import BEAT, Limit
-from kling_async.protocol.endpoint import Request
-from kling_async.protocol.errors import DownloadError, KlingError, RequestRefused
+from kling_async.protocol.endpoint import Described, Request
+from kling_async.protocol.errors import DownloadError, KlingError, Problem, RequestRefused
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
@@ -131,6 +131,10 @@ class KlingClient:
 
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
+    generate_images = submits(lambda: endpoints.GenerateImages)
+    omni_image = submits(lambda: endpoints.OmniImage)
+    multi_image_to_image = submits(lambda: endpoints.MultiImageToImage)
+    expand_image = submits(lambda: endpoints.ExpandImage)
 
     text_to_speech = calls(lambda: endpoints.TextToSpeech)
 
@@ -171,7 +175,7 @@ class KlingClient:
 
         Raises:
             InvalidRequest: the documentation forbids it; all problems at once, nothing sent.
-            ImageFileMissing: as `InvalidRequest`; a file does not exist.
+            MediaFileMissing: as `InvalidRequest`; a file does not exist.
             ExternalTaskIdConflict: the id belongs to an older task.
             QueueTimeout: no slot came free in `queue_deadline` seconds.
             CreateInDoubt: no answer told whether the task exists; `reference`, where there is one, finds out.
@@ -180,8 +184,6 @@ class KlingClient:
             ApiError: the service refused; nothing was created.
             ClientClosed: the client is closed.
         """
-        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
-
         self._enter()
         options = SubmitOptions(
             strict=strict, if_exists=if_exists, on_doubt=on_doubt, deadline=deadline, queue_deadline=queue_deadline
@@ -191,7 +193,7 @@ class KlingClient:
             return await self._value_of(request)
         endpoint = refusals.endpoint_that_takes(request)
         refusals.check_options(options)
-        refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=strict)
+        refusals.refuse(await self._problems_of(endpoint, request), strict=strict)
         try:
             watch = await self._submitter.submit(endpoint, request, options)
         except RequestRefused as error:
@@ -200,13 +202,12 @@ class KlingClient:
         return TaskHandle(self, watch.reference, watch)
 
     async def _value_of(self, request: Call[Any]) -> Any:
-        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (as above)
-        from kling_async.protocol.raw import RawCall  # noqa: PLC0415  (as above)
+        from kling_async.protocol.raw import RawCall  # noqa: PLC0415  (on first use: its rules take time)
 
         if isinstance(request, RawCall):
             return await self._api.answer(refusals.raw_call(request))
         endpoint = refusals.call_endpoint_that_takes(request)
-        refusals.refuse(await self._api.persistently(lambda: problems_of(endpoint, request)), strict=True)
+        refusals.refuse(await self._problems_of(endpoint, request), strict=True)
         value = await self._api.call(endpoint, requests.of_call(endpoint, request), endpoint.estimate(request))
         return value.with_saver(self._save_audio) if isinstance(value, HasFiles) else value
 
@@ -371,8 +372,10 @@ class KlingClient:
         self._enter()
         watch = self._poller.find(reference)
         if watch is None:
-            self._slots.attach()
-            watch = self._poller.follow(reference, created=None, on_end=self._slots.detach)
+            pack = refusals.endpoint_of_reference(reference).pack
+            self._slots.attach(pack)
+            detach = functools.partial(self._slots.detach, pack)
+            watch = self._poller.follow(reference, created=None, on_end=detach)
         return watch
 
     async def save_all(
@@ -407,6 +410,11 @@ class KlingClient:
                 yield chunk
 
     # ------------------------------------------------------------------------------------------- inside
+
+    async def _problems_of(self, endpoint: Described, request: object) -> list[Problem]:
+        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
+
+        return await self._api.persistently(lambda: problems_of(endpoint, request, self._api.service_time()))
 
     @functools.cached_property
     def _downloads(self) -> "Downloads":

@@ -129,7 +129,7 @@ def _method(
     return method
 
 
-_OF_TASKS: Final = ("ImageFileMissing", "ExternalTaskIdConflict", "QueueTimeout", "CreateInDoubt")
+_OF_TASKS: Final = ("MediaFileMissing", "ExternalTaskIdConflict", "QueueTimeout", "CreateInDoubt")
 """Errors of `submit` that no call raises."""
 
 

@@ -37,7 +37,9 @@ NAMES = """
     DynamicMask
     Element
     Estimate
+    ExpandImage
     ExternalTaskIdConflict
+    GenerateImages
     Image
     ImageFileMissing
     ImageToVideo
@@ -48,7 +50,11 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    MediaFileMissing
+    ModelRetired
+    MultiImageToImage
     NotTheService
+    OmniImage
     PermissionRefused
     Picture
     Point
@@ -63,10 +69,13 @@ NAMES = """
     RequestRefused
     RequestTimeout
     ResourcePack
+    RetiredModelWarning
+    Retirement
     Retry
     SaveInProgress
     ServerError
     ShotPrompt
+    Sound
     Speech
     SpeechAudio
     TargetError

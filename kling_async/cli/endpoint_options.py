@@ -34,7 +34,7 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
     parser.set_defaults(endpoint=name, output=None, overwrite=False, watermark=False, positional=None)
     parser.set_defaults(if_exists="raise", strict=True)
     parser.description = "\n\n".join(_wrapped(paragraph) for paragraph in prose(record))
-    parser.usage = _usage(record, output=suffix is not None and sends)
+    parser.usage = _usage(parser.prog, record, output=suffix is not None and sends)
     parser.epilog = _epilog(record, suffix)
     if suffix is not None:
         add_target(parser, required=sends)
@@ -62,14 +62,14 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
         parser.set_defaults(module="call")
 
 
-def _usage(record: type, *, output: bool) -> str:
+def _usage(prog: str, record: type, *, output: bool) -> str:
     """How the command is called: what it needs, and no more."""
     first = positional(record)
     needed = [field for field in fields_of(record) if field.is_required and field != first]
     words = [] if first is None else [_unnamed(first)]
     words += [f"{field.option} {record_options.metavar(field)}" for field in needed]
     # The wrapped lines begin under the command's first word; what belongs together is not torn.
-    whole = " ".join(each.replace(" ", "\0") for each in ["%(prog)s", *words, *["-o FILE"] * output, "[options]"])
+    whole = " ".join(each.replace(" ", "\0") for each in [prog, *words, *["-o FILE"] * output, "[options]"])
     width = _width() - len("usage: ")
     return textwrap.fill(whole, width, subsequent_indent=" " * 9, break_on_hyphens=False).replace("\0", " ")
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any, Final, get_args, get_origin
 
 from kling_async.cli import record_fields
+from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.record_fields import fields_of, positional
 from kling_async.client import KlingClient
-from kling_async.methods import calls, submits
+from kling_async.methods import calls, nearest, submits
 from kling_async.protocol.call import Call, HasFiles
 from kling_async.protocol.catalog import described_by, endpoint_for, endpoint_named, endpoint_of
 from kling_async.protocol.endpoint import Described, Endpoint
@@ -60,11 +61,6 @@ def summary(name: str) -> str:
     return record_fields.summary(record(name))
 
 
-def with_models() -> list[str]:
-    """The subcommands whose models are known."""
-    return [name for name in names() if described(name).capabilities is not None]
-
-
 def endpoint(text: str) -> Endpoint | None:
     """The endpoint of this name: a subcommand, also written as the client's method, or the beginning of references."""
     name = text.replace("_", "-")
@@ -87,10 +83,20 @@ def default() -> Endpoint:
     return found
 
 
-def kind(text: str) -> str:
-    """First half of the references of an endpoint's tasks; other text is given back, for the client to judge."""
+def listed(text: str) -> str:
+    """First half of the references of an endpoint's tasks.
+
+    Raises:
+        UsageError: there is no list of such tasks.
+    """
     named = endpoint(text)
-    return named.name if named else text
+    if named is not None and named.lists:
+        return named.name
+    found = {name: described(name) for name in names()}
+    known = [name for name, each in found.items() if isinstance(each, Endpoint) and each.lists]
+    near = nearest(text.replace("_", "-"), known)
+    meant = f"did you mean {near}?" if near else f"use one of {', '.join(known)},"
+    raise UsageError(f"there is no list of {text!r}; {meant} raw:PATH is for any other path, such as raw:/v1/new/route")
 
 
 def is_kept(reference: str) -> bool:

@@ -11,9 +11,9 @@ from kling_async.protocol.call import Call, CallEndpoint
 from kling_async.protocol.catalog import all_calls, all_endpoints, call_endpoint_of, endpoint_named, endpoint_of
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
-    CapabilityWarning,
     InvalidReference,
     InvalidRequest,
+    ModelRetired,
     Problem,
     RequestRefused,
 )
@@ -160,7 +160,7 @@ def refuse(problems: Sequence[Problem], *, strict: bool) -> None:
     if refused and (strict or not all(problem.by_map for problem in refused)):
         raise InvalidRequest.of(refused)
     for problem in problems:
-        warnings.warn(str(problem), CapabilityWarning, stacklevel=_level_of_caller())
+        warnings.warn(str(problem), problem.warning, stacklevel=_level_of_caller())
 
 
 def refuse_without_mark(request: object, *, watermark: bool) -> None:
@@ -175,11 +175,18 @@ def refuse_without_mark(request: object, *, watermark: bool) -> None:
 
 
 def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) -> None:
-    """A refusal may be about a model that nobody knows: then it says which there are."""
-    model_name = getattr(request, "model_name", None)
-    unknown = endpoint.capabilities and model_name and endpoint.capabilities.unknown_model(model_name)
-    if unknown:
-        error.message = f"{error.message}; {unknown}"
+    """A refusal may be about a model that nobody knows, or that is no more: then it says which there are."""
+    model_name, known = getattr(request, "model_name", None), endpoint.capabilities
+    if known is None or not model_name:
+        return
+    advice = known.unknown_model(model_name)
+    if advice is None and "model" in error.message.lower():
+        advice = known.retired_model(model_name)
+        if advice is None and isinstance(error, ModelRetired):
+            alive = [name for name in known.models if name not in {*known.retired, model_name}]
+            advice = f"use one of {', '.join(alive)}"
+    if advice:
+        error.message = f"{error.message}; {advice}"
 
 
 def _no_request(request: object) -> InvalidRequest:

@@ -1,49 +1,55 @@
-"""Checks requests before they are sent and paid for: reads the headers of local pictures, then applies all rules."""
+"""Checks requests before they are sent and paid for: looks at local files, then applies all rules."""
 
 import functools
 import io
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from kling_async.io.threads import begin
 from kling_async.io.upload import opened, reason, shortage
 from kling_async.protocol.endpoint import Described
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.media.image import Image, ImageSource
-from kling_async.protocol.media.image_header import ImageFacts
-from kling_async.protocol.rules.pictures import images_of
+from kling_async.protocol.media.given import FileFacts, Media
+from kling_async.protocol.rules.files import facts_of, files_of
 
 
-async def problems_of(endpoint: Described, request: object) -> list[Problem]:
-    """Finds all problems of a request, its pictures included.
+async def problems_of(endpoint: Described, request: object, service_time: float) -> list[Problem]:
+    """Finds all problems of a request, its files included.
+
+    Args:
+        endpoint: whose request it is.
+        request: what is about to be sent.
+        service_time: seconds since 1970, by the service's clock.
 
     Raises:
-        ConnectionFailed: this machine is short of open files or memory, which passes and is no problem of a picture.
+        ConnectionFailed: this machine is short of open files or memory, which passes and is no problem of a file.
     """
-    return endpoint.problems(request, await _read_headers(images_of(request)))
+    facts = await _look_at(files_of(request))
+    return endpoint.problems(request, facts, now=datetime.fromtimestamp(service_time, UTC))
 
 
-async def _read_headers(images: Mapping[str, Image]) -> dict[str, ImageFacts]:
-    """Reads the headers of all local pictures in a thread; pictures given by URL are left to the service."""
-    local = {field: image for field, image in images.items() if image.source in {ImageSource.PATH, ImageSource.DATA}}
+async def _look_at(files: Mapping[str, Media]) -> dict[str, FileFacts]:
+    """Looks at all local files in a thread; those given by URL are left to the service."""
+    local = {field: file for field, file in files.items() if file.is_local}
     if not local:
         return {}
-    return await begin(lambda: {field: _facts(image) for field, image in local.items()})
+    return await begin(lambda: {field: _facts(file) for field, file in local.items()})
 
 
-def _facts(image: Image) -> ImageFacts:
-    data = image.data
+def _facts(given: Media) -> FileFacts:
+    data = given.data
     if data is not None:
-        return ImageFacts.of(lambda start, count: data[start : start + count], len(data))
+        return facts_of(given, lambda start, count: data[start : start + count], len(data))
     try:
-        with opened(image) as file:
-            return ImageFacts.of(functools.partial(_read_at, file), os.fstat(file.fileno()).st_size)
+        with opened(given) as file:
+            return facts_of(given, functools.partial(_read_at, file), os.fstat(file.fileno()).st_size)
     except FileNotFoundError:
-        return ImageFacts(complaint=f"there is no file {_shown_path(image)}", missing_file=True)
+        return FileFacts(complaint=f"there is no file {_shown_path(given)}", missing_file=True)
     except (OSError, ValueError) as error:
         if (short := shortage(error)) is not None:
             raise short from None
-        return ImageFacts(complaint=f"{_shown_path(image)} cannot be read: {reason(error)}")
+        return FileFacts(complaint=f"{_shown_path(given)} cannot be read: {reason(error)}")
 
 
 def _read_at(file: io.FileIO, start: int, count: int) -> bytes:
@@ -51,5 +57,5 @@ def _read_at(file: io.FileIO, start: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _shown_path(image: Image) -> str:
-    return repr(image.path)[:200]
+def _shown_path(given: Media) -> str:
+    return repr(given.path)[:200]

@@ -5,7 +5,7 @@ import bisect
 import collections
 import copy
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from kling_async.protocol.concurrency_limit import Limit
@@ -21,16 +21,23 @@ class Slot:
         line: where they were taken.
         ticket: the request's position in the line.
         count: how many they are.
+        pack: what the request is paid from.
         queue_deadline: seconds that the request may wait for them.
     """
 
-    __slots__ = ("_count", "_line", "_queue_deadline", "_state", "_ticket")
+    __slots__ = ("_count", "_line", "_pack", "_queue_deadline", "_state", "_ticket")
 
-    def __init__(self, line: "_Line", ticket: int, count: int, queue_deadline: float | None) -> None:
+    def __init__(self, line: "_Line", ticket: int, count: int, pack: str, queue_deadline: float | None) -> None:
         self._line = line
         self._ticket = ticket
         self._count = count
+        self._pack = pack
         self._queue_deadline = queue_deadline
+        self._state = "waiting"
+
+    async def wait(self) -> None:
+        """Waits for them."""
+        await self._line.take(self._ticket, self._count, self._pack, self._queue_deadline)
         self._state = "sending"
 
     def accepted(self) -> None:
@@ -51,8 +58,7 @@ class Slot:
         late, self._state = self._state == "running", "waiting"
         self._line.limit.refused(self._line.now(), self._count, late=late)
         # Without `grant` before: a smaller request behind this one would take its turn.
-        await self._line.take(self._ticket, self._count, self._queue_deadline)
-        self._state = "sending"
+        await self.wait()
 
     def release(self) -> None:
         """The task ended, or there is none; idempotent."""
@@ -76,16 +82,17 @@ class Slots:
         self._limit_for = limit_for
         self._queue_deadline = queue_deadline
         self._lines: dict[str, _Line] = {}
-        self._attached = 0
+        self._attached: collections.Counter[str] = collections.Counter()
         self._tickets = itertools.count()
         self._closed = False
 
-    async def take(self, line: str, count: int = 1, *, queue_deadline: float | None = None) -> Slot:
+    async def take(self, line: str, count: int = 1, *, pack: str = "", queue_deadline: float | None = None) -> Slot:
         """Waits for slots.
 
         Args:
             line: what shares its slots, such as a model's name; shown in messages.
             count: how many the request takes, from 1. More than the limit are granted when nothing else runs.
+            pack: what it will be paid from; those in one line may differ.
             queue_deadline: seconds that this request may wait, in place of the client's.
 
         Raises:
@@ -95,27 +102,33 @@ class Slots:
         if self._closed:
             raise ClientClosed(_CLOSED)
         if line not in self._lines:
-            self._lines[line] = _Line(line, self._limit_for(), lambda: self._attached)
+            self._lines[line] = _Line(line, self._limit_for(), self._attached)
         ticket = next(self._tickets)
         if queue_deadline is None:
             queue_deadline = self._queue_deadline
-        await self._lines[line].take(ticket, count, queue_deadline)
-        return Slot(self._lines[line], ticket, count, queue_deadline)
+        slot = Slot(self._lines[line], ticket, count, pack, queue_deadline)
+        await slot.wait()
+        return slot
 
-    def attach(self) -> None:
-        """Counts an attached task: it never waits, and since its line is not known, each line counts it as one slot."""
-        self._attached += 1
+    def attach(self, pack: str = "") -> None:
+        """Counts an attached task: it never waits, and since its line is not known, all of its pack count it as one."""
+        self._attached[pack] += 1
 
-    def detach(self) -> None:
+    def detach(self, pack: str = "") -> None:
         """An attached task ended."""
-        self._attached -= 1
+        self._attached[pack] -= 1
         for line in self._lines.values():
             line.grant()
 
-    def fail(self, error: KlingError) -> None:
-        """Raises the error in all creates that wait, since the account accepts nothing now; later creates may try."""
+    def fail(self, error: KlingError, pack: str | None = None) -> None:
+        """Raises the error in creates that wait, since the account accepts nothing of theirs now; later ones may try.
+
+        Args:
+            error: what the service refused one of them with.
+            pack: where only creates of this pack are concerned.
+        """
         for line in self._lines.values():
-            line.fail(error)
+            line.fail(error, pack)
 
     def close(self) -> None:
         """Ends all waiting."""
@@ -129,13 +142,14 @@ class _Waiting(NamedTuple):
 
     ticket: int
     wanted: int
+    pack: str
     turn: "asyncio.Future[None]"
 
 
 class _Line:
     """The creates that wait for the slots of one line, and its limit."""
 
-    def __init__(self, name: str, limit: Limit, attached: Callable[[], int]) -> None:
+    def __init__(self, name: str, limit: Limit, attached: Mapping[str, int]) -> None:
         self.limit = limit
         self._name = name
         self._attached = attached
@@ -148,9 +162,9 @@ class _Line:
         """The loop's time."""
         return asyncio.get_running_loop().time()
 
-    async def take(self, ticket: int, count: int, deadline: float | None) -> None:
+    async def take(self, ticket: int, count: int, pack: str, deadline: float | None) -> None:
         """Waits for `count` slots, behind all lower tickets; they count as sending from then on."""
-        waiting = _Waiting(ticket, count, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(ticket, count, pack, asyncio.get_running_loop().create_future())
         if self._closed:
             raise ClientClosed(_CLOSED)
         bisect.insort(self._waiting, waiting, key=_ticket)
@@ -172,8 +186,11 @@ class _Line:
     def grant(self) -> None:
         """Grants slots in the order of the line as far as the limit allows, and sets the timer for the next attempt."""
         now = self.now()
-        while self._waiting and self.limit.may_start(now, self._waiting[0].wanted, others=self._attached()):
-            first = self._waiting.popleft()
+        while self._waiting:
+            first = self._waiting[0]
+            if not self.limit.may_start(now, first.wanted, others=self._attached.get(first.pack, 0)):
+                break
+            self._waiting.popleft()
             if not first.turn.done():
                 self.limit.started(first.wanted)
                 first.turn.set_result(None)
@@ -189,14 +206,14 @@ class _Line:
         self._closed = True
         self.fail(ClientClosed(_CLOSED))
 
-    def fail(self, error: KlingError) -> None:
-        """Raises the error in all that wait, a copy in each."""
-        for waiting in self._waiting:
+    def fail(self, error: KlingError, pack: str | None = None) -> None:
+        """Raises the error in all that wait, or in those of one pack, a copy in each."""
+        failed = [waiting for waiting in self._waiting if pack in {None, waiting.pack}]
+        for waiting in failed:
+            self._waiting.remove(waiting)
             if not waiting.turn.done():
                 waiting.turn.set_exception(copy.copy(error))
-        self._waiting.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        self.grant()
 
     def _timed_out(self, count: int, deadline: float | None) -> QueueTimeout:
         wanted = "no slot" if count == 1 else f"no {count} slots"

@@ -17,7 +17,7 @@ from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.error_codes import ACCOUNT_CODES
+from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
 from kling_async.protocol.errors import ApiError, CreateInDoubt, InvalidRequest, KlingError, Problem, TaskNotFound
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
@@ -135,7 +135,10 @@ class Submitter:
 
     async def _submit(self, endpoint: Endpoint, request: Any, create: Create, options: SubmitOptions) -> TaskWatch:
         slot = await self._slots.take(
-            endpoint.line_of(request), endpoint.slots_of(request), queue_deadline=options.get("queue_deadline")
+            endpoint.line_of(request),
+            endpoint.slots_of(request),
+            pack=endpoint.pack,
+            queue_deadline=options.get("queue_deadline"),
         )
         steps = self._create(endpoint, request, create, slot, options.get("deadline"))
         creating = asyncio.get_running_loop().create_task(steps)
@@ -177,8 +180,9 @@ class Submitter:
         reference = Reference(endpoint.name, task.task_id)
         watch = self._poller.find(reference)
         if watch is None:
-            self._slots.attach()
-            watch = self._poller.follow(reference, created=task, deadline=deadline, on_end=self._slots.detach)
+            self._slots.attach(endpoint.pack)
+            detach = functools.partial(self._slots.detach, endpoint.pack)
+            watch = self._poller.follow(reference, created=task, deadline=deadline, on_end=detach)
         return watch
 
     def _is_anothers(self, external_task_id: str, task: Task) -> bool:
@@ -223,10 +227,11 @@ class Submitter:
                 )
             task = await self._api.create(endpoint, requests.create(endpoint, request), create, slot)
         except BaseException as error:
-            if isinstance(error, ApiError) and error.code in ACCOUNT_CODES:
+            if isinstance(error, ApiError) and error.code in ACCOUNT_CODES | PACK_CODES:
                 unsent = copy.copy(error)
                 unsent.reference = None
-                self._slots.fail(unsent)  # before the slot lets the next one run into the same refusal
+                # Before the slot lets the next one run into the same refusal.
+                self._slots.fail(unsent, endpoint.pack if error.code in PACK_CODES else None)
             if isinstance(error, KlingError):
                 create.about(error)
             raise

@@ -1,4 +1,4 @@
-"""Uploads of pictures: read, encoded as base64 and streamed while the request is sent."""
+"""Uploads of pictures and sounds: read, encoded as base64 and streamed while the request is sent."""
 
 import asyncio
 import errno
@@ -9,21 +9,21 @@ from collections.abc import AsyncIterator
 
 from kling_async.io.threads import in_thread
 from kling_async.protocol.errors import ConnectionFailed, InvalidRequest, Problem
-from kling_async.protocol.media.image import Image
+from kling_async.protocol.media.given import Media
 from kling_async.protocol.wire import requests
 
-READ_BYTES = 4 * requests.PICTURE_PIECE
-"""Bytes of a picture that are encoded in one step of the loop: about a millisecond, and enough to be worth a thread."""
+READ_BYTES = 4 * requests.FILE_PIECE
+"""Bytes of a file that are encoded in one step of the loop: about a millisecond, and enough to be worth a thread."""
 
 
-def opened(image: Image) -> io.FileIO:
-    """Opens the file of a local picture.
+def opened(given: Media) -> io.FileIO:
+    """Opens a local file that is to be sent.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
     """
     # O_NONBLOCK: opening a named pipe without a writer would block the thread for ever.
-    descriptor = os.open(image.path or "", os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(given.path or "", os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is not a regular file")
@@ -44,18 +44,18 @@ def shortage(error: BaseException) -> ConnectionFailed | None:
 
 
 def reason(error: Exception) -> str:
-    """Why a picture cannot be read, in a few words."""
+    """Why a file cannot be read, in a few words."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 class UploadBody:
-    """A JSON body whose pictures are read, encoded and sent piece by piece.
+    """A JSON body whose files are read, encoded and sent piece by piece.
 
     Args:
-        segments: JSON text, and between its parts the pictures whose base64 is inserted there.
+        segments: JSON text, and between its parts the files whose base64 is inserted there.
     """
 
-    def __init__(self, segments: tuple[bytes | Image, ...]) -> None:
+    def __init__(self, segments: tuple[bytes | Media, ...]) -> None:
         self._segments = segments
         self._files: dict[int, io.FileIO] = {}
         self._sizes: dict[int, int] = {}
@@ -72,14 +72,15 @@ class UploadBody:
             ConnectionFailed: this machine is short of open files or memory, which passes.
         """
         try:
-            if any(isinstance(segment, Image) and segment.data is None for segment in self._segments):
+            if any(isinstance(segment, Media) and segment.data is None for segment in self._segments):
                 await in_thread(self._open)
             else:  # without files a thread would cost more than the work
                 self._open()
         except OSError as error:
             self.close()
-            unreadable = InvalidRequest.of([Problem("image", f"cannot be read any more: {reason(error)}")])
-            raise shortage(error) or unreadable from None
+            given = self._segments[max(self._sizes, default=-1) + 1 :]
+            unopened = next(segment for segment in given if isinstance(segment, Media))
+            raise shortage(error) or _refusal(unopened, f"cannot be read any more: {reason(error)}") from None
         texts = sum(len(segment) for segment in self._segments if isinstance(segment, bytes))
         return texts + sum(requests.encoded_length(size) for size in self._sizes.values())
 
@@ -90,21 +91,21 @@ class UploadBody:
         self._files.clear()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, with at most `READ_BYTES` of a picture and one encoded piece in memory."""
+        """The body, with at most `READ_BYTES` of a file and one encoded piece in memory."""
         self.begun = True
         for index, segment in enumerate(self._segments):
             if isinstance(segment, bytes):
                 yield segment
             else:
                 async for block in self._blocks(index) if segment.data is None else _slices(segment.data):
-                    for start in range(0, len(block), requests.PICTURE_PIECE):
-                        yield requests.encode_piece(block[start : start + requests.PICTURE_PIECE])
+                    for start in range(0, len(block), requests.FILE_PIECE):
+                        yield requests.encode_piece(block[start : start + requests.FILE_PIECE])
 
     def _open(self) -> None:
         for index, segment in enumerate(self._segments):
-            if isinstance(segment, Image) and segment.data is not None:
+            if isinstance(segment, Media) and segment.data is not None:
                 self._sizes[index] = len(segment.data)
-            elif isinstance(segment, Image):
+            elif isinstance(segment, Media):
                 self._files[index] = file = opened(segment)
                 self._sizes[index] = os.fstat(file.fileno()).st_size
 
@@ -115,9 +116,13 @@ class UploadBody:
             block = await in_thread(_read_exactly, self._files[index], min(READ_BYTES, left))
             left -= len(block)
             if not block:
-                self.failure = InvalidRequest.of([Problem("image", "the file became shorter while it was sent")])
+                self.failure = _refusal(self._segments[index], "the file became shorter while it was sent")
                 raise self.failure
             yield memoryview(block)
+
+
+def _refusal(segment: bytes | Media, message: str) -> InvalidRequest:
+    return InvalidRequest.of([Problem(type(segment).__name__.lower(), message)])
 
 
 def _read_exactly(file: io.FileIO, count: int) -> bytes:

@@ -2,13 +2,14 @@
 
 The maps themselves stand with their endpoints. They were put together from the service's change log, its capability
 pages and live behaviour seen by others. They age: `?` stands where sources are silent or disagree, and nothing is
-refused for a `?` or for a model that a map does not know.
+refused for a `?`, for a model that a map does not know, or for one that the service has retired.
 """
 
 import difflib
 import enum
 from collections.abc import Callable, Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from datetime import date
 from decimal import Decimal
 from typing import Any, Generic, Literal, TypeVar
 
@@ -60,6 +61,19 @@ class Feature(Generic[RequestT]):
 
 
 @attrs.frozen(kw_only=True)
+class Retirement:
+    """The end of a model at one endpoint; the same model may live on at another.
+
+    Attributes:
+        since: the day from which the service refuses it, as far as it is known.
+        instead: the model to take in its place.
+    """
+
+    since: date | None
+    instead: str
+
+
+@attrs.frozen(kw_only=True)
 class Capability:
     """One row of a map: what a model does in one mode and duration.
 
@@ -75,6 +89,7 @@ class Capability:
             `multi_shot`.
         size: of the video: `720p`, `1080p` or `4k`; None for pictures, whose size is a parameter.
         fps: frames per second of the video; None where no source is sure.
+        retired: the model's end; None for one that lives, as far as is known.
     """
 
     model_name: str
@@ -83,6 +98,7 @@ class Capability:
     cells: Mapping[str, Cell] = attrs.field(hash=False)
     size: str | None
     fps: int | None
+    retired: Retirement | None = None
 
     def __getattr__(self, name: str) -> Cell:
         """The cell of a feature."""
@@ -117,6 +133,8 @@ class CapabilityMap(Generic[RequestT]):
             known price.
         priced_by: names of the features that change the price; of those that a request uses, the last one counts.
         price_of: what the prices are for: a second of video, or a picture.
+        retired: lines of a model that the service has retired, the day from which it refuses it (`2026-09-15`, or `?`),
+            and the model to take in its place.
     """
 
     def __init__(
@@ -127,15 +145,21 @@ class CapabilityMap(Generic[RequestT]):
         *,
         priced_by: tuple[str, ...] = ("sound", "voice_list"),
         price_of: Literal["second", "picture"] = "second",
+        retired: str = "",
     ) -> None:
         self.features = tuple(features)
         self.priced_by = tuple(feature for name in priced_by for feature in self.features if feature.name == name)
         self.price_of = price_of
         names = [feature.name for feature in self.features]
-        self.rows = tuple(row for line in _lines(table) for row in _rows(line, names))
+        self.retired = {
+            model_name: Retirement(since=None if since == "?" else date.fromisoformat(since), instead=instead)
+            for model_name, since, instead in _lines(retired)
+        }
+        """Models that the service has retired here. None is refused for it: the service says so itself."""
+        self.rows = tuple(row for line in _lines(table) for row in _rows(line, names, self.retired))
         """The whole map, models from old to new."""
         self.models = tuple(dict.fromkeys(row.model_name for row in self.rows))
-        """All models of the map, old to new. No model is refused for being withdrawn: the service says so itself."""
+        """All models of the map, old to new, those that were retired too."""
         self._by_key = {(row.model_name, row.mode, row.duration): row for row in self.rows}
         self._prices = {(model_name, _mode(mode)): cells for model_name, mode, *cells in _lines(prices)}
 
@@ -197,6 +221,14 @@ class CapabilityMap(Generic[RequestT]):
         near = difflib.get_close_matches(model_name, self.models, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         return f"no model {model_name!r} is known here{hint}; known are {', '.join(self.models)}"
+
+    def retired_model(self, model_name: str) -> str | None:
+        """Says that a model was retired, and what to take in its place; None if nothing is known of that."""
+        retirement = self.retired.get(model_name)
+        if retirement is None:
+            return None
+        since = f" since {retirement.since}" if retirement.since else ""
+        return f"{model_name} is retired here{since}; use {retirement.instead}"
 
     def features_used(self, request: RequestT) -> list[Feature[RequestT]]:
         """What a request uses, in the map's order."""
@@ -274,7 +306,7 @@ def _seconds(words: str) -> list[int] | list[None]:
     return [int(word) for word in words.split(",")]
 
 
-def _rows(line: list[str], features: list[str]) -> list[Capability]:
+def _rows(line: list[str], features: list[str], retired: Mapping[str, Retirement]) -> list[Capability]:
     model_name, mode, seconds, *rest = line
     cells, (size, fps) = rest[: len(features)], rest[len(features) :] or (None, "?")
     by_name: dict[str, Any] = {name: Cell(cell) for name, cell in zip(features, cells, strict=True)}
@@ -286,6 +318,7 @@ def _rows(line: list[str], features: list[str]) -> list[Capability]:
             cells=by_name,
             size=size,
             fps=None if fps == "?" else int(fps),
+            retired=retired.get(model_name),
         )
         for duration in _seconds(seconds)
     ]

@@ -10,11 +10,43 @@ from typing import Any, Literal, cast
 import attrs
 
 from kling_async.protocol.media.image import Image, ImageGiven
+from kling_async.protocol.media.sound import Sound, SoundGiven
 
 AS_TEXT: Mapping[str, Any] = {"wire": "text"}
 """Metadata of a field whose number the service wants as text."""
 ON_OFF: Mapping[str, Any] = {"wire": "on_off"}
 """Metadata of a field that is True or False, and `on` or `off` to the service."""
+
+
+def each_in(member: str) -> Mapping[str, Any]:
+    """Metadata of a list of pictures that the service wants in an object each: `[{"image": ...}, ...]`.
+
+    Args:
+        member: that each object has.
+    """
+    return {"each_in": member}
+
+
+def instead_of(member: str, attribute: str) -> Mapping[str, Any]:
+    """Metadata of a field that stands in for another member: it is sent as that one, by an attribute of its value.
+
+    ```python
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), kw_only=True)
+    ```
+
+    Args:
+        member: the documentation's, which is a field of the record too; only one of the two may be given.
+        attribute: of what is given, such as the `id` of a `Video`.
+    """
+    return {"instead_of": StandIn(member, attribute)}
+
+
+@attrs.frozen
+class StandIn:
+    """What a field is sent as, where it stands in for another member."""
+
+    member: str
+    attribute: str
 
 
 @attrs.frozen
@@ -55,8 +87,24 @@ def each(convert: Callable[[Any], Any], values: Any) -> Any:
 
 
 def image(value: ImageGiven | None) -> Image | None:
-    """Accepts a path, an `http(s)://` address, bytes, or an `Image`."""
+    """Accepts a path, an `http(s)://` address, bytes, an `Image`, or the `Picture` of an earlier task."""
     return None if value is None else Image.of(value)
+
+
+def images(values: Iterable[ImageGiven | Mapping[str, Any]] | None, member: str) -> tuple[Image, ...] | None:
+    """Accepts pictures, and the documented dicts that hold one each as `member`."""
+
+    def one(value: Any) -> Image | None:
+        given: Any = value[member] if isinstance(value, Mapping) and value.keys() == {member} else value
+        return image(given)
+
+    read: tuple[Image, ...] | None = each(one, values)
+    return read
+
+
+def sound(value: SoundGiven | None) -> Sound | None:
+    """Accepts a path, an `http(s)://` address, bytes, or a `Sound`."""
+    return None if value is None else Sound.of(value)
 
 
 def whole_number(value: int | str) -> int:

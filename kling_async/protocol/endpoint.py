@@ -2,11 +2,12 @@
 
 import enum
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from kling_async.protocol.errors import Problem
+from kling_async.protocol.errors import Problem, RetiredModelWarning
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.result_kind import ResultKind
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:  # maps, rules and decimals take time to import, and are neede
     from decimal import Decimal
 
     from kling_async.protocol.capability import CapabilityMap
-    from kling_async.protocol.rules.pictures import Facts
+    from kling_async.protocol.rules.files import Facts
 
 
 class Request:
@@ -25,7 +26,7 @@ class Request:
 
 # Of the record: pyright cannot see that fields with converters are what a rule's protocol asks for.
 Rule = Callable[[Any], Iterable[Problem]]
-PictureRule = Callable[[Any, "Facts"], Iterable[Problem]]
+FileRule = Callable[[Any, "Facts"], Iterable[Problem]]
 
 
 class Pool(enum.Enum):
@@ -66,6 +67,7 @@ class Described:
         name: the path without `/v1/` and `videos/`: first half of a reference (`image2video` in `image2video:<id>`).
         rules: find what is wrong with a request.
         picture_rules: find what is wrong with its pictures, as far as they are known.
+        sound_rules: find what is wrong with its sounds, likewise.
         capabilities: what each model can do; None where no map is known.
         units: what a request costs, in units of the pack; None where no price is known.
         pool: the pack that it draws from.
@@ -75,27 +77,40 @@ class Described:
     record: type[Any]
     name: str = attrs.field(default=attrs.Factory(lambda self: name_of(self.path), takes_self=True))
     rules: tuple[Rule, ...] = ()
-    picture_rules: tuple[PictureRule, ...] = ()
+    picture_rules: tuple[FileRule, ...] = ()
+    sound_rules: tuple[FileRule, ...] = ()
     capabilities: "CapabilityMap[Any] | None" = None
     units: "Callable[[Any], Decimal | None]" = no_price
     pool: Pool = Pool.VIDEO
 
-    def problems(self, request: object, facts: "Facts") -> list[Problem]:
+    def problems(self, request: object, facts: "Facts", now: datetime | None = None) -> list[Problem]:
         """Finds everything that is wrong with a request; never raises.
 
         Args:
             request: with whatever values it was given.
-            facts: what is known of its local pictures, by field path as in `images_of`.
+            facts: what is known of its local files, by field path as in `files_of`.
+            now: by the service's clock; None where nothing is to be said of the age of earlier results.
 
         Returns:
             The problems, each with its field; those with `by_map` rest on the capability map alone, those with
             `only_warns` refuse nothing.
         """
+        from kling_async.protocol.rules.earlier_results import ages, stand_ins  # noqa: PLC0415  (rules take time)
+
         problems: list[Problem] = []
-        for picture_rule in self.picture_rules:
-            problems += picture_rule(request, facts)
+        for file_rule in (*self.picture_rules, *self.sound_rules):
+            problems += file_rule(request, facts)
         for rule in self.rules:
             problems += rule(request)
+        problems += stand_ins(request)
+        if now is not None:
+            problems += ages(request, now)
+        model_name = getattr(request, "model_name", None)
+        if self.capabilities and isinstance(model_name, str):
+            retired = self.capabilities.retired_model(model_name)
+            if retired is not None:
+                sent = f"{retired}. It is sent all the same, and probably refused"
+                problems.append(Problem("model_name", sent, only_warns=True, warning=RetiredModelWarning))
         return problems
 
     def estimate(self, request: object) -> Estimate:
@@ -135,6 +150,11 @@ class Endpoint(Described):
     def priced(self, units: "Decimal | None") -> Estimate:
         """An amount of units, also in dollars at list price."""
         return Estimate(units=units, usd=None) if self.is_raw else super().priced(units)  # whose pack, is not known
+
+    @property
+    def pack(self) -> str:
+        """What its tasks are paid from; of a path without a record only that all of its tasks share it is known."""
+        return self.name if self.is_raw else self.pool.value
 
     def line_of(self, request: Request) -> str:
         """What a request stands in line for: slots are counted per model and pack."""

@@ -9,6 +9,7 @@ from kling_async.protocol.errors import (
     ConcurrencyExceeded,
     ContentRefused,
     InsufficientBalance,
+    ModelRetired,
     PermissionRefused,
     RateLimited,
     Remedy,
@@ -68,8 +69,10 @@ CODES: dict[int, CodeRow] = {
 """The error table of the documentation; HTTP 429 alone stands for six of its rows, so the code decides."""
 
 
-ACCOUNT_CODES: frozenset[int] = frozenset({1100, 1101, 1102, 1304})
+ACCOUNT_CODES: frozenset[int] = frozenset({1100, 1101, 1304})
 """Refusals of the account, not of the request: whoever sends next gets the same."""
+PACK_CODES: frozenset[int] = frozenset({1102})
+"""Refusals of one resource pack: whoever is paid from it gets the same, and an image pack does not pay for video."""
 
 _UNKNOWN_REFUSAL = CodeRow(ApiError, transient=True)
 _FAMILIES: tuple[tuple[range, CodeRow], ...] = (
@@ -80,8 +83,20 @@ _FAMILIES: tuple[tuple[range, CodeRow], ...] = (
 """Codes of the table's families that it does not list: the service's word, but nothing that ends a wait."""
 
 
-def row_for(code: int | None) -> CodeRow | None:
-    """The row of a code; None for one that is not the service's, and for 0."""
+_RETIRED = CodeRow(ModelRetired)
+_RETIRED_WORDS = ("discontinued", "no longer available")
+"""Of the service's texts about a model, and about a whole path; whether the latter comes with 1203 is not certain."""
+
+
+def row_for(code: int | None, text: str = "") -> CodeRow | None:
+    """The row of a code; None for one that is not the service's, and for 0.
+
+    Args:
+        code: of an answer.
+        text: the service's own words, which tell a model that is no more from one that never was.
+    """
+    if code in {1202, 1203} and any(words in text.lower() for words in _RETIRED_WORDS):
+        return _RETIRED
     if code is None or code in CODES:
         return None if code is None else CODES[code]
     return next((row for family, row in _FAMILIES if code in family), None)

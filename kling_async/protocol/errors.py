@@ -2,7 +2,8 @@
 
 KlingError
 ├── InvalidRequest (ValueError)            refused here, nothing was sent
-│   └── ImageFileMissing (FileNotFoundError)
+│   └── MediaFileMissing (FileNotFoundError)
+│       └── ImageFileMissing               the file of a picture
 ├── InvalidReference (ValueError)          no `<endpoint>:<id>`
 ├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
@@ -15,7 +16,8 @@ KlingError
 │   │   └── InsufficientBalance            1101, 1102
 │   ├── PermissionRefused                  1103, 1304
 │   ├── RequestRefused                     1200, 1201, 1202, 1203
-│   │   └── ExternalTaskIdConflict         the id belongs to another task
+│   │   ├── ExternalTaskIdConflict         the id belongs to another task
+│   │   └── ModelRetired                   1203: the model or the path is no more
 │   ├── ContentRefused                     1300, 1301
 │   ├── RateLimited                        1302
 │   ├── ConcurrencyExceeded                1303
@@ -42,7 +44,7 @@ KlingError
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -148,6 +150,14 @@ def _revive(cls: type[KlingError], message: str, attributes: dict[str, Any]) -> 
 # ------------------------------------------------------------------------------------ before anything is sent
 
 
+class CapabilityWarning(UserWarning):
+    """A combination passes that the documentation or the capability map says does not work."""
+
+
+class RetiredModelWarning(CapabilityWarning):
+    """A request is sent for a model that the service has retired, as far as is known here."""
+
+
 @attrs.frozen
 class Problem:
     """One thing wrong with a request.
@@ -155,16 +165,18 @@ class Problem:
     Attributes:
         field: the parameter, as in the documentation, with the way to nested ones (`dynamic_masks[0].trajectories`).
         message: what is wrong and what would be right.
-        missing_file: whether the problem is a file that does not exist.
+        missing_file: what the file was to be that does not exist; None where the problem is another one.
         by_map: whether only the capability map says so; `strict=False` turns these into warnings.
-        only_warns: whether the service is known to accept it all the same: a warning, whatever `strict` is.
+        only_warns: whether it refuses nothing and is a warning, whatever `strict` is.
+        warning: of which class, where it is one.
     """
 
     field: str
     message: str
-    missing_file: bool = False
+    missing_file: Literal["image", "sound"] | None = None
     by_map: bool = False
     only_warns: bool = False
+    warning: type[CapabilityWarning] = CapabilityWarning
 
     def __str__(self) -> str:
         """`field: message`."""
@@ -185,12 +197,17 @@ class InvalidRequest(KlingError, ValueError):
         """The error for these problems, one line each."""
         lines = [str(problem) for problem in problems]
         text = lines[0] if len(lines) == 1 else f"{len(lines)} problems:" + "".join(f"\n  - {line}" for line in lines)
-        kind = ImageFileMissing if any(problem.missing_file for problem in problems) else InvalidRequest
+        missing = {problem.missing_file for problem in problems} - {None}
+        kind = ImageFileMissing if "image" in missing else MediaFileMissing if missing else InvalidRequest
         return kind(text, problems=tuple(problems))
 
 
-class ImageFileMissing(InvalidRequest, FileNotFoundError):
-    """As `InvalidRequest`; at least one problem is an image file that does not exist."""
+class MediaFileMissing(InvalidRequest, FileNotFoundError):
+    """As `InvalidRequest`; at least one problem is a file that does not exist."""
+
+
+class ImageFileMissing(MediaFileMissing):
+    """As `MediaFileMissing`; at least one of the files is that of a picture."""
 
 
 class InvalidReference(KlingError, ValueError):
@@ -211,10 +228,6 @@ class ClientClosed(KlingError):
 
 class QueueTimeout(KlingError, TimeoutError):
     """`queue_deadline` passed before a slot came free. Nothing was sent, nothing is paid."""
-
-
-class CapabilityWarning(UserWarning):
-    """A combination passes that the documentation or the capability map says does not work."""
 
 
 # --------------------------------------------------------------------------------------- the service answered
@@ -256,6 +269,13 @@ class ExternalTaskIdConflict(RequestRefused):
     """
 
     task: Task
+
+
+class ModelRetired(RequestRefused):
+    """The service says that it has retired the model, or the whole path. Nothing was created.
+
+    The message names the model to take in its place, where one is known.
+    """
 
 
 class ContentRefused(ApiError):

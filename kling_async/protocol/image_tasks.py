@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from kling_async.protocol.capability import CapabilityMap
-from kling_async.protocol.rules.image_settings import PICTURES_MOST, MakesPictures
+from kling_async.protocol.rules.image_settings import PICTURES_MOST
 from kling_async.protocol.rules.models import HasModel
 from kling_async.protocol.rules.values import is_whole
 
 
-def number_of_pictures(request: MakesPictures) -> int:
-    """How many are asked for; what the rules refuse counts as one."""
+def number_of_pictures(request: Any) -> int:
+    """`n` of a request; what the rules refuse counts as one."""
     return request.n if is_whole(request.n) and 1 <= request.n <= PICTURES_MOST else 1
 
 

@@ -153,6 +153,17 @@ def voice_list(values: Iterable[Voice | Mapping[str, Any] | str] | None) -> tupl
     return read
 
 
+def voice_id(value: Voice | str) -> str:
+    """Takes a voice in place of its id."""
+    read: str = value.voice_id if isinstance(value, Voice) else value
+    return read
+
+
+def element_id(value: Element | int | str) -> int:
+    """Takes an element in place of its id, and an id as text."""
+    return value.element_id if isinstance(value, Element) else whole_number(value)
+
+
 def watermark_info(value: WatermarkInfo | Mapping[str, Any] | None) -> WatermarkInfo | None:
     """Takes the documented dict as well."""
     read: WatermarkInfo | None = as_record(WatermarkInfo, value)

@@ -5,8 +5,9 @@ from typing import Any
 
 import attrs
 
+from kling_async.protocol.media.picture import Picture
 from kling_async.protocol.result_kind import ResultKind
-from kling_async.protocol.results import Audio, Picture, Video
+from kling_async.protocol.results import Audio, Video
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire.members import address, identifier, items, mapping
 

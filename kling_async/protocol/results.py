@@ -1,16 +1,12 @@
 """What tasks make: videos, pictures, sound, voices and elements; and what they took from the account."""
 
+from datetime import datetime
 from decimal import Decimal
 
 import attrs
 
 from kling_async.protocol.converters import whole_number
-from kling_async.protocol.media.image import without_query
-
-
-def _shown(url: str | None) -> str:
-    """For a repr: without the signature."""
-    return repr(url and without_query(url))
+from kling_async.protocol.media.picture import shown_address
 
 
 @attrs.frozen(kw_only=True)
@@ -29,7 +25,7 @@ class Voice:
 
     voice_id: str
     voice_name: str = ""
-    trial_url: str | None = attrs.field(default=None, repr=_shown)
+    trial_url: str | None = attrs.field(default=None, repr=shown_address)
     owned_by: str = ""
     status: str = ""
 
@@ -68,27 +64,14 @@ class Video:
         url: where it can be fetched, signed, for 30 days. The repr leaves the signature out.
         watermark_url: the watermarked variant, where one was asked for.
         duration: seconds, close to what was asked for (`5.041`).
+        created_at: when its task ended (UTC): for 30 days it can be used in other requests. Not compared.
     """
 
     id: str
-    url: str = attrs.field(repr=_shown)
-    watermark_url: str | None = attrs.field(default=None, repr=_shown)
+    url: str = attrs.field(repr=shown_address)
+    watermark_url: str | None = attrs.field(default=None, repr=shown_address)
     duration: Decimal | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Picture:
-    """One finished picture.
-
-    Attributes:
-        index: its number as the service counts, from 0; several views of one subject share it.
-        url: where it can be fetched, signed, for 30 days. The repr leaves the signature out.
-        watermark_url: the watermarked variant, where one was asked for.
-    """
-
-    index: int
-    url: str = attrs.field(repr=_shown)
-    watermark_url: str | None = attrs.field(default=None, repr=_shown)
+    created_at: datetime | None = attrs.field(default=None, repr=False, eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -102,13 +85,15 @@ class Audio:
         url_wav: the same sound as WAV, where there is one.
         duration: seconds.
         duration_wav: seconds of the WAV.
+        created_at: when its task ended (UTC): for 30 days it can be used in other requests. Not compared.
     """
 
     id: str
-    url: str = attrs.field(repr=_shown)
-    url_wav: str | None = attrs.field(default=None, repr=_shown)
+    url: str = attrs.field(repr=shown_address)
+    url_wav: str | None = attrs.field(default=None, repr=shown_address)
     duration: Decimal | None = None
     duration_wav: Decimal | None = None
+    created_at: datetime | None = attrs.field(default=None, repr=False, eq=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,8 @@ from kling_async.protocol.reference import Reference
 if TYPE_CHECKING:  # they take time to import, and are needed with the first result
     from decimal import Decimal
 
-    from kling_async.protocol.results import Audio, BalanceDeduction, Element, Picture, Video, Voice
+    from kling_async.protocol.media.picture import Picture
+    from kling_async.protocol.results import Audio, BalanceDeduction, Element, Video, Voice
 
 
 class TaskStatus(enum.StrEnum):

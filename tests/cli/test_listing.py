@@ -81,8 +81,8 @@ def test_of_no_endpoint(run: Run, text: str) -> None:
     """What is no endpoint is said, with those that there are."""
     ran = run("list", text)
     assert ran.code == 2
-    assert "must be one of image2video" in ran.err
-    assert "or raw:<path>" in ran.err
+    assert ("did you mean image-to-video?" in ran.err) is (text == "image2vidoe")
+    assert "raw:PATH is for any other path" in ran.err
 
 
 def test_without_a_network(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

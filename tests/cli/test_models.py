@@ -40,6 +40,15 @@ def test_models_for_programs(run: Run) -> None:
     assert rows[0]["fps"] is None
 
 
+def test_retired_models(run: Run) -> None:
+    """Beneath the table stands which of its models are no more, since when, and what to take; programs get it a row."""
+    retired = "kling-v1, kling-v1-5, kling-v1-6, kling-v2-master, kling-v2-1, kling-v2-1-master"
+    assert f"\nretired since 2026-09-15, use kling-v2-6: {retired}\n" in run("models").out
+    assert "retired" not in run("models", "kling-v3").out
+    ends = [run("models", name, "--json").data["models"][0]["retired"] for name in ("kling-v1", "kling-v3")]
+    assert ends == [{"since": "2026-09-15", "instead": "kling-v2-6"}, None]
+
+
 def test_names_of_models_for_scripts(run: Run) -> None:
     """`--quiet` gives the names alone."""
     assert run("models", "-q").out.split() == list(CAPABILITIES.models)

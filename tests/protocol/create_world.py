@@ -67,6 +67,7 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
     "1200": lambda: refused(1200, 400, "bad parameters"),
     "1201": lambda: refused(1201, 400, "model is not supported"),
     "1202": lambda: refused(1202, 404, "no such method"),
+    "1203": lambda: refused(1203, 404, "The model is discontinued"),
     "1305": lambda: refused(1305, 400, "something new"),
     "1102-409": lambda: refused(1102, 409, "conflict"),
     "1301": lambda: refused(1301, 400),
@@ -78,7 +79,7 @@ READABLE += ["html-300", "html-301", "html-400", "html-404", "html-409", "html-4
 UNREADABLE = ["html-200", "no-code", "no-data", "no-task", "9999", "gateway", "stranger", "cut-200", "garbage"]
 """A success that cannot be read: the task probably exists."""
 DOUBTFUL = [*READABLE, *UNREADABLE]
-CLEAR = ["1102", "1200", "1301", "1003"]
+CLEAR = ["1102", "1200", "1203", "1301", "1003"]
 CLAIMS = ["1201", "1202", "1305", "1102-409"]
 """Refusals that a duplicate could cause."""
 REFUSALS = [*CLEAR, *CLAIMS]

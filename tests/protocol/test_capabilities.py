@@ -1,3 +1,4 @@
+from datetime import date
 from decimal import Decimal
 from itertools import combinations
 from typing import Any, get_args
@@ -5,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from kling_async import estimate
-from kling_async.protocol.capability import Capability, Cell
+from kling_async.protocol.capability import Capability, CapabilityMap, Cell, Retirement
 from kling_async.protocol.endpoint import USD_PER_UNIT, Pool
 from kling_async.protocol.endpoints.videos.image_to_video import CAPABILITIES, ImageToVideo, KnownModel
 from kling_async.protocol.estimate import Estimate
@@ -29,6 +30,24 @@ def test_the_map_is_the_table() -> None:
         assert (size, fps) == (row.size, row.fps)
         rows += 1
     assert rows == len(CAPABILITIES.rows)
+
+
+def test_what_is_retired_is_marked_and_names_what_is_not() -> None:
+    """All models before kling-v2-5-turbo are no more since 2026-09-15, and what is to be taken instead is alive."""
+    gone = {row.model_name for row in CAPABILITIES.rows if row.retired}
+    assert gone == {*CAPABILITIES.models} - {"kling-v2-5-turbo", "kling-v2-6", "kling-v3"}
+    assert {row.retired.since for row in CAPABILITIES.rows if row.retired} == {date(2026, 9, 15)}
+    assert {end.instead for end in CAPABILITIES.retired.values()} <= {*CAPABILITIES.models} - gone
+
+
+def test_a_retirement_of_which_no_day_is_known() -> None:
+    """`?` is no day, and what is said of the model names none."""
+    known: CapabilityMap[Any] = CapabilityMap(
+        (), "kling-v8 any 5 720p ?\nkling-v9 any 5 720p ?", "", retired="kling-v8 ? kling-v9"
+    )
+    assert known.retired == {"kling-v8": Retirement(since=None, instead="kling-v9")}
+    assert known.retired_model("kling-v8") == "kling-v8 is retired here; use kling-v9"
+    assert known.retired_model("kling-v9") is None
 
 
 @pytest.mark.parametrize("row", [row for row in CAPABILITIES.rows if row.model_name != "kling-v1"])

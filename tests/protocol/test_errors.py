@@ -20,6 +20,8 @@ from kling_async.protocol.errors import (
     InsufficientBalance,
     InvalidRequest,
     KlingError,
+    MediaFileMissing,
+    ModelRetired,
     PermissionRefused,
     Problem,
     RateLimited,
@@ -81,6 +83,25 @@ def test_the_error_table(expected: Row) -> None:
     row = row_for(code)
     assert row is not None
     assert meaning == [row.error, row.transient, row.in_doubt]
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind"),
+    [
+        (1203, "The model is discontinued", ModelRetired),
+        (1203, "This API is no longer available", ModelRetired),
+        (1202, "This API is no longer available", ModelRetired),  # its code is not certain
+        (1203, "no such model", RequestRefused),
+        (1201, "model is not supported", RequestRefused),
+        (1201, "External_task_id discontinued-7 already exists", RequestRefused),
+        (5000, "The model is discontinued", ServerError),
+    ],
+)
+def test_what_is_retired_is_told_from_what_never_was(code: int, text: str, kind: type[ApiError]) -> None:
+    """The text counts with 1203 and 1202 alone, whose texts repeat nothing that users chose."""
+    row = row_for(code, text)
+    assert row is not None
+    assert row.error is kind
 
 
 @pytest.mark.parametrize("code", [None, 0, -1, 200, 400, 999, 1400, 4999, 5100, 9999])
@@ -170,10 +191,11 @@ def test_an_error_about_a_task_carries_it(kind: type[TaskFailed | ExternalTaskId
         ([Problem("a", "b")], InvalidRequest, "a: b"),
         ([Problem("a", "b"), Problem("c[0].d", "e")], InvalidRequest, "2 problems:\n  - a: b\n  - c[0].d: e"),
         (
-            [Problem("a", "b"), Problem("c", "d", missing_file=True)],
+            [Problem("a", "b"), Problem("c", "d", missing_file="sound"), Problem("e", "f", missing_file="image")],
             ImageFileMissing,
-            "2 problems:\n  - a: b\n  - c: d",
+            "3 problems:\n  - a: b\n  - c: d\n  - e: f",
         ),
+        ([Problem("c", "d", missing_file="sound")], MediaFileMissing, "c: d"),
     ],
 )
 def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[InvalidRequest], text: str) -> None:
@@ -186,7 +208,7 @@ def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[Inval
 
 @pytest.mark.parametrize(
     ("kind", "builtin"),
-    [(ImageFileMissing, FileNotFoundError), (TaskTimeout, TimeoutError), (TargetExists, FileExistsError)],
+    [(MediaFileMissing, FileNotFoundError), (TaskTimeout, TimeoutError), (TargetExists, FileExistsError)],
 )
 def test_errors_are_caught_as_python_names_them(kind: type[KlingError], builtin: type[Exception]) -> None:
     """An error that Python has a name for is caught by that name too, also by `except OSError`."""

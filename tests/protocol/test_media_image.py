@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_async.protocol.media.image import Image, ImageSource, host_of, without_query
+from kling_async.protocol.media.given import MediaSource, host_of, without_query
+from kling_async.protocol.media.image import Image
 from tests.repeatable import pickled
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
@@ -16,7 +17,7 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 8
 @pytest.mark.parametrize("given_bytes", [PNG, bytearray(PNG), memoryview(PNG)])
 def test_bytes_of_any_kind_are_the_picture_itself(given_bytes: object) -> None:
     """Bytes, bytearrays and memoryviews are taken as the file's content."""
-    assert Image(ImageSource.DATA, data=PNG) == Image.of(given_bytes)
+    assert Image(MediaSource.DATA, data=PNG) == Image.of(given_bytes)
 
 
 def test_a_bytearray_is_copied() -> None:
@@ -30,19 +31,19 @@ def test_a_bytearray_is_copied() -> None:
 @pytest.mark.parametrize("path", ["cat.jpg", "a b/ü.png", "C:\\pictures\\cat.jpg", "~/cat", "/", "AAAA", "a" * 200])
 def test_other_text_is_a_path(path: str) -> None:
     """Text that is no address, no base64 and not empty names a file."""
-    assert Image(ImageSource.PATH, path=path) == Image.of(path)
+    assert Image(MediaSource.PATH, path=path) == Image.of(path)
 
 
 @pytest.mark.parametrize("path", [Path("a/cat.jpg"), PurePosixPath("a/cat.jpg")])
 def test_path_objects_are_paths(path: object) -> None:
     """Objects of pathlib are taken as they are."""
-    assert Image(ImageSource.PATH, path="a/cat.jpg") == Image.of(path)
+    assert Image(MediaSource.PATH, path="a/cat.jpg") == Image.of(path)
 
 
 @pytest.mark.parametrize("url", ["https://example.com/a.png", "HTTP://example.com", "http://u:p@[::1]:8080/a?b#c"])
 def test_addresses_are_left_to_the_service(url: str) -> None:
     """Addresses with http or https and a host are passed on untouched."""
-    assert Image(ImageSource.URL, url=url) == Image.of(url)
+    assert Image(MediaSource.URL, url=url) == Image.of(url)
 
 
 def test_an_image_stays_the_same_image() -> None:
@@ -78,7 +79,7 @@ def test_an_image_stays_the_same_image() -> None:
 def test_what_is_no_picture_says_why(unreadable: object, named: str) -> None:
     """What cannot be a picture is kept as a complaint that names the way out, and never raises."""
     image = Image.of(unreadable)
-    assert image.source is ImageSource.UNREADABLE
+    assert image.source is MediaSource.UNREADABLE
     assert named in (image.complaint or "")
 
 
@@ -88,7 +89,7 @@ def test_what_is_no_picture_says_why(unreadable: object, named: str) -> None:
 )
 def test_long_paths_are_no_base64(path: str) -> None:
     """Text of base64's letters is a path as long as a file could be called so."""
-    assert Image.of(path).source is ImageSource.PATH
+    assert Image.of(path).source is MediaSource.PATH
 
 
 @given(st.one_of(st.text(max_size=60), st.from_regex(r"https?://.{0,20}"), st.binary(max_size=9), st.integers()))
@@ -117,7 +118,7 @@ def test_nothing_given_raises_or_shows(value: object) -> None:
 def test_base64_is_read(text: str | bytes) -> None:
     """`from_base64` takes text and bytes, with and without a prefix and padding, both alphabets, and line breaks."""
     assert {"+", "/", "="} & set(base64.b64encode(PNG).decode()) == {"+", "/", "="}
-    assert Image(ImageSource.DATA, data=PNG) == Image.from_base64(text)
+    assert Image(MediaSource.DATA, data=PNG) == Image.from_base64(text)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from kling_async.protocol.converters import Malformed
 from kling_async.protocol.endpoints import ImageToVideo
-from kling_async.protocol.media.image import Image, ImageSource
+from kling_async.protocol.media.given import MediaSource
+from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import (
     CameraConfig,
     CameraControl,
@@ -60,7 +61,7 @@ def test_there_are_four_statuses() -> None:
         ("external_task_id", "", None),
         ("callback_url", "", None),
         ("external_task_id", "a", "a"),
-        ("image", URL, Image(ImageSource.URL, url=URL)),
+        ("image", URL, Image(MediaSource.URL, url=URL)),
         ("image", None, None),
         ("camera_control", {"type": "down_back"}, CameraControl(type="down_back")),
         (

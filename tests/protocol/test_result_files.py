@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from kling_async.protocol.media.picture import Picture
 from kling_async.protocol.result_files import files_of
 from kling_async.protocol.result_kind import ResultKind
-from kling_async.protocol.results import Audio, Element, Picture, Video, Voice
+from kling_async.protocol.results import Audio, Element, Video, Voice
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.codec import task_from_wire
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT, ImageToVideo
 from kling_async.protocol.errors import InvalidRequest
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.rules.pictures import images_of
+from kling_async.protocol.rules.files import files_of
 
 from .requests_made import BRUSH, HALF, SOUND, URL, V3, WAY, camera, customize, mask, problems_of, shots
 
@@ -314,7 +314,7 @@ def test_messages_do_not_carry_long_inputs() -> None:
         assert "x89" not in problem.message
 
 
-def test_images_of() -> None:
+def test_files_of() -> None:
     """All pictures are listed by field path, also those that cannot be read; what is no mask is left out."""
     given: list[Any] = [{"mask": b"x", "trajectories": WAY}, 5, {"mask": 7, "trajectories": WAY}]
     request = ImageToVideo(image="a.jpg", image_tail=URL, static_mask=Path("s.png"), dynamic_masks=given)
@@ -325,9 +325,9 @@ def test_images_of() -> None:
         "dynamic_masks[0].mask": Image.of(b"x"),
         "dynamic_masks[2].mask": Image.of(7),
     }
-    assert expected == images_of(request)
+    assert expected == files_of(request)
     text: Any = "mask.png"
-    assert images_of(ImageToVideo(dynamic_masks=text)) == {}
+    assert files_of(ImageToVideo(dynamic_masks=text)) == {}
 
 
 ANYTHING = st.one_of(

@@ -61,7 +61,7 @@ def test_pictures_beyond_the_limits(field: str, known: ImageFacts, says: str) ->
     """Size, sides, ratio, format and completeness hold for every picture, each named by its field path."""
     found = problems_of({field: known}, image_tail="t.jpg", **masks())
     own = [problem for problem in found if problem.field == field and says in problem.message]
-    assert [(problem.by_map, problem.missing_file) for problem in own] == [(False, False)]
+    assert [(problem.by_map, problem.missing_file) for problem in own] == [(False, None)]
 
 
 def test_one_picture_may_have_several_problems() -> None:
@@ -72,7 +72,7 @@ def test_one_picture_may_have_several_problems() -> None:
 def test_a_missing_file_is_told_as_such() -> None:
     """The problem says that the file is missing, so that the error can be a FileNotFoundError."""
     found = problems_of({"image": ImageFacts(complaint="there is no file 'a.jpg'", missing_file=True)})
-    assert found == [Problem("image", "there is no file 'a.jpg'", missing_file=True)]
+    assert found == [Problem("image", "there is no file 'a.jpg'", missing_file="image")]
 
 
 def test_addresses_are_not_looked_into() -> None:

@@ -8,6 +8,8 @@ from kling_async.protocol.catalog import endpoint_named, endpoint_of
 from kling_async.protocol.endpoints.videos.text_to_video import CAPABILITIES, ENDPOINT, KnownModel, TextToVideo
 from kling_async.protocol.wire.codec import to_wire
 
+from .requests_made import wrong_with
+
 SHOTS = [{"index": 1, "prompt": "a cat", "duration": 2}, {"index": 2, "prompt": "a dog", "duration": 3}]
 V3: dict[str, Any] = {"model_name": "kling-v3"}
 
@@ -107,7 +109,7 @@ def test_what_is_sent() -> None:
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
     """What is documented, and what is not known of a model, is not refused."""
-    assert ENDPOINT.problems(TextToVideo(**{"prompt": "a cat", **parameters}), {}) == []
+    assert wrong_with(ENDPOINT, TextToVideo(**{"prompt": "a cat", **parameters})) == []
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, by_map: bool) -> None:
     """Each broken rule is reported with its field and what would be right; the map's own refusals are marked."""
-    problems = ENDPOINT.problems(TextToVideo(**{"prompt": "a cat", **parameters}), {})
+    problems = wrong_with(ENDPOINT, TextToVideo(**{"prompt": "a cat", **parameters}))
     assert [(problem.field, problem.by_map) for problem in problems] == [(field, by_map)]
     assert text in problems[0].message
 

@@ -180,7 +180,7 @@ def test_the_length_of_base64_is_known_beforehand(size: int) -> None:
 @given(st.binary(max_size=60), st.integers(1, 8))
 def test_pieces_of_base64_join(picture: bytes, thirds: int) -> None:
     """Pieces of a multiple of 3 bytes, encoded one by one, are the base64 of the whole."""
-    assert requests.PICTURE_PIECE % 3 == 0
+    assert requests.FILE_PIECE % 3 == 0
     view, piece = memoryview(picture), 3 * thirds
     joined = b"".join(requests.encode_piece(view[at : at + piece]) for at in range(0, len(view), piece))
     assert base64.b64encode(picture) == joined

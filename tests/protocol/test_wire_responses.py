@@ -15,6 +15,7 @@ from kling_async.protocol.errors import (
     ConcurrencyExceeded,
     InsufficientBalance,
     KlingError,
+    ModelRetired,
     PermissionRefused,
     RateLimited,
     RequestRefused,
@@ -28,7 +29,7 @@ from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.responses import HttpResponse
 
-from .recorded_bodies import NAMES, RECORDED, answer, enveloped, recorded
+from .recorded_bodies import NAMES, OTHERS, RECORDED, answer, enveloped, recorded
 
 HTML = b"<html><body>Bad gateway, api-key-kling-SECRET</body></html>"
 READERS: list[Callable[[HttpResponse], object]] = [
@@ -159,6 +160,16 @@ def test_a_recorded_refusal_is_typed(name: str, read: Callable[[HttpResponse], o
     error = told(read, recorded(name))
     assert REFUSALS[name] == (type(error), error.http_status, error.code, error.request_id)
     assert error.message.startswith(RECORDED[name]["body"]["message"])
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("name", ["error_1203_model_discontinued", "error_gone_multi_image2video"])
+def test_a_recorded_retirement_is_typed(name: str, read: Callable[[HttpResponse], object]) -> None:
+    """What is no more is `ModelRetired`, in the service's own words alone: the address is not at fault."""
+    error = told(read, recorded(name))
+    assert type(error) is ModelRetired
+    assert error.explained() == OTHERS[name]["body"]["message"]
+    assert (error.http_status, error.code) == (404, 1203)
 
 
 def test_a_recorded_list_is_read() -> None:

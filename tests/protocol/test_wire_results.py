@@ -7,7 +7,8 @@ import attrs
 import pytest
 
 from kling_async.protocol.endpoints import ImageToVideo
-from kling_async.protocol.results import Audio, Element, Picture, Video, Voice
+from kling_async.protocol.media.picture import Picture
+from kling_async.protocol.results import Audio, Element, Video, Voice
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.codec import task_from_wire, to_wire

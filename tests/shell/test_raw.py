@@ -415,6 +415,21 @@ async def test_it_stands_in_the_line_of_its_model(make_client: ClientMaker, imag
     await client.submit(RawTask(EMULATED, {**body, "model_name": "kling-v2-5-turbo"}), queue_deadline=5)
 
 
+async def test_a_missing_pack_fails_its_own_path_alone(
+    make_client: ClientMaker, emulator: Emulator, image: Path
+) -> None:
+    """Of which pack a raw path is, nobody knows: 1102 fails those who wait to be paid for alike, and no video."""
+    client = make_client(concurrency=1)
+    await client.image_to_video(image)
+    video = asyncio.ensure_future(client.image_to_video(image))
+    emulator.faults.add(Fault.error(1102), on="create", times=1)
+    body = {"image": "https://example.com/cat.png", "model_name": "kling-v2-5-turbo"}
+    raw = await asyncio.gather(*(client.submit(RawTask(EMULATED, body)) for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in raw] == [kling_async.InsufficientBalance] * 3
+    assert emulator.ledger.requests["create"] == 2
+    assert (await (await video)).status is TaskStatus.SUCCEED
+
+
 # ------------------------------------------------------------------------------------------------ wrong input
 
 

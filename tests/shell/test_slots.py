@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kling_async import ClientClosed, QueueTimeout
+from kling_async import ClientClosed, InsufficientBalance, QueueTimeout
 from kling_async.io.slots import Slot, Slots
 from kling_async.protocol.concurrency_limit import BEAT, Limit
 
@@ -160,15 +160,50 @@ async def test_release_frees_all_slots_once(way: str) -> None:
         await second
 
 
-async def test_an_attached_task_counts_as_one_slot_of_each_line() -> None:
-    """With one attached task 3 of 4 slots are left, until it ends."""
+async def test_an_attached_task_counts_as_one_slot_for_all_of_its_pack() -> None:
+    """With one attached task 3 of 4 slots are left, until it ends; a request of another pack has all 4."""
     lines = await grown(4)
-    lines.attach()
-    (large,) = await waiting(lines, 4)
-    assert granted(large) == [False]
-    lines.detach()
+    lines.attach("image")
+    large = asyncio.ensure_future(lines.take(LINE, 4, pack="image"))
+    other = asyncio.ensure_future(lines.take("another", 4, pack="video"))
+    await settle()
+    assert granted(large, other) == [False, True]
+    lines.detach("image")
     await settle()
     assert granted(large) == [True]
+
+
+@pytest.mark.parametrize(("pack", "failed"), [(None, [True] * 3), ("video", [True, False, False])])
+async def test_a_refusal_fails_those_whom_it_concerns(pack: str | None, failed: list[bool]) -> None:
+    """A missing pack fails what is to be paid from it, whatever the line; the account's own refusal fails all."""
+    lines = await grown(1)
+    await taken(lines, 1)
+    (held,) = [await lines.take("another")]
+    held.accepted()
+    places = ((LINE, "video"), (LINE, "raw:/x"), ("another", "image"))
+    takers = [asyncio.ensure_future(lines.take(line, pack=paid)) for line, paid in places]
+    await settle()
+    lines.fail(InsufficientBalance("empty"), pack)
+    await settle()
+    assert granted(*takers) == failed
+    for taker in takers:
+        if taker.done():
+            assert isinstance(taker.exception(), InsufficientBalance)
+        taker.cancel()
+    await settle()
+
+
+async def test_those_behind_a_failed_one_move_up() -> None:
+    """Where the request at the head fails, one behind it that fits the free slots starts."""
+    lines = await grown(4)
+    await taken(lines, 2)
+    large = asyncio.ensure_future(lines.take(LINE, 3, pack="video"))
+    small = asyncio.ensure_future(lines.take(LINE, 1, pack="raw:/x"))
+    await settle()
+    lines.fail(InsufficientBalance("empty"), "video")
+    await settle()
+    assert granted(large, small) == [True, True]
+    assert isinstance(large.exception(), InsufficientBalance)
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ from kling_async.emulator.service.endpoint import AcceptedRequest
 from kling_async.emulator.service.errors import Refusal
 from kling_async.protocol.catalog import all_endpoints
 from kling_async.protocol.endpoint import Endpoint, Pool, no_price
-from kling_async.protocol.media.image_header import ImageFacts
+from kling_async.protocol.media.given import FileFacts, Media
 from kling_async.protocol.rules.camera import AXES
-from kling_async.protocol.rules.pictures import images_of
+from kling_async.protocol.rules.files import facts_of, files_of
 from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.codec import to_wire
 from tests import two_readings
@@ -85,14 +85,15 @@ def emulator_says(endpoint: Endpoint, request: object) -> str:
         return refusal.message
 
 
-def facts_of(picture: bytes) -> ImageFacts:
-    """What the client knows of a picture."""
-    return ImageFacts.of(lambda start, count: picture[start : start + count], len(picture))
+def looked_at(given: Media, data: bytes) -> FileFacts:
+    """What the client knows of a file."""
+    return facts_of(given, lambda start, count: data[start : start + count], len(data))
 
 
 def client_says(endpoint: Endpoint, request: Any) -> list[str]:
     """Why the request is not sent."""
-    facts = {field: facts_of(image.data) for field, image in images_of(request).items() if image.data is not None}
+    files = files_of(request)
+    facts = {field: looked_at(file, file.data) for field, file in files.items() if file.data is not None}
     return [str(problem) for problem in endpoint.problems(request, facts) if not problem.only_warns]
 
 

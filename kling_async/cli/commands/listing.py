@@ -20,14 +20,14 @@ HEADERS: Final = ("reference", "status", "created", "made", "units", "external t
 
 def run(options: Namespace, output: Output) -> int:
     """Carries the command out; returns the exit code."""
-    job = Job(base_url=options.base_url)
-    return runner.run(job, output, lambda stop: _list(options, output, stop))
+    endpoint = endpoints.listed(options.endpoint)
+    return runner.run(Job(base_url=options.base_url), output, lambda stop: _list(endpoint, options, output, stop))
 
 
-async def _list(options: Namespace, output: Output, stop: Stop) -> None:
+async def _list(endpoint: str, options: Namespace, output: Output, stop: Stop) -> None:
     async with KlingClient(base_url=options.base_url) as client:
-        size = options.page_size or page_size(options.limit, endpoints.page_maximum(options.endpoint))
-        tasks, more = await stop.or_result(_tasks(client, options.endpoint, options.limit, size))
+        size = options.page_size or page_size(options.limit, endpoints.page_maximum(endpoint))
+        tasks, more = await stop.or_result(_tasks(client, endpoint, options.limit, size))
     output.result(
         table(*without_empty(HEADERS, [row(task) for task in tasks]), columns_of_terminal()) if tasks else "no tasks",
         "\n".join(task.reference for task in tasks),
@@ -45,7 +45,7 @@ def page_size(limit: int, maximum: int) -> int:
 async def _tasks(client: KlingClient, endpoint: str, limit: int, size: int) -> tuple[list[Task], bool]:
     """At most `limit` tasks, and whether there are more."""
     found: list[Task] = []
-    async for task in client.tasks(endpoints.kind(endpoint), page_size=size):
+    async for task in client.tasks(endpoint, page_size=size):
         if limit and len(found) == limit:
             return found, True
         found.append(task)

@@ -11,16 +11,14 @@ import attrs
 from kling_async.cli import endpoints
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.output import Output, columns_of_terminal, number, table
-from kling_async.protocol.capability import Capability, CapabilityMap, Cell
+from kling_async.protocol.capability import Capability, CapabilityMap, Cell, Retirement
 
 
 def run(options: Namespace, output: Output) -> int:
     """Carries the command out; returns the exit code."""
     endpoint = endpoints.endpoint(options.endpoint)
     if endpoint is None or endpoint.capabilities is None:
-        raise UsageError(
-            f"no models of {options.endpoint!r} are known; use one of {', '.join(endpoints.with_models())}"
-        )
+        raise UsageError(f"no models of {options.endpoint!r} are known; use one of {', '.join(_with_map())}")
     capabilities = endpoint.capabilities
     rows = [row for row in capabilities.rows if options.model in {None, row.model_name}]
     if not rows:
@@ -28,11 +26,16 @@ def run(options: Namespace, output: Output) -> int:
     names = dict.fromkeys(row.model_name for row in rows)
     price = endpoint.priced(Decimal(1)).usd
     output.result(
-        f"{as_table(capabilities, rows, price)}\n\n{_legend(capabilities, price)}",
+        "\n".join([as_table(capabilities, rows, price), "", *_retired(rows), _legend(capabilities, price)]),
         "\n".join(names),
         {"models": [data(capabilities, row) for row in rows], "usd_per_unit": price and float(price)},
     )
     return Exit.OK
+
+
+def _with_map() -> list[str]:
+    found = {name: endpoints.endpoint(name) for name in endpoints.names()}
+    return [name for name, endpoint in found.items() if endpoint is not None and endpoint.capabilities is not None]
 
 
 def as_table(capabilities: CapabilityMap[Any], rows: Sequence[Capability], price: Decimal | None) -> str:
@@ -66,6 +69,18 @@ def as_table(capabilities: CapabilityMap[Any], rows: Sequence[Capability], price
     filled = [any(column) for column in zip(*cells, strict=True)]  # pictures have no mode, no seconds, no size
     headings, *lines = ([*itertools.compress(line, filled)] for line in (headings, *cells))
     return table(headings, lines, columns_of_terminal())
+
+
+def _retired(rows: Sequence[Capability]) -> list[str]:
+    """A line for all models that were retired on one day and have the same successor."""
+    ends: dict[Retirement, list[str]] = {}
+    for row in rows:
+        if row.retired and row.model_name not in (names := ends.setdefault(row.retired, [])):
+            names.append(row.model_name)
+    return [
+        f"retired{f' since {end.since}' if end.since else ''}, use {end.instead}: {', '.join(names)}"
+        for end, names in ends.items()
+    ]
 
 
 def grouped(rows: Sequence[Capability]) -> list[list[Capability]]:
@@ -107,6 +122,7 @@ def data(capabilities: CapabilityMap[Any], row: Capability) -> dict[str, Any]:
         **{name: known[cell] for name, cell in row.cells.items()},
         "size": row.size,
         "fps": row.fps,
+        "retired": row.retired and {**attrs.asdict(row.retired), "since": row.retired.since and str(row.retired.since)},
         **dict(zip(names, units, strict=True)),
     }
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import hashlib
-import mimetypes
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from email.utils import formatdate
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -24,6 +24,7 @@ from kling_async.emulator.service.guard import Guard
 from .links import Links, requested_range
 
 _PIECE: Final = 256 * 1024
+_CONTENT_TYPES: Final = {".mp4": "video/mp4", ".png": "image/png", ".mp3": "audio/mpeg", ".wav": "audio/wav"}
 _NO_SUCH_KEY: Final = "The specified key does not exist."
 
 Record = Callable[[int, int, int], None]
@@ -141,7 +142,7 @@ class FileServer:
     async def _send(self, request: web.Request, made: ResultFile, sending: _Sending) -> web.StreamResponse:
         size, fault = made.size, sending.fault
         headers = {
-            "Content-Type": mimetypes.guess_type(request.path)[0] or "application/octet-stream",
+            "Content-Type": _CONTENT_TYPES.get(PurePosixPath(request.path).suffix, "application/octet-stream"),
             "ETag": made.etag,
             "Last-Modified": formatdate(sending.modified_at, usegmt=True),
             "Accept-Ranges": "bytes",

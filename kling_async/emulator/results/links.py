@@ -74,7 +74,8 @@ class Links:
             expires: The same.
             address: In place of `base_url`, if any.
         """
-        target = f"{path.removesuffix('.mp4')}~%7E+%2B'(%41)%20%c3%A9.mp4?expires={expires}&{_ODD}"
+        stem, _, kind = path.rpartition(".")
+        target = f"{stem}~%7E+%2B'(%41)%20%c3%A9.{kind}?expires={expires}&{_ODD}"
         return f"{address or self._base_url}{target}{_MARK}{self._sign_target(target)}"
 
     def detour_problem(self, target: str, now: float) -> str | None:

@@ -56,7 +56,7 @@ def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0
     for name in ("watermark_info", "final_unit_deduction", "final_balance_deduction"):
         body.pop(name, None)
     told = body["task_result"]
-    for each in (each for several in told.values() for each in several):
+    for each in (each for several in told.values() if isinstance(several, list) for each in several):
         each.pop("watermark_url", None)
     body["task_result"] = {"images": [], "videos": [], "audios": []} | told
     return body

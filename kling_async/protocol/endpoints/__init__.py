@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.account.account_costs import AccountCosts as AccountCosts
     from kling_async.protocol.endpoints.account.account_costs import ResourcePack as ResourcePack
     from kling_async.protocol.endpoints.audio.text_to_speech import TextToSpeech as TextToSpeech
+    from kling_async.protocol.endpoints.images.expand_image import ExpandImage as ExpandImage
+    from kling_async.protocol.endpoints.images.generate_images import GenerateImages as GenerateImages
+    from kling_async.protocol.endpoints.images.multi_image_to_image import MultiImageToImage as MultiImageToImage
+    from kling_async.protocol.endpoints.images.omni_image import OmniImage as OmniImage
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
     from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
 else:

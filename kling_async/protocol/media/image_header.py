@@ -5,16 +5,15 @@ JPEG and PNG are read, as these are what the service takes. Anything else gets a
 
 import re
 import struct
-from collections.abc import Callable
 from typing import Final, Literal, Self
 
 import attrs
 
+from kling_async.protocol.media.given import FileFacts
+from kling_async.protocol.media.shape import Read
+
 SEEN_BYTES: Final = 64 * 2**20
 """Bytes of a file that are looked at, at most: several times what the service takes."""
-
-Read = Callable[[int, int], bytes]
-"""Reads a file: from a place on, so many bytes, fewer where it ends."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,20 +34,17 @@ class ImageHeader:
 
 
 @attrs.frozen(kw_only=True)
-class ImageFacts:
+class ImageFacts(FileFacts):
     """What is known of a local picture before it is sent.
 
     Attributes:
         size: bytes of the file; None where it could not be read.
-        header: what it says of itself; None where it says nothing.
         complaint: why there is no header.
         missing_file: whether there is no such file.
+        header: what it says of itself; None where it says nothing.
     """
 
-    size: int | None = None
     header: ImageHeader | None = None
-    complaint: str | None = None
-    missing_file: bool = False
 
     @classmethod
     def of(cls, read: Read, size: int) -> Self:

@@ -12,7 +12,7 @@ from kling_async.protocol.capability import CapabilityMap
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.rules.models import HasModel
 from kling_async.protocol.rules.values import number, one_of, text, whole
-from kling_async.protocol.rules.voices import HasElements, elements
+from kling_async.protocol.rules.voices import elements
 
 PICTURES_MOST = 9  # "n": [1, 9]
 INPUTS_MOST = 10  # pictures and elements together
@@ -57,12 +57,12 @@ def fidelity(field: str, value: float | None) -> Iterator[Problem]:
         yield from number(field, value, 0, 1)
 
 
-def inputs(field: str, request: HasElements, pictures: int) -> Iterator[Problem]:
+def inputs(field: str, request: Any, pictures: int) -> Iterator[Problem]:
     """At most 10 elements, and at most 10 pictures and elements together.
 
     Args:
         field: which has one too many.
-        request: that can name elements.
+        request: with an `element_list`.
         pictures: how many it has.
     """
     yield from elements(request, most=INPUTS_MOST)

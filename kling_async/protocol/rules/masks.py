@@ -7,7 +7,9 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.media.image_header import ImageHeader
 from kling_async.protocol.records import DynamicMask, Point
-from kling_async.protocol.rules.pictures import Facts, images_of
+from kling_async.protocol.rules.files import Facts
+from kling_async.protocol.rules.nested import each_of
+from kling_async.protocol.rules.pictures import header_of
 from kling_async.protocol.rules.values import is_whole, listed, whole
 
 MASKS_MOST = 6
@@ -41,17 +43,16 @@ class HasMasks(Protocol):
 
 def masks(request: HasMasks, facts: Facts) -> Iterator[Problem]:
     """At most 6 areas with their ways; all masks of the image's ratio and of one resolution."""
-    known = facts.get("image")
-    image = known.header if known else None
+    image = header_of(facts, "image")
     read = yield from listed("dynamic_masks", request.dynamic_masks, DynamicMask, most=MASKS_MOST)
     for path, mask in read:
         if mask.mask is None:
             yield Problem(f"{path}.mask", "expected a picture, got None")
         yield from _trajectory(f"{path}.trajectories", mask, request.duration, image)
     headers = {
-        field: facts[field].header
-        for field in images_of(request)
-        if field.startswith(("static_mask", "dynamic_masks")) and field in facts
+        field: header_of(facts, field)
+        for field in each_of(request, Image)
+        if field.startswith(("static_mask", "dynamic_masks"))
     }
     yield from _mask_sizes({field: header for field, header in headers.items() if header is not None}, image)
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from kling_async.protocol.converters import Malformed
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.media.image import host_of
+from kling_async.protocol.media.given import host_of
 
 T = TypeVar("T")
 

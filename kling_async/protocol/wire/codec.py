@@ -5,7 +5,7 @@ there; anything else is left out where it cannot be read, so that a paid video i
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,9 @@ import attrs
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
+from kling_async.protocol.converters import StandIn
 from kling_async.protocol.errors import BadResponse, UnknownStatus
-from kling_async.protocol.media.image import Image
+from kling_async.protocol.media.given import Media
 from kling_async.protocol.raw import RawTask
 from kling_async.protocol.redaction import printable, service_text
 from kling_async.protocol.results import Element, Voice
@@ -26,7 +27,7 @@ from kling_async.protocol.wire.results import balance_of, outputs_of, results_of
 
 
 def to_wire(request: object) -> dict[str, Any]:
-    """The request as the documentation's JSON members, without what was not given; pictures stay `Image`."""
+    """The request as the documentation's JSON members, without what was not given; files stay `Media`."""
     if isinstance(request, RawTask):
         return request.members()
     members: dict[str, Any] = _without_none(_converter().unstructure(request))
@@ -84,7 +85,7 @@ def _legacy_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: T
         external_task_id=identifier(mapping(data.get("task_info")).get("external_task_id")),
         created_at=moment(data.get("created_at")),
         updated_at=moment(data.get("updated_at")),
-        **results_of(data.get("task_result")),
+        **results_of(data.get("task_result"), moment(data.get("updated_at"))),
         watermark=mapping(data.get("watermark_info")).get("enabled") is True,
         final_unit_deduction=decimal(data.get("final_unit_deduction")),
         final_balance_deduction=balance_of(data.get("final_balance_deduction")),
@@ -92,7 +93,7 @@ def _legacy_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: T
 
 
 def _new_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatus) -> Task:
-    results = outputs_of(data.get("outputs"))
+    results = outputs_of(data.get("outputs"), moment(data.get("update_time")))
     return Task(
         task_id=task_id,
         status=status,
@@ -138,8 +139,30 @@ def prepare() -> None:
     _converter()
 
 
+def _each_in(member: str, values: Iterable[Any] | None) -> list[dict[str, Any]] | None:
+    return None if values is None else [{member: value} for value in values]
+
+
 _WRITERS: Mapping[str | None, Callable[[Any], Any]] = {"text": str, "on_off": _on_or_off}
 """How the value of a field is written, by its metadata."""
+
+
+def _writer(metadata: Mapping[Any, Any]) -> Callable[[Any], Any] | None:
+    if "each_in" in metadata:
+        return functools.partial(_each_in, metadata["each_in"])
+    return _WRITERS.get(metadata.get("wire"))
+
+
+def _with_stand_ins(
+    write: Callable[[Any], dict[str, Any]], stand_ins: Mapping[str, StandIn], record: Any
+) -> dict[str, Any]:
+    """Writes a record, with what stands in for its members in their places."""
+    members = write(record)
+    for field, stand_in in stand_ins.items():
+        given = getattr(record, field)
+        if given is not None:
+            members[stand_in.member] = getattr(given, stand_in.attribute)
+    return members
 
 
 @functools.cache
@@ -147,12 +170,17 @@ def _converter() -> Converter:
     converter = Converter()
 
     def writer(record: type) -> Callable[[Any], dict[str, Any]]:
-        hooks = {field.name: _WRITERS.get(field.metadata.get("wire")) for field in attrs.fields(record)}
+        stand_ins: dict[str, StandIn] = {
+            field.name: field.metadata["instead_of"] for field in attrs.fields(record) if "instead_of" in field.metadata
+        }
+        hooks = {field.name: _writer(field.metadata) for field in attrs.fields(record)}
         overrides: dict[str, Any] = {name: override(unstruct_hook=hook) for name, hook in hooks.items() if hook}
-        return make_dict_unstructure_fn(record, converter, **overrides)
+        overrides |= {name: override(omit=True) for name in stand_ins}
+        write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(record, converter, **overrides)
+        return functools.partial(_with_stand_ins, write, stand_ins) if stand_ins else write
 
     converter.register_unstructure_hook_factory(attrs.has, writer)
-    converter.register_unstructure_hook(Image, lambda image: image)
+    converter.register_unstructure_hook(Media, lambda media: media)
     # What is known of them besides is the service's own.
     converter.register_unstructure_hook(Element, lambda element: {"element_id": element.element_id})
     converter.register_unstructure_hook(Voice, lambda voice: {"voice_id": voice.voice_id})

@@ -10,13 +10,13 @@ import attrs
 
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.media.image import Image, ImageSource
+from kling_async.protocol.media.given import Media, MediaSource
 
 PAGE_SIZE_MAXIMUM: Final = 500  # "Query task (list)": pageSize [1, 500]
 PAGE_NUMBER_MAXIMUM: Final = 1000  # "Query task (list)": pageNum [1, 1000]
 
-PICTURE_PIECE: Final = 48 * 1024
-"""Bytes of a picture encoded at once: a multiple of 3, so that pieces of base64 can be joined."""
+FILE_PIECE: Final = 48 * 1024
+"""Bytes of a picture or a sound encoded at once: a multiple of 3, so that pieces of base64 can be joined."""
 
 
 @attrs.frozen
@@ -27,14 +27,14 @@ class HttpRequest:
         method: of HTTP.
         path: quoted.
         params: of the query.
-        body: JSON in segments; a picture stands where its base64 goes. Empty for none.
+        body: JSON in segments; a picture or a sound stands where its base64 goes. Empty for none.
         once: whether nothing below may send it a second time.
     """
 
     method: str
     path: str
     params: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
-    body: tuple[bytes | Image, ...] = attrs.field(default=(), repr=False)
+    body: tuple[bytes | Media, ...] = attrs.field(default=(), repr=False)
     once: bool = False
 
 
@@ -86,15 +86,15 @@ def encoded_length(size: int) -> int:
 
 
 def encode_piece(piece: bytes | memoryview) -> bytes:
-    """One piece of a picture as base64."""
+    """One piece of a file as base64."""
     return base64.b64encode(piece)
 
 
-def _segments(value: Any) -> Iterator[str | Image]:
+def _segments(value: Any) -> Iterator[str | Media]:
     match value:
-        case Image(source=ImageSource.URL):
+        case Media(source=MediaSource.URL):
             yield json.dumps(value.url)
-        case Image():
+        case Media():
             yield '"'
             yield value
             yield '"'
@@ -112,10 +112,10 @@ def _segments(value: Any) -> Iterator[str | Image]:
             yield json.dumps(value)
 
 
-def _joined(segments: Iterator[str | Image]) -> Iterator[bytes | Image]:
+def _joined(segments: Iterator[str | Media]) -> Iterator[bytes | Media]:
     text: list[str] = []
     for segment in segments:
-        if isinstance(segment, Image):
+        if isinstance(segment, Media):
             yield "".join(text).encode()
             text.clear()
             yield segment

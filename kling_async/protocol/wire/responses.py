@@ -282,10 +282,10 @@ def _opened(response: HttpResponse) -> Any:
     code = _number(envelope.get("code"))
     if code == 0 and 200 <= response.status < 300 and "data" in envelope:
         return envelope["data"]
-    row = row_for(code)
+    text = _reason(envelope, response.status)
+    row = row_for(code, text)
     if code is None or row is None:
         return _not_the_services(response, code)
-    text = _reason(envelope, response.status)
     return row.error(
         f"{text}: {row.hint}" if row.hint else text,
         remedy=row.remedy,

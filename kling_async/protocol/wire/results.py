@@ -4,11 +4,14 @@ Each item that can be read is kept, in its order, so that files keep their numbe
 results never depend on it.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, TypedDict, TypeVar
 
+from kling_async.protocol.media.picture import Picture
 from kling_async.protocol.redaction import service_text
-from kling_async.protocol.results import Audio, BalanceDeduction, Element, Picture, Video, Voice
+from kling_async.protocol.results import Audio, BalanceDeduction, Element, Video, Voice
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
 
 DEEPEST: Final = 50
@@ -29,31 +32,43 @@ class Results(TypedDict):
     raw: Any
 
 
-def results_of(value: Any) -> Results:
-    """Reads `task_result` of the legacy protocol."""
+def results_of(value: Any, made: datetime | None = None) -> Results:
+    """Reads `task_result` of the legacy protocol.
+
+    Args:
+        value: what came.
+        made: when its task ended, where that is known.
+    """
     lists = mapping(value)
     pictures = [*items(lists.get("images")), *items(lists.get("series_images"))]
     return {
-        "videos": _each(_video, items(lists.get("videos"))),
-        "images": tuple(picture for place, item in enumerate(pictures) for picture in _views(mapping(item), place)),
-        "audios": _each(_audio, items(lists.get("audios"))),
+        "videos": _each(functools.partial(_video, made), items(lists.get("videos"))),
+        "images": tuple(
+            picture for place, item in enumerate(pictures) for picture in _views(made, mapping(item), place)
+        ),
+        "audios": _each(functools.partial(_audio, made), items(lists.get("audios"))),
         "voices": _each(_voice, items(lists.get("voices"))),
         "elements": _each(_element, items(lists.get("elements"))),
         "raw": value if _is_shallow(value) else None,
     }
 
 
-def outputs_of(value: Any) -> Results:
-    """Reads `outputs` of the new generation: one array of everything."""
+def outputs_of(value: Any, made: datetime | None = None) -> Results:
+    """Reads `outputs` of the new generation: one array of everything.
+
+    Args:
+        value: what came.
+        made: when its task ended, where that is known.
+    """
     outputs = [mapping(item) for item in items(value)]
 
     def of(kind: str) -> list[_Item]:
         return [output for output in outputs if output.get("type") == kind]
 
     return {
-        "videos": _each(_video, of("video")),
-        "images": tuple(picture for place, item in enumerate(of("image")) for picture in _views(item, place)),
-        "audios": _each(_output_audio, of("audio")),
+        "videos": _each(functools.partial(_video, made), of("video")),
+        "images": _pictures(made, of("image")),
+        "audios": _each(functools.partial(_output_audio, made), of("audio")),
         "voices": _each(_output_voice, of("voice")),
         "elements": _each(_output_element, of("element")),
         "raw": value if _is_shallow(value) else None,
@@ -77,7 +92,7 @@ def _each(read: Callable[[_Item], _T | None], values: Iterable[Any]) -> tuple[_T
     return tuple(one for one in made if one is not None)
 
 
-def _video(item: _Item) -> Video | None:
+def _video(made: datetime | None, item: _Item) -> Video | None:
     url, marked = address(item.get("url")), address(item.get("watermark_url"))
     if url is None and marked is None:
         return None
@@ -86,31 +101,38 @@ def _video(item: _Item) -> Video | None:
         url=url or "",
         watermark_url=marked,
         duration=decimal(item.get("duration")),
+        created_at=made,
     )
 
 
-def _views(item: _Item, place: int) -> Iterator[Picture]:
+def _pictures(made: datetime | None, values: Iterable[Any]) -> tuple[Picture, ...]:
+    return tuple(picture for place, item in enumerate(values) for picture in _views(made, mapping(item), place))
+
+
+def _views(made: datetime | None, item: _Item, place: int) -> Iterator[Picture]:
     """The pictures of one item: one, or three views of one subject that share its number."""
     given = item.get("index")
     index = given if type(given) is int and 0 <= given < 2**31 else place
     for name, marked in (("url", "watermark_url"), ("url_1", ""), ("url_2", ""), ("url_3", "")):
         url, watermark_url = address(item.get(name)), address(item.get(marked))
         if url is not None or watermark_url is not None:
-            yield Picture(index=index, url=url or "", watermark_url=watermark_url)
+            yield Picture(index=index, url=url or "", watermark_url=watermark_url, created_at=made)
 
 
-def _audio(item: _Item) -> Audio | None:
+def _audio(made: datetime | None, item: _Item) -> Audio | None:
     """Speech has `url` and `duration`, other sound one of each for MP3 and for WAV."""
-    mp3 = _sound(item, url="url_mp3", duration="duration_mp3", url_wav="url_wav", duration_wav="duration_wav")
-    return mp3 or _sound(item, url="url", duration="duration")
+    mp3 = _sound(made, item, url="url_mp3", duration="duration_mp3", url_wav="url_wav", duration_wav="duration_wav")
+    return mp3 or _sound(made, item, url="url", duration="duration")
 
 
-def _output_audio(item: _Item) -> Audio | None:
-    mp3 = _sound(item, url="mp3_url", duration="mp3_duration", url_wav="wav_url", duration_wav="wav_duration")
-    return mp3 or _sound(item, url="url", duration="duration")
+def _output_audio(made: datetime | None, item: _Item) -> Audio | None:
+    mp3 = _sound(made, item, url="mp3_url", duration="mp3_duration", url_wav="wav_url", duration_wav="wav_duration")
+    return mp3 or _sound(made, item, url="url", duration="duration")
 
 
-def _sound(item: _Item, *, url: str, duration: str, url_wav: str = "", duration_wav: str = "") -> Audio | None:
+def _sound(
+    made: datetime | None, item: _Item, *, url: str, duration: str, url_wav: str = "", duration_wav: str = ""
+) -> Audio | None:
     first, wav = address(item.get(url)), address(item.get(url_wav))
     if first is None and wav is None:
         return None
@@ -120,6 +142,7 @@ def _sound(item: _Item, *, url: str, duration: str, url_wav: str = "", duration_
         url_wav=wav,
         duration=decimal(item.get(duration)),
         duration_wav=decimal(item.get(duration_wav)),
+        created_at=made,
     )
 
 

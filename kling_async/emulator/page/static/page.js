@@ -57,8 +57,12 @@ function insteadOfPicture(task) {
   return String(image).startsWith("http") ? "the image was given by URL" : "no picture of the image here";
 }
 
-function player(task, file, picture) {
-  if (!file.endsWith(".mp4")) return made("img", { src: file, alt: "the result" });
+function player(task, [name, file], picture) {
+  if (/\.(mp3|wav)$/.test(file)) {
+    return made("figure", { className: "sound" }, made("figcaption", { textContent: name }),
+      made("audio", { src: file, controls: true, preload: "metadata" }));
+  }
+  if (!file.endsWith(".mp4")) return made("a", { href: file }, made("img", { src: file, alt: `the result: ${name}` }));
   const video = made("video", {
     src: file, controls: true, loop: true, playsInline: true, preload: "none", poster: picture,
   });
@@ -66,15 +70,18 @@ function player(task, file, picture) {
   return video;
 }
 
+const isMarked = ([name]) => name.includes("watermark");
+
 function stage(task, card) {
   const target = card.querySelector(".stage");
   const [picture = ""] = Object.values(task.images);
-  const [file = ""] = Object.values(task.files);
-  const wanted = file || picture || "none";
+  const files = Object.entries(task.files).filter((file) => !isMarked(file));
+  const wanted = files.length ? "files" : picture || "none";
   if (target.dataset.shows === wanted) return;
   target.dataset.shows = wanted;
-  if (file) {
-    target.replaceChildren(player(task, file, picture));
+  target.classList.toggle("several", files.filter(([, file]) => file.endsWith(".png")).length > 1);
+  if (files.length) {
+    target.replaceChildren(...files.map((file) => player(task, file, picture)));
   } else if (picture) {
     target.replaceChildren(made("img", { src: picture, alt: "the submitted image" }));
   } else {
@@ -128,7 +135,7 @@ function showTask(task) {
 }
 
 function linkOthers(task, card) {
-  const [, ...others] = Object.entries(task.files);
+  const others = Object.entries(task.files).filter(isMarked);
   if (!others.length || card.querySelector(".others")) return;
   const links = others.flatMap(([name, file]) => [made("a", { href: file, textContent: name }), " "]);
   card.querySelector(".facts").after(made("p", { className: "facts others" }, "further files: ", ...links));

@@ -85,14 +85,15 @@ def read(data: Any) -> Speech:
         ContentRefused: the service says that it failed.
     """
     answer = mapping(data)
-    audios = results_of(answer.get("task_result"))["audios"]
+    created_at = moment(answer.get("updated_at"))
+    audios = results_of(answer.get("task_result"), created_at)["audios"]
     if not audios and answer.get("task_status") == "failed":
         raise ContentRefused(service_text(answer.get("task_status_msg")) or "the service made no speech of this text")
     if not audios:
         raise BadResponse("the answer has no sound")
     return Speech(
         audios=tuple(SpeechAudio(**attrs.asdict(audio, recurse=False)) for audio in audios),
-        created_at=moment(answer.get("updated_at")),
+        created_at=created_at,
         final_unit_deduction=decimal(answer.get("final_unit_deduction")),
         final_balance_deduction=balance_of(answer.get("final_balance_deduction")),
     )

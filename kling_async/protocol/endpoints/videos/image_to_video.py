@@ -216,7 +216,18 @@ kling-v3             pro   0.8    1.2   ?
 kling-v3             4k    3      3     ?
 """
 
-CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES)
+# Announced for all of them; users measured it for all but kling-v1-6 (2026-10-01).
+_RETIRED = """
+# model_name         since       instead
+kling-v1             2026-09-15  kling-v2-6
+kling-v1-5           2026-09-15  kling-v2-6
+kling-v1-6           2026-09-15  kling-v2-6
+kling-v2-master      2026-09-15  kling-v2-6
+kling-v2-1           2026-09-15  kling-v2-6
+kling-v2-1-master    2026-09-15  kling-v2-6
+"""
+
+CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, retired=_RETIRED)
 _BY_MODEL = models.ModelRules(CAPABILITIES)
 
 ENDPOINT = Endpoint(

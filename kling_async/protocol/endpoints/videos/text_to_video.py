@@ -154,6 +154,15 @@ kling-v3             pro   0.8    1.2   ?
 kling-v3             4k    3      3     ?
 """
 
+# Announced for all of them; users measured it for kling-v1-6, kling-v2-master and kling-v2-1-master (2026-10-01).
+_RETIRED = """
+# model_name         since       instead
+kling-v1             2026-09-15  kling-v2-6
+kling-v1-6           2026-09-15  kling-v2-6
+kling-v2-master      2026-09-15  kling-v2-6
+kling-v2-1-master    2026-09-15  kling-v2-6
+"""
+
 # Users measured 319 s on average, where they measured 164 s from pictures.
 _TIMES_LONGER: Final = 319 / 164
 
@@ -163,7 +172,7 @@ def typical_seconds(request: MakesClip | None) -> float:
     return _TIMES_LONGER * typical_seconds_of(request)
 
 
-CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES)
+CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, retired=_RETIRED)
 _BY_MODEL = models.ModelRules(CAPABILITIES)
 
 ENDPOINT = Endpoint(

@@ -1,0 +1,50 @@
+"""Rules for results of earlier tasks that are given to a new one."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from kling_async.protocol.converters import StandIn
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.media.image import Image
+from kling_async.protocol.results import Audio, Video
+from kling_async.protocol.rules.nested import values_in
+from kling_async.protocol.rules.values import shown
+
+USABLE: Final = timedelta(days=30)
+"""How long the service keeps what it made: ids and addresses."""
+NEAR: Final = timedelta(days=2)
+"""How long before that it is said."""
+
+
+def stand_ins(request: object) -> Iterator[Problem]:
+    """What stands in for an id or an address has one."""
+    for path, field, value in values_in(request):
+        stand_in: StandIn | None = field and field.metadata.get("instead_of")
+        if stand_in is None or value is None:
+            continue
+        sent: Any = getattr(value, stand_in.attribute, None)
+        if sent is None:
+            yield Problem(path, f"expected what an earlier request made, with its {stand_in.attribute}: {shown(value)}")
+        elif sent == "":
+            yield Problem(path, f"this one came without {stand_in.attribute}: give {stand_in.member} or another one")
+
+
+def ages(request: object, now: datetime) -> Iterator[Problem]:
+    """A warning for what the service keeps for less than two days more: 30 days after it was made it is gone.
+
+    Args:
+        request: what is about to be sent.
+        now: by the service's clock.
+    """
+    for path, _, value in values_in(request):
+        made = value.created_at if isinstance(value, Video | Audio | Image) else None
+        if made is not None and now > made + USABLE - NEAR:
+            yield Problem(path, _ending(made + USABLE, now), only_warns=True)
+
+
+def _ending(end: datetime, now: datetime) -> str:
+    day = f"{end:%Y-%m-%d %H:%M} UTC"
+    if now >= end:
+        return f"the service kept this result until {day} (30 days), and probably has it no more"
+    return f"the service keeps this result until {day} (30 days after it was made); it may refuse it from then on"
