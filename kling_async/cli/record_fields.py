@@ -81,14 +81,17 @@ class Field:
 
 
 def fields_of(record: type) -> list[Field]:
-    """The fields of a record, in its order; a watermark is asked for by the command's own option."""
+    """The fields of a record, in its order, that a shell can give a value to.
+
+    A watermark is asked for by the command's own option, and an earlier result is an object of Python: its id is given.
+    """
     hints = get_type_hints(record)
     about = descriptions(record)
     found = [
         Field(field.name, _accepted(field, hints[field.name]), about.get(field.name, ""), field)
         for field in attrs.fields(record)
     ]
-    return [field for field in found if WatermarkInfo not in field.members]
+    return [field for field in found if WatermarkInfo not in field.members and "instead_of" not in field.field.metadata]
 
 
 def _accepted(field: "attrs.Attribute[Any]", hint: Any) -> tuple[Any, ...]:

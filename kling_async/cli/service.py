@@ -15,6 +15,9 @@ from kling_async.protocol.wire.codec import to_wire
 EMULATED_SECONDS: Final = 6.0
 """Seconds that a task takes with `--emulator`: enough to see what happens, little enough to watch it."""
 
+CONCURRENCY: Final = 20
+"""Slots of that emulator: more than any one request takes, such as a series of pictures."""
+
 
 def polling(options: Namespace) -> Polling | AimedPolling:
     """When to ask for the task: on a fixed beat with `--poll`, else when a result can be expected.
@@ -44,7 +47,7 @@ async def client_for(options: Namespace, request: Any, on_intent: OnIntent | Non
     if makes_task:
         when = often(options.deadline) if options.poll is None else polling(options)
     async with (
-        Emulator(speed=emulator_speed(request) if makes_task else 20.0, seed=seed) as emulator,
+        Emulator(speed=emulator_speed(request) if makes_task else 20.0, concurrency=CONCURRENCY, seed=seed) as emulator,
         KlingClient(base_url=emulator.base_url, api_key=emulator.api_key, polling=when, on_intent=on_intent) as client,
     ):
         yield client

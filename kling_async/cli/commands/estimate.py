@@ -1,5 +1,6 @@
 """`kling-async estimate`: checks a request and shows what it costs, without sending it."""
 
+import time
 from argparse import Namespace
 from typing import Any
 
@@ -26,7 +27,7 @@ def run(options: Namespace, output: Output) -> int:
 async def _estimate(options: Namespace, request: Any, output: Output, stop: Stop) -> None:
     endpoint = endpoints.of(request)
     await stop.or_result(places(options, request))
-    refusals.refuse(await stop.or_result(problems_of(endpoint, request)), strict=options.strict)
+    refusals.refuse(await stop.or_result(problems_of(endpoint, request, time.time())), strict=options.strict)
     cost = cost_of(None, request)
     seconds = endpoints.typical_seconds(request)
     rows = {"of": what_is_made(request), "cost": _price(cost), "takes": f"about {seconds:.0f} s as a rule"}
