@@ -17,6 +17,7 @@ NAMES = """
     ApiError
     Audio
     AuthenticationError
+    Avatar
     BadResponse
     BalanceDeduction
     Call
@@ -31,15 +32,24 @@ NAMES = """
     ConfigurationError
     ConnectionFailed
     ContentRefused
+    CreateElement
     CreateInDoubt
+    CreateVoice
+    DeleteElement
+    DeleteVoice
     DownloadError
     Durations
     DynamicMask
     Element
+    ElementImageList
+    ElementVideoList
     Estimate
     ExpandImage
     ExternalTaskIdConflict
+    Face
+    Faces
     GenerateImages
+    IdentifyFaces
     Image
     ImageFileMissing
     ImageToVideo
@@ -55,10 +65,13 @@ NAMES = """
     MultiImageToImage
     NotTheService
     OmniImage
+    PagedList
     PermissionRefused
     Picture
     Point
     Polling
+    PresetElements
+    PresetVoices
     Problem
     QueueTimeout
     RateLimited
@@ -93,6 +106,7 @@ NAMES = """
     UnexpectedAnswer
     UnknownStatus
     Video
+    VideoEffect
     Voice
     WatermarkInfo
     WrongEventLoop

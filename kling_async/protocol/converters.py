@@ -41,6 +41,11 @@ def instead_of(member: str, attribute: str) -> Mapping[str, Any]:
     return {"instead_of": StandIn(member, attribute)}
 
 
+def inside(member: str) -> Mapping[str, Any]:
+    """Metadata of a field that is sent within an object of this name: parameters stay flat."""
+    return {"inside": member}
+
+
 @attrs.frozen
 class StandIn:
     """What a field is sent as, where it stands in for another member."""
@@ -93,18 +98,23 @@ def image(value: ImageGiven | None) -> Image | None:
 
 def images(values: Iterable[ImageGiven | Mapping[str, Any]] | None, member: str) -> tuple[Image, ...] | None:
     """Accepts pictures, and the documented dicts that hold one each as `member`."""
-
-    def one(value: Any) -> Image | None:
-        given: Any = value[member] if isinstance(value, Mapping) and value.keys() == {member} else value
-        return image(given)
-
-    read: tuple[Image, ...] | None = each(one, values)
+    read: tuple[Image, ...] | None = each(lambda value: image(_alone(value, member)), values)
     return read
 
 
+def texts(values: Iterable[str | Mapping[str, Any]] | None, member: str) -> tuple[str, ...] | None:
+    """Accepts texts, and the documented dicts that hold one each as `member`."""
+    read: tuple[str, ...] | None = each(lambda value: _alone(value, member), values)
+    return read
+
+
+def _alone(value: Any, member: str) -> Any:
+    return value[member] if isinstance(value, Mapping) and value.keys() == {member} else value
+
+
 def sound(value: SoundGiven | None) -> Sound | None:
-    """Accepts a path, an `http(s)://` address, bytes, or a `Sound`."""
-    return None if value is None else Sound.of(value)
+    """Accepts a path, an `http(s)://` address, bytes, or a `Sound`; "" is none, as official examples send it."""
+    return None if value is None or value == "" else Sound.of(value)
 
 
 def whole_number(value: int | str) -> int:

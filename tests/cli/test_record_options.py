@@ -11,7 +11,7 @@ from kling_async.cli import endpoints
 from kling_async.cli.arguments import read
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.option_values import stdin_bytes
-from kling_async.cli.record_fields import descriptions, prose
+from kling_async.cli.record_fields import descriptions, fields_of, prose
 from kling_async.cli.record_options import add_options, request_from
 from kling_async.protocol.converters import as_record, each
 from kling_async.protocol.converters import image as as_image
@@ -280,7 +280,7 @@ def test_help_of_each_endpoint(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
     assert ran.code == 0
     assert ran.out.startswith(f"usage: kling-async {name} ")
     shown = "".join(ran.out.split())  # lines are broken at hyphens too
-    told = [*prose(record), *(text for field, text in descriptions(record).items() if field != "watermark_info")]
+    told = [*prose(record), *(field.about for field in fields_of(record))]
     assert [text for text in told if "".join(text.split()) not in shown] == []
     suffix = endpoints.suffix(name_of_endpoint)
     assert (f" -o cat{suffix} " if suffix is not None else "--emulator") in ran.out

@@ -1,10 +1,12 @@
 """One emulated task: all that will happen to it is settled when it is created. Pure."""
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
+from kling_async.emulator.results.result import ID_MEMBERS, Link
 from kling_async.emulator.service.endpoint import AcceptedRequest, Origin
 
 Status = Literal["submitted", "processing", "succeed", "failed"]
@@ -46,6 +48,11 @@ class EmulatedTask:
         """Give the time of the last change before a time."""
         return max(t for t in (self.created_at, self.started_at, self.finished_at) if t <= max(now, self.created_at))
 
+    def progress(self, now: float) -> float:
+        """Give how much of its time is over, 0 to 1."""
+        whole = self.finished_at - self.created_at
+        return min(max((now - self.created_at) / whole, 0.0), 1.0) if whole > 0 else 1.0
+
     def units(self, now: float) -> Decimal:
         """Give the units that the task costs: its price, or 0 once it has failed.
 
@@ -57,3 +64,39 @@ class EmulatedTask:
     def line(self) -> str:
         """What its slots are counted for."""
         return self.endpoint.line(self.request)
+
+
+LinkMaker = Callable[[EmulatedTask, str], str]
+"""Gives the URL of a task's file, by the file's name."""
+
+
+def no_link(_task: EmulatedTask, _name: str) -> str:
+    """Give no URL, where only the rest of a result matters."""
+    return ""
+
+
+def over_at_once(now: float, origin: Origin, request: AcceptedRequest, task_id: str, result_id: str) -> EmulatedTask:
+    """Give a task that is over as soon as it is there."""
+    return EmulatedTask(
+        task_id=task_id,
+        result_id=result_id,
+        endpoint=origin,
+        request=request,
+        created_at=now,
+        started_at=now,
+        finished_at=now,
+        failure="",
+    )
+
+
+def things(task: EmulatedTask, link: Link) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Give all with an id that a task makes, by its list in answers and its id."""
+    made = task.request.result.task_result(task.result_id, link)
+    return {
+        (kind, str(each[name])): each
+        for kind, several in made.items()
+        if isinstance(several, list)
+        for each in several
+        for name in ID_MEMBERS
+        if name in each
+    }

@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kling_async.protocol.endpoints.account.account_costs import AccountCosts as AccountCosts
     from kling_async.protocol.endpoints.account.account_costs import ResourcePack as ResourcePack
+    from kling_async.protocol.endpoints.assets.create_element import CreateElement as CreateElement
+    from kling_async.protocol.endpoints.assets.create_element import ElementImageList as ElementImageList
+    from kling_async.protocol.endpoints.assets.create_element import ElementVideoList as ElementVideoList
+    from kling_async.protocol.endpoints.assets.create_voice import CreateVoice as CreateVoice
+    from kling_async.protocol.endpoints.assets.delete_element import DeleteElement as DeleteElement
+    from kling_async.protocol.endpoints.assets.delete_voice import DeleteVoice as DeleteVoice
+    from kling_async.protocol.endpoints.assets.identify_faces import IdentifyFaces as IdentifyFaces
+    from kling_async.protocol.endpoints.assets.preset_elements import PresetElements as PresetElements
+    from kling_async.protocol.endpoints.assets.preset_voices import PresetVoices as PresetVoices
     from kling_async.protocol.endpoints.audio.text_to_speech import TextToSpeech as TextToSpeech
     from kling_async.protocol.endpoints.images.expand_image import ExpandImage as ExpandImage
     from kling_async.protocol.endpoints.images.generate_images import GenerateImages as GenerateImages
     from kling_async.protocol.endpoints.images.multi_image_to_image import MultiImageToImage as MultiImageToImage
     from kling_async.protocol.endpoints.images.omni_image import OmniImage as OmniImage
+    from kling_async.protocol.endpoints.videos.avatar import Avatar as Avatar
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
     from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
+    from kling_async.protocol.endpoints.videos.video_effect import VideoEffect as VideoEffect
 else:
     from kling_async.lazy_exports import import_on_use
 
