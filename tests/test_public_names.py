@@ -47,6 +47,7 @@ NAMES = """
     ExpandImage
     ExternalTaskIdConflict
     Face
+    FaceChoice
     Faces
     GenerateImages
     IdentifyFaces
@@ -60,6 +61,7 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    LipSync
     MediaFileMissing
     ModelRetired
     MultiImageToImage

@@ -15,7 +15,7 @@ from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.records import WatermarkInfo
 from kling_async.protocol.rules import pictures, settings, task_options
 from kling_async.protocol.rules.models import SECONDS_MOST
-from kling_async.protocol.rules.values import exactly_one, listed, text, whole
+from kling_async.protocol.rules.values import exactly_one, filled, listed, whole
 
 INPUT: Final = inside("input")
 IMAGES: Final = 2
@@ -68,7 +68,7 @@ class VideoEffect(Request):
 
 def scene(request: VideoEffect) -> Iterator[Problem]:
     """Any text: there are new ones every week."""
-    yield from _filled("effect_scene", request.effect_scene)
+    yield from filled("effect_scene", request.effect_scene)
 
 
 def one_or_two(request: VideoEffect) -> Iterator[Problem]:
@@ -85,14 +85,8 @@ def older_settings(request: VideoEffect) -> Iterator[Problem]:
     if request.duration is not None:
         yield from whole("duration", request.duration, 1, SECONDS_MOST)
     if request.model_name is not None:
-        yield from _filled("model_name", request.model_name)
+        yield from filled("model_name", request.model_name)
     yield from settings.mode(request)
-
-
-def _filled(field: str, value: Any) -> Iterator[Problem]:
-    yield from text(field, value)
-    if isinstance(value, str) and not value.strip():
-        yield Problem(field, "is empty")
 
 
 ENDPOINT = Endpoint(
