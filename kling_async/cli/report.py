@@ -41,6 +41,7 @@ SHELL_WORDS: Final[Words] = {
         "Without a key, `kling-async generate IMAGE -o FILE --emulator` runs on a local emulator"
     ),
     Remedy.FIND: "",  # the same
+    Remedy.LIST: "`kling-async list` shows them",
     Remedy.OVERWRITE: "--overwrite replaces it",
     Remedy.SAVE_WATERMARK: "--watermark saves it",
     Remedy.WAIT_LONGER: "--deadline says how long to wait",

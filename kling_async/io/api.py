@@ -236,7 +236,7 @@ class Api:
         return await self._call(
             request,
             lambda response: responses.created(response, endpoint.name, create.id_sent, raw=endpoint.is_raw),
-            began=lambda: create.sending(self._wall()),
+            began=lambda: create.sending(self._wall(), self._tokens.clock_offset.seen),
         )
 
     async def _outcome(self, attempt: Awaitable[Task]) -> Task | KlingError:

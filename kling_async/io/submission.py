@@ -96,8 +96,8 @@ class Submitter:
         if endpoint.finds_by_external_id:
             request = attrs.evolve(request, external_task_id=external_task_id)
         create = Create(
+            endpoint=endpoint.name,
             external_task_id=external_task_id,
-            reference=str(Reference(endpoint.name, external_task_id)),
             retry=self._retry,
             uniform=self._uniform,
             can_look_up=endpoint.finds_by_external_id,

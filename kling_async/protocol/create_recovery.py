@@ -31,6 +31,7 @@ What rests on the service refusing a second task with the same `external_task_id
 
 import enum
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
@@ -47,6 +48,7 @@ from kling_async.protocol.errors import (
     UnexpectedAnswer,
 )
 from kling_async.protocol.lifecycle import is_missing
+from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.send_failures import (
     is_unreadable_success,
@@ -116,8 +118,8 @@ class Create:
     """One create, from the first byte to certainty. All times are seconds of one monotonic clock.
 
     Args:
+        endpoint: name of the endpoint, whose list has the task.
         external_task_id: what the task can be looked up by.
-        reference: the same as text for `KlingClient.attach`; kept only where that can find the task.
         retry: delays, settle and budget.
         uniform: random numbers for the delays.
         can_look_up: whether the endpoint finds tasks by their external id. Where it does not, nothing that may have
@@ -134,8 +136,8 @@ class Create:
 
     def __init__(
         self,
+        endpoint: str,
         external_task_id: str,
-        reference: str,
         retry: Retry,
         uniform: Uniform,
         *,
@@ -145,8 +147,9 @@ class Create:
         resend: bool,
         is_anothers: Callable[[Task], bool],
     ) -> None:
+        self.endpoint = endpoint
         self.external_task_id = external_task_id
-        self.reference = reference if can_look_up else None
+        self.reference = str(Reference(endpoint, external_task_id)) if can_look_up else None
         self.can_look_up = can_look_up
         self.own_id = own_id
         self.adopt = adopt
@@ -157,6 +160,7 @@ class Create:
         self._is_anothers = is_anothers
         self._last_error: KlingError | None = None
         self._first_sent_wall = 0.0
+        self._clock_offset = 0.0
         self._sends_left = SENDS
         self._not_before = 0.0
         self._settle_seconds = retry.settle
@@ -185,14 +189,19 @@ class Create:
         """Whether something may be paid for that nobody knows of yet: then it must not be dropped."""
         return self.state in _UNDECIDED
 
-    def sending(self, wall: float) -> None:
-        """The first byte is about to go out, at this time of the machine's own clock; once more with a new token."""
+    def sending(self, wall: float, clock_offset: float = 0.0) -> None:
+        """The first byte is about to go out; once more with a new token.
+
+        Args:
+            wall: the time of the machine's own clock.
+            clock_offset: what the service's clock shows more than it, as far as its answers have told.
+        """
         if self.state is CreateState.MISSING:
             self.state = CreateState.SENDING_AGAIN
         elif self.state is CreateState.UNSENT:
             self.state = CreateState.SENDING
         if self.state is not CreateState.SENDING_AGAIN:  # sends before this one surely created nothing
-            self._first_sent_wall = wall
+            self._first_sent_wall, self._clock_offset = wall, clock_offset
         self._sends_left -= 1
 
     def answered(self, now: float, outcome: Task | KlingError) -> None:
@@ -355,14 +364,20 @@ class Create:
         )
 
     def _doubt(self, message: str, last: KlingError | None = None) -> CreateInDoubt:
+        sent_at = datetime.fromtimestamp(self._first_sent_wall + self._clock_offset, UTC)
+        where = (
+            ": look for it in the account's list of tasks before it is submitted again, among those of "
+            f"{self.endpoint} that were created at about {sent_at:%Y-%m-%d %H:%M:%S} UTC or later"
+        )
         return CreateInDoubt(
-            f"{message}; it may be billed"
-            + ("" if self.can_look_up else ": look for it in the account's list of tasks before it is submitted again"),
-            remedy=Remedy.FIND if self.can_look_up else None,
+            f"{message}; it may be billed{'' if self.can_look_up else where}",
+            remedy=Remedy.FIND if self.can_look_up else Remedy.LIST,
             code=last.code if last else None,
             http_status=last.http_status if last else None,
             request_id=last.request_id if last else None,
             reference=self.reference,
+            endpoint=self.endpoint,
+            sent_at=sent_at,
         )
 
     def _accept(self, task: Task) -> None:

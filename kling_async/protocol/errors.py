@@ -66,6 +66,7 @@ class Remedy(enum.Enum):
         "developer console. Without a key, `kling-async generate IMAGE -o FILE --emulator` runs on a local emulator"
     )
     FIND = "attach(reference) finds the task if it exists; submit again only with the same external_task_id"
+    LIST = "`async for task in client.tasks(error.endpoint)` goes through them"
     OVERWRITE = "overwrite=True replaces it"
     SAVE_WATERMARK = "watermark=True saves it"
     WAIT_LONGER = "attach(reference) waits on; polling.deadline says how long"
@@ -379,8 +380,17 @@ class CreateInDoubt(TaskError, InDoubt):
     """The answer to the create call was lost and could not be found out: the task may exist and be billed.
 
     `reference` holds the external_task_id; `attach(reference)` finds the task if it exists. None where the service does
-    not find tasks of this kind by that id: then only the account's list of tasks shows whether it exists.
+    not find tasks of this kind by that id: then only the account's list of tasks shows whether it exists, and
+    `async for task in client.tasks(error.endpoint)` goes through it.
+
+    Attributes:
+        endpoint: name of the endpoint.
+        sent_at: when it was sent first (UTC), by the service's clock as far as that is known; `created_at` of the task
+            is about that, or later.
     """
+
+    endpoint: str
+    sent_at: datetime
 
 
 class CallInDoubt(InDoubt):

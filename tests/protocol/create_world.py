@@ -176,8 +176,8 @@ def create(
 ) -> Create:
     """A create that draws the largest delays."""
     return Create(
+        "image2video",
         "mine",
-        "image2video:mine",
         retry or Retry(),
         lambda: 1.0,
         can_look_up=can_look_up,

@@ -14,7 +14,7 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus
 
-from .create_world import CLAIMS, CLEAR, DOUBTFUL, READABLE, UNREADABLE, Service, create, drive, failure, moment
+from .create_world import CLAIMS, CLEAR, DOUBTFUL, READABLE, UNREADABLE, WALL, Service, create, drive, failure, moment
 
 S = CreateState
 
@@ -213,7 +213,7 @@ def test_an_interrupted_create_says_whether_it_may_be_billed(state: CreateState,
         return
     assert type(error) is CreateInDoubt
     assert "; it may be billed" in str(error)
-    expected = ("image2video:mine", Remedy.FIND) if can_look_up else (None, None)
+    expected = ("image2video:mine", Remedy.FIND) if can_look_up else (None, Remedy.LIST)
     assert (error.reference, error.remedy) == expected
     assert ("account's list of tasks" in str(error)) is not can_look_up
 
@@ -240,11 +240,23 @@ def test_what_cannot_be_looked_up_is_never_sent_twice(fault: str) -> None:
     story = drive(create(can_look_up=False), service)
     assert type(story.end) is CreateInDoubt
     assert story.steps == [("send", 0)]
-    assert (story.end.reference, story.end.remedy) == (None, None)
+    assert (story.end.reference, story.end.remedy) == (None, Remedy.LIST)
     text = str(story.end)
     assert text.startswith("no answer said whether the task was created (the last send ended with: ")
     assert "); it may be billed: look for it in the account's list of tasks before it is submitted again" in text
+    assert "among those of image2video that were created at about 2026-03-29 17:23:20 UTC" in text
+    assert (story.end.endpoint, story.end.sent_at.timestamp()) == ("image2video", WALL)
     assert "looking it up" not in text
+
+
+def test_a_doubt_says_when_it_was_sent_by_the_services_clock() -> None:
+    """`created_at` of the list is the service's time, which this machine's clock may not show."""
+    machine = create(can_look_up=False)
+    machine.sending(WALL, clock_offset=-3600)
+    happens(machine, "reset", 0)
+    assert isinstance(machine.end, CreateInDoubt)
+    assert machine.end.sent_at.timestamp() == WALL - 3600
+    assert "about 2026-03-29 16:23:20 UTC" in str(machine.end)
 
 
 @pytest.mark.parametrize("refusal", [*CLEAR, *CLAIMS])

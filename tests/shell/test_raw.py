@@ -5,6 +5,7 @@ import contextlib
 import functools
 import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +112,14 @@ async def test_resets_and_timeouts_are_not_sent_again(
     emulator.faults.add(fault, on="create")
     client = make_client()
     body = {"image": "https://example.com/cat.png", "prompt": "a", "model_name": "kling-v2-6"}
-    with pytest.raises(CreateInDoubt):
+    with pytest.raises(CreateInDoubt) as caught:
         await client.submit(RawTask(EMULATED, body))
     assert emulator.ledger.requests["create"] == 1
+    found = [task async for task in client.tasks(caught.value.endpoint)]
+    assert len(found) == fault.after_effect
+    for task in found:
+        assert task.created_at is not None
+        assert timedelta(seconds=-1) < task.created_at - caught.value.sent_at < timedelta(seconds=5)
     assert not emulator.ledger.requests["query"]
 
 
