@@ -133,16 +133,17 @@ def _times(choice: FaceChoice) -> Iterator[Problem]:
 
 def _seen(choice: FaceChoice, lasts: int) -> Iterator[Problem]:
     """The face is there while it speaks, as far as its times are known."""
-    comes, goes = (getattr(choice.face, name, None) for name in ("start_time", "end_time"))
-    if not (is_whole(comes) and is_whole(goes)):
+    times: list[Any] = [getattr(choice.face, name, None) for name in ("start_time", "end_time")]
+    if not all(map(is_whole, times)):
         return
+    comes, goes = times
     begins, ends = choice.sound_insert_time, choice.sound_insert_time + lasts
     seen = max(min(ends, goes) - max(begins, comes), 0)
     if seen < LEAST:
         yield Problem(
             "sound_insert_time",
-            f"while the sound plays ({begins} to {ends} ms) the face is seen for {seen} ms; {LEAST} are needed, and it is "
-            f"there from {comes} to {goes} ms",
+            f"while the sound plays ({begins} to {ends} ms) the face is seen for {seen} ms; {LEAST} are needed, and it "
+            f"is there from {comes} to {goes} ms",
         )
 
 
