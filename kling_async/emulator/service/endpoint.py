@@ -8,6 +8,8 @@ import attrs
 
 from kling_async.emulator.results.result import Result
 
+from .errors import invalid
+
 Pack = Literal["video", "image", "try-on"]
 """What a task is paid from. Packs have slots of their own, too."""
 
@@ -90,7 +92,12 @@ def _no_pictures(_body: Body) -> Iterable[tuple[str, str]]:
     return ()
 
 
-def _as_it_is(request: AcceptedRequest, _earlier: Earlier) -> AcceptedRequest:
+def _with_known_ids(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
+    """Check that the account has the voices and elements of a request, which are given alike everywhere."""
+    for name, kind, member in (("voice_list", "voices", "voice_id"), ("element_list", "elements", "element_id")):
+        for each in request.parameters.get(name) or ():
+            if earlier(kind, str(each[member])) is None:
+                raise invalid(f"{member.removesuffix('_id').capitalize()} id not found: {each[member]}")
     return request
 
 
@@ -131,7 +138,7 @@ class Endpoint(Origin):
         pictures: Gives the pictures of a checked request, each with the name under which `AcceptedRequest.images` has
             it: URLs or base64.
         complete: Checks the ids of earlier results in an accepted request, and completes it by what they stand for;
-            raises `Refusal`.
+            raises `Refusal`. Left out, voices and elements are looked for.
         finds_by_external_id: Whether a query takes the caller's own id, too.
         page_maximum: Tasks on a page of the list, at most.
     """
@@ -140,7 +147,7 @@ class Endpoint(Origin):
     estimate: Callable[[Mapping[str, Any]], Decimal]
     generation_seconds: Callable[[Mapping[str, Any]], float | None]
     pictures: Callable[[Body], Iterable[tuple[str, str]]] = _no_pictures
-    complete: Callable[[AcceptedRequest, Earlier], AcceptedRequest] = _as_it_is
+    complete: Callable[[AcceptedRequest, Earlier], AcceptedRequest] = _with_known_ids
     finds_by_external_id: bool = False
     page_maximum: int = 500
 
