@@ -51,8 +51,8 @@ NAMES = """
     KlingClient
     KlingError
     MediaFileMissing
-    MultiImageToImage
     ModelRetired
+    MultiImageToImage
     NotTheService
     OmniImage
     PermissionRefused

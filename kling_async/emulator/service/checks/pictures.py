@@ -146,6 +146,31 @@ def damage(pictures: Pictures, *seen: SubmittedImage | None) -> str:
     return "" if all(map(is_reachable, urls)) else UNREACHABLE_MESSAGE
 
 
+def read_all(pictures: Pictures) -> dict[str, SubmittedImage]:
+    """Check pictures, and give what is kept of each by where it is."""
+    return {name: read_image(text, name) for name, text in pictures}
+
+
+def without_data(body: Any, pictures: Pictures, seen: Mapping[str, SubmittedImage]) -> Any:
+    """Copy a checked request with a description in place of each picture's data, which would fill the memory.
+
+    Args:
+        body: The request, or a part of it.
+        pictures: Its pictures.
+        seen: What `read_all` gave.
+    """
+    brief_of = {text: seen[name].summary() for name, text in pictures if seen[name].format != "url"}
+
+    def copied(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: copied(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [copied(each) for each in value]
+        return brief_of.get(value, value) if isinstance(value, str) else value
+
+    return copied(body)
+
+
 def brief(value: str) -> str:
     """Describe a picture in place of its data, which would fill the memory; a URL stays."""
     return value if value.startswith(("http://", "https://")) else f"<image, {len(value)} characters of base64>"

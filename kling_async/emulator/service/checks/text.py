@@ -22,6 +22,14 @@ def prompts(body: Mapping[str, Any]) -> str:
     return prompt
 
 
+def required_prompt(body: Mapping[str, Any]) -> str:
+    """Do the same where there must be a `prompt`."""
+    prompt = prompts(body)
+    if not prompt:
+        raise invalid("prompt can not be null")
+    return prompt
+
+
 def _prompt(body: Mapping[str, Any], name: str, known_as: str) -> str:
     value = fields.text(body, name)
     if len(value) > PROMPT_LIMIT:

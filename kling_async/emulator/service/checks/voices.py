@@ -20,9 +20,9 @@ def sound_features(body: Mapping[str, Any]) -> set[str]:
     return ({SOUND} if sound else set()) | ({VOICES} if voices else set())
 
 
-def element_features(body: Mapping[str, Any]) -> set[str]:
-    """Check elements, and name the feature if there are any."""
-    elements = fields.objects(body, "element_list", limit=3)
+def element_features(body: Mapping[str, Any], limit: int = 3) -> set[str]:
+    """Check elements, of which there are at most `limit`, and name the feature if there are any."""
+    elements = fields.objects(body, "element_list", limit=limit)
     for element in elements:
         if (number := fields.required(element, "element_id", int, "element_list")) < 1:
             raise invalid(f"Element id not found: {number}")
