@@ -135,6 +135,7 @@ class KlingClient:
     omni_image = submits(lambda: endpoints.OmniImage)
     multi_image_to_image = submits(lambda: endpoints.MultiImageToImage)
     expand_image = submits(lambda: endpoints.ExpandImage)
+    text_to_audio = submits(lambda: endpoints.TextToAudio)
 
     text_to_speech = calls(lambda: endpoints.TextToSpeech)
 

@@ -87,6 +87,7 @@ NAMES = """
     TaskNotFound
     TaskStatus
     TaskTimeout
+    TextToAudio
     TextToSpeech
     TextToVideo
     TokenTimeError

@@ -197,7 +197,7 @@ def test_typical_times(reading: Reading) -> None:
         mean = mean_generation_seconds(reading.endpoint.path, to_wire(request))
         assert mean is not None
         factors.append(mean / reading.endpoint.typical_seconds(request))
-    assert 1 / LONGER < min(factors) < max(factors) < LONGER
+    assert 1 / LONGER < min(factors) <= max(factors) < LONGER
     usual = reading.request()  # of the default model, which is the one that most tasks are made with
     mean = mean_generation_seconds(reading.endpoint.path, to_wire(usual))
     assert mean == pytest.approx(reading.endpoint.typical_seconds(usual), rel=0.3)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kling_async.protocol.endpoints.account.account_costs import AccountCosts as AccountCosts
     from kling_async.protocol.endpoints.account.account_costs import ResourcePack as ResourcePack
+    from kling_async.protocol.endpoints.audio.text_to_audio import TextToAudio as TextToAudio
     from kling_async.protocol.endpoints.audio.text_to_speech import TextToSpeech as TextToSpeech
     from kling_async.protocol.endpoints.images.expand_image import ExpandImage as ExpandImage
     from kling_async.protocol.endpoints.images.generate_images import GenerateImages as GenerateImages
