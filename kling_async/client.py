@@ -131,6 +131,8 @@ class KlingClient:
 
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
+    video_effect = submits(lambda: endpoints.VideoEffect)
+    avatar = submits(lambda: endpoints.Avatar)
     generate_images = submits(lambda: endpoints.GenerateImages)
     omni_image = submits(lambda: endpoints.OmniImage)
     multi_image_to_image = submits(lambda: endpoints.MultiImageToImage)

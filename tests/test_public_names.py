@@ -17,6 +17,7 @@ NAMES = """
     ApiError
     Audio
     AuthenticationError
+    Avatar
     BadResponse
     BalanceDeduction
     Call
@@ -94,6 +95,7 @@ NAMES = """
     UnexpectedAnswer
     UnknownStatus
     Video
+    VideoEffect
     Voice
     WatermarkInfo
     WrongEventLoop

@@ -41,6 +41,11 @@ def instead_of(member: str, attribute: str) -> Mapping[str, Any]:
     return {"instead_of": StandIn(member, attribute)}
 
 
+def inside(member: str) -> Mapping[str, Any]:
+    """Metadata of a field that is sent within an object of this name: parameters stay flat."""
+    return {"inside": member}
+
+
 @attrs.frozen
 class StandIn:
     """What a field is sent as, where it stands in for another member."""
@@ -103,8 +108,8 @@ def images(values: Iterable[ImageGiven | Mapping[str, Any]] | None, member: str)
 
 
 def sound(value: SoundGiven | None) -> Sound | None:
-    """Accepts a path, an `http(s)://` address, bytes, or a `Sound`."""
-    return None if value is None else Sound.of(value)
+    """Accepts a path, an `http(s)://` address, bytes, or a `Sound`; "" is none, as official examples send it."""
+    return None if value is None or value == "" else Sound.of(value)
 
 
 def whole_number(value: int | str) -> int:

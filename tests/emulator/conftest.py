@@ -89,8 +89,12 @@ class Caller:
     async def create(self, **parameters: Any) -> Answer:
         """Create a task for an image of 640 x 360 pixels."""
         body = {"model_name": "kling-v2-6", "mode": "std", "image": base64_png()} | parameters
+        return await self.post(PATH, body)
+
+    async def post(self, path: str, body: Any) -> Answer:
+        """Post JSON to an endpoint of the API."""
         data = io.BytesIO(json.dumps(body).encode())
-        return await self.request("POST", PATH, data=data, headers={"Content-Type": "application/json"} | self.headers)
+        return await self.request("POST", path, data=data, headers={"Content-Type": "application/json"} | self.headers)
 
     async def get(self, path: str) -> Answer:
         """Call an endpoint of the API."""

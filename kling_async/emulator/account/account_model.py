@@ -12,18 +12,16 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from kling_async.emulator.service.endpoint import PACKS, AcceptedRequest, EarlierResult, Endpoint, Origin, Pack
 from kling_async.emulator.service.errors import Refusal, invalid
 
 from .conditions import Account
-from .task import EmulatedTask
+from .task import EmulatedTask, LinkMaker, no_link, over_at_once, things
 
 RISK_MESSAGE: Final = "Failure to pass the risk control system"
-
-# The member of a result's object that is its id.
-_IDS: Final = ("id", "voice_id", "element_id", "session_id")
 
 _FORBIDDEN: Final = re.compile(r"\bforbidden\b", re.IGNORECASE)
 
@@ -46,6 +44,7 @@ class AccountModel:
 
     Attributes:
         conditions: How the account differs from what it was told, if it does.
+        deleted: What was made and deleted, each by its list in answers and its id.
     """
 
     def __init__(
@@ -62,6 +61,7 @@ class AccountModel:
         self.initial = _by_pack(balance)
         self.charged: defaultdict[Pack, Decimal] = defaultdict(Decimal)
         self.tasks: list[EmulatedTask] = []
+        self.deleted: set[tuple[str, str]] = set()
         self.peaks: Counter[str] = Counter()
         self.peak = 0
         self._by_path: defaultdict[str, list[EmulatedTask]] = defaultdict(list)
@@ -133,31 +133,52 @@ class AccountModel:
 
     def make_at_once(self, now: float, origin: Origin, request: AcceptedRequest) -> EmulatedTask:
         """Make a task that is over at once, and charge for it: it has files, but no query and no list shows it."""
-        task = EmulatedTask(
-            task_id=self._new_id(),
-            result_id=self._new_id(),
-            endpoint=origin,
-            request=request,
-            created_at=now,
-            started_at=now,
-            finished_at=now,
-            failure="",
-        )
+        task = over_at_once(now, origin, request, self._new_id(), self._new_id())
         self._keep(task)
         return task
 
-    def earlier(self, kind: str, key: str, now: float) -> EarlierResult | None:
-        """Give what the account has made.
+    def stock(self, now: float, origin: Origin, key: str, request: AcceptedRequest) -> None:
+        """Let there be something that the account has not made, under an id of its own; once is enough."""
+        if key not in self._by_id:
+            self._keep(over_at_once(now, origin, request, key, key))
+
+    def stocked(self, origin: Origin) -> list[EmulatedTask]:
+        """Give what there is of an endpoint without the account's doing."""
+        return [task for task in self._by_id.values() if task.endpoint is origin]
+
+    def earlier(self, kind: str, key: str, *, now: float, link: LinkMaker = no_link) -> EarlierResult | None:
+        """Give what there is: what the account has made, or what everybody has.
 
         Args:
             kind: Its list in answers: "videos", "audios".
             key: Its id.
             now: Seconds since the epoch; what is not finished by then is not there yet.
+            link: Makes the links in it.
         """
         task = self._makers.get((kind, key))
-        if task is None or task.status(now) != "succeed":
+        if task is None or (kind, key) in self.deleted or task.status(now) != "succeed":
             return None
-        return EarlierResult(facts=_things(task)[kind, key], age=now - task.finished_at)
+        return EarlierResult(facts=things(task, partial(link, task))[kind, key], age=now - task.finished_at)
+
+    def delete(self, kind: str, key: str, now: float) -> EmulatedTask:
+        """Delete what the account has made; a second time does nothing more.
+
+        Args:
+            kind: Its list in answers: "voices", "elements".
+            key: Its id.
+            now: Seconds since the epoch.
+
+        Returns:
+            The task that made it.
+
+        Raises:
+            Refusal: 1201, when the account has made no such thing.
+        """
+        task = self._makers.get((kind, key))
+        if task is None or task.status(now) != "succeed" or task not in self._by_path[task.endpoint.path]:
+            raise invalid(f"{kind.removesuffix('s').capitalize()} id not found: {key}")
+        self.deleted.add((kind, key))
+        return task
 
     def task(self, task_id: str) -> EmulatedTask:
         """Give a task by its own id.
@@ -206,7 +227,7 @@ class AccountModel:
         """Charge for a task, and remember it with all that it makes."""
         self.charged[task.endpoint.pack] += task.request.units
         self._by_id[task.task_id] = task
-        self._makers.update(dict.fromkeys(_things(task), task))
+        self._makers.update(dict.fromkeys(things(task, partial(no_link, task)), task))
 
     def _new_task(self, now: float, endpoint: Endpoint, request: AcceptedRequest) -> EmulatedTask:
         """Settle the life of a new task."""
@@ -245,15 +266,3 @@ def _by_pack(balance: float | Mapping[Pack, float]) -> dict[Pack, Decimal]:
     if unknown := given.keys() - set(PACKS):
         raise ValueError(f"packs are called {', '.join(PACKS)}, not {', '.join(sorted(unknown))}")
     return {pack: Decimal(str(given.get(pack, 0))) for pack in PACKS}
-
-
-def _things(task: EmulatedTask) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Give all with an id that a task makes, by its list in answers and its id."""
-    made = task.request.result.task_result(task.result_id, lambda _name: "")
-    return {
-        (kind, str(each[name])): each
-        for kind, several in made.items()
-        for each in several
-        for name in _IDS
-        if name in each
-    }

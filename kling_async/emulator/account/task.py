@@ -1,10 +1,12 @@
 """One emulated task: all that will happen to it is settled when it is created. Pure."""
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
+from kling_async.emulator.results.result import ID_MEMBERS, Link
 from kling_async.emulator.service.endpoint import AcceptedRequest, Origin
 
 Status = Literal["submitted", "processing", "succeed", "failed"]
@@ -57,3 +59,39 @@ class EmulatedTask:
     def line(self) -> str:
         """What its slots are counted for."""
         return self.endpoint.line(self.request)
+
+
+LinkMaker = Callable[[EmulatedTask, str], str]
+"""Gives the URL of a task's file, by the file's name."""
+
+
+def no_link(_task: EmulatedTask, _name: str) -> str:
+    """Give no URL, where only the rest of a result matters."""
+    return ""
+
+
+def over_at_once(now: float, origin: Origin, request: AcceptedRequest, task_id: str, result_id: str) -> EmulatedTask:
+    """Give a task that is over as soon as it is there."""
+    return EmulatedTask(
+        task_id=task_id,
+        result_id=result_id,
+        endpoint=origin,
+        request=request,
+        created_at=now,
+        started_at=now,
+        finished_at=now,
+        failure="",
+    )
+
+
+def things(task: EmulatedTask, link: Link) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Give all with an id that a task makes, by its list in answers and its id."""
+    made = task.request.result.task_result(task.result_id, link)
+    return {
+        (kind, str(each[name])): each
+        for kind, several in made.items()
+        if isinstance(several, list)
+        for each in several
+        for name in ID_MEMBERS
+        if name in each
+    }

@@ -5,14 +5,11 @@ import hashlib
 import hmac
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from kling_async.emulator.account.task import EmulatedTask
-
-LinkMaker = Callable[[EmulatedTask, str], str]
-"""Gives the URL of a task's file, by the file's name."""
+from kling_async.emulator.account.task import EmulatedTask, LinkMaker
 
 RETENTION: Final = 30 * 86400.0
 """Seconds for which the service keeps a result; then no link to it works any more."""

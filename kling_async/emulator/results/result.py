@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 Link = Callable[[str], str]
 """Gives the URL of one of a task's files, by the file's name."""
 
 Loader = Callable[[str], bytes]
 """Gives the bytes of a kept image."""
+
+ID_MEMBERS: Final = ("id", "voice_id", "element_id", "session_id")
+"""What the id of a thing is called in answers; pictures have none."""
 
 
 class Placeholder(Hashable, Protocol):

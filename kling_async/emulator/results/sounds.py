@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -100,7 +100,7 @@ class SoundResult:
         """Give a file as it is made with one."""
         return RenderedSound(self._named(name))
 
-    def revised(self, revision: int) -> "SoundResult":
+    def revised(self, revision: int) -> Self:
         """Give another melody of the same length."""
         return attrs.evolve(self, text=f"{revision} {self.text}")
 

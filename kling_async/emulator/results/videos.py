@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import attrs
 
@@ -84,7 +84,7 @@ class VideoResult:
         """Give the clip with its images, whose names are those in the store."""
         return RenderedVideo(attrs.evolve(self.spec.with_images(images), watermark=name == "watermark"))
 
-    def revised(self, revision: int) -> "VideoResult":
+    def revised(self, revision: int) -> Self:
         """Give the same video with another caption."""
         prompt = f"revision {revision} {self.spec.prompt}"
         return attrs.evolve(self, spec=attrs.evolve(self.spec, prompt=prompt))

@@ -1,11 +1,12 @@
 """Answers as they are on the wire, in the shapes of the recorded bodies."""
 
+from collections.abc import Container
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from kling_async.emulator.account.task import EmulatedTask
-from kling_async.emulator.results.links import LinkMaker
+from kling_async.emulator.account.task import EmulatedTask, LinkMaker
+from kling_async.emulator.results.result import ID_MEMBERS
 
 
 def created(task: EmulatedTask, skew: float = 0.0) -> dict[str, Any]:
@@ -62,6 +63,15 @@ def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0
     return body
 
 
+def deletions_marked(data: dict[str, Any], deleted: Container[tuple[str, str]]) -> dict[str, Any]:
+    """Give the `data` of a query with another status of what was deleted, which had one."""
+    for kind, several in data["task_result"].items():
+        for each in several if isinstance(several, list) else ():
+            if "status" in each and any((kind, str(each.get(name))) in deleted for name in ID_MEMBERS):
+                each["status"] = "deleted"
+    return data
+
+
 def decimal_text(value: Decimal) -> str:
     """Write a number of units as the service does: "1.5", "3", never "1.50" or "3E+1"."""
     return f"{value.normalize():f}"
@@ -77,7 +87,7 @@ def _parent(task: EmulatedTask, link: LinkMaker) -> dict[str, Any]:
     if video is None:
         return {}
     url = video.url if maker is None else link(maker, next(iter(maker.request.result.files)))
-    return {"parent_video": {"id": video.video_id, "url": url, "duration": video.duration}}
+    return {"parent_video": {"id": video.video_id or task.task_id, "url": url, "duration": video.duration}}
 
 
 def milliseconds(seconds: float) -> int:

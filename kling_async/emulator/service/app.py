@@ -12,16 +12,17 @@ from aiohttp import web
 
 from kling_async.emulator.account.account_model import AccountModel
 from kling_async.emulator.account.ledger import Ledger
+from kling_async.emulator.account.task import EmulatedTask, LinkMaker
 from kling_async.emulator.faults.injection import Injector, finish_headers, take_the_rest
 from kling_async.emulator.faults.kinds import CallKind
 from kling_async.emulator.faults.rules import Faults
 from kling_async.emulator.page.page import Page
 from kling_async.emulator.results.file_server import FileServer
 from kling_async.emulator.results.image_store import ImageStore
-from kling_async.emulator.results.links import LinkMaker, Links
+from kling_async.emulator.results.links import Links
 
 from . import request_body
-from .answers import created, queried
+from .answers import created, deletions_marked, queried
 from .auth import Credentials, check_authorization
 from .callback_sender import CallbackSender
 from .catalog import FOUND
@@ -116,6 +117,7 @@ class Api:
             router.add_route("*", path + _SLASH, handler)
             router.add_route("*", path + "/{rest:.+}", handler)
         elif isinstance(found, CallEndpoint):
+            found.stock_up(self._account, self._opened_at)
             handler = self._call(found.kind, found.name, partial(self._direct, found))
             router.add_route(found.method, path + _SLASH, handler)
         else:
@@ -207,7 +209,8 @@ class Api:
             accepted = await loop.run_in_executor(self._worker, self._images.take, endpoint.pictures(body), accepted)
         await self._injector.hold()
         now = self._clock()
-        accepted = endpoint.complete(accepted, partial(self._account.earlier, now=now))
+        earlier = partial(self._account.earlier, now=now, link=self._link_maker(request, now))
+        accepted = endpoint.complete(accepted, earlier)
         task = self._account.create(now, endpoint, accepted)
         self._callbacks.watch(task)
         return created(task, self._account.conditions.clock_skew)
@@ -243,7 +246,11 @@ class Api:
     async def _query(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
         now = self._clock()
         task = self._account.find(endpoint, request.match_info["key"], now)
-        return queried(task, now, self._link_maker(request, now), self._account.conditions.clock_skew)
+        return self._shown(task, now, self._link_maker(request, now))
+
+    def _shown(self, task: EmulatedTask, now: float, link: LinkMaker) -> dict[str, Any]:
+        data = queried(task, now, link, self._account.conditions.clock_skew)
+        return deletions_marked(data, self._account.deleted)
 
     def _link_maker(self, request: web.Request, now: float) -> LinkMaker:
         # Whoever reaches the API by a name reaches the files by it, too, from another machine or container as well.
@@ -252,8 +259,8 @@ class Api:
     async def _list(self, endpoint: Endpoint, request: web.Request) -> list[dict[str, Any]]:
         number, size = page_asked_for(request.query, endpoint.page_maximum)
         now = self._clock()
-        link, skew = self._link_maker(request, now), self._account.conditions.clock_skew
-        return [queried(task, now, link, skew) for task in self._account.page(endpoint, number, size, now)]
+        link = self._link_maker(request, now)
+        return [self._shown(task, now, link) for task in self._account.page(endpoint, number, size, now)]
 
     async def _show_ledger(self, _request: web.Request) -> web.Response:
         self._ledger.requests["ledger"] += 1

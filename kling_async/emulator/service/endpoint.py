@@ -39,13 +39,13 @@ class ParentVideo:
     """The video that a task works on, as the `task_info` of its answers has it.
 
     Attributes:
-        video_id: Its id.
         duration: Its length in seconds, as text.
-        url: Where it is; "" for one that the account has made, whose link is signed anew each time.
+        video_id: Its id, if the account has made it: then the link to it is signed anew each time.
+        url: Where it is, if not.
     """
 
-    video_id: str
     duration: str
+    video_id: str = ""
     url: str = ""
 
 

@@ -1,18 +1,22 @@
 """Endpoints without tasks: a call takes effect and answers at once, and there is nothing to ask for later."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
 from kling_async.emulator.account.account_model import AccountModel
-from kling_async.emulator.account.task import EmulatedTask
+from kling_async.emulator.account.task import EmulatedTask, LinkMaker
 from kling_async.emulator.faults.kinds import CallKind
-from kling_async.emulator.results.links import LinkMaker
+from kling_async.emulator.results.result import Result
 
 from .answers import queried
+from .checks.paging import page_asked_for
 from .endpoint import AcceptedRequest, Body, EarlierResult, Origin
+
+ENDS: Final = ("watermark_info", "final_unit_deduction", "final_balance_deduction")
+"""Members of an answer that only tasks have which were asked for."""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +49,18 @@ class Desk:
 
     def earlier(self, kind: str, key: str) -> EarlierResult | None:
         """Give what the account has made, by its list in answers ("voices") and its id."""
-        return self.account.earlier(kind, key, self.now)
+        return self.account.earlier(kind, key, now=self.now, link=self.link)
+
+    def page(self, query: Mapping[str, str], page_maximum: int) -> list[dict[str, Any]]:
+        """Give a page of what there is of this endpoint without the account's doing."""
+        number, size = page_asked_for(query, page_maximum)
+        tasks = self.account.stocked(self.origin)[(number - 1) * size : number * size]
+        return [without(self.shown(task), "task_info", *ENDS) for task in tasks]
+
+    def delete(self, kind: str, key: str) -> dict[str, Any]:
+        """Delete what the account has made, and give what answers say of that."""
+        task = self.account.delete(kind, key, self.now)
+        return {"task_id": task.task_id, "task_status": "succeed"}
 
 
 @attrs.frozen(kw_only=True)
@@ -56,14 +71,39 @@ class CallEndpoint(Origin):
         answer: Checks a call, takes effect, and gives the `data` of the answer; raises `Refusal`, without an effect.
             What it gets is the body of a POST, its documented members only, or the query of a GET, all of it text.
         units: Price of a call, from its `pack`; 0: it is free, and needs no pack.
+        stock: What there is without the account's doing, by its id.
         kind: What faults and ledger take it for. A "call" is a POST, the others are GETs.
     """
 
     answer: Callable[[Body, Desk], Any]
     units: Decimal = Decimal(0)
+    stock: Mapping[str, Result] = attrs.field(factory=dict)
     kind: CallKind = "call"
+
+    def stock_up(self, account: AccountModel, now: float) -> None:
+        """Let an account have what there is for everybody."""
+        for key, result in self.stock.items():
+            account.stock(now, self, key, free(result))
 
     @property
     def method(self) -> Literal["GET", "POST"]:
         """Of HTTP."""
         return "POST" if self.kind == "call" else "GET"
+
+
+def free(result: Result) -> AcceptedRequest:
+    """Give a request for what nobody has asked for."""
+    return AcceptedRequest(
+        units=Decimal(0),
+        prompt="",
+        watermark=False,
+        external_task_id="",
+        callback_url="",
+        parameters={},
+        result=result,
+    )
+
+
+def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Give an answer without some of its members."""
+    return {name: value for name, value in data.items() if name not in names}

@@ -31,6 +31,7 @@ class Model:
         units: Price in units per second of video, silent, by mode.
         units_sound: The same with `sound` on; empty where there is no sound.
         units_voice: The same with a `voice_list`.
+        units_video: The same with a video in the request; empty where it does not matter.
         durations: Whole seconds that it may be asked for.
         short_side: Shorter side in pixels whatever the mode, or None to go by the mode.
         pace: Generation time compared with other models.
@@ -41,6 +42,7 @@ class Model:
     units: Mapping[str, Decimal]
     units_sound: Mapping[str, Decimal] = attrs.field(factory=dict)
     units_voice: Mapping[str, Decimal] = attrs.field(factory=dict)
+    units_video: Mapping[str, Decimal] = attrs.field(factory=dict)
     durations: range = FIVE_OR_TEN
     short_side: int | None = None
     pace: float = 1.0
@@ -61,11 +63,13 @@ class VideoModels:
         models: By name.
         typical_seconds: Mean time from submitted to succeed of 5 s in pro, by a model of pace 1.
         default: The model of a request that names none.
+        default_mode: The mode of such a request, "" where it has to name one.
     """
 
     models: Mapping[str, Model]
     typical_seconds: float
     default: str = "kling-v1"
+    default_mode: str = "std"
 
     @property
     def modes(self) -> dict[str, Mapping[str, Decimal]]:
@@ -77,7 +81,9 @@ class VideoModels:
         name = fields.text(body, "model_name") or self.default
         if name not in self.models:
             raise invalid("model is not supported")
-        mode = fields.choice(body, "mode", SHORT_SIDE, "std")
+        mode = fields.choice(body, "mode", SHORT_SIDE, self.default_mode)
+        if not mode:
+            raise invalid("mode can not be null")
         duration = fields.text(body, "duration") or "5"
         if duration not in map(str, self.models[name].durations):
             raise invalid(f"duration value '{duration}' is invalid")
@@ -99,6 +105,8 @@ class VideoModels:
             units = model.units_sound.get(mode, units)
             if body.get("voice_list"):
                 units = model.units_voice.get(mode, units)
+        if body.get("video_list"):
+            units = model.units_video.get(mode, units)
         return units * seconds
 
     def generation_seconds(self, body: Mapping[str, Any]) -> float | None:
@@ -114,31 +122,33 @@ class VideoModels:
         return self.typical_seconds * _EFFORT[mode] * self.models[name].pace * (0.6 + 0.08 * seconds)
 
     def size(self, name: str, mode: str, ratio: tuple[int, int]) -> tuple[int, int]:
-        """Give the size in pixels of a video.
-
-        The shorter side comes from model and mode, the longer one keeps the ratio, rounded to an even number.
+        """Give the size in pixels of a video, whose shorter side comes from model and mode.
 
         Args:
             name: A known model.
             mode: A known mode.
             ratio: Width and height of what has the same ratio.
         """
-        short = self.models[name].short_side or SHORT_SIDE[mode]
-        width, height = ratio
-        if width >= height:
-            return _even(short * width / height), short
-        return short, _even(short * height / width)
+        return frame_size(self.models[name].short_side or SHORT_SIDE[mode], ratio)
 
     def _asked(self, body: Mapping[str, Any]) -> tuple[str, str, int] | None:
         """Give model, mode and seconds of a request that was not checked, as far as they make sense."""
         name = body.get("model_name") or self.default
-        mode = body.get("mode") or "std"
+        mode = body.get("mode") or self.default_mode
         duration = body.get("duration") or "5"
         if not (isinstance(name, str) and name in self.models and isinstance(mode, str)):
             return None
         if not (isinstance(duration, str) and re.fullmatch("[0-9]{1,2}", duration, re.ASCII)):
             return None
         return name, mode, int(duration)
+
+
+def frame_size(short: int, ratio: tuple[int, int]) -> tuple[int, int]:
+    """Give width and height in pixels: the longer side keeps the ratio, rounded to an even number."""
+    width, height = ratio
+    if width >= height:
+        return _even(short * width / height), short
+    return short, _even(short * height / width)
 
 
 def _even(pixels: float) -> int:

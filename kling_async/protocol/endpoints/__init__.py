@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.images.generate_images import GenerateImages as GenerateImages
     from kling_async.protocol.endpoints.images.multi_image_to_image import MultiImageToImage as MultiImageToImage
     from kling_async.protocol.endpoints.images.omni_image import OmniImage as OmniImage
+    from kling_async.protocol.endpoints.videos.avatar import Avatar as Avatar
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
     from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
+    from kling_async.protocol.endpoints.videos.video_effect import VideoEffect as VideoEffect
 else:
     from kling_async.lazy_exports import import_on_use
 

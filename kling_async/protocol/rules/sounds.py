@@ -1,18 +1,46 @@
 """Rules for the sounds of a request, whatever its parameters are called."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.sound import Sound, SoundFacts
+from kling_async.protocol.results import Audio
 from kling_async.protocol.rules.files import Facts, file
 from kling_async.protocol.rules.nested import each_of
+from kling_async.protocol.rules.values import exactly_one, text
 
 MEGABYTES_MOST = 5
 
 _TAKEN: Final = (".mp3", ".wav")
 _DOUBTFUL: Final = {".m4a": "M4A", ".mp4": "M4A (MP4)", ".aac": "AAC"}
 _TEXTS: Final = (".html", ".xml", ".json", ".txt")
+
+
+class TakesSound(Protocol):
+    """A request, or a part of one, that is given one sound."""
+
+    @property
+    def audio_id(self) -> str | None:
+        """Id of an earlier sound."""
+        ...
+
+    @property
+    def sound_file(self) -> Sound | None:
+        """A file."""
+        ...
+
+    @property
+    def audio(self) -> Audio | None:
+        """An earlier sound."""
+        ...
+
+
+def one_sound(request: TakesSound) -> Iterator[Problem]:
+    """Exactly one: an earlier sound, its id, or a file."""
+    yield from exactly_one(request, "audio_id", "sound_file", "audio")
+    if request.audio_id is not None:
+        yield from text("audio_id", request.audio_id)
 
 
 def sounds(request: object, facts: Facts) -> Iterator[Problem]:

@@ -34,6 +34,10 @@ def to_wire(request: object) -> dict[str, Any]:
     return members
 
 
+def _as_text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
 def _on_or_off(value: bool | None) -> str | None:  # noqa: FBT001  (a hook of cattrs)
     return None if value is None else "on" if value else "off"
 
@@ -143,7 +147,7 @@ def _each_in(member: str, values: Iterable[Any] | None) -> list[dict[str, Any]] 
     return None if values is None else [{member: value} for value in values]
 
 
-_WRITERS: Mapping[str | None, Callable[[Any], Any]] = {"text": str, "on_off": _on_or_off}
+_WRITERS: Mapping[str | None, Callable[[Any], Any]] = {"text": _as_text, "on_off": _on_or_off}
 """How the value of a field is written, by its metadata."""
 
 
@@ -153,15 +157,22 @@ def _writer(metadata: Mapping[Any, Any]) -> Callable[[Any], Any] | None:
     return _WRITERS.get(metadata.get("wire"))
 
 
-def _with_stand_ins(
-    write: Callable[[Any], dict[str, Any]], stand_ins: Mapping[str, StandIn], record: Any
+def _having(key: str, record: type) -> dict[str, Any]:
+    """What the fields that have it say under a key of their metadata."""
+    return {field.name: field.metadata[key] for field in attrs.fields(record) if key in field.metadata}
+
+
+def _reshaped(
+    write: Callable[[Any], dict[str, Any]], stand_ins: Mapping[str, StandIn], nested: Mapping[str, str], record: Any
 ) -> dict[str, Any]:
-    """Writes a record, with what stands in for its members in their places."""
+    """Writes a record: what stands in for its members in their places, and what is sent within an object in that."""
     members = write(record)
     for field, stand_in in stand_ins.items():
         given = getattr(record, field)
         if given is not None:
             members[stand_in.member] = getattr(given, stand_in.attribute)
+    for field, outer in nested.items():
+        members.setdefault(outer, {})[field] = members.pop(field)
     return members
 
 
@@ -170,14 +181,13 @@ def _converter() -> Converter:
     converter = Converter()
 
     def writer(record: type) -> Callable[[Any], dict[str, Any]]:
-        stand_ins: dict[str, StandIn] = {
-            field.name: field.metadata["instead_of"] for field in attrs.fields(record) if "instead_of" in field.metadata
-        }
+        stand_ins: dict[str, StandIn] = _having("instead_of", record)
+        nested: dict[str, str] = _having("inside", record)
         hooks = {field.name: _writer(field.metadata) for field in attrs.fields(record)}
         overrides: dict[str, Any] = {name: override(unstruct_hook=hook) for name, hook in hooks.items() if hook}
         overrides |= {name: override(omit=True) for name in stand_ins}
         write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(record, converter, **overrides)
-        return functools.partial(_with_stand_ins, write, stand_ins) if stand_ins else write
+        return functools.partial(_reshaped, write, stand_ins, nested) if stand_ins or nested else write
 
     converter.register_unstructure_hook_factory(attrs.has, writer)
     converter.register_unstructure_hook(Media, lambda media: media)

@@ -76,3 +76,25 @@ def required(body: Mapping[str, Any], name: str, kind: type, owner: str) -> Any:
     if value is None or value == "":
         raise invalid(f"{owner}: {name} can not be null")
     return value
+
+
+def one_of(body: Mapping[str, Any], first: str, second: str) -> None:
+    """Check that exactly one of two strings is there; an empty one is not."""
+    given = [name for name in (first, second) if text(body, name)]
+    if len(given) != 1:
+        raise invalid(f"exactly one of {first} and {second} must be given")
+
+
+def limited(body: Mapping[str, Any], name: str, limit: int, owner: str) -> str:
+    """Give a string that must be there, of at most so many characters.
+
+    Args:
+        body: The object that holds it.
+        name: Its name.
+        limit: Characters.
+        owner: What the object is, for the message.
+    """
+    value: str = required(body, name, str, owner)
+    if len(value) > limit:
+        raise invalid(f"{name}: size must be between 1 and {limit}")
+    return value

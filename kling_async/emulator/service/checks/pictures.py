@@ -76,7 +76,7 @@ def read_image(text: str, field: str) -> SubmittedImage:
     """
     if text.startswith(("http://", "https://")):
         return SubmittedImage(format="url", width=1920, height=1080, size=0)
-    size = _decoded_size(text)
+    size = decoded_size(text)
     if size > MAX_IMAGE_BYTES:
         raise invalid(f"{field}: file size can not exceed 10MB")
     try:
@@ -109,7 +109,7 @@ def _read_header(text: str, size: int, field: str) -> SubmittedImage:
     return SubmittedImage(format=kind, width=width, height=height, size=size)
 
 
-def _decoded_size(text: str) -> int:
+def decoded_size(text: str) -> int:
     """Check that a text is base64 all through, and give the bytes that it stands for, without keeping them."""
     # The alphabet is the standard one, padded, without line breaks: what the service is known to accept. The
     # wording was recorded for a "data:" prefix.
@@ -169,6 +169,17 @@ def without_data(body: Any, pictures: Pictures, seen: Mapping[str, SubmittedImag
         return brief_of.get(value, value) if isinstance(value, str) else value
 
     return copied(body)
+
+
+def each_picture(items: Iterable[Mapping[str, Any]], member: str, owner: str) -> list[SubmittedImage]:
+    """Check the pictures of an array, each of which an item has to have.
+
+    Args:
+        items: Of the array.
+        member: Of each item, which holds its picture.
+        owner: The array's name, for the refusal.
+    """
+    return [read_image(fields.required(item, member, str, owner), member) for item in items]
 
 
 def brief(value: str) -> str:

@@ -1,0 +1,66 @@
+"""The checks of what the account has made before, where a request gives its id."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from kling_async.emulator.results.links import RETENTION
+from kling_async.emulator.results.videos import VideoResult
+from kling_async.emulator.service.endpoint import AcceptedRequest, Earlier, ParentVideo
+from kling_async.emulator.service.errors import invalid
+
+from . import fields
+from .videos import CLIP_SECONDS, video
+
+
+def made(earlier: Earlier, kind: str, key: str) -> Mapping[str, Any]:
+    """Give what answers say of an earlier result.
+
+    Args:
+        earlier: Knows them.
+        kind: Its list in answers, such as "voices".
+        key: Its id.
+
+    Raises:
+        Refusal: 1201, when there is none, or it is too old.
+    """
+    found = earlier(kind, key)
+    if found is None or (kind in {"videos", "audios"} and found.age > RETENTION):
+        raise invalid(f"{kind.removesuffix('s').capitalize()} id not found: {key}")
+    return found.facts
+
+
+def one_video(body: Mapping[str, Any]) -> None:
+    """Check that a video is given, in one of two ways."""
+    fields.one_of(body, "video_id", "video_url")
+    video(body, "video_url")
+
+
+def parent_of(body: Mapping[str, Any], earlier: Earlier) -> ParentVideo:
+    """Give the video of a checked request."""
+    if not body.get("video_id"):
+        return ParentVideo(duration=str(CLIP_SECONDS), url=body["video_url"])
+    facts = made(earlier, "videos", body["video_id"])
+    return ParentVideo(duration=facts.get("duration", str(CLIP_SECONDS)), video_id=body["video_id"])
+
+
+def audio_seconds(earlier: Earlier, audio_id: str) -> float:
+    """Give the length of an earlier sound."""
+    facts = made(earlier, "audios", audio_id)
+    return float(facts.get("duration") or facts["duration_mp3"])
+
+
+def lasting(request: AcceptedRequest, seconds: int, units: Decimal) -> AcceptedRequest:
+    """Give a request for a video whose length shows only now.
+
+    Args:
+        request: For a video.
+        seconds: Its length.
+        units: Its price.
+    """
+    result = request.result
+    if isinstance(result, VideoResult):
+        result = attrs.evolve(result, spec=attrs.evolve(result.spec, seconds=seconds))
+    return attrs.evolve(request, duration=seconds, units=units, result=result)

@@ -1,0 +1,164 @@
+"""Elements for videos and pictures: made from pictures or a clip, those that everybody has, and how own ones go."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from kling_async.emulator.results.elements import ElementResult, View
+from kling_async.emulator.service.checks import fields, members
+from kling_async.emulator.service.checks.earlier import made
+from kling_async.emulator.service.checks.every_task import every_task
+from kling_async.emulator.service.checks.pictures import SubmittedImage, brief, damage, each_picture, picture
+from kling_async.emulator.service.checks.text import check_content
+from kling_async.emulator.service.checks.videos import video
+from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
+from kling_async.emulator.service.errors import invalid
+from kling_async.emulator.service.synchronous import CallEndpoint, Desk
+
+_MEMBERS: Final[dict[str, Any]] = {
+    "element_name": str,
+    "element_description": str,
+    "reference_type": str,
+    "element_image_list": {"frontal_image": str, "refer_images": [{"image_url": str}]},
+    "element_video_list": {"refer_videos": [{"video_url": str}]},
+    "element_voice_id": str,
+    "tag_list": [{"tag_id": str}],
+    **members.EVERY_TASK,
+}
+
+_TYPICAL_SECONDS: Final = 5.0
+"""What one user saw."""
+
+_PAGE_MAXIMUM: Final = 500
+_TAGS: Final = tuple(f"o_{number}" for number in range(101, 109))
+_PRESETS: Final = {
+    "829836802793406551": ElementResult(
+        name="Robot",
+        description="a small blue robot",
+        views=(View(image="", width=512, height=512), View(image="", width=512, height=512)),
+        tags=("o_102",),
+        owner="kling",
+    ),
+    "829836802793406552": ElementResult(
+        name="Lighthouse",
+        description="a white lighthouse",
+        views=(View(image="", width=512, height=512),),
+        tags=("o_106",),
+        owner="kling",
+    ),
+}
+"""The emulator's own, by id."""
+
+
+def _accept(body: Body) -> AcceptedRequest:
+    """Check a request."""
+    name = fields.limited(body, "element_name", 20, "element")
+    description = fields.limited(body, "element_description", 100, "element")
+    kind = fields.choice(body, "reference_type", ("image_refer", "video_refer"), "")
+    if not kind:
+        raise invalid("reference_type can not be null")
+    tags = [fields.required(each, "tag_id", str, "tag_list") for each in fields.objects(body, "tag_list", limit=8)]
+    if unknown := set(tags) - set(_TAGS):
+        raise invalid(f"tag_id value '{min(unknown)}' is invalid")
+    images = _images(body) if kind == "image_refer" else []
+    result = ElementResult(
+        name=name,
+        description=description,
+        views=tuple(
+            View(image=member, width=image.width, height=image.height)
+            for (member, _), image in zip(_pictures(body), images, strict=True)
+        )
+        if images
+        else (),
+        video_url="" if images else _video(body),
+        tags=tuple(tags),
+    )
+    check_content(f"{name} {description}")
+    return AcceptedRequest(
+        **every_task(body),
+        units=Decimal(0),
+        prompt=f"{name}: {description}",
+        parameters=_without_data(body),
+        result=result,
+        damage=damage(_pictures(body), *images) if images else "",
+    )
+
+
+def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
+    """Bind a voice, if one is asked for."""
+    voice_id = request.parameters.get("element_voice_id")
+    if not voice_id or not isinstance(request.result, ElementResult):
+        return request
+    facts = made(earlier, "voices", voice_id)
+    voice = tuple((name, facts[name]) for name in ("voice_id", "voice_name", "trial_url", "owned_by"))
+    return attrs.evolve(request, result=attrs.evolve(request.result, voice=voice))
+
+
+def _images(body: Mapping[str, Any]) -> list[SubmittedImage]:
+    """Check the pictures: one from the front, and one to three others."""
+    listed = fields.required(body, "element_image_list", dict, "element")
+    frontal = picture(listed, "frontal_image")
+    if frontal is None:
+        raise invalid("frontal_image can not be null")
+    others = fields.objects(listed, "refer_images", limit=3)
+    if not others:
+        raise invalid("refer_images can not be null")
+    return [frontal, *each_picture(others, "image_url", "refer_images")]
+
+
+def _video(body: Mapping[str, Any]) -> str:
+    """Check the one clip."""
+    listed = fields.required(body, "element_video_list", dict, "element")
+    videos = fields.objects(listed, "refer_videos", limit=1)
+    if not videos:
+        raise invalid("refer_videos can not be null")
+    fields.required(videos[0], "video_url", str, "refer_videos")
+    return video(videos[0], "video_url")
+
+
+def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give the pictures of a request, which counts only where it is made of them."""
+    if body["reference_type"] == "image_refer":
+        listed = body["element_image_list"]
+        yield "element_image_list.frontal_image", listed["frontal_image"]
+        for number, each in enumerate(listed["refer_images"]):
+            yield f"element_image_list.refer_images.{number}", each["image_url"]
+
+
+def _without_data(body: Body) -> Body:
+    """Copy a checked request without the images' data, which would fill the memory."""
+    listed = body.get("element_image_list")
+    if body["reference_type"] != "image_refer" or not listed:
+        return {name: value for name, value in body.items() if name != "element_image_list"}
+    others = [each | {"image_url": brief(each["image_url"])} for each in listed["refer_images"]]
+    images = {"frontal_image": brief(listed["frontal_image"]), "refer_images": others}
+    return body | {"element_image_list": images}
+
+
+def _presets(query: Body, desk: Desk) -> list[dict[str, Any]]:
+    return desk.page(query, _PAGE_MAXIMUM)
+
+
+def _delete(body: Body, desk: Desk) -> dict[str, Any]:
+    return desk.delete("elements", fields.required(body, "element_id", str, "element"))
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        path="/v1/general/advanced-custom-elements",
+        members=_MEMBERS,
+        accept=_accept,
+        complete=_complete,
+        estimate=lambda _body: Decimal(0),
+        generation_seconds=lambda _body: _TYPICAL_SECONDS,
+        pictures=_pictures,
+        finds_by_external_id=True,
+        page_maximum=_PAGE_MAXIMUM,
+    ),
+    CallEndpoint(path="/v1/general/advanced-presets-elements", answer=_presets, kind="list", stock=_PRESETS),
+    # Two pages of the documentation name two paths; both answer alike.
+    CallEndpoint(path="/v1/general/delete-advanced-elements", members={"element_id": str}, answer=_delete),
+    CallEndpoint(path="/v1/general/delete-elements", members={"element_id": str}, answer=_delete),
+)

@@ -1,0 +1,80 @@
+"""Voices for videos: made from a recording or a clip, those that everybody has, and how own ones are deleted."""
+
+from decimal import Decimal
+from typing import Any, Final
+
+from kling_async.emulator.results.voices import VoiceResult
+from kling_async.emulator.service.checks import fields, members
+from kling_async.emulator.service.checks.earlier import made
+from kling_async.emulator.service.checks.every_task import every_task
+from kling_async.emulator.service.checks.pictures import UNREACHABLE_MESSAGE, is_reachable
+from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
+from kling_async.emulator.service.errors import invalid
+from kling_async.emulator.service.synchronous import CallEndpoint, Desk
+
+_MEMBERS: Final[dict[str, Any]] = {"voice_name": str, "voice_url": str, "video_id": str, **members.EVERY_TASK}
+
+_UNITS: Final = Decimal("0.05")
+_TYPICAL_SECONDS: Final = 12.0
+"""One user saw 9 to 15 s."""
+
+_PAGE_MAXIMUM: Final = 1000
+_PRESETS: Final = {
+    "829824295735410756": "Sunny",
+    "829824295735410757": "Grace",
+    "829824295735410758": "Titan",
+}
+"""Names of the emulator's own, by id; the first id is that of the documentation's example."""
+
+
+def _accept(body: Body) -> AcceptedRequest:
+    """Check a request."""
+    name = fields.limited(body, "voice_name", 20, "voice")
+    fields.one_of(body, "voice_url", "video_id")
+    url = fields.text(body, "voice_url")
+    if url and not url.startswith(("http://", "https://")):
+        raise invalid("voice_url is invalid")
+    return AcceptedRequest(
+        **every_task(body),
+        units=_UNITS,
+        prompt="",
+        parameters=body,
+        result=VoiceResult(name=name),
+        damage=UNREACHABLE_MESSAGE if url and not is_reachable(url) else "",
+    )
+
+
+def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
+    """Check that the video is there."""
+    if video_id := request.parameters.get("video_id"):
+        made(earlier, "videos", video_id)
+    return request
+
+
+def _presets(query: Body, desk: Desk) -> list[dict[str, Any]]:
+    return desk.page(query, _PAGE_MAXIMUM)
+
+
+def _delete(body: Body, desk: Desk) -> dict[str, Any]:
+    return desk.delete("voices", fields.required(body, "voice_id", str, "voice"))
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        path="/v1/general/custom-voices",
+        members=_MEMBERS,
+        accept=_accept,
+        complete=_complete,
+        estimate=lambda _body: _UNITS,
+        generation_seconds=lambda _body: _TYPICAL_SECONDS,
+        finds_by_external_id=True,
+        page_maximum=_PAGE_MAXIMUM,
+    ),
+    CallEndpoint(
+        path="/v1/general/presets-voices",
+        answer=_presets,
+        kind="list",
+        stock={key: VoiceResult(name=name, owner="kling") for key, name in _PRESETS.items()},
+    ),
+    CallEndpoint(path="/v1/general/delete-voices", members={"voice_id": str}, answer=_delete),
+)
