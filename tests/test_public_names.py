@@ -96,6 +96,7 @@ NAMES = """
     UnknownStatus
     Video
     VideoEffect
+    VideoToAudio
     Voice
     WatermarkInfo
     WrongEventLoop

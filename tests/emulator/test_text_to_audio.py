@@ -61,7 +61,8 @@ async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
     body = RAIN | {"external_task_id": "job-0033"}
     made = await caller.request("POST", ENDPOINT.path, json=body, headers=caller.headers)
     clock.advance(FAR)
-    for key in (made.body["data"]["task_id"], "job-0033"):
+    task_id = made.body["data"]["task_id"]
+    for key in (task_id, "job-0033"):
         data = (await caller.get(f"{ENDPOINT.path}/{key}")).body["data"]
         expected = json.loads(RECORDED.read_text("utf-8"))["body"]["data"]
         assert data.keys() - {"watermark_info"} == expected.keys()
@@ -72,4 +73,4 @@ async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
         with wave.open(io.BytesIO(file)) as sound:
             assert sound.getnframes() / sound.getframerate() == float(audio["duration_wav"]) == 5.5
         assert (await caller.request("GET", audio["url_mp3"])).content.startswith(b"ID3")
-    assert [each["task_id"] for each in (await caller.get(ENDPOINT.path)).body["data"]] == [data["task_id"]]
+    assert [each["task_id"] for each in (await caller.get(ENDPOINT.path)).body["data"]] == [task_id]

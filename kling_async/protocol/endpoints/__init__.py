@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.account.account_costs import ResourcePack as ResourcePack
     from kling_async.protocol.endpoints.audio.text_to_audio import TextToAudio as TextToAudio
     from kling_async.protocol.endpoints.audio.text_to_speech import TextToSpeech as TextToSpeech
+    from kling_async.protocol.endpoints.audio.video_to_audio import VideoToAudio as VideoToAudio
     from kling_async.protocol.endpoints.images.expand_image import ExpandImage as ExpandImage
     from kling_async.protocol.endpoints.images.generate_images import GenerateImages as GenerateImages
     from kling_async.protocol.endpoints.images.multi_image_to_image import MultiImageToImage as MultiImageToImage

@@ -1,6 +1,5 @@
 """Text to audio: a sound made from words."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -38,19 +37,11 @@ def _accept(body: Body) -> AcceptedRequest:
     )
 
 
-def _estimate(_body: Mapping[str, Any]) -> Decimal:
-    return _UNITS
-
-
-def _generation_seconds(_body: Mapping[str, Any]) -> float:
-    return _TYPICAL_SECONDS
-
-
 ENDPOINT: Final = Endpoint(
     path="/v1/audio/text-to-audio",
     members=_MEMBERS,
     accept=_accept,
-    estimate=_estimate,
-    generation_seconds=_generation_seconds,
+    estimate=lambda _body: _UNITS,
+    generation_seconds=lambda _body: _TYPICAL_SECONDS,
     finds_by_external_id=True,
 )
