@@ -67,11 +67,14 @@ from kling_async.protocol.tasks import TaskStatus as TaskStatus
 
 # Each name is written once; `Name as Name` exports it. What takes time is imported on first use.
 if typing.TYPE_CHECKING:
+    from kling_async.io.paged_list import PagedList as PagedList
     from kling_async.protocol.call import Call as Call
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell
     from kling_async.protocol.capability import Retirement as Retirement
     from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
+    from kling_async.protocol.faces import Face as Face
+    from kling_async.protocol.faces import Faces as Faces
     from kling_async.protocol.media.picture import Picture as Picture
     from kling_async.protocol.media.sound import Sound as Sound
     from kling_async.protocol.raw import RawCall as RawCall

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from os import PathLike
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 
 import aiohttp
 
@@ -19,15 +19,16 @@ from kling_async.io import refusals
 from kling_async.io.api import Api
 from kling_async.io.config import base_url_from, check_arguments, credentials_from, proxies_from, warn_of_file_limit
 from kling_async.io.lifetime import Lifetime
+from kling_async.io.paged_list import PagedList
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slots
 from kling_async.io.submission import IfExists, OnDoubt, OnIntent, SubmitOptions, Submitter
 from kling_async.io.task_list import all_tasks
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
-from kling_async.methods import calls, submits
+from kling_async.methods import calls, lists, submits
 from kling_async.protocol import endpoints
-from kling_async.protocol.call import Call, HasFiles
+from kling_async.protocol.call import Call, HasFiles, ListEndpoint
 from kling_async.protocol.concurrency_limit import BEAT, Limit
 from kling_async.protocol.endpoint import Described, Request
 from kling_async.protocol.errors import DownloadError, KlingError, Problem, RequestRefused
@@ -142,6 +143,14 @@ class KlingClient:
 
     text_to_speech = calls(lambda: endpoints.TextToSpeech)
 
+    identify_faces = calls(lambda: endpoints.IdentifyFaces)
+    create_element = submits(lambda: endpoints.CreateElement)
+    preset_elements = lists(lambda: endpoints.PresetElements)
+    delete_element = calls(lambda: endpoints.DeleteElement)
+    create_voice = submits(lambda: endpoints.CreateVoice)
+    preset_voices = lists(lambda: endpoints.PresetVoices)
+    delete_voice = calls(lambda: endpoints.DeleteVoice)
+
     account_costs = calls(lambda: endpoints.AccountCosts)
 
     @overload
@@ -205,12 +214,26 @@ class KlingClient:
             raise
         return TaskHandle(self, watch.reference, watch)
 
+    def listed(self, request: Call[list[T]]) -> PagedList[T]:
+        """A list that comes page by page; `preset_voices` and its like are the way to call it.
+
+        Raises:
+            InvalidRequest: the documentation forbids it.
+            ClientClosed: the client is closed.
+        """
+        endpoint, record = refusals.list_endpoint_that_takes(request), cast("Any", request)
+        refusals.refuse(endpoint.problems(record, {}), strict=True)
+        self._enter()
+        return PagedList(self._api, endpoint, record.page_size)
+
     async def _value_of(self, request: Call[Any]) -> Any:
         from kling_async.protocol.raw import RawCall  # noqa: PLC0415  (on first use: its rules take time)
 
         if isinstance(request, RawCall):
             return await self._api.answer(refusals.raw_call(request))
         endpoint = refusals.call_endpoint_that_takes(request)
+        if isinstance(endpoint, ListEndpoint):
+            return await self.listed(request)
         refusals.refuse(await self._problems_of(endpoint, request), strict=True)
         value = await self._api.call(endpoint, requests.of_call(endpoint, request), endpoint.estimate(request))
         return value.with_saver(self._save_audio) if isinstance(value, HasFiles) else value

@@ -10,12 +10,14 @@ from types import MethodType
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVar, get_args, get_origin, overload
 
 from kling_async.handle import TaskHandle
+from kling_async.io.paged_list import PagedList
 from kling_async.io.submission import SubmitOptions
 from kling_async.protocol.call import Call
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+R = TypeVar("R")
 Submitted = Coroutine[Any, Any, TaskHandle]
 
 
@@ -26,8 +28,12 @@ class Client(Protocol):
         """Submits a record."""
         ...
 
+    def listed(self, request: Any) -> PagedList[Any]:
+        """A list that comes page by page."""
+        ...
 
-class _Method(Generic[P, T]):
+
+class _Method(Generic[P, R]):
     """A method that takes a record's parameters and submits the record.
 
     The parameters, their types and their documentation are the record's, for type checkers, `help` and
@@ -45,26 +51,43 @@ class _Method(Generic[P, T]):
         self._name = name
 
     @overload
-    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, P], R]: ...
 
     @overload
-    def __get__(self, client: object, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: object, owner: type) -> Callable[P, R]: ...
 
-    def __get__(self, client: object, owner: type) -> Callable[..., Coroutine[Any, Any, T]]:
+    def __get__(self, client: object, owner: type) -> Callable[..., R]:
         """The method, bound to a client as any other."""
         return self._method if client is None else MethodType(self._method, client)
 
     @functools.cached_property
-    def _method(self) -> Callable[..., Coroutine[Any, Any, T]]:
+    def _method(self) -> Callable[..., R]:
         record: Any = self.record()
-        return _method(record, self._owner, self._name, self._returns(record), self.does)
+        made: Callable[..., R] = _method(record, self._owner, self._name, self._returns(record), self._sent)
+        made.__doc__ = self._documentation(record)
+        return made
+
+    def _sent(self, client: Client, record: object) -> Any:
+        """What the method gives."""
+        return client.submit(record)
 
     def _returns(self, record: Any) -> Any:
         """What is awaited."""
         raise NotImplementedError
 
+    def _documentation(self, record: Callable[..., object]) -> str:
+        """What is done, and the record's own text."""
+        text = (inspect.getdoc(record) or "").replace("Attributes:\n", "Args:\n")
+        first, _, more = text.partition("\n")
+        return f"{first}\n\n{self.does.format(name=record.__name__)}\n\n{more.strip()}\n\n{self._ends()}".rstrip()
 
-class submits(_Method[P, TaskHandle]):  # noqa: N801  (reads as what it does, and is used as a decorator is)
+    def _ends(self) -> str:
+        """What `submit` returns and raises."""
+        submit = inspect.getdoc(getattr(self._owner, "submit", None)) or ""
+        return "".join(submit.partition("Returns:\n")[1:])
+
+
+class submits(_Method[P, Submitted]):  # noqa: N801  (reads as what it does, and is used as a decorator is)
     """A method that submits a record which makes a task, and awaits its handle.
 
     ```python
@@ -85,7 +108,17 @@ class submits(_Method[P, TaskHandle]):  # noqa: N801  (reads as what it does, an
         return TaskHandle
 
 
-class calls(_Method[P, T]):  # noqa: N801  (as above)
+class _CallMethod(_Method[P, R]):
+    def _returns(self, record: Any) -> Any:
+        return next(get_args(base)[0] for base in record.__orig_bases__ if get_origin(base) is Call)
+
+    def _ends(self) -> str:
+        """What `submit` raises, without errors of tasks only."""
+        _, raises, errors = super()._ends().partition("Raises:\n")
+        return raises + "\n".join(line for line in errors.splitlines() if not line.strip().startswith(_OF_TASKS))
+
+
+class calls(_CallMethod[P, Coroutine[Any, Any, T]], Generic[P, T]):  # noqa: N801  (as above)
     """A method that submits a `Call`, and awaits its value; otherwise as `submits`.
 
     Args:
@@ -97,19 +130,40 @@ class calls(_Method[P, T]):  # noqa: N801  (as above)
     def __init__(self, record: Callable[[], Callable[P, Call[T]]]) -> None:
         super().__init__(record)
 
+
+class lists(_CallMethod[P, PagedList[T]], Generic[P, T]):  # noqa: N801  (as above)
+    """A method that gives a list which comes page by page; otherwise as `calls`.
+
+    Args:
+        record: as with `submits`.
+    """
+
+    does = "`async for` gives one after the other, asking for pages as they are needed; `await` gives all, as a list."
+
+    def __init__(self, record: Callable[[], Callable[P, Call[list[T]]]]) -> None:
+        super().__init__(record)
+
+    def _sent(self, client: Client, record: object) -> Any:
+        return client.listed(record)
+
     def _returns(self, record: Any) -> Any:
-        return next(get_args(base)[0] for base in record.__orig_bases__ if get_origin(base) is Call)
+        kind: Any = PagedList
+        return kind[get_args(super()._returns(record))]
+
+
+_OF_TASKS: Final = ("MediaFileMissing", "ExternalTaskIdConflict", "QueueTimeout", "CreateInDoubt")
+"""Errors of `submit` that no call raises."""
 
 
 def _method(
-    record: Callable[..., object], owner: type, name: str, returns: Any, does: str
-) -> Callable[..., Coroutine[Any, Any, Any]]:
+    record: Callable[..., object], owner: type, name: str, returns: Any, sent: Callable[[Client, object], Any]
+) -> Any:
     qualified_name = f"{owner.__qualname__}.{name}"
     taken = inspect.signature(record)
 
-    def method(client: Client, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def method(client: Client, /, *args: Any, **kwargs: Any) -> Any:
         _check_arguments(qualified_name, record.__name__, taken, args, kwargs)
-        return client.submit(record(*args, **kwargs))
+        return sent(client, record(*args, **kwargs))
 
     signature = inspect.Signature(
         [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *taken.parameters.values()],
@@ -118,31 +172,16 @@ def _method(
     made: Any = method
     made.__signature__ = signature
     made.__annotations__ = {each.name: each.annotation for each in taken.parameters.values()} | {"return": returns}
-    made.__doc__ = _documentation(record, owner, does)
     made.__name__ = name
     made.__qualname__ = qualified_name
     made.__module__ = owner.__module__
+    if get_origin(returns) is PagedList:
+        return made
     if sys.version_info >= (3, 12):
         inspect.markcoroutinefunction(made)  # so that `mock.create_autospec` makes what can be awaited
     else:
         made._is_coroutine = vars(asyncio.coroutines)["_is_coroutine"]  # noqa: SLF001  (the same, before there was a name)
-    return method
-
-
-_OF_TASKS: Final = ("MediaFileMissing", "ExternalTaskIdConflict", "QueueTimeout", "CreateInDoubt")
-"""Errors of `submit` that no call raises."""
-
-
-def _documentation(record: Callable[..., object], owner: type, does: str) -> str:
-    """What is done, the record's own text, and what `submit` returns and raises."""
-    text = (inspect.getdoc(record) or "").replace("Attributes:\n", "Args:\n")
-    submit = inspect.getdoc(getattr(owner, "submit", None)) or ""
-    _, returns, results = submit.partition("Returns:\n")
-    if does is calls.does:
-        _, returns, results = results.partition("Raises:\n")
-        results = "\n".join(line for line in results.splitlines() if not line.strip().startswith(_OF_TASKS))
-    first, _, more = text.partition("\n")
-    return f"{first}\n\n{does.format(name=record.__name__)}\n\n{more.strip()}\n\n{returns}{results}".rstrip()
+    return made
 
 
 def having_word(name: str, known: Iterable[str]) -> list[str]:

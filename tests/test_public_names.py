@@ -32,15 +32,24 @@ NAMES = """
     ConfigurationError
     ConnectionFailed
     ContentRefused
+    CreateElement
     CreateInDoubt
+    CreateVoice
+    DeleteElement
+    DeleteVoice
     DownloadError
     Durations
     DynamicMask
     Element
+    ElementImageList
+    ElementVideoList
     Estimate
     ExpandImage
     ExternalTaskIdConflict
+    Face
+    Faces
     GenerateImages
+    IdentifyFaces
     Image
     ImageFileMissing
     ImageToVideo
@@ -56,10 +65,13 @@ NAMES = """
     MultiImageToImage
     NotTheService
     OmniImage
+    PagedList
     PermissionRefused
     Picture
     Point
     Polling
+    PresetElements
+    PresetVoices
     Problem
     QueueTimeout
     RateLimited

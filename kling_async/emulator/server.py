@@ -34,7 +34,7 @@ from .service.endpoint import Pack
 from .service.guard import Guard
 
 HOW_TO_RENDER: Final = (
-    "The emulator's videos are flat pictures. To see your images moving: "
+    "The emulator's videos are flat pictures, and its MP3 files silent. To see your images moving, and to hear sound: "
     'pip install "kling-async[emulator-video]" (PyAV; its wheels hold libx264 and libx265, which are GPL).'
 )
 """What is said, once, where the rendering extra is missing."""
@@ -98,9 +98,9 @@ class Emulator:
             numbers are accepted (`"duration": 5`), as the service probably does.
         link_lifetime: Seconds for which a link to a result is good at most; more than 0.
         render: Whether results are the submitted images, moving as asked for. None: if the rendering extra is
-            installed, `pip install "kling-async[emulator-video]"`; without it they are flat pictures, real MP4 all
-            the same. False: never, and images are not even kept, which is quicker. The extra is PyAV; its wheels hold
-            libx264 and libx265, so that a process which renders runs GPL code.
+            installed, `pip install "kling-async[emulator-video]"`; without it videos are flat pictures, and MP3 are
+            silent, real files all the same. False: never, and images are not even kept, which is quicker. The extra is
+            PyAV; its wheels hold libx264 and libx265, so that a process which renders runs GPL code.
 
     Attributes:
         access_key: As given.

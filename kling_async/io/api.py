@@ -18,7 +18,7 @@ from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.lifecycle import is_missing, not_found
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform, is_transient
-from kling_async.protocol.send_failures import made_nothing, of_a_call
+from kling_async.protocol.send_failures import after_a_lost_answer, made_nothing, of_a_call, refused
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.redacted import read_without
@@ -134,17 +134,22 @@ class Api:
             KlingError: as `query`.
         """
         sent_at: datetime | None = None
+        is_lost = False  # an answer to something that has an effect
 
         def began() -> None:
             nonlocal sent_at
             sent_at = datetime.fromtimestamp(self._wall(), UTC)
 
         async def attempt() -> Any:
+            nonlocal is_lost
             try:
                 return await self._call(request, lambda response: responses.value(response, endpoint.read), began)
-            except ConnectionFailed as error:
-                if self._transport.closed and not error.sent:
+            except KlingError as error:
+                if isinstance(error, ConnectionFailed) and self._transport.closed and not error.sent:
                     raise ClientClosed("the client was closed; nothing was sent") from None
+                if is_lost:
+                    raise after_a_lost_answer(error) from None
+                is_lost = endpoint.method == "POST" and not (made_nothing(error) or refused(error))
                 raise
 
         if not endpoint.charges:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from kling_async.io.config import is_seconds
 from kling_async.io.submission import IfExists, OnDoubt, SubmitOptions
-from kling_async.protocol.call import Call, CallEndpoint
+from kling_async.protocol.call import Call, CallEndpoint, ListEndpoint
 from kling_async.protocol.catalog import all_calls, all_endpoints, call_endpoint_of, endpoint_named, endpoint_of
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
@@ -98,6 +98,18 @@ def call_endpoint_that_takes(request: object) -> CallEndpoint:
     """
     endpoint = call_endpoint_of(request)
     if endpoint is None:
+        raise _no_request(request)
+    return endpoint
+
+
+def list_endpoint_that_takes(request: object) -> ListEndpoint:
+    """The endpoint of a list.
+
+    Raises:
+        InvalidRequest: there is none.
+    """
+    endpoint = call_endpoint_of(request)
+    if not isinstance(endpoint, ListEndpoint):
         raise _no_request(request)
     return endpoint
 

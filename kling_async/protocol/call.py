@@ -41,3 +41,16 @@ class CallEndpoint(Described):
     method: Literal["GET", "POST"]
     charges: bool = False
     read: Callable[[Any], Any]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ListEndpoint(CallEndpoint):
+    """One endpoint whose list comes page by page, with `GET`; its record is a `Call[list[...]]` with a `page_size`.
+
+    Attributes:
+        read: makes the entries of the `data` of a page, each a tuple of what it holds.
+        page_maximum: most entries that a page can have.
+    """
+
+    method: Literal["GET", "POST"] = "GET"
+    page_maximum: int

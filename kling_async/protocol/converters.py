@@ -98,13 +98,18 @@ def image(value: ImageGiven | None) -> Image | None:
 
 def images(values: Iterable[ImageGiven | Mapping[str, Any]] | None, member: str) -> tuple[Image, ...] | None:
     """Accepts pictures, and the documented dicts that hold one each as `member`."""
-
-    def one(value: Any) -> Image | None:
-        given: Any = value[member] if isinstance(value, Mapping) and value.keys() == {member} else value
-        return image(given)
-
-    read: tuple[Image, ...] | None = each(one, values)
+    read: tuple[Image, ...] | None = each(lambda value: image(_alone(value, member)), values)
     return read
+
+
+def texts(values: Iterable[str | Mapping[str, Any]] | None, member: str) -> tuple[str, ...] | None:
+    """Accepts texts, and the documented dicts that hold one each as `member`."""
+    read: tuple[str, ...] | None = each(lambda value: _alone(value, member), values)
+    return read
+
+
+def _alone(value: Any, member: str) -> Any:
+    return value[member] if isinstance(value, Mapping) and value.keys() == {member} else value
 
 
 def sound(value: SoundGiven | None) -> Sound | None:

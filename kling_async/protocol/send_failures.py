@@ -80,3 +80,14 @@ def of_a_call(error: KlingError, endpoint: str, sent_at: datetime, estimate: Est
         estimate=estimate,
         data=data,
     )
+
+
+def after_a_lost_answer(error: KlingError) -> KlingError:
+    """What the caller gets of a call that is free, and was repeated because an answer was lost.
+
+    A refusal may then mean that there was nothing left to do; the service's words for it are not known.
+    """
+    if refused(error):
+        error.message = f"{error.message}; the answer to an earlier try was lost, and it may have been done by that"
+        error.args = (error.message,)
+    return error

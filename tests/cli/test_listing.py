@@ -1,4 +1,5 @@
 import functools
+import re
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_of_no_endpoint(run: Run, text: str) -> None:
     """What is no endpoint is said, with those that there are."""
     ran = run("list", text)
     assert ran.code == 2
-    assert "must be one of image2video" in ran.err
+    assert re.search(r"must be one of .*\bimage2video, ", ran.err)
     assert "or raw:<path>" in ran.err
 
 

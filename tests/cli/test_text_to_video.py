@@ -32,7 +32,8 @@ def test_without_a_key(run: Run, here: Path) -> None:
 def test_every_option_reaches_the_service(run: Run, service: Emulator) -> None:
     """Options are the documented parameters: what is typed is what the service gets, and nothing else."""
     words = "--model-name kling-v3 --mode pro --duration 7 --sound --aspect-ratio 1:1 --cfg-scale 0.5"
-    words += " --negative-prompt rain --voice-list v1,v2 --camera-control zoom=5 --external-task-id mine"
+    words += " --negative-prompt rain --camera-control zoom=5 --external-task-id mine"
+    words += " --voice-list 829824295735410756,829824295735410757"
     ran = run(*MADE, "-o", "out/", *words.split(), "--watermark", "--no-multi-shot", "--json")
     assert (ran.code, ran.data["reference"]) == (0, f"text2video:{ran.data['task_id']}")
     [entry] = service.ledger.entries
@@ -41,7 +42,7 @@ def test_every_option_reaches_the_service(run: Run, service: Emulator) -> None:
         "model_name": "kling-v3",
         "negative_prompt": "rain",
         "multi_shot": False,
-        "voice_list": [{"voice_id": "v1"}, {"voice_id": "v2"}],
+        "voice_list": [{"voice_id": "829824295735410756"}, {"voice_id": "829824295735410757"}],
         "sound": "on",
         "cfg_scale": 0.5,
         "mode": "pro",

@@ -76,7 +76,7 @@ async def hum(caller: Caller, **body: object) -> Answer:
 
 @pytest.mark.usefixtures("_more")
 async def test_a_call_answers_at_once(clock: Clock) -> None:
-    """What a call makes is there at once, charged, found by its id and served as a file; no query or list knows it."""
+    """What a call makes is there at once, charged, found by its id, served and shown; no query or list knows it."""
     async with Emulator(clock=clock, render=False, balance=1) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         data = (await hum(caller)).body["data"]
@@ -92,7 +92,10 @@ async def test_a_call_answers_at_once(clock: Clock) -> None:
     assert (file.content, file.headers["content-type"]) == (f"hum {data['task_id']}".encode(), "audio/mpeg")
     assert heard == [[audio["id"], 7.0], None]
     assert [each.code for each in (query, listed, refused)] == [1203, 1202, 1201]
-    assert (state["tasks"], emulator.ledger.entries, emulator.ledger.charged) == ([], [], 0.05)
+    assert (emulator.ledger.entries, emulator.ledger.charged) == ([], 0.05)
+    assert [(each["endpoint"], each["status"], each["progress"]) for each in state["tasks"]] == [
+        ("audio/hum", "succeed", 1.0)
+    ]
     assert emulator.ledger.calls == {"audio/hum": 1, "audio/heard": 2}
     assert emulator.ledger.requests == {"call": 2, "file": 1, "list": 2, "unknown": 2}
 

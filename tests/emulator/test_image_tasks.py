@@ -88,6 +88,17 @@ async def test_an_image_task_takes_the_slots_of_its_pictures(caller: Caller, clo
     assert (await created(caller, PATH, n=5, **CAT)).code == 0
 
 
+async def test_the_page_is_told_of_the_other_pack(caller: Caller) -> None:
+    """What was charged to the pack of pictures stands beside the balance of videos, once there is any."""
+    await caller.create()
+    before = (await caller.request("GET", "/_emulator/state")).body["account"]
+    await created(caller, PATH, n=2, **CAT)
+    after = (await caller.request("GET", "/_emulator/state")).body["account"]
+
+    assert (before["balance"], before["other_packs"]) == ("9998.5", {})
+    assert (after["balance"], after["other_packs"]) == ("9998.5", {"image": {"balance": "9984", "charged": "16"}})
+
+
 async def test_numbers_may_be_texts(caller: Caller) -> None:
     """As the service probably does, numbers in strings are numbers; "auto" stays what it is."""
     caller.emulator._account.concurrency = 12

@@ -146,6 +146,29 @@ async def afterwards(kling: KlingClient, reference: str) -> Task:
     return await kling.get_task(reference)
 
 
+async def library(kling: KlingClient, task: Task) -> None:
+    """Lists one by one and all at once; what was made is given as it is."""
+    async for voice in kling.preset_voices(page_size=1000):
+        assert_type(voice, kling_async.Voice)
+    assert_type(await kling.preset_elements(), list[kling_async.Element])
+    assert_type(await kling.submit(kling_async.PresetVoices()), list[kling_async.Voice])
+    await kling.delete_voice(task.voices[0])
+    await kling.delete_element(task.elements[0])
+    await kling.delete_element(829836802793406551)
+    element = await kling.create_element(
+        "robot",
+        element_description="small blue robot",
+        reference_type="image_refer",
+        element_image_list={"frontal_image": "front.png", "refer_images": ["side.png", b""]},
+        element_voice_id=task.voices[0],
+        tag_list=["o_102"],
+    )
+    handle = await kling.create_voice("narrator", video=task.videos[0])
+    show((await handle).voices[0].trial_url)
+    faces = await kling.identify_faces(task.videos[0])
+    show(faces.session_id, faces.face_data[0].face_id, (await element).elements[0].element_id)
+
+
 def without_a_client() -> Estimate:
     """The map and the price."""
     rows: tuple[Capability, ...] = kling_async.capabilities()

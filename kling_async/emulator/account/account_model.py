@@ -44,6 +44,8 @@ class AccountModel:
 
     Attributes:
         conditions: How the account differs from what it was told, if it does.
+        tasks: All tasks, oldest first.
+        made_at_once: What calls made that answer at once; the same.
         deleted: What was made and deleted, each by its list in answers and its id.
     """
 
@@ -61,6 +63,7 @@ class AccountModel:
         self.initial = _by_pack(balance)
         self.charged: defaultdict[Pack, Decimal] = defaultdict(Decimal)
         self.tasks: list[EmulatedTask] = []
+        self.made_at_once: list[EmulatedTask] = []
         self.deleted: set[tuple[str, str]] = set()
         self.peaks: Counter[str] = Counter()
         self.peak = 0
@@ -134,6 +137,7 @@ class AccountModel:
     def make_at_once(self, now: float, origin: Origin, request: AcceptedRequest) -> EmulatedTask:
         """Make a task that is over at once, and charge for it: it has files, but no query and no list shows it."""
         task = over_at_once(now, origin, request, self._new_id(), self._new_id())
+        self.made_at_once.append(task)
         self._keep(task)
         return task
 

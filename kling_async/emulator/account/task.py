@@ -48,6 +48,11 @@ class EmulatedTask:
         """Give the time of the last change before a time."""
         return max(t for t in (self.created_at, self.started_at, self.finished_at) if t <= max(now, self.created_at))
 
+    def progress(self, now: float) -> float:
+        """Give how much of its time is over, 0 to 1."""
+        whole = self.finished_at - self.created_at
+        return min(max((now - self.created_at) / whole, 0.0), 1.0) if whole > 0 else 1.0
+
     def units(self, now: float) -> Decimal:
         """Give the units that the task costs: its price, or 0 once it has failed.
 

@@ -15,6 +15,7 @@ from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.results.image_store import ImageStore
 from kling_async.emulator.results.rendering.spec import BY_URL, TOO_LARGE
 from kling_async.emulator.service.answers import decimal_text
+from kling_async.emulator.service.endpoint import PACKS
 
 _SHOWN: Final = 60
 _NAME: Final = re.compile("[0-9a-f]{64}")
@@ -96,11 +97,17 @@ class Page:
             note = {"status": each.status, "url": each.url, "http_status": each.http_status, "error": each.error}
             callbacks.setdefault(each.task_id, []).append(note)
         delivered = {entry.task_id: entry.delivered for entry in ledger.entries[-_SHOWN:]}
+        made = sorted([*account.tasks, *account.made_at_once], key=lambda task: task.created_at)
         return {
             "notice": self._notice,
             "account": {
                 "balance": decimal_text(account.balance()),
                 "charged": decimal_text(account.charged["video"]),
+                "other_packs": {
+                    pack: {"balance": decimal_text(account.balance(pack)), "charged": decimal_text(charged)}
+                    for pack in PACKS
+                    if pack != "video" and (charged := account.charged[pack])
+                },
                 "concurrency": account.concurrency,
                 "running": dict(running),
                 "created": ledger.created,
@@ -111,9 +118,9 @@ class Page:
             "tasks": [
                 _shown(task, now)
                 | {"callbacks": callbacks.get(task.task_id, []), "delivered": delivered.get(task.task_id, 0)}
-                for task in reversed(account.tasks[-_SHOWN:])
+                for task in reversed(made[-_SHOWN:])
             ],
-            "older": max(len(account.tasks) - _SHOWN, 0),
+            "older": max(len(made) - _SHOWN, 0),
         }
 
 
@@ -132,7 +139,7 @@ def _shown(task: EmulatedTask, now: float) -> dict[str, Any]:
         "status": status,
         "message": task.failure if status == "failed" else "",
         "age": max(now - task.created_at, 0.0),
-        "progress": min(max((now - task.created_at) / (task.finished_at - task.created_at), 0.0), 1.0),
+        "progress": task.progress(now),
         "units": decimal_text(task.units(now)),
         "width": width,
         "height": height,

@@ -39,6 +39,14 @@ def text(field: str, value: Any, *, most: int | None = None) -> Iterator[Problem
         yield Problem(field, f"character {error.start} is half of a surrogate pair, which cannot be sent as UTF-8")
 
 
+def filled(field: str, value: Any, *, most: int | None = None) -> Iterator[Problem]:
+    """Text that is required: "" stands for what was left out."""
+    if value is None or value == "":
+        yield Problem(field, "is required")
+    else:
+        yield from text(field, value, most=most)
+
+
 def is_address(value: str) -> bool:
     """Whether it is an `http(s)://` address with a host and without spaces, which the service can call."""
     return (

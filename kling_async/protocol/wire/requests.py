@@ -9,7 +9,7 @@ from urllib.parse import quote
 import attrs
 
 from kling_async.protocol.call import CallEndpoint
-from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.endpoint import Described, Endpoint
 from kling_async.protocol.media.given import Media, MediaSource
 
 PAGE_SIZE_MAXIMUM: Final = 500  # "Query task (list)": pageSize [1, 500]
@@ -53,8 +53,8 @@ def query(endpoint: Endpoint, task_id: str) -> HttpRequest:
     return HttpRequest("GET", f"{endpoint.path}/{quote(task_id, safe='')}")
 
 
-def page(endpoint: Endpoint, number: int, size: int) -> HttpRequest:
-    """`GET path?pageNum&pageSize`: one page of all tasks, in no documented order."""
+def page(endpoint: Described, number: int, size: int) -> HttpRequest:
+    """`GET path?pageNum&pageSize`: one page of a list, such as that of all tasks, in no documented order."""
     return HttpRequest("GET", endpoint.path, (("pageNum", str(number)), ("pageSize", str(size))))
 
 

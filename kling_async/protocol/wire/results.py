@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, TypedDict, TypeVar
 
+from kling_async.protocol.errors import BadResponse, RequestRefused
 from kling_async.protocol.media.picture import Picture
 from kling_async.protocol.redaction import service_text
 from kling_async.protocol.results import Audio, BalanceDeduction, Element, Video, Voice
@@ -32,6 +33,17 @@ class Results(TypedDict):
     raw: Any
 
 
+def check_deleted(data: Any) -> None:
+    """Reads the answer to a delete: a task that has ended, or that will.
+
+    Raises:
+        RequestRefused: it failed.
+    """
+    answer = mapping(data)
+    if answer.get("task_status") == "failed":
+        raise RequestRefused(service_text(answer.get("task_status_msg")) or "the service did not delete it")
+
+
 def results_of(value: Any, made: datetime | None = None) -> Results:
     """Reads `task_result` of the legacy protocol.
 
@@ -51,6 +63,17 @@ def results_of(value: Any, made: datetime | None = None) -> Results:
         "elements": _each(_element, items(lists.get("elements"))),
         "raw": value if _is_shallow(value) else None,
     }
+
+
+def each_result(data: Any) -> list[Results]:
+    """Reads a list whose entries have the form of tasks, and may be none.
+
+    Raises:
+        BadResponse: it is no list.
+    """
+    if not isinstance(data, list | None):
+        raise BadResponse(f"expected a list, got {type(data).__name__}")
+    return [results_of(mapping(entry).get("task_result")) for entry in items(data)]
 
 
 def outputs_of(value: Any, made: datetime | None = None) -> Results:

@@ -29,8 +29,10 @@ function counts(object) {
 
 function showAccount(account) {
   const running = Object.values(account.running).reduce((sum, count) => sum + count, 0);
+  const packs = Object.entries(account.other_packs).map(([name, pack]) =>
+    `; ${name} pack: ${pack.balance} units, ${pack.charged} charged`);
   const rows = {
-    Balance: [`${account.balance} units`, `${account.charged} charged`],
+    Balance: [`${account.balance} units`, [`${account.charged} charged`, ...packs].join("")],
     "In flight": [`${running}`, counts(account.running) || `${account.concurrency} slots for each model`],
     Slots: [`${account.concurrency}`, "at once for each model"],
     Tasks: [`${account.created} created`, `${account.delivered} delivered`],

@@ -11,7 +11,7 @@ from kling_async.emulator.results.result import Link
 from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.checks import fields, members
 from kling_async.emulator.service.checks.every_task import every_task
-from kling_async.emulator.service.checks.pictures import SubmittedImage, brief, damage, read_image
+from kling_async.emulator.service.checks.pictures import damage, read_all, without_data
 from kling_async.emulator.service.checks.text import check_content
 from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Endpoint
 from kling_async.emulator.service.errors import invalid
@@ -47,21 +47,23 @@ def _accept(body: Body) -> AcceptedRequest:
     """Check a request; which scenes there are changes every week, so that any name passes."""
     scene = fields.required(body, "effect_scene", str, "effects")
     given = fields.required(body, "input", dict, "effects")
-    images = _images(given)
+    _check_number(given)
+    pictures = tuple(_pictures(body))
+    seen = read_all(pictures)
     model_name = fields.text(given, "model_name")
     mode = fields.choice(given, "mode", _MODES, "")
     duration = fields.choice(given, "duration", _UNITS, "5")
     check_content(scene)
     every = every_task(body)
-    names = [name for name, _ in _pictures(body)]
-    width, height = frame_size(SHORT_SIDE[mode or "std"], (images[0].width, images[0].height))
+    first, *others = seen
+    width, height = frame_size(SHORT_SIDE[mode or "std"], (seen[first].width, seen[first].height))
     spec = RenderSpec(
         width=width,
         height=height,
         fps=30,
         seconds=int(duration),
-        image=names[0],
-        tail=names[1] if len(names) > 1 else "",
+        image=first,
+        tail=others[0] if others else "",
         title=f"effect {scene}",
         prompt=scene.replace("_", " "),
     )
@@ -72,23 +74,19 @@ def _accept(body: Body) -> AcceptedRequest:
         duration=int(duration),
         units=_UNITS[duration],
         prompt=scene,
-        parameters=_without_data(body),
+        parameters=without_data(body, pictures, seen),
         result=EffectResult(spec=spec, watermark=every["watermark"]),
-        damage=damage(_pictures(body), *images),
+        damage=damage(pictures, *seen.values()),
     )
 
 
-def _images(given: Mapping[str, Any]) -> list[SubmittedImage]:
-    """Check the pictures: one, or a pair."""
+def _check_number(given: Mapping[str, Any]) -> None:
+    """Check that there is one picture, or a pair."""
     pair: list[Any] = fields.member(given, "images", list) or []
-    single = fields.text(given, "image")
-    if bool(single) == bool(pair):
+    if bool(fields.text(given, "image")) == bool(pair):
         raise invalid("exactly one of image and images must be given")
-    if single:
-        return [read_image(single, "image")]
-    if len(pair) != 2 or not all(isinstance(each, str) and each for each in pair):
+    if pair and (len(pair) != 2 or not all(isinstance(each, str) and each for each in pair)):
         raise invalid("images must have exactly 2 items")
-    return [read_image(each, "images") for each in pair]
 
 
 def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -97,16 +95,6 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "input.image", given["image"]
     for number, each in enumerate(given.get("images") or ()):
         yield f"input.images.{number}", each
-
-
-def _without_data(body: Body) -> Body:
-    """Copy a checked request without the images' data, which would fill the memory."""
-    given = dict(body["input"])
-    if given.get("image"):
-        given["image"] = brief(given["image"])
-    if given.get("images"):
-        given["images"] = [brief(each) for each in given["images"]]
-    return body | {"input": given}
 
 
 def _price(body: Mapping[str, Any]) -> Decimal:

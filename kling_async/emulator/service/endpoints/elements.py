@@ -10,7 +10,7 @@ from kling_async.emulator.results.elements import ElementResult, View
 from kling_async.emulator.service.checks import fields, members
 from kling_async.emulator.service.checks.earlier import made
 from kling_async.emulator.service.checks.every_task import every_task
-from kling_async.emulator.service.checks.pictures import SubmittedImage, brief, damage, each_picture, picture
+from kling_async.emulator.service.checks.pictures import damage, read_all, without_data
 from kling_async.emulator.service.checks.text import check_content
 from kling_async.emulator.service.checks.videos import video
 from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
@@ -62,17 +62,17 @@ def _accept(body: Body) -> AcceptedRequest:
     tags = [fields.required(each, "tag_id", str, "tag_list") for each in fields.objects(body, "tag_list", limit=8)]
     if unknown := set(tags) - set(_TAGS):
         raise invalid(f"tag_id value '{min(unknown)}' is invalid")
-    images = _images(body) if kind == "image_refer" else []
+    if kind == "image_refer":
+        _check_number(body)
+    else:
+        body = {member: value for member, value in body.items() if member != "element_image_list"}
+    pictures = tuple(_pictures(body))
+    seen = read_all(pictures)
     result = ElementResult(
         name=name,
         description=description,
-        views=tuple(
-            View(image=member, width=image.width, height=image.height)
-            for (member, _), image in zip(_pictures(body), images, strict=True)
-        )
-        if images
-        else (),
-        video_url="" if images else _video(body),
+        views=tuple(View(image=member, width=image.width, height=image.height) for member, image in seen.items()),
+        video_url="" if seen else _video(body),
         tags=tuple(tags),
     )
     check_content(f"{name} {description}")
@@ -80,9 +80,9 @@ def _accept(body: Body) -> AcceptedRequest:
         **every_task(body),
         units=Decimal(0),
         prompt=f"{name}: {description}",
-        parameters=_without_data(body),
+        parameters=without_data(body, pictures, seen),
         result=result,
-        damage=damage(_pictures(body), *images) if images else "",
+        damage=damage(pictures, *seen.values()),
     )
 
 
@@ -96,16 +96,15 @@ def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
     return attrs.evolve(request, result=attrs.evolve(request.result, voice=voice))
 
 
-def _images(body: Mapping[str, Any]) -> list[SubmittedImage]:
-    """Check the pictures: one from the front, and one to three others."""
+def _check_number(body: Mapping[str, Any]) -> None:
+    """Check that there are one picture from the front, and one to three others."""
     listed = fields.required(body, "element_image_list", dict, "element")
-    frontal = picture(listed, "frontal_image")
-    if frontal is None:
-        raise invalid("frontal_image can not be null")
+    fields.required(listed, "frontal_image", str, "element_image_list")
     others = fields.objects(listed, "refer_images", limit=3)
     if not others:
         raise invalid("refer_images can not be null")
-    return [frontal, *each_picture(others, "image_url", "refer_images")]
+    for each in others:
+        fields.required(each, "image_url", str, "refer_images")
 
 
 def _video(body: Mapping[str, Any]) -> str:
@@ -125,16 +124,6 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "element_image_list.frontal_image", listed["frontal_image"]
         for number, each in enumerate(listed["refer_images"]):
             yield f"element_image_list.refer_images.{number}", each["image_url"]
-
-
-def _without_data(body: Body) -> Body:
-    """Copy a checked request without the images' data, which would fill the memory."""
-    listed = body.get("element_image_list")
-    if body["reference_type"] != "image_refer" or not listed:
-        return {name: value for name, value in body.items() if name != "element_image_list"}
-    others = [each | {"image_url": brief(each["image_url"])} for each in listed["refer_images"]]
-    images = {"frontal_image": brief(listed["frontal_image"]), "refer_images": others}
-    return body | {"element_image_list": images}
 
 
 def _presets(query: Body, desk: Desk) -> list[dict[str, Any]]:

@@ -1,0 +1,44 @@
+"""Faces in a video, found by a call: what lip-sync begins with."""
+
+from decimal import Decimal
+
+import attrs
+
+from kling_async.protocol.media.picture import shown_address
+from kling_async.protocol.results import BalanceDeduction
+
+
+@attrs.frozen(kw_only=True)
+class Face:
+    """One face in a video, for as long as it is to be seen.
+
+    A person who was not to be seen for more than a second has another face afterwards.
+
+    Attributes:
+        face_id: its id in the session.
+        face_image: where a picture of it can be fetched, signed. The repr leaves the signature out.
+        start_time: from when it is to be seen, milliseconds in the video.
+        end_time: until when, milliseconds in the video; may be a little after the video's end.
+    """
+
+    face_id: str
+    face_image: str | None = attrs.field(default=None, repr=shown_address)
+    start_time: int | None = None
+    end_time: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Faces:
+    """The faces in a video.
+
+    Attributes:
+        session_id: what lip-sync is asked with; for 24 hours.
+        face_data: the faces; none where the service saw none.
+        final_unit_deduction: units paid.
+        final_balance_deduction: money paid, for accounts with a balance.
+    """
+
+    session_id: str
+    face_data: tuple[Face, ...] = ()
+    final_unit_deduction: Decimal | None = None
+    final_balance_deduction: BalanceDeduction | None = None

@@ -1,0 +1,133 @@
+"""Lists that come page by page: one entry after the other, or all at once; and what is done with entries."""
+
+import inspect
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from kling_async import (
+    ClientClosed,
+    InvalidRequest,
+    KlingClient,
+    PagedList,
+    PermissionRefused,
+    PresetVoices,
+    RequestRefused,
+    Voice,
+)
+from tests.shell.conftest import ClientMaker
+from tests.shell.stub import Answer, Seen, answer, refusal, script, serve
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+DELETED = answer(200, {"code": 0, "data": {"task_id": "1", "task_status": "succeed"}})
+GONE = refusal(400, 1201, "Voice id not found")
+
+
+class Library:
+    """A service with so many preset voices, each in an entry of its own."""
+
+    def __init__(self, count: int) -> None:
+        self.ids = [str(number) for number in range(count)]
+        self.asked: list[tuple[str, str, str]] = []
+
+    def __call__(self, seen: Seen) -> Answer:
+        """One page."""
+        path, _, query = seen.path.partition("?")
+        [number], [size] = parse_qs(query)["pageNum"], parse_qs(query)["pageSize"]
+        self.asked.append((path, number, size))
+        first = (int(number) - 1) * int(size)
+        entries = [
+            {"task_id": f"t{voice_id}", "task_status": "succeed", "task_result": {"voices": [{"voice_id": voice_id}]}}
+            for voice_id in self.ids[first : first + int(size)]
+        ]
+        return answer(200, {"code": 0, "data": entries})
+
+
+@pytest.mark.parametrize(("count", "pages"), [(0, 1), (1, 1), (3, 2), (4, 2), (7, 3)])
+async def test_all_at_once(make_client: ClientMaker, count: int, pages: int) -> None:
+    """`await` gives all entries as a list; the first page that is not full is the last one."""
+    library = Library(count)
+    async with serve(library) as stub:
+        client = make_client(base_url=stub.base_url)
+        voices = await client.preset_voices(page_size=3)
+        assert await client.submit(PresetVoices(page_size=3)) == voices
+    assert voices == [Voice(voice_id=str(number)) for number in range(count)]
+    path = "/v1/general/presets-voices"
+    assert library.asked == [(path, str(number), "3") for number in range(1, pages + 1)] * 2
+
+
+async def test_page_by_page(make_client: ClientMaker) -> None:
+    """`async for` asks for a page once the one before is used up, and for nothing that is not wanted."""
+    library = Library(7)
+    async with serve(library) as stub:
+        voices = make_client(base_url=stub.base_url).preset_voices(page_size=3)
+        assert library.asked == []
+        met = []
+        async for voice in voices:
+            met.append((voice.voice_id, len(library.asked)))
+            if voice.voice_id == "3":
+                break
+        assert met == [("0", 1), ("1", 1), ("2", 1), ("3", 2)]
+        assert len(await voices) == 7  # a list is asked for anew each time
+
+
+async def test_a_page_that_fails_in_passing(make_client: ClientMaker) -> None:
+    """It is asked for again, as any other question is; a refusal ends the list."""
+    library = Library(2)
+    async with serve(script(None, refusal(500, 5000), library)) as stub:
+        assert len(await make_client(base_url=stub.base_url).preset_voices()) == 2
+    async with serve(lambda _: refusal(403, 1103)) as stub:
+        with pytest.raises(PermissionRefused, match="no right"):
+            await make_client(base_url=stub.base_url).preset_elements()
+
+
+async def test_what_is_refused(client: KlingClient) -> None:
+    """A page of a size that there is not is refused at the call, as is a list of a client that is closed."""
+    with pytest.raises(InvalidRequest, match="page_size: 1001 is out of range; use 1 to 1000"):
+        client.preset_voices(page_size=1001)
+    with pytest.raises(InvalidRequest, match="page_size"):
+        await client.submit(PresetVoices(page_size=0))
+    with pytest.raises(TypeError, match="did you mean 'page_size'"):
+        client.preset_voices(size=5)  # type: ignore[call-arg]  # what is refused
+    await client.close()
+    with pytest.raises(ClientClosed):
+        client.preset_elements()
+
+
+def test_the_method_is_documented() -> None:
+    """Its signature and its text are those of the record, and say what is given."""
+    method: Any = KlingClient.preset_voices
+    assert str(inspect.signature(method)).startswith("(self, *, page_size: int = 100) -> ")
+    assert inspect.signature(method).return_annotation == PagedList[Voice]
+    assert not inspect.iscoroutinefunction(method)
+    for text in ("The preset voices", "async for", "page_size: voices that are asked for at once", "Raises:"):
+        assert text in method.__doc__
+    assert "QueueTimeout" not in method.__doc__
+
+
+# ---------------------------------------------------------------------------------------------------- deletes
+
+
+@pytest.mark.parametrize("lost", [None, refusal(500, 5000), b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"])
+async def test_a_delete_whose_answer_is_lost(make_client: ClientMaker, lost: Answer) -> None:
+    """It is free and means the same when it is sent twice: it is sent again."""
+    async with serve(script(lost, DELETED)) as stub:
+        await make_client(base_url=stub.base_url).delete_voice(Voice(voice_id="7"))
+    assert [json.loads(seen.body) for seen in stub.seen] == [{"voice_id": "7"}] * 2
+
+
+async def test_a_delete_that_finds_nothing_any_more(make_client: ClientMaker) -> None:
+    """After a lost answer that may be a success, which the error says; without one it is what the service says."""
+    async with serve(script(None, GONE)) as stub:
+        with pytest.raises(RequestRefused, match="not found; the answer to an earlier try was lost, and it may have"):
+            await make_client(base_url=stub.base_url).delete_voice("7")
+    async with serve(script(GONE)) as stub:
+        with pytest.raises(RequestRefused, match=r"not found \(code 1201"):
+            await make_client(base_url=stub.base_url).delete_voice("7")
+    async with serve(script(refusal(429, 1302), GONE)) as stub:
+        with pytest.raises(RequestRefused, match=r"not found \(code 1201"):
+            await make_client(base_url=stub.base_url).delete_element(7)
+    assert len(stub.seen) == 2
