@@ -47,6 +47,7 @@ NAMES = """
     ExpandImage
     ExternalTaskIdConflict
     Face
+    FaceChoice
     Faces
     GenerateImages
     IdentifyFaces
@@ -54,17 +55,22 @@ NAMES = """
     ImageFileMissing
     ImageToVideo
     InDoubt
+    InputImage
+    InputVideo
     InsufficientBalance
     Intent
     InvalidReference
     InvalidRequest
     KlingClient
     KlingError
+    LipSync
     MediaFileMissing
     ModelRetired
+    MotionControl
     MultiImageToImage
     NotTheService
     OmniImage
+    OmniVideo
     PagedList
     PermissionRefused
     Picture
@@ -100,6 +106,7 @@ NAMES = """
     TaskNotFound
     TaskStatus
     TaskTimeout
+    TextToAudio
     TextToSpeech
     TextToVideo
     TokenTimeError
@@ -107,6 +114,7 @@ NAMES = """
     UnknownStatus
     Video
     VideoEffect
+    VideoToAudio
     Voice
     WatermarkInfo
     WrongEventLoop
