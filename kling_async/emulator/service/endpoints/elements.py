@@ -91,7 +91,7 @@ def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
     voice_id = request.parameters.get("element_voice_id")
     if not voice_id or not isinstance(request.result, ElementResult):
         return request
-    facts = made(earlier, "voices", voice_id)
+    facts = made(earlier, "voices", voice_id).facts
     voice = tuple((name, facts[name]) for name in ("voice_id", "voice_name", "trial_url", "owned_by"))
     return attrs.evolve(request, result=attrs.evolve(request.result, voice=voice))
 
