@@ -55,6 +55,8 @@ NAMES = """
     ImageFileMissing
     ImageToVideo
     InDoubt
+    InputImage
+    InputVideo
     InsufficientBalance
     Intent
     InvalidReference
@@ -64,9 +66,11 @@ NAMES = """
     LipSync
     MediaFileMissing
     ModelRetired
+    MotionControl
     MultiImageToImage
     NotTheService
     OmniImage
+    OmniVideo
     PagedList
     PermissionRefused
     Picture

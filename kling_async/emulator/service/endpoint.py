@@ -8,8 +8,6 @@ import attrs
 
 from kling_async.emulator.results.result import Result
 
-from .errors import invalid
-
 Pack = Literal["video", "image", "try-on"]
 """What a task is paid from. Packs have slots of their own, too."""
 
@@ -17,23 +15,6 @@ PACKS: Final[tuple[Pack, ...]] = get_args(Pack)
 
 Body = dict[str, Any]
 """A request as JSON, with its documented members only."""
-
-
-@attrs.frozen(kw_only=True)
-class EarlierResult:
-    """One of the things that the account has made: a video, an audio, a voice, an element.
-
-    Attributes:
-        facts: What answers say of it; its links are empty.
-        age: Seconds since it was made.
-    """
-
-    facts: Mapping[str, Any]
-    age: float
-
-
-Earlier = Callable[[str, str], EarlierResult | None]
-"""Gives what the account has made, by its list in answers ("videos") and its id; None if there is no such thing."""
 
 
 @attrs.frozen(kw_only=True)
@@ -88,16 +69,30 @@ class AcceptedRequest:
     parent: ParentVideo | None = None
 
 
+@attrs.frozen(kw_only=True)
+class EarlierResult:
+    """One of the things that the account has made: a video, an audio, a voice, an element.
+
+    Attributes:
+        facts: What answers say of it; its links are empty.
+        age: Seconds since it was made.
+        request: What it was made for.
+    """
+
+    facts: Mapping[str, Any]
+    age: float
+    request: AcceptedRequest
+
+
+Earlier = Callable[[str, str], EarlierResult | None]
+"""Gives what the account has made, by its list in answers ("videos") and its id; None if there is no such thing."""
+
+
 def _no_pictures(_body: Body) -> Iterable[tuple[str, str]]:
     return ()
 
 
-def _with_known_ids(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Check that the account has the voices and elements of a request, which are given alike everywhere."""
-    for name, kind, member in (("voice_list", "voices", "voice_id"), ("element_list", "elements", "element_id")):
-        for each in request.parameters.get(name) or ():
-            if earlier(kind, str(each[member])) is None:
-                raise invalid(f"{member.removesuffix('_id').capitalize()} id not found: {each[member]}")
+def _as_it_is(request: AcceptedRequest, _earlier: Earlier) -> AcceptedRequest:
     return request
 
 
@@ -138,7 +133,7 @@ class Endpoint(Origin):
         pictures: Gives the pictures of a checked request, each with the name under which `AcceptedRequest.images` has
             it: URLs or base64.
         complete: Checks the ids of earlier results in an accepted request, and completes it by what they stand for;
-            raises `Refusal`. Left out, voices and elements are looked for.
+            raises `Refusal`.
         finds_by_external_id: Whether a query takes the caller's own id, too.
         page_maximum: Tasks on a page of the list, at most.
     """
@@ -147,7 +142,7 @@ class Endpoint(Origin):
     estimate: Callable[[Mapping[str, Any]], Decimal]
     generation_seconds: Callable[[Mapping[str, Any]], float | None]
     pictures: Callable[[Body], Iterable[tuple[str, str]]] = _no_pictures
-    complete: Callable[[AcceptedRequest, Earlier], AcceptedRequest] = _with_known_ids
+    complete: Callable[[AcceptedRequest, Earlier], AcceptedRequest] = _as_it_is
     finds_by_external_id: bool = False
     page_maximum: int = 500
 
