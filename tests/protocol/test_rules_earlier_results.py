@@ -33,6 +33,7 @@ class Extend(Request):
         ({"video": Video(id="7", url=URL)}, {"video_id": "7"}),
         ({"clip": Video(id="7", url=URL)}, {"video_url": URL}),
         ({"video_id": "8"}, {"video_id": "8"}),
+        ({"video_id": "8", "video": "7"}, {"video_id": "8"}),
         ({}, {}),
     ],
 )
