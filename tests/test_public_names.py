@@ -106,6 +106,7 @@ NAMES = """
     TaskNotFound
     TaskStatus
     TaskTimeout
+    TextToAudio
     TextToSpeech
     TextToVideo
     TokenTimeError
@@ -113,6 +114,7 @@ NAMES = """
     UnknownStatus
     Video
     VideoEffect
+    VideoToAudio
     Voice
     WatermarkInfo
     WrongEventLoop
