@@ -45,7 +45,7 @@ def test_what_stands_in_is_sent_as_the_other(parameters: dict[str, Any], sent: d
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("7", "expected what an earlier request made, with its id: '7'"),
+        ("7", "expected what an earlier request made, with its id, got text; video_id takes that by itself"),
         (7, "with its id"),
         (Video(id="", url=URL), "this one came without id: give video_id or another one"),
     ],
