@@ -54,6 +54,7 @@ def test_what_is_sent() -> None:
         "element_voice_id": "867283741759110600",
         "tag_list": [{"tag_id": "o_102"}, {"tag_id": "o_108"}],
     }
+    assert "element_voice_id" not in to_wire(element(element_voice_id=""))
     by_record = ElementVideoList(refer_videos=[CLIP])
     for given in (VIDEOS, {"refer_videos": [CLIP]}, by_record):
         sent = to_wire(element(**{**OF_A_VIDEO, "element_video_list": given}))
