@@ -156,6 +156,15 @@ def test_a_video_beside_pictures_only_warns() -> None:
     assert (problem.field, problem.only_warns) == ("element_video_list", True)
 
 
+def test_signatures_stay_out_of_the_repr() -> None:
+    """An address of a video or a picture is shown without its query."""
+    signed = f"{CLIP}?Signature=secret"
+    request = element(**{**OF_A_VIDEO, VIDEO: {"refer_videos": [signed]}, **images(frontal_image=signed)})
+    assert "secret" not in repr(request)
+    assert f"refer_videos=['{CLIP}']" in repr(request)
+    assert "refer_videos=Malformed" in repr(element(**{VIDEO: {"refer_videos": CLIP}}))
+
+
 def test_where_it_is_found() -> None:
     """The endpoint is found by its record and its references; its tasks make elements, for nothing, in seconds."""
     assert endpoint_of(element()) is ENDPOINT
