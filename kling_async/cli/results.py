@@ -11,6 +11,7 @@ from kling_async import estimate
 from kling_async.cli.data import as_data
 from kling_async.cli.output import dollars, file_size, number
 from kling_async.protocol.catalog import described_by, endpoint_named
+from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.tasks import Task
 
 
@@ -123,7 +124,7 @@ class Result:
         for index, path in enumerate(self.paths):
             about = [file_size(path.stat().st_size)]
             if index == 0 and length is not None:
-                about.append(f"{number(length)} s of {'video' if self.task.videos else 'sound'}")
+                about.append(f"{number(length)} s of {'video' if path.suffix == ResultKind.VIDEO.suffix else 'sound'}")
             rows.append(("saved", f"{path} ({', '.join(about)})"))
         rows += [("watermark", str(path)) for path in self.watermark_paths]
         if len(self.paths) == 1:
