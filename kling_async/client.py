@@ -132,6 +132,8 @@ class KlingClient:
 
     image_to_video = submits(lambda: endpoints.ImageToVideo)
     text_to_video = submits(lambda: endpoints.TextToVideo)
+    omni_video = submits(lambda: endpoints.OmniVideo)
+    motion_control = submits(lambda: endpoints.MotionControl)
     video_effect = submits(lambda: endpoints.VideoEffect)
     avatar = submits(lambda: endpoints.Avatar)
     generate_images = submits(lambda: endpoints.GenerateImages)

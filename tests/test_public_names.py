@@ -54,6 +54,8 @@ NAMES = """
     ImageFileMissing
     ImageToVideo
     InDoubt
+    InputImage
+    InputVideo
     InsufficientBalance
     Intent
     InvalidReference
@@ -62,9 +64,11 @@ NAMES = """
     KlingError
     MediaFileMissing
     ModelRetired
+    MotionControl
     MultiImageToImage
     NotTheService
     OmniImage
+    OmniVideo
     PagedList
     PermissionRefused
     Picture

@@ -11,11 +11,14 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import attrs
 
 RequestT = TypeVar("RequestT")
+
+DURATION_LEFT_OUT: Final = 5
+"""Seconds that the service takes where a request for a clip names none."""
 
 
 class Cell(enum.Enum):
@@ -183,15 +186,20 @@ class CapabilityMap(Generic[RequestT]):
             return modes[0] if modes else "std"  # the map lists std first
         return None if mode == "std" and modes == (None,) else mode
 
+    def duration_in_effect(self, model_name: str, duration: int | None) -> int | None:
+        """The seconds of the map's row that a request's `duration` leads to; None where none are asked for."""
+        return DURATION_LEFT_OUT if duration is None and self.durations_of(model_name) else duration
+
     def row(self, model_name: str, mode: str | None, duration: int | None) -> Capability | None:
         """The row for a combination; None for unknown models, and for a mode or duration that the model does not have.
 
         Args:
             model_name: as in the request.
             mode: as in the request; None is what the model does without it.
-            duration: whole seconds; None where none are asked for.
+            duration: whole seconds; None is what the model does without them.
         """
-        return self._by_key.get((model_name, self.mode_in_effect(model_name, mode), duration))
+        effective = self.mode_in_effect(model_name, mode), self.duration_in_effect(model_name, duration)
+        return self._by_key.get((model_name, *effective))
 
     def units(
         self, model_name: str, mode: str | None, duration: int | None, using: Container[str] = ()
@@ -203,16 +211,16 @@ class CapabilityMap(Generic[RequestT]):
         Args:
             model_name: as in the request.
             mode: as in the request; None is what the model does without it.
-            duration: whole seconds; None for a picture.
+            duration: whole seconds; None as in `row`.
             using: names of the features that are used, such as `sound`; only those that change the price matter.
         """
         row = self.row(model_name, mode, duration)
         prices = self._prices.get((row.model_name, row.mode)) if row else None
-        if prices is None:
+        if row is None or prices is None:
             return None
         used = [place for place, feature in enumerate(self.priced_by, 1) if feature.name in using]
         price = prices[max(used, default=0)]
-        return None if price == "?" else Decimal(price) * (duration or 1)
+        return None if price == "?" else Decimal(price) * (row.duration or 1)
 
     def unknown_model(self, model_name: str) -> str | None:
         """Says that the map does not have a model, and which there are; None if it has it."""

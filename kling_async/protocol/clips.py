@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from kling_async.protocol.capability import CapabilityMap
+from kling_async.protocol.capability import DURATION_LEFT_OUT, CapabilityMap
 from kling_async.protocol.rules.models import SECONDS_MOST, MakesClip
 
 # The documentation names no times; users do: 5 s of video in 60 to 90 s ("std") and 100 to 250 s ("pro"), 10 s in 90
@@ -29,8 +29,10 @@ def typical_seconds_of(request: MakesClip | None) -> float:
 
     What the rules refuse takes as long as what is not known.
     """
-    mode: Any = request and request.mode
-    duration: Any = request and request.duration
+    if request is None:
+        return typical_seconds(None, 10)
+    mode: Any = request.mode
+    duration: Any = DURATION_LEFT_OUT if request.duration is None else request.duration
     known = isinstance(mode, str | None) and isinstance(duration, int) and duration < SECONDS_MOST
     return typical_seconds(mode, duration) if known else typical_seconds(None, 10)
 
@@ -40,7 +42,7 @@ def units_by(capabilities: CapabilityMap[Any]) -> Callable[[MakesClip], Decimal 
 
     def units(request: MakesClip) -> Decimal | None:
         given: tuple[Any, Any, Any] = (request.model_name, request.mode, request.duration)
-        if not all(map(isinstance, given, (str, str | None, int))):
+        if not all(map(isinstance, given, (str, str | None, int | None))):
             return None  # the rules refuse it
         return capabilities.units(*given, using={feature.name for feature in capabilities.features_used(request)})
 

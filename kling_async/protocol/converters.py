@@ -5,10 +5,11 @@ first.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, overload
 
 import attrs
 
+from kling_async.protocol.media.given import without_query
 from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.media.sound import Sound, SoundGiven
 
@@ -16,6 +17,8 @@ AS_TEXT: Mapping[str, Any] = {"wire": "text"}
 """Metadata of a field whose number the service wants as text."""
 ON_OFF: Mapping[str, Any] = {"wire": "on_off"}
 """Metadata of a field that is True or False, and `on` or `off` to the service."""
+YES_NO: Mapping[str, Any] = {"wire": "yes_no"}
+"""Metadata of a field that is True or False, and `yes` or `no` to the service."""
 
 
 def each_in(member: str) -> Mapping[str, Any]:
@@ -82,6 +85,11 @@ def as_record(cls: type, value: Any) -> Any:
     return cls(**value)
 
 
+def as_item(cls: type, member: str, value: Any) -> Any:
+    """Turns the documented dict into its record, and so a bare value of its chief member."""
+    return as_record(cls, value if value is None or isinstance(value, cls | Mapping) else {member: value})
+
+
 def each(convert: Callable[[Any], Any], values: Any) -> Any:
     """Converts each item of a list; a text or a dict is none."""
     if values is None:
@@ -117,7 +125,15 @@ def sound(value: SoundGiven | None) -> Sound | None:
     return None if value is None or value == "" else Sound.of(value)
 
 
-def whole_number(value: int | str) -> int:
+@overload
+def whole_number(value: int | str) -> int: ...
+
+
+@overload
+def whole_number(value: int | str | None) -> int | None: ...
+
+
+def whole_number(value: int | str | None) -> int | None:
     """Accepts `5`, `5.0` and the documented `"5"`."""
     given: Any = value
     digits = isinstance(given, str) and given.strip().isascii() and given.strip().isdigit() and len(given) < 20
@@ -127,14 +143,26 @@ def whole_number(value: int | str) -> int:
 
 def switch(value: bool | Literal["on", "off"] | None) -> bool | None:  # noqa: FBT001  (a converter)
     """Accepts True and False beside the documented `"on"` and `"off"`."""
-    given: Any = value
-    read: bool | None = _SWITCH.get(given.lower(), given) if isinstance(given, str) else given
+    read: bool | None = _word(value, {"on": True, "off": False})
     return read
+
+
+def yes_no(value: bool | Literal["yes", "no"] | None) -> bool | None:  # noqa: FBT001  (a converter)
+    """Accepts True and False beside the documented `"yes"` and `"no"`."""
+    read: bool | None = _word(value, {"yes": True, "no": False})
+    return read
+
+
+def _word(value: Any, words: Mapping[str, bool]) -> Any:
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def address_shown(value: object) -> str:
+    """For the `repr` of a field: an address without its query, which may hold a signature; nothing of what is none."""
+    is_address = isinstance(value, str) and value.lower().startswith(("http://", "https://"))
+    return repr(without_query(str(value))) if is_address else "None" if value is None else f"<{type(value).__name__}>"
 
 
 def none_if_empty(value: str | None) -> str | None:
     """Official examples send `""` and mean none."""
     return None if value == "" else value
-
-
-_SWITCH: dict[str, Any] = {"on": True, "off": False}

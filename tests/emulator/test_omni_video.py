@@ -217,7 +217,7 @@ def test_pictures_are_looked_at() -> None:
     away = ENDPOINT.accept(V3 | {"image_list": [{"image_url": "https://h.invalid/a.png"}]})
 
     assert (small.damage, away.damage) == (SIDES_MESSAGE, UNREACHABLE_MESSAGE)
-    assert "characters of base64" in small.parameters["image_list"][0]["image_url"]
+    assert small.parameters["image_list"][0]["image_url"].startswith("<png 200x200")
 
 
 def test_sound() -> None:

@@ -9,7 +9,6 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.results import Audio, Video
 from kling_async.protocol.rules.nested import values_in
-from kling_async.protocol.rules.values import shown
 
 USABLE: Final = timedelta(days=30)
 """How long the service keeps what it made: ids and addresses."""
@@ -25,7 +24,12 @@ def stand_ins(request: object) -> Iterator[Problem]:
             continue
         sent: Any = getattr(value, stand_in.attribute, None)
         if sent is None:
-            yield Problem(path, f"expected what an earlier request made, with its {stand_in.attribute}: {shown(value)}")
+            got = "text" if isinstance(value, str) else type(value).__name__  # itself it may be a signed address
+            yield Problem(
+                path,
+                f"expected what an earlier request made, with its {stand_in.attribute}, got {got}; {stand_in.member} "
+                "takes that by itself",
+            )
         elif sent == "":
             yield Problem(path, f"this one came without {stand_in.attribute}: give {stand_in.member} or another one")
 

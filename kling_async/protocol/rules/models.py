@@ -23,16 +23,20 @@ class HasModel(Protocol):
         ...
 
 
-class MakesClip(HasModel, Protocol):
-    """A request for a video of some seconds in some mode."""
+class HasMode(HasModel, Protocol):
+    """A request for a video in some mode."""
 
     @property
     def mode(self) -> Mode | None:
         """Quality, and with it the resolution."""
         ...
 
+
+class MakesClip(HasMode, Protocol):
+    """A request for a video of some seconds in some mode."""
+
     @property
-    def duration(self) -> int:
+    def duration(self) -> int | None:
         """Seconds."""
         ...
 
@@ -54,7 +58,7 @@ class ModelRules:
 
     capabilities: CapabilityMap[Any]
 
-    def mode(self, request: MakesClip) -> Iterator[Problem]:
+    def mode(self, request: HasMode) -> Iterator[Problem]:
         """A documented word, and one that the model has.
 
         That `4k` is for kling-v3 only is documented; the rest is the map's.
@@ -112,7 +116,7 @@ class ModelRules:
 
     def _rows(self, request: HasModel) -> list[Capability]:
         """The rows a request may mean: one, or more where its mode or duration is wrong, which is said elsewhere."""
-        mode, duration = _mode_and_duration(request)
+        mode, duration = self._mode_and_duration(request)
         rows = [row for row in self.capabilities.rows if row.model_name == request.model_name]
         wanted_mode = self.capabilities.mode_in_effect(request.model_name, mode)
         rows = [row for row in rows if row.mode == wanted_mode] or rows
@@ -121,7 +125,7 @@ class ModelRules:
     def _advice(self, request: HasModel, feature: Feature[Any], used: frozenset[Feature[Any]]) -> str:
         by_name = {each.name: each for each in used}
         wanted = by_name[feature.parts[0]] if feature.parts else feature
-        mode, duration = _mode_and_duration(request)
+        mode, duration = self._mode_and_duration(request)
         seconds = duration if duration is None or is_whole(duration) else 0  # what it should be is said elsewhere
         best = self.capabilities.nearest(request.model_name, mode, seconds, wanted, used)
         row = best.row
@@ -139,7 +143,7 @@ class ModelRules:
         certainty = "" if best.sure else " (where it is not certain either)"
         return f"{start} needs {in_words(changes, last='and')}{certainty}"
 
-
-def _mode_and_duration(request: HasModel) -> tuple[Any, Any]:
-    """As they were given; None of a request that has none, such as one for pictures."""
-    return getattr(request, "mode", None), getattr(request, "duration", None)
+    def _mode_and_duration(self, request: HasModel) -> tuple[Any, Any]:
+        """As they were given; None of a request that has none, such as one for pictures."""
+        duration = getattr(request, "duration", None)
+        return getattr(request, "mode", None), self.capabilities.duration_in_effect(request.model_name, duration)

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from kling_async.protocol.capability import DURATION_LEFT_OUT
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.records import ShotPrompt, ShotType
+from kling_async.protocol.rules.text import HasPrompt
 from kling_async.protocol.rules.values import listed, one_of, shown, switch, text, whole
 
 SHOT_PROMPT_MOST = 512  # characters
@@ -31,9 +33,21 @@ class HasShots(Protocol):
         ...
 
     @property
-    def duration(self) -> int:
+    def duration(self) -> int | None:
         """Seconds of the video."""
         ...
+
+
+class HasPromptOrShots(HasPrompt, HasShots, Protocol):
+    """A request that says what happens by a prompt, or shot by shot."""
+
+
+def prompt_or_shots(request: HasPromptOrShots) -> Iterator[Problem]:
+    """A prompt is required, unless the shots are given, with which it has no effect."""
+    if request.multi_shot is True and request.shot_type == "customize":
+        return
+    if request.prompt is None or request.prompt == "":
+        yield Problem("prompt", "is required: say what happens in the video")
 
 
 def shots(request: HasShots) -> Iterator[Problem]:
@@ -65,9 +79,11 @@ def _shot_list(request: HasShots) -> Iterator[Problem]:
     if len(set(indexes)) != len(indexes):
         yield Problem("multi_prompt", f"two shots have the same index; number them 1 to {len(indexes)}")
     seconds = sum(shot.duration for _, shot in read)
-    if not list(whole("", request.duration, 1)) and seconds != request.duration:
+    asked = DURATION_LEFT_OUT if request.duration is None else request.duration
+    if not list(whole("", asked, 1)) and seconds != asked:
+        left_out = " where it is left out" if request.duration is None else ""
         yield Problem(
-            "multi_prompt", f"the shots last {shown(seconds)} s together, duration is {shown(request.duration)}"
+            "multi_prompt", f"the shots last {shown(seconds)} s together, duration is {shown(asked)}{left_out}"
         )
 
 

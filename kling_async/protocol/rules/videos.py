@@ -26,6 +26,12 @@ def video_url(request: HasVideoUrl) -> Iterator[Problem]:
     yield from video_address("video_url", request.video_url)
 
 
+def original_sound(field: str, value: Any) -> Iterator[Problem]:
+    """True or False: it is always sent, as sources disagree on the service's default."""
+    if not isinstance(value, bool):
+        yield Problem(field, f"expected True or False, got {shown(value)}")
+
+
 def video_address(field: str, value: Any) -> Iterator[Problem]:
     """An http(s) address with a host; None and "" count as left out.
 

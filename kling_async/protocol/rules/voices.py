@@ -35,7 +35,7 @@ class HasVoices(Protocol):
         ...
 
 
-def elements(request: HasElements, *, most: int = ELEMENTS_MOST) -> Iterator[Problem]:
+def elements(request: HasElements, *, most: int | None = ELEMENTS_MOST) -> Iterator[Problem]:
     """At most 3 ids of 64 bits, or as many as an endpoint takes."""
     read = yield from listed("element_list", request.element_list, Element, most=most)
     for path, element in read:

@@ -38,8 +38,9 @@ def _as_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _on_or_off(value: bool | None) -> str | None:  # noqa: FBT001  (a hook of cattrs)
-    return None if value is None else "on" if value else "off"
+def _word(yes: str, no: str) -> Callable[[Any], str | None]:
+    """Writes True and False as words."""
+    return lambda value: None if value is None else yes if value else no
 
 
 def _without_none(value: Any) -> Any:
@@ -147,7 +148,11 @@ def _each_in(member: str, values: Iterable[Any] | None) -> list[dict[str, Any]] 
     return None if values is None else [{member: value} for value in values]
 
 
-_WRITERS: Mapping[str | None, Callable[[Any], Any]] = {"text": _as_text, "on_off": _on_or_off}
+_WRITERS: Mapping[str | None, Callable[[Any], Any]] = {
+    "text": _as_text,
+    "on_off": _word("on", "off"),
+    "yes_no": _word("yes", "no"),
+}
 """How the value of a field is written, by its metadata."""
 
 

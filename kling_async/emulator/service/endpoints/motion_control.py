@@ -8,7 +8,7 @@ from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.checks import fields, members
 from kling_async.emulator.service.checks.capabilities import ELEMENTS, Capabilities, Row
 from kling_async.emulator.service.checks.every_task import every_task
-from kling_async.emulator.service.checks.pictures import brief, damage, picture
+from kling_async.emulator.service.checks.pictures import damage, picture, without_data
 from kling_async.emulator.service.checks.text import check_content, prompts
 from kling_async.emulator.service.checks.videos import CLIP_SECONDS, keeps_sound, video
 from kling_async.emulator.service.checks.voices import element_features
@@ -79,7 +79,7 @@ def _accept(body: Body) -> AcceptedRequest:
         duration=duration,
         units=_MODELS.price(body),
         prompt=prompt,
-        parameters=body | {"image_url": brief(body["image_url"])},
+        parameters=without_data(body, tuple(_pictures(body)), {"image_url": image}),
         result=VideoResult(spec=spec, watermark=every["watermark"]),
         damage=damage(_pictures(body), image),
     )

@@ -11,7 +11,7 @@ from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.checks import fields, members
 from kling_async.emulator.service.checks.capabilities import MULTI_SHOT, SOUND, Capabilities, Row
 from kling_async.emulator.service.checks.every_task import every_task
-from kling_async.emulator.service.checks.pictures import SubmittedImage, brief, damage, each_picture
+from kling_async.emulator.service.checks.pictures import SubmittedImage, damage, read_all, without_data
 from kling_async.emulator.service.checks.shots import is_customized, shot_features
 from kling_async.emulator.service.checks.text import check_content, prompts
 from kling_async.emulator.service.checks.videos import CLIP_SECONDS, keeps_sound, video
@@ -66,13 +66,13 @@ class _Inputs:
     """What a request refers to.
 
     Attributes:
-        images: Its pictures.
+        images: Its pictures, by where they are.
         frames: What each of them is: "first_frame", "end_frame", or "" for a reference.
         elements: Number of elements.
         video: "base" when a video is to be edited, "feature" when it is referred to, "" when there is none.
     """
 
-    images: list[SubmittedImage]
+    images: dict[str, SubmittedImage]
     frames: list[str]
     elements: int
     video: str
@@ -118,9 +118,9 @@ def _accept(body: Body) -> AcceptedRequest:
         duration=duration,
         units=_price(body),
         prompt=prompt,
-        parameters=_without_data(body),
+        parameters=without_data(body, tuple(_pictures(body)), inputs.images),
         result=VideoResult(spec=spec, watermark=every["watermark"]),
-        damage=damage(_pictures(body), *inputs.images),
+        damage=damage(_pictures(body), *inputs.images.values()),
     )
 
 
@@ -130,6 +130,8 @@ def _accept(body: Body) -> AcceptedRequest:
 def _inputs(body: Body) -> _Inputs:
     """Check each input on its own."""
     pictures = fields.objects(body, "image_list", limit=7)
+    for each in pictures:
+        fields.required(each, "image_url", str, "image_list")
     element_features(body, limit=7)
     videos = fields.objects(body, "video_list", limit=1)
     for each in videos:
@@ -138,7 +140,7 @@ def _inputs(body: Body) -> _Inputs:
         keeps_sound(each)
     kinds = [fields.choice(each, "refer_type", ("base", "feature"), "base") for each in videos]
     return _Inputs(
-        images=each_picture(pictures, "image_url", "image_list"),
+        images=read_all(_pictures(body)),
         frames=[fields.choice(each, "type", ("first_frame", "end_frame"), "") for each in pictures],
         elements=len(body.get("element_list") or ()),
         video=kinds[0] if kinds else "",
@@ -188,7 +190,7 @@ def _ratio(body: Body, inputs: _Inputs) -> tuple[int, int]:
             raise invalid("aspect_ratio is not supported with first_frame or refer_type base")
         if not inputs.has_frame:
             return ASPECT_RATIOS["16:9"]
-        first = inputs.images[inputs.frames.index("first_frame")]
+        first = inputs.images[f"image_list.{inputs.frames.index('first_frame')}"]
         return first.width, first.height
     if not asked:
         raise invalid("aspect_ratio can not be null")
@@ -228,13 +230,6 @@ def _generation_seconds(body: Mapping[str, Any]) -> float | None:
 def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for number, each in enumerate(body.get("image_list") or ()):
         yield f"image_list.{number}", each["image_url"]
-
-
-def _without_data(body: Body) -> Body:
-    """Copy a checked request without the images' data, which would fill the memory."""
-    if not body.get("image_list"):
-        return body
-    return body | {"image_list": [each | {"image_url": brief(each["image_url"])} for each in body["image_list"]]}
 
 
 ENDPOINT: Final = Endpoint(

@@ -10,7 +10,7 @@ from kling_async.emulator.service.checks.text import check_content, limited
 from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Endpoint
 from kling_async.emulator.service.errors import invalid
 
-_MEMBERS: Final[dict[str, Any]] = {"prompt": str, "duration": float, **members.CALLER}
+_MEMBERS: Final[dict[str, Any]] = {"prompt": str, "duration": float, **members.WITHOUT_WATERMARK}
 
 _PROMPT_LIMIT: Final = 200
 _SHORTEST, _LONGEST = 3, 10

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from kling_async.protocol.converters import instead_of, none_if_empty
+from kling_async.protocol.converters import address_shown, instead_of, none_if_empty
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.results import Video
@@ -38,7 +38,7 @@ class VideoToAudio(Request):
 
     video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"))
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
-    video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
+    video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
     sound_effect_prompt: str | None = attrs.field(default=None, kw_only=True)
     bgm_prompt: str | None = attrs.field(default=None, kw_only=True)
     asmr_mode: bool | None = attrs.field(default=None, kw_only=True)

@@ -77,14 +77,6 @@ class TextToVideo(Request):
 # ------------------------------------------------------------------------------------------------- rules
 
 
-def prompt_needed(request: TextToVideo) -> Iterator[Problem]:
-    """A prompt is required, unless the shots are given, with which it has no effect."""
-    if request.multi_shot is True and request.shot_type == "customize":
-        return
-    if request.prompt is None or request.prompt == "":
-        yield Problem("prompt", "is required: say what happens in the video")
-
-
 def no_picture(request: TextToVideo) -> Iterator[Problem]:
     """Who gives a picture's name meant another endpoint."""
     yield from text.no_picture_name(
@@ -179,7 +171,7 @@ ENDPOINT = Endpoint(
     path="/v1/videos/text2video",
     record=TextToVideo,
     rules=(
-        prompt_needed,
+        shots.prompt_or_shots,
         no_picture,
         models.model_name,
         takes_text,
