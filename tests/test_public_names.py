@@ -47,6 +47,7 @@ NAMES = """
     ExpandImage
     ExternalTaskIdConflict
     Face
+    FaceChoice
     Faces
     GenerateImages
     IdentifyFaces
@@ -62,6 +63,7 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    LipSync
     MediaFileMissing
     ModelRetired
     MotionControl

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.videos.omni_video import InputImage as InputImage
     from kling_async.protocol.endpoints.videos.omni_video import InputVideo as InputVideo
     from kling_async.protocol.endpoints.videos.omni_video import OmniVideo as OmniVideo
+    from kling_async.protocol.endpoints.videos.lip_sync import FaceChoice as FaceChoice
+    from kling_async.protocol.endpoints.videos.lip_sync import LipSync as LipSync
     from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
     from kling_async.protocol.endpoints.videos.video_effect import VideoEffect as VideoEffect
 else:
