@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.images.omni_image import OmniImage as OmniImage
     from kling_async.protocol.endpoints.videos.avatar import Avatar as Avatar
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
+    from kling_async.protocol.endpoints.videos.lip_sync import FaceChoice as FaceChoice
+    from kling_async.protocol.endpoints.videos.lip_sync import LipSync as LipSync
     from kling_async.protocol.endpoints.videos.motion_control import MotionControl as MotionControl
     from kling_async.protocol.endpoints.videos.omni_video import InputImage as InputImage
     from kling_async.protocol.endpoints.videos.omni_video import InputVideo as InputVideo
     from kling_async.protocol.endpoints.videos.omni_video import OmniVideo as OmniVideo
-    from kling_async.protocol.endpoints.videos.lip_sync import FaceChoice as FaceChoice
-    from kling_async.protocol.endpoints.videos.lip_sync import LipSync as LipSync
     from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
     from kling_async.protocol.endpoints.videos.video_effect import VideoEffect as VideoEffect
 else:

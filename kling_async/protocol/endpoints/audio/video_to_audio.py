@@ -21,14 +21,13 @@ class VideoToAudio(Request):
     """Sound for a video: `POST /v1/audio/video-to-audio`.
 
     The task makes the video with its new sound, and the sound by itself as MP3 and as WAV. The name of a file says
-    which is meant: `save("cat.mp4")` takes the video, `save("cat.mp3")` or `save("cat.wav")` the sound, and `save_all`
-    all three.
+    which is saved: one that ends in `.mp3` or `.wav` gets the sound, any other the video, and a directory all three.
 
     Attributes:
-        video: a video that Kling made in the last 30 days, of 3 to 20 seconds: `task.videos[0]`. Exactly one of
-            `video`, `video_id` and `video_url` is required.
-        video_id: its id, in its place.
-        video_url: `http(s)://` address of any video, in its place: MP4 or MOV of 3 to 20 seconds, at most 100 MB.
+        video: `task.videos[0]`, in place of its id.
+        video_id: id of a video that Kling made in the last 30 days, of 3 to 20 seconds.
+        video_url: `http(s)://` address of any other video: MP4 or MOV of 3 to 20 seconds, at most 100 MB. One video is
+            required, and no more.
         sound_effect_prompt: what is heard in the video, at most 200 characters.
         bgm_prompt: what music is heard with it, at most 200 characters.
         asmr_mode: whether details are heard especially clearly, as in ASMR.
