@@ -149,7 +149,7 @@ def test_each_parameter_with_each_model(reading: Reading) -> None:
 def drawn(reading: Reading) -> st.SearchStrategy[Piece]:
     """Parameters: what a model can do, and up to three things put over it."""
     own = st.sampled_from(reading.variants)
-    free = {
+    free: dict[str, st.SearchStrategy[Piece]] = {
         "duration": st.fixed_dictionaries({"duration": st.integers(-1, 20)}),
         "cfg_scale": st.fixed_dictionaries({"cfg_scale": st.floats(-1, 2)}),
         "prompt": st.fixed_dictionaries({"prompt": st.text(st.characters(codec="utf-8"), max_size=20)}),
