@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kling_async.protocol.endpoints.account.account_costs import AccountCosts as AccountCosts
     from kling_async.protocol.endpoints.account.account_costs import ResourcePack as ResourcePack
-    from kling_async.protocol.endpoints.audio.text_to_audio import TextToAudio as TextToAudio
     from kling_async.protocol.endpoints.assets.create_element import CreateElement as CreateElement
     from kling_async.protocol.endpoints.assets.create_element import ElementImageList as ElementImageList
     from kling_async.protocol.endpoints.assets.create_element import ElementVideoList as ElementVideoList
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.assets.identify_faces import IdentifyFaces as IdentifyFaces
     from kling_async.protocol.endpoints.assets.preset_elements import PresetElements as PresetElements
     from kling_async.protocol.endpoints.assets.preset_voices import PresetVoices as PresetVoices
+    from kling_async.protocol.endpoints.audio.text_to_audio import TextToAudio as TextToAudio
     from kling_async.protocol.endpoints.audio.text_to_speech import TextToSpeech as TextToSpeech
     from kling_async.protocol.endpoints.audio.video_to_audio import VideoToAudio as VideoToAudio
     from kling_async.protocol.endpoints.images.expand_image import ExpandImage as ExpandImage
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.images.omni_image import OmniImage as OmniImage
     from kling_async.protocol.endpoints.videos.avatar import Avatar as Avatar
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
+    from kling_async.protocol.endpoints.videos.lip_sync import FaceChoice as FaceChoice
+    from kling_async.protocol.endpoints.videos.lip_sync import LipSync as LipSync
     from kling_async.protocol.endpoints.videos.motion_control import MotionControl as MotionControl
     from kling_async.protocol.endpoints.videos.omni_video import InputImage as InputImage
     from kling_async.protocol.endpoints.videos.omni_video import InputVideo as InputVideo
     from kling_async.protocol.endpoints.videos.omni_video import OmniVideo as OmniVideo
-    from kling_async.protocol.endpoints.videos.lip_sync import FaceChoice as FaceChoice
-    from kling_async.protocol.endpoints.videos.lip_sync import LipSync as LipSync
     from kling_async.protocol.endpoints.videos.text_to_video import TextToVideo as TextToVideo
     from kling_async.protocol.endpoints.videos.video_effect import VideoEffect as VideoEffect
 else:
