@@ -6,7 +6,6 @@ import pytest
 
 from kling_async.emulator import mean_generation_seconds
 from kling_async.emulator.service.endpoint import EarlierResult
-from kling_async.emulator.service.endpoints import image2video
 from kling_async.emulator.service.endpoints.video_to_audio import ENDPOINT
 from kling_async.emulator.service.errors import Refusal
 
@@ -15,12 +14,6 @@ from .conftest import FAR, Answer, Caller, Clock
 CLIP: dict[str, Any] = {"video_url": "https://example.com/cat.mp4"}
 RECORDED = Path(__file__).parents[1] / "recorded" / "siblings" / "video_to_audio_query_succeed.json"
 DAY = 24 * 3600.0
-
-
-def earlier(duration: str, age: float = 1.0) -> EarlierResult:
-    """Give a video that the account has made."""
-    request = image2video.ENDPOINT.accept({"image": "https://example.com/cat.png"})
-    return EarlierResult(facts={"id": "8", "duration": duration}, age=age, request=request)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +59,20 @@ def test_refused_content_has_its_own_code(name: str) -> None:
     assert caught.value.code == 1301
 
 
+def earlier(duration: str, age: float) -> EarlierResult:
+    """A video of the account."""
+    request = ENDPOINT.accept({"video_id": "7"})
+    return EarlierResult(facts={"id": "8", "duration": duration}, age=age, request=request)
+
+
 @pytest.mark.parametrize(
     ("found", "message"),
     [
         (None, "Video id not found: 8"),
-        (earlier("5.1", 31 * DAY), "Video id not found: 8"),
-        (earlier("2.9"), "between 3 and 20 seconds"),
-        (earlier("21.04"), "between 3 and 20 seconds"),
-        (earlier("20.04"), ""),
+        (earlier("5.1", age=31 * DAY), "Video id not found: 8"),
+        (earlier("2.9", age=1.0), "between 3 and 20 seconds"),
+        (earlier("21.04", age=1.0), "between 3 and 20 seconds"),
+        (earlier("20.04", age=1.0), ""),
     ],
     ids=["unknown", "too old", "too short", "too long", "as long as can be"],
 )

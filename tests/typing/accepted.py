@@ -55,6 +55,17 @@ def clients() -> list[KlingClient]:
     ]
 
 
+async def pictures(kling: KlingClient, earlier: Task) -> None:
+    """Pictures from all that a picture can be; lists of them as they are, or as the documentation has them."""
+    await kling.generate_images("a cat", n=2, image=earlier.images[0], aspect_ratio="21:9", resolution="8k")
+    await kling.omni_image("a cat", image_list=["a.png", Path("b.png"), b"PNG"], series_amount="auto")
+    await kling.omni_image("a cat", image_list=({"image": name} for name in ("a.png", "b.png")), series_amount=4)
+    await kling.omni_image("a cat", image_list=earlier.images, element_list=[7], result_type="series")
+    await kling.multi_image_to_image([earlier.images[0], "a.png"], scene_image="b.png", style_image=b"PNG")
+    await kling.multi_image_to_image([{"subject_image": "a.png"}])
+    await kling.submit(kling_async.ExpandImage("a.png", up_expansion_ratio=1, left_expansion_ratio=0.5))
+
+
 async def by_the_method(kling: KlingClient) -> TaskHandle:
     """The first parameter by position or by name; nested values as records, dicts or ids."""
     await kling.image_to_video("cat.jpg")
@@ -144,6 +155,23 @@ async def afterwards(kling: KlingClient, reference: str) -> Task:
     except KlingError as error:
         show(error.code, error.message)
     return await kling.get_task(reference)
+
+
+async def speaking(kling: KlingClient, task: Task) -> None:
+    """Sounds as they are at hand, and what was made before as it is."""
+    speech = await kling.text_to_speech("Hello", voice_id="calm_story1", voice_language="en")
+    await kling.avatar("cat.jpg", sound_file="speech.mp3", mode="pro")
+    await kling.avatar(task.images[0], audio=speech.audios[0])
+    await kling.avatar(b"\x89PNG", sound_file=kling_async.Sound.from_base64("SUQz"), audio_id=None)
+    faces = await kling.identify_faces(video_id="5")
+    times = {"sound_start_time": 0, "sound_end_time": 2000, "sound_insert_time": 0}
+    await kling.lip_sync(faces, face_choose=[{"face": faces.face_data[0], "audio": speech.audios[0], **times}])
+    choice = kling_async.FaceChoice(
+        face_id="0", sound_file=Path("a.wav"), sound_start_time=0, sound_end_time=2000, sound_insert_time=0
+    )
+    await kling.lip_sync("session", face_choose=(choice,))
+    await kling.video_effect("hug_pro", images=["cat.jpg", task.images[0]], duration="5")
+    assert_type(await kling.video_effect("pet_dance", image=Path("cat.jpg")), TaskHandle)
 
 
 async def library(kling: KlingClient, task: Task) -> None:
