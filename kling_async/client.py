@@ -136,10 +136,13 @@ class KlingClient:
     motion_control = submits(lambda: endpoints.MotionControl)
     video_effect = submits(lambda: endpoints.VideoEffect)
     avatar = submits(lambda: endpoints.Avatar)
+    lip_sync = submits(lambda: endpoints.LipSync)
     generate_images = submits(lambda: endpoints.GenerateImages)
     omni_image = submits(lambda: endpoints.OmniImage)
     multi_image_to_image = submits(lambda: endpoints.MultiImageToImage)
     expand_image = submits(lambda: endpoints.ExpandImage)
+    text_to_audio = submits(lambda: endpoints.TextToAudio)
+    video_to_audio = submits(lambda: endpoints.VideoToAudio)
 
     text_to_speech = calls(lambda: endpoints.TextToSpeech)
 

@@ -217,8 +217,8 @@ class TaskHandle:
         Args:
             path: a file, or a directory (an existing one, or text that ends in a separator): there the file is called
                 after its task and what it is, `<task_id>.mp4`, `.png` or `.mp3`, or `<task_id>-watermark.mp4`. Further
-                files of the task get `-2`, `-3`. Sound comes as WAV where the file's name ends in `.wav` and there is
-                one.
+                files of the task get `-2`, `-3`. Where a task has several things, the name of a file decides: of a
+                video with its sound, `.mp3` and `.wav` mean the sound; of sound, `.wav` means the WAV, if there is one.
             watermark: the watermarked variant, if `watermark_info` asked for one.
             overwrite: replaces an existing file, once the new one is whole.
 
@@ -237,7 +237,7 @@ class TaskHandle:
     async def save_all(
         self, directory: str | PathLike[str], *, watermark: bool = False, overwrite: bool = False
     ) -> list[Path]:
-        """Waits for the end, then saves every file of the task: all pictures, a video and its sound.
+        """Waits for the end, then saves every file of the task: all pictures, a video and its sound as MP3 and WAV.
 
         Each is whole or not there, as with `save`, and is called as there.
 

@@ -47,6 +47,7 @@ NAMES = """
     ExpandImage
     ExternalTaskIdConflict
     Face
+    FaceChoice
     Faces
     GenerateImages
     IdentifyFaces
@@ -62,6 +63,7 @@ NAMES = """
     InvalidRequest
     KlingClient
     KlingError
+    LipSync
     MediaFileMissing
     ModelRetired
     MotionControl
@@ -104,6 +106,7 @@ NAMES = """
     TaskNotFound
     TaskStatus
     TaskTimeout
+    TextToAudio
     TextToSpeech
     TextToVideo
     TokenTimeError
@@ -111,6 +114,7 @@ NAMES = """
     UnknownStatus
     Video
     VideoEffect
+    VideoToAudio
     Voice
     WatermarkInfo
     WrongEventLoop

@@ -2,29 +2,25 @@
 
 import argparse
 import importlib.metadata
-import re
 import shutil
 import sys
 import textwrap
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn
 
-from kling_async.cli import endpoints, record_options
+from kling_async.cli import endpoints
+from kling_async.cli.common_options import add_base_url, add_output, add_target, add_waiting
+from kling_async.cli.endpoint_options import KEYS, add_endpoint
 from kling_async.cli.exit_codes import Exit, UsageError
-from kling_async.cli.option_values import number, port, positive, target, whole, whole_from
-from kling_async.methods import having_word, nearest
-from kling_async.protocol.rules.values import in_words
+from kling_async.cli.mistakes import about_unknown, did_you_mean
+from kling_async.cli.option_values import number, port, positive, whole, whole_from
 
-_KEYS = """\
-API keys are read from the environment only, never from options, where every user of the machine could see them:
-  KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY
-  KLING_BASE_URL (default: https://api-singapore.klingai.com; accounts made in China: https://api-beijing.klingai.com)
-Without a key, --emulator makes a video on an emulator that runs inside the command.
-"""
-
-_DESCRIPTION = "Turn images into videos with the Kling AI API, and never pay twice."
+_SHORT: Final = "generate"
+"""Short for the command of the default endpoint."""
+_SHORT_TEXT: Final = f"short for {endpoints.DEFAULT}"
+_HELP: Final = {"-h", "--help"}
+_DESCRIPTION: Final = "Make videos, pictures and sound with the Kling AI API, and never pay twice."
 
 
 def read(words: Sequence[str]) -> Namespace:
@@ -34,43 +30,17 @@ def read(words: Sequence[str]) -> Namespace:
         UsageError: it cannot be understood.
         SystemExit: `--help` or `--version` was asked for, and shown.
     """
-    chosen = words[0] if words else ""
-    parser, commands = _parser(chosen)
-    if chosen and not chosen.startswith("-") and chosen not in commands:
-        nearest = _nearest(chosen.replace("_", "-"), commands)
-        raise UsageError(f"there is no command {chosen!r}{nearest}", f"see `{parser.prog} --help`")
+    parser, commands = _parser(words[:2])
+    makers = [_SHORT, *endpoints.names()]
+    for word, known in zip(words, [commands, makers] if words[:1] == ["estimate"] else [commands], strict=False):
+        if not word.startswith("-") and word not in known:
+            near = did_you_mean(word.replace("_", "-"), known)
+            raise UsageError(f"there is no command {word!r}{near}", f"see `{parser.prog} --help`")
     options, unknown = parser.parse_known_args(words)
     if unknown:
-        command = commands[options.command]
-        command.error(f"unrecognized arguments: {' '.join(unknown)}{_about_unknown(unknown[0], command)}")
+        command = options.parser
+        command.error(f"unrecognized arguments: {' '.join(unknown)}{about_unknown(unknown[0], command)}")
     return options
-
-
-def _about_unknown(word: str, command: ArgumentParser) -> str:
-    """What was probably meant by a word that a command does not take."""
-    if not word.startswith("-"):
-        return _about_file(command) if Path(word).is_file() else "; a text with spaces needs quotes around it"
-    option = word.partition("=")[0]
-    own = re.findall(r"--[a-z][a-z-]*", command.format_help())
-    if not having_word(option, own) and (others := endpoints.that_take(option)):
-        return f"; it is an option of {in_words(others)}"
-    return _nearest(option, own)
-
-
-def _about_file(command: ArgumentParser) -> str:
-    """Where a file goes that a command does not take without an option."""
-    name = command.get_default("endpoint")
-    fields = record_options.fields_of(endpoints.record(name)) if name else []
-    options = [field.option for field in fields if field.has_files]
-    if options:
-        return f"; each file needs its option before it: {in_words(options)}"
-    others = endpoints.that_take(None)
-    return f"; a file is for {in_words(others)}" if others else ""
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = nearest(word, known)
-    return f"; did you mean {near}?" if near else ""
 
 
 class _Parser(ArgumentParser):
@@ -97,85 +67,86 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser(chosen: str) -> tuple[ArgumentParser, Mapping[str, ArgumentParser]]:
+def _parser(chosen: Sequence[str]) -> tuple[ArgumentParser, Mapping[str, ArgumentParser]]:
     """The parser, and that of each command by its name.
 
     Args:
-        chosen: the first word: a command, whose options are wanted, or an option such as `--help`.
+        chosen: the first words: a command, whose options are wanted, or an option such as `--help`.
     """
-    codes = "".join(f"  {code.value:>3}  {code.meaning}\n" for code in Exit)
-    parser = _Parser(prog="kling-async", description=_DESCRIPTION, epilog=f"{_KEYS}\nexit codes:\n{codes}")
+    parser = _Parser(prog="kling-async", usage="%(prog)s COMMAND ...", description=_DESCRIPTION)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    commands = parser.add_subparsers(
+        prog=parser.prog, metavar="COMMAND", dest="command", required=True, help=argparse.SUPPRESS
+    )
     _add_endpoints(commands, chosen)
+    _add_estimate(commands, chosen)
     _add_save(commands)
     _add_list(commands)
     _add_models(commands)
     _add_doctor(commands)
     _add_emulator(commands)
+    if chosen and chosen[0] in _HELP:
+        codes = "".join(f"  {code.value:>3}  {code.meaning}\n" for code in Exit)
+        parser.description = f"{_DESCRIPTION}\n\n{_listed(commands.choices)}"
+        parser.epilog = f"{KEYS}\nexit codes:\n{codes}"
     return parser, commands.choices
 
 
+def _listed(commands: Mapping[str, ArgumentParser]) -> str:
+    """The commands, each with what it does: what makes something by what it makes, then all others."""
+    folders = endpoints.folders()
+    makers = {name for names in folders.values() for name in names}
+    groups = {
+        **{folder: {name: endpoints.summary(name) for name in names} for folder, names in folders.items()},
+        "more": {name: str(each.description).rstrip(".") for name, each in commands.items() if name not in makers},
+    }
+    column = max(map(len, commands)) + 4
+    width = shutil.get_terminal_size().columns - 2
+    return "\n\n".join(
+        "\n".join([f"{heading}:", *(_listed_one(name, text, column, width) for name, text in texts.items())])
+        for heading, texts in groups.items()
+    )
+
+
+def _listed_one(name: str, text: str, column: int, width: int) -> str:
+    begin = f"  {name}".ljust(column)
+    return textwrap.fill(text, width, initial_indent=begin, subsequent_indent=" " * column, break_on_hyphens=False)
+
+
 def _command(commands: Any, name: str, module: str, text: str, epilog: str = "") -> ArgumentParser:
-    parser: ArgumentParser = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
+    parser: ArgumentParser = commands.add_parser(name, description=f"{text[:1].upper()}{text[1:]}.")
     parser.epilog = epilog
-    parser.set_defaults(module=module)
+    parser.set_defaults(module=module, parser=parser)
     return parser
 
 
-def _add_endpoints(commands: Any, chosen: str) -> None:
+def _add_endpoints(commands: Any, chosen: Sequence[str]) -> None:
     """A command for each endpoint, with its options if it is the chosen one: records are imported on use."""
-    default = _command(commands, "generate", "generate", f"make a video and save it: short for {endpoints.DEFAULT}")
-    if chosen == "generate":
-        _add_record(default, endpoints.DEFAULT)
-    for name in endpoints.names():
-        # Only the list of all commands says what each makes.
-        listed = chosen in {"-h", "--help"}
-        text = record_options.prose(endpoints.record(name))[0].rstrip(".") if listed else ""
-        parser = _command(commands, name, "generate", text)
-        if chosen == name:
-            _add_record(parser, name)
+    for name in [_SHORT, *endpoints.names()]:
+        parser = _command(commands, name, "generate", _SHORT_TEXT)
+        if [name] == [*chosen[:1]]:
+            add_endpoint(parser, endpoints.DEFAULT if name == _SHORT else name)
 
 
-def _add_record(parser: ArgumentParser, name: str) -> None:
-    """All that a generation can be given."""
-    record = endpoints.record(name)
-    parser.set_defaults(endpoint=name, watermark=False, positional=None)
-    parser.description = "\n\n".join(
-        textwrap.fill(paragraph, _width(), break_on_hyphens=False) for paragraph in record_options.prose(record)
+def _add_estimate(commands: Any, chosen: Sequence[str]) -> None:
+    """The same options once more: what is typed in front of a command says what it costs."""
+    parser = _command(
+        commands,
+        "estimate",
+        "estimate",
+        "check a request, and show what it costs; nothing is sent, and no key is needed",
+        f"commands: {', '.join([_SHORT, *endpoints.names()])}\n",
     )
-    file = record_options.positional(record)
-    needed = [field for field in record_options.fields_of(record) if field.is_required and field != file]
-    words = [] if file is None else [f"[{file.name.upper()}]"]
-    words += [f"{field.option} {'FILE' if field.has_files else field.name.upper()}" for field in needed]
-    parser.usage = " ".join(["%(prog)s", *words, "-o FILE [options]"])
-    parser.epilog = _epilog(record, endpoints.suffix(name))
-    _add_target(parser)
-    _add_output(parser)
-    group = parser.add_argument_group("parameters (names of the official documentation)")
-    record_options.add_options(parser, group, record)
-    if record_options.watermark_field(record) is not None:
-        text = "make a watermarked variant as well; saved as NAME-watermark"
-        group.add_argument("--watermark", action="store_true", help=text)
-    service = parser.add_argument_group("the service")
-    where = service.add_mutually_exclusive_group()
-    _add_base_url(where)
-    text = "run on an emulator, inside this command: no key, no cost, about 7 s"
-    where.add_argument("--emulator", action="store_true", help=text)
-    service.add_argument(
-        "--if-exists",
-        choices=["raise", "adopt"],
-        default="raise",
-        help="an older task that has the external task id: an error, or taken as the result (default: raise)",
+    parser.usage = "%(prog)s COMMAND ..., with the same options as the command itself"
+    if chosen[:1] != ["estimate"]:
+        return
+    inner = parser.add_subparsers(
+        prog=parser.prog, metavar="COMMAND", dest="what", required=True, help=argparse.SUPPRESS
     )
-    models = "kling-async models" + f" --endpoint {name}" * (name != endpoints.DEFAULT)
-    service.add_argument(
-        "--no-strict",
-        dest="strict",
-        action="store_false",
-        help=f"send what only the capability map (`{models}`) says does not work",
-    )
-    _add_waiting(service)
+    for name in [_SHORT, *endpoints.names()]:
+        each = _command(inner, name, "estimate", "")
+        if [name] == [*chosen[1:2]]:
+            add_endpoint(each, endpoints.DEFAULT if name == _SHORT else name, sends=False)
 
 
 def _add_save(commands: Any) -> None:
@@ -183,7 +154,7 @@ def _add_save(commands: Any) -> None:
         commands,
         "save",
         "save",
-        "wait for a task made before and save its video; goes on where a download broke off",
+        "wait for a task made before and save what it made; goes on where a download broke off",
         "It costs nothing: the task is not made again.\n",
     )
     text = (
@@ -191,11 +162,11 @@ def _add_save(commands: Any) -> None:
         "raw:PATH:ID names a task of any path of the service"
     )
     parser.add_argument("reference", metavar="REFERENCE", help=text)
-    _add_target(parser)
-    parser.add_argument("--watermark", action="store_true", help="the watermarked video, if one was asked for")
-    _add_base_url(parser)
-    _add_waiting(parser)
-    _add_output(parser)
+    add_target(parser, required=False)
+    parser.add_argument("--watermark", action="store_true", help="the watermarked variant, if one was asked for")
+    add_base_url(parser)
+    add_waiting(parser)
+    add_output(parser)
 
 
 def _add_list(commands: Any) -> None:
@@ -206,8 +177,8 @@ def _add_list(commands: Any) -> None:
         "--limit", type=whole_from(0), default=30, metavar="N", help="tasks at most, 0: all (default: 30)"
     )
     parser.add_argument("--page-size", type=whole_from(1), metavar="N", help="tasks per request, 1 to 500")
-    _add_base_url(parser)
-    _add_output(parser)
+    add_base_url(parser)
+    add_output(parser)
 
 
 def _add_models(commands: Any) -> None:
@@ -215,7 +186,7 @@ def _add_models(commands: Any) -> None:
     parser.add_argument("model", nargs="?", metavar="MODEL", help="only this one")
     text = f"of which command (default: {endpoints.DEFAULT})"
     parser.add_argument("--endpoint", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
-    _add_output(parser)
+    add_output(parser)
 
 
 def _add_doctor(commands: Any) -> None:
@@ -226,9 +197,9 @@ def _add_doctor(commands: Any) -> None:
         "say what is wrong before anything is paid: keys, address, network, account, disk",
         "It costs nothing: one page of the account's tasks is asked for. Keys are never shown.\n",
     )
-    _add_base_url(parser)
-    parser.add_argument("--out", default=".", metavar="DIR", help="where videos are to be saved (default: here)")
-    _add_output(parser)
+    add_base_url(parser)
+    parser.add_argument("--out", default=".", metavar="DIR", help="where results are to be saved (default: here)")
+    add_output(parser)
 
 
 def _add_emulator(commands: Any) -> None:
@@ -260,42 +231,4 @@ def _add_emulator(commands: Any) -> None:
     parser.add_argument(
         "--strict-types", action="store_true", help='accept the documented JSON types only, not "duration": 5'
     )
-    _add_output(parser)
-
-
-def _add_target(parser: ArgumentParser) -> None:
-    text = "where to save; in a directory, or where it ends in /, the file is called by its task"
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", type=target, help=text)
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE, once the new one is whole")
-
-
-def _add_base_url(group: Any) -> None:
-    group.add_argument("--base-url", metavar="URL", help="address of the service, else KLING_BASE_URL")
-
-
-def _add_waiting(group: Any) -> None:
-    text = "how long to wait (default: 7200)"
-    group.add_argument("--deadline", type=positive, default=7200.0, metavar="SECONDS", help=text)
-    text = "ask for the task on this fixed beat (else when a result can be expected)"
-    group.add_argument("--poll", type=positive, metavar="SECONDS", help=text)
-
-
-def _add_output(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout, also for errors")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
-
-
-def _epilog(record: type, suffix: str) -> str:
-    """Examples of this very command, and where keys are set."""
-    fields = {field.name: field for field in record_options.fields_of(record)}
-    file = record_options.positional(record)
-    required = [field for name, field in fields.items() if field.is_required and name != "prompt"]
-    needed = [f"{field.option} {'cat.jpg' if field.has_files else '...'}" for field in required]
-    words = " ".join(["%(prog)s", *(["cat.jpg"] if file is not None else needed)])
-    prompt = ' --prompt "the cat turns its head"' * ("prompt" in fields)
-    more = prompt * (file is None) + " --mode pro" * ("mode" in fields) + " --duration 10" * ("duration" in fields)
-    return f"examples:\n  {words} -o cat{suffix}{prompt} --emulator\n  {words} -o out/{more} --json\n\n{_KEYS}"
-
-
-def _width() -> int:
-    return shutil.get_terminal_size().columns - 2  # as argparse
+    add_output(parser)

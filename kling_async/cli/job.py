@@ -1,7 +1,8 @@
-"""What is known of a task while a command runs: enough to say at any moment how to get at the video later."""
+"""What is known of a task while a command runs: enough to say at any moment how to get at its result later."""
 
 import enum
 import shlex
+from collections.abc import Mapping
 
 import attrs
 
@@ -11,9 +12,12 @@ class Stage(enum.Enum):
 
     UNSENT = "nothing was sent"
     CREATING = "the create call may have gone out"
+    CALLING = "a call that makes no task may have gone out"
+    CHARGING = "the same, and it costs something"
+    ANSWERED = "that call was answered"
     ATTACHED = "the reference was given; nothing was heard yet"
     ACCEPTED = "the service has the task"
-    MADE = "the video is made"
+    MADE = "the result is made"
 
 
 @attrs.define
@@ -21,25 +25,29 @@ class Job:
     """One command's task.
 
     Attributes:
-        target: where the video is to be saved.
+        target: where the result is to be saved; empty where it is no file.
+        is_directory: whether that is a directory, which gets every file of the task.
         overwrite: whether an existing file is replaced.
-        watermark: whether it is the watermarked video that is still to be saved.
+        watermark: whether it is the watermarked variant that is still to be saved.
         base_url: of the service, if it was given as an option.
         emulated: whether the task ends with the command.
         reference: of the task, once there may be one.
         stage: how far it is.
+        options: what is typed for each field of the request, for messages about them.
     """
 
-    target: str
+    target: str = ""
+    is_directory: bool = False
     overwrite: bool = False
     watermark: bool = False
     base_url: str | None = None
     emulated: bool = False
     reference: str | None = None
     stage: Stage = Stage.UNSENT
+    options: Mapping[str, str] = attrs.field(factory=dict)
 
     def save_command(self, *, overwrite: bool = False) -> str | None:
-        """What to type to get the video later; None as long as there cannot be one.
+        """What to type to get the result later; None as long as there cannot be one.
 
         Args:
             overwrite: adds `--overwrite` though the command had none.
@@ -47,7 +55,8 @@ class Job:
         if self.reference is None or self.emulated:
             return None
         words = ["kling-async", "save", self.reference]
-        words += [f"--output={self.target}"] if self.target.startswith("-") else ["-o", self.target]
+        if self.target:
+            words += [f"--output={self.target}"] if self.target.startswith("-") else ["-o", self.target]
         words += ["--watermark"] * self.watermark
         words += ["--overwrite"] * (self.overwrite or overwrite)
         words += ["--base-url", self.base_url] if self.base_url else []

@@ -4,6 +4,7 @@ import json
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final, cast
@@ -16,7 +17,7 @@ from kling_async.protocol.records import CameraConfig
 AXES: Final = tuple(attrs.fields_dict(CameraConfig))
 
 STDIN_BYTES: Final = 64 * 2**20
-"""Read of standard input at most: far more than a picture may have, which is for the checks to say."""
+"""Read of standard input at most: far more than a file may have, which is for the checks to say."""
 
 
 def number(text: str) -> int | float:
@@ -29,6 +30,28 @@ def number(text: str) -> int | float:
         return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
     except ValueError:
         raise ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+def number_or_text(text: str) -> int | float | str:
+    """Reads a number, or takes a word that may stand in its place."""
+    try:
+        return number(text)
+    except ArgumentTypeError:
+        return text
+
+
+def moment(text: str) -> datetime | int:
+    """Reads a day, a day and a time, or milliseconds since 1970.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if text.isdecimal():
+        return int(text)
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError):
+        raise ArgumentTypeError(f"must be a time such as 2026-11-29 or 2026-11-29T18:00, got {text!r}") from None
 
 
 def whole(text: str) -> int:
@@ -147,18 +170,18 @@ def camera_control(text: str) -> Any:
 
 
 def stdin_bytes() -> bytes:
-    """The picture that is piped into the command.
+    """The file that is piped into the command.
 
     Raises:
         UsageError: there is none.
     """
     if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("- reads the picture from standard input, but nothing is piped into it")
+        raise UsageError("- reads the file from standard input, but nothing is piped into it")
     stdin = cast("BufferedReader", sys.stdin.buffer)
     data = bytearray()
     # Piece by piece, as one long read would not always notice a Ctrl-C.
     while len(data) < STDIN_BYTES and (piece := stdin.read1(2**16)):
         data += piece
     if not data:
-        raise UsageError("standard input is empty: there is no picture in it")
+        raise UsageError("standard input is empty")
     return bytes(data)

@@ -1,4 +1,4 @@
-"""What is shown while a video is made: a live line on a terminal that has rich, else a line for each status."""
+"""What is shown while something is made: a live line on a terminal that has rich, else a line for each status."""
 
 import os
 import sys

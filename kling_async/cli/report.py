@@ -1,17 +1,14 @@
-"""The messages at the end of a command: results, costs, errors and how to go on. Values in, text and JSON out."""
+"""The messages of a command that did not end well, and how to go on. Values in, text and JSON out."""
 
 import signal
-from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
-from kling_async import estimate
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job, Stage
-from kling_async.cli.output import dollars, failure, file_size, number
-from kling_async.protocol.catalog import endpoint_named
+from kling_async.cli.output import failure
+from kling_async.cli.record_fields import in_options
 from kling_async.protocol.errors import (
     ApiError,
     ConfigurationError,
@@ -19,6 +16,7 @@ from kling_async.protocol.errors import (
     CreateInDoubt,
     DownloadError,
     ExternalTaskIdConflict,
+    InDoubt,
     InvalidReference,
     InvalidRequest,
     KlingError,
@@ -28,12 +26,12 @@ from kling_async.protocol.errors import (
     TaskFailed,
     TaskNotFound,
     TaskTimeout,
+    UnexpectedAnswer,
     Words,
 )
-from kling_async.protocol.tasks import Task
 
 SHELL_WORDS: Final[Words] = {
-    Remedy.ADOPT: "--if-exists adopt takes it as the result, another --external-task-id makes a new video",
+    Remedy.ADOPT: "--if-exists adopt takes it as the result, another --external-task-id makes a new one",
     Remedy.ATTACH: "",  # the command that does it is printed
     Remedy.BASE_URL: "--base-url or KLING_BASE_URL sets the address",
     Remedy.CREDENTIALS: (
@@ -45,7 +43,7 @@ SHELL_WORDS: Final[Words] = {
     Remedy.OVERWRITE: "--overwrite replaces it",
     Remedy.SAVE_WATERMARK: "--watermark saves it",
     Remedy.WAIT_LONGER: "--deadline says how long to wait",
-    Remedy.WATERMARK: "`kling-async generate --watermark` makes one",
+    Remedy.WATERMARK: "--watermark makes one with the next task",
 }
 """The remedies, in words for people at a shell."""
 
@@ -70,7 +68,7 @@ class Ending:
 
 def exit_for(error: KlingError, stage: Stage) -> Exit:
     """The exit code of an error, which depends on how far the command was: a refusal counts only before acceptance."""
-    begun = stage in {Stage.ACCEPTED, Stage.MADE}
+    begun = stage in {Stage.ACCEPTED, Stage.MADE, Stage.ANSWERED}
     match error:
         case InvalidRequest() | InvalidReference() | ConfigurationError():
             return Exit.USAGE
@@ -80,7 +78,7 @@ def exit_for(error: KlingError, stage: Stage) -> Exit:
             return Exit.UNSAVED
         case TaskFailed():
             return Exit.FAILED
-        case TaskTimeout() | CreateInDoubt() | ConnectionFailed():
+        case TaskTimeout() | InDoubt() | UnexpectedAnswer() | ConnectionFailed():
             return Exit.UNKNOWN
         case _ if begun:
             return Exit.UNSAVED if stage is Stage.MADE else Exit.UNKNOWN
@@ -94,8 +92,10 @@ def of_error(error: KlingError, job: Job) -> Ending:
     """Says what went wrong, and how to get at what was paid for."""
     code = exit_for(error, job.stage)
     message = error.explained(SHELL_WORDS)
-    if isinstance(error, InvalidRequest) and all(problem.by_map for problem in error.problems):
-        message += "\n--no-strict sends it all the same"
+    if isinstance(error, InvalidRequest):
+        message = in_options(message, job.options)
+        if all(problem.by_map for problem in error.problems):
+            message += "\n--no-strict sends it all the same"
     if error.reference is not None and not job.emulated:
         job = attrs.evolve(job, reference=error.reference)
     may_exist = _may_exist(error, job.stage, code)
@@ -122,7 +122,7 @@ def of_error(error: KlingError, job: Job) -> Ending:
 
 
 def _command(error: KlingError, job: Job) -> str | None:
-    """What gets at the video; never what has just been tried and cannot do better."""
+    """What gets at the result; never what has just been tried and cannot do better."""
     if isinstance(error, TaskFailed) or (job.stage is Stage.ATTACHED and isinstance(error, ApiError | TaskNotFound)):
         return None
     if error.remedy is Remedy.WATERMARK:
@@ -157,7 +157,7 @@ def of_bug(error: BaseException, job: Job) -> Ending:
     """Says how to go on in spite of a bug; its traceback is shown as well."""
     command = None if job.stage is Stage.UNSENT else job.save_command()
     message = f"this is a bug in kling-async: {type(error).__name__}: {error}"
-    text = "\n".join([f"error: {message}", *_optional(command, "the video, if there is one: ")])
+    text = "\n".join([f"error: {message}", *_optional(command, "the result, if there is one: ")])
     reference = job.reference if command else None
     return Ending(
         Exit.ERROR, text, failure(Exit.ERROR, type(error).__name__, message, reference=reference, save_command=command)
@@ -170,9 +170,12 @@ _STOPPED: Final = {
         "it is not known whether the service has the task already; it may be billed",
         "look for it, and save it if it exists: ",
     ),
+    Stage.CALLING: ("the service may have done it already", ""),
+    Stage.CHARGING: ("the service may have done it already, and may bill it", ""),
+    Stage.ANSWERED: ("the service has done it, but what it made is not saved", ""),
     Stage.ATTACHED: ("a task is not touched by that", "save it later: "),
     Stage.ACCEPTED: ("the task goes on at the service, and is billed", "save it later: "),
-    Stage.MADE: ("the video is made, but not saved", "save it: "),
+    Stage.MADE: ("the result is made, but not saved", "save it: "),
 }
 
 
@@ -181,7 +184,7 @@ def _before_command(error: KlingError) -> str:
         case CreateInDoubt() | ConnectionFailed():
             return "look for it, and save it if it exists: "
         case _ if error.remedy is Remedy.WATERMARK:
-            return "save the video without it: "
+            return "save what there is without it: "
         case DownloadError():
             return "save it: "
         case ApiError():
@@ -192,103 +195,3 @@ def _before_command(error: KlingError) -> str:
 
 def _optional(value: str | None, before: str = "") -> list[str]:
     return [f"  {before}{value}"] if value else []
-
-
-# --------------------------------------------------------------------------------------------------- results
-
-
-@attrs.frozen
-class Cost:
-    """What a clip costs.
-
-    Attributes:
-        units: of the resource pack; None where nobody knows.
-        usd: dollars at list price.
-        from_service: whether the service gave it; else the price table did.
-    """
-
-    units: Decimal | None = None
-    usd: Decimal | None = None
-    from_service: bool = False
-
-    def text(self, *, emulated: bool) -> str:
-        """In words."""
-        if self.units is None:
-            return "not known: the service does not give it, and the price table has no such clip"
-        if self.usd is None:
-            return f"{number(self.units)} units, of which no price is known"
-        amount = f"{number(self.units)} units, {dollars(self.usd)}"
-        if emulated:
-            return f"would have cost {amount}; nothing was paid"
-        return f"{amount} at list price" if self.from_service else f"about {amount} (price table)"
-
-
-def cost_of(task: Task | None, request: Any = None) -> Cost:
-    """What a task cost as the service gave it, else what its request costs by the price table."""
-    endpoint = endpoint_named(task.endpoint) if task is not None else None
-    if task is not None and task.final_unit_deduction is not None and endpoint is not None:
-        return Cost(task.final_unit_deduction, endpoint.priced(task.final_unit_deduction).usd, from_service=True)
-    if request is None:
-        return Cost()
-    expected = estimate(request)
-    return Cost(expected.units, expected.usd)
-
-
-@attrs.frozen(kw_only=True)
-class Saved:
-    """A video on disk.
-
-    Attributes:
-        task: finished.
-        path: where the video is.
-        size: of the file, in bytes.
-        cost: of the task.
-        seconds: from the command's start to the file.
-        emulated: whether an emulator made it.
-        watermark_path: where the watermarked video is, if there is one besides.
-    """
-
-    task: Task
-    path: Path
-    size: int
-    cost: Cost
-    seconds: float
-    emulated: bool = False
-    watermark_path: Path | None = None
-
-    def text(self) -> str:
-        """For people."""
-        length = self.task.videos[0].duration if self.task.videos else None
-        about = [file_size(self.size), *([f"{number(length)} s of video"] if length is not None else [])]
-        rows = [
-            ("saved", f"{self.path} ({', '.join(about)})"),
-            *([("watermark", str(self.watermark_path))] if self.watermark_path else []),
-            ("open", f"{self.path.resolve().as_uri()} in a browser, or the file in any player"),
-            ("took", f"{self.seconds:.1f} s"),
-            ("cost", self.cost.text(emulated=self.emulated)),
-            ("reference", self.task.reference),
-        ]
-        return "\n".join(f"{name:<9}  {value}" for name, value in rows)
-
-    def data(self) -> dict[str, Any]:
-        """For programs."""
-        length = self.task.videos[0].duration if self.task.videos else None
-        return {
-            "reference": self.task.reference,
-            "task_id": self.task.task_id,
-            "external_task_id": self.task.external_task_id,
-            "status": self.task.status.value,
-            "path": str(self.path),
-            "watermark_path": str(self.watermark_path) if self.watermark_path else None,
-            "size": self.size,
-            "duration": _float(length),
-            "units": _float(self.cost.units),
-            "usd": _float(self.cost.usd),
-            "cost_told": self.cost.from_service,
-            "emulated": self.emulated,
-            "seconds": round(self.seconds, 3),
-        }
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)

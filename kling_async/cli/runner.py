@@ -15,6 +15,7 @@ from kling_async.cli import report
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.job import Job
 from kling_async.cli.output import Output
+from kling_async.cli.record_fields import in_options
 from kling_async.cli.report import Ending
 from kling_async.protocol.errors import CapabilityWarning, KlingError
 from kling_async.protocol.retry import is_transient
@@ -109,7 +110,7 @@ def run(job: Job, output: Output, work: Callable[[Stop], Coroutine[Any, Any, Non
         The exit code.
     """
     try:
-        with _warnings_shown(output):
+        with _warnings_shown(output, job):
             asyncio.run(_with_signals(work))
     except Stopped as stopped:
         return _report_end(output, report.of_stop(stopped.number, job))
@@ -162,12 +163,12 @@ def _signals_to(stop: Stop) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _warnings_shown(output: Output) -> Iterator[None]:
+def _warnings_shown(output: Output, job: Job) -> Iterator[None]:
     """Shows the library's warnings as lines, without the places in its code."""
     handler = _Lines(output)
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        handler.once(f"warning: {message}")
+        handler.once(in_options(f"warning: {message}", job.options))
 
     logger = logging.getLogger("kling_async")
     level = logger.level

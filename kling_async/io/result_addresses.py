@@ -8,7 +8,7 @@ import attrs
 from kling_async.io.target import Target
 from kling_async.protocol import file_addresses
 from kling_async.protocol.errors import DownloadError, Remedy
-from kling_async.protocol.result_files import ResultFile, files_of
+from kling_async.protocol.result_files import ResultFile, files_for, files_of
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.tasks import Task
 
@@ -25,7 +25,7 @@ class Source:
         watermark: whether the watermarked variants are meant.
         scheme: that addresses without one have.
         is_new: whether the task ended a moment ago.
-        place: where they are to be saved: a directory takes files of all kinds, a file those of the first only.
+        place: where they are to be saved: a directory takes all files, a file those of one kind.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Source:
         self._scheme = scheme
         self._is_new = is_new
         self._every_kind = place is not None and place.is_directory and not watermark
-        self._like = "" if place is None or place.is_directory else place.path.suffix
+        self._suffix = "" if place is None or place.is_directory else place.path.suffix
         self._expected = (place and place.kind) or ResultKind.ANY
         self._by_bytes = place is not None and place.is_directory and place.kind is ResultKind.ANY
         self._renewed: set[int] = set()
@@ -147,10 +147,10 @@ class Source:
             self._files = self._listed()
 
     def _listed(self) -> tuple[ResultFile, ...]:
-        files = files_of(self._task, like=self._like)
+        files = files_of(self._task)
         if self._by_bytes:
             return tuple(attrs.evolve(file, kind=ResultKind.ANY, number=place) for place, file in enumerate(files))
-        return files if self._every_kind else tuple(file for file in files if file.kind is files[0].kind)
+        return files if self._every_kind else files_for(self._task, self._suffix)
 
     def _file(self, index: int) -> ResultFile:
         if index >= len(self._files):

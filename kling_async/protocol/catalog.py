@@ -22,17 +22,18 @@ def endpoint_of(request: object) -> Endpoint | None:
 
 def endpoint_for(record: type) -> Endpoint | None:
     """The endpoint whose tasks are made by requests of this class, or None."""
-    found = _described_by(record)
+    found = described_by(record)
     return found if isinstance(found, Endpoint) else None
 
 
 def call_endpoint_of(request: object) -> CallEndpoint | None:
     """The endpoint without tasks that takes this request, or None."""
-    found = _described_by(type(request))
+    found = described_by(type(request))
     return found if isinstance(found, CallEndpoint) else None
 
 
-def _described_by(record: type) -> Described | None:
+def described_by(record: type) -> Described | None:
+    """What is known of the endpoint, with or without tasks, whose requests are of this class; or None."""
     if record.__module__ not in exports(endpoints.__name__).values():
         return None
     found: Described = importlib.import_module(record.__module__).ENDPOINT

@@ -22,6 +22,7 @@ class ResultFile:
         label: names it for ever within the task, whatever its address is at the moment.
         url: where it is; empty where only the watermarked variant is told of.
         watermark_url: the watermarked variant, where there is one.
+        suffix: what its name ends in whatever its address does: of sound that comes twice.
     """
 
     kind: ResultKind
@@ -29,24 +30,23 @@ class ResultFile:
     label: str
     url: str
     watermark_url: str | None = None
+    suffix: str = ""
 
     def name(self, task_id: str, *, watermark: bool) -> str:
         """What it is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`."""
-        address = self.watermark_url if watermark else self.url
+        address = self.suffix or (self.watermark_url if watermark else self.url)
         return self.kind.file_name(task_id, self.number, address or "", watermark=watermark)
 
 
-def files_of(task: Task, *, like: str = "") -> tuple[ResultFile, ...]:
-    """The files of a finished task, the videos first; of results that nobody knows, whatever has an address.
+def files_of(task: Task) -> tuple[ResultFile, ...]:
+    """All files of a finished task: the videos first, sound as MP3 and as WAV.
 
-    Args:
-        task: finished.
-        like: the suffix of the name that the user chose: sound is taken as WAV for `.wav`, where there is one.
+    Of results that nobody knows, whatever has an address.
     """
     known = (
         *(_video(number, video) for number, video in enumerate(task.videos)),
         *(_picture(number, picture) for number, picture in enumerate(task.images)),
-        *(_audio(number, audio, like) for number, audio in enumerate(task.audios)),
+        *(file for number, audio in enumerate(task.audios) for file in _sounds(number, audio)),
     )
     if known or task.voices or task.elements:
         return known
@@ -54,6 +54,23 @@ def files_of(task: Task, *, like: str = "") -> tuple[ResultFile, ...]:
         ResultFile(kind=ResultKind.ANY, number=number, label=f"file/{label or number + 1}", url=url, watermark_url=mark)
         for number, (label, url, mark) in enumerate(_addresses(task.raw))
     )
+
+
+def files_for(task: Task, suffix: str) -> tuple[ResultFile, ...]:
+    """The files of a finished task that are meant by a name: of one kind, each once.
+
+    Args:
+        task: finished.
+        suffix: of the name that the user chose: of a video with its sound, `.mp3` and `.wav` mean the sound, and of
+            sound that comes twice, `.wav` means the WAV. Any other means the first kind, and the MP3.
+    """
+    wanted, chosen = suffix.lower(), dict[int, ResultFile]()
+    files = files_of(task)
+    kind = next((file.kind for file in files if wanted in file.kind.suffixes), files[0].kind if files else None)
+    for file in files:
+        if file.kind is kind and (file.number not in chosen or file.suffix == wanted):
+            chosen[file.number] = file
+    return tuple(chosen.values())
 
 
 def _video(number: int, video: Video) -> ResultFile:
@@ -76,14 +93,13 @@ def _picture(number: int, picture: Picture) -> ResultFile:
     )
 
 
-def _audio(number: int, audio: Audio, like: str) -> ResultFile:
-    as_wav = audio.url_wav is not None and (like.lower() == ".wav" or not audio.url)
-    return ResultFile(
-        kind=ResultKind.AUDIO,
-        number=number,
-        label=f"audio/{audio.id or number + 1}{'/wav' if as_wav else ''}",
-        url=(audio.url_wav or "") if as_wav else audio.url,
-    )
+def _sounds(number: int, audio: Audio) -> Iterator[ResultFile]:
+    label = f"audio/{audio.id or number + 1}"
+    if audio.url:
+        suffix = ".mp3" if audio.url_wav else ""
+        yield ResultFile(kind=ResultKind.AUDIO, number=number, label=label, url=audio.url, suffix=suffix)
+    if audio.url_wav:
+        yield ResultFile(kind=ResultKind.AUDIO, number=number, label=f"{label}/wav", url=audio.url_wav, suffix=".wav")
 
 
 def _addresses(raw: Any) -> Iterator[tuple[str, str, str | None]]:

@@ -25,16 +25,21 @@ class ResultKind(enum.Enum):
         return self not in {ResultKind.VOICE, ResultKind.ELEMENT}
 
     @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What names of such files end in, the usual one first; none for `ANY`."""
+        return _SUFFIXES.get(self, ())
+
+    @property
     def suffix(self) -> str:
         """What the name of a file ends in where nothing better is known: `.mp4`; nothing for `ANY`."""
-        return _SUFFIXES[self][0] if self in _SUFFIXES else ""
+        return self.suffixes[0] if self.suffixes else ""
 
     def suffix_at(self, address: str) -> str:
         """What the name of the file at an address ends in: a picture may be a JPEG, and sound a WAV."""
         if self is ResultKind.VIDEO:  # one name in all releases, whatever the host calls it
             return self.suffix
         path = _path(address).lower()
-        return next((suffix for suffix in _SUFFIXES.get(self, ()) if path.endswith(suffix)), self.suffix)
+        return next((suffix for suffix in self.suffixes if path.endswith(suffix)), self.suffix)
 
     def file_name(self, task_id: str, number: int = 0, address: str = "", *, watermark: bool) -> str:
         """What one of a task's files is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`.

@@ -16,7 +16,7 @@ import pytest
 
 from kling_async import Polling
 from kling_async.cli import main
-from kling_async.cli.commands import generate, save
+from kling_async.cli import service as cli_service
 from kling_async.emulator import Emulator, server
 from kling_async.emulator.service import video_models
 
@@ -76,14 +76,14 @@ def interruptible() -> Iterator[None]:
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes videos in tenths of a second, and small ones, with and without `--emulator`."""
 
-    def often(**values: Any) -> Polling:  # a fixed beat, in place of both kinds
-        return Polling(first=0.01, factor=1.2, maximum=0.1, deadline=values["deadline"])
+    def often(deadline: float) -> Polling:  # a fixed beat, in place of both kinds
+        return Polling(first=0.01, factor=1.2, maximum=0.1, deadline=deadline)
 
     monkeypatch.setattr(server, "_tell_once", lambda: None)  # that the extra is missing
     monkeypatch.setattr(video_models, "SHORT_SIDE", dict.fromkeys(video_models.SHORT_SIDE, 90))
-    monkeypatch.setattr(generate, "EMULATED_SECONDS", 0.1)
-    monkeypatch.setattr(generate, "Polling", often)
-    monkeypatch.setattr(save, "AimedPolling", often)
+    monkeypatch.setattr(cli_service, "EMULATED_SECONDS", 0.1)
+    monkeypatch.setattr(cli_service, "often", often)
+    monkeypatch.setattr(cli_service, "AimedPolling", often)
 
 
 class Clock:

@@ -4,7 +4,7 @@ import pytest
 
 from kling_async.cli import endpoints
 from kling_async.cli.exit_codes import Exit, UsageError
-from kling_async.cli.record_options import prose
+from kling_async.cli.record_fields import summary
 
 from .conftest import Run
 
@@ -33,8 +33,8 @@ def test_records_are_imported_on_use(run: Run, monkeypatch: pytest.MonkeyPatch, 
     with monkeypatch.context() as patched:
         patched.setattr(endpoints, "record", imported)
         assert run(command, *["--help"] * (command != "--version")).code == 0
-    summary = prose(endpoints.record(endpoints.DEFAULT))[0].rstrip(".")
-    assert "".join(summary.split()) in "".join(run("--help").out.split())
+    text = summary(endpoints.record(endpoints.DEFAULT))
+    assert "".join(text.split()) in "".join(run("--help").out.split())
 
 
 def test_version(run: Run) -> None:

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from kling_async import CapabilityWarning, ImageToVideo, TaskHandle
-from kling_async.cli.commands import generate
+from kling_async.cli import service as cli_service
 from kling_async.emulator import Emulator, mean_generation_seconds
 
 from .conftest import CAT, Run, printed_command, serving
@@ -153,7 +153,7 @@ def test_no_strict(run: Run, recwarn: pytest.WarningsRecorder) -> None:
     assert refused.code == 2
     assert "--no-strict sends it all the same" in refused.err
     ran = run(*words, "--no-strict")
-    assert "warning: image_tail" in ran.err
+    assert "warning: --image-tail" in ran.err
     assert "generate.py" not in ran.err
     assert not [warning for warning in recwarn if warning.category is CapabilityWarning]
 
@@ -248,6 +248,6 @@ def test_emulator_takes_the_same_time_for_all(model: str, mode: Any) -> None:
     request = ImageToVideo(model_name=model, mode=mode, duration=10)
     mean = mean_generation_seconds("/v1/videos/image2video", {"model_name": model, "mode": mode, "duration": "10"})
     assert mean is not None
-    seconds = mean / generate.emulator_speed(request)
-    assert seconds == pytest.approx(generate.EMULATED_SECONDS)
-    assert generate.emulator_speed(attrs.evolve(request, model_name="unheard-of")) > 0
+    seconds = mean / cli_service.emulator_speed(request)
+    assert seconds == pytest.approx(cli_service.EMULATED_SECONDS)
+    assert cli_service.emulator_speed(attrs.evolve(request, model_name="unheard-of")) > 0

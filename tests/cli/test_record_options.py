@@ -11,7 +11,8 @@ from kling_async.cli import endpoints
 from kling_async.cli.arguments import read
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.option_values import stdin_bytes
-from kling_async.cli.record_options import add_options, descriptions, prose, request_from
+from kling_async.cli.record_fields import descriptions, fields_of, prose
+from kling_async.cli.record_options import add_options, request_from
 from kling_async.protocol.converters import as_record, each
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.records import CameraConfig, CameraControl, DynamicMask, Point, ShotPrompt, WatermarkInfo
@@ -220,7 +221,7 @@ def sample(*words: str) -> Any:
     """A record made of words."""
     parser = ArgumentParser()
     add_options(parser, parser, Sample)
-    return request_from(Sample, parser.parse_args(words, Namespace(command="sample", positional=None)), bytes)
+    return request_from(Sample, parser.parse_args(words, Namespace(parser=parser, positional=None)), bytes)
 
 
 def test_kinds_of_values() -> None:
@@ -279,9 +280,11 @@ def test_help_of_each_endpoint(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
     assert ran.code == 0
     assert ran.out.startswith(f"usage: kling-async {name} ")
     shown = "".join(ran.out.split())  # lines are broken at hyphens too
-    told = [*prose(record), *(text for field, text in descriptions(record).items() if field != "watermark_info")]
+    told = [*prose(record), *(field.about for field in fields_of(record))]
     assert [text for text in told if "".join(text.split()) not in shown] == []
-    assert f" -o cat{endpoints.suffix(name_of_endpoint)} " in ran.out
+    suffix = endpoints.suffix(name_of_endpoint)
+    assert (f" -o cat{suffix} " if suffix is not None else "--emulator") in ran.out
+    assert ("--output" in ran.out) is (suffix is not None)
     assert "`" not in ran.out.partition("the service:")[0]
     assert max(map(len, ran.out.partition("examples:")[0].splitlines())) <= 90  # those are pasted, and so not wrapped
 

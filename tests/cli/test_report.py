@@ -31,7 +31,7 @@ from kling_async import (
     TaskTimeout,
     Video,
 )
-from kling_async.cli import output, report
+from kling_async.cli import output, report, results
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job, Stage
 
@@ -194,7 +194,7 @@ def test_every_remedy_has_its_words(remedy: Remedy) -> None:
 
 def test_cost_as_told() -> None:
     """What the service told is the cost, in units and dollars."""
-    cost = report.cost_of(TASK, ImageToVideo(model_name="kling-v3", duration=15))
+    cost = results.cost_of(TASK, ImageToVideo(model_name="kling-v3", duration=15))
     assert cost.text(emulated=False) == "1.5 units, $0.21 at list price"
     assert cost.text(emulated=True) == "would have cost 1.5 units, $0.21; nothing was paid"
 
@@ -203,25 +203,26 @@ def test_cost_by_the_table() -> None:
     """Where the service tells nothing, the price table does, and it says so."""
     silent = attrs.evolve(TASK, final_unit_deduction=None)
     request = ImageToVideo(mode="pro", duration=10, sound=True)
-    assert report.cost_of(silent, request).text(emulated=False) == "about 10 units, $1.40 (price table)"
-    assert report.cost_of(silent, ImageToVideo(model_name="new")).units is None
-    assert "not known" in report.cost_of(silent).text(emulated=False)
+    assert results.cost_of(silent, request).text(emulated=False) == "about 10 units, $1.40 (price table)"
+    assert results.cost_of(silent, ImageToVideo(model_name="new")).units is None
+    assert "not known" in results.cost_of(silent).text(emulated=False)
 
 
-def test_saved_video() -> None:
+def test_saved_video(here: Path) -> None:
     """A result says where the file is, what it cost and how the task is named."""
-    done = report.Saved(
+    path = here / "cat.mp4"
+    path.write_bytes(bytes(1_234_567))
+    done = results.Result(
         task=TASK,
-        path=Path("cat.mp4"),
-        size=1_234_567,
-        cost=report.cost_of(TASK),
+        paths=[Path("cat.mp4")],
+        watermark_paths=[Path("cat-watermark.mp4")],
+        cost=results.cost_of(TASK),
         seconds=61.23,
-        watermark_path=Path("cat-watermark.mp4"),
     )
     assert done.text().splitlines() == [
         "saved      cat.mp4 (1.2 MB, 5.041 s of video)",
         "watermark  cat-watermark.mp4",
-        f"open       {Path('cat.mp4').resolve().as_uri()} in a browser, or the file in any player",
+        f"open       {path.as_uri()} in a browser, or the file in any player",
         "took       61.2 s",
         "cost       1.5 units, $0.21 at list price",
         "reference  image2video:1",
@@ -232,9 +233,13 @@ def test_saved_video() -> None:
         "external_task_id": None,
         "status": "succeed",
         "path": "cat.mp4",
+        "paths": ["cat.mp4"],
         "watermark_path": "cat-watermark.mp4",
+        "watermark_paths": ["cat-watermark.mp4"],
         "size": 1_234_567,
         "duration": 5.041,
+        "voices": [],
+        "elements": [],
         "units": 1.5,
         "usd": 0.21,
         "cost_told": True,

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from kling_async import AimedPolling, KlingClient, Polling
-from kling_async.cli.commands import generate, save
+from kling_async.cli import service as cli_service
+from kling_async.cli.commands import save
 from kling_async.emulator import Emulator
 
 from .conftest import CAT, Run
@@ -97,7 +98,7 @@ def test_fixed_beat(
     expected: Polling | AimedPolling,
 ) -> None:
     """`--poll` asks on a fixed beat in every command that waits, on the emulator too; else each end is aimed at."""
-    monkeypatch.setattr(save, "AimedPolling", AimedPolling)
+    monkeypatch.setattr(cli_service, "AimedPolling", AimedPolling)
     used: list[Polling | AimedPolling] = []
 
     def client(**options: Any) -> KlingClient:
@@ -106,7 +107,7 @@ def test_fixed_beat(
         return KlingClient(**quick)
 
     monkeypatch.setattr(save, "KlingClient", client)
-    monkeypatch.setattr(generate, "KlingClient", client)
+    monkeypatch.setattr(cli_service, "KlingClient", client)
     words = ["--deadline", "60", *words]
     made = run("generate", CAT, "-o", "a.mp4", "--json", *words).data["reference"]
     assert run("save", made, "-o", "b.mp4", *words).code == 0

@@ -112,7 +112,7 @@ def test_voices_have_no_price_where_there_is_no_sound(run: Run) -> None:
 def test_help(run: Run) -> None:
     """Help is in the words of the shell: options, no Python, examples that can be pasted, no long lines."""
     text = run("text-to-video", "--help").out
-    assert text.startswith("usage: kling-async text-to-video -o FILE [options]\n")
+    assert text.startswith("usage: kling-async text-to-video [PROMPT] -o FILE [options]\n")
     assert "A video from a prompt" in text
     assert " ".join(text.split()).count("kling-async models --endpoint text-to-video") == 2
     assert "--aspect-ratio {16:9,9:16,1:1}" in text
@@ -142,10 +142,12 @@ def test_the_example_of_the_help_works(run: Run) -> None:
         (["--prompt="], "prompt: is required"),
         (["--prompt", "cat.png"], "prompt: is the name of a picture"),
         (["--prompt", CAT], "make one from the picture with image to video"),
-        ([CAT], "a file is for image-to-video"),
+        ([CAT], "prompt: is the name of a picture"),
+        (["a cat", CAT], "a file is for image-to-video"),
         (["--image", CAT], "--image is an option of image-to-video"),
         ([f"--image={CAT}"], "it is an option of image-to-video"),
-        (["--prompt", "a", "cat"], "a text with spaces needs quotes around it"),
+        (["--prompt", "a", "cat"], "prompt is given twice: cat and --prompt a"),
+        (["a", "cat"], "a text with spaces needs quotes around it"),
         (["--promt", "a cat"], "did you mean --prompt?"),
         (["--prompt", "cat", "--ratio", "1:1"], "did you mean --aspect-ratio?"),
         (["--prompt", "cat", "--model", "kling-v3"], "did you mean --model-name?"),

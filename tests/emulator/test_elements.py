@@ -86,6 +86,7 @@ async def test_an_element_answers_as_recorded(caller: Caller, clock: Clock) -> N
 
     (element,) = data["task_result"]["elements"]
     (known,) = recorded("advanced_elements_query_succeed")["task_result"]["elements"]
+    assert data.keys() == recorded("advanced_elements_query_succeed").keys()
     assert element.keys() == known.keys()
     assert (element["tag_list"], element["reference_type"]) == (known["tag_list"], "image_refer")
     assert (type(element["element_id"]), data["final_unit_deduction"]) == (int, "0")

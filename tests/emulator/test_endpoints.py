@@ -132,7 +132,8 @@ async def test_a_new_endpoint_is_one_new_file(path: str, clock: Clock) -> None:
 
         images = (await caller.get(f"{path}/{task_id}")).body["data"]["task_result"]["images"]
         file = await caller.request("GET", images[2]["url"])
-        shown = (await caller.request("GET", "/_emulator/state")).body["tasks"][-1]
+        state = (await caller.request("GET", "/_emulator/state")).body
+        shown = state["tasks"][-1]
         packs = (await caller.get("/account/costs?start_time=0&end_time=1")).body["data"]
         answers = [await caller.get(f"{path}/mine"), await caller.get(f"{path}?pageSize=51"), await create(n=1)]
 
@@ -152,4 +153,5 @@ async def test_a_new_endpoint_is_one_new_file(path: str, clock: Clock) -> None:
     ]
     assert [answer.code for answer in answers] == [1201, 1201, 0]
     assert emulator.ledger.peak("kling-v3 (image)") == 5
+    assert state["account"]["other_packs"]["image"] == {"balance": "60", "charged": "40"}
     assert emulator.ledger.charged_by == {"video": 3.0, "image": 48.0, "try-on": 0.0}

@@ -10,7 +10,7 @@ from kling_async.emulator.results.placeholder.sound import wav
 from kling_async.emulator.service.endpoints import advanced_lip_sync, identify_face
 from kling_async.emulator.service.errors import Refusal
 
-from .conftest import FAR, Answer, Caller, Clock, finished
+from .conftest import FAR, Answer, Caller, Clock, base64_png, finished
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "siblings"
 FACES, SYNC = identify_face.ENDPOINT.path, advanced_lip_sync.ENDPOINT.path
@@ -156,6 +156,19 @@ async def test_a_lip_sync_fits_its_session(caller: Caller, changes: dict[str, An
 
     assert (answer.code, message in answer.message) == (1201, True)
     assert caller.emulator.ledger.created == 0
+
+
+async def test_the_clip_is_that_of_the_video(caller: Caller, clock: Clock) -> None:
+    """The result has the size, the rate and the pictures of the video that it is made of, and sound."""
+    video = (await finished(caller, clock, image=base64_png(360, 640)))["task_result"]["videos"][0]
+    await caller.post(SYNC, body(await session_of(caller, video_id=video["id"])))
+    first, second = caller.emulator._account.tasks
+
+    specs = [task.request.result.rendering("plain", {"image": "x"}).spec for task in (first, second)]  # type: ignore[attr-defined]
+    assert [(spec.width, spec.height, spec.fps, spec.image, spec.sound) for spec in specs] == [
+        (720, 1280, 24, "x", False),
+        (720, 1280, 24, "x", True),
+    ]
 
 
 async def test_a_session_lives_for_a_day(caller: Caller, clock: Clock) -> None:

@@ -6,6 +6,7 @@ import pytest
 from kling_async.emulator.results.pictures import PicturesResult
 from kling_async.emulator.results.rendering import caption, frames
 from kling_async.emulator.results.rendering.picture_spec import PictureSpec, Placed, side_by_side
+from kling_async.emulator.results.rendering.spec import BY_URL
 from kling_async.emulator.results.result import Result
 
 from .cards import BLUE, RED, card
@@ -88,6 +89,14 @@ def test_a_submitted_image_is_in_the_picture(tmp_path: Path) -> None:
     assert colour(600, 560) == pytest.approx(ground(600, 560), abs=12)
     assert max(colour(x, y)[0] for x in range(9, 99) for y in range(9, 60)) > 240
     assert content == rendered(pictures(spec=spec), "image-0", tmp_path, {"image": "red"})
+
+
+def test_an_image_given_by_url_leaves_a_notice(tmp_path: Path) -> None:
+    """What is not fetched has a place all the same, in which that is said."""
+    spec = PictureSpec(width=640, height=360, images=side_by_side(["image"], 640, 360))
+    colour = colours(rendered(pictures(spec=spec), "image-0", tmp_path, {"image": BY_URL}))
+
+    assert max(min(colour(x, y)) for x in range(640) for y in range(150, 210)) > 180
 
 
 def test_several_images_are_side_by_side() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.lifecycle import classify
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.result_files import files_of
+from kling_async.protocol.result_files import files_for, files_of
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.codec import task_from_wire
@@ -108,7 +108,7 @@ def check_task(task: Task) -> None:
     for element in task.elements:
         assert type(element.element_id) is int
         assert (element.element_name + element.element_description + element.status).isprintable()
-    for file in (*files_of(task), *files_of(task, like=".wav")):
+    for file in (*files_of(task), *files_for(task, ".wav")):
         assert file.url or file.watermark_url
         assert file.url.encode("utf-8").decode() == file.url.strip()
         assert file.name(task.task_id, watermark=True).isprintable()

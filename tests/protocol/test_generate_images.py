@@ -11,7 +11,7 @@ from kling_async.protocol.media.image_header import ImageFacts
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.wire.codec import task_from_wire, to_wire
 from tests.protocol.recorded_bodies import OTHERS
-from tests.protocol.requests_made import URL
+from tests.protocol.requests_made import URL, wrong_with
 
 V21: dict[str, Any] = {"model_name": "kling-v2-1"}
 ELEMENTS = list(range(1, 11))
@@ -120,7 +120,7 @@ def test_what_is_sent() -> None:
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
     """What is documented, and what is not known of a model, is not refused."""
-    assert ENDPOINT.problems(GenerateImages(**{"prompt": "a cat", **parameters}), {}) == []
+    assert wrong_with(ENDPOINT, GenerateImages(**{"prompt": "a cat", **parameters})) == []
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, by_map: bool) -> None:
     """Each broken rule is reported with its field and what would be right; the map's own refusals are marked."""
-    problems = ENDPOINT.problems(GenerateImages(**{"prompt": "a cat", **parameters}), {})
+    problems = wrong_with(ENDPOINT, GenerateImages(**{"prompt": "a cat", **parameters}))
     assert [(problem.field, problem.by_map, problem.only_warns) for problem in problems] == [(field, by_map, False)]
     assert text in problems[0].message
 
@@ -190,6 +190,14 @@ def test_the_picture_is_looked_into() -> None:
     request = GenerateImages("a cat", image=b"x")
     [problem] = ENDPOINT.problems(request, {"image": ImageFacts(size=11 * 2**20)})
     assert problem.field == "image"
+
+
+def test_retired_models() -> None:
+    """Models that the change log ends are marked, each with one that can do the same."""
+    assert {name: end.instead for name, end in CAPABILITIES.retired.items()} == {
+        "kling-v1-5": "kling-v2-1",
+        "kling-v2": "kling-v3",
+    }
 
 
 def test_where_it_is_found() -> None:

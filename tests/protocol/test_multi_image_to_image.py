@@ -14,12 +14,13 @@ from kling_async.protocol.media.image_header import ImageFacts
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.wire.codec import task_from_wire, to_wire
 from tests.protocol.recorded_bodies import OTHERS
-from tests.protocol.requests_made import URL
+from tests.protocol.requests_made import URL, wrong_with
 
 
 def test_editors_offer_what_the_map_has() -> None:
     """The words that complete in an editor are the models of the map."""
     assert get_args(KnownModel) == CAPABILITIES.models
+    assert CAPABILITIES.retired.keys() == {"kling-v2"}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_what_is_sent() -> None:
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
     """What is documented, and what is not known of a model, is not refused."""
-    assert ENDPOINT.problems(MultiImageToImage(**{"subject_image_list": [URL], **parameters}), {}) == []
+    assert wrong_with(ENDPOINT, MultiImageToImage(**{"subject_image_list": [URL], **parameters})) == []
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, by_map: bool) -> None:
     """Each broken rule is reported with its field and what would be right; the map's own refusals are marked."""
-    problems = ENDPOINT.problems(MultiImageToImage(**{"subject_image_list": [URL], **parameters}), {})
+    problems = wrong_with(ENDPOINT, MultiImageToImage(**{"subject_image_list": [URL], **parameters}))
     assert [(problem.field, problem.by_map) for problem in problems] == [(field, by_map)]
     assert text in problems[0].message
 

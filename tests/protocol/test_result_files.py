@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kling_async.protocol.media.picture import Picture
-from kling_async.protocol.result_files import files_of
+from kling_async.protocol.result_files import files_for, files_of
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.results import Audio, Element, Video, Voice
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -26,9 +26,9 @@ def task(**results: Any) -> Task:
     return Task(endpoint="image2video", task_id="8", status=TaskStatus.SUCCEED, **results)
 
 
-def names(one: Task, *, watermark: bool = False, like: str = "") -> list[str]:
+def names(one: Task, *, watermark: bool = False) -> list[str]:
     """What its files are called."""
-    return [file.name(one.task_id, watermark=watermark) for file in files_of(one, like=like)]
+    return [file.name(one.task_id, watermark=watermark) for file in files_of(one)]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,30 @@ def test_a_task_id_names_no_other_place(task_id: str) -> None:
 def test_each_kind_is_counted_for_itself() -> None:
     """A dubbed video and its sound differ by their suffix."""
     one = task(videos=(Video(id="7", url="https://h/a.mp4"),), audios=(SOUND,))
-    assert names(one) == ["8.mp4", "8.mp3"]
-    assert [file.label for file in files_of(one)] == ["7", "audio/5"]
+    assert names(one) == ["8.mp4", "8.mp3", "8.wav"]
+    assert [file.label for file in files_of(one)] == ["7", "audio/5", "audio/5/wav"]
+
+
+def test_sound_that_comes_twice_has_two_names() -> None:
+    """Whatever its addresses end in: both can lie in one directory."""
+    sound = Audio(id="5", url="https://h/a?mp3", url_wav="https://h/b.mp3")
+    assert names(task(audios=(sound, sound))) == ["8.mp3", "8.wav", "8-2.mp3", "8-2.wav"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "label"), [(".mp4", "7"), ("", "7"), (".png", "7"), (".mp3", "audio/5"), (".wav", "audio/5/wav")]
+)
+def test_the_name_of_a_file_says_what_is_meant(suffix: str, label: str) -> None:
+    """Of a video with its sound, a name of sound gets the sound; any other name gets the video."""
+    one = task(videos=(Video(id="7", url="https://h/a.mp4"),), audios=(SOUND,))
+    assert [file.label for file in files_for(one, suffix)] == [label]
+
+
+def test_a_name_stands_for_all_files_of_a_kind() -> None:
+    """Of two sounds each comes once, in the form of the name."""
+    two = (SOUND, Audio(id="6", url="https://h/c.mp3"))
+    assert [file.label for file in files_for(task(audios=two), ".wav")] == ["audio/5/wav", "audio/6"]
+    assert files_for(task(), ".wav") == ()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +116,7 @@ def test_each_kind_is_counted_for_itself() -> None:
 )
 def test_sound_comes_as_it_is_wanted(like: str, audio: Audio, name: str, label: str) -> None:
     """A name that ends in `.wav` gets the WAV where there is one; otherwise it is whatever there is."""
-    [file] = files_of(task(audios=(audio,)), like=like)
+    [file] = files_for(task(audios=(audio,)), like)
     assert (file.name("8", watermark=False), file.label) == (name, label)
 
 

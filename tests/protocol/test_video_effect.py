@@ -62,8 +62,8 @@ def test_what_is_sent_beside_the_input() -> None:
 @pytest.mark.parametrize(
     ("parameters", "field", "text"),
     [
-        ({"effect_scene": " "}, "effect_scene", "is empty"),
-        ({"effect_scene": None}, "effect_scene", "expected text"),
+        ({"effect_scene": ""}, "effect_scene", "is required"),
+        ({"effect_scene": 5}, "effect_scene", "expected text"),
         ({"image": None}, "image", "give image or images"),
         ({"images": [URL, TAIL]}, "images", "image and images exclude each other"),
         ({"image": "data:x"}, "image", "'data:'"),
@@ -74,7 +74,7 @@ def test_what_is_sent_beside_the_input() -> None:
         ({"image": None, "images": URL}, "images", "expected a list, got str"),
         ({"duration": "long"}, "duration", "expected a whole number"),
         ({"duration": 0}, "duration", "out of range"),
-        ({"model_name": ""}, "model_name", "is empty"),
+        ({"model_name": ""}, "model_name", "is required"),
         ({"mode": "4k"}, "mode", "use std or pro"),
         ({"external_task_id": ".."}, "external_task_id", "cannot be looked up"),
         ({"callback_url": "me.example"}, "callback_url", "expected an http"),

@@ -128,19 +128,21 @@ def dubbed(base: str) -> Task:
 
 
 async def test_a_directory_takes_files_of_all_kinds(tmp_path: Path) -> None:
-    """A dubbed video and its sound are both saved; a place for one file takes the video."""
+    """A dubbed video and its sound in both forms are saved; a place for one file takes what its name says."""
     saved = await save(FileHost(by_name), f"{tmp_path}/all/", dubbed)
-    assert [(path.name, path.read_bytes()) for path in saved] == [("9.mp4", MOVIE), ("9.mp3", MP3)]
-    assert await save(FileHost(by_name), tmp_path / "x.mp4", dubbed) == [tmp_path / "x.mp4"]
-    assert whole(tmp_path) == ["all", "x.mp4"]
+    assert [(path.name, path.read_bytes()) for path in saved] == [("9.mp4", MOVIE), ("9.mp3", MP3), ("9.wav", WAV)]
+    for name, content in (("x.mp4", MOVIE), ("x.wav", WAV), ("x.mp3", MP3), ("x", MOVIE)):
+        assert await save(FileHost(by_name), tmp_path / name, dubbed) == [tmp_path / name]
+        assert (tmp_path / name).read_bytes() == content
+    assert whole(tmp_path) == ["all", "x", "x.mp3", "x.mp4", "x.wav"]
 
 
-@pytest.mark.parametrize(("name", "content"), [("x.mp3", MP3), ("x.WAV", WAV), ("x", MP3), ("", MP3)])
+@pytest.mark.parametrize(("name", "content"), [("x.mp3", MP3), ("x.WAV", WAV), ("x", MP3)])
 async def test_sound_comes_as_its_name_says(tmp_path: Path, name: str, content: bytes) -> None:
     """A name that ends in `.wav` gets the WAV, any other the MP3."""
     [path] = await save(FileHost(by_name), tmp_path / name, lambda base: attrs.evolve(dubbed(base), videos=()))
     assert path.read_bytes() == content
-    assert path.name == (name or "9.mp3")
+    assert path.name == name
 
 
 async def test_a_stream_gives_the_first_file(caplog: pytest.LogCaptureFixture) -> None:

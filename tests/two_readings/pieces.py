@@ -96,3 +96,8 @@ UNKNOWN_MODEL: Final = Difference(
     {"model_name": "kling-v9"},
     "models come and go: the client lets the service judge those that it does not know",
 )
+PICTURE_NAME: Final = Difference(
+    "prompt: is the name of a picture",
+    {"prompt": "cat.png"},
+    "the service would make something of the file name, and bill it",
+)

@@ -149,13 +149,16 @@ def test_each_parameter_with_each_model(reading: Reading) -> None:
 def drawn(reading: Reading) -> st.SearchStrategy[Piece]:
     """Parameters: what a model can do, and up to three things put over it."""
     own = st.sampled_from(reading.variants)
-    free = [
-        st.fixed_dictionaries({"duration": st.integers(-1, 20)}),
-        st.fixed_dictionaries({"cfg_scale": st.floats(-1, 2)}),
-        st.fixed_dictionaries({"prompt": st.text(st.characters(codec="utf-8"), max_size=20)}),
-        st.builds(lambda axis, value: camera(**{axis: value}), st.sampled_from(AXES), st.floats(-11, 11)),
-    ]
-    over = st.lists(st.one_of(st.sampled_from(pieces_of(reading)), *free).filter(reading.takes), max_size=3)
+    free: dict[str, st.SearchStrategy[Piece]] = {
+        "duration": st.fixed_dictionaries({"duration": st.integers(-1, 20)}),
+        "cfg_scale": st.fixed_dictionaries({"cfg_scale": st.floats(-1, 2)}),
+        "prompt": st.fixed_dictionaries({"prompt": st.text(st.characters(codec="utf-8"), max_size=20)}),
+        "camera_control": st.builds(
+            lambda axis, value: camera(**{axis: value}), st.sampled_from(AXES), st.floats(-11, 11)
+        ),
+    }
+    taken = [strategy for name, strategy in free.items() if reading.takes({name: None})]
+    over = st.lists(st.one_of(st.sampled_from(pieces_of(reading)), *taken), max_size=3)
     return st.builds(lambda first, pieces: functools.reduce(operator.or_, pieces, first), own, over)
 
 
@@ -197,7 +200,7 @@ def test_typical_times(reading: Reading) -> None:
         mean = mean_generation_seconds(reading.endpoint.path, to_wire(request))
         assert mean is not None
         factors.append(mean / reading.endpoint.typical_seconds(request))
-    assert 1 / LONGER < min(factors) < max(factors) < LONGER
+    assert 1 / LONGER < min(factors) <= max(factors) < LONGER
     usual = reading.request()  # of the default model, which is the one that most tasks are made with
     mean = mean_generation_seconds(reading.endpoint.path, to_wire(usual))
     assert mean == pytest.approx(reading.endpoint.typical_seconds(usual), rel=0.3)
@@ -222,12 +225,12 @@ def test_sizes(reading: Reading) -> None:
 
 
 def test_endpoints_agree_on_the_rest() -> None:
-    """Both know alike which pack pays, how long a page of the list is, and whether the caller's own id finds a task."""
+    """Both know alike which pack pays, and how long a page is; what the client finds by its own id is found."""
     for path, endpoint in CLIENTS.items():
         emulated = EMULATED[path]
         assert (endpoint.name, endpoint.pool.value) == (emulated.name, emulated.pack)
         assert endpoint.page_maximum == emulated.page_maximum
-        assert endpoint.finds_by_external_id == emulated.finds_by_external_id
+        assert emulated.finds_by_external_id or not endpoint.finds_by_external_id
         record: Any = endpoint.record
-        members = {field.name for field in attrs.fields(record) if "instead_of" not in field.metadata}
-        assert members == emulated.members.keys()
+        fields = [field for field in attrs.fields(record) if "instead_of" not in field.metadata]
+        assert {field.metadata.get("inside", field.name) for field in fields} == emulated.members.keys()

@@ -5,11 +5,12 @@ from typing import Final
 from kling_async import TextToVideo
 from tests.two_readings.pieces import (
     MODE_OF_MODELS_WITHOUT_MODES,
+    PICTURE_NAME,
     SHOTS_THAT_THE_SERVICE_FINDS,
     SHOTS_WITHOUT_MULTI_SHOT,
     UNKNOWN_MODEL,
 )
-from tests.two_readings.reading import Difference, Reading
+from tests.two_readings.reading import Reading
 
 READING: Final = Reading(
     record=TextToVideo,
@@ -19,11 +20,7 @@ READING: Final = Reading(
         SHOTS_WITHOUT_MULTI_SHOT,
         SHOTS_THAT_THE_SERVICE_FINDS,
         MODE_OF_MODELS_WITHOUT_MODES,
-        Difference(
-            "prompt: is the name of a picture",
-            {"prompt": "cat.png"},
-            "the service would make a video of the file name, and bill it",
-        ),
+        PICTURE_NAME,
     ],
     only_the_emulator_refuses=[UNKNOWN_MODEL],
 )

@@ -45,7 +45,9 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
         await stop.asked()
     finally:
         ledger = emulator.ledger
-        output.note(f"\ntasks created: {ledger.created}, saved: {ledger.delivered}; units charged: {ledger.charged:g}")
+        others = [f", {units:g} {pack}" for pack, units in ledger.charged_by.items() if units and pack != "video"]
+        charged = f"{ledger.charged:g}{''.join(others)}"
+        output.note(f"\ntasks created: {ledger.created}, saved: {ledger.delivered}; units charged: {charged}")
         await emulator.close()
 
 

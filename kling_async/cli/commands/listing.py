@@ -5,26 +5,29 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from kling_async.cli import endpoints, report, runner
+from kling_async.cli import endpoints, runner
+from kling_async.cli.data import as_data
 from kling_async.cli.job import Job
 from kling_async.cli.output import Output, columns_of_terminal, number, table
+from kling_async.cli.results import cost_of, length_of, made_by
 from kling_async.cli.runner import Stop
 from kling_async.client import KlingClient
+from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task
 
-HEADERS: Final = ("reference", "status", "created", "video", "units", "external task id", "why")
+HEADERS: Final = ("reference", "status", "created", "made", "units", "external task id", "why")
 
 
 def run(options: Namespace, output: Output) -> int:
     """Carries the command out; returns the exit code."""
-    job = Job(target="", base_url=options.base_url)
-    return runner.run(job, output, lambda stop: _list(options, output, stop))
+    endpoint = endpoints.listed(options.endpoint)
+    return runner.run(Job(base_url=options.base_url), output, lambda stop: _list(endpoint, options, output, stop))
 
 
-async def _list(options: Namespace, output: Output, stop: Stop) -> None:
+async def _list(endpoint: str, options: Namespace, output: Output, stop: Stop) -> None:
     async with KlingClient(base_url=options.base_url) as client:
-        size = options.page_size or page_size(options.limit, endpoints.page_maximum(options.endpoint))
-        tasks, more = await stop.or_result(_tasks(client, options.endpoint, options.limit, size))
+        size = options.page_size or page_size(options.limit, endpoints.page_maximum(endpoint))
+        tasks, more = await stop.or_result(_tasks(client, endpoint, options.limit, size))
     output.result(
         table(*without_empty(HEADERS, [row(task) for task in tasks]), columns_of_terminal()) if tasks else "no tasks",
         "\n".join(task.reference for task in tasks),
@@ -42,7 +45,7 @@ def page_size(limit: int, maximum: int) -> int:
 async def _tasks(client: KlingClient, endpoint: str, limit: int, size: int) -> tuple[list[Task], bool]:
     """At most `limit` tasks, and whether there are more."""
     found: list[Task] = []
-    async for task in client.tasks(endpoints.kind(endpoint), page_size=size):
+    async for task in client.tasks(endpoint, page_size=size):
         if limit and len(found) == limit:
             return found, True
         found.append(task)
@@ -57,12 +60,11 @@ def without_empty(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tupl
 
 def row(task: Task) -> list[str]:
     """For people; times are those of this machine."""
-    length = task.videos[0].duration if task.videos else None
     return [
         task.reference,
         task.status.value,
         f"{task.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if task.created_at else "?",
-        f"{number(length)} s" if length is not None else "",
+        made_by(task),
         number(task.final_unit_deduction) if task.final_unit_deduction is not None else "",
         task.external_task_id or "",
         task.status_msg,
@@ -70,9 +72,9 @@ def row(task: Task) -> list[str]:
 
 
 def data(task: Task) -> dict[str, Any]:
-    """For programs; no addresses of videos: they are signed, and `save` needs none."""
-    length = task.videos[0].duration if task.videos else None
-    cost = report.cost_of(task)
+    """For programs; no addresses of files: they are signed, and `save` needs none."""
+    length = length_of(task)
+    cost = cost_of(task)
     return {
         "reference": task.reference,
         "task_id": task.task_id,
@@ -82,6 +84,9 @@ def data(task: Task) -> dict[str, Any]:
         "created_at": _iso(task.created_at),
         "updated_at": _iso(task.updated_at),
         "duration": float(length) if length is not None else None,
+        "files": len(files_of(task)),
+        "voices": as_data(task.voices),
+        "elements": as_data(task.elements),
         "units": float(cost.units) if cost.units is not None else None,
         "usd": float(cost.usd) if cost.usd is not None else None,
     }

@@ -1,27 +1,36 @@
-"""`kling-async save`: waits for a task made before and saves its video; `generate` does the same with its own."""
+"""`kling-async save`: waits for a task made before and saves its files; `generate` does the same with its own."""
 
-import functools
 import time
 from argparse import Namespace
 from pathlib import Path
+from typing import Final
 
-from kling_async.cli import progress, report, runner
+from kling_async.cli import endpoints, progress, runner
+from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.output import Output
+from kling_async.cli.places import place_for
 from kling_async.cli.progress import Progress
+from kling_async.cli.results import Result, cost_of
 from kling_async.cli.runner import Stop
+from kling_async.cli.service import polling
 from kling_async.client import KlingClient
 from kling_async.handle import TaskHandle
-from kling_async.io.target import Target, check_target
-from kling_async.io.threads import in_thread
-from kling_async.protocol.polling.schedule import AimedPolling, Polling
+from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task
+
+_HINT: Final = "see `kling-async save --help`"
 
 
 def run(options: Namespace, output: Output) -> int:
     """Carries the command out; returns the exit code."""
+    kept = endpoints.is_kept(options.reference)
+    if kept and options.output is not None:
+        raise UsageError(f"the result of {options.reference} is no file: leave out -o", _HINT)
+    if not kept and options.output is None:
+        raise UsageError("needed as well: -o FILE", _HINT)
     job = Job(
-        target=options.output,
+        target=options.output or "",
         overwrite=options.overwrite,
         watermark=options.watermark,
         base_url=options.base_url,
@@ -33,37 +42,25 @@ def run(options: Namespace, output: Output) -> int:
 
 async def _save(options: Namespace, output: Output, job: Job, stop: Stop) -> None:
     watch = Stopwatch()
-    await stop.or_result(target_for(job.target, overwrite=job.overwrite))
+    if job.target:
+        place = await stop.or_result(place_for(job.target, overwrite=job.overwrite, watermark=job.watermark))
+        job.is_directory = place.is_directory
     async with KlingClient(base_url=options.base_url, polling=polling(options)) as client:
         handle = client.attach(options.reference)
         with progress.shown(output) as display:
             display.status("looking for the task")
             task = await wait_for_end(handle, job, display, stop)
-            path = await save_result(handle, job, display, stop)
-    done = report.Saved(
-        task=task, path=path, size=path.stat().st_size, cost=report.cost_of(task), seconds=watch.seconds
-    )
-    output.result(done.text(), str(done.path), done.data())
+            paths = await save_results(handle, job, display, stop) if job.target else []
+    note_what_is_left(task, paths, output)
+    done = Result(task=task, paths=paths, cost=cost_of(task), seconds=watch.seconds)
+    output.result(done.text(), done.short(), done.data())
 
 
-def polling(options: Namespace) -> Polling | AimedPolling:
-    """When to ask for the task: on a fixed beat with `--poll`, else when a result can be expected.
-
-    Raises:
-        ConfigurationError: the beat is too short.
-    """
-    if options.poll is None:
-        return AimedPolling(deadline=options.deadline)
-    return Polling(first=options.poll, maximum=options.poll, deadline=options.deadline)
-
-
-async def target_for(path: str, *, overwrite: bool) -> Target:
-    """Looks at the place to save to before anything is paid or waited for.
-
-    Raises:
-        TargetError: it cannot be used.
-    """
-    return await in_thread(functools.partial(check_target, path, overwrite=overwrite))
+def note_what_is_left(task: Task, paths: list[Path], output: Output) -> None:
+    """Where a task made more files than the one that was asked for, says how to get them."""
+    left = len(files_of(task)) - len(paths)
+    if paths and left > 0 and not output.quiet:
+        output.note(f"the task has {left} more file{'s' * (left > 1)}: `save` with a directory (-o out/) gets all")
 
 
 async def wait_for_end(handle: TaskHandle, job: Job, display: Progress, stop: Stop) -> Task:
@@ -86,15 +83,17 @@ async def wait_for_end(handle: TaskHandle, job: Job, display: Progress, stop: St
     return task
 
 
-async def save_result(handle: TaskHandle, job: Job, display: Progress, stop: Stop) -> Path:
-    """Saves what the job asks for.
+async def save_results(handle: TaskHandle, job: Job, display: Progress, stop: Stop) -> list[Path]:
+    """Saves what the job asks for: in a directory every file of the task.
 
     Raises:
         KlingError: as `TaskHandle.save`.
         Stopped: by a signal; what came is kept.
     """
     display.status("saving")
-    return await stop.or_result(handle.save(job.target, watermark=job.watermark, overwrite=job.overwrite))
+    if job.is_directory:
+        return await stop.or_result(handle.save_all(job.target, watermark=job.watermark, overwrite=job.overwrite))
+    return [await stop.or_result(handle.save(job.target, watermark=job.watermark, overwrite=job.overwrite))]
 
 
 class Stopwatch:

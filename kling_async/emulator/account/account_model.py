@@ -162,7 +162,8 @@ class AccountModel:
         task = self._makers.get((kind, key))
         if task is None or (kind, key) in self.deleted or task.status(now) != "succeed":
             return None
-        return EarlierResult(facts=things(task, partial(link, task))[kind, key], age=now - task.finished_at)
+        facts = things(task, partial(link, task))[kind, key]
+        return EarlierResult(facts=facts, age=now - task.finished_at, request=task.request)
 
     def delete(self, kind: str, key: str, now: float) -> EmulatedTask:
         """Delete what the account has made; a second time does nothing more.

@@ -41,7 +41,8 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) 
     }
     if status == "succeed":
         data["task_result"] = task.request.result.task_result(task.result_id, partial(link, task))
-        data["watermark_info"] = {"enabled": task.request.watermark}
+        if "watermark_info" in task.endpoint.members:
+            data["watermark_info"] = {"enabled": task.request.watermark}
     if status in {"succeed", "failed"}:
         data["final_unit_deduction"] = decimal_text(task.units(now))
         data["final_balance_deduction"] = {"quota": "0", "list_price": "0"}

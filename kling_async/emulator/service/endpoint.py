@@ -18,23 +18,6 @@ Body = dict[str, Any]
 
 
 @attrs.frozen(kw_only=True)
-class EarlierResult:
-    """One of the things that the account has made: a video, an audio, a voice, an element.
-
-    Attributes:
-        facts: What answers say of it; its links are empty.
-        age: Seconds since it was made.
-    """
-
-    facts: Mapping[str, Any]
-    age: float
-
-
-Earlier = Callable[[str, str], EarlierResult | None]
-"""Gives what the account has made, by its list in answers ("videos") and its id; None if there is no such thing."""
-
-
-@attrs.frozen(kw_only=True)
 class ParentVideo:
     """The video that a task works on, as the `task_info` of its answers has it.
 
@@ -84,6 +67,25 @@ class AcceptedRequest:
     images: Mapping[str, str] = attrs.field(factory=dict)
     damage: str = ""
     parent: ParentVideo | None = None
+
+
+@attrs.frozen(kw_only=True)
+class EarlierResult:
+    """One of the things that the account has made: a video, an audio, a voice, an element.
+
+    Attributes:
+        facts: What answers say of it; its links are empty.
+        age: Seconds since it was made.
+        request: What it was made for.
+    """
+
+    facts: Mapping[str, Any]
+    age: float
+    request: AcceptedRequest
+
+
+Earlier = Callable[[str, str], EarlierResult | None]
+"""Gives what the account has made, by its list in answers ("videos") and its id; None if there is no such thing."""
 
 
 def _no_pictures(_body: Body) -> Iterable[tuple[str, str]]:

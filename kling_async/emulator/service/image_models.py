@@ -103,8 +103,7 @@ def size(ratio: tuple[float, float], resolution: str = "1k") -> tuple[int, int]:
         resolution: A known one.
     """
     stretch, times = math.sqrt(ratio[0] / ratio[1]), RESOLUTIONS[resolution]
-    # Roots are not exact: a little less than a whole number is meant to be that.
-    width, height = (max(int(side / _GRAIN + 1e-6), 1) * _GRAIN for side in (_SIDE * stretch, _SIDE / stretch))
+    width, height = (max(int(side / _GRAIN), 1) * _GRAIN for side in (_SIDE * stretch, _SIDE / stretch))
     return width * times, height * times
 
 

@@ -15,8 +15,8 @@ from .answers import queried
 from .checks.paging import page_asked_for
 from .endpoint import AcceptedRequest, Body, EarlierResult, Origin
 
-ENDS: Final = ("watermark_info", "final_unit_deduction", "final_balance_deduction")
-"""Members of an answer that only tasks have which were asked for."""
+NOT_OF_STOCK: Final = ("task_info", "final_unit_deduction", "final_balance_deduction")
+"""Members of an answer that what nobody has asked for does not have."""
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +55,7 @@ class Desk:
         """Give a page of what there is of this endpoint without the account's doing."""
         number, size = page_asked_for(query, page_maximum)
         tasks = self.account.stocked(self.origin)[(number - 1) * size : number * size]
-        return [without(self.shown(task), "task_info", *ENDS) for task in tasks]
+        return [without(self.shown(task), *NOT_OF_STOCK) for task in tasks]
 
     def delete(self, kind: str, key: str) -> dict[str, Any]:
         """Delete what the account has made, and give what answers say of that."""

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from kling_async.protocol.endpoints.assets.identify_faces import IdentifyFaces as IdentifyFaces
     from kling_async.protocol.endpoints.assets.preset_elements import PresetElements as PresetElements
     from kling_async.protocol.endpoints.assets.preset_voices import PresetVoices as PresetVoices
+    from kling_async.protocol.endpoints.audio.text_to_audio import TextToAudio as TextToAudio
     from kling_async.protocol.endpoints.audio.text_to_speech import TextToSpeech as TextToSpeech
+    from kling_async.protocol.endpoints.audio.video_to_audio import VideoToAudio as VideoToAudio
     from kling_async.protocol.endpoints.images.expand_image import ExpandImage as ExpandImage
     from kling_async.protocol.endpoints.images.generate_images import GenerateImages as GenerateImages
     from kling_async.protocol.endpoints.images.multi_image_to_image import MultiImageToImage as MultiImageToImage
     from kling_async.protocol.endpoints.images.omni_image import OmniImage as OmniImage
     from kling_async.protocol.endpoints.videos.avatar import Avatar as Avatar
     from kling_async.protocol.endpoints.videos.image_to_video import ImageToVideo as ImageToVideo
+    from kling_async.protocol.endpoints.videos.lip_sync import FaceChoice as FaceChoice
+    from kling_async.protocol.endpoints.videos.lip_sync import LipSync as LipSync
     from kling_async.protocol.endpoints.videos.motion_control import MotionControl as MotionControl
     from kling_async.protocol.endpoints.videos.omni_video import InputImage as InputImage
     from kling_async.protocol.endpoints.videos.omni_video import InputVideo as InputVideo

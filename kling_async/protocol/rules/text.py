@@ -28,10 +28,10 @@ class HasNegativePrompt(Protocol):
         ...
 
 
-def prompt(request: HasPrompt) -> Iterator[Problem]:
-    """At most 2500 characters."""
+def prompt(request: HasPrompt, most: int = PROMPT_MOST) -> Iterator[Problem]:
+    """At most 2500 characters, or fewer where the endpoint's page says so."""
     if request.prompt is not None:
-        yield from text("prompt", request.prompt, most=PROMPT_MOST)
+        yield from text("prompt", request.prompt, most=most)
 
 
 def required_prompt(request: HasPrompt) -> Iterator[Problem]:

@@ -8,15 +8,15 @@ import attrs
 
 from kling_async.emulator.results.links import RETENTION
 from kling_async.emulator.results.videos import VideoResult
-from kling_async.emulator.service.endpoint import AcceptedRequest, Earlier, ParentVideo
+from kling_async.emulator.service.endpoint import AcceptedRequest, Earlier, EarlierResult, ParentVideo
 from kling_async.emulator.service.errors import invalid
 
 from . import fields
 from .videos import CLIP_SECONDS, video
 
 
-def made(earlier: Earlier, kind: str, key: str) -> Mapping[str, Any]:
-    """Give what answers say of an earlier result.
+def made(earlier: Earlier, kind: str, key: str) -> EarlierResult:
+    """Give an earlier result.
 
     Args:
         earlier: Knows them.
@@ -29,7 +29,7 @@ def made(earlier: Earlier, kind: str, key: str) -> Mapping[str, Any]:
     found = earlier(kind, key)
     if found is None or (kind in {"videos", "audios"} and found.age > RETENTION):
         raise invalid(f"{kind.removesuffix('s').capitalize()} id not found: {key}")
-    return found.facts
+    return found
 
 
 def one_video(body: Mapping[str, Any]) -> None:
@@ -42,13 +42,13 @@ def parent_of(body: Mapping[str, Any], earlier: Earlier) -> ParentVideo:
     """Give the video of a checked request."""
     if not body.get("video_id"):
         return ParentVideo(duration=str(CLIP_SECONDS), url=body["video_url"])
-    facts = made(earlier, "videos", body["video_id"])
+    facts = made(earlier, "videos", body["video_id"]).facts
     return ParentVideo(duration=facts.get("duration", str(CLIP_SECONDS)), video_id=body["video_id"])
 
 
 def audio_seconds(earlier: Earlier, audio_id: str) -> float:
     """Give the length of an earlier sound."""
-    facts = made(earlier, "audios", audio_id)
+    facts = made(earlier, "audios", audio_id).facts
     return float(facts.get("duration") or facts["duration_mp3"])
 
 
@@ -64,3 +64,20 @@ def lasting(request: AcceptedRequest, seconds: int, units: Decimal) -> AcceptedR
     if isinstance(result, VideoResult):
         result = attrs.evolve(result, spec=attrs.evolve(result.spec, seconds=seconds))
     return attrs.evolve(request, duration=seconds, units=units, result=result)
+
+
+def showing(request: AcceptedRequest, video: ParentVideo, earlier: Earlier) -> AcceptedRequest:
+    """Give a request for a video that shows what the video shows on which it works, if the account has that.
+
+    Args:
+        request: For a video with sound.
+        video: On which it works.
+        earlier: Knows it.
+    """
+    found = earlier("videos", video.video_id) if video.video_id else None
+    own, other = request.result, None if found is None else found.request.result
+    if found is None or not (isinstance(own, VideoResult) and isinstance(other, VideoResult)):
+        return attrs.evolve(request, parent=video)
+    spec = attrs.evolve(other.spec, title=own.spec.title, seconds=own.spec.seconds, sound=True)
+    result = attrs.evolve(own, spec=spec, surplus_frames=other.surplus_frames)
+    return attrs.evolve(request, parent=video, result=result, images=found.request.images)

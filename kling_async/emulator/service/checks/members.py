@@ -21,11 +21,8 @@ SHOTS: Final[dict[str, Any]] = {
 }
 VOICES: Final[dict[str, Any]] = {"voice_list": [{"voice_id": str}]}
 ELEMENTS: Final[dict[str, Any]] = {"element_list": [{"element_id": int}]}
-EVERY_TASK: Final[dict[str, Any]] = {
-    "watermark_info": {"enabled": bool},
-    "callback_url": str,
-    "external_task_id": str,
-}
+WITHOUT_WATERMARK: Final[dict[str, Any]] = {"callback_url": str, "external_task_id": str}
+EVERY_TASK: Final[dict[str, Any]] = {"watermark_info": {"enabled": bool}, **WITHOUT_WATERMARK}
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 _TRUTH: Final[dict[object, bool]] = {"true": True, "false": False, 1: True, 0: False}

@@ -17,8 +17,8 @@ _REFUSED: Final = re.compile(r"\brefused\b", re.IGNORECASE)
 
 def prompts(body: Mapping[str, Any]) -> str:
     """Check `prompt` and `negative_prompt`, and give the former."""
-    prompt = _prompt(body, "prompt", "prompt")
-    _prompt(body, "negative_prompt", "negativePrompt")
+    prompt = limited(body, "prompt")
+    limited(body, "negative_prompt")
     return prompt
 
 
@@ -30,10 +30,12 @@ def required_prompt(body: Mapping[str, Any]) -> str:
     return prompt
 
 
-def _prompt(body: Mapping[str, Any], name: str, known_as: str) -> str:
+def limited(body: Mapping[str, Any], name: str, *, most: int = PROMPT_LIMIT) -> str:
+    """Give a text of at most `most` characters; the service's message spells its name in its own way."""
     value = fields.text(body, name)
-    if len(value) > PROMPT_LIMIT:
-        raise invalid(f"{known_as}: size must be between 0 and {PROMPT_LIMIT}")
+    if len(value) > most:
+        first, *others = name.split("_")
+        raise invalid(f"{first}{''.join(map(str.title, others))}: size must be between 0 and {most}")
     return value
 
 

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-import attrs
-
 from kling_async.emulator.results.rendering.spec import RenderSpec
 from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.checks import fields, members
-from kling_async.emulator.service.checks.earlier import audio_seconds, lasting
+from kling_async.emulator.service.checks.earlier import audio_seconds, lasting, showing
 from kling_async.emulator.service.checks.every_task import every_task
 from kling_async.emulator.service.checks.sounds import sound
 from kling_async.emulator.service.checks.videos import CLIP_SECONDS
@@ -96,7 +94,7 @@ def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
     if min(end, face["end_time"]) - max(begin, face["start_time"]) < _LEAST:
         raise invalid(f"the sound must overlap the face by at least {_LEAST} ms")
     seconds = int(float(video.duration))
-    return attrs.evolve(lasting(request, seconds, _UNITS * -(-seconds // 5)), parent=video)
+    return showing(lasting(request, seconds, _UNITS * -(-seconds // 5)), video, earlier)
 
 
 def _length(face: Mapping[str, Any]) -> int:

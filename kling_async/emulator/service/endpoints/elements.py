@@ -25,7 +25,7 @@ _MEMBERS: Final[dict[str, Any]] = {
     "element_video_list": {"refer_videos": [{"video_url": str}]},
     "element_voice_id": str,
     "tag_list": [{"tag_id": str}],
-    **members.EVERY_TASK,
+    **members.WITHOUT_WATERMARK,
 }
 
 _TYPICAL_SECONDS: Final = 5.0
@@ -91,7 +91,7 @@ def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
     voice_id = request.parameters.get("element_voice_id")
     if not voice_id or not isinstance(request.result, ElementResult):
         return request
-    facts = made(earlier, "voices", voice_id)
+    facts = made(earlier, "voices", voice_id).facts
     voice = tuple((name, facts[name]) for name in ("voice_id", "voice_name", "trial_url", "owned_by"))
     return attrs.evolve(request, result=attrs.evolve(request.result, voice=voice))
 

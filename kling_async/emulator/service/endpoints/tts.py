@@ -55,7 +55,7 @@ def _speak(body: Body, desk: Desk) -> dict[str, Any]:
         parameters=body,
         result=SpeechResult(text=text, milliseconds=int(1000 * seconds)),
     )
-    return without(desk.make(request), "task_info", "watermark_info")
+    return without(desk.make(request), "task_info")
 
 
 ENDPOINT: Final = CallEndpoint(path="/v1/audio/tts", members=_MEMBERS, answer=_speak, units=_UNITS)

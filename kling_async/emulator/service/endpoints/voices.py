@@ -12,7 +12,7 @@ from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier
 from kling_async.emulator.service.errors import invalid
 from kling_async.emulator.service.synchronous import CallEndpoint, Desk
 
-_MEMBERS: Final[dict[str, Any]] = {"voice_name": str, "voice_url": str, "video_id": str, **members.EVERY_TASK}
+_MEMBERS: Final[dict[str, Any]] = {"voice_name": str, "voice_url": str, "video_id": str, **members.WITHOUT_WATERMARK}
 
 _UNITS: Final = Decimal("0.05")
 _TYPICAL_SECONDS: Final = 12.0

@@ -77,7 +77,7 @@ def no_picture(request: GenerateImages) -> Iterator[Problem]:
 def reference(request: GenerateImages) -> Iterator[Problem]:
     """What is taken from the picture: `subject` or `face`, of a picture that is given."""
     if request.image_reference is not None:
-        yield from one_of("image_reference", request.image_reference, ("subject", "face"))
+        yield from one_of("image_reference", request.image_reference, _REFERENCES)
         if request.image is None:
             yield Problem("image", "is required with image_reference")
     elif request.model_name == "kling-v1-5" and request.image is not None:
@@ -105,6 +105,8 @@ def inputs(request: GenerateImages) -> Iterator[Problem]:
     yield from image_settings.inputs("element_list", request, pictures=int(request.image is not None))
 
 
+_REFERENCES: Final = ("subject", "face")
+
 # --------------------------------------------------------------------------------------- map and prices
 
 FEATURES: tuple[Feature[GenerateImages], ...] = (
@@ -117,7 +119,7 @@ FEATURES: tuple[Feature[GenerateImages], ...] = (
         used=lambda request: request.image is None,
     ),
     Feature(name="image", heading="image", used=lambda request: request.image is not None),
-    Feature(name="image_reference", heading="reference", used=lambda request: request.image_reference is not None),
+    Feature(name="image_reference", heading="reference", used=lambda request: request.image_reference in _REFERENCES),
     Feature(name="element_list", heading="elements", used=lambda request: bool(request.element_list)),
     Feature(
         name="2k",
@@ -155,10 +157,17 @@ kling-v2-1           any   4    8
 kling-v3             any   8    8
 """
 
+# By the change log. Of kling-v1 and kling-v2-new, which the pages no longer name either, it says nothing.
+_RETIRED = """
+# model_name         since       instead
+kling-v1-5           2026-09-15  kling-v2-1
+kling-v2             2026-09-15  kling-v3
+"""
+
 # Measured in 2026-09: 24 s for one picture.
 _SECONDS: Final = 24.0
 
-CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, priced_by=("image",), price_of="picture")
+CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, priced_by=("image",), price_of="picture", retired=_RETIRED)
 _BY_MODEL = models.ModelRules(CAPABILITIES)
 _WORDS = image_settings.Words(CAPABILITIES)
 

@@ -75,6 +75,7 @@ CAPABILITIES: CapabilityMap[MultiImageToImage] = CapabilityMap(
     table="kling-v2 any any\nkling-v2-1 any any",
     prices="kling-v2 any ?\nkling-v2-1 any 16",  # units of a picture, by the price table of 2026-09
     price_of="picture",
+    retired="kling-v2 2026-09-15 kling-v2-1",
 )
 _WORDS = image_settings.Words(CAPABILITIES)
 

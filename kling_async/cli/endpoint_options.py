@@ -1,0 +1,119 @@
+"""The options of an endpoint's own command: its parameters, and how it is carried out."""
+
+import re
+import shutil
+import textwrap
+from argparse import ArgumentParser
+from typing import Final
+
+from kling_async.cli import endpoints, record_options
+from kling_async.cli.common_options import add_base_url, add_output, add_target, add_waiting
+from kling_async.cli.record_fields import Field, fields_of, positional, prose, watermark_field
+from kling_async.protocol.endpoint import Endpoint
+
+KEYS: Final = """\
+API keys are read from the environment only, never from options, where every user of the machine could see them:
+  KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY
+  KLING_BASE_URL (default: https://api-singapore.klingai.com; accounts made in China: https://api-beijing.klingai.com)
+Without a key, --emulator runs on an emulator inside the command.
+"""
+
+
+def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> None:
+    """All that a request can be given, and how it is carried out.
+
+    Args:
+        parser: of the command.
+        name: of the endpoint.
+        sends: whether the command sends the request, and so needs a place for what comes of it.
+    """
+    record = endpoints.record(name)
+    endpoint = endpoints.described(name)
+    makes_tasks = isinstance(endpoint, Endpoint)
+    suffix = endpoints.suffix(name)
+    parser.set_defaults(endpoint=name, output=None, overwrite=False, watermark=False, positional=None)
+    parser.set_defaults(if_exists="raise", strict=True)
+    parser.description = "\n\n".join(_wrapped(paragraph) for paragraph in prose(record))
+    parser.usage = _usage(parser.prog, record, output=suffix is not None and sends)
+    parser.epilog = _epilog(record, suffix)
+    if suffix is not None:
+        add_target(parser, required=sends)
+    add_output(parser)
+    group = parser.add_argument_group("parameters (names of the official documentation)")
+    record_options.add_options(parser, group, record)
+    if watermark_field(record) is not None:
+        text = "make a watermarked variant as well; saved as NAME-watermark"
+        group.add_argument("--watermark", action="store_true", help=text)
+    service = parser.add_argument_group("the service")
+    where = service.add_mutually_exclusive_group()
+    add_base_url(where)
+    text = "run on an emulator, inside this command: no key, no cost" + ", about 7 s" * makes_tasks
+    where.add_argument("--emulator", action="store_true", help=text)
+    if isinstance(endpoint, Endpoint) and endpoint.finds_by_external_id:
+        text = "an older task that has the external task id: an error, or taken as the result (default: raise)"
+        service.add_argument("--if-exists", choices=["raise", "adopt"], help=text)
+    if makes_tasks and endpoint.capabilities is not None:
+        models = "kling-async models" + f" --endpoint {name}" * (name != endpoints.DEFAULT)
+        text = f"send what only the capability map (`{models}`) says does not work"
+        service.add_argument("--no-strict", dest="strict", action="store_false", help=text)
+    if makes_tasks:
+        add_waiting(service)
+    elif sends:
+        parser.set_defaults(module="call")
+
+
+def _usage(prog: str, record: type, *, output: bool) -> str:
+    """How the command is called: what it needs, and no more."""
+    first = positional(record)
+    needed = [field for field in fields_of(record) if field.is_required and field != first]
+    words = [] if first is None else [_unnamed(first)]
+    words += [f"{field.option} {record_options.metavar(field)}" for field in needed]
+    # The wrapped lines begin under the command's first word; what belongs together is not torn.
+    whole = " ".join(each.replace(" ", "\0") for each in [prog, *words, *["-o FILE"] * output, "[options]"])
+    width = _width() - len("usage: ")
+    return textwrap.fill(whole, width, subsequent_indent=" " * 9, break_on_hyphens=False).replace("\0", " ")
+
+
+def _unnamed(field: Field) -> str:
+    word = field.name.upper() + " ..." * (field.item is not None)
+    return word if field.is_required else f"[{word}]"
+
+
+def _epilog(record: type, suffix: str | None) -> str:
+    """Examples of this very command, and where keys are set.
+
+    Args:
+        record: of its request.
+        suffix: of the file that it saves; None where there is none.
+    """
+    fields = {field.name: field for field in fields_of(record)}
+    first = positional(record)
+    words = [] if first is None else [_example(first)]
+    words += [f"{field.option} {_example(field)}" for field in fields.values() if field.is_required and field != first]
+    prompt = [f"--prompt {_example(fields['prompt'])}"] if "prompt" in fields and fields["prompt"] != first else []
+    prompt = [] if prompt and prompt[0] in words else prompt
+    more = ["--mode pro"] * ("mode" in fields) + ["--duration 10"] * ("duration" in fields and suffix == ".mp4")
+    more = [word for word in more if word.split()[0] not in {each.split()[0] for each in words}]
+    begin = ["%(prog)s", *words]
+    file, folder = ([f"-o cat{suffix}"], ["-o out/"]) if suffix is not None else ([], [])
+    lines = [[*begin, *file, *prompt, "--emulator"], [*begin, *folder, *more, "--json"]]
+    return "examples:\n" + "".join(f"  {' '.join(line)}\n" for line in lines) + f"\n{KEYS}"
+
+
+def _example(field: Field) -> str:
+    if field.has_files and field.name != "prompt":
+        return "cat.jpg"
+    if field.name == "prompt":
+        return '"the cat turns its head"'
+    if field.is_time:
+        return "2026-11-01" if field.is_required and field.name.startswith("start") else "2026-12-01"
+    named = re.search(r"such as (\w+)", field.about)
+    return named[1] if named else next(iter(field.choices), '"..."')
+
+
+def _wrapped(paragraph: str) -> str:
+    return textwrap.fill(paragraph, _width(), break_on_hyphens=False)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns - 2  # as argparse

@@ -1,0 +1,49 @@
+"""What was probably meant by words that a command does not take."""
+
+import re
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from kling_async.cli import endpoints
+from kling_async.cli.record_fields import fields_of
+from kling_async.methods import having_word, nearest
+from kling_async.protocol.rules.values import in_words
+
+_NAMED: Final = 3
+"""Commands that a hint names at most."""
+
+
+def about_unknown(word: str, command: ArgumentParser) -> str:
+    """What was probably meant by a word that a command does not take."""
+    if not word.startswith("-"):
+        return _about_file(command) if Path(word).is_file() else "; a text with spaces needs quotes around it"
+    option = word.partition("=")[0]
+    own = re.findall(r"--[a-z][a-z-]*", command.format_help())
+    if not having_word(option, own) and (others := endpoints.that_take(option)):
+        return f"; it is an option of {_some(others)}"
+    return did_you_mean(option, own)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The nearest of what is known, as the end of a message."""
+    near = nearest(word, known)
+    return f"; did you mean {near}?" if near else ""
+
+
+def _about_file(command: ArgumentParser) -> str:
+    """Where a file goes that a command does not take without an option."""
+    name = command.get_default("endpoint")
+    options = [field.option for field in fields_of(endpoints.record(name)) if field.has_files] if name else []
+    if options:
+        return f"; each file needs its option before it: {in_words(options)}"
+    others = endpoints.that_take(None)
+    return f"; a file is for {_some(others)}" if others else ""
+
+
+def _some(names: list[str]) -> str:
+    """A few names are a help, twenty are none."""
+    if len(names) <= _NAMED:
+        return in_words(names)
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"

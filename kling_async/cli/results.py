@@ -1,0 +1,152 @@
+"""What came of a command that ended well: files, voices, elements, and what they cost. Values in, text and JSON out."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from kling_async import estimate
+from kling_async.cli.data import as_data
+from kling_async.cli.output import dollars, file_size, number
+from kling_async.protocol.catalog import described_by, endpoint_named
+from kling_async.protocol.tasks import Task
+
+
+@attrs.frozen
+class Cost:
+    """What a request costs.
+
+    Attributes:
+        units: of the resource pack; None where nobody knows.
+        usd: dollars at list price.
+        from_service: whether the service gave it; else the price table did.
+    """
+
+    units: Decimal | None = None
+    usd: Decimal | None = None
+    from_service: bool = False
+
+    def text(self, *, emulated: bool) -> str:
+        """In words."""
+        if self.units is None:
+            return "not known: the service does not give it, and the price table has no such clip"
+        if self.usd is None:
+            return f"{number(self.units)} units, of which no price is known"
+        amount = f"{number(self.units)} units, {dollars(self.usd)}"
+        if emulated:
+            return f"would have cost {amount}; nothing was paid"
+        return f"{amount} at list price" if self.from_service else f"about {amount} (price table)"
+
+
+def cost_of(result: Any, request: Any = None) -> Cost:
+    """What a task or a call cost as the service gave it, else what its request costs by the price table.
+
+    Args:
+        result: the task, or the value of a call; None before there is one.
+        request: what was asked for, where that is known.
+    """
+    units = getattr(result, "final_unit_deduction", None)
+    endpoint = endpoint_named(result.endpoint) if isinstance(result, Task) else described_by(type(request))
+    if units is not None and endpoint is not None:
+        return Cost(units, endpoint.priced(units).usd, from_service=True)
+    if request is None:
+        return Cost()
+    expected = estimate(request)
+    return Cost(expected.units, expected.usd)
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """What a finished task made.
+
+    Attributes:
+        task: finished.
+        paths: where its files are that were saved.
+        watermark_paths: where their watermarked variants are, if they were saved besides.
+        cost: of the task.
+        seconds: from the command's start to the end.
+        emulated: whether an emulator made it.
+    """
+
+    task: Task
+    paths: Sequence[Path] = ()
+    watermark_paths: Sequence[Path] = ()
+    cost: Cost
+    seconds: float
+    emulated: bool = False
+
+    def text(self) -> str:
+        """For people."""
+        rows = [
+            *self._made(),
+            ("took", f"{self.seconds:.1f} s"),
+            ("cost", self.cost.text(emulated=self.emulated)),
+            ("reference", self.task.reference),
+        ]
+        return "\n".join(f"{name:<9}  {value}" for name, value in rows)
+
+    def short(self) -> str:
+        """For scripts: what was saved, or the ids of what stays at the service."""
+        return "\n".join([*map(str, self.paths), *(id_ for id_, _ in _kept(self.task))])
+
+    def data(self) -> dict[str, Any]:
+        """For programs."""
+        paths, marks = [[str(path) for path in each] for each in (self.paths, self.watermark_paths)]
+        length = length_of(self.task)
+        return {
+            "reference": self.task.reference,
+            "task_id": self.task.task_id,
+            "external_task_id": self.task.external_task_id,
+            "status": self.task.status.value,
+            "path": paths[0] if paths else None,
+            "paths": paths,
+            "watermark_path": marks[0] if marks else None,
+            "watermark_paths": marks,
+            "size": sum(path.stat().st_size for path in self.paths) if paths else None,
+            "duration": as_data(length),
+            "voices": as_data(self.task.voices),
+            "elements": as_data(self.task.elements),
+            "units": as_data(self.cost.units),
+            "usd": as_data(self.cost.usd),
+            "cost_told": self.cost.from_service,
+            "emulated": self.emulated,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def _made(self) -> list[tuple[str, str]]:
+        rows = [("made", " ".join(filter(None, each))) for each in _kept(self.task)]
+        length = length_of(self.task)
+        for index, path in enumerate(self.paths):
+            about = [file_size(path.stat().st_size)]
+            if index == 0 and length is not None:
+                about.append(f"{number(length)} s of {'video' if self.task.videos else 'sound'}")
+            rows.append(("saved", f"{path} ({', '.join(about)})"))
+        rows += [("watermark", str(path)) for path in self.watermark_paths]
+        if len(self.paths) == 1:
+            uri = self.paths[0].resolve().as_uri()
+            rows.append(("open", f"{uri} in a browser" + ", or the file in any player" * (length is not None)))
+        elif self.paths:
+            rows.append(("open", f"{self.paths[0].resolve().parent.as_uri()} in a browser"))
+        return rows
+
+
+def length_of(task: Task) -> Decimal | None:
+    """Seconds of the first video or sound, where there is one."""
+    durations = [*(video.duration for video in task.videos), *(audio.duration for audio in task.audios)]
+    return durations[0] if durations else None
+
+
+def made_by(task: Task) -> str:
+    """What a task made, in a few words: `5.041 s`, `4 pictures`, the id of a voice."""
+    length = length_of(task)
+    parts = [f"{number(length)} s"] if length is not None else []
+    parts += [f"{len(task.images)} picture{'s' * (len(task.images) > 1)}"] if task.images else []
+    return ", ".join([*parts, *(" ".join(filter(None, each)) for each in _kept(task))])
+
+
+def _kept(task: Task) -> list[tuple[str, str]]:
+    """Id and name of what stays at the service."""
+    voices = [(voice.voice_id, voice.voice_name) for voice in task.voices]
+    return voices + [(str(element.element_id), element.element_name) for element in task.elements]

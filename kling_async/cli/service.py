@@ -1,0 +1,66 @@
+"""The service that a command uses: that of the environment, or an emulator which lives as long as the command."""
+
+import contextlib
+import secrets
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from kling_async.cli import endpoints
+from kling_async.client import KlingClient
+from kling_async.io.submission import OnIntent
+from kling_async.protocol.polling.schedule import AimedPolling, Polling
+from kling_async.protocol.wire.codec import to_wire
+
+EMULATED_SECONDS: Final = 6.0
+"""Seconds that a task takes with `--emulator`: enough to see what happens, little enough to watch it."""
+
+CONCURRENCY: Final = 20
+"""Slots of that emulator: more than any one request takes, such as a series of pictures."""
+
+
+def polling(options: Namespace) -> Polling | AimedPolling:
+    """When to ask for the task: on a fixed beat with `--poll`, else when a result can be expected.
+
+    Raises:
+        ConfigurationError: the beat is too short.
+    """
+    if options.poll is None:
+        return AimedPolling(deadline=options.deadline)
+    return Polling(first=options.poll, maximum=options.poll, deadline=options.deadline)
+
+
+@contextlib.asynccontextmanager
+async def client_for(options: Namespace, request: Any, on_intent: OnIntent | None = None) -> AsyncIterator[KlingClient]:
+    """A client of the service, or of an emulator that lives as long as the command."""
+    makes_task = endpoints.kind_of(request) is not None
+    if not options.emulator:
+        when = polling(options) if makes_task else None
+        async with KlingClient(base_url=options.base_url, polling=when, on_intent=on_intent) as client:
+            yield client
+        return
+    from kling_async.emulator import Emulator  # noqa: PLC0415  (half of aiohttp.web; only with --emulator)
+
+    # Another one each time: with the same task ids, a second file in a directory would have the first one's name.
+    seed = secrets.randbits(32)
+    when = None
+    if makes_task:
+        when = often(options.deadline) if options.poll is None else polling(options)
+    async with (
+        Emulator(speed=emulator_speed(request) if makes_task else 20.0, concurrency=CONCURRENCY, seed=seed) as emulator,
+        KlingClient(base_url=emulator.base_url, api_key=emulator.api_key, polling=when, on_intent=on_intent) as client,
+    ):
+        yield client
+
+
+def often(deadline: float) -> Polling:
+    """When an emulator is asked, whose tasks take seconds."""
+    return Polling(first=0.2, factor=1.2, maximum=0.4, deadline=deadline)
+
+
+def emulator_speed(request: Any) -> float:
+    """How fast an emulator has to be for a task to take `EMULATED_SECONDS`, whatever is asked for."""
+    from kling_async.emulator import mean_generation_seconds  # noqa: PLC0415  (as above)
+
+    mean = mean_generation_seconds(endpoints.path(request), to_wire(request))
+    return (mean or endpoints.typical_seconds(request)) / EMULATED_SECONDS

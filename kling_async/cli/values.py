@@ -1,0 +1,114 @@
+"""What calls are answered that make no task: any value, as people, scripts and programs read it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from kling_async.cli.data import as_data, shown
+from kling_async.cli.output import file_size, number, table
+from kling_async.cli.results import Cost
+
+
+@attrs.frozen(kw_only=True)
+class Value:
+    """What a call was answered, which makes no task.
+
+    Attributes:
+        value: of the call.
+        paths: where its files are.
+        cost: of the call.
+        emulated: whether an emulator answered.
+    """
+
+    value: Any
+    paths: Sequence[Path] = ()
+    cost: Cost
+    emulated: bool = False
+
+    def text(self, width: int | None) -> str:
+        """For people; `width` is that of the terminal."""
+        rows = [("saved", f"{path} ({file_size(path.stat().st_size)})") for path in self.paths]
+        rows += [("cost", self.cost.text(emulated=self.emulated))] * (self.cost.units is not None)
+        return as_text(self.value, rows, width)
+
+    def short(self) -> str:
+        """For scripts: what was saved, else the ids."""
+        if self.paths:
+            return "\n".join(map(str, self.paths))
+        values = self.value if isinstance(self.value, list | tuple) else [self.value]
+        return "\n".join(_id(value) for value in values if attrs.has(type(value)))
+
+    def data(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "value": as_data(self.value),
+            "paths": [str(path) for path in self.paths],
+            "units": as_data(self.cost.units),
+            "usd": as_data(self.cost.usd),
+            "cost_told": self.cost.from_service,
+            "emulated": self.emulated,
+        }
+
+
+def as_text(value: Any, rows: Sequence[tuple[str, str]], width: int | None) -> str:
+    """Any value of a call as people read it: a record by lines, a list of records as a table.
+
+    Args:
+        value: of the call.
+        rows: said as well, before it.
+        width: of the terminal.
+    """
+    if value is None:
+        return _lines([("done", ""), *rows])
+    if isinstance(value, list | tuple):
+        return "\n".join(filter(None, [_lines(rows), _table(value, width) or "there is none"]))
+    fields = shown(value) if attrs.has(type(value)) else {"answer": value}
+    plain = {name: _word(each) for name, each in fields.items() if not isinstance(each, list | tuple)}
+    lines = [*rows, *((name, word) for name, word in plain.items() if word and name not in _COSTS)]
+    tables = [
+        f"{name}:\n{_table(each, width)}" for name, each in fields.items() if isinstance(each, list | tuple) and each
+    ]
+    return "\n".join(filter(None, [_lines(lines), *tables]))
+
+
+_COSTS: Final = {"final_unit_deduction", "final_balance_deduction"}
+"""Said as the cost."""
+
+
+def _lines(rows: Sequence[tuple[str, str]]) -> str:
+    column = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"{name:<{column}}  {value}".rstrip() for name, value in rows)
+
+
+def _table(values: Sequence[Any], width: int | None) -> str:
+    """Columns in which there is something; texts that are no records are lines."""
+    if not values or not attrs.has(type(values[0])):
+        return "\n".join(map(_word, values))
+    cells = [{name: _word(each) for name, each in shown(value).items()} for value in values]
+    names = [name for name in cells[0] if any(cell.get(name) for cell in cells)]
+    return table(names, [[cell.get(name, "") for name in names] for cell in cells], width)
+
+
+def _word(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case Decimal():
+            return number(value)
+        case datetime():
+            return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
+        case _ if attrs.has(type(value)):
+            return " ".join(filter(None, map(_word, shown(value).values())))
+        case _:
+            return str(as_data(value))
+
+
+def _id(record: Any) -> str:
+    """What a record is named by elsewhere: its first id, else its first field."""
+    fields = shown(record)
+    name = next((name for name in fields if name == "id" or name.endswith("_id")), next(iter(fields)))
+    return _word(fields[name])

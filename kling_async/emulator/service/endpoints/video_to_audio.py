@@ -1,0 +1,80 @@
+"""Video to audio: a video gets a sound that goes with it."""
+
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from kling_async.emulator.results.rendering.spec import RenderSpec
+from kling_async.emulator.results.several import SeveralResults
+from kling_async.emulator.results.sounds import SoundResult
+from kling_async.emulator.results.videos import VideoResult
+from kling_async.emulator.service.checks import fields, members
+from kling_async.emulator.service.checks.earlier import one_video, parent_of
+from kling_async.emulator.service.checks.every_task import every_task
+from kling_async.emulator.service.checks.text import check_content, limited
+from kling_async.emulator.service.checks.videos import CLIP_SECONDS
+from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
+from kling_async.emulator.service.errors import invalid
+
+_PROMPTS: Final = ("sound_effect_prompt", "bgm_prompt")
+_MEMBERS: Final[dict[str, Any]] = {
+    "video_id": str,
+    "video_url": str,
+    **dict.fromkeys(_PROMPTS, str),
+    "asmr_mode": bool,
+    **members.WITHOUT_WATERMARK,
+}
+
+_PROMPT_LIMIT: Final = 200
+_SHORTEST, _LONGEST = 3, 20
+_UNITS: Final = Decimal("0.25")  # per call, by the table of 2026-09
+_TYPICAL_SECONDS: Final = 60.0  # between the times of the documentation's example
+
+
+def _accept(body: Body) -> AcceptedRequest:
+    """Check all that needs no look at the video."""
+    one_video(body)
+    said = [limited(body, name, most=_PROMPT_LIMIT) for name in _PROMPTS]
+    fields.member(body, "asmr_mode", bool)
+    prompt = " / ".join(filter(None, said))
+    check_content(prompt)
+    return AcceptedRequest(
+        **every_task(body),
+        duration=CLIP_SECONDS,
+        units=_UNITS,
+        prompt=prompt,
+        parameters=body,
+        result=_dubbed(prompt, CLIP_SECONDS),
+    )
+
+
+def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
+    """Look at the video: the result is as long, and its size is not known here."""
+    video = parent_of(request.parameters, earlier)
+    seconds = float(video.duration)
+    # A clip of 20 s is some frames longer.
+    if not _SHORTEST <= int(seconds) <= _LONGEST:
+        raise invalid(f"the duration of the video must be between {_SHORTEST} and {_LONGEST} seconds")
+    whole = int(seconds)
+    return attrs.evolve(request, duration=whole, result=_dubbed(request.prompt, whole), parent=video)
+
+
+def _dubbed(prompt: str, seconds: int) -> SeveralResults:
+    words = prompt or "sound"
+    spec = RenderSpec(
+        width=1280, height=720, fps=24, seconds=seconds, card=words, title="video-to-audio", prompt=words, sound=True
+    )
+    sound = SoundResult(text=words, milliseconds=1000 * seconds)
+    return SeveralResults((VideoResult(spec=spec, watermark=False), sound))
+
+
+ENDPOINT: Final = Endpoint(
+    path="/v1/audio/video-to-audio",
+    members=_MEMBERS,
+    accept=_accept,
+    complete=_complete,
+    estimate=lambda _body: _UNITS,
+    generation_seconds=lambda _body: _TYPICAL_SECONDS,
+    finds_by_external_id=True,
+)
