@@ -140,14 +140,15 @@ def _json_help(hint: Any) -> str:
 
 
 def _shape(hint: Any) -> str:
-    """The JSON of a nested value, with the kind in the place of each value."""
+    """The JSON of a nested value, with the kind in the place of each value; nobody at a shell has what a task made."""
     members = members_of(hint)
     first = next((member for member in members if is_record(member)), members[0])
     if (item := item_of(members)) is not None:
         return f"[{_shape(item)}, ...]"
     if is_record(first):
         hints = get_type_hints(first)
-        return "{" + ", ".join(f'"{field.name}": {_shape(hints[field.name])}' for field in attrs.fields(first)) + "}"
+        names = [field.name for field in attrs.fields(first) if "instead_of" not in field.metadata]
+        return "{" + ", ".join(f'"{name}": {_shape(hints[name])}' for name in names) + "}"
     if first is bool:
         return "true"
     if get_origin(first) is Literal:
