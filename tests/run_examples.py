@@ -21,13 +21,14 @@ def main() -> None:
             ["many_clips.py", f"{out}/many/", *map(str, EXAMPLES.glob("images/*.*g"))],
             ["resume.py", "submit", cat, f"{out}/jobs.txt"],
             ["resume.py", "save", f"{out}/jobs.txt", f"{out}/resumed/"],
+            ["chain.py", f"{out}/chain/"],
         )
         for script, *rest in runs:
             subprocess.run([sys.executable, EXAMPLES / script, *rest], env=environment, check=True, timeout=120)
         made = sorted(path.stat().st_size > 100_000 for path in Path(out).rglob("*.mp4"))
         emulator.terminate()
-    if made != [True] * 5:
-        sys.exit(f"expected 5 videos, found {len(made)}")
+    if made != [True] * 8:
+        sys.exit(f"expected 8 videos, found {len(made)}")
 
 
 def _variables(emulator: subprocess.Popen[str]) -> dict[str, str]:

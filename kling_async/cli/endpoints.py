@@ -11,7 +11,7 @@ from kling_async.cli import record_fields
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.record_fields import fields_of, positional
 from kling_async.client import KlingClient
-from kling_async.methods import calls, nearest, submits
+from kling_async.methods import calls, lists, nearest, submits
 from kling_async.protocol.call import Call, HasFiles
 from kling_async.protocol.catalog import described_by, endpoint_for, endpoint_named, endpoint_of
 from kling_async.protocol.endpoint import Described, Endpoint
@@ -25,8 +25,8 @@ DEFAULT: Final = "image-to-video"
 @functools.cache
 def _records() -> dict[str, Callable[[], Any]]:
     """What gives the record of each subcommand; none is imported for that."""
-    methods = {name: method for name, method in vars(KlingClient).items() if isinstance(method, submits | calls)}
-    return {name.replace("_", "-"): method.record for name, method in methods.items()}
+    found = vars(KlingClient).items()
+    return {name.replace("_", "-"): each.record for name, each in found if isinstance(each, submits | calls | lists)}
 
 
 def names() -> list[str]:

@@ -20,6 +20,8 @@ def about_unknown(word: str, command: ArgumentParser) -> str:
     if not word.startswith("-"):
         return _about_file(command) if Path(word).is_file() else "; a text with spaces needs quotes around it"
     option = word.partition("=")[0]
+    if option in {"-o", "--output"}:
+        return "; leave it out: what this command makes is no file"
     own = re.findall(r"--[a-z][a-z-]*", command.format_help())
     if not having_word(option, own) and (others := endpoints.that_take(option)):
         return f"; it is an option of {_some(others)}"

@@ -116,8 +116,11 @@ def watermark_field(record: type) -> str | None:
 
 
 def option_names(record: type) -> dict[str, str]:
-    """What is typed for each field."""
+    """What is typed for each field; for an earlier result the option of its id."""
     names = {field.name: field.option for field in fields_of(record)}
+    for field in attrs.fields(record):
+        if stand_in := field.metadata.get("instead_of"):
+            names[field.name] = option_of(stand_in.member)
     mark = watermark_field(record)
     return names | ({mark: "--watermark"} if mark else {})
 
@@ -210,6 +213,8 @@ def in_options(text: str, names: Mapping[str, str]) -> str:
     def option(found: re.Match[str]) -> str:
         return found[1] + names.get(found[2], found[2])
 
+    for name in (name for name, typed in names.items() if typed != option_of(name)):
+        text = re.sub(rf"(?<=give ){name}, |, {name}(?= or )", "", text)
     text = re.sub(r"(^(?:warning: |  - )?)(\w+)(?=[\w.\[\]]*: )", option, text, flags=re.MULTILINE)
     # Within a line only what cannot be a word of English.
     return re.sub(r"((?<![\w./-]))([a-z]+_\w+)(?!\w|\.\w|/)", option, text)

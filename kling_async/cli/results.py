@@ -32,6 +32,8 @@ class Cost:
         """In words."""
         if self.units is None:
             return "not known: the service does not give it, and the price table has no such clip"
+        if self.units == 0:
+            return "nothing"
         if self.usd is None:
             return f"{number(self.units)} units, of which no price is known"
         amount = f"{number(self.units)} units, {dollars(self.usd)}"

@@ -1,6 +1,6 @@
 """What calls are answered that make no task: any value, as people, scripts and programs read it."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -33,7 +33,7 @@ class Value:
         """For people; `width` is that of the terminal."""
         rows = [("saved", f"{path} ({file_size(path.stat().st_size)})") for path in self.paths]
         rows += [("cost", self.cost.text(emulated=self.emulated))] * (self.cost.units is not None)
-        return as_text(self.value, rows, width)
+        return as_text(self.value, rows, width, without=_SAID | (_ADDRESSES if self.paths else set()))
 
     def short(self) -> str:
         """For scripts: what was saved, else the ids."""
@@ -54,29 +54,30 @@ class Value:
         }
 
 
-def as_text(value: Any, rows: Sequence[tuple[str, str]], width: int | None) -> str:
+_SAID: Final = {"final_unit_deduction", "final_balance_deduction", "created_at"}
+"""Said as the cost, or of no use to people."""
+_ADDRESSES: Final = {"url", "url_wav"}
+"""Of no use once the files are saved."""
+
+
+def as_text(value: Any, rows: Sequence[tuple[str, str]], width: int | None, without: Container[str] = ()) -> str:
     """Any value of a call as people read it: a record by lines, a list of records as a table.
 
     Args:
         value: of the call.
         rows: said as well, before it.
         width: of the terminal.
+        without: names of fields that are left out.
     """
     if value is None:
         return _lines([("done", ""), *rows])
     if isinstance(value, list | tuple):
-        return "\n".join(filter(None, [_lines(rows), _table(value, width) or "there is none"]))
-    fields = shown(value) if attrs.has(type(value)) else {"answer": value}
-    plain = {name: _word(each) for name, each in fields.items() if not isinstance(each, list | tuple)}
-    lines = [*rows, *((name, word) for name, word in plain.items() if word and name not in _COSTS)]
-    tables = [
-        f"{name}:\n{_table(each, width)}" for name, each in fields.items() if isinstance(each, list | tuple) and each
-    ]
-    return "\n".join(filter(None, [_lines(lines), *tables]))
-
-
-_COSTS: Final = {"final_unit_deduction", "final_balance_deduction"}
-"""Said as the cost."""
+        return "\n".join(filter(None, [_lines(rows), _table(value, width, without) or "there is none"]))
+    fields = _fields(value, without) if attrs.has(type(value)) else {"answer": value}
+    lists = {name: each for name, each in fields.items() if isinstance(each, list | tuple)}
+    plain = [(name, _word(each)) for name, each in fields.items() if name not in lists]
+    tables = [f"{name}:\n{_table(each, width, without)}" for name, each in lists.items() if each]
+    return "\n".join(filter(None, [_lines([*rows, *((name, word) for name, word in plain if word)]), *tables]))
 
 
 def _lines(rows: Sequence[tuple[str, str]]) -> str:
@@ -84,13 +85,17 @@ def _lines(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{column}}  {value}".rstrip() for name, value in rows)
 
 
-def _table(values: Sequence[Any], width: int | None) -> str:
+def _table(values: Sequence[Any], width: int | None, without: Container[str]) -> str:
     """Columns in which there is something; texts that are no records are lines."""
     if not values or not attrs.has(type(values[0])):
         return "\n".join(map(_word, values))
-    cells = [{name: _word(each) for name, each in shown(value).items()} for value in values]
-    names = [name for name in cells[0] if any(cell.get(name) for cell in cells)]
-    return table(names, [[cell.get(name, "") for name in names] for cell in cells], width)
+    cells = [{name: _word(each) for name, each in _fields(value, without).items()} for value in values]
+    names = [name for name in cells[0] if any(cell[name] for cell in cells)]
+    return table(names, [[cell[name] for name in names] for cell in cells], width)
+
+
+def _fields(record: Any, without: Container[str]) -> dict[str, Any]:
+    return {name: value for name, value in shown(record).items() if name not in without}
 
 
 def _word(value: Any) -> str:

@@ -88,3 +88,24 @@ def test_usage_errors_as_json(run: Run) -> None:
 def test_usage_error_is_one_line_and_a_hint() -> None:
     """A usage error shows what is wrong and how to learn more."""
     assert str(UsageError("no", "see help")) == "error: no\nsee help"
+
+
+def test_commands_are_listed_by_what_they_make(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list has a heading for each folder of endpoints, each command once, and no line that a terminal breaks."""
+    monkeypatch.setenv("COLUMNS", "80")
+    text = run("--help").out
+    listed = text.partition("options:")[0]
+    for folder, names in endpoints.folders().items():
+        section = listed.partition(f"\n{folder}:\n")[2].partition("\n\n")[0]
+        assert re.findall(r"^  (\S+)", section, re.MULTILINE) == names
+    assert max(map(len, listed.splitlines())) <= 80
+    assert re.findall(r"^  (\S+)", listed.partition("\nmore:\n")[2], re.MULTILINE)[0] == "generate"
+
+
+@pytest.mark.parametrize("option", ["--prompt", "--callback-url"])
+def test_hints_name_few(run: Run, option: str) -> None:
+    """An option that many commands have is told with three of them."""
+    others = endpoints.that_take(option)
+    assert len(others) > 3
+    hint = f"it is an option of {', '.join(others[:3])} and {len(others) - 3} more"
+    assert hint in run("text-to-speech", "a", "-o", "b", option, "x").err

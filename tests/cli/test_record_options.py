@@ -1,20 +1,22 @@
 import io
 from argparse import ArgumentParser, Namespace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 import pytest
 
-from kling_async import Element, Image, ImageToVideo, Voice
+from kling_async import Element, Image, ImageToVideo, Sound, Video, Voice
 from kling_async.cli import endpoints
 from kling_async.cli.arguments import read
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.option_values import stdin_bytes
-from kling_async.cli.record_fields import descriptions, fields_of, prose
+from kling_async.cli.record_fields import descriptions, fields_of, in_options, option_names, prose
 from kling_async.cli.record_options import add_options, request_from
-from kling_async.protocol.converters import as_record, each
+from kling_async.protocol.converters import as_record, each, instead_of
 from kling_async.protocol.converters import image as as_image
+from kling_async.protocol.converters import sound as as_sound
 from kling_async.protocol.records import CameraConfig, CameraControl, DynamicMask, Point, ShotPrompt, WatermarkInfo
 
 from .conftest import Run
@@ -192,6 +194,56 @@ def _frames(values: Any) -> Any:
 
 
 @attrs.frozen(kw_only=True)
+class Clip:
+    """A video in a list, by its address."""
+
+    video_url: str
+    refer_type: Literal["base", "feature"] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Tag:
+    """A word in a list, by its id."""
+
+    tag_id: str
+
+
+@attrs.frozen(kw_only=True)
+class Cover:
+    """A record with files at some depth."""
+
+    front: Image | None = attrs.field(converter=as_image)
+    frames: tuple[Frame, ...] | None = attrs.field(default=None, converter=_frames)
+
+
+def _pictures(values: Any) -> Any:
+    return each(as_image, values)
+
+
+def _cover(value: Any) -> Any:
+    return as_record(Cover, value)
+
+
+def _moment(value: datetime | int) -> int:
+    return value if isinstance(value, int) else int(value.timestamp())
+
+
+@attrs.frozen
+class Various:
+    """What endpoints have beside clips."""
+
+    pictures: tuple[Image, ...] | None = attrs.field(default=None, converter=_pictures)
+    clips: tuple[Clip, ...] | None = attrs.field(default=None, kw_only=True)
+    tags: tuple[Tag, ...] | None = attrs.field(default=None, kw_only=True)
+    cover: Cover | None = attrs.field(default=None, converter=_cover, kw_only=True)
+    amount: int | Literal["auto"] | None = attrs.field(default=None, kw_only=True)
+    sound: Sound | None = attrs.field(default=None, converter=as_sound, kw_only=True)
+    video_id: str | None = attrs.field(default=None, kw_only=True)
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), kw_only=True)
+    until: int = attrs.field(default=0, converter=_moment, kw_only=True)
+
+
+@attrs.frozen(kw_only=True)
 class Sample:
     """One of each kind.
 
@@ -219,9 +271,14 @@ class Sample:
 
 def sample(*words: str) -> Any:
     """A record made of words."""
+    return made(Sample, *words)
+
+
+def made(record: type, *words: str) -> Any:
+    """Any record made of words."""
     parser = ArgumentParser()
-    add_options(parser, parser, Sample)
-    return request_from(Sample, parser.parse_args(words, Namespace(parser=parser, positional=None)), bytes)
+    add_options(parser, parser, record)
+    return request_from(record, parser.parse_args(words, Namespace(parser=parser, positional=None)), bytes)
 
 
 def test_kinds_of_values() -> None:
@@ -238,6 +295,66 @@ def test_kinds_of_values() -> None:
         point={"x": 1, "y": 2},  # type: ignore[arg-type]  # its converter would make it one
         wide=False,
     )
+
+
+def test_first_field_needs_no_name() -> None:
+    """Whatever the first field is: a text, or a list, each of whose items is a word."""
+    assert sample("p") == sample("--prompt", "p") == Sample(prompt="p")
+    assert made(Various, "a.png", "b.png").pictures == (Image.of("a.png"), Image.of("b.png"))
+    assert made(Various, "--pictures", "a.png", "--pictures", "b.png") == made(Various, "a.png", "b.png")
+    assert made(Various).pictures is None
+    with pytest.raises(UsageError, match=r"pictures is given twice: a\.png and --pictures b\.png"):
+        made(Various, "a.png", "--pictures", "b.png")
+
+
+def test_items_by_what_they_need() -> None:
+    """A record in a list of which one field is needed is made of that alone; ids have commas between, addresses not."""
+    address = "https://example.com/a,b.mp4"
+    assert made(Various, "--clips", address).clips == [{"video_url": address}]
+    json = '{"video_url": "x", "refer_type": "base"}'
+    assert made(Various, "--clips", json).clips == [{"video_url": "x", "refer_type": "base"}]
+    assert made(Various, "--tags", "o_101,o_102").tags == [{"tag_id": "o_101"}, {"tag_id": "o_102"}]
+
+
+def test_a_number_or_a_word() -> None:
+    """Where a word may stand in the place of a number both are read."""
+    assert [made(Various, "--amount", text).amount for text in ("4", "auto")] == [4, "auto"]
+
+
+def test_a_moment() -> None:
+    """Where the converter takes a moment, a day and an hour are read, and the service's own number."""
+    day = int(datetime(2026, 11, 29, 18).timestamp())  # noqa: DTZ001  (of this machine's clock)
+    assert made(Various, "--until", "2026-11-29T18:00").until == day
+    assert made(Various, "--until", "7").until == 7
+
+
+def test_files_at_any_depth_are_piped_in() -> None:
+    """`-` stands for standard input within JSON too, and for sound; a text that is no file may be a dash."""
+    cover = made(Various, "--cover", '{"front": "-", "frames": [{"image": "a.png"}]}').cover
+    assert (cover.front, cover.frames) == (Image.of(b""), (Frame(image="a.png"),))
+    assert made(Various, "--sound", "-").sound == Sound.of(b"")
+    assert made(Various, "--video-id", "-").video_id == "-"
+    with pytest.raises(UsageError, match="standard input, not cover and cover"):
+        made(Various, "--cover", '{"front": "-", "frames": [{"image": "-"}]}')
+
+
+def test_earlier_results_are_no_options() -> None:
+    """An object of Python cannot be typed: its id is, and messages name that."""
+    parser = ArgumentParser()
+    add_options(parser, parser, Various)
+    assert "--video " not in parser.format_help()
+    names = option_names(Various)
+    assert in_options("video: give video, video_id or sound: one", names) == "--video-id: give --video-id or sound: one"
+
+
+def test_messages_in_the_words_of_the_shell() -> None:
+    """A message is about options; words of English and of paths stay."""
+    names = {"cfg_scale": "--cfg-scale", "prompt": "--prompt", "image_list": "--image-list"}
+    text = "2 problems:\n  - prompt: no prompt\n  - image_list[0].image: needs cfg_scale, not a_cfg_scale.png"
+    assert in_options(text, names) == (
+        "2 problems:\n  - --prompt: no prompt\n  - --image-list[0].image: needs --cfg-scale, not a_cfg_scale.png"
+    )
+    assert in_options("warning: prompt: long", names) == "warning: --prompt: long"
 
 
 def test_one_of_a_list_is_piped_in() -> None:

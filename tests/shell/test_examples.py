@@ -55,6 +55,26 @@ async def test_many_clips(tmp_path: Path, emulator: Emulator, capsys: pytest.Cap
     assert emulator.ledger.created == 3
 
 
+async def test_chain(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """`chain.py` gives each step what the one before made, and says what it costs before and after."""
+    await load("chain").main(str(tmp_path))
+    assert capsys.readouterr().out.splitlines() == [
+        "before: about 0.29 USD, and 0.07 USD for each 5 seconds of lip-sync",
+        "after: 8 units of the image pack",
+        "after: 2.35 units of the video pack: 1.5, 0.05, 0.05, 0.5, 0.25",
+    ]
+    kinds = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
+    assert kinds.pop("portrait.png").startswith(b"\x89PNG")
+    assert kinds.pop("speech.mp3")[:2] in {b"ID", b"\xff\xfb", b"\xff\xf3"}
+    assert {name: head[4:] for name, head in kinds.items()} == {
+        "moving.mp4": b"ftyp",
+        "speaking.mp4": b"ftyp",
+        "sounding.mp4": b"ftyp",
+    }
+    assert emulator.ledger.created == 4
+    assert emulator.ledger.charged == pytest.approx(2.35)
+
+
 async def test_resume(tmp_path: Path) -> None:
     """`resume.py` submits with one client and saves with another."""
     resume = load("resume")

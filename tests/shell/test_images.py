@@ -129,6 +129,24 @@ async def test_by_method(client: KlingClient, emulator: Emulator) -> None:
     assert [entry.endpoint for entry in emulator.ledger.entries] == names
 
 
+async def test_a_picture_of_an_earlier_task_is_given_as_it_is(client: KlingClient, emulator: Emulator) -> None:
+    """A `Picture` is sent as its address, wherever a picture is taken."""
+    [picture] = (await (await client.generate_images(PROMPT))).images
+    requests = [
+        GenerateImages(PROMPT, image=picture),
+        OmniImage("<<<image_1>>>", image_list=[picture]),
+        MultiImageToImage([picture], scene_image=picture, style_image=picture),
+        ExpandImage(picture, up_expansion_ratio=0.5),
+        ImageToVideo(picture),
+    ]
+    for request in requests:
+        assert (await (await client.submit(request))).status is TaskStatus.SUCCEED
+    sent = [entry.parameters for entry in emulator.ledger.entries[1:]]
+    assert sent[1]["image_list"] == [{"image": picture.url}]
+    assert sent[2]["subject_image_list"] == [{"subject_image": picture.url}]
+    assert [body["image"] for body in (sent[0], *sent[3:])] == [picture.url] * 3
+
+
 async def test_watermark(client: KlingClient, tmp_path: Path) -> None:
     """Watermarked pictures are saved beside the others if they were asked for."""
     handle = await client.generate_images(PROMPT, n=2, watermark_info={"enabled": True})

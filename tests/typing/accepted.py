@@ -55,6 +55,17 @@ def clients() -> list[KlingClient]:
     ]
 
 
+async def pictures(kling: KlingClient, earlier: Task) -> None:
+    """Pictures from all that a picture can be; lists of them as they are, or as the documentation has them."""
+    await kling.generate_images("a cat", n=2, image=earlier.images[0], aspect_ratio="21:9", resolution="8k")
+    await kling.omni_image("a cat", image_list=["a.png", Path("b.png"), b"PNG"], series_amount="auto")
+    await kling.omni_image("a cat", image_list=({"image": name} for name in ("a.png", "b.png")), series_amount=4)
+    await kling.omni_image("a cat", image_list=earlier.images, element_list=[7], result_type="series")
+    await kling.multi_image_to_image([earlier.images[0], "a.png"], scene_image="b.png", style_image=b"PNG")
+    await kling.multi_image_to_image([{"subject_image": "a.png"}])
+    await kling.submit(kling_async.ExpandImage("a.png", up_expansion_ratio=1, left_expansion_ratio=0.5))
+
+
 async def by_the_method(kling: KlingClient) -> TaskHandle:
     """The first parameter by position or by name; nested values as records, dicts or ids."""
     await kling.image_to_video("cat.jpg")

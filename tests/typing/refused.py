@@ -27,6 +27,17 @@ async def wrong_parameters(kling: KlingClient) -> None:
     await kling.image_to_vidoe("cat.jpg")  # type: ignore[attr-defined]
 
 
+async def wrong_pictures(kling: KlingClient) -> None:
+    """So of the endpoints that make pictures."""
+    await kling.generate_images("a cat", n=[2])  # type: ignore[arg-type]
+    await kling.generate_images("a cat", image_reference="style")  # type: ignore[arg-type]
+    await kling.omni_image("a cat", image_list=5)  # type: ignore[arg-type]
+    await kling.omni_image("a cat", image_list=[5])  # type: ignore[list-item]
+    await kling.omni_image("a cat", result_type="film")  # type: ignore[arg-type]
+    await kling.multi_image_to_image(["a.png"], "b.png")  # type: ignore[call-arg]
+    await kling.expand_image("a.png", up_expansion_ratio="1")  # type: ignore[arg-type]
+
+
 async def wrong_options(kling: KlingClient) -> None:
     """Options are checked wherever they are given."""
     request = ImageToVideo("cat.jpg")

@@ -75,7 +75,7 @@ class _Generation:
                 paths = await save_results(handle, self.job, display, self.stop) if self.job.target else []
                 if self.options.watermark and paths:
                     marks = await self._saved_watermarks(handle, paths[0], display)
-        note_what_is_left(task, paths, self.output)
+        note_what_is_left(task, paths, self.job, self.output)
         done = Result(
             task=task,
             paths=paths,

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from kling_async.cli import endpoints, runner
-from kling_async.cli.data import as_data
 from kling_async.cli.job import Job
 from kling_async.cli.output import Output, columns_of_terminal, number, table
 from kling_async.cli.results import cost_of, length_of, made_by
@@ -85,8 +84,10 @@ def data(task: Task) -> dict[str, Any]:
         "updated_at": _iso(task.updated_at),
         "duration": float(length) if length is not None else None,
         "files": len(files_of(task)),
-        "voices": as_data(task.voices),
-        "elements": as_data(task.elements),
+        "voices": [{"voice_id": voice.voice_id, "voice_name": voice.voice_name} for voice in task.voices],
+        "elements": [
+            {"element_id": element.element_id, "element_name": element.element_name} for element in task.elements
+        ],
         "units": float(cost.units) if cost.units is not None else None,
         "usd": float(cost.usd) if cost.usd is not None else None,
     }

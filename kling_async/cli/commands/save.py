@@ -5,6 +5,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Final
 
+import attrs
+
 from kling_async.cli import endpoints, progress, runner
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.job import Job, Stage
@@ -51,16 +53,18 @@ async def _save(options: Namespace, output: Output, job: Job, stop: Stop) -> Non
             display.status("looking for the task")
             task = await wait_for_end(handle, job, display, stop)
             paths = await save_results(handle, job, display, stop) if job.target else []
-    note_what_is_left(task, paths, output)
+    note_what_is_left(task, paths, job, output)
     done = Result(task=task, paths=paths, cost=cost_of(task), seconds=watch.seconds)
     output.result(done.text(), done.short(), done.data())
 
 
-def note_what_is_left(task: Task, paths: list[Path], output: Output) -> None:
+def note_what_is_left(task: Task, paths: list[Path], job: Job, output: Output) -> None:
     """Where a task made more files than the one that was asked for, says how to get them."""
     left = len(files_of(task)) - len(paths)
     if paths and left > 0 and not output.quiet:
-        output.note(f"the task has {left} more file{'s' * (left > 1)}: `save` with a directory (-o out/) gets all")
+        command = attrs.evolve(job, target="out/", is_directory=True, overwrite=False, watermark=False).save_command()
+        how = f"a directory gets all: {command or '-o out/'}"
+        output.note(f"the task has {left} more file{'s' * (left > 1)}; {how}")
 
 
 async def wait_for_end(handle: TaskHandle, job: Job, display: Progress, stop: Stop) -> Task:

@@ -31,9 +31,9 @@ class CreateVoice(Request):
     Attributes:
         voice_name: what it is called, at most 20 characters.
         voice_url: address of the speech: MP3, WAV, MP4 or MOV of 5 to 30 seconds, with one clear voice in it.
-        video: a video that Kling made in the last 30 days, in its place: `task.videos[0]` of kling-v2-6 with sound, of
-            an avatar or of lip-sync, 5 to 30 seconds.
-        video_id: its id, in its place.
+        video: a video of an earlier task, `task.videos[0]`, in place of its id.
+        video_id: id of a video that Kling made in the last 30 days, in place of an address: one of kling-v2-6 with
+            sound, of an avatar or of lip-sync, 5 to 30 seconds.
         callback_url: address that the service posts status changes to.
         external_task_id: your own id, unique in the account; one is made where it is left out.
     """

@@ -28,10 +28,10 @@ class IdentifyFaces(Call[Faces]):
     and it is not sent again.
 
     Attributes:
-        video: a video that Kling made in the last 30 days, of at most 60 seconds: `task.videos[0]`.
-        video_id: its id, in its place.
-        video_url: address of any video, in its place: MP4 or MOV of 2 to 60 seconds, 720p or 1080p, with sides of 512
-            to 2160 pixels, at most 100 MB.
+        video: a video of an earlier task, `task.videos[0]`, in place of its id.
+        video_id: id of a video that Kling made in the last 30 days, of at most 60 seconds.
+        video_url: address of any video, in place of an id: MP4 or MOV of 2 to 60 seconds, 720p or 1080p, with sides of
+            512 to 2160 pixels, at most 100 MB.
     """
 
     video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"))

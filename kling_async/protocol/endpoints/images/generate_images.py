@@ -18,6 +18,7 @@ from kling_async.protocol.results import Element
 from kling_async.protocol.rules import image_settings, models, pictures, task_options, text
 from kling_async.protocol.rules.values import one_of
 
+KnownResolution = Literal["1k", "2k"]
 KnownModel = Literal["kling-v1", "kling-v1-5", "kling-v2", "kling-v2-new", "kling-v2-1", "kling-v3"]
 """Editors offer these words; any other text passes, since models come and go."""
 
@@ -58,9 +59,9 @@ class GenerateImages(Request):
     image_fidelity: float | None = attrs.field(default=None, kw_only=True)
     human_fidelity: float | None = attrs.field(default=None, kw_only=True)
     element_list: tuple[Element, ...] | None = attrs.field(default=None, converter=records.element_list, kw_only=True)
-    resolution: Literal["1k", "2k"] | None = attrs.field(default=None, kw_only=True)
+    resolution: KnownResolution | str | None = attrs.field(default=None, kw_only=True)
     n: int = attrs.field(default=1, converter=whole_number, kw_only=True)
-    aspect_ratio: ImageRatio | None = attrs.field(default=None, kw_only=True)
+    aspect_ratio: ImageRatio | str | None = attrs.field(default=None, kw_only=True)
     watermark_info: WatermarkInfo | None = attrs.field(default=None, converter=records.watermark_info, kw_only=True)
     callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
     external_task_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)

@@ -54,7 +54,7 @@ class MultiImageToImage(Request):
     scene_image: Image | None = attrs.field(default=None, converter=as_image, kw_only=True)
     style_image: Image | None = attrs.field(default=None, converter=as_image, kw_only=True)
     n: int = attrs.field(default=1, converter=whole_number, kw_only=True)
-    aspect_ratio: ImageRatio | None = attrs.field(default=None, kw_only=True)
+    aspect_ratio: ImageRatio | str | None = attrs.field(default=None, kw_only=True)
     watermark_info: WatermarkInfo | None = attrs.field(default=None, converter=records.watermark_info, kw_only=True)
     callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
     external_task_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)

@@ -17,6 +17,8 @@ from kling_async.protocol.results import Element
 from kling_async.protocol.rules import image_settings, models, pictures, task_options, text
 from kling_async.protocol.rules.values import is_whole, listed, one_of, whole
 
+KnownRatio = ImageRatio | Literal["auto"]
+KnownResolution = Literal["1k", "2k", "4k"]
 KnownModel = Literal["kling-image-o1", "kling-v3-omni"]
 """Editors offer these words; any other text passes, since models come and go."""
 
@@ -64,11 +66,11 @@ class OmniImage(Request):
         default=None, converter=_image_list, metadata=each_in("image"), kw_only=True
     )
     element_list: tuple[Element, ...] | None = attrs.field(default=None, converter=records.element_list, kw_only=True)
-    resolution: Literal["1k", "2k", "4k"] | None = attrs.field(default=None, kw_only=True)
+    resolution: KnownResolution | str | None = attrs.field(default=None, kw_only=True)
     result_type: Literal["single", "series"] | None = attrs.field(default=None, kw_only=True)
     n: int = attrs.field(default=1, converter=whole_number, kw_only=True)
     series_amount: int | Literal["auto"] | None = attrs.field(default=None, converter=_series_amount, kw_only=True)
-    aspect_ratio: ImageRatio | Literal["auto"] | None = attrs.field(default=None, kw_only=True)
+    aspect_ratio: KnownRatio | str | None = attrs.field(default=None, kw_only=True)
     watermark_info: WatermarkInfo | None = attrs.field(default=None, converter=records.watermark_info, kw_only=True)
     callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
     external_task_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)

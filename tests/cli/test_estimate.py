@@ -1,0 +1,75 @@
+"""`kling-async estimate`: what a request costs, with the options of its own command."""
+
+from pathlib import Path
+
+import pytest
+
+from kling_async.cli import endpoints
+
+from .conftest import CAT, Run
+
+
+@pytest.mark.parametrize(
+    ("words", "of", "cost"),
+    [
+        (["generate", CAT, "--mode", "pro", "--duration", "10"], "kling-v2-6 pro 10 s", "about 5 units, $0.70"),
+        (["generate-images", "a cat", "--n", "3"], "kling-v3 3 times", "about 24 units, $0.084"),
+        (["text-to-speech", "hi", "--voice-id", "x", "--voice-language", "en"], "", "about 0.05 units, $0.007"),
+    ],
+)
+def test_what_it_costs(run: Run, words: list[str], of: str, cost: str) -> None:
+    """The command's own words say what it would cost, without a key and without a place."""
+    ran = run("estimate", *words)
+    assert ran.code == 0
+    assert of in ran.out
+    assert f"cost   {cost}\n" in ran.out
+    assert ran.out.endswith("nothing was sent\n")
+
+
+def test_for_programs(run: Run, here: Path) -> None:
+    """Programs get numbers; a place that is named is not written to."""
+    data = run("estimate", "text-to-video", "a cat", "-o", "cat.mp4", "--json").data
+    assert (data["units"], data["usd"], data["typical_seconds"] > 10) == (1.5, 0.21, True)
+    assert [*here.iterdir()] == []
+
+
+def test_what_is_wrong(run: Run, here: Path) -> None:
+    """All that the command would refuse is refused, the place included."""
+    (here / "cat.mp4").touch()
+    assert "cat.mp4 exists" in run("estimate", "generate", CAT, "-o", "cat.mp4").err
+    ran = run("estimate", "image-to-video", "none.png", "--cfg-scale", "7")
+    assert ran.code == 2
+    assert "--image: there is no file 'none.png'" in ran.err
+    assert "--cfg-scale: " in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([], "required: COMMAND"),
+        (["text2vidoe"], "did you mean text-to-video?"),
+        (["models"], "there is no command 'models'"),
+        (["text-to-video", "a", "--promt", "b"], "did you mean --prompt?"),
+        (["text-to-video", "a", "--duration", "long"], "see `kling-async estimate text-to-video --help`"),
+    ],
+)
+def test_mistakes(run: Run, words: list[str], text: str) -> None:
+    """They are told as with the command itself."""
+    ran = run("estimate", *words)
+    assert (ran.code, text in ran.err) == (2, True)
+
+
+def test_price_that_nobody_knows(run: Run) -> None:
+    """A model without a price is said to be one, and `?` to scripts."""
+    words = ("text-to-video", "a cat", "--model-name", "unheard-of")
+    assert "not known" in run("estimate", *words).out
+    assert run("estimate", *words, "-q").out == "?\n"
+
+
+@pytest.mark.parametrize("name", ["generate", *endpoints.names()])
+def test_help(run: Run, name: str) -> None:
+    """Each endpoint's options are shown, and no place is needed."""
+    ran = run("estimate", name, "--help")
+    assert ran.code == 0
+    assert ran.out.startswith(f"usage: kling-async estimate {name} ")
+    assert " -o FILE [options]" not in ran.out.partition("\n\n")[0]
