@@ -43,7 +43,7 @@ async def frames(caller: Caller, clock: Clock, path: str, body: dict[str, Any]) 
     done = (await caller.get(f"{path}/{made.body['data']['task_id']}")).body["data"]
     content = (await caller.request("GET", done["task_result"]["videos"][0]["url"])).content
     with av.open(io.BytesIO(content), "r") as container:
-        tracks = [stream.type for stream in container.streams]
+        tracks: list[str] = [stream.type for stream in container.streams]
         return [frame.reformat(format="yuv420p") for frame in container.decode(video=0)], tracks
 
 
@@ -51,7 +51,7 @@ def is_at(frame: Any, colour: Colour) -> bool:
     """Tell whether a dot is where its picture has it, as far as the camera has not moved."""
     x, y = found(frame, colour)
     across, down = PLACES[colour]
-    return abs(x - across * frame.width) < 12 and abs(y - down * frame.height) < 12
+    return bool(abs(x - across * frame.width) < 12 and abs(y - down * frame.height) < 12)
 
 
 async def test_from_frame_to_frame(caller: Caller, clock: Clock) -> None:

@@ -122,7 +122,7 @@ class OmniVideo(Request):
             first one, and no third picture.
         element_list: elements or their ids; with a first frame at most 3, with a last frame none in kling-video-o1.
         video_list: at most one video: an address, or one of an earlier task; it is edited, unless its `refer_type` is
-            "feature".
+            `feature`.
         voice_list: at most 2 voices or their ids, with `sound=True`; which models take them is not certain.
         sound: whether the video has sound (kling-v3-omni; not with a video); True and False, or the documented `"on"`
             and `"off"`.
