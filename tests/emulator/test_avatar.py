@@ -85,11 +85,13 @@ async def test_a_spoken_text_becomes_a_clip(caller: Caller, clock: Clock) -> Non
     audio = (await caller.post("/v1/audio/tts", spoken)).body["data"]["task_result"]["audios"][0]
     by_id = {"image": base64_png(), "audio_id": audio["id"]}
     task_id = (await caller.post(ENDPOINT.path, by_id)).body["data"]["task_id"]
-    unknown = await caller.post(ENDPOINT.path, by_id | {"audio_id": "1"})
+    brief = (await caller.post("/v1/audio/tts", spoken | {"text": "a"})).body["data"]["task_result"]["audios"][0]["id"]
+    unknown, short = [await caller.post(ENDPOINT.path, by_id | {"audio_id": each}) for each in ("1", brief)]
     clock.advance(FAR)
     data = (await caller.get(f"{ENDPOINT.path}/{task_id}")).body["data"]
 
     assert (unknown.code, unknown.message) == (1201, "Audio id not found: 1")
+    assert (short.code, short.message) == (1201, "The duration of the audio is invalid.")
     assert (data["task_result"]["videos"][0]["duration"], data["final_unit_deduction"]) == ("6.041", "2.4")
     assert caller.emulator.ledger.entries[0].duration == 6
     assert mean_generation_seconds(ENDPOINT.path, by_id) == 600

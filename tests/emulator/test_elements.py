@@ -43,7 +43,7 @@ async def made(caller: Caller, clock: Clock, body: dict[str, Any]) -> Any:
         ROBOT | {"element_image_list": IMAGES | {"refer_images": [{"image_url": PICTURE}] * 3}},
         ROBOT | {"tag_list": [{"tag_id": "o_101"}, {"tag_id": "o_108"}]},
         MOVING,
-        MOVING | {"element_image_list": {}},
+        MOVING | {"element_image_list": IMAGES},
     ],
 )
 def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
@@ -108,6 +108,20 @@ async def test_an_element_has_a_voice(caller: Caller, clock: Clock) -> None:
     assert element["element_voice_info"] == {name: voice[name] for name in known["element_voice_info"]}
     assert element["element_video_list"] == VIDEOS
     assert (unknown.code, unknown.message) == (1201, "Voice id not found: 1")
+
+
+async def test_a_deleted_voice_is_bound_to_nothing(caller: Caller, clock: Clock) -> None:
+    """A voice serves an element until it is deleted."""
+    recording = {"voice_name": "narrator", "voice_url": "https://sounds.example/voice.mp3"}
+    task_id = (await caller.post("/v1/general/custom-voices", recording)).body["data"]["task_id"]
+    clock.advance(FAR)
+    task = (await caller.get(f"/v1/general/custom-voices/{task_id}")).body["data"]
+    voice = task["task_result"]["voices"][0]["voice_id"]
+    codes = [(await caller.post(CUSTOM.path, MOVING | {"element_voice_id": voice})).code]
+    await caller.post("/v1/general/delete-voices", {"voice_id": voice})
+    codes.append((await caller.post(CUSTOM.path, MOVING | {"element_voice_id": voice})).code)
+
+    assert codes == [0, 1201]
 
 
 async def test_everybody_has_some_elements(caller: Caller) -> None:

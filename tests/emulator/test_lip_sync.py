@@ -1,12 +1,15 @@
 import base64
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from kling_async.emulator import mean_generation_seconds
+from kling_async.emulator import Emulator, mean_generation_seconds
 from kling_async.emulator.results.placeholder.sound import wav
+from kling_async.emulator.results.videos import RenderedVideo
 from kling_async.emulator.service.endpoints import advanced_lip_sync, identify_face
 from kling_async.emulator.service.errors import Refusal
 
@@ -158,17 +161,19 @@ async def test_a_lip_sync_fits_its_session(caller: Caller, changes: dict[str, An
     assert caller.emulator.ledger.created == 0
 
 
-async def test_the_clip_is_that_of_the_video(caller: Caller, clock: Clock) -> None:
-    """The result has the size, the rate and the pictures of the video that it is made of, and sound."""
-    video = (await finished(caller, clock, image=base64_png(360, 640)))["task_result"]["videos"][0]
-    await caller.post(SYNC, body(await session_of(caller, video_id=video["id"])))
-    first, second = caller.emulator._account.tasks
+async def test_the_clip_is_that_of_the_video(clock: Clock) -> None:
+    """The result has size, rate, length and pictures of the video that it is made of, and sound; its length is paid."""
+    async with Emulator(clock=clock, speed=1.0) as emulator, aiohttp.ClientSession() as session:
+        caller = Caller(emulator, session)
+        video = (await finished(caller, clock, image=base64_png(360, 640), duration="10"))["task_result"]["videos"][0]
+        await caller.post(SYNC, body(await session_of(caller, video_id=video["id"])))
+        first, second = (task.request for task in emulator._account.tasks)
 
-    specs = [task.request.result.rendering("plain", {"image": "x"}).spec for task in (first, second)]  # type: ignore[attr-defined]
-    assert [(spec.width, spec.height, spec.fps, spec.image, spec.sound) for spec in specs] == [
-        (720, 1280, 24, "x", False),
-        (720, 1280, 24, "x", True),
-    ]
+    clips = [each.result.rendering("plain", each.images) for each in (first, second)]
+    one, two = (clip.spec for clip in clips if isinstance(clip, RenderedVideo))
+    assert (one.width, one.height, one.image, one.sound) == (720, 1280, first.images["image"], False)
+    assert (two.width, two.height, two.image, two.sound) == (720, 1280, first.images["image"], True)
+    assert (two.fps, two.seconds, second.units) == (one.fps, 10, Decimal(1))
 
 
 async def test_a_session_lives_for_a_day(caller: Caller, clock: Clock) -> None:
@@ -192,5 +197,5 @@ async def test_a_video_by_address_is_a_parent_too(caller: Caller, clock: Clock) 
         return await caller.get(f"{SYNC}/{made.body['data']['task_id']}")
 
     parent = (await synced()).body["data"]["task_info"]["parent_video"]
-    assert (parent["url"], parent["duration"]) == (CLIP, "5")
+    assert (parent["url"], parent["duration"], len(parent["id"])) == (CLIP, "5", 18)
     assert mean_generation_seconds(SYNC, body()) == 455

@@ -9,6 +9,9 @@ from kling_async.emulator.service.errors import Refusal
 
 WAV = files.wav("a", "1", 3000)
 MP3 = files.silent_mp3("1", 3000)
+MP3_OF_MPEG_2 = b"\xff\xf3\x80\xc0" + bytes(3 * 8000)  # 64 kbit/s
+NOTE = b"LIST" + (5).to_bytes(4, "little") + b"INFO1\0"  # padded to an even length
+WAV_WITH_A_NOTE = WAV[:12] + NOTE + WAV[12:]
 
 
 def read(data: bytes) -> Any:
@@ -16,7 +19,7 @@ def read(data: bytes) -> Any:
     return sound({"sound_file": base64.b64encode(data).decode()}, "sound_file", 2, 60)
 
 
-@pytest.mark.parametrize("data", [WAV, MP3, MP3[MP3.index(b"\xff\xfb") :]])
+@pytest.mark.parametrize("data", [WAV, WAV_WITH_A_NOTE, MP3, MP3[MP3.index(b"\xff\xfb") :], MP3_OF_MPEG_2])
 def test_the_length_of_a_sound_is_read(data: bytes) -> None:
     """The length of a WAV and of an MP3, with or without a tag, comes from its bytes."""
     given = read(data)

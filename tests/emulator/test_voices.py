@@ -2,9 +2,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from kling_async.emulator import mean_generation_seconds
+from kling_async.emulator import Emulator, mean_generation_seconds
 from kling_async.emulator.service.endpoints.voices import ENDPOINTS
 from kling_async.emulator.service.errors import Refusal
 
@@ -81,6 +82,18 @@ async def test_everybody_has_some_voices(caller: Caller) -> None:
     file = await caller.request("GET", data[0]["task_result"]["voices"][0]["trial_url"])
     assert file.content[:4] == b"RIFF"
     assert (caller.emulator.ledger.entries, caller.emulator.ledger.charged) == ([], 0)
+
+
+async def test_an_account_that_goes_on_has_the_same_voices(clock: Clock) -> None:
+    """After another start the preset voices are the same, each there once."""
+    emulator = Emulator(clock=clock, render=False)
+    lists = []
+    for _ in range(2):
+        async with emulator, aiohttp.ClientSession() as session:
+            lists.append((await Caller(emulator, session).get(PRESETS.path)).body["data"])
+
+    ids = [[each["task_result"]["voices"][0]["voice_id"] for each in data] for data in lists]
+    assert ids[0] == ids[1] != []
 
 
 async def test_an_own_voice_can_be_deleted(caller: Caller, clock: Clock) -> None:

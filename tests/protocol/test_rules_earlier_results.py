@@ -33,6 +33,7 @@ class Extend(Request):
         ({"video": Video(id="7", url=URL)}, {"video_id": "7"}),
         ({"clip": Video(id="7", url=URL)}, {"video_url": URL}),
         ({"video_id": "8"}, {"video_id": "8"}),
+        ({"video_id": "8", "video": "7"}, {"video_id": "8"}),
         ({}, {}),
     ],
 )
@@ -44,7 +45,7 @@ def test_what_stands_in_is_sent_as_the_other(parameters: dict[str, Any], sent: d
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("7", "expected what an earlier request made, with its id: '7'"),
+        ("7", "expected what an earlier request made, with its id, got text; video_id takes that by itself"),
         (7, "with its id"),
         (Video(id="", url=URL), "this one came without id: give video_id or another one"),
     ],

@@ -170,6 +170,16 @@ async def test_a_missing_sound(client: KlingClient, emulator: Emulator, tmp_path
     assert emulator.ledger.requests["create"] == 0
 
 
+async def test_a_sound_that_is_gone_when_it_is_sent(make_client: ClientMaker, tmp_path: Path) -> None:
+    """A sound that vanishes while its request stands in line is an error of that request, and named as a sound."""
+    (tmp_path / "speech.wav").write_bytes(SPEECH)
+    client = make_client(concurrency=1)
+    first = await client.avatar(URL, sound_file=SPEECH)
+    first.add_done_callback(lambda _: (tmp_path / "speech.wav").unlink())
+    with pytest.raises(InvalidRequest, match=r"^sound: cannot be read any more"):
+        await client.avatar(URL, sound_file=tmp_path / "speech.wav")
+
+
 async def test_a_sound_that_the_service_may_refuse(make_client: ClientMaker) -> None:
     """M4A is sent, with a warning at the caller's line; the service's own words come as they were recorded."""
     body = OTHERS["error_1201_audio_format_invalid"]["body"]

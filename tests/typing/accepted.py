@@ -157,6 +157,23 @@ async def afterwards(kling: KlingClient, reference: str) -> Task:
     return await kling.get_task(reference)
 
 
+async def speaking(kling: KlingClient, task: Task) -> None:
+    """Sounds as they are at hand, and what was made before as it is."""
+    speech = await kling.text_to_speech("Hello", voice_id="calm_story1", voice_language="en")
+    await kling.avatar("cat.jpg", sound_file="speech.mp3", mode="pro")
+    await kling.avatar(task.images[0], audio=speech.audios[0])
+    await kling.avatar(b"\x89PNG", sound_file=kling_async.Sound.from_base64("SUQz"), audio_id=None)
+    faces = await kling.identify_faces(video_id="5")
+    times = {"sound_start_time": 0, "sound_end_time": 2000, "sound_insert_time": 0}
+    await kling.lip_sync(faces, face_choose=[{"face": faces.face_data[0], "audio": speech.audios[0], **times}])
+    choice = kling_async.FaceChoice(
+        face_id="0", sound_file=Path("a.wav"), sound_start_time=0, sound_end_time=2000, sound_insert_time=0
+    )
+    await kling.lip_sync("session", face_choose=(choice,))
+    await kling.video_effect("hug_pro", images=["cat.jpg", task.images[0]], duration="5")
+    assert_type(await kling.video_effect("pet_dance", image=Path("cat.jpg")), TaskHandle)
+
+
 async def library(kling: KlingClient, task: Task) -> None:
     """Lists one by one and all at once; what was made is given as it is."""
     async for voice in kling.preset_voices(page_size=1000):

@@ -38,6 +38,14 @@ async def wrong_pictures(kling: KlingClient) -> None:
     await kling.expand_image("a.png", up_expansion_ratio="1")  # type: ignore[arg-type]
 
 
+async def wrong_sounds(kling: KlingClient) -> None:
+    """What is no sound, and what was not made before."""
+    await kling.avatar("cat.jpg", sound_file=5)  # type: ignore[arg-type]
+    await kling.avatar("cat.jpg", audio="7")  # type: ignore[arg-type]
+    await kling.lip_sync("session")  # type: ignore[call-arg]
+    await kling.video_effect("pet_dance", "cat.jpg")  # type: ignore[call-arg]
+
+
 async def wrong_options(kling: KlingClient) -> None:
     """Options are checked wherever they are given."""
     request = ImageToVideo("cat.jpg")

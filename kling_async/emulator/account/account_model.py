@@ -180,7 +180,7 @@ class AccountModel:
             Refusal: 1201, when the account has made no such thing.
         """
         task = self._makers.get((kind, key))
-        if task is None or task.status(now) != "succeed" or task not in self._by_path[task.endpoint.path]:
+        if task is None or task.status(now) != "succeed" or not isinstance(task.endpoint, Endpoint):
             raise invalid(f"{kind.removesuffix('s').capitalize()} id not found: {key}")
         self.deleted.add((kind, key))
         return task

@@ -173,9 +173,9 @@ def _reshaped(
     """Writes a record: what stands in for its members in their places, and what is sent within an object in that."""
     members = write(record)
     for field, stand_in in stand_ins.items():
-        given = getattr(record, field)
-        if given is not None:
-            members[stand_in.member] = getattr(given, stand_in.attribute)
+        sent = getattr(getattr(record, field), stand_in.attribute, None)
+        if sent is not None:
+            members[stand_in.member] = sent
     for field, outer in nested.items():
         members.setdefault(outer, {})[field] = members.pop(field)
     return members

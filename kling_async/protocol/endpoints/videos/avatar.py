@@ -26,8 +26,8 @@ class Avatar(Request):
     the service counts is not known before, so that `kling_async.estimate` knows no price. It takes ten minutes or more.
 
     Attributes:
-        image: a picture with one face: a path, an `http(s)://` address, bytes, or the picture of an earlier task; JPEG
-            or PNG, at most 10 MB (10 x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. Required.
+        image: a picture with one face: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10 x 2**20
+            bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. The picture of an earlier task will do. Required.
         audio_id: id of a sound that `text_to_speech` made in the last 30 days. Exactly one of `audio_id`, `sound_file`
             and `audio` is required.
         sound_file: a sound, as a path, an `http(s)://` address or bytes; MP3 or WAV, at most 5 MB (5 x 2**20 bytes), 2
