@@ -143,7 +143,7 @@ def _json_help(hint: Any) -> str:
 
 
 def _shape(hint: Any) -> str:
-    """The JSON of a nested value, with the kind in the place of each value; nobody at a shell has what a task made."""
+    """The JSON of a nested value, with the kind in the place of each value."""
     members = members_of(hint)
     first = next((member for member in members if is_record(member)), members[0])
     if (item := item_of(members)) is not None:
