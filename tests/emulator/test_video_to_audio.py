@@ -59,14 +59,20 @@ def test_refused_content_has_its_own_code(name: str) -> None:
     assert caught.value.code == 1301
 
 
+def earlier(duration: str, age: float) -> EarlierResult:
+    """A video of the account."""
+    request = ENDPOINT.accept({"video_id": "7"})
+    return EarlierResult(facts={"id": "8", "duration": duration}, age=age, request=request)
+
+
 @pytest.mark.parametrize(
     ("found", "message"),
     [
         (None, "Video id not found: 8"),
-        (EarlierResult(facts={"id": "8", "duration": "5.1"}, age=31 * DAY), "Video id not found: 8"),
-        (EarlierResult(facts={"id": "8", "duration": "2.9"}, age=1.0), "between 3 and 20 seconds"),
-        (EarlierResult(facts={"id": "8", "duration": "21.04"}, age=1.0), "between 3 and 20 seconds"),
-        (EarlierResult(facts={"id": "8", "duration": "20.04"}, age=1.0), ""),
+        (earlier("5.1", age=31 * DAY), "Video id not found: 8"),
+        (earlier("2.9", age=1.0), "between 3 and 20 seconds"),
+        (earlier("21.04", age=1.0), "between 3 and 20 seconds"),
+        (earlier("20.04", age=1.0), ""),
     ],
     ids=["unknown", "too old", "too short", "too long", "as long as can be"],
 )
