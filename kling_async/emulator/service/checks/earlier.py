@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from kling_async.emulator.results.links import RETENTION
+from kling_async.emulator.results.several import SeveralResults
 from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.endpoint import AcceptedRequest, Earlier, EarlierResult, ParentVideo
 from kling_async.emulator.service.errors import invalid
@@ -76,6 +77,7 @@ def showing(request: AcceptedRequest, video: ParentVideo, earlier: Earlier) -> A
     """
     found = earlier("videos", video.video_id) if video.video_id else None
     own, other = request.result, None if found is None else found.request.result
+    other = other.parts[0] if isinstance(other, SeveralResults) else other
     if found is None or not (isinstance(own, VideoResult) and isinstance(other, VideoResult)):
         return attrs.evolve(request, parent=video)
     spec = attrs.evolve(other.spec, title=own.spec.title, seconds=own.spec.seconds, sound=True)
