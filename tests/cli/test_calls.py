@@ -94,9 +94,7 @@ def test_a_lost_answer(error: CallInDoubt | UnexpectedAnswer) -> None:
     assert (ending.code, ending.data["reference"], ending.data["save_command"]) == (Exit.UNKNOWN, None, None)
 
 
-@pytest.mark.parametrize(
-    ("words", "text"), [(SPEECH, "may bill it"), (COSTS, "nothing was sent")], ids=["paid", "free"]
-)
+@pytest.mark.parametrize(("words", "text"), [(SPEECH, "may bill it"), (COSTS, "bills nothing")], ids=["paid", "free"])
 def test_ctrl_c_while_nobody_answers(
     monkeypatch: pytest.MonkeyPatch, here: Path, words: tuple[str, ...], text: str
 ) -> None:
