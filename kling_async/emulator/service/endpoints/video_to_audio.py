@@ -10,7 +10,7 @@ from kling_async.emulator.results.several import SeveralResults
 from kling_async.emulator.results.sounds import SoundResult
 from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.checks import fields, members
-from kling_async.emulator.service.checks.earlier import one_video, parent_of
+from kling_async.emulator.service.checks.earlier import one_video, parent_of, showing
 from kling_async.emulator.service.checks.every_task import every_task
 from kling_async.emulator.service.checks.text import check_content, limited
 from kling_async.emulator.service.checks.videos import CLIP_SECONDS
@@ -50,14 +50,15 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Look at the video: the result is as long, and its size is not known here."""
+    """Look at the video: the result is as long, and shows the same if that is known."""
     video = parent_of(request.parameters, earlier)
     seconds = float(video.duration)
     # A clip of 20 s is some frames longer.
     if not _SHORTEST <= int(seconds) <= _LONGEST:
         raise invalid(f"the duration of the video must be between {_SHORTEST} and {_LONGEST} seconds")
     whole = int(seconds)
-    return attrs.evolve(request, duration=whole, result=_dubbed(request.prompt, whole), parent=video)
+    dubbed = attrs.evolve(request, duration=whole, result=_dubbed(request.prompt, whole))
+    return showing(dubbed, video, earlier)
 
 
 def _dubbed(prompt: str, seconds: int) -> SeveralResults:
