@@ -110,7 +110,8 @@ class submits(_Method[P, Submitted]):  # noqa: N801  (reads as what it does, and
 
 class _CallMethod(_Method[P, R]):
     def _returns(self, record: Any) -> Any:
-        return next(get_args(base)[0] for base in record.__orig_bases__ if get_origin(base) is Call)
+        value = next(get_args(base)[0] for base in record.__orig_bases__ if get_origin(base) is Call)
+        return None if value is type(None) else value
 
     def _ends(self) -> str:
         """What `submit` raises, without errors of tasks only."""

@@ -65,7 +65,7 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
 def _usage(prog: str, record: type, *, output: bool) -> str:
     """How the command is called: what it needs, and no more."""
     first = positional(record)
-    needed = [field for field in fields_of(record) if field.is_required and field != first]
+    needed = [field for field in fields_of(record) if field.is_needed and field != first]
     words = [] if first is None else [_unnamed(first)]
     words += [f"{field.option} {record_options.metavar(field)}" for field in needed]
     # The wrapped lines begin under the command's first word; what belongs together is not torn.
@@ -76,7 +76,7 @@ def _usage(prog: str, record: type, *, output: bool) -> str:
 
 def _unnamed(field: Field) -> str:
     word = field.name.upper() + " ..." * (field.item is not None)
-    return word if field.is_required else f"[{word}]"
+    return word if field.is_needed else f"[{word}]"
 
 
 def _epilog(record: type, suffix: str | None) -> str:
@@ -89,7 +89,7 @@ def _epilog(record: type, suffix: str | None) -> str:
     fields = {field.name: field for field in fields_of(record)}
     first = positional(record)
     words = [] if first is None else [_example(first)]
-    words += [f"{field.option} {_example(field)}" for field in fields.values() if field.is_required and field != first]
+    words += [f"{field.option} {_example(field)}" for field in fields.values() if field.is_needed and field != first]
     prompt = [f"--prompt {_example(fields['prompt'])}"] if "prompt" in fields and fields["prompt"] != first else []
     prompt = [] if prompt and prompt[0] in words else prompt
     more = ["--mode pro"] * ("mode" in fields) + ["--duration 10"] * ("duration" in fields and suffix == ".mp4")
@@ -101,12 +101,18 @@ def _epilog(record: type, suffix: str | None) -> str:
 
 
 def _example(field: Field) -> str:
-    if field.has_files and field.name != "prompt":
+    if record_options.metavar(field) == "JSON":
+        return f"@{field.name}.json"
+    if field.has_files:
         return "cat.jpg"
     if field.name == "prompt":
         return '"the cat turns its head"'
     if field.is_time:
         return "2026-11-01" if field.is_required and field.name.startswith("start") else "2026-12-01"
+    if field.name.endswith("_url"):
+        return "https://example.com/cat.mp4"
+    if record_options.metavar(field) == "NUMBER":
+        return "5"
     named = re.search(r"such as (\w+)", field.about)
     return named[1] if named else next(iter(field.choices), '"..."')
 

@@ -9,11 +9,17 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 import attrs
 
+from kling_async.client import KlingClient
+from kling_async.methods import calls, submits
 from kling_async.protocol.records import WatermarkInfo
 
 _MEDIA: Final = "kling_async.protocol.media."
 _SHELL_WORDS: Final = {
+    ", bytes, or the picture of an earlier task": " or - for standard input",
+    ", or the picture of an earlier task": "",
     "or bytes": "or - for standard input",
+    " The repr leaves its query out.": "",
+    "`kling_async.estimate`": "`kling-async estimate`",
 }
 
 
@@ -47,6 +53,16 @@ class Field:
     def is_required(self) -> bool:
         """Whether the record cannot be made without it."""
         return self.field.default is attrs.NOTHING
+
+    @property
+    def said(self) -> str:
+        """What is said of it, without what is said of every option that is required."""
+        return re.sub(r"([.;] required)+$", "", self.about, flags=re.IGNORECASE) if self.is_required else self.about
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a request cannot do without it: by its record, or by what is said of it."""
+        return self.is_required or re.search(r"(^|[.;,] )required$", self.about, re.IGNORECASE) is not None
 
     @property
     def is_file(self) -> bool:
@@ -91,7 +107,7 @@ def fields_of(record: type) -> list[Field]:
         Field(field.name, _accepted(field, hints[field.name]), about.get(field.name, ""), field)
         for field in attrs.fields(record)
     ]
-    return [field for field in found if WatermarkInfo not in field.members and "instead_of" not in field.field.metadata]
+    return [field for field in found if WatermarkInfo not in field.members and field.name not in stand_ins(record)]
 
 
 def _accepted(field: "attrs.Attribute[Any]", hint: Any) -> tuple[Any, ...]:
@@ -118,9 +134,7 @@ def watermark_field(record: type) -> str | None:
 def option_names(record: type) -> dict[str, str]:
     """What is typed for each field; for an earlier result the option of its id."""
     names = {field.name: field.option for field in fields_of(record)}
-    for field in attrs.fields(record):
-        if stand_in := field.metadata.get("instead_of"):
-            names[field.name] = option_of(stand_in.member)
+    names |= {name: option_of(member) for name, member in stand_ins(record).items()}
     mark = watermark_field(record)
     return names | ({mark: "--watermark"} if mark else {})
 
@@ -180,7 +194,17 @@ def descriptions(record: type) -> dict[str, str]:
     """What the `Attributes:` section of a record's docstring says of each field."""
     section = inspect.cleandoc(record.__doc__ or "").partition("\nAttributes:\n")[2].split("\n\n")[0]
     entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section, re.MULTILINE)
-    return {name: _plain(text, record).removesuffix(".") for name, text in entries}
+    told = {name: _plain(text, record).removesuffix(".") for name, text in entries}
+    for name, member in stand_ins(record).items():
+        # What is said of the object that cannot be typed here is what its id is the id of.
+        told[member] = re.sub(r"^its (\w+), in its place$", rf"\1 of {told.get(name, '')}", told.get(member, ""))
+    return told
+
+
+def stand_ins(record: type) -> dict[str, str]:
+    """The fields that take an earlier result, each with the field that takes its id."""
+    found = {field.name: field.metadata.get("instead_of") for field in attrs.fields(record)}
+    return {name: stand_in.member for name, stand_in in found.items() if stand_in}
 
 
 def _plain(text: str, record: type) -> str:
@@ -188,10 +212,15 @@ def _plain(text: str, record: type) -> str:
     for python, shell in _SHELL_WORDS.items():
         text = text.replace(python, shell)
     text = re.sub(r"kling_async\.capabilities\((\w*)\)", lambda found: f"the table of {_models(found[1])}", text)
-    names = attrs.fields_dict(record)
+    names = {*attrs.fields_dict(record)} - {*stand_ins(record)}
+    for name in stand_ins(record):
+        text = re.sub(rf"`{name}`, (?=`)|,? and `{name}`(?= is)|(?<=equired), or `{name}`", "", text)
+    text = re.sub(r"(of `\w+`), (?=`\w+` is )", r"\1 and ", text)
 
     def option(found: re.Match[str]) -> str:
-        return option_of(found[1]) if found[1] in names else found[0]
+        if isinstance(vars(KlingClient).get(found[1]), submits | calls):
+            return f"kling-async {found[1].replace('_', '-')}"
+        return option_of(found[1]) if found[1] in names else found[1]
 
     return " ".join(re.sub(r"`(\w+)(?:=True)?`", option, text).replace("`", "").split())
 

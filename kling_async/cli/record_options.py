@@ -24,6 +24,7 @@ from kling_async.cli.record_fields import (
     members_of,
     nested_files,
     positional,
+    stand_ins,
     watermark_field,
 )
 from kling_async.protocol.converters import Malformed
@@ -46,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser, group: Any, record: type) -> No
         parser.add_argument("positional", nargs=many, metavar=first.name.upper(), help=about, **how)
     for field in fields_of(record):
         how = _how(field)
-        about = "; ".join(part for part in (field.about, how.pop("more", "")) if part) + _default(field)
+        about = "; ".join(part for part in (field.said, how.pop("more", "")) if part) + _default(field)
         group.add_argument(field.option, dest=field.dest, help=about.replace("%", "%%"), **how)
 
 
@@ -92,7 +93,9 @@ def _how_list(field: Field) -> dict[str, Any]:
     again = {"action": "append"}
     shape = f"JSON such as [{_shape(field.item)}, ...], or @FILE that holds it"
     if field.item is str or is_media(field.item):
-        more = "may be repeated" if field.item is str else "may be repeated; - for standard input"
+        more = "may be repeated" + "; - for standard input" * (
+            is_media(field.item) and "standard input" not in field.about
+        )
         return again | {"metavar": "TEXT" if field.item is str else "FILE", "type": texts, "more": more}
     if _short_form(field) is None:
         return again | {"metavar": "JSON", "type": from_json, "more": f"{shape}; may be repeated"}
@@ -147,7 +150,8 @@ def _shape(hint: Any) -> str:
         return f"[{_shape(item)}, ...]"
     if is_record(first):
         hints = get_type_hints(first)
-        return "{" + ", ".join(f'"{field.name}": {_shape(hints[field.name])}' for field in attrs.fields(first)) + "}"
+        names = [field.name for field in attrs.fields(first) if field.name not in stand_ins(first)]
+        return "{" + ", ".join(f'"{name}": {_shape(hints[name])}' for name in names) + "}"
     if first is bool:
         return "true"
     if get_origin(first) is Literal:

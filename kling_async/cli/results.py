@@ -11,6 +11,7 @@ from kling_async import estimate
 from kling_async.cli.data import as_data
 from kling_async.cli.output import dollars, file_size, number
 from kling_async.protocol.catalog import described_by, endpoint_named
+from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.tasks import Task
 
 
@@ -108,6 +109,7 @@ class Result:
             "watermark_paths": marks,
             "size": sum(path.stat().st_size for path in self.paths) if paths else None,
             "duration": as_data(length),
+            **ids_of(self.task),
             "voices": as_data(self.task.voices),
             "elements": as_data(self.task.elements),
             "units": as_data(self.cost.units),
@@ -123,15 +125,27 @@ class Result:
         for index, path in enumerate(self.paths):
             about = [file_size(path.stat().st_size)]
             if index == 0 and length is not None:
-                about.append(f"{number(length)} s of {'video' if self.task.videos else 'sound'}")
+                about.append(f"{number(length)} s of {'video' if path.suffix == ResultKind.VIDEO.suffix else 'sound'}")
             rows.append(("saved", f"{path} ({', '.join(about)})"))
         rows += [("watermark", str(path)) for path in self.watermark_paths]
+        rows += [("video id", video.id) for video in self.task.videos if video.id]
+        rows += [("audio id", audio.id) for audio in self.task.audios if audio.id]
         if len(self.paths) == 1:
             uri = self.paths[0].resolve().as_uri()
             rows.append(("open", f"{uri} in a browser" + ", or the file in any player" * (length is not None)))
         elif self.paths:
             rows.append(("open", f"{self.paths[0].resolve().parent.as_uri()} in a browser"))
         return rows
+
+
+def ids_of(task: Task) -> dict[str, Any]:
+    """The ids by which other requests take a result, for programs; addresses are signed, and `save` needs none."""
+    return {
+        "video_ids": [video.id for video in task.videos],
+        "audio_ids": [audio.id for audio in task.audios],
+        "voices": [{"voice_id": voice.voice_id, "voice_name": voice.voice_name} for voice in task.voices],
+        "elements": [{"element_id": each.element_id, "element_name": each.element_name} for each in task.elements],
+    }
 
 
 def length_of(task: Task) -> Decimal | None:

@@ -5,11 +5,14 @@ import bisect
 import collections
 import copy
 import itertools
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from kling_async.protocol.concurrency_limit import Limit
 from kling_async.protocol.errors import ClientClosed, KlingError, QueueTimeout
+
+logger = logging.getLogger("kling_async")
 
 _CLOSED: Final = "the client was closed; nothing was sent"
 
@@ -57,6 +60,8 @@ class Slot:
         """The account is full: gives the slots back, and waits for them at the former position in the line."""
         late, self._state = self._state == "running", "waiting"
         self._line.limit.refused(self._line.now(), self._count, late=late)
+        if self._count > 1 and not self._line.limit.running:
+            self._line.say_refused(self._count)
         # Without `grant` before: a smaller request behind this one would take its turn.
         await self.wait()
 
@@ -156,6 +161,7 @@ class _Line:
         self._waiting: collections.deque[_Waiting] = collections.deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._said = False
 
     @staticmethod
     def now() -> float:
@@ -200,6 +206,18 @@ class _Line:
         opens_at = self.limit.opens_at(now) if self._waiting else None
         if opens_at is not None:
             self._timer = asyncio.get_running_loop().call_at(opens_at, self.grant)
+
+    def say_refused(self, count: int) -> None:
+        """Says once that a request for several slots is refused alone: the account may never have so many."""
+        if not self._said:
+            self._said = True
+            logger.warning(
+                "the account refuses %d slots of %s at once, though this client holds none of them: it may allow "
+                "fewer (then ask for fewer results in one task), or others hold them; it is tried again and again",
+                count,
+                self._name,
+                extra={"kling_event": "slots_refused"},
+            )
 
     def close(self) -> None:
         """Ends all waiting."""

@@ -81,6 +81,14 @@ def test_a_series_whose_length_the_service_chooses(run: Run, here: Path) -> None
     assert len(heads(here / "out")) > 1
 
 
+def test_ids_for_other_requests(run: Run) -> None:
+    """The id that other commands take a video by is told, which is not that of its task."""
+    ran = run("text-to-video", "a cat", "-o", "cat.mp4", "--emulator", "--json")
+    [video_id] = ran.data["video_ids"]
+    assert video_id not in ran.data["reference"]
+    assert "video id   " in run("text-to-video", "a cat", "-o", "dog.mp4", "--emulator").out
+
+
 # ------------------------------------------------------------------------------------------------ no files
 
 

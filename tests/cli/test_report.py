@@ -222,6 +222,7 @@ def test_saved_video(here: Path) -> None:
     assert done.text().splitlines() == [
         "saved      cat.mp4 (1.2 MB, 5.041 s of video)",
         "watermark  cat-watermark.mp4",
+        "video id   2",
         f"open       {path.as_uri()} in a browser, or the file in any player",
         "took       61.2 s",
         "cost       1.5 units, $0.21 at list price",
@@ -238,6 +239,8 @@ def test_saved_video(here: Path) -> None:
         "watermark_paths": ["cat-watermark.mp4"],
         "size": 1_234_567,
         "duration": 5.041,
+        "video_ids": ["2"],
+        "audio_ids": [],
         "voices": [],
         "elements": [],
         "units": 1.5,

@@ -16,6 +16,11 @@ RECORDED = Path(__file__).parents[1] / "recorded" / "siblings" / "video_to_audio
 DAY = 24 * 3600.0
 
 
+def earlier(duration: str, age: float = 1.0) -> EarlierResult:
+    """A video that the account has made."""
+    return EarlierResult(facts={"id": "8", "duration": duration}, age=age, request=ENDPOINT.accept(CLIP))
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -59,20 +64,14 @@ def test_refused_content_has_its_own_code(name: str) -> None:
     assert caught.value.code == 1301
 
 
-def earlier(duration: str, age: float) -> EarlierResult:
-    """A video of the account."""
-    request = ENDPOINT.accept({"video_id": "7"})
-    return EarlierResult(facts={"id": "8", "duration": duration}, age=age, request=request)
-
-
 @pytest.mark.parametrize(
     ("found", "message"),
     [
         (None, "Video id not found: 8"),
         (earlier("5.1", age=31 * DAY), "Video id not found: 8"),
-        (earlier("2.9", age=1.0), "between 3 and 20 seconds"),
-        (earlier("21.04", age=1.0), "between 3 and 20 seconds"),
-        (earlier("20.04", age=1.0), ""),
+        (earlier("2.9"), "between 3 and 20 seconds"),
+        (earlier("21.04"), "between 3 and 20 seconds"),
+        (earlier("20.04"), ""),
     ],
     ids=["unknown", "too old", "too short", "too long", "as long as can be"],
 )
@@ -121,5 +120,16 @@ async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
     for url, start in ((audio["url_mp3"], b"ID3"), (audio["url_wav"], b"RIFF")):
         assert (await caller.request("GET", url)).content.startswith(start)
     assert (await caller.request("GET", dubbed["url"])).content[4:8] == b"ftyp"
-    again = await finished(caller, clock, ENDPOINT.path, {"video_id": dubbed["id"]})
-    assert again["task_status"] == "succeed"
+
+
+async def test_the_dubbed_video_shows_the_one_before(caller: Caller, clock: Clock) -> None:
+    """It has its size and its length; what was dubbed once can be dubbed again."""
+    words = {"model_name": "kling-v2-6", "prompt": "a cat", "aspect_ratio": "9:16", "duration": "10"}
+    video_id = (await finished(caller, clock, "/v1/videos/text2video", words))["task_result"]["videos"][0]["id"]
+    for _ in range(2):
+        data = await finished(caller, clock, ENDPOINT.path, {"video_id": video_id})
+        shown = (await caller.request("GET", "/_emulator/state")).body["tasks"][0]
+        assert (shown["width"], shown["height"], list(shown["files"])) == (720, 1280, ["plain", "mp3", "wav"])
+        [made] = data["task_result"]["videos"]
+        video_id, duration = made["id"], made["duration"]
+        assert duration == "10.041"

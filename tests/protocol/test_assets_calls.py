@@ -124,6 +124,7 @@ def test_the_recorded_faces_are_read() -> None:
         final_balance_deduction=BalanceDeduction(quota=Decimal(0), list_price=Decimal(0)),
     )
     assert pickled(faces) == faces
+    assert "secret" not in repr(IdentifyFaces(video_url=f"{CLIP}?Signature=secret"))
     assert "secret" not in repr(Face(face_id="0", face_image=f"{host}/0.jpg?Signature=secret"))
 
 

@@ -54,6 +54,7 @@ def test_what_is_sent() -> None:
         "element_voice_id": "867283741759110600",
         "tag_list": [{"tag_id": "o_102"}, {"tag_id": "o_108"}],
     }
+    assert "element_voice_id" not in to_wire(element(element_voice_id=""))
     by_record = ElementVideoList(refer_videos=[CLIP])
     for given in (VIDEOS, {"refer_videos": [CLIP]}, by_record):
         sent = to_wire(element(**{**OF_A_VIDEO, "element_video_list": given}))
@@ -153,6 +154,15 @@ def test_a_video_beside_pictures_only_warns() -> None:
     """The documentation says that it has no effect: it is sent, and the caller is told."""
     [problem] = ENDPOINT.problems(element(element_video_list=VIDEOS), {})
     assert (problem.field, problem.only_warns) == ("element_video_list", True)
+
+
+def test_signatures_stay_out_of_the_repr() -> None:
+    """An address of a video or a picture is shown without its query."""
+    signed = f"{CLIP}?Signature=secret"
+    request = element(**{**OF_A_VIDEO, VIDEO: {"refer_videos": [signed]}, **images(frontal_image=signed)})
+    assert "secret" not in repr(request)
+    assert f"refer_videos=['{CLIP}']" in repr(request)
+    assert "refer_videos=Malformed" in repr(element(**{VIDEO: {"refer_videos": CLIP}}))
 
 
 def test_where_it_is_found() -> None:

@@ -89,6 +89,11 @@ def test_an_old_video_warns() -> None:
     assert ENDPOINT.problems(request, {}, datetime(2026, 9, 2, tzinfo=UTC)) == []
 
 
+def test_signatures_stay_out_of_the_repr() -> None:
+    """An address is shown without its query."""
+    assert repr(voice(voice_url=f"{SPEECH}?Signature=secret")) == repr(voice())
+
+
 def test_where_it_is_found() -> None:
     """The endpoint is found by its record and its references; a voice costs 0.05 units, a page has up to 1000."""
     assert endpoint_of(voice()) is ENDPOINT

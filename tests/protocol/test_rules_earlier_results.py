@@ -22,9 +22,9 @@ class Extend(Request):
     """A request that takes an earlier video."""
 
     video_id: str | None = None
-    video: Any = attrs.field(default=None, metadata=instead_of("video_id", "id"), kw_only=True)
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), kw_only=True)
     video_url: str | None = attrs.field(default=None, kw_only=True)
-    clip: Any = attrs.field(default=None, metadata=instead_of("video_url", "url"), kw_only=True)
+    clip: Video | None = attrs.field(default=None, metadata=instead_of("video_url", "url"), kw_only=True)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,9 @@ def test_what_stands_in_is_sent_as_the_other(parameters: dict[str, Any], sent: d
     ("given", "says"),
     [
         ("7", "expected what an earlier request made, with its id, got text; video_id takes that by itself"),
-        (7, "with its id"),
+        (7, "with its id, got int"),
+        (Audio(id="7", url=URL), "with its id, got Audio"),
+        (Video, "with its id, got type"),
         (Video(id="", url=URL), "this one came without id: give video_id or another one"),
     ],
 )

@@ -20,9 +20,11 @@ from kling_async import (
     Retry,
     TaskStatus,
     TaskTimeout,
+    TextToVideo,
     WrongEventLoop,
 )
 from kling_async.emulator import Emulator, Fault
+from kling_async.emulator.service.endpoint import Pack
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import Answer, Seen, answer, refusal, script, serve, task_answer
 from tests.virtual_time import VirtualTimeLoop
@@ -318,6 +320,30 @@ async def test_1102_fails_all_who_wait_now(make_client: ClientMaker, image: Path
         assert [error.reference is None for error in errors].count(True) == 5, "what was not sent has no task"
         assert poor.ledger.requests["create"] == 3
         await asyncio.gather(*handles)
+
+
+async def test_a_missing_pack_of_pictures_fails_no_video(make_client: ClientMaker) -> None:
+    """Each pool has its own pack: pictures in line fail with the first one, and the videos in line go on."""
+    packs: dict[Pack, float] = {"video": 100.0, "image": 0.0}
+    async with Emulator(render=False, speed=1.0, balance=packs, clock=wall()) as poor:
+        client = make_client(base_url=poor.base_url, concurrency=1)
+        videos = [asyncio.ensure_future(client.text_to_video("a cat")) for _ in range(3)]
+        pictures = [asyncio.ensure_future(client.generate_images("a cat")) for _ in range(3)]
+        errors = await asyncio.gather(*pictures, return_exceptions=True)
+        assert [type(error) for error in errors] == [InsufficientBalance] * 3
+        assert [(await (await video)).status for video in videos] == [TaskStatus.SUCCEED] * 3
+        assert poor.ledger.requests["create"] == 4
+
+
+async def test_attached_pictures_take_no_slot_of_videos(make_client: ClientMaker, emulator: Emulator) -> None:
+    """As many pictures as `concurrency` allows are followed elsewhere, and a video starts at once."""
+    reference = (await make_client().generate_images("a cat")).reference
+    client = make_client(concurrency=1)
+    following = asyncio.ensure_future(client.attach(reference).wait())
+    await asyncio.sleep(0.1)
+    await client.submit(TextToVideo("a cat"), queue_deadline=1)
+    assert emulator.ledger.requests["create"] == 2
+    await following
 
 
 async def test_1102_fails_now_and_never_latches(make_client: ClientMaker, image: Path) -> None:

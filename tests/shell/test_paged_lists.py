@@ -106,6 +106,7 @@ def test_the_method_is_documented() -> None:
     for text in ("The preset voices", "async for", "page_size: voices that are asked for at once", "Raises:"):
         assert text in method.__doc__
     assert "QueueTimeout" not in method.__doc__
+    assert str(inspect.signature(KlingClient.delete_voice)).endswith(" -> None")
 
 
 # ---------------------------------------------------------------------------------------------------- deletes

@@ -225,3 +225,17 @@ async def test_lines_are_independent() -> None:
     await lines.take(LINE)
     other = await lines.take("video/kling-v2")
     other.accepted()
+
+
+async def test_more_slots_than_the_account_has(caplog: pytest.LogCaptureFixture) -> None:
+    """A request for several slots that is refused while nothing else runs is news, once; one slot is not."""
+    lines = slots(5)
+    single = await lines.take("kling-v3")
+    again = asyncio.ensure_future(single.wait_again())
+    await again
+    assert not caplog.records
+    several = await lines.take("kling-v3 (image)", 9)
+    for _ in range(3):
+        await asyncio.ensure_future(several.wait_again())
+    [record] = caplog.records
+    assert "refuses 9 slots of kling-v3 (image)" in record.getMessage()

@@ -8,7 +8,7 @@ from typing import Any, Final
 from kling_async.cli import endpoints, runner
 from kling_async.cli.job import Job
 from kling_async.cli.output import Output, columns_of_terminal, number, table
-from kling_async.cli.results import cost_of, length_of, made_by
+from kling_async.cli.results import cost_of, ids_of, length_of, made_by
 from kling_async.cli.runner import Stop
 from kling_async.client import KlingClient
 from kling_async.protocol.result_files import files_of
@@ -84,10 +84,7 @@ def data(task: Task) -> dict[str, Any]:
         "updated_at": _iso(task.updated_at),
         "duration": float(length) if length is not None else None,
         "files": len(files_of(task)),
-        "voices": [{"voice_id": voice.voice_id, "voice_name": voice.voice_name} for voice in task.voices],
-        "elements": [
-            {"element_id": element.element_id, "element_name": element.element_name} for element in task.elements
-        ],
+        **ids_of(task),
         "units": float(cost.units) if cost.units is not None else None,
         "usd": float(cost.usd) if cost.usd is not None else None,
     }

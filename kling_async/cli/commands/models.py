@@ -47,8 +47,8 @@ def as_table(capabilities: CapabilityMap[Any], rows: Sequence[Capability], price
         price: dollars of a unit.
     """
     features = {feature.name: feature.heading for feature in capabilities.features if feature.heading}
-    each = {"second": "s"}.get(capabilities.price_of, capabilities.price_of)
-    headings = ["model", "mode", "seconds", *features.values(), "size", "fps", f"units/{each}", f"$/{each}"]
+    of = "s" if capabilities.price_of == "second" else capabilities.price_of
+    headings = ["model", "mode", "seconds", *features.values(), "size", "fps", f"units/{of}", f"$/{of}"]
     no_mode = "any" if any(row.mode for row in capabilities.rows) else ""
     cells = []
     for group in grouped(rows):
@@ -140,4 +140,6 @@ def _shown(capabilities: CapabilityMap[Any], row: Capability, amounts: Sequence[
         works[feature.name] = row.cells[feature.name] is not Cell.NO and works.get(feature.needs or "", True)
     texts = ["?" if amount is None else number(amount) for amount in amounts]
     shown = [text if possible else "-" for text, possible in zip(texts, works.values(), strict=True)]
-    return " / ".join(shown).removesuffix(" / -").removesuffix(" / -")
+    while shown[-1] == "-":
+        shown.pop()
+    return " / ".join(shown)

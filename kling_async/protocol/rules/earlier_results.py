@@ -17,12 +17,12 @@ NEAR: Final = timedelta(days=2)
 
 
 def stand_ins(request: object) -> Iterator[Problem]:
-    """What stands in for an id or an address has one."""
+    """What stands in for an id or an address is of the field's kind, and has one."""
     for path, field, value in values_in(request):
         stand_in: StandIn | None = field and field.metadata.get("instead_of")
         if stand_in is None or value is None:
             continue
-        sent: Any = getattr(value, stand_in.attribute, None)
+        sent: Any = getattr(value, stand_in.attribute, None) if isinstance(value, field.type) else None
         if sent is None:
             got = "text" if isinstance(value, str) else type(value).__name__  # itself it may be a signed address
             yield Problem(

@@ -13,6 +13,8 @@ T = TypeVar("T")
 def values_in(value: Any, path: str = "", field: Any = None) -> Iterator[tuple[str, Any, Any]]:
     """A value and all within it, records and lists: the path of each, the field that it is in, and itself."""
     yield path, field, value
+    if value is None or isinstance(value, str):  # most are, and asking for fields takes time
+        return
     if isinstance(value, tuple):
         for place, item in enumerate(value):
             yield from values_in(item, f"{path}[{place}]", field)

@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 
 from kling_async.emulator.results.links import RETENTION
-from kling_async.emulator.results.result import Result
 from kling_async.emulator.results.several import SeveralResults
 from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.endpoint import AcceptedRequest, Earlier, EarlierResult, ParentVideo
@@ -41,7 +40,7 @@ def one_video(body: Mapping[str, Any]) -> None:
 
 
 def parent_of(body: Mapping[str, Any], earlier: Earlier) -> ParentVideo:
-    """Give the video of a checked request: one of the account if its id or its own link is given."""
+    """Give the video of a checked request: one of the account, if its id or its own link is given."""
     video_id, url = body.get("video_id"), body.get("video_url") or ""
     found = made(earlier, "videos", video_id) if video_id else earlier("videos", url)
     if found is None:
@@ -63,34 +62,25 @@ def lasting(request: AcceptedRequest, seconds: int, units: Decimal) -> AcceptedR
         seconds: Its length.
         units: Its price.
     """
-    if (clip := _clip(request.result)) is not None:
-        clip = attrs.evolve(clip, spec=attrs.evolve(clip.spec, seconds=seconds))
-        request = attrs.evolve(request, result=_with_clip(request.result, clip))
-    return attrs.evolve(request, duration=seconds, units=units)
+    result = request.result
+    if isinstance(result, VideoResult):
+        result = attrs.evolve(result, spec=attrs.evolve(result.spec, seconds=seconds))
+    return attrs.evolve(request, duration=seconds, units=units, result=result)
 
 
 def showing(request: AcceptedRequest, video: ParentVideo, earlier: Earlier) -> AcceptedRequest:
     """Give a request for a video that shows what the video shows on which it works, if the account has that.
 
     Args:
-        request: For a video with sound, alone or before other results.
+        request: For a video with sound.
         video: On which it works.
         earlier: Knows it.
     """
     found = earlier("videos", video.video_id) if video.video_id else None
-    own, other = _clip(request.result), None if found is None else _clip(found.request.result)
-    if found is None or own is None or other is None:
+    own, other = request.result, None if found is None else found.request.result
+    other = other.parts[0] if isinstance(other, SeveralResults) else other
+    if found is None or not (isinstance(own, VideoResult) and isinstance(other, VideoResult)):
         return attrs.evolve(request, parent=video)
     spec = attrs.evolve(other.spec, title=own.spec.title, seconds=own.spec.seconds, sound=True)
-    result = _with_clip(request.result, attrs.evolve(own, spec=spec, surplus_frames=other.surplus_frames))
+    result = attrs.evolve(own, spec=spec, surplus_frames=other.surplus_frames)
     return attrs.evolve(request, parent=video, result=result, images=found.request.images)
-
-
-def _clip(result: Result) -> VideoResult | None:
-    """Give the video of a result: the result itself, or the first of several."""
-    main = result.parts[0] if isinstance(result, SeveralResults) else result
-    return main if isinstance(main, VideoResult) else None
-
-
-def _with_clip(result: Result, clip: VideoResult) -> Result:
-    return SeveralResults((clip, *result.parts[1:])) if isinstance(result, SeveralResults) else clip

@@ -10,7 +10,7 @@ from kling_async.emulator.results.several import SeveralResults
 from kling_async.emulator.results.sounds import SoundResult
 from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.checks import fields, members
-from kling_async.emulator.service.checks.earlier import one_video, parent_of, showing
+from kling_async.emulator.service.checks.earlier import lasting, one_video, parent_of, showing
 from kling_async.emulator.service.checks.every_task import every_task
 from kling_async.emulator.service.checks.text import check_content, limited
 from kling_async.emulator.service.checks.videos import CLIP_SECONDS
@@ -39,35 +39,35 @@ def _accept(body: Body) -> AcceptedRequest:
     fields.member(body, "asmr_mode", bool)
     prompt = " / ".join(filter(None, said))
     check_content(prompt)
+    spec = RenderSpec(
+        width=1280,
+        height=720,
+        fps=24,
+        seconds=CLIP_SECONDS,
+        card=prompt or "sound",
+        title="video-to-audio",
+        prompt=prompt,
+        sound=True,
+    )
     return AcceptedRequest(
         **every_task(body),
         duration=CLIP_SECONDS,
         units=_UNITS,
         prompt=prompt,
         parameters=body,
-        result=_dubbed(prompt, CLIP_SECONDS),
+        result=VideoResult(spec=spec, watermark=False),
     )
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Look at the video: the result is as long, and shows the same if that is known."""
+    """Look at the video: what is made shows the same and is as long, and its sound comes apart from it, too."""
     video = parent_of(request.parameters, earlier)
-    seconds = float(video.duration)
-    # A clip of 20 s is some frames longer.
-    if not _SHORTEST <= int(seconds) <= _LONGEST:
+    seconds = int(float(video.duration))  # a clip of 20 s is some frames longer
+    if not _SHORTEST <= seconds <= _LONGEST:
         raise invalid(f"the duration of the video must be between {_SHORTEST} and {_LONGEST} seconds")
-    whole = int(seconds)
-    dubbed = attrs.evolve(request, duration=whole, result=_dubbed(request.prompt, whole))
-    return showing(dubbed, video, earlier)
-
-
-def _dubbed(prompt: str, seconds: int) -> SeveralResults:
-    words = prompt or "sound"
-    spec = RenderSpec(
-        width=1280, height=720, fps=24, seconds=seconds, card=words, title="video-to-audio", prompt=words, sound=True
-    )
-    sound = SoundResult(text=words, milliseconds=1000 * seconds)
-    return SeveralResults((VideoResult(spec=spec, watermark=False), sound))
+    dubbed = showing(lasting(request, seconds, _UNITS), video, earlier)
+    sound = SoundResult(text=request.prompt or "sound", milliseconds=1000 * seconds)
+    return attrs.evolve(dubbed, result=SeveralResults((dubbed.result, sound)))
 
 
 ENDPOINT: Final = Endpoint(

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, get_args
 import attrs
 
 from kling_async.protocol import records
-from kling_async.protocol.converters import as_record, each_in, images, none_if_empty, texts
+from kling_async.protocol.converters import address_shown, as_record, each_in, images, none_if_empty, texts
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
@@ -30,6 +30,10 @@ def _refer_images(values: Iterable[ImageGiven | Mapping[str, Any]] | None) -> tu
 
 def _refer_videos(values: Iterable[str | Mapping[str, Any]] | None) -> tuple[str, ...] | None:
     return texts(values, "video_url")
+
+
+def _addresses_shown(values: Any) -> str:
+    return f"[{', '.join(map(address_shown, values))}]" if isinstance(values, tuple) else repr(values)
 
 
 def _tag_list(values: Iterable[str | Mapping[str, Any]] | None) -> tuple[str, ...] | None:
@@ -57,7 +61,9 @@ class ElementVideoList:
         refer_videos: exactly 1 address: MP4 or MOV of 3 to 8 seconds, 1080p, 16:9 or 9:16, at most 200 MB.
     """
 
-    refer_videos: tuple[str, ...] | None = attrs.field(converter=_refer_videos, metadata=each_in("video_url"))
+    refer_videos: tuple[str, ...] | None = attrs.field(
+        converter=_refer_videos, metadata=each_in("video_url"), repr=_addresses_shown
+    )
 
 
 def _image_list(value: ElementImageList | Mapping[str, Any] | None) -> ElementImageList | None:

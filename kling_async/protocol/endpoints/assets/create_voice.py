@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from kling_async.protocol.converters import instead_of, none_if_empty
+from kling_async.protocol.converters import address_shown, instead_of, none_if_empty
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.result_kind import ResultKind
@@ -39,7 +39,7 @@ class CreateVoice(Request):
     """
 
     voice_name: str
-    voice_url: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
+    voice_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
     video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), kw_only=True)
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
     callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)

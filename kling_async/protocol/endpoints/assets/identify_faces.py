@@ -7,7 +7,7 @@ from typing import Any, Final
 import attrs
 
 from kling_async.protocol.call import Call, CallEndpoint
-from kling_async.protocol.converters import instead_of, none_if_empty
+from kling_async.protocol.converters import address_shown, instead_of, none_if_empty
 from kling_async.protocol.errors import BadResponse, Problem
 from kling_async.protocol.faces import Face, Faces
 from kling_async.protocol.results import Video
@@ -36,7 +36,7 @@ class IdentifyFaces(Call[Faces]):
 
     video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"))
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
-    video_url: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
+    video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
 
 
 def one_video(request: IdentifyFaces) -> Iterator[Problem]:

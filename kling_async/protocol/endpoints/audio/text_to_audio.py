@@ -21,7 +21,7 @@ SECONDS: Final = (3, 10)
 class TextToAudio(Request):
     """Sound from a prompt: `POST /v1/audio/text-to-audio`.
 
-    It comes as MP3 and as WAV: `save("rain.wav")` takes the WAV, any other name the MP3, and `save_all` both.
+    It comes as MP3 and as WAV: a file whose name ends in `.wav` gets the WAV, any other the MP3, and a directory both.
 
     Attributes:
         prompt: what is heard, at most 200 characters.

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from kling_async.protocol.converters import instead_of, none_if_empty
+from kling_async.protocol.converters import address_shown, instead_of, none_if_empty
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.results import Video
@@ -21,14 +21,13 @@ class VideoToAudio(Request):
     """Sound for a video: `POST /v1/audio/video-to-audio`.
 
     The task makes the video with its new sound, and the sound by itself as MP3 and as WAV. The name of a file says
-    which is meant: `save("cat.mp4")` takes the video, `save("cat.mp3")` or `save("cat.wav")` the sound, and `save_all`
-    all three.
+    which is saved: one that ends in `.mp3` or `.wav` gets the sound, any other the video, and a directory all three.
 
     Attributes:
-        video: a video that Kling made in the last 30 days, of 3 to 20 seconds: `task.videos[0]`. Exactly one of
-            `video`, `video_id` and `video_url` is required.
-        video_id: its id, in its place.
-        video_url: `http(s)://` address of any video, in its place: MP4 or MOV of 3 to 20 seconds, at most 100 MB.
+        video: `task.videos[0]`, in place of its id.
+        video_id: id of a video that Kling made in the last 30 days, of 3 to 20 seconds.
+        video_url: `http(s)://` address of any other video: MP4 or MOV of 3 to 20 seconds, at most 100 MB. One video is
+            required, and no more.
         sound_effect_prompt: what is heard in the video, at most 200 characters.
         bgm_prompt: what music is heard with it, at most 200 characters.
         asmr_mode: whether details are heard especially clearly, as in ASMR.
@@ -38,7 +37,7 @@ class VideoToAudio(Request):
 
     video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"))
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
-    video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
+    video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
     sound_effect_prompt: str | None = attrs.field(default=None, kw_only=True)
     bgm_prompt: str | None = attrs.field(default=None, kw_only=True)
     asmr_mode: bool | None = attrs.field(default=None, kw_only=True)

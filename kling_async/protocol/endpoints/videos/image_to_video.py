@@ -41,7 +41,7 @@ class ImageToVideo(Request):
 
     Attributes:
         image: first frame: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10 x 2**20 bytes),
-            each side at least 300 px, ratio 1:2.5 to 2.5:1.
+            each side at least 300 px, ratio 1:2.5 to 2.5:1. The picture of an earlier task will do.
         model_name: always sent (the service's own default is the oldest model).
         image_tail: last frame, like `image`.
         prompt: what happens, at most 2500 characters.
