@@ -266,3 +266,13 @@ def test_unknown_models_are_named_beside_the_known() -> None:
     assert all(name in said for name in CAPABILITIES.models)
     assert "did you mean" not in str(CAPABILITIES.unknown_model("sora"))
     assert CAPABILITIES.unknown_model("kling-v3") is None
+
+
+def test_a_duration_that_is_left_out() -> None:
+    """It is the service's 5 seconds, for the row as for the price; a map of no durations has its own row for it."""
+    assert CAPABILITIES.row("kling-v2-6", "pro", None) == CAPABILITIES.row("kling-v2-6", "pro", 5)
+    assert CAPABILITIES.units("kling-v2-6", "pro", None) == Decimal("2.5")
+    plain: CapabilityMap[Any] = CapabilityMap((), "m std any 720p ?", "m std 0.5")
+    assert plain.row("m", "std", None) == plain.rows[0]
+    assert plain.row("m", "std", 5) is None
+    assert plain.units("m", "std", None) == Decimal("0.5")

@@ -119,7 +119,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"video_url": Path("dance.mp4")}, "video_url", "got a path; host the clip", False),
         ({"video_url": b"clip"}, "video_url", "got a value of type bytes; host the clip", False),
         ({"video_url": MADE}, "video_url", "got a value of type Video", False),
-        ({"character_orientation": None}, "character_orientation", "use image or video", False),
+        ({"character_orientation": None}, "character_orientation", "is required; use image or video", False),
         ({"character_orientation": "left"}, "character_orientation", "use image or video", False),
         ({"mode": None}, "mode", "is required; use std or pro", False),
         ({"mode": "4k"}, "mode", "use std or pro", False),

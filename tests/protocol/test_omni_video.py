@@ -265,6 +265,21 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, b
 
 
 @pytest.mark.parametrize(
+    ("parameters", "end"),
+    [
+        ({"sound": True, **O1}, "this needs model_name kling-v3-omni"),
+        ({"sound": True, "mode": "std", "duration": 3, "image_list": [URL], **O1}, "needs model_name kling-v3-omni"),
+        ({"image_list": [URL] * 8}, "at most 7 together are possible"),
+        ({"image_list": [URL] * 8, "video_list": [FEATURE]}, "at most 4 together are possible beside a video"),
+    ],
+)
+def test_no_more_is_advised_than_helps(parameters: dict[str, Any], end: str) -> None:
+    """A message asks for no change of what is right, such as of a duration that was left out."""
+    [problem] = problems_of(**parameters)
+    assert problem.message.endswith(end)
+
+
+@pytest.mark.parametrize(
     ("parameters", "field", "text"),
     [
         ({**FRAMED, "aspect_ratio": "16:9"}, "aspect_ratio", "may be refused"),

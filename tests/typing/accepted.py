@@ -17,6 +17,8 @@ from kling_async import (
     Estimate,
     Image,
     ImageToVideo,
+    InputImage,
+    InputVideo,
     Intent,
     KlingClient,
     KlingError,
@@ -53,6 +55,20 @@ def clients() -> list[KlingClient]:
         KlingClient(api_key="key", concurrency=5, polling=AimedPolling(lag=0.05), on_intent=keep),
         KlingClient(access_key="a", secret_key="s", polling=Polling(first=5), retry=Retry(), queue_deadline=60),
     ]
+
+
+async def input_videos(kling: KlingClient, earlier: Task) -> None:
+    """Videos as addresses or as an earlier task made them, bare or with what is to be done with them."""
+    [made] = earlier.videos
+    frame = InputImage(image_url=Path("cat.png"), type="first_frame")
+    await kling.omni_video("a cat", image_list=["cat.png", b"png", frame, {"image_url": "a.png"}], duration="10")
+    await kling.omni_video("purple", video_list=[made, "https://h/a.mp4"], mode=None)
+    await kling.omni_video(
+        "purple", video_list=[InputVideo(video=made, refer_type="feature", keep_original_sound="no")]
+    )
+    await kling.omni_video("purple", video_list=[{"video_url": "https://h/a.mp4", "keep_original_sound": False}])
+    await kling.motion_control("cat.png", video_url="https://h/a.mp4", character_orientation="image", mode="std")
+    await kling.motion_control("cat.png", video=made, keep_original_sound="yes", element_list=[earlier.elements[0]])
 
 
 async def pictures(kling: KlingClient, earlier: Task) -> None:

@@ -27,6 +27,17 @@ async def wrong_parameters(kling: KlingClient) -> None:
     await kling.image_to_vidoe("cat.jpg")  # type: ignore[attr-defined]
 
 
+async def wrong_input_videos(kling: KlingClient) -> None:
+    """So of the endpoints that take videos: only addresses and what earlier tasks made are some."""
+    await kling.omni_video("a cat", video_list="https://h/a.mp4", mode="8k")  # type: ignore[arg-type]
+    await kling.omni_video("a cat", video_list=[b"mp4"])  # type: ignore[list-item]
+    await kling.omni_video("a cat", image_list=[5])  # type: ignore[list-item]
+    await kling.motion_control("cat.png", video_url=b"mp4")  # type: ignore[arg-type]
+    await kling.motion_control("cat.png", video="https://h/a.mp4")  # type: ignore[arg-type]
+    await kling.motion_control("cat.png", character_orientation="left")  # type: ignore[arg-type]
+    await kling.motion_control("cat.png", duration=5)  # type: ignore[call-arg]
+
+
 async def wrong_pictures(kling: KlingClient) -> None:
     """So of the endpoints that make pictures."""
     await kling.generate_images("a cat", n=[2])  # type: ignore[arg-type]

@@ -29,23 +29,23 @@ class MotionControl(Request):
     """A video of a picture's person who moves as in another video: `POST /v1/videos/motion-control`.
 
     Billed are the seconds of the result, rounded: 0.5 (`std`) or 0.8 (`pro`) units each with kling-v2-6, 0.9 or 1.2
-    with kling-v3. How long it becomes depends on what of the video can be used, so that `kling_async.estimate` knows no
-    price. What a model can do is in `kling_async.capabilities(MotionControl)`.
+    with kling-v3. How long it becomes depends on what of the video can be used, so that no price is known before. What
+    a model can do is in `kling_async.capabilities(MotionControl)`.
 
     Attributes:
         image_url: who moves, seen whole or from the waist up: a path, an `http(s)://` address or bytes; JPEG or PNG, at
             most 10 MB (10 x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. Required.
         model_name: always sent.
         video_url: the motion: an `http(s)://` address, which the service fetches; MP4 or MOV, at most 100 MB, one take
-            of at least 3 seconds, sides of 340 to 3850 px. Required, or `video`. The repr leaves its query out.
+            of at least 3 seconds, sides of 340 to 3850 px. Required, or a video of an earlier task in its place.
         video: in its place, a video that an earlier task made.
-        character_orientation: whether the person looks as in the `image` (a video of at most 10 seconds) or as in the
-            `video` (at most 30); required.
+        character_orientation: whether the person looks where the one of the picture does (`image`: a video of at most
+            10 seconds) or of the video (at most 30 seconds); required.
         mode: `std` (720p) or `pro` (1080p); required.
         prompt: what else happens, at most 2500 characters.
         keep_original_sound: whether the video's sound stays; True and False, or the documented `"yes"` and `"no"`.
             Always sent.
-        element_list: at most 1 element or its id (kling-v3, with `character_orientation` `video`).
+        element_list: at most 1 element or its id (kling-v3, with the orientation of the video).
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
         external_task_id: your own id, unique in the account; one is made where it is left out.
@@ -81,7 +81,10 @@ def one_video(request: MotionControl) -> Iterator[Problem]:
 
 def orientation(request: MotionControl) -> Iterator[Problem]:
     """Required; an element is for that of the video only."""
-    yield from one_of("character_orientation", request.character_orientation, ("image", "video"))
+    if request.character_orientation is None:
+        yield Problem("character_orientation", "is required; use image or video")
+    else:
+        yield from one_of("character_orientation", request.character_orientation, ("image", "video"))
     if request.element_list and request.character_orientation == "image":
         yield Problem("element_list", "is possible with character_orientation video only")
 
