@@ -1,9 +1,13 @@
 """Models that the service has retired, at a shell."""
 
+import pytest
+
 from kling_async.cli.exit_codes import Exit
 from kling_async.emulator import Emulator
 
 from .conftest import CAT, Run
+
+pytestmark = pytest.mark.usefixtures("hurry")
 
 WORDS = ("generate", CAT, "-o", "cat.mp4", "--model-name", "kling-v1-6")
 INSTEAD = "kling-v1-6 is retired here since 2026-09-15; use kling-v2-6"
