@@ -25,6 +25,7 @@ from kling_async.protocol.errors import ConfigurationError as ConfigurationError
 from kling_async.protocol.errors import ConnectionFailed as ConnectionFailed
 from kling_async.protocol.errors import ContentRefused as ContentRefused
 from kling_async.protocol.errors import CreateInDoubt as CreateInDoubt
+from kling_async.protocol.errors import Difference as Difference
 from kling_async.protocol.errors import DownloadError as DownloadError
 from kling_async.protocol.errors import ExternalTaskIdConflict as ExternalTaskIdConflict
 from kling_async.protocol.errors import ImageFileMissing as ImageFileMissing
@@ -32,6 +33,8 @@ from kling_async.protocol.errors import InDoubt as InDoubt
 from kling_async.protocol.errors import InsufficientBalance as InsufficientBalance
 from kling_async.protocol.errors import InvalidReference as InvalidReference
 from kling_async.protocol.errors import InvalidRequest as InvalidRequest
+from kling_async.protocol.errors import JournalError as JournalError
+from kling_async.protocol.errors import KeyConflict as KeyConflict
 from kling_async.protocol.errors import KlingError as KlingError
 from kling_async.protocol.errors import MediaFileMissing as MediaFileMissing
 from kling_async.protocol.errors import ModelRetired as ModelRetired
@@ -68,6 +71,10 @@ from kling_async.protocol.tasks import TaskStatus as TaskStatus
 # Each name is written once; `Name as Name` exports it. What takes time is imported on first use.
 if typing.TYPE_CHECKING:
     from kling_async.io.paged_list import PagedList as PagedList
+    from kling_async.journal.entry import Entry as Entry
+    from kling_async.journal.entry import EntryState as EntryState
+    from kling_async.journal.entry import SavedFile as SavedFile
+    from kling_async.journal.journal import Journal as Journal
     from kling_async.protocol.call import Call as Call
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell

@@ -22,7 +22,7 @@ from kling_async.io.lifetime import Lifetime
 from kling_async.io.paged_list import PagedList
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slots
-from kling_async.io.submission import IfExists, OnDoubt, OnIntent, SubmitOptions, Submitter
+from kling_async.io.submission import Again, IfExists, OnDoubt, OnIntent, SubmitOptions, Submitter
 from kling_async.io.task_list import all_tasks
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
@@ -31,7 +31,14 @@ from kling_async.protocol import endpoints
 from kling_async.protocol.call import Call, HasFiles, ListEndpoint
 from kling_async.protocol.concurrency_limit import BEAT, Limit
 from kling_async.protocol.endpoint import Described, Request
-from kling_async.protocol.errors import DownloadError, KlingError, Problem, RequestRefused
+from kling_async.protocol.errors import (
+    ConfigurationError,
+    DownloadError,
+    KlingError,
+    Problem,
+    RequestRefused,
+    TargetError,
+)
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
@@ -43,6 +50,8 @@ from kling_async.protocol.wire import requests
 if TYPE_CHECKING:
     from kling_async.io.download import Downloads
     from kling_async.io.target import Target
+    from kling_async.journal.journal import Journal
+    from kling_async.journal.submission import JournalSubmitter, Submitted
     from kling_async.protocol.results import Audio
 
 logger = logging.getLogger("kling_async")
@@ -73,7 +82,9 @@ class KlingClient:
         retry: how calls that fail in passing are repeated.
         queue_deadline: seconds that a task may stand in line for a slot; None for ever.
         on_intent: awaited before the first byte of each create goes out, so that its reference can be kept where a
-            crash does not reach it. If it raises, nothing is sent.
+            crash does not reach it. If it raises, nothing is sent. With a journal, that has it by then.
+        journal: the file of a journal, or a `Journal`: what is paid for is there before it is sent, so that `recover`
+            and the `key` of `submit` find it again after a crash.
         session: a session to use; it stays open. Else one is made when first needed.
         clock: seconds since 1970; for tests.
 
@@ -95,6 +106,7 @@ class KlingClient:
         retry: Retry | None = None,
         queue_deadline: float | None = None,
         on_intent: OnIntent | None = None,
+        journal: "Journal | str | PathLike[str] | None" = None,
         session: aiohttp.ClientSession | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -127,6 +139,7 @@ class KlingClient:
             self._api, self._slots, self._poller, retry=self._retry, uniform=self._uniform, on_intent=on_intent
         )
         self._saved_at_once = downloads
+        self._works = None if journal is None else self._works_in(journal, clock)
 
     # ------------------------------------------------------------------------------------- making videos
 
@@ -171,6 +184,9 @@ class KlingClient:
         on_doubt: OnDoubt = "settle",
         deadline: float | None = None,
         queue_deadline: float | None = None,
+        key: str | None = None,
+        again: Again | None = None,
+        save_to: str | PathLike[str] | None = None,
     ) -> Any:
         """Submits a request and returns once the service accepted it; waits in line at the account's limit.
 
@@ -185,6 +201,10 @@ class KlingClient:
                 A task that this client follows already keeps its own.
             queue_deadline: seconds that the request may stand in line for a slot, in place of the client's; `math.inf`
                 for ever.
+            key: the caller's own name for this piece of work, 1 to 1000 letters; needs a journal. The same key again,
+                in any process, gives the same task, a failed one too, and never a second one.
+            again: `failed` begins anew where the last task of the key has failed.
+            save_to: where `save()` of the handle puts the files, in any process; needs a journal.
 
         Returns:
             The handle; the task is followed from now on. With a `Call`, the value of its answer.
@@ -198,19 +218,31 @@ class KlingClient:
             CallInDoubt: the answer to a `Call` that charges was lost; it may be billed, and is not sent again.
             UnexpectedAnswer: a `RawTask` was answered without a task, or a `Call` not as documented.
             ApiError: the service refused; nothing was created.
+            KeyConflict: the key belongs to another request, `differences` says how; nothing was sent.
+            JournalError: the journal cannot be read or written; nothing was sent.
+            ConfigurationError: an option needs a journal, and the client has none.
             ClientClosed: the client is closed.
         """
         self._enter()
         options = SubmitOptions(
-            strict=strict, if_exists=if_exists, on_doubt=on_doubt, deadline=deadline, queue_deadline=queue_deadline
+            strict=strict,
+            if_exists=if_exists,
+            on_doubt=on_doubt,
+            deadline=deadline,
+            queue_deadline=queue_deadline,
+            key=key,
+            again=again,
+            save_to=save_to,
         )
         if not isinstance(request, Request):
             refusals.check_call(request, options)
             return await self._value_of(request)
         endpoint = refusals.endpoint_that_takes(request)
-        refusals.check_options(options)
+        refusals.check_options(options, request, journal=self._works is not None)
         refusals.refuse(await self._problems_of(endpoint, request), strict=strict)
         try:
+            if self._works is not None:
+                return self._handle_of(await self._works.submit(endpoint, request, options))
             watch = await self._submitter.submit(endpoint, request, options)
         except RequestRefused as error:
             refusals.name_the_models(error, endpoint, request)
@@ -258,8 +290,10 @@ class KlingClient:
 
         Args:
             request: what to make.
-            path: a file; a directory is refused, since a file that is called after its task is no file of an earlier
-                run. Where the request has several results it must be a directory, and a second run pays again.
+            path: a file; with a `key` also a directory, where the file is called after the key. Where the work of the
+                key is saved whole already, its path is given. Without a key a directory is refused, since a file that
+                is called after its task is no file of an earlier run. Where the request has several results it must be
+                a directory, and a second run without a key pays again.
             overwrite: replaces an existing file, once the new one is whole.
             watermark: saves the watermarked variant, which the request's `watermark_info` must ask for.
             **options: those of `submit`.
@@ -276,6 +310,16 @@ class KlingClient:
         """
         self._enter()
         endpoint = refusals.endpoint_that_takes(request)
+        if self._works is not None:
+            from kling_async.journal.target import named  # noqa: PLC0415  (not without a journal)
+
+            refusals.check_options(options, request, journal=True)
+            path = await named(path, options.get("key"), endpoint.result, several=endpoint.slots_of(request) > 1)
+            options["save_to"] = path
+            if options.get("key") is not None and not overwrite:
+                known = await self._works.known(endpoint, request, options)
+                if known is not None and (whole := await known.whole(path)) is not None:
+                    return whole[0]
         reserved = self._downloads.reserve(
             path,
             None,
@@ -307,6 +351,44 @@ class KlingClient:
         return self._submitter.unsettled
 
     # ------------------------------------------------------------------------------------ finding videos
+
+    @property
+    def journal(self) -> "Journal":
+        """The client's journal: `async for entry in client.journal.entries()`.
+
+        Raises:
+            ConfigurationError: it has none.
+        """
+        return self._journalled().journal.journal
+
+    async def recover(self) -> AsyncGenerator[TaskHandle, None]:
+        """Handles of all that clients left in the journal which are closed, or whose processes are gone.
+
+        What is running or not saved yet comes first, `save()` puts it where it was to go. Then comes what may or may
+        not have been sent, as it settles: it is looked up, and sent with the same id where the service says that there
+        is no such task. It ends without waiting for the tasks. What nobody can get any more is in the log and in the
+        journal as `lost`: tasks older than 30 days, and creates in doubt of endpoints that find no task by its id.
+
+        Raises:
+            ConfigurationError: the client has no journal.
+            JournalError: the journal cannot be read or written.
+        """
+        works = self._journalled()
+        self._enter()
+        async with contextlib.aclosing(works.recover()) as recovered:
+            async for submitted in recovered:
+                yield self._handle_of(submitted)
+
+    def _works_in(self, journal: "Journal | str | PathLike[str]", clock: Callable[[], float]) -> "JournalSubmitter":
+        from kling_async.journal import client_journal, submission  # noqa: PLC0415  (not without a journal)
+
+        mine = client_journal.ClientJournal.of(journal, clock)
+        return submission.JournalSubmitter(mine, self._submitter, self._api, self.start_watching)
+
+    def _journalled(self) -> "JournalSubmitter":
+        if self._works is None:
+            raise ConfigurationError("this client has no journal: KlingClient(journal='clips.sqlite')")
+        return self._works
 
     def attach(self, reference: str) -> TaskHandle:
         """A handle to a task made earlier or elsewhere; no request is made until it is awaited.
@@ -377,12 +459,16 @@ class KlingClient:
                 )
             if self._lifetime.began:
                 await self._poller.close()
+            if self._works is not None:
+                await self._works.journal.close()
             await self._transport.close()
             self._lifetime.leave()
 
     async def __aenter__(self) -> Self:
-        """The client itself."""
+        """The client itself; its journal is open."""
         self._enter()
+        if self._works is not None:
+            await self._works.journal.open()
         return self
 
     async def __aexit__(
@@ -411,7 +497,7 @@ class KlingClient:
     async def save_all(
         self,
         handle: TaskHandle,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | None,
         *,
         watermark: bool,
         overwrite: bool,
@@ -419,6 +505,11 @@ class KlingClient:
     ) -> list[Path]:
         """Saves a handle's files; `TaskHandle.save` and `TaskHandle.save_all` are the ways to call it."""
         self._enter()
+        if (path if path is not None else handle.save_to) is None:
+            raise TargetError("there is no path to save to: give one here, or save_to=... to submit")
+        if handle.work is not None and not overwrite and (whole := await handle.work.whole(path)) is not None:
+            return whole
+        path = path if path is not None else handle.save_to or ""
         kind = refusals.endpoint_of_reference(Reference.parse(handle.reference)).result
         reserved = self._downloads.reserve(
             path, handle.task_id, watermark=watermark, overwrite=overwrite, kind=kind, several=several
@@ -473,4 +564,13 @@ class KlingClient:
     async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> list[Path]:
         task = await handle.wait()
         refresh = functools.partial(self.get_task, task.reference)
-        return await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
+        if handle.work is not None:
+            await handle.work.saving(place)
+            overwrite = overwrite or handle.work.began(place)
+        paths = await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
+        if handle.work is not None:
+            await handle.work.saved(paths)
+        return paths
+
+    def _handle_of(self, submitted: "Submitted") -> TaskHandle:
+        return TaskHandle(self, submitted.reference, submitted.watch, submitted.record)

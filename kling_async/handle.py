@@ -5,14 +5,47 @@ import contextvars
 from collections.abc import AsyncGenerator, Callable, Generator
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.errors import KlingError, TaskFailed, WrongEventLoop
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
 
+if TYPE_CHECKING:
+    from kling_async.io.target import Target
+
 Callback = Callable[["TaskHandle"], object]
+
+
+class Work(Protocol):
+    """A piece of work in a journal."""
+
+    @property
+    def key(self) -> str | None:
+        """The caller's name of it."""
+        ...
+
+    @property
+    def save_to(self) -> str | None:
+        """Where its files go."""
+        ...
+
+    async def whole(self, target: str | PathLike[str] | None) -> list[Path] | None:
+        """Where its files are, if they are saved whole."""
+        ...
+
+    async def saving(self, place: "Target") -> None:
+        """Files are about to be saved."""
+        ...
+
+    def began(self, place: "Target") -> bool:
+        """Whether what is in this directory, and called after the task, is the task's."""
+        ...
+
+    async def saved(self, paths: list[Path]) -> None:
+        """All files are whole."""
+        ...
 
 
 class Client(Protocol):
@@ -25,7 +58,7 @@ class Client(Protocol):
     async def save_all(
         self,
         handle: "TaskHandle",
-        path: str | PathLike[str],
+        path: str | PathLike[str] | None,
         *,
         watermark: bool,
         overwrite: bool,
@@ -49,9 +82,12 @@ class TaskHandle:
     Handles come from the client's methods, such as `image_to_video`, from `submit` and `attach`.
     """
 
-    __slots__ = ("_callbacks", "_client", "_future", "_news", "_reference", "_waiters", "_watch")
+    __slots__ = ("_callbacks", "_client", "_future", "_news", "_reference", "_waiters", "_watch", "work")
 
-    def __init__(self, client: Client, reference: Reference, watch: TaskWatch | None = None) -> None:
+    def __init__(
+        self, client: Client, reference: Reference, watch: TaskWatch | None = None, work: Work | None = None
+    ) -> None:
+        self.work = work
         self._client = client
         self._reference = reference
         self._watch: TaskWatch | None = None
@@ -78,6 +114,16 @@ class TaskHandle:
     def external_task_id(self) -> str | None:
         """The caller's own id, or the one made for the task; None as long as an attached handle has heard nothing."""
         return self._last.external_task_id if self._last else None
+
+    @property
+    def key(self) -> str | None:
+        """The caller's name of the work, where the client's journal has one."""
+        return self.work.key if self.work else None
+
+    @property
+    def save_to(self) -> str | None:
+        """Where `save()` puts the files if it is told nothing else: the `save_to` of `submit`, by its whole path."""
+        return self.work.save_to if self.work else None
 
     @property
     def status(self) -> TaskStatus | None:
@@ -209,16 +255,21 @@ class TaskHandle:
         if future.cancelled() or not isinstance(future.exception(), TaskFailed):
             future.result()
 
-    async def save(self, path: str | PathLike[str], *, watermark: bool = False, overwrite: bool = False) -> Path:
+    async def save(
+        self, path: str | PathLike[str] | None = None, *, watermark: bool = False, overwrite: bool = False
+    ) -> Path:
         """Waits for the end, then streams the result to disk: the file is whole, or not there.
 
         What a broken download leaves is `NAME.part`; saving again goes on from there, in any process.
 
+        What a journal knows to be saved whole is given at once, without a question to the service.
+
         Args:
-            path: a file, or a directory (an existing one, or text that ends in a separator): there the file is called
-                after its task and what it is, `<task_id>.mp4`, `.png` or `.mp3`, or `<task_id>-watermark.mp4`. Further
-                files of the task get `-2`, `-3`. Where a task has several things, the name of a file decides: of a
-                video with its sound, `.mp3` and `.wav` mean the sound; of sound, `.wav` means the WAV, if there is one.
+            path: where to; None for the `save_to` of `submit`. A file, or a directory (an existing one, or text that
+                ends in a separator): there the file is called after its task and what it is, `<task_id>.mp4`,
+                `.png` or `.mp3`, or `<task_id>-watermark.mp4`. Further files of the task get `-2`, `-3`. Where a task
+                has several things, the name of a file decides: of a video with its sound, `.mp3` and `.wav` mean the
+                sound; of sound, `.wav` means the WAV, if there is one.
             watermark: the watermarked variant, if `watermark_info` asked for one.
             overwrite: replaces an existing file, once the new one is whole.
 

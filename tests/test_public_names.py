@@ -37,12 +37,15 @@ NAMES = """
     CreateVoice
     DeleteElement
     DeleteVoice
+    Difference
     DownloadError
     Durations
     DynamicMask
     Element
     ElementImageList
     ElementVideoList
+    Entry
+    EntryState
     Estimate
     ExpandImage
     ExternalTaskIdConflict
@@ -61,6 +64,9 @@ NAMES = """
     Intent
     InvalidReference
     InvalidRequest
+    Journal
+    JournalError
+    KeyConflict
     KlingClient
     KlingError
     LipSync
@@ -92,6 +98,7 @@ NAMES = """
     Retirement
     Retry
     SaveInProgress
+    SavedFile
     ServerError
     ShotPrompt
     Sound

@@ -1,6 +1,7 @@
 """The lifetime of a client: one event loop, from the first use until it is closed."""
 
 import asyncio
+import os
 
 from kling_async.io import threads
 from kling_async.protocol.errors import ClientClosed, WrongEventLoop
@@ -13,6 +14,7 @@ class Lifetime:
         self.closed = False
         """Whether `close()` was called."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
 
     @property
     def began(self) -> bool:
@@ -30,11 +32,14 @@ class Lifetime:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
+            self._process = os.getpid()
             threads.enter(loop)
             # Here, where nobody waits yet, and not in the middle of the first answers.
             from kling_async.protocol.wire import codec  # noqa: PLC0415  (not at import: cattrs is slow)
 
             codec.prepare()
+        elif self._process != os.getpid():
+            raise WrongEventLoop("this process was forked from the one that uses this client; make a new client here")
         elif self._loop is not loop:
             raise WrongEventLoop(
                 "this client belongs to another event loop; make one client per loop (per asyncio.run)"

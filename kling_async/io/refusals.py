@@ -3,14 +3,16 @@
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Final, get_args
 
 from kling_async.io.config import is_seconds
-from kling_async.io.submission import IfExists, OnDoubt, SubmitOptions
+from kling_async.io.submission import Again, IfExists, OnDoubt, SubmitOptions
 from kling_async.protocol.call import Call, CallEndpoint, ListEndpoint
 from kling_async.protocol.catalog import all_calls, all_endpoints, call_endpoint_of, endpoint_named, endpoint_of
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import (
+    ConfigurationError,
     InvalidReference,
     InvalidRequest,
     ModelRetired,
@@ -24,12 +26,18 @@ from kling_async.protocol.wire.requests import HttpRequest
 if TYPE_CHECKING:
     from kling_async.protocol.raw import RawCall
 
+KEY_MAXIMUM: Final = 1000
+"""Letters of a key."""
+
 _DEFAULTS: Final[Mapping[str, object]] = {
     "strict": True,
     "if_exists": "raise",
     "on_doubt": "settle",
     "deadline": None,
     "queue_deadline": None,
+    "key": None,
+    "again": None,
+    "save_to": None,
 }
 """Of the options of `KlingClient.submit`."""
 
@@ -142,12 +150,21 @@ def listed_endpoint(name: object, page_size: object) -> Endpoint:
     return endpoint
 
 
-def check_options(options: SubmitOptions) -> None:
+def check_options(options: SubmitOptions, request: object, *, journal: bool) -> None:
     """Refuses options that cannot be followed: a misspelt word must not choose the other thing in silence.
+
+    Args:
+        options: to check.
+        request: that they go with.
+        journal: whether the client has one.
 
     Raises:
         InvalidRequest: with all problems.
+        ConfigurationError: one needs a journal.
     """
+    of_journals = [name for name in ("key", "again", "save_to") if options.get(name) is not None]
+    if of_journals and not journal:
+        raise ConfigurationError(f"{of_journals[0]} needs a journal: KlingClient(journal='clips.sqlite')")
     problems = [
         Problem(name, f"must be one of {', '.join(words)}")
         for name, words in {"if_exists": get_args(IfExists), "on_doubt": get_args(OnDoubt)}.items()
@@ -158,8 +175,23 @@ def check_options(options: SubmitOptions) -> None:
         for name in ("deadline", "queue_deadline")
         if options.get(name) is not None and not is_seconds(options.get(name))
     ]
+    problems += _problems_of_key(options, request)
     if problems:
         raise InvalidRequest.of(problems)
+
+
+def _problems_of_key(options: SubmitOptions, request: object) -> list[Problem]:
+    key, again = options.get("key"), options.get("again")
+    problems = []
+    if key is not None and not (isinstance(key, str) and 1 <= len(key) <= KEY_MAXIMUM and "\0" not in key):
+        problems.append(Problem("key", f"must be text of 1 to {KEY_MAXIMUM} letters"))
+    if key is not None and getattr(request, "external_task_id", None) is not None:
+        problems.append(Problem("key", "makes the external_task_id: give one of the two"))
+    if again is not None and (again not in get_args(Again) or key is None):
+        problems.append(Problem("again", f"must be {' or '.join(map(repr, get_args(Again)))}, and goes with a key"))
+    if options.get("save_to") is not None and not isinstance(options.get("save_to"), str | PathLike):
+        problems.append(Problem("save_to", "must be a path"))
+    return problems
 
 
 def refuse(problems: Sequence[Problem], *, strict: bool) -> None:

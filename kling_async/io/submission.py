@@ -7,7 +7,8 @@ import functools
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 
 import attrs
 
@@ -19,10 +20,12 @@ from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
 from kling_async.protocol.errors import ApiError, CreateInDoubt, InvalidRequest, KlingError, Problem, TaskNotFound
+from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import requests
+from kling_async.protocol.wire.requests import HttpRequest
 
 if TYPE_CHECKING:
     from kling_async.protocol.records import Intent
@@ -33,6 +36,7 @@ CLOSE_SECONDS: Final = 10.0
 """Seconds that `close()` gives to creates whose outcome is not known yet."""
 
 IfExists = Literal["raise", "adopt"]
+Again = Literal["failed"]
 OnDoubt = Literal["settle", "raise"]
 OnIntent = Callable[["Intent"], Awaitable[None]]
 
@@ -45,6 +49,52 @@ class SubmitOptions(TypedDict, total=False):
     on_doubt: OnDoubt
     deadline: float | None
     queue_deadline: float | None
+    key: str | None
+    again: Again | None
+    save_to: "str | PathLike[str] | None"
+
+
+class Record(Protocol):
+    """The place of one create in a journal.
+
+    Attributes:
+        external_task_id: that the task gets, where the request has none.
+    """
+
+    external_task_id: str
+
+    async def intend(self) -> None:
+        """Keeps it where a crash does not reach it; raises if that fails, and then nothing is sent."""
+        ...
+
+    def accepted(self, task: Task, watch: TaskWatch) -> None:
+        """The service has the task, which is followed."""
+        ...
+
+    def failed(self, error: BaseException, *, undecided: bool) -> None:
+        """It ended without a task, or with one that nobody knows of."""
+        ...
+
+
+@attrs.frozen
+class Sending:
+    """What is sent.
+
+    Attributes:
+        given: the request as it was given.
+        http: makes what goes out.
+        line: what it stands in line for.
+        slots: how many it takes.
+        estimate: how long its task takes; None where its kind is not known.
+        first_sent: when an earlier process sent it, if it did, at the earliest: seconds since 1970; None for a new one.
+    """
+
+    given: Any
+    http: Callable[[], HttpRequest]
+    line: str
+    slots: int
+    estimate: DurationEstimate | None = None
+    first_sent: float | None = None
 
 
 class Submitter:
@@ -80,7 +130,9 @@ class Submitter:
         in_doubt = [create.reference for create in self._under_way.values() if create.undecided]
         return tuple(dict.fromkeys(filter(None, [*self._orphans.values(), *in_doubt])))
 
-    async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> TaskWatch:
+    async def submit(
+        self, endpoint: Endpoint, request: Any, options: SubmitOptions, record: Record | None = None
+    ) -> TaskWatch:
         """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
 
         Raises:
@@ -92,22 +144,20 @@ class Submitter:
             raise InvalidRequest.of([Problem("if_exists", problem)])
         users_id = getattr(request, "external_task_id", None)
         own_id = users_id is None
-        external_task_id = users_id or f"kling-async-{uuid.uuid4().hex}"
+        external_task_id = users_id or (record.external_task_id if record else new_external_task_id())
         if endpoint.finds_by_external_id:
             request = attrs.evolve(request, external_task_id=external_task_id)
-        create = Create(
-            endpoint=endpoint.name,
-            external_task_id=external_task_id,
-            retry=self._retry,
-            uniform=self._uniform,
-            can_look_up=endpoint.finds_by_external_id,
-            own_id=own_id,
-            adopt=adopt,
-            resend=options.get("on_doubt") != "raise",
-            is_anothers=functools.partial(self._is_anothers, external_task_id),
+        resend = options.get("on_doubt") != "raise"
+        create = self._new(endpoint, external_task_id, own_id=own_id, adopt=adopt, resend=resend)
+        sending = Sending(
+            request,
+            functools.partial(requests.create, endpoint, request),
+            endpoint.line_of(request),
+            endpoint.slots_of(request),
+            self._poller.durations.of(endpoint.kind_of(request), endpoint.typical_seconds(request)),
         )
         if own_id or not create.adopt:
-            return await self._submit(endpoint, request, create, options)
+            return await self._submit(endpoint, sending, create, options, record)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
         async with self._turn(create.reference) as turn:
             if turn.doubt is not None:
@@ -116,10 +166,52 @@ class Submitter:
             if existing is not None:
                 return existing
             try:
-                return await self._submit(endpoint, request, create, options)
+                return await self._submit(endpoint, sending, create, options, record)
             except CreateInDoubt as error:
                 turn.doubt = copy.copy(error)
                 raise
+
+    async def settle(
+        self, endpoint: Endpoint, sending: Sending, record: Record, *, own_id: bool, resend: bool
+    ) -> TaskWatch:
+        """Brings a create to its end that an earlier process may have sent: looked up first, never sent blindly.
+
+        Args:
+            endpoint: that finds tasks by their external id.
+            sending: what was sent, if it was.
+            record: of the create.
+            own_id: whether its external id was made for it.
+            resend: whether it is sent where there is no task.
+
+        Raises:
+            KlingError: as `KlingClient.image_to_video`.
+        """
+        create = self._new(endpoint, record.external_task_id, own_id=own_id, adopt=False, resend=resend)
+        existing = await self._existing(endpoint, create, None)
+        if existing is not None:
+            record.accepted(existing.snapshots[-1], existing)
+            return existing
+        return await self._submit(endpoint, sending, create, SubmitOptions(), record)
+
+    def _new(self, endpoint: Endpoint, external_task_id: str, *, own_id: bool, adopt: bool, resend: bool) -> Create:
+        return Create(
+            endpoint=endpoint.name,
+            external_task_id=external_task_id,
+            retry=self._retry,
+            uniform=self._uniform,
+            can_look_up=endpoint.finds_by_external_id,
+            own_id=own_id,
+            adopt=adopt,
+            resend=resend,
+            is_anothers=functools.partial(self._is_anothers, external_task_id),
+        )
+
+    async def while_under_way(self, external_task_id: str) -> bool:
+        """Waits as long as a create with this id is under way; tells whether one was."""
+        found = [each for each, create in self._under_way.items() if create.external_task_id == external_task_id]
+        if found:
+            await asyncio.wait(found)
+        return bool(found)
 
     @contextlib.asynccontextmanager
     async def _turn(self, reference: str | None) -> AsyncIterator["_Turn"]:
@@ -133,14 +225,13 @@ class Submitter:
             if not turn.wanted:
                 del self._turns[reference]
 
-    async def _submit(self, endpoint: Endpoint, request: Any, create: Create, options: SubmitOptions) -> TaskWatch:
+    async def _submit(
+        self, endpoint: Endpoint, sending: Sending, create: Create, options: SubmitOptions, record: Record | None
+    ) -> TaskWatch:
         slot = await self._slots.take(
-            endpoint.line_of(request),
-            endpoint.slots_of(request),
-            pack=endpoint.pack,
-            queue_deadline=options.get("queue_deadline"),
+            sending.line, sending.slots, pack=endpoint.pack, queue_deadline=options.get("queue_deadline")
         )
-        steps = self._create(endpoint, request, create, slot, options.get("deadline"))
+        steps = self._create(endpoint, sending, create, slot, options.get("deadline"), record=record)
         creating = asyncio.get_running_loop().create_task(steps)
         self._under_way[creating] = create
         creating.add_done_callback(functools.partial(self._ended, slot))
@@ -215,18 +306,31 @@ class Submitter:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _create(
-        self, endpoint: Endpoint, request: Any, create: Create, slot: Slot, deadline: float | None
+        self,
+        endpoint: Endpoint,
+        sending: Sending,
+        create: Create,
+        slot: Slot,
+        deadline: float | None,
+        *,
+        record: Record | None,
     ) -> TaskWatch:
         """Creates with a slot held, which goes back when the task ends; `_ended` gives it back where there is none."""
         try:
-            if self._on_intent is not None:
+            if record is not None:
+                await record.intend()
+            if self._on_intent is not None and sending.first_sent is None:
                 from kling_async.protocol.records import Intent  # noqa: PLC0415  (on first use: records take time)
 
                 await self._on_intent(
-                    Intent(reference=create.reference, external_task_id=create.id_sent, request=request)
+                    Intent(reference=create.reference, external_task_id=create.id_sent, request=sending.given)
                 )
-            task = await self._api.create(endpoint, requests.create(endpoint, request), create, slot)
+            if sending.first_sent is not None:
+                create.sent_before(asyncio.get_running_loop().time(), sending.first_sent)
+            task = await self._api.create(endpoint, sending.http(), create, slot)
         except BaseException as error:
+            if record is not None:
+                record.failed(error, undecided=create.undecided)
             if isinstance(error, ApiError) and error.code in ACCOUNT_CODES | PACK_CODES:
                 unsent = copy.copy(error)
                 unsent.reference = None
@@ -239,10 +343,14 @@ class Submitter:
         watch = self._poller.find(reference)
         if watch is not None:  # an adopted task that is followed already has its slot
             slot.release()
-            return watch
-        slot.accepted()
-        estimate = self._poller.durations.of(endpoint.kind_of(request), endpoint.typical_seconds(request))
-        return self._poller.follow(reference, created=task, estimate=estimate, deadline=deadline, on_end=slot.release)
+        else:
+            slot.accepted()
+            watch = self._poller.follow(
+                reference, created=task, estimate=sending.estimate, deadline=deadline, on_end=slot.release
+            )
+        if record is not None:
+            record.accepted(task, watch)
+        return watch
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
         del self._under_way[creating]
@@ -262,6 +370,11 @@ class Submitter:
         )
         if not isinstance(error, CreateInDoubt):
             del self._orphans[create]
+
+
+def new_external_task_id() -> str:
+    """An id by which a task is looked up whose request has none."""
+    return f"kling-async-{uuid.uuid4().hex}"
 
 
 class _Turn:

@@ -53,6 +53,17 @@ def text_of(path: Any) -> str:
         raise TargetError(f"expected a path to save to, got {type(path).__name__}") from None
 
 
+def absolute(path: Any) -> str:
+    """A place by its whole path; a separator at the end, which makes a directory, stays.
+
+    Raises:
+        TargetError: it is no path.
+    """
+    text = text_of(path)
+    whole = os.path.abspath(text)  # noqa: PTH100  (links stay as they were given)
+    return f"{whole}{os.sep}" if is_directory_name(text) else whole
+
+
 def is_directory_name(text: str) -> bool:
     """Whether text names a directory even where there is none yet: it ends in a separator."""
     return text.endswith(("/", os.sep))

@@ -218,6 +218,18 @@ class Create:
         else:
             self._answered_first(now, outcome)
 
+    def sent_before(self, now: float, first_sent_wall: float) -> None:
+        """A process that is gone may have sent it: it is looked up before anything is sent.
+
+        Args:
+            now: as everywhere.
+            first_sent_wall: when it was sent at the earliest, by the machine's own clock.
+        """
+        self._first_sent_wall = first_sent_wall
+        self._last_error = ConnectionFailed("the process that was sending it ended")
+        self._gives_up_at = now + self._retry.budget
+        self._settle(now, self._last_error)
+
     def slot_taken(self) -> None:
         """A slot is held again."""
         self.state = CreateState.UNSENT

@@ -6,6 +6,8 @@ KlingError
 │       └── ImageFileMissing               the file of a picture
 ├── InvalidReference (ValueError)          no `<endpoint>:<id>`
 ├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
+├── KeyConflict                            the key belongs to another request
+├── JournalError                           the journal cannot be read or written; nothing was sent
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
 ├── ClientClosed                           the client was closed while something waited
 ├── QueueTimeout (TimeoutError)            no slot came free in time; nothing was sent
@@ -217,6 +219,39 @@ class InvalidReference(KlingError, ValueError):
 
 class ConfigurationError(KlingError, ValueError):
     """The client cannot work with what it was given."""
+
+
+@attrs.frozen
+class Difference:
+    """In what two requests under one key differ.
+
+    Attributes:
+        member: of the request.
+        journal: its value in the journal, shortened; `(absent)` where there is none.
+        given: its value now, likewise.
+    """
+
+    member: str
+    journal: str
+    given: str
+
+    def __str__(self) -> str:
+        """Both, as the error shows them."""
+        return f"{self.member}: {self.journal} in the journal, {self.given} now"
+
+
+class KeyConflict(KlingError):
+    """The key belongs to another request. Nothing was sent; `reference` is that of the work in the journal.
+
+    Attributes:
+        differences: in what they differ.
+    """
+
+    differences: tuple[Difference, ...]
+
+
+class JournalError(KlingError):
+    """The journal cannot be opened, read or written. What would have been paid for was not sent."""
 
 
 class WrongEventLoop(KlingError, RuntimeError):

@@ -42,10 +42,14 @@ def create(endpoint: Endpoint, request: object) -> HttpRequest:
     """`POST path`: creates a task."""
     from kling_async.protocol.wire.codec import to_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
 
-    members = to_wire(request)
+    return create_of(endpoint, to_wire(request))
+
+
+def create_of(endpoint: Endpoint, members: Mapping[str, Any]) -> HttpRequest:
+    """As `create`, of the members that are sent."""
     if endpoint.is_raw:  # as it was checked, by the same encoder
         return HttpRequest("POST", endpoint.path, body=(json.dumps(members).encode(),))
-    return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(members))))
+    return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(dict(members)))))
 
 
 def query(endpoint: Endpoint, task_id: str) -> HttpRequest:

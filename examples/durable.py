@@ -1,0 +1,26 @@
+"""Clips of many prompts, in a script that can be killed at any moment: the same command again goes on where it was.
+
+    python examples/durable.py PROMPTS.txt OUT/
+
+PROMPTS.txt has one prompt in each line; a line that is there twice is made once. What was paid is in
+OUT/journal.sqlite before it is sent, so nothing is paid twice, and nothing that was paid is lost.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from kling_async import KlingClient, TextToVideo
+
+
+async def main(prompts: str, directory: str) -> None:
+    """Makes what is missing."""
+    out = Path(directory)
+    out.mkdir(parents=True, exist_ok=True)
+    async with KlingClient(journal=out / "journal.sqlite") as kling, asyncio.TaskGroup() as group:
+        for prompt in set(Path(prompts).read_text("utf-8").splitlines()):
+            group.create_task(kling.generate(TextToVideo(prompt), out, key=prompt))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

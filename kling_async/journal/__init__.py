@@ -1,0 +1,1 @@
+"""The journal: what is paid for, on disk before it is sent."""

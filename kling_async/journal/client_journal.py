@@ -1,0 +1,153 @@
+"""A journal as one client uses it: as an owner of work."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from typing import Self, TypeVar
+
+from kling_async.io.threads import in_thread
+from kling_async.journal import files, owners
+from kling_async.journal.contents import differences
+from kling_async.journal.decisions import Decision, OwnerState, Use, for_key
+from kling_async.journal.entry import Entry
+from kling_async.journal.journal import Journal
+from kling_async.journal.owners import Owner
+from kling_async.journal.store import Store, Work
+from kling_async.protocol.errors import JournalError
+
+_T = TypeVar("_T")
+
+
+class ClientJournal:
+    """One client's part of a journal.
+
+    Args:
+        journal: the file.
+        wall: this machine's time of day, in seconds since 1970.
+    """
+
+    def __init__(self, journal: Journal, wall: Callable[[], float]) -> None:
+        self.journal = journal
+        self.id = ""
+        self.directory = Path()
+        self._wall = wall
+        self._owner: Owner | None = None
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    def of(cls, journal: Journal | str | PathLike[str], wall: Callable[[], float]) -> Self:
+        """Of a journal, or the path of one."""
+        return cls(journal if isinstance(journal, Journal) else Journal(journal), wall)
+
+    def now(self) -> datetime:
+        """The time of day."""
+        return datetime.fromtimestamp(self._wall(), UTC)
+
+    async def open(self) -> None:
+        """Becomes an owner; idempotent.
+
+        Raises:
+            JournalError: it cannot be used, or this process was forked from the one that uses it.
+        """
+        if self._owner is None:
+            async with self._opening:
+                if self._owner is None:
+                    await self._open()
+
+    async def _open(self) -> None:
+        self.directory = await in_thread(files.prepare, self.journal.path)
+        await self.journal.writer.enter()
+        try:
+            owner = await in_thread(Owner, self.directory, asyncio.get_running_loop())
+            try:
+                self.id, owner.id = await self.do(lambda store: self._enter(store, owner.name))
+            except BaseException:
+                owner.release()
+                raise
+        except OSError as error:
+            await self.journal.writer.leave()
+            raise JournalError(f"{self.directory} cannot be written: {error.strerror}") from None
+        except BaseException:
+            await self.journal.writer.leave()
+            raise
+        self._owner = owner
+
+    def _enter(self, store: Store, name: str) -> tuple[str, int]:
+        if not self.journal.moved:
+            others = {owner.machine for owner in store.owners_of_unfinished()} - {owners.machine()}
+            if others:
+                raise JournalError(
+                    f"{self.journal.path} has unfinished work of another machine; if the file was moved here, and that "
+                    "machine works on it no more, open it as Journal(path, moved=True)"
+                )
+        return store.id, store.enter(name, owners.machine(), owners.boot())
+
+    async def close(self) -> None:
+        """Writes what is left, and lets go of all work."""
+        owner, self._owner = self._owner, None
+        if owner is None:
+            return
+        try:
+            await self.do(lambda store: store.leave(owner.id))
+        except JournalError:
+            pass  # the lock says it too
+        finally:
+            owner.release()
+            await self.journal.writer.leave()
+
+    # ------------------------------------------------------------------------------------------ work
+
+    @property
+    def owner(self) -> int:
+        """This client's number."""
+        return self._owner.id if self._owner else 0
+
+    async def do(self, work: Callable[[Store], _T]) -> _T:
+        """Does something with the store, and waits until that is on disk.
+
+        Raises:
+            JournalError: it could not be written.
+        """
+        return await self.journal.writer.do(work)
+
+    def tell(self, work: Callable[[Store], object], then: Callable[[], object] | None = None) -> None:
+        """Does something with the store soon, and something else, in its thread, once that is on disk."""
+        self.journal.writer.tell(work, then)
+
+    async def decide(self, work: Work, *, again_if_failed: bool) -> tuple[Decision, Entry | None]:
+        """Decides about a key, and takes its last attempt where nobody works on that.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return await self.do(lambda store: self._decide(store, work, again_if_failed))
+
+    def _decide(self, store: Store, work: Work, again_if_failed: bool) -> tuple[Decision, Entry | None]:  # noqa: FBT001
+        last = store.last(work.key or "")
+        if last is None:
+            return for_key(None, OwnerState.GONE, (), again_if_failed=again_if_failed), None
+        state = self._state_of(store, last.owner)
+        decision = for_key(last, state, differences(last, work), again_if_failed=again_if_failed)
+        if isinstance(decision, Use) and decision is not Use.WAIT and state is OwnerState.GONE:
+            store.take(last.id, self.owner)
+        return decision, last
+
+    def _state_of(self, store: Store, owner: int | None) -> OwnerState:
+        if owner == self.owner:
+            return OwnerState.OURS
+        return OwnerState.GONE if self._is_gone(store, owner) else OwnerState.LIVING
+
+    def _is_gone(self, store: Store, owner: int | None) -> bool:
+        if owner == self.owner:
+            return False
+        return owner is None or owners.is_gone(self.directory, store.owner(owner))
+
+    async def take_left(self) -> list[Entry]:
+        """Takes all unfinished work whose owners are gone.
+
+        Raises:
+            JournalError: the journal cannot be read or written.
+        """
+        return await self.do(lambda store: store.take_left(self.owner, lambda owner: self._is_gone(store, owner)))

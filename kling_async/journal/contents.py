@@ -1,0 +1,122 @@
+"""A request as the journal keeps it: JSON without the bytes of files, and what two of them differ in."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from kling_async.journal.entry import Entry
+from kling_async.journal.store import Work
+from kling_async.protocol.errors import Difference
+from kling_async.protocol.media.given import Media, MediaSource
+
+FILE: Final = "kling_async.file"
+"""The only member of what stands for a file; its value says which."""
+_NOT_COMPARED: Final = frozenset({"external_task_id", "callback_url"})
+_BASE64: Final = re.compile(r"(?:data:[^,]*,)?[A-Za-z0-9+/=_\s-]{1000,}")
+"""Text of a path without a record that may be a file: no prompt is that long without a single other letter."""
+_SHOWN: Final = 80
+_ABSENT: Final = "(absent)"
+
+
+@attrs.frozen
+class Part:
+    """A file of a request, or text as long as one.
+
+    Attributes:
+        given: what was given: bytes, a path, or base64 text.
+    """
+
+    given: Media | str
+
+    @property
+    def path(self) -> str | None:
+        """The file; None for what is given as bytes or as text."""
+        return self.given.path if isinstance(self.given, Media) and self.given.source is MediaSource.PATH else None
+
+    @property
+    def data(self) -> bytes | None:
+        """What is to be kept beside the journal; None for a file."""
+        if isinstance(self.given, str):
+            return self.given.encode()
+        return self.given.data
+
+
+def parts_of(members: Any) -> list[Part]:
+    """The files among the members, in their order."""
+    parts: list[Part] = []
+    _mapped(members, parts.append)
+    return parts
+
+
+def kept(members: Mapping[str, Any], marks: list[dict[str, Any]]) -> dict[str, Any]:
+    """The members with these marks in the places of their files."""
+    left = iter(marks)
+    found: dict[str, Any] = _mapped(members, lambda _: {FILE: next(left)})
+    return found
+
+
+def restored(members: Any, restore: Callable[[Mapping[str, Any]], Any]) -> Any:
+    """The members as they are sent, each mark replaced by what it stands for."""
+    match members:
+        case {"kling_async.file": mark}:
+            return restore(mark)
+        case dict():
+            return {name: restored(value, restore) for name, value in members.items()}
+        case list():
+            return [restored(value, restore) for value in members]
+        case _:
+            return members
+
+
+def differences(entry: Entry, work: Work) -> tuple[Difference, ...]:
+    """In what a request differs from the one in the journal, ids and `callback_url` apart.
+
+    Only members that both versions of this package know count: a new one may send what the other one did not know of.
+    """
+    if entry.endpoint != work.endpoint:
+        return (Difference("endpoint", entry.endpoint, work.endpoint),)
+    found = []
+    for name in dict.fromkeys([*entry.request, *work.request]):
+        unknown = any(known is not None and name not in known for known in (entry.known, work.known))
+        before, now = _compared(entry.request.get(name)), _compared(work.request.get(name))
+        if name not in _NOT_COMPARED and not unknown and before != now:
+            found.append(Difference(name, _shown(before), _shown(now)))
+    return tuple(found)
+
+
+def known_members(record: type) -> frozenset[str]:
+    """The members that requests of this class can have, in this version."""
+    names = set()
+    for field in attrs.fields(record):
+        stand_in = field.metadata.get("instead_of")
+        names.add(stand_in.member if stand_in else field.metadata.get("inside", field.name))
+    return frozenset(names)
+
+
+def _mapped(value: Any, replace: Callable[[Part], Any]) -> Any:
+    match value:
+        case Media(source=MediaSource.URL):
+            return value.url
+        case Media():
+            return replace(Part(value))
+        case str() if len(value) >= 1000 and _BASE64.fullmatch(value):
+            return replace(Part(value))
+        case Mapping():
+            return {name: _mapped(item, replace) for name, item in value.items()}
+        case list() | tuple():
+            return [_mapped(item, replace) for item in value]
+        case _:
+            return value
+
+
+def _compared(value: Any) -> Any:
+    return restored(value, lambda mark: {"sha256": mark["sha256"]})
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return _ABSENT
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

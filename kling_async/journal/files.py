@@ -1,0 +1,153 @@
+"""Files beside a journal, and what is known of those of requests and results. Blocking; called in threads."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from kling_async.io.upload import opened, reason
+from kling_async.journal.contents import Part
+from kling_async.journal.entry import SavedFile
+from kling_async.protocol.errors import InvalidRequest, JournalError, Problem
+from kling_async.protocol.media.given import Media, MediaSource
+
+NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"})
+"""File systems on which locks of SQLite or of owners may not hold."""
+
+
+def marks_of(parts: Sequence[Part], name: str) -> list[dict[str, Any]]:
+    """What stands for the files of a request: a path, or the name of what is kept; a digest, and its kind.
+
+    Raises:
+        InvalidRequest: a file cannot be read.
+    """
+    marks = []
+    for number, part in enumerate(parts):
+        if part.path is None:
+            where = {"kept": f"{name}-{number}"}
+            digest = hashlib.sha256(part.data or b"").hexdigest()
+        else:
+            where = {"path": os.path.abspath(part.path)}  # noqa: PTH100  (links stay as they were given)
+            digest = _digest_of(part.given)
+        marks.append(where | {"sha256": digest, "kind": type(part.given).__name__})
+    return marks
+
+
+def keep(directory: Path, parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> None:
+    """Writes what was given as bytes beside the journal, to stay there until the task is accepted.
+
+    Raises:
+        JournalError: it cannot be written.
+    """
+    path = directory
+    try:
+        for part, mark in zip(parts, marks, strict=True):
+            if "kept" in mark:
+                path = directory / mark["kept"]
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(part.data or b"")
+                    file.flush()
+                    os.fsync(descriptor)
+        if path != directory:
+            _sync(directory)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be written: {error.strerror}; nothing was sent") from None
+
+
+def forget(directory: Path, marks: Sequence[Mapping[str, Any]]) -> None:
+    """Takes away what was kept."""
+    for mark in marks:
+        if "kept" in mark:
+            with contextlib.suppress(OSError):
+                (directory / mark["kept"]).unlink()
+
+
+def restore(directory: Path, mark: Mapping[str, Any], kinds: Mapping[str, type[Media]]) -> Media | str:
+    """What a mark stands for.
+
+    Raises:
+        InvalidRequest: the file is gone, or another one.
+    """
+    kind = kinds.get(mark["kind"])
+    path = directory / mark["kept"] if "kept" in mark else Path(mark["path"])
+    if kind is not None and "path" in mark:
+        given = kind(MediaSource.PATH, path=str(path))
+        if _digest_of(given) != mark["sha256"]:
+            raise InvalidRequest.of([Problem(str(path), "has changed since it was to be sent")])
+        return given
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest.of([Problem(str(path), f"cannot be read: {reason(error)}")]) from None
+    return data.decode() if kind is None else kind(MediaSource.DATA, data=data)
+
+
+def describe(path: Path) -> SavedFile:
+    """A file that is whole."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return SavedFile(os.path.abspath(path), os.fstat(file.fileno()).st_size, digest)  # noqa: PTH100  (as above)
+
+
+def are_whole(files: Sequence[SavedFile]) -> bool:
+    """Whether all of them are there as they were saved."""
+    try:
+        return bool(files) and all(
+            Path(file.path).stat().st_size == file.size and describe(Path(file.path)) == file for file in files
+        )
+    except OSError:
+        return False
+
+
+def prepare(path: Path) -> Path:
+    """The directory beside a journal; made where there is none.
+
+    Raises:
+        JournalError: it cannot be, or it would be on a file system where locks do not hold.
+    """
+    directory = path.with_name(f"{path.name}.files")
+    with contextlib.suppress(OSError):
+        kind = file_system(os.path.realpath(path.parent), Path("/proc/self/mounts").read_text("utf-8", "replace"))
+        if kind in NETWORK:
+            raise JournalError(
+                f"{path} is on a network file system ({kind}), where the locks of a journal do not hold; put it on a "
+                "disk of this machine"
+            )
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be opened: {error.strerror} ({directory})") from None
+    return directory
+
+
+def file_system(path: str, mounts: str) -> str | None:
+    """The kind of file system that a path is on, by the text of `/proc/self/mounts`."""
+    found = ("", "")
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) > 2:
+            place = fields[1].encode().decode("unicode_escape")
+            if (path == place or path.startswith(f"{place.rstrip('/')}/")) and len(place) >= len(found[0]):
+                found = (place, fields[2])
+    return found[1] or None
+
+
+def _digest_of(given: Media | str) -> str:
+    if isinstance(given, str):
+        return hashlib.sha256(given.encode()).hexdigest()
+    try:
+        with opened(given) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise InvalidRequest.of([Problem(given.path or "", f"cannot be read: {reason(error)}")]) from None
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

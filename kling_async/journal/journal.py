@@ -1,0 +1,78 @@
+"""The journal as users see it: a file, and what stands in it."""
+
+import functools
+import os
+from collections.abc import AsyncGenerator
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+from kling_async.journal.entry import Entry, EntryState
+from kling_async.journal.sqlite import SqliteStore
+from kling_async.journal.store import Store
+from kling_async.journal.writer import Writer
+from kling_async.protocol.errors import ConfigurationError
+
+_PAGE: Final = 200
+
+
+class Journal:
+    """What is paid for, on this machine's disk before it is sent: `KlingClient(journal="clips.sqlite")`.
+
+    Several clients and processes of one machine may share a journal. Beside it there is a directory, `NAME.files`, with
+    the locks of clients and the bytes of requests that are not accepted yet.
+
+    Args:
+        path: the file; made where there is none. Not on a network file system.
+        moved: whether unfinished work of another machine, from which the file was moved here, is taken over.
+
+    Raises:
+        ConfigurationError: it is no path.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, moved: bool = False) -> None:
+        try:
+            text = os.fsdecode(path)
+        except TypeError:
+            raise ConfigurationError(f"journal must be a path or a Journal, got {type(path).__name__}") from None
+        if not text or "\0" in text or text.endswith(("/", os.sep)):
+            raise ConfigurationError(f"journal must be the path of a file, got {text!r}")
+        self.path = Path(os.path.abspath(text))  # noqa: PTH100  (links stay as they were given)
+        self.moved = moved
+        self.writer = Writer(lambda: SqliteStore(self.path))
+
+    def __repr__(self) -> str:
+        """Its path."""
+        return f"Journal({str(self.path)!r})"
+
+    async def entries(
+        self, *, key: str | None = None, state: EntryState | None = None, endpoint: str | None = None
+    ) -> AsyncGenerator[Entry, None]:
+        """All entries, oldest first; also while clients work with it.
+
+        Args:
+            key: of which work; None for all.
+            state: in which they are; None for all.
+            endpoint: whose tasks, such as `text2video`; None for all.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        await self.writer.enter()
+        try:
+            after = 0
+            while True:
+                page = await self.writer.do(
+                    functools.partial(_page, after=after, key=key, state=state, endpoint=endpoint)
+                )
+                for entry in page:
+                    yield entry
+                if len(page) < _PAGE:
+                    return
+                after = page[-1].id
+        finally:
+            await self.writer.leave()
+
+
+def _page(store: Store, after: int, key: str | None, state: EntryState | None, endpoint: str | None) -> list[Entry]:
+    return store.entries(after, _PAGE, key=key, state=state, endpoint=endpoint)

@@ -1,0 +1,129 @@
+"""Owners: which client works on what. Each holds a lock that the operating system drops when its process dies."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import uuid
+import weakref
+from pathlib import Path
+from typing import Final
+
+from kling_async.journal.store import OwnerRow
+from kling_async.protocol.errors import JournalError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # asked for before it is used
+
+_PREFIX: Final = "owner-"
+_SUFFIX: Final = ".lock"
+
+_here: "weakref.WeakValueDictionary[str, Owner]" = weakref.WeakValueDictionary()
+"""The owners of this process."""
+
+
+class Owner:
+    """A client's ownership of its work, for as long as it lives.
+
+    `flock` on a file of its own: `lockf` would be dropped by anything of this process that opens and closes the file.
+
+    Args:
+        directory: beside the journal.
+        loop: that the client runs on.
+    """
+
+    def __init__(self, directory: Path, loop: asyncio.AbstractEventLoop) -> None:
+        if fcntl is None:
+            raise JournalError("a journal needs locks that this system does not have (flock)")
+        self.name = secrets.token_hex(8)
+        self.id = 0
+        self._loop = weakref.ref(loop)
+        self._path = path_of(directory, self.name)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.forked = False
+        _here[self.name] = self
+
+    @property
+    def lives(self) -> bool:
+        """Whether its client can still work: a loop that is closed runs nothing any more."""
+        loop = self._loop()
+        return self._descriptor >= 0 and loop is not None and not loop.is_closed()
+
+    def release(self) -> None:
+        """Lets go; idempotent."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                self._path.unlink()  # while it is locked: nobody takes it for that of a dead one
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        """A client that was never closed, and is gone."""
+        if not self.forked:
+            self.release()
+
+    def after_fork(self) -> None:
+        """In the child: the lock is the parent's alone."""
+        self.forked = True
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def path_of(directory: Path, name: str) -> Path:
+    """Where the lock of an owner is."""
+    return directory / f"{_PREFIX}{name}{_SUFFIX}"
+
+
+def is_gone(directory: Path, owner: OwnerRow | None) -> bool:
+    """Whether an owner's client is closed or its process is dead; one that is only stopped still owns."""
+    if owner is None or (owner.machine, owner.boot) != (machine(), boot()):
+        return True
+    ours = _here.get(owner.name)
+    if ours is not None:
+        return not ours.lives
+    try:
+        descriptor = os.open(path_of(directory, owner.name), os.O_RDONLY)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look do not see each other
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def forget(directory: Path, owner: OwnerRow) -> None:
+    """Takes away the lock file of an owner that is gone."""
+    path_of(directory, owner.name).unlink(missing_ok=True)
+
+
+def machine() -> str:
+    """Names this machine."""
+    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        with contextlib.suppress(OSError):
+            if text := Path(path).read_text("ascii").strip():
+                return text
+    return f"{uuid.getnode():x}"
+
+
+def boot() -> str:
+    """Names the time since this machine was last started: no lock is older."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""
+
+
+def _after_fork() -> None:
+    for owner in list(_here.values()):
+        owner.after_fork()
+    _here.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,25 @@
+"""The tables of a journal in SQLite, and the way from one version to the next."""
+
+from typing import Final
+
+APPLICATION: Final = 0x6B6C6A31
+"""`application_id` of the file, so that a database of something else is not taken for a journal."""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL, machine TEXT NOT NULL, boot TEXT NOT NULL)",
+        # The members that a version of this package knew: few rows, which thousands of entries share.
+        "CREATE TABLE knowledge (id INTEGER PRIMARY KEY, members TEXT NOT NULL UNIQUE)",
+        """CREATE TABLE entries (
+            id INTEGER PRIMARY KEY, key TEXT, attempt INTEGER NOT NULL, endpoint TEXT NOT NULL, external_task_id TEXT,
+            request TEXT NOT NULL, knowledge INTEGER, line TEXT NOT NULL, slots INTEGER NOT NULL, save_to TEXT,
+            state TEXT NOT NULL, owner INTEGER, unfinished INTEGER NOT NULL,
+            intended_at REAL NOT NULL, accepted_at REAL, ended_at REAL, saved_at REAL,
+            task_id TEXT, estimate_units TEXT, estimate_usd TEXT,
+            status TEXT, units TEXT, quota TEXT, list_price TEXT, error TEXT, saving_to TEXT, files TEXT)""",
+        "CREATE UNIQUE INDEX keys ON entries (key, attempt) WHERE key IS NOT NULL",
+        "CREATE INDEX unfinished ON entries (owner) WHERE unfinished",
+    ),
+)
+"""What leads from each version to the next; `user_version` counts them."""

@@ -1,0 +1,340 @@
+"""Creates with a journal: one task for each key, whatever becomes of the processes that ask for it."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+import attrs
+
+from kling_async.io.api import Api
+from kling_async.io.submission import Sending, SubmitOptions, Submitter, new_external_task_id
+from kling_async.io.target import absolute
+from kling_async.io.task_watch import TaskWatch
+from kling_async.io.threads import in_thread
+from kling_async.journal import files
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.contents import Part, kept, known_members, parts_of, restored
+from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left
+from kling_async.journal.entry import Entry, EntryState
+from kling_async.journal.names import external_task_id
+from kling_async.journal.record import Record, Taken
+from kling_async.journal.store import Work
+from kling_async.protocol.catalog import endpoint_named
+from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.errors import CreateInDoubt, InvalidRequest, KeyConflict, KlingError, Remedy
+from kling_async.protocol.media.image import Image
+from kling_async.protocol.media.sound import Sound
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.tasks import TaskStatus
+from kling_async.protocol.wire import requests
+from kling_async.protocol.wire.codec import to_wire
+
+logger = logging.getLogger("kling_async")
+
+_LOOK_SECONDS: Final = 0.25
+"""Between two looks at what another client writes about a key."""
+_KINDS: Final = {kind.__name__: kind for kind in (Image, Sound)}
+
+
+@attrs.frozen
+class Submitted:
+    """Work that has a task.
+
+    Attributes:
+        reference: of the task.
+        record: of the work.
+        watch: of the task; None where it is not followed, since its end is known.
+    """
+
+    reference: Reference
+    record: Record
+    watch: TaskWatch | None
+
+
+@attrs.frozen
+class _Asked:
+    """What somebody wants.
+
+    Attributes:
+        endpoint: that takes it.
+        request: as it was given.
+        options: of `submit`.
+        work: as the journal keeps it.
+        parts: the files of the request.
+    """
+
+    endpoint: Endpoint
+    request: Any
+    options: SubmitOptions
+    work: Work
+    parts: list[Part]
+
+
+class JournalSubmitter:
+    """The creates of one client that has a journal.
+
+    Args:
+        journal: of the client.
+        submitter: sends.
+        api: asks for tasks.
+        start_watching: follows a task that is there already.
+    """
+
+    def __init__(
+        self,
+        journal: ClientJournal,
+        submitter: Submitter,
+        api: Api,
+        start_watching: Callable[[Reference], TaskWatch],
+    ) -> None:
+        self.journal = journal
+        self._submitter = submitter
+        self._api = api
+        self._start_watching = start_watching
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._records: WeakValueDictionary[int, Record] = WeakValueDictionary()
+
+    async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> Submitted:
+        """Submits, or finds what was submitted under the key.
+
+        Raises:
+            KeyConflict: the key belongs to another request.
+            JournalError: the journal cannot be read or written; nothing was sent.
+            KlingError: as `KlingClient.submit`.
+        """
+        await self.journal.open()
+        asked = await self._asked(endpoint, request, options)
+        key = asked.work.key
+        if key is None:
+            return await self._new(asked, getattr(request, "external_task_id", None) or new_external_task_id())
+        lock = self._turns[key]
+        try:
+            async with lock:
+                while True:
+                    submitted = await self._one_step(asked)
+                    if submitted is not None:
+                        return submitted
+        finally:
+            if not lock.locked() and not lock._waiters:  # noqa: SLF001
+                self._turns.pop(key, None)
+
+    async def known(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> Record | None:
+        """The work of a key whose end is known, if there is such.
+
+        Raises:
+            KeyConflict: the key belongs to another request.
+            JournalError: the journal cannot be read.
+        """
+        await self.journal.open()
+        asked = await self._asked(endpoint, request, options)
+        decision, entry = await self._decide(asked)
+        return self._record(endpoint, entry) if entry is not None and decision is Use.FOLLOW else None
+
+    async def _asked(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> _Asked:
+        members = to_wire(request)
+        parts = parts_of(members)
+        marks = await in_thread(files.marks_of, parts, new_external_task_id()) if parts else []
+        save_to = options.get("save_to")
+        work = Work(
+            key=options.get("key"),
+            endpoint=endpoint.name,
+            external_task_id=None,
+            request=kept(members, marks),
+            known=None if endpoint.is_raw else known_members(type(request)),
+            line=endpoint.line_of(request),
+            slots=endpoint.slots_of(request),
+            save_to=None if save_to is None else absolute(save_to),
+            estimate=endpoint.estimate(request),
+        )
+        return _Asked(endpoint, request, options, work, parts)
+
+    async def _decide(self, asked: _Asked) -> tuple[Open | Use, Entry | None]:
+        """What becomes of the key.
+
+        Raises:
+            KeyConflict: it belongs to another request.
+        """
+        again = asked.options.get("again") == "failed"
+        decision, entry = await self.journal.decide(asked.work, again_if_failed=again)
+        if isinstance(decision, Conflict):
+            raise _conflict(decision, asked.work, entry)
+        return decision, entry
+
+    async def _one_step(self, asked: _Asked) -> Submitted | None:
+        """Does what the journal calls for; None where it is to be asked again."""
+        decision, entry = await self._decide(asked)
+        if isinstance(decision, Open):
+            return await self._opened(asked, decision)
+        assert entry is not None  # noqa: S101  (for checkers: only `Open` has none)
+        match decision:
+            case Use.WAIT:
+                await asyncio.sleep(_LOOK_SECONDS)
+                return None
+            case Use.SETTLE:
+                own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
+                if await self._submitter.while_under_way(own_id):
+                    return None
+                return await self._settled(asked.endpoint, entry)
+            case Use.ASK:
+                return await self._ask(asked.endpoint, entry)
+            case Use.DOUBT:
+                raise _unknowable(asked.endpoint, entry)
+            case Use.FOLLOW:
+                return self._followed(asked.endpoint, entry)
+
+    async def _opened(self, asked: _Asked, decision: Open) -> Submitted | None:
+        """Begins an attempt; None where another client was quicker."""
+        own_id = external_task_id(self.journal.id, asked.work.key or "", decision.attempt)
+        work = attrs.evolve(asked.work, attempt=decision.attempt, replaces=decision.replaces)
+        try:
+            return await self._new(attrs.evolve(asked, work=work), own_id)
+        except Taken:
+            return None
+
+    async def _ask(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
+        """Learns whether a task has failed, which would be followed by another attempt."""
+        task = await self._api.get_task(endpoint, entry.task_id or "")
+        if not task.status.is_final:
+            return self._followed(endpoint, entry)
+        now, finished = self.journal.now(), task.status is TaskStatus.FAILED or not endpoint.result.is_file
+        await self.journal.do(lambda store: store.ended(entry.id, task, now, finished=finished))
+        return None
+
+    async def _new(self, asked: _Asked, own_id: str) -> Submitted:
+        endpoint, work = asked.endpoint, asked.work
+        if endpoint.finds_by_external_id:
+            work = attrs.evolve(work, external_task_id=own_id)
+        is_file = endpoint.result.is_file
+        record = Record(self.journal, work=work, parts=asked.parts, is_file=is_file, external_task_id=own_id)
+        watch = await self._submitter.submit(endpoint, asked.request, asked.options, record)
+        if record.entry is not None:
+            self._records[record.entry.id] = record
+        return Submitted(watch.reference, record, watch)
+
+    # --------------------------------------------------------------------- what the journal has already
+
+    def _record(self, endpoint: Endpoint, entry: Entry) -> Record:
+        record = self._records.get(entry.id)
+        if record is None:
+            sent = entry.external_task_id or new_external_task_id()
+            record = Record(self.journal, entry=entry, is_file=endpoint.result.is_file, external_task_id=sent)
+            self._records[entry.id] = record
+        else:
+            record.entry = entry
+        return record
+
+    def _followed(self, endpoint: Endpoint, entry: Entry) -> Submitted:
+        record = self._record(endpoint, entry)
+        reference = Reference(entry.endpoint, entry.task_id or "")
+        if entry.state is not EntryState.ACCEPTED:
+            return Submitted(reference, record, None)
+        watch = self._start_watching(reference)
+        record.follow(watch)
+        return Submitted(reference, record, watch)
+
+    async def _settled(self, endpoint: Endpoint, entry: Entry) -> Submitted:
+        """Finds out whether there is a task; sends the same once more where the service says that there is none.
+
+        Raises:
+            CreateInDoubt: nobody will ever know.
+            KlingError: as `KlingClient.submit`.
+        """
+        sent = entry.external_task_id
+        if sent is None:
+            now, error = self.journal.now(), _unknowable(endpoint, entry)
+            await self.journal.do(lambda store: store.closed(entry.id, EntryState.LOST, error.message, now))
+            raise error
+        endpoint = attrs.evolve(endpoint, finds_by_external_id=True)  # a path without a record may find or not
+        record = self._record(endpoint, entry)
+        members, resend = entry.request, True
+        try:
+            members = await in_thread(self._members, entry.request, sent)
+        except InvalidRequest as error:
+            logger.warning("%s is only looked up: %s", entry.reference, error, extra={"kling_event": "not_sent_again"})
+            resend = False
+        sending = Sending(
+            given=entry.request,
+            http=lambda: requests.create_of(endpoint, members),
+            line=entry.line,
+            slots=entry.slots,
+            first_sent=entry.intended_at.timestamp(),
+        )
+        own_id = "external_task_id" not in entry.request
+        watch = await self._submitter.settle(endpoint, sending, record, own_id=own_id, resend=resend)
+        return Submitted(watch.reference, record, watch)
+
+    def _members(self, request: Mapping[str, Any], sent: str) -> dict[str, Any]:
+        """What was sent, or was about to be."""
+        members = restored(request, lambda mark: files.restore(self.journal.directory, mark, _KINDS))
+        return {**members, "external_task_id": sent}
+
+    # ----------------------------------------------------------------------------------------- recover
+
+    async def recover(self) -> AsyncGenerator[Submitted, None]:
+        """All that clients left unfinished which are gone; what is in doubt comes last.
+
+        Raises:
+            JournalError: the journal cannot be read or written.
+        """
+        await self.journal.open()
+        in_doubt: list[tuple[Endpoint, Entry]] = []
+        for entry in await self.journal.take_left():
+            endpoint = endpoint_named(entry.endpoint)
+            if endpoint is None:
+                logger.warning("%s is of an endpoint that this version does not know", entry.reference)
+                continue
+            match for_left(entry, self.journal.now()):
+                case Left.EXPIRED:
+                    await self._lost(entry, "older than the 30 days that the service keeps tasks")
+                case Left.UNKNOWABLE:
+                    await self._lost(entry, _unknowable(endpoint, entry).message)
+                case Left.FOLLOW:
+                    yield self._followed(endpoint, entry)
+                case Left.SETTLE:
+                    in_doubt.append((endpoint, entry))
+        settling = [asyncio.ensure_future(self._settled(endpoint, entry)) for endpoint, entry in in_doubt]
+        try:
+            for settled in asyncio.as_completed(settling):
+                try:
+                    yield await settled
+                except KlingError as error:
+                    logger.warning("not recovered: %s", error, extra={"kling_event": "not_recovered"})
+        finally:
+            for each in settling:
+                each.cancel()
+            await asyncio.gather(*settling, return_exceptions=True)
+
+    async def _lost(self, entry: Entry, why: str) -> None:
+        now = self.journal.now()
+        await self.journal.do(lambda store: store.closed(entry.id, EntryState.LOST, why, now))
+        paid = entry.units if entry.units is not None else entry.estimate.units
+        logger.warning(
+            "lost: %s (%s): %s; it cost %s units",
+            entry.key or entry.reference or f"a task of {entry.endpoint}",
+            entry.reference,
+            why,
+            "an unknown number of" if paid is None else f"{paid:f}" if entry.units is not None else f"about {paid:f}",
+            extra={"kling_event": "work_lost", "kling_reference": entry.reference},
+        )
+
+
+def _conflict(conflict: Conflict, work: Work, entry: Entry | None) -> KeyConflict:
+    listed = "; ".join(map(str, conflict.differences))
+    return KeyConflict(
+        f"the key {work.key!r} belongs to another request ({listed}); use another key, or the same request",
+        differences=conflict.differences,
+        reference=entry.reference if entry else None,
+    )
+
+
+def _unknowable(endpoint: Endpoint, entry: Entry) -> CreateInDoubt:
+    return CreateInDoubt(
+        "in doubt, cannot be settled: whether there is a task is not known, and the service does not find tasks of "
+        f"{endpoint.name} by their external id; it may be billed, and is never sent again under this key",
+        remedy=Remedy.LIST,
+        endpoint=endpoint.name,
+        sent_at=entry.intended_at,
+    )

@@ -1,0 +1,180 @@
+"""The thread that writes: what comes together is one step of the store, and one sync of the disk."""
+
+import asyncio
+import contextlib
+import copy
+import logging
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from kling_async.journal.store import Store
+from kling_async.protocol.errors import JournalError, KlingError
+
+logger = logging.getLogger("kling_async")
+
+_T = TypeVar("_T")
+
+_LATER_SECONDS: Final = 1.0
+"""After that what could not be written is tried again."""
+
+
+@attrs.define(eq=False)
+class _Step:
+    """One thing to do with the store.
+
+    Attributes:
+        work: does it; within a transaction that others share, so it fails before it changes anything.
+        future: waits for it to be on disk; None where nobody does.
+        then: is called in the thread once it is on disk.
+        is_last: whether the thread ends with it.
+    """
+
+    work: Callable[[Store], Any]
+    future: "asyncio.Future[Any] | None" = None
+    then: Callable[[], object] | None = None
+    is_last: bool = False
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """One thread with one store. It begins with the first user and ends with the last.
+
+    Args:
+        make_store: makes the store that the thread opens, uses and closes.
+    """
+
+    def __init__(self, make_store: Callable[[], Store]) -> None:
+        self._make_store = make_store
+        self._steps: queue.SimpleQueue[_Step] = queue.SimpleQueue()
+        self._users = 0
+        self._lock = threading.Lock()
+
+    async def enter(self) -> None:
+        """Counts a user; the first one opens the store.
+
+        Raises:
+            JournalError: it cannot be opened.
+        """
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._steps = queue.SimpleQueue()
+                steps = self._steps
+                threading.Thread(target=self._run, args=(steps,), name="kling_async-journal", daemon=True).start()
+        try:
+            await self.do(lambda _: None)
+        except BaseException:
+            await self.leave()
+            raise
+
+    async def leave(self) -> None:
+        """Counts a user less; after the last one the thread writes what is left and ends, which is waited for."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+            last = _Step(lambda _: None, asyncio.get_running_loop().create_future(), is_last=True)
+            self._steps.put(last)
+        if last.future is not None:
+            await asyncio.wait([last.future])
+
+    async def do(self, work: Callable[[Store], _T]) -> _T:
+        """Does something with the store, and waits until that is on disk.
+
+        Raises:
+            JournalError: it could not be written.
+        """
+        step = _Step(work, asyncio.get_running_loop().create_future())
+        self._steps.put(step)
+        assert step.future is not None  # noqa: S101  (for checkers)
+        result: _T = await step.future
+        return result
+
+    def tell(self, work: Callable[[Store], object], then: Callable[[], object] | None = None) -> None:
+        """Does something soon, and again until it succeeds; nobody waits.
+
+        Args:
+            work: does it.
+            then: is called in the thread, once it is on disk; raises nothing.
+        """
+        self._steps.put(_Step(work, then=then))
+
+    # ---------------------------------------------------------------------------------- the thread
+
+    def _run(self, steps: "queue.SimpleQueue[_Step]") -> None:
+        store = self._make_store()
+        left: list[_Step] = []  # what nobody waits for, and could not be written yet
+        batch: list[_Step] = []
+        ends = False
+        while not ends:
+            batch = left + _all_of(steps, _LATER_SECONDS if left else None)
+            ends = any(step.is_last for step in batch)
+            try:
+                store.open()
+                with store.together():
+                    for step in batch:
+                        _do(step, store)
+                left = []
+            except Exception as error:  # noqa: BLE001  (whatever it is: those who wait must get it)
+                failed = error if isinstance(error, KlingError) else JournalError(f"the journal failed: {error!r}")
+                for step in batch:
+                    step.error = None if step.is_last else copy.copy(failed)
+                if not left:
+                    logger.warning("%s", failed, extra={"kling_event": "journal_failed"})
+                left = [step for step in batch if step.future is None]
+            _answer([step for step in batch if not step.is_last])
+            for step in batch:
+                if step.then is not None and step not in left:
+                    step.then()
+        if left:
+            logger.error(
+                "%d notes could not be written to the journal; recover() asks the service for what they said",
+                len(left),
+                extra={"kling_event": "journal_notes_lost"},
+            )
+        store.close()
+        _answer([step for step in batch if step.is_last])
+
+
+def _do(step: _Step, store: Store) -> None:
+    step.error = None
+    try:
+        step.result = step.work(store)
+    except KlingError as error:  # a refusal, which changed nothing
+        step.error = error
+
+
+def _all_of(steps: "queue.SimpleQueue[_Step]", seconds: float | None) -> list[_Step]:
+    """All that is there; waits for the first."""
+    batch: list[_Step] = []
+    with contextlib.suppress(queue.Empty):
+        batch.append(steps.get(timeout=seconds))
+        while True:
+            batch.append(steps.get_nowait())
+    return batch
+
+
+def _answer(steps: list[_Step]) -> None:
+    """Wakes those who wait: each loop once."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[_Step]] = defaultdict(list)
+    for step in steps:
+        if step.future is not None:
+            by_loop[step.future.get_loop()].append(step)
+    for loop, answered in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(_resolve, answered)
+
+
+def _resolve(steps: list[_Step]) -> None:
+    for step in steps:
+        if step.future is not None and not step.future.done():
+            if step.error is not None:
+                step.future.set_exception(step.error)
+            else:
+                step.future.set_result(step.result)

@@ -1,0 +1,57 @@
+"""A job with a journal that is killed at random moments, and started again."""
+
+import asyncio
+import contextlib
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from kling_async import EntryState, Journal
+from kling_async.emulator import Emulator
+from tests.repeatable import same_draws
+
+KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "5"))
+"""How often: more in a session of its own."""
+CLIPS = 40
+
+
+async def started(*arguments: str) -> asyncio.subprocess.Process:
+    """A process that has its journal open."""
+    script = Path(__file__).with_name("submit_loop.py")
+    process = await asyncio.create_subprocess_exec(sys.executable, script, *arguments, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"begins\n"
+    return process
+
+
+async def killed(directory: Path, kills: int, clips: int, rng: random.Random) -> None:
+    """Kills process after process; the emulator's ledger is the judge."""
+    journal = directory / "journal.sqlite"
+    async with Emulator(render=False, speed=400, concurrency=8) as emulator:
+        arguments = [emulator.base_url, str(journal), str(directory / "out"), str(clips)]
+        for _ in range(kills):
+            process = await started(*arguments)
+            await asyncio.sleep(rng.random() * 1.5)
+            with contextlib.suppress(ProcessLookupError):  # it was quicker
+                process.kill()
+            await process.wait()
+        process = await started(*arguments)
+        assert await process.wait() == 0
+        assert emulator.ledger.created == clips
+        entries = [entry async for entry in Journal(journal).entries()]
+        assert {entry.state for entry in entries} == {EntryState.SAVED}
+        assert len(entries) == clips
+        assert sum(entry.units or 0 for entry in entries) == emulator.ledger.charged
+    names = {path.name for path in (directory / "out").iterdir()}
+    assert names == {f"clip-{number}.mp4" for number in range(clips)}
+
+
+@pytest.mark.parametrize(
+    ("kills", "clips"), [(2, 6), pytest.param(KILLS, CLIPS, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_killed_at_random_moments(tmp_path: Path, kills: int, clips: int) -> None:
+    """Whenever a process is killed, started again it pays for nothing twice, and in the end all is saved."""
+    asyncio.run(killed(tmp_path, kills, clips, same_draws(12)))
