@@ -278,7 +278,9 @@ def made(record: type, *words: str) -> Any:
     """Any record made of words."""
     parser = ArgumentParser()
     add_options(parser, parser, record)
-    return request_from(record, parser.parse_args(words, Namespace(parser=parser, positional=None)), bytes)
+    return request_from(
+        record, parser.parse_args(words, Namespace(parser=parser, positional=None, needs_output=False)), bytes
+    )
 
 
 def test_kinds_of_values() -> None:
