@@ -32,6 +32,7 @@ from .service.auth import Credentials
 from .service.callback_sender import CallbackSender
 from .service.endpoint import Pack
 from .service.guard import Guard
+from .service.own_files import OwnFiles
 
 HOW_TO_RENDER: Final = (
     "The emulator's videos are flat pictures, and its MP3 files silent. To see your images moving, and to hear sound: "
@@ -272,6 +273,7 @@ class Emulator:
             callbacks=callbacks,
             worker=worker,
             images=images,
+            own_files=OwnFiles(self._account, links, results, worker),
             clock=self._clock,
             guard=self._guard,
             strict=self._strict_types,

@@ -109,3 +109,27 @@ def test_merged_pieces_cover_the_same_bytes(pieces: list[tuple[int, int]]) -> No
         byte for start, end in joined for byte in range(start, end)
     }
     assert all(first[1] < second[0] for first, second in itertools.pairwise(joined))
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "found"),
+    [
+        ("http://host{}", "", True),
+        ("http://other{}", "http://other", True),
+        ("http://other{}", "", False),
+        ("http://host.example{}", "", False),
+        ("http://host{}0", "", False),
+        ("http://host/files/", "", False),
+        ("{}", "", False),
+        ("", "", False),
+    ],
+)
+def test_a_link_says_which_file_it_leads_to(url: str, address: str, *, found: bool) -> None:
+    """A good link by a known address gives the task and the file; anything else gives nothing."""
+    task = made_task()
+    links = Links("http://host", b"key", 100.0)
+    target = links.make(task, "watermark", task.finished_at).removeprefix("http://host")
+
+    file = links.file(url.format(target), task.finished_at, address)
+    assert file == ((task.task_id, "watermark") if found else None)
+    assert links.file(url.format(target), task.finished_at + 200, address) is None

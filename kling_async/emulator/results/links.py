@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from kling_async.emulator.account.task import EmulatedTask, LinkMaker
 
@@ -59,6 +59,24 @@ class Links:
         if not hmac.compare_digest(self._sign(path, expires).encode(), signature.encode(errors="replace")):
             return SIGNATURE_PROBLEM
         return "Request has expired" if now >= int(expires) else ""
+
+    def file(self, url: str, now: float, address: str = "") -> tuple[str, str] | None:
+        """Give the id of the task and the name of the file to which a link leads, None if it is no good link of ours.
+
+        Args:
+            url: Anything.
+            now: Seconds since the epoch.
+            address: Another scheme, host and port by which the files are reached, "" if there is none.
+        """
+        # Another emulator may have the same key and the same ids, so that the address counts.
+        if not any(url.startswith(f"{own}/files/") for own in (self._base_url, address) if own):
+            return None
+        parts = urlsplit(url)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if self.problem(parts.path, query, now):
+            return None
+        _, _, task_id, name, _ = parts.path.split("/")
+        return task_id, name
 
     def detour(self, path: str, expires: str, address: str = "") -> str:
         """Give another link to a file, which is good to the letter only: what is signed is how it is spelled.

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Final
 
+import attrs
 from aiohttp import web
 
 from kling_async.emulator.account.account_model import AccountModel
@@ -26,11 +27,13 @@ from .answers import created, deletions_marked, queried
 from .auth import Credentials, check_authorization
 from .callback_sender import CallbackSender
 from .catalog import FOUND
+from .checks import members
 from .checks.paging import page_asked_for
 from .control_api import add_control_api
-from .endpoint import Body, Endpoint, NotEmulated, Origin
+from .endpoint import Body, Earlier, Endpoint, NotEmulated, Origin
 from .errors import Refusal
 from .guard import Guard
+from .own_files import OwnFiles
 from .synchronous import CallEndpoint, Desk
 
 MAX_BODY_BYTES: Final = 100 * 2**20
@@ -57,6 +60,7 @@ class Api:
         callbacks: Posts status changes.
         worker: Where large bodies are read, off the event loop.
         images: Where images are kept, None to keep none.
+        own_files: Knows where the emulator's own links lead.
         clock: Seconds since the epoch.
         guard: Knows which sites are answered.
         strict: Whether values in requests must have the documented JSON types.
@@ -74,6 +78,7 @@ class Api:
         callbacks: CallbackSender,
         worker: Executor,
         images: ImageStore | None,
+        own_files: OwnFiles,
         clock: Callable[[], float],
         guard: Guard,
         strict: bool,
@@ -87,6 +92,7 @@ class Api:
         self._callbacks = callbacks
         self._worker = worker
         self._images = images
+        self._own_files = own_files
         self._clock = clock
         self._guard = guard
         self._strict = strict
@@ -203,14 +209,15 @@ class Api:
         self._account.conditions.require_service(endpoint.name, body.get("model_name"))
         self._account.require_balance(self._clock(), endpoint.pack, endpoint.estimate(body))
         loop = asyncio.get_running_loop()
-        accepted = await loop.run_in_executor(self._worker, endpoint.accept, body)
+        given = await self._submitted(body, endpoint, request)
+        accepted = await loop.run_in_executor(self._worker, endpoint.accept, given)
+        accepted = attrs.evolve(accepted, parameters=members.with_links(accepted.parameters, body))
         self._account.conditions.require_service(endpoint.name, accepted.model_name)  # the default one
         if self._images is not None:
-            accepted = await loop.run_in_executor(self._worker, self._images.take, endpoint.pictures(body), accepted)
+            accepted = await loop.run_in_executor(self._worker, self._images.take, endpoint.pictures(given), accepted)
         await self._injector.hold()
         now = self._clock()
-        earlier = partial(self._account.earlier, now=now, link=self._link_maker(request, now))
-        accepted = endpoint.complete(accepted, earlier)
+        accepted = endpoint.complete(accepted, self._earlier(request, now))
         task = self._account.create(now, endpoint, accepted)
         self._callbacks.watch(task)
         return created(task, self._account.conditions.clock_skew)
@@ -220,7 +227,9 @@ class Api:
         if endpoint.units:
             self._account.require_balance(self._clock(), endpoint.pack, endpoint.units)
         self._account.conditions.require_service(endpoint.name)
-        body = await self._read(endpoint, request) if request.method == "POST" else dict(request.query)
+        body: Body = dict(request.query)
+        if request.method == "POST":
+            body = await self._submitted(await self._read(endpoint, request), endpoint, request)
         await self._injector.hold()
         now = self._clock()
         self._account.settle(now)
@@ -231,6 +240,7 @@ class Api:
             opened_at=self._opened_at,
             skew=self._account.conditions.clock_skew,
             link=self._link_maker(request, now),
+            earlier=self._earlier(request, now),
         )
         data = endpoint.answer(body, desk)
         self._ledger.calls[endpoint.name] += 1
@@ -242,6 +252,13 @@ class Api:
             raise Refusal(1200, "Content-Type must be application/json")
         parse = partial(request_body.parse, await _body(request), origin.members, strict=self._strict)
         return await asyncio.get_running_loop().run_in_executor(self._worker, parse)
+
+    async def _submitted(self, body: Body, origin: Origin, request: web.Request) -> Body:
+        return await self._own_files.submitted(body, origin, self._clock(), self._guard.address(request))
+
+    def _earlier(self, request: web.Request, now: float) -> Earlier:
+        address = self._guard.address(request)
+        return partial(self._own_files.earlier, now=now, address=address, link=self._link_maker(request, now))
 
     async def _query(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
         now = self._clock()

@@ -85,7 +85,8 @@ class EarlierResult:
 
 
 Earlier = Callable[[str, str], EarlierResult | None]
-"""Gives what the account has made, by its list in answers ("videos") and its id; None if there is no such thing."""
+"""Gives what the account has made, or what everybody has, None if there is no such thing: by its list in answers
+("videos"), and its id or a link to its file that is still good."""
 
 
 def _no_pictures(_body: Body) -> Iterable[tuple[str, str]]:

@@ -13,7 +13,7 @@ from kling_async.emulator.results.result import Result
 
 from .answers import queried
 from .checks.paging import page_asked_for
-from .endpoint import AcceptedRequest, Body, EarlierResult, Origin
+from .endpoint import AcceptedRequest, Body, Earlier, Origin
 
 NOT_OF_STOCK: Final = ("task_info", "final_unit_deduction", "final_balance_deduction")
 """Members of an answer that what nobody has asked for does not have."""
@@ -30,6 +30,7 @@ class Desk:
         opened_at: When the account began, the same.
         skew: Seconds by which the service's clock is ahead.
         link: Makes links to files.
+        earlier: Gives what the account has made, or what everybody has.
     """
 
     account: AccountModel
@@ -38,6 +39,7 @@ class Desk:
     opened_at: float
     skew: float
     link: LinkMaker
+    earlier: Earlier
 
     def make(self, request: AcceptedRequest) -> dict[str, Any]:
         """Make a result, charge for it, and give what a query would say, if there was one; its files are served."""
@@ -46,10 +48,6 @@ class Desk:
     def shown(self, task: EmulatedTask) -> dict[str, Any]:
         """Give what a query says of a task."""
         return queried(task, self.now, self.link, self.skew)
-
-    def earlier(self, kind: str, key: str) -> EarlierResult | None:
-        """Give what the account has made, by its list in answers ("voices") and its id."""
-        return self.account.earlier(kind, key, now=self.now, link=self.link)
 
     def page(self, query: Mapping[str, str], page_maximum: int) -> list[dict[str, Any]]:
         """Give a page of what there is of this endpoint without the account's doing."""

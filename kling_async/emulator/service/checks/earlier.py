@@ -40,11 +40,12 @@ def one_video(body: Mapping[str, Any]) -> None:
 
 
 def parent_of(body: Mapping[str, Any], earlier: Earlier) -> ParentVideo:
-    """Give the video of a checked request."""
-    if not body.get("video_id"):
-        return ParentVideo(duration=str(CLIP_SECONDS), url=body["video_url"])
-    facts = made(earlier, "videos", body["video_id"]).facts
-    return ParentVideo(duration=facts.get("duration", str(CLIP_SECONDS)), video_id=body["video_id"])
+    """Give the video of a checked request: one of the account, if its id or its own link is given."""
+    video_id, url = body.get("video_id"), body.get("video_url") or ""
+    found = made(earlier, "videos", video_id) if video_id else earlier("videos", url)
+    if found is None:
+        return ParentVideo(duration=str(CLIP_SECONDS), url=url)
+    return ParentVideo(duration=found.facts.get("duration", str(CLIP_SECONDS)), video_id=found.facts["id"])
 
 
 def audio_seconds(earlier: Earlier, audio_id: str) -> float:

@@ -5,7 +5,7 @@ A type is a Python type for a scalar, an object for an object, and an array of o
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 CAMERA: Final[dict[str, Any]] = {
@@ -40,6 +40,57 @@ def documented(body: Mapping[str, Any], members: Mapping[str, Any], *, strict: b
     """
     fitted: dict[str, Any] = _fitted(body, members, strict=strict)
     return fitted
+
+
+def texts(body: Any, members: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Give each string of a request.
+
+    Args:
+        body: The documented members of a request, unchecked, or a part of them.
+        members: What is documented of it.
+        name: The member that holds the part.
+
+    Yields:
+        The name of the member that holds the string, or the array of strings, and the string.
+    """
+    if isinstance(members, Mapping):
+        for each in body if isinstance(body, dict) else ():
+            yield from texts(body[each], members[each], each)
+    elif isinstance(members, list):
+        for each in body if isinstance(body, list) else ():
+            yield from texts(each, members[0], name)
+    elif isinstance(body, str):
+        yield name, body
+
+
+def changed(body: Any, members: Any, change: Callable[[str, str], str], name: str = "") -> Any:
+    """Copy a request with other strings.
+
+    Args:
+        body: As `texts` has it.
+        members: The same.
+        change: Gives the new string, by what `texts` yields.
+        name: The same.
+    """
+    if isinstance(members, Mapping) and isinstance(body, dict):
+        return {each: changed(value, members[each], change, each) for each, value in body.items()}
+    if isinstance(members, list) and isinstance(body, list):
+        return [changed(each, members[0], change, name) for each in body]
+    return change(name, body) if isinstance(body, str) else body
+
+
+def with_links(parameters: Any, body: Any) -> Any:
+    """Copy what is kept of a request, or a part of it, with the links that it came with.
+
+    Args:
+        parameters: What is kept of it.
+        body: The same part of the request as it came.
+    """
+    if isinstance(parameters, dict) and isinstance(body, dict):
+        return {name: with_links(value, body.get(name)) for name, value in parameters.items()}
+    if isinstance(parameters, list) and isinstance(body, list):
+        return [with_links(*pair) for pair in zip(parameters, body, strict=True)]
+    return body if isinstance(body, str) and body.startswith(("http://", "https://")) else parameters
 
 
 def _fitted(value: Any, shape: Any, *, strict: bool) -> Any:

@@ -1,0 +1,215 @@
+"""Results of the emulator that come back to it by their links."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from kling_async.emulator import Emulator
+from kling_async.emulator.account.task import EmulatedTask
+from kling_async.emulator.results.videos import VideoResult
+from kling_async.emulator.service.checks.pictures import SIDES_MESSAGE
+from kling_async.emulator.service.endpoint import AcceptedRequest
+
+from .conftest import FAR, PATH, Caller, Clock, base64_png, file_url, finished
+
+GENERATIONS = "/v1/images/generations"
+OTHER = "https://example.com/cat.png"
+FIRST_FRAME = {"model_name": "kling-v3-omni", "prompt": "a cat"}
+ELEMENT = {"element_name": "Cat", "element_description": "a cat", "reference_type": "image_refer"}
+DANCE = {"video_url": "https://example.com/dance.mp4", "character_orientation": "image", "mode": "std"}
+OLD = {"model_name": "kling-v1", "mode": "std", "image": OTHER}
+POINTS = [{"x": 1, "y": 1}, {"x": 2, "y": 2}]
+SUBJECTS = "/v1/images/multi-image2image"
+SUBJECT = {"subject_image_list": [{"subject_image": OTHER}]}
+ELEMENTS = "/v1/general/advanced-custom-elements"
+
+# Each member that holds a picture: the endpoint's path, and a request with LINK where the link will be.
+GIVEN: list[tuple[str, dict[str, Any]]] = [
+    (PATH, {"image": "LINK"}),
+    (PATH, {"model_name": "kling-v2-6", "mode": "pro", "image": OTHER, "image_tail": "LINK"}),
+    (PATH, OLD | {"static_mask": "LINK"}),
+    (PATH, OLD | {"dynamic_masks": [{"mask": "LINK", "trajectories": POINTS}]}),
+    (GENERATIONS, {"model_name": "kling-v1", "prompt": "a cat", "image": "LINK"}),
+    ("/v1/images/omni-image", {"prompt": "a cat", "image_list": [{"image": "LINK"}]}),
+    (SUBJECTS, {"subject_image_list": [{"subject_image": "LINK"}]}),
+    (SUBJECTS, SUBJECT | {"scene_image": "LINK"}),
+    (SUBJECTS, SUBJECT | {"style_image": "LINK"}),
+    ("/v1/images/editing/expand", {"image": "LINK", "up_expansion_ratio": 0.5}),
+    ("/v1/videos/omni-video", FIRST_FRAME | {"image_list": [{"image_url": "LINK", "type": "first_frame"}]}),
+    ("/v1/videos/motion-control", DANCE | {"image_url": "LINK"}),
+    ("/v1/videos/avatar/image2video", {"image": "LINK", "sound_file": "https://example.com/a.mp3"}),
+    ("/v1/videos/effects", {"effect_scene": "hug", "input": {"images": ["LINK", OTHER]}}),
+    (
+        ELEMENTS,
+        ELEMENT | {"element_image_list": {"frontal_image": "LINK", "refer_images": [{"image_url": OTHER}]}},
+    ),
+    (
+        ELEMENTS,
+        ELEMENT | {"element_image_list": {"frontal_image": OTHER, "refer_images": [{"image_url": "LINK"}]}},
+    ),
+]
+
+
+async def picture_link(caller: Caller, clock: Clock, ratio: str = "1:1") -> str:
+    """Give the link to a picture that a task made."""
+    made = (await caller.post(GENERATIONS, {"prompt": "a cat", "aspect_ratio": ratio})).body["data"]
+    clock.advance(FAR)
+    data = (await caller.get(f"{GENERATIONS}/{made['task_id']}")).body["data"]
+    return str(data["task_result"]["images"][0]["url"])
+
+
+async def asked(caller: Caller, path: str, body: dict[str, Any]) -> AcceptedRequest:
+    """Create a task, and give what the emulator took for its request."""
+    answer = await caller.post(path, body)
+    assert answer.code == 0, answer.message
+    return caller.emulator._account.task(answer.body["data"]["task_id"]).request
+
+
+def clip_of(task: EmulatedTask) -> Any:
+    """Give what the clip of a task looks like."""
+    return task.request.result.rendering("plain", {"image": "kept"}).spec  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("path", "body"), GIVEN)
+async def test_a_picture_is_taken_as_submitted(clock: Clock, path: str, body: dict[str, Any]) -> None:
+    """In whichever member the link to a picture stands, the file is kept, to the byte, and the link is remembered."""
+    async with Emulator(clock=clock, render=True) as emulator, aiohttp.ClientSession() as session:
+        caller = Caller(emulator, session)
+        link = await picture_link(caller, clock)
+        given = json.loads(json.dumps(body).replace("LINK", link))
+        request = await asked(caller, path, given)
+        file = (await caller.request("GET", link)).content
+
+    assert hashlib.sha256(file).hexdigest() in request.images.values()
+    assert request.parameters == given
+
+
+@pytest.mark.parametrize(("ratio", "size"), [("1:1", (720, 720)), ("9:16", (720, 1280))])
+async def test_a_clip_has_the_ratio_of_its_picture(
+    caller: Caller, clock: Clock, ratio: str, size: tuple[int, int]
+) -> None:
+    """A picture that was made before gives a clip of its own ratio."""
+    request = await asked(caller, PATH, {"image": await picture_link(caller, clock, ratio)})
+
+    assert request.result.size[0] == size[0]
+    assert request.result.size[1] == pytest.approx(size[1], rel=0.02)
+
+
+async def test_a_picture_of_a_call_counts_too(caller: Caller) -> None:
+    """So does a picture that was made at once; that of a face is too small for a clip."""
+    (face, *_) = (await caller.post("/v1/videos/identify-face", {"video_url": OTHER})).body["data"]["face_data"]
+    request = await asked(caller, PATH, {"image": face["face_image"]})
+
+    assert request.result.size == (720, 720)
+    assert request.damage == SIDES_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("change", "seconds"),
+    [
+        (lambda link: link, 31 * 86400),
+        (lambda link: link + "0", 0),
+        (lambda link: link.replace("http://127.0.0.1", "http://127.0.0.2"), 0),
+        (lambda link: link.partition("?")[0], 0),
+    ],
+    ids=["expired", "changed", "of another emulator", "without its signature"],
+)
+async def test_other_links_are_not_fetched(
+    caller: Caller, clock: Clock, change: Callable[[str], str], seconds: float
+) -> None:
+    """A link that is not good, or leads elsewhere, is a picture by URL, which counts as 16:9."""
+    link = change(await picture_link(caller, clock))
+    clock.advance(seconds)
+    request = await asked(caller, PATH, {"image": link})
+
+    assert request.result.size == (1280, 720)
+
+
+async def test_words_stay_what_they_are(caller: Caller, clock: Clock) -> None:
+    """A link counts only where a picture is expected."""
+    link = await picture_link(caller, clock)
+    request = await asked(caller, GENERATIONS, {"prompt": link, "external_task_id": link})
+
+    assert (request.prompt, request.external_task_id) == (link, link)
+
+
+async def test_links_by_another_name_count(caller: Caller, clock: Clock) -> None:
+    """Links lead to the address by which a call came, and are known by it."""
+    here = caller.emulator.base_url.replace("127.0.0.1", "localhost")
+    made = await caller.post(here + GENERATIONS, {"prompt": "a cat", "aspect_ratio": "1:1"})
+    clock.advance(FAR)
+    task = (await caller.get(f"{here}{GENERATIONS}/{made.body['data']['task_id']}")).body["data"]
+    (picture,) = task["task_result"]["images"]
+    assert picture["url"].startswith(here)
+
+    answer = await caller.post(here + PATH, {"image": picture["url"]})
+    assert caller.emulator._account.task(answer.body["data"]["task_id"]).request.result.size == (720, 720)
+
+
+async def spoken(caller: Caller) -> Any:
+    """Have a text read out, and give the sound."""
+    body = {"text": "a" * 100, "voice_id": "AOT", "voice_language": "en"}
+    return (await caller.post("/v1/audio/tts", body)).body["data"]["task_result"]["audios"][0]
+
+
+async def test_a_sound_is_taken_as_submitted(caller: Caller) -> None:
+    """The link to a sound counts as the file itself, so that its length is known."""
+    audio = await spoken(caller)
+    body = {"image": base64_png(), "sound_file": audio["url"]}
+    request = await asked(caller, "/v1/videos/avatar/image2video", body)
+
+    assert request.duration == int(float(audio["duration"])) != 5
+    assert request.parameters["sound_file"] == audio["url"]
+
+
+async def test_a_member_that_takes_no_content_keeps_the_link(caller: Caller) -> None:
+    """A voice is made of a sound by its URL only, and that stays."""
+    audio = await spoken(caller)
+    request = await asked(caller, "/v1/general/custom-voices", {"voice_name": "mine", "voice_url": audio["url"]})
+
+    assert not request.damage
+
+
+@pytest.mark.parametrize("name", ["url", "watermark_url"])
+async def test_a_video_by_its_link_is_that_video(caller: Caller, clock: Clock, name: str) -> None:
+    """The link to a video of the account says as much as its id: how long it is, and what it shows."""
+    data = await finished(caller, clock, image=base64_png(400, 400), duration="10", watermark_info={"enabled": True})
+    (video,) = data["task_result"]["videos"]
+    faces = (await caller.post("/v1/videos/identify-face", {"video_url": video[name]})).body["data"]["face_data"]
+    made = (await caller.post("/v1/audio/video-to-audio", {"video_url": video[name]})).body["data"]
+    task = caller.emulator._account.task(made["task_id"])
+
+    assert faces[0]["end_time"] == 10_041
+    assert (task.request.duration, task.request.result.size) == (10, (720, 720))
+    assert task.parent is not None
+    assert task.parent.task_id == data["task_id"]
+
+
+async def test_a_video_with_sound_shows_the_video(caller: Caller, clock: Clock) -> None:
+    """A video that got a sound has the size, the rate and the pictures of the video that it was made of."""
+    link = await file_url(caller, clock, image=base64_png(360, 640))
+    await asked(caller, "/v1/audio/video-to-audio", {"video_url": link})
+    first, second = map(clip_of, caller.emulator._account.tasks)
+
+    assert (second.width, second.height, second.fps, second.image) == (720, 1280, first.fps, "kept")
+    assert (second.card, second.sound, second.title) == ("", True, "video-to-audio")
+
+
+async def test_what_is_shown_goes_on_through_a_chain(caller: Caller, clock: Clock) -> None:
+    """The video with sound among several results can be worked on, too."""
+    link = await file_url(caller, clock, image=base64_png(360, 640))
+    for _ in range(2):
+        made = (await caller.post("/v1/audio/video-to-audio", {"video_url": link})).body["data"]
+        clock.advance(FAR)
+        data = (await caller.get(f"/v1/audio/video-to-audio/{made['task_id']}")).body["data"]
+        link = data["task_result"]["videos"][0]["url"]
+    last = caller.emulator._account.tasks[-1]
+
+    assert clip_of(last).image == "kept"
+    assert last.parent is not None
+    assert not isinstance(last.request.result, VideoResult)
+    assert last.request.result.files == {"plain": ".mp4", "mp3": ".mp3", "wav": ".wav"}
