@@ -242,6 +242,7 @@ def in_options(text: str, names: Mapping[str, str]) -> str:
     def option(found: re.Match[str]) -> str:
         return found[1] + names.get(found[2], found[2])
 
+    text = re.sub(r"expected \w+ or a dict with", "expected JSON with", text)
     for name in (name for name, typed in names.items() if typed != option_of(name)):
         text = re.sub(rf"(?<=give ){name}, |, {name}(?= or )", "", text)
     text = re.sub(r"(^(?:warning: |  - )?)(\w+)(?=[\w.\[\]]*: )", option, text, flags=re.MULTILINE)

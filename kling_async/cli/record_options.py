@@ -48,7 +48,8 @@ def add_options(parser: argparse.ArgumentParser, group: Any, record: type) -> No
     for field in fields_of(record):
         how = _how(field)
         about = "; ".join(part for part in (field.said, how.pop("more", "")) if part) + _default(field)
-        group.add_argument(field.option, dest=field.dest, help=about.replace("%", "%%"), **how)
+        names = [f"-{field.name}"] * (len(field.name) == 1) + [field.option]
+        group.add_argument(*names, dest=field.dest, help=about.replace("%", "%%"), **how)
 
 
 def metavar(field: Field) -> str:

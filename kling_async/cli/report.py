@@ -170,7 +170,7 @@ _STOPPED: Final = {
         "it is not known whether the service has the task already; it may be billed",
         "look for it, and save it if it exists: ",
     ),
-    Stage.CALLING: ("the service may have done it already", ""),
+    Stage.CALLING: ("the answer was not waited for: the service may have done it, and bills nothing", ""),
     Stage.CHARGING: ("the service may have done it already, and may bill it", ""),
     Stage.ANSWERED: ("the service has done it, but what it made is not saved", ""),
     Stage.ATTACHED: ("a task is not touched by that", "save it later: "),

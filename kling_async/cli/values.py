@@ -1,5 +1,6 @@
 """What calls are answered that make no task: any value, as people, scripts and programs read it."""
 
+import re
 from collections.abc import Container, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -56,6 +57,8 @@ class Value:
 
 _SAID: Final = {"final_unit_deduction", "final_balance_deduction", "created_at"}
 """Said as the cost, or of no use to people."""
+_ADDRESS: Final = re.compile("https?://")
+"""A column of them leaves no room for anything else; `--json` has them."""
 _ADDRESSES: Final = {"url", "url_wav"}
 """Of no use once the files are saved."""
 
@@ -86,11 +89,12 @@ def _lines(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _table(values: Sequence[Any], width: int | None, without: Container[str]) -> str:
-    """Columns in which there is something; texts that are no records are lines."""
+    """Columns in which there is something, without addresses; texts that are no records are lines."""
     if not values or not attrs.has(type(values[0])):
         return "\n".join(map(_word, values))
     cells = [{name: _word(each) for name, each in _fields(value, without).items()} for value in values]
     names = [name for name in cells[0] if any(cell[name] for cell in cells)]
+    names = [name for name in names if not any(_ADDRESS.match(cell[name]) for cell in cells)]
     return table(names, [[cell[name] for name in names] for cell in cells], width)
 
 

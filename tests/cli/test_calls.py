@@ -1,6 +1,7 @@
 """The commands of endpoints that make no task: the answer is the result."""
 
 import signal
+import socket
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from kling_async.cli.results import Cost
 from kling_async.cli.values import Value
 from kling_async.emulator import Emulator
 
-from .conftest import Run
+from .conftest import Run, started
 
 pytestmark = pytest.mark.usefixtures("hurry")
 
@@ -93,10 +94,30 @@ def test_a_lost_answer(error: CallInDoubt | UnexpectedAnswer) -> None:
     assert (ending.code, ending.data["reference"], ending.data["save_command"]) == (Exit.UNKNOWN, None, None)
 
 
+@pytest.mark.parametrize(("words", "text"), [(SPEECH, "may bill it"), (COSTS, "bills nothing")], ids=["paid", "free"])
+def test_ctrl_c_while_nobody_answers(
+    monkeypatch: pytest.MonkeyPatch, here: Path, words: tuple[str, ...], text: str
+) -> None:
+    """A call is left at once, and what may be billed is said."""
+    monkeypatch.setenv("KLING_API_KEY", "key")
+    target = ["-o", "a.mp3"] if words is SPEECH else []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with started(*words, *target, "--base-url", address) as process:
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(1)
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert text in err
+    assert [*here.iterdir()] == []
+
+
 @pytest.mark.parametrize(
     ("stage", "text"),
     [
-        (Stage.CALLING, "may have done it already"),
+        (Stage.CALLING, "bills nothing"),
         (Stage.CHARGING, "may bill it"),
         (Stage.ANSWERED, "is not saved"),
     ],

@@ -15,6 +15,7 @@ from .conftest import CAT, Run
         (["generate", CAT, "--mode", "pro", "--duration", "10"], "kling-v2-6 pro 10 s", "about 5 units, $0.70"),
         (["generate-images", "a cat", "--n", "3"], "kling-v3 3 times", "about 24 units, $0.084"),
         (["text-to-speech", "hi", "--voice-id", "x", "--voice-language", "en"], "", "about 0.05 units, $0.007"),
+        (["delete-voice", "1"], "", "nothing"),
     ],
 )
 def test_what_it_costs(run: Run, words: list[str], of: str, cost: str) -> None:

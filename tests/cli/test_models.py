@@ -31,6 +31,19 @@ def test_unknown_model(run: Run) -> None:
     assert "did you mean kling-v2-6?" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("kling-image-o1", "is a model of omni-image: --endpoint omni-image"),
+        ("text-to-video", "is no model, but a command: --endpoint text-to-video"),
+    ],
+)
+def test_a_model_of_another_endpoint(run: Run, word: str, text: str) -> None:
+    """A word that belongs elsewhere is told where."""
+    ran = run("models", word)
+    assert (ran.code, text in ran.err) == (2, True)
+
+
 def test_models_for_programs(run: Run) -> None:
     """Programs get a row for each duration, with true, false and null."""
     rows = run("models", "kling-v2-6", "--json").data["models"]

@@ -1,8 +1,11 @@
 """Lists that come page by page: one entry after the other, or all at once; and what is done with entries."""
 
+import asyncio
+import errno
 import inspect
 import json
 from typing import Any
+from unittest.mock import AsyncMock, create_autospec
 from urllib.parse import parse_qs
 
 import pytest
@@ -15,6 +18,7 @@ from kling_async import (
     PermissionRefused,
     PresetVoices,
     RequestRefused,
+    ServerError,
     Voice,
 )
 from tests.shell.conftest import ClientMaker
@@ -102,7 +106,7 @@ def test_the_method_is_documented() -> None:
     method: Any = KlingClient.preset_voices
     assert str(inspect.signature(method)).startswith("(self, *, page_size: int = 100) -> ")
     assert inspect.signature(method).return_annotation == PagedList[Voice]
-    assert not inspect.iscoroutinefunction(method)
+    assert not isinstance(create_autospec(KlingClient).preset_voices, AsyncMock)
     for text in ("The preset voices", "async for", "page_size: voices that are asked for at once", "Raises:"):
         assert text in method.__doc__
     assert "QueueTimeout" not in method.__doc__
@@ -128,7 +132,49 @@ async def test_a_delete_that_finds_nothing_any_more(make_client: ClientMaker) ->
     async with serve(script(GONE)) as stub:
         with pytest.raises(RequestRefused, match=r"not found \(code 1201"):
             await make_client(base_url=stub.base_url).delete_voice("7")
-    async with serve(script(refusal(429, 1302), GONE)) as stub:
+
+
+@pytest.mark.parametrize(
+    "passing", [refusal(429, 1302), refusal(429, 1303), refusal(429, 1399)], ids=["1302", "1303", "1399"]
+)
+async def test_nothing_is_lost_that_was_refused(make_client: ClientMaker, passing: Answer) -> None:
+    """After the service's own refusal of a passing kind, the next one means what it says."""
+    async with serve(script(passing, GONE)) as stub:
         with pytest.raises(RequestRefused, match=r"not found \(code 1201"):
             await make_client(base_url=stub.base_url).delete_element(7)
     assert len(stub.seen) == 2
+
+
+async def test_nothing_is_lost_that_never_left(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a connection that could not be made, a refusal means what it says."""
+    loop = asyncio.get_running_loop()
+    connect, left = loop.create_connection, [1]
+
+    async def refusing(*args: Any, **kwargs: Any) -> Any:
+        if left:
+            left.pop()
+            kwargs["sock"].close()
+            raise OSError(errno.ECONNREFUSED, "refused")
+        return await connect(*args, **kwargs)
+
+    async with serve(lambda _: GONE) as stub:
+        monkeypatch.setattr(loop, "create_connection", refusing)
+        with pytest.raises(RequestRefused, match=r"not found \(code 1201"):
+            await make_client(base_url=stub.base_url).delete_voice("7")
+    assert left == []
+
+
+async def test_a_question_has_nothing_to_lose(make_client: ClientMaker) -> None:
+    """A list that is refused after a lost answer is refused, and nothing else is said."""
+    async with serve(script(refusal(500, 5000), refusal(403, 1103))) as stub:
+        with pytest.raises(PermissionRefused) as caught:
+            await make_client(base_url=stub.base_url).preset_voices()
+    assert "earlier try" not in str(caught.value)
+
+
+async def test_a_delete_whose_answer_is_lost_for_ever(make_client: ClientMaker) -> None:
+    """What ends it is the last error, in its own words."""
+    async with serve(lambda _: refusal(500, 5000, "broken")) as stub:
+        with pytest.raises(ServerError, match=r"^broken \(code 5000"):
+            await make_client(base_url=stub.base_url).delete_voice("7")
+    assert len(stub.seen) > 2

@@ -41,8 +41,8 @@ async def _call(options: Namespace, request: Any, output: Output, job: Job, stop
     job.is_directory = place is not None and place.is_directory
     endpoint = endpoints.of(request)
     async with client_for(options, request) as client:
-        if isinstance(endpoint, CallEndpoint) and endpoint.method != "GET":
-            job.stage = Stage.CHARGING if endpoint.charges else Stage.CALLING
+        charges = isinstance(endpoint, CallEndpoint) and endpoint.charges
+        job.stage = Stage.CHARGING if charges else Stage.CALLING
         value = await stop.or_result(client.submit(request))
         job.stage = Stage.ANSWERED
         paths = await stop.or_result(_saved(value, job, output)) if job.target else []

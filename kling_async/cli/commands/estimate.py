@@ -2,6 +2,7 @@
 
 import time
 from argparse import Namespace
+from decimal import Decimal
 from typing import Any
 
 from kling_async.cli import endpoints, record_options, runner
@@ -15,6 +16,7 @@ from kling_async.cli.results import Cost, cost_of
 from kling_async.cli.runner import Stop
 from kling_async.io import refusals
 from kling_async.io.request_checks import problems_of
+from kling_async.protocol.call import CallEndpoint
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -28,7 +30,8 @@ async def _estimate(options: Namespace, request: Any, output: Output, stop: Stop
     endpoint = endpoints.of(request)
     await stop.or_result(places(options, request))
     refusals.refuse(await stop.or_result(problems_of(endpoint, request, time.time())), strict=options.strict)
-    cost = cost_of(None, request)
+    free = isinstance(endpoint, CallEndpoint) and not endpoint.charges
+    cost = Cost(Decimal(0), Decimal(0)) if free else cost_of(None, request)
     seconds = endpoints.typical_seconds(request)
     rows = {"of": what_is_made(request), "cost": _price(cost), "takes": f"about {seconds:.0f} s as a rule"}
     text = "\n".join(f"{name:<5}  {value}" for name, value in rows.items() if value)
@@ -43,4 +46,6 @@ async def _estimate(options: Namespace, request: Any, output: Output, stop: Stop
 def _price(cost: Cost) -> str:
     if cost.units is None:
         return "not known: the price table has no such request"
+    if cost.units == 0:
+        return "nothing"
     return f"about {number(cost.units)} units" + (f", {dollars(cost.usd)}" if cost.usd is not None else "")

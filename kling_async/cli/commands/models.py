@@ -12,6 +12,7 @@ from kling_async.cli import endpoints
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.output import Output, columns_of_terminal, number, table
 from kling_async.protocol.capability import Capability, CapabilityMap, Cell, Retirement
+from kling_async.protocol.rules.values import in_words
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -22,7 +23,7 @@ def run(options: Namespace, output: Output) -> int:
     capabilities = endpoint.capabilities
     rows = [row for row in capabilities.rows if options.model in {None, row.model_name}]
     if not rows:
-        raise UsageError(capabilities.unknown_model(options.model) or "the map is empty")
+        raise UsageError(_elsewhere(options.model) or capabilities.unknown_model(options.model) or "the map is empty")
     names = dict.fromkeys(row.model_name for row in rows)
     price = endpoint.priced(Decimal(1)).usd
     output.result(
@@ -31,6 +32,15 @@ def run(options: Namespace, output: Output) -> int:
         {"models": [data(capabilities, row) for row in rows], "usd_per_unit": price and float(price)},
     )
     return Exit.OK
+
+
+def _elsewhere(model: str) -> str | None:
+    """Where a word belongs that is no model of the endpoint: to the map of another, or it names an endpoint."""
+    if endpoints.endpoint(model) is not None:
+        return f"{model} is no model, but a command: --endpoint {model}"
+    maps = {name: endpoints.described(name).capabilities for name in _with_map()}
+    others = [name for name, found in maps.items() if found is not None and model in found.models]
+    return f"{model} is a model of {in_words(others)}: --endpoint {others[0]}" if others else None
 
 
 def _with_map() -> list[str]:

@@ -99,7 +99,7 @@ def video_list(values: Iterable[InputVideo | Mapping[str, Any] | Video | str] | 
 
 
 def mode(value: Mode | None) -> Mode:
-    """None is what the service takes, but is sent all the same: the price goes by it."""
+    """Where it is left out the service takes `pro`; that is sent all the same, as the price goes by it."""
     return "pro" if value is None else value
 
 
