@@ -58,7 +58,7 @@ async def test_a_voice_answers_as_recorded(caller: Caller, clock: Clock) -> None
 
 
 async def test_a_voice_is_made_of_an_own_video(caller: Caller, clock: Clock) -> None:
-    """The video has to be one of the account, 5 to 30 seconds long; a recording that cannot be reached fails the task."""
+    """The video has to be one of the account, 5 to 30 s long; an unreachable recording fails the task."""
     video = (await finished(caller, clock))["task_result"]["videos"][0]
     short = (await finished(caller, clock, model_name="kling-v3", duration="3"))["task_result"]["videos"][0]
     brief = await caller.post(CUSTOM.path, NARRATOR | {"voice_url": "", "video_id": short["id"]})

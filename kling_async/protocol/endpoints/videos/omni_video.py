@@ -339,7 +339,7 @@ ENDPOINT = Endpoint(
         references,
         functools.partial(voices.elements, most=None),
         video,
-        voices.voices,
+        voices.uncertain_voices,
         aspect_ratio,
         task_options.watermark_info,
         task_options.callback_url,
