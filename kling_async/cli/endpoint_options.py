@@ -31,13 +31,16 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
     endpoint = endpoints.described(name)
     makes_tasks = isinstance(endpoint, Endpoint)
     suffix = endpoints.suffix(name)
-    parser.set_defaults(endpoint=name, output=None, overwrite=False, watermark=False, positional=None)
+    parser.set_defaults(
+        endpoint=name, output=None, overwrite=False, watermark=False, positional=None, needs_output=False
+    )
     parser.set_defaults(if_exists="raise", strict=True)
     parser.description = "\n\n".join(_wrapped(paragraph) for paragraph in prose(record))
     parser.usage = _usage(parser.prog, record, output=suffix is not None and sends)
     parser.epilog = _epilog(record, suffix)
     if suffix is not None:
-        add_target(parser, required=sends)
+        parser.set_defaults(needs_output=sends)
+        add_target(parser)
     add_output(parser)
     group = parser.add_argument_group("parameters (names of the official documentation)")
     record_options.add_options(parser, group, record)

@@ -177,9 +177,10 @@ def request_from(record: type, options: Namespace, read_stdin: Callable[[], byte
     hint = f"see `{options.parser.prog} --help`"
     values = dict(_given(record, options, hint))
     fields = fields_of(record)
-    missing = [field for field in fields if field.is_required and field.name not in values]
+    missing = [field.option for field in fields if field.is_required and field.name not in values]
+    missing += ["-o FILE"] * (options.needs_output and options.output is None)
     if missing:
-        raise UsageError(f"needed as well: {', '.join(field.option for field in missing)}", hint)
+        raise UsageError(f"needed as well: {', '.join(missing)}", hint)
     _read_piped(fields, values, read_stdin, hint)
     mark = watermark_field(record)
     if mark is not None and options.watermark:

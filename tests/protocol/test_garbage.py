@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from kling_async.protocol.catalog import all_calls
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.lifecycle import classify
 from kling_async.protocol.reference import Reference
@@ -24,6 +25,7 @@ from .recorded_bodies import OTHERS, RECORDED
 STATUSES = st.sampled_from([100, 200, 200, 200, 204, 206, 301, 400, 401, 404, 408, 429, 500, 502, 504, 599])
 HEADER_TEXT = st.text(st.characters(max_codepoint=0xDCFF), max_size=20)
 HEADERS = st.dictionaries(st.sampled_from(["content-type", "date", "x"]), HEADER_TEXT)
+CALLS = list(all_calls())
 BODIES: list[Any] = [entry["body"] for entry in (*RECORDED.values(), *OTHERS.values())]
 NUMBERS = [1e999, -1e999, 10**400, 10**4000, -(10**18), 2**63, 1303, 5000, 1e-320, 0, -0.0]
 LEAVES = st.one_of(
@@ -135,6 +137,13 @@ def check_answer(response: HttpResponse) -> None:
         else:
             for result in found if isinstance(found, list) else [found]:
                 check_shown(result)
+    for endpoint in CALLS:
+        try:
+            value = responses.value(response, endpoint.read)
+        except KlingError as error:
+            check_shown(error)
+        else:
+            assert repr(value).encode() == repr(pickled(value)).encode()
     assert isinstance(responses.service_time(response), float | None)
 
 

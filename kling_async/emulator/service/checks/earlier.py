@@ -61,6 +61,15 @@ def parent_of(body: Mapping[str, Any], earlier: Earlier, low: int, high: int) ->
     return ParentVideo(duration=duration, video_id=found.facts["id"])
 
 
+def clip_of(found: EarlierResult | None) -> VideoResult | None:
+    """Give the video of an earlier result, which may be the first of several; None if it has none."""
+    if found is None:
+        return None
+    result = found.request.result
+    main = result.parts[0] if isinstance(result, SeveralResults) else result
+    return main if isinstance(main, VideoResult) else None
+
+
 def audio_seconds(earlier: Earlier, audio_id: str) -> float:
     """Give the length of an earlier sound."""
     facts = made(earlier, "audios", audio_id).facts
@@ -90,9 +99,8 @@ def showing(request: AcceptedRequest, video: ParentVideo, earlier: Earlier) -> A
         earlier: Knows it.
     """
     found = earlier("videos", video.video_id) if video.video_id else None
-    own, other = request.result, None if found is None else found.request.result
-    other = other.parts[0] if isinstance(other, SeveralResults) else other
-    if found is None or not (isinstance(own, VideoResult) and isinstance(other, VideoResult)):
+    own, other = request.result, clip_of(found)
+    if found is None or other is None or not isinstance(own, VideoResult):
         return attrs.evolve(request, parent=video)
     spec = attrs.evolve(other.spec, title=own.spec.title, seconds=own.spec.seconds, sound=True)
     result = attrs.evolve(own, spec=spec, surplus_frames=other.surplus_frames)
