@@ -8,15 +8,16 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable
 from os import PathLike
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 import aiohttp
 
 from kling_async.handle import TaskHandle
 from kling_async.io import refusals
 from kling_async.io.api import Api
+from kling_async.io.calls import Calls
 from kling_async.io.config import base_url_from, check_arguments, credentials_from, proxies_from, warn_of_file_limit
 from kling_async.io.lifetime import Lifetime
 from kling_async.io.paged_list import PagedList
@@ -28,31 +29,21 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
 from kling_async.methods import calls, lists, submits
 from kling_async.protocol import endpoints
-from kling_async.protocol.call import Call, HasFiles, ListEndpoint
+from kling_async.protocol.call import Call
 from kling_async.protocol.concurrency_limit import BEAT, Limit
-from kling_async.protocol.endpoint import Described, Request
-from kling_async.protocol.errors import (
-    ConfigurationError,
-    DownloadError,
-    KlingError,
-    Problem,
-    RequestRefused,
-    TargetError,
-)
+from kling_async.protocol.endpoint import Request
+from kling_async.protocol.errors import ConfigurationError, DownloadError, KlingError, RequestRefused, TargetError
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.retry import Retry
-from kling_async.protocol.tasks import Task, TaskStatus
-from kling_async.protocol.wire import requests
+from kling_async.protocol.tasks import Task
 
 if TYPE_CHECKING:
     from kling_async.io.download import Downloads
     from kling_async.io.target import Target
     from kling_async.journal.journal import Journal
     from kling_async.journal.submission import JournalSubmitter, Submitted
-    from kling_async.protocol.results import Audio
 
 logger = logging.getLogger("kling_async")
 
@@ -140,6 +131,7 @@ class KlingClient:
         )
         self._saved_at_once = downloads
         self._works = None if journal is None else self._works_in(journal, clock)
+        self._calls = Calls(self._api, lambda: self._downloads, self._enter)
 
     # ------------------------------------------------------------------------------------- making videos
 
@@ -236,10 +228,10 @@ class KlingClient:
         )
         if not isinstance(request, Request):
             refusals.check_call(request, options)
-            return await self._value_of(request)
+            return await self._calls.value_of(request)
         endpoint = refusals.endpoint_that_takes(request)
         refusals.check_options(options, request, journal=self._works is not None)
-        refusals.refuse(await self._problems_of(endpoint, request), strict=strict)
+        refusals.refuse(await self._api.problems_of(endpoint, request), strict=strict)
         try:
             if self._works is not None:
                 return self._handle_of(await self._works.submit(endpoint, request, options))
@@ -256,22 +248,8 @@ class KlingClient:
             InvalidRequest: the documentation forbids it.
             ClientClosed: the client is closed.
         """
-        endpoint, record = refusals.list_endpoint_that_takes(request), cast("Any", request)
-        refusals.refuse(endpoint.problems(record, {}), strict=True)
         self._enter()
-        return PagedList(self._api, endpoint, record.page_size)
-
-    async def _value_of(self, request: Call[Any]) -> Any:
-        from kling_async.protocol.raw import RawCall  # noqa: PLC0415  (on first use: its rules take time)
-
-        if isinstance(request, RawCall):
-            return await self._api.answer(refusals.raw_call(request))
-        endpoint = refusals.call_endpoint_that_takes(request)
-        if isinstance(endpoint, ListEndpoint):
-            return await self.listed(request)
-        refusals.refuse(await self._problems_of(endpoint, request), strict=True)
-        value = await self._api.call(endpoint, requests.of_call(endpoint, request), endpoint.estimate(request))
-        return value.with_saver(self._save_audio) if isinstance(value, HasFiles) else value
+        return self._calls.listed(request)
 
     async def generate(
         self,
@@ -532,34 +510,11 @@ class KlingClient:
 
     # ------------------------------------------------------------------------------------------- inside
 
-    async def _problems_of(self, endpoint: Described, request: object) -> list[Problem]:
-        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
-
-        return await self._api.persistently(lambda: problems_of(endpoint, request, self._api.service_time()))
-
     @functools.cached_property
     def _downloads(self) -> "Downloads":
         from kling_async.io.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
 
         return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
-
-    async def _save_audio(self, audio: "Audio", path: "str | PurePath", *, overwrite: bool) -> Path:
-        """Saves the sound of a call; there is no task that could be asked where it is now."""
-        self._enter()
-        task = Task(task_id=audio.id, status=TaskStatus.SUCCEED, endpoint="", audios=(audio,))
-
-        async def refresh() -> Task:
-            return task
-
-        reserved = self._downloads.reserve(
-            path, audio.id, watermark=False, overwrite=overwrite, kind=ResultKind.AUDIO, several=None
-        )
-        try:
-            async with reserved as place:
-                return (await self._downloads.save(task, place, refresh, watermark=False, overwrite=overwrite))[0]
-        except KlingError as error:
-            error.reference = None
-            raise
 
     async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> list[Path]:
         task = await handle.wait()

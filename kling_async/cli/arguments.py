@@ -13,7 +13,7 @@ from kling_async.cli import endpoints
 from kling_async.cli.common_options import add_base_url, add_output, add_target, add_waiting
 from kling_async.cli.endpoint_options import KEYS, add_endpoint
 from kling_async.cli.exit_codes import Exit, UsageError
-from kling_async.cli.mistakes import about_unknown, did_you_mean
+from kling_async.cli.mistakes import about_command, about_unknown
 from kling_async.cli.option_values import number, port, positive, whole, whole_from
 
 _SHORT: Final = "generate"
@@ -34,8 +34,8 @@ def read(words: Sequence[str]) -> Namespace:
     makers = [_SHORT, *endpoints.names()]
     for word, known in zip(words, [commands, makers] if words[:1] == ["estimate"] else [commands], strict=False):
         if not word.startswith("-") and word not in known:
-            near = did_you_mean(word.replace("_", "-"), known)
-            raise UsageError(f"there is no command {word!r}{near}", f"see `{parser.prog} --help`")
+            hint = about_command(word, known)
+            raise UsageError(f"there is no command {word!r}{hint}", f"see `{parser.prog} --help`")
     options, unknown = parser.parse_known_args(words)
     if unknown:
         command = options.parser
@@ -162,7 +162,7 @@ def _add_save(commands: Any) -> None:
         "raw:PATH:ID names a task of any path of the service"
     )
     parser.add_argument("reference", metavar="REFERENCE", help=text)
-    add_target(parser, required=False)
+    add_target(parser)
     parser.add_argument("--watermark", action="store_true", help="the watermarked variant, if one was asked for")
     add_base_url(parser)
     add_waiting(parser)

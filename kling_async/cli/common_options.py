@@ -6,10 +6,10 @@ from typing import Any
 from kling_async.cli.option_values import positive, target
 
 
-def add_target(parser: ArgumentParser, *, required: bool = True) -> None:
+def add_target(parser: ArgumentParser) -> None:
     """Where to save."""
     text = "where to save; in a directory, or where it ends in /, files are called by their task, and all are saved"
-    parser.add_argument("-o", "--output", required=required, metavar="FILE", type=target, help=text)
+    parser.add_argument("-o", "--output", metavar="FILE", type=target, help=text)
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 

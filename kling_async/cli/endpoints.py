@@ -83,6 +83,19 @@ def default() -> Endpoint:
     return found
 
 
+def by_path(word: str) -> str | None:
+    """The subcommand whose path in the documentation is this word, or ends in it: `tts`, `images/generations`."""
+    paths = {name: f"/{described(name).name}" for name in names()}
+    return next((name for name, path in paths.items() if path.endswith(f"/{word}")), None)
+
+
+def reference(text: str) -> str:
+    """A reference that may begin with the name of a subcommand."""
+    first, colon, id_ = text.partition(":")
+    named = endpoint(first)
+    return f"{named.name}:{id_}" if colon and named is not None else text
+
+
 def listed(text: str) -> str:
     """First half of the references of an endpoint's tasks.
 

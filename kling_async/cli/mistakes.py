@@ -15,6 +15,12 @@ _NAMED: Final = 3
 """Commands that a hint names at most."""
 
 
+def about_command(word: str, known: Iterable[str]) -> str:
+    """What was probably meant by a word that is no command: one of them, or the path of one in the documentation."""
+    by_path = endpoints.by_path(word)
+    return f"; did you mean {by_path}?" if by_path else did_you_mean(word.replace("_", "-"), known)
+
+
 def about_unknown(word: str, command: ArgumentParser) -> str:
     """What was probably meant by a word that a command does not take."""
     if not word.startswith("-"):
@@ -30,8 +36,9 @@ def about_unknown(word: str, command: ArgumentParser) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest of what is known, as the end of a message."""
-    near = nearest(word, known)
-    return f"; did you mean {near}?" if near else ""
+    by_letters = {each.lstrip("-"): each for each in known}  # dashes would make all options alike
+    near = nearest(word.lstrip("-"), by_letters)
+    return f"; did you mean {by_letters[near]}?" if near else ""
 
 
 def _about_file(command: ArgumentParser) -> str:

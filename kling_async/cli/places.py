@@ -33,7 +33,8 @@ async def places(options: Namespace, request: Any) -> Target | None:
         return None
     kind = endpoints.kind_of(request)
     several = endpoints.results_of(request) > 1 or None
-    place = await place_for(options.output, overwrite=options.overwrite, kind=kind, several=several)
+    # A file cannot be overwritten by several.
+    place = await place_for(options.output, overwrite=options.overwrite or bool(several), kind=kind, several=several)
     if options.watermark and not place.is_directory:
         await place_for(watermarked(options.output), overwrite=options.overwrite, kind=kind)
     return place

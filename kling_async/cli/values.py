@@ -1,7 +1,7 @@
 """What calls are answered that make no task: any value, as people, scripts and programs read it."""
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -34,7 +34,7 @@ class Value:
         """For people; `width` is that of the terminal."""
         rows = [("saved", f"{path} ({file_size(path.stat().st_size)})") for path in self.paths]
         rows += [("cost", self.cost.text(emulated=self.emulated))] * (self.cost.units is not None)
-        return as_text(self.value, rows, width, without=_SAID | (_ADDRESSES if self.paths else set()))
+        return as_text(self.value, rows, width)
 
     def short(self) -> str:
         """For scripts: what was saved, else the ids."""
@@ -59,27 +59,24 @@ _SAID: Final = {"final_unit_deduction", "final_balance_deduction", "created_at"}
 """Said as the cost, or of no use to people."""
 _ADDRESS: Final = re.compile("https?://")
 """A column of them leaves no room for anything else; `--json` has them."""
-_ADDRESSES: Final = {"url", "url_wav"}
-"""Of no use once the files are saved."""
 
 
-def as_text(value: Any, rows: Sequence[tuple[str, str]], width: int | None, without: Container[str] = ()) -> str:
+def as_text(value: Any, rows: Sequence[tuple[str, str]], width: int | None) -> str:
     """Any value of a call as people read it: a record by lines, a list of records as a table.
 
     Args:
         value: of the call.
         rows: said as well, before it.
         width: of the terminal.
-        without: names of fields that are left out.
     """
     if value is None:
         return _lines([("done", ""), *rows])
     if isinstance(value, list | tuple):
-        return "\n".join(filter(None, [_lines(rows), _table(value, width, without) or "there is none"]))
-    fields = _fields(value, without) if attrs.has(type(value)) else {"answer": value}
+        return "\n".join(filter(None, [_lines(rows), _table(value, width) or "there is none"]))
+    fields = _fields(value) if attrs.has(type(value)) else {"answer": value}
     lists = {name: each for name, each in fields.items() if isinstance(each, list | tuple)}
     plain = [(name, _word(each)) for name, each in fields.items() if name not in lists]
-    tables = [f"{name}:\n{_table(each, width, without)}" for name, each in lists.items() if each]
+    tables = [f"{name}:\n{_table(each, width)}" for name, each in lists.items() if each]
     return "\n".join(filter(None, [_lines([*rows, *((name, word) for name, word in plain if word)]), *tables]))
 
 
@@ -88,18 +85,18 @@ def _lines(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{column}}  {value}".rstrip() for name, value in rows)
 
 
-def _table(values: Sequence[Any], width: int | None, without: Container[str]) -> str:
+def _table(values: Sequence[Any], width: int | None) -> str:
     """Columns in which there is something, without addresses; texts that are no records are lines."""
     if not values or not attrs.has(type(values[0])):
         return "\n".join(map(_word, values))
-    cells = [{name: _word(each) for name, each in _fields(value, without).items()} for value in values]
+    cells = [{name: _word(each) for name, each in _fields(value).items()} for value in values]
     names = [name for name in cells[0] if any(cell[name] for cell in cells)]
     names = [name for name in names if not any(_ADDRESS.match(cell[name]) for cell in cells)]
     return table(names, [[cell[name] for name in names] for cell in cells], width)
 
 
-def _fields(record: Any, without: Container[str]) -> dict[str, Any]:
-    return {name: value for name, value in shown(record).items() if name not in without}
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: value for name, value in shown(record).items() if name not in _SAID}
 
 
 def _word(value: Any) -> str:

@@ -12,8 +12,8 @@ from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.create_recovery import Ask, Create, CreateState, Pause
-from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, TokenTimeError
+from kling_async.protocol.endpoint import Described, Endpoint
+from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, Problem, TokenTimeError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.lifecycle import is_missing, not_found
 from kling_async.protocol.reference import Reference
@@ -166,6 +166,12 @@ class Api:
                     extra={"kling_event": "call_cancelled"},
                 )
             raise
+
+    async def problems_of(self, endpoint: Described, request: object) -> list[Problem]:
+        """Finds all problems of a request, its files included, by the service's clock."""
+        from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
+
+        return await self.persistently(lambda: problems_of(endpoint, request, self.service_time()))
 
     def service_time(self) -> float:
         """The service's time of day, as far as its answers tell: seconds since 1970."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import sys
 import uuid
 import weakref
 from pathlib import Path
@@ -12,10 +13,8 @@ from typing import Final
 from kling_async.journal.store import OwnerRow
 from kling_async.protocol.errors import JournalError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # asked for before it is used
 
 _PREFIX: Final = "owner-"
 _SUFFIX: Final = ".lock"
@@ -35,7 +34,7 @@ class Owner:
     """
 
     def __init__(self, directory: Path, loop: asyncio.AbstractEventLoop) -> None:
-        if fcntl is None:
+        if sys.platform == "win32":
             raise JournalError("a journal needs locks that this system does not have (flock)")
         self.name = secrets.token_hex(8)
         self.id = 0

@@ -46,14 +46,15 @@ def test_several_go_to_a_directory(run: Run, here: Path) -> None:
     assert run(*PICTURES, "-o", "told/", "--emulator").out.count("saved  ") == 3
 
 
-@pytest.mark.parametrize("target", ["fox.png", "out"])
+@pytest.mark.parametrize("target", ["fox.png", "out", "here.png"])
 def test_several_do_not_go_to_a_file(run: Run, here: Path, service: Emulator, target: str) -> None:
     """That a directory is needed is said before anything is sent."""
+    (here / "here.png").write_text("precious")
     ran = run(*PICTURES, "-o", target)
     assert ran.code == 2
     assert "several files" in ran.err
     assert not service.ledger.requests
-    assert [*here.iterdir()] == []
+    assert [path.read_text() for path in here.iterdir()] == ["precious"]
 
 
 @pytest.mark.usefixtures("service")

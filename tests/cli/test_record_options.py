@@ -1,22 +1,17 @@
 import io
-from argparse import ArgumentParser, Namespace
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import pytest
 
-from kling_async import Element, Image, ImageToVideo, Sound, Video, Voice
+from kling_async import Element, Image, ImageToVideo, Voice
 from kling_async.cli import endpoints
 from kling_async.cli.arguments import read
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.option_values import stdin_bytes
-from kling_async.cli.record_fields import descriptions, fields_of, in_options, option_names, prose
-from kling_async.cli.record_options import add_options, request_from
-from kling_async.protocol.converters import as_record, each, instead_of
-from kling_async.protocol.converters import image as as_image
-from kling_async.protocol.converters import sound as as_sound
+from kling_async.cli.record_fields import descriptions, fields_of, prose
+from kling_async.cli.record_options import request_from
 from kling_async.protocol.records import CameraConfig, CameraControl, DynamicMask, Point, ShotPrompt, WatermarkInfo
 
 from .conftest import Run
@@ -168,223 +163,7 @@ def test_slips(run: Run, here: Path, words: list[str], text: str) -> None:
     assert "see `kling-async image-to-video --help`" in ran.err
 
 
-# --------------------------------------------------------------------------------------- any record that may come
-
-
-@attrs.frozen(kw_only=True)
-class Frame:
-    """A picture in a list."""
-
-    image: Image | None = attrs.field(converter=as_image)
-
-
-def _words(values: list[str]) -> tuple[str, ...]:
-    return tuple(values)
-
-
-Ratio = Literal["16:9", "1:1"]
-
-
-def _frame(value: Any) -> Any:
-    return Frame(image=value) if isinstance(value, str | bytes) else as_record(Frame, value)
-
-
-def _frames(values: Any) -> Any:
-    return each(_frame, values)
-
-
-@attrs.frozen(kw_only=True)
-class Clip:
-    """A video in a list, by its address."""
-
-    video_url: str
-    refer_type: Literal["base", "feature"] | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Tag:
-    """A word in a list, by its id."""
-
-    tag_id: str
-
-
-@attrs.frozen(kw_only=True)
-class Cover:
-    """A record with files at some depth."""
-
-    front: Image | None = attrs.field(converter=as_image)
-    frames: tuple[Frame, ...] | None = attrs.field(default=None, converter=_frames)
-
-
-def _pictures(values: Any) -> Any:
-    return each(as_image, values)
-
-
-def _cover(value: Any) -> Any:
-    return as_record(Cover, value)
-
-
-def _moment(value: datetime | int) -> int:
-    return value if isinstance(value, int) else int(value.timestamp())
-
-
-@attrs.frozen
-class Various:
-    """What endpoints have beside clips."""
-
-    pictures: tuple[Image, ...] | None = attrs.field(default=None, converter=_pictures)
-    clips: tuple[Clip, ...] | None = attrs.field(default=None, kw_only=True)
-    tags: tuple[Tag, ...] | None = attrs.field(default=None, kw_only=True)
-    cover: Cover | None = attrs.field(default=None, converter=_cover, kw_only=True)
-    amount: int | Literal["auto"] | None = attrs.field(default=None, kw_only=True)
-    sound: Sound | None = attrs.field(default=None, converter=as_sound, kw_only=True)
-    video_id: str | None = attrs.field(default=None, kw_only=True)
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), kw_only=True)
-    until: int = attrs.field(default=0, converter=_moment, kw_only=True)
-
-
-@attrs.frozen(kw_only=True)
-class Sample:
-    """One of each kind.
-
-    More on it: `count` or `prompt=True`.
-
-    Attributes:
-        prompt: what happens,
-            100 % of it.
-        count: how many.
-        ratio: of the sides.
-        words: some.
-        frames: pictures.
-        point: a place.
-        wide: or not.
-    """
-
-    prompt: str
-    count: Literal[1, 2] = 1
-    ratio: Ratio | str = "16:9"
-    words: tuple[str, ...] = attrs.field(default=(), converter=_words)
-    frames: tuple[Frame, ...] | None = attrs.field(default=None, converter=_frames)
-    point: Point | None = None
-    wide: bool = True
-
-
-def sample(*words: str) -> Any:
-    """A record made of words."""
-    return made(Sample, *words)
-
-
-def made(record: type, *words: str) -> Any:
-    """Any record made of words."""
-    parser = ArgumentParser()
-    add_options(parser, parser, record)
-    return request_from(record, parser.parse_args(words, Namespace(parser=parser, positional=None)), bytes)
-
-
-def test_kinds_of_values() -> None:
-    """Each kind of field is read as its type says."""
-    assert sample("--prompt", "p") == Sample(prompt="p")
-    words = ["--count", "2", "--ratio", "3:2", "--words", "a, b", "--words", '["c"]', "--no-wide"]
-    words += ["--frames", "a,b.png", "--frames", '[{"image": "c.png"}]', "--point", '{"x": 1, "y": 2}']
-    assert sample("--prompt", "p", *words) == Sample(
-        prompt="p",
-        count=2,
-        ratio="3:2",
-        words=["a, b", "c"],
-        frames=["a,b.png", "c.png"],
-        point={"x": 1, "y": 2},  # type: ignore[arg-type]  # its converter would make it one
-        wide=False,
-    )
-
-
-def test_first_field_needs_no_name() -> None:
-    """Whatever the first field is: a text, or a list, each of whose items is a word."""
-    assert sample("p") == sample("--prompt", "p") == Sample(prompt="p")
-    assert made(Various, "a.png", "b.png").pictures == (Image.of("a.png"), Image.of("b.png"))
-    assert made(Various, "--pictures", "a.png", "--pictures", "b.png") == made(Various, "a.png", "b.png")
-    assert made(Various).pictures is None
-    with pytest.raises(UsageError, match=r"pictures is given twice: a\.png and --pictures b\.png"):
-        made(Various, "a.png", "--pictures", "b.png")
-
-
-def test_items_by_what_they_need() -> None:
-    """A record in a list of which one field is needed is made of that alone; ids have commas between, addresses not."""
-    address = "https://example.com/a,b.mp4"
-    assert made(Various, "--clips", address).clips == [{"video_url": address}]
-    json = '{"video_url": "x", "refer_type": "base"}'
-    assert made(Various, "--clips", json).clips == [{"video_url": "x", "refer_type": "base"}]
-    assert made(Various, "--tags", "o_101,o_102").tags == [{"tag_id": "o_101"}, {"tag_id": "o_102"}]
-
-
-def test_a_number_or_a_word() -> None:
-    """Where a word may stand in the place of a number both are read."""
-    assert [made(Various, "--amount", text).amount for text in ("4", "auto")] == [4, "auto"]
-
-
-def test_a_moment() -> None:
-    """Where the converter takes a moment, a day and an hour are read, and the service's own number."""
-    day = int(datetime(2026, 11, 29, 18).timestamp())  # noqa: DTZ001  (of this machine's clock)
-    assert made(Various, "--until", "2026-11-29T18:00").until == day
-    assert made(Various, "--until", "7").until == 7
-
-
-def test_files_at_any_depth_are_piped_in() -> None:
-    """`-` stands for standard input within JSON too, and for sound; a text that is no file may be a dash."""
-    cover = made(Various, "--cover", '{"front": "-", "frames": [{"image": "a.png"}]}').cover
-    assert (cover.front, cover.frames) == (Image.of(b""), (Frame(image="a.png"),))
-    assert made(Various, "--sound", "-").sound == Sound.of(b"")
-    assert made(Various, "--video-id", "-").video_id == "-"
-    with pytest.raises(UsageError, match="standard input, not cover and cover"):
-        made(Various, "--cover", '{"front": "-", "frames": [{"image": "-"}]}')
-
-
-def test_earlier_results_are_no_options() -> None:
-    """An object of Python cannot be typed: its id is, and messages name that."""
-    parser = ArgumentParser()
-    add_options(parser, parser, Various)
-    assert "--video " not in parser.format_help()
-    names = option_names(Various)
-    assert in_options("video: give video, video_id or sound: one", names) == "--video-id: give --video-id or sound: one"
-
-
-def test_messages_in_the_words_of_the_shell() -> None:
-    """A message is about options; words of English and of paths stay."""
-    names = {"cfg_scale": "--cfg-scale", "prompt": "--prompt", "image_list": "--image-list"}
-    text = "2 problems:\n  - prompt: no prompt\n  - image_list[0].image: needs cfg_scale, not a_cfg_scale.png"
-    assert in_options(text, names) == (
-        "2 problems:\n  - --prompt: no prompt\n  - --image-list[0].image: needs --cfg-scale, not a_cfg_scale.png"
-    )
-    assert in_options("warning: prompt: long", names) == "warning: --prompt: long"
-
-
-def test_one_of_a_list_is_piped_in() -> None:
-    """`-` stands for standard input in a list of files, too, and for one file only."""
-    assert sample("--prompt", "p", "--frames", "a.png", "--frames", "-").frames == (
-        Frame(image="a.png"),
-        Frame(image=b""),
-    )
-    with pytest.raises(UsageError, match="standard input, not frames and frames"):
-        sample("--prompt", "p", "--frames", "-", "--frames", "-")
-
-
-def test_what_a_record_needs() -> None:
-    """A field without a default is asked for by the name of its option."""
-    with pytest.raises(UsageError, match="needed as well: --prompt"):
-        sample()
-
-
-def test_help_from_the_docstring() -> None:
-    """Help is the record's docstring, with options in place of fields, and says what argparse would not."""
-    parser = ArgumentParser()
-    add_options(parser, parser, Sample)
-    text = " ".join(parser.format_help().split())
-    assert prose(Sample) == ["One of each kind.", "More on it: --count or --prompt."]
-    assert "--prompt TEXT what happens, 100 % of it (required)" in text
-    assert "--count {1,2} how many (default: 1)" in text
-    assert "of the sides; known: 16:9, 1:1 (default: 16:9)" in text
-    assert 'a place; JSON such as {"x": 0, "y": 0}, or @FILE that holds it' in text
-    assert "some; may be repeated --" in text
-    assert "or not (default: True)" in text
+# ------------------------------------------------------------------------------------------- help, standard input
 
 
 @pytest.mark.parametrize("name", ["generate", *endpoints.names()])

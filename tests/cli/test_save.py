@@ -44,6 +44,13 @@ def test_a_task_of_a_path_without_a_record(run: Run, here: Path, reference: str)
     assert f"raw:/v1/videos/image2video:{task_id}" in ran.out
 
 
+@pytest.mark.usefixtures("service")
+def test_a_reference_by_the_name_of_the_command(run: Run, here: Path, reference: str) -> None:
+    """A reference may begin with the command in place of the path."""
+    assert run("save", reference.replace("image2video", "image_to_video"), "-o", "again.mp4").code == 0
+    assert (here / "again.mp4").read_bytes() == (here / "made.mp4").read_bytes()
+
+
 def test_goes_on_where_it_broke_off(run: Run, here: Path, service: Emulator, reference: str) -> None:
     """What an earlier try left is used."""
     before = service.ledger.requests["file"]

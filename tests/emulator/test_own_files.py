@@ -20,7 +20,11 @@ GENERATIONS = "/v1/images/generations"
 OTHER = "https://example.com/cat.png"
 FIRST_FRAME = {"model_name": "kling-v3-omni", "prompt": "a cat"}
 ELEMENT = {"element_name": "Cat", "element_description": "a cat", "reference_type": "image_refer"}
-DANCE = {"video_url": "https://example.com/dance.mp4", "character_orientation": "image", "mode": "std"}
+DANCE_URL = "https://example.com/dance.mp4"
+DANCE = {"video_url": DANCE_URL, "character_orientation": "image", "mode": "std"}
+EDIT = FIRST_FRAME | {"prompt": "a dog", "mode": "pro", "video_list": [{"video_url": DANCE_URL}]}
+MOTION = "/v1/videos/motion-control"
+OMNI = "/v1/videos/omni-video"
 OLD = {"model_name": "kling-v1", "mode": "std", "image": OTHER}
 POINTS = [{"x": 1, "y": 1}, {"x": 2, "y": 2}]
 SUBJECTS = "/v1/images/multi-image2image"
@@ -39,8 +43,8 @@ GIVEN: list[tuple[str, dict[str, Any]]] = [
     (SUBJECTS, SUBJECT | {"scene_image": "LINK"}),
     (SUBJECTS, SUBJECT | {"style_image": "LINK"}),
     ("/v1/images/editing/expand", {"image": "LINK", "up_expansion_ratio": 0.5}),
-    ("/v1/videos/omni-video", FIRST_FRAME | {"image_list": [{"image_url": "LINK", "type": "first_frame"}]}),
-    ("/v1/videos/motion-control", DANCE | {"image_url": "LINK"}),
+    (OMNI, FIRST_FRAME | {"image_list": [{"image_url": "LINK", "type": "first_frame"}]}),
+    (MOTION, DANCE | {"image_url": "LINK"}),
     ("/v1/videos/avatar/image2video", {"image": "LINK", "sound_file": "https://example.com/a.mp3"}),
     ("/v1/videos/effects", {"effect_scene": "hug", "input": {"images": ["LINK", OTHER]}}),
     (
@@ -197,6 +201,64 @@ async def test_a_video_with_sound_shows_the_video(caller: Caller, clock: Clock) 
 
     assert (second.width, second.height, second.fps, second.image) == (720, 1280, first.fps, "kept")
     assert (second.card, second.sound, second.title) == ("", True, "video-to-audio")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "units"),
+    [
+        (MOTION, DANCE | {"image_url": OTHER}, 5),
+        (OMNI, EDIT, 12),
+        (OMNI, EDIT | {"model_name": "kling-video-o1"}, 12),
+    ],
+)
+async def test_a_clip_is_as_long_as_its_video(
+    caller: Caller, clock: Clock, path: str, body: dict[str, Any], units: int
+) -> None:
+    """Who lets a person dance, or edits a video, pays for the seconds of the video, which its link tells."""
+    link = await file_url(caller, clock, duration="10")
+    given = json.loads(json.dumps(body).replace(DANCE_URL, link))
+    request = await asked(caller, path, given)
+
+    assert (request.duration, float(request.units)) == (10, units)
+    assert isinstance(request.result, VideoResult)
+    assert request.result.spec.seconds == 10
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [(MOTION, DANCE | {"image_url": OTHER}), (OMNI, EDIT | {"model_name": "kling-video-o1"})],
+)
+async def test_a_video_that_is_too_long_is_refused(
+    caller: Caller, clock: Clock, path: str, body: dict[str, Any]
+) -> None:
+    """The documented limits of a video hold where its length is known; nothing is created then."""
+    link = await file_url(caller, clock, model_name="kling-v3", duration="15")
+    given = json.loads(json.dumps(body).replace(DANCE_URL, link))
+    answer = await caller.post(path, given)
+
+    assert (answer.code, answer.message) == (1201, "the duration of the video must be between 3 and 10 seconds")
+    assert caller.emulator.ledger.created == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, ("kept", (720, 1280), "a dog")),
+        ({"image_list": [{"image_url": OTHER}]}, ("reference", (720, 1280), "a dog")),
+        ({"video_list": [{"video_url": DANCE_URL}]}, ("", (1280, 720), "a dog")),
+    ],
+    ids=["own", "own, with a picture", "another's"],
+)
+async def test_an_edited_video_shows_the_video(
+    caller: Caller, clock: Clock, changes: dict[str, Any], shown: tuple[str, tuple[int, int], str]
+) -> None:
+    """An edited video has the ratio of the video, and its pictures unless others are given, under its own words."""
+    link = await file_url(caller, clock, image=base64_png(360, 640), prompt="a cat")
+    await asked(caller, OMNI, EDIT | {"mode": "std", "video_list": [{"video_url": link}]} | changes)
+    result = caller.emulator._account.tasks[-1].request.result
+    spec = result.rendering("plain", {"image": "kept", "image_list.0": "reference"}).spec  # type: ignore[attr-defined]
+
+    assert (spec.image, result.size, spec.prompt) == shown
 
 
 async def test_what_is_shown_goes_on_through_a_chain(caller: Caller, clock: Clock) -> None:

@@ -20,7 +20,7 @@ import attrs
 
 from kling_async import Image, ImageToVideo, KlingError, Polling
 from kling_async.cli import main
-from kling_async.cli.commands import generate, save
+from kling_async.cli import service as command_service
 from kling_async.emulator import Emulator
 from kling_async.emulator.service import video_models
 from tests.cli.conftest import CAT, serving
@@ -202,8 +202,8 @@ def shell() -> Iterator[tuple[Emulator, Path]]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(alone())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(mock.patch.object(generate, "Polling", often))
-        stack.enter_context(mock.patch.object(save, "AimedPolling", often))
+        stack.enter_context(mock.patch.object(command_service, "Polling", often))
+        stack.enter_context(mock.patch.object(command_service, "AimedPolling", often))
         small = dict.fromkeys(video_models.SHORT_SIDE, 90)
         stack.enter_context(mock.patch.object(video_models, "SHORT_SIDE", small))
         emulator = stack.enter_context(serving(speed=10_000.0))

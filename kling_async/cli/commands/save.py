@@ -26,9 +26,10 @@ _HINT: Final = "see `kling-async save --help`"
 
 def run(options: Namespace, output: Output) -> int:
     """Carries the command out; returns the exit code."""
-    kept = endpoints.is_kept(options.reference)
+    reference = endpoints.reference(options.reference)
+    kept = endpoints.is_kept(reference)
     if kept and options.output is not None:
-        raise UsageError(f"the result of {options.reference} is no file: leave out -o", _HINT)
+        raise UsageError(f"the result of {reference} is no file: leave out -o", _HINT)
     if not kept and options.output is None:
         raise UsageError("needed as well: -o FILE", _HINT)
     job = Job(
@@ -36,7 +37,7 @@ def run(options: Namespace, output: Output) -> int:
         overwrite=options.overwrite,
         watermark=options.watermark,
         base_url=options.base_url,
-        reference=options.reference,
+        reference=reference,
         stage=Stage.ATTACHED,
     )
     return runner.run(job, output, lambda stop: _save(options, output, job, stop))
@@ -48,7 +49,7 @@ async def _save(options: Namespace, output: Output, job: Job, stop: Stop) -> Non
         place = await stop.or_result(place_for(job.target, overwrite=job.overwrite, watermark=job.watermark))
         job.is_directory = place.is_directory
     async with KlingClient(base_url=options.base_url, polling=polling(options)) as client:
-        handle = client.attach(options.reference)
+        handle = client.attach(job.reference or "")
         with progress.shown(output) as display:
             display.status("looking for the task")
             task = await wait_for_end(handle, job, display, stop)

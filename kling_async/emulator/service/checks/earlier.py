@@ -39,13 +39,35 @@ def one_video(body: Mapping[str, Any]) -> None:
     video(body, "video_url")
 
 
-def parent_of(body: Mapping[str, Any], earlier: Earlier) -> ParentVideo:
-    """Give the video of a checked request: one of the account, if its id or its own link is given."""
+def parent_of(body: Mapping[str, Any], earlier: Earlier, low: int, high: int) -> ParentVideo:
+    """Give the video of a checked request: one of the account, if its id or its own link is given.
+
+    Args:
+        body: The request.
+        earlier: Knows the videos of the account.
+        low: Whole seconds that the video has at least.
+        high: The same, at most.
+
+    Raises:
+        Refusal: 1201, when the account has no such video, or it is too short or too long.
+    """
     video_id, url = body.get("video_id"), body.get("video_url") or ""
     found = made(earlier, "videos", video_id) if video_id else earlier("videos", url)
     if found is None:
         return ParentVideo(duration=str(CLIP_SECONDS), url=url)
-    return ParentVideo(duration=found.facts.get("duration", str(CLIP_SECONDS)), video_id=found.facts["id"])
+    duration = found.facts.get("duration", str(CLIP_SECONDS))
+    if not low <= int(float(duration)) <= high:  # a clip of 20 s is some frames longer
+        raise invalid(f"the duration of the video must be between {low} and {high} seconds")
+    return ParentVideo(duration=duration, video_id=found.facts["id"])
+
+
+def clip_of(found: EarlierResult | None) -> VideoResult | None:
+    """Give the video of an earlier result, which may be the first of several; None if it has none."""
+    if found is None:
+        return None
+    result = found.request.result
+    main = result.parts[0] if isinstance(result, SeveralResults) else result
+    return main if isinstance(main, VideoResult) else None
 
 
 def audio_seconds(earlier: Earlier, audio_id: str) -> float:
@@ -77,9 +99,8 @@ def showing(request: AcceptedRequest, video: ParentVideo, earlier: Earlier) -> A
         earlier: Knows it.
     """
     found = earlier("videos", video.video_id) if video.video_id else None
-    own, other = request.result, None if found is None else found.request.result
-    other = other.parts[0] if isinstance(other, SeveralResults) else other
-    if found is None or not (isinstance(own, VideoResult) and isinstance(other, VideoResult)):
+    own, other = request.result, clip_of(found)
+    if found is None or other is None or not isinstance(own, VideoResult):
         return attrs.evolve(request, parent=video)
     spec = attrs.evolve(other.spec, title=own.spec.title, seconds=own.spec.seconds, sound=True)
     result = attrs.evolve(own, spec=spec, surplus_frames=other.surplus_frames)

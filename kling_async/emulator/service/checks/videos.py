@@ -1,4 +1,4 @@
-"""Videos in requests: they are given by URL, and not fetched."""
+"""Videos in requests: they are given by URL, and not fetched; `earlier` knows those that the account has made."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,7 +9,7 @@ from . import fields
 from .pictures import is_reachable
 
 CLIP_SECONDS: Final = 5
-"""Length of a video that a request names, in whole seconds: nobody knows it, as it is not fetched."""
+"""Length in whole seconds of a video that the account has not made: nobody knows it, as it is not fetched."""
 
 
 def video(body: Mapping[str, Any], name: str) -> str:

@@ -7,12 +7,13 @@ from kling_async.emulator.results.rendering.spec import RenderSpec
 from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.checks import fields, members
 from kling_async.emulator.service.checks.capabilities import ELEMENTS, Capabilities, Row
+from kling_async.emulator.service.checks.earlier import lasting, parent_of
 from kling_async.emulator.service.checks.every_task import every_task
 from kling_async.emulator.service.checks.pictures import damage, picture, without_data
 from kling_async.emulator.service.checks.text import check_content, prompts
 from kling_async.emulator.service.checks.videos import CLIP_SECONDS, keeps_sound, video
 from kling_async.emulator.service.checks.voices import element_features
-from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Endpoint
+from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
 from kling_async.emulator.service.errors import invalid
 from kling_async.emulator.service.video_models import Model, VideoModels, per_second
 
@@ -28,8 +29,8 @@ _MEMBERS: Final[dict[str, Any]] = {
     **members.EVERY_TASK,
 }
 
-# Prices of the table of 2026-09, of a second of the result: it is as long as the video, whose length nobody knows here.
-# One user waited 181 s for 4.8 s in pro.
+# Prices of the table of 2026-09, of a second of the result: it is as long as the video. Of one that the account has not
+# made, nobody knows the length here. One user waited 181 s for 4.8 s in pro.
 _SECONDS: Final = range(CLIP_SECONDS, CLIP_SECONDS + 1)
 _MODELS: Final = VideoModels(
     typical_seconds=181.0,
@@ -40,6 +41,9 @@ _MODELS: Final = VideoModels(
     default="kling-v2-6",
     default_mode="",
 )
+_SHORTEST: Final = 3
+_LONGEST: Final = {"image": 10, "video": 30}
+
 _CAPABILITIES: Final = Capabilities(modes=_MODELS.modes, rows=(Row("kling-v2-6", "", 0, {ELEMENTS}),))
 
 
@@ -85,6 +89,13 @@ def _accept(body: Body) -> AcceptedRequest:
     )
 
 
+def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
+    """Give the clip the length of a video of the account."""
+    longest = _LONGEST[request.parameters["character_orientation"]]
+    seconds = int(float(parent_of(request.parameters, earlier, _SHORTEST, longest).duration))
+    return lasting(request, seconds, request.units / request.duration * seconds)
+
+
 def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "image_url", body["image_url"]
 
@@ -93,6 +104,7 @@ ENDPOINT: Final = Endpoint(
     path="/v1/videos/motion-control",
     members=_MEMBERS,
     accept=_accept,
+    complete=_complete,
     estimate=_MODELS.price,
     generation_seconds=_MODELS.generation_seconds,
     pictures=_pictures,

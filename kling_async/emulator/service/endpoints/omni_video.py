@@ -10,13 +10,14 @@ from kling_async.emulator.results.rendering.spec import RenderSpec
 from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.checks import fields, members
 from kling_async.emulator.service.checks.capabilities import MULTI_SHOT, SOUND, Capabilities, Row
+from kling_async.emulator.service.checks.earlier import clip_of, lasting
 from kling_async.emulator.service.checks.every_task import every_task
 from kling_async.emulator.service.checks.pictures import SubmittedImage, damage, read_all, without_data
 from kling_async.emulator.service.checks.shots import is_customized, shot_features
 from kling_async.emulator.service.checks.text import check_content, prompts
 from kling_async.emulator.service.checks.videos import CLIP_SECONDS, keeps_sound, video
 from kling_async.emulator.service.checks.voices import element_features, sound_features
-from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Endpoint
+from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
 from kling_async.emulator.service.errors import invalid
 from kling_async.emulator.service.video_models import ASPECT_RATIOS, Model, VideoModels, per_second
 
@@ -183,7 +184,7 @@ def _check_model(model_name: str, duration: int, inputs: _Inputs) -> None:
 
 
 def _ratio(body: Body, inputs: _Inputs) -> tuple[int, int]:
-    """Check the ratio, and give the clip's: that of its first frame or video, whose own is not known."""
+    """Check the ratio, and give the clip's: that of its first frame; that of a video shows later."""
     asked = fields.choice(body, "aspect_ratio", ASPECT_RATIOS, "")
     if inputs.has_frame or inputs.video == "base":
         if asked:
@@ -211,12 +212,36 @@ def _shown(inputs: _Inputs, prompt: str) -> dict[str, Any]:
     return shown | ({"tail": f"image_list.{places[-1]}"} if goes_on or "end_frame" in inputs.frames else {})
 
 
-def _timed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a request, which need not have been checked, with the length of the clip that is edited as its duration."""
+def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
+    """Give the clip length and ratio of the video that is edited, and its pictures, if the account has made that."""
+    edited = _edited(request.parameters)
+    found = None if edited is None else earlier("videos", edited["video_url"])
+    own, other = request.result, clip_of(found)
+    if found is None or other is None or not isinstance(own, VideoResult):
+        return request
+    seconds, possible = other.spec.seconds, _MODELS.models[request.model_name].durations
+    if seconds not in possible:
+        raise invalid(f"the duration of the video must be between {possible[0]} and {possible[-1]} seconds")
+    width, height = _MODELS.size(request.model_name, request.mode, other.size)
+    spec = own.spec
+    if spec.card:
+        spec = attrs.evolve(other.spec, fps=spec.fps, title=spec.title, prompt=spec.prompt, sound=spec.sound)
+        request = attrs.evolve(request, images=found.request.images)
+    spec = attrs.evolve(spec, width=width, height=height)
+    request = attrs.evolve(request, result=attrs.evolve(own, spec=spec))
+    return lasting(request, seconds, request.units / request.duration * seconds)
+
+
+def _edited(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the video that is edited, of a request that need not have been checked."""
     videos = body.get("video_list")
     first = videos[0] if isinstance(videos, list) and videos else None
-    is_edited = isinstance(first, dict) and (first.get("refer_type") or "base") == "base"
-    return {**body, "duration": str(CLIP_SECONDS)} if is_edited else dict(body)
+    return first if isinstance(first, dict) and (first.get("refer_type") or "base") == "base" else None
+
+
+def _timed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a request, which need not have been checked, with the length of the clip that is edited as its duration."""
+    return dict(body) if _edited(body) is None else {**body, "duration": str(CLIP_SECONDS)}
 
 
 def _price(body: Mapping[str, Any]) -> Decimal:
@@ -236,6 +261,7 @@ ENDPOINT: Final = Endpoint(
     path="/v1/videos/omni-video",
     members=_MEMBERS,
     accept=_accept,
+    complete=_complete,
     estimate=_price,
     generation_seconds=_generation_seconds,
     pictures=_pictures,

@@ -1,0 +1,82 @@
+"""Calls that make no task: refused, sent, and what their values can do afterwards."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from kling_async.io import refusals
+from kling_async.io.api import Api
+from kling_async.io.paged_list import PagedList
+from kling_async.protocol.call import Call, HasFiles, ListEndpoint
+from kling_async.protocol.errors import KlingError
+from kling_async.protocol.result_kind import ResultKind
+from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire import requests
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
+
+    from kling_async.io.download import Downloads
+    from kling_async.protocol.results import Audio
+
+T = TypeVar("T")
+
+
+class Calls:
+    """The calls of one client.
+
+    Args:
+        api: sends.
+        downloads: of the client, made when the first file is saved.
+        enter: checks that the client can be used.
+    """
+
+    def __init__(self, api: Api, downloads: "Callable[[], Downloads]", enter: Callable[[], None]) -> None:
+        self._api = api
+        self._downloads = downloads
+        self._enter = enter
+
+    async def value_of(self, request: Call[T]) -> T:
+        """Sends a call, and gives its value.
+
+        Raises:
+            KlingError: as `KlingClient.submit`.
+        """
+        from kling_async.protocol.raw import RawCall  # noqa: PLC0415  (on first use: its rules take time)
+
+        call: Any = request
+        if isinstance(call, RawCall):
+            return cast("T", await self._api.answer(refusals.raw_call(call)))
+        endpoint = refusals.call_endpoint_that_takes(call)
+        if isinstance(endpoint, ListEndpoint):
+            return cast("T", await self.listed(call))
+        refusals.refuse(await self._api.problems_of(endpoint, call), strict=True)
+        value = await self._api.call(endpoint, requests.of_call(endpoint, call), endpoint.estimate(call))
+        return cast("T", value.with_saver(self._save_audio) if isinstance(value, HasFiles) else value)
+
+    def listed(self, request: Call[list[T]]) -> PagedList[T]:
+        """A list that comes page by page.
+
+        Raises:
+            InvalidRequest: the documentation forbids it.
+        """
+        endpoint, record = refusals.list_endpoint_that_takes(request), cast("Any", request)
+        refusals.refuse(endpoint.problems(record, {}), strict=True)
+        return PagedList(self._api, endpoint, record.page_size)
+
+    async def _save_audio(self, audio: "Audio", path: "str | PurePath", *, overwrite: bool) -> Path:
+        """Saves the sound of a call; there is no task that could be asked where it is now."""
+        self._enter()
+        task = Task(task_id=audio.id, status=TaskStatus.SUCCEED, endpoint="", audios=(audio,))
+
+        async def refresh() -> Task:
+            return task
+
+        downloads = self._downloads()
+        reserved = downloads.reserve(path, audio.id, watermark=False, overwrite=overwrite, kind=ResultKind.AUDIO)
+        try:
+            async with reserved as place:
+                return (await downloads.save(task, place, refresh, watermark=False, overwrite=overwrite))[0]
+        except KlingError as error:
+            error.reference = None
+            raise
