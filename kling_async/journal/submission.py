@@ -284,7 +284,11 @@ class JournalSubmitter:
         for entry in await self.journal.take_left():
             endpoint = endpoint_named(entry.endpoint)
             if endpoint is None:
-                logger.warning("%s is of an endpoint that this version does not know", entry.reference)
+                logger.warning(
+                    "not recovered: this version knows no endpoint %s",
+                    entry.endpoint,
+                    extra={"kling_event": "not_recovered", "kling_reference": entry.reference},
+                )
                 continue
             match for_left(entry, self.journal.now()):
                 case Left.EXPIRED:
