@@ -187,11 +187,13 @@ class Submitter:
             KlingError: as `KlingClient.image_to_video`.
         """
         create = self._new(endpoint, record.external_task_id, own_id=own_id, adopt=False, resend=resend)
-        existing = await self._existing(endpoint, create, None)
-        if existing is not None:
-            record.accepted(existing.snapshots[-1], existing)
-            return existing
-        return await self._submit(endpoint, sending, create, SubmitOptions(), record)
+        try:
+            task = await self._api.get_task(endpoint, create.external_task_id)
+        except TaskNotFound:
+            return await self._submit(endpoint, sending, create, SubmitOptions(), record)
+        watch = self._followed(endpoint, task, None)
+        record.accepted(task, watch)
+        return watch
 
     def _new(self, endpoint: Endpoint, external_task_id: str, *, own_id: bool, adopt: bool, resend: bool) -> Create:
         return Create(
@@ -268,6 +270,10 @@ class Submitter:
             task = await self._api.get_task(endpoint, create.external_task_id)
         except TaskNotFound:
             return None
+        return self._followed(endpoint, task, deadline)
+
+    def _followed(self, endpoint: Endpoint, task: Task, deadline: float | None) -> TaskWatch:
+        """Follows a task that was found; it takes no slot."""
         reference = Reference(endpoint.name, task.task_id)
         watch = self._poller.find(reference)
         if watch is None:

@@ -76,12 +76,16 @@ class ClientJournal:
 
     def _enter(self, store: Store, name: str) -> tuple[str, int]:
         if not self.journal.moved:
-            others = {owner.machine for owner in store.owners_of_unfinished()} - {owners.machine()}
+            others = {owner.machine for owner in store.owners(unfinished=True)} - {owners.machine()}
             if others:
                 raise JournalError(
                     f"{self.journal.path} has unfinished work of another machine; if the file was moved here, and that "
                     "machine works on it no more, open it as Journal(path, moved=True)"
                 )
+        for owner in store.owners(unfinished=False):
+            if owners.is_gone(self.directory, owner):
+                store.leave(owner.id)
+                owners.forget(self.directory, owner)
         return store.id, store.enter(name, owners.machine(), owners.boot())
 
     async def close(self) -> None:

@@ -68,24 +68,15 @@ class SqliteStore:
         """With its permissions, before there is anything in it; SQLite gives them to the files beside it."""
         with contextlib.suppress(FileExistsError):
             os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            return
-        if self._path.stat().st_mode & 0o077:
-            self._path.chmod(0o600)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        self._patiently(lambda: self._version(connection))  # before anything is changed
+        if self._path.stat().st_mode & 0o077:
+            self._path.chmod(0o600)
         self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = FULL")
         with self.together():
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-            if application != APPLICATION and tables:
-                raise JournalError(f"{self._path} is a database of something else, no journal; choose another file")
-            if version > len(MIGRATIONS):
-                raise JournalError(
-                    f"{self._path} was written by a newer version of kling_async (journal version {version}, this one "
-                    f"knows {len(MIGRATIONS)}); update kling_async"
-                )
+            version = self._version(connection)
             for statements in MIGRATIONS[version:]:
                 for statement in statements:
                     connection.execute(statement)
@@ -98,6 +89,23 @@ class SqliteStore:
             # Written every time: that it can be is known before anything is paid.
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('opened_at', ?)", (str(int(time.time())),))
             self.id = connection.execute("SELECT value FROM facts WHERE name = 'id'").fetchone()[0]
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        """The version of the tables; 0 for a new file.
+
+        Raises:
+            JournalError: it is no journal, or a newer one.
+        """
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        if application != APPLICATION and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            raise JournalError(f"{self._path} is a database of something else, no journal; choose another file")
+        if version > len(MIGRATIONS):
+            raise JournalError(
+                f"{self._path} was written by a newer version of kling_async (journal version {version}, this one "
+                f"knows {len(MIGRATIONS)}); update kling_async"
+            )
+        return version
 
     def close(self) -> None:
         """As `Store.close`."""
@@ -176,10 +184,10 @@ class SqliteStore:
         row = self._run("SELECT id, name, machine, boot FROM owners WHERE id = ?", owner).fetchone()
         return OwnerRow(*row) if row else None
 
-    def owners_of_unfinished(self) -> list[OwnerRow]:
-        """As `Store.owners_of_unfinished`."""
-        having = "SELECT owner FROM entries WHERE unfinished"
-        rows = self._run(f"SELECT id, name, machine, boot FROM owners WHERE id IN ({having})")  # noqa: S608  (of constants)
+    def owners(self, *, unfinished: bool) -> list[OwnerRow]:
+        """As `Store.owners`."""
+        work = "EXISTS (SELECT 1 FROM entries WHERE unfinished AND owner = owners.id)"
+        rows = self._run(f"SELECT id, name, machine, boot FROM owners WHERE {work} = ?", unfinished)  # noqa: S608  (constants)
         return [OwnerRow(*row) for row in rows]
 
     # ---------------------------------------------------------------------------------------- work
@@ -240,7 +248,6 @@ class SqliteStore:
         for gone in filter(is_gone, owners):
             taken += [_entry(row) for row in self._run(f"{_SELECT} WHERE unfinished AND owner IS ?", gone)]
             self._run("UPDATE entries SET owner = ? WHERE unfinished AND owner IS ?", owner, gone)
-            self._run("DELETE FROM owners WHERE id = ?", gone)
         return sorted(taken, key=lambda entry: entry.id)
 
     def accepted(self, entry: int, task: Task, now: datetime) -> None:

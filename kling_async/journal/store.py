@@ -82,15 +82,15 @@ class Store(Protocol):
         ...
 
     def leave(self, owner: int) -> None:
-        """Takes an owner away; its unfinished work has none then."""
+        """Takes an owner away; its unfinished work, if there is any, has none then."""
         ...
 
     def owner(self, owner: int) -> OwnerRow | None:
         """An owner, if it has not left."""
         ...
 
-    def owners_of_unfinished(self) -> list[OwnerRow]:
-        """Those that have unfinished work."""
+    def owners(self, *, unfinished: bool) -> list[OwnerRow]:
+        """Those that have unfinished work, or those that have none."""
         ...
 
     def last(self, key: str) -> Entry | None:

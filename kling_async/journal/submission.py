@@ -1,9 +1,9 @@
 """Creates with a journal: one task for each key, whatever becomes of the processes that ask for it."""
 
 import asyncio
+import contextlib
 import logging
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -94,7 +94,7 @@ class JournalSubmitter:
         self._submitter = submitter
         self._api = api
         self._start_watching = start_watching
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: dict[str, _Turn] = {}
         self._records: WeakValueDictionary[int, Record] = WeakValueDictionary()
 
     async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> Submitted:
@@ -110,16 +110,24 @@ class JournalSubmitter:
         key = asked.work.key
         if key is None:
             return await self._new(asked, getattr(request, "external_task_id", None) or new_external_task_id())
-        lock = self._turns[key]
+        async with self._turn(key):
+            while True:
+                submitted = await self._one_step(asked)
+                if submitted is not None:
+                    return submitted
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, key: str) -> AsyncIterator[None]:
+        """One after the other: what the first one of this client makes is there for the others."""
+        turn = self._turns.setdefault(key, _Turn())
+        turn.wanted += 1
         try:
-            async with lock:
-                while True:
-                    submitted = await self._one_step(asked)
-                    if submitted is not None:
-                        return submitted
+            async with turn.lock:
+                yield
         finally:
-            if not lock.locked() and not lock._waiters:  # noqa: SLF001
-                self._turns.pop(key, None)
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[key]
 
     async def known(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> Record | None:
         """The work of a key whose end is known, if there is such.
@@ -323,6 +331,15 @@ class JournalSubmitter:
             "an unknown number of" if paid is None else f"{paid:f}" if entry.units is not None else f"about {paid:f}",
             extra={"kling_event": "work_lost", "kling_reference": entry.reference},
         )
+
+
+class _Turn:
+    """Calls of one key take it in turn."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.wanted = 0
+        """Calls that have it or wait for it."""
 
 
 def _conflict(conflict: Conflict, work: Work, entry: Entry | None) -> KeyConflict:

@@ -88,10 +88,11 @@ class Writer:
         """Does something with the store, and waits until that is on disk.
 
         Raises:
-            JournalError: it could not be written.
+            JournalError: it could not be written, or is closed.
         """
         step = _Step(work, asyncio.get_running_loop().create_future())
-        self._steps.put(step)
+        if not self._put(step):
+            raise JournalError("the journal is closed")
         assert step.future is not None  # noqa: S101  (for checkers)
         result: _T = await step.future
         return result
@@ -103,7 +104,14 @@ class Writer:
             work: does it.
             then: is called in the thread, once it is on disk; raises nothing.
         """
-        self._steps.put(_Step(work, then=then))
+        if not self._put(_Step(work, then=then)):
+            logger.debug("told after the journal was closed")
+
+    def _put(self, step: _Step) -> bool:
+        with self._lock:
+            if self._users:
+                self._steps.put(step)
+            return self._users > 0
 
     # ---------------------------------------------------------------------------------- the thread
 

@@ -1,0 +1,245 @@
+"""One task for each key."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kling_async import (
+    ConfigurationError,
+    CreateInDoubt,
+    EntryState,
+    ImageToVideo,
+    InvalidRequest,
+    JournalError,
+    KeyConflict,
+    KlingError,
+    Retry,
+    TargetError,
+    TaskFailed,
+    TextToVideo,
+)
+from kling_async.emulator import Emulator, Fault
+from tests.shell.conftest import ClientMaker
+
+CAT = TextToVideo("a cat")
+
+
+async def test_twenty_at_once(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """However many ask for a key at once, in two clients, there is one create."""
+    clients = [make_client(journal=path), make_client(journal=path)]
+    handles = await asyncio.gather(*(clients[number % 2].submit(CAT, key="cat") for number in range(20)))
+    assert {handle.reference for handle in handles} == {handles[0].reference}
+    assert emulator.ledger.created == 1
+
+
+async def test_a_key_lives_longer_than_its_client(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A later client gets the same task for the key."""
+    async with make_client(journal=path) as first:
+        handle = await first.submit(CAT, key="cat")
+    async with make_client(journal=path) as second:
+        assert (await second.submit(CAT, key="cat")).reference == handle.reference
+    assert emulator.ledger.created == 1
+
+
+async def test_another_request_is_a_conflict(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """The same key with another request is refused, with what differs; nothing is sent."""
+    client = make_client(journal=path)
+    handle = await client.submit(CAT, key="cat")
+    with pytest.raises(KeyConflict, match="prompt: 'a cat' in the journal, 'a dog' now") as caught:
+        await client.submit(TextToVideo("a dog"), key="cat")
+    assert [each.member for each in caught.value.differences] == ["prompt"]
+    assert caught.value.reference == handle.reference
+    assert emulator.ledger.created == 1
+
+
+async def test_a_changed_file_is_a_conflict(
+    make_client: ClientMaker, image: Path, path: Path, tmp_path: Path, emulator: Emulator
+) -> None:
+    """A file counts by its bytes: a copy elsewhere is the same request, other bytes are another one."""
+    client = make_client(journal=path)
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(image.read_bytes())
+    handle = await client.submit(ImageToVideo(image), key="cat")
+    assert (await client.submit(ImageToVideo(copy), key="cat")).reference == handle.reference
+    copy.write_bytes(image.read_bytes() + b"more")
+    with pytest.raises(KeyConflict, match="image"):
+        await client.submit(ImageToVideo(copy), key="cat")
+    assert emulator.ledger.created == 1
+
+
+async def test_a_failed_task_is_made_again_only_on_demand(
+    make_client: ClientMaker, emulator: Emulator, path: Path
+) -> None:
+    """The same key gives a failed task again; `again="failed"` makes another one, and of one that lives none."""
+    client = make_client(journal=path)
+    request = TextToVideo("forbidden")
+    first = await client.submit(request, key="cat")
+    assert (await client.submit(request, key="cat", again="failed")).reference == first.reference  # still running
+    with pytest.raises(TaskFailed):
+        await first
+    assert (await client.submit(request, key="cat")).reference == first.reference
+    second = await client.submit(request, key="cat", again="failed")
+    assert second.reference != first.reference
+    assert emulator.ledger.created == 2
+    assert [entry.attempt async for entry in client.journal.entries(key="cat")] == [1, 2]
+
+
+async def test_what_was_refused_can_be_mended(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A request that the service refused leaves the key free for a better one."""
+    client = make_client(journal=path)
+    with pytest.raises(KlingError):
+        await client.submit(TextToVideo("refused"), key="cat")
+    assert [entry.state async for entry in client.journal.entries()] == [EntryState.REFUSED]
+    await client.submit(CAT, key="cat")
+    assert [entry.state async for entry in client.journal.entries()] == [EntryState.ACCEPTED]
+    assert emulator.ledger.created == 1
+
+
+@pytest.mark.parametrize("after_effect", [True, False])
+async def test_a_lost_answer(make_client: ClientMaker, emulator: Emulator, path: Path, after_effect: bool) -> None:  # noqa: FBT001
+    """Where a create stays in doubt, the same key settles it: looked up, and sent where there is no task."""
+    client = make_client(journal=path, retry=Retry(first=0.1, settle=1, budget=2))
+    emulator.faults.add(Fault.reset(after_effect=after_effect), on="create", times=1)
+    emulator.faults.add(Fault.reset(), on="query")
+    with pytest.raises(CreateInDoubt):
+        await client.submit(CAT, key="cat")
+    (entry,) = [entry async for entry in client.journal.entries()]
+    assert (entry.state, entry.owner) == (EntryState.INTENT, None)
+    assert "no answer said" in entry.error
+    emulator.faults.clear()
+    handle = await client.submit(CAT, key="cat")
+    assert handle.external_task_id == entry.external_task_id
+    assert emulator.ledger.created == 1
+
+
+async def test_save_to_is_remembered(make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path) -> None:
+    """`save()` without a target uses the one of `submit`, in any client; what is whole is given without a request."""
+    async with make_client(journal=path) as first:
+        await first.submit(CAT, key="cat", save_to=tmp_path / "cat.mp4")
+    async with make_client(journal=path) as second:
+        handle = await second.submit(CAT, key="cat")
+        assert await handle.save() == tmp_path / "cat.mp4"
+    delivered = emulator.ledger.delivered
+    async with make_client(journal=path) as third:
+        assert await (await third.submit(CAT, key="cat")).save() == tmp_path / "cat.mp4"
+    assert emulator.ledger.delivered == delivered
+    (entry,) = [entry async for entry in third.journal.entries(state=EntryState.SAVED)]
+    assert [(file.path, file.size) for file in entry.files] == [
+        (str(tmp_path / "cat.mp4"), (tmp_path / "cat.mp4").stat().st_size)
+    ]
+
+
+async def test_save_without_any_target(make_client: ClientMaker, path: Path) -> None:
+    """Where no target is known, saving says so."""
+    handle = await make_client(journal=path).submit(CAT, key="cat")
+    with pytest.raises(TargetError, match="save_to"):
+        await handle.save()
+
+
+async def test_generate_into_a_directory(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+) -> None:
+    """With a key a file in a directory is called after it, and a second run gives it and pays nothing."""
+    for _ in range(2):
+        async with make_client(journal=path) as client:
+            assert await client.generate(CAT, f"{tmp_path}/out/", key="cat") == tmp_path / "out" / "cat.mp4"
+    assert emulator.ledger.created == 1
+
+
+async def test_generate_does_not_overwrite(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+) -> None:
+    """A file that the journal knows nothing of is left alone, and nothing is sent."""
+    (tmp_path / "cat.mp4").write_bytes(b"mine")
+    with pytest.raises(TargetError, match="exists"):
+        await make_client(journal=path).generate(CAT, tmp_path / "cat.mp4", key="cat")
+    assert (tmp_path / "cat.mp4").read_bytes() == b"mine"
+    assert emulator.ledger.created == 0
+
+
+async def test_options_need_a_journal(make_client: ClientMaker) -> None:
+    """Without a journal a key is refused, and recovering."""
+    client = make_client()
+    with pytest.raises(ConfigurationError, match="key needs a journal"):
+        await client.submit(CAT, key="cat")
+    with pytest.raises(ConfigurationError, match="no journal"):
+        await anext(client.recover())
+
+
+@pytest.mark.parametrize(
+    ("request_", "options"),
+    [
+        (TextToVideo("a cat", external_task_id="mine"), {"key": "cat"}),
+        (CAT, {"key": ""}),
+        (CAT, {"key": "x" * 1001}),
+        (CAT, {"key": 5}),
+        (CAT, {"again": "failed"}),
+        (CAT, {"key": "cat", "again": "always"}),
+        (CAT, {"save_to": 5}),
+    ],
+)
+async def test_options_that_cannot_be_followed(
+    make_client: ClientMaker, emulator: Emulator, path: Path, request_: TextToVideo, options: dict[str, object]
+) -> None:
+    """What cannot be followed is refused before anything is sent."""
+    with pytest.raises(InvalidRequest):
+        await make_client(journal=path).submit(request_, **options)  # type: ignore[arg-type]
+    assert emulator.ledger.created == 0
+
+
+async def test_the_intent_is_there_before_the_create(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """When `on_intent` is called the journal has the intent; if that raises, nothing is sent."""
+    seen: list[EntryState] = []
+
+    async def on_intent(_: object) -> None:
+        seen.extend([entry.state async for entry in client.journal.entries()])
+        raise ValueError("no")
+
+    client = make_client(journal=path, on_intent=on_intent)
+    with pytest.raises(ValueError, match="no"):
+        await client.submit(CAT, key="cat")
+    assert seen == [EntryState.INTENT]
+    assert emulator.ledger.created == 0
+    assert [entry.state async for entry in client.journal.entries()] == [EntryState.REFUSED]
+
+
+async def test_bytes_are_kept_until_the_task_is_accepted(
+    make_client: ClientMaker, image: Path, path: Path, tmp_path: Path
+) -> None:
+    """What was given as bytes is beside the journal before the create and gone after it, and never in the journal."""
+    kept: list[int] = []
+
+    async def on_intent(_: object) -> None:
+        kept.extend(each.stat().st_size for each in (tmp_path / "clips.sqlite.files").glob("kling-async-*"))
+
+    async with make_client(journal=path, on_intent=on_intent) as client:
+        await client.submit(ImageToVideo(image.read_bytes()), key="cat")
+    assert kept == [image.stat().st_size]
+    assert list((tmp_path / "clips.sqlite.files").iterdir()) == []
+    assert path.stat().st_size < 100_000
+
+
+async def test_no_secrets_and_no_rights_for_others(
+    make_client: ClientMaker, emulator: Emulator, path: Path, image: Path, tmp_path: Path
+) -> None:
+    """No credentials stand in the journal, nothing of a picture, and nobody else can read it."""
+    client = make_client(journal=path)
+    await client.submit(ImageToVideo(image.read_bytes()), key="cat")
+    found = [each for each in tmp_path.glob("clips.sqlite*") if each.is_file()]
+    assert len(found) == 3
+    assert {each.stat().st_mode & 0o777 for each in found} == {0o600}
+    assert (tmp_path / "clips.sqlite.files").stat().st_mode & 0o777 == 0o700
+    text = b"".join(each.read_bytes() for each in found)
+    assert emulator.secret_key.encode() not in text
+    assert emulator.access_key.encode() not in text
+    assert b"iVBOR" not in text
+
+
+async def test_a_closed_journal_says_so(make_client: ClientMaker, path: Path) -> None:
+    """Work that is saved after its client was closed cannot be told any more, and hangs nowhere."""
+    client = make_client(journal=path)
+    await client.submit(CAT, key="cat")
+    await client.close()
+    with pytest.raises(JournalError, match="closed"):
+        await client.journal.writer.do(lambda store: store.id)

@@ -1,0 +1,169 @@
+"""A journal that cannot be used says so before anything is paid."""
+
+import contextlib
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kling_async import ConfigurationError, Journal, JournalError, TextToVideo
+from kling_async.emulator import Emulator
+from kling_async.journal import files, owners, sqlite
+from kling_async.journal.sqlite import SqliteStore
+from tests.shell.conftest import ClientMaker
+
+CAT = TextToVideo("a cat")
+
+
+def run(path: Path, *statements: str) -> None:
+    """Changes the file."""
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def other_database(path: Path) -> None:
+    """A database of something else."""
+    run(path, "CREATE TABLE things (name TEXT)")
+
+
+def newer(path: Path) -> None:
+    """A journal of a version to come."""
+    store = SqliteStore(path)
+    store.open()
+    store.close()
+    run(path, "PRAGMA user_version = 99")
+
+
+def text(path: Path) -> None:
+    """No database at all."""
+    path.write_bytes(b"no database" * 1000)
+
+
+def damaged(path: Path) -> None:
+    """A journal whose middle is overwritten."""
+    store = SqliteStore(path)
+    store.open()
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[100:] = bytes(len(content) - 100)
+    path.write_bytes(content)
+
+
+def directory(path: Path) -> None:
+    """A directory in its place."""
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (other_database, "a database of something else"),
+        (newer, "newer version"),
+        (text, "no journal, or damaged"),
+        (damaged, "damaged"),
+        (directory, "cannot be opened"),
+    ],
+)
+async def test_a_file_that_cannot_be_used(
+    make_client: ClientMaker, emulator: Emulator, path: Path, prepare: object, message: str
+) -> None:
+    """What is no journal, damaged or too new is refused where the client begins, and is left as it was."""
+    assert callable(prepare)
+    prepare(path)
+    before = path.read_bytes() if path.is_file() else b""
+    with pytest.raises(JournalError, match=message):
+        await make_client(journal=path).submit(CAT)
+    with pytest.raises(JournalError, match=message):
+        await make_client(journal=path).__aenter__()
+    assert emulator.ledger.created == 0
+    assert before == (path.read_bytes() if path.is_file() else b"")
+
+
+async def test_no_directory(make_client: ClientMaker, tmp_path: Path) -> None:
+    """A directory that is not there is named."""
+    with pytest.raises(JournalError, match="No such file or directory"):
+        await make_client(journal=tmp_path / "nowhere" / "clips.sqlite").submit(CAT)
+
+
+async def test_a_network_file_system(make_client: ClientMaker, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where locks do not hold there is no journal."""
+    monkeypatch.setattr(files, "file_system", lambda *_: "nfs4")
+    with pytest.raises(JournalError, match=r"network file system \(nfs4\)"):
+        await make_client(journal=path).submit(CAT)
+
+
+async def test_locked_by_something_else(
+    make_client: ClientMaker, emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another program keeps it locked, nothing is sent, and afterwards all goes on."""
+    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0.05)
+    client = make_client(journal=path)
+    await client.submit(CAT)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(JournalError, match="locked by something else"):
+            await client.submit(CAT)
+    await client.submit(CAT)
+    assert emulator.ledger.created == 2
+
+
+async def test_a_full_disk(
+    make_client: ClientMaker, emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A create whose intent cannot be written is not sent; what could not be told meanwhile is told later."""
+    pages = 0
+    together = SqliteStore.together
+
+    def limited(self: SqliteStore) -> object:
+        if self._connection is not None:
+            self._connection.execute(f"PRAGMA max_page_count = {pages or 2**30}")
+        return together(self)
+
+    monkeypatch.setattr(SqliteStore, "together", limited)
+    long = TextToVideo("a cat " * 400)
+    async with make_client(journal=path) as client:
+        await client.submit(long, key="before")
+        pages = 1
+        with contextlib.suppress(JournalError):
+            for number in range(20):
+                await client.submit(long, key=f"while-{number}")
+        created = emulator.ledger.created
+        with pytest.raises(JournalError, match="the disk is full"):
+            await client.submit(long, key="full")
+        assert emulator.ledger.created == created < 20
+        pages = 0
+        await client.submit(long, key="after")
+        assert emulator.ledger.created == created + 1
+        assert len([entry async for entry in client.journal.entries(state=None)]) == created + 1
+
+
+async def test_another_machine(make_client: ClientMaker, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unfinished work of another machine is taken over only where the file was moved on purpose."""
+    monkeypatch.setattr(owners, "machine", lambda: "the-other-one")
+    first = make_client(journal=path)
+    handle = await first.submit(CAT, key="cat")
+    monkeypatch.undo()
+    with pytest.raises(JournalError, match="moved=True"):
+        await make_client(journal=path).submit(CAT)
+    second = make_client(journal=Journal(path, moved=True))
+    assert [each.reference async for each in second.recover()] == [handle.reference]
+
+
+@pytest.mark.parametrize("given", [5, "", "a\0b", "directory/"])
+def test_what_is_no_path(given: object) -> None:
+    """What cannot be a file is refused when the journal is made."""
+    with pytest.raises(ConfigurationError):
+        Journal(given)  # type: ignore[arg-type]
+
+
+async def test_wider_permissions_are_narrowed(make_client: ClientMaker, path: Path) -> None:
+    """A file that others can read becomes its owner's only."""
+    newer_store = SqliteStore(path)
+    newer_store.open()
+    newer_store.close()
+    path.chmod(0o644)
+    await make_client(journal=path).submit(CAT)
+    assert path.stat().st_mode & 0o777 == 0o600

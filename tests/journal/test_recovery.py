@@ -1,0 +1,186 @@
+"""What a client left is gone on with by another one."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from kling_async import (
+    CreateInDoubt,
+    EntryState,
+    ImageToVideo,
+    KlingClient,
+    Retry,
+    TaskFailed,
+    TaskHandle,
+    TextToVideo,
+)
+from kling_async.emulator import Emulator, Fault
+from kling_async.journal.record import Record
+from kling_async.journal.sqlite import SqliteStore
+from tests.shell.conftest import ClientMaker, wall
+
+CAT = TextToVideo("a cat")
+QUICK = Retry(first=0.1, settle=1, budget=2)
+
+
+async def recovered(client: KlingClient) -> list[TaskHandle]:
+    """All handles that there are to recover."""
+    return [handle async for handle in client.recover()]
+
+
+async def states(client: KlingClient) -> list[EntryState]:
+    """Of all entries."""
+    return [entry.state async for entry in client.journal.entries()]
+
+
+async def test_running_and_unsaved_and_done(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+) -> None:
+    """What runs and what is not saved comes back with its key and target; what failed or is saved does not."""
+    async with make_client(journal=path) as first:
+        saved = await first.submit(CAT, key="saved", save_to=tmp_path / "saved.mp4")
+        failed = await first.submit(TextToVideo("forbidden"), key="failed")
+        ended = await first.submit(CAT, save_to=tmp_path / "ended.mp4")
+        await saved.save()
+        await ended
+        with pytest.raises(TaskFailed):
+            await failed
+        running = await first.submit(CAT, key="running", save_to=f"{tmp_path}/out/")
+    async with make_client(journal=path) as second:
+        handles = await recovered(second)
+        assert [(handle.reference, handle.key) for handle in handles] == [
+            (ended.reference, None),
+            (running.reference, "running"),
+        ]
+        assert await handles[0].save() == tmp_path / "ended.mp4"
+        assert await handles[1].save() == tmp_path / "out" / f"{handles[1].task_id}.mp4"
+        assert await recovered(second) == []
+    async with make_client(journal=path) as third:
+        assert await recovered(third) == []
+        assert await states(third) == [EntryState.SAVED, EntryState.ENDED, EntryState.SAVED, EntryState.SAVED]
+    assert emulator.ledger.created == 4
+
+
+async def test_the_work_of_the_living_is_not_taken(make_client: ClientMaker, path: Path) -> None:
+    """As long as a client is open its work is its own; of those who recover at once, exactly one gets it."""
+    first, *others = [make_client(journal=path) for _ in range(4)]
+    handle = await first.submit(CAT, key="cat")
+    assert await recovered(others[0]) == []
+    await first.close()
+    found = await asyncio.gather(*map(recovered, others))
+    assert [each.reference for handles in found for each in handles] == [handle.reference]
+
+
+async def in_doubt(make_client: ClientMaker, path: Path, emulator: Emulator, request: object, *, effect: bool) -> None:
+    """Leaves a create of which nobody knows whether it worked."""
+    emulator.faults.add(Fault.reset(after_effect=effect), on="create", times=1)
+    emulator.faults.add(Fault.reset(), on="query")
+    async with make_client(journal=path, retry=QUICK) as client:
+        with pytest.raises(CreateInDoubt):
+            await client.submit(request)
+    emulator.faults.clear()
+
+
+@pytest.mark.parametrize("effect", [True, False])
+async def test_doubt_is_settled(
+    make_client: ClientMaker,
+    emulator: Emulator,
+    path: Path,
+    image: Path,
+    effect: bool,  # noqa: FBT001
+) -> None:
+    """What may have been sent is looked up, and sent again, bytes and all, where the service knows no such task."""
+    await in_doubt(make_client, path, emulator, ImageToVideo(image.read_bytes(), prompt="a cat"), effect=effect)
+    async with make_client(journal=path, retry=QUICK) as client:
+        (handle,) = await recovered(client)
+        await handle
+        assert emulator.ledger.created == 1
+        assert await states(client) == [EntryState.ENDED]
+    assert list(path.with_name("clips.sqlite.files").iterdir()) == []
+
+
+async def test_a_changed_file_is_not_sent(
+    make_client: ClientMaker, emulator: Emulator, path: Path, image: Path, tmp_path: Path
+) -> None:
+    """What was to be sent with a file that is another one now is looked up only, and stays in doubt."""
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(image.read_bytes())
+    await in_doubt(make_client, path, emulator, ImageToVideo(copy), effect=False)
+    copy.write_bytes(b"another")
+    async with make_client(journal=path, retry=QUICK) as client:
+        assert await recovered(client) == []
+        (entry,) = [entry async for entry in client.journal.entries()]
+        assert (entry.state, entry.owner) == (EntryState.INTENT, None)
+    assert emulator.ledger.created == 0
+
+
+async def test_what_cannot_be_settled(
+    make_client: ClientMaker, emulator: Emulator, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A create in doubt of an endpoint that finds nothing by its id is lost: told, counted, never sent again."""
+    async with make_client(journal=path) as client:
+        await client.submit(CAT, key="cat")
+    store = SqliteStore(path)
+    store.open()
+    with store.together():
+        store._run("UPDATE entries SET state = 'intent', external_task_id = NULL, task_id = NULL")
+    store.close()
+    async with make_client(journal=path) as second:
+        with caplog.at_level(logging.WARNING):
+            assert await recovered(second) == []
+        assert "in doubt, cannot be settled" in caplog.text
+        assert "it cost about 1.5 units" in caplog.text
+        assert await states(second) == [EntryState.LOST]
+        with pytest.raises(CreateInDoubt, match="cannot be settled"):
+            await second.submit(CAT, key="cat")
+    assert emulator.ledger.created == 1
+
+
+async def test_what_is_too_old_is_lost(make_client: ClientMaker, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is older than the service keeps tasks is told as lost, with its cost."""
+    async with make_client(journal=path) as first:
+        await (await first.submit(CAT, key="cat"))
+    now = wall()
+    async with make_client(journal=path, clock=lambda: now() + 31 * 86400) as second:
+        with caplog.at_level(logging.WARNING):
+            assert await recovered(second) == []
+        assert "lost: cat" in caplog.text
+        assert "it cost 1.5 units" in caplog.text
+        assert await states(second) == [EntryState.LOST]
+
+
+async def test_a_file_that_was_there_before_its_note(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash between a file and its note: the file that appeared while a save was on is taken for what it is."""
+
+    async def nothing(_: Record, __: object) -> None:
+        """The process is gone."""
+
+    async with make_client(journal=path) as first:
+        with monkeypatch.context() as patch:
+            patch.setattr(Record, "saved", nothing)
+            await first.generate(CAT, tmp_path / "cat.mp4", key="cat")
+        assert await states(first) == [EntryState.ENDED]
+    delivered = emulator.ledger.delivered
+    async with make_client(journal=path) as second:
+        (handle,) = await recovered(second)
+        assert await handle.save() == tmp_path / "cat.mp4"
+        assert await states(second) == [EntryState.SAVED]
+    assert emulator.ledger.delivered == delivered
+
+
+async def test_entries_are_typed(make_client: ClientMaker, path: Path) -> None:
+    """An entry tells what was asked for, what it was to cost, what it did cost, and when each thing happened."""
+    async with make_client(journal=path) as client:
+        task = await (await client.submit(CAT, key="cat"))
+        (entry,) = [entry async for entry in client.journal.entries(endpoint="text2video")]
+        assert [entry async for entry in client.journal.entries(endpoint="image2video")] == []
+    assert entry.request == {"prompt": "a cat", "model_name": "kling-v2-6", "duration": "5"}
+    assert (entry.key, entry.attempt, entry.task_id, entry.reference) == ("cat", 1, task.task_id, task.reference)
+    assert entry.estimate.units == entry.units == task.final_unit_deduction
+    assert entry.accepted_at is not None
+    assert entry.ended_at is not None
+    assert entry.intended_at <= entry.accepted_at < entry.ended_at
