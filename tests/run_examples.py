@@ -22,13 +22,20 @@ def main() -> None:
             ["resume.py", "submit", cat, f"{out}/jobs.txt"],
             ["resume.py", "save", f"{out}/jobs.txt", f"{out}/resumed/"],
             ["chain.py", f"{out}/chain/"],
+            ["durable.py", str(_prompts(out)), f"{out}/durable/"],
         )
         for script, *rest in runs:
             subprocess.run([sys.executable, EXAMPLES / script, *rest], env=environment, check=True, timeout=120)
         made = sorted(path.stat().st_size > 100_000 for path in Path(out).rglob("*.mp4"))
         emulator.terminate()
-    if made != [True] * 8:
-        sys.exit(f"expected 8 videos, found {len(made)}")
+    if made != [True] * 10:
+        sys.exit(f"expected 10 videos, found {len(made)}")
+
+
+def _prompts(directory: str) -> Path:
+    path = Path(directory, "prompts.txt")
+    path.write_text("a cat\na dog\n", "utf-8")
+    return path
 
 
 def _variables(emulator: subprocess.Popen[str]) -> dict[str, str]:

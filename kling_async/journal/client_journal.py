@@ -1,6 +1,7 @@
 """A journal as one client uses it: as an owner of work."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from os import PathLike
@@ -9,7 +10,7 @@ from typing import Self, TypeVar
 
 from kling_async.io.threads import in_thread
 from kling_async.journal import files, owners
-from kling_async.journal.contents import differences
+from kling_async.journal.contents import differences, marks_in
 from kling_async.journal.decisions import Decision, OwnerState, Use, for_key
 from kling_async.journal.entry import Entry
 from kling_async.journal.journal import Journal
@@ -75,17 +76,21 @@ class ClientJournal:
         self._owner = owner
 
     def _enter(self, store: Store, name: str) -> tuple[str, int]:
+        busy, idle = store.owners(unfinished=True), store.owners(unfinished=False)
         if not self.journal.moved:
-            others = {owner.machine for owner in store.owners(unfinished=True)} - {owners.machine()}
+            others = {owner.machine for owner in busy} - {owners.machine()}
             if others:
                 raise JournalError(
                     f"{self.journal.path} has unfinished work of another machine; if the file was moved here, and that "
                     "machine works on it no more, open it as Journal(path, moved=True)"
                 )
-        for owner in store.owners(unfinished=False):
+        wanted = {mark["kept"] for entry in store.intents() for mark in marks_in(entry.request) if "kept" in mark}
+        for owner in [*busy, *idle]:
             if owners.is_gone(self.directory, owner):
-                store.leave(owner.id)
-                owners.forget(self.directory, owner)
+                files.forget_all(self.directory, owner.name, wanted)
+                if owner in idle:
+                    owners.forget(self.directory, owner)
+                    store.leave(owner.id)
         return store.id, store.enter(name, owners.machine(), owners.boot())
 
     async def close(self) -> None:
@@ -108,6 +113,10 @@ class ClientJournal:
         """This client's number."""
         return self._owner.id if self._owner else 0
 
+    def new_name(self) -> str:
+        """A name for what is kept beside the journal, which says whose it is."""
+        return f"{self._owner.name if self._owner else ''}-{uuid.uuid4().hex}"
+
     async def do(self, work: Callable[[Store], _T]) -> _T:
         """Does something with the store, and waits until that is on disk.
 
@@ -116,9 +125,11 @@ class ClientJournal:
         """
         return await self.journal.writer.do(work)
 
-    def tell(self, work: Callable[[Store], object], then: Callable[[], object] | None = None) -> None:
+    def tell(
+        self, work: Callable[[Store], object], then: Callable[[], object] | None = None, *, at_once: bool = False
+    ) -> None:
         """Does something with the store soon, and something else, in its thread, once that is on disk."""
-        self.journal.writer.tell(work, then)
+        self.journal.writer.tell(work, then, at_once=at_once)
 
     async def decide(self, work: Work, *, again_if_failed: bool) -> tuple[Decision, Entry | None]:
         """Decides about a key, and takes its last attempt where nobody works on that.

@@ -57,10 +57,17 @@ def kept(members: Mapping[str, Any], marks: list[dict[str, Any]]) -> dict[str, A
     return found
 
 
+def marks_in(members: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What stands for files among the members."""
+    marks: list[Mapping[str, Any]] = []
+    restored(members, marks.append)
+    return marks
+
+
 def restored(members: Any, restore: Callable[[Mapping[str, Any]], Any]) -> Any:
     """The members as they are sent, each mark replaced by what it stands for."""
     match members:
-        case {"kling_async.file": mark}:
+        case {"kling_async.file": mark}:  # FILE, which a pattern cannot name
             return restore(mark)
         case dict():
             return {name: restored(value, restore) for name, value in members.items()}

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,6 +63,19 @@ def forget(directory: Path, marks: Sequence[Mapping[str, Any]]) -> None:
         if "kept" in mark:
             with contextlib.suppress(OSError):
                 (directory / mark["kept"]).unlink()
+
+
+def forget_all(directory: Path, owner: str, wanted: Collection[str]) -> None:
+    """Takes away what an owner that is gone kept for creates that it never came to.
+
+    Args:
+        directory: beside the journal.
+        owner: its name.
+        wanted: what is needed still.
+    """
+    for path in directory.glob(f"{owner}-*"):
+        if path.name not in wanted:
+            path.unlink(missing_ok=True)
 
 
 def restore(directory: Path, mark: Mapping[str, Any], kinds: Mapping[str, type[Media]]) -> Media | str:

@@ -13,7 +13,7 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
-from kling_async.journal.contents import FILE, Part, restored
+from kling_async.journal.contents import Part, marks_in
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.store import Work
 from kling_async.protocol.errors import CreateInDoubt, KlingError, TaskFailed, UnexpectedAnswer
@@ -77,7 +77,7 @@ class Record:
         work = self._work
         if work is None or self.entry is not None:
             return
-        marks = _marks(work.request)
+        marks = marks_in(work.request)
         if any("kept" in mark for mark in marks):
             await in_thread(files.keep, self._journal.directory, self._parts, marks)
         now, owner = self._journal.now(), self._journal.owner
@@ -93,7 +93,9 @@ class Record:
             return
         entry, now = self.entry, self._journal.now()
         self.entry = attrs.evolve(entry, state=EntryState.ACCEPTED, task_id=task.task_id, accepted_at=now, error="")
-        self._journal.tell(lambda store: store.accepted(entry.id, task, now), self._forget(entry.request))
+        alone = entry.external_task_id is None  # nothing but this note names the task
+        forget = self._forget(entry.request)
+        self._journal.tell(lambda store: store.accepted(entry.id, task, now), forget, at_once=alone)
         self.follow(watch)
 
     def failed(self, error: BaseException, *, undecided: bool) -> None:
@@ -180,14 +182,7 @@ class Record:
 
     def _forget(self, request: Mapping[str, Any]) -> Callable[[], None]:
         """Takes away the bytes that were kept of a request."""
-        return functools.partial(files.forget, self._journal.directory, _marks(request))
-
-
-def _marks(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    marks: list[Mapping[str, Any]] = []
-    if FILE in str(request):
-        restored(request, marks.append)
-    return marks
+        return functools.partial(files.forget, self._journal.directory, marks_in(request))
 
 
 def _described(paths: Sequence[Path]) -> tuple[SavedFile, ...]:

@@ -192,6 +192,10 @@ class SqliteStore:
 
     # ---------------------------------------------------------------------------------------- work
 
+    def intents(self) -> list[Entry]:
+        """As `Store.intents`."""
+        return [_entry(row) for row in self._run(f"{_SELECT} WHERE unfinished AND state = 'intent'")]
+
     def last(self, key: str) -> Entry | None:
         """As `Store.last`."""
         row = self._run(f"{_SELECT} WHERE key = ? ORDER BY attempt DESC LIMIT 1", key).fetchone()

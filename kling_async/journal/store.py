@@ -93,6 +93,10 @@ class Store(Protocol):
         """Those that have unfinished work, or those that have none."""
         ...
 
+    def intents(self) -> list[Entry]:
+        """All that may have been sent, and whose tasks are not known."""
+        ...
+
     def last(self, key: str) -> Entry | None:
         """The last attempt of a key."""
         ...

@@ -144,7 +144,7 @@ class JournalSubmitter:
     async def _asked(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> _Asked:
         members = to_wire(request)
         parts = parts_of(members)
-        marks = await in_thread(files.marks_of, parts, new_external_task_id()) if parts else []
+        marks = await in_thread(files.marks_of, parts, self.journal.new_name()) if parts else []
         save_to = options.get("save_to")
         work = Work(
             key=options.get("key"),

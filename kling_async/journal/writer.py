@@ -6,6 +6,7 @@ import copy
 import logging
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -21,6 +22,8 @@ _T = TypeVar("_T")
 
 _LATER_SECONDS: Final = 1.0
 """After that what could not be written is tried again."""
+_GATHER_SECONDS: Final = 0.05
+"""How long what nobody waits for may wait for more, so that it costs no sync of its own."""
 
 
 @attrs.define(eq=False)
@@ -30,12 +33,14 @@ class _Step:
     Attributes:
         work: does it; within a transaction that others share, so it fails before it changes anything.
         future: waits for it to be on disk; None where nobody does.
+        at_once: whether it does not wait for more.
         then: is called in the thread once it is on disk.
         is_last: whether the thread ends with it.
     """
 
     work: Callable[[Store], Any]
     future: "asyncio.Future[Any] | None" = None
+    at_once: bool = True
     then: Callable[[], object] | None = None
     is_last: bool = False
     result: Any = None
@@ -97,14 +102,17 @@ class Writer:
         result: _T = await step.future
         return result
 
-    def tell(self, work: Callable[[Store], object], then: Callable[[], object] | None = None) -> None:
+    def tell(
+        self, work: Callable[[Store], object], then: Callable[[], object] | None = None, *, at_once: bool = False
+    ) -> None:
         """Does something soon, and again until it succeeds; nobody waits.
 
         Args:
             work: does it.
             then: is called in the thread, once it is on disk; raises nothing.
+            at_once: whether it does not wait for more that comes.
         """
-        if not self._put(_Step(work, then=then)):
+        if not self._put(_Step(work, at_once=at_once, then=then)):
             logger.debug("told after the journal was closed")
 
     def _put(self, step: _Step) -> bool:
@@ -159,10 +167,13 @@ def _do(step: _Step, store: Store) -> None:
 
 
 def _all_of(steps: "queue.SimpleQueue[_Step]", seconds: float | None) -> list[_Step]:
-    """All that is there; waits for the first."""
+    """All that is there; waits for the first, and a little longer while nobody waits for any of them."""
     batch: list[_Step] = []
     with contextlib.suppress(queue.Empty):
         batch.append(steps.get(timeout=seconds))
+        ends_at = time.monotonic() + _GATHER_SECONDS
+        while not batch[-1].at_once:
+            batch.append(steps.get(timeout=max(0.0, ends_at - time.monotonic())))
         while True:
             batch.append(steps.get_nowait())
     return batch

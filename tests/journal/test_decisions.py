@@ -21,7 +21,11 @@ OTHER = (Difference("prompt", "'a'", "'b'"),)
 
 def entry(state: EntryState = EntryState.ACCEPTED, **values: Any) -> Entry:
     """An entry of a task, unless it says something else."""
-    given = {"task_id": None if state is EntryState.INTENT else "1", "external_task_id": "ka-1", "intended_at": NOW}
+    given: dict[str, Any] = {
+        "task_id": None if state is EntryState.INTENT else "1",
+        "external_task_id": "ka-1",
+        "intended_at": NOW,
+    }
     given |= {"request": {"prompt": "a"}, "endpoint": "text2video", "key": "k", "attempt": 1, "estimate": PRICE}
     return Entry(id=7, state=state, **{**given, **values})
 

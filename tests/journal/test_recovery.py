@@ -11,6 +11,7 @@ from kling_async import (
     EntryState,
     ImageToVideo,
     KlingClient,
+    Request,
     Retry,
     TaskFailed,
     TaskHandle,
@@ -73,7 +74,7 @@ async def test_the_work_of_the_living_is_not_taken(make_client: ClientMaker, pat
     assert [each.reference for handles in found for each in handles] == [handle.reference]
 
 
-async def in_doubt(make_client: ClientMaker, path: Path, emulator: Emulator, request: object, *, effect: bool) -> None:
+async def in_doubt(make_client: ClientMaker, path: Path, emulator: Emulator, request: Request, *, effect: bool) -> None:
     """Leaves a create of which nobody knows whether it worked."""
     emulator.faults.add(Fault.reset(after_effect=effect), on="create", times=1)
     emulator.faults.add(Fault.reset(), on="query")

@@ -82,3 +82,13 @@ async def test_resume(tmp_path: Path) -> None:
         await resume.submit(str(IMAGES / "cat.png"), str(tmp_path / "jobs.txt"))
     await resume.save(str(tmp_path / "jobs.txt"), f"{tmp_path}/out/")
     assert [is_video(path) for path in (tmp_path / "out").iterdir()] == [True, True]
+
+
+async def test_durable(tmp_path: Path, emulator: Emulator) -> None:
+    """`durable.py` makes one clip for each line; a second run makes those that are new."""
+    prompts = tmp_path / "prompts.txt"
+    for text in ("a cat\na dog\na cat\n", "a cat\na dog\na cow\n"):
+        prompts.write_text(text)
+        await load("durable").main(str(prompts), str(tmp_path / "out"))
+    assert len([path for path in (tmp_path / "out").glob("*.mp4") if is_video(path)]) == 3
+    assert emulator.ledger.created == 3

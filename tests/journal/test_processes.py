@@ -1,0 +1,140 @@
+"""Several processes with one journal: nobody takes the work of the living, and somebody that of the dead."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from kling_async import EntryState, Journal
+from kling_async.emulator import Emulator
+
+
+class Process:
+    """One that runs `work.py`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def line(self) -> str:
+        """The next line that it prints."""
+        assert self.process.stdout is not None
+        return (await asyncio.wait_for(self.process.stdout.readline(), 30)).decode().strip()
+
+    async def kill(self) -> None:
+        """Ends it as a power cut does."""
+        self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
+
+
+Start = Callable[..., Awaitable[Process]]
+
+
+@contextlib.asynccontextmanager
+async def processes(path: Path) -> AsyncIterator[tuple[Emulator, Start]]:
+    """An emulator, and a way to start processes with the journal, which are gone in the end."""
+    started: list[Process] = []
+
+    async def start(*steps: str) -> Process:
+        script = Path(__file__).with_name("work.py")
+        command = [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            str(script),
+            emulator.base_url,
+            str(path),
+            *steps,
+        ]
+        started.append(Process(await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)))
+        return started[-1]
+
+    async with Emulator(render=False, speed=400, concurrency=8) as emulator:
+        try:
+            yield emulator, start
+        finally:
+            for each in started:
+                with contextlib.suppress(ProcessLookupError):
+                    each.process.kill()
+                await each.process.wait()
+
+
+def test_the_work_of_a_killed_process_is_taken_by_one(path: Path) -> None:
+    """A stopped process still owns its work; once it is killed, one of those who recover gets it, at once."""
+
+    async def run() -> None:
+        async with processes(path) as (_, start):
+            first = await start("submit", "hold")
+            reference = await first.line()
+            assert await first.line() == "holds"
+            assert await (await start("recover")).line() == ""
+            first.process.send_signal(signal.SIGSTOP)
+            assert await (await start("recover")).line() == ""
+            await first.kill()
+            found = [await (await start("recover", "hold")).line() for _ in range(3)]
+            assert sorted(found) == ["", "", reference]
+
+    asyncio.run(run())
+
+
+def test_two_that_recover_at_once(path: Path) -> None:
+    """Of two that recover at the same time exactly one gets the work."""
+
+    async def run() -> None:
+        async with processes(path) as (_, start):
+            first = await start("submit", "submit", "hold")
+            references = {await first.line(), await first.line()}
+            await first.kill()
+            both = await asyncio.gather(start("recover", "hold"), start("recover", "hold"))
+            found = [set((await each.line()).split()) for each in both]
+            assert found[0] | found[1] == references
+            assert found[0] & found[1] == set()
+
+    asyncio.run(run())
+
+
+def test_one_key_in_two_processes(path: Path) -> None:
+    """A key that forty ask for at once, in two processes, is one create; and the others follow that task."""
+
+    async def run() -> None:
+        async with processes(path) as (emulator, start):
+            both = await asyncio.gather(start("same", "hold"), start("same", "hold"))
+            assert len({await each.line() for each in both}) == 1
+            assert emulator.ledger.created == 1
+
+    asyncio.run(run())
+
+
+def test_a_forked_child(path: Path) -> None:
+    """A client says in a forked child that it belongs to the parent; a child that lives on owns nothing."""
+
+    async def run() -> None:
+        async with processes(path) as (emulator, start):
+            first = await start("submit", "fork", "child", "hold")
+            reference = await first.line()
+            assert (await first.line()).startswith("WrongEventLoop: this process was forked")
+            assert await first.line() == "holds"
+            assert await (await start("recover")).line() == ""
+            await first.kill()
+            assert await (await start("recover")).line() == reference
+            assert emulator.ledger.created == 1
+
+    asyncio.run(run())
+
+
+def test_dead_locks_are_cleared_away(path: Path) -> None:
+    """The lock of a killed process is taken away once its work is another's."""
+
+    async def run() -> None:
+        async with processes(path) as (_, start):
+            first = await start("submit", "hold")
+            await first.line()
+            await first.kill()
+            await (await start("recover")).process.wait()
+            await (await start("recover")).process.wait()
+            assert list(path.with_name("clips.sqlite.files").iterdir()) == []
+            states = [entry.state async for entry in Journal(path).entries()]
+            assert set(states) <= {EntryState.ACCEPTED, EntryState.ENDED}
+
+    asyncio.run(run())

@@ -1,0 +1,66 @@
+"""A process with a journal: BASE_URL JOURNAL STEP..., where each step is one letter's worth of work.
+
+`submit` makes a task, `same` twenty times the one of a key; `hold` prints a line and waits until it is killed;
+`fork` uses the client in a forked child; `recover` prints what it finds.
+"""
+
+import asyncio
+import os
+import sys
+
+from kling_async import KlingClient, KlingError, Polling, Retry, TextToVideo
+
+CAT = TextToVideo("a cat")
+
+
+def say(text: str) -> None:
+    """Prints a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def forked(client: KlingClient) -> None:
+    """Uses the client in a child, and prints what it says."""
+    child = os.fork()
+    if not child:
+        try:
+            asyncio._set_running_loop(None)
+            asyncio.new_event_loop().run_until_complete(client.submit(CAT))
+        except KlingError as error:
+            say(f"{type(error).__name__}: {error}")
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+async def main(base_url: str, journal: str, *steps: str) -> None:
+    """Does the steps."""
+    client = KlingClient(
+        base_url=base_url,
+        api_key="api-key-kling-emulator",
+        journal=journal,
+        polling=Polling(first=0.1, maximum=0.2),
+        retry=Retry(first=0.05, settle=0.2),
+    )
+    async with client:
+        for step in steps:
+            match step:
+                case "submit":
+                    say((await client.submit(CAT)).reference)
+                case "same":
+                    handles = await asyncio.gather(*(client.submit(CAT, key="same") for _ in range(20)))
+                    say(" ".join({handle.reference for handle in handles}))
+                case "hold":
+                    say("holds")
+                    await asyncio.Event().wait()
+                case "fork":
+                    forked(client)
+                case "child":  # which lives on when its parent is killed
+                    if not os.fork():
+                        os.execvp("sleep", ["sleep", "5"])  # noqa: S606, S607  (a process that is not ours)
+                case "recover":
+                    say(" ".join([handle.reference async for handle in client.recover()]))
+                case _:
+                    raise ValueError(step)
+
+
+asyncio.run(main(*sys.argv[1:]))
