@@ -91,8 +91,8 @@ def read(data: Any) -> tuple[ResourcePack, ...]:
     code = data.get("code", 0)
     if code != 0:
         row = row_for(code if type(code) is int else None)
-        said = service_text(data.get("msg")) or "the service gave no reason"
-        raise (row.error if row else ApiError)(said, code=code if type(code) is int else None)
+        reason = service_text(data.get("msg")) or "the service gave no reason"
+        raise (row.error if row else ApiError)(reason, code=code if type(code) is int else None)
     packs = (mapping(item) for item in items(data.get("resource_pack_subscribe_infos")))
     return tuple(_pack(pack) for pack in packs if pack)
 
