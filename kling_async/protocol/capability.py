@@ -15,6 +15,8 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import attrs
 
+from kling_async.protocol.redaction import service_text
+
 RequestT = TypeVar("RequestT")
 
 DURATION_LEFT_OUT: Final = 5
@@ -228,7 +230,7 @@ class CapabilityMap(Generic[RequestT]):
             return None
         near = difflib.get_close_matches(model_name, self.models, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"no model {model_name!r} is known here{hint}; known are {', '.join(self.models)}"
+        return f"no model {service_text(model_name, 60)!r} is known here{hint}; known are {', '.join(self.models)}"
 
     def retired_model(self, model_name: str) -> str | None:
         """Says that a model was retired, and what to take in its place; None if nothing is known of that."""

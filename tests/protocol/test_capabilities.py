@@ -265,6 +265,7 @@ def test_unknown_models_are_named_beside_the_known() -> None:
     assert "did you mean kling-v2-6?" in said
     assert all(name in said for name in CAPABILITIES.models)
     assert "did you mean" not in str(CAPABILITIES.unknown_model("sora"))
+    assert len(str(CAPABILITIES.unknown_model("A" * 5000))) < 300
     assert CAPABILITIES.unknown_model("kling-v3") is None
 
 
