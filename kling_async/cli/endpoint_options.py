@@ -1,6 +1,5 @@
 """The options of an endpoint's own command: its parameters, and how it is carried out."""
 
-import re
 import shutil
 import textwrap
 from argparse import ArgumentParser
@@ -8,6 +7,7 @@ from typing import Final
 
 from kling_async.cli import endpoints, record_options
 from kling_async.cli.common_options import add_base_url, add_output, add_target, add_waiting
+from kling_async.cli.examples import examples
 from kling_async.cli.record_fields import Field, fields_of, positional, prose, watermark_field
 from kling_async.protocol.endpoint import Endpoint
 
@@ -37,7 +37,7 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
     parser.set_defaults(if_exists="raise", strict=True)
     parser.description = "\n\n".join(_wrapped(paragraph) for paragraph in prose(record))
     parser.usage = _usage(parser.prog, record, output=suffix is not None and sends)
-    parser.epilog = _epilog(record, suffix)
+    parser.epilog = f"{examples(name, parser.prog)}\n{KEYS}"
     if suffix is not None:
         parser.set_defaults(needs_output=sends)
         add_target(parser)
@@ -80,44 +80,6 @@ def _usage(prog: str, record: type, *, output: bool) -> str:
 def _unnamed(field: Field) -> str:
     word = field.name.upper() + " ..." * (field.item is not None)
     return word if field.is_needed else f"[{word}]"
-
-
-def _epilog(record: type, suffix: str | None) -> str:
-    """Examples of this very command, and where keys are set.
-
-    Args:
-        record: of its request.
-        suffix: of the file that it saves; None where there is none.
-    """
-    fields = {field.name: field for field in fields_of(record)}
-    first = positional(record)
-    words = [] if first is None else [_example(first)]
-    words += [f"{field.option} {_example(field)}" for field in fields.values() if field.is_needed and field != first]
-    prompt = [f"--prompt {_example(fields['prompt'])}"] if "prompt" in fields and fields["prompt"] != first else []
-    prompt = [] if prompt and prompt[0] in words else prompt
-    more = ["--mode pro"] * ("mode" in fields) + ["--duration 10"] * ("duration" in fields and suffix == ".mp4")
-    more = [word for word in more if word.split()[0] not in {each.split()[0] for each in words}]
-    begin = ["%(prog)s", *words]
-    file, folder = ([f"-o cat{suffix}"], ["-o out/"]) if suffix is not None else ([], [])
-    lines = [[*begin, *file, *prompt, "--emulator"], [*begin, *folder, *more, "--json"]]
-    return "examples:\n" + "".join(f"  {' '.join(line)}\n" for line in lines) + f"\n{KEYS}"
-
-
-def _example(field: Field) -> str:
-    if record_options.metavar(field) == "JSON":
-        return f"@{field.name}.json"
-    if field.has_files:
-        return "cat.jpg"
-    if field.name == "prompt":
-        return '"the cat turns its head"'
-    if field.is_time:
-        return "2026-11-01" if field.is_required and field.name.startswith("start") else "2026-12-01"
-    if field.name.endswith("_url"):
-        return "https://example.com/cat.mp4"
-    if record_options.metavar(field) == "NUMBER":
-        return "5"
-    named = re.search(r"such as (\w+)", field.about)
-    return named[1] if named else next(iter(field.choices), '"..."')
 
 
 def _wrapped(paragraph: str) -> str:

@@ -12,6 +12,7 @@ import attrs
 from kling_async.client import KlingClient
 from kling_async.methods import calls, submits
 from kling_async.protocol.records import WatermarkInfo
+from kling_async.protocol.rules.values import in_words
 
 _MEDIA: Final = "kling_async.protocol.media."
 _SHELL_WORDS: Final = {
@@ -243,11 +244,18 @@ def in_options(text: str, names: Mapping[str, str]) -> str:
         return found[1] + names.get(found[2], found[2])
 
     text = re.sub(r"expected \w+ or a dict with", "expected JSON with", text)
-    for name in (name for name, typed in names.items() if typed != option_of(name)):
-        text = re.sub(rf"(?<=give ){name}, |, {name}(?= or )", "", text)
+    text = re.sub(r"(?<=give )\w+(?:, \w+)* or \w+(?=: )", lambda found: _choice(found[0], names), text)
     text = re.sub(r"(^(?:warning: |  - )?)(\w+)(?=[\w.\[\]]*: )", option, text, flags=re.MULTILINE)
     # Within a line only what cannot be a word of English.
     return re.sub(r"((?<![\w./-]))([a-z]+_\w+)(?!\w|\.\w|/)", option, text)
+
+
+def _choice(text: str, names: Mapping[str, str]) -> str:
+    """`a, b or c` in options, without what cannot be typed; unchanged where it is not of fields."""
+    words = re.split(r", | or ", text)
+    if not names.keys() >= {*words}:
+        return text
+    return in_words([names[word] for word in words if names[word] == option_of(word)])
 
 
 def nested_files(value: Any, members: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:

@@ -8,7 +8,7 @@ import argparse
 import re
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -216,6 +216,7 @@ def _given(record: type, options: Namespace, hint: str) -> Iterator[tuple[str, A
         value = getattr(options, field.dest)
         unnamed = options.positional if field == first else None
         if unnamed not in (None, []):
+            _check_no_switch(unnamed, record, options, hint)
             if value is not None:
                 twice = f"{field.name} is given twice: {_shown(unnamed)} and {field.option} {_shown(value)}"
                 raise UsageError(twice, hint)
@@ -224,6 +225,23 @@ def _given(record: type, options: Namespace, hint: str) -> Iterator[tuple[str, A
             value = [_item(field, each) for several in value for each in _items(several)]
         if value is not None:
             yield field.name, value
+
+
+_OF_SWITCHES: Final = {"on", "off", "yes", "no", "true", "false"}
+
+
+def _check_no_switch(unnamed: Any, record: type, options: Namespace, hint: str) -> None:
+    """Refuses a word without a name that was meant as a switch's: a switch takes none, and the word would be paid for.
+
+    Raises:
+        UsageError: it is one.
+    """
+    given = [
+        field.option for field in fields_of(record) if field.is_switch and getattr(options, field.dest) is not None
+    ]
+    if given and isinstance(unnamed, str) and unnamed.lower() in _OF_SWITCHES:
+        off = "--no-" + given[0].removeprefix("--")
+        raise UsageError(f"{given[0]} takes no {unnamed!r}: {given[0]} is on, {off} is off", hint)
 
 
 def _item(field: Field, given: Any) -> Any:

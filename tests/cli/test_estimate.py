@@ -1,5 +1,8 @@
 """`kling-async estimate`: what a request costs, with the options of its own command."""
 
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,14 @@ import pytest
 from kling_async.cli import endpoints
 
 from .conftest import CAT, Run
+
+JSON = {
+    "element_image_list.json": '{"frontal_image": "cat.jpg", "refer_images": ["cat.jpg"]}',
+    "face_choose.json": """[{
+        "face_id": "0", "audio_id": "1", "sound_start_time": 0, "sound_end_time": 2000, "sound_insert_time": 0
+    }]""",
+}
+"""What the examples read from files."""
 
 
 @pytest.mark.parametrize(
@@ -65,6 +76,17 @@ def test_price_that_nobody_knows(run: Run) -> None:
     words = ("text-to-video", "a cat", "--model-name", "unheard-of")
     assert "not known" in run("estimate", *words).out
     assert run("estimate", *words, "-q").out == "?\n"
+
+
+@pytest.mark.parametrize("name", endpoints.names())
+def test_examples(run: Run, here: Path, name: str) -> None:
+    """What the help of a command shows first is refused by no check: whatever is required is in it."""
+    shutil.copy(CAT, here / "cat.jpg")
+    [example] = re.findall(r"^  kling-async (.*) --emulator$", run(name, "--help").out, re.MULTILINE)
+    for file in re.findall(r"@(\S+)", example):
+        (here / file).write_text(JSON[file])
+    ran = run("estimate", *shlex.split(example))
+    assert (ran.code, ran.err) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["generate", *endpoints.names()])

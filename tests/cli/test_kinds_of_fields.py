@@ -192,7 +192,11 @@ def test_earlier_results_are_no_options() -> None:
     add_options(parser, parser, Various)
     assert "--video " not in parser.format_help()
     names = option_names(Various)
-    assert in_options("video: give video, video_id or sound: one", names) == "--video-id: give --video-id or sound: one"
+    assert (
+        in_options("video: give video, video_id or sound: one", names) == "--video-id: give --video-id or --sound: one"
+    )
+    assert in_options("sound: give sound, video_id or video: one", names) == "--sound: give --sound or --video-id: one"
+    assert in_options("sound: give peace or war: one", names) == "--sound: give peace or war: one"
 
 
 def test_messages_in_the_words_of_the_shell() -> None:

@@ -185,3 +185,11 @@ def test_what_takes_what() -> None:
     assert endpoints.that_take("--prom") == []
     assert "image-to-video" in endpoints.that_take(None)
     assert "text-to-video" not in endpoints.that_take(None)
+
+
+@pytest.mark.parametrize("word", ["on", "off", "Yes"])
+def test_a_switch_takes_no_word(run: Run, word: str) -> None:
+    """`--sound on` is not a video of the word "on", which would be paid for."""
+    ran = run("text-to-video", "-o", "out/", "--sound", word)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"--sound takes no {word!r}: --sound is on, --no-sound is off" in ran.err

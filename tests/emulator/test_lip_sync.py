@@ -71,6 +71,19 @@ async def test_faces_need_one_video(caller: Caller, video: dict[str, str], messa
     assert caller.emulator.ledger.charged == 0
 
 
+async def test_a_video_of_more_than_a_minute_has_no_faces(caller: Caller, clock: Clock) -> None:
+    """An avatar may speak for longer than faces are looked for, which is 60 seconds."""
+    speech = {"text": "x" * 1000, "voice_id": "calm_story1", "voice_language": "en"}
+    [audio] = (await caller.post("/v1/audio/tts", speech)).body["data"]["task_result"]["audios"]
+    path, image = "/v1/videos/avatar/image2video", "https://pictures.example/face.png"
+    created = await caller.post(path, {"image": image, "audio_id": audio["id"]})
+    clock.advance(FAR)
+    [video] = (await caller.get(f"{path}/{created.body['data']['task_id']}")).body["data"]["task_result"]["videos"]
+    answer = await caller.post(FACES, {"video_id": video["id"]})
+
+    assert (answer.code, answer.message) == (1201, "the duration of the video must be between 2 and 60 seconds")
+
+
 async def test_a_video_that_is_not_finished_or_too_old_has_no_faces(caller: Caller, clock: Clock) -> None:
     """The id of a video is good from the end of its task on, for 30 days."""
     created = (await caller.create()).body["data"]

@@ -58,12 +58,15 @@ async def test_a_voice_answers_as_recorded(caller: Caller, clock: Clock) -> None
 
 
 async def test_a_voice_is_made_of_an_own_video(caller: Caller, clock: Clock) -> None:
-    """The id of a video has to be one of the account; a recording that cannot be reached fails the task."""
+    """The video has to be one of the account, 5 to 30 s long; an unreachable recording fails the task."""
     video = (await finished(caller, clock))["task_result"]["videos"][0]
+    short = (await finished(caller, clock, model_name="kling-v3", duration="3"))["task_result"]["videos"][0]
+    brief = await caller.post(CUSTOM.path, NARRATOR | {"voice_url": "", "video_id": short["id"]})
     unknown = await caller.post(CUSTOM.path, NARRATOR | {"voice_url": "", "video_id": "1"})
     known = await made(caller, clock, voice_url="", video_id=video["id"])
     lost = await made(caller, clock, voice_url="https://sounds.invalid/a.mp3")
 
+    assert (brief.code, brief.message) == (1201, "the duration of the video must be between 5 and 30 seconds")
     assert (unknown.code, unknown.message) == (1201, "Video id not found: 1")
     assert (known["task_status"], lost["task_status"]) == ("succeed", "failed")
 

@@ -25,12 +25,13 @@ def endpoint() -> CallEndpoint:
 @pytest.mark.parametrize(
     ("parameters", "refused"),
     [
-        ({"start_time": 1, "end_time": 2}, []),
+        ({"start_time": 0, "end_time": 1}, []),
         ({"start_time": BEGIN, "end_time": 1789938513975}, []),
         ({"start_time": 2, "end_time": 2}, ["end_time"]),
         ({"start_time": BEGIN, "end_time": 2}, ["end_time"]),
         ({"start_time": -1, "end_time": "2026-09-01"}, ["start_time", "end_time"]),
         ({"start_time": datetime.min, "end_time": 2**63}, ["start_time", "end_time"]),  # noqa: DTZ901  (no time of UTC)
+        ({"start_time": -2, "end_time": -1}, ["start_time", "end_time"]),
         ({"start_time": 1, "end_time": 2, "resource_pack_name": 5}, ["resource_pack_name"]),
     ],
 )
@@ -104,3 +105,4 @@ def test_odd_packs(packs: Any) -> None:
     """A member that cannot be read hides nothing else."""
     read: Any = responses.value(enveloped({"code": 0, "resource_pack_subscribe_infos": packs}), endpoint().read)
     assert [pack.remaining_quantity for pack in read] == [None] * (packs == [{"remaining_quantity": "?"}])
+    assert responses.value(enveloped({}), endpoint().read) == ()

@@ -81,6 +81,7 @@ def test_what_is_sent(request_: object, path: str, members: dict[str, str]) -> N
         (DeleteVoice(""), {"voice_id": "is required"}),
         (DeleteVoice(7), {"voice_id": "expected text"}),  # type: ignore[arg-type]  # what is refused
         (DeleteElement(0), {"element_id": "out of range"}),
+        (DeleteElement(1), {}),
         (DeleteElement(2**63), {"element_id": "out of range"}),
         (DeleteElement("robot"), {"element_id": "expected a whole number"}),
         (IdentifyFaces(), {"video": "one of them is required"}),

@@ -32,9 +32,9 @@ def test_the_recorded_request() -> None:
 
 def test_what_is_sent() -> None:
     """All four ratios are required, and always sent."""
-    sent = to_wire(ExpandImage(b"PNG", up_expansion_ratio=1))
+    sent = to_wire(ExpandImage(b"PNG"))
     assert sent.pop("image").data == b"PNG"
-    assert sent == ratios(1, 0, 0, 0) | {"n": 1}
+    assert sent == ratios(0, 0, 0, 0) | {"n": 1}
 
 
 @pytest.mark.parametrize(

@@ -245,8 +245,8 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({**EDIT, "image_list": [FIRST]}, "image_list", "first_frame cannot be used with a video that is edit", False),
         ({**EDIT, "image_list": [FIRST, END]}, "image_list", "first_frame and end_frame cannot be used", False),
         ({**EDIT, **INTELLIGENCE}, "multi_shot", "is not possible with a video that is edited", False),
-        ({"voice_list": ["a"]}, "voice_list", "needs sound", False),
-        ({"voice_list": ["a", "b", "c"], "sound": True}, "voice_list", "at most 2", False),
+        ({"voice_list": 5}, "voice_list", "expected a list", False),
+        ({"voice_list": ["a", ""], "sound": True}, "voice_list[1].voice_id", "is empty", False),
         ({"aspect_ratio": None}, "aspect_ratio", "is required without a first_frame or a video that is", False),
         ({"aspect_ratio": None, "image_list": [URL]}, "aspect_ratio", "use 16:9, 9:16 or 1:1", False),
         ({"aspect_ratio": None, "video_list": [FEATURE]}, "aspect_ratio", "is required", False),
@@ -286,6 +286,8 @@ def test_no_more_is_advised_than_helps(parameters: dict[str, Any], end: str) -> 
         ({**FRAMED, "aspect_ratio": "16:9"}, "aspect_ratio", "may be refused"),
         ({**EDIT, "aspect_ratio": "16:9"}, "aspect_ratio", "may be refused"),
         ({**EDIT, "duration": 2}, "duration", "has no effect"),
+        ({"voice_list": ["a"]}, "voice_list", "only with sound"),
+        ({"voice_list": ["a", "b", "c"], "sound": True}, "voice_list", "at most 2"),
     ],
 )
 def test_what_only_warns(parameters: dict[str, Any], field: str, text: str) -> None:

@@ -135,7 +135,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"model_name": "kling-v1", "camera_control": {"type": "up"}}, "camera_control.type", "not possible", False),
         ({"aspect_ratio": "4:3"}, "aspect_ratio", "use 16:9, 9:16 or 1:1", False),
         ({"cfg_scale": 1.1, "model_name": "kling-v1"}, "cfg_scale", "use 0 to 1", False),
-        ({"voice_list": ["a"]}, "voice_list", "needs sound", False),
+        ({"voice_list": 5}, "voice_list", "expected a list", False),
         ({"external_task_id": ".."}, "external_task_id", "cannot be looked up", False),
         ({"callback_url": "me.example"}, "callback_url", "expected an http", False),
         ({"watermark_info": True}, "watermark_info", "expected WatermarkInfo", False),
@@ -146,6 +146,12 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, b
     problems = wrong_with(ENDPOINT, TextToVideo(**{"prompt": "a cat", **parameters}))
     assert [(problem.field, problem.by_map) for problem in problems] == [(field, by_map)]
     assert text in problems[0].message
+
+
+def test_voices_only_warn() -> None:
+    """Whether there are voices, and with what, the sources disagree on."""
+    [problem] = ENDPOINT.problems(TextToVideo("a cat", voice_list=["a"]), {})
+    assert (problem.field, problem.only_warns) == ("voice_list", True)
 
 
 def test_cfg_scale_only_warns() -> None:

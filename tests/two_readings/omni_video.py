@@ -11,6 +11,7 @@ from tests.two_readings.pieces import (
     SHOTS_WITHOUT_MULTI_SHOT,
     SMALL,
     TALL,
+    UNCERTAIN_VOICES,
     UNKNOWN_MODEL,
     URL,
     WIDE,
@@ -101,6 +102,7 @@ READING: Final = Reading(
     ],
     only_the_emulator_refuses=[
         UNKNOWN_MODEL,
+        UNCERTAIN_VOICES,
         Difference(
             "aspect_ratio is not supported with first_frame or refer_type base",
             {"image_list": [FIRST]},

@@ -96,6 +96,11 @@ UNKNOWN_MODEL: Final = Difference(
     {"model_name": "kling-v9"},
     "models come and go: the client lets the service judge those that it does not know",
 )
+UNCERTAIN_VOICES: Final = Difference(
+    "voice_list (needs sound to be on|can not exceed 2 items)",
+    {"voice_list": ["1"]},
+    "sources disagree on whether these videos have voices: the client only warns",
+)
 PICTURE_NAME: Final = Difference(
     "prompt: is the name of a picture",
     {"prompt": "cat.png"},

@@ -8,6 +8,7 @@ from tests.two_readings.pieces import (
     PICTURE_NAME,
     SHOTS_THAT_THE_SERVICE_FINDS,
     SHOTS_WITHOUT_MULTI_SHOT,
+    UNCERTAIN_VOICES,
     UNKNOWN_MODEL,
 )
 from tests.two_readings.reading import Reading
@@ -22,5 +23,5 @@ READING: Final = Reading(
         MODE_OF_MODELS_WITHOUT_MODES,
         PICTURE_NAME,
     ],
-    only_the_emulator_refuses=[UNKNOWN_MODEL],
+    only_the_emulator_refuses=[UNKNOWN_MODEL, UNCERTAIN_VOICES],
 )

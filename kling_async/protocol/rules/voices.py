@@ -43,10 +43,23 @@ def elements(request: HasElements, *, most: int | None = ELEMENTS_MOST) -> Itera
 
 def voices(request: HasVoices) -> Iterator[Problem]:
     """At most 2 voices, only with sound."""
-    read = yield from listed("voice_list", request.voice_list, Voice, most=VOICES_MOST)
+    yield from _voices(request, most=VOICES_MOST)
+    if request.voice_list and request.sound is not True:
+        yield Problem("voice_list", "needs sound")
+
+
+def uncertain_voices(request: HasVoices) -> Iterator[Problem]:
+    """Where sources disagree on whether there are voices at all, the service judges how many, and with what."""
+    yield from _voices(request, most=None)
+    given = len(request.voice_list) if isinstance(request.voice_list, tuple) else 0
+    if given > VOICES_MOST or (given and request.sound is not True):
+        what = f"at most {VOICES_MOST} are documented, only with sound; they are sent, and may be refused"
+        yield Problem("voice_list", what, only_warns=True)
+
+
+def _voices(request: HasVoices, *, most: int | None) -> Iterator[Problem]:
+    read = yield from listed("voice_list", request.voice_list, Voice, most=most)
     for path, voice in read:
         yield from text(f"{path}.voice_id", voice.voice_id)
         if voice.voice_id == "":
             yield Problem(f"{path}.voice_id", "is empty")
-    if request.voice_list and request.sound is not True:
-        yield Problem("voice_list", "needs sound")

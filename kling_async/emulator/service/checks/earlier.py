@@ -39,13 +39,26 @@ def one_video(body: Mapping[str, Any]) -> None:
     video(body, "video_url")
 
 
-def parent_of(body: Mapping[str, Any], earlier: Earlier) -> ParentVideo:
-    """Give the video of a checked request: one of the account, if its id or its own link is given."""
+def parent_of(body: Mapping[str, Any], earlier: Earlier, low: int, high: int) -> ParentVideo:
+    """Give the video of a checked request: one of the account, if its id or its own link is given.
+
+    Args:
+        body: The request.
+        earlier: Knows the videos of the account.
+        low: Whole seconds that the video has at least.
+        high: The same, at most.
+
+    Raises:
+        Refusal: 1201, when the account has no such video, or it is too short or too long.
+    """
     video_id, url = body.get("video_id"), body.get("video_url") or ""
     found = made(earlier, "videos", video_id) if video_id else earlier("videos", url)
     if found is None:
         return ParentVideo(duration=str(CLIP_SECONDS), url=url)
-    return ParentVideo(duration=found.facts.get("duration", str(CLIP_SECONDS)), video_id=found.facts["id"])
+    duration = found.facts.get("duration", str(CLIP_SECONDS))
+    if not low <= int(float(duration)) <= high:  # a clip of 20 s is some frames longer
+        raise invalid(f"the duration of the video must be between {low} and {high} seconds")
+    return ParentVideo(duration=duration, video_id=found.facts["id"])
 
 
 def clip_of(found: EarlierResult | None) -> VideoResult | None:

@@ -14,6 +14,8 @@ def _costs(query: Body, desk: Desk) -> dict[str, Any]:
     for name in ("start_time", "end_time"):
         if not query.get(name, "").isdecimal():
             raise invalid(f"{name} is invalid")
+    if int(query["end_time"]) <= int(query["start_time"]):
+        raise invalid("end_time must be later than start_time")
     wanted = query.get("resource_pack_name")
     packs = [_pack(kind, desk) for kind in PACKS if desk.account.initial[kind] > 0]
     shown = [pack for pack in packs if wanted in {None, "", pack["resource_pack_name"]}]

@@ -14,12 +14,13 @@ from kling_async.emulator.service.synchronous import CallEndpoint, Desk, free
 
 _MEMBERS: Final[dict[str, Any]] = {"video_id": str, "video_url": str}
 _UNITS: Final = Decimal("0.05")
+_SHORTEST, _LONGEST = 2, 60
 
 
 def _identify(body: Body, desk: Desk) -> dict[str, Any]:
     """Open a session, and answer with the faces: one that is seen all the time, one that comes and goes."""
     one_video(body)
-    video = parent_of(body, desk.earlier)
+    video = parent_of(body, desk.earlier, _SHORTEST, _LONGEST)
     end = int(1000 * float(video.duration))
     spans = ((0, end), (1000, 4000)) if end >= 4000 else ((0, end),)
     card = PictureSpec(width=256, height=256, title="face", prompt="face")

@@ -91,10 +91,8 @@ def _accept(body: Body) -> AcceptedRequest:
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
     """Give the clip the length of a video of the account."""
-    seconds = int(float(parent_of(request.parameters, earlier).duration))  # a clip of 10 s is some frames longer
     longest = _LONGEST[request.parameters["character_orientation"]]
-    if not _SHORTEST <= seconds <= longest:
-        raise invalid(f"the duration of the video must be between {_SHORTEST} and {longest} seconds")
+    seconds = int(float(parent_of(request.parameters, earlier, _SHORTEST, longest).duration))
     return lasting(request, seconds, request.units / request.duration * seconds)
 
 

@@ -15,7 +15,6 @@ from kling_async.emulator.service.checks.every_task import every_task
 from kling_async.emulator.service.checks.text import check_content, limited
 from kling_async.emulator.service.checks.videos import CLIP_SECONDS
 from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
-from kling_async.emulator.service.errors import invalid
 
 _PROMPTS: Final = ("sound_effect_prompt", "bgm_prompt")
 _MEMBERS: Final[dict[str, Any]] = {
@@ -61,10 +60,8 @@ def _accept(body: Body) -> AcceptedRequest:
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
     """Look at the video: what is made shows the same and is as long, and its sound comes apart from it, too."""
-    video = parent_of(request.parameters, earlier)
-    seconds = int(float(video.duration))  # a clip of 20 s is some frames longer
-    if not _SHORTEST <= seconds <= _LONGEST:
-        raise invalid(f"the duration of the video must be between {_SHORTEST} and {_LONGEST} seconds")
+    video = parent_of(request.parameters, earlier, _SHORTEST, _LONGEST)
+    seconds = int(float(video.duration))
     dubbed = showing(lasting(request, seconds, _UNITS), video, earlier)
     sound = SoundResult(text=request.prompt or "sound", milliseconds=1000 * seconds)
     return attrs.evolve(dubbed, result=SeveralResults((dubbed.result, sound)))

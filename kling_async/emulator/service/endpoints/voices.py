@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from kling_async.emulator.results.voices import VoiceResult
 from kling_async.emulator.service.checks import fields, members
-from kling_async.emulator.service.checks.earlier import made
+from kling_async.emulator.service.checks.earlier import parent_of
 from kling_async.emulator.service.checks.every_task import every_task
 from kling_async.emulator.service.checks.pictures import UNREACHABLE_MESSAGE, is_reachable
 from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
@@ -14,6 +14,7 @@ from kling_async.emulator.service.synchronous import CallEndpoint, Desk
 
 _MEMBERS: Final[dict[str, Any]] = {"voice_name": str, "voice_url": str, "video_id": str, **members.WITHOUT_WATERMARK}
 
+_SHORTEST, _LONGEST = 5, 30
 _UNITS: Final = Decimal("0.05")
 _TYPICAL_SECONDS: Final = 12.0
 """One user saw 9 to 15 s."""
@@ -45,9 +46,9 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Check that the video is there."""
-    if video_id := request.parameters.get("video_id"):
-        made(earlier, "videos", video_id)
+    """Check that the video is there, and how long it is."""
+    if request.parameters.get("video_id"):
+        parent_of(request.parameters, earlier, _SHORTEST, _LONGEST)
     return request
 
 

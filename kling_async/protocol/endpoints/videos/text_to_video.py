@@ -183,7 +183,7 @@ ENDPOINT = Endpoint(
         settings.cfg_scale,
         settings.aspect_ratio,
         shots.shots,
-        voices.voices,
+        voices.uncertain_voices,
         camera.camera_control,
         task_options.watermark_info,
         task_options.callback_url,

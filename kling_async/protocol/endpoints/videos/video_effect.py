@@ -14,7 +14,7 @@ from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.records import WatermarkInfo
 from kling_async.protocol.rules import pictures, settings, task_options
 from kling_async.protocol.rules.models import SECONDS_MOST
-from kling_async.protocol.rules.values import exactly_one, filled, listed, whole
+from kling_async.protocol.rules.values import exactly_one, filled, listed, text, whole
 
 INPUT: Final = inside("input")
 IMAGES: Final = 2
@@ -55,7 +55,7 @@ class VideoEffect(Request):
     duration: int | None = attrs.field(
         default=None, converter=attrs.converters.optional(whole_number), metadata={**AS_TEXT, **INPUT}, kw_only=True
     )
-    model_name: str | None = attrs.field(default=None, metadata=INPUT, kw_only=True)
+    model_name: str | None = attrs.field(default=None, converter=none_if_empty, metadata=INPUT, kw_only=True)
     mode: Literal["std", "pro"] | None = attrs.field(default=None, metadata=INPUT, kw_only=True)
     watermark_info: WatermarkInfo | None = attrs.field(default=None, converter=records.watermark_info, kw_only=True)
     callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
@@ -84,7 +84,7 @@ def older_settings(request: VideoEffect) -> Iterator[Problem]:
     if request.duration is not None:
         yield from whole("duration", request.duration, 1, SECONDS_MOST)
     if request.model_name is not None:
-        yield from filled("model_name", request.model_name)
+        yield from text("model_name", request.model_name)
     yield from settings.mode(request)
 
 
