@@ -201,6 +201,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"image_list": [{"image_url": None}]}, "image_list[0].image_url", "is required", False),
         ({"image_list": [URL, "data:image/png;base64,AAAA"]}, "image_list[1].image_url", "'data:' address", False),
         ({"image_list": [5]}, "image_list[0].image_url", "expected a path", False),
+        ({"image_list": [{"image_url": URL, "type": 0}]}, "image_list[0].type", "first_frame or end_frame", False),
         ({"image_list": [{"image_url": URL, "type": "last"}]}, "image_list[0].type", "first_frame or end_frame", False),
         ({**FRAMED, "image_list": [FIRST, FIRST]}, "image_list", "2 pictures of type first_frame", False),
         ({**FRAMED, "image_list": [FIRST, END, END]}, "image_list", "2 pictures of type end_frame", False),

@@ -41,7 +41,9 @@ class CreateVoice(Request):
 
     voice_name: str
     voice_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), kw_only=True)
+    video: Video | None = attrs.field(
+        default=None, metadata=instead_of("video_id", "id"), repr=address_shown, kw_only=True
+    )
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
     callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
     external_task_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)

@@ -34,7 +34,7 @@ class IdentifyFaces(Call[Faces]):
             512 to 2160 pixels, at most 100 MB.
     """
 
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"))
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), repr=address_shown)
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
     video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
 

@@ -35,7 +35,7 @@ class VideoToAudio(Request):
         external_task_id: your own id, unique in the account; one is made where it is left out.
     """
 
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"))
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), repr=address_shown)
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
     video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
     sound_effect_prompt: str | None = attrs.field(default=None, kw_only=True)

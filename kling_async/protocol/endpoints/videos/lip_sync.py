@@ -6,7 +6,7 @@ from typing import Any, Final
 import attrs
 
 from kling_async.protocol import records
-from kling_async.protocol.converters import as_record, each, instead_of, none_if_empty, whole_number
+from kling_async.protocol.converters import address_shown, as_record, each, instead_of, none_if_empty, whole_number
 from kling_async.protocol.converters import sound as as_sound
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
@@ -45,10 +45,10 @@ class FaceChoice:
     """
 
     face_id: str | None = attrs.field(default=None, converter=none_if_empty)
-    face: Face | None = attrs.field(default=None, metadata=instead_of("face_id", "face_id"))
+    face: Face | None = attrs.field(default=None, metadata=instead_of("face_id", "face_id"), repr=address_shown)
     audio_id: str | None = attrs.field(default=None, converter=none_if_empty)
     sound_file: Sound | None = attrs.field(default=None, converter=as_sound)
-    audio: Audio | None = attrs.field(default=None, metadata=instead_of("audio_id", "id"))
+    audio: Audio | None = attrs.field(default=None, metadata=instead_of("audio_id", "id"), repr=address_shown)
     sound_start_time: int = attrs.field(converter=whole_number)
     sound_end_time: int = attrs.field(converter=whole_number)
     sound_insert_time: int = attrs.field(converter=whole_number)

@@ -54,7 +54,9 @@ class MotionControl(Request):
     image_url: Image | None = attrs.field(default=None, converter=as_image)
     model_name: KnownModel | str = attrs.field(default="kling-v2-6", kw_only=True)
     video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_url", "url"), kw_only=True)
+    video: Video | None = attrs.field(
+        default=None, metadata=instead_of("video_url", "url"), repr=address_shown, kw_only=True
+    )
     character_orientation: Literal["image", "video"] | None = attrs.field(default=None, kw_only=True)
     mode: Literal["std", "pro"] | None = attrs.field(default=None, kw_only=True)
     prompt: str | None = attrs.field(default=None, kw_only=True)

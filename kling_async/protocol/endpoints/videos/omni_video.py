@@ -46,7 +46,7 @@ REFER_TYPES: Final = ("base", "feature")
 
 def frame_type(value: FrameType | Literal[""] | None) -> FrameType | None:
     """Left out for "": the service may refuse that, whereas its examples mean none by it."""
-    return value or None
+    return None if value == "" else value
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +79,7 @@ class InputVideo:
     """
 
     video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown)
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_url", "url"))
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_url", "url"), repr=address_shown)
     refer_type: Literal["base", "feature"] = "base"
     keep_original_sound: bool | None = attrs.field(default=True, converter=yes_no, metadata=YES_NO)
 

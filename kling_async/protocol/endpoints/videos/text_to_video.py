@@ -86,7 +86,7 @@ def no_picture(request: TextToVideo) -> Iterator[Problem]:
 
 def takes_text(request: TextToVideo) -> Iterator[Problem]:
     """By the capability map of 2026-09 two models need a picture in every mode."""
-    if request.model_name in {"kling-v1-5", "kling-v2-1"}:
+    if request.model_name in ("kling-v1-5", "kling-v2-1"):  # no set: what is no text may have no hash
         yield Problem("model_name", f"{request.model_name} makes videos from pictures only", by_map=True)
 
 
