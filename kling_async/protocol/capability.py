@@ -67,7 +67,7 @@ class Feature(Generic[RequestT]):
 
 @attrs.frozen(kw_only=True)
 class Retirement:
-    """The end of a model at one endpoint; the same model may live on at another.
+    """The retirement of a model at one endpoint; another one may still have it.
 
     Attributes:
         since: the day from which the service refuses it, as far as it is known.
@@ -94,7 +94,7 @@ class Capability:
             `multi_shot`.
         size: of the video: `720p`, `1080p` or `4k`; None for pictures, whose size is a parameter.
         fps: frames per second of the video; None where no source is sure.
-        retired: the model's end; None for one that lives, as far as is known.
+        retired: the model's retirement; None where none is known.
     """
 
     model_name: str

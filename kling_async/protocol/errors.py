@@ -166,7 +166,7 @@ class Problem:
     Attributes:
         field: the parameter, as in the documentation, with the way to nested ones (`dynamic_masks[0].trajectories`).
         message: what is wrong and what would be right.
-        missing_file: what the file was to be that does not exist; None where the problem is another one.
+        missing_file: kind of the file that does not exist; None where the problem is another one.
         by_map: whether only the capability map says so; `strict=False` turns these into warnings.
         only_warns: whether it refuses nothing and is a warning, whatever `strict` is.
         warning: of which class, where it is one.

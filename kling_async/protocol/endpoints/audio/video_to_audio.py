@@ -11,7 +11,7 @@ from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.results import Video
 from kling_async.protocol.rules import task_options, videos
-from kling_async.protocol.rules.values import exactly_one, switch, text
+from kling_async.protocol.rules.values import switch, text
 
 PROMPT_MOST: Final = 200  # characters
 
@@ -45,13 +45,6 @@ class VideoToAudio(Request):
     external_task_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
 
 
-def one_video(request: VideoToAudio) -> Iterator[Problem]:
-    """Exactly one: itself, its id or its address."""
-    yield from exactly_one(request, "video", "video_id", "video_url")
-    if request.video_id is not None:
-        yield from text("video_id", request.video_id)
-
-
 def prompts(request: VideoToAudio) -> Iterator[Problem]:
     """At most 200 characters each; none is required."""
     for field, prompt in (("sound_effect_prompt", request.sound_effect_prompt), ("bgm_prompt", request.bgm_prompt)):
@@ -74,7 +67,7 @@ ENDPOINT = Endpoint(
     path="/v1/audio/video-to-audio",
     record=VideoToAudio,
     rules=(
-        one_video,
+        videos.one_video,
         videos.video_url,
         prompts,
         asmr_mode,
