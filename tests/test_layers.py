@@ -136,7 +136,7 @@ def test_the_core_is_pure(module: str) -> None:
 def run(script: str, *arguments: str) -> str:
     """What a script prints in an interpreter of its own, where warnings are errors."""
     command = [sys.executable, "-W", "error", "-c", script, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 ALONE = """

@@ -190,7 +190,7 @@ def refuse_without_mark(request: object, *, watermark: bool) -> None:
 
 
 def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) -> None:
-    """A refusal may be about a model that nobody knows, or that is no more: then it says which there are."""
+    """Adds to a refusal of an unknown or retired model which models there are."""
     model_name, known = getattr(request, "model_name", None), endpoint.capabilities
     if known is None or not model_name:
         return

@@ -256,8 +256,8 @@ class CapabilityMap(Generic[RequestT]):
     ) -> Nearest[RequestT]:
         """The row where `wanted` works that takes the fewest changes of a request.
 
-        Keeping the model counts most; then the number of changes (mode, duration, features to leave out); then
-        a duration and a model that are close.
+        Keeping the model counts most; then that another one is not retired; then the number of changes (mode, duration,
+        features to leave out); then a duration and a model that are close.
 
         Args:
             model_name: a known model.
@@ -273,7 +273,15 @@ class CapabilityMap(Generic[RequestT]):
             row = found.row
             distance = abs(self.models.index(row.model_name) - place)
             changes = (row.mode != here) + (row.duration != duration) + len(found.without)
-            return (not found.sure, distance > 0, changes, abs((row.duration or 0) - (duration or 0)), distance)
+            other_retired = distance > 0 and row.retired is not None
+            return (
+                not found.sure,
+                distance > 0,
+                other_retired,
+                changes,
+                abs((row.duration or 0) - (duration or 0)),
+                distance,
+            )
 
         works = [row for row in self.rows if row.cells[wanted.name] is not Cell.NO]
         return min(

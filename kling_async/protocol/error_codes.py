@@ -93,7 +93,7 @@ def row_for(code: int | None, text: str = "") -> CodeRow | None:
 
     Args:
         code: of an answer.
-        text: the service's own words, which tell a model that is no more from one that never was.
+        text: the service's own words, which distinguish a retired model from one that never existed.
     """
     if code in {1202, 1203} and any(words in text.lower() for words in _RETIRED_WORDS):
         return _RETIRED

@@ -24,18 +24,18 @@ KlingError
 │   └── ServerError                        5000, 5001, 5002
 ├── BadResponse                            an answer that is not the service's, or cannot be understood
 │   ├── UnknownStatus                      a status word that is not documented
-│   ├── UnexpectedAnswer                   the service said yes, and not what was asked for
+│   ├── UnexpectedAnswer                   success, without what was asked for
 │   └── NotTheService                      base_url leads to something that has never answered as the service does
 ├── ConnectionFailed (ConnectionError)     no answer
 │   └── RequestTimeout (TimeoutError)      none in time
 ├── TaskError                              about a task that exists, or may
-│   ├── TaskFailed                         the service could not make the video
+│   ├── TaskFailed                         the service could not make the result
 │   ├── TaskNotFound                       the service does not know the reference
 │   ├── TaskTimeout (TimeoutError)         not finished by the deadline: unknown, not failed
 │   └── CreateInDoubt (InDoubt)            may be paid for; the reference finds out
 ├── InDoubt                                may be paid for, whatever it was
 │   └── CallInDoubt                        a call without a task: its answer was lost, and nothing finds it
-└── DownloadError                          the video is made, the file is not whole
+└── DownloadError                          the result is made, the file is not whole
     ├── TargetError (OSError)              the place to save to cannot be used
     │   └── TargetExists (FileExistsError)
     └── SaveInProgress                     another save writes to the same place
@@ -312,7 +312,7 @@ class UnknownStatus(BadResponse):
 
 
 class UnexpectedAnswer(BadResponse):
-    """The service said yes, and its answer has not what it should have; it is not sent again, and may be billed.
+    """The service answered with success, but without what was asked for; it is not sent again, and may be billed.
 
     The answer to a `RawTask` names no task: the path may make none, and `RawCall` is for paths that answer at once. Or
     the answer to a call that makes no task cannot be read.
@@ -396,8 +396,8 @@ class CreateInDoubt(TaskError, InDoubt):
 class CallInDoubt(InDoubt):
     """The answer to a call that charges and makes no task was lost, or could not be read: it may be billed.
 
-    The service has nothing by which such a call could be found, so it is not sent again. Where nobody must pay twice,
-    look at the account's usage before it is called anew.
+    The service has nothing by which such a call could be found, so it is not sent again. Look at the account's usage
+    before you call again.
 
     Attributes:
         endpoint: name of what was called.

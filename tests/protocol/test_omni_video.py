@@ -181,6 +181,9 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"duration": 2}, "duration", "use 3 to 15", False),
         ({"duration": 16}, "duration", "use 3 to 15", False),
         ({"duration": 11, "image_list": [URL], **O1}, "duration", "use 3 to 10", False),
+        ({"duration": 2, **O1}, "duration", "use 3 to 10", False),
+        ({"duration": 11, **O1}, "duration", "use 3 to 10", False),
+        ({"duration": 3, **O1}, "duration", "from words or a first frame alone; use 5 or 10", True),
         ({"duration": 7, **O1}, "duration", "from words or a first frame alone; use 5 or 10", True),
         ({"duration": 7, **O1, **FRAMED}, "duration", "from words or a first frame alone; use 5 or 10", True),
         ({"duration": "long"}, "duration", "expected a whole number", False),
@@ -295,6 +298,13 @@ def test_what_only_warns(parameters: dict[str, Any], field: str, text: str) -> N
     [problem] = problems_of(**parameters)
     assert (problem.field, problem.only_warns) == (field, True)
     assert text in problem.message
+
+
+@pytest.mark.parametrize(("duration", "refused"), [("long", True), (0, True), (1, False)])
+def test_the_duration_of_an_edit(duration: Any, *, refused: bool) -> None:
+    """It has no effect, and is a number of seconds all the same."""
+    problems = problems_of(**EDIT, duration=duration)
+    assert [problem.only_warns for problem in problems] == [False] * refused + [True]
 
 
 def test_all_problems_together() -> None:

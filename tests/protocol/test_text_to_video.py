@@ -133,6 +133,8 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"multi_shot": True, "shot_type": "intelligence"}, "multi_shot", "needs model_name kling-v3", True),
         ({"camera_control": {"type": "down_back"}}, "camera_control", "needs model_name kling-v1", True),
         ({"model_name": "kling-v1", "camera_control": {"type": "up"}}, "camera_control.type", "not possible", False),
+        ({**V3, "multi_shot": True}, "shot_type", "is required with multi_shot", False),
+        ({"prompt": "cat.png"}, "prompt", "is the name of a picture", False),
         ({"aspect_ratio": "4:3"}, "aspect_ratio", "use 16:9, 9:16 or 1:1", False),
         ({"cfg_scale": 1.1, "model_name": "kling-v1"}, "cfg_scale", "use 0 to 1", False),
         ({"voice_list": 5}, "voice_list", "expected a list", False),

@@ -243,6 +243,16 @@ async def test_a_length_that_is_too_small_is_corrected(
     assert warnings(caplog) == []
 
 
+async def test_what_is_fetched_anew_is_judged_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """That a host named another length once says nothing of the body that comes then, which may break off, too."""
+    short, cut = told(MOVIE[:-1000], ETag='"a"'), chunked(MOVIE[:-2000], ETag='"a"')
+    host = FileHost(short, rest(MOVIE), cut, rest(MOVIE), told(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert host.ranges == [None, f"bytes={len(MOVIE) - 1000}-", None, f"bytes={len(MOVIE) - 2000}-"]
+    assert await FileHost(short, rest(MOVIE), cut, told(MOVIE)).stream() == MOVIE
+    assert warnings(caplog) == []
+
+
 @pytest.mark.parametrize("more", [told(MOVIE[:-1000]), answer(403), answer(503), None, answer(416), chunked(MOVIE)])
 async def test_a_file_that_ends_within_a_box_is_published_all_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, more: Answer

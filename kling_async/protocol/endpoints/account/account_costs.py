@@ -95,8 +95,8 @@ def read(data: Any) -> tuple[ResourcePack, ...]:
     code = 0 if data.get("code") is None else code_of(data["code"])
     if code != 0:
         row = row_for(code)
-        said = service_text(data.get("msg")) or "the service gave no reason"
-        raise (row.error if row else ApiError)(said, code=code)
+        reason = service_text(data.get("msg")) or "the service gave no reason"
+        raise (row.error if row else ApiError)(reason, code=code)
     packs = (mapping(item) for item in items(data.get("resource_pack_subscribe_infos")))
     return tuple(_pack(pack) for pack in packs if pack)
 

@@ -183,7 +183,7 @@ def voice_and_tags(request: CreateElement) -> Iterator[Problem]:
         yield from filled(path, tag)
 
 
-TYPICAL_SECONDS: Final = 5.0  # as somebody saw it, 2026-09
+TYPICAL_SECONDS: Final = 5.0  # one user's measurement, 2026-09
 
 ENDPOINT = Endpoint(
     path="/v1/general/advanced-custom-elements",

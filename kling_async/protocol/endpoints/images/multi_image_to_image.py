@@ -68,7 +68,7 @@ def subjects(request: MultiImageToImage) -> Iterator[Problem]:
 
 
 _SUBJECTS_MOST: Final = 4
-_SECONDS: Final = 30.0  # nobody measured it; other pictures took 20 to 40 s
+_SECONDS: Final = 30.0  # no measurement is known; other pictures took 20 to 40 s
 
 CAPABILITIES: CapabilityMap[MultiImageToImage] = CapabilityMap(
     (),

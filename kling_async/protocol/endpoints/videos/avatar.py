@@ -54,7 +54,7 @@ class Avatar(Request):
 
 
 def face(request: Avatar) -> Iterator[Problem]:
-    """A picture of who speaks."""
+    """A picture is required."""
     if request.image is None:
         yield Problem("image", "is required: a path, an http(s):// address or bytes of a picture with one face")
 

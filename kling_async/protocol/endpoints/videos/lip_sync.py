@@ -18,15 +18,15 @@ from kling_async.protocol.rules import sounds, task_options
 from kling_async.protocol.rules.values import exactly_one, filled, is_whole, listed, number, text, whole
 
 LEAST: Final = 2000
-"""Milliseconds that a sound lasts, and that its face is to be seen meanwhile."""
+"""Milliseconds that a sound lasts at least, and for which its face is seen meanwhile."""
 VOLUME_MOST: Final = 2
 FACES: Final = 1
-"""So many faces speak, as the documentation says: today one."""
+"""Faces that can speak; the documentation of 2026-09 allows one."""
 
 
 @attrs.frozen(kw_only=True)
 class FaceChoice:
-    """A face of the video, and what it says.
+    """A face of the video, and the sound that it speaks.
 
     Attributes:
         face_id: the face's id in the session. Exactly one of `face_id` and `face` is required.
@@ -75,7 +75,7 @@ class LipSync(Request):
 
     Attributes:
         session_id: of the faces, for 24 hours; or what `identify_faces` gave, as it is. Required.
-        face_choose: exactly 1 face and what it says. Required.
+        face_choose: exactly 1 face and its sound. Required.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
         external_task_id: your own id, unique in the account. These tasks are not found by it.
@@ -100,7 +100,7 @@ def face_choose(request: LipSync) -> Iterator[Problem]:
     """Exactly one face, with one sound, at times that can be."""
     read = yield from listed("face_choose", request.face_choose, FaceChoice, most=FACES)
     if not request.face_choose:
-        yield Problem("face_choose", f"give {FACES} face, and what it says")
+        yield Problem("face_choose", f"give {FACES} face and its sound")
     for path, choice in read:
         for problem in _choice(choice):
             yield attrs.evolve(problem, field=f"{path}.{problem.field}")

@@ -317,7 +317,7 @@ _by_the_map: Callable[[Any], Decimal | None] = units_by(CAPABILITIES)
 
 
 def units(request: OmniVideo) -> Decimal | None:
-    """By the map; a video that is edited is billed by its length, which nobody knows before."""
+    """By the map; a video that is edited is billed by its length, which is not known before."""
     return None if is_edit(request) else _by_the_map(request)
 
 

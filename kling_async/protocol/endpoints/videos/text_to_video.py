@@ -78,7 +78,7 @@ class TextToVideo(Request):
 
 
 def no_picture(request: TextToVideo) -> Iterator[Problem]:
-    """Who gives a picture's name meant another endpoint."""
+    """A picture's name as the prompt was meant for another endpoint."""
     yield from text.no_picture_name(
         request, "say what happens in the video, or make one from the picture with image to video"
     )
