@@ -68,9 +68,12 @@ def endpoint_that_takes(request: object) -> Endpoint:
     """The endpoint of a request.
 
     Raises:
-        InvalidRequest: it is no request.
+        InvalidRequest: it is no request, or a call that makes no task.
     """
     endpoint = endpoint_of(request)
+    if isinstance(request, Call):
+        advice = "makes no task that could be saved; submit it, and await its value"
+        raise InvalidRequest.of([Problem("request", f"a {type(request).__name__} {advice}")])
     if endpoint is None:
         raise _no_request(request)
     return endpoint

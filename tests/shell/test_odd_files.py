@@ -246,8 +246,7 @@ async def test_a_length_that_is_too_small_is_corrected(
 async def test_what_is_fetched_anew_is_judged_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """That a host named another length once says nothing of the body that comes then, which may break off, too."""
     short, cut = told(MOVIE[:-1000], ETag='"a"'), chunked(MOVIE[:-2000], ETag='"a"')
-    answers = [short, rest(MOVIE), cut, rest(MOVIE), told(MOVIE)]
-    host = FileHost(*answers)
+    host = FileHost(short, rest(MOVIE), cut, rest(MOVIE), told(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.ranges == [None, f"bytes={len(MOVIE) - 1000}-", None, f"bytes={len(MOVIE) - 2000}-"]
     assert await FileHost(short, rest(MOVIE), cut, told(MOVIE)).stream() == MOVIE
