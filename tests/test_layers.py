@@ -162,7 +162,7 @@ def test_every_module_imports_alone() -> None:
     assert run(ALONE, str(FOLDER), *modules) == ""
 
 
-LAZY = ["jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
+LAZY = ["decimal", "jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
 LAZY += [
     f"kling_async.{name}" for name in ("io.request_checks", "io.download", "protocol.wire.codec", "protocol.capability")
 ]

@@ -157,7 +157,7 @@ def test_a_video_of_an_earlier_task() -> None:
         {**O1, "video_list": [FEATURE], "duration": 4},
         {**O1, **FRAMED, "image_list": [FIRST, URL], "duration": 9, "element_list": [1, 2, 3, 4]},
         {**O1, **FRAMED, "image_list": [FIRST, END], "duration": 4},  # whether only 5 and 10 are is uncertain
-        {"model_name": "kling-v9", "mode": "ultra", "duration": 60, "sound": True},
+        {"model_name": "kling-v9", "mode": "ultra", "duration": 60, "sound": True, "aspect_ratio": "4:3"},
         {"watermark_info": {"enabled": True}, "external_task_id": "", "callback_url": ""},
         {"image_list": [], "element_list": [], "video_list": [], "voice_list": []},
     ],
@@ -253,7 +253,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"aspect_ratio": None}, "aspect_ratio", "is required without a first_frame or a video that is", False),
         ({"aspect_ratio": None, "image_list": [URL]}, "aspect_ratio", "use 16:9, 9:16 or 1:1", False),
         ({"aspect_ratio": None, "video_list": [FEATURE]}, "aspect_ratio", "is required", False),
-        ({"aspect_ratio": "4:3"}, "aspect_ratio", "use 16:9, 9:16 or 1:1", False),
+        ({"aspect_ratio": "4:3"}, "aspect_ratio", "use 16:9, 9:16 or 1:1", True),
         ({"external_task_id": ".."}, "external_task_id", "cannot be looked up", False),
         ({"callback_url": "me.example"}, "callback_url", "expected an http", False),
         ({"watermark_info": True}, "watermark_info", "expected WatermarkInfo", False),

@@ -32,13 +32,6 @@ def address(value: Any) -> str | None:
     return value.strip().encode("utf-8", "ignore").decode() or None
 
 
-def code_of(value: Any) -> int | None:
-    """A code of the service: a number, or its digits as text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
-        return int(value)
-    return value if type(value) is int and abs(value) < 10**9 else None
-
-
 _LEAST_MILLISECONDS = 1e11
 """In milliseconds this is 1973, in seconds the year 5138: what is less was sent in seconds."""
 

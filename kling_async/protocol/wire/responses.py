@@ -10,11 +10,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import attrs
 
-from kling_async.protocol.error_codes import row_for
+from kling_async.protocol.error_codes import code_of, row_for
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnexpectedAnswer, UnknownStatus
 from kling_async.protocol.redaction import cut, printable, service_text
 from kling_async.protocol.tasks import Task, TaskStatus
-from kling_async.protocol.wire.members import code_of
 
 _T = TypeVar("_T")
 

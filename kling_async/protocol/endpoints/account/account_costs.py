@@ -9,11 +9,11 @@ import attrs
 
 from kling_async.protocol.call import Call, CallEndpoint
 from kling_async.protocol.converters import none_if_empty
-from kling_async.protocol.error_codes import row_for
+from kling_async.protocol.error_codes import code_of, row_for
 from kling_async.protocol.errors import ApiError, BadResponse, Problem
 from kling_async.protocol.redaction import service_text
 from kling_async.protocol.rules.values import text, whole
-from kling_async.protocol.wire.members import code_of, decimal, items, mapping, moment
+from kling_async.protocol.wire.members import decimal, items, mapping, moment
 
 
 def milliseconds(value: datetime | int) -> int:

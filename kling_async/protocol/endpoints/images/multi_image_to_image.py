@@ -14,7 +14,7 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.records import ImageRatio, WatermarkInfo
 from kling_async.protocol.result_kind import ResultKind
-from kling_async.protocol.rules import image_settings, models, pictures, task_options, text
+from kling_async.protocol.rules import image_settings, models, pictures, settings, task_options, text
 from kling_async.protocol.rules.values import listed
 
 KnownModel = Literal["kling-v2", "kling-v2-1"]
@@ -77,7 +77,7 @@ CAPABILITIES: CapabilityMap[MultiImageToImage] = CapabilityMap(
     price_of="picture",
     retired="kling-v2 2026-09-15 kling-v2-1",
 )
-_WORDS = image_settings.Words(CAPABILITIES)
+_WORDS = settings.Words(CAPABILITIES, image_settings.RATIOS, image_settings.RESOLUTIONS)
 
 ENDPOINT = Endpoint(
     path="/v1/images/multi-image2image",

@@ -265,7 +265,7 @@ def video(request: OmniVideo) -> Iterator[Problem]:
 
 def aspect_ratio(request: OmniVideo) -> Iterator[Problem]:
     """A result without a first frame and without a video that it follows has to be given a ratio."""
-    yield from settings.aspect_ratio(request)
+    yield from _WORDS.aspect_ratio(request)
     if is_edit(request) or "first_frame" in frame_types(request):
         if request.aspect_ratio is not None:
             yield Problem(
@@ -313,6 +313,7 @@ kling-v3-omni        4k    3      3     ?     ?
 
 CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, priced_by=("sound", "voice_list", "video_list"))
 _BY_MODEL = models.ModelRules(CAPABILITIES)
+_WORDS = settings.Words(CAPABILITIES)
 _by_the_map: Callable[[Any], Decimal | None] = units_by(CAPABILITIES)
 
 

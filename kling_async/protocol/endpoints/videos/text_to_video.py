@@ -166,6 +166,7 @@ def typical_seconds(request: MakesClip | None) -> float:
 
 CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, retired=_RETIRED)
 _BY_MODEL = models.ModelRules(CAPABILITIES)
+_WORDS = settings.Words(CAPABILITIES)
 
 ENDPOINT = Endpoint(
     path="/v1/videos/text2video",
@@ -181,7 +182,7 @@ ENDPOINT = Endpoint(
         text.prompt,
         text.negative_prompt,
         settings.cfg_scale,
-        settings.aspect_ratio,
+        _WORDS.aspect_ratio,
         shots.shots,
         voices.uncertain_voices,
         camera.camera_control,
