@@ -96,7 +96,7 @@ class submits(_Method[P, Submitted]):  # noqa: N801  (reads as what it does, and
     ```
 
     Args:
-        record: tells the record's class; called when the method is first used, so that nothing is imported before.
+        record: gives the record's class; called when the method is first used, so that nothing is imported before.
     """
 
     does = (

@@ -1,4 +1,4 @@
-"""The fields of a record as the shell command sees them: kinds, names of options, and what is said of each."""
+"""The fields of a record as the shell command sees them: kinds, names of options, and the description of each."""
 
 import inspect
 import re
@@ -31,7 +31,7 @@ class Field:
     Attributes:
         name: as the documentation has it.
         members: its types, without None.
-        about: what the record's docstring says of it.
+        about: its description in the record's docstring.
         field: of the record.
     """
 
@@ -56,13 +56,13 @@ class Field:
         return self.field.default is attrs.NOTHING
 
     @property
-    def said(self) -> str:
-        """What is said of it, without what is said of every option that is required."""
+    def described(self) -> str:
+        """Its description, without the word that every required option has."""
         return re.sub(r"([.;] required)+$", "", self.about, flags=re.IGNORECASE) if self.is_required else self.about
 
     @property
     def is_needed(self) -> bool:
-        """Whether a request cannot do without it: by its record, or by what is said of it."""
+        """Whether a request cannot do without it: by its record, or by its description."""
         return self.is_required or re.search(r"(^|[.;,] )required$", self.about, re.IGNORECASE) is not None
 
     @property
@@ -192,14 +192,14 @@ def summary(record: type) -> str:
 
 
 def descriptions(record: type) -> dict[str, str]:
-    """What the `Attributes:` section of a record's docstring says of each field."""
+    """The description of each field, from the `Attributes:` section of a record's docstring."""
     section = inspect.cleandoc(record.__doc__ or "").partition("\nAttributes:\n")[2].split("\n\n")[0]
     entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section, re.MULTILINE)
-    told = {name: _plain(text, record).removesuffix(".") for name, text in entries}
+    found = {name: _plain(text, record).removesuffix(".") for name, text in entries}
     for name, member in stand_ins(record).items():
-        # What is said of the object that cannot be typed here is what its id is the id of.
-        told[member] = re.sub(r"^its (\w+), in its place$", rf"\1 of {told.get(name, '')}", told.get(member, ""))
-    return told
+        # The object cannot be typed here: its description says what its id is the id of.
+        found[member] = re.sub(r"^its (\w+), in its place$", rf"\1 of {found.get(name, '')}", found.get(member, ""))
+    return found
 
 
 def stand_ins(record: type) -> dict[str, str]:

@@ -47,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser, group: Any, record: type) -> No
         parser.add_argument("positional", nargs=many, metavar=first.name.upper(), help=about, **how)
     for field in fields_of(record):
         how = _how(field)
-        about = "; ".join(part for part in (field.said, how.pop("more", "")) if part) + _default(field)
+        about = "; ".join(part for part in (field.described, how.pop("more", "")) if part) + _default(field)
         names = [f"-{field.name}"] * (len(field.name) == 1) + [field.option]
         group.add_argument(*names, dest=field.dest, help=about.replace("%", "%%"), **how)
 

@@ -20,7 +20,7 @@ class Cost:
     """What a request costs.
 
     Attributes:
-        units: of the resource pack; None where nobody knows.
+        units: of the resource pack; None where it is not known.
         usd: dollars at list price.
         from_service: whether the service gave it; else the price table did.
     """

@@ -55,8 +55,8 @@ class Value:
         }
 
 
-_SAID: Final = {"final_unit_deduction", "final_balance_deduction", "created_at"}
-"""Said as the cost, or of no use to people."""
+_SHOWN_ELSEWHERE: Final = {"final_unit_deduction", "final_balance_deduction", "created_at"}
+"""Shown as the cost, or of no use to people."""
 _ADDRESS: Final = re.compile("https?://")
 """A column of them leaves no room for anything else; `--json` has them."""
 
@@ -66,7 +66,7 @@ def as_text(value: Any, rows: Sequence[tuple[str, str]], width: int | None) -> s
 
     Args:
         value: of the call.
-        rows: said as well, before it.
+        rows: shown before it.
         width: of the terminal.
     """
     if value is None:
@@ -96,7 +96,7 @@ def _table(values: Sequence[Any], width: int | None) -> str:
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    return {name: value for name, value in shown(record).items() if name not in _SAID}
+    return {name: value for name, value in shown(record).items() if name not in _SHOWN_ELSEWHERE}
 
 
 def _word(value: Any) -> str:

@@ -133,20 +133,20 @@ class Downloads:
         sink = StreamSink(source.label(0), source.kind(0))
         try:
             before = -1
-            anew = asked = False
+            anew = more = False
             for _ in range(LOOKS):
                 async with contextlib.aclosing(self._chunks(source, 0, sink, anew=anew)) as chunks:
                     async for chunk in chunks:
                         yield chunk
-                end = sink.end(again=asked or (anew and sink.size == before))
+                end = sink.end(again=anew and sink.size == before)
                 if end is End.SHORT:
-                    asked = True
-                    end = End.CUT if await self._is_more(source, 0, sink) else End.ODD
+                    more = await self._is_more(source, 0, sink)
+                    end = End.CUT if more else End.ODD
                 if end is not End.CUT:
                     self._warn(end, source, sink.kind, "the stream")
                     return
                 # The rest first, where it can be asked for; then all of it, for what was given must come again.
-                anew = anew or asked or before >= 0 or not transfer.range_headers(sink.part, sink.size)
+                anew = anew or more or before >= 0 or not transfer.range_headers(sink.part, sink.size)
                 before = sink.size
             raise DownloadError(f"the stream ended before the {sink.kind.value} did; save it instead")
         except KlingError as error:
@@ -200,7 +200,7 @@ class Downloads:
 
     async def _fill(self, source: Source, index: int, sink: FileSink, *, overwrite: bool) -> End:
         before: bytes | None = None
-        looks, anew, asked, asked_for_the_rest = 0, False, False, False
+        looks, shorts, anew, asked, asked_for_the_rest = 0, 0, False, False, False
         while True:
             try:
                 async with contextlib.aclosing(self._chunks(source, index, sink, anew=anew)) as chunks:
@@ -208,7 +208,9 @@ class Downloads:
                         pass
                 ended = await sink.finish(overwrite=overwrite, before=before, asked=asked)
                 if ended.end is End.SHORT:
-                    asked, anew = True, await self._is_more(source, index, sink)
+                    shorts += 1
+                    anew = await self._is_more(source, index, sink)
+                    asked = not anew or shorts == LOOKS  # what comes anew is another file, of which nothing was asked
                     continue
             except asyncio.CancelledError:
                 with contextlib.suppress(OSError):  # who was cancelled is; the next save hears of the disk
@@ -221,7 +223,7 @@ class Downloads:
                 return ended.end
             # Nobody had said how much comes, and by its boxes the file goes on: the rest first, then all of it again.
             if not asked_for_the_rest and transfer.range_headers(sink.part, sink.size):
-                asked_for_the_rest = True
+                asked_for_the_rest, anew = True, False
                 continue
             looks += 1
             if looks == LOOKS:
@@ -255,7 +257,7 @@ class Downloads:
         best = sink.size
         while anew or sink.part.length is None or sink.size != sink.part.length:
             part = sink.part
-            failure: KlingError = _Passing("the connection ended before the video did")
+            failure: KlingError = _Passing(f"the connection ended before the {sink.kind.value} did")
             try:
                 async with contextlib.aclosing(self._connection(source, index, sink, patience, anew=anew)) as chunks:
                     async for chunk in chunks:
@@ -272,7 +274,9 @@ class Downloads:
             patience.broke(now, sink.size, sink.part.length)
             attempts.ends_at = patience.ends_at
             if (delay := attempts.failed(now)) is None:
-                raise DownloadError(f"the video could not be fetched: {failure.message}; save again to go on")
+                raise DownloadError(
+                    f"the {sink.kind.value} could not be fetched: {failure.message}; save again to go on"
+                )
             await self._transport.pause(delay)
 
     async def _connection(

@@ -76,9 +76,12 @@ def endpoint_that_takes(request: object) -> Endpoint:
     """The endpoint of a request.
 
     Raises:
-        InvalidRequest: it is no request.
+        InvalidRequest: it is no request, or a call that makes no task.
     """
     endpoint = endpoint_of(request)
+    if isinstance(request, Call):
+        advice = "makes no task that could be saved; submit it, and await its value"
+        raise InvalidRequest.of([Problem("request", f"a {type(request).__name__} {advice}")])
     if endpoint is None:
         raise _no_request(request)
     return endpoint
@@ -211,15 +214,15 @@ def refuse_without_mark(request: object, *, watermark: bool) -> None:
     """Nothing is paid for what cannot be saved afterwards.
 
     Raises:
-        InvalidRequest: a watermarked video is to be saved, and the request asks for none.
+        InvalidRequest: a watermarked file is to be saved, and the request asks for none.
     """
     asked = getattr(request, "watermark_info", None)
     if watermark and getattr(asked, "enabled", None) is not True:
-        raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked video to be saved")])
+        raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked file to be saved")])
 
 
 def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) -> None:
-    """A refusal may be about a model that nobody knows, or that is no more: then it says which there are."""
+    """Adds to a refusal of an unknown or retired model which models there are."""
     model_name, known = getattr(request, "model_name", None), endpoint.capabilities
     if known is None or not model_name:
         return

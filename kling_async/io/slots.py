@@ -25,10 +25,10 @@ class Slot:
         ticket: the request's position in the line.
         count: how many they are.
         pack: what the request is paid from.
-        queue_deadline: seconds that the request may wait for them.
+        queue_deadline: seconds that the request may wait for them, all its turns together.
     """
 
-    __slots__ = ("_count", "_line", "_pack", "_queue_deadline", "_state", "_ticket")
+    __slots__ = ("_count", "_line", "_pack", "_queue_deadline", "_state", "_ticket", "_waited")
 
     def __init__(self, line: "_Line", ticket: int, count: int, pack: str, queue_deadline: float | None) -> None:
         self._line = line
@@ -37,10 +37,13 @@ class Slot:
         self._pack = pack
         self._queue_deadline = queue_deadline
         self._state = "waiting"
+        self._waited = 0.0
 
     async def wait(self) -> None:
         """Waits for them."""
-        await self._line.take(self._ticket, self._count, self._pack, self._queue_deadline)
+        begun = self._line.now()
+        await self._line.take(self._ticket, self._count, self._pack, self._queue_deadline, self._waited)
+        self._waited += self._line.now() - begun
         self._state = "sending"
 
     def accepted(self) -> None:
@@ -168,15 +171,18 @@ class _Line:
         """The loop's time."""
         return asyncio.get_running_loop().time()
 
-    async def take(self, ticket: int, count: int, pack: str, deadline: float | None) -> None:
-        """Waits for `count` slots, behind all lower tickets; they count as sending from then on."""
+    async def take(self, ticket: int, count: int, pack: str, deadline: float | None, waited: float) -> None:
+        """Waits for `count` slots, behind all lower tickets; they count as sending from then on.
+
+        Of the deadline the seconds that it waited before it was refused are gone.
+        """
         waiting = _Waiting(ticket, count, pack, asyncio.get_running_loop().create_future())
         if self._closed:
             raise ClientClosed(_CLOSED)
         bisect.insort(self._waiting, waiting, key=_ticket)
         self.grant()
         try:
-            async with asyncio.timeout(deadline):
+            async with asyncio.timeout(None if deadline is None else max(deadline - waited, 0)):
                 await waiting.turn
         except BaseException as error:
             turn = waiting.turn

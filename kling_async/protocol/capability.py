@@ -15,6 +15,8 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import attrs
 
+from kling_async.protocol.redaction import service_text
+
 RequestT = TypeVar("RequestT")
 
 DURATION_LEFT_OUT: Final = 5
@@ -65,7 +67,7 @@ class Feature(Generic[RequestT]):
 
 @attrs.frozen(kw_only=True)
 class Retirement:
-    """The end of a model at one endpoint; the same model may live on at another.
+    """The retirement of a model at one endpoint; another one may still have it.
 
     Attributes:
         since: the day from which the service refuses it, as far as it is known.
@@ -92,7 +94,7 @@ class Capability:
             `multi_shot`.
         size: of the video: `720p`, `1080p` or `4k`; None for pictures, whose size is a parameter.
         fps: frames per second of the video; None where no source is sure.
-        retired: the model's end; None for one that lives, as far as is known.
+        retired: the model's retirement; None where none is known.
     """
 
     model_name: str
@@ -228,7 +230,7 @@ class CapabilityMap(Generic[RequestT]):
             return None
         near = difflib.get_close_matches(model_name, self.models, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"no model {model_name!r} is known here{hint}; known are {', '.join(self.models)}"
+        return f"no model {service_text(model_name, 60)!r} is known here{hint}; known are {', '.join(self.models)}"
 
     def retired_model(self, model_name: str) -> str | None:
         """Says that a model was retired, and what to take in its place; None if nothing is known of that."""
@@ -254,8 +256,8 @@ class CapabilityMap(Generic[RequestT]):
     ) -> Nearest[RequestT]:
         """The row where `wanted` works that takes the fewest changes of a request.
 
-        Keeping the model counts most; then the number of changes (mode, duration, features to leave out); then
-        a duration and a model that are close.
+        Keeping the model counts most; then that another one is not retired; then the number of changes (mode, duration,
+        features to leave out); then a duration and a model that are close.
 
         Args:
             model_name: a known model.
@@ -271,7 +273,15 @@ class CapabilityMap(Generic[RequestT]):
             row = found.row
             distance = abs(self.models.index(row.model_name) - place)
             changes = (row.mode != here) + (row.duration != duration) + len(found.without)
-            return (not found.sure, distance > 0, changes, abs((row.duration or 0) - (duration or 0)), distance)
+            other_retired = distance > 0 and row.retired is not None
+            return (
+                not found.sure,
+                distance > 0,
+                other_retired,
+                changes,
+                abs((row.duration or 0) - (duration or 0)),
+                distance,
+            )
 
         works = [row for row in self.rows if row.cells[wanted.name] is not Cell.NO]
         return min(

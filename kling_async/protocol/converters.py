@@ -91,10 +91,10 @@ def as_item(cls: type, member: str, value: Any) -> Any:
 
 
 def each(convert: Callable[[Any], Any], values: Any) -> Any:
-    """Converts each item of a list; a text or a dict is none."""
+    """Converts each item of a list; a text, bytes or a dict are none."""
     if values is None:
         return None
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | bytearray | memoryview | Mapping) or not isinstance(values, Iterable):
         return Malformed(f"expected a list, got {type(values).__name__}")
     return tuple(convert(value) for value in values)
 
@@ -106,17 +106,18 @@ def image(value: ImageGiven | None) -> Image | None:
 
 def images(values: Iterable[ImageGiven | Mapping[str, Any]] | None, member: str) -> tuple[Image, ...] | None:
     """Accepts pictures, and the documented dicts that hold one each as `member`."""
-    read: tuple[Image, ...] | None = each(lambda value: image(_alone(value, member)), values)
+    read: tuple[Image, ...] | None = each(lambda value: image(alone(value, member)), values)
     return read
 
 
 def texts(values: Iterable[str | Mapping[str, Any]] | None, member: str) -> tuple[str, ...] | None:
     """Accepts texts, and the documented dicts that hold one each as `member`."""
-    read: tuple[str, ...] | None = each(lambda value: _alone(value, member), values)
+    read: tuple[str, ...] | None = each(lambda value: alone(value, member), values)
     return read
 
 
-def _alone(value: Any, member: str) -> Any:
+def alone(value: Any, member: str) -> Any:
+    """Takes the value out of the documented dict that holds it as `member`, and nothing else."""
     return value[member] if isinstance(value, Mapping) and value.keys() == {member} else value
 
 
@@ -158,7 +159,12 @@ def _word(value: Any, words: Mapping[str, bool]) -> Any:
 
 
 def address_shown(value: object) -> str:
-    """For the `repr` of a field: an address without its query, which may hold a signature; nothing of what is none."""
+    """For the `repr` of a field: an address without its query, which may hold a signature; nothing of what is none.
+
+    Results of earlier requests, which stand in for addresses and ids, take care of that themselves.
+    """
+    if attrs.has(type(value)):
+        return repr(value)
     is_address = isinstance(value, str) and value.lower().startswith(("http://", "https://"))
     return repr(without_query(str(value))) if is_address else "None" if value is None else f"<{type(value).__name__}>"
 

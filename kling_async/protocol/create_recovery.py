@@ -194,7 +194,7 @@ class Create:
 
         Args:
             wall: the time of the machine's own clock.
-            clock_offset: what the service's clock shows more than it, as far as its answers have told.
+            clock_offset: how far the service's clock is ahead of it, as far as its answers show.
         """
         if self.state is CreateState.MISSING:
             self.state = CreateState.SENDING_AGAIN

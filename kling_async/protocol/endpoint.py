@@ -89,7 +89,7 @@ class Described:
         Args:
             request: with whatever values it was given.
             facts: what is known of its local files, by field path as in `files_of`.
-            now: by the service's clock; None where nothing is to be said of the age of earlier results.
+            now: by the service's clock; None where the age of earlier results is not looked at.
 
         Returns:
             The problems, each with its field; those with `by_map` rest on the capability map alone, those with

@@ -1,6 +1,6 @@
 """The service's code table: which error each code is, whether it passes, and what helps."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kling_async.protocol.errors import (
     AccountError,
@@ -93,10 +93,17 @@ def row_for(code: int | None, text: str = "") -> CodeRow | None:
 
     Args:
         code: of an answer.
-        text: the service's own words, which tell a model that is no more from one that never was.
+        text: the service's own words, which distinguish a retired model from one that never existed.
     """
     if code in {1202, 1203} and any(words in text.lower() for words in _RETIRED_WORDS):
         return _RETIRED
     if code is None or code in CODES:
         return None if code is None else CODES[code]
     return next((row for family, row in _FAMILIES if code in family), None)
+
+
+def code_of(value: Any) -> int | None:
+    """A code of the service: a number, or its digits as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    return value if type(value) is int and abs(value) < 10**9 else None

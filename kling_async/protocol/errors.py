@@ -26,18 +26,18 @@ KlingError
 │   └── ServerError                        5000, 5001, 5002
 ├── BadResponse                            an answer that is not the service's, or cannot be understood
 │   ├── UnknownStatus                      a status word that is not documented
-│   ├── UnexpectedAnswer                   the service said yes, and not what was asked for
+│   ├── UnexpectedAnswer                   success, without what was asked for
 │   └── NotTheService                      base_url leads to something that has never answered as the service does
 ├── ConnectionFailed (ConnectionError)     no answer
 │   └── RequestTimeout (TimeoutError)      none in time
 ├── TaskError                              about a task that exists, or may
-│   ├── TaskFailed                         the service could not make the video
+│   ├── TaskFailed                         the service could not make the result
 │   ├── TaskNotFound                       the service does not know the reference
 │   ├── TaskTimeout (TimeoutError)         not finished by the deadline: unknown, not failed
 │   └── CreateInDoubt (InDoubt)            may be paid for; the reference finds out
 ├── InDoubt                                may be paid for, whatever it was
 │   └── CallInDoubt                        a call without a task: its answer was lost, and nothing finds it
-└── DownloadError                          the video is made, the file is not whole
+└── DownloadError                          the result is made, the file is not whole
     ├── TargetError (OSError)              the place to save to cannot be used
     │   └── TargetExists (FileExistsError)
     └── SaveInProgress                     another save writes to the same place
@@ -168,7 +168,7 @@ class Problem:
     Attributes:
         field: the parameter, as in the documentation, with the way to nested ones (`dynamic_masks[0].trajectories`).
         message: what is wrong and what would be right.
-        missing_file: what the file was to be that does not exist; None where the problem is another one.
+        missing_file: kind of the file that does not exist; None where the problem is another one.
         by_map: whether only the capability map says so; `strict=False` turns these into warnings.
         only_warns: whether it refuses nothing and is a warning, whatever `strict` is.
         warning: of which class, where it is one.
@@ -347,7 +347,7 @@ class UnknownStatus(BadResponse):
 
 
 class UnexpectedAnswer(BadResponse):
-    """The service said yes, and its answer has not what it should have; it is not sent again, and may be billed.
+    """The service answered with success, but without what was asked for; it is not sent again, and may be billed.
 
     The answer to a `RawTask` names no task: the path may make none, and `RawCall` is for paths that answer at once. Or
     the answer to a call that makes no task cannot be read.
@@ -431,8 +431,8 @@ class CreateInDoubt(TaskError, InDoubt):
 class CallInDoubt(InDoubt):
     """The answer to a call that charges and makes no task was lost, or could not be read: it may be billed.
 
-    The service has nothing by which such a call could be found, so it is not sent again. Where nobody must pay twice,
-    look at the account's usage before it is called anew.
+    The service has nothing by which such a call could be found, so it is not sent again. Look at the account's usage
+    before you call again.
 
     Attributes:
         endpoint: name of what was called.
@@ -451,7 +451,7 @@ class CallInDoubt(InDoubt):
 
 
 class DownloadError(KlingError):
-    """The video could not be fetched whole. What came is kept; saving again goes on from there."""
+    """The file could not be fetched whole. What came is kept; saving again goes on from there."""
 
 
 class TargetError(DownloadError, OSError):

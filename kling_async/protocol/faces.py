@@ -10,14 +10,14 @@ from kling_async.protocol.results import BalanceDeduction
 
 @attrs.frozen(kw_only=True)
 class Face:
-    """One face in a video, for as long as it is to be seen.
+    """One face in a video, for as long as it is seen.
 
-    A person who was not to be seen for more than a second has another face afterwards.
+    A person who is out of sight for more than a second has another face afterwards.
 
     Attributes:
         face_id: its id in the session.
         face_image: where a picture of it can be fetched, signed. The repr leaves the signature out.
-        start_time: from when it is to be seen, milliseconds in the video.
+        start_time: from when it is seen, milliseconds in the video.
         end_time: until when, milliseconds in the video; may be a little after the video's end.
     """
 

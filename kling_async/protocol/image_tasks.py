@@ -22,7 +22,7 @@ def units_by(
 
     Args:
         capabilities: the map.
-        number: how many pictures a request has; None where nobody knows before they are made.
+        number: how many pictures a request has; None where it is not known before they are made.
     """
 
     def units(request: HasModel) -> Decimal | None:

@@ -20,7 +20,7 @@ class ResultFile:
         kind: what it is.
         number: of its kind, from 0.
         label: names it for ever within the task, whatever its address is at the moment.
-        url: where it is; empty where only the watermarked variant is told of.
+        url: where it is; empty where only the watermarked variant is given.
         watermark_url: the watermarked variant, where there is one.
         suffix: what its name ends in whatever its address does: of sound that comes twice.
     """
@@ -41,7 +41,7 @@ class ResultFile:
 def files_of(task: Task) -> tuple[ResultFile, ...]:
     """All files of a finished task: the videos first, sound as MP3 and as WAV.
 
-    Of results that nobody knows, whatever has an address.
+    Of results of an unknown kind, whatever has an address.
     """
     known = (
         *(_video(number, video) for number, video in enumerate(task.videos)),

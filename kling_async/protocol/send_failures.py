@@ -63,8 +63,11 @@ def of_a_call(error: KlingError, endpoint: str, sent_at: datetime, estimate: Est
         sent_at: when it was sent last.
         estimate: what it costs.
     """
-    unanswered = isinstance(error, ApiError | BadResponse | ConnectionFailed)
-    if not unanswered or made_nothing(error) or refused(error):
+    # An error of the service without a code is what the value itself says: that it failed.
+    unanswered = isinstance(error, BadResponse | ConnectionFailed)
+    if not (unanswered or (isinstance(error, ApiError) and error.code is not None)):
+        return error
+    if made_nothing(error) or refused(error):
         return error
     cost = "" if estimate.units is None else f" ({estimate.units.normalize():f} units)"
     data = error.data if isinstance(error, UnexpectedAnswer) else None

@@ -176,7 +176,7 @@ def test_help_of_each_endpoint(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
     assert ran.code == 0
     assert ran.out.startswith(f"usage: kling-async {name} ")
     shown = "".join(ran.out.split())  # lines are broken at hyphens too
-    told = [*prose(record), *(field.said for field in fields_of(record))]
+    told = [*prose(record), *(field.described for field in fields_of(record))]
     assert [text for text in told if "".join(text.split()) not in shown] == []
     suffix = endpoints.suffix(name_of_endpoint)
     assert (f" -o cat{suffix} " if suffix is not None else "--emulator") in ran.out

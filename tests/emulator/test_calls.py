@@ -39,17 +39,17 @@ class Sound:
         return Hum(label)
 
 
-def hum(body, desk):
+def hum(body, context):
     text = fields.required(body, "text", str, "hum")
     request = AcceptedRequest(
         units=Decimal("0.05"), prompt=text, watermark=False, external_task_id="", callback_url="", parameters=body,
         result=Sound(),
     )
-    return desk.make(request)
+    return context.make(request)
 
 
-def heard(query, desk):
-    earlier = desk.earlier("audios", query["id"])
+def heard(query, context):
+    earlier = context.earlier("audios", query["id"])
     return earlier and [earlier.facts["id"], earlier.age]
 
 

@@ -30,6 +30,7 @@ def endpoint() -> CallEndpoint:
         ({"start_time": 2, "end_time": 2}, ["end_time"]),
         ({"start_time": BEGIN, "end_time": 2}, ["end_time"]),
         ({"start_time": -1, "end_time": "2026-09-01"}, ["start_time", "end_time"]),
+        ({"start_time": datetime.min, "end_time": 2**63}, ["start_time", "end_time"]),  # noqa: DTZ901  (no time of UTC)
         ({"start_time": -2, "end_time": -1}, ["start_time", "end_time"]),
         ({"start_time": 1, "end_time": 2, "resource_pack_name": 5}, ["resource_pack_name"]),
     ],
@@ -49,6 +50,12 @@ def test_what_is_sent() -> None:
         ("end_time", "1789938513975"),
         ("resource_pack_name", "a b"),
     )
+
+
+def test_a_name_that_is_empty() -> None:
+    """It stands for none, as in official examples."""
+    sent = requests.of_call(endpoint(), AccountCosts(1, end_time=2, resource_pack_name=""))
+    assert [name for name, _ in sent.params] == ["start_time", "end_time"]
 
 
 def test_the_recorded_packs() -> None:
@@ -74,6 +81,7 @@ def test_the_recorded_packs() -> None:
     [
         ({"code": 1302, "msg": "too fast"}, RateLimited),
         ({"code": 1102, "msg": "empty"}, InsufficientBalance),
+        ({"code": "1302", "msg": "too fast"}, RateLimited),
         ({"code": 99, "msg": "?"}, ApiError),
         ({"code": "?", "msg": "?"}, ApiError),
         ([], UnexpectedAnswer),
@@ -84,6 +92,12 @@ def test_both_codes_count(data: Any, error: type[Exception]) -> None:
     """The answer has a second code, which may refuse although the first one is good."""
     with pytest.raises(error):
         responses.value(enveloped(data), endpoint().read)
+
+
+@pytest.mark.parametrize("code", [{}, {"code": None}, {"code": "0"}])
+def test_a_good_code(code: dict[str, Any]) -> None:
+    """Digits in text are a code here too, and a code that is left out says nothing."""
+    assert responses.value(enveloped({**code, "msg": ""}), endpoint().read) == ()
 
 
 @pytest.mark.parametrize("packs", [None, {}, ["?"], [{"remaining_quantity": "?"}]])

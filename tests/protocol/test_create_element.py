@@ -1,5 +1,6 @@
 """Elements of the library: what is sent, what passes and what is refused."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from kling_async.protocol.endpoints.assets.create_element import ENDPOINT, Creat
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.media.image_header import ImageFacts, ImageHeader
 from kling_async.protocol.result_kind import ResultKind
-from kling_async.protocol.results import Voice
+from kling_async.protocol.results import Video, Voice
 from kling_async.protocol.rules.files import files_of
 from kling_async.protocol.wire.codec import to_wire
 
@@ -74,6 +75,20 @@ def test_its_pictures_are_looked_at() -> None:
     small = ImageFacts(size=1000, header=ImageHeader(format="png", width=299, height=300, complete=True))
     problems = ENDPOINT.problems(request, {places[1]: small})
     assert [(problem.field, "at least 300" in problem.message) for problem in problems] == [(places[1], True)]
+
+
+def test_a_video_of_an_earlier_task() -> None:
+    """It is sent by its address, which no repr shows whole; that it is old is said, and that it has none."""
+    made = datetime(2026, 9, 1, tzinfo=UTC)
+    video = Video(id="1", url=f"{CLIP}?SIGNATURE", created_at=made)
+    for given in (video, {"video_url": video}):
+        request = element(**videos(given))
+        assert to_wire(request)[VIDEO] == {"refer_videos": [{"video_url": f"{CLIP}?SIGNATURE"}]}
+        assert "SIGNATURE" not in repr(request)
+        [problem] = ENDPOINT.problems(request, {}, made + timedelta(days=29))
+        assert (problem.field, problem.only_warns) == (f"{VIDEO}.refer_videos[0]", True)
+    [problem] = ENDPOINT.problems(element(**videos(Video(id="1", url=""))), {})
+    assert problem.message.startswith("is required")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from kling_async.cli.commands import models as command
 from kling_async.protocol import image_tasks
 from kling_async.protocol.capability import CapabilityMap, Cell, Feature
-from kling_async.protocol.rules import image_settings
+from kling_async.protocol.rules import image_settings, settings
 from kling_async.protocol.rules.models import ModelRules
 
 FEATURES: tuple[Feature[Any], ...] = (
@@ -100,7 +100,7 @@ def test_what_a_model_cannot_do() -> None:
 )
 def test_ratios_and_sizes(given: dict[str, Any], says: str | None) -> None:
     """Words that are not documented are refused for known models, by the map; other models may take them."""
-    words = image_settings.Words(MAP)
+    words = settings.Words(MAP, image_settings.RATIOS, image_settings.RESOLUTIONS)
     request = Pictures(**given)
     problems = [*words.aspect_ratio(request), *words.resolution(request)]
     assert len(problems) == (says is not None)

@@ -63,6 +63,7 @@ def test_results_are_given_as_they_are() -> None:
         ({"sound_start_time": -1}, "sound_start_time", "use at least 0"),
         ({"sound_end_time": 2.5}, "sound_end_time", "expected a whole number"),
         ({"sound_insert_time": -1}, "sound_insert_time", "use at least 0"),
+        ({"sound_end_time": 2**63}, "sound_end_time", "use at most 9223372036854775807"),
         ({"sound_start_time": 1001}, "sound_end_time", "lasts 1999 ms; it must be at least 2000"),
         ({"sound_start_time": 9000}, "sound_end_time", "lasts -6000 ms"),
         ({"sound_volume": 2.1}, "sound_volume", "use 0 to 2"),

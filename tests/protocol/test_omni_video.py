@@ -157,7 +157,7 @@ def test_a_video_of_an_earlier_task() -> None:
         {**O1, "video_list": [FEATURE], "duration": 4},
         {**O1, **FRAMED, "image_list": [FIRST, URL], "duration": 9, "element_list": [1, 2, 3, 4]},
         {**O1, **FRAMED, "image_list": [FIRST, END], "duration": 4},  # whether only 5 and 10 are is uncertain
-        {"model_name": "kling-v9", "mode": "ultra", "duration": 60, "sound": True},
+        {"model_name": "kling-v9", "mode": "ultra", "duration": 60, "sound": True, "aspect_ratio": "4:3"},
         {"watermark_info": {"enabled": True}, "external_task_id": "", "callback_url": ""},
         {"image_list": [], "element_list": [], "video_list": [], "voice_list": []},
     ],
@@ -181,6 +181,9 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"duration": 2}, "duration", "use 3 to 15", False),
         ({"duration": 16}, "duration", "use 3 to 15", False),
         ({"duration": 11, "image_list": [URL], **O1}, "duration", "use 3 to 10", False),
+        ({"duration": 2, **O1}, "duration", "use 3 to 10", False),
+        ({"duration": 11, **O1}, "duration", "use 3 to 10", False),
+        ({"duration": 3, **O1}, "duration", "from words or a first frame alone; use 5 or 10", True),
         ({"duration": 7, **O1}, "duration", "from words or a first frame alone; use 5 or 10", True),
         ({"duration": 7, **O1, **FRAMED}, "duration", "from words or a first frame alone; use 5 or 10", True),
         ({"duration": "long"}, "duration", "expected a whole number", False),
@@ -198,6 +201,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"image_list": [{"image_url": None}]}, "image_list[0].image_url", "is required", False),
         ({"image_list": [URL, "data:image/png;base64,AAAA"]}, "image_list[1].image_url", "'data:' address", False),
         ({"image_list": [5]}, "image_list[0].image_url", "expected a path", False),
+        ({"image_list": [{"image_url": URL, "type": 0}]}, "image_list[0].type", "first_frame or end_frame", False),
         ({"image_list": [{"image_url": URL, "type": "last"}]}, "image_list[0].type", "first_frame or end_frame", False),
         ({**FRAMED, "image_list": [FIRST, FIRST]}, "image_list", "2 pictures of type first_frame", False),
         ({**FRAMED, "image_list": [FIRST, END, END]}, "image_list", "2 pictures of type end_frame", False),
@@ -249,7 +253,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"aspect_ratio": None}, "aspect_ratio", "is required without a first_frame or a video that is", False),
         ({"aspect_ratio": None, "image_list": [URL]}, "aspect_ratio", "use 16:9, 9:16 or 1:1", False),
         ({"aspect_ratio": None, "video_list": [FEATURE]}, "aspect_ratio", "is required", False),
-        ({"aspect_ratio": "4:3"}, "aspect_ratio", "use 16:9, 9:16 or 1:1", False),
+        ({"aspect_ratio": "4:3"}, "aspect_ratio", "use 16:9, 9:16 or 1:1", True),
         ({"external_task_id": ".."}, "external_task_id", "cannot be looked up", False),
         ({"callback_url": "me.example"}, "callback_url", "expected an http", False),
         ({"watermark_info": True}, "watermark_info", "expected WatermarkInfo", False),
@@ -294,6 +298,13 @@ def test_what_only_warns(parameters: dict[str, Any], field: str, text: str) -> N
     [problem] = problems_of(**parameters)
     assert (problem.field, problem.only_warns) == (field, True)
     assert text in problem.message
+
+
+@pytest.mark.parametrize(("duration", "refused"), [("long", True), (0, True), (1, False)])
+def test_the_duration_of_an_edit(duration: Any, *, refused: bool) -> None:
+    """It has no effect, and is a number of seconds all the same."""
+    problems = problems_of(**EDIT, duration=duration)
+    assert [problem.only_warns for problem in problems] == [False] * refused + [True]
 
 
 def test_all_problems_together() -> None:

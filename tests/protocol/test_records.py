@@ -104,6 +104,8 @@ def test_parameters_are_read_kindly(name: str, given_value: Any, read: object) -
         ("watermark_info", {"k" * 99: 1, "enabled": True}, f"unknown key '{'k' * 40}'; the keys are enabled"),
         ("voice_list", "7", "expected a list, got str"),
         ("voice_list", b"7", "expected a list, got bytes"),
+        ("element_list", bytearray(b"7"), "expected a list, got bytearray"),
+        ("element_list", memoryview(b"7"), "expected a list, got memoryview"),
         ("multi_prompt", {"index": 1}, "expected a list, got dict"),
         ("dynamic_masks", 5, "expected a list, got int"),
     ],

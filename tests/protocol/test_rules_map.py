@@ -61,7 +61,7 @@ REFUSED_BY_MAP: list[tuple[dict[str, Any], str, str]] = [
     (
         camera("down_back"),
         "camera_control",
-        "of another type than 'simple': this needs model_name kling-v1 (where it is not certain either)",
+        "of another type than 'simple': this needs model_name kling-v3 (where it is not certain either)",
     ),
     ({"camera_control": 5}, "camera_control", "needs model_name kling-v1-5 and mode pro"),
     ({"voice_list": ["a"], "sound": True, **V3}, "voice_list", "needs model_name kling-v2-6 and mode pro"),

@@ -211,6 +211,13 @@ def test_an_empty_answer_is_not_found(name: str) -> None:
     assert (type(error), error.http_status) == (TaskNotFound, 200)
 
 
+def test_a_task_in_an_array() -> None:
+    """The old lip-sync's page prints the answer to a query so; of several tasks none is the one."""
+    one = {"task_id": "1", "task_status": "submitted"}
+    assert responses.task(enveloped([one]), "raw:/v1/videos/lip-sync", "1").task_id == "1"
+    assert type(told(READERS[0], enveloped([one, one]))) is BadResponse
+
+
 # ------------------------------------------------------------------------------- HTTP status and code together
 
 

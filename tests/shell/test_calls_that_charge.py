@@ -13,6 +13,7 @@ from kling_async import (
     CallInDoubt,
     ClientClosed,
     ConnectionFailed,
+    ContentRefused,
     InDoubt,
     InsufficientBalance,
     InvalidRequest,
@@ -94,6 +95,15 @@ async def test_a_refusal(make_client: ClientMaker, refused: Answer, error: type[
     """The service's own no is the end: nothing was done."""
     async with serve(script(refused, SPOKEN)) as stub:
         with pytest.raises(error):
+            await make_client(base_url=stub.base_url).submit(HELLO)
+    assert len(stub.seen) == 1
+
+
+async def test_speech_that_failed(make_client: ClientMaker) -> None:
+    """The service's own word that it made no speech is an answer: nothing is in doubt."""
+    failed = answer(200, {"code": 0, "data": {"task_status": "failed", "task_status_msg": "too loud"}})
+    async with serve(script(failed, SPOKEN)) as stub:
+        with pytest.raises(ContentRefused, match="too loud"):
             await make_client(base_url=stub.base_url).submit(HELLO)
     assert len(stub.seen) == 1
 

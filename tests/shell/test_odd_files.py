@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from kling_async import DownloadError, Retry
+from kling_async import Audio, DownloadError, Picture, Retry
 from tests.repeatable import same_draws
-from tests.shell.file_host import FileHost, chunked, rest, told, whole
+from tests.shell.file_host import FileHost, chunked, finished, rest, told, video, whole
 from tests.shell.stub import Answer, Seen, answer
 
 Make = Callable[..., bytes]
@@ -189,6 +190,24 @@ async def test_a_body_that_ends_at_another_place_each_time(tmp_path: Path) -> No
     assert len(host.seen) == 6
 
 
+NOWHERE = "http://127.0.0.1:9/f"
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ({"images": (Picture(index=0, url=NOWHERE),)}, "picture"),
+        ({"audios": (Audio(id="1", url=NOWHERE),)}, "sound"),
+        ({"videos": (video(NOWHERE),)}, "video"),
+    ],
+)
+async def test_a_file_that_never_comes(tmp_path: Path, made: dict[str, Any], named: str) -> None:
+    """The error calls what could not be fetched by its kind."""
+    task = attrs.evolve(finished(), **made)
+    with pytest.raises(DownloadError, match=f"the {named} could not be fetched"):
+        await FileHost(b"").save(tmp_path / "result", task)
+
+
 async def test_a_second_look_resumes_too(tmp_path: Path) -> None:
     """A second fetch of all that breaks off is gone on with, where its host can."""
     odd = ODD["noise"]
@@ -240,6 +259,16 @@ async def test_a_length_that_is_too_small_is_corrected(
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.ranges == [None, *[f"bytes={len(MOVIE) - 1000}-"] * (1 + len(first)), None]
     assert await FileHost(short, *first, more, told(MOVIE)).stream() == MOVIE
+    assert warnings(caplog) == []
+
+
+async def test_what_is_fetched_anew_is_judged_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """That a host named another length once says nothing of the body that comes then, which may break off, too."""
+    short, cut = told(MOVIE[:-1000], ETag='"a"'), chunked(MOVIE[:-2000], ETag='"a"')
+    host = FileHost(short, rest(MOVIE), cut, rest(MOVIE), told(MOVIE))
+    assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
+    assert host.ranges == [None, f"bytes={len(MOVIE) - 1000}-", None, f"bytes={len(MOVIE) - 2000}-"]
+    assert await FileHost(short, rest(MOVIE), cut, told(MOVIE)).stream() == MOVIE
     assert warnings(caplog) == []
 
 

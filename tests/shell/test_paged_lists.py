@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import AsyncMock, create_autospec
 from urllib.parse import parse_qs
 
+import attrs
 import pytest
 
 from kling_async import (
@@ -76,6 +77,14 @@ async def test_page_by_page(make_client: ClientMaker) -> None:
                 break
         assert met == [("0", 1), ("1", 1), ("2", 1), ("3", 2)]
         assert len(await voices) == 7  # a list is asked for anew each time
+
+
+async def test_a_service_that_knows_no_pages(make_client: ClientMaker) -> None:
+    """A service that answers each page with the same is asked no further, and its entries are given once."""
+    library = Library(2)
+    async with serve(lambda seen: library(attrs.evolve(seen, path="/?pageNum=1&pageSize=2"))) as stub:
+        voices = await make_client(base_url=stub.base_url).preset_voices(page_size=2)
+        assert ([voice.voice_id for voice in voices], len(stub.seen)) == (["0", "1"], 2)
 
 
 async def test_a_page_that_fails_in_passing(make_client: ClientMaker) -> None:

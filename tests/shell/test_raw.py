@@ -486,7 +486,7 @@ async def test_an_id_beside_the_body_is_sent(make_client: ClientMaker) -> None:
 async def test_what_is_no_task(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
     """A call is not generated, a class is no request, and neither a price nor a map is known of a path."""
     wrong: Any = RawCall("GET", "/account/costs")
-    with pytest.raises(InvalidRequest, match="or RawTask, got RawCall"):
+    with pytest.raises(InvalidRequest, match="a RawCall makes no task that could be saved; submit it"):
         await client.generate(wrong, tmp_path / "a.mp4")
     with pytest.raises(InvalidRequest, match="expected a request"):
         kling_async.estimate(wrong)

@@ -219,6 +219,21 @@ async def test_a_timeout_names_the_line_and_what_is_held(count: int, wanted: str
     assert "hold 4 slots, at most 4 may be held (concurrency)" in str(caught.value)
 
 
+async def test_refusals_do_not_prolong_the_wait() -> None:
+    """A request that is refused again and again, since others hold the whole account, waits no longer for that."""
+    lines = slots(5, queue_deadline=60)
+    slot, loop = await lines.take(LINE), asyncio.get_running_loop()
+    begun = loop.time()
+
+    async def refused() -> None:
+        while loop.time() < begun + 600:
+            await slot.wait_again()
+
+    with pytest.raises(QueueTimeout, match="within 60 s"):
+        await refused()
+    assert loop.time() - begun == pytest.approx(60)
+
+
 async def test_lines_are_independent() -> None:
     """A full line does not hold up another one."""
     lines = slots(1)

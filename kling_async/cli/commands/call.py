@@ -54,7 +54,7 @@ async def _saved(value: Any, job: Job, output: Output) -> list[Path]:
     """Saves the files of a value: in a directory all, else the first.
 
     Raises:
-        KlingError: one cannot be saved; where it can be fetched by other means is said.
+        KlingError: one cannot be saved; the message has the address.
     """
     audios = [*_audios(value)]
     paths = []

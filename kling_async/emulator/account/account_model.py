@@ -141,17 +141,17 @@ class AccountModel:
         self._keep(task)
         return task
 
-    def stock(self, now: float, origin: Origin, key: str, request: AcceptedRequest) -> None:
-        """Let there be something that the account has not made, under an id of its own; once is enough."""
+    def add_preset(self, now: float, origin: Origin, key: str, request: AcceptedRequest) -> None:
+        """Add something that the account has not made, under an id of its own, unless it is there."""
         if key not in self._by_id:
             self._keep(over_at_once(now, origin, request, key, key))
 
-    def stocked(self, origin: Origin) -> list[EmulatedTask]:
-        """Give what there is of an endpoint without the account's doing."""
+    def presets(self, origin: Origin) -> list[EmulatedTask]:
+        """Give the presets of an endpoint."""
         return [task for task in self._by_id.values() if task.endpoint is origin]
 
     def earlier(self, kind: str, key: str, *, now: float, link: LinkMaker = no_link) -> EarlierResult | None:
-        """Give what there is: what the account has made, or what everybody has.
+        """Give what there is: what the account has made, or what every account has.
 
         Args:
             kind: Its list in answers: "videos", "audios".

@@ -31,10 +31,10 @@ class SeveralResults:
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:
         """Give them as answers have them."""
-        told: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for number, part in enumerate(self.parts):
-            told |= part.task_result(str(int(result_id) + number), link)
-        return told
+            result |= part.task_result(str(int(result_id) + number), link)
+        return result
 
     def placeholder(self, name: str, label: str) -> Placeholder:
         """Give a file as it is without rendering."""

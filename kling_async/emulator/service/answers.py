@@ -57,10 +57,10 @@ def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0
     body = queried(task, now, link, skew)
     for name in ("watermark_info", "final_unit_deduction", "final_balance_deduction"):
         body.pop(name, None)
-    told = body["task_result"]
-    for each in (each for several in told.values() if isinstance(several, list) for each in several):
+    result = body["task_result"]
+    for each in (each for several in result.values() if isinstance(several, list) for each in several):
         each.pop("watermark_url", None)
-    body["task_result"] = {"images": [], "videos": [], "audios": []} | told
+    body["task_result"] = {"images": [], "videos": [], "audios": []} | result
     return body
 
 
@@ -83,7 +83,7 @@ def _own_id(task: EmulatedTask) -> dict[str, Any]:
 
 
 def _parent(task: EmulatedTask, link: LinkMaker) -> dict[str, Any]:
-    """Tell of the video that a task works on; its main file is the first one."""
+    """Give the video that a task works on; its main file is the first one."""
     video, maker = task.request.parent, task.parent
     if video is None:
         return {}

@@ -34,7 +34,7 @@ from .endpoint import Body, Earlier, Endpoint, NotEmulated, Origin
 from .errors import Refusal
 from .guard import Guard
 from .own_files import OwnFiles
-from .synchronous import CallEndpoint, Desk
+from .synchronous import CallContext, CallEndpoint
 
 MAX_BODY_BYTES: Final = 100 * 2**20
 """A request's body; well above what the documented images can add up to."""
@@ -123,7 +123,7 @@ class Api:
             router.add_route("*", path + _SLASH, handler)
             router.add_route("*", path + "/{rest:.+}", handler)
         elif isinstance(found, CallEndpoint):
-            found.stock_up(self._account, self._opened_at)
+            found.add_presets(self._account, self._opened_at)
             handler = self._call(found.kind, found.name, partial(self._direct, found))
             router.add_route(found.method, path + _SLASH, handler)
         else:
@@ -154,7 +154,7 @@ class Api:
         check_authorization(request.headers.get("Authorization"), self._credentials, self._wire_time())
 
     def _refusing(self, refusal: Refusal) -> Handler:
-        """Refuse what is not there: to those only who may know."""
+        """Refuse an unknown path, after the credentials are checked."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             self._ledger.requests["unknown"] += 1
@@ -233,7 +233,7 @@ class Api:
         await self._injector.hold()
         now = self._clock()
         self._account.settle(now)
-        desk = Desk(
+        context = CallContext(
             account=self._account,
             origin=endpoint,
             now=now,
@@ -242,7 +242,7 @@ class Api:
             link=self._link_maker(request, now),
             earlier=self._earlier(request, now),
         )
-        data = endpoint.answer(body, desk)
+        data = endpoint.answer(body, context)
         self._ledger.calls[endpoint.name] += 1
         return data
 

@@ -50,7 +50,7 @@ class AcceptedRequest:
         slots: How many of its line's slots the task takes.
         images: Where the images are kept, by member ("dynamic_masks.0" is the first mask); empty if they are not.
         damage: Why the task will fail, as far as the request shows it, or "".
-        parent: The video that it works on, if answers tell of one.
+        parent: The video that it works on, if answers have one.
     """
 
     model_name: str = ""
@@ -85,7 +85,7 @@ class EarlierResult:
 
 
 Earlier = Callable[[str, str], EarlierResult | None]
-"""Gives what the account has made, or what everybody has, None if there is no such thing: by its list in answers
+"""Gives what the account has made, or what every account has, None if there is no such thing: by its list in answers
 ("videos"), and its id or a link to its file that is still good."""
 
 

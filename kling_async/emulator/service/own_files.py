@@ -46,7 +46,7 @@ class OwnFiles:
             body: Its documented members, unchecked.
             origin: Where it came.
             now: Seconds since the epoch.
-            address: Scheme, host and port by which it came, "" if that is nobody's business.
+            address: Scheme, host and port by which it came, "" if it is not known.
         """
         loop = asyncio.get_running_loop()
         contents: dict[tuple[str, str], str] = {}

@@ -15,12 +15,12 @@ from .answers import queried
 from .checks.paging import page_asked_for
 from .endpoint import AcceptedRequest, Body, Earlier, Origin
 
-NOT_OF_STOCK: Final = ("task_info", "final_unit_deduction", "final_balance_deduction")
-"""Members of an answer that what nobody has asked for does not have."""
+NOT_OF_PRESETS: Final = ("task_info", "final_unit_deduction", "final_balance_deduction")
+"""Members of a task's answer that presets do not have."""
 
 
 @attrs.frozen(kw_only=True)
-class Desk:
+class CallContext:
     """What such a call may look at and do.
 
     Attributes:
@@ -30,7 +30,7 @@ class Desk:
         opened_at: When the account began, the same.
         skew: Seconds by which the service's clock is ahead.
         link: Makes links to files.
-        earlier: Gives what the account has made, or what everybody has.
+        earlier: Gives what the account has made, or what every account has.
     """
 
     account: AccountModel
@@ -50,10 +50,10 @@ class Desk:
         return queried(task, self.now, self.link, self.skew)
 
     def page(self, query: Mapping[str, str], page_maximum: int) -> list[dict[str, Any]]:
-        """Give a page of what there is of this endpoint without the account's doing."""
+        """Give a page of the presets of this endpoint."""
         number, size = page_asked_for(query, page_maximum)
-        tasks = self.account.stocked(self.origin)[(number - 1) * size : number * size]
-        return [without(self.shown(task), *NOT_OF_STOCK) for task in tasks]
+        tasks = self.account.presets(self.origin)[(number - 1) * size : number * size]
+        return [without(self.shown(task), *NOT_OF_PRESETS) for task in tasks]
 
     def delete(self, kind: str, key: str) -> dict[str, Any]:
         """Delete what the account has made, and give what answers say of that."""
@@ -69,19 +69,19 @@ class CallEndpoint(Origin):
         answer: Checks a call, takes effect, and gives the `data` of the answer; raises `Refusal`, without an effect.
             What it gets is the body of a POST, its documented members only, or the query of a GET, all of it text.
         units: Price of a call, from its `pack`; 0: it is free, and needs no pack.
-        stock: What there is without the account's doing, by its id.
+        presets: What every account has, by its id.
         kind: What faults and ledger take it for. A "call" is a POST, the others are GETs.
     """
 
-    answer: Callable[[Body, Desk], Any]
+    answer: Callable[[Body, CallContext], Any]
     units: Decimal = Decimal(0)
-    stock: Mapping[str, Result] = attrs.field(factory=dict)
+    presets: Mapping[str, Result] = attrs.field(factory=dict)
     kind: CallKind = "call"
 
-    def stock_up(self, account: AccountModel, now: float) -> None:
-        """Let an account have what there is for everybody."""
-        for key, result in self.stock.items():
-            account.stock(now, self, key, free(result))
+    def add_presets(self, account: AccountModel, now: float) -> None:
+        """Give an account the presets."""
+        for key, result in self.presets.items():
+            account.add_preset(now, self, key, free(result))
 
     @property
     def method(self) -> Literal["GET", "POST"]:
@@ -90,7 +90,7 @@ class CallEndpoint(Origin):
 
 
 def free(result: Result) -> AcceptedRequest:
-    """Give a request for what nobody has asked for."""
+    """Give the request of a result that is free, and no task."""
     return AcceptedRequest(
         units=Decimal(0),
         prompt="",

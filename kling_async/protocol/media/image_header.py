@@ -41,7 +41,7 @@ class ImageFacts(FileFacts):
         size: bytes of the file; None where it could not be read.
         complaint: why there is no header.
         missing_file: whether there is no such file.
-        header: what it says of itself; None where it says nothing.
+        header: what it says of itself; None where it could not be read.
     """
 
     header: ImageHeader | None = None

@@ -13,7 +13,7 @@ from kling_async.protocol.rules.nested import values_in
 USABLE: Final = timedelta(days=30)
 """How long the service keeps what it made: ids and addresses."""
 NEAR: Final = timedelta(days=2)
-"""How long before that it is said."""
+"""How long before the end of that time a request is warned of."""
 
 
 def stand_ins(request: object) -> Iterator[Problem]:

@@ -126,7 +126,7 @@ class ModelRules:
         by_name = {each.name: each for each in used}
         wanted = by_name[feature.parts[0]] if feature.parts else feature
         mode, duration = self._mode_and_duration(request)
-        seconds = duration if duration is None or is_whole(duration) else 0  # what it should be is said elsewhere
+        seconds = duration if duration is None or is_whole(duration) else 0  # another rule reports it
         best = self.capabilities.nearest(request.model_name, mode, seconds, wanted, used)
         row = best.row
         changes = []

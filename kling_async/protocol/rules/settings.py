@@ -5,8 +5,10 @@ from typing import Any, Protocol
 
 import attrs
 
+from kling_async.protocol.capability import CapabilityMap
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.rules.values import number, one_of, switch
+from kling_async.protocol.rules.models import HasModel
+from kling_async.protocol.rules.values import number, one_of, switch, text
 
 ASPECT_RATIOS = ("16:9", "9:16", "1:1")
 MODES = ("std", "pro")
@@ -39,12 +41,21 @@ class HasSound(Protocol):
         ...
 
 
-class HasAspectRatio(Protocol):
-    """A request that says how wide the result is."""
+class HasRatio(HasModel, Protocol):
+    """A request of a model that names the ratio of the result."""
 
     @property
     def aspect_ratio(self) -> str | None:
         """Width to height."""
+        ...
+
+
+class HasResolution(HasModel, Protocol):
+    """A request of a model that names the size of the result."""
+
+    @property
+    def resolution(self) -> str | None:
+        """`1k` and so on."""
         ...
 
 
@@ -69,8 +80,33 @@ def sound(request: HasSound) -> Iterator[Problem]:
     yield from switch("sound", request.sound)
 
 
-def aspect_ratio(request: HasAspectRatio) -> Iterator[Problem]:
-    """One of the three ratios that videos have."""
-    value: Any = request.aspect_ratio
-    if value is not None:
-        yield from one_of("aspect_ratio", value, ASPECT_RATIOS)
+@attrs.frozen
+class Words:
+    """The ratios and sizes that the models of a map take: of newer models the service may take more.
+
+    Attributes:
+        capabilities: the map.
+        ratios: words for `aspect_ratio`.
+        resolutions: words for `resolution`; which model has which is in the map.
+    """
+
+    capabilities: CapabilityMap[Any]
+    ratios: tuple[str, ...] = ASPECT_RATIOS
+    resolutions: tuple[str, ...] = ()
+
+    def aspect_ratio(self, request: HasRatio) -> Iterator[Problem]:
+        """A documented ratio; with a model that the map does not know, any text."""
+        yield from self._word(request, "aspect_ratio", request.aspect_ratio, self.ratios)
+
+    def resolution(self, request: HasResolution) -> Iterator[Problem]:
+        """A documented size; with a model that the map does not know, any text."""
+        yield from self._word(request, "resolution", request.resolution, self.resolutions)
+
+    def _word(self, request: HasModel, field: str, value: Any, words: tuple[str, ...]) -> Iterator[Problem]:
+        if value is None:
+            return
+        if not isinstance(value, str) or request.model_name not in self.capabilities.models:
+            yield from text(field, value)
+            return
+        for problem in one_of(field, value, words):
+            yield attrs.evolve(problem, by_map=True)

@@ -63,13 +63,13 @@ def shots(request: HasShots) -> Iterator[Problem]:
             yield Problem("multi_prompt", "is required with shot_type 'customize'")
         return
     for field in ("shot_type", "multi_prompt"):
-        if getattr(request, field) is not None:
+        if getattr(request, field) not in (None, ()):  # an empty list stands for none
             yield Problem(field, "has an effect with multi_shot only; set that or leave this out")
 
 
 def _shot_list(request: HasShots) -> Iterator[Problem]:
     read = yield from listed("multi_prompt", request.multi_prompt, ShotPrompt, most=SHOTS_MOST)
-    if request.multi_prompt == ():
+    if request.multi_prompt == () and request.multi_shot is True:
         yield Problem("multi_prompt", f"is empty; give 1 to {SHOTS_MOST} shots")
     problems = [problem for path, shot in read for problem in _shot(path, shot)]
     yield from problems
@@ -78,6 +78,8 @@ def _shot_list(request: HasShots) -> Iterator[Problem]:
     indexes = [shot.index for _, shot in read]
     if len(set(indexes)) != len(indexes):
         yield Problem("multi_prompt", f"two shots have the same index; number them 1 to {len(indexes)}")
+    elif max(indexes) > len(indexes):
+        yield Problem("multi_prompt", f"a shot has index {shown(max(indexes))}; number them 1 to {len(indexes)}")
     seconds = sum(shot.duration for _, shot in read)
     asked = DURATION_LEFT_OUT if request.duration is None else request.duration
     if not list(whole("", asked, 1)) and seconds != asked:

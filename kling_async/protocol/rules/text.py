@@ -41,7 +41,7 @@ def required_prompt(request: HasPrompt) -> Iterator[Problem]:
 
 
 def no_picture_name(request: HasPrompt, advice: str) -> Iterator[Problem]:
-    """Who gives a picture's name as the prompt would pay for what the model makes of a file name.
+    """A picture's name is no prompt: what the model makes of a file name would be paid for.
 
     Args:
         request: with a prompt.

@@ -1,19 +1,26 @@
 """Checks of single values, whatever was given for them. Messages never carry a picture or a long input."""
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from kling_async.protocol.converters import Malformed
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.media.given import host_of
+from kling_async.protocol.media.given import host_of, without_query
 
 T = TypeVar("T")
 
+LONG_MOST: Final = 2**63 - 1
+"""What the documentation calls a "long" can be no more."""
+
 
 def shown(value: object) -> str:
-    """A value for a message: at most about 60 characters, and only the type of what may be large or strange."""
+    """A value for a message: at most about 60 characters, and only the type of what may be large or strange.
+
+    Of an address without its query, which may hold a signature.
+    """
     if isinstance(value, str):
-        return repr(value) if len(value) <= 60 else f"{value[:60]!r}..."
+        named = without_query(value) if "://" in value else value
+        return repr(named) if len(named) <= 60 else f"{named[:60]!r}..."
     if isinstance(value, int) and not -(10**30) < value < 10**30:
         return f"a number of {value.bit_length()} bits"
     if value is None or isinstance(value, bool | int | float):
@@ -64,6 +71,8 @@ def whole(field: str, value: Any, low: int, high: int | None = None) -> Iterator
     elif value < low or (high is not None and value > high):
         span = f"at least {low}" if high is None else f"{low} to {high}"
         yield Problem(field, f"{shown(value)} is out of range; use {span}")
+    elif value > LONG_MOST:
+        yield Problem(field, f"{shown(value)} is out of range; use at most {LONG_MOST}")
 
 
 def number(field: str, value: Any, low: float, high: float) -> Iterator[Problem]:

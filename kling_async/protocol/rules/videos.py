@@ -6,7 +6,8 @@ from pathlib import PurePath
 from typing import Any, Final, Protocol
 
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.rules.values import is_address, shown, text
+from kling_async.protocol.results import Video
+from kling_async.protocol.rules.values import exactly_one, is_address, shown, text
 
 HOST_IT: Final = "host the clip at an http:// or https:// address, from which the service fetches it"
 """What to do with anything that is no address: the service takes no video with the request."""
@@ -21,9 +22,30 @@ class HasVideoUrl(Protocol):
         ...
 
 
+class TakesVideo(HasVideoUrl, Protocol):
+    """A request that is given one video."""
+
+    @property
+    def video_id(self) -> str | None:
+        """Id of an earlier video."""
+        ...
+
+    @property
+    def video(self) -> Video | None:
+        """An earlier video."""
+        ...
+
+
 def video_url(request: HasVideoUrl) -> Iterator[Problem]:
     """An address where one is given; whether one has to be is the endpoint's own rule."""
     yield from video_address("video_url", request.video_url)
+
+
+def one_video(request: TakesVideo) -> Iterator[Problem]:
+    """Exactly one: an earlier video, its id, or an address."""
+    yield from exactly_one(request, "video", "video_id", "video_url")
+    if request.video_id is not None:
+        yield from text("video_id", request.video_id)
 
 
 def original_sound(field: str, value: Any) -> Iterator[Problem]:

@@ -5,11 +5,10 @@ from typing import Protocol
 
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.results import Element, Voice
-from kling_async.protocol.rules.values import listed, text, whole
+from kling_async.protocol.rules.values import LONG_MOST, listed, text, whole
 
 ELEMENTS_MOST = 3
 VOICES_MOST = 2
-LONG_MOST = 2**63 - 1  # the documentation's "long"
 
 
 class HasElements(Protocol):

@@ -18,7 +18,7 @@ from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.given import Media
 from kling_async.protocol.raw import RawTask
 from kling_async.protocol.redaction import printable, service_text
-from kling_async.protocol.results import Element, Voice
+from kling_async.protocol.results import Element, Video, Voice
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.members import decimal, identifier, items, mapping, moment
 from kling_async.protocol.wire.results import balance_of, outputs_of, results_of
@@ -145,7 +145,7 @@ def prepare() -> None:
 
 
 def _each_in(member: str, values: Iterable[Any] | None) -> list[dict[str, Any]] | None:
-    return None if values is None else [{member: value} for value in values]
+    return None if values is None else [{member: _converter().unstructure(value)} for value in values]
 
 
 _WRITERS: Mapping[str | None, Callable[[Any], Any]] = {
@@ -198,5 +198,6 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(Media, lambda media: media)
     # What is known of them besides is the service's own.
     converter.register_unstructure_hook(Element, lambda element: {"element_id": element.element_id})
+    converter.register_unstructure_hook(Video, lambda video: video.url)  # where it stands for its address
     converter.register_unstructure_hook(Voice, lambda voice: {"voice_id": voice.voice_id})
     return converter

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import attrs
 
-from kling_async.protocol.error_codes import row_for
+from kling_async.protocol.error_codes import code_of, row_for
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnexpectedAnswer, UnknownStatus
 from kling_async.protocol.redaction import cut, printable, service_text
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -112,6 +112,8 @@ def task(response: HttpResponse, endpoint: str, asked: str) -> Task:
     if data in (None, [], {}):
         # "Not found" also comes as an empty answer (new standard); the codes of the legacy one are errors above.
         raise TaskNotFound("the service knows no such task", http_status=response.status)
+    if isinstance(data, list) and len(data) == 1:  # so the page of the old lip-sync prints it
+        [data] = data
     with _status_of(response):
         return _ours(_task(data, endpoint), asked)
 
@@ -279,7 +281,7 @@ def _opened(response: HttpResponse) -> Any:
     login pages answer with any HTTP status, in HTML and in JSON of other shapes: that says nothing about a task.
     """
     envelope = _envelope(response.body)
-    code = _number(envelope.get("code"))
+    code = code_of(envelope.get("code"))
     if code == 0 and 200 <= response.status < 300 and "data" in envelope:
         return envelope["data"]
     text = _reason(envelope, response.status)
@@ -301,13 +303,6 @@ def _envelope(body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, Mapping) else {}
-
-
-def _number(code: Any) -> int | None:
-    """A code: a number, or its digits as text."""
-    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 10:
-        return int(code)
-    return code if type(code) is int and abs(code) < 10**9 else None
 
 
 EXCERPT: Final = 200

@@ -9,7 +9,7 @@ from . import fields
 from .pictures import is_reachable
 
 CLIP_SECONDS: Final = 5
-"""Length in whole seconds of a video that the account has not made: nobody knows it, as it is not fetched."""
+"""Length in whole seconds of a video that the account has not made: it is not known, as it is not fetched."""
 
 
 def video(body: Mapping[str, Any], name: str) -> str:

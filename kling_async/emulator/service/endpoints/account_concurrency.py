@@ -4,14 +4,14 @@ from typing import Final
 
 from kling_async.emulator.service.endpoint import Body
 from kling_async.emulator.service.errors import invalid
-from kling_async.emulator.service.synchronous import CallEndpoint, Desk
+from kling_async.emulator.service.synchronous import CallContext, CallEndpoint
 
 
-def _slots(query: Body, desk: Desk) -> int:
-    """Count the slots of all models; those that somebody else takes do not show."""
+def _slots(query: Body, context: CallContext) -> int:
+    """Count the slots of all models; those that others take do not show."""
     match query.get("budget_type"):
         case "video" | "image" as pack:
-            return desk.account.slots_taken(pack)
+            return context.account.slots_taken(pack)
         case other:
             raise invalid(f"budget_type value '{other or ''}' is invalid")
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 from kling_async.emulator.service.answers import decimal_text, milliseconds
 from kling_async.emulator.service.endpoint import PACKS, Body, Pack
 from kling_async.emulator.service.errors import invalid
-from kling_async.emulator.service.synchronous import CallEndpoint, Desk
+from kling_async.emulator.service.synchronous import CallContext, CallEndpoint
 
 
-def _costs(query: Body, desk: Desk) -> dict[str, Any]:
+def _costs(query: Body, context: CallContext) -> dict[str, Any]:
     """Show the packs inside a second envelope; without any, the list is absent, as recorded."""
     for name in ("start_time", "end_time"):
         if not query.get(name, "").isdecimal():
@@ -17,14 +17,14 @@ def _costs(query: Body, desk: Desk) -> dict[str, Any]:
     if int(query["end_time"]) <= int(query["start_time"]):
         raise invalid("end_time must be later than start_time")
     wanted = query.get("resource_pack_name")
-    packs = [_pack(kind, desk) for kind in PACKS if desk.account.initial[kind] > 0]
+    packs = [_pack(kind, context) for kind in PACKS if context.account.initial[kind] > 0]
     shown = [pack for pack in packs if wanted in {None, "", pack["resource_pack_name"]}]
     return {"code": 0, "msg": "success"} | ({"resource_pack_subscribe_infos": shown} if shown else {})
 
 
-def _pack(kind: Pack, desk: Desk) -> dict[str, Any]:
+def _pack(kind: Pack, context: CallContext) -> dict[str, Any]:
     """Show the balance of one kind as the one resource pack that it began with."""
-    account, moment = desk.account, milliseconds(desk.opened_at)
+    account, moment = context.account, milliseconds(context.opened_at)
     initial, remaining = account.initial[kind], max(account.balance(kind), Decimal(0))
     return {
         "resource_pack_name": (

@@ -1,4 +1,4 @@
-"""Elements for videos and pictures: made from pictures or a clip, those that everybody has, and how own ones go."""
+"""Elements for videos and pictures: made from pictures or a clip, those that every account has, and deletion."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -15,7 +15,7 @@ from kling_async.emulator.service.checks.text import check_content
 from kling_async.emulator.service.checks.videos import video
 from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
 from kling_async.emulator.service.errors import invalid
-from kling_async.emulator.service.synchronous import CallEndpoint, Desk
+from kling_async.emulator.service.synchronous import CallContext, CallEndpoint
 
 _MEMBERS: Final[dict[str, Any]] = {
     "element_name": str,
@@ -126,12 +126,12 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"element_image_list.refer_images.{number}", each["image_url"]
 
 
-def _presets(query: Body, desk: Desk) -> list[dict[str, Any]]:
-    return desk.page(query, _PAGE_MAXIMUM)
+def _presets(query: Body, context: CallContext) -> list[dict[str, Any]]:
+    return context.page(query, _PAGE_MAXIMUM)
 
 
-def _delete(body: Body, desk: Desk) -> dict[str, Any]:
-    return desk.delete("elements", fields.required(body, "element_id", str, "element"))
+def _delete(body: Body, context: CallContext) -> dict[str, Any]:
+    return context.delete("elements", fields.required(body, "element_id", str, "element"))
 
 
 ENDPOINTS: Final = (
@@ -146,7 +146,7 @@ ENDPOINTS: Final = (
         finds_by_external_id=True,
         page_maximum=_PAGE_MAXIMUM,
     ),
-    CallEndpoint(path="/v1/general/advanced-presets-elements", answer=_presets, kind="list", stock=_PRESETS),
+    CallEndpoint(path="/v1/general/advanced-presets-elements", answer=_presets, kind="list", presets=_PRESETS),
     # Two pages of the documentation name two paths; both answer alike.
     CallEndpoint(path="/v1/general/delete-advanced-elements", members={"element_id": str}, answer=_delete),
     CallEndpoint(path="/v1/general/delete-elements", members={"element_id": str}, answer=_delete),

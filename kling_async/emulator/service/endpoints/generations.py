@@ -41,7 +41,7 @@ _MODELS: Final = {
     "kling-v3": ImageModel(units=8, lacks=("image_reference",)),
 }
 _DEFAULT: Final = "kling-v3"
-_TYPICAL_SECONDS: Final = 24.0  # as somebody measured for one picture of kling-v3
+_TYPICAL_SECONDS: Final = 24.0  # one user's measurement, of one picture of kling-v3
 _INPUTS: Final = 10
 
 

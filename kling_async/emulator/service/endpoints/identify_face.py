@@ -10,17 +10,17 @@ from kling_async.emulator.results.pictures import PicturesResult
 from kling_async.emulator.results.rendering.picture_spec import PictureSpec
 from kling_async.emulator.service.checks.earlier import one_video, parent_of
 from kling_async.emulator.service.endpoint import Body
-from kling_async.emulator.service.synchronous import CallEndpoint, Desk, free
+from kling_async.emulator.service.synchronous import CallContext, CallEndpoint, free
 
 _MEMBERS: Final[dict[str, Any]] = {"video_id": str, "video_url": str}
 _UNITS: Final = Decimal("0.05")
 _SHORTEST, _LONGEST = 2, 60
 
 
-def _identify(body: Body, desk: Desk) -> dict[str, Any]:
+def _identify(body: Body, context: CallContext) -> dict[str, Any]:
     """Open a session, and answer with the faces: one that is seen all the time, one that comes and goes."""
     one_video(body)
-    video = parent_of(body, desk.earlier, _SHORTEST, _LONGEST)
+    video = parent_of(body, context.earlier, _SHORTEST, _LONGEST)
     end = int(1000 * float(video.duration))
     spans = ((0, end), (1000, 4000)) if end >= 4000 else ((0, end),)
     card = PictureSpec(width=256, height=256, title="face", prompt="face")
@@ -29,7 +29,7 @@ def _identify(body: Body, desk: Desk) -> dict[str, Any]:
         spans=spans,
         video=tuple(attrs.asdict(video).items()),
     )
-    made = desk.make(attrs.evolve(free(faces), units=_UNITS, parameters=body))
+    made = context.make(attrs.evolve(free(faces), units=_UNITS, parameters=body))
     (session,) = made["task_result"]["sessions"]
     return {
         "session_id": session["session_id"],

@@ -30,7 +30,7 @@ _MEMBERS: Final[dict[str, Any]] = {
 }
 
 # Prices of the table of 2026-09, of a second of the result: it is as long as the video. Of one that the account has not
-# made, nobody knows the length here. One user waited 181 s for 4.8 s in pro.
+# made, the length is not known here. One user waited 181 s for 4.8 s in pro.
 _SECONDS: Final = range(CLIP_SECONDS, CLIP_SECONDS + 1)
 _MODELS: Final = VideoModels(
     typical_seconds=181.0,

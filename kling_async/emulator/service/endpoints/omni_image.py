@@ -36,7 +36,7 @@ _MODELS: Final = {
 }
 _DEFAULT: Final = "kling-image-o1"
 _SERIES: Final = "kling-v3-omni"
-_TYPICAL_SECONDS: Final = 37.5  # as somebody measured for one picture of kling-image-o1
+_TYPICAL_SECONDS: Final = 37.5  # one user's measurement, of one picture of kling-image-o1
 _INPUTS: Final = 10
 _AMOUNTS: Final = range(2, 10)
 

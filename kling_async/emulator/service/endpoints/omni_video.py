@@ -172,7 +172,7 @@ def _check_pictures(inputs: _Inputs) -> None:
 
 
 def _check_model(model_name: str, duration: int, inputs: _Inputs) -> None:
-    """Check what depends on the model. Which kind an element is of nobody knows here."""
+    """Check what depends on the model. Which kind an element is of is not known here."""
     if model_name == _V3 and inputs.has_frame and inputs.elements > 3:
         raise invalid("element_list can not exceed 3 items with first_frame")
     if model_name == _O1:

@@ -8,7 +8,7 @@ from kling_async.emulator.service.checks import fields
 from kling_async.emulator.service.checks.text import check_content
 from kling_async.emulator.service.endpoint import AcceptedRequest, Body
 from kling_async.emulator.service.errors import invalid
-from kling_async.emulator.service.synchronous import CallEndpoint, Desk, without
+from kling_async.emulator.service.synchronous import CallContext, CallEndpoint, without
 
 _MEMBERS: Final[dict[str, Any]] = {"text": str, "voice_id": str, "voice_language": str, "voice_speed": float}
 _UNITS: Final = Decimal("0.05")
@@ -35,7 +35,7 @@ _VOICES: Final = {
 _SECONDS_OF_A_LETTER: Final = {"en": 0.065, "zh": 0.25}
 
 
-def _speak(body: Body, desk: Desk) -> dict[str, Any]:
+def _speak(body: Body, context: CallContext) -> dict[str, Any]:
     """Say a text, and answer with the sound."""
     text = fields.limited(body, "text", 1000, "tts")
     voice = fields.required(body, "voice_id", str, "tts")
@@ -55,7 +55,7 @@ def _speak(body: Body, desk: Desk) -> dict[str, Any]:
         parameters=body,
         result=SpeechResult(text=text, milliseconds=int(1000 * seconds)),
     )
-    return without(desk.make(request), "task_info")
+    return without(context.make(request), "task_info")
 
 
 ENDPOINT: Final = CallEndpoint(path="/v1/audio/tts", members=_MEMBERS, answer=_speak, units=_UNITS)

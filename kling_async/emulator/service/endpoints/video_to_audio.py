@@ -34,9 +34,9 @@ _TYPICAL_SECONDS: Final = 60.0  # between the times of the documentation's examp
 def _accept(body: Body) -> AcceptedRequest:
     """Check all that needs no look at the video."""
     one_video(body)
-    said = [limited(body, name, most=_PROMPT_LIMIT) for name in _PROMPTS]
+    given = [limited(body, name, most=_PROMPT_LIMIT) for name in _PROMPTS]
     fields.member(body, "asmr_mode", bool)
-    prompt = " / ".join(filter(None, said))
+    prompt = " / ".join(filter(None, given))
     check_content(prompt)
     spec = RenderSpec(
         width=1280,

@@ -1,4 +1,4 @@
-"""Voices for videos: made from a recording or a clip, those that everybody has, and how own ones are deleted."""
+"""Voices for videos: made from a recording or a clip, those that every account has, and deletion."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -10,7 +10,7 @@ from kling_async.emulator.service.checks.every_task import every_task
 from kling_async.emulator.service.checks.pictures import UNREACHABLE_MESSAGE, is_reachable
 from kling_async.emulator.service.endpoint import AcceptedRequest, Body, Earlier, Endpoint
 from kling_async.emulator.service.errors import invalid
-from kling_async.emulator.service.synchronous import CallEndpoint, Desk
+from kling_async.emulator.service.synchronous import CallContext, CallEndpoint
 
 _MEMBERS: Final[dict[str, Any]] = {"voice_name": str, "voice_url": str, "video_id": str, **members.WITHOUT_WATERMARK}
 
@@ -52,12 +52,12 @@ def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
     return request
 
 
-def _presets(query: Body, desk: Desk) -> list[dict[str, Any]]:
-    return desk.page(query, _PAGE_MAXIMUM)
+def _presets(query: Body, context: CallContext) -> list[dict[str, Any]]:
+    return context.page(query, _PAGE_MAXIMUM)
 
 
-def _delete(body: Body, desk: Desk) -> dict[str, Any]:
-    return desk.delete("voices", fields.required(body, "voice_id", str, "voice"))
+def _delete(body: Body, context: CallContext) -> dict[str, Any]:
+    return context.delete("voices", fields.required(body, "voice_id", str, "voice"))
 
 
 ENDPOINTS: Final = (
@@ -75,7 +75,7 @@ ENDPOINTS: Final = (
         path="/v1/general/presets-voices",
         answer=_presets,
         kind="list",
-        stock={key: VoiceResult(name=name, owner="kling") for key, name in _PRESETS.items()},
+        presets={key: VoiceResult(name=name, owner="kling") for key, name in _PRESETS.items()},
     ),
     CallEndpoint(path="/v1/general/delete-voices", members={"voice_id": str}, answer=_delete),
 )

@@ -1,1 +1,1 @@
-"""Endpoints that tell of the account."""
+"""Endpoints about the account."""

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from kling_async.protocol.call import Call, CallEndpoint
-from kling_async.protocol.error_codes import row_for
+from kling_async.protocol.converters import none_if_empty
+from kling_async.protocol.error_codes import code_of, row_for
 from kling_async.protocol.errors import ApiError, BadResponse, Problem
 from kling_async.protocol.redaction import service_text
 from kling_async.protocol.rules.values import text, whole
@@ -18,7 +19,10 @@ from kling_async.protocol.wire.members import decimal, items, mapping, moment
 def milliseconds(value: datetime | int) -> int:
     """Accepts a moment as `datetime` beside the documented milliseconds since 1970."""
     given: Any = value
-    return round(given.timestamp() * 1000) if isinstance(given, datetime) else given
+    try:
+        return round(given.timestamp() * 1000) if isinstance(given, datetime) else given
+    except (OverflowError, ValueError):  # of a time of day that has no UTC: the rules refuse it
+        return cast("int", given)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +66,7 @@ class AccountCosts(Call[tuple[ResourcePack, ...]]):
 
     start_time: int = attrs.field(converter=milliseconds)
     end_time: int = attrs.field(converter=milliseconds, kw_only=True)
-    resource_pack_name: str | None = attrs.field(default=None, kw_only=True)
+    resource_pack_name: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
 
 
 def times(request: AccountCosts) -> Iterator[Problem]:
@@ -88,11 +92,11 @@ def read(data: Any) -> tuple[ResourcePack, ...]:
     """
     if not isinstance(data, dict):
         raise BadResponse(f"expected the account's packs, got {type(data).__name__}")
-    code = data.get("code", 0)
+    code = 0 if data.get("code") is None else code_of(data["code"])
     if code != 0:
-        row = row_for(code if type(code) is int else None)
-        said = service_text(data.get("msg")) or "the service gave no reason"
-        raise (row.error if row else ApiError)(said, code=code if type(code) is int else None)
+        row = row_for(code)
+        reason = service_text(data.get("msg")) or "the service gave no reason"
+        raise (row.error if row else ApiError)(reason, code=code)
     packs = (mapping(item) for item in items(data.get("resource_pack_subscribe_infos")))
     return tuple(_pack(pack) for pack in packs if pack)
 

@@ -7,13 +7,13 @@ from typing import Any, Final, Literal, get_args
 import attrs
 
 from kling_async.protocol import records
-from kling_async.protocol.converters import address_shown, as_record, each_in, images, none_if_empty, texts
+from kling_async.protocol.converters import address_shown, alone, as_record, each, each_in, images, none_if_empty, texts
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.result_kind import ResultKind
-from kling_async.protocol.results import Voice
+from kling_async.protocol.results import Video, Voice
 from kling_async.protocol.rules import pictures, task_options
 from kling_async.protocol.rules.values import filled, listed, one_of, text, unread
 from kling_async.protocol.rules.videos import video_address
@@ -28,8 +28,9 @@ def _refer_images(values: Iterable[ImageGiven | Mapping[str, Any]] | None) -> tu
     return images(values, "image_url")
 
 
-def _refer_videos(values: Iterable[str | Mapping[str, Any]] | None) -> tuple[str, ...] | None:
-    return texts(values, "video_url")
+def _refer_videos(values: Iterable[str | Video | Mapping[str, Any]] | None) -> tuple[str | Video, ...] | None:
+    read: tuple[str | Video, ...] | None = each(lambda value: alone(value, "video_url"), values)
+    return read
 
 
 def _addresses_shown(values: Any) -> str:
@@ -58,10 +59,11 @@ class ElementVideoList:
     """The video of an element's subject.
 
     Attributes:
-        refer_videos: exactly 1 address: MP4 or MOV of 3 to 8 seconds, 1080p, 16:9 or 9:16, at most 200 MB.
+        refer_videos: exactly 1 address, or video of an earlier task: MP4 or MOV of 3 to 8 seconds, 1080p, 16:9 or 9:16,
+            at most 200 MB.
     """
 
-    refer_videos: tuple[str, ...] | None = attrs.field(
+    refer_videos: tuple[str | Video, ...] | None = attrs.field(
         converter=_refer_videos, metadata=each_in("video_url"), repr=_addresses_shown
     )
 
@@ -150,9 +152,10 @@ def subject_videos(request: CreateElement) -> Iterator[Problem]:
     if isinstance(value, ElementVideoList):
         field = "element_video_list.refer_videos"
         read = yield from listed(field, value.refer_videos, object, most=1)
-        for path, address in read:
+        for path, given in read:
+            address = given.url if isinstance(given, Video) else given
             if address is None or address == "":
-                yield Problem(path, "is required")
+                yield Problem(path, "is required: an address, or a video of an earlier task that has one")
             yield from video_address(path, address)
         if not value.refer_videos:
             yield Problem(field, "give the address of 1 video")
@@ -180,7 +183,7 @@ def voice_and_tags(request: CreateElement) -> Iterator[Problem]:
         yield from filled(path, tag)
 
 
-TYPICAL_SECONDS: Final = 5.0  # as somebody saw it, 2026-09
+TYPICAL_SECONDS: Final = 5.0  # one user's measurement, 2026-09
 
 ENDPOINT = Endpoint(
     path="/v1/general/advanced-custom-elements",

@@ -1,4 +1,4 @@
-"""`/v1/general/custom-voices`: somebody's speech becomes a voice that videos can have."""
+"""`/v1/general/custom-voices`: recorded speech becomes a voice that videos can have."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,20 +17,21 @@ from kling_async.protocol.rules.videos import video_address
 
 NAME_MOST: Final = 20  # characters
 PAGE_MAXIMUM: Final = 1000  # the page of voices alone says more than 500
-TYPICAL_SECONDS: Final = 12.0  # 9 to 15, as somebody saw it, 2026-02
+TYPICAL_SECONDS: Final = 12.0  # one user measured 9 to 15, 2026-02
 _UNITS: Final = "0.05"
-"""Of one voice: the price table of 2026-09, and a task that was seen."""
+"""Of one voice: the price table of 2026-09, and one user's bill."""
 
 
 @attrs.frozen
 class CreateVoice(Request):
-    """A voice of your own, from somebody's speech: `POST /v1/general/custom-voices`.
+    """A voice of your own, from recorded speech: `POST /v1/general/custom-voices`.
 
     The voice is in `task.voices`, for the `voice_list` of videos and for elements; `text_to_speech` takes other voices.
 
     Attributes:
         voice_name: what it is called, at most 20 characters.
-        voice_url: address of the speech: MP3, WAV, MP4 or MOV of 5 to 30 seconds, with one clear voice in it.
+        voice_url: `http(s)://` address of the speech: MP3, WAV, MP4 or MOV of 5 to 30 seconds, with one clear voice in
+            it.
         video: a video of an earlier task, `task.videos[0]`, in place of its id.
         video_id: id of a video that Kling made in the last 30 days, in place of an address: one of kling-v2-6 with
             sound, of an avatar or of lip-sync, 5 to 30 seconds.
@@ -40,7 +41,9 @@ class CreateVoice(Request):
 
     voice_name: str
     voice_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), kw_only=True)
+    video: Video | None = attrs.field(
+        default=None, metadata=instead_of("video_id", "id"), repr=address_shown, kw_only=True
+    )
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
     callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
     external_task_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)

@@ -8,8 +8,7 @@ from kling_async.protocol import records
 from kling_async.protocol.call import Call, CallEndpoint
 from kling_async.protocol.converters import AS_TEXT
 from kling_async.protocol.errors import Problem
-from kling_async.protocol.rules.values import whole
-from kling_async.protocol.rules.voices import LONG_MOST
+from kling_async.protocol.rules.values import LONG_MOST, whole
 from kling_async.protocol.wire.results import check_deleted
 
 

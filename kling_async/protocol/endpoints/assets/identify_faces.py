@@ -1,6 +1,5 @@
 """`/v1/videos/identify-face`: the faces in a video, at once, without a task."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -8,11 +7,10 @@ import attrs
 
 from kling_async.protocol.call import Call, CallEndpoint
 from kling_async.protocol.converters import address_shown, instead_of, none_if_empty
-from kling_async.protocol.errors import BadResponse, Problem
+from kling_async.protocol.errors import BadResponse
 from kling_async.protocol.faces import Face, Faces
 from kling_async.protocol.results import Video
 from kling_async.protocol.rules import videos
-from kling_async.protocol.rules.values import exactly_one, text
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
 from kling_async.protocol.wire.results import balance_of
 
@@ -34,16 +32,9 @@ class IdentifyFaces(Call[Faces]):
             512 to 2160 pixels, at most 100 MB.
     """
 
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"))
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), repr=address_shown)
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
     video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
-
-
-def one_video(request: IdentifyFaces) -> Iterator[Problem]:
-    """Exactly one: itself, its id or its address."""
-    yield from exactly_one(request, "video", "video_id", "video_url")
-    if request.video_id is not None:
-        yield from text("video_id", request.video_id)
 
 
 def read(data: Any) -> Faces:
@@ -86,7 +77,7 @@ ENDPOINT = CallEndpoint(
     method="POST",
     path="/v1/videos/identify-face",
     record=IdentifyFaces,
-    rules=(one_video, videos.video_url),
+    rules=(videos.one_video, videos.video_url),
     units=lambda _: Decimal(_UNITS),
     charges=True,
     read=read,

@@ -1,4 +1,4 @@
-"""`/v1/general/advanced-presets-elements`: elements that everybody can use."""
+"""`/v1/general/advanced-presets-elements`: elements that every account can use."""
 
 from collections.abc import Iterator
 from typing import Any, Final

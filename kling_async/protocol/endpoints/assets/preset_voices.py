@@ -1,4 +1,4 @@
-"""`/v1/general/presets-voices`: voices that everybody can use."""
+"""`/v1/general/presets-voices`: voices that every account can use."""
 
 from collections.abc import Iterator
 from typing import Any, Final

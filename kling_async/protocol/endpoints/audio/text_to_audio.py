@@ -51,7 +51,7 @@ _UNITS: Final = "0.25"
 """Of one task, whatever its length: the price table of 2026-09."""
 
 TYPICAL_SECONDS: Final = 60.0
-"""As the documentation's example took; nobody published more."""
+"""As long as the documentation's example took; no other source is known."""
 
 ENDPOINT = Endpoint(
     path="/v1/audio/text-to-audio",

@@ -18,7 +18,7 @@ from kling_async.protocol.wire.results import balance_of, results_of
 TEXT_MOST: Final = 1000  # characters
 LANGUAGES: Final = ("zh", "en")
 _UNITS: Final = "0.05"
-"""Of one call, whatever its length: the price table of 2026-09, and a call that was seen."""
+"""Of one call, whatever its length: the price table of 2026-09, and one user's bill."""
 
 
 @attrs.frozen
@@ -29,7 +29,7 @@ class TextToSpeech(Call[Speech]):
     and it is not sent again.
 
     Attributes:
-        text: what is said, at most 1000 characters.
+        text: what is spoken, at most 1000 characters.
         voice_id: whose voice, such as `calm_story1`: the ids of the documentation's list of speech voices, which are
             not those of custom and preset voices.
         voice_language: `zh` or `en`; must fit the voice.
@@ -48,7 +48,7 @@ class TextToSpeech(Call[Speech]):
 def spoken(request: TextToSpeech) -> Iterator[Problem]:
     """1 to 1000 characters."""
     if request.text == "":
-        yield Problem("text", "is required: give what is to be said")
+        yield Problem("text", "is required: give what is to be spoken")
     yield from text("text", request.text, most=TEXT_MOST)
 
 

@@ -11,7 +11,7 @@ from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.results import Video
 from kling_async.protocol.rules import task_options, videos
-from kling_async.protocol.rules.values import exactly_one, switch, text
+from kling_async.protocol.rules.values import switch, text
 
 PROMPT_MOST: Final = 200  # characters
 
@@ -35,7 +35,7 @@ class VideoToAudio(Request):
         external_task_id: your own id, unique in the account; one is made where it is left out.
     """
 
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"))
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), repr=address_shown)
     video_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
     video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
     sound_effect_prompt: str | None = attrs.field(default=None, kw_only=True)
@@ -43,13 +43,6 @@ class VideoToAudio(Request):
     asmr_mode: bool | None = attrs.field(default=None, kw_only=True)
     callback_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=False, kw_only=True)
     external_task_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
-
-
-def one_video(request: VideoToAudio) -> Iterator[Problem]:
-    """Exactly one: itself, its id or its address."""
-    yield from exactly_one(request, "video", "video_id", "video_url")
-    if request.video_id is not None:
-        yield from text("video_id", request.video_id)
 
 
 def prompts(request: VideoToAudio) -> Iterator[Problem]:
@@ -68,13 +61,13 @@ _UNITS: Final = "0.25"
 """Of one task, whatever its length: the price table of 2026-09."""
 
 TYPICAL_SECONDS: Final = 60.0
-"""As the documentation's example took; nobody published more."""
+"""As long as the documentation's example took; no other source is known."""
 
 ENDPOINT = Endpoint(
     path="/v1/audio/video-to-audio",
     record=VideoToAudio,
     rules=(
-        one_video,
+        videos.one_video,
         videos.video_url,
         prompts,
         asmr_mode,

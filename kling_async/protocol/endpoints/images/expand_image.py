@@ -78,7 +78,7 @@ _SIDES: Final = ("up_expansion_ratio", "down_expansion_ratio", "left_expansion_r
 _AREA_MOST: Final = 3
 _TOLERANCE: Final = 0.001  # of the area: the documentation's own example is rounded
 _UNITS: Final = "8"  # of a picture, by the price table of 2026-09
-_SECONDS: Final = 30.0  # nobody measured it; other pictures took 20 to 40 s
+_SECONDS: Final = 30.0  # no measurement is known; other pictures took 20 to 40 s
 
 ENDPOINT = Endpoint(
     path="/v1/images/editing/expand",

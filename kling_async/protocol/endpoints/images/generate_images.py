@@ -15,7 +15,7 @@ from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import ImageRatio, WatermarkInfo
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.results import Element
-from kling_async.protocol.rules import image_settings, models, pictures, task_options, text
+from kling_async.protocol.rules import image_settings, models, pictures, settings, task_options, text
 from kling_async.protocol.rules.values import one_of
 
 KnownResolution = Literal["1k", "2k"]
@@ -170,7 +170,7 @@ _SECONDS: Final = 24.0
 
 CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, priced_by=("image",), price_of="picture", retired=_RETIRED)
 _BY_MODEL = models.ModelRules(CAPABILITIES)
-_WORDS = image_settings.Words(CAPABILITIES)
+_WORDS = settings.Words(CAPABILITIES, image_settings.RATIOS, image_settings.RESOLUTIONS)
 
 ENDPOINT = Endpoint(
     path="/v1/images/generations",

@@ -14,7 +14,7 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.records import ImageRatio, WatermarkInfo
 from kling_async.protocol.result_kind import ResultKind
-from kling_async.protocol.rules import image_settings, models, pictures, task_options, text
+from kling_async.protocol.rules import image_settings, models, pictures, settings, task_options, text
 from kling_async.protocol.rules.values import listed
 
 KnownModel = Literal["kling-v2", "kling-v2-1"]
@@ -68,7 +68,7 @@ def subjects(request: MultiImageToImage) -> Iterator[Problem]:
 
 
 _SUBJECTS_MOST: Final = 4
-_SECONDS: Final = 30.0  # nobody measured it; other pictures took 20 to 40 s
+_SECONDS: Final = 30.0  # no measurement is known; other pictures took 20 to 40 s
 
 CAPABILITIES: CapabilityMap[MultiImageToImage] = CapabilityMap(
     (),
@@ -77,7 +77,7 @@ CAPABILITIES: CapabilityMap[MultiImageToImage] = CapabilityMap(
     price_of="picture",
     retired="kling-v2 2026-09-15 kling-v2-1",
 )
-_WORDS = image_settings.Words(CAPABILITIES)
+_WORDS = settings.Words(CAPABILITIES, image_settings.RATIOS, image_settings.RESOLUTIONS)
 
 ENDPOINT = Endpoint(
     path="/v1/images/multi-image2image",

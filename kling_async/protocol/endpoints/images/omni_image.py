@@ -14,7 +14,7 @@ from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.records import ImageRatio, WatermarkInfo
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.results import Element
-from kling_async.protocol.rules import image_settings, models, pictures, task_options, text
+from kling_async.protocol.rules import image_settings, models, pictures, settings, task_options, text
 from kling_async.protocol.rules.values import is_whole, listed, one_of, whole
 
 KnownRatio = ImageRatio | Literal["auto"]
@@ -176,7 +176,7 @@ def slots_of(request: OmniImage) -> int:
 
 CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, priced_by=("4k",), price_of="picture")
 _BY_MODEL = models.ModelRules(CAPABILITIES)
-_WORDS = image_settings.Words(CAPABILITIES, ratios=("auto", *image_settings.RATIOS), resolutions=("1k", "2k", "4k"))
+_WORDS = settings.Words(CAPABILITIES, ("auto", *image_settings.RATIOS), (*image_settings.RESOLUTIONS, "4k"))
 
 ENDPOINT = Endpoint(
     path="/v1/images/omni-image",

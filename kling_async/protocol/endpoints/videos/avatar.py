@@ -6,8 +6,8 @@ from typing import Final, Literal
 import attrs
 
 from kling_async.protocol import records
+from kling_async.protocol.converters import address_shown, instead_of, none_if_empty
 from kling_async.protocol.converters import image as as_image
-from kling_async.protocol.converters import instead_of, none_if_empty
 from kling_async.protocol.converters import sound as as_sound
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
@@ -43,7 +43,9 @@ class Avatar(Request):
     image: Image | None = attrs.field(converter=as_image)
     audio_id: str | None = attrs.field(default=None, converter=none_if_empty, kw_only=True)
     sound_file: Sound | None = attrs.field(default=None, converter=as_sound, kw_only=True)
-    audio: Audio | None = attrs.field(default=None, metadata=instead_of("audio_id", "id"), kw_only=True)
+    audio: Audio | None = attrs.field(
+        default=None, metadata=instead_of("audio_id", "id"), repr=address_shown, kw_only=True
+    )
     prompt: str | None = attrs.field(default=None, kw_only=True)
     mode: Literal["std", "pro"] | None = attrs.field(default=None, kw_only=True)
     watermark_info: WatermarkInfo | None = attrs.field(default=None, converter=records.watermark_info, kw_only=True)
@@ -52,7 +54,7 @@ class Avatar(Request):
 
 
 def face(request: Avatar) -> Iterator[Problem]:
-    """A picture of who speaks."""
+    """A picture is required."""
     if request.image is None:
         yield Problem("image", "is required: a path, an http(s):// address or bytes of a picture with one face")
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import attrs
 
 from kling_async.protocol import records
-from kling_async.protocol.converters import as_record, each, instead_of, none_if_empty, whole_number
+from kling_async.protocol.converters import address_shown, as_record, each, instead_of, none_if_empty, whole_number
 from kling_async.protocol.converters import sound as as_sound
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
@@ -18,15 +18,15 @@ from kling_async.protocol.rules import sounds, task_options
 from kling_async.protocol.rules.values import exactly_one, filled, is_whole, listed, number, text, whole
 
 LEAST: Final = 2000
-"""Milliseconds that a sound lasts, and that its face is to be seen meanwhile."""
+"""Milliseconds that a sound lasts at least, and for which its face is seen meanwhile."""
 VOLUME_MOST: Final = 2
 FACES: Final = 1
-"""So many faces speak, as the documentation says: today one."""
+"""Faces that can speak; the documentation of 2026-09 allows one."""
 
 
 @attrs.frozen(kw_only=True)
 class FaceChoice:
-    """A face of the video, and what it says.
+    """A face of the video, and the sound that it speaks.
 
     Attributes:
         face_id: the face's id in the session. Exactly one of `face_id` and `face` is required.
@@ -45,10 +45,10 @@ class FaceChoice:
     """
 
     face_id: str | None = attrs.field(default=None, converter=none_if_empty)
-    face: Face | None = attrs.field(default=None, metadata=instead_of("face_id", "face_id"))
+    face: Face | None = attrs.field(default=None, metadata=instead_of("face_id", "face_id"), repr=address_shown)
     audio_id: str | None = attrs.field(default=None, converter=none_if_empty)
     sound_file: Sound | None = attrs.field(default=None, converter=as_sound)
-    audio: Audio | None = attrs.field(default=None, metadata=instead_of("audio_id", "id"))
+    audio: Audio | None = attrs.field(default=None, metadata=instead_of("audio_id", "id"), repr=address_shown)
     sound_start_time: int = attrs.field(converter=whole_number)
     sound_end_time: int = attrs.field(converter=whole_number)
     sound_insert_time: int = attrs.field(converter=whole_number)
@@ -75,7 +75,7 @@ class LipSync(Request):
 
     Attributes:
         session_id: of the faces, for 24 hours; or what `identify_faces` gave, as it is. Required.
-        face_choose: exactly 1 face and what it says. Required.
+        face_choose: exactly 1 face and its sound. Required.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
         external_task_id: your own id, unique in the account. These tasks are not found by it.
@@ -100,7 +100,7 @@ def face_choose(request: LipSync) -> Iterator[Problem]:
     """Exactly one face, with one sound, at times that can be."""
     read = yield from listed("face_choose", request.face_choose, FaceChoice, most=FACES)
     if not request.face_choose:
-        yield Problem("face_choose", f"give {FACES} face, and what it says")
+        yield Problem("face_choose", f"give {FACES} face and its sound")
     for path, choice in read:
         for problem in _choice(choice):
             yield attrs.evolve(problem, field=f"{path}.{problem.field}")

@@ -33,8 +33,8 @@ class MotionControl(Request):
     a model can do is in `kling_async.capabilities(MotionControl)`.
 
     Attributes:
-        image_url: who moves, seen whole or from the waist up: a path, an `http(s)://` address or bytes; JPEG or PNG, at
-            most 10 MB (10 x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. Required.
+        image_url: the person to animate, seen whole or from the waist up: a path, an `http(s)://` address or bytes;
+            JPEG or PNG, at most 10 MB (10 x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. Required.
         model_name: always sent.
         video_url: the motion: an `http(s)://` address, which the service fetches; MP4 or MOV, at most 100 MB, one take
             of at least 3 seconds, sides of 340 to 3850 px. Required, or a video of an earlier task in its place.
@@ -54,7 +54,9 @@ class MotionControl(Request):
     image_url: Image | None = attrs.field(default=None, converter=as_image)
     model_name: KnownModel | str = attrs.field(default="kling-v2-6", kw_only=True)
     video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown, kw_only=True)
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_url", "url"), kw_only=True)
+    video: Video | None = attrs.field(
+        default=None, metadata=instead_of("video_url", "url"), repr=address_shown, kw_only=True
+    )
     character_orientation: Literal["image", "video"] | None = attrs.field(default=None, kw_only=True)
     mode: Literal["std", "pro"] | None = attrs.field(default=None, kw_only=True)
     prompt: str | None = attrs.field(default=None, kw_only=True)
@@ -69,9 +71,9 @@ class MotionControl(Request):
 
 
 def person(request: MotionControl) -> Iterator[Problem]:
-    """A picture of who moves."""
+    """A picture is required."""
     if request.image_url is None:
-        yield Problem("image_url", "is required: a path, an http(s):// address or bytes of who moves")
+        yield Problem("image_url", "is required: a path, an http(s):// address or bytes of a picture of the person")
 
 
 def one_video(request: MotionControl) -> Iterator[Problem]:

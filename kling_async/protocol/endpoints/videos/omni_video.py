@@ -46,7 +46,7 @@ REFER_TYPES: Final = ("base", "feature")
 
 def frame_type(value: FrameType | Literal[""] | None) -> FrameType | None:
     """Left out for "": the service may refuse that, whereas its examples mean none by it."""
-    return value or None
+    return None if value == "" else value
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +79,7 @@ class InputVideo:
     """
 
     video_url: str | None = attrs.field(default=None, converter=none_if_empty, repr=address_shown)
-    video: Video | None = attrs.field(default=None, metadata=instead_of("video_url", "url"))
+    video: Video | None = attrs.field(default=None, metadata=instead_of("video_url", "url"), repr=address_shown)
     refer_type: Literal["base", "feature"] = "base"
     keep_original_sound: bool | None = attrs.field(default=True, converter=yes_no, metadata=YES_NO)
 
@@ -265,7 +265,7 @@ def video(request: OmniVideo) -> Iterator[Problem]:
 
 def aspect_ratio(request: OmniVideo) -> Iterator[Problem]:
     """A result without a first frame and without a video that it follows has to be given a ratio."""
-    yield from settings.aspect_ratio(request)
+    yield from _WORDS.aspect_ratio(request)
     if is_edit(request) or "first_frame" in frame_types(request):
         if request.aspect_ratio is not None:
             yield Problem(
@@ -313,11 +313,12 @@ kling-v3-omni        4k    3      3     ?     ?
 
 CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, priced_by=("sound", "voice_list", "video_list"))
 _BY_MODEL = models.ModelRules(CAPABILITIES)
+_WORDS = settings.Words(CAPABILITIES)
 _by_the_map: Callable[[Any], Decimal | None] = units_by(CAPABILITIES)
 
 
 def units(request: OmniVideo) -> Decimal | None:
-    """By the map; a video that is edited is billed by its length, which nobody knows before."""
+    """By the map; a video that is edited is billed by its length, which is not known before."""
     return None if is_edit(request) else _by_the_map(request)
 
 

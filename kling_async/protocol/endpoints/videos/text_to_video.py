@@ -78,7 +78,7 @@ class TextToVideo(Request):
 
 
 def no_picture(request: TextToVideo) -> Iterator[Problem]:
-    """Who gives a picture's name meant another endpoint."""
+    """A picture's name as the prompt was meant for another endpoint."""
     yield from text.no_picture_name(
         request, "say what happens in the video, or make one from the picture with image to video"
     )
@@ -86,7 +86,7 @@ def no_picture(request: TextToVideo) -> Iterator[Problem]:
 
 def takes_text(request: TextToVideo) -> Iterator[Problem]:
     """By the capability map of 2026-09 two models need a picture in every mode."""
-    if request.model_name in {"kling-v1-5", "kling-v2-1"}:
+    if request.model_name in ("kling-v1-5", "kling-v2-1"):  # no set: what is no text may have no hash
         yield Problem("model_name", f"{request.model_name} makes videos from pictures only", by_map=True)
 
 
@@ -166,6 +166,7 @@ def typical_seconds(request: MakesClip | None) -> float:
 
 CAPABILITIES = CapabilityMap(FEATURES, _MAP, _PRICES, retired=_RETIRED)
 _BY_MODEL = models.ModelRules(CAPABILITIES)
+_WORDS = settings.Words(CAPABILITIES)
 
 ENDPOINT = Endpoint(
     path="/v1/videos/text2video",
@@ -181,7 +182,7 @@ ENDPOINT = Endpoint(
         text.prompt,
         text.negative_prompt,
         settings.cfg_scale,
-        settings.aspect_ratio,
+        _WORDS.aspect_ratio,
         shots.shots,
         voices.uncertain_voices,
         camera.camera_control,

@@ -40,7 +40,7 @@ class VideoEffect(Request):
         effect_scene: name of the scene, such as `pet_dance` (one picture) or `hug_pro` (two); required.
         image: the picture of a scene for one: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10
             x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. The picture of an earlier task will do.
-        images: exactly 2 pictures, like `image`, of a scene for two: who stands left, and who stands right.
+        images: exactly 2 pictures, like `image`, of a scene for two: the left person, then the right one.
         duration: whole seconds, for older scenes (5; 10 with some for two); left out where it is not given.
         model_name: for older scenes; left out where it is not given.
         mode: `std` or `pro`, for older scenes; left out where it is not given.
