@@ -484,7 +484,7 @@ class KlingClient:
         """Saves a handle's files; `TaskHandle.save` and `TaskHandle.save_all` are the ways to call it."""
         self._enter()
         if (path if path is not None else handle.save_to) is None:
-            raise TargetError("there is no path to save to: give one here, or save_to=... to submit")
+            raise TargetError("expected a path to save to: give one here, or save_to=... to submit")
         if handle.work is not None and not overwrite and (whole := await handle.work.whole(path)) is not None:
             return whole
         path = path if path is not None else handle.save_to or ""
