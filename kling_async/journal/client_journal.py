@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from os import PathLike
@@ -16,6 +17,7 @@ from kling_async.journal.entry import Entry
 from kling_async.journal.journal import Journal
 from kling_async.journal.owners import Owner
 from kling_async.journal.store import Store, Work
+from kling_async.journal.writer import Writer
 from kling_async.protocol.errors import JournalError
 
 _T = TypeVar("_T")
@@ -35,6 +37,7 @@ class ClientJournal:
         self.directory = Path()
         self._wall = wall
         self._owner: Owner | None = None
+        self._abandoned: weakref.finalize[[Owner, Writer], ClientJournal] | None = None
         self._opening = asyncio.Lock()
 
     @classmethod
@@ -74,6 +77,8 @@ class ClientJournal:
             await self.journal.writer.leave()
             raise
         self._owner = owner
+        self._abandoned = weakref.finalize(self, _abandon, owner, self.journal.writer)
+        self._abandoned.atexit = False
 
     def _enter(self, store: Store, name: str) -> tuple[str, int]:
         busy, idle = store.owners(unfinished=True), store.owners(unfinished=False)
@@ -98,6 +103,8 @@ class ClientJournal:
         owner, self._owner = self._owner, None
         if owner is None:
             return
+        if self._abandoned is not None:
+            self._abandoned.detach()
         try:
             await self.do(lambda store: store.leave(owner.id))
         except JournalError:
@@ -166,3 +173,10 @@ class ClientJournal:
             JournalError: the journal cannot be read or written.
         """
         return await self.do(lambda store: store.take_left(self.owner, lambda owner: self._is_gone(store, owner)))
+
+
+def _abandon(owner: Owner, writer: Writer) -> None:
+    """A client that was never closed is gone: its work is anybody's."""
+    if not owner.forked:
+        owner.release()
+        writer.abandon()

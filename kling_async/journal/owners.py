@@ -59,11 +59,6 @@ class Owner:
                 self._path.unlink()  # while it is locked: nobody takes it for that of a dead one
             os.close(descriptor)
 
-    def __del__(self) -> None:
-        """A client that was never closed, and is gone."""
-        if not self.forked:
-            self.release()
-
     def after_fork(self) -> None:
         """In the child: the lock is the parent's alone."""
         self.forked = True

@@ -58,7 +58,7 @@ class Writer:
         self._make_store = make_store
         self._steps: queue.SimpleQueue[_Step] = queue.SimpleQueue()
         self._users = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a client may be collected while this thread has it
 
     async def enter(self) -> None:
         """Counts a user; the first one opens the store.
@@ -88,6 +88,13 @@ class Writer:
             self._steps.put(last)
         if last.future is not None:
             await asyncio.wait([last.future])
+
+    def abandon(self) -> None:
+        """Counts a user less that was never closed, and whose loop may be gone."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._steps.put(_Step(lambda _: None, is_last=True))
 
     async def do(self, work: Callable[[Store], _T]) -> _T:
         """Does something with the store, and waits until that is on disk.

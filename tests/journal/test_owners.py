@@ -1,0 +1,95 @@
+"""Whose work it is, within one process."""
+
+import asyncio
+import gc
+import threading
+import time
+from pathlib import Path
+
+from kling_async import Estimate, Journal
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.store import Work
+
+WORK = Work(
+    key="cat",
+    endpoint="text2video",
+    external_task_id="ka-1",
+    request={},
+    known=None,
+    line="",
+    slots=1,
+    save_to=None,
+    estimate=Estimate(units=None, usd=None),
+)
+
+
+async def with_work(path: Path) -> ClientJournal:
+    """A client's journal that has something to do."""
+    journal = ClientJournal(Journal(path), time.time)
+    await journal.open()
+    owner, now = journal.owner, journal.now()
+    await journal.do(lambda store: store.intend(WORK, owner, now))
+    return journal
+
+
+async def taken(path: Path) -> list[str | None]:
+    """The keys that another client can take."""
+    other = ClientJournal(Journal(path), time.time)
+    await other.open()
+    found = [entry.key for entry in await other.take_left()]
+    await other.close()
+    return found
+
+
+def threads() -> int:
+    """How many write journals."""
+    return sum(thread.name == "kling_async-journal" for thread in threading.enumerate())
+
+
+def test_a_loop_that_is_closed_owns_nothing(path: Path) -> None:
+    """What a client of this process has whose loop is closed can be taken, and that of a running loop cannot."""
+
+    async def both() -> ClientJournal:
+        journal = await with_work(path)
+        assert await taken(path) == []
+        return journal
+
+    left = asyncio.run(both())
+    assert asyncio.run(taken(path)) == ["cat"]
+    assert left.owner
+
+
+def test_a_client_that_was_never_closed(path: Path) -> None:
+    """A client that is gone without having been closed owns nothing, and its thread ends."""
+
+    async def run() -> None:
+        await with_work(path)
+        gc.collect()
+        assert await taken(path) == ["cat"]
+
+    asyncio.run(run())
+    ends_at = time.monotonic() + 10
+    while threads() and time.monotonic() < ends_at:
+        time.sleep(0.01)
+    assert threads() == 0
+
+
+def test_clients_share_one_journal_object(path: Path) -> None:
+    """Clients with the same `Journal` write by one thread, and each owns what is its own."""
+
+    async def run() -> None:
+        journal = Journal(path)
+        both = [ClientJournal(journal, time.time) for _ in range(2)]
+        for each in both:
+            await each.open()
+        assert threads() == 1
+        assert both[0].owner != both[1].owner
+        owner, now = both[0].owner, both[0].now()
+        await both[0].do(lambda store: store.intend(WORK, owner, now))
+        assert await both[1].take_left() == []
+        await both[0].close()
+        assert [entry.key for entry in await both[1].take_left()] == ["cat"]
+        await both[1].close()
+        assert threads() == 0
+
+    asyncio.run(run())
