@@ -18,7 +18,7 @@ from kling_async.journal.journal import Journal
 from kling_async.journal.owners import Owner
 from kling_async.journal.store import Store, Work
 from kling_async.journal.writer import Writer
-from kling_async.protocol.errors import JournalError
+from kling_async.protocol.errors import ClientClosed, JournalError
 
 _T = TypeVar("_T")
 
@@ -39,6 +39,7 @@ class ClientJournal:
         self._owner: Owner | None = None
         self._abandoned: weakref.finalize[[Owner, Writer], ClientJournal] | None = None
         self._opening = asyncio.Lock()
+        self._closed = False
 
     @classmethod
     def of(cls, journal: Journal | str | PathLike[str], wall: Callable[[], float]) -> Self:
@@ -53,10 +54,13 @@ class ClientJournal:
         """Becomes an owner; idempotent.
 
         Raises:
-            JournalError: it cannot be used, or this process was forked from the one that uses it.
+            JournalError: it cannot be used.
+            ClientClosed: the client was closed meanwhile.
         """
         if self._owner is None:
             async with self._opening:
+                if self._closed:
+                    raise ClientClosed("the client was closed; nothing was sent")
                 if self._owner is None:
                     await self._open()
 
@@ -100,7 +104,9 @@ class ClientJournal:
 
     async def close(self) -> None:
         """Writes what is left, and lets go of all work."""
-        owner, self._owner = self._owner, None
+        async with self._opening:
+            self._closed = True
+            owner, self._owner = self._owner, None
         if owner is None:
             return
         if self._abandoned is not None:

@@ -133,28 +133,9 @@ class Writer:
     def _run(self, steps: "queue.SimpleQueue[_Step]") -> None:
         store = self._make_store()
         left: list[_Step] = []  # what nobody waits for, and could not be written yet
-        batch: list[_Step] = []
-        ends = False
-        while not ends:
-            batch = left + _all_of(steps, _LATER_SECONDS if left else None)
-            ends = any(step.is_last for step in batch)
-            try:
-                store.open()
-                with store.together():
-                    for step in batch:
-                        _do(step, store)
-                left = []
-            except Exception as error:  # noqa: BLE001  (whatever it is: those who wait must get it)
-                failed = error if isinstance(error, KlingError) else JournalError(f"the journal failed: {error!r}")
-                for step in batch:
-                    step.error = None if step.is_last else copy.copy(failed)
-                if not left:
-                    logger.warning("%s", failed, extra={"kling_event": "journal_failed"})
-                left = [step for step in batch if step.future is None]
-            _answer([step for step in batch if not step.is_last])
-            for step in batch:
-                if step.then is not None and step not in left:
-                    step.then()
+        last: list[_Step] = []
+        while not last:
+            left, last = _written(store, left, _all_of(steps, _LATER_SECONDS if left else None))
         if left:
             logger.error(
                 "%d notes could not be written to the journal; recover() asks the service for what they said",
@@ -162,7 +143,31 @@ class Writer:
                 extra={"kling_event": "journal_notes_lost"},
             )
         store.close()
-        _answer([step for step in batch if step.is_last])
+        _answer(last)
+
+
+def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_Step], list[_Step]]:
+    """Does what could not be done before, and what is new; gives what is left of it, and the last step if it came."""
+    batch = left + new
+    try:
+        store.open()
+        with store.together():
+            for step in batch:
+                _do(step, store)
+    except Exception as error:  # noqa: BLE001  (whatever it is: those who wait must get it)
+        failed = error if isinstance(error, KlingError) else JournalError(f"the journal failed: {error!r}")
+        for step in batch:
+            step.error = copy.copy(failed)
+        if not left:
+            logger.warning("%s", failed, extra={"kling_event": "journal_failed"})
+        left = [step for step in batch if step.future is None and not step.is_last]
+    else:
+        left = []
+        for step in batch:
+            if step.then is not None:
+                step.then()
+    _answer([step for step in batch if not step.is_last])
+    return left, [step for step in batch if step.is_last]
 
 
 def _do(step: _Step, store: Store) -> None:
@@ -200,7 +205,7 @@ def _answer(steps: list[_Step]) -> None:
 def _resolve(steps: list[_Step]) -> None:
     for step in steps:
         if step.future is not None and not step.future.done():
-            if step.error is not None:
+            if step.error is not None and not step.is_last:
                 step.future.set_exception(step.error)
             else:
                 step.future.set_result(step.result)
