@@ -110,7 +110,7 @@ class TaskHandle:
             The finished task.
 
         Raises:
-            TaskFailed: the service could not make the video.
+            TaskFailed: the service could not make it.
             TaskTimeout: not finished by the deadline; unknown, not failed.
             TaskNotFound: the service does not know the reference.
             ClientClosed: the client was closed meanwhile.

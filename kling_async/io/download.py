@@ -257,7 +257,7 @@ class Downloads:
         best = sink.size
         while anew or sink.part.length is None or sink.size != sink.part.length:
             part = sink.part
-            failure: KlingError = _Passing("the connection ended before the video did")
+            failure: KlingError = _Passing(f"the connection ended before the {sink.kind.value} did")
             try:
                 async with contextlib.aclosing(self._connection(source, index, sink, patience, anew=anew)) as chunks:
                     async for chunk in chunks:
@@ -274,7 +274,9 @@ class Downloads:
             patience.broke(now, sink.size, sink.part.length)
             attempts.ends_at = patience.ends_at
             if (delay := attempts.failed(now)) is None:
-                raise DownloadError(f"the video could not be fetched: {failure.message}; save again to go on")
+                raise DownloadError(
+                    f"the {sink.kind.value} could not be fetched: {failure.message}; save again to go on"
+                )
             await self._transport.pause(delay)
 
     async def _connection(

@@ -182,11 +182,11 @@ def refuse_without_mark(request: object, *, watermark: bool) -> None:
     """Nothing is paid for what cannot be saved afterwards.
 
     Raises:
-        InvalidRequest: a watermarked video is to be saved, and the request asks for none.
+        InvalidRequest: a watermarked file is to be saved, and the request asks for none.
     """
     asked = getattr(request, "watermark_info", None)
     if watermark and getattr(asked, "enabled", None) is not True:
-        raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked video to be saved")])
+        raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked file to be saved")])
 
 
 def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) -> None:

@@ -416,7 +416,7 @@ class CallInDoubt(InDoubt):
 
 
 class DownloadError(KlingError):
-    """The video could not be fetched whole. What came is kept; saving again goes on from there."""
+    """The file could not be fetched whole. What came is kept; saving again goes on from there."""
 
 
 class TargetError(DownloadError, OSError):

@@ -89,10 +89,10 @@ def _of_task(known: TaskStatus | None, task: Task) -> Verdict:
 
 
 def failure(task: Task) -> TaskFailed:
-    """The error for a task that ended without a video."""
+    """The error for a task that ended without a result."""
     reason = task.status_msg or "the service gave no reason"
     return TaskFailed(
-        f"the service could not make the video: {reason.rstrip('.')}; change the request and submit it anew",
+        f"the service could not make it: {reason.rstrip('.')}; change the request and submit it anew",
         reference=task.reference,
         task=task,
     )

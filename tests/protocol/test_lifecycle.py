@@ -66,8 +66,11 @@ def test_a_task_goes_forward_only(known: TaskStatus | None, status: TaskStatus) 
 @pytest.mark.parametrize(
     ("reason", "text"),
     [
-        ("", "could not make the video: the service gave no reason; change"),
-        ("Failure to pass the risk control system.", "video: Failure to pass the risk control system; change"),
+        ("", "could not make it: the service gave no reason; change"),
+        (
+            "Failure to pass the risk control system.",
+            "could not make it: Failure to pass the risk control system; change",
+        ),
     ],
 )
 def test_a_failure_tells_the_services_reason(reason: str, text: str) -> None:

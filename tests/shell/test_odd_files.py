@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from kling_async import DownloadError, Retry
+from kling_async import Audio, DownloadError, Picture, Retry
 from tests.repeatable import same_draws
-from tests.shell.file_host import FileHost, chunked, rest, told, whole
+from tests.shell.file_host import FileHost, chunked, finished, rest, told, video, whole
 from tests.shell.stub import Answer, Seen, answer
 
 Make = Callable[..., bytes]
@@ -187,6 +188,24 @@ async def test_a_body_that_ends_at_another_place_each_time(tmp_path: Path) -> No
     with pytest.raises(DownloadError, match="ended before the video did"):
         await host.stream()
     assert len(host.seen) == 6
+
+
+NOWHERE = "http://127.0.0.1:9/f"
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ({"images": (Picture(index=0, url=NOWHERE),)}, "picture"),
+        ({"audios": (Audio(id="1", url=NOWHERE),)}, "sound"),
+        ({"videos": (video(NOWHERE),)}, "video"),
+    ],
+)
+async def test_a_file_that_never_comes(tmp_path: Path, made: dict[str, Any], named: str) -> None:
+    """The error calls what could not be fetched by its kind."""
+    task = attrs.evolve(finished(), **made)
+    with pytest.raises(DownloadError, match=f"the {named} could not be fetched"):
+        await FileHost(b"").save(tmp_path / "result", task)
 
 
 async def test_a_second_look_resumes_too(tmp_path: Path) -> None:
