@@ -129,7 +129,7 @@ def _add_endpoints(commands: Any, chosen: Sequence[str]) -> None:
 
 
 def _add_estimate(commands: Any, chosen: Sequence[str]) -> None:
-    """The same options once more: what is typed in front of a command says what it costs."""
+    """`estimate` in front of another command: its options once more."""
     parser = _command(
         commands,
         "estimate",

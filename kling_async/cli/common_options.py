@@ -27,6 +27,6 @@ def add_waiting(group: Any) -> None:
 
 
 def add_output(parser: ArgumentParser) -> None:
-    """For whom to write."""
+    """How the result is written."""
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout, also for errors")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")

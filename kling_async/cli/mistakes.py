@@ -52,7 +52,7 @@ def _about_file(command: ArgumentParser) -> str:
 
 
 def _some(names: list[str]) -> str:
-    """A few names are a help, twenty are none."""
+    """The first few names: more would hide the message."""
     if len(names) <= _NAMED:
         return in_words(names)
     return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"

@@ -35,7 +35,7 @@ class PagedList(Generic[T]):
         for number in range(1, requests.PAGE_NUMBER_MAXIMUM + 1):
             request = requests.page(self._endpoint, number, self._page_size)
             entries: list[tuple[T, ...]] = await self._api.call(self._endpoint, request, self._endpoint.priced(None))
-            if entries and entries == before:  # whatever page is asked for, it gives the same
+            if any(entries) and entries == before:  # whatever page is asked for, it gives the same
                 return
             before = entries
             for entry in entries:

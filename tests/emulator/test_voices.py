@@ -1,3 +1,4 @@
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ import aiohttp
 import pytest
 
 from kling_async.emulator import Emulator, mean_generation_seconds
+from kling_async.emulator.service.endpoint import EarlierResult
 from kling_async.emulator.service.endpoints.voices import ENDPOINTS
 from kling_async.emulator.service.errors import Refusal
 
@@ -69,6 +71,16 @@ async def test_a_voice_is_made_of_an_own_video(caller: Caller, clock: Clock) -> 
     assert (brief.code, brief.message) == (1201, "the duration of the video must be between 5 and 30 seconds")
     assert (unknown.code, unknown.message) == (1201, "Video id not found: 1")
     assert (known["task_status"], lost["task_status"]) == ("succeed", "failed")
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [("4.9", True), ("5.04", False), ("30.04", False), ("31", True)])
+def test_the_length_of_an_own_video(seconds: str, *, refused: bool) -> None:
+    """A voice is made of a video of 5 to 30 seconds."""
+    request = CUSTOM.accept(NARRATOR | {"voice_url": "", "video_id": "8"})
+    video = EarlierResult(facts={"id": "8", "duration": seconds}, age=1.0, request=request)
+    outcome = pytest.raises(Refusal, match="between 5 and 30 seconds") if refused else contextlib.nullcontext()
+    with outcome:
+        CUSTOM.complete(request, lambda _kind, _key: video)
 
 
 async def test_everybody_has_some_voices(caller: Caller) -> None:

@@ -114,7 +114,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
         ({"video_url": None}, "video_url", "give video_url or video", False),
         ({"video_url": ""}, "video_url", "give video_url or video", False),
         ({"video": MADE}, "video", "video_url and video exclude each other", False),
-        ({"video_url": None, "video": CLIP}, "video", "got text; video_url takes that by itself", False),
+        ({"video_url": None, "video": CLIP}, "video", "got text; video_url takes the url by itself", False),
         ({"video_url": "dance.mp4"}, "video_url", "host the clip", False),
         ({"video_url": Path("dance.mp4")}, "video_url", "got a path; host the clip", False),
         ({"video_url": b"clip"}, "video_url", "got a value of type bytes; host the clip", False),

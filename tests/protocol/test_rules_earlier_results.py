@@ -45,7 +45,8 @@ def test_what_stands_in_is_sent_as_the_other(parameters: dict[str, Any], sent: d
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("7", "expected what an earlier request made, with its id, got text; video_id takes that by itself"),
+        ("7", "expected what an earlier request made, with its id, got text; video_id takes the id by itself"),
+        (URL, "got text; video_id takes the id by itself, video_url an address"),
         (7, "with its id, got int"),
         (Audio(id="7", url=URL), "with its id, got Audio"),
         (Video, "with its id, got type"),

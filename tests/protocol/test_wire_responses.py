@@ -212,8 +212,9 @@ def test_an_empty_answer_is_not_found(name: str) -> None:
 
 
 def test_a_task_in_an_array() -> None:
-    """The old lip-sync's page prints the answer to a query so; of several tasks none is the one."""
+    """The old lip-sync's page prints the answer about a task so; of several tasks none is the one."""
     one = {"task_id": "1", "task_status": "submitted"}
+    assert responses.created(enveloped([one]), "advanced-lip-sync", None).task_id == "1"
     assert responses.task(enveloped([one]), "raw:/v1/videos/lip-sync", "1").task_id == "1"
     assert type(told(READERS[0], enveloped([one, one]))) is BadResponse
 

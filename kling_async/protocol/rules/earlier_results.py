@@ -9,11 +9,16 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.results import Audio, Video
 from kling_async.protocol.rules.nested import values_in
+from kling_async.protocol.rules.values import is_address
 
 USABLE: Final = timedelta(days=30)
 """How long the service keeps what it made: ids and addresses."""
 NEAR: Final = timedelta(days=2)
 """How long before the end of that time a request is warned of."""
+
+
+ADDRESS_FIELDS: Final = ("video_url", "voice_url", "sound_file")
+"""Where the documentation has addresses beside the ids of earlier results."""
 
 
 def stand_ins(request: object) -> Iterator[Problem]:
@@ -27,11 +32,19 @@ def stand_ins(request: object) -> Iterator[Problem]:
             got = "text" if isinstance(value, str) else type(value).__name__  # itself it may be a signed address
             yield Problem(
                 path,
-                f"expected what an earlier request made, with its {stand_in.attribute}, got {got}; {stand_in.member} "
-                "takes that by itself",
+                f"expected what an earlier request made, with its {stand_in.attribute}, got {got}; "
+                f"{stand_in.member} takes the {stand_in.attribute} by itself{_address_field(request, stand_in, value)}",
             )
         elif sent == "":
             yield Problem(path, f"this one came without {stand_in.attribute}: give {stand_in.member} or another one")
+
+
+def _address_field(request: object, stand_in: StandIn, value: object) -> str:
+    """Where the address belongs that was given for an earlier result, if the request takes one."""
+    if stand_in.attribute == "url" or not (isinstance(value, str) and is_address(value)):
+        return ""
+    names = [name for name in ADDRESS_FIELDS if hasattr(request, name)]
+    return f", {names[0]} an address" if names else ""
 
 
 def ages(request: object, now: datetime) -> Iterator[Problem]:

@@ -53,7 +53,7 @@ def created(response: HttpResponse, endpoint: str, external_task_id: str | None,
     data = _data(response)
     with _status_of(response):
         try:
-            made = _task(data, endpoint, accepted=True)
+            made = _task(_alone(data), endpoint, accepted=True)
         except BadResponse as error:
             if not raw:
                 raise
@@ -112,10 +112,8 @@ def task(response: HttpResponse, endpoint: str, asked: str) -> Task:
     if data in (None, [], {}):
         # "Not found" also comes as an empty answer (new standard); the codes of the legacy one are errors above.
         raise TaskNotFound("the service knows no such task", http_status=response.status)
-    if isinstance(data, list) and len(data) == 1:  # so the page of the old lip-sync prints it
-        [data] = data
     with _status_of(response):
-        return _ours(_task(data, endpoint), asked)
+        return _ours(_task(_alone(data), endpoint), asked)
 
 
 def reason(response: HttpResponse) -> str:
@@ -244,6 +242,11 @@ def _moment(text: str) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  # "-0000" reads as no zone, and means UTC
+
+
+def _alone(data: Any) -> Any:
+    """The one task of an array: so the page of the old lip-sync prints an answer about a single task."""
+    return data[0] if isinstance(data, list) and len(data) == 1 else data
 
 
 def _task(data: Any, endpoint: str, *, accepted: bool = False) -> Task:

@@ -69,8 +69,8 @@ def _face_choose(values: Iterable[FaceChoice | Mapping[str, Any]]) -> tuple[Face
 class LipSync(Request):
     """A video in which a face speaks another sound: `POST /v1/videos/advanced-lip-sync`.
 
-    `identify_faces` finds the faces first. Each 5 seconds of the video, begun or whole, cost 0.5 units; how many those
-    are is not known before, so that `kling_async.estimate` knows no price. The documentation does not say that these
+    `identify_faces` finds the faces first. Every 5 seconds of the video that have begun cost 0.5 units; how long it
+    is, is not known before, so that `kling_async.estimate` has no price. The documentation does not say that these
     tasks are found by the caller's own id: a create whose answer was lost is `CreateInDoubt`, and never sent again.
 
     Attributes:
