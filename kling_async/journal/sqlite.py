@@ -201,9 +201,10 @@ class SqliteStore:
         row = self._run(f"{_SELECT} WHERE key = ? ORDER BY attempt DESC LIMIT 1", key).fetchone()
         return _entry(row) if row else None
 
-    def get(self, entry: int) -> Entry:
+    def get(self, entry: int) -> Entry | None:
         """As `Store.get`."""
-        return _entry(self._run(f"{_SELECT} WHERE entries.id = ?", entry).fetchone())
+        row = self._run(f"{_SELECT} WHERE entries.id = ?", entry).fetchone()
+        return _entry(row) if row else None
 
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
         """As `Store.intend`."""

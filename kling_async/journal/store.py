@@ -101,8 +101,8 @@ class Store(Protocol):
         """The last attempt of a key."""
         ...
 
-    def get(self, entry: int) -> Entry:
-        """An entry."""
+    def get(self, entry: int) -> Entry | None:
+        """An entry, if it is there still."""
         ...
 
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:

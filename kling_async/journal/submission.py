@@ -274,6 +274,14 @@ class JournalSubmitter:
         watch = await self._submitter.settle(endpoint, sending, record, own_id=own_id, resend=resend)
         return Submitted(watch.reference, record, watch)
 
+    async def _settled_in_turn(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
+        """As `_settled`, unless `submit` has done it meanwhile, with the same key; None where nothing was created."""
+        async with self._turn(entry.key) if entry.key is not None else contextlib.nullcontext():
+            now = await self.journal.do(lambda store: store.get(entry.id))
+            if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
+                return None
+            return self._followed(endpoint, now) if now.task_id is not None else await self._settled(endpoint, now)
+
     def _members(self, request: Mapping[str, Any], sent: str) -> dict[str, Any]:
         """What was sent, or was about to be."""
         members = restored(request, lambda mark: files.restore(self.journal.directory, mark, _KINDS))
@@ -307,11 +315,18 @@ class JournalSubmitter:
                     yield self._followed(endpoint, entry)
                 case Left.SETTLE:
                     in_doubt.append((endpoint, entry))
-        settling = [asyncio.ensure_future(self._settled(endpoint, entry)) for endpoint, entry in in_doubt]
+        async with contextlib.aclosing(self._all_settled(in_doubt)) as settled:
+            async for submitted in settled:
+                yield submitted
+
+    async def _all_settled(self, in_doubt: list[tuple[Endpoint, Entry]]) -> AsyncGenerator[Submitted, None]:
+        """Settles all at once, and gives those that have a task, each as soon as that is known."""
+        settling = [asyncio.ensure_future(self._settled_in_turn(endpoint, entry)) for endpoint, entry in in_doubt]
         try:
             for settled in asyncio.as_completed(settling):
                 try:
-                    yield await settled
+                    if (found := await settled) is not None:
+                        yield found
                 except KlingError as error:
                     logger.warning("not recovered: %s", error, extra={"kling_event": "not_recovered"})
         finally:

@@ -11,11 +11,12 @@ import pytest
 
 from kling_async import EntryState, Journal
 from kling_async.emulator import Emulator
+from kling_async.journal.files import are_whole
 from tests.repeatable import same_draws
 
 KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "5"))
 """How often: more in a session of its own."""
-CLIPS = 40
+CLIPS = 8 * KILLS
 
 
 async def started(*arguments: str) -> asyncio.subprocess.Process:
@@ -44,8 +45,9 @@ async def killed(directory: Path, kills: int, clips: int, rng: random.Random) ->
         entries = [entry async for entry in Journal(journal).entries()]
         assert {entry.state for entry in entries} == {EntryState.SAVED}
         assert len(entries) == clips
+        assert all(are_whole(entry.files) for entry in entries)
         assert sum(entry.units or 0 for entry in entries) == emulator.ledger.charged
-    names = {path.name for path in (directory / "out").iterdir()}
+    names = {path.name for path in (directory / "out").glob("*.mp4")}
     assert names == {f"clip-{number}.mp4" for number in range(clips)}
 
 

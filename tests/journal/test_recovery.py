@@ -74,13 +74,21 @@ async def test_the_work_of_the_living_is_not_taken(make_client: ClientMaker, pat
     assert [each.reference for handles in found for each in handles] == [handle.reference]
 
 
-async def in_doubt(make_client: ClientMaker, path: Path, emulator: Emulator, request: Request, *, effect: bool) -> None:
+async def in_doubt(
+    make_client: ClientMaker,
+    path: Path,
+    emulator: Emulator,
+    request: Request,
+    *,
+    effect: bool,
+    key: str | None = None,
+) -> None:
     """Leaves a create of which nobody knows whether it worked."""
     emulator.faults.add(Fault.reset(after_effect=effect), on="create", times=1)
     emulator.faults.add(Fault.reset(), on="query")
     async with make_client(journal=path, retry=QUICK) as client:
         with pytest.raises(CreateInDoubt):
-            await client.submit(request)
+            await client.submit(request, key=key)
     emulator.faults.clear()
 
 
@@ -100,6 +108,19 @@ async def test_doubt_is_settled(
         assert emulator.ledger.created == 1
         assert await states(client) == [EntryState.ENDED]
     assert list(path.with_name("clips.sqlite.files").iterdir()) == []
+
+
+async def test_a_key_that_is_recovered_at_the_same_time(
+    make_client: ClientMaker, emulator: Emulator, path: Path
+) -> None:
+    """Recovering and submitting the same key at once settle it once, and send it once."""
+    await in_doubt(make_client, path, emulator, CAT, effect=False, key="cat")
+    sent = emulator.faults.calls["create"]
+    async with make_client(journal=path, retry=QUICK) as client:
+        (handle,), same = await asyncio.gather(recovered(client), client.submit(CAT, key="cat"))
+        assert handle.reference == same.reference
+    assert emulator.faults.calls["create"] == sent + 1
+    assert emulator.ledger.created == 1
 
 
 async def test_a_changed_file_is_not_sent(
