@@ -150,9 +150,9 @@ class ClientJournal:
         Raises:
             JournalError: the journal cannot be read.
         """
-        return await self.do(lambda store: self._decide(store, work, again_if_failed))
+        return await self.do(lambda store: self._decide(store, work, again_if_failed=again_if_failed))
 
-    def _decide(self, store: Store, work: Work, again_if_failed: bool) -> tuple[Decision, Entry | None]:  # noqa: FBT001
+    def _decide(self, store: Store, work: Work, *, again_if_failed: bool) -> tuple[Decision, Entry | None]:
         last = store.last(work.key or "")
         if last is None:
             return for_key(None, OwnerState.GONE, (), again_if_failed=again_if_failed), None

@@ -155,6 +155,8 @@ class SqliteStore:
         path = self._path
         if isinstance(error, OSError):
             return JournalError(f"the journal {path} cannot be opened: {error.strerror}")
+        if path.is_dir():
+            return JournalError(f"the journal {path} cannot be opened: it is a directory; name a file in it")
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         text = {
             sqlite3.SQLITE_BUSY: f"is locked by something else for {LOCK_SECONDS:g} seconds: close what has it open",
@@ -234,7 +236,7 @@ class SqliteStore:
             "estimate_usd": _text(work.estimate.usd),
         }
         places = ", ".join("?" * len(values))
-        added = self._run(f"INSERT INTO entries ({', '.join(values)}) VALUES ({places})", *values.values())  # noqa: S608
+        added = self._run(f"INSERT INTO entries ({', '.join(values)}) VALUES ({places})", *values.values())  # noqa: S608  (names)
         return Entry(
             id=added.lastrowid or 0,
             intended_at=now,

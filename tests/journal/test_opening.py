@@ -167,3 +167,9 @@ async def test_wider_permissions_are_narrowed(make_client: ClientMaker, path: Pa
     path.chmod(0o644)
     await make_client(journal=path).submit(CAT)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_directory_is_no_journal(tmp_path: Path) -> None:
+    """It is called what it is."""
+    with pytest.raises(JournalError, match="it is a directory; name a file in it"):
+        await anext(Journal(tmp_path).entries())
