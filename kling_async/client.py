@@ -130,7 +130,12 @@ class KlingClient:
             self._api, self._slots, self._poller, retry=self._retry, uniform=self._uniform, on_intent=on_intent
         )
         self._saved_at_once = downloads
-        self._works = None if journal is None else self._works_in(journal, clock)
+        self._clock = clock
+        self.concurrency = concurrency
+        """Tasks in flight per `model_name`, as it was given."""
+        self._works: JournalSubmitter | None = None
+        if journal is not None:
+            self.use_journal(journal)
         self._calls = Calls(self._api, lambda: self._downloads, self._enter)
         self._saving = Saving(lambda: self._downloads, self.get_task)
 
@@ -331,7 +336,7 @@ class KlingClient:
         Raises:
             ConfigurationError: it has none.
         """
-        return self._journalled().journal.journal
+        return self.works.journal.journal
 
     async def recover(self) -> AsyncGenerator[TaskHandle, None]:
         """Handles of all that clients left in the journal which are closed, or whose processes are gone.
@@ -345,19 +350,32 @@ class KlingClient:
             ConfigurationError: the client has no journal.
             JournalError: the journal cannot be read or written.
         """
-        works = self._journalled()
         self._enter()
-        async with contextlib.aclosing(works.recover()) as recovered:
+        async with contextlib.aclosing(self.works.recover()) as recovered:
             async for submitted in recovered:
                 yield self._handle_of(submitted)
 
-    def _works_in(self, journal: "Journal | str | PathLike[str]", clock: Callable[[], float]) -> "JournalSubmitter":
+    def use_journal(self, journal: "Journal | str | PathLike[str]") -> None:
+        """Keeps in a journal what is paid for from now on, as `KlingClient(journal=...)` does from the beginning.
+
+        Raises:
+            ConfigurationError: it is no path, or the client has another one.
+        """
         from kling_async.journal import client_journal, submission  # noqa: PLC0415  (not without a journal)
 
-        mine = client_journal.ClientJournal.of(journal, clock)
-        return submission.JournalSubmitter(mine, self._submitter, self._api, self.start_watching)
+        mine = client_journal.ClientJournal.of(journal, self._clock)
+        if self._works is None:
+            self._works = submission.JournalSubmitter(mine, self._submitter, self._api, self.start_watching)
+        elif self._works.journal.journal.path != mine.journal.path:
+            raise ConfigurationError(f"this client has another journal: {self._works.journal.journal.path}")
 
-    def _journalled(self) -> "JournalSubmitter":
+    @property
+    def works(self) -> "JournalSubmitter":
+        """What works with the client's journal, for batches.
+
+        Raises:
+            ConfigurationError: it has none.
+        """
         if self._works is None:
             raise ConfigurationError("this client has no journal: KlingClient(journal='clips.sqlite')")
         return self._works
