@@ -1,6 +1,6 @@
 """What a batch is about to do, and what that costs, before it does anything."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
@@ -62,28 +62,27 @@ def plan(rows: Sequence[Row], paid: int, endpoint_of: Callable[[Row], Endpoint],
         concurrency: tasks at once in each line of the account.
     """
     counts: Counter[tuple[str, str]] = Counter()
-    units: Counter[tuple[str, str]] = Counter()
-    seconds: Counter[tuple[str, str]] = Counter()
+    units: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
     usd, unpriced = Decimal(0), 0
     for row in rows:
         endpoint = endpoint_of(row)
         estimate, name = endpoint.estimate(row.request), (row.endpoint, getattr(row.request, "model_name", None) or "")
         counts[name] += 1
-        units[name] += estimate.units or 0  # type: ignore[assignment]  (amounts are no counts)
+        units[name] += estimate.units or 0
         usd += estimate.usd or 0
         unpriced += estimate.units is None
         line = (endpoint.pack, endpoint.line_of(row.request))
-        seconds[line] += endpoint.typical_seconds(row.request) * endpoint.slots_of(row.request)  # type: ignore[assignment]
+        seconds[line] += endpoint.typical_seconds(row.request) * endpoint.slots_of(row.request)
     return Plan(
         rows=len(rows) + paid,
         done=paid,
         to_make=len(rows),
-        units=sum(map(Decimal, units.values()), Decimal(0)),
+        units=sum(units.values(), Decimal(0)),
         usd=usd,
         unpriced=unpriced,
         seconds=max((time / concurrency for time in seconds.values()), default=0.0),
         shares=tuple(
-            Share(endpoint=name[0], model=name[1], rows=count, units=Decimal(units[name]))
-            for name, count in counts.items()
+            Share(endpoint=name[0], model=name[1], rows=count, units=units[name]) for name, count in counts.items()
         ),
     )
