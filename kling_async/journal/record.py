@@ -1,5 +1,6 @@
 """One piece of work while a client has it: what happens to it is told to the journal as it happens."""
 
+import asyncio
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
@@ -8,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from kling_async.io.budget import warn_if_over
 from kling_async.io.target import Target, absolute, found
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
@@ -15,8 +17,9 @@ from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, marks_in
 from kling_async.journal.entry import Entry, EntryState, SavedFile
-from kling_async.journal.store import Work
-from kling_async.protocol.errors import CreateInDoubt, KlingError, TaskFailed, UnexpectedAnswer
+from kling_async.journal.store import Store, Work
+from kling_async.protocol.budget import Settled
+from kling_async.protocol.errors import BudgetExceeded, CreateInDoubt, KlingError, TaskFailed, UnexpectedAnswer
 from kling_async.protocol.tasks import Task, TaskStatus
 
 
@@ -72,6 +75,7 @@ class Record:
 
         Raises:
             Taken: another client was quicker with the key.
+            BudgetExceeded: the budget has not enough left.
             JournalError: it could not be written.
         """
         work = self._work
@@ -81,7 +85,24 @@ class Record:
         if any("kept" in mark for mark in marks):
             await in_thread(files.keep, self._journal.directory, self._parts, marks)
         now, owner = self._journal.now(), self._journal.owner
-        self.entry = await self._journal.do(lambda store: store.intend(work, owner, now))
+        kept: list[Entry | None] = [None]
+
+        def keep(store: Store) -> Entry | None:
+            kept[0] = store.intend(work, owner, now)
+            return kept[0]
+
+        def forget(store: Store) -> None:
+            if kept[0] is not None:
+                store.closed(kept[0].id, EntryState.REFUSED, "cancelled before it was sent", now)
+
+        try:
+            self.entry = await self._journal.do(keep)
+        except BudgetExceeded:
+            await in_thread(self._forget(work.request))
+            raise
+        except asyncio.CancelledError:
+            self._journal.tell(forget, self._forget(work.request))
+            raise
         self._parts = ()
         if self.entry is None:
             await in_thread(self._forget(work.request))
@@ -129,7 +150,12 @@ class Record:
         if isinstance(task, Task) and self.entry is not None:
             entry, now = self.entry, self._journal.now()
             finished = task.status is TaskStatus.FAILED or not self._is_file
-            self._journal.tell(lambda store: store.ended(entry.id, task, now, finished=finished))
+            settled: list[Settled | None] = [None]
+
+            def write(store: Store) -> None:
+                settled[0] = store.ended(entry.id, task, now, finished=finished)
+
+            self._journal.tell(write, lambda: warn_if_over(settled[0], task.reference))
 
     # ------------------------------------------------------------------------------------- the files
 
