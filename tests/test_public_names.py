@@ -20,6 +20,8 @@ NAMES = """
     Avatar
     BadResponse
     BalanceDeduction
+    Budget
+    BudgetExceeded
     Call
     CallInDoubt
     CameraConfig
@@ -104,6 +106,7 @@ NAMES = """
     Sound
     Speech
     SpeechAudio
+    Spending
     TargetError
     TargetExists
     Task
