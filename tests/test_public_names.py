@@ -20,6 +20,7 @@ NAMES = """
     Avatar
     BadResponse
     BalanceDeduction
+    BatchError
     Call
     CallInDoubt
     CameraConfig
