@@ -7,13 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from kling_async.io.threads import in_thread
 from kling_async.journal import files, owners
 from kling_async.journal.contents import differences, marks_in
 from kling_async.journal.decisions import Decision, OwnerState, Use, for_key
-from kling_async.journal.entry import Entry
+from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.journal import Journal
 from kling_async.journal.owners import Owner
 from kling_async.journal.store import Store, Work
@@ -21,6 +21,8 @@ from kling_async.journal.writer import Writer
 from kling_async.protocol.errors import ClientClosed, JournalError
 
 _T = TypeVar("_T")
+
+_ATTEMPTS: Final = 1000
 
 
 class ClientJournal:
@@ -161,6 +163,27 @@ class ClientJournal:
         if isinstance(decision, Use) and decision is not Use.WAIT and state is OwnerState.GONE:
             store.take(last.id, self.owner)
         return decision, last
+
+    async def attempts(self, key: str) -> list[Entry]:
+        """All attempts of a key, the last one last.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return await self.do(lambda store: store.entries(0, _ATTEMPTS, key=key, state=None, endpoint=None))
+
+    async def is_anothers(self, key: str) -> bool:
+        """Whether another client, which lives, works on a key.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return await self.do(lambda store: self._is_anothers(store, store.last(key)))
+
+    def _is_anothers(self, store: Store, last: Entry | None) -> bool:
+        if last is None or last.state not in {EntryState.INTENT, EntryState.ACCEPTED, EntryState.ENDED}:
+            return False
+        return not last.failed and self._state_of(store, last.owner) is OwnerState.LIVING
 
     def _state_of(self, store: Store, owner: int | None) -> OwnerState:
         if owner == self.owner:
