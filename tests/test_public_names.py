@@ -22,6 +22,7 @@ NAMES = """
     BalanceDeduction
     Budget
     BudgetExceeded
+    BatchError
     Call
     CallInDoubt
     CameraConfig

@@ -6,6 +6,7 @@ KlingError
 │       └── ImageFileMissing               the file of a picture
 ├── InvalidReference (ValueError)          no `<endpoint>:<id>`
 ├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
+├── BatchError                             the jobs of a batch cannot be read; nothing was sent
 ├── KeyConflict                            the key belongs to another request
 ├── BudgetExceeded                         the budget has not enough left; nothing was sent
 ├── JournalError                           the journal cannot be read or written; nothing was sent
@@ -223,6 +224,10 @@ class InvalidReference(KlingError, ValueError):
 
 class ConfigurationError(KlingError, ValueError):
     """The client cannot work with what it was given."""
+
+
+class BatchError(KlingError):
+    """The jobs of a batch cannot be read at all. Nothing was sent."""
 
 
 @attrs.frozen
