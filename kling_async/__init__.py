@@ -17,8 +17,8 @@ from kling_async.protocol.errors import AccountError as AccountError
 from kling_async.protocol.errors import ApiError as ApiError
 from kling_async.protocol.errors import AuthenticationError as AuthenticationError
 from kling_async.protocol.errors import BadResponse as BadResponse
-from kling_async.protocol.errors import BudgetExceeded as BudgetExceeded
 from kling_async.protocol.errors import BatchError as BatchError
+from kling_async.protocol.errors import BudgetExceeded as BudgetExceeded
 from kling_async.protocol.errors import CallInDoubt as CallInDoubt
 from kling_async.protocol.errors import CapabilityWarning as CapabilityWarning
 from kling_async.protocol.errors import ClientClosed as ClientClosed

@@ -20,9 +20,9 @@ NAMES = """
     Avatar
     BadResponse
     BalanceDeduction
+    BatchError
     Budget
     BudgetExceeded
-    BatchError
     Call
     CallInDoubt
     CameraConfig

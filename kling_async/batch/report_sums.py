@@ -15,6 +15,7 @@ from kling_async.protocol.endpoint import Pool
 ORDER: Final = (
     RowStatus.DONE,
     RowStatus.FAILED,
+    RowStatus.UNSAVED,
     RowStatus.UNKNOWN,
     RowStatus.OVER_BUDGET,
     RowStatus.INVALID,
