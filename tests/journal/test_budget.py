@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -444,3 +445,28 @@ async def test_a_cancelled_call(make_client: ClientMaker, path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await calling
     assert await spent(client) == (0, 0)
+
+
+async def test_a_journal_of_version_1(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A journal without budgets gets them; all that was in it is as it was, and does not count."""
+    shutil.copyfile(Path(__file__).with_name("version-1.sqlite"), path)
+    client = make_client(journal=path, budget=Budget(units=2))
+    assert await spent(client) == (0, 0)
+    entries = {entry.key: entry async for entry in client.journal.entries()}
+    assert {key: entry.state.value for key, entry in entries.items()} == {
+        "saved": "saved",
+        "failed": "ended",
+        "refused": "refused",
+        "accepted": "accepted",
+        "intent": "intent",
+    }
+    saved = entries["saved"]
+    assert (saved.request["prompt"], saved.estimate.units, saved.units) == ("a cat", Decimal("1.5"), Decimal("1.5"))
+    assert [file.path for file in saved.files] == ["/srv/clips/saved.mp4"]
+    assert [handle async for handle in client.recover()] == []  # it is older than the service keeps tasks
+    await client.submit(CAT, key="refused")
+    assert await spent(client) == (1.5, 0)
+    await client.close()
+    async with make_client(journal=path, budget=Budget(units=2)) as later:
+        assert await spent(later) == (1.5, 0)
+    assert emulator.ledger.created == 1
