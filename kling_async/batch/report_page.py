@@ -157,7 +157,7 @@ def _about(result: RowResult, out: Path) -> Iterator[str]:
         yield f'<p class="error">{isolated(unsigned(result.error))}</p>'
     facts = [isolated(fact) for fact in _facts(result)]
     if result.task_id:
-        facts.append(f'task <bdi class="task">{escaped(result.task_id)}</bdi>')
+        facts.append(f'<span class="task">task {isolated(result.task_id)}</span>')
     if facts:
         yield f'<p class="facts">{" · ".join(facts)}</p>'
     links = [_link(file, out) for file in result.files]
@@ -190,7 +190,8 @@ def _prompt(request: Any) -> Iterator[str]:
         yield f'<p class="prompt">{isolated(text)}</p>'
         return
     short = text[:PROMPT_SHOWN].rsplit(maxsplit=1)[0]
-    yield f'<details class="prompt"><summary>{isolated(short)}…</summary>{isolated(text)}</details>'
+    rest = f'<span class="rest">{escaped(text[len(short) :])}</span>'
+    yield f'<details class="prompt"><summary><bdi>{escaped(short)}{rest}</bdi></summary></details>'
 
 
 def _said(request: Any) -> str:

@@ -5,6 +5,7 @@ import os
 import resource
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,25 @@ def test_a_full_disk_leaves_the_old_report(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+def test_a_reader_never_sees_half_of_it(tmp_path: Path) -> None:
+    """While two write the same report over and over, each file is whole whenever it is read, and no draft stays."""
+    many = [result(str(number), error="x" * 100) for number in range(50)]
+
+    def write() -> None:
+        for _ in range(20):
+            write_report(tmp_path, many, title="")
+
+    with ThreadPoolExecutor(2) as pool:
+        write_report(tmp_path, many, title="")
+        writers = [pool.submit(write) for _ in range(2)]
+        while not all(writer.done() for writer in writers):
+            assert (tmp_path / "report.html").read_text("utf-8").endswith("</html>\n")
+            assert (tmp_path / "report.jsonl").read_text("utf-8").count("\n") == len(many)
+        for writer in writers:
+            writer.result()
+    assert names(tmp_path) == NAMES
 
 
 def test_a_directory_that_is_none(tmp_path: Path) -> None:

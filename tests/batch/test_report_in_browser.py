@@ -140,6 +140,20 @@ async def test_rows_are_filtered_searched_and_ordered(browser: Browser) -> None:
     assert await browser.run(order, "") == ["video", "sound", "drawn"]
 
 
+async def test_what_is_not_seen_is_not_loaded(tmp_path: Path, browser: Browser) -> None:
+    """Of hundreds of rows only the pictures of those near the screen are read."""
+    for number in range(300):
+        (tmp_path / f"{number}.png").write_bytes(painted(64, 40, "1", []))
+    rows = [result(str(number), row=row(str(number), str(tmp_path / f"{number}.png"))) for number in range(300)]
+    write_report(tmp_path, rows, title="")
+    await browser.open((tmp_path / "report.html").as_uri())
+    loaded = "return [...document.images].filter((image) => image.naturalWidth).length"
+    await browser.until(loaded)
+    await browser.run("scrollTo(0, document.documentElement.scrollHeight)")
+    await browser.until("return [...document.images].at(-1).naturalWidth")
+    assert await browser.run(loaded) < 100
+
+
 async def test_it_fits_a_phone(browser: Browser) -> None:
     """Nothing scrolls sideways, at a desk or on a phone, with a player open or without."""
     for width in (1280, 390):

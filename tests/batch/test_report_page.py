@@ -228,7 +228,7 @@ def test_a_long_prompt_opens() -> None:
     prompt = " ".join(f"word{number}" for number in range(60))
     found = parsed(result(row=row(prompt=prompt)))
     assert len(found.all("details")) == 1
-    assert prompt in found.text
+    assert found.text.count(prompt) == 1
     assert parsed(result(row=row())).all("details") == []
 
 
