@@ -401,6 +401,16 @@ async def test_what_settles_by_its_key(make_client: ClientMaker, emulator: Emula
     assert emulator.ledger.created == 1
 
 
+async def test_what_two_hear(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """However many hear of a task's end, it counts once."""
+    clients = [make_client(journal=path, budget=Budget(units=2)) for _ in range(3)]
+    handles = [await client.submit(CAT, key="cat") for client in clients]
+    await asyncio.gather(*handles)
+    await asyncio.gather(*(client.close() for client in clients[1:]))
+    assert await spent(clients[0]) == (0, 1.5)
+    assert emulator.ledger.created == 1
+
+
 async def test_what_is_lost_counts(make_client: ClientMaker, path: Path) -> None:
     """Work that nobody can get any more counts at its price."""
     async with make_client(journal=path, budget=Budget(units=4)) as first:
