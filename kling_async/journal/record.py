@@ -145,7 +145,7 @@ class Record:
         target = None if target is None else absolute(target)
         paths = [Path(file.path) for file in entry.files]
         wanted = target is None or target in {entry.save_to, *map(str, paths)}
-        if wanted and await in_thread(files.are_whole, entry.files):
+        if wanted and paths and await in_thread(files.are_whole, entry.files):
             return paths
         if entry.saving_to is None or (target or entry.save_to) != entry.saving_to:
             return None
