@@ -20,6 +20,10 @@ NAMES = """
     Avatar
     BadResponse
     BalanceDeduction
+    Batch
+    BatchError
+    Budget
+    BudgetExceeded
     Call
     CallInDoubt
     CameraConfig
@@ -62,6 +66,7 @@ NAMES = """
     InputVideo
     InsufficientBalance
     Intent
+    InvalidBatch
     InvalidReference
     InvalidRequest
     Journal
@@ -80,6 +85,7 @@ NAMES = """
     PagedList
     PermissionRefused
     Picture
+    Plan
     Point
     Polling
     PresetElements
@@ -97,6 +103,10 @@ NAMES = """
     RetiredModelWarning
     Retirement
     Retry
+    Row
+    RowProblem
+    RowResult
+    RowStatus
     SaveInProgress
     SavedFile
     ServerError
@@ -104,6 +114,7 @@ NAMES = """
     Sound
     Speech
     SpeechAudio
+    Spending
     TargetError
     TargetExists
     Task

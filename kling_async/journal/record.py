@@ -1,6 +1,8 @@
 """One piece of work while a client has it: what happens to it is told to the journal as it happens."""
 
+import asyncio
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -8,15 +10,19 @@ from typing import Any
 
 import attrs
 
-from kling_async.io.target import Target, absolute, found
+from kling_async.io.budget import warn_if_over
+from kling_async.io.target import Target, absolute, found, refuse_existing
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, marks_in
 from kling_async.journal.entry import Entry, EntryState, SavedFile
-from kling_async.journal.store import Work
-from kling_async.protocol.errors import CreateInDoubt, KlingError, TaskFailed, UnexpectedAnswer
+from kling_async.journal.names import file_name
+from kling_async.journal.store import Store, Work
+from kling_async.protocol.budget import Settled
+from kling_async.protocol.errors import BudgetExceeded, CreateInDoubt, KlingError, TaskFailed, UnexpectedAnswer
+from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task, TaskStatus
 
 
@@ -60,6 +66,11 @@ class Record:
         return source.key if source else None
 
     @property
+    def file_name(self) -> str | None:
+        """What its files are called after in a directory: the key; None without one."""
+        return None if self.key is None else file_name(self.key)
+
+    @property
     def save_to(self) -> str | None:
         """Where its files go."""
         source = self.entry or self._work
@@ -72,6 +83,7 @@ class Record:
 
         Raises:
             Taken: another client was quicker with the key.
+            BudgetExceeded: the budget has not enough left.
             JournalError: it could not be written.
         """
         work = self._work
@@ -81,7 +93,24 @@ class Record:
         if any("kept" in mark for mark in marks):
             await in_thread(files.keep, self._journal.directory, self._parts, marks)
         now, owner = self._journal.now(), self._journal.owner
-        self.entry = await self._journal.do(lambda store: store.intend(work, owner, now))
+        kept: list[Entry | None] = [None]
+
+        def keep(store: Store) -> Entry | None:
+            kept[0] = store.intend(work, owner, now)
+            return kept[0]
+
+        def forget(store: Store) -> None:
+            if kept[0] is not None:
+                store.closed(kept[0].id, EntryState.REFUSED, "cancelled before it was sent", now)
+
+        try:
+            self.entry = await self._journal.do(keep)
+        except BudgetExceeded:
+            await in_thread(self._forget(work.request))
+            raise
+        except asyncio.CancelledError:
+            self._journal.tell(forget, self._forget(work.request))
+            raise
         self._parts = ()
         if self.entry is None:
             await in_thread(self._forget(work.request))
@@ -129,54 +158,79 @@ class Record:
         if isinstance(task, Task) and self.entry is not None:
             entry, now = self.entry, self._journal.now()
             finished = task.status is TaskStatus.FAILED or not self._is_file
-            self._journal.tell(lambda store: store.ended(entry.id, task, now, finished=finished))
+            settled: list[Settled | None] = [None]
+
+            def write(store: Store) -> None:
+                settled[0] = store.ended(entry.id, task, now, finished=finished)
+
+            self._journal.tell(write, lambda: warn_if_over(settled[0], task.reference))
 
     # ------------------------------------------------------------------------------------- the files
 
-    async def whole(self, target: str | PathLike[str] | None) -> list[Path] | None:
+    async def whole(self, target: str | PathLike[str] | None, *, watermark: bool = False) -> list[Path] | None:
         """Where its files are, if they are saved whole already.
 
         Args:
             target: where they are wanted; None for wherever they are.
+            watermark: whether the watermarked variants are.
         """
         entry = self.entry
         if entry is None:
             return None
-        target = None if target is None else absolute(target)
-        paths = [Path(file.path) for file in entry.files]
-        wanted = target is None or target in {entry.save_to, *map(str, paths)}
-        if wanted and paths and await in_thread(files.are_whole, entry.files):
+        wanted = None if target is None else _place(target)
+        known = [file for file in entry.files if file.watermark is watermark]
+        paths = [Path(file.path) for file in known]
+        here = wanted is None or wanted in {entry.save_to and _place(entry.save_to), *map(str, paths)}
+        if here and known and await in_thread(files.are_whole, known):
             return paths
-        if entry.saving_to is None or (target or entry.save_to) != entry.saving_to:
+        if entry.saving_to is None or (wanted or entry.save_to) != entry.saving_to:
             return None
         # Nothing was there when the save began, and a file appears whole: it is the one.
         place = Path(entry.saving_to)
         if await in_thread(place.is_file):
-            await self.saved([place])
+            await self.saved([place], watermark=watermark)
             return [place]
         return None
 
-    async def saving(self, place: Target) -> None:
-        """Files are about to be saved to a place that is free: whatever is there afterwards is this task's."""
+    def began(self, target: str | PathLike[str]) -> bool:
+        """Whether a save to this directory has begun where nothing was: what is called after it there is its own."""
+        saving_to = self.entry.saving_to if self.entry is not None else None
+        return saving_to is not None and os.path.dirname(saving_to) == _place(target)  # noqa: PTH120  (texts)
+
+    async def saving(self, place: Target, task: Task, *, watermark: bool, overwrite: bool) -> bool:
+        """Files are about to be saved; where the place is free, whatever is there afterwards is this task's.
+
+        Returns:
+            Whether what is there may be replaced: a save to this directory broke off, or `overwrite` says so.
+
+        Raises:
+            TargetExists: there is a file of something else in the directory.
+        """
         if self.entry is None:
-            return
+            return overwrite
         entry, path = self.entry, str(place.path.absolute())
-        if entry.saving_to != path and (place.is_directory or await in_thread(found, place.path) is None):
+        if place.is_directory:
+            path = os.path.join(path, place.name or task.task_id)  # noqa: PTH118  (texts)
+        if entry.saving_to == path:
+            return place.is_directory or overwrite
+        taken = await in_thread(_taken, place, task, watermark)
+        if taken is not None and place.is_directory:  # before any of its files is there
+            refuse_existing(taken, overwrite=overwrite)
+        if taken is None:
             await self._journal.do(lambda store: store.saving(entry.id, path))
             self.entry = attrs.evolve(entry, saving_to=path)
+        return overwrite
 
-    def began(self, place: Target) -> bool:
-        """Whether a save to this directory has begun: files there that are called after the task are its own."""
-        return place.is_directory and self.entry is not None and self.entry.saving_to == str(place.path.absolute())
-
-    async def saved(self, paths: Sequence[Path]) -> None:
+    async def saved(self, paths: Sequence[Path], *, watermark: bool = False) -> None:
         """All files are whole."""
         if self.entry is None:
             return
         entry, now = self.entry, self._journal.now()
-        described = await in_thread(_described, paths)
-        self._journal.tell(lambda store: store.saved(entry.id, described, now))
-        self.entry = attrs.evolve(entry, state=EntryState.SAVED, files=described, saving_to=None)
+        described = await in_thread(_described, paths, watermark)
+        others = tuple(file for file in entry.files if file.watermark is not watermark)
+        kept = tuple(sorted(described + others, key=lambda file: file.watermark))
+        self._journal.tell(lambda store: store.saved(entry.id, kept, now))
+        self.entry = attrs.evolve(entry, state=EntryState.SAVED, files=kept, saving_to=None)
 
     # ---------------------------------------------------------------------------------------- inside
 
@@ -185,8 +239,19 @@ class Record:
         return functools.partial(files.forget, self._journal.directory, marks_in(request))
 
 
-def _described(paths: Sequence[Path]) -> tuple[SavedFile, ...]:
-    return tuple(files.describe(path) for path in paths)
+def _place(target: str | PathLike[str]) -> str:
+    return absolute(target).rstrip("/" + os.sep)
+
+
+def _taken(place: Target, task: Task, watermark: bool) -> Path | None:  # noqa: FBT001  (called by a thread)
+    """What is there of the names that a task's files would get."""
+    names = [file.name(task.task_id, place.name, watermark=watermark) for file in files_of(task)]
+    paths = [place.path / name for name in names] if place.is_directory else [place.path]
+    return next((path for path in paths if found(path, follow_symlinks=False) is not None), None)
+
+
+def _described(paths: Sequence[Path], watermark: bool) -> tuple[SavedFile, ...]:  # noqa: FBT001  (called by a thread)
+    return tuple(attrs.evolve(files.describe(path), watermark=watermark) for path in paths)
 
 
 def _text_of(error: BaseException) -> str:

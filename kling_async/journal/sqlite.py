@@ -1,6 +1,5 @@
 """A journal in one SQLite file of this machine."""
 
-import base64
 import contextlib
 import json
 import os
@@ -16,10 +15,13 @@ from typing import Any, Final
 
 import attrs
 
+from kling_async.journal import saved_files
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
 from kling_async.journal.schema import APPLICATION, MIGRATIONS
+from kling_async.journal.sqlite_budgets import Budgets
 from kling_async.journal.store import OwnerRow, Work
+from kling_async.protocol.budget import Reservation, Settled, Spending, Terms
 from kling_async.protocol.errors import JournalError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -48,6 +50,7 @@ class SqliteStore:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._knowledge: dict[str, int] = {}
+        self._budgets = Budgets(self._run)
         self.id = ""
 
     # ------------------------------------------------------------------------------------- the file
@@ -215,9 +218,17 @@ class SqliteStore:
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
         """As `Store.intend`."""
         if work.replaces is not None:
-            gone = self._run("DELETE FROM entries WHERE id = ? AND state = ?", work.replaces, EntryState.REFUSED)
-            if not gone.rowcount:
+            refused = "SELECT 1 FROM entries WHERE id = ? AND state = ?"
+            if not self._run(refused, work.replaces, EntryState.REFUSED).fetchone():
                 return None
+        if work.key is not None:
+            there = "SELECT 1 FROM entries WHERE key = ? AND attempt >= ? AND id IS NOT ?"
+            if self._run(there, work.key, work.attempt, work.replaces).fetchone():
+                return None
+        claim = work.claim
+        reservation = None if claim is None else self.reserve(claim.budget, claim.amount, now)  # refused before changes
+        if work.replaces is not None:
+            self._run("DELETE FROM entries WHERE id = ?", work.replaces)
         values: dict[str, Any] = {
             "key": work.key,
             "attempt": work.attempt,
@@ -234,17 +245,17 @@ class SqliteStore:
             "intended_at": now.timestamp(),
             "estimate_units": _text(work.estimate.units),
             "estimate_usd": _text(work.estimate.usd),
+            "spending": reservation and reservation.account,
+            "reservation": reservation and str(reservation.amount),
         }
         places = ", ".join("?" * len(values))
-        insert = f"INSERT INTO entries ({', '.join(values)}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608  (names)
-        added = self._run(insert, *values.values())
-        if not added.rowcount:
-            return None
+        added = self._run(f"INSERT INTO entries ({', '.join(values)}) VALUES ({places})", *values.values())  # noqa: S608  (names)
+        members = attrs.asdict(work, recurse=False)
         return Entry(
             id=added.lastrowid or 0,
             intended_at=now,
             owner=owner,
-            **{name: value for name, value in attrs.asdict(work, recurse=False).items() if name != "replaces"},
+            **{name: value for name, value in members.items() if name not in {"replaces", "claim"}},
         )
 
     def take(self, entry: int, owner: int | None) -> None:
@@ -266,7 +277,7 @@ class SqliteStore:
         accepted = {"state": EntryState.ACCEPTED, "task_id": task.task_id, "accepted_at": now.timestamp()}
         self._set(entry, "state = 'intent'", **accepted, error=None)
 
-    def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> None:
+    def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> Settled | None:
         """As `Store.ended`."""
         money = task.final_balance_deduction
         self._set(
@@ -282,6 +293,7 @@ class SqliteStore:
             list_price=_text(money.list_price if money else None),
             error=task.status_msg or None,
         )
+        return self._budgets.ended(entry, task)
 
     def saving(self, entry: int, place: str) -> None:
         """As `Store.saving`."""
@@ -291,11 +303,12 @@ class SqliteStore:
         """As `Store.saved`."""
         (target,) = self._run("SELECT save_to FROM entries WHERE id = ?", entry).fetchone() or (None,)
         done = {"state": EntryState.SAVED, "unfinished": 0, "saved_at": now.timestamp()}
-        self._set(entry, **done, files=_files_text(files, target), saving_to=None)
+        self._set(entry, **done, files=saved_files.to_text(files, target), saving_to=None)
 
     def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
         """As `Store.closed`."""
         self._set(entry, state=state, unfinished=0, error=error, ended_at=now.timestamp())
+        self._budgets.ended(entry, None, free=state is EntryState.REFUSED)
 
     def in_doubt(self, entry: int, error: str) -> None:
         """As `Store.in_doubt`."""
@@ -311,6 +324,24 @@ class SqliteStore:
         select = f"{_SELECT} WHERE entries.id > ?{where} ORDER BY entries.id LIMIT ?"
         rows = self._run(select, after, *given.values(), count)
         return [_entry(row) for row in rows]
+
+    # ------------------------------------------------------------------------------------- budgets
+
+    def agree(self, terms: Terms, *, change: bool) -> None:
+        """As `Store.agree`."""
+        self._budgets.agree(terms, change=change)
+
+    def spending(self, name: str, now: datetime) -> Spending:
+        """As `Store.spending`."""
+        return self._budgets.spending(name, now)
+
+    def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
+        """As `Store.reserve`."""
+        return self._budgets.reserve(name, amount, now)
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """As `Store.settle`."""
+        self._budgets.settle(reservation, counted)
 
     # -------------------------------------------------------------------------------------- inside
 
@@ -343,21 +374,6 @@ def _moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _files_text(files: Sequence[SavedFile], target: str | None) -> str:
-    """Without what the entry says already, and digests in fewer letters: there may be a million of them."""
-    short = [
-        ["" if file.path == target else file.path, file.size, base64.b64encode(bytes.fromhex(file.sha256)).decode()]
-        for file in files
-    ]
-    return json.dumps(short, ensure_ascii=False, separators=(",", ":"))
-
-
-def _files(text: str, target: str | None) -> tuple[SavedFile, ...]:
-    return tuple(
-        SavedFile(path or target or "", size, base64.b64decode(digest).hex()) for path, size, digest in json.loads(text)
-    )
-
-
 def _entry(row: Sequence[Any]) -> Entry:
     names = [name.rpartition(".")[2] for name in _COLUMNS.split(", ")]
     values = dict(zip(names, row, strict=True))
@@ -375,6 +391,6 @@ def _entry(row: Sequence[Any]) -> Entry:
             "state": EntryState(values["state"]),
             "status": values["status"] and TaskStatus(values["status"]),
             "error": values["error"] or "",
-            "files": _files(values["files"] or "[]", values["save_to"]),
+            "files": saved_files.from_text(values["files"], values["save_to"]),
         }
     )
