@@ -181,7 +181,7 @@ class Record:
         known = [file for file in entry.files if file.watermark is watermark]
         paths = [Path(file.path) for file in known]
         here = wanted is None or wanted in {entry.save_to and _place(entry.save_to), *map(str, paths)}
-        if here and await in_thread(files.are_whole, known):
+        if here and known and await in_thread(files.are_whole, known):
             return paths
         if entry.saving_to is None or (wanted or entry.save_to) != entry.saving_to:
             return None

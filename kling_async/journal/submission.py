@@ -154,7 +154,7 @@ class JournalSubmitter:
             endpoint=endpoint.name,
             external_task_id=None,
             request=kept(members, marks),
-            known=None if endpoint.is_raw else known_members(type(request)),
+            known=None if endpoint.is_raw else known_members(request.__class__),
             line=endpoint.line_of(request),
             slots=endpoint.slots_of(request),
             save_to=None if save_to is None else absolute(save_to),
