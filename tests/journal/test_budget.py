@@ -70,22 +70,22 @@ class Stored:
         self._store = store
         self._name = budget.terms.name
         with store.together():
-            store.agree(budget.terms, change=budget.change)
+            store.budgets.agree(budget.terms, change=budget.change)
 
     def spending(self, now: datetime) -> Spending:
         """Of a window."""
         with self._store.together():
-            return self._store.spending(self._name, now)
+            return self._store.budgets.spending(self._name, now)
 
     def reserve(self, amount: Decimal, now: datetime) -> Reservation:
         """Reserves."""
         with self._store.together():
-            return self._store.reserve(self._name, amount, now)
+            return self._store.budgets.reserve(self._name, amount, now)
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
         """Settles."""
         with self._store.together():
-            self._store.settle(reservation, counted)
+            self._store.budgets.settle(reservation, counted)
 
 
 Keep = Callable[[Budget], Keeper]
