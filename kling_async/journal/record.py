@@ -1,6 +1,9 @@
 """One piece of work while a client has it: what happens to it is told to the journal as it happens."""
 
+import asyncio
 import functools
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -10,14 +13,16 @@ import attrs
 
 from kling_async.io.target import Target, absolute, found
 from kling_async.io.task_watch import TaskWatch
-from kling_async.io.threads import in_thread
+from kling_async.io.threads import finished, in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, marks_in
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.store import Work
-from kling_async.protocol.errors import CreateInDoubt, KlingError, TaskFailed, UnexpectedAnswer
+from kling_async.protocol.errors import CreateInDoubt, JournalError, KlingError, TaskFailed, UnexpectedAnswer
 from kling_async.protocol.tasks import Task, TaskStatus
+
+logger = logging.getLogger("kling_async")
 
 
 class Taken(Exception):
@@ -77,14 +82,26 @@ class Record:
         work = self._work
         if work is None or self.entry is not None:
             return
+        try:
+            await self._write_intent(work)
+        finally:
+            if self.entry is None:
+                await in_thread(self._forget(work.request))
+        self._parts = ()
+
+    async def _write_intent(self, work: Work) -> None:
         marks = marks_in(work.request)
         if any("kept" in mark for mark in marks):
             await in_thread(files.keep, self._journal.directory, self._parts, marks)
         now, owner = self._journal.now(), self._journal.owner
-        self.entry = await self._journal.do(lambda store: store.intend(work, owner, now))
-        self._parts = ()
+        writing = self._journal.begin(lambda store: store.intend(work, owner, now))
+        try:
+            self.entry = await finished(writing)
+        except asyncio.CancelledError:
+            # It is there all the same: `failed` must close it, so that nobody sends what nobody wants any more.
+            self.entry = None if writing.exception() else writing.result()
+            raise
         if self.entry is None:
-            await in_thread(self._forget(work.request))
             raise Taken
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
@@ -137,23 +154,22 @@ class Record:
         """Where its files are, if they are saved whole already.
 
         Args:
-            target: where they are wanted; None for wherever they are.
+            target: where they are wanted; None for where they were to go, and if that was not said wherever they are.
         """
         entry = self.entry
         if entry is None:
             return None
-        target = None if target is None else absolute(target)
+        place = entry.save_to if target is None else absolute(target)
         paths = [Path(file.path) for file in entry.files]
-        wanted = target is None or target in {entry.save_to, *map(str, paths)}
-        if wanted and await in_thread(files.are_whole, entry.files):
+        if (place is None or _are_at(paths, place)) and await in_thread(files.are_whole, entry.files):
             return paths
-        if entry.saving_to is None or (target or entry.save_to) != entry.saving_to:
+        if entry.saving_to is None or place != entry.saving_to:
             return None
         # Nothing was there when the save began, and a file appears whole: it is the one.
-        place = Path(entry.saving_to)
-        if await in_thread(place.is_file):
-            await self.saved([place])
-            return [place]
+        path = Path(entry.saving_to)
+        if await in_thread(path.is_file):
+            await self.saved([path])
+            return [path]
         return None
 
     async def saving(self, place: Target) -> None:
@@ -162,8 +178,12 @@ class Record:
             return
         entry, path = self.entry, str(place.path.absolute())
         if entry.saving_to != path and (place.is_directory or await in_thread(found, place.path) is None):
-            await self._journal.do(lambda store: store.saving(entry.id, path))
-            self.entry = attrs.evolve(entry, saving_to=path)
+            try:
+                await self._journal.do(lambda store: store.saving(entry.id, path))
+            except JournalError as error:  # what is paid for is worth more than a note
+                logger.warning("%s; %s is saved all the same", error, path, extra={"kling_event": "journal_failed"})
+            else:
+                self.entry = attrs.evolve(entry, saving_to=path)
 
     def began(self, place: Target) -> bool:
         """Whether a save to this directory has begun: files there that are called after the task are its own."""
@@ -185,9 +205,17 @@ class Record:
         return functools.partial(files.forget, self._journal.directory, marks_in(request))
 
 
+def _are_at(paths: Sequence[Path], place: str) -> bool:
+    """Whether files are at a place: it is the name of the file, or of their directory."""
+    name = place.rstrip(os.sep)
+    return all(name in {str(path), str(path.parent)} for path in paths)
+
+
 def _described(paths: Sequence[Path]) -> tuple[SavedFile, ...]:
     return tuple(files.describe(path) for path in paths)
 
 
 def _text_of(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled before it was sent"
     return str(error) or type(error).__name__

@@ -3,9 +3,10 @@
 from os import PathLike
 from pathlib import Path
 
-from kling_async.io.target import absolute, is_directory_name
+from kling_async.io.target import absolute, is_directory_name, shown
 from kling_async.io.threads import in_thread
 from kling_async.journal.names import file_name
+from kling_async.protocol.errors import TargetError
 from kling_async.protocol.result_kind import ResultKind
 
 
@@ -19,11 +20,21 @@ async def named(path: str | PathLike[str], key: str | None, kind: ResultKind, *,
         several: whether several files are: these are called after their task.
 
     Raises:
-        TargetError: it is no path.
+        TargetError: it is no path, or cannot be made.
     """
     text = absolute(path)
     if key is None or several or not (is_directory_name(text) or await in_thread(Path(text).is_dir)):
         return text
     if is_directory_name(text):
-        await in_thread(lambda: Path(text).mkdir(parents=True, exist_ok=True))
+        await in_thread(_make, text)
     return str(Path(text) / f"{file_name(key)}{kind.suffix}")
+
+
+def _make(text: str) -> None:
+    path = Path(text)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TargetError(f"{shown(path)} cannot be made: {error.strerror}") from None
+    except ValueError:
+        raise TargetError(f"{text!r} is no path to save to: it holds what no file name can") from None
