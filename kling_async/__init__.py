@@ -17,6 +17,8 @@ from kling_async.protocol.errors import AccountError as AccountError
 from kling_async.protocol.errors import ApiError as ApiError
 from kling_async.protocol.errors import AuthenticationError as AuthenticationError
 from kling_async.protocol.errors import BadResponse as BadResponse
+from kling_async.protocol.errors import BatchError as BatchError
+from kling_async.protocol.errors import BudgetExceeded as BudgetExceeded
 from kling_async.protocol.errors import CallInDoubt as CallInDoubt
 from kling_async.protocol.errors import CapabilityWarning as CapabilityWarning
 from kling_async.protocol.errors import ClientClosed as ClientClosed
@@ -75,6 +77,8 @@ if typing.TYPE_CHECKING:
     from kling_async.journal.entry import EntryState as EntryState
     from kling_async.journal.entry import SavedFile as SavedFile
     from kling_async.journal.journal import Journal as Journal
+    from kling_async.protocol.budget import Budget as Budget
+    from kling_async.protocol.budget import Spending as Spending
     from kling_async.protocol.call import Call as Call
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell

@@ -32,18 +32,20 @@ from kling_async.protocol import endpoints
 from kling_async.protocol.call import Call
 from kling_async.protocol.concurrency_limit import BEAT, Limit
 from kling_async.protocol.endpoint import Request
-from kling_async.protocol.errors import ConfigurationError, DownloadError, KlingError, RequestRefused, TargetError
+from kling_async.protocol.errors import ConfigurationError, KlingError, RequestRefused
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task
+from kling_async.saving import Saving
 
 if TYPE_CHECKING:
+    from kling_async.io.budget import ClientBudget
     from kling_async.io.download import Downloads
-    from kling_async.io.target import Target
     from kling_async.journal.journal import Journal
     from kling_async.journal.submission import JournalSubmitter, Submitted
+    from kling_async.protocol.budget import Budget, Spending
 
 logger = logging.getLogger("kling_async")
 
@@ -76,6 +78,8 @@ class KlingClient:
             crash does not reach it. If it raises, nothing is sent. With a journal, that has it by then.
         journal: the file of a journal, or a `Journal`: what is paid for is there before it is sent, so that `recover`
             and the `key` of `submit` find it again after a crash.
+        budget: what may be spent: what does not fit is not sent, and raises `BudgetExceeded`. With a journal it is kept
+            there, and holds for all that share it.
         session: a session to use; it stays open. Else one is made when first needed.
         clock: seconds since 1970; for tests.
 
@@ -98,6 +102,7 @@ class KlingClient:
         queue_deadline: float | None = None,
         on_intent: OnIntent | None = None,
         journal: "Journal | str | PathLike[str] | None" = None,
+        budget: "Budget | None" = None,
         session: aiohttp.ClientSession | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -109,6 +114,7 @@ class KlingClient:
             retry=retry,
             queue_deadline=queue_deadline,
             on_intent=on_intent,
+            budget=budget,
             session=session,
             clock=clock,
         )
@@ -130,8 +136,15 @@ class KlingClient:
             self._api, self._slots, self._poller, retry=self._retry, uniform=self._uniform, on_intent=on_intent
         )
         self._saved_at_once = downloads
-        self._works = None if journal is None else self._works_in(journal, clock)
-        self._calls = Calls(self._api, lambda: self._downloads, self._enter)
+        self._clock = clock
+        self.concurrency = concurrency
+        """Tasks in flight per `model_name`, as it was given."""
+        self._budget = None if budget is None else self._budget_of(budget)
+        self._works: JournalSubmitter | None = None
+        if journal is not None:
+            self.use_journal(journal)
+        self._calls = Calls(self._api, lambda: self._downloads, self._enter, self._budget)
+        self._saving = Saving(lambda: self._downloads, self.get_task)
 
     # ------------------------------------------------------------------------------------- making videos
 
@@ -212,6 +225,7 @@ class KlingClient:
             UnexpectedAnswer: a `RawTask` was answered without a task, or a `Call` not as documented.
             ApiError: the service refused; nothing was created.
             KeyConflict: the key belongs to another request, `differences` says how; nothing was sent.
+            BudgetExceeded: the client's budget has not enough left; nothing was sent.
             JournalError: the journal cannot be read or written; nothing was sent.
             ConfigurationError: an option needs a journal, and the client has none.
             ClientClosed: the client is closed.
@@ -236,7 +250,8 @@ class KlingClient:
         try:
             if self._works is not None:
                 return self._handle_of(await self._works.submit(endpoint, request, options))
-            watch = await self._submitter.submit(endpoint, request, options)
+            reserved = None if self._budget is None else self._budget.record(endpoint, request)
+            watch = await self._submitter.submit(endpoint, request, options, reserved)
         except RequestRefused as error:
             refusals.name_the_models(error, endpoint, request)
             raise
@@ -288,30 +303,23 @@ class KlingClient:
             KlingError: as `submit`, and as `TaskHandle.save`, then with the `reference` of the task.
         """
         self._enter()
-        endpoint = refusals.endpoint_that_takes(request)
+        refusals.endpoint_that_takes(request)
+        key, begun, name = options.get("key"), False, None
         if self._works is not None:
-            from kling_async.journal.target import named  # noqa: PLC0415  (not without a journal)
-
             refusals.check_options(options, request, journal=True)
-            path = await named(path, options.get("key"), endpoint.result, several=endpoint.slots_of(request) > 1)
             options["save_to"] = path
-            if options.get("key") is not None and not overwrite:
-                known = await self._works.known(endpoint, request, options)
-                if known is not None and (whole := await known.whole(path)) is not None:
-                    return whole[0]
-        reserved = self._downloads.reserve(
-            path,
-            None,
-            watermark=watermark,
-            overwrite=overwrite,
-            kind=endpoint.result,
-            several=endpoint.slots_of(request) > 1,
-        )
+            if key is not None:
+                name, known = await self._works.known(request, options)
+                if known is not None and not overwrite:
+                    if (whole := await known.whole(path, watermark=watermark)) is not None:
+                        return whole[0]
+                    begun = known.began(path)
+        reserved = self._saving.place_for(request, path, name, watermark=watermark, overwrite=overwrite or begun)
         async with reserved as place:
             refusals.refuse_without_mark(request, watermark=watermark)
             handle = await self.submit(request, **options)
             try:
-                return (await self._save(handle, place, watermark=watermark, overwrite=overwrite))[0]
+                return (await self._saving.save_at(place, handle, watermark=watermark, overwrite=overwrite))[0]
             except asyncio.CancelledError:
                 self._submitter.abandon(handle.reference)
                 raise
@@ -338,7 +346,7 @@ class KlingClient:
         Raises:
             ConfigurationError: it has none.
         """
-        return self._journalled().journal.journal
+        return self.works.journal.journal
 
     async def recover(self) -> AsyncGenerator[TaskHandle, None]:
         """Handles of all that clients left in the journal which are closed, or whose processes are gone.
@@ -352,19 +360,53 @@ class KlingClient:
             ConfigurationError: the client has no journal.
             JournalError: the journal cannot be read or written.
         """
-        works = self._journalled()
         self._enter()
-        async with contextlib.aclosing(works.recover()) as recovered:
+        async with contextlib.aclosing(self.works.recover()) as recovered:
             async for submitted in recovered:
                 yield self._handle_of(submitted)
 
-    def _works_in(self, journal: "Journal | str | PathLike[str]", clock: Callable[[], float]) -> "JournalSubmitter":
-        from kling_async.journal import client_journal, submission  # noqa: PLC0415  (not without a journal)
+    def use_journal(self, journal: "Journal | str | PathLike[str]") -> None:
+        """Keeps in a journal what is paid for from now on, as `KlingClient(journal=...)` does from the beginning.
 
-        mine = client_journal.ClientJournal.of(journal, clock)
-        return submission.JournalSubmitter(mine, self._submitter, self._api, self.start_watching)
+        Raises:
+            ConfigurationError: it is no path, or the client has another one.
+        """
+        from kling_async.journal import budget, client_journal, submission  # noqa: PLC0415  (not without a journal)
 
-    def _journalled(self) -> "JournalSubmitter":
+        given = self._budget.budget if self._budget is not None else None
+        mine = client_journal.ClientJournal.of(journal, self._clock, given)
+        if self._works is not None:
+            if self._works.journal.journal.path != mine.journal.path:
+                raise ConfigurationError(f"this client has another journal: {self._works.journal.journal.path}")
+            return
+        self._works = submission.JournalSubmitter(mine, self._submitter, self._api, self.start_watching)
+        if self._budget is not None:
+            self._budget.account = budget.InJournal(mine, self._budget.budget.terms.name)
+
+    async def spending(self) -> "Spending":
+        """What the client's budget has reserved and settled in its present window, and what is left.
+
+        Raises:
+            ConfigurationError: the client has no budget.
+            JournalError: the journal cannot be read.
+        """
+        if self._budget is None:
+            raise ConfigurationError("this client has no budget: KlingClient(budget=Budget(units=60))")
+        self._enter()
+        return await self._budget.account.spending()
+
+    def _budget_of(self, budget: "Budget") -> "ClientBudget":
+        from kling_async.io.budget import ClientBudget, InMemory  # noqa: PLC0415  (not without a budget)
+
+        return ClientBudget(budget, InMemory(budget, self._clock))
+
+    @property
+    def works(self) -> "JournalSubmitter":
+        """What works with the client's journal, for batches.
+
+        Raises:
+            ConfigurationError: it has none.
+        """
         if self._works is None:
             raise ConfigurationError("this client has no journal: KlingClient(journal='clips.sqlite')")
         return self._works
@@ -484,30 +526,12 @@ class KlingClient:
     ) -> list[Path]:
         """Saves a handle's files; `TaskHandle.save` and `TaskHandle.save_all` are the ways to call it."""
         self._enter()
-        if (path if path is not None else handle.save_to) is None:
-            raise TargetError("expected a path to save to: give one here, or save_to=... to submit")
-        if handle.work is not None and not overwrite and (whole := await handle.work.whole(path)) is not None:
-            return whole
-        path = path if path is not None else handle.save_to or ""
-        kind = refusals.endpoint_of_reference(Reference.parse(handle.reference)).result
-        reserved = self._downloads.reserve(
-            path, handle.task_id, watermark=watermark, overwrite=overwrite, kind=kind, several=several
-        )
-        try:
-            async with reserved as place:
-                return await self._save(handle, place, watermark=watermark, overwrite=overwrite)
-        except DownloadError as error:
-            error.about(handle.reference)
-            raise
+        return await self._saving.save_all(handle, path, watermark=watermark, overwrite=overwrite, several=several)
 
-    async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
+    def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
         """Streams a handle's first file; `TaskHandle.stream` is the way to call it."""
         self._enter()
-        task = await handle.wait()
-        refresh = functools.partial(self.get_task, task.reference)
-        async with contextlib.aclosing(self._downloads.stream(task, refresh, watermark=watermark)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        return self._saving.stream(handle, watermark=watermark)
 
     # ------------------------------------------------------------------------------------------- inside
 
@@ -516,17 +540,6 @@ class KlingClient:
         from kling_async.io.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
 
         return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
-
-    async def _save(self, handle: TaskHandle, place: "Target", *, watermark: bool, overwrite: bool) -> list[Path]:
-        task = await handle.wait()
-        refresh = functools.partial(self.get_task, task.reference)
-        if handle.work is not None:
-            await handle.work.saving(place)
-            overwrite = overwrite or handle.work.began(place)
-        paths = await self._downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
-        if handle.work is not None:
-            await handle.work.saved(paths)
-        return paths
 
     def _handle_of(self, submitted: "Submitted") -> TaskHandle:
         return TaskHandle(self, submitted.reference, submitted.watch, submitted.record)

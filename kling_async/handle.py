@@ -31,19 +31,24 @@ class Work(Protocol):
         """Where its files go."""
         ...
 
-    async def whole(self, target: str | PathLike[str] | None) -> list[Path] | None:
+    @property
+    def file_name(self) -> str | None:
+        """What its files are called after in a directory; None for their task."""
+        ...
+
+    async def whole(self, target: str | PathLike[str] | None, *, watermark: bool) -> list[Path] | None:
         """Where its files are, if they are saved whole."""
         ...
 
-    async def saving(self, place: "Target") -> None:
-        """Files are about to be saved."""
+    def began(self, target: str | PathLike[str]) -> bool:
+        """Whether an earlier save of it to this directory broke off."""
         ...
 
-    def began(self, place: "Target") -> bool:
-        """Whether what is in this directory, and called after the task, is the task's."""
+    async def saving(self, place: "Target", task: Task, *, watermark: bool, overwrite: bool) -> bool:
+        """Files are about to be saved; tells whether those that are there already may be replaced."""
         ...
 
-    async def saved(self, paths: list[Path]) -> None:
+    async def saved(self, paths: list[Path], *, watermark: bool) -> None:
         """All files are whole."""
         ...
 
@@ -267,9 +272,10 @@ class TaskHandle:
         Args:
             path: where to; None for the `save_to` of `submit`. A file, or a directory (an existing one, or text that
                 ends in a separator): there the file is called after its task and what it is, `<task_id>.mp4`,
-                `.png` or `.mp3`, or `<task_id>-watermark.mp4`. Further files of the task get `-2`, `-3`. Where a task
-                has several things, the name of a file decides: of a video with its sound, `.mp3` and `.wav` mean the
-                sound; of sound, `.wav` means the WAV, if there is one.
+                `.png` or `.mp3`, or `<task_id>-watermark.mp4`. Further files of the task get `-2`, `-3`. With a key it
+                is called after that: `<key>.mp4`, `<key>.watermark.mp4`, `<key>.2.png`. Where a task has several
+                things, the name of a file decides: of a video with its sound, `.mp3` and `.wav` mean the sound; of
+                sound, `.wav` means the WAV, if there is one.
             watermark: the watermarked variant, if `watermark_info` asked for one.
             overwrite: replaces an existing file, once the new one is whole.
 

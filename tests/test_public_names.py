@@ -20,6 +20,9 @@ NAMES = """
     Avatar
     BadResponse
     BalanceDeduction
+    BatchError
+    Budget
+    BudgetExceeded
     Call
     CallInDoubt
     CameraConfig
@@ -104,6 +107,7 @@ NAMES = """
     Sound
     Speech
     SpeechAudio
+    Spending
     TargetError
     TargetExists
     Task

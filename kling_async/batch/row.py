@@ -1,10 +1,11 @@
 """A row of a batch: one piece of work, as it was read and checked."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
-from kling_async.protocol.errors import Problem
+from kling_async.protocol.errors import KlingError, Problem
 
 
 @attrs.frozen(kw_only=True)
@@ -45,3 +46,19 @@ class RowProblem:
         """The place, then the problem."""
         place = " ".join(filter(None, [f"line {self.line}" if self.line else "", f"({self.id})" if self.id else ""]))
         return f"{place}: {self.problem}" if place else str(self.problem)
+
+
+class InvalidBatch(KlingError, ValueError):
+    """Rows of a batch are wrong. Nothing was sent, nothing is paid.
+
+    Attributes:
+        problems: all of them, each with its place.
+    """
+
+    problems: tuple[RowProblem, ...]
+
+    @classmethod
+    def of(cls, problems: Sequence[RowProblem]) -> "InvalidBatch":
+        """The error for these problems, one line each."""
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        return cls(f"{len(problems)} problems, nothing was sent:{lines}", problems=tuple(problems))

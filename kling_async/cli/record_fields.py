@@ -1,20 +1,19 @@
-"""The fields of a record as the shell command sees them: kinds, names of options, and the description of each."""
+"""The fields of a record as the shell command sees them: names of options, and the description of each."""
 
 import inspect
 import re
-import types
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from typing import Final, get_type_hints
 
 import attrs
 
 from kling_async.client import KlingClient
 from kling_async.methods import calls, submits
+from kling_async.protocol import record_fields
+from kling_async.protocol.record_fields import members_of, stand_ins
 from kling_async.protocol.records import WatermarkInfo
 from kling_async.protocol.rules.values import in_words
 
-_MEDIA: Final = "kling_async.protocol.media."
 _SHELL_WORDS: Final = {
     ", bytes, or the picture of an earlier task": " or - for standard input",
     ", or the picture of an earlier task": "",
@@ -24,21 +23,8 @@ _SHELL_WORDS: Final = {
 }
 
 
-@attrs.frozen
-class Field:
-    """One field of a record, as an option sees it.
-
-    Attributes:
-        name: as the documentation has it.
-        members: its types, without None.
-        about: its description in the record's docstring.
-        field: of the record.
-    """
-
-    name: str
-    members: tuple[Any, ...]
-    about: str
-    field: "attrs.Attribute[Any]"
+class Field(record_fields.Field):
+    """One field of a record, as an option sees it."""
 
     @property
     def option(self) -> str:
@@ -51,73 +37,22 @@ class Field:
         return f"record.{self.name}"
 
     @property
-    def is_required(self) -> bool:
-        """Whether the record cannot be made without it."""
-        return self.field.default is attrs.NOTHING
-
-    @property
     def described(self) -> str:
         """Its description, without the word that every required option has."""
         return re.sub(r"([.;] required)+$", "", self.about, flags=re.IGNORECASE) if self.is_required else self.about
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether a request cannot do without it: by its record, or by its description."""
-        return self.is_required or re.search(r"(^|[.;,] )required$", self.about, re.IGNORECASE) is not None
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it is a picture, sound or another file that the user has."""
-        return any(is_media(member) for member in self.members)
-
-    @property
-    def is_switch(self) -> bool:
-        """Whether it is True or False and nothing else."""
-        return self.members == (bool,)
-
-    @property
-    def is_time(self) -> bool:
-        """Whether it is a moment."""
-        return datetime in self.members
-
-    @property
-    def choices(self) -> list[str]:
-        """The words that the documentation names for it."""
-        literals = [member for member in self.members if get_origin(member) is Literal]
-        return [str(value) for literal in literals for value in get_args(literal)]
-
-    @property
-    def has_files(self) -> bool:
-        """Whether there are files in it: it is one, or a list or a record of such."""
-        return any(_has_files(member) for member in self.members)
-
-    @property
-    def item(self) -> Any:
-        """The type of its items; None where it is no list."""
-        return item_of(self.members)
 
 
 def fields_of(record: type) -> list[Field]:
     """The fields of a record, in its order, that a shell can give a value to.
 
-    A watermark is asked for by the command's own option, and an earlier result is an object of Python: its id is given.
+    A watermark is asked for by the command's own option.
     """
-    hints = get_type_hints(record)
     about = descriptions(record)
-    found = [
-        Field(field.name, _accepted(field, hints[field.name]), about.get(field.name, ""), field)
-        for field in attrs.fields(record)
+    return [
+        Field(field.name, field.members, about.get(field.name, ""), field.field)
+        for field in record_fields.fields_of(record)
+        if WatermarkInfo not in field.members
     ]
-    return [field for field in found if WatermarkInfo not in field.members and field.name not in stand_ins(record)]
-
-
-def _accepted(field: "attrs.Attribute[Any]", hint: Any) -> tuple[Any, ...]:
-    """The types of a field; a moment is given to its converter, whatever the service gets."""
-    read: Any = field.converter
-    named = getattr(read, "__annotations__", {})
-    if not any("datetime" in str(each) for each in named.values()):
-        return members_of(hint)
-    return members_of(next(iter(get_type_hints(read).values())))
 
 
 def positional(record: type) -> Field | None:
@@ -145,38 +80,6 @@ def option_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-# ------------------------------------------------------------------------------------------------------- types
-
-
-def members_of(hint: Any) -> tuple[Any, ...]:
-    """The alternatives of a type, without None."""
-    alternatives = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
-    return tuple(each for each in alternatives if each is not type(None))
-
-
-def item_of(members: tuple[Any, ...]) -> Any:
-    """The type of a list's items; None where it is no list."""
-    return next((get_args(member)[0] for member in members if get_origin(member) is tuple), None)
-
-
-def is_media(hint: Any) -> bool:
-    """Whether this is the type of a file that the user has."""
-    return isinstance(hint, type) and hint.__module__.startswith(_MEDIA)
-
-
-def is_record(hint: Any) -> bool:
-    """Whether this is a record that is given as JSON."""
-    return isinstance(hint, type) and attrs.has(hint) and not is_media(hint)
-
-
-def _has_files(hint: Any) -> bool:
-    if get_origin(hint) is tuple:
-        return any(_has_files(member) for member in members_of(get_args(hint)[0]))
-    if not is_record(hint):
-        return is_media(hint)
-    return any(_has_files(member) for part in get_type_hints(hint).values() for member in members_of(part))
-
-
 # -------------------------------------------------------------------------------------------------- docstrings
 
 
@@ -192,20 +95,12 @@ def summary(record: type) -> str:
 
 
 def descriptions(record: type) -> dict[str, str]:
-    """The description of each field, from the `Attributes:` section of a record's docstring."""
-    section = inspect.cleandoc(record.__doc__ or "").partition("\nAttributes:\n")[2].split("\n\n")[0]
-    entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section, re.MULTILINE)
-    found = {name: _plain(text, record).removesuffix(".") for name, text in entries}
+    """The description of each field in the words of the shell."""
+    found = {name: _plain(text, record) for name, text in record_fields.descriptions(record).items()}
     for name, member in stand_ins(record).items():
         # The object cannot be typed here: its description says what its id is the id of.
         found[member] = re.sub(r"^its (\w+), in its place$", rf"\1 of {found.get(name, '')}", found.get(member, ""))
     return found
-
-
-def stand_ins(record: type) -> dict[str, str]:
-    """The fields that take an earlier result, each with the field that takes its id."""
-    found = {field.name: field.metadata.get("instead_of") for field in attrs.fields(record)}
-    return {name: stand_in.member for name, stand_in in found.items() if stand_in}
 
 
 def _plain(text: str, record: type) -> str:
@@ -256,24 +151,3 @@ def _choice(text: str, names: Mapping[str, str]) -> str:
     if not names.keys() >= {*words}:
         return text
     return in_words([names[word] for word in words if names[word] == option_of(word)])
-
-
-def nested_files(value: Any, members: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
-    """The places of files within a field's value, as it was given: each a container and the key in it."""
-    item = item_of(members)
-    if isinstance(value, list) and item is not None:
-        for index, each in enumerate(value):
-            if isinstance(each, str) and any(_has_files(member) for member in members_of(item)):
-                yield value, index
-            else:
-                yield from nested_files(each, members_of(item))
-    record = next((member for member in members if is_record(member)), None)
-    if isinstance(value, dict) and record is not None:
-        for name, hint in get_type_hints(record).items():
-            inner = members_of(hint)
-            if name not in value:
-                continue
-            if isinstance(value[name], str) and any(is_media(member) for member in inner):
-                yield value, name
-            else:
-                yield from nested_files(value[name], inner)

@@ -14,20 +14,17 @@ import attrs
 
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.option_values import AXES, camera_control, from_json, ids, moment, number, number_or_text, texts
-from kling_async.cli.record_fields import (
-    Field,
-    descriptions,
-    fields_of,
+from kling_async.cli.record_fields import Field, descriptions, fields_of, positional, watermark_field
+from kling_async.protocol.converters import Malformed
+from kling_async.protocol.record_fields import (
     is_media,
     is_record,
     item_of,
     members_of,
     nested_files,
-    positional,
+    only_needed,
     stand_ins,
-    watermark_field,
 )
-from kling_async.protocol.converters import Malformed
 from kling_async.protocol.records import CameraControl
 
 
@@ -114,22 +111,13 @@ def _short_form(field: Field) -> Callable[[str], Any] | None:
         items = read(["1"])
         if not isinstance(items, Malformed) and not any(isinstance(item, Malformed) for item in items):
             return lambda text: text
-    if (only := _only_needed(field.item)) is None:
+    if (only := only_needed(field.item)) is None:
         return None
     return lambda text: {only: text}
 
 
-def _only_needed(item: Any) -> str | None:
-    """The one field that a record cannot be made without; None where there are several, or it is no text or file."""
-    needed = [each for each in attrs.fields(item) if each.default is attrs.NOTHING] if is_record(item) else []
-    if len(needed) != 1:
-        return None
-    members = members_of(get_type_hints(item)[needed[0].name])
-    return needed[0].name if {str, int} & {*members} or any(map(is_media, members)) else None
-
-
 def _is_id(field: Field) -> bool:
-    return (_only_needed(field.item) or "").endswith("_id")
+    return (only_needed(field.item) or "").endswith("_id")
 
 
 def _default(field: Field) -> str:

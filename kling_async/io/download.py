@@ -82,6 +82,7 @@ class Downloads:
         overwrite: bool,
         kind: ResultKind | None = None,
         several: bool | None = None,
+        name: str | None = None,
     ) -> AsyncIterator[Target]:
         """Proves the place to save to, and keeps it from a second save, before anything is paid or waited for.
 
@@ -92,6 +93,7 @@ class Downloads:
             overwrite: whether it may exist.
             kind: what is to be saved; None where only the finished task will tell.
             several: whether it must be a directory, for several files, or must be a file; None for either.
+            name: what the files are called after in a directory; None for their task.
 
         Raises:
             DownloadError: nothing of this kind can be saved.
@@ -102,7 +104,7 @@ class Downloads:
         if kind is not None and not kind.is_file:
             raise DownloadError(f"the result ({kind.value}) is no file: submit, and await the task, which has its id")
         check = functools.partial(
-            check_target_for, watermark=watermark, overwrite=overwrite, kind=kind, several=several
+            check_target_for, watermark=watermark, overwrite=overwrite, kind=kind, several=several, name=name
         )
         place = await in_thread(check, text_of(path), task_id)
         with contextlib.nullcontext() if place.is_directory else self._alone(place, place.path):

@@ -14,7 +14,7 @@ from kling_async.io.target import DRAFT, NOTE, OWN, PART, found, refuse_any_suff
 from kling_async.protocol import transfer
 from kling_async.protocol.errors import SaveInProgress
 from kling_async.protocol.media import contents
-from kling_async.protocol.media.formats import EDGE_BYTES, suffix_of
+from kling_async.protocol.media.formats import EDGE_BYTES, SUFFIXES, suffix_of
 from kling_async.protocol.media.shape import Shape
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.transfer import End, Part
@@ -81,7 +81,7 @@ class PartFile:
         """
         refuse_existing(self.target, overwrite=overwrite)
         if not self._named:
-            refuse_any_suffix(self.target, overwrite=overwrite)
+            refuse_any_suffix(self.target, SUFFIXES, overwrite=overwrite)
         try:
             self._open_new()
         except FileExistsError:

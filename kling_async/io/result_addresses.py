@@ -90,7 +90,7 @@ class Source:
         """The name of a file: the place itself, or a name of its own in a directory."""
         file = self._file(index)
         if place.is_directory:
-            return place.path / file.name(self._task.task_id, watermark=self._watermark)
+            return place.path / file.name(self._task.task_id, place.name, watermark=self._watermark)
         number = f"-{file.number + 1}" if file.number else ""
         return place.path.with_name(f"{place.path.stem}{number}{place.path.suffix}") if number else place.path
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,12 +34,14 @@ class Target:
         is_directory: which of the two.
         directory: device and number of the directory; the same for every way to name it.
         kind: what is to be saved there, where that is known before the task has ended.
+        name: what the files are called after in a directory; None for their task.
     """
 
     path: Path
     is_directory: bool
     directory: tuple[int, int]
     kind: ResultKind | None = None
+    name: str | None = None
 
 
 def text_of(path: Any) -> str:
@@ -115,6 +118,7 @@ def check_target_for(
     overwrite: bool,
     kind: ResultKind | None = None,
     several: bool | None = None,
+    name: str | None = None,
 ) -> Target:
     """Proves a place for the files of a task.
 
@@ -125,6 +129,7 @@ def check_target_for(
         overwrite: whether it may exist.
         kind: what is to be saved; None where only the finished task will tell.
         several: whether it must be a directory, for several files, or must be a file; None for either.
+        name: what the files are called after in a directory; None for their task.
 
     Raises:
         TargetExists: there is a file.
@@ -132,14 +137,17 @@ def check_target_for(
     """
     if several is False and is_directory_name(text):  # before it is made
         raise _no_file(text)
-    place = attrs.evolve(check_target(text, overwrite=overwrite), kind=kind)
+    place = attrs.evolve(check_target(text, overwrite=overwrite), kind=kind, name=name)
     if several is not None and several is not place.is_directory:
         raise _no_directory(text) if several else _no_file(text)
-    if place.is_directory and task_id is not None and kind is not None:
-        first = place.path / kind.file_name(task_id, watermark=watermark)
+    stem, separator = (task_id, "-") if name is None else (name, ".")
+    if place.is_directory and stem is not None and kind is not None:
+        first = place.path / kind.file_name(stem, watermark=watermark, separator=separator)
         check_target(str(first), overwrite=overwrite)
         if kind is ResultKind.ANY:
-            refuse_any_suffix(first, overwrite=overwrite)
+            refuse_any_suffix(first, SUFFIXES, overwrite=overwrite)
+        elif name is not None:  # nothing is made yet: the service chooses the format
+            refuse_any_suffix(first.with_suffix(""), kind.suffixes, overwrite=overwrite)
     return place
 
 
@@ -160,9 +168,9 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         raise TargetExists(f"{shown(path)} {what}", remedy=Remedy.OVERWRITE)
 
 
-def refuse_any_suffix(path: Path, *, overwrite: bool) -> None:
-    """As `refuse_existing`, for a file that will get the suffix that its bytes call for."""
-    for suffix in SUFFIXES:
+def refuse_any_suffix(path: Path, suffixes: Iterable[str], *, overwrite: bool) -> None:
+    """As `refuse_existing`, for a file that will get one of these suffixes, as its bytes call for."""
+    for suffix in suffixes:
         refuse_existing(path.with_name(path.name + suffix), overwrite=overwrite)
 
 

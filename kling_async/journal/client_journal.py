@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import attrs
 
@@ -15,14 +15,17 @@ from kling_async.io.threads import begin, finished, in_thread
 from kling_async.journal import files, owners
 from kling_async.journal.contents import differences, marks_in
 from kling_async.journal.decisions import Decision, OwnerState, Use, for_key
-from kling_async.journal.entry import Entry
+from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.journal import Journal
 from kling_async.journal.owners import Owner
 from kling_async.journal.store import Store, Work
 from kling_async.journal.writer import Writer
+from kling_async.protocol.budget import Budget
 from kling_async.protocol.errors import ClientClosed, JournalError
 
 _T = TypeVar("_T")
+
+_ATTEMPTS: Final = 1000
 
 
 class ClientJournal:
@@ -31,10 +34,12 @@ class ClientJournal:
     Args:
         journal: the file.
         wall: this machine's time of day, in seconds since 1970.
+        budget: that is kept in it.
     """
 
-    def __init__(self, journal: Journal, wall: Callable[[], float]) -> None:
+    def __init__(self, journal: Journal, wall: Callable[[], float], budget: Budget | None = None) -> None:
         self.journal = journal
+        self.budget = budget
         self.id = ""
         self.directory = Path()
         self._wall = wall
@@ -44,9 +49,11 @@ class ClientJournal:
         self._closed = False
 
     @classmethod
-    def of(cls, journal: Journal | str | PathLike[str], wall: Callable[[], float]) -> Self:
+    def of(
+        cls, journal: Journal | str | PathLike[str], wall: Callable[[], float], budget: Budget | None = None
+    ) -> Self:
         """Of a journal, or the path of one."""
-        return cls(journal if isinstance(journal, Journal) else Journal(journal), wall)
+        return cls(journal if isinstance(journal, Journal) else Journal(journal), wall, budget)
 
     def now(self) -> datetime:
         """The time of day."""
@@ -57,6 +64,7 @@ class ClientJournal:
 
         Raises:
             JournalError: it cannot be used.
+            ConfigurationError: it knows other terms of the budget.
             ClientClosed: the client was closed meanwhile.
         """
         if self._owner is None:
@@ -102,6 +110,8 @@ class ClientJournal:
                 f"{self.journal.path} has unfinished work of another machine; if the file was moved here, and that "
                 "machine works on it no more, open it as Journal(path, moved=True)"
             )
+        if self.budget is not None:
+            store.agree(self.budget.terms, change=self.budget.change)
         wanted = {mark["kept"] for entry in store.intents() for mark in marks_in(entry.request) if "kept" in mark}
         for owner in [*busy, *idle]:
             if owners.is_gone(self.directory, owner):
@@ -190,6 +200,27 @@ class ClientJournal:
             store.aim(last.id, work.save_to or "")
             last = attrs.evolve(last, save_to=work.save_to)
         return decision, last
+
+    async def attempts(self, key: str) -> list[Entry]:
+        """All attempts of a key, the last one last.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return await self.do(lambda store: store.entries(0, _ATTEMPTS, key=key, state=None, endpoint=None))
+
+    async def is_anothers(self, key: str) -> bool:
+        """Whether another client, which lives, works on a key.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return await self.do(lambda store: self._is_anothers(store, store.last(key)))
+
+    def _is_anothers(self, store: Store, last: Entry | None) -> bool:
+        if last is None or last.state not in {EntryState.INTENT, EntryState.ACCEPTED, EntryState.ENDED}:
+            return False
+        return not last.failed and self._state_of(store, last.owner) is OwnerState.LIVING
 
     def _state_of(self, store: Store, owner: int | None) -> OwnerState:
         if owner == self.owner:

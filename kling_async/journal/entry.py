@@ -38,11 +38,13 @@ class SavedFile:
         path: where, absolute.
         size: in bytes.
         sha256: of its bytes, in hexadecimal digits.
+        watermark: whether it is the watermarked variant.
     """
 
     path: str
     size: int
     sha256: str
+    watermark: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -73,7 +75,7 @@ class Entry:
         quota: money that was paid, from accounts with a balance.
         list_price: the same before discount.
         error: why it was refused, failed, is lost or in doubt; empty otherwise.
-        saving_to: where a save has begun while nothing was there.
+        saving_to: where a save has begun while nothing was there: a file, or what files in a directory begin with.
         files: that were saved.
     """
 

@@ -109,7 +109,8 @@ def are_whole(files: Sequence[SavedFile]) -> bool:
     """Whether all of them are there as they were saved."""
     try:
         return bool(files) and all(
-            Path(file.path).stat().st_size == file.size and describe(Path(file.path)) == file for file in files
+            Path(file.path).stat().st_size == file.size and describe(Path(file.path)).sha256 == file.sha256
+            for file in files
         )
     except OSError:
         return False

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Final
@@ -72,6 +72,26 @@ class Journal:
                 after = page[-1].id
         finally:
             await self.writer.leave()
+
+    async def last_of(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """The last attempts of keys, as far as there are any.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        await self.writer.enter()
+        try:
+            found: dict[str, Entry] = {}
+            for begin in range(0, len(keys), _PAGE):
+                found |= await self.writer.do(functools.partial(_last_of, keys=keys[begin : begin + _PAGE]))
+            return found
+        finally:
+            await self.writer.leave()
+
+
+def _last_of(store: Store, keys: Sequence[str]) -> dict[str, Entry]:
+    found = [store.last(key) for key in keys]
+    return {key: entry for key, entry in zip(keys, found, strict=True) if entry is not None}
 
 
 def _page(store: Store, after: int, key: str | None, state: EntryState | None, endpoint: str | None) -> list[Entry]:

@@ -11,15 +11,19 @@ from typing import Any
 
 import attrs
 
-from kling_async.io.target import Target, absolute, found
+from kling_async.io.budget import warn_if_over
+from kling_async.io.target import Target, absolute, found, refuse_existing
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import finished, in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, marks_in
 from kling_async.journal.entry import Entry, EntryState, SavedFile
-from kling_async.journal.store import Work
+from kling_async.journal.names import file_name
+from kling_async.journal.store import Store, Work
+from kling_async.protocol.budget import Settled
 from kling_async.protocol.errors import CreateInDoubt, JournalError, KlingError, TaskFailed, UnexpectedAnswer
+from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task, TaskStatus
 
 logger = logging.getLogger("kling_async")
@@ -65,6 +69,11 @@ class Record:
         return source.key if source else None
 
     @property
+    def file_name(self) -> str | None:
+        """What its files are called after in a directory: the key; None without one."""
+        return None if self.key is None else file_name(self.key)
+
+    @property
     def save_to(self) -> str | None:
         """Where its files go."""
         source = self.entry or self._work
@@ -77,6 +86,7 @@ class Record:
 
         Raises:
             Taken: another client was quicker with the key.
+            BudgetExceeded: the budget has not enough left.
             JournalError: it could not be written.
         """
         work = self._work
@@ -146,57 +156,84 @@ class Record:
         if isinstance(task, Task) and self.entry is not None:
             entry, now = self.entry, self._journal.now()
             finished = task.status is TaskStatus.FAILED or not self._is_file
-            self._journal.tell(lambda store: store.ended(entry.id, task, now, finished=finished))
+            settled: list[Settled | None] = [None]
+
+            def write(store: Store) -> None:
+                settled[0] = store.ended(entry.id, task, now, finished=finished)
+
+            self._journal.tell(write, lambda: warn_if_over(settled[0], task.reference))
 
     # ------------------------------------------------------------------------------------- the files
 
-    async def whole(self, target: str | PathLike[str] | None) -> list[Path] | None:
+    async def whole(self, target: str | PathLike[str] | None, *, watermark: bool = False) -> list[Path] | None:
         """Where its files are, if they are saved whole already.
 
         Args:
             target: where they are wanted; None for where they were to go, and if that was not said wherever they are.
+            watermark: whether the watermarked variants are.
         """
         entry = self.entry
         if entry is None:
             return None
-        place = entry.save_to if target is None else absolute(target)
-        paths = [Path(file.path) for file in entry.files]
-        if (place is None or _are_at(paths, place)) and await in_thread(files.are_whole, entry.files):
+        place = entry.save_to if target is None else target
+        wanted = None if place is None else _place(place)
+        known = [file for file in entry.files if file.watermark is watermark]
+        paths = [Path(file.path) for file in known]
+        here = wanted is None or all(wanted in {str(path), str(path.parent)} for path in paths)
+        if here and await in_thread(files.are_whole, known):
             return paths
-        if entry.saving_to is None or place != entry.saving_to:
+        if entry.saving_to is None or wanted != entry.saving_to:
             return None
         # Nothing was there when the save began, and a file appears whole: it is the one.
         path = Path(entry.saving_to)
         if await in_thread(path.is_file):
-            await self.saved([path])
+            await self.saved([path], watermark=watermark)
             return [path]
         return None
 
-    async def saving(self, place: Target) -> None:
-        """Files are about to be saved to a place that is free: whatever is there afterwards is this task's."""
+    def began(self, target: str | PathLike[str]) -> bool:
+        """Whether a save to this directory has begun where nothing was: what is called after it there is its own."""
+        saving_to = self.entry.saving_to if self.entry is not None else None
+        return saving_to is not None and os.path.dirname(saving_to) == _place(target)  # noqa: PTH120  (texts)
+
+    async def saving(self, place: Target, task: Task, *, watermark: bool, overwrite: bool) -> bool:
+        """Files are about to be saved; where the place is free, whatever is there afterwards is this task's.
+
+        Returns:
+            Whether what is there may be replaced: a save to this directory broke off, or `overwrite` says so.
+
+        Raises:
+            TargetExists: there is a file of something else in the directory.
+        """
         if self.entry is None:
-            return
+            return overwrite
         entry, path = self.entry, str(place.path.absolute())
-        if entry.saving_to != path and (place.is_directory or await in_thread(found, place.path) is None):
+        if place.is_directory:
+            path = os.path.join(path, place.name or task.task_id)  # noqa: PTH118  (texts)
+        if entry.saving_to == path:
+            return place.is_directory or overwrite
+        taken = await in_thread(_taken, place, task, watermark)
+        if taken is not None and place.is_directory:  # before any of its files is there
+            refuse_existing(taken, overwrite=overwrite)
+        if taken is None:
             try:
                 await self._journal.do(lambda store: store.saving(entry.id, path))
             except JournalError as error:  # what is paid for is worth more than a note
                 logger.warning("%s; %s is saved all the same", error, path, extra={"kling_event": "journal_failed"})
             else:
                 self.entry = attrs.evolve(entry, saving_to=path)
+        return overwrite
 
-    def began(self, place: Target) -> bool:
-        """Whether a save to this directory has begun: files there that are called after the task are its own."""
-        return place.is_directory and self.entry is not None and self.entry.saving_to == str(place.path.absolute())
-
-    async def saved(self, paths: Sequence[Path]) -> None:
+    async def saved(self, paths: Sequence[Path], *, watermark: bool = False) -> None:
         """All files are whole."""
         if self.entry is None:
             return
         entry, now = self.entry, self._journal.now()
-        described = await in_thread(_described, paths)
-        self._journal.tell(lambda store: store.saved(entry.id, described, now))
-        self.entry = attrs.evolve(entry, state=EntryState.SAVED, files=described, saving_to=None)
+        described = await in_thread(_described, paths, watermark)
+        others = tuple(file for file in entry.files if file.watermark is not watermark)
+        kept = tuple(sorted(described + others, key=lambda file: file.watermark))
+        self._journal.tell(lambda store: store.saved(entry.id, kept, now))
+        self.entry = attrs.evolve(entry, state=EntryState.SAVED, files=kept, saving_to=None)
 
     # ---------------------------------------------------------------------------------------- inside
 
@@ -205,14 +242,19 @@ class Record:
         return functools.partial(files.forget, self._journal.directory, marks_in(request))
 
 
-def _are_at(paths: Sequence[Path], place: str) -> bool:
-    """Whether files are at a place: it is the name of the file, or of their directory."""
-    name = place.rstrip(os.sep)
-    return all(name in {str(path), str(path.parent)} for path in paths)
+def _place(target: str | PathLike[str]) -> str:
+    return absolute(target).rstrip("/" + os.sep)
 
 
-def _described(paths: Sequence[Path]) -> tuple[SavedFile, ...]:
-    return tuple(files.describe(path) for path in paths)
+def _taken(place: Target, task: Task, watermark: bool) -> Path | None:  # noqa: FBT001  (called by a thread)
+    """What is there of the names that a task's files would get."""
+    names = [file.name(task.task_id, place.name, watermark=watermark) for file in files_of(task)]
+    paths = [place.path / name for name in names] if place.is_directory else [place.path]
+    return next((path for path in paths if found(path, follow_symlinks=False) is not None), None)
+
+
+def _described(paths: Sequence[Path], watermark: bool) -> tuple[SavedFile, ...]:  # noqa: FBT001  (called by a thread)
+    return tuple(attrs.evolve(files.describe(path), watermark=watermark) for path in paths)
 
 
 def _text_of(error: BaseException) -> str:

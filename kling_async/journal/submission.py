@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import attrs
 
 from kling_async.io.api import Api
+from kling_async.io.refusals import endpoint_that_takes
 from kling_async.io.submission import Sending, SubmitOptions, Submitter, new_external_task_id
 from kling_async.io.target import absolute
 from kling_async.io.task_watch import TaskWatch
@@ -19,9 +20,9 @@ from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, kept, known_members, parts_of, restored
 from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left
 from kling_async.journal.entry import Entry, EntryState
-from kling_async.journal.names import external_task_id
+from kling_async.journal.names import external_task_id, file_name
 from kling_async.journal.record import Record, Taken
-from kling_async.journal.store import Work
+from kling_async.journal.store import Claim, Work
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import CreateInDoubt, InvalidRequest, KeyConflict, KlingError, Remedy
@@ -129,17 +130,19 @@ class JournalSubmitter:
             if not turn.wanted:
                 del self._turns[key]
 
-    async def known(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> Record | None:
-        """The work of a key whose end is known, if there is such.
+    async def known(self, request: Any, options: SubmitOptions) -> tuple[str, Record | None]:
+        """What the files of a key are called after, and its work, if it has a task.
 
         Raises:
             KeyConflict: the key belongs to another request.
             JournalError: the journal cannot be read.
         """
         await self.journal.open()
+        endpoint = endpoint_that_takes(request)
         asked = await self._asked(endpoint, request, options)
         decision, entry = await self._decide(asked)
-        return self._record(endpoint, entry) if entry is not None and decision is Use.FOLLOW else None
+        record = self._record(endpoint, entry) if entry is not None and decision is Use.FOLLOW else None
+        return file_name(asked.work.key or ""), record
 
     async def _asked(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> _Asked:
         members = to_wire(request)
@@ -215,6 +218,9 @@ class JournalSubmitter:
         endpoint, work = asked.endpoint, asked.work
         if endpoint.finds_by_external_id:
             work = attrs.evolve(work, external_task_id=own_id)
+        budget = self.journal.budget
+        if budget is not None:
+            work = attrs.evolve(work, claim=Claim(budget.terms.name, budget.price_of(work.estimate)))
         is_file = endpoint.result.is_file
         record = Record(self.journal, work=work, parts=asked.parts, is_file=is_file, external_task_id=own_id)
         watch = await self._submitter.submit(endpoint, asked.request, asked.options, record)

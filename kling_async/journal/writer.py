@@ -204,11 +204,19 @@ def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_S
         else:
             left = []
             for step in batch:
-                if step.then is not None:
-                    step.then()
+                _follow(step)
             break
     _answer([step for step in batch if not step.is_last])
     return left, [step for step in batch if step.is_last]
+
+
+def _follow(step: _Step) -> None:
+    try:
+        if step.then is not None:
+            step.then()
+    except Exception:
+        # The thread lives on: all that anybody pays for waits for it.
+        logger.exception("after a note to the journal", extra={"kling_event": "journal_failed"})
 
 
 class _Odd(Exception):

@@ -6,7 +6,9 @@ KlingError
 │       └── ImageFileMissing               the file of a picture
 ├── InvalidReference (ValueError)          no `<endpoint>:<id>`
 ├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
+├── BatchError                             the jobs of a batch cannot be read; nothing was sent
 ├── KeyConflict                            the key belongs to another request
+├── BudgetExceeded                         the budget has not enough left; nothing was sent
 ├── JournalError                           the journal cannot be read or written; nothing was sent
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
 ├── ClientClosed                           the client was closed while something waited
@@ -46,12 +48,15 @@ KlingError
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import Task
+
+if TYPE_CHECKING:  # it takes time to import
+    from decimal import Decimal
 
 
 class Remedy(enum.Enum):
@@ -221,6 +226,10 @@ class ConfigurationError(KlingError, ValueError):
     """The client cannot work with what it was given."""
 
 
+class BatchError(KlingError):
+    """The jobs of a batch cannot be read at all. Nothing was sent."""
+
+
 @attrs.frozen
 class Difference:
     """In what two requests under one key differ.
@@ -248,6 +257,20 @@ class KeyConflict(KlingError):
     """
 
     differences: tuple[Difference, ...]
+
+
+class BudgetExceeded(KlingError):
+    """The budget has not enough left. Nothing was sent, nothing is paid.
+
+    Attributes:
+        left: what can still be reserved, in what the budget counts.
+        reserved: for what is under way or in doubt.
+        asked: what the request needs.
+    """
+
+    left: "Decimal"
+    reserved: "Decimal"
+    asked: "Decimal"
 
 
 class JournalError(KlingError):

@@ -32,10 +32,17 @@ class ResultFile:
     watermark_url: str | None = None
     suffix: str = ""
 
-    def name(self, task_id: str, *, watermark: bool) -> str:
-        """What it is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`."""
+    def name(self, task_id: str, given: str | None = None, *, watermark: bool) -> str:
+        """What it is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`.
+
+        Args:
+            task_id: whose file it is.
+            given: in place of the task's id: `<given>.watermark.2.png`, since `<given>-2` may be given to another task.
+            watermark: whether it is the watermarked variant.
+        """
         address = self.suffix or (self.watermark_url if watermark else self.url)
-        return self.kind.file_name(task_id, self.number, address or "", watermark=watermark)
+        stem, separator = (task_id, "-") if given is None else (given, ".")
+        return self.kind.file_name(stem, self.number, address or "", watermark=watermark, separator=separator)
 
 
 def files_of(task: Task) -> tuple[ResultFile, ...]:

@@ -41,17 +41,19 @@ class ResultKind(enum.Enum):
         path = _path(address).lower()
         return next((suffix for suffix in self.suffixes if path.endswith(suffix)), self.suffix)
 
-    def file_name(self, task_id: str, number: int = 0, address: str = "", *, watermark: bool) -> str:
+    def file_name(self, stem: str, number: int = 0, address: str = "", *, watermark: bool, separator: str = "-") -> str:
         """What one of a task's files is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`.
 
         Args:
-            task_id: whose file it is.
+            stem: what the files are called after, such as the task's id.
             number: of its kind, from 0; the first one's name is known before the task ends.
             address: where it is, if that is known.
             watermark: whether it is the watermarked variant.
+            separator: before `watermark` and the number.
         """
-        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in task_id)
-        return f"{safe}{'-watermark' if watermark else ''}{f'-{number + 1}' if number else ''}{self.suffix_at(address)}"
+        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in stem)
+        parts = [safe, *["watermark"] * watermark, *[str(number + 1)] * bool(number)]
+        return separator.join(parts) + self.suffix_at(address)
 
     @property
     def looks(self) -> str:

@@ -46,7 +46,7 @@ async def test_a_create_that_was_cancelled_before_it_was_sent(
         sent = emulator.faults.calls["create"]
         async with make_client(journal=place) as client:
             await cancelled_at(number, lambda client=client: client.submit(request))  # type: ignore[misc]
-            await asyncio.sleep(30)
+            await asyncio.gather(*client._submitter._under_way, return_exceptions=True)
             unsent = emulator.faults.calls["create"] == sent
             entries = [entry async for entry in client.journal.entries()]
             if unsent:

@@ -57,7 +57,7 @@ async def test_running_and_unsaved_and_done(
             (running.reference, "running"),
         ]
         assert await handles[0].save() == tmp_path / "ended.mp4"
-        assert await handles[1].save() == tmp_path / "out" / f"{handles[1].task_id}.mp4"
+        assert await handles[1].save() == tmp_path / "out" / "running.mp4"
         assert await recovered(second) == []
     async with make_client(journal=path) as third:
         assert await recovered(third) == []
@@ -209,7 +209,7 @@ async def test_a_file_that_was_there_before_its_note(
 ) -> None:
     """A crash between a file and its note: the file that appeared while a save was on is taken for what it is."""
 
-    async def nothing(_: Record, __: object) -> None:
+    async def nothing(_: Record, __: object, *, watermark: bool) -> None:
         """The process is gone."""
 
     async with make_client(journal=path) as first:

@@ -1,0 +1,54 @@
+"""The endpoints that rows can name: those that make tasks, by the client's methods."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+from kling_async.client import KlingClient
+from kling_async.methods import calls, lists, nearest, submits
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.rules.values import shown
+
+DEFAULT: Final = "image_to_video"
+"""What a row makes that names none."""
+
+
+@functools.cache
+def _records() -> dict[str, Callable[[], Any]]:
+    """What gives the record of each method that makes tasks; none is imported for that."""
+    return {name: each.record for name, each in vars(KlingClient).items() if isinstance(each, submits)}
+
+
+def names() -> list[str]:
+    """All of them."""
+    return list(_records())
+
+
+@functools.cache
+def record(name: str) -> Any:
+    """The record that a row of this endpoint makes."""
+    return _records()[name]()
+
+
+def method_of(request: object) -> str | None:
+    """The client's method that takes such a request; None where there is none."""
+    name = type(request).__module__.rpartition(".")[2]
+    return name if name in _records() and record(name) is type(request) else None
+
+
+def read(given: object) -> str | Problem:
+    """The method that is meant by a name, also one that is written with dashes, or why there is none."""
+    if not isinstance(given, str):
+        return Problem("endpoint", f"expected the name of one, such as {DEFAULT}, got {shown(given)}")
+    name = given.strip().replace("-", "_")
+    if name in _records():
+        return name
+    if isinstance(vars(KlingClient).get(name), calls | lists):
+        advice = "it makes no task by which a crash could find it again; use the client's method in a program"
+        return Problem("endpoint", f"{name} answers at once and is not for batches: {advice}")
+    near = nearest(name, names())
+    return Problem("endpoint", f"{shown(given)} is unknown; " + (f"did you mean {near}?" if near else _known()))
+
+
+def _known() -> str:
+    return f"known: {', '.join(names())}"

@@ -1,0 +1,87 @@
+"""What came of a row, by what the journal has under its key and the error that its work ended with."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from kling_async.batch.result import RowResult, RowStatus
+from kling_async.batch.row import Row
+from kling_async.journal.entry import Entry, EntryState
+from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.errors import BudgetExceeded, InvalidRequest, KeyConflict, KlingError
+
+_UNPAID: Final = {EntryState.REFUSED}
+_AGAIN: Final = "the same batch, started again, goes on with it"
+
+
+def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: KlingError | None) -> RowResult:
+    """What came of a row.
+
+    Args:
+        row: that has ended.
+        endpoint: that takes it.
+        attempts: all entries of its key, the last one last.
+        error: that its work ended with; None where there was none.
+    """
+    if isinstance(error, KeyConflict):  # what is in the journal is another request's
+        return RowResult(id=row.id, line=row.line, row=row, status=RowStatus.FAILED, error=error.message)
+    last = attempts[-1] if attempts else None
+    status = _status(last, error)
+    units, estimated = _units(attempts)
+    return RowResult(
+        id=row.id,
+        line=row.line,
+        row=row,
+        status=status,
+        task_id=last.task_id if last else None,
+        files=tuple(Path(file.path) for file in last.files) if last and status is RowStatus.DONE else (),
+        units=units,
+        usd=endpoint.priced(units).usd if units is not None else None,
+        estimated=estimated,
+        seconds=_seconds(last),
+        error="" if status is RowStatus.DONE else _text(status, last, error),
+        attempts=len(attempts),
+    )
+
+
+def _status(last: Entry | None, error: KlingError | None) -> RowStatus:
+    if last is None or last.state is EntryState.REFUSED:
+        match error:
+            case BudgetExceeded():
+                return RowStatus.OVER_BUDGET
+            case InvalidRequest():
+                return RowStatus.INVALID
+            case _:
+                return RowStatus.FAILED
+    if last.failed:
+        return RowStatus.FAILED
+    if error is None:
+        return RowStatus.DONE
+    made = last.state in {EntryState.ENDED, EntryState.SAVED}
+    return RowStatus.UNSAVED if made else RowStatus.UNKNOWN
+
+
+def _text(status: RowStatus, last: Entry | None, error: KlingError | None) -> str:
+    text = error.message if error is not None else last.error if last is not None else ""
+    is_lost = last is None or last.state is EntryState.LOST
+    return f"{text}; {_AGAIN}" if status in {RowStatus.UNSAVED, RowStatus.UNKNOWN} and not is_lost else text
+
+
+def _units(attempts: Sequence[Entry]) -> tuple[Decimal | None, bool]:
+    """What all attempts cost, and whether some of that is from the price table."""
+    known: list[Decimal] = []
+    estimated = False
+    for entry in attempts:
+        if entry.units is not None:
+            known.append(entry.units)
+        elif entry.state is not EntryState.REFUSED and not entry.failed and entry.estimate.units is not None:
+            known.append(entry.estimate.units)
+            estimated = True
+    return (sum(known, Decimal(0)) if known else None), estimated
+
+
+def _seconds(last: Entry | None) -> float | None:
+    if last is None or last.accepted_at is None or last.ended_at is None:
+        return None
+    return (last.ended_at - last.accepted_at).total_seconds()

@@ -1,0 +1,173 @@
+"""The fields of a record as data: the kinds of values that each takes, its description, and the files within it.
+
+What is made from records without knowing them (options of a shell, rows of a batch) is made from these.
+"""
+
+import inspect
+import re
+import types
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+_MEDIA: Final = "kling_async.protocol.media."
+
+
+@attrs.frozen
+class Field:
+    """One field of a record.
+
+    Attributes:
+        name: as the documentation has it.
+        members: its types, without None.
+        about: its description.
+        field: of the record.
+    """
+
+    name: str
+    members: tuple[Any, ...]
+    about: str
+    field: "attrs.Attribute[Any]"
+
+    @property
+    def is_required(self) -> bool:
+        """Whether the record cannot be made without it."""
+        return self.field.default is attrs.NOTHING
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a request cannot do without it: by its record, or by its description."""
+        return self.is_required or re.search(r"(^|[.;,] )required$", self.about, re.IGNORECASE) is not None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a picture, sound or another file that the user has."""
+        return any(is_media(member) for member in self.members)
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is True or False and nothing else."""
+        return self.members == (bool,)
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it is a moment."""
+        return datetime in self.members
+
+    @property
+    def choices(self) -> list[str]:
+        """The words that the documentation names for it."""
+        literals = [member for member in self.members if get_origin(member) is Literal]
+        return [str(value) for literal in literals for value in get_args(literal)]
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there are files in it: it is one, or a list or a record of such."""
+        return any(_has_files(member) for member in self.members)
+
+    @property
+    def item(self) -> Any:
+        """The type of its items; None where it is no list."""
+        return item_of(self.members)
+
+
+def fields_of(record: type) -> list[Field]:
+    """The fields of a record, in its order, that a text can give a value to.
+
+    An earlier result is an object of Python: its id is given.
+    """
+    hints = get_type_hints(record)
+    about = descriptions(record)
+    return [
+        Field(field.name, _accepted(field, hints[field.name]), about.get(field.name, ""), field)
+        for field in attrs.fields(record)
+        if field.name not in stand_ins(record)
+    ]
+
+
+def _accepted(field: "attrs.Attribute[Any]", hint: Any) -> tuple[Any, ...]:
+    """The types of a field; a moment is given to its converter, whatever the service gets."""
+    read: Any = field.converter
+    named = getattr(read, "__annotations__", {})
+    if not any("datetime" in str(each) for each in named.values()):
+        return members_of(hint)
+    return members_of(next(iter(get_type_hints(read).values())))
+
+
+def descriptions(record: type) -> dict[str, str]:
+    """The description of each field, from the `Attributes:` section of a record's docstring, in one line."""
+    section = inspect.cleandoc(record.__doc__ or "").partition("\nAttributes:\n")[2].split("\n\n")[0]
+    entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()).removesuffix(".") for name, text in entries}
+
+
+def stand_ins(record: type) -> dict[str, str]:
+    """The fields that take an earlier result, each with the field that takes its id."""
+    found = {field.name: field.metadata.get("instead_of") for field in attrs.fields(record)}
+    return {name: stand_in.member for name, stand_in in found.items() if stand_in}
+
+
+# ------------------------------------------------------------------------------------------------------- types
+
+
+def members_of(hint: Any) -> tuple[Any, ...]:
+    """The alternatives of a type, without None."""
+    alternatives = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
+    return tuple(each for each in alternatives if each is not type(None))
+
+
+def item_of(members: tuple[Any, ...]) -> Any:
+    """The type of a list's items; None where it is no list."""
+    return next((get_args(member)[0] for member in members if get_origin(member) is tuple), None)
+
+
+def is_media(hint: Any) -> bool:
+    """Whether this is the type of a file that the user has."""
+    return isinstance(hint, type) and hint.__module__.startswith(_MEDIA)
+
+
+def is_record(hint: Any) -> bool:
+    """Whether this is a record that is given as JSON."""
+    return isinstance(hint, type) and attrs.has(hint) and not is_media(hint)
+
+
+def only_needed(item: Any) -> str | None:
+    """The one field that a record cannot be made without; None where there are several, or it is no text or file."""
+    needed = [each for each in attrs.fields(item) if each.default is attrs.NOTHING] if is_record(item) else []
+    if len(needed) != 1:
+        return None
+    members = members_of(get_type_hints(item)[needed[0].name])
+    return needed[0].name if {str, int} & {*members} or any(map(is_media, members)) else None
+
+
+def _has_files(hint: Any) -> bool:
+    if get_origin(hint) is tuple:
+        return any(_has_files(member) for member in members_of(get_args(hint)[0]))
+    if not is_record(hint):
+        return is_media(hint)
+    return any(_has_files(member) for part in get_type_hints(hint).values() for member in members_of(part))
+
+
+def nested_files(value: Any, members: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
+    """The places of files within a field's value, as it was given: each a container and the key in it."""
+    item = item_of(members)
+    if isinstance(value, list) and item is not None:
+        for index, each in enumerate(value):
+            if isinstance(each, str) and any(_has_files(member) for member in members_of(item)):
+                yield value, index
+            elif isinstance(each, dict) and len(each) == 1 and any(map(is_media, members_of(item))):
+                yield each, next(iter(each))  # the documented object that holds the file and nothing else
+            else:
+                yield from nested_files(each, members_of(item))
+    record = next((member for member in members if is_record(member)), None)
+    if isinstance(value, dict) and record is not None:
+        for name, hint in get_type_hints(record).items():
+            inner = members_of(hint)
+            if name not in value:
+                continue
+            if isinstance(value[name], str) and any(is_media(member) for member in inner):
+                yield value, name
+            else:
+                yield from nested_files(value[name], inner)

@@ -1,0 +1,124 @@
+"""What tasks made, put where it is wanted: places are kept before anything is paid, files are whole or not there."""
+
+import contextlib
+import functools
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kling_async.handle import TaskHandle
+from kling_async.io import refusals
+from kling_async.protocol.errors import DownloadError, TargetError
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.tasks import Task
+
+if TYPE_CHECKING:
+    from kling_async.io.download import Downloads
+    from kling_async.io.target import Target
+
+
+class Saving:
+    """The saves of one client.
+
+    Args:
+        downloads: gives what fetches.
+        get_task: asks for a task anew, whose addresses have expired.
+    """
+
+    def __init__(self, downloads: "Callable[[], Downloads]", get_task: Callable[[str], Awaitable[Task]]) -> None:
+        self._downloads = downloads
+        self._get_task = get_task
+
+    def place_for(
+        self, request: object, path: str | PathLike[str], name: str | None, *, watermark: bool, overwrite: bool
+    ) -> "AbstractAsyncContextManager[Target]":
+        """Keeps the place for what a request will make.
+
+        Args:
+            request: what is to be made.
+            path: a file; with a name, or for several results, a directory.
+            name: what the files are called after in a directory; None for their task.
+            watermark: whether the watermarked variants are to be saved.
+            overwrite: whether there may be files.
+
+        Raises:
+            DownloadError: the result is no file.
+            TargetError: it cannot be written to.
+            TargetExists: there is a file.
+            SaveInProgress: another save writes there.
+        """
+        endpoint = refusals.endpoint_that_takes(request)
+        several = True if endpoint.slots_of(request) > 1 else None if name is not None else False
+        return self._downloads().reserve(
+            path,
+            None,
+            watermark=watermark,
+            overwrite=overwrite,
+            kind=endpoint.result,
+            several=several,
+            name=name,
+        )
+
+    async def save_all(
+        self,
+        handle: TaskHandle,
+        path: str | PathLike[str] | None,
+        *,
+        watermark: bool,
+        overwrite: bool,
+        several: bool | None = None,
+    ) -> list[Path]:
+        """Saves a handle's files.
+
+        Raises:
+            KlingError: as `TaskHandle.save` and `TaskHandle.save_all`, which are the ways to call it.
+        """
+        wanted, path, work = path, path if path is not None else handle.save_to, handle.work
+        if path is None:
+            raise TargetError("expected a path to save to: give one here, or save_to=... to submit")
+        if work is not None and not overwrite and (whole := await work.whole(wanted, watermark=watermark)) is not None:
+            return whole
+        reserved = self._downloads().reserve(
+            path,
+            handle.task_id,
+            watermark=watermark,
+            overwrite=overwrite or (work is not None and work.began(path)),
+            kind=refusals.endpoint_of_reference(Reference.parse(handle.reference)).result,
+            several=several,
+            name=work.file_name if work is not None else None,
+        )
+        try:
+            async with reserved as place:
+                return await self.save_at(place, handle, watermark=watermark, overwrite=overwrite)
+        except DownloadError as error:
+            error.about(handle.reference)
+            raise
+
+    async def save_at(self, place: "Target", handle: TaskHandle, *, watermark: bool, overwrite: bool) -> list[Path]:
+        """Waits for the end of a handle's task, and saves its files to a place that is kept.
+
+        Raises:
+            KlingError: as `TaskHandle.save`.
+        """
+        task = await handle.wait()
+        refresh = functools.partial(self._get_task, task.reference)
+        if handle.work is not None:
+            overwrite = await handle.work.saving(place, task, watermark=watermark, overwrite=overwrite)
+        paths = await self._downloads().save(task, place, refresh, watermark=watermark, overwrite=overwrite)
+        if handle.work is not None:
+            await handle.work.saved(paths, watermark=watermark)
+        return paths
+
+    async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
+        """Streams a handle's first file.
+
+        Raises:
+            KlingError: as `TaskHandle.stream`, which is the way to call it.
+        """
+        task = await handle.wait()
+        refresh = functools.partial(self._get_task, task.reference)
+        async with contextlib.aclosing(self._downloads().stream(task, refresh, watermark=watermark)) as chunks:
+            async for chunk in chunks:
+                yield chunk
