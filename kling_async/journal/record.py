@@ -107,9 +107,10 @@ class Record:
         writing = self._journal.begin(lambda store: store.intend(work, owner, now))
         try:
             self.entry = await finished(writing)
-        except asyncio.CancelledError:
-            # It is there all the same: `failed` must close it, so that nobody sends what nobody wants any more.
+        except asyncio.CancelledError as error:
+            # It is there all the same, and nobody may send what nobody wants any more.
             self.entry = None if writing.exception() else writing.result()
+            self.failed(error, undecided=False)
             raise
         if self.entry is None:
             raise Taken
