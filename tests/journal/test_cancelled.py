@@ -74,6 +74,7 @@ async def left_in_doubt(make_client: ClientMaker, path: Path, emulator: Emulator
 async def written(client: KlingClient) -> None:
     """What the client has told its journal is on disk."""
     assert client._works is not None
+    await client._works.journal.open()
     await client._works.journal.do(lambda _: None)
 
 
@@ -87,6 +88,7 @@ async def test_a_doubt_whose_settling_was_cancelled(make_client: ClientMaker, em
         await left_in_doubt(make_client, place, emulator)
         first, second = make_client(journal=place, retry=QUICK), make_client(journal=place, retry=QUICK)
         struck = await cancelled_at(number, lambda first=first: first.submit(CAT, key="cat-0"))  # type: ignore[misc]
+        await written(first)
         async with asyncio.timeout(100):
             await second.submit(CAT, key="cat-0")
         assert emulator.ledger.created == created + 1
