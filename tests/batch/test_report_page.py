@@ -116,6 +116,11 @@ def test_the_page_is_one_file() -> None:
     assert not re.search(r"https?:|//[a-z]", re.sub(r"\n\s*//.*", "", text))
 
 
+def test_text_in_attributes() -> None:
+    """What is put between quotes cannot end them."""
+    assert report_text.escaped("\"'<&>") == "&quot;&#x27;&lt;&amp;&gt;"
+
+
 @pytest.mark.parametrize("picture", ["https://example.com/a.png?sign=SECRET", "http://h/a.png", "data:image/png,x"])
 def test_pictures_of_the_web_are_not_loaded(picture: str) -> None:
     """A picture that is given by its address is not shown: the page works without a network, and tells nobody."""
@@ -263,6 +268,7 @@ def test_sums() -> None:
             result(row=picture, units=Decimal(8), usd=Decimal("0.028"), seconds=20),
             result(row=row()),
             result("f", RowStatus.FAILED, row=row()),
+            result("r", RowStatus.RUNNING, row=row()),
             result("o", RowStatus.OVER_BUDGET, row=row(), units=Decimal(100), usd=Decimal(14), estimated=True),
             result("w", RowStatus.WAITING, row=row(), units=Decimal(100), usd=Decimal(14)),
         ]
@@ -275,6 +281,7 @@ def test_sums() -> None:
         (RowStatus.DONE, 4),
         (RowStatus.FAILED, 1),
         (RowStatus.OVER_BUDGET, 1),
+        (RowStatus.RUNNING, 1),
         (RowStatus.WAITING, 1),
     ]
 
