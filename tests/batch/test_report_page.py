@@ -222,6 +222,27 @@ def test_estimates_are_marked(*, estimated: bool, shown: str) -> None:
     assert shown in parsed(result(units=Decimal("1.5"), usd=Decimal("0.21"), estimated=estimated)).text
 
 
+@pytest.mark.parametrize(
+    ("shown", "value"),
+    [
+        ("$0.00", report_text.usd_text(Decimal(0))),
+        ("$2.10", report_text.usd_text(Decimal("2.1"))),
+        ("$100.00", report_text.usd_text(Decimal(100))),
+        ("$0.0035", report_text.usd_text(Decimal("0.0035"))),
+        ("$1,234.50", report_text.usd_text(Decimal("1234.5"))),
+        ("0", report_text.units_text(Decimal("0.00"))),
+        ("100", report_text.units_text(Decimal(100))),
+        ("0:00", report_text.time_text(-3)),
+        ("1:00", report_text.time_text(59.7)),
+        ("59:59", report_text.time_text(3599)),
+        ("100:00:01", report_text.time_text(360001)),
+    ],
+)
+def test_numbers_as_people_read_them(shown: str, value: str) -> None:
+    """Money has cents and more only where it needs more, units no zeros behind, time no part that is not needed."""
+    assert value == shown
+
+
 def test_a_reason_is_told_in_full() -> None:
     """However long, and over however many lines, an error is not shortened."""
     error = "2 problems:\n" + "\n".join(f"  - {number}: {'x' * 80}" for number in range(50))
