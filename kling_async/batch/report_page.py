@@ -199,8 +199,9 @@ def _said(request: Any) -> str:
     body = getattr(request, "body", None)
     sources = [getattr(request, name, None) for name in _PROMPTS]
     sources += [body.get(name) for name in _PROMPTS] if isinstance(body, dict) else []
-    shots = getattr(request, "multi_prompt", None) or ()
-    sources.append("\n".join(str(getattr(shot, "prompt", "")) for shot in shots))
+    shots = getattr(request, "multi_prompt", None)
+    if isinstance(shots, tuple):
+        sources.append("\n".join(str(getattr(shot, "prompt", "")) for shot in shots))
     return next((text for text in sources if isinstance(text, str) and text), "")
 
 

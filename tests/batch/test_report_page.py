@@ -265,6 +265,7 @@ def test_a_long_prompt_opens() -> None:
         (VideoEffect("pet_dance", image="cat.png"), "pet_dance"),
         (OmniVideo(multi_prompt=[{"index": 1, "prompt": "one shot", "duration": 5}]), "one shot"),
         (RawTask("/v1/x/y", {"prompt": "raw words"}), "raw words"),
+        (OmniVideo(multi_prompt=7), ""),  # type: ignore[arg-type]  # what cannot be read is no reason for no report
         (None, ""),
         (GenerateImages(prompt=""), ""),
     ],
