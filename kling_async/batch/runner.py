@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.batch.outcome import outcome
+from kling_async.batch.outcome import outcome, unknown
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import Row
 from kling_async.client import KlingClient
@@ -22,7 +22,7 @@ from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import file_name
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
-from kling_async.protocol.errors import AuthenticationError, BudgetExceeded, KlingError
+from kling_async.protocol.errors import AuthenticationError, BudgetExceeded, JournalError, KlingError
 
 logger = logging.getLogger("kling_async")
 
@@ -197,7 +197,10 @@ class Runner:
         except Exception as error:  # the other rows are paid for too
             logger.exception("row %s failed unexpectedly", row.id, extra={"kling_event": "row_failed"})
             failure = KlingError(f"unexpected: {error!r}")
-        attempts = await self._client.works.journal.attempts(row.id)
+        try:
+            attempts = await self._client.works.journal.attempts(row.id)
+        except JournalError as error:  # a full disk: whether it was sent is for the next run to find out
+            return failure or error, unknown(row, failure or error)
         return failure, outcome(row, endpoint, attempts, failure)
 
     async def _made(self, row: Row, endpoint: Endpoint) -> None:
