@@ -18,6 +18,7 @@ from kling_async.protocol.errors import ApiError as ApiError
 from kling_async.protocol.errors import AuthenticationError as AuthenticationError
 from kling_async.protocol.errors import BadResponse as BadResponse
 from kling_async.protocol.errors import BatchError as BatchError
+from kling_async.protocol.errors import BudgetExceeded as BudgetExceeded
 from kling_async.protocol.errors import CallInDoubt as CallInDoubt
 from kling_async.protocol.errors import CapabilityWarning as CapabilityWarning
 from kling_async.protocol.errors import ClientClosed as ClientClosed
@@ -71,11 +72,20 @@ from kling_async.protocol.tasks import TaskStatus as TaskStatus
 
 # Each name is written once; `Name as Name` exports it. What takes time is imported on first use.
 if typing.TYPE_CHECKING:
+    from kling_async.batch.batch import Batch as Batch
+    from kling_async.batch.plan import Plan as Plan
+    from kling_async.batch.result import RowResult as RowResult
+    from kling_async.batch.result import RowStatus as RowStatus
+    from kling_async.batch.row import InvalidBatch as InvalidBatch
+    from kling_async.batch.row import Row as Row
+    from kling_async.batch.row import RowProblem as RowProblem
     from kling_async.io.paged_list import PagedList as PagedList
     from kling_async.journal.entry import Entry as Entry
     from kling_async.journal.entry import EntryState as EntryState
     from kling_async.journal.entry import SavedFile as SavedFile
     from kling_async.journal.journal import Journal as Journal
+    from kling_async.protocol.budget import Budget as Budget
+    from kling_async.protocol.budget import Spending as Spending
     from kling_async.protocol.call import Call as Call
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell

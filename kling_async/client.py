@@ -41,9 +41,11 @@ from kling_async.protocol.tasks import Task
 from kling_async.saving import Saving
 
 if TYPE_CHECKING:
+    from kling_async.io.budget import ClientBudget
     from kling_async.io.download import Downloads
     from kling_async.journal.journal import Journal
     from kling_async.journal.submission import JournalSubmitter, Submitted
+    from kling_async.protocol.budget import Budget, Spending
 
 logger = logging.getLogger("kling_async")
 
@@ -76,6 +78,8 @@ class KlingClient:
             crash does not reach it. If it raises, nothing is sent. With a journal, that has it by then.
         journal: the file of a journal, or a `Journal`: what is paid for is there before it is sent, so that `recover`
             and the `key` of `submit` find it again after a crash.
+        budget: what may be spent: what does not fit is not sent, and raises `BudgetExceeded`. With a journal it is kept
+            there, and holds for all that share it.
         session: a session to use; it stays open. Else one is made when first needed.
         clock: seconds since 1970; for tests.
 
@@ -98,6 +102,7 @@ class KlingClient:
         queue_deadline: float | None = None,
         on_intent: OnIntent | None = None,
         journal: "Journal | str | PathLike[str] | None" = None,
+        budget: "Budget | None" = None,
         session: aiohttp.ClientSession | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -109,6 +114,7 @@ class KlingClient:
             retry=retry,
             queue_deadline=queue_deadline,
             on_intent=on_intent,
+            budget=budget,
             session=session,
             clock=clock,
         )
@@ -133,10 +139,11 @@ class KlingClient:
         self._clock = clock
         self.concurrency = concurrency
         """Tasks in flight per `model_name`, as it was given."""
+        self._budget = None if budget is None else self._budget_of(budget)
         self._works: JournalSubmitter | None = None
         if journal is not None:
             self.use_journal(journal)
-        self._calls = Calls(self._api, lambda: self._downloads, self._enter)
+        self._calls = Calls(self._api, lambda: self._downloads, self._enter, self._budget)
         self._saving = Saving(lambda: self._downloads, self.get_task)
 
     # ------------------------------------------------------------------------------------- making videos
@@ -217,6 +224,7 @@ class KlingClient:
             UnexpectedAnswer: a `RawTask` was answered without a task, or a `Call` not as documented.
             ApiError: the service refused; nothing was created.
             KeyConflict: the key belongs to another request, `differences` says how; nothing was sent.
+            BudgetExceeded: the client's budget has not enough left; nothing was sent.
             JournalError: the journal cannot be read or written; nothing was sent.
             ConfigurationError: an option needs a journal, and the client has none.
             ClientClosed: the client is closed.
@@ -241,7 +249,8 @@ class KlingClient:
         try:
             if self._works is not None:
                 return self._handle_of(await self._works.submit(endpoint, request, options))
-            watch = await self._submitter.submit(endpoint, request, options)
+            reserved = None if self._budget is None else self._budget.record(endpoint, request)
+            watch = await self._submitter.submit(endpoint, request, options, reserved)
         except RequestRefused as error:
             refusals.name_the_models(error, endpoint, request)
             raise
@@ -361,13 +370,34 @@ class KlingClient:
         Raises:
             ConfigurationError: it is no path, or the client has another one.
         """
-        from kling_async.journal import client_journal, submission  # noqa: PLC0415  (not without a journal)
+        from kling_async.journal import budget, client_journal, submission  # noqa: PLC0415  (not without a journal)
 
-        mine = client_journal.ClientJournal.of(journal, self._clock)
-        if self._works is None:
-            self._works = submission.JournalSubmitter(mine, self._submitter, self._api, self.start_watching)
-        elif self._works.journal.journal.path != mine.journal.path:
-            raise ConfigurationError(f"this client has another journal: {self._works.journal.journal.path}")
+        given = self._budget.budget if self._budget is not None else None
+        mine = client_journal.ClientJournal.of(journal, self._clock, given)
+        if self._works is not None:
+            if self._works.journal.journal.path != mine.journal.path:
+                raise ConfigurationError(f"this client has another journal: {self._works.journal.journal.path}")
+            return
+        self._works = submission.JournalSubmitter(mine, self._submitter, self._api, self.start_watching)
+        if self._budget is not None:
+            self._budget.account = budget.InJournal(mine, self._budget.budget.terms.name)
+
+    async def spending(self) -> "Spending":
+        """What the client's budget has reserved and settled in its present window, and what is left.
+
+        Raises:
+            ConfigurationError: the client has no budget.
+            JournalError: the journal cannot be read.
+        """
+        if self._budget is None:
+            raise ConfigurationError("this client has no budget: KlingClient(budget=Budget(units=60))")
+        self._enter()
+        return await self._budget.account.spending()
+
+    def _budget_of(self, budget: "Budget") -> "ClientBudget":
+        from kling_async.io.budget import ClientBudget, InMemory  # noqa: PLC0415  (not without a budget)
+
+        return ClientBudget(budget, InMemory(budget, self._clock))
 
     @property
     def works(self) -> "JournalSubmitter":

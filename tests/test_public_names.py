@@ -20,7 +20,10 @@ NAMES = """
     Avatar
     BadResponse
     BalanceDeduction
+    Batch
     BatchError
+    Budget
+    BudgetExceeded
     Call
     CallInDoubt
     CameraConfig
@@ -63,6 +66,7 @@ NAMES = """
     InputVideo
     InsufficientBalance
     Intent
+    InvalidBatch
     InvalidReference
     InvalidRequest
     Journal
@@ -81,6 +85,7 @@ NAMES = """
     PagedList
     PermissionRefused
     Picture
+    Plan
     Point
     Polling
     PresetElements
@@ -98,6 +103,10 @@ NAMES = """
     RetiredModelWarning
     Retirement
     Retry
+    Row
+    RowProblem
+    RowResult
+    RowStatus
     SaveInProgress
     SavedFile
     ServerError
@@ -105,6 +114,7 @@ NAMES = """
     Sound
     Speech
     SpeechAudio
+    Spending
     TargetError
     TargetExists
     Task

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from kling_async.batch import endpoints
 from kling_async.batch import plan as plans
 from kling_async.batch.check import problems_of
 from kling_async.batch.jobs import read_jobs, rows_of
@@ -66,7 +67,7 @@ class Batch:
         *,
         out: str | PathLike[str],
         journal: Journal | str | PathLike[str] | None = None,
-        endpoint: str = "image_to_video",
+        endpoint: str = endpoints.DEFAULT,
         defaults: Mapping[str, Any] | None = None,
         retry_failed: bool = False,
         skip_invalid: bool = False,

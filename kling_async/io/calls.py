@@ -1,5 +1,6 @@
 """Calls that make no task: refused, sent, and what their values can do afterwards."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,6 +17,7 @@ from kling_async.protocol.wire import requests
 if TYPE_CHECKING:
     from pathlib import PurePath
 
+    from kling_async.io.budget import ClientBudget
     from kling_async.io.download import Downloads
     from kling_async.protocol.results import Audio
 
@@ -29,12 +31,16 @@ class Calls:
         api: sends.
         downloads: of the client, made when the first file is saved.
         enter: checks that the client can be used.
+        budget: of the client.
     """
 
-    def __init__(self, api: Api, downloads: "Callable[[], Downloads]", enter: Callable[[], None]) -> None:
+    def __init__(
+        self, api: Api, downloads: "Callable[[], Downloads]", enter: Callable[[], None], budget: "ClientBudget | None"
+    ) -> None:
         self._api = api
         self._downloads = downloads
         self._enter = enter
+        self._budget = budget
 
     async def value_of(self, request: Call[T]) -> T:
         """Sends a call, and gives its value.
@@ -51,7 +57,10 @@ class Calls:
         if isinstance(endpoint, ListEndpoint):
             return cast("T", await self.listed(call))
         refusals.refuse(await self._api.problems_of(endpoint, call), strict=True)
-        value = await self._api.call(endpoint, requests.of_call(endpoint, call), endpoint.estimate(call))
+        sent = requests.of_call(endpoint, call)
+        send = functools.partial(self._api.call, endpoint, sent, endpoint.estimate(call))
+        budget = self._budget if endpoint.charges else None
+        value = await (budget.paying(endpoint, call, send) if budget is not None else send())
         return cast("T", value.with_saver(self._save_audio) if isinstance(value, HasFiles) else value)
 
     def listed(self, request: Call[list[T]]) -> PagedList[T]:

@@ -111,6 +111,7 @@ def check_arguments(
     retry: object,
     queue_deadline: object,
     on_intent: object,
+    budget: object,
     session: object,
     clock: object,
 ) -> None:
@@ -127,6 +128,10 @@ def check_arguments(
     checked("retry", retry, "Retry(...)", fits=_is_a(retry, Retry))
     checked("queue_deadline", queue_deadline, "seconds", fits=queue_deadline is None or is_seconds(queue_deadline))
     checked("on_intent", on_intent, "a coroutine function", fits=on_intent is None or callable(on_intent))
+    if budget is not None:
+        from kling_async.protocol.budget import Budget  # noqa: PLC0415  (on first use: decimals take time)
+
+        checked("budget", budget, "Budget(...)", fits=isinstance(budget, Budget))
     checked("session", session, "an aiohttp.ClientSession", fits=_is_a(session, aiohttp.ClientSession))
     checked("clock", clock, "a function like time.time", fits=callable(clock))
 

@@ -322,9 +322,9 @@ class Submitter:
         record: Record | None,
     ) -> TaskWatch:
         """Creates with a slot held, which goes back when the task ends; `_ended` gives it back where there is none."""
+        if record is not None:
+            await record.intend()
         try:
-            if record is not None:
-                await record.intend()
             if self._on_intent is not None and sending.first_sent is None:
                 from kling_async.protocol.records import Intent  # noqa: PLC0415  (on first use: records take time)
 

@@ -18,6 +18,7 @@ from kling_async.journal.journal import Journal
 from kling_async.journal.owners import Owner
 from kling_async.journal.store import Store, Work
 from kling_async.journal.writer import Writer
+from kling_async.protocol.budget import Budget
 from kling_async.protocol.errors import ClientClosed, JournalError
 
 _T = TypeVar("_T")
@@ -31,10 +32,12 @@ class ClientJournal:
     Args:
         journal: the file.
         wall: this machine's time of day, in seconds since 1970.
+        budget: that is kept in it.
     """
 
-    def __init__(self, journal: Journal, wall: Callable[[], float]) -> None:
+    def __init__(self, journal: Journal, wall: Callable[[], float], budget: Budget | None = None) -> None:
         self.journal = journal
+        self.budget = budget
         self.id = ""
         self.directory = Path()
         self._wall = wall
@@ -44,9 +47,11 @@ class ClientJournal:
         self._closed = False
 
     @classmethod
-    def of(cls, journal: Journal | str | PathLike[str], wall: Callable[[], float]) -> Self:
+    def of(
+        cls, journal: Journal | str | PathLike[str], wall: Callable[[], float], budget: Budget | None = None
+    ) -> Self:
         """Of a journal, or the path of one."""
-        return cls(journal if isinstance(journal, Journal) else Journal(journal), wall)
+        return cls(journal if isinstance(journal, Journal) else Journal(journal), wall, budget)
 
     def now(self) -> datetime:
         """The time of day."""
@@ -57,6 +62,7 @@ class ClientJournal:
 
         Raises:
             JournalError: it cannot be used.
+            ConfigurationError: it knows other terms of the budget.
             ClientClosed: the client was closed meanwhile.
         """
         if self._owner is None:
@@ -95,6 +101,8 @@ class ClientJournal:
                     f"{self.journal.path} has unfinished work of another machine; if the file was moved here, and that "
                     "machine works on it no more, open it as Journal(path, moved=True)"
                 )
+        if self.budget is not None:
+            store.agree(self.budget.terms, change=self.budget.change)
         wanted = {mark["kept"] for entry in store.intents() for mark in marks_in(entry.request) if "kept" in mark}
         for owner in [*busy, *idle]:
             if owners.is_gone(self.directory, owner):

@@ -1,5 +1,6 @@
 """One piece of work while a client has it: what happens to it is told to the journal as it happens."""
 
+import asyncio
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from kling_async.io.budget import warn_if_over
 from kling_async.io.target import Target, absolute, found, refuse_existing
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
@@ -17,8 +19,9 @@ from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, marks_in
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import file_name
-from kling_async.journal.store import Work
-from kling_async.protocol.errors import CreateInDoubt, KlingError, TaskFailed, UnexpectedAnswer
+from kling_async.journal.store import Store, Work
+from kling_async.protocol.budget import Settled
+from kling_async.protocol.errors import BudgetExceeded, CreateInDoubt, KlingError, TaskFailed, UnexpectedAnswer
 from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task, TaskStatus
 
@@ -80,6 +83,7 @@ class Record:
 
         Raises:
             Taken: another client was quicker with the key.
+            BudgetExceeded: the budget has not enough left.
             JournalError: it could not be written.
         """
         work = self._work
@@ -89,7 +93,24 @@ class Record:
         if any("kept" in mark for mark in marks):
             await in_thread(files.keep, self._journal.directory, self._parts, marks)
         now, owner = self._journal.now(), self._journal.owner
-        self.entry = await self._journal.do(lambda store: store.intend(work, owner, now))
+        kept: list[Entry | None] = [None]
+
+        def keep(store: Store) -> Entry | None:
+            kept[0] = store.intend(work, owner, now)
+            return kept[0]
+
+        def forget(store: Store) -> None:
+            if kept[0] is not None:
+                store.closed(kept[0].id, EntryState.REFUSED, "cancelled before it was sent", now)
+
+        try:
+            self.entry = await self._journal.do(keep)
+        except BudgetExceeded:
+            await in_thread(self._forget(work.request))
+            raise
+        except asyncio.CancelledError:
+            self._journal.tell(forget, self._forget(work.request))
+            raise
         self._parts = ()
         if self.entry is None:
             await in_thread(self._forget(work.request))
@@ -137,7 +158,12 @@ class Record:
         if isinstance(task, Task) and self.entry is not None:
             entry, now = self.entry, self._journal.now()
             finished = task.status is TaskStatus.FAILED or not self._is_file
-            self._journal.tell(lambda store: store.ended(entry.id, task, now, finished=finished))
+            settled: list[Settled | None] = [None]
+
+            def write(store: Store) -> None:
+                settled[0] = store.ended(entry.id, task, now, finished=finished)
+
+            self._journal.tell(write, lambda: warn_if_over(settled[0], task.reference))
 
     # ------------------------------------------------------------------------------------- the files
 
@@ -154,7 +180,7 @@ class Record:
         wanted = None if target is None else _place(target)
         known = [file for file in entry.files if file.watermark is watermark]
         paths = [Path(file.path) for file in known]
-        here = wanted is None or wanted in {entry.save_to and _place(entry.save_to), *paths}
+        here = wanted is None or wanted in {entry.save_to and _place(entry.save_to), *map(str, paths)}
         if here and await in_thread(files.are_whole, known):
             return paths
         if entry.saving_to is None or (wanted or entry.save_to) != entry.saving_to:

@@ -21,5 +21,16 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE UNIQUE INDEX keys ON entries (key, attempt) WHERE key IS NOT NULL",
         "CREATE INDEX unfinished ON entries (owner) WHERE unfinished",
     ),
+    (
+        """CREATE TABLE budgets (
+            name TEXT PRIMARY KEY, unit TEXT NOT NULL, allowed TEXT NOT NULL, per INTEGER,
+            failed_is_free INTEGER NOT NULL) WITHOUT ROWID""",
+        # One row for each window of a budget: what it has given out is never added up from entries.
+        """CREATE TABLE spending (
+            id INTEGER PRIMARY KEY, budget TEXT NOT NULL, per INTEGER NOT NULL, number INTEGER NOT NULL,
+            reserved TEXT NOT NULL, settled TEXT NOT NULL, UNIQUE (budget, per, number))""",
+        "ALTER TABLE entries ADD COLUMN spending INTEGER",
+        "ALTER TABLE entries ADD COLUMN reservation TEXT",
+    ),
 )
 """What leads from each version to the next; `user_version` counts them."""

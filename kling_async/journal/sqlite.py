@@ -18,7 +18,9 @@ import attrs
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
 from kling_async.journal.schema import APPLICATION, MIGRATIONS
+from kling_async.journal.sqlite_budgets import Budgets
 from kling_async.journal.store import OwnerRow, Work
+from kling_async.protocol.budget import Reservation, Settled, Spending, Terms
 from kling_async.protocol.errors import JournalError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -45,6 +47,7 @@ class SqliteStore:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._knowledge: dict[str, int] = {}
+        self._budgets = Budgets(self._run)
         self.id = ""
 
     # ------------------------------------------------------------------------------------- the file
@@ -211,13 +214,17 @@ class SqliteStore:
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
         """As `Store.intend`."""
         if work.replaces is not None:
-            gone = self._run("DELETE FROM entries WHERE id = ? AND state = ?", work.replaces, EntryState.REFUSED)
-            if not gone.rowcount:
+            refused = "SELECT 1 FROM entries WHERE id = ? AND state = ?"
+            if not self._run(refused, work.replaces, EntryState.REFUSED).fetchone():
                 return None
         if work.key is not None:
-            there = "SELECT 1 FROM entries WHERE key = ? AND attempt >= ?"
-            if self._run(there, work.key, work.attempt).fetchone():
+            there = "SELECT 1 FROM entries WHERE key = ? AND attempt >= ? AND id IS NOT ?"
+            if self._run(there, work.key, work.attempt, work.replaces).fetchone():
                 return None
+        claim = work.claim
+        reservation = None if claim is None else self.reserve(claim.budget, claim.amount, now)  # refused before changes
+        if work.replaces is not None:
+            self._run("DELETE FROM entries WHERE id = ?", work.replaces)
         values: dict[str, Any] = {
             "key": work.key,
             "attempt": work.attempt,
@@ -234,14 +241,17 @@ class SqliteStore:
             "intended_at": now.timestamp(),
             "estimate_units": _text(work.estimate.units),
             "estimate_usd": _text(work.estimate.usd),
+            "spending": reservation and reservation.account,
+            "reservation": reservation and str(reservation.amount),
         }
         places = ", ".join("?" * len(values))
         added = self._run(f"INSERT INTO entries ({', '.join(values)}) VALUES ({places})", *values.values())  # noqa: S608  (names)
+        members = attrs.asdict(work, recurse=False)
         return Entry(
             id=added.lastrowid or 0,
             intended_at=now,
             owner=owner,
-            **{name: value for name, value in attrs.asdict(work, recurse=False).items() if name != "replaces"},
+            **{name: value for name, value in members.items() if name not in {"replaces", "claim"}},
         )
 
     def take(self, entry: int, owner: int | None) -> None:
@@ -263,7 +273,7 @@ class SqliteStore:
         accepted = {"state": EntryState.ACCEPTED, "task_id": task.task_id, "accepted_at": now.timestamp()}
         self._set(entry, "state = 'intent'", **accepted, error=None)
 
-    def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> None:
+    def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> Settled | None:
         """As `Store.ended`."""
         money = task.final_balance_deduction
         self._set(
@@ -279,6 +289,7 @@ class SqliteStore:
             list_price=_text(money.list_price if money else None),
             error=task.status_msg or None,
         )
+        return self._budgets.ended(entry, task)
 
     def saving(self, entry: int, place: str) -> None:
         """As `Store.saving`."""
@@ -293,6 +304,7 @@ class SqliteStore:
     def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
         """As `Store.closed`."""
         self._set(entry, state=state, unfinished=0, error=error, ended_at=now.timestamp())
+        self._budgets.ended(entry, None, free=state is EntryState.REFUSED)
 
     def in_doubt(self, entry: int, error: str) -> None:
         """As `Store.in_doubt`."""
@@ -308,6 +320,24 @@ class SqliteStore:
         select = f"{_SELECT} WHERE entries.id > ?{where} ORDER BY entries.id LIMIT ?"
         rows = self._run(select, after, *given.values(), count)
         return [_entry(row) for row in rows]
+
+    # ------------------------------------------------------------------------------------- budgets
+
+    def agree(self, terms: Terms, *, change: bool) -> None:
+        """As `Store.agree`."""
+        self._budgets.agree(terms, change=change)
+
+    def spending(self, name: str, now: datetime) -> Spending:
+        """As `Store.spending`."""
+        return self._budgets.spending(name, now)
+
+    def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
+        """As `Store.reserve`."""
+        return self._budgets.reserve(name, amount, now)
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """As `Store.settle`."""
+        self._budgets.settle(reservation, counted)
 
     # -------------------------------------------------------------------------------------- inside
 

@@ -6,18 +6,33 @@ All of it blocks, and is called by one thread.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 import attrs
 
 from kling_async.journal.entry import Entry, EntryState, SavedFile
+from kling_async.protocol.budget import Reservation, Settled, Spending, Terms
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import Task
 
 
+@attrs.frozen
+class Claim:
+    """What is asked of a budget for a piece of work.
+
+    Attributes:
+        budget: its name.
+        amount: how much.
+    """
+
+    budget: str
+    amount: Decimal
+
+
 @attrs.frozen(kw_only=True)
 class Work:
-    """A piece of work that is about to be paid for; as the attributes of `Entry`."""
+    """A piece of work that is about to be paid for; as the attributes of `Entry`, and what a budget is asked for it."""
 
     key: str | None
     attempt: int = 1
@@ -30,6 +45,7 @@ class Work:
     slots: int
     save_to: str | None
     estimate: Estimate
+    claim: Claim | None = None
 
 
 @attrs.frozen
@@ -106,7 +122,11 @@ class Store(Protocol):
         ...
 
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
-        """Keeps an intent; None where its key and attempt are there already."""
+        """Keeps an intent, with what is reserved for it; None where its key and attempt are there already.
+
+        Raises:
+            BudgetExceeded: the budget has not enough left; nothing was changed.
+        """
         ...
 
     def take(self, entry: int, owner: int | None) -> None:
@@ -121,8 +141,12 @@ class Store(Protocol):
         """The service has the task."""
         ...
 
-    def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> None:
-        """The task has ended; `finished` tells whether there is nothing to save."""
+    def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> Settled | None:
+        """The task has ended; `finished` tells whether there is nothing to save.
+
+        Returns:
+            What was reserved for it and counts now; None where nothing was reserved.
+        """
         ...
 
     def saving(self, entry: int, place: str) -> None:
@@ -134,7 +158,7 @@ class Store(Protocol):
         ...
 
     def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
-        """Nothing more will come of it: it was refused or is lost."""
+        """Nothing more will come of it: it was refused, and what was reserved is free; or is lost, and that counts."""
         ...
 
     def in_doubt(self, entry: int, error: str) -> None:
@@ -145,4 +169,34 @@ class Store(Protocol):
         self, after: int, count: int, *, key: str | None, state: EntryState | None, endpoint: str | None
     ) -> list[Entry]:
         """Entries in the order in which they were made, from behind a number."""
+        ...
+
+    # --------------------------------------------------------------------------------------- budgets
+
+    def agree(self, terms: Terms, *, change: bool) -> None:
+        """Keeps the terms of a budget, or compares them with those that are there.
+
+        Args:
+            terms: under their name.
+            change: whether they replace others.
+
+        Raises:
+            ConfigurationError: they differ; nothing was changed.
+        """
+        ...
+
+    def spending(self, name: str, now: datetime) -> Spending:
+        """What a budget has given out in the window of a moment."""
+        ...
+
+    def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
+        """Reserves an amount for what has no entry.
+
+        Raises:
+            BudgetExceeded: it does not fit; nothing was changed.
+        """
+        ...
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """Counts an amount in place of what was reserved by `reserve`."""
         ...

@@ -22,7 +22,7 @@ from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id, file_name
 from kling_async.journal.record import Record, Taken
-from kling_async.journal.store import Work
+from kling_async.journal.store import Claim, Work
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import CreateInDoubt, InvalidRequest, KeyConflict, KlingError, Remedy
@@ -218,6 +218,9 @@ class JournalSubmitter:
         endpoint, work = asked.endpoint, asked.work
         if endpoint.finds_by_external_id:
             work = attrs.evolve(work, external_task_id=own_id)
+        budget = self.journal.budget
+        if budget is not None:
+            work = attrs.evolve(work, claim=Claim(budget.terms.name, budget.price_of(work.estimate)))
         is_file = endpoint.result.is_file
         record = Record(self.journal, work=work, parts=asked.parts, is_file=is_file, external_task_id=own_id)
         watch = await self._submitter.submit(endpoint, asked.request, asked.options, record)

@@ -29,6 +29,8 @@ _FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 
+_CODES = {key: {"windowsVirtualKeyCode": code} for key, code in {"Enter": 13, "Escape": 27}.items()}
+
 
 class Browser:
     """One window.
@@ -115,6 +117,12 @@ class Browser:
             while not (value := await self.run(script)):  # noqa: ASYNC110 - the page is another process
                 await asyncio.sleep(0.1)
         return value
+
+    async def press(self, key: str) -> None:
+        """Press a key, by its name in the DOM: `Enter`, `Escape`."""
+        text = "\r" if key == "Enter" else ""
+        for kind in ("keyDown", "keyUp"):
+            await self._command("Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text, **_CODES[key])
 
     async def screenshot(self, target: Path) -> None:
         """Save what is seen as a PNG."""

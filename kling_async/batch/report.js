@@ -1,0 +1,98 @@
+"use strict";
+// The page is whole without this: it filters and orders rows, and plays in place what a click would open.
+
+const element = (id) => document.getElementById(id);
+const body = element("rows").tBodies[0];
+const rows = [...body.rows];
+const buttons = [...document.querySelectorAll("#tools button")];
+const texts = new Map();
+
+function made(tag, properties, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+// Read when it is first searched: a page of thousands of rows opens sooner.
+function textOf(row) {
+  if (!texts.has(row)) {
+    const parts = row.querySelectorAll(".id, .prompt, .error, .task");
+    texts.set(row, [...parts].map((part) => part.textContent).join("\n").toLowerCase());
+  }
+  return texts.get(row);
+}
+
+function filter() {
+  const status = buttons.find((button) => button.ariaPressed === "true").dataset.status;
+  const words = element("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  let count = 0;
+  for (const row of rows) {
+    const shown = (!status || row.dataset.status === status) && words.every((word) => textOf(row).includes(word));
+    row.hidden = !shown;
+    if (shown) count += 1;
+    else close(row);
+  }
+  element("shown").textContent = count === rows.length ? "" : `${count.toLocaleString("en")} shown`;
+  element("nothing").hidden = count > 0;
+}
+
+function order() {
+  const name = element("order").value;
+  const number = (row) => Number(row.dataset[name] ?? -1);
+  body.append(...(name ? [...rows].sort((one, other) => number(other) - number(one)) : rows));
+}
+
+function player(link, poster, first) {
+  const source = link.href;
+  if (link.dataset.kind === "picture") return made("a", { href: source }, made("img", { src: source, alt: "" }));
+  const tag = link.dataset.kind === "video" ? "video" : "audio";
+  const media = made(tag, { src: source, controls: true, preload: "none", loop: tag === "video", playsInline: true });
+  if (poster && tag === "video") media.poster = poster;
+  media.addEventListener("error", () => media.replaceWith(made("p", { textContent: "This file cannot be played." })));
+  if (first) media.autoplay = true;
+  return media;
+}
+
+function open(row) {
+  const links = [...row.querySelectorAll("a[data-kind]")];
+  const poster = row.querySelector(".shot img")?.src;
+  const back = made("button", { type: "button", textContent: "close" });
+  back.addEventListener("click", () => close(row, true));
+  row.classList.add("open");
+  row.cells[0].append(
+    made("div", { className: "viewer" }, ...links.map((link, index) => player(link, poster, index === 0)), back));
+  row.querySelector(".viewer :is(video, audio, a)").focus({ preventScroll: true });
+}
+
+function close(row, back = false) {
+  const viewer = row.querySelector(".viewer");
+  if (!viewer) return;
+  viewer.remove();
+  row.classList.remove("open");
+  if (back) row.querySelector(".shot").focus({ preventScroll: true });
+}
+
+body.addEventListener("click", (event) => {
+  const shot = event.target.closest("a.shot");
+  if (!shot || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  open(shot.closest("tr"));
+});
+body.addEventListener("keydown", (event) => {
+  const row = event.target.closest("tr.open");
+  if (event.key === "Escape" && row) close(row, true);
+});
+// One at a time is heard.
+body.addEventListener("play", (event) => {
+  for (const media of body.querySelectorAll("video, audio")) if (media !== event.target) media.pause();
+}, true);
+
+for (const button of buttons) {
+  button.addEventListener("click", () => {
+    for (const each of buttons) each.ariaPressed = String(each === button);
+    filter();
+  });
+}
+element("search").addEventListener("input", filter);
+element("order").addEventListener("change", order);
+element("tools").hidden = false;

@@ -1,0 +1,77 @@
+"""The sums over all rows of a batch."""
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from kling_async.batch.result import RowResult, RowStatus
+from kling_async.protocol.catalog import described_by
+from kling_async.protocol.endpoint import Pool
+
+ORDER: Final = (
+    RowStatus.DONE,
+    RowStatus.FAILED,
+    RowStatus.UNSAVED,
+    RowStatus.UNKNOWN,
+    RowStatus.OVER_BUDGET,
+    RowStatus.INVALID,
+    RowStatus.SAVING,
+    RowStatus.RUNNING,
+    RowStatus.WAITING,
+)
+"""How the statuses are shown: what is over first."""
+UNSENT: Final = frozenset({RowStatus.WAITING, RowStatus.OVER_BUDGET, RowStatus.INVALID})
+"""What costs nothing yet, whatever it would cost."""
+
+
+@attrs.frozen(kw_only=True)
+class Sums:
+    """What all rows come to.
+
+    Attributes:
+        counts: rows of each status that occurs, in the order in which they are shown.
+        units: of each pack that was drawn from.
+        usd: dollars at list price; None where no price is known.
+        estimated: packs some of whose units are from the price table.
+        unpriced: rows that were sent, did not fail, and whose price is not known.
+        seconds: of all that ended, added up.
+        median: of these seconds; None where there are none.
+    """
+
+    counts: Mapping[RowStatus, int]
+    units: Mapping[Pool, Decimal]
+    usd: Decimal | None
+    estimated: frozenset[Pool]
+    unpriced: int
+    seconds: float
+    median: float | None
+
+
+def sums_of(results: Sequence[RowResult]) -> Sums:
+    """Adds up what was sent."""
+    counts = Counter(result.status for result in results)
+    sent = [result for result in results if result.status not in UNSENT]
+    units: dict[Pool, Decimal] = {}
+    for result in sent:
+        if result.units is not None:
+            units[_pool(result)] = units.get(_pool(result), Decimal(0)) + result.units
+    dollars = [result.usd for result in sent if result.usd is not None]
+    seconds = [result.seconds for result in sent if result.seconds is not None]
+    return Sums(
+        counts={status: counts[status] for status in ORDER if counts[status]},
+        units=units,
+        usd=sum(dollars, Decimal(0)) if dollars else None,
+        estimated=frozenset(_pool(result) for result in sent if result.estimated and result.units is not None),
+        unpriced=sum(result.units is None and result.status is not RowStatus.FAILED for result in sent),
+        seconds=sum(seconds),
+        median=statistics.median(seconds) if seconds else None,
+    )
+
+
+def _pool(result: RowResult) -> Pool:
+    endpoint = None if result.row is None else described_by(type(result.row.request))
+    return Pool.VIDEO if endpoint is None else endpoint.pool

@@ -1,0 +1,174 @@
+"""The budget of one client: reserved before anything is paid, settled by what it took."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Protocol, TypeVar
+
+from kling_async.io.submission import new_external_task_id
+from kling_async.io.task_watch import TaskWatch
+from kling_async.protocol.budget import NOTHING, Budget, Reservation, Settled, Spending, shown
+from kling_async.protocol.call import CallEndpoint
+from kling_async.protocol.catalog import endpoint_named
+from kling_async.protocol.endpoint import Described, Endpoint
+from kling_async.protocol.errors import CreateInDoubt, InDoubt, KlingError, TaskFailed, UnexpectedAnswer
+from kling_async.protocol.tasks import Task
+
+logger = logging.getLogger("kling_async")
+
+_T = TypeVar("_T")
+
+
+class Account(Protocol):
+    """Where what a budget has given out is kept."""
+
+    async def spending(self) -> Spending:
+        """What the present window has given out."""
+        ...
+
+    async def reserve(self, amount: Decimal) -> Reservation:
+        """Reserves an amount.
+
+        Raises:
+            BudgetExceeded: it does not fit.
+        """
+        ...
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """Counts an amount in place of a reservation."""
+        ...
+
+
+class InMemory:
+    """An `Account` in the budget itself.
+
+    Args:
+        budget: that keeps it.
+        wall: the time of day, in seconds since 1970.
+    """
+
+    def __init__(self, budget: Budget, wall: Callable[[], float]) -> None:
+        self._memory = budget.memory
+        self._wall = wall
+
+    async def spending(self) -> Spending:
+        """As `Account.spending`."""
+        return self._memory.spending(self._now())
+
+    async def reserve(self, amount: Decimal) -> Reservation:
+        """As `Account.reserve`."""
+        return self._memory.reserve(amount, self._now())
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """As `Account.settle`."""
+        self._memory.settle(reservation, counted)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._wall(), UTC)
+
+
+class ClientBudget:
+    """A budget as one client uses it.
+
+    Args:
+        budget: what may be spent.
+        account: where what is given out is kept.
+    """
+
+    def __init__(self, budget: Budget, account: Account) -> None:
+        self.budget = budget
+        self.account = account
+
+    def record(self, endpoint: Endpoint, request: Any) -> "Reserved":
+        """The place of a create.
+
+        Raises:
+            InvalidRequest: no price of it is known.
+        """
+        return Reserved(self, self.budget.price_of(endpoint.estimate(request)))
+
+    async def paying(self, endpoint: CallEndpoint, request: Any, send: Callable[[], Awaitable[_T]]) -> _T:
+        """Sends a call that charges; where it may be billed, it counts.
+
+        Raises:
+            InvalidRequest: no price of it is known.
+            BudgetExceeded: it does not fit; nothing was sent.
+            KlingError: as the sending.
+        """
+        reservation = await self.account.reserve(self.budget.price_of(endpoint.estimate(request)))
+        try:
+            value = await send()
+        except InDoubt:
+            raise
+        except KlingError:
+            self.account.settle(reservation, NOTHING)
+            raise
+        self.settle(reservation, value, endpoint, f"a call of {endpoint.name}")
+        return value
+
+    def settle(self, reservation: Reservation, result: Any, endpoint: Described | None, what: str) -> None:
+        """Counts what something took, in place of what was reserved for it."""
+        counted = self.budget.terms.counted(reservation.amount, result, endpoint)
+        self.account.settle(reservation, counted)
+        warn_if_over(Settled(self.budget.terms, reservation.amount, counted), what)
+
+
+class Reserved:
+    """A create that is paid from a budget without a journal.
+
+    Args:
+        budget: that it is paid from.
+        amount: what it is going to cost.
+    """
+
+    def __init__(self, budget: ClientBudget, amount: Decimal) -> None:
+        self._budget = budget
+        self._amount = amount
+        self._reservation: Reservation | None = None
+        self.external_task_id = new_external_task_id()
+
+    async def intend(self) -> None:
+        """Reserves.
+
+        Raises:
+            BudgetExceeded: it does not fit.
+        """
+        self._reservation = await self._budget.account.reserve(self._amount)
+
+    def accepted(self, _task: Task, watch: TaskWatch, /) -> None:
+        """Hears of the task's end."""
+        if watch.end is not None:
+            self.ended(watch.end)
+        else:
+            watch.listeners.append(self)
+
+    def failed(self, error: BaseException, *, undecided: bool) -> None:
+        """Gives back what was reserved, unless there may be a task."""
+        in_doubt = undecided or isinstance(error, CreateInDoubt)
+        if self._reservation is not None and not in_doubt:
+            billed = isinstance(error, UnexpectedAnswer)
+            self._budget.account.settle(self._reservation, self._amount if billed else NOTHING)
+
+    def changed(self, _task: Task, /) -> None:
+        """A status on the way costs nothing."""
+
+    def ended(self, end: Task | KlingError) -> None:
+        """The task has ended, or is followed no longer: then what is reserved stays so."""
+        task = end.task if isinstance(end, TaskFailed) else end
+        if isinstance(task, Task) and self._reservation is not None:
+            self._budget.settle(self._reservation, task, endpoint_named(task.endpoint), task.reference)
+
+
+def warn_if_over(settled: Settled | None, what: str) -> None:
+    """Warns where something took more than was reserved for it."""
+    if settled is not None and settled.counted > settled.reserved:
+        logger.warning(
+            "%s took %s %s, more than the %s that were reserved from the budget %r",
+            what,
+            shown(settled.counted),
+            settled.terms.unit,
+            shown(settled.reserved),
+            settled.terms.name,
+            extra={"kling_event": "over_estimate"},
+        )

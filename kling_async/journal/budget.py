@@ -1,0 +1,51 @@
+"""What a budget has given out, in a journal."""
+
+import asyncio
+from decimal import Decimal
+
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.store import Store
+from kling_async.protocol.budget import NOTHING, Reservation, Spending
+
+
+class InJournal:
+    """An `Account` in a journal; tasks are reserved for and settled with their entries.
+
+    Args:
+        journal: of the client.
+        name: of the budget.
+    """
+
+    def __init__(self, journal: ClientJournal, name: str) -> None:
+        self._journal = journal
+        self._name = name
+
+    async def spending(self) -> Spending:
+        """As `Account.spending`."""
+        await self._journal.open()
+        name, now = self._name, self._journal.now()
+        return await self._journal.do(lambda store: store.spending(name, now))
+
+    async def reserve(self, amount: Decimal) -> Reservation:
+        """As `Account.reserve`; is on disk before anything is sent."""
+        await self._journal.open()
+        name, now = self._name, self._journal.now()
+        made: list[Reservation] = []
+
+        def reserve(store: Store) -> Reservation:
+            made[:] = [store.reserve(name, amount, now)]
+            return made[0]
+
+        def give_back(store: Store) -> None:
+            for each in made:
+                store.settle(each, NOTHING)
+
+        try:
+            return await self._journal.do(reserve)
+        except asyncio.CancelledError:
+            self._journal.tell(give_back)
+            raise
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """As `Account.settle`."""
+        self._journal.tell(lambda store: store.settle(reservation, counted))

@@ -1,0 +1,193 @@
+import csv
+import io
+import json
+import os
+import resource
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async.batch.report import COLUMNS, as_csv, as_jsonl, write_report
+from kling_async.batch.result import RowResult, RowStatus
+from kling_async.protocol.errors import TargetError
+
+from .results import OUT, result, row
+
+NAMES = ["report.csv", "report.html", "report.jsonl"]
+FULL = result(
+    task_id="123",
+    files=(OUT / "cat.mp4", OUT / "cat-2.mp4", Path("/elsewhere/cat.png")),
+    units=Decimal("1.5"),
+    usd=Decimal("0.21"),
+    seconds=151.23456,
+)
+BARE = result("dog", RowStatus.OVER_BUDGET, error="it would cost 1.5 units, 0.5 are left")
+
+
+def table(*results: RowResult) -> list[dict[str, str]]:
+    """The CSV, as a program reads it."""
+    return list(csv.DictReader(io.StringIO(as_csv(results, OUT))))
+
+
+def names(directory: Path) -> list[str]:
+    """What is in a directory."""
+    return sorted(path.name for path in directory.iterdir())
+
+
+def objects(*results: RowResult) -> list[dict[str, Any]]:
+    """The JSON, likewise."""
+    return [json.loads(line) for line in as_jsonl(results, OUT).splitlines()]
+
+
+def test_the_columns() -> None:
+    """Both tables have the same members in one order, which programs rely on."""
+    assert COLUMNS == ("id", "status", "task_id", "files", "units", "usd", "seconds", "error")
+    assert as_csv([], OUT) == ",".join(f'"{name}"' for name in COLUMNS) + "\n"
+    assert list(objects(FULL)[0]) == list(COLUMNS)
+
+
+def test_a_row_as_csv() -> None:
+    """Numbers are plain, files are named from the report's directory on, and what is not known is empty."""
+    files = "cat.mp4|cat-2.mp4|/elsewhere/cat.png"
+    known = {"task_id": "123", "files": files, "units": "1.5", "usd": "0.21", "seconds": "151.235", "error": ""}
+    unknown = dict.fromkeys(("task_id", "files", "units", "usd", "seconds"), "")
+    assert table(FULL, BARE) == [
+        {"id": "cat", "status": "done"} | known,
+        {"id": "dog", "status": "over budget"} | unknown | {"error": BARE.error},
+    ]
+
+
+def test_a_row_as_json() -> None:
+    """Numbers are numbers, files a list, and what is not known is null."""
+    files = ["cat.mp4", "cat-2.mp4", "/elsewhere/cat.png"]
+    known = {"task_id": "123", "files": files, "units": 1.5, "usd": 0.21, "seconds": 151.235, "error": None}
+    unknown: dict[str, Any] = {"task_id": None, "files": [], "units": None, "usd": None, "seconds": None}
+    assert objects(FULL, BARE) == [
+        {"id": "cat", "status": "done"} | known,
+        {"id": "dog", "status": "over budget"} | unknown | {"error": BARE.error},
+    ]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\n", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_a_spreadsheet_computes_nothing(start: str) -> None:
+    """A text of a stranger that begins as a formula does is a text to every spreadsheet; the JSON has it as it is."""
+    formula = f"{start}cmd|' /C calc'!A0"
+    shown = table(result(formula, error=formula, task_id=formula))[0]
+    assert all(not shown[name].startswith(start) for name in ("id", "error", "task_id"))
+    assert objects(result(formula))[0]["id"] == formula
+
+
+def test_a_file_name_is_no_formula_either() -> None:
+    """The list of files is a text too."""
+    assert table(result(files=(OUT / "=1+1.mp4",)))[0]["files"] == "'=1+1.mp4"
+
+
+@pytest.mark.parametrize("name", ['quo"te', "com,ma", "two\nlines", "a;b|c", "名前", "\u202eevil", "\x85\u2028"])
+def test_any_id_stays_in_its_cell(name: str) -> None:
+    """Whatever an id holds, both tables still have one row for it, and its neighbours are where they were."""
+    shown = table(result(name), BARE)
+    assert [each["id"] for each in shown] == [name.replace("\x85", "\ufffd"), "dog"]
+    assert [each["id"] for each in objects(result(name), BARE)] == [name, "dog"]
+
+
+def test_what_no_file_can_hold() -> None:
+    """A lone surrogate and a NUL do not stop a report: the JSON spells them out, elsewhere they are replaced."""
+    odd = result("a\0b\ud800c")
+    assert table(odd)[0]["id"] == "a\ufffdb\ufffdc"
+    assert objects(odd)[0]["id"] == "a\0b\ud800c"
+
+
+def test_no_signature_of_an_address_is_told() -> None:
+    """An address in an error loses its query, in which signatures are."""
+    failed = result("cat", RowStatus.FAILED, error="no answer of https://cdn.example/a.mp4?sign=SECRET, twice")
+    assert "SECRET" not in as_csv([failed], OUT) + as_jsonl([failed], OUT)
+    assert "https://cdn.example/a.mp4" in as_jsonl([failed], OUT)
+
+
+def test_three_files_are_written(tmp_path: Path) -> None:
+    """The directory is made, and nothing but the three files is in it."""
+    write_report(tmp_path / "new" / "out", [FULL, BARE], title="jobs.jsonl")
+    assert names(tmp_path / "new" / "out") == NAMES
+    assert "jobs.jsonl" in (tmp_path / "new" / "out" / "report.html").read_text("utf-8")
+
+
+def test_anything_can_be_written(tmp_path: Path) -> None:
+    """Texts that UTF-8 cannot hold are written all the same."""
+    odd = result("a\0b\ud800c", row=row("x", "\udce9.png", prompt="\udfff"), files=(tmp_path / "caf\udce9.mp4",))
+    write_report(tmp_path, [odd], title="\ud800")
+    assert "\ufffd" in (tmp_path / "report.html").read_text("utf-8")
+    assert "caf%E9.mp4" in (tmp_path / "report.html").read_text("utf-8")
+    assert (tmp_path / "report.csv").read_text("utf-8").count("\n") == 2
+
+
+def test_pictures_are_found_from_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that is named from where the batch runs is linked from where the report is."""
+    monkeypatch.chdir(tmp_path)
+    write_report(Path("out"), [result(row=row("cat", "pictures/cat.png"))], title="")
+    assert 'src="../pictures/cat.png"' in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_permissions(tmp_path: Path) -> None:
+    """A report is for others too, as far as the user's mask allows."""
+    before = os.umask(0o027)
+    try:
+        write_report(tmp_path, [FULL], title="")
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in NAMES} == {0o640}
+
+
+def test_a_full_disk_leaves_the_old_report(tmp_path: Path) -> None:
+    """Where the new one does not fit, all three files are the old ones, no draft stays, and the error says why."""
+    write_report(tmp_path, [FULL], title="old")
+    before = {name: (tmp_path / name).read_bytes() for name in NAMES}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    many = [result(str(number), error="x" * 1000) for number in range(300)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**18, limits[1]))
+    try:
+        with pytest.raises(TargetError, match=r"the report in .* cannot be written: File too large"):
+            write_report(tmp_path, many, title="new")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+def test_a_reader_never_sees_half_of_it(tmp_path: Path) -> None:
+    """While two write the same report over and over, each file is whole whenever it is read, and no draft stays."""
+    many = [result(str(number), error="x" * 100) for number in range(50)]
+
+    def write() -> None:
+        for _ in range(20):
+            write_report(tmp_path, many, title="")
+
+    with ThreadPoolExecutor(2) as pool:
+        write_report(tmp_path, many, title="")
+        writers = [pool.submit(write) for _ in range(2)]
+        while not all(writer.done() for writer in writers):
+            assert (tmp_path / "report.html").read_text("utf-8").endswith("</html>\n")
+            assert (tmp_path / "report.jsonl").read_text("utf-8").count("\n") == len(many)
+        for writer in writers:
+            writer.result()
+    assert names(tmp_path) == NAMES
+
+
+def test_a_directory_that_is_none(tmp_path: Path) -> None:
+    """A file in place of the directory is told as what cannot be written."""
+    (tmp_path / "out").write_text("")
+    with pytest.raises(TargetError, match="cannot be written"):
+        write_report(tmp_path / "out", [FULL], title="")
+
+
+def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    """A draft of long ago is removed, that of a process which may still write stays."""
+    old, young = (tmp_path / f"report.html.{name}.new" for name in ("01234567", "89abcdef"))
+    old.write_text("")
+    young.write_text("")
+    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    write_report(tmp_path, [FULL], title="")
+    assert names(tmp_path) == sorted([*NAMES, young.name])

@@ -1,0 +1,472 @@
+"""A budget, in memory and in a journal: what fits is sent, what does not fit is not, whatever runs at once."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from kling_async import (
+    Budget,
+    BudgetExceeded,
+    CallInDoubt,
+    ConfigurationError,
+    ContentRefused,
+    CreateInDoubt,
+    EntryState,
+    InvalidRequest,
+    KlingClient,
+    KlingError,
+    RawTask,
+    Retry,
+    Spending,
+    TaskFailed,
+    TextToSpeech,
+    TextToVideo,
+)
+from kling_async.emulator import Emulator, Fault
+from kling_async.journal.sqlite import SqliteStore
+from kling_async.protocol.budget import Memory, Reservation
+from tests.repeatable import same_draws
+from tests.shell.conftest import ClientMaker
+
+CAT = TextToVideo("a cat")
+PRO = TextToVideo("a cat", mode="pro")
+HELLO = TextToSpeech("Hello", voice_id="calm_story1", voice_language="en")
+MIDNIGHT = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+# ----------------------------------------------------------------------------------- what is given out
+
+
+class Keeper(Protocol):
+    """What keeps the count."""
+
+    def spending(self, now: datetime) -> Spending:
+        """Of a window."""
+        ...
+
+    def reserve(self, amount: Decimal, now: datetime) -> Reservation:
+        """Reserves."""
+        ...
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """Settles."""
+        ...
+
+
+class Stored:
+    """The count in a journal's store, each step a transaction of its own."""
+
+    def __init__(self, store: SqliteStore, budget: Budget) -> None:
+        self._store = store
+        self._name = budget.terms.name
+        with store.together():
+            store.agree(budget.terms, change=budget.change)
+
+    def spending(self, now: datetime) -> Spending:
+        """Of a window."""
+        with self._store.together():
+            return self._store.spending(self._name, now)
+
+    def reserve(self, amount: Decimal, now: datetime) -> Reservation:
+        """Reserves."""
+        with self._store.together():
+            return self._store.reserve(self._name, amount, now)
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """Settles."""
+        with self._store.together():
+            self._store.settle(reservation, counted)
+
+
+Keep = Callable[[Budget], Keeper]
+
+
+@pytest.fixture(params=["memory", "journal"])
+def keep(request: pytest.FixtureRequest, path: Path) -> Iterator[Keep]:
+    """Makes a keeper, of either kind."""
+    if request.param == "memory":
+        yield lambda budget: Memory(budget.terms)
+        return
+    store = SqliteStore(path)
+    store.open()
+    yield lambda budget: Stored(store, budget)
+    store.close()
+
+
+Step = tuple[str, int, str]
+"""`reserve` an amount in an hour, or `settle` the reservation of this number at an amount."""
+FITS: list[tuple[list[Step], str, str, bool]] = [
+    ([], "4", "0", True),
+    ([("reserve", 0, "4")], "0", "4", True),
+    ([("reserve", 0, "4.01")], "4", "0", False),
+    ([("reserve", 0, "1.5"), ("reserve", 0, "2.5")], "0", "4", True),
+    ([("reserve", 0, "1.5"), ("reserve", 0, "1.5"), ("reserve", 0, "1.5")], "1", "3", False),
+    ([("reserve", 0, "3"), ("settle", 0, "3"), ("reserve", 0, "1")], "0", "1", True),
+    ([("reserve", 0, "3"), ("settle", 0, "0"), ("reserve", 0, "4")], "0", "4", True),
+    ([("reserve", 0, "3"), ("settle", 0, "2"), ("reserve", 0, "2")], "0", "2", True),
+    ([("reserve", 0, "3"), ("settle", 0, "3"), ("reserve", 0, "1.5")], "1", "0", False),
+    ([("reserve", 0, "3"), ("settle", 0, "9"), ("reserve", 0, "0.1")], "0", "0", False),
+    ([("reserve", 0, "4"), ("reserve", 24, "4")], "0", "4", True),
+    ([("reserve", 0, "4"), ("reserve", 23, "1")], "0", "4", False),
+    ([("reserve", 0, "4"), ("reserve", 24, "3"), ("settle", 0, "9"), ("reserve", 24, "1")], "0", "4", True),
+    ([("reserve", 24, "4"), ("settle", 0, "1"), ("reserve", 0, "4"), ("reserve", 24, "3")], "0", "3", True),
+]
+
+
+@pytest.mark.parametrize(("steps", "left", "reserved", "fits"), FITS)
+def test_what_fits(keep: Keep, steps: list[Step], left: str, reserved: str, fits: bool) -> None:  # noqa: FBT001
+    """Memory and journal give the same answers; only the last step may not fit, and then changes nothing."""
+    keeper = keep(Budget(units=4, per="day"))
+    made: list[Reservation] = []
+    fitted, told, now = True, None, MIDNIGHT
+    for what, number, amount in steps:
+        if what == "settle":
+            keeper.settle(made[number], Decimal(amount))
+            continue
+        assert fitted
+        now = MIDNIGHT + timedelta(hours=number)
+        try:
+            made.append(keeper.reserve(Decimal(amount), now))
+        except BudgetExceeded as error:
+            fitted, told = False, (error.left, error.reserved, error.asked)
+    assert fitted is fits
+    spending = keeper.spending(now)
+    assert (spending.left, spending.reserved) == (Decimal(left), Decimal(reserved))
+    assert told is None or told == (spending.left, spending.reserved, Decimal(steps[-1][2]))
+
+
+@pytest.mark.parametrize("draw", range(20))
+def test_random_interleavings(keep: Keep, draw: int) -> None:
+    """Whatever is reserved and settled in whatever order: never above the limit, and what fits is never refused."""
+    rng = same_draws(draw)
+    keeper, limit = keep(Budget(units=20)), Decimal(20)
+    open_, settled = list[Reservation](), Decimal(0)
+    for _ in range(150):
+        if open_ and rng.random() < 0.45:
+            one = open_.pop(rng.randrange(len(open_)))
+            counted = one.amount * rng.choice([Decimal(share) for share in ("0", "1", "1", "0.5")])
+            keeper.settle(one, counted)
+            settled += counted
+            continue
+        asked, taken = rng.choice([Decimal("1.5"), Decimal("2.5"), Decimal("0.05")]), sum(each.amount for each in open_)
+        try:
+            open_.append(keeper.reserve(asked, MIDNIGHT))
+        except BudgetExceeded:
+            assert taken + settled + asked > limit
+        else:
+            assert taken + settled + asked <= limit
+    reserved = sum((each.amount for each in open_), Decimal(0))
+    assert keeper.spending(MIDNIGHT) == Spending("units", limit, reserved, settled)
+
+
+# ------------------------------------------------------------------------------------------- clients
+
+
+@pytest.fixture(params=["memory", "journal"])
+def make(request: pytest.FixtureRequest, make_client: ClientMaker, path: Path) -> ClientMaker:
+    """Makes clients, with a journal or without."""
+    return make_client if request.param == "memory" else lambda **options: make_client(journal=path, **options)
+
+
+async def spent(client: KlingClient) -> tuple[float, float]:
+    """What is reserved and settled."""
+    spending = await client.spending()
+    return float(spending.reserved), float(spending.settled)
+
+
+async def test_what_does_not_fit_is_not_sent(make: ClientMaker, emulator: Emulator) -> None:
+    """Creates are reserved for before they are sent, and one that does not fit is not sent, and takes no slot."""
+    client = make(budget=Budget(units=4), concurrency=3)
+    first, second = await client.submit(CAT), await client.submit(PRO)
+    for _ in range(5):
+        with pytest.raises(BudgetExceeded, match="nothing was sent") as caught:
+            await client.submit(CAT)
+        error = caught.value
+        assert (float(error.left), float(error.reserved), float(error.asked)) == (0, 4, 1.5)
+        assert error.reference is None
+    assert await spent(client) == (4, 0)
+    await asyncio.gather(first, second)
+    assert await spent(client) == (0, 4)
+    assert (await client.spending()).left == 0
+    with pytest.raises(BudgetExceeded):
+        await client.submit(CAT)
+    assert emulator.ledger.requests["create"] == 2
+    assert emulator.ledger.charged == 4
+
+
+async def test_many_at_once(make: ClientMaker, emulator: Emulator) -> None:
+    """Fifty that are asked for at once, in two clients that share a budget, make as many as fit."""
+    budget = Budget(usd="2.1")
+    clients = [make(budget=budget), make(budget=budget)]
+    asked = (clients[number % 2].submit(CAT) for number in range(50))
+    made = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(each, BudgetExceeded) for each in made) == 40
+    assert emulator.ledger.charged == 15
+
+
+async def test_what_was_refused_is_given_back(make: ClientMaker, emulator: Emulator) -> None:
+    """A create that the service refuses costs nothing, and the next one finds the budget as it was."""
+    client = make(budget=Budget(units="1.5"))
+    for _ in range(3):
+        with pytest.raises(ContentRefused):
+            await client.submit(TextToVideo("refused"))
+    await client.submit(CAT)
+    assert await spent(client) == (1.5, 0)
+    assert emulator.ledger.created == 1
+
+
+@pytest.mark.parametrize(("failed_is_free", "told"), [(True, False), (False, False), (False, True)])
+async def test_a_failed_task(make: ClientMaker, emulator: Emulator, failed_is_free: bool, told: bool) -> None:  # noqa: FBT001
+    """A failed task counts what the service says; else its price, or nothing where failed ones are free."""
+    if not told:
+        emulator.faults.add(Fault.reshaped(without=["/data/final_unit_deduction", "/data/final_balance_deduction"]))
+    client = make(budget=Budget(units="1.5", failed_is_free=failed_is_free))
+    handle = await client.submit(TextToVideo("forbidden"))
+    with pytest.raises(TaskFailed):
+        await handle
+    assert await spent(client) == (0, 0 if failed_is_free or told else 1.5)
+
+
+async def test_more_than_was_reserved(make: ClientMaker, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """A task that takes more than its price is warned of, and once the limit is passed nothing more is sent."""
+    emulator.faults.add(Fault.reshaped({"/data/final_unit_deduction": "61"}), on="query")
+    client = make(budget=Budget(units=60))
+    await (await client.submit(CAT))
+    assert await spent(client) == (0, 61)
+    (record,) = [each for each in caplog.records if getattr(each, "kling_event", "") == "over_estimate"]
+    assert record.levelno == logging.WARNING
+    assert "took 61 units, more than the 1.5 that were reserved from the budget 'default'" in record.getMessage()
+    with pytest.raises(BudgetExceeded) as caught:
+        await client.submit(CAT)
+    assert caught.value.left == 0
+    assert emulator.ledger.created == 1
+
+
+@pytest.mark.parametrize("after_effect", [True, False])
+async def test_a_create_in_doubt(make: ClientMaker, emulator: Emulator, after_effect: bool) -> None:  # noqa: FBT001
+    """What may be paid stays reserved."""
+    client = make(budget=Budget(units=2), retry=Retry(first=0.1, settle=1, budget=2))
+    emulator.faults.add(Fault.reset(after_effect=after_effect), on="create")
+    emulator.faults.add(Fault.reset(), on="query")
+    with pytest.raises(CreateInDoubt):
+        await client.submit(CAT)
+    assert await spent(client) == (1.5, 0)
+    with pytest.raises(BudgetExceeded):
+        await client.submit(CAT)
+
+
+async def test_a_create_without_a_task(make: ClientMaker, emulator: Emulator) -> None:
+    """What the service answers without naming a task may be billed, and counts."""
+    emulator.faults.add(Fault.reshaped({"/data": {}}), on="create")
+    client = make(budget=Budget(units=5, assume=2))
+    with pytest.raises(KlingError):
+        await client.submit(RawTask("/v1/videos/text2video", {"prompt": "a cat"}))
+    assert await spent(client) == (0, 2)
+
+
+async def test_a_price_that_is_not_known(make: ClientMaker, emulator: Emulator) -> None:
+    """Where no price is known, the budget says what is reserved, or it is refused before it stands in line."""
+    request = RawTask("/v1/videos/text2video", {"prompt": "a cat"})
+    with pytest.raises(InvalidRequest, match=r"Budget\(..., assume=...\)"):
+        await make(budget=Budget(units=60)).submit(request)
+    assert emulator.ledger.requests["create"] == 0
+    client = make(budget=Budget(units=60, assume=5, change=True))
+    handle = await client.submit(request)
+    assert await spent(client) == (5, 0)
+    await handle
+    assert await spent(client) == (0, 1)
+
+
+async def test_a_day(make: ClientMaker, emulator: Emulator) -> None:
+    """What was begun today counts today, whenever it ends; tomorrow there is as much again."""
+    loop: Any = asyncio.get_running_loop()
+    await asyncio.sleep(86_400 - loop.wall() % 86_400 - 30)
+    client = make(budget=Budget(units="1.5", per="day"))
+    handle = await client.submit(CAT)
+    with pytest.raises(BudgetExceeded):
+        await client.submit(CAT)
+    await asyncio.sleep(30)
+    assert await spent(client) == (0, 0)
+    await client.submit(CAT)
+    await handle
+    assert await spent(client) == (1.5, 0)
+    assert emulator.ledger.created == 2
+
+
+async def test_what_is_adopted_costs_nothing(make: ClientMaker, make_client: ClientMaker, emulator: Emulator) -> None:
+    """A task that is there already is taken whatever is left, and does not count."""
+    request = TextToVideo("a cat", external_task_id="cat-1")
+    await make_client().submit(request)
+    client = make(budget=Budget(units=1))
+    await (await client.submit(request, if_exists="adopt"))
+    assert await spent(client) == (0, 0)
+    assert emulator.ledger.created == 1
+
+
+async def test_a_call_that_charges(make: ClientMaker, emulator: Emulator) -> None:
+    """It is paid from the budget as a task is; one that does not fit is not sent, and free ones always are."""
+    client = make(budget=Budget(units="0.1"))
+    await client.submit(HELLO)
+    assert await spent(client) == (0, 0.05)
+    await client.submit(HELLO)
+    with pytest.raises(BudgetExceeded):
+        await client.submit(HELLO)
+    await client.account_costs(1, end_time=2)
+    assert emulator.ledger.calls["audio/tts"] == 2
+
+
+async def test_a_call_that_is_refused_or_in_doubt(make: ClientMaker, emulator: Emulator) -> None:
+    """A refused call is given back, one in doubt stays reserved."""
+    client = make(budget=Budget(units="0.1"))
+    emulator.faults.add(Fault.error(1301), on="call", times=1)
+    with pytest.raises(KlingError):
+        await client.submit(HELLO)
+    assert await spent(client) == (0, 0)
+    emulator.faults.add(Fault.reset(after_effect=True), on="call", times=1)
+    with pytest.raises(CallInDoubt):
+        await client.submit(HELLO)
+    assert await spent(client) == (0.05, 0)
+
+
+async def test_no_budget(make: ClientMaker) -> None:
+    """A client without one says so; something else in its place is refused."""
+    with pytest.raises(ConfigurationError, match="has no budget"):
+        await make().spending()
+    with pytest.raises(ConfigurationError, match="budget must be Budget"):
+        make(budget=60)
+
+
+# ------------------------------------------------------------------------------------- in a journal
+
+
+async def test_it_holds_over_restarts(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A later client finds what earlier ones reserved; who hears of the end settles it, with a budget or without."""
+    async with make_client(journal=path, budget=Budget(units=4)) as first:
+        await first.submit(CAT, key="cat")
+    later = make_client(journal=path, budget=Budget(units=4))
+    assert await spent(later) == (1.5, 0)
+    assert (await later.submit(CAT, key="cat")).reference  # which is there, and reserves nothing
+    await later.submit(PRO)
+    with pytest.raises(BudgetExceeded):
+        await later.submit(CAT, key="dog")
+    await later.close()
+    async with make_client(journal=path) as without:
+        for handle in [handle async for handle in without.recover()]:
+            await handle
+    assert await spent(make_client(journal=path, budget=Budget(units=4))) == (0, 4)
+    assert emulator.ledger.created == 2
+
+
+async def test_an_attempt_more(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A key that was refused for want of budget is free; another attempt reserves anew, after a refusal too."""
+    client = make_client(journal=path, budget=Budget(units=2))
+    await client.submit(TextToVideo("forbidden"), key="cat")
+    with pytest.raises(BudgetExceeded):
+        await client.submit(CAT, key="dog")
+    assert [entry.key async for entry in client.journal.entries()] == ["cat"]
+    with pytest.raises(TaskFailed):
+        await (await client.submit(TextToVideo("forbidden"), key="cat"))
+    with pytest.raises(ContentRefused):
+        await client.submit(TextToVideo("refused"), key="dog")
+    await client.submit(CAT, key="dog")
+    with pytest.raises(BudgetExceeded):
+        await client.submit(TextToVideo("forbidden"), key="cat", again="failed")
+    assert await spent(client) == (1.5, 0)
+    assert emulator.ledger.created == 2
+
+
+async def test_what_settles_by_its_key(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """What was in doubt stays reserved once, however it is settled; and counts once."""
+    options: dict[str, Any] = {"budget": Budget(units=2), "retry": Retry(first=0.1, settle=1, budget=2)}
+    client = make_client(journal=path, **options)
+    emulator.faults.add(Fault.reset(), on="create", times=1)
+    emulator.faults.add(Fault.reset(), on="query")
+    with pytest.raises(CreateInDoubt):
+        await client.submit(CAT, key="cat")
+    emulator.faults.clear()
+    handle = await client.submit(CAT, key="cat")
+    assert await spent(client) == (1.5, 0)
+    await handle
+    assert await spent(client) == (0, 1.5)
+    assert emulator.ledger.created == 1
+
+
+async def test_what_is_lost_counts(make_client: ClientMaker, path: Path) -> None:
+    """Work that nobody can get any more counts at its price."""
+    async with make_client(journal=path, budget=Budget(units=4)) as first:
+        await first.submit(CAT)
+    await asyncio.sleep(31 * 86_400)
+    client = make_client(journal=path, budget=Budget(units=4))
+    assert [handle async for handle in client.recover()] == []
+    assert [entry.state async for entry in client.journal.entries()] == [EntryState.LOST]
+    assert await spent(client) == (0, 1.5)
+
+
+async def test_other_terms(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """Another limit under a known name is refused before anything is paid, and holds for all once it is changed."""
+    old = make_client(journal=path, budget=Budget(units=2))
+    await old.submit(CAT)
+    with pytest.raises(ConfigurationError, match="is 2 units in this journal, not 6 units"):
+        await make_client(journal=path, budget=Budget(units=6)).submit(CAT)
+    with pytest.raises(ConfigurationError, match="change=True"):
+        await make_client(journal=path, budget=Budget(units=2, per="day")).__aenter__()
+    assert emulator.ledger.created == 1
+    assert await spent(make_client(journal=path, budget=Budget(units=6, name="other"))) == (0, 0)
+    new = make_client(journal=path, budget=Budget(units=3, change=True))
+    await new.submit(CAT)
+    with pytest.raises(BudgetExceeded, match="0 of 3 units"):
+        await old.submit(CAT)
+    assert emulator.ledger.created == 2
+
+
+async def test_bytes_of_what_is_refused(make_client: ClientMaker, path: Path, image: Path) -> None:
+    """Of a request that does not fit nothing stays beside the journal."""
+    client = make_client(journal=path, budget=Budget(units=1))
+    with pytest.raises(BudgetExceeded):
+        await client.image_to_video(image.read_bytes())
+    assert [each.name for each in path.with_name("clips.sqlite.files").iterdir() if "owner" not in each.name] == []
+
+
+async def test_a_cancelled_call(make_client: ClientMaker, path: Path) -> None:
+    """A call that is cancelled while it is reserved for costs nothing."""
+    client = make_client(journal=path, budget=Budget(units=1))
+    await client.spending()
+    calling = asyncio.ensure_future(client.submit(HELLO))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert await spent(client) == (0, 0)
+
+
+async def test_a_journal_of_version_1(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A journal without budgets gets them; all that was in it is as it was, and does not count."""
+    shutil.copyfile(Path(__file__).with_name("version-1.sqlite"), path)
+    client = make_client(journal=path, budget=Budget(units=2))
+    assert await spent(client) == (0, 0)
+    entries = {entry.key: entry async for entry in client.journal.entries()}
+    assert {key: entry.state.value for key, entry in entries.items()} == {
+        "saved": "saved",
+        "failed": "ended",
+        "refused": "refused",
+        "accepted": "accepted",
+        "intent": "intent",
+    }
+    saved = entries["saved"]
+    assert (saved.request["prompt"], saved.estimate.units, saved.units) == ("a cat", Decimal("1.5"), Decimal("1.5"))
+    assert [file.path for file in saved.files] == ["/srv/clips/saved.mp4"]
+    assert [handle async for handle in client.recover()] == []  # it is older than the service keeps tasks
+    await client.submit(CAT, key="refused")
+    assert await spent(client) == (1.5, 0)
+    await client.close()
+    async with make_client(journal=path, budget=Budget(units=2)) as later:
+        assert await spent(later) == (1.5, 0)
+    assert emulator.ledger.created == 1
