@@ -52,7 +52,7 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._knowledge: dict[str, int] = {}
+        self._knowledge: dict[frozenset[str], int] = {}
         self._budgets = Budgets(self._run)
         self.id = ""
 
@@ -376,11 +376,11 @@ class SqliteStore:
     def _knowledge_of(self, known: frozenset[str] | None) -> int | None:
         if known is None:
             return None
-        text = " ".join(sorted(known))
-        if text not in self._knowledge:
+        if known not in self._knowledge:
+            text = " ".join(sorted(known))
             self._run("INSERT OR IGNORE INTO knowledge (members) VALUES (?)", text)
-            self._knowledge[text] = self._run("SELECT id FROM knowledge WHERE members = ?", text).fetchone()[0]
-        return self._knowledge[text]
+            self._knowledge[known] = self._run("SELECT id FROM knowledge WHERE members = ?", text).fetchone()[0]
+        return self._knowledge[known]
 
 
 def _json(value: object) -> str:
