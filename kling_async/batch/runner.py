@@ -240,7 +240,9 @@ class Runner:
 
     async def _is_saved_elsewhere(self, key: str, before: Entry | None) -> bool:
         """Whether another process has saved the work meanwhile; waits as long as a living one is about to."""
-        while await self._client.works.journal.is_anothers(key):
+        while True:
+            if not await self._client.works.journal.is_anothers(key):
+                break
             await asyncio.sleep(_LOOK_SECONDS)
         now = await self._last(key)
         return before is not None and now is not None and now.saved_at != before.saved_at

@@ -30,11 +30,11 @@ class InJournal:
         """As `Account.reserve`; is on disk before anything is sent."""
         await self._journal.open()
         name, now = self._name, self._journal.now()
-        reserving = asyncio.ensure_future(self._journal.do(lambda store: store.budgets.reserve(name, amount, now)))
+        reserving = self._journal.begin(lambda store: store.budgets.reserve(name, amount, now))
         try:
             return await finished(reserving)
         except asyncio.CancelledError:
-            if not reserving.cancelled() and not reserving.exception():
+            if not reserving.exception():
                 self.settle(reserving.result(), NOTHING)
             raise
 

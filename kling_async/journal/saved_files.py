@@ -3,13 +3,14 @@
 import base64
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from kling_async.journal.entry import SavedFile
 
 
-def to_text(files: Sequence[SavedFile], target: str | None) -> str:
+def shortened(files: Sequence[SavedFile], target: str | None) -> list[list[Any]]:
     """Without the path where that is the target of the entry, and with short digests."""
-    short = [
+    return [
         [
             "" if file.path == target else file.path,
             file.size,
@@ -18,11 +19,10 @@ def to_text(files: Sequence[SavedFile], target: str | None) -> str:
         ]
         for file in files
     ]
-    return json.dumps(short, ensure_ascii=False, separators=(",", ":"))
 
 
 def from_text(text: str | None, target: str | None) -> tuple[SavedFile, ...]:
-    """What `to_text` wrote."""
+    """What `shortened` gave, as JSON."""
     return tuple(
         SavedFile(path or target or "", size, base64.b64decode(digest).hex(), *watermark)
         for path, size, digest, *watermark in json.loads(text or "[]")

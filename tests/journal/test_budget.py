@@ -468,6 +468,7 @@ async def test_cancelled_before_it_was_sent(
     with pytest.raises(asyncio.CancelledError):
         await asked[0]
     monkeypatch.undo()
+    await asyncio.sleep(1)  # it is given back in the background
     assert await spent(client) == (0, 0)
     await client.close()
     async with make_client(journal=path) as later:

@@ -142,7 +142,8 @@ async def test_a_full_disk(
 
 async def test_another_machine(make_client: ClientMaker, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unfinished work of another machine is taken over only where the file was moved on purpose."""
-    monkeypatch.setattr(owners, "machine", lambda: "the-other-one")
+    for what in ("machine", "boot"):
+        monkeypatch.setattr(owners, what, lambda: "another one")
     first = make_client(journal=path)
     handle = await first.submit(CAT, key="cat")
     monkeypatch.undo()
