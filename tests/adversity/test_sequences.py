@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from kling_async import CreateInDoubt, EntryState, ImageToVideo, KlingClient, KlingError, TaskNotFound
+from kling_async import CreateInDoubt, EntryState, ImageToVideo, Journal, KlingClient, KlingError, TaskNotFound
 from kling_async.emulator import Emulator, Fault
 from kling_async.emulator.faults.kinds import CallKind
 from tests.patience import wait_for_the_thread
@@ -213,7 +213,8 @@ async def happen_with_a_journal(given: Conditions, directory: Path) -> None:
         emulator.account.visible_after = given.visible_after
         for mishap in given.mishaps:
             emulator.faults.add(mishap.fault, on=mishap.on, at=mishap.at)
-        for seconds in (given.cut_after, None):
+        ends: list[object] = []
+        for seconds in (given.cut_after, None, None):  # the last one without any fault, and with all to be seen
             async with KlingClient(
                 access_key=emulator.access_key,
                 secret_key=emulator.secret_key,
@@ -238,7 +239,7 @@ async def happen_with_a_journal(given: Conditions, directory: Path) -> None:
         for key, end in zip(requests, ends, strict=True):
             assert end == directory / "out" / f"{key}.mp4"
         assert emulator.ledger.created == given.generations, "paid twice, or not at all"
-        entries = [entry async for entry in client.journal.entries()]
+        entries = [entry async for entry in Journal(directory / "clips.sqlite").entries()]
         assert {entry.state for entry in entries} == {EntryState.SAVED}
         assert sum(entry.units or 0 for entry in entries) == emulator.ledger.charged
         assert not any(path.suffix != ".lock" for path in (directory / "clips.sqlite.files").iterdir())
