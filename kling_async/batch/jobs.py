@@ -77,12 +77,12 @@ def rows_of(items: Iterable[Any]) -> Jobs:
 
     Args:
         items: each a record such as `ImageToVideo`, a mapping with the members of a JSON row, or a `Row`. Paths begin
-            where the program runs. Without a file there are no lines: the field of a problem begins with the place of
-            its item, `jobs[2].prompt`.
+            where the program runs. Without a file there are no lines: a wrong item that has no id is named by its
+            place, `jobs[2]`.
     """
     reader = _Reader(endpoints.DEFAULT, {}, "")
     for place, item in enumerate(items):
-        reader.place = f"jobs[{place}]"
+        reader.at(f"jobs[{place}]")
         match item:
             case Row():
                 reader.take_row(item)
@@ -107,9 +107,13 @@ class _Reader:
         self._defaults = defaults
         self._folder = folder
         self._lines: dict[str, int | None] = {}  # of the ids that were given
-        self.place = ""
+        self._place: str | None = None
         self.rows: list[tuple[Row, bool]] = []  # with whether its id still has to be counted apart
         self.problems: list[RowProblem] = []
+
+    def at(self, place: str) -> None:
+        """What comes next stands here, where there are no lines."""
+        self._place = place
 
     def take(self, raw: RawRow) -> None:
         """A row of a file, or a mapping."""
@@ -117,13 +121,17 @@ class _Reader:
             self._refuse(raw.line, None, raw.problems)
             return
         problems = [*raw.problems]
-        values = {name: value for name, value in raw.members.items() if value is not None and name not in _OWN}
-        id_ = self._id(raw.members.get("id"), raw.line, problems)
+        id_ = None if raw.members.get("id") in (None, "") else self._id(raw.members["id"], raw.line, problems)
         named = raw.members.get("endpoint")
         endpoint = endpoints.read(self._endpoint if named in (None, "") else named)
         if isinstance(endpoint, Problem):
             self._refuse(raw.line, id_, [*problems, endpoint])
             return
+        values = {
+            name: value
+            for name, value in raw.members.items()
+            if name not in _OWN and (value is not None or name not in properties(endpoint))
+        }
         asked = self._with_defaults(endpoint, raw.members, values)
         known = {problem.field for problem in problems}
         problems += (each for each in _problems(endpoint, asked) if each.field not in known)
@@ -159,29 +167,32 @@ class _Reader:
         problems: list[Problem] = []
         self._id(row.id, row.line, problems)
         if problems:
-            self._refuse(row.line, row.id, problems)
+            self._refuse(row.line, row.id or None, problems)
         else:
             self.rows.append((row, False))
 
     def jobs(self) -> Jobs:
         """All that was taken."""
         taken = {row.id for row, counts in self.rows if not counts} | {*self._lines}
-        rows = []
+        rows: dict[str, Row] = {}
         for row, counts in self.rows:
             id_ = row_ids.counted(row.id, taken) if counts else row.id
             taken.add(id_)
-            rows.append(attrs.evolve(row, id=id_))
-        return Jobs(rows=tuple(rows), problems=tuple(self.problems))
+            rows[id_] = row if id_ == row.id else attrs.evolve(row, id=id_)
+        for row in [*rows.values()]:
+            other = row_ids.called_alike(row.id, lambda id_: _makes_several(rows.get(id_)))
+            if other is not None:
+                text = f"its files would be called as further ones of {shown(other)}; give one of them another id"
+                self._refuse(row.line, row.id, [Problem("id", text)])
+                del rows[row.id]
+        problems = sorted(self.problems, key=lambda problem: problem.line or 0)
+        return Jobs(rows=tuple(rows.values()), problems=tuple(problems))
 
     def _refuse(self, line: int | None, id_: str | None, problems: Sequence[Problem]) -> None:
-        for problem in problems:
-            placed = attrs.evolve(problem, field=f"{self.place}.{problem.field}") if self.place else problem
-            self.problems.append(RowProblem(line=line, id=id_, problem=placed))
+        self.problems += (RowProblem(line=line, id=id_ or self._place, problem=problem) for problem in problems)
 
     def _id(self, given: Any, line: int | None, problems: list[Problem]) -> str | None:
-        """The id that a row gives itself; None where it gives none that will do."""
-        if given is None or given == "":
-            return None
+        """The id that a row gives itself; None where it will not do."""
         if (complaint := row_ids.complaint(given)) is not None:
             problems.append(Problem("id", complaint))
             return None
@@ -229,6 +240,11 @@ def _problems(endpoint: str, values: Mapping[str, Any]) -> Iterator[Problem]:
     for name, value in asked.items():
         if name in known:
             yield from kinds.problems_in(name, value, known[name])
+
+
+def _makes_several(row: Row | None) -> bool | None:
+    endpoint = None if row is None else endpoint_of(row.request)
+    return None if row is None or endpoint is None else endpoint.slots_of(row.request) > 1
 
 
 def _pictures(request: object) -> tuple[str, ...]:

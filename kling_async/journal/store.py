@@ -65,12 +65,49 @@ class OwnerRow:
     boot: str
 
 
+class Budgets(Protocol):
+    """What budgets of a journal have given out; as parts of a step of their store."""
+
+    def agree(self, terms: Terms, *, change: bool) -> None:
+        """Keeps the terms of a budget, or compares them with those that are there.
+
+        Args:
+            terms: under their name.
+            change: whether they replace others.
+
+        Raises:
+            ConfigurationError: they differ; nothing was changed.
+        """
+        ...
+
+    def spending(self, name: str, now: datetime) -> Spending:
+        """What a budget has given out in the window of a moment."""
+        ...
+
+    def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
+        """Reserves an amount for what has no entry.
+
+        Raises:
+            BudgetExceeded: it does not fit; nothing was changed.
+        """
+        ...
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """Counts an amount in place of what was reserved by `reserve`."""
+        ...
+
+
 class Store(Protocol):
     """Where work is kept. What is done within `together()` is there as a whole, or not at all, once it is left."""
 
     @property
     def id(self) -> str:
         """The journal's own, eight letters and digits."""
+        ...
+
+    @property
+    def budgets(self) -> Budgets:
+        """What budgets have given out."""
         ...
 
     def open(self) -> None:
@@ -91,6 +128,10 @@ class Store(Protocol):
         Raises:
             JournalError: it cannot be written; nothing was changed.
         """
+        ...
+
+    def fails_by(self, error: Exception) -> bool:
+        """Whether an error within `together()` is the store's, and not that of what was to be done."""
         ...
 
     def enter(self, name: str, machine: str, boot: str) -> int:
@@ -133,6 +174,14 @@ class Store(Protocol):
         """Gives an entry to another owner."""
         ...
 
+    def let_go(self, entries: Sequence[int], owner: int) -> None:
+        """Gives back unfinished entries, as far as they are this owner's."""
+        ...
+
+    def aim(self, entry: int, save_to: str) -> None:
+        """Its files go elsewhere from now on."""
+        ...
+
     def take_left(self, owner: int, is_gone: Callable[[int | None], bool]) -> list[Entry]:
         """Gives all unfinished entries whose owners are gone to this one."""
         ...
@@ -169,34 +218,4 @@ class Store(Protocol):
         self, after: int, count: int, *, key: str | None, state: EntryState | None, endpoint: str | None
     ) -> list[Entry]:
         """Entries in the order in which they were made, from behind a number."""
-        ...
-
-    # --------------------------------------------------------------------------------------- budgets
-
-    def agree(self, terms: Terms, *, change: bool) -> None:
-        """Keeps the terms of a budget, or compares them with those that are there.
-
-        Args:
-            terms: under their name.
-            change: whether they replace others.
-
-        Raises:
-            ConfigurationError: they differ; nothing was changed.
-        """
-        ...
-
-    def spending(self, name: str, now: datetime) -> Spending:
-        """What a budget has given out in the window of a moment."""
-        ...
-
-    def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
-        """Reserves an amount for what has no entry.
-
-        Raises:
-            BudgetExceeded: it does not fit; nothing was changed.
-        """
-        ...
-
-    def settle(self, reservation: Reservation, counted: Decimal) -> None:
-        """Counts an amount in place of what was reserved by `reserve`."""
         ...

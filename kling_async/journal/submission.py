@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -18,7 +18,7 @@ from kling_async.io.threads import in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, kept, known_members, parts_of, restored
-from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left
+from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id, file_name
 from kling_async.journal.record import Record, Taken
@@ -110,7 +110,8 @@ class JournalSubmitter:
         asked = await self._asked(endpoint, request, options)
         key = asked.work.key
         if key is None:
-            return await self._new(asked, getattr(request, "external_task_id", None) or new_external_task_id())
+            own_id = getattr(request, "external_task_id", None) or new_external_task_id()
+            return await self._new(asked, own_id, Open())
         async with self._turn(key):
             while True:
                 submitted = await self._one_step(asked)
@@ -154,7 +155,7 @@ class JournalSubmitter:
             endpoint=endpoint.name,
             external_task_id=None,
             request=kept(members, marks),
-            known=None if endpoint.is_raw else known_members(type(request)),
+            known=None if endpoint.is_raw else known_members(request.__class__),
             line=endpoint.line_of(request),
             slots=endpoint.slots_of(request),
             save_to=None if save_to is None else absolute(save_to),
@@ -192,16 +193,15 @@ class JournalSubmitter:
             case Use.ASK:
                 return await self._ask(asked.endpoint, entry)
             case Use.DOUBT:
-                raise _unknowable(asked.endpoint, entry)
+                raise _in_doubt(asked.endpoint, entry, entry.error)
             case Use.FOLLOW:
                 return self._followed(asked.endpoint, entry)
 
     async def _opened(self, asked: _Asked, decision: Open) -> Submitted | None:
         """Begins an attempt; None where another client was quicker."""
         own_id = external_task_id(self.journal.id, asked.work.key or "", decision.attempt)
-        work = attrs.evolve(asked.work, attempt=decision.attempt, replaces=decision.replaces)
         try:
-            return await self._new(attrs.evolve(asked, work=work), own_id)
+            return await self._new(asked, own_id, decision)
         except Taken:
             return None
 
@@ -214,13 +214,15 @@ class JournalSubmitter:
         await self.journal.do(lambda store: store.ended(entry.id, task, now, finished=finished))
         return None
 
-    async def _new(self, asked: _Asked, own_id: str) -> Submitted:
-        endpoint, work = asked.endpoint, asked.work
-        if endpoint.finds_by_external_id:
-            work = attrs.evolve(work, external_task_id=own_id)
-        budget = self.journal.budget
-        if budget is not None:
-            work = attrs.evolve(work, claim=Claim(budget.terms.name, budget.price_of(work.estimate)))
+    async def _new(self, asked: _Asked, own_id: str, attempt: Open) -> Submitted:
+        endpoint, budget = asked.endpoint, self.journal.budget
+        work = attrs.evolve(
+            asked.work,
+            attempt=attempt.attempt,
+            replaces=attempt.replaces,
+            external_task_id=own_id if endpoint.finds_by_external_id else None,
+            claim=Claim(budget.terms.name, budget.price_of(asked.work.estimate)) if budget is not None else None,
+        )
         is_file = endpoint.result.is_file
         record = Record(self.journal, work=work, parts=asked.parts, is_file=is_file, external_task_id=own_id)
         watch = await self._submitter.submit(endpoint, asked.request, asked.options, record)
@@ -246,10 +248,21 @@ class JournalSubmitter:
         if entry.state is not EntryState.ACCEPTED:
             return Submitted(reference, record, None)
         watch = self._start_watching(reference)
+        watch.is_new |= is_new(entry, self.journal.now())
         record.follow(watch)
         return Submitted(reference, record, watch)
 
     async def _settled(self, endpoint: Endpoint, entry: Entry) -> Submitted:
+        """As `_settle`; what does not come to its end here is anybody's."""
+        try:
+            return await self._settle(endpoint, entry)
+        except BaseException:
+            record = self._records.get(entry.id)
+            if record is None or record.entry is None or record.entry.state is EntryState.INTENT:
+                self._let_go([entry])
+            raise
+
+    async def _settle(self, endpoint: Endpoint, entry: Entry) -> Submitted:
         """Finds out whether there is a task; sends the same once more where the service says that there is none.
 
         Raises:
@@ -257,9 +270,9 @@ class JournalSubmitter:
             KlingError: as `KlingClient.submit`.
         """
         sent = entry.external_task_id
-        if sent is None:
-            now, error = self.journal.now(), _unknowable(endpoint, entry)
-            await self.journal.do(lambda store: store.closed(entry.id, EntryState.LOST, error.message, now))
+        if sent is None or for_left(entry, self.journal.now()) is Left.EXPIRED:
+            error = _unknowable(endpoint, entry) if sent is None else _expired(endpoint, entry)
+            await self._lost(entry, error.message)
             raise error
         endpoint = attrs.evolve(endpoint, finds_by_external_id=True)  # a path without a record may find or not
         record = self._record(endpoint, entry)
@@ -302,8 +315,18 @@ class JournalSubmitter:
             JournalError: the journal cannot be read or written.
         """
         await self.journal.open()
+        left = {entry.id: entry for entry in await self.journal.take_left()}
+        try:
+            async with contextlib.aclosing(self._all_of(left)) as recovered:
+                async for submitted in recovered:
+                    yield submitted
+        finally:
+            self._let_go([entry for entry in left.values() if entry.key not in self._turns])
+
+    async def _all_of(self, left: dict[int, Entry]) -> AsyncGenerator[Submitted, None]:
+        """Goes on with all that is left; takes out what it is done with."""
         in_doubt: list[tuple[Endpoint, Entry]] = []
-        for entry in await self.journal.take_left():
+        for entry in list(left.values()):
             endpoint = endpoint_named(entry.endpoint)
             if endpoint is None:
                 logger.warning(
@@ -314,15 +337,18 @@ class JournalSubmitter:
                 continue
             match for_left(entry, self.journal.now()):
                 case Left.EXPIRED:
-                    await self._lost(entry, "older than the 30 days that the service keeps tasks")
+                    await self._lost(entry, _expired(endpoint, entry).message)
                 case Left.UNKNOWABLE:
                     await self._lost(entry, _unknowable(endpoint, entry).message)
                 case Left.FOLLOW:
+                    del left[entry.id]
                     yield self._followed(endpoint, entry)
                 case Left.SETTLE:
                     in_doubt.append((endpoint, entry))
         async with contextlib.aclosing(self._all_settled(in_doubt)) as settled:
             async for submitted in settled:
+                if submitted.record.entry is not None:
+                    left.pop(submitted.record.entry.id, None)
                 yield submitted
 
     async def _all_settled(self, in_doubt: list[tuple[Endpoint, Entry]]) -> AsyncGenerator[Submitted, None]:
@@ -339,6 +365,12 @@ class JournalSubmitter:
             for each in settling:
                 each.cancel()
             await asyncio.gather(*settling, return_exceptions=True)
+
+    def _let_go(self, entries: Iterable[Entry]) -> None:
+        """Gives back what did not come to its end here, and on which nothing works in the background."""
+        self.journal.let_go(
+            [entry.id for entry in entries if not self._submitter.is_undecided(entry.external_task_id or "")]
+        )
 
     async def _lost(self, entry: Entry, why: str) -> None:
         now = self.journal.now()
@@ -373,9 +405,26 @@ def _conflict(conflict: Conflict, work: Work, entry: Entry | None) -> KeyConflic
 
 
 def _unknowable(endpoint: Endpoint, entry: Entry) -> CreateInDoubt:
-    return CreateInDoubt(
+    return _in_doubt(
+        endpoint,
+        entry,
         "in doubt, cannot be settled: whether there is a task is not known, and the service does not find tasks of "
         f"{endpoint.name} by their external id; it may be billed, and is never sent again under this key",
+    )
+
+
+def _expired(endpoint: Endpoint, entry: Entry) -> CreateInDoubt:
+    return _in_doubt(
+        endpoint,
+        entry,
+        "older than the 30 days that the service keeps tasks"
+        + ("; whether it was billed is not known, and it is never sent again under this key" * (not entry.task_id)),
+    )
+
+
+def _in_doubt(endpoint: Endpoint, entry: Entry, message: str) -> CreateInDoubt:
+    return CreateInDoubt(
+        message,
         remedy=Remedy.LIST,
         endpoint=endpoint.name,
         sent_at=entry.intended_at,
