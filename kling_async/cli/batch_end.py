@@ -173,10 +173,9 @@ class End:
         return any(result.status in _OPEN for result in self.results)
 
     def _failed(self, *, made: bool) -> bool:
-        """Whether there are rows that failed, of which a task was made, or that were refused before."""
-        return any(
-            result.status is RowStatus.FAILED and (result.task_id is not None) is made for result in self.results
-        )
+        """Whether there are rows that failed, of which a task was made, or that the service refused before."""
+        failed = [each for each in self.results if each.status is RowStatus.FAILED and each.attempts]
+        return any((each.task_id is not None) is made for each in failed)
 
 
 _OPEN: Final = (RowStatus.WAITING, RowStatus.RUNNING, RowStatus.SAVING, RowStatus.UNSAVED, RowStatus.UNKNOWN)

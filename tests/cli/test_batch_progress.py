@@ -168,10 +168,14 @@ def test_exit_codes(statuses: list[RowStatus], code: Exit) -> None:
 def test_how_to_go_on() -> None:
     """What can be done about rows that are not done is told as commands that can be pasted."""
     same = "kling-async batch 'my jobs.jsonl' --out out"
-    failed = RowResult(id="a", status=RowStatus.FAILED, task_id="1")
+    refused = RowResult(id="a", status=RowStatus.FAILED, attempts=1)
+    failed = attrs.evolve(refused, task_id="1")
     assert [*end(RowStatus.DONE, RowStatus.INVALID).how_to_go_on()] == []
     assert [*end(RowStatus.UNKNOWN).how_to_go_on()] == [f"go on: {same}"]
-    assert [*end(RowStatus.FAILED).how_to_go_on()] == [f"what was refused is sent anew by the same command: {same}"]
+    assert [*end(RowStatus.FAILED).how_to_go_on()] == []  # it was not sent, for example under the id of another row
+    assert [*attrs.evolve(end(), results=[refused]).how_to_go_on()] == [
+        f"what was refused is sent anew by the same command: {same}"
+    ]
     assert [*attrs.evolve(end(), results=[failed]).how_to_go_on()] == [
         "make anew what failed: kling-async batch --retry-failed 'my jobs.jsonl' --out out"
     ]
