@@ -71,9 +71,9 @@ def problems_in(path: str, value: Any, schema: Schema) -> Iterator[Problem]:
     fitting = [each for each in choices if _fits(value, kind, each)]
     if not fitting:
         yield Problem(path, _complaint(value, kind, choices))
-    elif kind == "object":
+    elif isinstance(value, Mapping):
         yield from _in_object(path, value, fitting[0])
-    elif kind == "array":
+    elif isinstance(value, list | tuple):
         for place, item in enumerate(value):
             yield from problems_in(f"{path}[{place}]", item, fitting[0]["items"])
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async import Image, ImageToVideo, RawTask, TextToSpeech, TextToVideo
+from kling_async.batch.check import problems_of
 from kling_async.batch.jobs import read_jobs, rows_of
 from kling_async.batch.row import Row
 from kling_async.journal.names import file_name
@@ -209,3 +210,13 @@ def test_what_was_given_in_code_is_not_changed() -> None:
     before = json.dumps(item)
     rows_of([item])
     assert json.dumps(item) == before
+
+
+async def test_records_of_anything_are_for_the_checks() -> None:
+    """A record with values that its types do not allow becomes a row, of which the checks say what is wrong."""
+    broken: list[Any] = [5, "x", object()]
+    items: list[Any] = [ImageToVideo(value, camera_control=value, element_list=value) for value in broken]
+    items += [Row(id="a", endpoint="x", request=5), Row(id="a-2", endpoint="x", request=5)]
+    rows = rows_of(items).rows
+    assert len(rows) == 5
+    assert {problem.id for problem in await problems_of(rows, 0.0)} == {row.id for row in rows}
