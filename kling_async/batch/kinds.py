@@ -105,7 +105,7 @@ def _in_object(path: str, value: Mapping[Any, Any], schema: Schema) -> Iterator[
 
 def _fits(value: Any, kind: str, schema: Schema) -> bool:
     if "enum" in schema:
-        return any(value == each and isinstance(value, bool) is isinstance(each, bool) for each in schema["enum"])
+        return value in schema["enum"]
     if "pattern" in schema and not (isinstance(value, str) and re.fullmatch(schema["pattern"], value)):
         return False
     wanted = schema["type"]

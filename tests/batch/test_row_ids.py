@@ -57,8 +57,10 @@ def test_an_id_twice_is_a_problem_that_names_both_lines(tmp_path: Path) -> None:
 
 
 def test_an_id_is_taken_by_a_row_that_is_wrong_too(tmp_path: Path) -> None:
-    """Whoever mends the one row must not find that the other took its place."""
+    """Whoever mends the one row must not find that another took its place, with a given id or with a made one."""
     assert len(said(read(tmp_path, {"id": "a", "x": 1}, {"id": "a", **CAT}))) == 2
+    [made] = ids(read(tmp_path, CAT))
+    assert ids(read(tmp_path, {"id": made, "x": 1}, CAT)) == [f"{made}_2"]
 
 
 # -------------------------------------------------------------------------------------------------- from contents
