@@ -99,6 +99,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def journal(session: nox.Session) -> None:
+    """What the journal costs: the same work with it and without, and large files of it; writes JOURNAL.md."""
+    install(session, "test")
+    session.run("python", "-m", "benchmarks.journal", "--work", session.create_tmp(), *session.posargs)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """The examples as scripts, in processes of their own, against an emulator in another one."""
     install(session)

@@ -209,7 +209,8 @@ class KlingClient:
             key: the caller's own name for this piece of work, 1 to 1000 letters; needs a journal. The same key again,
                 in any process, gives the same task, a failed one too, and never a second one.
             again: `failed` begins anew where the last task of the key has failed.
-            save_to: where `save()` of the handle puts the files, in any process; needs a journal.
+            save_to: where `save()` of the handle puts the files, in any process; needs a journal. The
+                newest one counts.
 
         Returns:
             The handle; the task is followed from now on. With a `Call`, the value of its answer.

@@ -183,10 +183,15 @@ def check_options(options: SubmitOptions, request: object, *, journal: bool) -> 
         raise InvalidRequest.of(problems)
 
 
+def _is_text(text: str) -> bool:
+    """Whether it can be written down: half a letter cannot."""
+    return "\0" not in text and text == text.encode("utf-8", "ignore").decode()
+
+
 def _problems_of_key(options: SubmitOptions, request: object) -> list[Problem]:
     key, again = options.get("key"), options.get("again")
     problems = []
-    if key is not None and not (isinstance(key, str) and 1 <= len(key) <= KEY_MAXIMUM and "\0" not in key):
+    if key is not None and not (isinstance(key, str) and 1 <= len(key) <= KEY_MAXIMUM and _is_text(key)):
         problems.append(Problem("key", f"must be text of 1 to {KEY_MAXIMUM} letters"))
     if key is not None and getattr(request, "external_task_id", None) is not None:
         problems.append(Problem("key", "makes the external_task_id: give one of the two"))

@@ -208,6 +208,11 @@ class Submitter:
             is_anothers=functools.partial(self._is_anothers, external_task_id),
         )
 
+    def is_undecided(self, external_task_id: str) -> bool:
+        """Whether a create with this id is under way that may be paid for."""
+        creates = self._under_way.values()
+        return any(create.undecided for create in creates if create.external_task_id == external_task_id)
+
     async def while_under_way(self, external_task_id: str) -> bool:
         """Waits as long as a create with this id is under way; tells whether one was."""
         found = [each for each, create in self._under_way.items() if create.external_task_id == external_task_id]

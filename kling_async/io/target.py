@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +16,7 @@ from kling_async.protocol.result_kind import ResultKind
 PART = ".part"
 NOTE = ".part.json"
 DRAFT = ".new"
+PROBE = ".probe"
 NAME_BYTES = 255
 """What file systems allow for a name."""
 PROBE_BYTES: Final = 4096
@@ -206,16 +206,29 @@ def _check_part(path: Path) -> None:
 def _prove(path: Path) -> None:
     """Makes a file beside a path, as its part will be, writes to it, and takes it away again.
 
-    It has a name of its own: another process may be saving to the same place.
+    It has a name of its own, always the same: another process may be saving to the same place, and what a process
+    leaves that is killed here goes the next time.
     """
-    probe = path.with_name(f"{path.name}{PART}.{secrets.token_hex(4)}")  # no longer than the note's draft
-    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OWN, 0o600)
+    probe = path.with_name(path.name + PART + PROBE)  # no longer than the note's draft
+    descriptor = _made_anew(probe)
     try:
         if os.write(descriptor, bytes(PROBE_BYTES)) < PROBE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # who proves the same place at the same time takes it away, too
+
+
+def _made_anew(probe: Path) -> int:
+    """A new file, in place of what another process left or has there at the moment, which needs no name any more."""
+    while True:
+        try:
+            return os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OWN, 0o600)
+        except FileExistsError:
+            there = found(probe, follow_symlinks=False)
+            if there is not None and not (stat.S_ISREG(there.st_mode) and there.st_size <= PROBE_BYTES):
+                raise TargetError(f"{shown(probe)} is in the way: it is not what a save leaves there") from None
+            probe.unlink(missing_ok=True)
 
 
 def found(path: Path, *, follow_symlinks: bool = True) -> os.stat_result | None:

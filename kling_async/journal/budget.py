@@ -3,8 +3,8 @@
 import asyncio
 from decimal import Decimal
 
+from kling_async.io.threads import finished
 from kling_async.journal.client_journal import ClientJournal
-from kling_async.journal.store import Store
 from kling_async.protocol.budget import NOTHING, Reservation, Spending
 
 
@@ -30,20 +30,12 @@ class InJournal:
         """As `Account.reserve`; is on disk before anything is sent."""
         await self._journal.open()
         name, now = self._name, self._journal.now()
-        made: list[Reservation] = []
-
-        def reserve(store: Store) -> Reservation:
-            made[:] = [store.reserve(name, amount, now)]
-            return made[0]
-
-        def give_back(store: Store) -> None:
-            for each in made:
-                store.settle(each, NOTHING)
-
+        reserving = self._journal.begin(lambda store: store.reserve(name, amount, now))
         try:
-            return await self._journal.do(reserve)
+            return await finished(reserving)
         except asyncio.CancelledError:
-            self._journal.tell(give_back)
+            if not reserving.exception():
+                self.settle(reserving.result(), NOTHING)
             raise
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:

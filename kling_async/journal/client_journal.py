@@ -3,13 +3,15 @@
 import asyncio
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from kling_async.io.threads import in_thread
+import attrs
+
+from kling_async.io.threads import begin, finished, in_thread
 from kling_async.journal import files, owners
 from kling_async.journal.contents import differences, marks_in
 from kling_async.journal.decisions import Decision, OwnerState, Use, for_key
@@ -76,7 +78,7 @@ class ClientJournal:
         self.directory = await in_thread(files.prepare, self.journal.path)
         await self.journal.writer.enter()
         try:
-            owner = await in_thread(Owner, self.directory, asyncio.get_running_loop())
+            owner = await self._new_owner()
             try:
                 self.id, owner.id = await self.do(lambda store: self._enter(store, owner.name))
             except BaseException:
@@ -92,15 +94,22 @@ class ClientJournal:
         self._abandoned = weakref.finalize(self, _abandon, owner, self.journal.writer)
         self._abandoned.atexit = False
 
+    async def _new_owner(self) -> Owner:
+        making = begin(Owner, self.directory, asyncio.get_running_loop())
+        try:
+            return await finished(making)
+        except asyncio.CancelledError:
+            if not making.exception():
+                making.result().release()
+            raise
+
     def _enter(self, store: Store, name: str) -> tuple[str, int]:
         busy, idle = store.owners(unfinished=True), store.owners(unfinished=False)
-        if not self.journal.moved:
-            others = {owner.machine for owner in busy} - {owners.machine()}
-            if others:
-                raise JournalError(
-                    f"{self.journal.path} has unfinished work of another machine; if the file was moved here, and that "
-                    "machine works on it no more, open it as Journal(path, moved=True)"
-                )
+        if not self.journal.moved and any(owners.is_elsewhere(owner) for owner in busy):
+            raise JournalError(
+                f"{self.journal.path} has unfinished work of another machine; if the file was moved here, and that "
+                "machine works on it no more, open it as Journal(path, moved=True)"
+            )
         if self.budget is not None:
             store.agree(self.budget.terms, change=self.budget.change)
         wanted = {mark["kept"] for entry in store.intents() for mark in marks_in(entry.request) if "kept" in mark}
@@ -108,8 +117,8 @@ class ClientJournal:
             if owners.is_gone(self.directory, owner):
                 files.forget_all(self.directory, owner.name, wanted)
                 if owner in idle:
-                    owners.forget(self.directory, owner)
                     store.leave(owner.id)
+        owners.forget_dead(self.directory, {owner.name for owner in busy} | {name})
         return store.id, store.enter(name, owners.machine(), owners.boot())
 
     async def close(self) -> None:
@@ -148,6 +157,14 @@ class ClientJournal:
         """
         return await self.journal.writer.do(work)
 
+    def begin(self, work: Callable[[Store], _T]) -> "asyncio.Future[_T]":
+        """Does something with the store; the future has its result once that is on disk.
+
+        Raises:
+            JournalError: the journal is closed.
+        """
+        return self.journal.writer.begin(work)
+
     def tell(
         self, work: Callable[[Store], object], then: Callable[[], object] | None = None, *, at_once: bool = False
     ) -> None:
@@ -160,9 +177,17 @@ class ClientJournal:
         Raises:
             JournalError: the journal cannot be read.
         """
-        return await self.do(lambda store: self._decide(store, work, again_if_failed=again_if_failed))
+        taken: list[int] = []
+        deciding = self.begin(lambda store: self._decide(store, work, taken, again_if_failed=again_if_failed))
+        try:
+            return await finished(deciding)
+        except asyncio.CancelledError:
+            self.let_go(taken)
+            raise
 
-    def _decide(self, store: Store, work: Work, *, again_if_failed: bool) -> tuple[Decision, Entry | None]:
+    def _decide(
+        self, store: Store, work: Work, taken: list[int], *, again_if_failed: bool
+    ) -> tuple[Decision, Entry | None]:
         last = store.last(work.key or "")
         if last is None:
             return for_key(None, OwnerState.GONE, (), again_if_failed=again_if_failed), None
@@ -170,6 +195,10 @@ class ClientJournal:
         decision = for_key(last, state, differences(last, work), again_if_failed=again_if_failed)
         if isinstance(decision, Use) and decision is not Use.WAIT and state is OwnerState.GONE:
             store.take(last.id, self.owner)
+            taken.append(last.id)
+        if isinstance(decision, Use) and work.save_to not in {None, last.save_to}:
+            store.aim(last.id, work.save_to or "")
+            last = attrs.evolve(last, save_to=work.save_to)
         return decision, last
 
     async def attempts(self, key: str) -> list[Entry]:
@@ -209,7 +238,19 @@ class ClientJournal:
         Raises:
             JournalError: the journal cannot be read or written.
         """
-        return await self.do(lambda store: store.take_left(self.owner, lambda owner: self._is_gone(store, owner)))
+        taking = self.begin(lambda store: store.take_left(self.owner, lambda owner: self._is_gone(store, owner)))
+        try:
+            return await finished(taking)
+        except asyncio.CancelledError:
+            if not taking.exception():
+                self.let_go([entry.id for entry in taking.result()])
+            raise
+
+    def let_go(self, entries: Collection[int]) -> None:
+        """Gives back what this client took and does not work on: anybody may have it."""
+        mine, given = self.owner, list(entries)
+        if given:
+            self.tell(lambda store: store.let_go(given, mine), at_once=True)
 
 
 def _abandon(owner: Owner, writer: Writer) -> None:

@@ -122,9 +122,10 @@ def prepare(path: Path) -> Path:
     Raises:
         JournalError: it cannot be, or it would be on a file system where locks do not hold.
     """
-    directory = path.with_name(f"{path.name}.files")
+    file = Path(os.path.realpath(path))  # of all names of a journal there is one directory
+    directory = file.with_name(f"{file.name}.files")
     with contextlib.suppress(OSError):
-        kind = file_system(os.path.realpath(path.parent), Path("/proc/self/mounts").read_text("utf-8", "replace"))
+        kind = file_system(str(file.parent), Path("/proc/self/mounts").read_text("utf-8", "replace"))
         if kind in NETWORK:
             raise JournalError(
                 f"{path} is on a network file system ({kind}), where the locks of a journal do not hold; put it on a "
@@ -132,6 +133,8 @@ def prepare(path: Path) -> Path:
             )
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
+        if directory.stat().st_mode & 0o077:
+            directory.chmod(0o700)
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {error.strerror} ({directory})") from None
     return directory

@@ -7,6 +7,7 @@ import secrets
 import sys
 import uuid
 import weakref
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -36,12 +37,13 @@ class Owner:
     def __init__(self, directory: Path, loop: asyncio.AbstractEventLoop) -> None:
         if sys.platform == "win32":
             raise JournalError("a journal needs locks that this system does not have (flock)")
-        self.name = secrets.token_hex(8)
         self.id = 0
         self._loop = weakref.ref(loop)
-        self._path = path_of(directory, self.name)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._descriptor = -1
+        while self._descriptor < 0:
+            self.name = secrets.token_hex(8)
+            self._path = path_of(directory, self.name)
+            self._descriptor = _locked(self._path)
         self.forked = False
         _here[self.name] = self
 
@@ -72,9 +74,34 @@ def path_of(directory: Path, name: str) -> Path:
     return directory / f"{_PREFIX}{name}{_SUFFIX}"
 
 
+def _locked(path: Path) -> int:
+    """A new file's descriptor, locked; -1 if somebody took the file for a dead one's before it was."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.exists():
+            return descriptor
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return -1
+
+
+def is_elsewhere(owner: OwnerRow) -> bool:
+    """Whether an owner is, or was, on another machine; containers of one machine share its boot, and its locks."""
+    return owner.machine != machine() and not _is_of_this_boot(owner)
+
+
+def _is_of_this_boot(owner: OwnerRow) -> bool:
+    return owner.boot == boot() and (bool(owner.boot) or owner.machine == machine())
+
+
 def is_gone(directory: Path, owner: OwnerRow | None) -> bool:
     """Whether an owner's client is closed or its process is dead; one that is only stopped still owns."""
-    if owner is None or (owner.machine, owner.boot) != (machine(), boot()):
+    if owner is None or not _is_of_this_boot(owner):
         return True
     ours = _here.get(owner.name)
     if ours is not None:
@@ -92,9 +119,22 @@ def is_gone(directory: Path, owner: OwnerRow | None) -> bool:
     return True
 
 
-def forget(directory: Path, owner: OwnerRow) -> None:
-    """Takes away the lock file of an owner that is gone."""
-    path_of(directory, owner.name).unlink(missing_ok=True)
+def forget_dead(directory: Path, wanted: Collection[str]) -> None:
+    """Takes away the lock files of those that are gone.
+
+    Args:
+        directory: beside the journal.
+        wanted: the names of owners that have work, and whose files stay.
+    """
+    kept = {path_of(directory, name) for name in wanted}
+    for path in {*directory.glob(f"{_PREFIX}*{_SUFFIX}")} - kept:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # kept while it goes: `_locked` looks after that
+                path.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def machine() -> str:

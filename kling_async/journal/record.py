@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
@@ -13,7 +14,7 @@ import attrs
 from kling_async.io.budget import warn_if_over
 from kling_async.io.target import Target, absolute, found, refuse_existing
 from kling_async.io.task_watch import TaskWatch
-from kling_async.io.threads import in_thread
+from kling_async.io.threads import finished, in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, marks_in
@@ -21,9 +22,11 @@ from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import file_name
 from kling_async.journal.store import Store, Work
 from kling_async.protocol.budget import Settled
-from kling_async.protocol.errors import BudgetExceeded, CreateInDoubt, KlingError, TaskFailed, UnexpectedAnswer
+from kling_async.protocol.errors import CreateInDoubt, JournalError, KlingError, TaskFailed, UnexpectedAnswer
 from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task, TaskStatus
+
+logger = logging.getLogger("kling_async")
 
 
 class Taken(Exception):
@@ -89,31 +92,27 @@ class Record:
         work = self._work
         if work is None or self.entry is not None:
             return
+        try:
+            await self._write_intent(work)
+        finally:
+            if self.entry is None:
+                await in_thread(self._forget(work.request))
+        self._parts = ()
+
+    async def _write_intent(self, work: Work) -> None:
         marks = marks_in(work.request)
         if any("kept" in mark for mark in marks):
             await in_thread(files.keep, self._journal.directory, self._parts, marks)
         now, owner = self._journal.now(), self._journal.owner
-        kept: list[Entry | None] = [None]
-
-        def keep(store: Store) -> Entry | None:
-            kept[0] = store.intend(work, owner, now)
-            return kept[0]
-
-        def forget(store: Store) -> None:
-            if kept[0] is not None:
-                store.closed(kept[0].id, EntryState.REFUSED, "cancelled before it was sent", now)
-
+        writing = self._journal.begin(lambda store: store.intend(work, owner, now))
         try:
-            self.entry = await self._journal.do(keep)
-        except BudgetExceeded:
-            await in_thread(self._forget(work.request))
+            self.entry = await finished(writing)
+        except asyncio.CancelledError as error:
+            # It is there all the same, and nobody may send what nobody wants any more.
+            self.entry = None if writing.exception() else writing.result()
+            self.failed(error, undecided=False)
             raise
-        except asyncio.CancelledError:
-            self._journal.tell(forget, self._forget(work.request))
-            raise
-        self._parts = ()
         if self.entry is None:
-            await in_thread(self._forget(work.request))
             raise Taken
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
@@ -171,25 +170,26 @@ class Record:
         """Where its files are, if they are saved whole already.
 
         Args:
-            target: where they are wanted; None for wherever they are.
+            target: where they are wanted; None for where they were to go, and if that was not said wherever they are.
             watermark: whether the watermarked variants are.
         """
         entry = self.entry
         if entry is None:
             return None
-        wanted = None if target is None else _place(target)
+        place = entry.save_to if target is None else target
+        wanted = None if place is None else _place(place)
         known = [file for file in entry.files if file.watermark is watermark]
         paths = [Path(file.path) for file in known]
-        here = wanted is None or wanted in {entry.save_to and _place(entry.save_to), *map(str, paths)}
-        if here and await in_thread(files.are_whole, known):
+        here = wanted is None or all(wanted in {str(path), str(path.parent)} for path in paths)
+        if here and known and await in_thread(files.are_whole, known):
             return paths
-        if entry.saving_to is None or (wanted or entry.save_to) != entry.saving_to:
+        if entry.saving_to is None or wanted != entry.saving_to:
             return None
         # Nothing was there when the save began, and a file appears whole: it is the one.
-        place = Path(entry.saving_to)
-        if await in_thread(place.is_file):
-            await self.saved([place], watermark=watermark)
-            return [place]
+        path = Path(entry.saving_to)
+        if await in_thread(path.is_file):
+            await self.saved([path], watermark=watermark)
+            return [path]
         return None
 
     def began(self, target: str | PathLike[str]) -> bool:
@@ -217,8 +217,12 @@ class Record:
         if taken is not None and place.is_directory:  # before any of its files is there
             refuse_existing(taken, overwrite=overwrite)
         if taken is None:
-            await self._journal.do(lambda store: store.saving(entry.id, path))
-            self.entry = attrs.evolve(entry, saving_to=path)
+            try:
+                await self._journal.do(lambda store: store.saving(entry.id, path))
+            except JournalError as error:  # what is paid for is worth more than a note
+                logger.warning("%s; %s is saved all the same", error, path, extra={"kling_event": "journal_failed"})
+            else:
+                self.entry = attrs.evolve(entry, saving_to=path)
         return overwrite
 
     async def saved(self, paths: Sequence[Path], *, watermark: bool = False) -> None:
@@ -255,4 +259,6 @@ def _described(paths: Sequence[Path], watermark: bool) -> tuple[SavedFile, ...]:
 
 
 def _text_of(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled before it was sent"
     return str(error) or type(error).__name__

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import attrs
 
+from kling_async.journal import saved_files
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
 from kling_async.journal.schema import APPLICATION, MIGRATIONS
@@ -27,7 +28,12 @@ from kling_async.protocol.tasks import Task, TaskStatus
 
 LOCK_SECONDS: Final = 20.0
 """How long another process may write before a step of this one fails: each of ours takes milliseconds."""
+_PAGE_BYTES: Final = 8192
+"""Entries have 500 to 1000 bytes: in the usual 4096 the rest of a page would be a sixth of it."""
 _PAUSE: Final = 0.01
+_DAMAGED: Final = "damaged: put it away, and keep it; `sqlite3 FILE .recover` saves what there is"
+_OF_A_STEP: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+"""What SQLite says of statements and values, and not of the file."""
 _COLUMNS: Final = (
     "entries.id, key, attempt, endpoint, external_task_id, request, members, line, slots, save_to, state, owner, "
     "intended_at, accepted_at, ended_at, saved_at, task_id, estimate_units, estimate_usd, status, units, quota, "
@@ -58,7 +64,8 @@ class SqliteStore:
             return
         try:
             self._make_file()
-            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+            # One thread uses it; before a fork another one closes it.
+            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             self._prepare(self._connection)
         except (OSError, sqlite3.Error) as error:
             self.close()
@@ -76,6 +83,7 @@ class SqliteStore:
         self._patiently(lambda: self._version(connection))  # before anything is changed
         if self._path.stat().st_mode & 0o077:
             self._path.chmod(0o600)
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file
         self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = FULL")
         with self.together():
@@ -92,6 +100,9 @@ class SqliteStore:
             # Written every time: that it can be is known before anything is paid.
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('opened_at', ?)", (str(int(time.time())),))
             self.id = connection.execute("SELECT value FROM facts WHERE name = 'id'").fetchone()[0]
+        if version == 0:
+            # Where the file is copied without its WAL, the keys give the same external ids still.
+            self._patiently(lambda: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def _version(self, connection: sqlite3.Connection) -> int:
         """The version of the tables; 0 for a new file.
@@ -135,6 +146,10 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise self._explained(error) from None
 
+    def fails_by(self, error: Exception) -> bool:
+        """As `Store.fails_by`."""
+        return isinstance(error, sqlite3.Error | OSError | MemoryError) and not isinstance(error, _OF_A_STEP)
+
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
             raise JournalError(f"the journal {self._path} is closed")
@@ -167,7 +182,7 @@ class SqliteStore:
             sqlite3.SQLITE_CANTOPEN: "cannot be opened: its directory must exist, and be writable",
             sqlite3.SQLITE_FULL: "cannot be written: the disk is full",
             sqlite3.SQLITE_IOERR: f"cannot be read or written ({error}): the disk is full, or broken",
-            sqlite3.SQLITE_CORRUPT: "is damaged: put it away, and keep it; `sqlite3 FILE .recover` saves what there is",
+            sqlite3.SQLITE_CORRUPT: f"is {_DAMAGED}",
             sqlite3.SQLITE_NOTADB: "is no journal, or damaged: choose another file",
         }.get(code, f"failed: {error}")
         return JournalError(f"the journal {path} {text}")
@@ -230,11 +245,11 @@ class SqliteStore:
             "attempt": work.attempt,
             "endpoint": work.endpoint,
             "external_task_id": work.external_task_id,
-            "request": json.dumps(work.request, ensure_ascii=False, separators=(",", ":")),
+            "request": _json(work.request),
             "knowledge": self._knowledge_of(work.known),
             "line": work.line,
             "slots": work.slots,
-            "save_to": work.save_to,
+            "save_to": _bytes_where_no_text(work.save_to),
             "state": EntryState.INTENT,
             "owner": owner,
             "unfinished": 1,
@@ -257,6 +272,15 @@ class SqliteStore:
     def take(self, entry: int, owner: int | None) -> None:
         """As `Store.take`."""
         self._run("UPDATE entries SET owner = ? WHERE id = ?", owner, entry)
+
+    def let_go(self, entries: Sequence[int], owner: int) -> None:
+        """As `Store.let_go`."""
+        for entry in entries:
+            self._run("UPDATE entries SET owner = NULL WHERE id = ? AND owner = ? AND unfinished", entry, owner)
+
+    def aim(self, entry: int, save_to: str) -> None:
+        """As `Store.aim`."""
+        self._set(entry, save_to=_bytes_where_no_text(save_to))
 
     def take_left(self, owner: int, is_gone: Callable[[int | None], bool]) -> list[Entry]:
         """As `Store.take_left`."""
@@ -287,28 +311,29 @@ class SqliteStore:
             units=_text(task.final_unit_deduction),
             quota=_text(money.quota if money else None),
             list_price=_text(money.list_price if money else None),
-            error=task.status_msg or None,
+            error=_printable(task.status_msg) or None,
         )
         return self._budgets.ended(entry, task)
 
     def saving(self, entry: int, place: str) -> None:
         """As `Store.saving`."""
-        self._set(entry, saving_to=place)
+        self._set(entry, saving_to=_bytes_where_no_text(place))
 
     def saved(self, entry: int, files: Sequence[SavedFile], now: datetime) -> None:
         """As `Store.saved`."""
-        text = json.dumps([attrs.astuple(file) for file in files], ensure_ascii=False, separators=(",", ":"))
+        row = self._run("SELECT save_to FROM entries WHERE id = ?", entry).fetchone()
+        target = os.fsdecode(row[0]) if row and row[0] is not None else None
         done = {"state": EntryState.SAVED, "unfinished": 0, "saved_at": now.timestamp()}
-        self._set(entry, **done, files=text, saving_to=None)
+        self._set(entry, **done, files=_json(saved_files.shortened(files, target)), saving_to=None)
 
     def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
         """As `Store.closed`."""
-        self._set(entry, state=state, unfinished=0, error=error, ended_at=now.timestamp())
+        self._set(entry, state=state, unfinished=0, error=_printable(error), ended_at=now.timestamp())
         self._budgets.ended(entry, None, free=state is EntryState.REFUSED)
 
     def in_doubt(self, entry: int, error: str) -> None:
         """As `Store.in_doubt`."""
-        self._set(entry, "state = 'intent'", error=error, owner=None)
+        self._set(entry, "state = 'intent'", error=_printable(error), owner=None)
 
     def entries(
         self, after: int, count: int, *, key: str | None, state: EntryState | None, endpoint: str | None
@@ -358,6 +383,28 @@ class SqliteStore:
         return self._knowledge[text]
 
 
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if text.isascii() or _is_text(text) else json.dumps(value, separators=(",", ":"))
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written: names of files may hold bytes that are no text, and strings half a letter."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _bytes_where_no_text(path: str | None) -> str | bytes | None:
+    return path if path is None or _is_text(path) else os.fsencode(path)
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _text(number: Decimal | None) -> str | None:
     return None if number is None else str(number)
 
@@ -371,11 +418,24 @@ def _moment(seconds: float | None) -> datetime | None:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
+    """An entry of a row.
+
+    Raises:
+        JournalError: something else than a journal writes stands there.
+    """
+    try:
+        return _read(row)
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise JournalError(f"entry {row[0]} of the journal is {_DAMAGED} ({error})") from None
+
+
+def _read(row: Sequence[Any]) -> Entry:
     names = [name.rpartition(".")[2] for name in _COLUMNS.split(", ")]
     values = dict(zip(names, row, strict=True))
     members = values.pop("members")
     units, usd = values.pop("estimate_units"), values.pop("estimate_usd")
     values["intended_at"] = datetime.fromtimestamp(values["intended_at"], UTC)
+    values |= {name: values[name] and os.fsdecode(values[name]) for name in ("save_to", "saving_to")}
     values |= {name: _moment(values[name]) for name in ("accepted_at", "ended_at", "saved_at")}
     values |= {name: _number(values[name]) for name in ("units", "quota", "list_price")}
     return Entry(
@@ -387,6 +447,6 @@ def _entry(row: Sequence[Any]) -> Entry:
             "state": EntryState(values["state"]),
             "status": values["status"] and TaskStatus(values["status"]),
             "error": values["error"] or "",
-            "files": tuple(SavedFile(*file) for file in json.loads(values["files"] or "[]")),
+            "files": saved_files.from_text(values["files"], values["save_to"]),
         }
     )

@@ -93,6 +93,10 @@ class Store(Protocol):
         """
         ...
 
+    def fails_by(self, error: Exception) -> bool:
+        """Whether an error within `together()` is the store's, and not that of what was to be done."""
+        ...
+
     def enter(self, name: str, machine: str, boot: str) -> int:
         """Adds an owner."""
         ...
@@ -131,6 +135,14 @@ class Store(Protocol):
 
     def take(self, entry: int, owner: int | None) -> None:
         """Gives an entry to another owner."""
+        ...
+
+    def let_go(self, entries: Sequence[int], owner: int) -> None:
+        """Gives back unfinished entries, as far as they are this owner's."""
+        ...
+
+    def aim(self, entry: int, save_to: str) -> None:
+        """Its files go elsewhere from now on."""
         ...
 
     def take_left(self, owner: int, is_gone: Callable[[int | None], bool]) -> list[Entry]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -154,7 +154,7 @@ class JournalSubmitter:
             endpoint=endpoint.name,
             external_task_id=None,
             request=kept(members, marks),
-            known=None if endpoint.is_raw else known_members(type(request)),
+            known=None if endpoint.is_raw else known_members(request.__class__),
             line=endpoint.line_of(request),
             slots=endpoint.slots_of(request),
             save_to=None if save_to is None else absolute(save_to),
@@ -192,7 +192,7 @@ class JournalSubmitter:
             case Use.ASK:
                 return await self._ask(asked.endpoint, entry)
             case Use.DOUBT:
-                raise _unknowable(asked.endpoint, entry)
+                raise _in_doubt(asked.endpoint, entry, entry.error)
             case Use.FOLLOW:
                 return self._followed(asked.endpoint, entry)
 
@@ -250,6 +250,16 @@ class JournalSubmitter:
         return Submitted(reference, record, watch)
 
     async def _settled(self, endpoint: Endpoint, entry: Entry) -> Submitted:
+        """As `_settle`; what does not come to its end here is anybody's."""
+        try:
+            return await self._settle(endpoint, entry)
+        except BaseException:
+            record = self._records.get(entry.id)
+            if record is None or record.entry is None or record.entry.state is EntryState.INTENT:
+                self._let_go([entry])
+            raise
+
+    async def _settle(self, endpoint: Endpoint, entry: Entry) -> Submitted:
         """Finds out whether there is a task; sends the same once more where the service says that there is none.
 
         Raises:
@@ -257,9 +267,9 @@ class JournalSubmitter:
             KlingError: as `KlingClient.submit`.
         """
         sent = entry.external_task_id
-        if sent is None:
-            now, error = self.journal.now(), _unknowable(endpoint, entry)
-            await self.journal.do(lambda store: store.closed(entry.id, EntryState.LOST, error.message, now))
+        if sent is None or for_left(entry, self.journal.now()) is Left.EXPIRED:
+            error = _unknowable(endpoint, entry) if sent is None else _expired(endpoint, entry)
+            await self._lost(entry, error.message)
             raise error
         endpoint = attrs.evolve(endpoint, finds_by_external_id=True)  # a path without a record may find or not
         record = self._record(endpoint, entry)
@@ -302,8 +312,18 @@ class JournalSubmitter:
             JournalError: the journal cannot be read or written.
         """
         await self.journal.open()
+        left = {entry.id: entry for entry in await self.journal.take_left()}
+        try:
+            async with contextlib.aclosing(self._all_of(left)) as recovered:
+                async for submitted in recovered:
+                    yield submitted
+        finally:
+            self._let_go([entry for entry in left.values() if entry.key not in self._turns])
+
+    async def _all_of(self, left: dict[int, Entry]) -> AsyncGenerator[Submitted, None]:
+        """Goes on with all that is left; takes out what it is done with."""
         in_doubt: list[tuple[Endpoint, Entry]] = []
-        for entry in await self.journal.take_left():
+        for entry in list(left.values()):
             endpoint = endpoint_named(entry.endpoint)
             if endpoint is None:
                 logger.warning(
@@ -314,15 +334,18 @@ class JournalSubmitter:
                 continue
             match for_left(entry, self.journal.now()):
                 case Left.EXPIRED:
-                    await self._lost(entry, "older than the 30 days that the service keeps tasks")
+                    await self._lost(entry, _expired(endpoint, entry).message)
                 case Left.UNKNOWABLE:
                     await self._lost(entry, _unknowable(endpoint, entry).message)
                 case Left.FOLLOW:
+                    del left[entry.id]
                     yield self._followed(endpoint, entry)
                 case Left.SETTLE:
                     in_doubt.append((endpoint, entry))
         async with contextlib.aclosing(self._all_settled(in_doubt)) as settled:
             async for submitted in settled:
+                if submitted.record.entry is not None:
+                    left.pop(submitted.record.entry.id, None)
                 yield submitted
 
     async def _all_settled(self, in_doubt: list[tuple[Endpoint, Entry]]) -> AsyncGenerator[Submitted, None]:
@@ -339,6 +362,12 @@ class JournalSubmitter:
             for each in settling:
                 each.cancel()
             await asyncio.gather(*settling, return_exceptions=True)
+
+    def _let_go(self, entries: Iterable[Entry]) -> None:
+        """Gives back what did not come to its end here, and on which nothing works in the background."""
+        self.journal.let_go(
+            [entry.id for entry in entries if not self._submitter.is_undecided(entry.external_task_id or "")]
+        )
 
     async def _lost(self, entry: Entry, why: str) -> None:
         now = self.journal.now()
@@ -373,9 +402,26 @@ def _conflict(conflict: Conflict, work: Work, entry: Entry | None) -> KeyConflic
 
 
 def _unknowable(endpoint: Endpoint, entry: Entry) -> CreateInDoubt:
-    return CreateInDoubt(
+    return _in_doubt(
+        endpoint,
+        entry,
         "in doubt, cannot be settled: whether there is a task is not known, and the service does not find tasks of "
         f"{endpoint.name} by their external id; it may be billed, and is never sent again under this key",
+    )
+
+
+def _expired(endpoint: Endpoint, entry: Entry) -> CreateInDoubt:
+    return _in_doubt(
+        endpoint,
+        entry,
+        "older than the 30 days that the service keeps tasks"
+        + ("; whether it was billed is not known, and it is never sent again under this key" * (not entry.task_id)),
+    )
+
+
+def _in_doubt(endpoint: Endpoint, entry: Entry, message: str) -> CreateInDoubt:
+    return CreateInDoubt(
+        message,
         remedy=Remedy.LIST,
         endpoint=endpoint.name,
         sent_at=entry.intended_at,

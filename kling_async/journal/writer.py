@@ -7,12 +7,14 @@ import logging
 import queue
 import threading
 import time
+import weakref
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import attrs
 
+from kling_async.journal import forks
 from kling_async.journal.store import Store
 from kling_async.protocol.errors import JournalError, KlingError
 
@@ -22,7 +24,7 @@ _T = TypeVar("_T")
 
 _LATER_SECONDS: Final = 1.0
 """After that what could not be written is tried again."""
-_GATHER_SECONDS: Final = 0.05
+_GATHER_SECONDS: Final = 0.25
 """How long what nobody waits for may wait for more, so that it costs no sync of its own."""
 
 
@@ -57,8 +59,14 @@ class Writer:
     def __init__(self, make_store: Callable[[], Store]) -> None:
         self._make_store = make_store
         self._steps: queue.SimpleQueue[_Step] = queue.SimpleQueue()
+        self._forget_users()
+        forks.watch(self)
+
+    def _forget_users(self) -> None:
         self._users = 0
         self._lock = threading.RLock()  # a client may be collected while this thread has it
+        self._writing = threading.Lock()
+        self._stores: weakref.WeakSet[Store] = weakref.WeakSet()
 
     async def enter(self) -> None:
         """Counts a user; the first one opens the store.
@@ -81,6 +89,8 @@ class Writer:
     async def leave(self) -> None:
         """Counts a user less; after the last one the thread writes what is left and ends, which is waited for."""
         with self._lock:
+            if not self._users:
+                return  # this process was forked from that of the user
             self._users -= 1
             if self._users:
                 return
@@ -102,12 +112,18 @@ class Writer:
         Raises:
             JournalError: it could not be written, or is closed.
         """
-        step = _Step(work, asyncio.get_running_loop().create_future())
-        if not self._put(step):
+        return await self.begin(work)
+
+    def begin(self, work: Callable[[Store], _T]) -> "asyncio.Future[_T]":
+        """Does something with the store; the future has its result once that is on disk, whoever waits for it.
+
+        Raises:
+            JournalError: it is closed.
+        """
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        if not self._put(_Step(work, future)):
             raise JournalError("the journal is closed")
-        assert step.future is not None  # noqa: S101  (for checkers)
-        result: _T = await step.future
-        return result
+        return future
 
     def tell(
         self, work: Callable[[Store], object], then: Callable[[], object] | None = None, *, at_once: bool = False
@@ -132,42 +148,84 @@ class Writer:
 
     def _run(self, steps: "queue.SimpleQueue[_Step]") -> None:
         store = self._make_store()
+        self._stores.add(store)
         left: list[_Step] = []  # what nobody waits for, and could not be written yet
         last: list[_Step] = []
         while not last:
-            left, last = _written(store, left, _all_of(steps, _LATER_SECONDS if left else None))
+            new = _all_of(steps, _LATER_SECONDS if left else None)
+            with self._writing:
+                left, last = _written(store, left, new)
         if left:
             logger.error(
                 "%d notes could not be written to the journal; recover() asks the service for what they said",
                 len(left),
                 extra={"kling_event": "journal_notes_lost"},
             )
-        store.close()
+        with self._writing:
+            store.close()
         _answer(last)
+
+    # ---------------------------------------------------------------------------------------- forks
+
+    def before_fork(self) -> None:
+        """Lets go of the store: what SQLite knows of locks would be wrong in a child, and its writes would be lost."""
+        self._writing.acquire()
+        for store in list(self._stores):
+            store.close()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """The store is opened again by the next step; in the child there is no thread and no user."""
+        if in_child:
+            self._forget_users()
+        else:
+            self._writing.release()
 
 
 def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_Step], list[_Step]]:
     """Does what could not be done before, and what is new; gives what is left of it, and the last step if it came."""
     batch = left + new
-    try:
-        store.open()
-        with store.together():
+    while True:
+        try:
+            store.open()
+            with store.together():
+                for step in batch:
+                    _do(step, store)
+        except _Odd as odd:  # a mistake of one step is no reason for the others to fail
+            batch.remove(odd.step)
+            _refuse(odd.step)
+        except Exception as error:  # noqa: BLE001  (whatever it is: those who wait must get it)
+            failed = error if isinstance(error, KlingError) else JournalError(f"the journal failed: {error!r}")
             for step in batch:
-                _do(step, store)
-    except Exception as error:  # noqa: BLE001  (whatever it is: those who wait must get it)
-        failed = error if isinstance(error, KlingError) else JournalError(f"the journal failed: {error!r}")
-        for step in batch:
-            step.error = copy.copy(failed)
-        if not left:
-            logger.warning("%s", failed, extra={"kling_event": "journal_failed"})
-        left = [step for step in batch if step.future is None and not step.is_last]
-    else:
-        left = []
-        for step in batch:
-            if step.then is not None:
-                step.then()
+                step.error = copy.copy(failed)
+            was_left, left = bool(left), [step for step in batch if step.future is None and not step.is_last]
+            if left and not was_left:  # who waits gets it, and says so
+                logger.warning("%s; it is tried again", failed, extra={"kling_event": "journal_failed"})
+            break
+        else:
+            left = []
+            for step in batch:
+                _follow(step)
+            break
     _answer([step for step in batch if not step.is_last])
     return left, [step for step in batch if step.is_last]
+
+
+def _follow(step: _Step) -> None:
+    try:
+        if step.then is not None:
+            step.then()
+    except Exception:
+        # The thread lives on: all that anybody pays for waits for it.
+        logger.exception("after a note to the journal", extra={"kling_event": "journal_failed"})
+
+
+class _Odd(Exception):
+    """A step failed by its own fault, and not the store."""
+
+    def __init__(self, step: _Step, error: Exception) -> None:
+        super().__init__()
+        step.error = JournalError(f"the journal failed: {error!r}")
+        self.step = step
 
 
 def _do(step: _Step, store: Store) -> None:
@@ -176,6 +234,17 @@ def _do(step: _Step, store: Store) -> None:
         step.result = step.work(store)
     except KlingError as error:  # a refusal, which changed nothing
         step.error = error
+    except Exception as error:
+        if store.fails_by(error):
+            raise
+        raise _Odd(step, error) from None
+
+
+def _refuse(step: _Step) -> None:
+    """Does without a step that fails whenever it is tried."""
+    if step.future is None:
+        logger.error("a note to the journal is left out: %s", step.error, extra={"kling_event": "journal_notes_lost"})
+    _answer([step])
 
 
 def _all_of(steps: "queue.SimpleQueue[_Step]", seconds: float | None) -> list[_Step]:

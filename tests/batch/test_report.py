@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 import json
 import os
@@ -154,6 +155,23 @@ def test_a_full_disk_leaves_the_old_report(tmp_path: Path) -> None:
             write_report(tmp_path, many, title="new")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_disk_that_is_full_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Whichever of the three does not fit any more, none of the older ones has given way."""
+    write_report(tmp_path, [FULL], title="old")
+    before = {name: (tmp_path / name).read_bytes() for name in NAMES}
+    calls = iter(range(1, 4))
+
+    def full(_: int) -> None:
+        if next(calls) == number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("kling_async.batch.report.os.fsync", full)
+    with pytest.raises(TargetError, match="No space left"):
+        write_report(tmp_path, [BARE], title="new")
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
 

@@ -1,6 +1,7 @@
 """A budget, in memory and in a journal: what fits is sent, what does not fit is not, whatever runs at once."""
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from kling_async import (
     ContentRefused,
     CreateInDoubt,
     EntryState,
+    ImageToVideo,
     InvalidRequest,
     KlingClient,
     KlingError,
@@ -33,11 +35,12 @@ from kling_async.emulator import Emulator, Fault
 from kling_async.journal.sqlite import SqliteStore
 from kling_async.protocol.budget import Memory, Reservation
 from tests.repeatable import same_draws
-from tests.shell.conftest import ClientMaker
+from tests.shell.conftest import IMAGES, ClientMaker
 
 CAT = TextToVideo("a cat")
 PRO = TextToVideo("a cat", mode="pro")
 HELLO = TextToSpeech("Hello", voice_id="calm_story1", voice_language="en")
+PICTURE = ImageToVideo((IMAGES / "cat.png").read_bytes())
 MIDNIGHT = datetime(2026, 11, 30, tzinfo=UTC)
 
 
@@ -434,17 +437,34 @@ async def test_bytes_of_what_is_refused(make_client: ClientMaker, path: Path, im
     assert [each.name for each in path.with_name("clips.sqlite.files").iterdir() if "owner" not in each.name] == []
 
 
-async def test_a_cancelled_call(make_client: ClientMaker, path: Path) -> None:
-    """A call that is cancelled while it is reserved for costs nothing."""
-    client = make_client(journal=path, budget=Budget(units=1))
+@pytest.mark.parametrize("asked_for", [HELLO, CAT, PICTURE], ids=["call", "task", "bytes"])
+async def test_cancelled_before_it_was_sent(
+    make_client: ClientMaker, emulator: Emulator, path: Path, asked_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is cancelled while it is written down costs nothing, and is not sent by those who recover either."""
+    client = make_client(journal=path, budget=Budget(units=2))
     await client.spending()
-    calling = asyncio.ensure_future(client.submit(HELLO))
-    for _ in range(3):
-        await asyncio.sleep(0)
-    calling.cancel()
+    together, asked = SqliteStore.together, list[asyncio.Future[object]]()
+    loop = asyncio.get_running_loop()
+
+    @contextlib.contextmanager
+    def cancelling(self: SqliteStore) -> Iterator[None]:
+        with together(self):
+            yield
+            loop.call_soon_threadsafe(asked[0].cancel)
+
+    asked.append(asyncio.ensure_future(client.submit(asked_for)))
+    monkeypatch.setattr(SqliteStore, "together", cancelling)
     with pytest.raises(asyncio.CancelledError):
-        await calling
+        await asked[0]
+    monkeypatch.undo()
+    await asyncio.sleep(1)  # it is given back in the background
     assert await spent(client) == (0, 0)
+    await client.close()
+    async with make_client(journal=path) as later:
+        assert [handle async for handle in later.recover()] == []
+    assert (emulator.ledger.created, emulator.ledger.calls.total()) == (0, 0)
+    assert [each.name for each in path.with_name("clips.sqlite.files").iterdir() if "owner" not in each.name] == []
 
 
 async def test_a_journal_of_version_1(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:

@@ -2,12 +2,17 @@
 
 import asyncio
 import gc
+import os
 import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from kling_async import Estimate, Journal
+from kling_async.journal import owners
 from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.owners import Owner
 from kling_async.journal.store import Work
 
 WORK = Work(
@@ -93,5 +98,64 @@ def test_clients_share_one_journal_object(path: Path) -> None:
         assert [entry.key for entry in await both[1].take_left()] == ["cat"]
         await both[1].close()
         assert threads(0) == 0
+
+    asyncio.run(run())
+
+
+def test_locks_without_an_owner_are_cleared_away(path: Path) -> None:
+    """What a process left that was killed before it was an owner goes with the next one; a lock that is held stays."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        (directory := path.with_name("clips.sqlite.files")).mkdir()
+        (directory / "owner-dead.lock").touch()
+        held = Owner(directory, loop)
+        other = ClientJournal(Journal(path), time.time)
+        await other.open()
+        assert len(list(directory.iterdir())) == 2
+        held.release()
+        await other.close()
+        assert list(directory.iterdir()) == []
+
+    asyncio.run(run())
+
+
+def test_a_lock_that_is_taken_for_a_dead_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An owner whose file goes before it is locked makes another one."""
+    path.mkdir()
+    real = os.open
+    went: list[Path] = []
+
+    def opened(name: Path, *words: int) -> int:
+        descriptor = real(name, *words)
+        if not went:
+            went.append(name)
+            name.unlink()
+        return descriptor
+
+    async def run() -> None:
+        monkeypatch.setattr(os, "open", opened)
+        owner = Owner(path, asyncio.get_running_loop())
+        monkeypatch.undo()
+        assert [each.name for each in path.iterdir()] == [f"owner-{owner.name}.lock"]
+        assert went != [path / f"owner-{owner.name}.lock"]
+        owner.release()
+
+    asyncio.run(run())
+
+
+def test_containers_of_one_machine(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers have ids of machines of their own, but share the boot: locks count between them, and work goes on."""
+
+    async def run() -> None:
+        journal = await with_work(path)
+        owner = journal.owner
+        row = await journal.do(lambda store: store.owner(owner))
+        assert row is not None
+        monkeypatch.setattr(owners, "machine", lambda: "another container")
+        monkeypatch.setattr(owners, "_here", {})  # and another process
+        assert await taken(path) == []
+        await journal.close()
+        assert await taken(path) == ["cat"]
 
     asyncio.run(run())

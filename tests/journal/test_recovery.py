@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,36 @@ async def test_what_is_too_old_is_lost(make_client: ClientMaker, path: Path, cap
         assert "lost: cat" in caplog.text
         assert "it cost 1.5 units" in caplog.text
         assert await states(second) == [EntryState.LOST]
+
+
+async def test_a_key_whose_doubt_is_too_old(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A create in doubt that is older than the service keeps tasks is not sent again by its key: it may be paid."""
+    await in_doubt(make_client, path, emulator, CAT, effect=True, key="cat")
+    emulator.account.visible_after = math.inf  # the service has deleted it
+    sent, now = emulator.faults.calls["create"], wall()
+    async with make_client(journal=path, retry=QUICK, clock=lambda: now() + 31 * 86400) as client:
+        for _ in range(2):
+            with pytest.raises(CreateInDoubt, match="30 days that the service keeps tasks; whether it was billed"):
+                await client.submit(CAT, key="cat")
+        assert await states(client) == [EntryState.LOST]
+    assert (emulator.faults.calls["create"], emulator.ledger.created) == (sent, 1)
+
+
+@pytest.mark.parametrize("effect", [True, False])
+@pytest.mark.parametrize("days", [-400, -1, 29])
+async def test_a_clock_that_went_elsewhere(
+    make_client: ClientMaker, emulator: Emulator, path: Path, days: int, *, effect: bool
+) -> None:
+    """Whatever the clock says meanwhile, backwards or far on, a doubt is settled, and one is paid."""
+    now = wall()
+    await in_doubt(make_client, path, emulator, CAT, effect=effect, key="cat")
+    later = {"clock": lambda: now() + days * 86400, "api_key": emulator.api_key}  # tokens hold for half an hour
+    async with make_client(journal=path, retry=QUICK, **later) as client:
+        (handle,) = await recovered(client)
+        assert (await client.submit(CAT, key="cat")).reference == handle.reference
+        await handle
+        assert await states(client) == [EntryState.ENDED]
+    assert emulator.ledger.created == 1
 
 
 async def test_a_file_that_was_there_before_its_note(

@@ -44,6 +44,39 @@ def test_a_place_that_can_be_used_is_left_as_it_was(tmp_path: Path, place: str) 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("place", ["x.mp4", ""])
+def test_the_proof_of_a_process_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """However often a process is killed while it proves a place, one file stays, which goes with the next proof."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        check(f"{tmp_path}/{place}")
+    assert len(list(tmp_path.iterdir())) == 1
+    check(f"{tmp_path}/{place}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_two_prove_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes while another one proves the same place hinders nobody."""
+    write = os.write
+
+    def write_and_check(descriptor: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", write)
+        check(f"{tmp_path}/x.mp4")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_and_check)
+    check(f"{tmp_path}/x.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_proof(tmp_path: Path) -> None:
+    """What is larger than a proof, or no file, is a stranger's: it stays, and is named."""
+    (tmp_path / "x.mp4.part.probe").write_bytes(bytes(5000))
+    with pytest.raises(TargetError, match="is in the way"):
+        check(f"{tmp_path}/x.mp4")
+    assert (tmp_path / "x.mp4.part.probe").stat().st_size == 5000
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 @pytest.mark.parametrize("place", ["/proc/x.mp4", "/proc", "/proc/self/x.mp4", "/sys/x.mp4"])
 def test_a_file_system_that_takes_no_files(place: str) -> None:

@@ -1,0 +1,139 @@
+"""What nobody wants any more is not sent by anybody, and what a client does not work on is not kept from others."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from kling_async import CreateInDoubt, EntryState, ImageToVideo, KlingClient, Retry, TaskHandle, TextToVideo
+from kling_async.emulator import Emulator, Fault
+from tests.adversity.steps import Moments
+from tests.shell.conftest import ClientMaker
+
+CAT = TextToVideo("a cat")
+QUICK = Retry(first=0.1, settle=1, budget=2)
+
+
+async def recovered(client: KlingClient) -> list[TaskHandle]:
+    """All handles that there are to recover."""
+    return [handle async for handle in client.recover()]
+
+
+async def cancelled_at(number: int, job: Callable[[], Awaitable[object]]) -> bool:
+    """Cancels a job at one of its awaits; tells whether it came so far."""
+    moments = Moments(number, late=False)
+
+    async def awaited() -> None:
+        await job()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        await moments.run(awaited)
+    asyncio.get_running_loop().set_task_factory(None)
+    return moments.struck
+
+
+async def test_a_create_that_was_cancelled_before_it_was_sent(
+    make_client: ClientMaker, emulator: Emulator, path: Path, image: Path
+) -> None:
+    """Wherever a create is cancelled whose first byte is not out, it is never paid, by this client or the next one."""
+    request = ImageToVideo(image.read_bytes())
+    number, paid = 0, True
+    while paid or number < 5:
+        number += 1
+        place = path.with_name(f"{number}.sqlite")
+        sent = emulator.faults.calls["create"]
+        async with make_client(journal=place) as client:
+            await cancelled_at(number, lambda client=client: client.submit(request))  # type: ignore[misc]
+            await asyncio.gather(*client._submitter._under_way, return_exceptions=True)
+            unsent = emulator.faults.calls["create"] == sent
+            entries = [entry async for entry in client.journal.entries()]
+            if unsent:
+                assert {entry.state for entry in entries} <= {EntryState.REFUSED}
+                assert {entry.error for entry in entries} <= {"cancelled before it was sent"}
+            assert list(path.with_name(f"{number}.sqlite.files").glob("*-*-0")) == []
+        async with make_client(journal=place) as client:
+            assert len(await recovered(client)) == (not unsent)
+        assert emulator.faults.calls["create"] == sent + (not unsent)
+        paid = unsent
+    assert number > 5
+
+
+async def left_in_doubt(make_client: ClientMaker, path: Path, emulator: Emulator, count: int = 1) -> None:
+    """Leaves creates of which nobody knows whether they worked; they did not."""
+    emulator.faults.add(Fault.reset(), on="create", times=count)
+    emulator.faults.add(Fault.reset(), on="query")
+    async with make_client(journal=path, retry=QUICK) as client:
+        for number in range(count):
+            with pytest.raises(CreateInDoubt):
+                await client.submit(CAT, key=f"cat-{number}")
+    emulator.faults.clear()
+
+
+async def written(client: KlingClient) -> None:
+    """What the client has told its journal is on disk."""
+    assert client._works is not None
+    await client._works.journal.open()
+    await client._works.journal.do(lambda _: None)
+
+
+async def test_a_doubt_whose_settling_was_cancelled(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """Wherever who asks for a key that is in doubt is cancelled, another living client can have it, and one is paid."""
+    number, struck = 0, True
+    while struck:
+        number += 1
+        place = path.with_name(f"{number}.sqlite")
+        created = emulator.ledger.created
+        await left_in_doubt(make_client, place, emulator)
+        first, second = make_client(journal=place, retry=QUICK), make_client(journal=place, retry=QUICK)
+        struck = await cancelled_at(number, lambda first=first: first.submit(CAT, key="cat-0"))  # type: ignore[misc]
+        await written(first)
+        async with asyncio.timeout(100):
+            await second.submit(CAT, key="cat-0")
+        assert emulator.ledger.created == created + 1
+    assert number > 5
+
+
+async def test_recovering_that_is_broken_off(make_client: ClientMaker, path: Path) -> None:
+    """What was not given is left for others, and for the same client."""
+    async with make_client(journal=path) as left:
+        references = {(await left.submit(CAT, key=f"cat-{number}")).reference for number in range(5)}
+    first, second = make_client(journal=path), make_client(journal=path)
+    taken = set()
+    for client, count in [(first, 2), (second, 1)]:
+        async with contextlib.aclosing(client.recover()) as handles:
+            for _ in range(count):
+                taken.add((await anext(handles)).reference)
+        await written(client)
+    assert {handle.reference for handle in await recovered(first)} == references - taken
+
+
+async def test_what_could_not_be_settled_can_be_tried_again(
+    make_client: ClientMaker, emulator: Emulator, path: Path
+) -> None:
+    """A recovery that the network thwarts leaves the work for the next one, of the same client too."""
+    await left_in_doubt(make_client, path, emulator, 3)
+    client = make_client(journal=path, retry=QUICK)
+    emulator.faults.add(Fault.reset(), on="query")
+    assert await recovered(client) == []
+    emulator.faults.clear()
+    assert len(await recovered(client)) == 3
+    assert emulator.ledger.created == 3
+
+
+async def test_a_client_cancelled_while_it_opens(make_client: ClientMaker, path: Path) -> None:
+    """Wherever that is, no lock and no row of an owner stays."""
+    number, struck = 0, True
+    while struck:
+        number += 1
+        client = make_client(journal=path)
+        struck = await cancelled_at(number, client.__aenter__)
+        await client.close()
+        last = make_client(journal=path)
+        async with last:
+            assert last._works is not None
+            rows = await last._works.journal.do(lambda store: store.owners(unfinished=False))
+            assert len(rows) == 1
+            assert len(list(path.with_name("clips.sqlite.files").iterdir())) == 1
+    assert number > 3

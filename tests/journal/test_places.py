@@ -1,0 +1,123 @@
+"""Where the files of a key go, and names that are no text."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kling_async import (
+    EntryState,
+    ImageToVideo,
+    InvalidRequest,
+    Journal,
+    JournalError,
+    KlingClient,
+    TargetError,
+    TextToVideo,
+)
+from kling_async.emulator import Emulator
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.sqlite import SqliteStore
+from tests.shell.conftest import ClientMaker
+
+CAT = TextToVideo("a cat")
+
+
+async def test_the_newest_target_counts(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+) -> None:
+    """A later `save_to` of a known key is the one that counts, in any process, also for what is saved elsewhere."""
+    first, second = tmp_path / "first.mp4", tmp_path / "second.mp4"
+    async with make_client(journal=path) as client:
+        await client.submit(CAT, key="cat", save_to=first)
+        handle = await client.submit(CAT, key="cat", save_to=second)
+        assert handle.save_to == str(second)
+    async with make_client(journal=path) as client:
+        (handle,) = [each async for each in client.recover()]
+        assert await handle.save() == second
+        assert not first.exists()
+        assert await (await client.submit(CAT, key="cat")).save() == second
+        assert await (await client.submit(CAT, key="cat", save_to=first)).save() == first
+        again = await client.submit(CAT, key="cat", save_to=f"{tmp_path}/out/")
+        assert await again.save() == tmp_path / "out" / "cat.mp4"
+    delivered = emulator.ledger.delivered
+    async with make_client(journal=path) as client:
+        again = await client.submit(CAT, key="cat", save_to=tmp_path / "out")
+        assert await again.save() == tmp_path / "out" / "cat.mp4"
+    assert (emulator.ledger.created, emulator.ledger.delivered) == (1, delivered)
+
+
+async def test_names_that_are_no_text(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, image: Path
+) -> None:
+    """Files whose names are bytes that are no text are sent, kept, saved and found again."""
+    picture, target = tmp_path / os.fsdecode(b"caf\xe9.png"), tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    picture.write_bytes(image.read_bytes())
+    for _ in range(2):
+        async with make_client(journal=path) as client:
+            handle = await client.submit(ImageToVideo(picture), key="cat", save_to=target)
+            assert await handle.save() == target
+    (entry,) = [entry async for entry in Journal(path).entries()]
+    assert (entry.state, entry.save_to, entry.files[0].path) == (EntryState.SAVED, str(target), str(target))
+    assert entry.request["image"]["kling_async.file"]["path"] == str(picture)
+    assert emulator.ledger.created == 1
+
+
+async def test_half_a_letter(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A key must be text that can be written down."""
+    client = make_client(journal=path)
+    with pytest.raises(InvalidRequest, match="key"):
+        await client.submit(CAT, key="\ud83d")
+    assert emulator.ledger.created == 0
+
+
+@pytest.mark.parametrize("name", ["file/", "file/out/", "a\0b/"])
+async def test_a_directory_that_cannot_be_made(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, name: str
+) -> None:
+    """It is told before anything is paid."""
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(TargetError):
+        await make_client(journal=path).generate(CAT, f"{tmp_path}/{name}", key="cat")
+    assert emulator.ledger.created == 0
+
+
+async def test_a_video_is_worth_more_than_a_note(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the journal cannot be written while a file is saved, the file is saved all the same, and noted later."""
+
+    def broken(*_: object) -> None:
+        raise JournalError("the disk is full")
+
+    async with make_client(journal=path) as client:
+        handle = await client.submit(CAT, key="cat", save_to=tmp_path / "cat.mp4")
+        await handle
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteStore, "saving", broken)
+            assert await handle.save() == tmp_path / "cat.mp4"
+        assert [entry.state async for entry in client.journal.entries()] == [EntryState.SAVED]
+    assert emulator.ledger.created == 1
+
+
+async def one_journal(client: KlingClient) -> ClientJournal:
+    """Of a client that is open."""
+    assert client._works is not None
+    await client._works.journal.open()
+    return client._works.journal
+
+
+async def test_two_names_of_one_journal(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+) -> None:
+    """A link to a journal is that journal, with the same locks: the work of the living is not taken by that name."""
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.sqlite"
+    link.symlink_to(path)
+    first, second = make_client(journal=link), make_client(journal=path)
+    handle = await first.submit(CAT, key="cat")
+    assert [each async for each in second.recover()] == []
+    assert (await one_journal(first)).directory == (await one_journal(second)).directory
+    assert (await second.submit(CAT, key="cat")).reference == handle.reference
+    assert emulator.ledger.created == 1
+    assert path.stat().st_mode & 0o777 == 0o600

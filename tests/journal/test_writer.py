@@ -1,0 +1,176 @@
+"""The thread that writes: one step's mistake is its own, and a fork takes nothing along."""
+
+import asyncio
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import Journal, JournalError, KlingClient, TextToVideo
+from kling_async.emulator import Emulator
+from kling_async.journal.sqlite import SqliteStore
+from kling_async.journal.store import Store
+from tests.shell.conftest import ClientMaker
+
+Put = Callable[[Store], str]
+MISTAKES: list[Callable[[Any], object]] = [
+    lambda _: 1 // 0,
+    lambda store: store._run("INSERT INTO facts VALUES ('id', 'twice')"),
+    lambda store: store._run("INSERT INTO facts VALUES (?, ?)", "number", 2**80),
+    lambda store: store._run("INSERT INTO facts VALUES (?, ?)", "letter", "\ud800"),
+]
+
+
+def put(name: str) -> Put:
+    """Writes a fact."""
+
+    def work(store: Store) -> str:
+        assert isinstance(store, SqliteStore)
+        store._run("INSERT INTO facts VALUES (?, ?)", name, name)
+        return name
+
+    return work
+
+
+def facts(path: Path) -> set[str]:
+    """What stands in the file."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[0] for row in connection.execute("SELECT name FROM facts")} - {"id", "opened_at"}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+async def test_a_note_that_can_never_be_written(
+    path: Path, caplog: pytest.LogCaptureFixture, mistake: Callable[[Any], object]
+) -> None:
+    """It is told once and left out; what came with it, before and behind, is written, and so is what comes later."""
+    journal = Journal(path)
+    await journal.writer.enter()
+    journal.writer.tell(put("before"))
+    journal.writer.tell(mistake)
+    behind, waited = journal.writer.begin(put("behind")), journal.writer.begin(put("waited"))
+    assert (await behind, await waited) == ("behind", "waited")
+    assert await journal.writer.do(put("later")) == "later"
+    await journal.writer.leave()
+    assert facts(path) == {"before", "behind", "waited", "later"}
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "is left out" in caplog.text
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+async def test_a_mistake_is_told_to_who_made_it(path: Path, mistake: Callable[[Any], object]) -> None:
+    """Who waits for something that fails by its own fault gets the error alone, however much came together."""
+    journal = Journal(path)
+    await journal.writer.enter()
+    works = [put("a"), mistake, put("b"), mistake, put("c")]
+    found = await asyncio.gather(*map(journal.writer.begin, works), return_exceptions=True)
+    await journal.writer.leave()
+    assert [type(each) for each in found] == [str, JournalError, str, JournalError, str]
+    assert facts(path) == {"a", "b", "c"}
+
+
+async def test_an_error_that_somebody_gets_is_not_told_in_the_log(
+    make_client: ClientMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A journal that cannot be opened is told by the error, and the log does not repeat it."""
+    (tmp_path / "text").write_bytes(b"no database" * 1000)
+    with pytest.raises(JournalError):
+        await make_client(journal=tmp_path / "text").submit(TextToVideo("a cat"))
+    assert not caplog.records
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Does it in a forked child; tells what that ended with."""
+    child = os.fork()
+    if not child:
+        try:
+            asyncio._set_running_loop(None)
+            work()
+        except BaseException:  # noqa: BLE001  (told by the status)
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+async def written(journal: Journal, *names: str) -> None:
+    """Writes by a user of its own."""
+    await journal.writer.enter()
+    for name in names:
+        await journal.writer.do(put(name))
+    await journal.writer.leave()
+
+
+def test_a_fork_while_a_journal_is_open(path: Path) -> None:
+    """Parent and child have the journal that was open, and what each of them writes stays, whoever closes first."""
+
+    async def run() -> None:
+        journal = Journal(path)
+        await journal.writer.enter()
+        await journal.writer.do(put("before"))
+        (come, go), (ready, say) = os.pipe(), os.pipe()
+
+        def work() -> None:
+            async def both() -> None:
+                await journal.writer.enter()
+                await journal.writer.do(put("child"))
+                os.write(say, b"x")
+                await asyncio.to_thread(os.read, come, 1)  # until the parent has closed it
+                await journal.writer.do(put("child, later"))
+                await journal.writer.leave()
+
+            asyncio.run(both())
+
+        waiting = asyncio.get_running_loop().run_in_executor(None, in_child, work)
+        await asyncio.to_thread(os.read, ready, 1)
+        await journal.writer.do(put("parent"))
+        await journal.writer.leave()
+        os.write(go, b"x")
+        assert await waiting == 0
+        assert facts(path) == {"before", "child", "parent", "child, later"}
+        for each in (come, go, ready, say):
+            os.close(each)
+
+    asyncio.run(run())
+
+
+def test_a_client_that_is_closed_in_a_forked_child(path: Path) -> None:
+    """A child that closes its parent's client, or throws it away, takes nothing from the parent."""
+
+    async def run() -> None:
+        async with Emulator(render=False, speed=400) as emulator:
+            async with KlingClient(base_url=emulator.base_url, api_key=emulator.api_key, journal=path) as client:
+                handle = await client.submit(TextToVideo("a cat"), key="cat")
+
+                def work() -> None:
+                    assert client._works is not None
+                    asyncio.run(client._works.journal.close())
+                    asyncio.run(written(client.journal, "child"))
+
+                assert in_child(work) == 0
+                assert (await client.submit(TextToVideo("a cat"), key="cat")).reference == handle.reference
+                assert len(list(path.with_name("clips.sqlite.files").glob("owner-*"))) == 1
+            assert facts(path) == {"child"}
+            assert emulator.ledger.created == 1
+
+    asyncio.run(run())
+
+
+def test_two_loops_share_a_journal_object(path: Path) -> None:
+    """Two threads with a loop each use one `Journal` at once."""
+    journal = Journal(path)
+    wanted = {f"{letter}{number}" for letter in "ab" for number in range(50)}
+
+    def run(letter: str) -> None:
+        asyncio.run(written(journal, *(f"{letter}{number}" for number in range(50))))
+
+    threads = [threading.Thread(target=run, args=(letter,)) for letter in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert facts(path) == wanted
