@@ -174,19 +174,12 @@ class _Reader:
     def jobs(self) -> Jobs:
         """All that was taken."""
         taken = {row.id for row, counts in self.rows if not counts} | {*self._lines}
-        rows: dict[str, Row] = {}
+        rows = []
         for row, counts in self.rows:
             id_ = row_ids.counted(row.id, taken) if counts else row.id
             taken.add(id_)
-            rows[id_] = row if id_ == row.id else attrs.evolve(row, id=id_)
-        for row in [*rows.values()]:
-            other = row_ids.called_alike(row.id, lambda id_: _makes_several(rows.get(id_)))
-            if other is not None:
-                text = f"its files would be called as further ones of {shown(other)}; give one of them another id"
-                self._refuse(row.line, row.id, [Problem("id", text)])
-                del rows[row.id]
-        problems = sorted(self.problems, key=lambda problem: problem.line or 0)
-        return Jobs(rows=tuple(rows.values()), problems=tuple(problems))
+            rows.append(row if id_ == row.id else attrs.evolve(row, id=id_))
+        return Jobs(rows=tuple(rows), problems=tuple(self.problems))
 
     def _refuse(self, line: int | None, id_: str | None, problems: Sequence[Problem]) -> None:
         self.problems += (RowProblem(line=line, id=id_ or self._place, problem=problem) for problem in problems)
@@ -248,11 +241,6 @@ def _members(request: Any) -> dict[str, Any]:
         return to_wire(request)
     except Exception:  # noqa: BLE001  (of values that its types do not allow: the checks say which)
         return {}
-
-
-def _makes_several(row: Row | None) -> bool | None:
-    endpoint = None if row is None else endpoint_of(row.request)
-    return None if row is None or endpoint is None else endpoint.slots_of(row.request) > 1
 
 
 def _pictures(endpoint: str, request: object) -> tuple[str, ...]:
