@@ -1,8 +1,10 @@
 """The same work without a journal and with one, in turn: one pair after the other."""
 
+import hashlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +21,7 @@ WARM_UP: Final = 20
 SHORTEST: Final = 3.0
 LONGEST: Final = 9.0
 PAIRS: Final = 9
+DIGESTS: Final = 100
 PYTHON: Final[Mapping[str, Path]] = {"here": Path(sys.executable)}
 
 
@@ -61,7 +64,16 @@ def measure(
             for half in (kind.without, kind.kept)[:: 1 if number % 2 else -1]:
                 both[half] = _run(kind, half, count, span, beat)
             found[name].append({"without": both[kind.without], "kept": both[kind.kept], "load": load})
-    return {"count": count, "kinds": found}
+    return {"count": count, "kinds": found, "digest": _digest_seconds()}
+
+
+def _digest_seconds() -> float:
+    """What the digest of a saved file costs, which only the journal needs."""
+    data = bytes(runs.FILE_BYTES)
+    began = time.process_time()
+    for _ in range(DIGESTS):
+        hashlib.sha256(data).digest()
+    return (time.process_time() - began) / DIGESTS
 
 
 def _run(kind: Kind, half: str, count: int, span: tuple[float, float], beat: float) -> dict[str, Any]:

@@ -118,6 +118,9 @@ def _pairs(data: Data) -> list[str]:
         title = f"**{data['pairs']['count']} tasks at once, {KINDS[kind].name}** ({len(whole)} pairs"
         title += f" of {len(pairs)} whole)" if len(whole) < len(pairs) else ")"
         sections.append(f"{title}\n\n" + table(["", "without", "with the journal", "ratio"], rows))
+    if sections and "digest" in data["pairs"]:
+        digest = number(1e3 * data["pairs"]["digest"])
+        sections.append(f"The journal knows the digest of what is saved: SHA-256 of 1 MiB takes {digest} ms here.")
     return sections
 
 
