@@ -121,6 +121,7 @@ async def test_a_file_that_cannot_be_played_says_so(browser: Browser) -> None:
 
 async def test_rows_are_filtered_searched_and_ordered(browser: Browser) -> None:
     """Buttons show one status, the search looks into id, prompt and error, and rows go by cost or time."""
+    assert await browser.run("return document.getElementById('tools').offsetHeight") > 0
     assert await browser.run(SHOWN) == 5
     await click(browser, "button[data-status=failed]")
     assert await browser.run(SHOWN) == 1
