@@ -14,7 +14,7 @@ from kling_async.batch.report_sums import Sums, sums_of
 from kling_async.batch.report_text import time_text
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import RowProblem
-from kling_async.cli.batch_state import UNDER_WAY, counted, money_data, money_text, one_line
+from kling_async.cli.batch_state import UNDER_WAY, counted, is_left_out, money_data, money_text, one_line
 from kling_async.cli.data import as_data
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.output import dollars, number
@@ -23,7 +23,6 @@ REPORT: Final = "report.html"
 RETRY: Final = "--retry-failed"
 _SENT: Final = {RowStatus.RUNNING, RowStatus.SAVING, RowStatus.UNSAVED, RowStatus.UNKNOWN}
 _OPEN: Final = {RowStatus.WAITING, *_SENT}
-_WELL: Final = {RowStatus.DONE, RowStatus.INVALID}
 
 # ----------------------------------------------------------------------------------------------------- beforehand
 
@@ -115,7 +114,9 @@ class End:
         """Exit code: rows that were left out on purpose do not raise it."""
         if self.interrupted is not None:
             return self.interrupted
-        return Exit.OK if all(result.status in _WELL for result in self.results) else Exit.ERROR
+        return (
+            Exit.OK if all(each.status is RowStatus.DONE or is_left_out(each) for each in self.results) else Exit.ERROR
+        )
 
     def text(self) -> str:
         """For people."""
@@ -166,9 +167,13 @@ class End:
             yield f"make anew what failed: {again(self.words, RETRY)}"
         if any(result.status is RowStatus.OVER_BUDGET for result in self.results):
             yield "what is over the budget waits for a larger one: the same command with another --budget"
+        if any(result.status is RowStatus.INVALID and not is_left_out(result) for result in self.results):
+            yield "with --assume, rows of unknown price are sent as well: it says what each takes of the budget"
 
     def _command(self) -> str | None:
         """What is to be typed first."""
+        if self.emulated and self._is_open(_SENT):
+            return None
         if self._failed(made=True) and not self._is_open():
             return again(self.words, RETRY)
         return again(self.words) if self._is_open() or self._failed(made=False) else None
