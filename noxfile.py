@@ -81,7 +81,8 @@ def sequences(session: nox.Session) -> None:
     """Ten times as many sequences of faults as the test run has, and more processes killed."""
     install(session, "test")
     more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50"}
-    session.run("pytest", "tests/adversity", "tests/journal/test_killed.py", *ALL, *session.posargs, env=more)
+    kills = ("tests/journal/test_killed.py", "tests/batch/test_killed.py")
+    session.run("pytest", "tests/adversity", *kills, *ALL, *session.posargs, env=more)
 
 
 @nox.session
@@ -96,6 +97,13 @@ def bench(session: nox.Session) -> None:
     """Beside the peers, each in an environment of its own: writes `benchmarks/RESULTS.md` and its picture."""
     install(session, "bench")
     session.run("python", "-m", "benchmarks", "--work", session.create_tmp(), *session.posargs)
+
+
+@nox.session
+def journal(session: nox.Session) -> None:
+    """What the journal costs: the same work with it and without, and large files of it; writes JOURNAL.md."""
+    install(session, "test")
+    session.run("python", "-m", "benchmarks.journal", "--work", session.create_tmp(), *session.posargs)
 
 
 @nox.session

@@ -45,7 +45,7 @@ def write(
         "# Results\n\nWritten by `nox -s bench`; nothing here is typed in by hand.",
         *(["![CPU, requests and lag of each client](RESULTS.svg)"] if drawn else []),
         _machine(kept, versions),
-        _goals([goal for section in sections for goal in section.goals]),
+        "## Goals\n\n" + goals_table([goal for section in sections for goal in section.goals]),
         *(section.text.strip() for section in sections),
     ]
     (directory / "RESULTS.md").write_text("\n\n".join(parts) + "\n", "utf-8")
@@ -56,15 +56,16 @@ def _machine(kept: Mapping[str, Mapping[str, Any]], versions: Mapping[str, Mappi
         [name, ", ".join(f"{package} {version}" for package, version in of.items())] for name, of in versions.items()
     ]
     parts = ", ".join(f"{name} {part['measured']} ({number(part['seconds'])} s)" for name, part in kept.items())
-    machine = f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}"
+    machine = f"{os.cpu_count()} cores ({processor()}), {platform.system()}, Python {platform.python_version()}"
     # Names to the left: there is no figure in this table.
     versions_table = table(["environment", "versions"], rows).replace("---:", "---")
     return f"## Where\n\n{machine}. Measured: {parts}.\n\n{versions_table}"
 
 
-def _goals(goals: Sequence[Goal]) -> str:
+def goals_table(goals: Sequence[Goal]) -> str:
+    """Each goal with what came of it, as a table."""
     rows = [[goal.name, goal.goal, goal.measured, _verdict(goal)] for goal in goals]
-    return "## Goals\n\n" + table(["figure", "goal", "measured", ""], rows).replace("---:", "---")
+    return table(["figure", "goal", "measured", ""], rows).replace("---:", "---")
 
 
 def _verdict(goal: Goal) -> str:
@@ -73,7 +74,8 @@ def _verdict(goal: Goal) -> str:
     return "met" if goal.met else f"**missed by {number(100 * goal.excess)} %**"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What this machine's is called."""
     try:
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     except OSError:

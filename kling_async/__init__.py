@@ -72,6 +72,13 @@ from kling_async.protocol.tasks import TaskStatus as TaskStatus
 
 # Each name is written once; `Name as Name` exports it. What takes time is imported on first use.
 if typing.TYPE_CHECKING:
+    from kling_async.batch.batch import Batch as Batch
+    from kling_async.batch.plan import Plan as Plan
+    from kling_async.batch.result import RowResult as RowResult
+    from kling_async.batch.result import RowStatus as RowStatus
+    from kling_async.batch.row import InvalidBatch as InvalidBatch
+    from kling_async.batch.row import Row as Row
+    from kling_async.batch.row import RowProblem as RowProblem
     from kling_async.io.paged_list import PagedList as PagedList
     from kling_async.journal.entry import Entry as Entry
     from kling_async.journal.entry import EntryState as EntryState

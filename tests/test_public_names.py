@@ -20,6 +20,7 @@ NAMES = """
     Avatar
     BadResponse
     BalanceDeduction
+    Batch
     BatchError
     Budget
     BudgetExceeded
@@ -65,6 +66,7 @@ NAMES = """
     InputVideo
     InsufficientBalance
     Intent
+    InvalidBatch
     InvalidReference
     InvalidRequest
     Journal
@@ -83,6 +85,7 @@ NAMES = """
     PagedList
     PermissionRefused
     Picture
+    Plan
     Point
     Polling
     PresetElements
@@ -100,6 +103,10 @@ NAMES = """
     RetiredModelWarning
     Retirement
     Retry
+    Row
+    RowProblem
+    RowResult
+    RowStatus
     SaveInProgress
     SavedFile
     ServerError

@@ -77,12 +77,12 @@ def rows_of(items: Iterable[Any]) -> Jobs:
 
     Args:
         items: each a record such as `ImageToVideo`, a mapping with the members of a JSON row, or a `Row`. Paths begin
-            where the program runs. Without a file there are no lines: the field of a problem begins with the place of
-            its item, `jobs[2].prompt`.
+            where the program runs. Without a file there are no lines: a wrong item that has no id is named by its
+            place, `jobs[2]`.
     """
     reader = _Reader(endpoints.DEFAULT, {}, "")
     for place, item in enumerate(items):
-        reader.place = f"jobs[{place}]"
+        reader.at(f"jobs[{place}]")
         match item:
             case Row():
                 reader.take_row(item)
@@ -107,9 +107,13 @@ class _Reader:
         self._defaults = defaults
         self._folder = folder
         self._lines: dict[str, int | None] = {}  # of the ids that were given
-        self.place = ""
+        self._place: str | None = None
         self.rows: list[tuple[Row, bool]] = []  # with whether its id still has to be counted apart
         self.problems: list[RowProblem] = []
+
+    def at(self, place: str) -> None:
+        """What comes next stands here, where there are no lines."""
+        self._place = place
 
     def take(self, raw: RawRow) -> None:
         """A row of a file, or a mapping."""
@@ -117,13 +121,17 @@ class _Reader:
             self._refuse(raw.line, None, raw.problems)
             return
         problems = [*raw.problems]
-        values = {name: value for name, value in raw.members.items() if value is not None and name not in _OWN}
-        id_ = self._id(raw.members.get("id"), raw.line, problems)
+        id_ = None if raw.members.get("id") in (None, "") else self._id(raw.members["id"], raw.line, problems)
         named = raw.members.get("endpoint")
         endpoint = endpoints.read(self._endpoint if named in (None, "") else named)
         if isinstance(endpoint, Problem):
             self._refuse(raw.line, id_, [*problems, endpoint])
             return
+        values = {
+            name: value
+            for name, value in raw.members.items()
+            if name not in _OWN and (value is not None or name not in properties(endpoint))
+        }
         asked = self._with_defaults(endpoint, raw.members, values)
         known = {problem.field for problem in problems}
         problems += (each for each in _problems(endpoint, asked) if each.field not in known)
@@ -132,7 +140,7 @@ class _Reader:
             self._refuse(raw.line, id_, problems)
             return
         request = endpoints.record(endpoint)(**self._with_paths(endpoint, values, asked))
-        row = Row(id=made, line=raw.line, endpoint=endpoint, request=request, pictures=_pictures(request))
+        row = Row(id=made, line=raw.line, endpoint=endpoint, request=request, pictures=_pictures(endpoint, request))
         self.rows.append((row, id_ is None))
 
     def take_record(self, request: Any) -> None:
@@ -148,20 +156,20 @@ class _Reader:
             return
         endpoint = endpoints.method_of(request) or found.name
         try:
-            id_ = row_ids.from_contents(endpoint, to_wire(request))
+            id_ = row_ids.from_contents(endpoint, _members(request))
         except ValueError as error:
             self._refuse(None, None, [Problem("row", str(error))])
             return
-        self.rows.append((Row(id=id_, endpoint=endpoint, request=request, pictures=_pictures(request)), True))
+        self.rows.append((Row(id=id_, endpoint=endpoint, request=request, pictures=_pictures(endpoint, request)), True))
 
     def take_row(self, row: Row) -> None:
         """A row that is one already."""
         problems: list[Problem] = []
-        self._id(row.id, row.line, problems)
-        if problems:
-            self._refuse(row.line, row.id, problems)
+        id_ = self._id(row.id, row.line, problems)
+        if problems or id_ is None:
+            self._refuse(row.line, id_ or None, problems)
         else:
-            self.rows.append((row, False))
+            self.rows.append((attrs.evolve(row, id=id_), False))
 
     def jobs(self) -> Jobs:
         """All that was taken."""
@@ -170,18 +178,14 @@ class _Reader:
         for row, counts in self.rows:
             id_ = row_ids.counted(row.id, taken) if counts else row.id
             taken.add(id_)
-            rows.append(attrs.evolve(row, id=id_))
+            rows.append(row if id_ == row.id else attrs.evolve(row, id=id_))
         return Jobs(rows=tuple(rows), problems=tuple(self.problems))
 
     def _refuse(self, line: int | None, id_: str | None, problems: Sequence[Problem]) -> None:
-        for problem in problems:
-            placed = attrs.evolve(problem, field=f"{self.place}.{problem.field}") if self.place else problem
-            self.problems.append(RowProblem(line=line, id=id_, problem=placed))
+        self.problems += (RowProblem(line=line, id=id_ or self._place, problem=problem) for problem in problems)
 
     def _id(self, given: Any, line: int | None, problems: list[Problem]) -> str | None:
-        """The id that a row gives itself; None where it gives none that will do."""
-        if given is None or given == "":
-            return None
+        """The id that a row gives itself; None where it will not do."""
         if (complaint := row_ids.complaint(given)) is not None:
             problems.append(Problem("id", complaint))
             return None
@@ -231,14 +235,24 @@ def _problems(endpoint: str, values: Mapping[str, Any]) -> Iterator[Problem]:
             yield from kinds.problems_in(name, value, known[name])
 
 
-def _pictures(request: object) -> tuple[str, ...]:
+def _members(request: Any) -> dict[str, Any]:
+    """What a request would send; nothing where it cannot be sent."""
+    try:
+        return to_wire(request)
+    except Exception:  # noqa: BLE001  (of values that its types do not allow: the checks say which)
+        return {}
+
+
+def _pictures(endpoint: str, request: object) -> tuple[str, ...]:
     """The pictures of a request that are on this machine."""
-    return tuple(image.path for image in each_of(request, Image).values() if image.path is not None)
+    found = (each_of(getattr(request, name), Image).values() for name, _ in _fields_with_files(endpoint))
+    return tuple(image.path for images in found for image in images if image.path is not None)
 
 
 @functools.cache
 def _fields_with_files(endpoint: str) -> list[tuple[str, tuple[Any, ...]]]:
-    return [(field.name, field.members) for field in fields_of(endpoints.record(endpoint)) if field.has_files]
+    fields = fields_of(endpoints.record(endpoint)) if endpoint in endpoints.names() else []
+    return [(field.name, field.members) for field in fields if field.has_files]
 
 
 def _text(path: Any) -> str:

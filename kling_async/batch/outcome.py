@@ -45,6 +45,12 @@ def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: Klin
     )
 
 
+def unknown(row: Row, error: KlingError) -> RowResult:
+    """What came of a row while the journal cannot be read."""
+    text = f"{error.message}; {_AGAIN}"
+    return RowResult(id=row.id, line=row.line, row=row, status=RowStatus.UNKNOWN, error=text)
+
+
 def _status(last: Entry | None, error: KlingError | None) -> RowStatus:
     if last is None or last.state is EntryState.REFUSED:
         match error:

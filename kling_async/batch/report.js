@@ -76,7 +76,8 @@ body.addEventListener("click", (event) => {
   const shot = event.target.closest("a.shot");
   if (!shot || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  open(shot.closest("tr"));
+  const row = shot.closest("tr");
+  if (!row.classList.contains("open")) open(row);
 });
 body.addEventListener("keydown", (event) => {
   const row = event.target.closest("tr.open");

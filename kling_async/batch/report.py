@@ -123,7 +123,7 @@ def _replace_all(place: Path, contents: Mapping[str, str]) -> None:
             stack.callback(draft.unlink, missing_ok=True)
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OWN, 0o644)
             with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor)
-                file.write(text.encode("utf-8", "backslashreplace"))
+                file.write(text.encode())
                 file.flush()
                 os.fsync(descriptor)
             drafts.append((draft, place / name))

@@ -18,7 +18,6 @@ from kling_async.batch.report_sums import Sums, sums_of
 from kling_async.batch.report_text import (
     escaped,
     href,
-    is_address,
     isolated,
     named,
     one_direction,
@@ -137,7 +136,7 @@ def _row(result: RowResult, out: Path) -> str:
 
 def _shot(result: RowResult, out: Path) -> str:
     """The picture, small, which is the way to what was made of it."""
-    pictures = [] if result.row is None else [each for each in result.row.pictures if not is_address(each)]
+    pictures = [] if result.row is None else [*result.row.pictures]
     pictures += [str(file) for file in result.files if _kind(file) == "picture"]
     source = next(filter(None, (href(picture, out) for picture in pictures)), None)
     image = f'<img src="{escaped(source)}" alt="" loading="lazy" decoding="async">' if source else ""
@@ -157,7 +156,7 @@ def _about(result: RowResult, out: Path) -> Iterator[str]:
         yield f'<p class="error">{isolated(unsigned(result.error))}</p>'
     facts = [isolated(fact) for fact in _facts(result)]
     if result.task_id:
-        facts.append(f'task <bdi class="task">{escaped(result.task_id)}</bdi>')
+        facts.append(f'<span class="task">task {isolated(result.task_id)}</span>')
     if facts:
         yield f'<p class="facts">{" · ".join(facts)}</p>'
     links = [_link(file, out) for file in result.files]
@@ -190,7 +189,8 @@ def _prompt(request: Any) -> Iterator[str]:
         yield f'<p class="prompt">{isolated(text)}</p>'
         return
     short = text[:PROMPT_SHOWN].rsplit(maxsplit=1)[0]
-    yield f'<details class="prompt"><summary>{isolated(short)}…</summary>{isolated(text)}</details>'
+    rest = f'<span class="rest">{escaped(text[len(short) :])}</span>'
+    yield f'<details class="prompt"><summary><bdi>{escaped(short)}{rest}</bdi></summary></details>'
 
 
 def _said(request: Any) -> str:
@@ -198,8 +198,9 @@ def _said(request: Any) -> str:
     body = getattr(request, "body", None)
     sources = [getattr(request, name, None) for name in _PROMPTS]
     sources += [body.get(name) for name in _PROMPTS] if isinstance(body, dict) else []
-    shots = getattr(request, "multi_prompt", None) or ()
-    sources.append("\n".join(str(getattr(shot, "prompt", "")) for shot in shots))
+    shots = getattr(request, "multi_prompt", None)
+    if isinstance(shots, tuple):
+        sources.append("\n".join(str(getattr(shot, "prompt", "")) for shot in shots))
     return next((text for text in sources if isinstance(text, str) and text), "")
 
 

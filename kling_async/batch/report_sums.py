@@ -26,6 +26,8 @@ ORDER: Final = (
 """How the statuses are shown: what is over first."""
 UNSENT: Final = frozenset({RowStatus.WAITING, RowStatus.OVER_BUDGET, RowStatus.INVALID})
 """What costs nothing yet, whatever it would cost."""
+MADE: Final = frozenset({RowStatus.DONE, RowStatus.UNSAVED, RowStatus.UNKNOWN})
+"""What is paid for, as far as can be seen."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +39,7 @@ class Sums:
         units: of each pack that was drawn from.
         usd: dollars at list price; None where no price is known.
         estimated: packs some of whose units are from the price table.
-        unpriced: rows that were sent, did not fail, and whose price is not known.
+        unpriced: rows that were made, or may be, and whose price is not known.
         seconds: of all that ended, added up.
         median: of these seconds; None where there are none.
     """
@@ -66,7 +68,7 @@ def sums_of(results: Sequence[RowResult]) -> Sums:
         units=units,
         usd=sum(dollars, Decimal(0)) if dollars else None,
         estimated=frozenset(_pool(result) for result in sent if result.estimated and result.units is not None),
-        unpriced=sum(result.units is None and result.status is not RowStatus.FAILED for result in sent),
+        unpriced=sum(result.units is None and result.status in MADE for result in sent),
         seconds=sum(seconds),
         median=statistics.median(seconds) if seconds else None,
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import unicodedata
+import re
 from collections.abc import Collection, Mapping
 from pathlib import PurePath
 from typing import Any, Final
@@ -13,6 +13,7 @@ from kling_async.protocol.media.given import Media
 from kling_async.protocol.rules.values import shown
 
 _LETTERS: Final = 16  # 80 bits: rows of one batch do not meet
+_NOT_SHOWN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def complaint(given: object) -> str | None:
@@ -26,7 +27,7 @@ def complaint(given: object) -> str | None:
         return "is empty; leave it out, and one is made from the row's contents"
     if len(text) > ID_MOST:
         return f"has {len(text)} letters; at most {ID_MOST} are possible"
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text):
+    if _NOT_SHOWN.search(text):
         return "has a letter that cannot be shown (a line break or another control character)"
     return None
 
@@ -49,14 +50,11 @@ def from_contents(endpoint: str, values: Mapping[str, Any]) -> str:
 
 
 def counted(id_: str, taken: Collection[str]) -> str:
-    """The id, or where another row has it the next of its kind: `row-abc_2`, `row-abc_3`.
-
-    Not `row-abc-2`: that is what the second file of `row-abc` is called.
-    """
+    """The id, or where another row has it the next of its kind: `row-abc-2`, `row-abc-3`."""
     number, free = 1, id_
     while free in taken:
         number += 1
-        free = f"{id_}_{number}"
+        free = f"{id_}-{number}"
     return free
 
 

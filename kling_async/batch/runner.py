@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.batch.outcome import outcome
+from kling_async.batch.outcome import outcome, unknown
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import Row
 from kling_async.client import KlingClient
+from kling_async.handle import TaskHandle
 from kling_async.io.refusals import endpoint_that_takes
 from kling_async.io.submission import Again
 from kling_async.io.target import check_target_for
@@ -22,7 +23,7 @@ from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import file_name
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
-from kling_async.protocol.errors import AuthenticationError, BudgetExceeded, KlingError
+from kling_async.protocol.errors import AuthenticationError, BudgetExceeded, JournalError, KlingError
 
 logger = logging.getLogger("kling_async")
 
@@ -197,7 +198,10 @@ class Runner:
         except Exception as error:  # the other rows are paid for too
             logger.exception("row %s failed unexpectedly", row.id, extra={"kling_event": "row_failed"})
             failure = KlingError(f"unexpected: {error!r}")
-        attempts = await self._client.works.journal.attempts(row.id)
+        try:
+            attempts = await self._client.works.journal.attempts(row.id)
+        except JournalError as error:  # a full disk: whether it was sent is for the next run to find out
+            return failure or error, unknown(row, failure or error)
         return failure, outcome(row, endpoint, attempts, failure)
 
     async def _made(self, row: Row, endpoint: Endpoint) -> None:
@@ -216,12 +220,13 @@ class Runner:
                 row.request, key=key, again=self._again, save_to=self._out, queue_deadline=math.inf
             )
             self._set(row, RowStatus.RUNNING)
-            last = (await self._client.journal.last_of([key])).get(key)
+            last = await self._last(key)
             if last is not None and (last.failed or (last.state is EntryState.ENDED and not is_file)):
                 return
-            if handle.work is None or await handle.work.whole(self._out, watermark=marks[-1]) is None:
-                await handle.wait()
-            if not is_file or not await self._is_anothers(key):
+            if is_file and await self._is_whole(handle, marks):
+                return
+            await handle.wait()
+            if not is_file or not await self._is_saved_elsewhere(key, last):
                 break
         self._set(row, RowStatus.SAVING)
         for watermark in marks if is_file else []:
@@ -232,10 +237,18 @@ class Runner:
             self._out, None, watermark=watermark, overwrite=False, kind=endpoint.result, name=file_name(key)
         )
 
-    async def _is_anothers(self, key: str) -> bool:
-        """Waits as long as a living process other than this one is about to save the work; tells whether one was."""
-        found = False
-        while await self._client.works.journal.is_anothers(key):
-            found = True
+    async def _is_whole(self, handle: TaskHandle, marks: Sequence[bool]) -> bool:
+        whole = [handle.work and await handle.work.whole(self._out, watermark=watermark) for watermark in marks]
+        return all(whole)
+
+    async def _last(self, key: str) -> Entry | None:
+        return (await self._client.journal.last_of([key])).get(key)
+
+    async def _is_saved_elsewhere(self, key: str, before: Entry | None) -> bool:
+        """Whether another process has saved the work meanwhile; waits as long as a living one is about to."""
+        while True:
+            if not await self._client.works.journal.is_anothers(key):
+                break
             await asyncio.sleep(_LOOK_SECONDS)
-        return found
+        now = await self._last(key)
+        return before is not None and now is not None and now.saved_at != before.saved_at

@@ -31,15 +31,19 @@ NOT_IN_ROWS: Final = {"external_task_id": "the batch gives each task its own; id
 
 _TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _NUMBER: Final = r"-?\d+(?:\.\d+)?"
-_RANGE: Final = re.compile(rf"(?:^|, |: )({_NUMBER})(?: \(\w+\))? to ({_NUMBER})(?=$|[,;.]| \()")
+_RANGE: Final = re.compile(rf"(?:^|, |: )({_NUMBER})(?: \([^)]*\))? to ({_NUMBER})(?=$|[,;.]| \()")
 _LENGTH: Final = re.compile(r"at most (\d+) characters")
 _OF_PYTHON: Final = {
     ", an `http(s)://` address, or bytes": " or an `http(s)://` address",
     ", an `http(s)://` address or bytes": " or an `http(s)://` address",
-    " The picture of an earlier task will do": "",
-    " The repr leaves its query out": "",
-    "True and False, or the documented": "true and false, or the documented",
-    "=True`": "`",
+    "paths, `http(s)://` addresses or bytes": "paths or `http(s)://` addresses",
+    ". The picture of an earlier task will do": "",
+    ", or one of an earlier task": "",
+    ", or video of an earlier task": "",
+    ", or a video of an earlier task in its place": "",
+    "True": "true",
+    "False": "false",
+    "=true`": "`",
 }
 """What descriptions say to programmers, as people read it who write files."""
 
@@ -133,9 +137,7 @@ def _choices(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Iterato
 def _item(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Schema:
     """An item of a list: what its type says, the short forms that its converter reads, and the documented one."""
     reads: Any = field.converter
-    choices = [choice for member in members for choice in _choices((member,), _BARE)]
-    if str in members:
-        choices = [{"type": "string"}]
+    choices = list(_choices(members, _BARE))
     record = next((member for member in members if is_record(member) and str not in members), None)
     if record is not None and reads is not None:
         if _is_read(reads, "1"):
@@ -203,4 +205,5 @@ def _limits(choice: Schema, about: str) -> Schema:
 def _for_files(text: str) -> str:
     for python, words in _OF_PYTHON.items():
         text = text.replace(python, words)
+    text = re.sub(r"\.? The repr leaves [\w ]+ out", "", text)
     return text.replace("`", "").rstrip(".")

@@ -117,11 +117,9 @@ def _field_of_pictures(default: str) -> tuple[str, bool]:
     Raises:
         BatchError: there is none.
     """
-    fields = fields_of(endpoints.record(default))
-    for field in fields:
+    for field in fields_of(endpoints.record(default)):
         if Image in field.members:
             return field.name, False
-    for field in fields:
         if field.item is not None and _takes_pictures(field.item):
             return field.name, True
     raise BatchError(f"{default} is made from no picture; give a file of jobs instead of a folder")

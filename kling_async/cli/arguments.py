@@ -30,7 +30,7 @@ def read(words: Sequence[str]) -> Namespace:
         UsageError: it cannot be understood.
         SystemExit: `--help` or `--version` was asked for, and shown.
     """
-    parser, commands = _parser(words[:2])
+    parser, commands = _parser(words)
     makers = [_SHORT, *endpoints.names()]
     for word, known in zip(words, [commands, makers] if words[:1] == ["estimate"] else [commands], strict=False):
         if not word.startswith("-") and word not in known:
@@ -40,6 +40,7 @@ def read(words: Sequence[str]) -> Namespace:
     if unknown:
         command = options.parser
         command.error(f"unrecognized arguments: {' '.join(unknown)}{about_unknown(unknown[0], command)}")
+    options.words = list(words)
     return options
 
 
@@ -71,7 +72,8 @@ def _parser(chosen: Sequence[str]) -> tuple[ArgumentParser, Mapping[str, Argumen
     """The parser, and that of each command by its name.
 
     Args:
-        chosen: the first words: a command, whose options are wanted, or an option such as `--help`.
+        chosen: the words of the command line. The first is a command, whose options are wanted, or an option such as
+            `--help`.
     """
     parser = _Parser(prog="kling-async", usage="%(prog)s COMMAND ...", description=_DESCRIPTION)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
@@ -80,6 +82,7 @@ def _parser(chosen: Sequence[str]) -> tuple[ArgumentParser, Mapping[str, Argumen
     )
     _add_endpoints(commands, chosen)
     _add_estimate(commands, chosen)
+    _add_batch(commands, chosen)
     _add_save(commands)
     _add_list(commands)
     _add_models(commands)
@@ -147,6 +150,15 @@ def _add_estimate(commands: Any, chosen: Sequence[str]) -> None:
         each = _command(inner, name, "estimate", "")
         if [name] == [*chosen[1:2]]:
             add_endpoint(each, endpoints.DEFAULT if name == _SHORT else name, sends=False)
+
+
+def _add_batch(commands: Any, chosen: Sequence[str]) -> None:
+    text = "make many from a file of jobs, killed and run again as often as you like; nothing is paid twice"
+    parser = _command(commands, "batch", "batch", text)
+    if [*chosen[:1]] == ["batch"]:
+        from kling_async.cli.batch_options import add_batch  # noqa: PLC0415  (schemas of rows; only with batches)
+
+        add_batch(parser, chosen[1:])
 
 
 def _add_save(commands: Any) -> None:

@@ -25,7 +25,7 @@ class Exit(enum.IntEnum):
 
 _MEANINGS = {
     Exit.OK: "done",
-    Exit.ERROR: "an error that has no code of its own, or a bug (with a traceback)",
+    Exit.ERROR: "an error that has no code of its own, or a bug (with a traceback); of `batch`: not all rows are done",
     Exit.USAGE: "not possible as it was asked for; nothing was sent, nothing is paid",
     Exit.REFUSED: "the service refused; nothing was created",
     Exit.FAILED: "the task failed: the service could not make it",

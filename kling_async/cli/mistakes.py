@@ -23,14 +23,17 @@ def about_command(word: str, known: Iterable[str]) -> str:
 
 def about_unknown(word: str, command: ArgumentParser) -> str:
     """What was probably meant by a word that a command does not take."""
+    is_batch: bool = command.get_default("module") == "batch"
+    if not word.startswith("-") and is_batch:
+        return "; give one file of jobs, or one folder of pictures"
     if not word.startswith("-"):
         return _about_file(command) if Path(word).is_file() else "; a text with spaces needs quotes around it"
     option = word.partition("=")[0]
-    if option in {"-o", "--output"}:
+    if option in {"-o", "--output"} and not is_batch:
         return "; leave it out: what this command makes is no file"
     own = re.findall(r"--[a-z][a-z-]*", command.format_help())
     if not having_word(option, own) and (others := endpoints.that_take(option)):
-        return f"; it is an option of {_some(others)}"
+        return f"; it is an option of {_some(others)}" + ": --endpoint says which the rows are for" * is_batch
     return did_you_mean(option, own)
 
 

@@ -1,10 +1,12 @@
 """Text of options into values. What the documentation allows is for the checks to say."""
 
 import json
+import re
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final, cast
@@ -76,6 +78,34 @@ def whole_from(least: int) -> Callable[[str], int]:
         return value
 
     return whole_number
+
+
+def budget(text: str) -> tuple[str, Decimal]:
+    """Reads `60` or `60units`, or `8.40usd` or `$8.40`: what is counted, and how much of it.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+    """
+    found = re.fullmatch(r"(\$?)\s*(\d+(?:\.\d+)?)\s*(|units?|usd)", text.strip().lower())
+    if found is None or (found[1] and found[3].startswith("unit")):
+        # What is left of $8.40 where a shell has read $8 as a variable.
+        hint = "; quote the $, which the shell reads" if re.match(r"[.,]?\d*$", text.strip()) else ""
+        raise ArgumentTypeError(f"must be units such as 60, or dollars such as 8.40usd or '$8.40', got {text!r}{hint}")
+    amount = Decimal(found[2])
+    if not amount:
+        raise ArgumentTypeError(f"must be more than 0, got {text!r}; quote the $, which the shell reads")
+    return "usd" if found[1] or found[3] == "usd" else "units", amount
+
+
+def amount(text: str) -> Decimal:
+    """Reads a number from 0 up.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        raise ArgumentTypeError(f"must be a number from 0 up, got {text!r}")
+    return Decimal(text)
 
 
 def port(text: str) -> int:

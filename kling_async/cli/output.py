@@ -59,6 +59,11 @@ class Output:
         else:
             _write(sys.stderr, text)
 
+    def event(self, data: dict[str, Any]) -> None:
+        """Prints what happens on the way, to programs only."""
+        if self.json:
+            self._out(json.dumps(data))
+
     def note(self, text: str) -> None:
         """Prints something for people on the way; not part of the result."""
         if not self.json:

@@ -28,7 +28,7 @@ def shown(output: Output, expected: float | None = None) -> Iterator[Progress]:
     if output.json or output.quiet:
         yield _Nothing()
         return
-    live = _live(output, expected) if _can_move(os.environ.get("TERM")) else None
+    live = _live(output, expected) if can_move() else None
     if live is None:
         yield _Lines(output)
         return
@@ -36,8 +36,9 @@ def shown(output: Output, expected: float | None = None) -> Iterator[Progress]:
         yield progress
 
 
-def _can_move(term: str | None) -> bool:
-    return sys.stderr is not None and sys.stderr.isatty() and term != "dumb"
+def can_move() -> bool:
+    """Whether stderr is a terminal that can move its cursor."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class _Nothing:

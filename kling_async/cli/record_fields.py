@@ -10,7 +10,7 @@ import attrs
 from kling_async.client import KlingClient
 from kling_async.methods import calls, submits
 from kling_async.protocol import record_fields
-from kling_async.protocol.record_fields import members_of, stand_ins
+from kling_async.protocol.record_fields import members_of, stand_ins, without_stand_ins
 from kling_async.protocol.records import WatermarkInfo
 from kling_async.protocol.rules.values import in_words
 
@@ -96,22 +96,16 @@ def summary(record: type) -> str:
 
 def descriptions(record: type) -> dict[str, str]:
     """The description of each field in the words of the shell."""
-    found = {name: _plain(text, record) for name, text in record_fields.descriptions(record).items()}
-    for name, member in stand_ins(record).items():
-        # The object cannot be typed here: its description says what its id is the id of.
-        found[member] = re.sub(r"^its (\w+), in its place$", rf"\1 of {found.get(name, '')}", found.get(member, ""))
-    return found
+    return {name: _plain(text, record) for name, text in record_fields.descriptions(record).items()}
 
 
 def _plain(text: str, record: type) -> str:
     """Prose for programmers as people at a shell read it: fields are options there."""
+    text = without_stand_ins(text, record)
     for python, shell in _SHELL_WORDS.items():
         text = text.replace(python, shell)
     text = re.sub(r"kling_async\.capabilities\((\w*)\)", lambda found: f"the table of {_models(found[1])}", text)
     names = {*attrs.fields_dict(record)} - {*stand_ins(record)}
-    for name in stand_ins(record):
-        text = re.sub(rf"`{name}`, (?=`)|,? and `{name}`(?= is)|(?<=equired), or `{name}`", "", text)
-    text = re.sub(r"(of `\w+`), (?=`\w+` is )", r"\1 and ", text)
 
     def option(found: re.Match[str]) -> str:
         if isinstance(vars(KlingClient).get(found[1]), submits | calls):

@@ -7,8 +7,8 @@ every problem at once.
 import argparse
 import re
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -42,11 +42,21 @@ def add_options(parser: argparse.ArgumentParser, group: Any, record: type) -> No
         many = "?" if first.item is None else "*"
         about = f"the same as {first.option}"
         parser.add_argument("positional", nargs=many, metavar=first.name.upper(), help=about, **how)
-    for field in fields_of(record):
+    add_named(group, fields_of(record))
+
+
+def add_named(group: Any, fields: Iterable[Field], *, piped: bool = True) -> None:
+    """Adds an option for each of these fields; unless `piped`, none takes its file from standard input."""
+    for field in fields:
         how = _how(field)
         about = "; ".join(part for part in (field.described, how.pop("more", "")) if part) + _default(field)
+        if not piped:
+            about = _PIPED.sub("", about)
         names = [f"-{field.name}"] * (len(field.name) == 1) + [field.option]
         group.add_argument(*names, dest=field.dest, help=about.replace("%", "%%"), **how)
+
+
+_PIPED: Final = re.compile(r"(,| or|;)? - for standard input")
 
 
 def metavar(field: Field) -> str:
@@ -176,6 +186,34 @@ def request_from(record: type, options: Namespace, read_stdin: Callable[[], byte
     return record(**values)
 
 
+def defaults_from(fields: Sequence[Field], options: Namespace) -> dict[str, Any]:
+    """What the options give to every row of a batch that does not give it.
+
+    Args:
+        fields: that have an option.
+        options: as argparse read them.
+
+    Raises:
+        UsageError: a file is to come from standard input.
+    """
+    hint = f"see `{options.parser.prog} --help`"
+
+    def refuse() -> NoReturn:
+        raise UsageError("a batch reads no standard input, which is gone when it is run again: give a file", hint)
+
+    given = {field.name: _listed(field, getattr(options, field.dest)) for field in fields}
+    values = {name: value for name, value in given.items() if value is not None}
+    _read_piped(list(fields), values, refuse, hint)
+    return values
+
+
+def _listed(field: Field, value: Any) -> Any:
+    """The value of a field; of a list each time one item, or a list of them."""
+    if field.item is None or value is None:
+        return value
+    return [_item(field, each) for several in value for each in _items(several)]
+
+
 def _read_piped(fields: list[Field], values: dict[str, Any], read_stdin: Callable[[], bytes], hint: str) -> None:
     """Puts the bytes of standard input in the place of the one file that is called `-`.
 
@@ -209,10 +247,8 @@ def _given(record: type, options: Namespace, hint: str) -> Iterator[tuple[str, A
                 twice = f"{field.name} is given twice: {_shown(unnamed)} and {field.option} {_shown(value)}"
                 raise UsageError(twice, hint)
             value = unnamed
-        if field.item is not None and value is not None:  # each time one item, or a list of them
-            value = [_item(field, each) for several in value for each in _items(several)]
         if value is not None:
-            yield field.name, value
+            yield field.name, _listed(field, value)
 
 
 _OF_SWITCHES: Final = {"on", "off", "yes", "no", "true", "false"}

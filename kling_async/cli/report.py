@@ -11,6 +11,7 @@ from kling_async.cli.output import failure
 from kling_async.cli.record_fields import in_options
 from kling_async.protocol.errors import (
     ApiError,
+    BatchError,
     ConfigurationError,
     ConnectionFailed,
     CreateInDoubt,
@@ -70,7 +71,7 @@ def exit_for(error: KlingError, stage: Stage) -> Exit:
     """The exit code of an error, which depends on how far the command was: a refusal counts only before acceptance."""
     begun = stage in {Stage.ACCEPTED, Stage.MADE, Stage.ANSWERED}
     match error:
-        case InvalidRequest() | InvalidReference() | ConfigurationError():
+        case InvalidRequest() | InvalidReference() | ConfigurationError() | BatchError():
             return Exit.USAGE
         case TargetError() if not begun:
             return Exit.USAGE
@@ -138,9 +139,14 @@ def _may_exist(error: KlingError, stage: Stage, code: Exit) -> bool:
     return begun or code is Exit.UNKNOWN or isinstance(error, TaskError | ExternalTaskIdConflict)
 
 
+def exit_of(number: signal.Signals) -> Exit:
+    """The exit code after a signal."""
+    return Exit.TERMINATED if number is signal.SIGTERM else Exit.INTERRUPTED
+
+
 def of_stop(number: signal.Signals, job: Job) -> Ending:
     """Says what goes on without the command, and is billed."""
-    code = Exit.TERMINATED if number is signal.SIGTERM else Exit.INTERRUPTED
+    code = exit_of(number)
     command = job.save_command()
     reference = None if job.stage is Stage.UNSENT else job.reference
     message, before = _STOPPED[job.stage]

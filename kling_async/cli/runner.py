@@ -98,20 +98,20 @@ def _without_ours(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
         loop.default_exception_handler(context)
 
 
-def run(job: Job, output: Output, work: Callable[[Stop], Coroutine[Any, Any, None]]) -> int:
+def run(job: Job, output: Output, work: Callable[[Stop], Coroutine[Any, Any, int | None]]) -> int:
     """Runs a command to its end, whatever that is.
 
     Args:
         job: what is known of its task; the command keeps it up to date.
         output: where the end is reported.
-        work: the command; prints its own result.
+        work: the command; prints its own result, and gives the exit code if it is not 0.
 
     Returns:
         The exit code.
     """
     try:
         with _warnings_shown(output, job):
-            asyncio.run(_with_signals(work))
+            return asyncio.run(_with_signals(work)) or Exit.OK
     except Stopped as stopped:
         return _report_end(output, report.of_stop(stopped.number, job))
     except asyncio.CancelledError:  # the second signal; the first may have left something unknown
@@ -126,7 +126,6 @@ def run(job: Job, output: Output, work: Callable[[Stop], Coroutine[Any, Any, Non
     except Exception as error:  # noqa: BLE001  (a bug must not hide what was paid for)
         output.traceback(traceback.format_exc())
         return _report_end(output, report.of_bug(error, job))
-    return Exit.OK
 
 
 def _report_end(output: Output, ending: Ending) -> Exit:
@@ -134,10 +133,10 @@ def _report_end(output: Output, ending: Ending) -> Exit:
     return ending.code
 
 
-async def _with_signals(work: Callable[[Stop], Coroutine[Any, Any, None]]) -> None:
+async def _with_signals(work: Callable[[Stop], Coroutine[Any, Any, int | None]]) -> int | None:
     stop = Stop()
     with _signals_to(stop):
-        await work(stop)
+        return await work(stop)
 
 
 @contextlib.contextmanager

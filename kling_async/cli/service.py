@@ -3,14 +3,17 @@
 import contextlib
 import secrets
 from argparse import Namespace
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from kling_async.cli import endpoints
 from kling_async.client import KlingClient
 from kling_async.io.submission import OnIntent
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.wire.codec import to_wire
+
+if TYPE_CHECKING:
+    from kling_async.protocol.budget import Budget
 
 EMULATED_SECONDS: Final = 6.0
 """Seconds that a task takes with `--emulator`: enough to see what happens, little enough to watch it."""
@@ -34,23 +37,42 @@ def polling(options: Namespace) -> Polling | AimedPolling:
 async def client_for(options: Namespace, request: Any, on_intent: OnIntent | None = None) -> AsyncIterator[KlingClient]:
     """A client of the service, or of an emulator that lives as long as the command."""
     makes_task = endpoints.kind_of(request) is not None
+    async with (
+        _where(options, lambda: emulator_speed(request) if makes_task else 20.0) as where,
+        KlingClient(**where, polling=_when(options) if makes_task else None, on_intent=on_intent) as client,
+    ):
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def batch_client(
+    options: Namespace, requests: Iterable[Any], budget: "Budget | None"
+) -> AsyncIterator[KlingClient]:
+    """The same for many requests."""
+    slowest = max(map(endpoints.typical_seconds, requests), default=EMULATED_SECONDS)
+    async with (
+        _where(options, lambda: slowest / EMULATED_SECONDS) as where,
+        KlingClient(**where, polling=_when(options), budget=budget, concurrency=options.concurrency) as client,
+    ):
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def _where(options: Namespace, speed: Callable[[], float]) -> AsyncIterator[dict[str, Any]]:
+    """Where the service is, as a client is given it; an emulator ends with this context."""
     if not options.emulator:
-        when = polling(options) if makes_task else None
-        async with KlingClient(base_url=options.base_url, polling=when, on_intent=on_intent) as client:
-            yield client
+        yield {"base_url": options.base_url}
         return
     from kling_async.emulator import Emulator  # noqa: PLC0415  (half of aiohttp.web; only with --emulator)
 
     # Another one each time: with the same task ids, a second file in a directory would have the first one's name.
     seed = secrets.randbits(32)
-    when = None
-    if makes_task:
-        when = often(options.deadline) if options.poll is None else polling(options)
-    async with (
-        Emulator(speed=emulator_speed(request) if makes_task else 20.0, concurrency=CONCURRENCY, seed=seed) as emulator,
-        KlingClient(base_url=emulator.base_url, api_key=emulator.api_key, polling=when, on_intent=on_intent) as client,
-    ):
-        yield client
+    async with Emulator(speed=speed(), concurrency=CONCURRENCY, seed=seed) as emulator:
+        yield {"base_url": emulator.base_url, "api_key": emulator.api_key}
+
+
+def _when(options: Namespace) -> Polling | AimedPolling:
+    return often(options.deadline) if options.emulator and options.poll is None else polling(options)
 
 
 def often(deadline: float) -> Polling:

@@ -136,7 +136,7 @@ class Reserved:
         """
         self._reservation = await self._budget.account.reserve(self._amount)
 
-    def accepted(self, _task: Task, watch: TaskWatch, /) -> None:
+    def accepted(self, task: Task, watch: TaskWatch) -> None:  # noqa: ARG002  (as `Record`)
         """Hears of the task's end."""
         if watch.end is not None:
             self.ended(watch.end)

@@ -1,5 +1,6 @@
 """A request as the journal keeps it: JSON without the bytes of files, and what two of them differ in."""
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -93,6 +94,7 @@ def differences(entry: Entry, work: Work) -> tuple[Difference, ...]:
     return tuple(found)
 
 
+@functools.cache
 def known_members(record: type) -> frozenset[str]:
     """The members that requests of this class can have, in this version."""
     names = set()

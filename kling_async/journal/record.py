@@ -181,7 +181,7 @@ class Record:
         known = [file for file in entry.files if file.watermark is watermark]
         paths = [Path(file.path) for file in known]
         here = wanted is None or all(wanted in {str(path), str(path.parent)} for path in paths)
-        if here and await in_thread(files.are_whole, known):
+        if here and known and await in_thread(files.are_whole, known):
             return paths
         if entry.saving_to is None or wanted != entry.saving_to:
             return None

@@ -15,18 +15,21 @@ from typing import Any, Final
 
 import attrs
 
+from kling_async.journal import saved_files
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
 from kling_async.journal.schema import APPLICATION, MIGRATIONS
-from kling_async.journal.sqlite_budgets import Budgets
+from kling_async.journal.sqlite_budgets import SqliteBudgets
 from kling_async.journal.store import OwnerRow, Work
-from kling_async.protocol.budget import Reservation, Settled, Spending, Terms
+from kling_async.protocol.budget import Settled
 from kling_async.protocol.errors import JournalError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import Task, TaskStatus
 
 LOCK_SECONDS: Final = 20.0
 """How long another process may write before a step of this one fails: each of ours takes milliseconds."""
+_PAGE_BYTES: Final = 8192
+"""Entries have 500 to 1000 bytes: in the usual 4096 the rest of a page would be a sixth of it."""
 _PAUSE: Final = 0.01
 _DAMAGED: Final = "damaged: put it away, and keep it; `sqlite3 FILE .recover` saves what there is"
 _OF_A_STEP: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
@@ -49,8 +52,8 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._knowledge: dict[str, int] = {}
-        self._budgets = Budgets(self._run)
+        self._knowledge: dict[frozenset[str], int] = {}
+        self.budgets = SqliteBudgets(self._run)
         self.id = ""
 
     # ------------------------------------------------------------------------------------- the file
@@ -80,6 +83,7 @@ class SqliteStore:
         self._patiently(lambda: self._version(connection))  # before anything is changed
         if self._path.stat().st_mode & 0o077:
             self._path.chmod(0o600)
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file
         self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = FULL")
         with self.together():
@@ -234,8 +238,8 @@ class SqliteStore:
             there = "SELECT 1 FROM entries WHERE key = ? AND attempt >= ? AND id IS NOT ?"
             if self._run(there, work.key, work.attempt, work.replaces).fetchone():
                 return None
-        claim = work.claim
-        reservation = None if claim is None else self.reserve(claim.budget, claim.amount, now)  # refused before changes
+        claim = work.claim  # before anything is changed: it may be refused
+        reservation = None if claim is None else self.budgets.reserve(claim.budget, claim.amount, now)
         if work.replaces is not None:
             self._run("DELETE FROM entries WHERE id = ?", work.replaces)
         values: dict[str, Any] = {
@@ -311,7 +315,7 @@ class SqliteStore:
             list_price=_text(money.list_price if money else None),
             error=_printable(task.status_msg) or None,
         )
-        return self._budgets.ended(entry, task)
+        return self.budgets.ended(entry, task)
 
     def saving(self, entry: int, place: str) -> None:
         """As `Store.saving`."""
@@ -319,14 +323,15 @@ class SqliteStore:
 
     def saved(self, entry: int, files: Sequence[SavedFile], now: datetime) -> None:
         """As `Store.saved`."""
-        text = _json([attrs.astuple(file) for file in files])
+        row = self._run("SELECT save_to FROM entries WHERE id = ?", entry).fetchone()
+        target = os.fsdecode(row[0]) if row and row[0] is not None else None
         done = {"state": EntryState.SAVED, "unfinished": 0, "saved_at": now.timestamp()}
-        self._set(entry, **done, files=text, saving_to=None)
+        self._set(entry, **done, files=_json(saved_files.shortened(files, target)), saving_to=None)
 
     def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
         """As `Store.closed`."""
         self._set(entry, state=state, unfinished=0, error=_printable(error), ended_at=now.timestamp())
-        self._budgets.ended(entry, None, free=state is EntryState.REFUSED)
+        self.budgets.ended(entry, None, free=state is EntryState.REFUSED)
 
     def in_doubt(self, entry: int, error: str) -> None:
         """As `Store.in_doubt`."""
@@ -343,24 +348,6 @@ class SqliteStore:
         rows = self._run(select, after, *given.values(), count)
         return [_entry(row) for row in rows]
 
-    # ------------------------------------------------------------------------------------- budgets
-
-    def agree(self, terms: Terms, *, change: bool) -> None:
-        """As `Store.agree`."""
-        self._budgets.agree(terms, change=change)
-
-    def spending(self, name: str, now: datetime) -> Spending:
-        """As `Store.spending`."""
-        return self._budgets.spending(name, now)
-
-    def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
-        """As `Store.reserve`."""
-        return self._budgets.reserve(name, amount, now)
-
-    def settle(self, reservation: Reservation, counted: Decimal) -> None:
-        """As `Store.settle`."""
-        self._budgets.settle(reservation, counted)
-
     # -------------------------------------------------------------------------------------- inside
 
     def _run(self, statement: str, *values: object) -> sqlite3.Cursor:
@@ -373,11 +360,11 @@ class SqliteStore:
     def _knowledge_of(self, known: frozenset[str] | None) -> int | None:
         if known is None:
             return None
-        text = " ".join(sorted(known))
-        if text not in self._knowledge:
+        if known not in self._knowledge:
+            text = " ".join(sorted(known))
             self._run("INSERT OR IGNORE INTO knowledge (members) VALUES (?)", text)
-            self._knowledge[text] = self._run("SELECT id FROM knowledge WHERE members = ?", text).fetchone()[0]
-        return self._knowledge[text]
+            self._knowledge[known] = self._run("SELECT id FROM knowledge WHERE members = ?", text).fetchone()[0]
+        return self._knowledge[known]
 
 
 def _json(value: object) -> str:
@@ -444,6 +431,6 @@ def _read(row: Sequence[Any]) -> Entry:
             "state": EntryState(values["state"]),
             "status": values["status"] and TaskStatus(values["status"]),
             "error": values["error"] or "",
-            "files": tuple(SavedFile(*file) for file in json.loads(values["files"] or "[]")),
+            "files": saved_files.from_text(values["files"], values["save_to"]),
         }
     )

@@ -110,7 +110,8 @@ class JournalSubmitter:
         asked = await self._asked(endpoint, request, options)
         key = asked.work.key
         if key is None:
-            return await self._new(asked, getattr(request, "external_task_id", None) or new_external_task_id())
+            own_id = getattr(request, "external_task_id", None) or new_external_task_id()
+            return await self._new(asked, own_id, Open())
         async with self._turn(key):
             while True:
                 submitted = await self._one_step(asked)
@@ -154,7 +155,7 @@ class JournalSubmitter:
             endpoint=endpoint.name,
             external_task_id=None,
             request=kept(members, marks),
-            known=None if endpoint.is_raw else known_members(type(request)),
+            known=None if endpoint.is_raw else known_members(request.__class__),
             line=endpoint.line_of(request),
             slots=endpoint.slots_of(request),
             save_to=None if save_to is None else absolute(save_to),
@@ -199,9 +200,8 @@ class JournalSubmitter:
     async def _opened(self, asked: _Asked, decision: Open) -> Submitted | None:
         """Begins an attempt; None where another client was quicker."""
         own_id = external_task_id(self.journal.id, asked.work.key or "", decision.attempt)
-        work = attrs.evolve(asked.work, attempt=decision.attempt, replaces=decision.replaces)
         try:
-            return await self._new(attrs.evolve(asked, work=work), own_id)
+            return await self._new(asked, own_id, decision)
         except Taken:
             return None
 
@@ -214,13 +214,15 @@ class JournalSubmitter:
         await self.journal.do(lambda store: store.ended(entry.id, task, now, finished=finished))
         return None
 
-    async def _new(self, asked: _Asked, own_id: str) -> Submitted:
-        endpoint, work = asked.endpoint, asked.work
-        if endpoint.finds_by_external_id:
-            work = attrs.evolve(work, external_task_id=own_id)
-        budget = self.journal.budget
-        if budget is not None:
-            work = attrs.evolve(work, claim=Claim(budget.terms.name, budget.price_of(work.estimate)))
+    async def _new(self, asked: _Asked, own_id: str, attempt: Open) -> Submitted:
+        endpoint, budget = asked.endpoint, self.journal.budget
+        work = attrs.evolve(
+            asked.work,
+            attempt=attempt.attempt,
+            replaces=attempt.replaces,
+            external_task_id=own_id if endpoint.finds_by_external_id else None,
+            claim=Claim(budget.terms.name, budget.price_of(asked.work.estimate)) if budget is not None else None,
+        )
         is_file = endpoint.result.is_file
         record = Record(self.journal, work=work, parts=asked.parts, is_file=is_file, external_task_id=own_id)
         watch = await self._submitter.submit(endpoint, asked.request, asked.options, record)

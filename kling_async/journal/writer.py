@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 _LATER_SECONDS: Final = 1.0
 """After that what could not be written is tried again."""
-_GATHER_SECONDS: Final = 0.05
+_GATHER_SECONDS: Final = 0.25
 """How long what nobody waits for may wait for more, so that it costs no sync of its own."""
 
 

@@ -97,10 +97,24 @@ def _accepted(field: "attrs.Attribute[Any]", hint: Any) -> tuple[Any, ...]:
 
 
 def descriptions(record: type) -> dict[str, str]:
-    """The description of each field, from the `Attributes:` section of a record's docstring, in one line."""
+    """The description of each field, from the `Attributes:` section of a record's docstring, in one line.
+
+    What is given as text is an id: it is described as that, without what stands in for it.
+    """
     section = inspect.cleandoc(record.__doc__ or "").partition("\nAttributes:\n")[2].split("\n\n")[0]
     entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section, re.MULTILINE)
-    return {name: " ".join(text.split()).removesuffix(".") for name, text in entries}
+    found = {name: " ".join(text.split()).removesuffix(".") for name, text in entries}
+    for name, member in stand_ins(record).items():
+        if its := re.fullmatch(r"its (\w+), in its place", found.get(member, "")):
+            found[member] = f"{its[1]} of {found.get(name, '')}"
+    return {name: without_stand_ins(text, record) for name, text in found.items()}
+
+
+def without_stand_ins(text: str, record: type) -> str:
+    """Prose about a record, without the fields that take an earlier result."""
+    for name in stand_ins(record):
+        text = re.sub(rf"`{name}`, (?=`)|,? and `{name}`(?= is)|(?<=equired), or `{name}`", "", text)
+    return re.sub(r"(of `\w+`), (?=`\w+` is )", r"\1 and ", text)
 
 
 def stand_ins(record: type) -> dict[str, str]:

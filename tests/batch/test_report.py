@@ -1,10 +1,12 @@
 import csv
+import errno
 import io
 import json
 import os
 import resource
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -154,6 +156,42 @@ def test_a_full_disk_leaves_the_old_report(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_disk_that_is_full_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Whichever of the three does not fit any more, none of the older ones has given way."""
+    write_report(tmp_path, [FULL], title="old")
+    before = {name: (tmp_path / name).read_bytes() for name in NAMES}
+    calls = iter(range(1, 4))
+
+    def full(_: int) -> None:
+        if next(calls) == number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("kling_async.batch.report.os.fsync", full)
+    with pytest.raises(TargetError, match="No space left"):
+        write_report(tmp_path, [BARE], title="new")
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+def test_a_reader_never_sees_half_of_it(tmp_path: Path) -> None:
+    """While two write the same report over and over, each file is whole whenever it is read, and no draft stays."""
+    many = [result(str(number), error="x" * 100) for number in range(50)]
+
+    def write() -> None:
+        for _ in range(20):
+            write_report(tmp_path, many, title="")
+
+    with ThreadPoolExecutor(2) as pool:
+        write_report(tmp_path, many, title="")
+        writers = [pool.submit(write) for _ in range(2)]
+        while not all(writer.done() for writer in writers):
+            assert (tmp_path / "report.html").read_text("utf-8").endswith("</html>\n")
+            assert (tmp_path / "report.jsonl").read_text("utf-8").count("\n") == len(many)
+        for writer in writers:
+            writer.result()
+    assert names(tmp_path) == NAMES
 
 
 def test_a_directory_that_is_none(tmp_path: Path) -> None:

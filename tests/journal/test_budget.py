@@ -1,6 +1,7 @@
 """A budget, in memory and in a journal: what fits is sent, what does not fit is not, whatever runs at once."""
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from kling_async import (
     ContentRefused,
     CreateInDoubt,
     EntryState,
+    ImageToVideo,
     InvalidRequest,
     KlingClient,
     KlingError,
@@ -33,11 +35,12 @@ from kling_async.emulator import Emulator, Fault
 from kling_async.journal.sqlite import SqliteStore
 from kling_async.protocol.budget import Memory, Reservation
 from tests.repeatable import same_draws
-from tests.shell.conftest import ClientMaker
+from tests.shell.conftest import IMAGES, ClientMaker
 
 CAT = TextToVideo("a cat")
 PRO = TextToVideo("a cat", mode="pro")
 HELLO = TextToSpeech("Hello", voice_id="calm_story1", voice_language="en")
+PICTURE = ImageToVideo((IMAGES / "cat.png").read_bytes())
 MIDNIGHT = datetime(2026, 11, 30, tzinfo=UTC)
 
 
@@ -67,22 +70,22 @@ class Stored:
         self._store = store
         self._name = budget.terms.name
         with store.together():
-            store.agree(budget.terms, change=budget.change)
+            store.budgets.agree(budget.terms, change=budget.change)
 
     def spending(self, now: datetime) -> Spending:
         """Of a window."""
         with self._store.together():
-            return self._store.spending(self._name, now)
+            return self._store.budgets.spending(self._name, now)
 
     def reserve(self, amount: Decimal, now: datetime) -> Reservation:
         """Reserves."""
         with self._store.together():
-            return self._store.reserve(self._name, amount, now)
+            return self._store.budgets.reserve(self._name, amount, now)
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
         """Settles."""
         with self._store.together():
-            self._store.settle(reservation, counted)
+            self._store.budgets.settle(reservation, counted)
 
 
 Keep = Callable[[Budget], Keeper]
@@ -398,6 +401,16 @@ async def test_what_settles_by_its_key(make_client: ClientMaker, emulator: Emula
     assert emulator.ledger.created == 1
 
 
+async def test_what_two_hear(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """However many hear of a task's end, it counts once."""
+    clients = [make_client(journal=path, budget=Budget(units=2)) for _ in range(3)]
+    handles = [await client.submit(CAT, key="cat") for client in clients]
+    await asyncio.gather(*handles)
+    await asyncio.gather(*(client.close() for client in clients[1:]))
+    assert await spent(clients[0]) == (0, 1.5)
+    assert emulator.ledger.created == 1
+
+
 async def test_what_is_lost_counts(make_client: ClientMaker, path: Path) -> None:
     """Work that nobody can get any more counts at its price."""
     async with make_client(journal=path, budget=Budget(units=4)) as first:
@@ -434,17 +447,34 @@ async def test_bytes_of_what_is_refused(make_client: ClientMaker, path: Path, im
     assert [each.name for each in path.with_name("clips.sqlite.files").iterdir() if "owner" not in each.name] == []
 
 
-async def test_a_cancelled_call(make_client: ClientMaker, path: Path) -> None:
-    """A call that is cancelled while it is reserved for costs nothing."""
-    client = make_client(journal=path, budget=Budget(units=1))
+@pytest.mark.parametrize("asked_for", [HELLO, CAT, PICTURE], ids=["call", "task", "bytes"])
+async def test_cancelled_before_it_was_sent(
+    make_client: ClientMaker, emulator: Emulator, path: Path, asked_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is cancelled while it is written down costs nothing, and is not sent by those who recover either."""
+    client = make_client(journal=path, budget=Budget(units=2))
     await client.spending()
-    calling = asyncio.ensure_future(client.submit(HELLO))
-    for _ in range(3):
-        await asyncio.sleep(0)
-    calling.cancel()
+    together, asked = SqliteStore.together, list[asyncio.Future[object]]()
+    loop = asyncio.get_running_loop()
+
+    @contextlib.contextmanager
+    def cancelling(self: SqliteStore) -> Iterator[None]:
+        with together(self):
+            yield
+            loop.call_soon_threadsafe(asked[0].cancel)
+
+    asked.append(asyncio.ensure_future(client.submit(asked_for)))
+    monkeypatch.setattr(SqliteStore, "together", cancelling)
     with pytest.raises(asyncio.CancelledError):
-        await calling
+        await asked[0]
+    monkeypatch.undo()
+    await asyncio.sleep(1)  # it is given back in the background
     assert await spent(client) == (0, 0)
+    await client.close()
+    async with make_client(journal=path) as later:
+        assert [handle async for handle in later.recover()] == []
+    assert (emulator.ledger.created, emulator.ledger.calls.total()) == (0, 0)
+    assert [each.name for each in path.with_name("clips.sqlite.files").iterdir() if "owner" not in each.name] == []
 
 
 async def test_a_journal_of_version_1(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:

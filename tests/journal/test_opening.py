@@ -128,12 +128,12 @@ async def test_a_full_disk(
         await client.submit(long, key="before")
         pages = 1
         with contextlib.suppress(JournalError):
-            for number in range(20):
+            for number in range(40):
                 await client.submit(long, key=f"while-{number}")
         created = emulator.ledger.created
         with pytest.raises(JournalError, match="the disk is full"):
             await client.submit(long, key="full")
-        assert emulator.ledger.created == created < 20
+        assert emulator.ledger.created == created < 40
         pages = 0
         await client.submit(long, key="after")
         assert emulator.ledger.created == created + 1

@@ -1,0 +1,1 @@
+"""What the journal costs: the same work with it and without, syncs of the disk, large files, several processes."""

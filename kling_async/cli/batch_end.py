@@ -1,0 +1,198 @@
+"""What a batch is about to do, and what came of it: values in, text and JSON out."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from kling_async.batch.plan import Plan
+from kling_async.batch.report_sums import Sums, sums_of
+from kling_async.batch.report_text import time_text
+from kling_async.batch.result import RowResult, RowStatus
+from kling_async.batch.row import RowProblem
+from kling_async.cli.batch_state import UNDER_WAY, counted, money_data, money_text, one_line
+from kling_async.cli.data import as_data
+from kling_async.cli.exit_codes import Exit
+from kling_async.cli.output import dollars, number
+
+REPORT: Final = "report.html"
+RETRY: Final = "--retry-failed"
+_WELL: Final = {RowStatus.DONE, RowStatus.INVALID}
+
+# ----------------------------------------------------------------------------------------------------- beforehand
+
+
+def problem_data(problem: RowProblem) -> dict[str, Any]:
+    """A problem of a row, for programs."""
+    return {
+        "event": "problem",
+        "line": problem.line,
+        "id": problem.id,
+        "field": problem.problem.field,
+        "message": problem.problem.message,
+    }
+
+
+def problems_text(problems: Sequence[RowProblem]) -> str:
+    """How many there are, and what helps."""
+    rows = len({(problem.line, problem.id) for problem in problems})
+    what = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {rows} row{'s' * (rows > 1)}"
+    return f"{what}; nothing was sent. --skip-invalid goes on without {'these rows' if rows > 1 else 'this row'}"
+
+
+def plan_text(plan: Plan, budget: tuple[str, Decimal] | None, concurrency: int | None) -> str:
+    """What is to be done, at which price.
+
+    Args:
+        plan: of the batch.
+        budget: that it has, with its unit.
+        concurrency: tasks at once per model; None where it takes another time than at the service.
+    """
+    done = f", {plan.done} of them sent before" if plan.done else ""
+    lines = [f"{plan.rows} row{'s' * (plan.rows != 1)}{done}; {plan.to_make} to make"]
+    if plan.to_make:
+        takes = f", about {time_text(plan.seconds)} with {concurrency} at once per model" if concurrency else ""
+        lines[0] += f": {_price(plan)}{takes}"
+    if len(plan.shares) > 1:
+        lines += [
+            f"  {share.rows} {' '.join(filter(None, [share.endpoint, share.model]))}: {number(share.units)} units"
+            for share in plan.shares
+        ]
+    if plan.to_make and plan.unpriced:
+        assume = "" if budget is None else "; --assume says what such a row takes of the budget"
+        lines.append(f"the price of {plan.unpriced} of them is not known{assume}")
+    if budget is not None and (plan.units if budget[0] == "units" else plan.usd) > budget[1]:
+        lines.append(f"the budget of {amount(budget)} is not enough for all: rows beyond it are not sent")
+    return "\n".join(lines)
+
+
+def plan_data(plan: Plan) -> dict[str, Any]:
+    """What is to be done, for programs."""
+    return {"event": "plan", **as_data(plan)}
+
+
+def amount(budget: tuple[str, Decimal]) -> str:
+    """A budget in words."""
+    unit, limit = budget
+    return dollars(limit) if unit == "usd" else f"{number(limit)} units"
+
+
+def _price(plan: Plan) -> str:
+    return f"about {number(plan.units)} units, {dollars(plan.usd)} (price table)"
+
+
+# --------------------------------------------------------------------------------------------------------- the end
+
+
+@attrs.frozen(kw_only=True)
+class End:
+    """How a batch ended.
+
+    Attributes:
+        results: of all rows.
+        out: where files and report are, absolute.
+        words: of the command line.
+        seconds: that it took.
+        interrupted: by which signal, as an exit code; None where it came to its end.
+        emulated: whether an emulator ended with it.
+    """
+
+    results: Sequence[RowResult]
+    out: Path
+    words: Sequence[str]
+    seconds: float
+    interrupted: Exit | None = None
+    emulated: bool = False
+
+    @property
+    def code(self) -> Exit:
+        """Exit code: rows that were left out on purpose do not raise it."""
+        if self.interrupted is not None:
+            return self.interrupted
+        return Exit.OK if all(result.status in _WELL for result in self.results) else Exit.ERROR
+
+    def text(self) -> str:
+        """For people."""
+        sums = self._sums()
+        cost = money_text(sums) + f", and {sums.unpriced} of unknown price" * bool(sums.unpriced)
+        if self.emulated and sums.units:
+            cost = f"would have cost {cost}; nothing was paid"
+        report = self.out / REPORT
+        rows = [
+            ("rows", counted(Counter(result.status for result in self.results)) or "none"),
+            ("cost", cost),
+            ("took", time_text(self.seconds)),
+            *([("report", report.as_uri())] if report.exists() else []),
+        ]
+        return "\n".join(f"{name:<6}  {value}" for name, value in rows)
+
+    def data(self) -> dict[str, Any]:
+        """For programs."""
+        sums, counts = self._sums(), Counter(result.status for result in self.results)
+        report = self.out / REPORT
+        return {
+            "event": "end",
+            "ok": self.code is Exit.OK,
+            "exit_code": int(self.code),
+            "counts": {status.value: counts[status] for status in RowStatus},
+            **money_data(sums),
+            "emulated": self.emulated,
+            "seconds": round(self.seconds, 3),
+            "report": str(report) if report.exists() else None,
+            "command": self._command(),
+        }
+
+    def _sums(self) -> Sums:
+        """What has ended; what is under way may cost something yet."""
+        return sums_of([result for result in self.results if result.status not in UNDER_WAY])
+
+    def how_to_go_on(self) -> Iterator[str]:
+        """What to type for the rows that are not done, one line each."""
+        yield from sorted({one_line(each.error) for each in self.results if each.status is RowStatus.WAITING} - {""})
+        if self._is_open():
+            yield f"go on: {again(self.words)}"
+        elif self._failed(made=False):
+            yield f"what was refused is sent anew by the same command: {again(self.words)}"
+        if self._failed(made=True):
+            yield f"make anew what failed: {again(self.words, RETRY)}"
+        if any(result.status is RowStatus.OVER_BUDGET for result in self.results):
+            yield "what is over the budget waits for a larger one: the same command with another --budget"
+
+    def _command(self) -> str | None:
+        """What is to be typed first."""
+        if self._failed(made=True) and not self._is_open():
+            return again(self.words, RETRY)
+        return again(self.words) if self._is_open() or self._failed(made=False) else None
+
+    def _is_open(self) -> bool:
+        """Whether there are rows with which the same command goes on."""
+        return any(result.status in _OPEN for result in self.results)
+
+    def _failed(self, *, made: bool) -> bool:
+        """Whether there are rows that failed, of which a task was made, or that the service refused before."""
+        failed = [each for each in self.results if each.status is RowStatus.FAILED and each.attempts]
+        return any((each.task_id is not None) is made for each in failed)
+
+
+_OPEN: Final = (RowStatus.WAITING, RowStatus.RUNNING, RowStatus.SAVING, RowStatus.UNSAVED, RowStatus.UNKNOWN)
+
+
+def left_text(counts: Mapping[RowStatus, int], *, emulated: bool) -> str:
+    """What goes on without the command, after a second signal."""
+    running = sum(counts.get(status, 0) for status in UNDER_WAY)
+    if not running:
+        return "interrupted"
+    if emulated:
+        return f"interrupted: the emulator ended with {running} tasks; begin anew with another --out"
+    return f"interrupted: {running} tasks may go on at the service, and are billed"
+
+
+def again(words: Sequence[str], option: str = "") -> str:
+    """The same command once more, with an option that it may have already."""
+    command, *rest = words
+    more = [option] if option and option not in rest else []
+    return shlex.join(["kling-async", command, *more, *rest])

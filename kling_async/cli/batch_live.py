@@ -1,0 +1,91 @@
+"""A live display of a batch, by rich: a bar, rows by status, money, and what went wrong last."""
+
+from collections import deque
+from types import TracebackType
+from typing import Final, Self
+
+from rich import live
+from rich.console import Console, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from kling_async.batch.report_text import time_text
+from kling_async.batch.result import RowResult
+from kling_async.cli.batch_state import UNTOLD, Moment, row_text
+from kling_async.cli.output import Output, printable
+from kling_async.cli.progress_rich import bar_width
+
+_LAST: Final = 4
+"""Rows that went wrong, of which the display shows the last."""
+
+
+class BatchLive:
+    """Some lines on stderr that show how far a batch is; they are gone at its end."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._moment: Moment | None = None
+        self._wrong: deque[str] = deque(maxlen=_LAST)
+        self._count = 0
+        self._console = Console(stderr=True)
+        # Not every terminal's letters have the dots.
+        self._spinner = Spinner("line" if self._console.options.ascii_only else "dots", style="cyan")
+        self._live = live.Live(
+            console=self._console,
+            get_renderable=self.rendered,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+        )
+
+    def __enter__(self) -> Self:
+        """Begins."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Gives the lines back; what went wrong last stays."""
+        self._live.stop()
+        if (earlier := self._count - len(self._wrong)) > 0:
+            self._output.note(f"{earlier} more rows that are not done; the report has them all")
+        for text in self._wrong:
+            self._output.note(text)
+
+    def row(self, result: RowResult) -> None:
+        """Keeps what went wrong."""
+        if result.status not in UNTOLD:
+            self._count += 1
+            self._wrong.append(row_text(result))
+
+    def moment(self, moment: Moment) -> None:
+        """Shows how far all is."""
+        self._moment = moment
+
+    def rendered(self) -> RenderableType:
+        """The lines."""
+        if self._moment is None:
+            return self._spinner
+        lines = [self._moment.counted(), self._moment.money()]
+        return Group(
+            self._first(self._moment),
+            *(_line(text) for text in lines),
+            *(_line(printable(text, self._console.encoding), "red") for text in self._wrong),
+        )
+
+    def _first(self, moment: Moment) -> Table:
+        ended = f"{moment.ended} of {moment.total}"
+        at_end = time_text(moment.elapsed) + (f", about {time_text(moment.left)} left" if moment.left else "")
+        cells: list[RenderableType] = [self._spinner, Text(ended, style="bold", no_wrap=True)]
+        if width := bar_width(self._console.width, len(ended) + len(at_end)):
+            cells.append(ProgressBar(total=moment.total, completed=moment.ended, width=width))
+        line = Table.grid(padding=(0, 1))
+        line.add_row(*cells, Text(at_end, style="dim", no_wrap=True))
+        return line
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(f"  {text}", style=style, no_wrap=True, overflow="ellipsis")

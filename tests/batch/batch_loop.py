@@ -1,0 +1,28 @@
+"""Runs a batch, as a program does that is killed and started again: BASE_URL JOBS OUT [BUDGET]."""
+
+import asyncio
+import sys
+from collections import Counter
+
+from kling_async import Batch, Budget, KlingClient, Polling, Retry
+
+
+async def main(base_url: str, jobs: str, out: str, units: str = "") -> None:
+    """Makes all that is missing, and prints what came of the rows."""
+    async with KlingClient(
+        base_url=base_url,
+        api_key="api-key-kling-emulator",
+        concurrency=8,
+        budget=Budget(units=units) if units else None,
+        polling=Polling(first=0.1, maximum=0.2),
+        retry=Retry(first=0.05, settle=0.2),
+    ) as client:
+        sys.stdout.write("begins\n")
+        sys.stdout.flush()
+        counts: Counter[str] = Counter()
+        async for done in Batch(jobs, out=out).run(client):
+            counts[done.status] += 1
+        sys.stdout.write(f"{dict(counts)}\n")
+
+
+asyncio.run(main(*sys.argv[1:]))

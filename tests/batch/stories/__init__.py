@@ -1,0 +1,1 @@
+"""Batches on real sockets and virtual time."""

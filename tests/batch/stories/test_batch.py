@@ -1,0 +1,289 @@
+"""What comes of rows, and what a second run of the same batch does."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import Batch, Budget, EntryState, InvalidBatch, KlingClient, Retry, RowResult, RowStatus
+from kling_async.batch.runner import Runner
+from kling_async.emulator import Emulator, Fault
+from tests.shell.conftest import ClientMaker, wall
+
+BAD = "forbidden"
+"""A prompt whose task fails."""
+
+
+def jobs(*rows: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of text to video, each with its number as its id."""
+    usual = {"endpoint": "text_to_video", "prompt": "a cat"}
+    return [{"id": str(number), **usual, **row} for number, row in enumerate(rows)]
+
+
+async def run(batch: Batch, client: KlingClient) -> dict[str, RowResult]:
+    """Runs a batch to its end."""
+    return {result.id: result async for result in batch.run(client)}
+
+
+def statuses(results: Mapping[str, RowResult]) -> dict[str, str]:
+    """What came of each row."""
+    return {id_: result.status.value for id_, result in results.items()}
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where the files go."""
+    return tmp_path / "out"
+
+
+async def test_every_row_is_made_once(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """Each row has its file and its cost; the same batch again pays nothing, asks nothing and gives the same."""
+    rows = jobs({}, {}, {"duration": 10})
+    async with make_client() as client:
+        first = await run(Batch(rows, out=out), client)
+    assert statuses(first) == dict.fromkeys("012", "done")
+    assert [result.files for result in first.values()] == [(out / f"{id_}.mp4",) for id_ in first]
+    assert sum(result.units or 0 for result in first.values()) == emulator.ledger.charged
+    assert all(result.seconds and not result.estimated and result.attempts == 1 for result in first.values())
+    requests = emulator.ledger.requests.total()
+    async with make_client() as client:
+        second = await run(Batch(rows, out=out), client)
+    assert emulator.ledger.requests.total() == requests
+    assert {id_: second[id_] for id_ in first} == first
+
+
+async def test_more_at_once_than_slots(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """The account's slots are filled, and never more."""
+    async with make_client(concurrency=5) as client:
+        await run(Batch(jobs(*[{}] * 20), out=out), client)
+    assert emulator.ledger.peak() == 5
+    begun = sorted(entry.created_at for entry in emulator.ledger.entries)
+    ended = sorted(entry.finished_at or 0 for entry in emulator.ledger.entries)
+    assert max(begin - end for begin, end in zip(begun[5:], ended, strict=False)) < 15  # as soon as an end is heard
+
+
+async def test_wrong_rows_stop_all(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """All problems of all rows are told, and nothing is sent."""
+    rows = jobs({}, {"duration": 7}, {"promt": "a"}, {"image_tail": "no.png", "endpoint": "image_to_video"})
+    async with make_client() as client:
+        with pytest.raises(InvalidBatch) as caught:
+            await run(Batch(rows, out=out), client)
+    assert {problem.id for problem in caught.value.problems} == {"1", "2", "3"}
+    assert emulator.ledger.requests.total() == 0
+    assert not out.exists()
+
+
+async def test_wrong_rows_can_be_skipped(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """Then the others are made, and the report has those that were not."""
+    async with make_client() as client:
+        found = await run(Batch(jobs({}, {"duration": 7}), out=out, skip_invalid=True), client)
+    assert statuses(found) == {"0": "done", "1": "invalid"}
+    assert emulator.ledger.created == 1
+    told = [json.loads(line) for line in (out / "report.jsonl").read_text("utf-8").splitlines()]
+    assert [(each["id"], each["status"]) for each in told] == [("0", "done"), ("1", "invalid")]
+
+
+async def test_what_failed_is_tried_again_on_demand(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """A failed row stays failed, for nothing; `retry_failed` makes another task."""
+    rows = jobs({"prompt": BAD}, {})
+    async with make_client(concurrency=1) as client:
+        assert statuses(await run(Batch(rows, out=out), client)) == {"0": "failed", "1": "done"}
+        asked = emulator.ledger.requests.total()
+        again = await run(Batch(rows, out=out), client)
+        assert (again["0"].status, again["0"].attempts) == ("failed", 1)
+        assert again["0"].error
+        assert emulator.ledger.requests.total() == asked
+        last = await run(Batch(rows, out=out, retry_failed=True), client)
+        assert (last["0"].status, last["0"].attempts) == ("failed", 2)
+    assert emulator.ledger.created == 3
+
+
+async def test_another_row_under_the_same_id(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """A row that was changed is not made under the id of the old one, and says in what they differ."""
+    async with make_client() as client:
+        await run(Batch(jobs({}), out=out), client)
+        found = await run(Batch(jobs({"prompt": "a dog"}), out=out), client)
+    assert found["0"].status is RowStatus.FAILED
+    assert "prompt: 'a cat' in the journal, 'a dog' now" in found["0"].error
+    assert emulator.ledger.created == 1
+
+
+async def test_a_file_in_the_way(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """A file of something else is never replaced, and nothing is paid for its row."""
+    out.mkdir()
+    (out / "0.mp4").write_bytes(b"mine")
+    async with make_client() as client:
+        found = await run(Batch(jobs({}, {}), out=out), client)
+    assert statuses(found) == {"0": "failed", "1": "done"}
+    assert "0.mp4 exists" in found["0"].error
+    assert (out / "0.mp4").read_bytes() == b"mine"
+    assert emulator.ledger.created == 1
+
+
+async def test_a_file_that_was_deleted(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """It is saved again, for nothing."""
+    async with make_client() as client:
+        await run(Batch(jobs({}), out=out), client)
+        (out / "0.mp4").unlink()
+        assert statuses(await run(Batch(jobs({}), out=out), client)) == {"0": "done"}
+    assert (out / "0.mp4").exists()
+    assert emulator.ledger.created == 1
+
+
+async def test_an_empty_account(make_client: ClientMaker, nothing_is_left: None, out: Path) -> None:  # noqa: ARG001
+    """Once the account is empty nothing more is sent; what is paid is saved, and the rest says why it waits."""
+    rows = jobs(*[{}] * 20)
+    async with (
+        Emulator(render=False, speed=1.0, balance=3, clock=wall()) as emulator,
+        make_client(concurrency=1, base_url=emulator.base_url) as client,
+    ):
+        batch = Batch(rows, out=out)
+        found = await run(batch, client)
+        assert batch.counts[RowStatus.DONE] == 2
+        assert batch.counts[RowStatus.WAITING] >= 16
+        assert all("not sent: " in each.error for each in batch.results if each.status is RowStatus.WAITING)
+        assert len([each for each in found.values() if each.status is RowStatus.FAILED]) <= 2
+        assert emulator.ledger.requests["create"] <= 4
+
+
+async def test_every_kind_of_result(make_client: ClientMaker, out: Path) -> None:
+    """Pictures, sound and what stays at the service: each row has all of its files, called after its id."""
+    rows = [
+        {"id": "cats", "endpoint": "generate_images", "prompt": "cats", "n": 2},
+        {"id": "purr", "endpoint": "text_to_audio", "prompt": "a purr", "duration": 5},
+        {"id": "voice", "endpoint": "create_voice", "voice_name": "cat", "voice_url": "https://example.com/a.mp3"},
+    ]
+    async with make_client() as client:
+        found = await run(Batch(rows, out=out), client)
+        assert statuses(found) == {"cats": "done", "purr": "done", "voice": "done"}
+        assert [path.name for path in found["cats"].files] == ["cats.png", "cats.2.png"]
+        assert [path.name for path in found["purr"].files] == ["purr.mp3", "purr.wav"]
+        assert found["voice"].files == ()
+        assert statuses(await run(Batch(rows, out=out), client)) == statuses(found)
+
+
+async def test_the_watermarked_variants(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """They are asked for and saved besides."""
+    async with make_client() as client:
+        found = await run(Batch(jobs({}), out=out, watermark=True), client)
+        assert [path.name for path in found["0"].files] == ["0.mp4", "0.watermark.mp4"]
+        again = await run(Batch(jobs({}), out=out, watermark=True), client)
+    assert again["0"].files == found["0"].files
+    assert emulator.ledger.created == 1
+
+
+async def test_a_budget(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """What might exceed it is not sent; what failed for nothing makes room for it."""
+    rows = jobs({"prompt": BAD}, *[{}] * 5)
+    budget = Budget(units=4.5, failed_is_free=True)
+    async with make_client(concurrency=2, budget=budget) as client:
+        found = await run(Batch(rows, out=out), client)
+    assert sorted(statuses(found).values()) == ["done"] * 3 + ["failed"] + ["over budget"] * 2
+    assert emulator.ledger.created == 4
+    assert all("4.5" in each.error for each in found.values() if each.status is RowStatus.OVER_BUDGET)
+
+
+async def test_stopping(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """Nothing more is sent, what runs is saved; the same batch again makes the rest."""
+    rows = jobs(*[{}] * 12)
+    async with make_client(concurrency=2) as client:
+        batch = Batch(rows, out=out)
+        asyncio.get_running_loop().call_later(100, batch.stop)
+        found = await run(batch, client)
+        assert statuses(found) == {"0": "done", "1": "done"}
+        assert batch.counts == {RowStatus.DONE: 2, RowStatus.WAITING: 10}
+        assert emulator.ledger.created == 2
+        assert set(statuses(await run(Batch(rows, out=out), client)).values()) == {"done"}
+    assert emulator.ledger.created == 12
+
+
+async def test_leaving_at_once(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """Whoever leaves the loop in the middle leaves nothing behind but a report; the rest is found again."""
+    rows = jobs(*[{}] * 4)
+    async with make_client(concurrency=4) as client:
+        batch = Batch(rows, out=out)
+        results = batch.run(client)
+        await anext(results)
+        await results.aclose()
+        assert batch.counts[RowStatus.DONE] >= 1
+        assert (out / "report.html").exists()
+        assert set(statuses(await run(Batch(rows, out=out), client)).values()) == {"done"}
+    assert emulator.ledger.created == 4
+
+
+async def test_one_batch_in_two_clients(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """Two programs that run the same batch at the same time make each row once; both have all results."""
+    rows = jobs(*[{}] * 6)
+    found = await asyncio.gather(*(run(Batch(rows, out=out), make_client(concurrency=3)) for _ in range(2)))
+    assert [set(statuses(each).values()) for each in found] == [{"done"}] * 2
+    assert emulator.ledger.created == 6
+    assert sorted(path.name for path in out.glob("*.mp4")) == [f"{number}.mp4" for number in range(6)]
+
+
+async def test_in_doubt(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """A row whose task may or may not exist is unknown, says how to go on, and does."""
+    emulator.faults.add(Fault.reset(), on="create", probability=1.0)
+    emulator.faults.add(Fault.reset(), on="query", probability=1.0)
+    async with make_client(retry=Retry(budget=30)) as client:
+        found = await run(Batch(jobs({}), out=out), client)
+        assert found["0"].status is RowStatus.UNKNOWN
+        assert "the same batch, started again" in found["0"].error
+    emulator.faults.clear()
+    async with make_client() as client:
+        assert statuses(await run(Batch(jobs({}), out=out), client)) == {"0": "done"}
+    assert emulator.ledger.created == 1
+
+
+async def test_what_cannot_be_saved(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """It is made and paid for: the same batch again saves it."""
+    emulator.faults.add(Fault.missing(), on="file", probability=1.0)
+    async with make_client() as client:
+        found = await run(Batch(jobs({}), out=out), client)
+        assert found["0"].status is RowStatus.UNSAVED
+        emulator.faults.clear()
+        assert statuses(await run(Batch(jobs({}), out=out), client)) == {"0": "done"}
+    assert emulator.ledger.created == 1
+
+
+async def test_a_bug_in_one_row(
+    make_client: ClientMaker, out: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error that nobody expected is that row's alone, and is in the log."""
+    made = Runner._made
+
+    async def broken(self: Runner, row: Any, endpoint: Any) -> None:
+        if row.id == "0":
+            raise ZeroDivisionError
+        await made(self, row, endpoint)
+
+    monkeypatch.setattr(Runner, "_made", broken)
+    async with make_client() as client:
+        assert statuses(await run(Batch(jobs({}, {}), out=out), client)) == {"0": "failed", "1": "done"}
+    assert "row 0 failed unexpectedly" in caplog.text
+
+
+async def test_a_journal_of_the_clients(make_client: ClientMaker, out: Path, tmp_path: Path) -> None:
+    """The client's journal has the work, where it has one; else the batch's."""
+    async with make_client(journal=tmp_path / "mine.sqlite") as client:
+        await run(Batch(jobs({}), out=out), client)
+        [entry] = [entry async for entry in client.journal.entries()]
+    assert (entry.key, entry.state) == ("0", EntryState.SAVED)
+    assert not (out / "journal.sqlite").exists()
+    async with make_client() as client:
+        found = await run(Batch(jobs({}), out=out, journal=tmp_path / "mine.sqlite"), client)
+        assert found["0"].attempts == 1
+
+
+async def test_a_plan(make_client: ClientMaker, out: Path) -> None:
+    """It says what is to be made and what that costs, without what is paid already."""
+    async with make_client() as client:
+        await run(Batch(jobs({}), out=out), client)
+    plan = await Batch(jobs({}, {}, {"duration": 10}), out=out).plan()
+    assert (plan.rows, plan.done, plan.to_make, plan.units, plan.unpriced) == (3, 1, 2, Decimal("4.5"), 0)
+    assert [(share.endpoint, share.model, share.rows, share.units) for share in plan.shares] == [
+        ("text_to_video", "kling-v2-6", 2, Decimal("4.5"))
+    ]

@@ -1,0 +1,182 @@
+"""The JSON schema of a row."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kling_async import InvalidRequest
+from kling_async.batch import endpoints
+from kling_async.batch.jobs import read_jobs, rows_of
+from kling_async.batch.schema import row_schema
+from kling_async.protocol.catalog import all_endpoints
+from kling_async.protocol.converters import Malformed
+from kling_async.protocol.rules.nested import values_in
+from tests.batch.writing import read, said
+
+NAMES = endpoints.names()
+EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "batch"
+
+
+def nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """A schema and all within it."""
+    if isinstance(schema, dict):
+        yield schema
+        for name, value in schema.items():
+            inner = value.values() if name == "properties" else value if isinstance(value, list) else [value]
+            for each in inner:
+                yield from nodes(each)
+
+
+def test_each_endpoint_that_makes_tasks_has_one() -> None:
+    """A new endpoint has it without a line of code."""
+    assert {endpoints.record(name) for name in NAMES} == {each.record for each in all_endpoints()}
+    assert all(json.loads(json.dumps(row_schema(name))) == row_schema(name) for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_made_of_known_words(name: str) -> None:
+    """No word is used that the reader of rows does not look at, but for limits and what describes."""
+    checked = {"type", "enum", "const", "pattern", "anyOf", "properties", "required", "additionalProperties", "items"}
+    limits = {"minLength", "maxLength", "minimum", "maximum"}
+    found = {word for node in nodes(row_schema(name)) for word in node}
+    assert found <= checked | limits | {"$schema", "title", "description", "examples"}
+    objects = [node for node in nodes(row_schema(name)) if node.get("type") == "object"]
+    assert {node["additionalProperties"] for node in objects} == {False}
+    assert all({*node.get("required", [])} <= {*node["properties"]} for node in objects)
+
+
+def test_a_schema_says_what_is_documented() -> None:
+    """Kinds, words, limits and descriptions come from the record; what needs a file or a model is for the checks."""
+    schema = row_schema("image-to-video")
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert (schema["type"], schema["additionalProperties"], schema["required"]) == ("object", False, [])
+    found = schema["properties"]
+    assert found["endpoint"]["const"] == "image_to_video"
+    assert found["id"]["anyOf"] == [{"type": "string", "minLength": 1, "maxLength": 200}, {"type": "integer"}]
+    null = {"type": "null"}
+    assert found["cfg_scale"]["anyOf"] == [{"type": "number", "minimum": 0, "maximum": 1}, null]
+    assert found["prompt"] == {
+        "description": "what happens, at most 2500 characters",
+        "anyOf": [{"type": "string", "maxLength": 2500}, null],
+    }
+    assert found["mode"]["anyOf"] == [{"enum": ["std", "pro", "4k"]}, null]
+    assert found["sound"]["anyOf"] == [{"type": "boolean"}, {"enum": ["on", "off"]}, null]
+    assert found["image"]["description"].startswith(
+        "first frame: a path or an http(s):// address; JPEG or PNG, at most"
+    )
+    assert "kling-v3" in found["model_name"]["examples"]
+    assert "external_task_id" not in found
+    axis = found["camera_control"]["anyOf"][0]["properties"]["config"]["anyOf"][0]["properties"]["zoom"]
+    assert (axis["minimum"], axis["maximum"]) == (-10, 10)
+    videos = row_schema("create_element")["properties"]["element_video_list"]["anyOf"][0]["properties"]["refer_videos"]
+    address = {"type": "string"}
+    documented = {"properties": {"video_url": address}, "required": ["video_url"], "additionalProperties": False}
+    assert videos["anyOf"][0]["items"]["anyOf"] == [address, {"type": "object", **documented}]
+    assert row_schema("text_to_audio")["required"] == ["endpoint", "prompt", "duration"]
+    assert "video" not in row_schema("video_to_audio")["properties"]
+    texts = [node["description"] for name in NAMES for node in nodes(row_schema(name)) if "description" in node]
+    of_python = ("bytes;", "or bytes", "`", "repr", "True", "earlier task", "audio is required", "face is required")
+    assert [text for text in texts for word in of_python if word in text] == []
+
+
+def test_there_is_none_of_what_is_no_endpoint_of_rows() -> None:
+    """A name that is unknown, and an endpoint that answers at once, are refused as in a row."""
+    with pytest.raises(InvalidRequest, match=r"did you mean avatar\?"):
+        row_schema("avatr")
+    with pytest.raises(InvalidRequest, match="answers at once"):
+        row_schema("text_to_speech")
+
+
+# ------------------------------------------------------------------------------ the schema and the reader, by hand
+
+
+def fits(value: Any, schema: dict[str, Any]) -> bool:
+    """Whether a value is as a schema says, read a second time: names and kinds, without limits."""
+    if "anyOf" in schema:
+        return any(fits(value, each) for each in schema["anyOf"])
+    if "const" in schema:
+        return bool(value == schema["const"])
+    if "enum" in schema:
+        return type(value) is str and value in schema["enum"]
+    if schema["type"] == "object":
+        return (
+            isinstance(value, dict)
+            and value.keys() <= schema["properties"].keys()
+            and value.keys() >= {*schema.get("required", [])}
+            and all(fits(each, schema["properties"][name]) for name, each in value.items())
+        )
+    if schema["type"] == "array":
+        return isinstance(value, list) and all(fits(each, schema["items"]) for each in value)
+    if schema["type"] == "integer":
+        return type(value) is int or (type(value) is float and value.is_integer())
+    kinds = {"string": (str,), "number": (int, float), "boolean": (bool,), "null": (type(None),)}
+    digits = "pattern" not in schema or (type(value) is str and value.isascii() and value.isdigit() and len(value) < 20)
+    return type(value) in kinds[schema["type"]] and digits
+
+
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 20)
+    | st.floats(-1, 20, allow_nan=False)
+    | st.sampled_from(["", "a.png", "on", "yes", "std", "5", "5x", "image_refer", "first_frame", "auto"])
+)
+
+
+def near(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Values that are as a schema says, or nearly."""
+    if "anyOf" in schema:
+        return st.one_of([near(each) for each in schema["anyOf"]])
+    if "const" in schema or "enum" in schema:
+        return st.sampled_from(schema.get("enum") or [schema["const"]]) | plain
+    if schema["type"] == "array":
+        return st.lists(near(schema["items"]), max_size=2) | plain
+    if schema["type"] != "object":
+        return plain
+    found = {name: near(each) for name, each in schema["properties"].items()}
+    needed = {name: found[name] for name in schema.get("required", [])}
+    rest = {name: each for name, each in found.items() if name not in needed}
+    whole = st.fixed_dictionaries(needed, optional=rest)
+    return whole | st.fixed_dictionaries({}, optional={**found, "other": plain})
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=25)
+@given(st.data())
+def test_a_row_is_read_where_it_is_as_the_schema_says(name: str, data: st.DataObject) -> None:
+    """Names and kinds are judged alike by the schema and by the reader; and what is read, its record can read."""
+    schema = row_schema(name)
+    parameters = {each: inner for each, inner in schema["properties"].items() if each not in {"id", "endpoint"}}
+    drawn = data.draw(near({"type": "object", "properties": parameters, "required": schema["required"][1:]}))
+    row = {**(drawn if isinstance(drawn, dict) else {}), "endpoint": name}
+    jobs = rows_of([row])
+    assert fits(row, schema) == (not jobs.problems)
+    assert bool(jobs.rows) != bool(jobs.problems)
+    for each in jobs.rows:
+        assert not [path for path, _, value in values_in(each.request) if isinstance(value, Malformed)]
+
+
+@pytest.mark.parametrize("line", (EXAMPLES / "jobs.jsonl").read_text().splitlines())
+def test_the_examples_are_as_the_schema_says(line: str) -> None:
+    """Each row of the example, by the schema of its endpoint."""
+    row = json.loads(line)
+    assert fits(row, row_schema(row.get("endpoint", "image_to_video")))
+
+
+def test_examples_of_all_kinds_ship() -> None:
+    """Several endpoints in JSONL, a table, and the folder of their pictures."""
+    assert len({row.endpoint for row in read_jobs(EXAMPLES / "jobs.jsonl").rows}) >= 4
+    assert read_jobs(EXAMPLES / "jobs.csv").rows
+    assert read_jobs(EXAMPLES.parent / "images").rows
+
+
+def test_null_of_a_parameter_that_is_needed_is_a_problem(tmp_path: Path) -> None:
+    """It is left out, and then missing."""
+    assert said(read(tmp_path, {"endpoint": "text_to_audio", "prompt": None, "duration": 5})) == [
+        "line 1: prompt: is required"
+    ]

@@ -1,0 +1,89 @@
+"""Mistakes at the command line of a batch: what was meant is told, and nothing is sent."""
+
+from pathlib import Path
+
+import pytest
+
+from kling_async.cli import endpoints
+from kling_async.cli.arguments import read
+from kling_async.cli.batch_options import endpoint_that_makes
+from kling_async.cli.exit_codes import UsageError
+from kling_async.protocol.endpoint import Endpoint
+
+from .batches import jobs
+from .conftest import CAT, Run
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "needed as well: JOBS, --out DIR"),
+        (["jobs.jsonl"], "needed as well: --out DIR"),
+        (["--out", "out"], "needed as well: JOBS"),
+        (["jobs.jsonl", "--out", "jobs.jsonl"], "--out jobs.jsonl is a file; give a directory"),
+        (["-", "--out", "out"], "reads no standard input"),
+        (["jobs.jsonl", "--out", "out", "--image", "-"], "reads no standard input"),
+        (["missing.jsonl", "--out", "out"], "there is no file or folder 'missing.jsonl'"),
+        ([CAT, "--out", "out"], "is a picture, not a file of jobs; give the folder that it is in"),
+        (["empty", "--out", "out"], "there is no picture in the folder 'empty'"),
+        (["a.png", "b.png", "--out", "out"], "give one file of jobs, or one folder of pictures"),
+        (["jobs.jsonl", "--out", "out", "--endpoint", "text-to-vide"], "did you mean text-to-video?"),
+        (["jobs.jsonl", "--out", "out", "--endpoint", "nothing"], "use one of image-to-video, "),
+        (["jobs.jsonl", "--out", "out", "--endpoint", "text-to-speech"], "answers at once, and is not for batches"),
+        (["--schema", "image2vido"], "there is no endpoint 'image2vido'"),
+        (["jobs.jsonl", "--out", "out", "--aspect-ratio", "1:1"], "--endpoint says which the rows are for"),
+        (["jobs.jsonl", "--output", "out"], "did you mean --out?"),
+        (["jobs.jsonl", "--out", "out", "--external-task-id", "mine"], "unrecognized arguments: --external-task-id"),
+        (["jobs.jsonl", "--out", "out", "--mode", "best"], "invalid choice: 'best'"),
+        (["jobs.jsonl", "--out", "out", "--assume", "2"], "give --budget as well"),
+        (["jobs.jsonl", "--out", "out", "--budget", "much"], "units such as 60, or dollars such as 8.40usd"),
+        (["jobs.jsonl", "--out", "out", "--budget", ".40"], "quote the $, which the shell reads"),
+        (["jobs.jsonl", "--out", "out", "--budget", "0"], "must be more than 0"),
+        (["jobs.jsonl", "--out", "out", "--concurrency", "0"], "must be 1 or more"),
+        (["jobs.jsonl", "--out", "out", "--emulator", "--journal", "j"], "--emulator takes no --journal"),
+    ],
+)
+def test_mistakes(run: Run, here: Path, words: list[str], told: str) -> None:
+    """A mistake ends with exit code 2 and what would be right."""
+    jobs(here, "one")
+    (here / "empty").mkdir()
+    before = {path.name for path in here.iterdir()}
+    ran = run("batch", *words)
+    assert ran.code == 2, ran.err
+    assert told in ran.err
+    assert {path.name for path in here.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("60", ("units", "60")),
+        ("8.5 units", ("units", "8.5")),
+        ("1unit", ("units", "1")),
+        ("$8.40", ("usd", "8.40")),
+        ("8.40USD", ("usd", "8.40")),
+        ("$8usd", ("usd", "8")),
+    ],
+)
+def test_budgets(text: str, meant: tuple[str, str]) -> None:
+    """A budget is of units or of dollars, as one writes them."""
+    unit, limit = read(["batch", "jobs.jsonl", "--budget", text]).budget
+    assert (unit, str(limit)) == meant
+
+
+@pytest.mark.parametrize("name", endpoints.names())
+def test_every_endpoint(run: Run, name: str) -> None:
+    """The options of each endpoint that makes tasks go together with those of the command; the others are refused."""
+    if isinstance(endpoints.described(name), Endpoint):
+        ran = run("batch", "--help", "--endpoint", name)
+        assert ran.code == 0
+        assert f"parameters of all rows of {name} that do not give them" in " ".join(ran.out.split())
+        assert "standard input" not in ran.out
+    else:
+        with pytest.raises(UsageError, match="answers at once"):
+            endpoint_that_makes(name)
+
+
+def test_listed(run: Run) -> None:
+    """`kling-async --help` names the command."""
+    assert "\n  batch " in run("--help").out

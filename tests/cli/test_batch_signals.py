@@ -1,0 +1,148 @@
+"""Signals in real processes: the first waits for what runs, the second leaves, and the same command goes on."""
+
+import contextlib
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async.emulator import Emulator
+
+from .batches import end, events, jobs, made
+from .conftest import Clock, Run, line_with, serving, started
+from .test_signals import silent_service
+
+ROWS = 4
+AT_ONCE = 2
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+pytestmark = pytest.mark.usefixtures("hurry")
+
+
+class _Clock(Clock):
+    """A clock that can run on with each look at it, so that tasks end soon."""
+
+    step = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        self.ahead += self.step
+        return super().__call__()
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    """The service's; no task ends until a test says so."""
+    return _Clock()
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch, clock: _Clock) -> Iterator[Emulator]:
+    """An emulator as the service that the environment names."""
+    with serving(speed=1.0, clock=clock) as emulator:
+        monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
+        monkeypatch.setenv("KLING_API_KEY", emulator.api_key)
+        yield emulator
+
+
+@contextlib.contextmanager
+def running(here: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
+    """A batch in a process of its own, of whose rows some run and some wait."""
+    name = jobs(here, *map(str, range(ROWS)))
+    with started("batch", name, "--out", "out", "--concurrency", str(AT_ONCE), "--poll", "1", *words) as process:
+        yield process
+
+
+def go_on(run: Run, told: str) -> Any:
+    """Runs the command that was told."""
+    command = next(line for line in told.splitlines() if line.startswith("go on"))
+    return run(*shlex.split(command[command.index("kling-async") :])[1:])
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_once(run: Run, here: Path, service: Emulator, clock: _Clock, number: signal.Signals) -> None:
+    """After one signal nothing is sent, what runs is waited for and saved, and the same command makes the rest."""
+    with running(here) as process:
+        line_with(process.stderr, f"{AT_ONCE} running")
+        process.send_signal(number)
+        told = line_with(process.stderr, "Ctrl-C again leaves at once")
+        clock.end_all_tasks()
+        out, rest = process.communicate(timeout=60)
+    assert told == f"no new tasks; waiting for {AT_ONCE} that run. Ctrl-C again leaves at once\n"
+    assert process.returncode == CODES[number]
+    assert "2 waiting, 2 done" in out
+    assert len(made(here / "out")) == AT_ONCE
+    assert service.ledger.created == AT_ONCE
+    assert "Traceback" not in rest
+    clock.step = 20
+    assert go_on(run, rest).code == 0
+    assert service.ledger.created == ROWS
+
+
+def test_twice(run: Run, here: Path, service: Emulator, clock: _Clock) -> None:
+    """A second signal leaves at once, with a report; the same command then saves what ran, and pays nothing twice."""
+    with running(here) as process:
+        line_with(process.stderr, f"{AT_ONCE} running")
+        process.send_signal(signal.SIGINT)
+        line_with(process.stderr, "Ctrl-C again leaves at once")
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "2 waiting, 2 running" in out
+    assert "2 tasks may go on at the service, and are billed" in told
+    assert "Traceback" not in told
+    assert (here / "out" / "report.html").exists()
+    clock.step = 20
+    assert go_on(run, told).code == 0
+    assert len(made(here / "out")) == ROWS
+    assert service.ledger.created == ROWS
+
+
+def test_twice_while_creating(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second signal does not wait for creates in doubt: the journal has them."""
+    monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
+    asked = threading.Event()
+    with silent_service(asked.set) as address, running(here, "--base-url", address) as process:
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        line_with(process.stderr, "Ctrl-C again leaves at once")
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=8)  # less than the ten seconds that a client closes in
+    assert process.returncode == 130
+    assert f"--base-url {address}" in told
+    assert "Traceback" not in told
+
+
+def test_killed(run: Run, here: Path, service: Emulator, clock: _Clock) -> None:
+    """Where the process is killed, the same command goes on all the same."""
+    with running(here) as process:
+        line_with(process.stderr, f"{AT_ONCE} running")
+        process.kill()
+        process.communicate()
+    clock.step = 20
+    ran = run("batch", "jobs.jsonl", "--out", "out", "--json")
+    assert ran.code == 0
+    assert next(event for event in events(ran) if event["event"] == "plan")["done"] == AT_ONCE
+    assert end(ran)["counts"]["done"] == ROWS
+    assert service.ledger.created == ROWS
+
+
+@pytest.mark.usefixtures("service")
+def test_events(here: Path) -> None:
+    """Events tell of a signal too; the last one has the code and the command."""
+    with running(here, "--json") as process:
+        line_with(process.stdout, '"progress"')
+        process.send_signal(signal.SIGINT)
+        stopping = line_with(process.stdout, '"stopping"')
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=60)
+    assert '"command": "kling-async batch' in stopping
+    last = end(out)
+    assert (last["event"], last["exit_code"], last["ok"]) == ("end", 130, False)
+    assert last["command"].startswith("kling-async batch")
+    assert told == ""
