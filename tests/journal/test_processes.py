@@ -143,6 +143,11 @@ def test_dead_locks_are_cleared_away(path: Path) -> None:
     asyncio.run(run())
 
 
+async def owners_of(path: Path, references: set[str]) -> set[int | None]:
+    """Those who have this work."""
+    return {entry.owner async for entry in Journal(path).entries() if entry.reference in references}
+
+
 def test_three_of_which_one_is_killed(path: Path) -> None:
     """The work of one that is killed goes on in the two that run, at once, each piece in one of them; nothing twice."""
 
@@ -153,8 +158,11 @@ def test_three_of_which_one_is_killed(path: Path) -> None:
             references = {await first.line() for _ in range(4)}
             own = {await each.line() for each in others}
             assert [await each.line() for each in others] == ["watches"] * 2
+            before = await owners_of(path, references)
             await first.kill()
-            await asyncio.sleep(1)
+            async with asyncio.timeout(30):
+                while await owners_of(path, references) & before:  # noqa: ASYNC110  (other processes)
+                    await asyncio.sleep(0.1)
             found = []
             for each in others:
                 assert each.process.stdin is not None
