@@ -19,6 +19,7 @@ from kling_async import TextToVideo as Text
 from kling_async.journal import client_journal, files
 from kling_async.journal.owners import Owner
 from kling_async.journal.sqlite import SqliteStore
+from kling_async.journal.sqlite_budgets import SqliteBudgets
 
 PICTURE = (Path(__file__).parents[2] / "examples" / "images" / "cat.png").read_bytes()
 KINDS = ["agree", "aim", "accepted", "closed", "ended", "enter", "in_doubt", "intend", "leave", "let_go"]
@@ -99,7 +100,8 @@ def arm() -> None:
     """Puts the cuts in their places."""
     SqliteStore.together = cut  # type: ignore[assignment, method-assign]  # by name
     for name in KINDS:
-        setattr(SqliteStore, name, noted(name, getattr(SqliteStore, name)))
+        holder = SqliteStore if hasattr(SqliteStore, name) else SqliteBudgets
+        setattr(holder, name, noted(name, getattr(holder, name)))
     files.keep = beside("keep", files.keep)
     files.forget = beside("forget", files.forget)
     client_journal.Owner = functools.wraps(Owner)(beside("lock", Owner))  # type: ignore[assignment, attr-defined]
