@@ -81,7 +81,8 @@ def sequences(session: nox.Session) -> None:
     """Ten times as many sequences of faults as the test run has, and more processes killed."""
     install(session, "test")
     more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50"}
-    session.run("pytest", "tests/adversity", "tests/journal/test_killed.py", *ALL, *session.posargs, env=more)
+    kills = ("tests/journal/test_killed.py", "tests/batch/test_killed.py")
+    session.run("pytest", "tests/adversity", *kills, *ALL, *session.posargs, env=more)
 
 
 @nox.session

@@ -186,7 +186,7 @@ class Batch:
         rows = [_with_watermark(row) for row in read.rows] if self._watermark else [*read.rows]
         found = await problems_of(rows, time.time())
         wrong = {problem.id for problem in found}
-        self._problems = (*read.problems, *found)
+        self._problems = tuple(sorted([*read.problems, *found], key=lambda problem: problem.line or 0))
         self._rows = tuple(row for row in rows if row.id not in wrong)
 
     async def _loaded(self) -> tuple[Row, ...]:

@@ -140,7 +140,7 @@ class _Reader:
             self._refuse(raw.line, id_, problems)
             return
         request = endpoints.record(endpoint)(**self._with_paths(endpoint, values, asked))
-        row = Row(id=made, line=raw.line, endpoint=endpoint, request=request, pictures=_pictures(request))
+        row = Row(id=made, line=raw.line, endpoint=endpoint, request=request, pictures=_pictures(endpoint, request))
         self.rows.append((row, id_ is None))
 
     def take_record(self, request: Any) -> None:
@@ -156,37 +156,30 @@ class _Reader:
             return
         endpoint = endpoints.method_of(request) or found.name
         try:
-            id_ = row_ids.from_contents(endpoint, to_wire(request))
+            id_ = row_ids.from_contents(endpoint, _members(request))
         except ValueError as error:
             self._refuse(None, None, [Problem("row", str(error))])
             return
-        self.rows.append((Row(id=id_, endpoint=endpoint, request=request, pictures=_pictures(request)), True))
+        self.rows.append((Row(id=id_, endpoint=endpoint, request=request, pictures=_pictures(endpoint, request)), True))
 
     def take_row(self, row: Row) -> None:
         """A row that is one already."""
         problems: list[Problem] = []
-        self._id(row.id, row.line, problems)
-        if problems:
-            self._refuse(row.line, row.id or None, problems)
+        id_ = self._id(row.id, row.line, problems)
+        if problems or id_ is None:
+            self._refuse(row.line, id_ or None, problems)
         else:
-            self.rows.append((row, False))
+            self.rows.append((attrs.evolve(row, id=id_), False))
 
     def jobs(self) -> Jobs:
         """All that was taken."""
         taken = {row.id for row, counts in self.rows if not counts} | {*self._lines}
-        rows: dict[str, Row] = {}
+        rows = []
         for row, counts in self.rows:
             id_ = row_ids.counted(row.id, taken) if counts else row.id
             taken.add(id_)
-            rows[id_] = row if id_ == row.id else attrs.evolve(row, id=id_)
-        for row in [*rows.values()]:
-            other = row_ids.called_alike(row.id, lambda id_: _makes_several(rows.get(id_)))
-            if other is not None:
-                text = f"its files would be called as further ones of {shown(other)}; give one of them another id"
-                self._refuse(row.line, row.id, [Problem("id", text)])
-                del rows[row.id]
-        problems = sorted(self.problems, key=lambda problem: problem.line or 0)
-        return Jobs(rows=tuple(rows.values()), problems=tuple(problems))
+            rows.append(row if id_ == row.id else attrs.evolve(row, id=id_))
+        return Jobs(rows=tuple(rows), problems=tuple(self.problems))
 
     def _refuse(self, line: int | None, id_: str | None, problems: Sequence[Problem]) -> None:
         self.problems += (RowProblem(line=line, id=id_ or self._place, problem=problem) for problem in problems)
@@ -242,19 +235,24 @@ def _problems(endpoint: str, values: Mapping[str, Any]) -> Iterator[Problem]:
             yield from kinds.problems_in(name, value, known[name])
 
 
-def _makes_several(row: Row | None) -> bool | None:
-    endpoint = None if row is None else endpoint_of(row.request)
-    return None if row is None or endpoint is None else endpoint.slots_of(row.request) > 1
+def _members(request: Any) -> dict[str, Any]:
+    """What a request would send; nothing where it cannot be sent."""
+    try:
+        return to_wire(request)
+    except Exception:  # noqa: BLE001  (of values that its types do not allow: the checks say which)
+        return {}
 
 
-def _pictures(request: object) -> tuple[str, ...]:
+def _pictures(endpoint: str, request: object) -> tuple[str, ...]:
     """The pictures of a request that are on this machine."""
-    return tuple(image.path for image in each_of(request, Image).values() if image.path is not None)
+    found = (each_of(getattr(request, name), Image).values() for name, _ in _fields_with_files(endpoint))
+    return tuple(image.path for images in found for image in images if image.path is not None)
 
 
 @functools.cache
 def _fields_with_files(endpoint: str) -> list[tuple[str, tuple[Any, ...]]]:
-    return [(field.name, field.members) for field in fields_of(endpoints.record(endpoint)) if field.has_files]
+    fields = fields_of(endpoints.record(endpoint)) if endpoint in endpoints.names() else []
+    return [(field.name, field.members) for field in fields if field.has_files]
 
 
 def _text(path: Any) -> str:

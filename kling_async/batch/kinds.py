@@ -71,9 +71,9 @@ def problems_in(path: str, value: Any, schema: Schema) -> Iterator[Problem]:
     fitting = [each for each in choices if _fits(value, kind, each)]
     if not fitting:
         yield Problem(path, _complaint(value, kind, choices))
-    elif kind == "object":
+    elif isinstance(value, Mapping):
         yield from _in_object(path, value, fitting[0])
-    elif kind == "array":
+    elif isinstance(value, list | tuple):
         for place, item in enumerate(value):
             yield from problems_in(f"{path}[{place}]", item, fitting[0]["items"])
 
@@ -105,7 +105,7 @@ def _in_object(path: str, value: Mapping[Any, Any], schema: Schema) -> Iterator[
 
 def _fits(value: Any, kind: str, schema: Schema) -> bool:
     if "enum" in schema:
-        return any(value == each and isinstance(value, bool) is isinstance(each, bool) for each in schema["enum"])
+        return value in schema["enum"]
     if "pattern" in schema and not (isinstance(value, str) and re.fullmatch(schema["pattern"], value)):
         return False
     wanted = schema["type"]

@@ -3,19 +3,17 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
 from kling_async.batch.schema import ID_MOST
-from kling_async.journal.names import base32, file_name
+from kling_async.journal.names import base32
 from kling_async.protocol.media.given import Media
 from kling_async.protocol.rules.values import shown
 
 _LETTERS: Final = 16  # 80 bits: rows of one batch do not meet
 _NOT_SHOWN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_FURTHER: Final = re.compile(r"(.+?)(-watermark)?(-\d+)?")
-"""What the further files of a task are called, after the first: `cat-2`, `cat-watermark`."""
 
 
 def complaint(given: object) -> str | None:
@@ -52,29 +50,12 @@ def from_contents(endpoint: str, values: Mapping[str, Any]) -> str:
 
 
 def counted(id_: str, taken: Collection[str]) -> str:
-    """The id, or where another row has it the next of its kind: `row-abc_2`, `row-abc_3`.
-
-    Not `row-abc-2`: that is what the second file of `row-abc` is called.
-    """
+    """The id, or where another row has it the next of its kind: `row-abc-2`, `row-abc-3`."""
     number, free = 1, id_
     while free in taken:
         number += 1
-        free = f"{id_}_{number}"
+        free = f"{id_}-{number}"
     return free
-
-
-def called_alike(id_: str, makes_several: Callable[[str], bool | None]) -> str | None:
-    """The id whose further files would be called as those of this one; None where there is none.
-
-    Args:
-        id_: of a row.
-        makes_several: whether the row of an id makes several files; None where no row has it.
-    """
-    parts = _FURTHER.fullmatch(id_)
-    if parts is None or not (parts[2] or parts[3]) or file_name(id_) != id_:
-        return None
-    several = makes_several(parts[1])
-    return parts[1] if several or (several is not None and parts[2]) else None
 
 
 def _plain(value: object) -> Any:

@@ -14,6 +14,7 @@ from kling_async.batch.outcome import outcome, unknown
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import Row
 from kling_async.client import KlingClient
+from kling_async.handle import TaskHandle
 from kling_async.io.refusals import endpoint_that_takes
 from kling_async.io.submission import Again
 from kling_async.io.target import check_target_for
@@ -72,7 +73,7 @@ class Runner:
         self._client = client
         self._rows = rows
         self._out = f"{out}/"
-        self._again = again
+        self._again: Again | None = again
         self._watermark = watermark
         self.statuses: dict[str, RowStatus] = {row.id: RowStatus.WAITING for row in rows}
         self._queues: dict[object, _Queue] = {}
@@ -222,8 +223,9 @@ class Runner:
             last = await self._last(key)
             if last is not None and (last.failed or (last.state is EntryState.ENDED and not is_file)):
                 return
-            if handle.work is None or await handle.work.whole(self._out, watermark=marks[-1]) is None:
-                await handle.wait()
+            if is_file and await self._is_whole(handle, marks):
+                return
+            await handle.wait()
             if not is_file or not await self._is_saved_elsewhere(key, last):
                 break
         self._set(row, RowStatus.SAVING)
@@ -234,6 +236,10 @@ class Runner:
         check_target_for(
             self._out, None, watermark=watermark, overwrite=False, kind=endpoint.result, name=file_name(key)
         )
+
+    async def _is_whole(self, handle: TaskHandle, marks: Sequence[bool]) -> bool:
+        whole = [handle.work and await handle.work.whole(self._out, watermark=watermark) for watermark in marks]
+        return all(whole)
 
     async def _last(self, key: str) -> Entry | None:
         return (await self._client.journal.last_of([key])).get(key)

@@ -137,9 +137,7 @@ def _choices(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Iterato
 def _item(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Schema:
     """An item of a list: what its type says, the short forms that its converter reads, and the documented one."""
     reads: Any = field.converter
-    choices = [choice for member in members for choice in _choices((member,), _BARE)]
-    if str in members:
-        choices = [{"type": "string"}]
+    choices = list(_choices(members, _BARE))
     record = next((member for member in members if is_record(member) and str not in members), None)
     if record is not None and reads is not None:
         if _is_read(reads, "1"):

@@ -20,6 +20,7 @@ from kling_async.cli.exit_codes import Exit
 from kling_async.cli.output import dollars, number
 
 REPORT: Final = "report.html"
+RETRY: Final = "--retry-failed"
 _WELL: Final = {RowStatus.DONE, RowStatus.INVALID}
 
 # ----------------------------------------------------------------------------------------------------- beforehand
@@ -154,22 +155,27 @@ class End:
         yield from sorted({one_line(each.error) for each in self.results if each.status is RowStatus.WAITING} - {""})
         if self._is_open():
             yield f"go on: {again(self.words)}"
-        if self._has(RowStatus.FAILED):
-            yield f"make anew what failed: {again(self.words, '--retry-failed')}"
-        if self._has(RowStatus.OVER_BUDGET):
+        elif self._failed(made=False):
+            yield f"what was refused is sent anew by the same command: {again(self.words)}"
+        if self._failed(made=True):
+            yield f"make anew what failed: {again(self.words, RETRY)}"
+        if any(result.status is RowStatus.OVER_BUDGET for result in self.results):
             yield "what is over the budget waits for a larger one: the same command with another --budget"
 
     def _command(self) -> str | None:
-        if self._is_open():
-            return again(self.words)
-        return again(self.words, "--retry-failed") if self._has(RowStatus.FAILED) else None
+        """What is to be typed first."""
+        if self._failed(made=True) and not self._is_open():
+            return again(self.words, RETRY)
+        return again(self.words) if self._is_open() or self._failed(made=False) else None
 
     def _is_open(self) -> bool:
-        """Whether the same command has something left to do."""
-        return self._has(*_OPEN)
+        """Whether there are rows with which the same command goes on."""
+        return any(result.status in _OPEN for result in self.results)
 
-    def _has(self, *statuses: RowStatus) -> bool:
-        return any(result.status in statuses for result in self.results)
+    def _failed(self, *, made: bool) -> bool:
+        """Whether there are rows that failed, of which a task was made, or that the service refused before."""
+        failed = [each for each in self.results if each.status is RowStatus.FAILED and each.attempts]
+        return any((each.task_id is not None) is made for each in failed)
 
 
 _OPEN: Final = (RowStatus.WAITING, RowStatus.RUNNING, RowStatus.SAVING, RowStatus.UNSAVED, RowStatus.UNKNOWN)

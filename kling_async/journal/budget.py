@@ -24,13 +24,13 @@ class InJournal:
         """As `Account.spending`."""
         await self._journal.open()
         name, now = self._name, self._journal.now()
-        return await self._journal.do(lambda store: store.spending(name, now))
+        return await self._journal.do(lambda store: store.budgets.spending(name, now))
 
     async def reserve(self, amount: Decimal) -> Reservation:
         """As `Account.reserve`; is on disk before anything is sent."""
         await self._journal.open()
         name, now = self._name, self._journal.now()
-        reserving = self._journal.begin(lambda store: store.reserve(name, amount, now))
+        reserving = self._journal.begin(lambda store: store.budgets.reserve(name, amount, now))
         try:
             return await finished(reserving)
         except asyncio.CancelledError:
@@ -40,4 +40,4 @@ class InJournal:
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
         """As `Account.settle`."""
-        self._journal.tell(lambda store: store.settle(reservation, counted))
+        self._journal.tell(lambda store: store.budgets.settle(reservation, counted))

@@ -111,7 +111,7 @@ class ClientJournal:
                 "machine works on it no more, open it as Journal(path, moved=True)"
             )
         if self.budget is not None:
-            store.agree(self.budget.terms, change=self.budget.change)
+            store.budgets.agree(self.budget.terms, change=self.budget.change)
         wanted = {mark["kept"] for entry in store.intents() for mark in marks_in(entry.request) if "kept" in mark}
         for owner in [*busy, *idle]:
             if owners.is_gone(self.directory, owner):

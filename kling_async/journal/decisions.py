@@ -9,10 +9,13 @@ import attrs
 
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.protocol.errors import Difference
+from kling_async.protocol.lifecycle import NOT_FOUND_PATIENCE
 from kling_async.protocol.tasks import TaskStatus
 
 RETENTION: Final = timedelta(days=30)
 """How long the service keeps tasks and results ("Query task": results are deleted after 30 days)."""
+
+_SHOWN_AFTER: Final = timedelta(seconds=NOT_FOUND_PATIENCE)
 
 
 class OwnerState(enum.Enum):
@@ -100,3 +103,8 @@ def for_left(entry: Entry, now: datetime) -> Left:
     if entry.task_id is not None:
         return Left.FOLLOW
     return Left.SETTLE if entry.external_task_id is not None else Left.UNKNOWABLE
+
+
+def is_new(entry: Entry, now: datetime) -> bool:
+    """Whether a task was accepted so lately that the service may not show it yet."""
+    return entry.accepted_at is not None and now - entry.accepted_at < _SHOWN_AFTER

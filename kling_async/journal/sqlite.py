@@ -19,9 +19,9 @@ from kling_async.journal import saved_files
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
 from kling_async.journal.schema import APPLICATION, MIGRATIONS
-from kling_async.journal.sqlite_budgets import Budgets
+from kling_async.journal.sqlite_budgets import SqliteBudgets
 from kling_async.journal.store import OwnerRow, Work
-from kling_async.protocol.budget import Reservation, Settled, Spending, Terms
+from kling_async.protocol.budget import Settled
 from kling_async.protocol.errors import JournalError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -53,7 +53,7 @@ class SqliteStore:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._knowledge: dict[frozenset[str], int] = {}
-        self._budgets = Budgets(self._run)
+        self.budgets = SqliteBudgets(self._run)
         self.id = ""
 
     # ------------------------------------------------------------------------------------- the file
@@ -236,8 +236,8 @@ class SqliteStore:
             there = "SELECT 1 FROM entries WHERE key = ? AND attempt >= ? AND id IS NOT ?"
             if self._run(there, work.key, work.attempt, work.replaces).fetchone():
                 return None
-        claim = work.claim
-        reservation = None if claim is None else self.reserve(claim.budget, claim.amount, now)  # refused before changes
+        claim = work.claim  # before anything is changed: it may be refused
+        reservation = None if claim is None else self.budgets.reserve(claim.budget, claim.amount, now)
         if work.replaces is not None:
             self._run("DELETE FROM entries WHERE id = ?", work.replaces)
         values: dict[str, Any] = {
@@ -313,7 +313,7 @@ class SqliteStore:
             list_price=_text(money.list_price if money else None),
             error=_printable(task.status_msg) or None,
         )
-        return self._budgets.ended(entry, task)
+        return self.budgets.ended(entry, task)
 
     def saving(self, entry: int, place: str) -> None:
         """As `Store.saving`."""
@@ -329,7 +329,7 @@ class SqliteStore:
     def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
         """As `Store.closed`."""
         self._set(entry, state=state, unfinished=0, error=_printable(error), ended_at=now.timestamp())
-        self._budgets.ended(entry, None, free=state is EntryState.REFUSED)
+        self.budgets.ended(entry, None, free=state is EntryState.REFUSED)
 
     def in_doubt(self, entry: int, error: str) -> None:
         """As `Store.in_doubt`."""
@@ -345,24 +345,6 @@ class SqliteStore:
         select = f"{_SELECT} WHERE entries.id > ?{where} ORDER BY entries.id LIMIT ?"
         rows = self._run(select, after, *given.values(), count)
         return [_entry(row) for row in rows]
-
-    # ------------------------------------------------------------------------------------- budgets
-
-    def agree(self, terms: Terms, *, change: bool) -> None:
-        """As `Store.agree`."""
-        self._budgets.agree(terms, change=change)
-
-    def spending(self, name: str, now: datetime) -> Spending:
-        """As `Store.spending`."""
-        return self._budgets.spending(name, now)
-
-    def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
-        """As `Store.reserve`."""
-        return self._budgets.reserve(name, amount, now)
-
-    def settle(self, reservation: Reservation, counted: Decimal) -> None:
-        """As `Store.settle`."""
-        self._budgets.settle(reservation, counted)
 
     # -------------------------------------------------------------------------------------- inside
 

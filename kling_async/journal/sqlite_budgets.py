@@ -20,7 +20,7 @@ _RESERVED: Final = (
 )
 
 
-class Budgets:
+class SqliteBudgets:
     """The budgets of one `SqliteStore`, whose transaction is under way.
 
     Args:
@@ -31,7 +31,7 @@ class Budgets:
         self._run = run
 
     def agree(self, terms: Terms, *, change: bool) -> None:
-        """As `Store.agree`."""
+        """As `Budgets.agree`."""
         row = self._run(_KNOWN, terms.name).fetchone()
         known = _terms(row) if row else None
         if known is not None:
@@ -42,11 +42,11 @@ class Budgets:
             self._run("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?, ?)", *values)
 
     def spending(self, name: str, now: datetime) -> Spending:
-        """As `Store.spending`."""
+        """As `Budgets.spending`."""
         return self._window(self._known(name), now)[1]
 
     def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
-        """As `Store.reserve`."""
+        """As `Budgets.reserve`."""
         terms = self._known(name)
         row, before = self._window(terms, now)
         after = before.with_reserved(amount, name)
@@ -57,7 +57,7 @@ class Budgets:
         return Reservation(row, amount)
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
-        """As `Store.settle`."""
+        """As `Budgets.settle`."""
         row = self._run("SELECT reserved, settled FROM spending WHERE id = ?", reservation.account).fetchone()
         before = Spending("units", NOTHING, *map(Decimal, row))
         self._write(reservation.account, before.with_settled(reservation.amount, counted))

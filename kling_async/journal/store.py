@@ -65,12 +65,49 @@ class OwnerRow:
     boot: str
 
 
+class Budgets(Protocol):
+    """What budgets of a journal have given out; as parts of a step of their store."""
+
+    def agree(self, terms: Terms, *, change: bool) -> None:
+        """Keeps the terms of a budget, or compares them with those that are there.
+
+        Args:
+            terms: under their name.
+            change: whether they replace others.
+
+        Raises:
+            ConfigurationError: they differ; nothing was changed.
+        """
+        ...
+
+    def spending(self, name: str, now: datetime) -> Spending:
+        """What a budget has given out in the window of a moment."""
+        ...
+
+    def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
+        """Reserves an amount for what has no entry.
+
+        Raises:
+            BudgetExceeded: it does not fit; nothing was changed.
+        """
+        ...
+
+    def settle(self, reservation: Reservation, counted: Decimal) -> None:
+        """Counts an amount in place of what was reserved by `reserve`."""
+        ...
+
+
 class Store(Protocol):
     """Where work is kept. What is done within `together()` is there as a whole, or not at all, once it is left."""
 
     @property
     def id(self) -> str:
         """The journal's own, eight letters and digits."""
+        ...
+
+    @property
+    def budgets(self) -> Budgets:
+        """What budgets have given out."""
         ...
 
     def open(self) -> None:
@@ -181,34 +218,4 @@ class Store(Protocol):
         self, after: int, count: int, *, key: str | None, state: EntryState | None, endpoint: str | None
     ) -> list[Entry]:
         """Entries in the order in which they were made, from behind a number."""
-        ...
-
-    # --------------------------------------------------------------------------------------- budgets
-
-    def agree(self, terms: Terms, *, change: bool) -> None:
-        """Keeps the terms of a budget, or compares them with those that are there.
-
-        Args:
-            terms: under their name.
-            change: whether they replace others.
-
-        Raises:
-            ConfigurationError: they differ; nothing was changed.
-        """
-        ...
-
-    def spending(self, name: str, now: datetime) -> Spending:
-        """What a budget has given out in the window of a moment."""
-        ...
-
-    def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
-        """Reserves an amount for what has no entry.
-
-        Raises:
-            BudgetExceeded: it does not fit; nothing was changed.
-        """
-        ...
-
-    def settle(self, reservation: Reservation, counted: Decimal) -> None:
-        """Counts an amount in place of what was reserved by `reserve`."""
         ...

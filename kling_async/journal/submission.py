@@ -18,7 +18,7 @@ from kling_async.io.threads import in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, kept, known_members, parts_of, restored
-from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left
+from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id, file_name
 from kling_async.journal.record import Record, Taken
@@ -248,6 +248,7 @@ class JournalSubmitter:
         if entry.state is not EntryState.ACCEPTED:
             return Submitted(reference, record, None)
         watch = self._start_watching(reference)
+        watch.is_new |= is_new(entry, self.journal.now())
         record.follow(watch)
         return Submitted(reference, record, watch)
 

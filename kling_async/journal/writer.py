@@ -155,6 +155,7 @@ class Writer:
             new = _all_of(steps, _LATER_SECONDS if left else None)
             with self._writing:
                 left, last = _written(store, left, new)
+            del new  # it holds what it was about
         if left:
             logger.error(
                 "%d notes could not be written to the journal; recover() asks the service for what they said",

@@ -1,5 +1,8 @@
 """The fixtures of the shell's tests, virtual time included."""
 
+import pytest
+
+from tests.patience import wait_for_the_thread
 from tests.shell.conftest import (
     client,
     emulator,
@@ -19,3 +22,9 @@ __all__ = [
     "nothing_is_left",
     "pytest_asyncio_loop_factories",
 ]
+
+
+@pytest.fixture(autouse=True)
+def time_waits_for_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock does not jump while something is written to a journal."""
+    wait_for_the_thread(monkeypatch)

@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 import pytest
 
-from kling_async import KlingClient, Polling, TaskHandle
+from kling_async import EntryState, KlingClient, Polling, TaskHandle
 from kling_async.emulator import Call, Emulator, Fault
 from kling_async.emulator.faults.kinds import CallKind
 from tests.adversity.steps import Moments
@@ -29,6 +29,10 @@ one = pytest.mark.parametrize(
     "late", [pytest.param(False, id="awaiting"), pytest.param(True, id="answered", marks=slow)]
 )
 """The same, of which the first is enough for a quick look."""
+
+with_journal = pytest.mark.parametrize(
+    "journalled", [pytest.param(False, id=""), pytest.param(True, id="journal", marks=slow)]
+)
 
 
 @attrs.define
@@ -85,7 +89,34 @@ class Trial:
         assert [path.name for path in self.target.parent.iterdir()] == [self.target.name]
 
 
-async def at_every_await(image: Path, directory: Path, *, late: bool, use: Use, arrange: Arrange) -> int:
+def client_of(emulator: Emulator, journal: Path | None) -> KlingClient:
+    """One with a single slot."""
+    return KlingClient(
+        base_url=emulator.base_url,
+        access_key=emulator.access_key,
+        secret_key=emulator.secret_key,
+        concurrency=1,
+        polling=Polling(first=1),
+        clock=wall(),
+        journal=journal,
+    )
+
+
+async def check_journal(emulator: Emulator, journal: Path, before: int) -> None:
+    """The journal has each task that was paid, and gives what is not saved; what was not sent is sent by nobody."""
+    paid = {f"image2video:{entry.task_id}" for entry in emulator.ledger.entries[before:]}
+    async with client_of(emulator, journal) as client:
+        entries = [entry async for entry in client.journal.entries()]
+        left = {handle.reference async for handle in client.recover()}
+    assert {entry.reference for entry in entries if entry.state is not EntryState.REFUSED} == paid
+    assert left == paid - {entry.reference for entry in entries if entry.state is EntryState.SAVED}
+    assert len(emulator.ledger.entries) == before + len(paid)
+    assert {path.suffix for path in journal.with_name(f"{journal.name}.files").iterdir()} <= {".lock"}
+
+
+async def at_every_await(
+    image: Path, directory: Path, *, late: bool, use: Use, arrange: Arrange, journalled: bool = False
+) -> int:
     """Cancels one job after the other, each one await later, until one runs to its end; tells how many it cancelled."""
     cancelled = 0
     async with Emulator(render=False, speed=20, concurrency=2, clock=wall()) as emulator:
@@ -96,18 +127,17 @@ async def at_every_await(image: Path, directory: Path, *, late: bool, use: Use, 
             emulator.faults.clear()
             arrange(emulator)
             moments = Moments(number, late=late)
-            async with KlingClient(
-                base_url=emulator.base_url,
-                access_key=emulator.access_key,
-                secret_key=emulator.secret_key,
-                concurrency=1,
-                polling=Polling(first=1),
-                clock=wall(),
-            ) as client:
+            journal = directory / f"{number}.sqlite" if journalled else None
+            client = client_of(emulator, journal)
+            try:  # a journal is opened by the job
                 trial = Trial(emulator, client, image, place / "cat.mp4", use)
                 with contextlib.suppress(asyncio.CancelledError):
                     await moments.run(trial.job)
                 await trial.check(before)
+            finally:
+                await client.close()
+            if journal is not None:
+                await check_journal(emulator, journal, before)
             cancelled += moments.struck
             if moments.passed < number:
                 break
@@ -138,6 +168,14 @@ async def test_a_job_cancelled_at_every_await(image: Path, tmp_path: Path, *, la
 
 
 @one
+async def test_a_job_with_a_journal_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
+    """With a journal the same holds, which has what was paid, and nothing that another client would pay for."""
+    arrange: Arrange = lambda _: None  # noqa: E731
+    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange, journalled=True) > 30
+
+
+@one
+@with_journal
 @pytest.mark.parametrize(
     "arrange",
     [
@@ -148,13 +186,14 @@ async def test_a_job_cancelled_at_every_await(image: Path, tmp_path: Path, *, la
     ],
 )
 async def test_a_create_that_needs_more_than_one_call(
-    image: Path, tmp_path: Path, *, late: bool, arrange: Arrange
+    image: Path, tmp_path: Path, *, late: bool, arrange: Arrange, journalled: bool
 ) -> None:
     """The same holds while a create is in doubt, or waits to be sent again."""
-    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange) > 20
+    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange, journalled=journalled) > 20
 
 
 @one
+@with_journal
 @pytest.mark.parametrize(
     "arrange",
     [
@@ -164,10 +203,10 @@ async def test_a_create_that_needs_more_than_one_call(
     ],
 )
 async def test_a_download_that_needs_more_than_one_connection(
-    image: Path, tmp_path: Path, *, late: bool, arrange: Arrange
+    image: Path, tmp_path: Path, *, late: bool, arrange: Arrange, journalled: bool
 ) -> None:
     """The same holds while a download is gone on with, and the next one goes on where it stopped."""
-    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange) > 20
+    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange, journalled=journalled) > 20
 
 
 @one

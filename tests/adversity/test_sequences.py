@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from kling_async import CreateInDoubt, KlingClient, KlingError, TaskNotFound
+from kling_async import CreateInDoubt, EntryState, ImageToVideo, Journal, KlingClient, KlingError, TaskNotFound
 from kling_async.emulator import Emulator, Fault
 from kling_async.emulator.faults.kinds import CallKind
+from tests.patience import wait_for_the_thread
 from tests.shell.conftest import IMAGES
 from tests.virtual_time import VirtualTimeLoop
 
@@ -46,12 +47,13 @@ class Mishap:
 
 @attrs.frozen
 class Conditions:
-    """What befalls an account, and how much is asked of it."""
+    """What befalls an account, and how much is asked of it; a client with a journal is closed after a while."""
 
     mishaps: list[Mishap]
     generations: int
     limit: int
     visible_after: float
+    cut_after: float
 
 
 @attrs.define
@@ -111,6 +113,7 @@ conditions = st.builds(
     generations=st.integers(1, 4),
     limit=st.integers(1, 4),
     visible_after=st.sampled_from([0.0, 0.0, 3.0, 12.0, 40.0]),
+    cut_after=st.sampled_from([0.1, 1.0, 10.0, 30.0, 100.0, 5000.0]),
 )
 
 
@@ -119,6 +122,7 @@ def virtual_time() -> Iterator[asyncio.Runner]:
     """A loop of its own for each sequence; there are too many to wait a real moment at each jump of the clock."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         patch.setattr("tests.virtual_time.GRACE", 0.0)
+        wait_for_the_thread(patch)
         yield runner
 
 
@@ -194,10 +198,51 @@ async def happen(given: Conditions, directory: Path) -> None:
             assert [line.limit.running for line in client._slots._lines.values()] == [0], "a slot is lost"
 
 
-def happens(given: Conditions) -> None:
+def happens(given: Conditions, story: Callable[[Conditions, Path], Coroutine[None, None, None]] = happen) -> None:
     """Lets it happen in virtual time."""
     with virtual_time() as runner, tempfile.TemporaryDirectory() as directory:
-        runner.run(happen(given, Path(directory)))
+        runner.run(story(given, Path(directory)))
+
+
+async def happen_with_a_journal(given: Conditions, directory: Path) -> None:
+    """Lets it happen to a client with a journal, and lets another one go on from that."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    requests = {f"job-{number}": ImageToVideo(IMAGES / "rocket.jpg") for number in range(given.generations)}
+    async with Emulator(render=False, speed=5, concurrency=given.limit, clock=loop.wall) as emulator:
+        emulator.account.visible_after = given.visible_after
+        for mishap in given.mishaps:
+            emulator.faults.add(mishap.fault, on=mishap.on, at=mishap.at)
+        ends: list[object] = []
+        for seconds in (given.cut_after, None, None):  # the last one without any fault, and with all to be seen
+            async with KlingClient(
+                access_key=emulator.access_key,
+                secret_key=emulator.secret_key,
+                base_url=emulator.base_url,
+                concurrency=SLOTS,
+                clock=loop.wall,
+                journal=directory / "clips.sqlite",
+            ) as client:
+                left = [handle async for handle in client.recover()]
+                assert len(left) <= emulator.ledger.created
+                working = [
+                    asyncio.ensure_future(client.generate(request, f"{directory}/out/", key=key))
+                    for key, request in requests.items()
+                ]
+                await asyncio.wait(working, timeout=seconds)
+                if seconds is not None:
+                    for each in working:
+                        each.cancel()
+                ends = await asyncio.gather(*working, return_exceptions=True)
+            emulator.faults.clear()
+            await asyncio.sleep(1000)  # what was delayed takes effect
+        for key, end in zip(requests, ends, strict=True):
+            assert end == directory / "out" / f"{key}.mp4"
+        assert emulator.ledger.created == given.generations, "paid twice, or not at all"
+        entries = [entry async for entry in Journal(directory / "clips.sqlite").entries()]
+        assert {entry.state for entry in entries} == {EntryState.SAVED}
+        assert sum(entry.units or 0 for entry in entries) == emulator.ledger.charged
+        assert not any(path.suffix != ".lock" for path in (directory / "clips.sqlite.files").iterdir())
 
 
 @settings(max_examples=FEW, suppress_health_check=[HealthCheck.too_slow])
@@ -213,3 +258,18 @@ def test_paid_is_what_was_asked_for(given: Conditions) -> None:
 def test_paid_is_what_was_asked_for_in_many_sequences(given: Conditions) -> None:
     """The same, many times."""
     happens(given)
+
+
+@settings(max_examples=FEW // 4, suppress_health_check=[HealthCheck.too_slow])
+@given(conditions)
+def test_what_a_journal_has_is_gone_on_with(given: Conditions) -> None:
+    """Whatever goes wrong at any calls and whenever a client is closed, with a key each is paid once and saved."""
+    happens(given, happen_with_a_journal)
+
+
+@pytest.mark.slow
+@settings(max_examples=SEQUENCES // 2, suppress_health_check=[HealthCheck.too_slow])
+@given(conditions)
+def test_what_a_journal_has_is_gone_on_with_in_many_sequences(given: Conditions) -> None:
+    """The same, many times."""
+    happens(given, happen_with_a_journal)

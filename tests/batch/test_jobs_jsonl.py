@@ -37,7 +37,9 @@ def test_a_name_of_an_endpoint_may_have_dashes(tmp_path: Path) -> None:
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     """They are skipped and counted, with a byte order mark and line ends of Windows and of old."""
     text = b'\xef\xbb\xbf\r\n{"image": "a.png"}\r\n  \t \r\n\r\n{"image": "b.png"}\r{"image": "c.png"}'
-    assert lines(read(tmp_path, text)) == [2, 5, 6]
+    jobs = read(tmp_path, text)
+    assert (lines(jobs), said(jobs)) == ([2, 5, 6], [])
+    assert lines(read(tmp_path, b'\xef\xbb\xbf{"image": "a.png"}')) == [1]
 
 
 BROKEN = {
@@ -73,6 +75,13 @@ def test_a_line_that_is_no_row_is_a_problem_of_its_line(tmp_path: Path, line: by
     assert lines(jobs)[-1] == 3 + line.count(b"\n")
 
 
+def test_a_file_is_jsonl_by_its_name_too(tmp_path: Path) -> None:
+    """A first line that is no object is a problem of that line, and not the header of a table."""
+    jobs = read(tmp_path, "# my jobs", CAT)
+    assert said(jobs) == ["line 1: row: is no JSON: Expecting value (column 1)"]
+    assert lines(jobs) == [2]
+
+
 WRONG = {
     '{"image": "a.png", "promt": "x"}': ["promt: is unknown; did you mean prompt?"],
     '{"image": "a.png", "model": "x"}': ["model: is unknown; did you mean model_name?"],
@@ -100,6 +109,10 @@ WRONG = {
         "element_list[3].id: is unknown; did you mean element_id?",
         "element_list[3].element_id: is required",
         "element_list[4]: expected an object, text or a whole number, got 5.5",
+    ],
+    '{"endpoint": "omni_video", "image_list": [5, "a.png"], "video_list": [{"video_url": 7}]}': [
+        "image_list[0]: expected an object or text, got 5",
+        "video_list[0].video_url: expected text, got 7",
     ],
     '{"image": "a.png", "external_task_id": "mine"}': ["external_task_id: leave it out: the batch gives each task"],
     '{"endpoint": "image_to_vidoe"}': ["endpoint: 'image_to_vidoe' is unknown; did you mean image_to_video?"],

@@ -101,6 +101,7 @@ async def test_it_opens_from_disk_and_plays(browser: Browser, asked: tuple[str, 
     assert await browser.complaints() == []
 
 
+@pytest.mark.slow
 async def test_it_works_by_keyboard(browser: Browser) -> None:
     """The picture can be reached and opened by keys, the player has the focus then, and Escape gives it back."""
     await browser.run("document.querySelector('a.shot').focus()")
@@ -111,6 +112,7 @@ async def test_it_works_by_keyboard(browser: Browser) -> None:
     assert await browser.run("return document.querySelectorAll('.viewer, .open').length") == 0
 
 
+@pytest.mark.slow
 async def test_a_file_that_cannot_be_played_says_so(browser: Browser) -> None:
     """A broken or missing file is no empty box."""
     await browser.run("document.querySelectorAll('a.shot.video')[1].click()")
@@ -119,6 +121,7 @@ async def test_a_file_that_cannot_be_played_says_so(browser: Browser) -> None:
 
 async def test_rows_are_filtered_searched_and_ordered(browser: Browser) -> None:
     """Buttons show one status, the search looks into id, prompt and error, and rows go by cost or time."""
+    assert await browser.run("return document.getElementById('tools').offsetHeight") > 0
     assert await browser.run(SHOWN) == 5
     await click(browser, "button[data-status=failed]")
     assert await browser.run(SHOWN) == 1
@@ -140,6 +143,7 @@ async def test_rows_are_filtered_searched_and_ordered(browser: Browser) -> None:
     assert await browser.run(order, "") == ["video", "sound", "drawn"]
 
 
+@pytest.mark.slow
 async def test_what_is_not_seen_is_not_loaded(tmp_path: Path, browser: Browser) -> None:
     """Of hundreds of rows only those near the screen are laid out, and only their pictures are read."""
     for number in range(300):
@@ -156,6 +160,7 @@ async def test_what_is_not_seen_is_not_loaded(tmp_path: Path, browser: Browser) 
     assert await browser.run(loaded) < 100
 
 
+@pytest.mark.slow
 async def test_it_fits_a_phone(browser: Browser) -> None:
     """Nothing lies beside the screen, on a wide one, a narrow one or a phone, with a player open or without."""
     fits = (

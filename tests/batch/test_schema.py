@@ -73,6 +73,10 @@ def test_a_schema_says_what_is_documented() -> None:
     assert "external_task_id" not in found
     axis = found["camera_control"]["anyOf"][0]["properties"]["config"]["anyOf"][0]["properties"]["zoom"]
     assert (axis["minimum"], axis["maximum"]) == (-10, 10)
+    videos = row_schema("create_element")["properties"]["element_video_list"]["anyOf"][0]["properties"]["refer_videos"]
+    address = {"type": "string"}
+    documented = {"properties": {"video_url": address}, "required": ["video_url"], "additionalProperties": False}
+    assert videos["anyOf"][0]["items"]["anyOf"] == [address, {"type": "object", **documented}]
     assert row_schema("text_to_audio")["required"] == ["endpoint", "prompt", "duration"]
     assert "video" not in row_schema("video_to_audio")["properties"]
     texts = [node["description"] for name in NAMES for node in nodes(row_schema(name)) if "description" in node]

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
+import attrs
 import pytest
 from rich.console import Console
 
@@ -166,9 +167,22 @@ def test_exit_codes(statuses: list[RowStatus], code: Exit) -> None:
 
 def test_how_to_go_on() -> None:
     """What can be done about rows that are not done is told as commands that can be pasted."""
-    assert [*end(RowStatus.DONE).how_to_go_on()] == []
-    assert [*end(RowStatus.UNKNOWN).how_to_go_on()] == ["go on: kling-async batch 'my jobs.jsonl' --out out"]
-    assert [*end(RowStatus.FAILED).how_to_go_on()] == [
+    same = "kling-async batch 'my jobs.jsonl' --out out"
+    refused = RowResult(id="a", status=RowStatus.FAILED, attempts=1)
+    failed = attrs.evolve(refused, task_id="1")
+    assert [*end(RowStatus.DONE, RowStatus.INVALID).how_to_go_on()] == []
+    assert [*end(RowStatus.UNKNOWN).how_to_go_on()] == [f"go on: {same}"]
+    assert [*end(RowStatus.FAILED).how_to_go_on()] == []  # it was not sent, for example under the id of another row
+    assert [*attrs.evolve(end(), results=[refused]).how_to_go_on()] == [
+        f"what was refused is sent anew by the same command: {same}"
+    ]
+    assert [*attrs.evolve(end(), results=[failed]).how_to_go_on()] == [
         "make anew what failed: kling-async batch --retry-failed 'my jobs.jsonl' --out out"
     ]
     assert again(["batch", "a", "--retry-failed"], "--retry-failed") == "kling-async batch a --retry-failed"
+
+
+def test_why_nothing_was_sent() -> None:
+    """Where the account refuses all, the reason is told once."""
+    waiting = [RowResult(id=str(number), status=RowStatus.WAITING, error="not sent: no money") for number in range(3)]
+    assert next(attrs.evolve(end(), results=waiting).how_to_go_on()) == "not sent: no money"

@@ -1,5 +1,14 @@
 """Time is virtual here, too, and nothing may be left over."""
 
+import pytest
+
+from tests.patience import wait_for_the_thread
 from tests.shell.conftest import no_credentials_of_the_machine, nothing_is_left, pytest_asyncio_loop_factories
 
 __all__ = ["no_credentials_of_the_machine", "nothing_is_left", "pytest_asyncio_loop_factories"]
+
+
+@pytest.fixture(autouse=True)
+def time_waits_for_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock does not jump while something is written to a journal."""
+    wait_for_the_thread(monkeypatch)

@@ -211,7 +211,9 @@ async def failing_stream(directory: Path, fault: Fault) -> Outcome:
         return await play.outcome()
 
 
-async def everything_at_once(directory: Path, count: int, *, seed: int = 1, polling: Polling | None = None) -> Outcome:
+async def everything_at_once(
+    directory: Path, count: int, *, seed: int = 1, polling: Polling | None = None, journal: Path | None = None
+) -> Outcome:
     """So many tasks, and a fifth of all calls has one of all faults that pass."""
     draws = same_draws(f"which fault {seed}")
     loop = asyncio.get_running_loop()
@@ -229,7 +231,9 @@ async def everything_at_once(directory: Path, count: int, *, seed: int = 1, poll
         return fault
 
     async with stage(directory) as play:
-        client = play.client(concurrency=20, downloads=20, polling=polling)
+        client = play.client(concurrency=20, downloads=20, polling=polling, journal=journal)
+        if journal is not None:
+            await client.__aenter__()  # what belongs to the journal itself is there
         before = await objects_of_the_client()
         play.emulator.faults.add(any_fault, on=("create", "query", "list", "file"), probability=0.2, seed=seed)
         await play.work(client, count)

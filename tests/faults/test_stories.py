@@ -158,10 +158,18 @@ async def test_downloads_that_always_fail(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow)])
-async def test_everything_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int) -> None:
+@pytest.mark.parametrize("journalled", [False, True], ids=["", "journal"])
+async def test_everything_at_once(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    caplog: pytest.LogCaptureFixture,
+    count: int,
+    journalled: bool,  # noqa: FBT001
+) -> None:
     """Many tasks with a fault in each fifth call: all paid once, all whole, and nothing is kept."""
     caplog.set_level(logging.ERROR, logger="kling_async")  # records keep the errors that they tell of
-    end = await stories.everything_at_once(tmp_path, count, polling=Polling(first=30, maximum=30))
+    journal = tmp_path_factory.mktemp("journal") / "clips.sqlite" if journalled else None
+    end = await stories.everything_at_once(tmp_path, count, polling=Polling(first=30, maximum=30), journal=journal)
     assert end.faults > 0.75 * count
     assert len(end.injected) >= 15
     assert (end.asked, end.paid, end.whole, end.files) == (count, count, count, count)

@@ -1,56 +1,146 @@
-"""Makes one clip and dies at one write of the journal: BASE_URL JOURNAL DIRECTORY WHEN NUMBER; prints `done` if not."""
+"""Does all that a journal is written for, and dies at one write: BASE_URL JOURNAL DIRECTORY WHEN NUMBER LOG.
+
+Writes are what is done together in the database, and files beside it that are made or taken away; WHEN is `before`,
+`within` or `after`. In LOG it says what it died in. Prints `done` if it does not die.
+"""
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from kling_async import ImageToVideo, KlingClient, Polling, Retry
+from kling_async import Budget, ImageToVideo, KlingClient, KlingError, Polling, Retry, TaskFailed
+from kling_async import TextToVideo as Text
+from kling_async.journal import client_journal, files
+from kling_async.journal.owners import Owner
 from kling_async.journal.sqlite import SqliteStore
 
-IMAGE = Path(__file__).parents[2] / "examples" / "images" / "cat.png"
-BASE_URL, JOURNAL, DIRECTORY, WHEN, NUMBER = sys.argv[1:]
+PICTURE = (Path(__file__).parents[2] / "examples" / "images" / "cat.png").read_bytes()
+KINDS = ["agree", "aim", "accepted", "closed", "ended", "enter", "in_doubt", "intend", "leave", "let_go"]
+KINDS += ["saved", "saving", "take", "take_left"]
+BASE_URL, JOURNAL, DIRECTORY, WHEN, NUMBER, LOG = sys.argv[1:]
 TOGETHER = SqliteStore.together
 written = 0
+under_way: list[str] = []
 
 
 def die() -> None:
     """As a power cut does."""
+    with Path(LOG).open("a") as log:
+        log.write(f"{WHEN} {' '.join(under_way)}\n")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def its_turn() -> bool:
+    """Counts writes."""
+    global written  # noqa: PLW0603  (counted for the whole process)
+    written += 1
+    return written == int(NUMBER)
 
 
 @contextlib.contextmanager
 def cut(store: SqliteStore) -> Iterator[None]:
-    """One write, with a cut before it, before its commit, or after that."""
-    global written  # noqa: PLW0603  (counted for the whole process)
-    written += 1
-    its_turn = written == int(NUMBER)
-    if its_turn and WHEN == "before":
+    """One write to the database."""
+    turn = its_turn()
+    under_way.clear()
+    if turn and WHEN == "before":
         die()
     with TOGETHER(store):
         yield
-        if its_turn and WHEN == "within":
+        if turn and WHEN == "within":
             die()
-    if its_turn and WHEN == "after":
+    if turn and WHEN == "after":
         die()
+
+
+def noted(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Notes what is done together."""
+
+    @functools.wraps(method)
+    def with_note(*words: Any, **more: Any) -> Any:
+        under_way.append(name)
+        return method(*words, **more)
+
+    return with_note
+
+
+def beside(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    """Cuts what is written beside the database."""
+
+    @functools.wraps(work)
+    def with_cut(*words: Any, **more: Any) -> Any:
+        turn = its_turn()
+        if turn:
+            under_way[:] = [name]
+        if turn and WHEN == "before":
+            die()
+        if turn and WHEN == "within" and name == "keep":
+            half(*words)
+        result = work(*words, **more)
+        if turn:
+            die()
+        return result
+
+    return with_cut
+
+
+def half(directory: Path, parts: Any, marks: Any) -> None:
+    """Leaves half of what is to be kept."""
+    (directory / marks[0]["kept"]).write_bytes(parts[0].data[: len(parts[0].data) // 2])
+    die()
+
+
+def arm() -> None:
+    """Puts the cuts in their places."""
+    SqliteStore.together = cut  # type: ignore[assignment, method-assign]  # by name
+    for name in KINDS:
+        setattr(SqliteStore, name, noted(name, getattr(SqliteStore, name)))
+    files.keep = beside("keep", files.keep)
+    files.forget = beside("forget", files.forget)
+    client_journal.Owner = functools.wraps(Owner)(beside("lock", Owner))  # type: ignore[assignment, attr-defined]
+    Owner.release = beside("unlock", Owner.release)  # type: ignore[method-assign]
+
+
+async def again(client: KlingClient) -> None:
+    """A task that fails is made twice."""
+    request = ImageToVideo(PICTURE, prompt="forbidden")
+    for attempt in (1, 2):
+        made = [entry async for entry in client.journal.entries(key="again")]
+        handle = await client.submit(request, key="again", again="failed" if len(made) < attempt else None)
+        with contextlib.suppress(TaskFailed):
+            await handle
 
 
 async def main() -> None:
     """Recovers, and makes what is missing."""
-    SqliteStore.together = cut  # type: ignore[assignment, method-assign]  # by name
+    arm()
     async with KlingClient(
         base_url=BASE_URL,
         api_key="api-key-kling-emulator",
         journal=JOURNAL,
-        polling=Polling(first=0.05, maximum=0.1),
-        retry=Retry(first=0.05, settle=0.1),
+        budget=Budget(units=1000),
+        polling=Polling(first=0.02, maximum=0.05),
+        retry=Retry(first=0.02, settle=0.05, budget=0.2),
     ) as client:
         async for handle in client.recover():
-            await handle.save()
-        await client.generate(ImageToVideo(IMAGE.read_bytes(), prompt="a cat"), f"{DIRECTORY}/", key="cat")
+            with contextlib.suppress(TaskFailed):
+                await handle.save() if handle.save_to else await handle
+        cat = ImageToVideo(PICTURE, prompt="a cat")
+        await client.submit(cat, key="cat", save_to=f"{DIRECTORY}/elsewhere/")
+        await client.generate(cat, f"{DIRECTORY}/", key="cat")
+        with contextlib.suppress(KlingError):
+            await client.submit(ImageToVideo(PICTURE, prompt="refused"), key="mended")
+        await client.submit(ImageToVideo(PICTURE, prompt="mended"), key="mended")
+        await again(client)
+        for _ in range(20):
+            with contextlib.suppress(KlingError):
+                await client.generate(Text("lost"), f"{DIRECTORY}/", key="lost")
+                break
 
 
 asyncio.run(main())

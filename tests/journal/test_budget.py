@@ -70,22 +70,22 @@ class Stored:
         self._store = store
         self._name = budget.terms.name
         with store.together():
-            store.agree(budget.terms, change=budget.change)
+            store.budgets.agree(budget.terms, change=budget.change)
 
     def spending(self, now: datetime) -> Spending:
         """Of a window."""
         with self._store.together():
-            return self._store.spending(self._name, now)
+            return self._store.budgets.spending(self._name, now)
 
     def reserve(self, amount: Decimal, now: datetime) -> Reservation:
         """Reserves."""
         with self._store.together():
-            return self._store.reserve(self._name, amount, now)
+            return self._store.budgets.reserve(self._name, amount, now)
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
         """Settles."""
         with self._store.together():
-            self._store.settle(reservation, counted)
+            self._store.budgets.settle(reservation, counted)
 
 
 Keep = Callable[[Budget], Keeper]
@@ -398,6 +398,16 @@ async def test_what_settles_by_its_key(make_client: ClientMaker, emulator: Emula
     assert await spent(client) == (1.5, 0)
     await handle
     assert await spent(client) == (0, 1.5)
+    assert emulator.ledger.created == 1
+
+
+async def test_what_two_hear(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """However many hear of a task's end, it counts once."""
+    clients = [make_client(journal=path, budget=Budget(units=2)) for _ in range(3)]
+    handles = [await client.submit(CAT, key="cat") for client in clients]
+    await asyncio.gather(*handles)
+    await asyncio.gather(*(client.close() for client in clients[1:]))
+    assert await spent(clients[0]) == (0, 1.5)
     assert emulator.ledger.created == 1
 
 

@@ -39,7 +39,7 @@ def given_out(path: Path) -> tuple[float, float]:
     store = SqliteStore(path)
     store.open()
     with store.together():
-        spending = store.spending("default", datetime.now(UTC))
+        spending = store.budgets.spending("default", datetime.now(UTC))
     store.close()
     return float(spending.reserved), float(spending.settled)
 

@@ -174,6 +174,20 @@ async def test_what_is_too_old_is_lost(make_client: ClientMaker, path: Path, cap
         assert await states(second) == [EntryState.LOST]
 
 
+@pytest.mark.parametrize("by_key", [True, False])
+async def test_a_task_that_the_service_does_not_show_yet(
+    make_client: ClientMaker, emulator: Emulator, path: Path, *, by_key: bool
+) -> None:
+    """A task that was accepted a moment before its process was killed is waited for until the service shows it."""
+    emulator.account.visible_after = 20
+    async with make_client(journal=path) as first:
+        await first.submit(CAT, key="cat")
+    async with make_client(journal=path) as second:
+        handle = await second.submit(CAT, key="cat") if by_key else (await recovered(second))[0]
+        await handle
+    assert emulator.ledger.created == 1
+
+
 async def test_a_key_whose_doubt_is_too_old(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
     """A create in doubt that is older than the service keeps tasks is not sent again by its key: it may be paid."""
     await in_doubt(make_client, path, emulator, CAT, effect=True, key="cat")

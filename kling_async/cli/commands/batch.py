@@ -34,8 +34,6 @@ from kling_async.protocol.errors import KlingError
 
 EMULATED_JOURNAL: Final = "emulator.sqlite"
 """What an emulator made is kept apart: it must not pass for what the service made."""
-LEAVES_IN: Final = 0.3
-"""Seconds that the client gets to close after a second signal."""
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -166,14 +164,11 @@ class _Command:
     async def _made(self, plan: Plan) -> Exit:
         """Makes all rows; a signal lets what runs end, a second one does not."""
         left = False
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             async with service.batch_client(self.options, self._requests(), _budget(self.options)) as client:
-                try:
-                    await self._run(client, plan)
-                except asyncio.CancelledError:  # the second signal
-                    left = True
-                    # Nobody waits for creates in doubt: the journal has them, and the next run finds out.
-                    asyncio.get_running_loop().call_later(LEAVES_IN, _cancel_all_but, asyncio.current_task())
+                await self._run(client, plan)
+        except asyncio.CancelledError:  # the second signal, which ends creates too: the journal has them
+            left = True
         return self._end(left=left)
 
     async def _run(self, client: KlingClient, plan: Plan) -> None:
@@ -220,7 +215,8 @@ class _Command:
         self.batch.stop()
         running = sum(self.batch.counts[status] for status in UNDER_WAY)
         command = again(self.options.words)
-        message = f"no new tasks; waiting for {running} that run. Ctrl-C again leaves at once"
+        what = f"{running} that run" if running else "what is just being sent"
+        message = f"no new tasks; waiting for {what}. Ctrl-C again leaves at once"
         self.output.note(f"{message}\ngo on later: {command}")
         self.output.event({"event": "stopping", "running": running, "command": command})
 
@@ -245,11 +241,6 @@ class _Command:
     @property
     def _emulated(self) -> bool:
         return bool(self.options.emulator)
-
-
-def _cancel_all_but(one: "asyncio.Task[Any] | None") -> None:
-    for task in asyncio.all_tasks() - {one}:
-        task.cancel()
 
 
 def _budget(options: Namespace) -> Budget | None:

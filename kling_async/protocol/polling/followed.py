@@ -36,6 +36,7 @@ class FollowedTask(QueueEntry):
         "estimate",
         "gives_up_at",
         "heard_at",
+        "is_new",
         "last_error",
         "missed",
         "names",
@@ -58,6 +59,8 @@ class FollowedTask(QueueEntry):
         """When the last look ends; None before it began, which is at the deadline or after it."""
         self.estimate = estimate
         self.created_here = created_here
+        self.is_new = created_here
+        """Whether it was accepted when the following began, or a moment before: the service may be slow to show it."""
         self.asked = 0
         """Questions of a fixed beat that were answered."""
         self.missed = False

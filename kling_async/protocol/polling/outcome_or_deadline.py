@@ -67,7 +67,7 @@ class OutcomeRules:
             _identify(followed, news, now, service_time)
         else:
             followed.note(news)
-        age = now - followed.accepted_at if followed.created_here else float("inf")
+        age = now - followed.accepted_at if followed.is_new else float("inf")
         verdict = classify(followed.status, news, age=age, reference=str(followed.reference))
         if verdict.snapshot is not None:
             followed.snapshots.append(verdict.snapshot)

@@ -1,0 +1,79 @@
+"""A service that goes on with what it was making when it was stopped or killed.
+
+    python examples/recovering_service.py DIRECTORY [PORT]
+    curl -X PUT localhost:8080/clips/order-4711 -H 'Content-Type: application/json' -d '{"prompt": "a cat"}'
+    curl localhost:8080/clips/order-4711
+
+The name in the address is the key of the work: the same PUT again, before or after a crash, makes no second clip.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+
+from kling_async import InvalidRequest, KeyConflict, KlingClient, TaskHandle, TextToVideo
+
+KLING = web.AppKey("kling", KlingClient)
+OUT = web.AppKey("out", Path)
+SAVING = web.AppKey("saving", set)
+
+
+async def kling(app: web.Application) -> AsyncIterator[None]:
+    """The client, as long as the service lives; first it goes on with what an earlier process left."""
+    async with KlingClient(journal=app[OUT] / "journal.sqlite") as app[KLING]:
+        async for handle in app[KLING].recover():
+            save(app, handle)
+        yield
+        for saving in app[SAVING]:
+            saving.cancel()
+        await asyncio.gather(*app[SAVING], return_exceptions=True)  # the next process goes on with them
+
+
+def save(app: web.Application, handle: TaskHandle) -> None:
+    """Saves what is made, in the background; the handle knows where to."""
+    saving = asyncio.create_task(handle.save())
+    app[SAVING].add(saving)
+    saving.add_done_callback(app[SAVING].discard)
+    saving.add_done_callback(lambda done: done.cancelled() or done.exception())  # the journal has it
+
+
+async def put(request: web.Request) -> web.Response:
+    """Makes a clip, once for each name."""
+    members, app = await request.json(), request.app
+    try:
+        clip = TextToVideo(**members)
+        handle = await app[KLING].submit(clip, key=request.match_info["name"], save_to=f"{app[OUT]}/")
+    except (TypeError, InvalidRequest) as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    except KeyConflict as error:
+        raise web.HTTPConflict(text=str(error)) from None
+    save(app, handle)
+    return web.json_response({"reference": handle.reference}, status=202)
+
+
+async def get(request: web.Request) -> web.Response:
+    """How far a clip is."""
+    found = [entry async for entry in request.app[KLING].journal.entries(key=request.match_info["name"])]
+    if not found:
+        raise web.HTTPNotFound
+    last = found[-1]
+    files = [file.path for file in last.files]
+    return web.json_response({"state": last.state, "status": last.status, "files": files, "error": last.error})
+
+
+def app(directory: str) -> web.Application:
+    """The service."""
+    made = web.Application()
+    made[OUT], made[SAVING] = Path(directory), set()
+    made[OUT].mkdir(parents=True, exist_ok=True)
+    made.cleanup_ctx.append(kling)
+    made.router.add_put("/clips/{name}", put)
+    made.router.add_get("/clips/{name}", get)
+    return made
+
+
+if __name__ == "__main__":
+    web.run_app(app(sys.argv[1]), host="127.0.0.1", port=int((sys.argv[2:] or ["8080"])[0]))

@@ -1,0 +1,79 @@
+"""Works on a disk that is full for a while: BASE_URL JOURNAL DIRECTORY LIMIT; prints what it saw as JSON.
+
+LIMIT is `tmpfs`, where the journal's disk is small and is filled, or `size`, where the process may not let files grow.
+"""
+
+import asyncio
+import contextlib
+import json
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from kling_async import ImageToVideo, KlingClient, KlingError, Polling, TextToVideo
+
+BASE_URL, JOURNAL, DIRECTORY, LIMIT = sys.argv[1:]
+PICTURE = (Path(__file__).parents[2] / "examples" / "images" / "cat.png").read_bytes()
+FILLER = Path(JOURNAL).with_name("filler")
+LONG = "a cat, " * 300
+
+
+def fill() -> Callable[[], object]:
+    """Leaves no room; gives what makes room again."""
+    if LIMIT == "size":
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        size = Path(f"{JOURNAL}-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with FILLER.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1024))
+    return FILLER.unlink
+
+
+def client() -> KlingClient:
+    """One with the journal."""
+    return KlingClient(
+        base_url=BASE_URL,
+        api_key="api-key-kling-emulator",
+        journal=JOURNAL,
+        concurrency=50,
+        polling=Polling(first=0.05, maximum=0.1),
+    )
+
+
+async def told(working: object) -> str:
+    """The error that it ends with; "" for none."""
+    try:
+        await working  # type: ignore[misc]  # whatever can be awaited
+    except KlingError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+async def main() -> None:
+    """Works before, while and after the disk is full."""
+    async with client() as first:
+        running = await first.submit(TextToVideo(LONG), key="before")
+        free = fill()
+        while_full = [await told(first.submit(TextToVideo(LONG), key=f"while-{number}")) for number in range(30)]
+        sent = [f"while-{number}" for number, error in enumerate(while_full) if not error]
+        kept = await told(first.submit(ImageToVideo(PICTURE), key="kept"))
+        left = [path.name for path in Path(f"{JOURNAL}.files").iterdir() if "owner" not in path.name]
+        async with contextlib.AsyncExitStack() as stack:
+            opening = await told(stack.enter_async_context(client()))
+        video = await told(running.save(f"{DIRECTORY}/"))
+        free()
+        after = await asyncio.gather(
+            *(told(first.generate(TextToVideo(LONG), f"{DIRECTORY}/", key=f"while-{number}")) for number in range(30)),
+            told(first.generate(TextToVideo(LONG), f"{DIRECTORY}/", key="before")),
+            told(first.generate(ImageToVideo(PICTURE), f"{DIRECTORY}/", key="kept")),
+        )
+        await asyncio.sleep(1.2)  # what could not be written is tried again
+    entries = {entry.key: entry.state async for entry in first.journal.entries()}
+    seen = {"while": while_full, "sent": sent, "kept": kept, "left": left, "opening": opening, "video": video}
+    sys.stdout.write(json.dumps(seen | {"after": after, "entries": entries}))
+
+
+asyncio.run(main())
