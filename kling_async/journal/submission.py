@@ -17,7 +17,7 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
-from kling_async.journal.contents import Part, kept, known_members, parts_of, restored
+from kling_async.journal.contents import Part, kept, known_members, restored, split
 from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id, file_name
@@ -147,14 +147,14 @@ class JournalSubmitter:
 
     async def _asked(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> _Asked:
         members = to_wire(request)
-        parts = parts_of(members)
+        plain, parts = split(members)
         marks = await in_thread(files.marks_of, parts, self.journal.new_name()) if parts else []
         save_to = options.get("save_to")
         work = Work(
             key=options.get("key"),
             endpoint=endpoint.name,
             external_task_id=None,
-            request=kept(members, marks),
+            request=kept(members, marks) if parts else plain,
             known=None if endpoint.is_raw else known_members(request.__class__),
             line=endpoint.line_of(request),
             slots=endpoint.slots_of(request),
