@@ -13,7 +13,7 @@ from kling_async.emulator import Call, Emulator, Fault
 from tests.shell.conftest import ClientMaker
 
 ROOT = Path(__file__).parents[2]
-KINDS = {"enter", "agree", "leave", "intend", "accepted", "closed", "in_doubt", "ended", "saving", "saved", "aim"}
+KINDS = {"enter", "leave", "intend", "accepted", "closed", "in_doubt", "ended", "saving", "saved", "aim"}
 """Of writes, as far as a run that nothing disturbs has them all."""
 BESIDE = {"keep", "forget", "lock", "unlock"}
 
