@@ -1,7 +1,8 @@
 """Does all that a journal is written for, and dies at one write: BASE_URL JOURNAL DIRECTORY WHEN NUMBER LOG.
 
-Writes are what is done together in the database, and files beside it that are made or taken away; WHEN is `before`,
-`within` or `after`, and NUMBER which of them, or the name of what is done in it. In LOG it says what it died in. Prints `done` if it does not die.
+Writes are what is done together in the database, and files beside it that are made or taken away. WHEN is `before`,
+`within` or `after`, and NUMBER which of them, or the name of what is done in it. In LOG it says what it died in. Prints
+`done` if it does not die.
 """
 
 import asyncio

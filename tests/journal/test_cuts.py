@@ -1,15 +1,18 @@
 """Each write of the journal is cut off, one by one: before it, before its commit, after it."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kling_async import Entry, EntryState, Journal, TaskStatus, TextToVideo
 from kling_async.emulator import Call, Emulator, Fault
+from kling_async.journal.sqlite import SqliteStore
 from tests.shell.conftest import ClientMaker
 
 ROOT = Path(__file__).parents[2]
@@ -117,3 +120,35 @@ async def test_what_a_power_cut_leaves(make_client: ClientMaker, path: Path, tmp
     assert seen == sorted(seen, key=lambda states: (len(states), states))
     assert seen[0] == []
     assert seen[-1] == [rank.index(EntryState.SAVED)] * 4
+
+
+@pytest.mark.parametrize("cut_after", [False, True])
+async def test_a_migration_that_is_cut(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, cut_after: bool
+) -> None:
+    """A journal of an earlier version that is cut off while it is brought to the present one is as it was, or whole."""
+    old = Path(__file__).with_name("version-1.sqlite")
+    shutil.copy(old, path)
+    copy = tmp_path / "cut" / path.name
+    together = SqliteStore.together
+
+    def keep() -> None:
+        copy.parent.mkdir()
+        for name in (path.name, f"{path.name}-wal"):
+            shutil.copy(path.with_name(name), copy.with_name(name))
+
+    @contextlib.contextmanager
+    def cut(store: SqliteStore) -> Iterator[None]:
+        with together(store):
+            yield
+            if not cut_after:
+                keep()
+        if cut_after:
+            keep()
+
+    monkeypatch.setattr(SqliteStore, "together", cut)
+    store = SqliteStore(path)
+    store.open()
+    monkeypatch.undo()
+    store.close()
+    assert await entries_of(copy) == await entries_of(path) != []
