@@ -73,7 +73,7 @@ class Runner:
         self._client = client
         self._rows = rows
         self._out = f"{out}/"
-        self._again = again
+        self._again: Again | None = again
         self._watermark = watermark
         self.statuses: dict[str, RowStatus] = {row.id: RowStatus.WAITING for row in rows}
         self._queues: dict[object, _Queue] = {}
