@@ -186,9 +186,6 @@ class JournalSubmitter:
                 await asyncio.sleep(_LOOK_SECONDS)
                 return None
             case Use.SETTLE:
-                own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
-                if await self._submitter.while_under_way(own_id):
-                    return None
                 return await self._settled(asked.endpoint, entry)
             case Use.ASK:
                 return await self._ask(asked.endpoint, entry)
@@ -252,10 +249,15 @@ class JournalSubmitter:
         record.follow(watch)
         return Submitted(reference, record, watch)
 
-    async def _settled(self, endpoint: Endpoint, entry: Entry) -> Submitted:
-        """As `_settle`; what does not come to its end here is anybody's."""
+    async def _settled(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
+        """As `_settle`, unless it is done; None where nothing was created. What is not at its end here is anybody's."""
+        own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
         try:
-            return await self._settle(endpoint, entry)
+            await self._submitter.while_under_way(entry.external_task_id or own_id)  # its caller was cancelled
+            now = await self.journal.do(lambda store: store.get(entry.id))  # behind all that it had to tell
+            if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
+                return None
+            return self._followed(endpoint, now) if now.task_id is not None else await self._settle(endpoint, now)
         except BaseException:
             record = self._records.get(entry.id)
             if record is None or record.entry is None or record.entry.state is EntryState.INTENT:
@@ -294,12 +296,9 @@ class JournalSubmitter:
         return Submitted(watch.reference, record, watch)
 
     async def _settled_in_turn(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
-        """As `_settled`, unless `submit` has done it meanwhile, with the same key; None where nothing was created."""
+        """As `_settled`, not while `submit` does it with the same key."""
         async with self._turn(entry.key) if entry.key is not None else contextlib.nullcontext():
-            now = await self.journal.do(lambda store: store.get(entry.id))
-            if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
-                return None
-            return self._followed(endpoint, now) if now.task_id is not None else await self._settled(endpoint, now)
+            return await self._settled(endpoint, entry)
 
     def _members(self, request: Mapping[str, Any], sent: str) -> dict[str, Any]:
         """What was sent, or was about to be."""
