@@ -66,7 +66,7 @@ def test_invalid(run: Run, here: Path, service: Emulator) -> None:
     name = jobs(here, "one", {"image": "missing.png"}, {"image": CAT, "duration": 7, "mode": "best"})
     ran = run("batch", name, "--out", "out")
     assert ran.code == 2
-    assert ran.err.startswith("line 3: mode: ")
+    assert "\nline 3: mode: " in ran.err
     assert re.search(r"^line 2 \(row-\w+\): image: .*missing.png", ran.err, re.MULTILINE)
     assert "nothing was sent. --skip-invalid goes on without these rows" in ran.err
     assert service.ledger.requests["create"] == 0
