@@ -17,7 +17,7 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
-from kling_async.journal.contents import Part, kept, known_members, restored, split
+from kling_async.journal.contents import Part, kept, known_members, marks_in, restored, split
 from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id, file_name
@@ -65,6 +65,7 @@ class _Asked:
         options: of `submit`.
         work: as the journal keeps it.
         parts: the files of the request.
+        refuse: raises where the request must not be sent; what has a task is followed all the same.
     """
 
     endpoint: Endpoint
@@ -72,6 +73,7 @@ class _Asked:
     options: SubmitOptions
     work: Work
     parts: list[Part]
+    refuse: Callable[[], None] = lambda: None
 
 
 class JournalSubmitter:
@@ -98,16 +100,25 @@ class JournalSubmitter:
         self._turns: dict[str, _Turn] = {}
         self._records: WeakValueDictionary[int, Record] = WeakValueDictionary()
 
-    async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> Submitted:
+    async def submit(
+        self, endpoint: Endpoint, request: Any, options: SubmitOptions, refuse: Callable[[], None]
+    ) -> Submitted:
         """Submits, or finds what was submitted under the key.
 
+        Args:
+            endpoint: that takes the request.
+            request: to be sent.
+            options: of `submit`.
+            refuse: raises where the request must not be sent, for what can have become of it since it was.
+
         Raises:
+            InvalidRequest: it must not be sent, and was not sent before.
             KeyConflict: the key belongs to another request.
             JournalError: the journal cannot be read or written; nothing was sent.
             KlingError: as `KlingClient.submit`.
         """
         await self.journal.open()
-        asked = await self._asked(endpoint, request, options)
+        asked = attrs.evolve(await self._asked(endpoint, request, options), refuse=refuse)
         key = asked.work.key
         if key is None:
             own_id = getattr(request, "external_task_id", None) or new_external_task_id()
@@ -212,6 +223,8 @@ class JournalSubmitter:
         return None
 
     async def _new(self, asked: _Asked, own_id: str, attempt: Open) -> Submitted:
+        asked.refuse()
+        files.refuse_gone(asked.parts, marks_in(asked.work.request))
         endpoint, budget = asked.endpoint, self.journal.budget
         work = attrs.evolve(
             asked.work,

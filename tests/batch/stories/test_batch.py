@@ -184,7 +184,7 @@ async def test_a_budget(make_client: ClientMaker, emulator: Emulator, out: Path)
         found = await run(Batch(rows, out=out), client)
     assert sorted(statuses(found).values()) == ["done"] * 3 + ["failed"] + ["over budget"] * 2
     assert emulator.ledger.created == 4
-    assert all("4.5" in each.error for each in found.values() if each.status is RowStatus.OVER_BUDGET)
+    assert all("needs 1.5" in each.error for each in found.values() if each.status is RowStatus.OVER_BUDGET)
 
 
 async def test_stopping(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
