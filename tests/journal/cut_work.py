@@ -21,7 +21,7 @@ from kling_async.journal.owners import Owner
 from kling_async.journal.sqlite import SqliteStore
 
 PICTURE = (Path(__file__).parents[2] / "examples" / "images" / "cat.png").read_bytes()
-KINDS = ["agree", "aim", "accepted", "closed", "ended", "enter", "in_doubt", "intend", "leave", "let_go"]
+KINDS = ["aim", "accepted", "closed", "ended", "enter", "in_doubt", "intend", "leave", "let_go"]
 KINDS += ["saved", "saving", "take", "take_left"]
 BASE_URL, JOURNAL, DIRECTORY, WHEN, NUMBER, LOG = sys.argv[1:]
 TOGETHER = SqliteStore.together
