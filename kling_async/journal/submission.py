@@ -129,6 +129,13 @@ class JournalSubmitter:
                 if submitted is not None:
                     return submitted
 
+    def may_exist(self, entry: Entry) -> bool:
+        """Whether there may be a task of an entry of this client, as far as its create has come."""
+        if entry.state is not EntryState.INTENT:
+            return entry.state is not EntryState.REFUSED
+        own_id = entry.external_task_id or external_task_id(self.journal.id, entry.key or "", entry.attempt)
+        return not self._submitter.is_unsent(own_id)
+
     @contextlib.asynccontextmanager
     async def _turn(self, key: str) -> AsyncIterator[None]:
         """One after the other: what the first one of this client makes is there for the others."""

@@ -201,6 +201,19 @@ async def test_stopping(make_client: ClientMaker, emulator: Emulator, out: Path)
     assert emulator.ledger.created == 12
 
 
+async def test_stopping_what_never_reached_the_service(make_client: ClientMaker, out: Path) -> None:
+    """A create that is tried again since nobody listens is given up at once, and takes nothing of the budget."""
+    async with make_client(base_url="http://127.0.0.1:9", budget=Budget(units=3)) as client:
+        batch = Batch(jobs({}), out=out)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        loop.call_later(20, batch.stop)
+        assert await run(batch, client) == {}
+        assert loop.time() - began < 25
+        assert batch.counts == {RowStatus.WAITING: 1}
+        assert (await client.spending()).reserved == 0
+
+
 async def test_leaving_at_once(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
     """Whoever leaves the loop in the middle leaves nothing behind but a report; the rest is found again."""
     rows = jobs(*[{}] * 4)
