@@ -46,11 +46,11 @@ class Part:
         return self.given.data
 
 
-def parts_of(members: Any) -> list[Part]:
-    """The files among the members, in their order."""
+def split(members: Mapping[str, Any]) -> tuple[dict[str, Any], list[Part]]:
+    """The members as they are kept where there are no files, and the files among them, in their order."""
     parts: list[Part] = []
-    _mapped(members, parts.append)
-    return parts
+    plain: dict[str, Any] = _mapped(members, parts.append)
+    return plain, parts
 
 
 def kept(members: Mapping[str, Any], marks: list[dict[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
-from kling_async.journal.contents import Part, kept, known_members, marks_in, parts_of, restored
+from kling_async.journal.contents import Part, kept, known_members, marks_in, restored, split
 from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id, file_name
@@ -158,14 +158,14 @@ class JournalSubmitter:
 
     async def _asked(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> _Asked:
         members = to_wire(request)
-        parts = parts_of(members)
+        plain, parts = split(members)
         marks = await in_thread(files.marks_of, parts, self.journal.new_name()) if parts else []
         save_to = options.get("save_to")
         work = Work(
             key=options.get("key"),
             endpoint=endpoint.name,
             external_task_id=None,
-            request=kept(members, marks),
+            request=kept(members, marks) if parts else plain,
             known=None if endpoint.is_raw else known_members(request.__class__),
             line=endpoint.line_of(request),
             slots=endpoint.slots_of(request),
@@ -197,9 +197,6 @@ class JournalSubmitter:
                 await asyncio.sleep(_LOOK_SECONDS)
                 return None
             case Use.SETTLE:
-                own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
-                if await self._submitter.while_under_way(own_id):
-                    return None
                 return await self._settled(asked.endpoint, entry)
             case Use.ASK:
                 return await self._ask(asked.endpoint, entry)
@@ -227,7 +224,8 @@ class JournalSubmitter:
 
     async def _new(self, asked: _Asked, own_id: str, attempt: Open) -> Submitted:
         asked.refuse()
-        files.refuse_gone(asked.parts, marks_in(asked.work.request))
+        if asked.parts:
+            files.refuse_gone(asked.parts, marks_in(asked.work.request))
         endpoint, budget = asked.endpoint, self.journal.budget
         work = attrs.evolve(
             asked.work,
@@ -265,10 +263,15 @@ class JournalSubmitter:
         record.follow(watch)
         return Submitted(reference, record, watch)
 
-    async def _settled(self, endpoint: Endpoint, entry: Entry) -> Submitted:
-        """As `_settle`; what does not come to its end here is anybody's."""
+    async def _settled(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
+        """As `_settle`, unless it is done; None where nothing was created. What is not at its end here is anybody's."""
+        own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
         try:
-            return await self._settle(endpoint, entry)
+            await self._submitter.while_under_way(entry.external_task_id or own_id)  # its caller was cancelled
+            now = await self.journal.do(lambda store: store.get(entry.id))  # behind all that it had to tell
+            if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
+                return None
+            return self._followed(endpoint, now) if now.task_id is not None else await self._settle(endpoint, now)
         except BaseException:
             record = self._records.get(entry.id)
             if record is None or record.entry is None or record.entry.state is EntryState.INTENT:
@@ -307,12 +310,9 @@ class JournalSubmitter:
         return Submitted(watch.reference, record, watch)
 
     async def _settled_in_turn(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
-        """As `_settled`, unless `submit` has done it meanwhile, with the same key; None where nothing was created."""
+        """As `_settled`, not while `submit` does it with the same key."""
         async with self._turn(entry.key) if entry.key is not None else contextlib.nullcontext():
-            now = await self.journal.do(lambda store: store.get(entry.id))
-            if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
-                return None
-            return self._followed(endpoint, now) if now.task_id is not None else await self._settled(endpoint, now)
+            return await self._settled(endpoint, entry)
 
     def _members(self, request: Mapping[str, Any], sent: str) -> dict[str, Any]:
         """What was sent, or was about to be."""
