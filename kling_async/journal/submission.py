@@ -198,7 +198,8 @@ class JournalSubmitter:
 
     async def _new(self, asked: _Asked, own_id: str, attempt: Open) -> Submitted:
         asked.refuse()
-        files.refuse_gone(asked.parts, marks_in(asked.work.request))
+        if asked.parts:
+            files.refuse_gone(asked.parts, marks_in(asked.work.request))
         endpoint, budget = asked.endpoint, self.journal.budget
         work = attrs.evolve(
             asked.work,
