@@ -154,7 +154,8 @@ class Terms:
         """
         if known.unit != self.unit:
             raise ConfigurationError(
-                f"the budget {self.name!r} counts {known.unit} in this journal, not {self.unit}: give it another name"
+                f"the budget {self.name!r} counts {known.unit} in this journal, not {self.unit}: give {known.unit}, or "
+                "the budget another name"
             )
         if known != self and not change:
             raise ConfigurationError(

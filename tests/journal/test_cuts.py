@@ -13,6 +13,7 @@ import pytest
 from kling_async import Entry, EntryState, Journal, TaskStatus, TextToVideo
 from kling_async.emulator import Call, Emulator, Fault
 from kling_async.journal.sqlite import SqliteStore
+from tests.journal.test_budget_processes import given_out
 from tests.shell.conftest import ClientMaker
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,8 @@ async def cut(place: Path, when: str, number: int | str) -> bool:
     # What is refused when it is sent for the second time may have been accepted before, for all that is known.
     assert {entry.state for entry in entries if entry.key == "refused"} <= {EntryState.REFUSED, EntryState.INTENT}
     assert sum(entry.units or 0 for entry in entries) <= charged
+    going_on = sum(entry.state in {EntryState.INTENT, EntryState.ACCEPTED} for entry in entries)
+    assert given_out(place / "clips.sqlite") == (1.5 * going_on, sum(entry.units or 0 for entry in entries))
     assert {path.name for path in (place / "out").iterdir()} - {"elsewhere"} == {"cat.mp4", "lost.mp4"}
     left = [path.suffix for path in (place / "clips.sqlite.files").iterdir()]
     assert left.count(".lock") <= 1  # that of the one that died, whose work is another's now
