@@ -15,7 +15,6 @@ from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BudgetExceeded, InvalidRequest, KeyConflict, KlingError
 from kling_async.protocol.tasks import Task
 
-_UNPAID: Final = {EntryState.REFUSED}
 _AGAIN: Final = "the same batch, started again, goes on with it"
 
 
