@@ -251,7 +251,8 @@ async def test_a_file_that_was_there_before_its_note(
     path: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    watermark: bool,  # noqa: FBT001
+    *,
+    watermark: bool,
 ) -> None:
     """A crash between a file and its note: the file that appeared while a save was on is taken for what it is."""
 
