@@ -15,7 +15,7 @@ METHODS: Final = ("GET", "HEAD")
 """What a file can be asked for with."""
 
 _MOST: Final = 10**18
-_RANGES: Final = re.compile(r"bytes=(.*)", re.IGNORECASE | re.DOTALL)
+_RANGES: Final = re.compile(r"bytes=(.+)", re.IGNORECASE | re.DOTALL)
 _RANGE: Final = re.compile(r"[ \t]*(?:([0-9]+)[ \t]*-[ \t]*([0-9]*)|-([0-9]+))[ \t]*")
 _STRONG: Final = re.compile(r'"[!#-~]*"')
 _OPAQUE: Final = re.compile(r'(?:W/)?("[^"]*")')

@@ -1,6 +1,7 @@
 """A handle's result as the answer of a web framework: a route is one line."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,7 +56,7 @@ async def aiohttp_response(
         return response
 
     async def left() -> None:  # aiohttp does not tell a handler, unless it writes
-        while request.transport is not None and not request.transport.is_closing():
+        while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
 
     return await unless_left(send(), left())
@@ -78,9 +79,7 @@ def asgi_response(handle: TaskHandle, *, watermark: bool = False) -> AsgiApp:
 
         async def respond() -> None:
             async with answered(handle, scope["method"], headers, watermark=watermark) as file:
-                raw = [
-                    (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in file.headers.items()
-                ]
+                raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in file.headers.items()]
                 await send({"type": "http.response.start", "status": int(file.status), "headers": raw})
                 async for chunk in file:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -90,9 +89,7 @@ def asgi_response(handle: TaskHandle, *, watermark: bool = False) -> AsgiApp:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        try:
+        with contextlib.suppress(BrowserLeft):
             await unless_left(respond(), left())
-        except BrowserLeft:
-            pass
 
     return app

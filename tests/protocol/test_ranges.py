@@ -120,8 +120,14 @@ def test_an_etag_is_strong_or_not_passed_on(etag: str | None, kept: str | None) 
 
 @pytest.mark.parametrize(
     ("status", "accepts", "length", "in_parts"),
-    [(206, None, 5, True), (206, None, None, False), (200, "bytes", 5, True), (200, "none", 5, False)]
-    + [(200, None, 5, False), (200, "bytes", None, False)],
+    [
+        (206, None, 5, True),
+        (206, None, None, False),
+        (200, "bytes", 5, True),
+        (200, "none", 5, False),
+        (200, None, 5, False),
+        (200, "bytes", None, False),
+    ],
 )
 def test_parts_are_offered_where_the_host_gives_them(
     status: int, accepts: str | None, length: int | None, *, in_parts: bool
