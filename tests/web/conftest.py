@@ -97,9 +97,8 @@ async def on_uvicorn(app: AsgiApp) -> AsyncIterator[str]:
     """A server of ASGI; gives its address."""
     config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none", http="h11")
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    running = asyncio.ensure_future(server._serve(None))
-    while not server.started:
+    running = asyncio.ensure_future(server.serve())
+    while not server.started:  # noqa: ASYNC110  (it has no event)
         await asyncio.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/video"
