@@ -36,7 +36,8 @@ exit codes:
     1  some rows failed, were over the budget, or are not known to have ended
     2  rows are wrong, or the command is; nothing was sent
   130  Ctrl-C, or 143 after SIGTERM: the first waits for what runs, the second leaves at once
-With --json each line on stdout is an object: event is problem, plan, row, progress or end; the last has exit_code.
+With --json each line on stdout is an object: event is problem, plan, progress, row, stopping or end, the last, which
+has exit_code.
 
 """
 
@@ -103,8 +104,8 @@ def _add_how(parser: ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="check all rows and show the cost; nothing is sent")
     group.add_argument("--skip-invalid", action="store_true", help="go on without the rows that are wrong")
     text = (
-        "what may be spent, over all runs into DIR: units such as 60, or dollars such as 8.40usd; another amount later "
-        "changes it"
+        "what may be spent, over all runs into DIR that have a budget: units such as 60, or dollars such as 8.40usd; "
+        "another amount later changes it"
     )
     group.add_argument("--budget", type=budget, metavar="AMOUNT", help=text)
     text = "what a request of unknown price takes of the budget (else it is not sent)"

@@ -137,7 +137,11 @@ class Record:
             self._journal.tell(lambda store: store.in_doubt(entry.id, text))
         else:
             refused = EntryState.REFUSED
-            self._journal.tell(lambda store: store.closed(entry.id, refused, text, now), self._forget(entry.request))
+            self._journal.tell(
+                lambda store: store.closed(entry.id, refused, text, now),
+                self._forget(entry.request),
+                at_once=self._journal.budget is not None,  # others may be waiting for what was reserved
+            )
 
     # -------------------------------------------------------------------------------------- the task
 
@@ -183,6 +187,9 @@ class Record:
         here = wanted is None or all(wanted in {str(path), str(path.parent)} for path in paths)
         if here and known and await in_thread(files.are_whole, known):
             return paths
+        if wanted is not None and not here and (moved := await in_thread(files.moved, known, wanted)):
+            await self.saved(moved, watermark=watermark)
+            return moved
         if entry.saving_to is None or wanted != entry.saving_to:
             return None
         # Nothing was there when the save began, and a file appears whole: it is the one.

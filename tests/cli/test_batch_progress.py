@@ -1,4 +1,5 @@
 import io
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -186,3 +187,22 @@ def test_why_nothing_was_sent() -> None:
     """Where the account refuses all, the reason is told once."""
     waiting = [RowResult(id=str(number), status=RowStatus.WAITING, error="not sent: no money") for number in range(3)]
     assert next(attrs.evolve(end(), results=waiting).how_to_go_on()) == "not sent: no money"
+
+
+def test_emulators_end_with_their_tasks() -> None:
+    """What ran on an emulator inside the command is lost with it, and no command goes on with it."""
+    emulated = attrs.evolve(end(RowStatus.RUNNING, RowStatus.WAITING), emulated=True)
+    assert [*emulated.how_to_go_on()] == ["tasks of an emulator end with it: begin anew with another --out"]
+    assert "cost    nothing spent\n" in emulated.text()
+
+
+def test_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where rich is not installed a terminal gets lines, and no error."""
+    monkeypatch.delitem(sys.modules, "kling_async.cli.batch_live")
+    monkeypatch.setitem(sys.modules, "rich", None)
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with batch_progress.shown(Output()) as display:
+        display.moment(attrs.evolve(moment({RowStatus.WAITING: 1}), spending=None, left=None))
+    assert terminal.getvalue() == "   0:00  1 waiting; nothing spent\n"

@@ -194,6 +194,9 @@ def test_a_recorded_list_is_read() -> None:
         ("callback_legacy_failed", "867283741759110000", TaskStatus.FAILED, 0, None),
         ("callback_legacy_succeed", "867283741759110000", TaskStatus.SUCCEED, 1, Decimal("1.5")),
         ("callback_new_submitted_test", "913827032734640000", TaskStatus.SUBMITTED, 0, None),
+        ("callback_new_processing", "930831534075680000", TaskStatus.PROCESSING, 0, None),
+        ("callback_new_succeeded", "930831534075680000", TaskStatus.SUCCEED, 1, Decimal("2.4")),
+        ("callback_new_failed", "930831534075730000", TaskStatus.FAILED, 0, None),
     ],
 )
 def test_a_recorded_callback_is_read(

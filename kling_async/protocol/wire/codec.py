@@ -6,7 +6,6 @@ there; anything else is left out where it cannot be read, so that a paid video i
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -20,8 +19,9 @@ from kling_async.protocol.raw import RawTask
 from kling_async.protocol.redaction import printable, service_text
 from kling_async.protocol.results import Element, Video, Voice
 from kling_async.protocol.tasks import Task, TaskStatus
-from kling_async.protocol.wire.members import decimal, identifier, items, mapping, moment
-from kling_async.protocol.wire.results import balance_of, outputs_of, results_of
+from kling_async.protocol.wire import current
+from kling_async.protocol.wire.members import decimal, identifier, mapping, moment
+from kling_async.protocol.wire.results import balance_of, results_of
 
 # --------------------------------------------------------------------------------------------- requests
 
@@ -78,7 +78,7 @@ def task_from_wire(data: Any, endpoint: str, *, accepted: bool = False) -> Task:
     status = _known_status(word) or (TaskStatus.SUBMITTED if accepted else None)
     if status is None:
         raise _without_status(word, task_id)
-    return (_legacy_task if legacy else _new_task)(data, endpoint, task_id, status)
+    return (_legacy_task if legacy else current.task)(data, endpoint, task_id, status)
 
 
 def _legacy_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatus) -> Task:
@@ -95,29 +95,6 @@ def _legacy_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: T
         final_unit_deduction=decimal(data.get("final_unit_deduction")),
         final_balance_deduction=balance_of(data.get("final_balance_deduction")),
     )
-
-
-def _new_task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatus) -> Task:
-    results = outputs_of(data.get("outputs"), moment(data.get("update_time")))
-    return Task(
-        task_id=task_id,
-        status=status,
-        endpoint=endpoint,
-        status_msg=service_text(data.get("message")),
-        external_task_id=identifier(data.get("external_id")),
-        created_at=moment(data.get("create_time")),
-        updated_at=moment(data.get("update_time")),
-        **results,
-        watermark=any(one.watermark_url for one in results["videos"] + results["images"]),
-        final_unit_deduction=_units_billed(data.get("billing")),
-    )
-
-
-def _units_billed(billing: Any) -> Decimal | None:
-    rows = [row for row in items(billing) if isinstance(row, Mapping)]
-    amounts = [decimal(row.get("amount")) for row in rows if row.get("charge_type") == "unit"]
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, Decimal(0)) if known else None
 
 
 _STATUS_WORDS = {**{status.value: status for status in TaskStatus}, "succeeded": TaskStatus.SUCCEED}
