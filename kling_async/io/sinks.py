@@ -196,7 +196,8 @@ class SpanSink(StreamSink):
         super().__init__(label, kind)
         self.part = Part(label, file.length, file.etag, file.modified)
         self._span = span
-        self.size, self.stop = span
+        self.size = span[0]
+        self.stop: int | None = span[1]
 
     def wanted(self, *, anew: bool) -> tuple[dict[str, str], int]:
         """Headers that ask for the rest of the part, or for all of it where nobody could tell that the rest fits."""

@@ -17,14 +17,14 @@ EVENT_HEADERS: Final = {
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",  # nginx would gather them
 }
-"""What the answer needs whose body `events` are."""
+"""What the answer needs whose body `progress_events` are."""
 
 
-async def events(handle: TaskHandle) -> AsyncGenerator[bytes, None]:
+async def progress_events(handle: TaskHandle) -> AsyncGenerator[bytes, None]:
     """What becomes of a task, as server-sent events; any number of pages may watch it for the price of one follower.
 
     ```python
-    return StreamingResponse(events(kling.attach(reference)), headers=EVENT_HEADERS)
+    return StreamingResponse(progress_events(kling.attach(reference)), headers=EVENT_HEADERS)
     ```
 
     At once, and then each second in which something has changed, there is one called `progress`; the last one is called

@@ -10,7 +10,7 @@ import pytest
 
 from kling_async import ClientClosed, KlingClient, Polling, Progress, TaskHandle
 from kling_async.emulator import Emulator
-from kling_async.web import EVENT_HEADERS, events
+from kling_async.web import EVENT_HEADERS, progress_events
 from kling_async.web.events import EVERY, KEEP_ALIVE
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import Seen, serve, task_answer
@@ -32,7 +32,7 @@ def read(text: bytes) -> list[Event]:
 
 async def watched(handle: Any) -> list[Event]:
     """All that one page sees."""
-    return read(b"".join([chunk async for chunk in events(handle)]))
+    return read(b"".join([chunk async for chunk in progress_events(handle)]))
 
 
 async def test_a_page_sees_progress_each_second_and_the_end(client: KlingClient, image: Path) -> None:
@@ -90,7 +90,7 @@ async def test_pages_that_leave_leave_nothing(client: KlingClient, image: Path) 
     handle = await client.image_to_video(image=image, prompt="it moves")
     before = len(asyncio.all_tasks())
     for _ in range(50):
-        async with contextlib.aclosing(events(handle)) as stream:
+        async with contextlib.aclosing(progress_events(handle)) as stream:
             async for _event in stream:
                 break
     pages = [asyncio.ensure_future(watched(handle)) for _ in range(50)]
@@ -122,7 +122,7 @@ async def test_a_stream_without_news_is_kept_alive(monkeypatch: pytest.MonkeyPat
         handle = kling.attach("image2video:9")
         gaps, last, comments = [], loop.time(), 0
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(600), contextlib.aclosing(events(handle)) as stream:
+            async with asyncio.timeout(600), contextlib.aclosing(progress_events(handle)) as stream:
                 async for chunk in stream:
                     gaps.append(loop.time() - last)
                     last = loop.time()
