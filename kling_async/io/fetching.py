@@ -8,7 +8,7 @@ from typing import Final
 
 from kling_async.io.incoming import Passing, taken
 from kling_async.io.result_addresses import Refresh, Source
-from kling_async.io.sinks import Sink
+from kling_async.io.sinks import FileChanged, Sink
 from kling_async.io.target import Target
 from kling_async.io.transport import Fetched, Transport
 from kling_async.protocol import transfer
@@ -67,19 +67,21 @@ class Fetching:
         return source
 
     async def known(self, source: Source, *, anew: bool = False) -> KnownFile:
-        """What its host says of a task's first file; asked once for each file.
+        """What its host says of a task's first file; asked once for each file, as far as it has a length.
 
         Raises:
             DownloadError: the host does not say it.
         """
         label = source.label(0)
-        if anew or label not in self._known:
+        known = None if anew else self._known.get(label)
+        if known is None:
             known = await self._asked(source)
             self._known.pop(label, None)
-            self._known[label] = known
+            if known.length is not None:
+                self._known[label] = known
             if len(self._known) > KNOWN_FILES:
                 del self._known[next(iter(self._known))]
-        return self._known[label]
+        return known
 
     async def _asked(self, source: Source) -> KnownFile:
         loop = asyncio.get_running_loop()
@@ -165,8 +167,7 @@ class Fetching:
     ) -> AsyncGenerator[bytes, None]:
         """What one connection gives of it."""
         while True:
-            wanted, offset = sink.wanted(anew=anew)
-            part = sink.part if wanted else None
+            wanted, part, offset = sink.wanted(anew=anew)
             async with self._transport.fetch(source.address(index), wanted) as answer:
                 match await _meaning(source, index, answer, part, offset):
                     case Answer.WHOLE:
@@ -174,13 +175,17 @@ class Fetching:
                         return
                     case Answer.RESTART if not wanted:
                         raise Passing("the file host gave a part that nobody asked for")
+                    case Answer.RESTART if anew:
+                        raise FileChanged(f"the file host gives another {sink.kind.value} now; ask for it again")
                     case Answer.RESTART:
                         anew = True
-                    case Body() as body:
+                    case Body() as body if anew or sink.fits(body):
                         async with contextlib.aclosing(taken(answer, body, sink, patience)) as chunks:
                             async for chunk in chunks:
                                 yield chunk
                         return
+                    case Body():
+                        anew = True
                     case _:
                         pass  # at a fresh address
 

@@ -98,7 +98,8 @@ async def _begun(
         look += 1
         file = await downloads.fetching.known(source, anew=True)
         if look == LOOKS:
-            file = attrs.evolve(file, in_parts=False)  # its host says that it gives parts, and does not
+            # Its hosts differ, in what they give or in their ETags: all that holds is the length.
+            file = attrs.evolve(file, in_parts=False, etag=None, modified=None)
 
 
 async def _body(

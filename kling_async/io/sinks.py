@@ -36,8 +36,16 @@ class Sink(Protocol):
         """Whether all that is wanted was taken, as far as it is known how much that is."""
         ...
 
-    def wanted(self, *, anew: bool) -> tuple[dict[str, str], int]:
-        """Headers that ask for what is still wanted, and where in the file that begins; `anew` for all of the file."""
+    def wanted(self, *, anew: bool) -> tuple[dict[str, str], Part | None, int]:
+        """What to ask for; `anew` for all of it.
+
+        Returns:
+            Headers; where they ask for a part of the file, what it has to be a part of, and where it has to begin.
+        """
+        ...
+
+    def fits(self, body: Body) -> bool:
+        """Whether an answer can be taken; else all is asked for anew."""
         ...
 
     async def begin(self, body: Body) -> None:
@@ -60,10 +68,14 @@ class _WholeFile:
         """Whether all of it was taken, as far as it is known how much that is."""
         return self.size == (self.part.length if self.stop is None else self.stop)
 
-    def wanted(self, *, anew: bool) -> tuple[dict[str, str], int]:
-        """Headers that ask for the rest, where two halves can be told to belong together; `anew` for all of it."""
+    def wanted(self, *, anew: bool) -> tuple[dict[str, str], Part | None, int]:
+        """The rest, where two halves can be told to belong together; `anew` for all of it."""
         headers = {} if anew else transfer.range_headers(self.part, self.size)
-        return headers, self.size if headers else 0
+        return (headers, self.part, self.size) if headers else ({}, None, 0)
+
+    def fits(self, body: Body) -> bool:  # noqa: ARG002
+        """Any answer can be taken: from its beginning, too."""
+        return True
 
 
 class FileSink(_WholeFile):
@@ -199,12 +211,16 @@ class SpanSink(StreamSink):
         self.size = span[0]
         self.stop: int | None = span[1]
 
-    def wanted(self, *, anew: bool) -> tuple[dict[str, str], int]:
-        """Headers that ask for the rest of the part, or for all of it where nobody could tell that the rest fits."""
-        if anew:
-            raise self._changed()
+    def wanted(self, *, anew: bool) -> tuple[dict[str, str], Part | None, int]:
+        """The rest of the part; all of it where nobody could tell that the rest fits, or `anew`."""
         first, end = self._span
-        return transfer.span_headers(self.part, first, self.size, end)
+        part = Part(self.part.video_id, self.part.length) if anew else self.part
+        headers, offset = transfer.span_headers(part, first, first if anew else self.size, end)
+        return headers, part if headers else None, offset
+
+    def fits(self, body: Body) -> bool:
+        """Not the whole file in place of its part."""
+        return body.offset in {self._span[0], self.size}
 
     async def begin(self, body: Body) -> None:
         """Goes on where the consumer is, or passes over what he has.
@@ -212,10 +228,9 @@ class SpanSink(StreamSink):
         Raises:
             FileChanged: it is another file, or another part of it.
         """
-        same = body.length == self.part.length and self.part.etag in {None, body.etag}
-        if not same or body.offset not in {self._span[0], self.size}:
-            raise self._changed()
+        first = self._span[0]
+        again = body.offset == first < self.size  # then what came tells whether it is the same
+        same = body.length == self.part.length and (again or self.part.etag in {None, body.etag})
+        if not same or not self.fits(body):
+            raise FileChanged(f"the {self.kind.value} changed at its host meanwhile; ask for it again")
         await super().begin(attrs.evolve(body, etag=self.part.etag, modified=self.part.modified))
-
-    def _changed(self) -> FileChanged:
-        return FileChanged(f"the {self.kind.value} changed at its host while it was sent; ask for it again")

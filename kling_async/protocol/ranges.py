@@ -85,13 +85,12 @@ def known_file(status: int, headers: Mapping[str, str], body: Body, suffix: str)
     if body.encoding is not None:  # length and ETag are those of the packed file
         return KnownFile(media_type)
     etag, modified = body.etag or "", body.modified or ""
-    in_parts = status == 206 or headers.get("accept-ranges", "").strip().lower() == "bytes"
     return KnownFile(
         media_type,
         body.length,
         etag if _STRONG.fullmatch(etag) else None,
         modified if modified and modified.isascii() and modified.isprintable() else None,
-        in_parts and body.length is not None,
+        status == 206 and body.length is not None,  # whatever it says of itself
     )
 
 

@@ -17,7 +17,7 @@ class RangeHost:
     """Answers queries with one video, and requests for it from `file`.
 
     Args:
-        etag: of the file; None for none.
+        etag: of the file; None for none. `{}` in it is another number in each answer, as of hosts that differ.
         ranges: whether parts are given.
         says_so: whether it says that it gives parts; else as it does.
         cut: of each answer with more than one byte, after how many bytes it breaks; the last one for ever.
@@ -69,11 +69,12 @@ class RangeHost:
     def _file(self, seen: Seen) -> Answer:
         if not self.told:
             return chunked(self.file, Content_Type=self.media_type)
-        headers = {"Content_Type": self.media_type} | ({} if self.etag is None else {"ETag": self.etag})
+        etag = None if self.etag is None else self.etag.format(len(self.seen))
+        headers = {"Content_Type": self.media_type} | ({} if etag is None else {"ETag": etag})
         if self.says_so:
             headers["Accept_Ranges"] = "bytes"
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", seen.headers.get("range", ""))
-        if asked is None or not self.ranges or seen.headers.get("if-range", self.etag) != self.etag:
+        if asked is None or not self.ranges or seen.headers.get("if-range", etag) != etag:
             return self._cut(answer(200, self.file, **headers), len(self.file))
         size = len(self.file)
         first, end = int(asked[1]), min(int(asked[2] or size) + 1, size)

@@ -10,7 +10,7 @@ import pytest
 from kling_async import DownloadError, InvalidRequest, KlingClient, Polling
 from kling_async.emulator import Emulator
 from tests.shell.conftest import ClientMaker, wall
-from tests.shell.stub import Seen, answer, refusal, serve
+from tests.shell.stub import Answer, Seen, answer, refusal, serve
 
 from .conftest import QUICK, Page, Serve, on_aiohttp, page_of
 from .range_host import FILE, SIZE, RangeHost
@@ -89,15 +89,32 @@ async def test_pictures_and_sound_are_answered_as_well(kind: str, given: str, me
 # ------------------------------------------------------------------------------------- hosts that misbehave
 
 
-@pytest.mark.parametrize("etag", ['"a"', 'W/"a"', None])
+@pytest.mark.parametrize("etag", ['"a"', 'W/"a"', None, '"{}"'])
 @pytest.mark.parametrize("first", [0, 1000])
 async def test_a_break_of_the_host_is_not_seen_by_the_browser(first: int, etag: str | None) -> None:
     """The host's connection breaks off again and again: the answer goes on, each byte once, in its place."""
     host = RangeHost(etag=etag, cut=[10, 100_000, 500_000, 1_000_000, None])
     async with page(host) as browser:
         got = await browser.ask(**({"Range": f"bytes={first}-"} if first else {}))
+    if etag == '"{}"':  # hosts whose ETags differ: no part is known to be of the same file
+        first = 0
     assert (got.status, got.body == FILE[first:], got.whole) == (206 if first else 200, True, True)
     assert got.headers.get("ETag") == (etag if etag == '"a"' else None)
+
+
+async def test_hosts_whose_etags_differ_do_not_break_an_answer_off() -> None:
+    """An answer that goes on at another host begins there anew, and what the browser has is passed over."""
+    host = RangeHost(cut=[300, None])
+
+    def other(seen: Seen) -> Answer:
+        host.etag = '"b"'
+        return host._file(seen)
+
+    async with page(host) as browser:
+        host.instead = [host._file, host._file, other]
+        got = await browser.ask(Range="bytes=1000-1999")
+    assert (got.status, got.body, got.headers["ETag"]) == (206, FILE[1000:2000], '"a"')
+    assert host.asked[2:] == ["bytes=1300-1999", "bytes=1000-1999"]
 
 
 async def test_a_span_that_breaks_asks_for_its_rest_only() -> None:
