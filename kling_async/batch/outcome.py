@@ -13,8 +13,8 @@ from kling_async.journal.entry import Entry, EntryState
 from kling_async.protocol.budget import shown
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BudgetExceeded, InvalidRequest, KeyConflict, KlingError
+from kling_async.protocol.tasks import Task
 
-_UNPAID: Final = {EntryState.REFUSED}
 _AGAIN: Final = "the same batch, started again, goes on with it"
 
 
@@ -51,6 +51,37 @@ def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: Klin
     return attrs.evolve(result, status=RowStatus.FAILED, task_id=None, seconds=None, error=text, attempts=0)
 
 
+def begun(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], status: RowStatus) -> RowResult:
+    """What is known of a row that is under way: what it costs by the price table, until the service says so.
+
+    Args:
+        row: that may be paid for.
+        endpoint: that takes it.
+        attempts: all entries of its key, the last one last.
+        status: how far it has come.
+    """
+    units, estimated = _units(attempts)
+    return RowResult(
+        id=row.id,
+        line=row.line,
+        row=row,
+        status=status,
+        task_id=attempts[-1].task_id if attempts else None,
+        units=units,
+        usd=endpoint.priced(units).usd if units is not None else None,
+        estimated=estimated,
+        attempts=len(attempts),
+    )
+
+
+def with_told(attempts: Sequence[Entry], task: Task) -> list[Entry]:
+    """The entries with what a task that has ended has cost, which the journal may not have yet."""
+    told = task.final_unit_deduction
+    if told is None or not attempts:
+        return [*attempts]
+    return [*attempts[:-1], attrs.evolve(attempts[-1], units=told)]
+
+
 def unknown(row: Row, error: KlingError) -> RowResult:
     """What came of a row while the journal cannot be read."""
     text = f"{error.message}; {_AGAIN}"
@@ -76,6 +107,8 @@ def _status(last: Entry | None, error: KlingError | None) -> RowStatus:
 
 def _text(status: RowStatus, last: Entry | None, error: KlingError | None) -> str:
     text = error.message if error is not None else last.error if last is not None else ""
+    if status is RowStatus.FAILED and last is not None and last.failed:
+        return last.error or text  # as a later run says it
     if isinstance(error, BudgetExceeded):
         return f"needs {shown(error.asked)}, and the budget has {shown(error.left)} left: a larger one sends it"
     is_lost = last is None or last.state is EntryState.LOST

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from os import PathLike
@@ -30,8 +29,6 @@ from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.transfer import End
-
-logger = logging.getLogger("kling_async")
 
 
 class Downloads:

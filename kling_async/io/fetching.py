@@ -160,6 +160,7 @@ class Fetching:
                 raise DownloadError(
                     f"the {sink.kind.value} could not be fetched: {failure.message}; save again to go on"
                 )
+            logger.debug("%s; goes on", failure, extra={"kling_event": "download_failed"})
             await self._transport.pause(delay)
 
     async def _connection(

@@ -198,7 +198,8 @@ def test_emulators_end_with_their_tasks() -> None:
 
 def test_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where rich is not installed a terminal gets lines, and no error."""
-    monkeypatch.delitem(sys.modules, "kling_async.cli.batch_live")
+    for name in ("batch_live", "progress_rich"):
+        monkeypatch.delitem(sys.modules, f"kling_async.cli.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "rich", None)
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)

@@ -148,7 +148,7 @@ async def test_what_cannot_be_settled(
     store = SqliteStore(path)
     store.open()
     with store.together():
-        store._run("UPDATE entries SET state = 'intent', external_task_id = NULL, task_id = NULL")
+        store.run("UPDATE entries SET state = 'intent', external_task_id = NULL, task_id = NULL")
     store.close()
     async with make_client(journal=path) as second:
         with caplog.at_level(logging.WARNING):
