@@ -79,6 +79,7 @@ if typing.TYPE_CHECKING:
     from kling_async.batch.row import InvalidBatch as InvalidBatch
     from kling_async.batch.row import Row as Row
     from kling_async.batch.row import RowProblem as RowProblem
+    from kling_async.io.open_file import OpenFile as OpenFile
     from kling_async.io.paged_list import PagedList as PagedList
     from kling_async.journal.entry import Entry as Entry
     from kling_async.journal.entry import EntryState as EntryState
@@ -95,6 +96,7 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.faces import Faces as Faces
     from kling_async.protocol.media.picture import Picture as Picture
     from kling_async.protocol.media.sound import Sound as Sound
+    from kling_async.protocol.polling.progress import Progress as Progress
     from kling_async.protocol.raw import RawCall as RawCall
     from kling_async.protocol.raw import RawTask as RawTask
     from kling_async.protocol.records import CameraConfig as CameraConfig

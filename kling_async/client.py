@@ -6,7 +6,8 @@ import functools
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,7 @@ from kling_async.saving import Saving
 if TYPE_CHECKING:
     from kling_async.io.budget import ClientBudget
     from kling_async.io.download import Downloads
+    from kling_async.io.open_file import OpenFile
     from kling_async.journal.journal import Journal
     from kling_async.journal.settling import Submitted
     from kling_async.journal.submission import JournalSubmitter
@@ -537,6 +539,13 @@ class KlingClient:
         """Streams a handle's first file; `TaskHandle.stream` is the way to call it."""
         self._enter()
         return self._saving.stream(handle, watermark=watermark)
+
+    def open_file(
+        self, handle: TaskHandle, *, method: str, headers: Mapping[str, str], watermark: bool
+    ) -> "AbstractAsyncContextManager[OpenFile]":
+        """Answers a request for a handle's first file; `TaskHandle.open` is the way to call it."""
+        self._enter()
+        return self._saving.open_file(handle, method=method, headers=headers, watermark=watermark)
 
     # ------------------------------------------------------------------------------------------- inside
 

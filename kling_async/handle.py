@@ -2,17 +2,20 @@
 
 import asyncio
 import contextvars
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.errors import KlingError, TaskFailed, WrongEventLoop
+from kling_async.protocol.polling.progress import Progress
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
 
 if TYPE_CHECKING:
+    from kling_async.io.open_file import OpenFile
     from kling_async.io.target import Target
 
 Callback = Callable[["TaskHandle"], object]
@@ -76,6 +79,12 @@ class Client(Protocol):
         """Streams the handle's first file."""
         ...
 
+    def open_file(
+        self, handle: "TaskHandle", *, method: str, headers: Mapping[str, str], watermark: bool
+    ) -> "AbstractAsyncContextManager[OpenFile]":
+        """Answers a request for the handle's first file."""
+        ...
+
 
 class TaskHandle:
     """One task: await it for the finished `Task`, `save` it for the file.
@@ -134,6 +143,13 @@ class TaskHandle:
     def status(self) -> TaskStatus | None:
         """The status last heard; None as long as an attached handle has heard nothing."""
         return self._last.status if self._last else None
+
+    @property
+    def progress(self) -> Progress:
+        """How far the task is, and how long it still takes, by how long such tasks took before; asks nobody."""
+        if self._watch is None or self._future is None:
+            return Progress(0.0, None)
+        return self._watch.progress(self._future.get_loop().time())
 
     @property
     def _last(self) -> Task | None:
@@ -326,6 +342,37 @@ class TaskHandle:
             KlingError: as `wait`.
         """
         return self._client.stream(self, watermark=watermark)
+
+    def open(
+        self, *, method: str = "GET", headers: Mapping[str, str] | None = None, watermark: bool = False
+    ) -> "AbstractAsyncContextManager[OpenFile]":
+        """Waits for the end, then answers a request for the (first) file, so that a browser can play and seek.
+
+        ```python
+        async with handle.open(method=request.method, headers=request.headers) as video:
+            response = web.StreamResponse(status=video.status, headers=video.headers)
+            await response.prepare(request)
+            async for chunk in video:
+                await response.write(chunk)
+        ```
+
+        `kling_async.web` has this for aiohttp, ASGI and FastAPI. `Range`, `If-Range` and `If-None-Match` count, as
+        RFC 9110 says; several ranges at once are answered with the whole file. Only what is asked for is fetched from
+        the file host, as fast as the caller takes it. A connection to the host that breaks is resumed within the same
+        answer. Leaving the block ends it at once. No place among the downloads is taken.
+
+        Args:
+            method: GET, or HEAD for an answer without a body.
+            headers: those of the request; names in any case.
+            watermark: the watermarked variant, if `watermark_info` asked for one.
+
+        Raises:
+            InvalidRequest: another method.
+            DownloadError: the result cannot be fetched, or is no file (voices, elements). The first bytes are there
+                when the block begins; where the rest cannot be fetched, iterating raises it.
+            KlingError: as `wait`.
+        """
+        return self._client.open_file(self, method=method, headers=headers or {}, watermark=watermark)
 
     # ----------------------------------------------------------------------------- called by the poller
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
@@ -16,6 +16,7 @@ from kling_async.protocol.tasks import Task
 
 if TYPE_CHECKING:
     from kling_async.io.download import Downloads
+    from kling_async.io.open_file import OpenFile
     from kling_async.io.target import Target
 
 
@@ -110,6 +111,24 @@ class Saving:
         if handle.work is not None:
             await handle.work.saved(paths, watermark=watermark)
         return paths
+
+    @contextlib.asynccontextmanager
+    async def open_file(
+        self, handle: TaskHandle, *, method: str, headers: Mapping[str, str], watermark: bool
+    ) -> "AsyncIterator[OpenFile]":
+        """Answers a request for a handle's first file.
+
+        Raises:
+            KlingError: as `TaskHandle.open`, which is the way to call it.
+        """
+        from kling_async.io import open_file  # noqa: PLC0415  (on first use, as all that fetches)
+
+        open_file.check_method(method)
+        task = await handle.wait()
+        refresh = functools.partial(self._get_task, task.reference)
+        opened = open_file.opened(self._downloads(), task, refresh, method=method, headers=headers, watermark=watermark)
+        async with opened as file:
+            yield file
 
     async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
         """Streams a handle's first file.

@@ -82,6 +82,7 @@ NAMES = """
     NotTheService
     OmniImage
     OmniVideo
+    OpenFile
     PagedList
     PermissionRefused
     Picture
@@ -91,6 +92,7 @@ NAMES = """
     PresetElements
     PresetVoices
     Problem
+    Progress
     QueueTimeout
     RateLimited
     RawCall

@@ -5,9 +5,13 @@ import functools
 import hashlib
 from typing import Final, Protocol
 
+import attrs
+
 from kling_async.io.part_file import Ended, PartFile
 from kling_async.io.threads import begin, finished, in_thread
+from kling_async.protocol import transfer
 from kling_async.protocol.errors import DownloadError
+from kling_async.protocol.ranges import KnownFile
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.transfer import Body, End, Part, judge_end
 
@@ -24,6 +28,25 @@ class Sink(Protocol):
     """Bytes taken so far."""
     part: Part
     """What they are a part of."""
+    stop: int | None
+    """Where what is wanted ends; None for the end of the file."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that is wanted was taken, as far as it is known how much that is."""
+        ...
+
+    def wanted(self, *, anew: bool) -> tuple[dict[str, str], Part | None, int]:
+        """What to ask for; `anew` for all of it.
+
+        Returns:
+            Headers; where they ask for a part of the file, what it has to be a part of, and where it has to begin.
+        """
+        ...
+
+    def fits(self, body: Body) -> bool:
+        """Whether an answer can be taken; else all is asked for anew."""
+        ...
 
     async def begin(self, body: Body) -> None:
         """An answer is about to give bytes from `body.offset` on."""
@@ -33,7 +56,29 @@ class Sink(Protocol):
         ...
 
 
-class FileSink:
+class _WholeFile:
+    """What is wanted is a whole file."""
+
+    part: Part
+    size: int
+    stop: int | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it was taken, as far as it is known how much that is."""
+        return self.size == (self.part.length if self.stop is None else self.stop)
+
+    def wanted(self, *, anew: bool) -> tuple[dict[str, str], Part | None, int]:
+        """The rest, where two halves can be told to belong together; `anew` for all of it."""
+        headers = {} if anew else transfer.range_headers(self.part, self.size)
+        return (headers, self.part, self.size) if headers else ({}, None, 0)
+
+    def fits(self, body: Body) -> bool:  # noqa: ARG002
+        """Any answer can be taken: from its beginning, too."""
+        return True
+
+
+class FileSink(_WholeFile):
     """Writes to a part: pieces gather while one write is under way.
 
     Args:
@@ -90,7 +135,7 @@ class FileSink:
             await finished(writing)
 
 
-class StreamSink:
+class StreamSink(_WholeFile):
     """Counts what a consumer was given: it cannot be taken back.
 
     Where a host begins anew, what was given already must come again just so, and is passed over.
@@ -113,7 +158,7 @@ class StreamSink:
     async def begin(self, body: Body) -> None:
         """Goes on where the consumer is, or passes over what he has."""
         self._anew = body.offset != self.size
-        self._again, self._passed = hashlib.sha256(), 0
+        self._again, self._passed = hashlib.sha256(), body.offset
         self.part = body.part_of(self.part.video_id)
 
     async def take(self, chunk: bytes) -> bytes:
@@ -143,3 +188,49 @@ class StreamSink:
         if self._anew:  # it ended before the place where the consumer is
             return End.CUT
         return judge_end(self.size, self.part.length, self._follower.shape(), again=again)
+
+
+class FileChanged(DownloadError):
+    """The file is not the one that was announced."""
+
+
+class SpanSink(StreamSink):
+    """Counts what a consumer was given of a part that was announced to him.
+
+    Args:
+        label: which file it is.
+        kind: what it is.
+        file: what was announced.
+        span: the first byte of the part, and the one after its last.
+    """
+
+    def __init__(self, label: str, kind: ResultKind, file: KnownFile, span: tuple[int, int]) -> None:
+        super().__init__(label, kind)
+        self.part = Part(label, file.length, file.etag, file.modified)
+        self._span = span
+        self.size = span[0]
+        self.stop: int | None = span[1]
+
+    def wanted(self, *, anew: bool) -> tuple[dict[str, str], Part | None, int]:
+        """The rest of the part; all of it where nobody could tell that the rest fits, or `anew`."""
+        first, end = self._span
+        part = Part(self.part.video_id, self.part.length) if anew else self.part
+        headers, offset = transfer.span_headers(part, first, first if anew else self.size, end)
+        return headers, part if headers else None, offset
+
+    def fits(self, body: Body) -> bool:
+        """Not the whole file in place of its part."""
+        return body.offset in {self._span[0], self.size}
+
+    async def begin(self, body: Body) -> None:
+        """Goes on where the consumer is, or passes over what he has.
+
+        Raises:
+            FileChanged: it is another file, or another part of it.
+        """
+        first = self._span[0]
+        again = body.offset == first < self.size  # then what came tells whether it is the same
+        same = body.length == self.part.length and (again or self.part.etag in {None, body.etag})
+        if not same or not self.fits(body):
+            raise FileChanged(f"the {self.kind.value} changed at its host meanwhile; ask for it again")
+        await super().begin(attrs.evolve(body, etag=self.part.etag, modified=self.part.modified))

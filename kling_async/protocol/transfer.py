@@ -85,13 +85,26 @@ class Body:
 
 def range_headers(part: Part | None, offset: int) -> dict[str, str]:
     """Headers that ask for the rest of a file of which `offset` bytes are kept, provided it is still the same."""
-    if part is None or offset == 0:
-        return {}
-    if part.etag is not None and not part.etag.startswith("W/") and _sendable(part.etag):
-        return {"Range": f"bytes={offset}-", "If-Range": part.etag}
-    if part.modified is not None and _sendable(part.modified):
-        return {"Range": f"bytes={offset}-", "If-Range": part.modified}
-    return {}  # nobody could tell that two halves belong together
+    if part is None or offset == 0 or (validator := _validator(part)) is None:
+        return {}  # nobody could tell that two halves belong together
+    return {"Range": f"bytes={offset}-", "If-Range": validator}
+
+
+def span_headers(part: Part, first: int, place: int, end: int) -> tuple[dict[str, str], int]:
+    """Headers that ask for the rest of a span, and where that begins: at its first byte where nobody could tell.
+
+    Args:
+        part: what is known of the file.
+        first: the first byte of the span.
+        place: up to which the span is there.
+        end: the byte after its last.
+    """
+    if place == 0 and end == part.length:
+        return {}, 0
+    validator = _validator(part)
+    if validator is None:
+        return {"Range": f"bytes={first}-{end - 1}"}, first
+    return {"Range": f"bytes={place}-{end - 1}", "If-Range": validator}, place
 
 
 def classify(status: int, headers: Mapping[str, str], part: Part | None, offset: int) -> Answer | Body:
@@ -203,6 +216,12 @@ class Patience:
         if size >= self._reached + step and not self._slow:
             self._reached = size
             self.ends_at = now + self._budget
+
+
+def _validator(part: Part) -> str | None:
+    """What tells the file from every other one: a strong ETag, else a date."""
+    etag = part.etag if part.etag is not None and not part.etag.startswith("W/") else None
+    return next((text for text in (etag, part.modified) if text is not None and _sendable(text)), None)
 
 
 def _sendable(text: str) -> bool:

@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, assert_type
 
+from aiohttp import web
+
 import kling_async
 from kling_async import (
     AimedPolling,
@@ -38,6 +40,7 @@ from kling_async import (
     Voice,
     WatermarkInfo,
 )
+from kling_async.web import EVENT_HEADERS, aiohttp_response, asgi_response, progress_events
 
 
 def show(*values: object) -> None:
@@ -229,6 +232,22 @@ async def budgets() -> None:
                 await kling.image_to_video("cat.jpg")
             except kling_async.BudgetExceeded as error:
                 assert_type(error.asked - error.left + error.reserved, Decimal)
+
+
+async def over_http(kling: KlingClient, request: web.Request) -> web.StreamResponse:
+    """A result as an answer, in one line or by hand, and its progress."""
+    handle = kling.attach(request.match_info["reference"])
+    async with handle.open(method=request.method, headers=request.headers, watermark=True) as video:
+        assert_type(video, kling_async.OpenFile)
+        response = web.StreamResponse(status=video.status, headers=video.headers)
+        await response.prepare(request)
+        async for chunk in video:
+            assert_type(chunk, bytes)
+            await response.write(chunk)
+    async for event in progress_events(handle):
+        assert_type(event, bytes)
+    show(handle.progress.share * 100, handle.progress.seconds_left, asgi_response(handle), EVENT_HEADERS)
+    return await aiohttp_response(handle, request)
 
 
 def without_a_client() -> Estimate:

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from kling_async.protocol.errors import ConfigurationError
 from kling_async.protocol.polling.age_bins import BINS, EDGES, WIDTHS, bin_of
 from kling_async.protocol.polling.look_schedule import LookSchedule
+from kling_async.protocol.polling.progress import Expectation
 
 FADING: Final = 1 / 128
 """What each new task takes from the weight of all before it."""
@@ -44,6 +45,7 @@ class DurationEstimate:
         self._count = self.seen
         self._fresh = 1.0  # weight of the news since the look schedule was made, as a share of what it knew
         self._looks: LookSchedule | None = None
+        self._expected: Expectation | None = None
 
     @property
     def seen(self) -> float:
@@ -85,8 +87,16 @@ class DurationEstimate:
         """What is known now; made anew when the news since the last one weigh a sixteenth of it."""
         if self._looks is None or self._fresh > 1 / 16:
             self._looks = LookSchedule(self._hazards())
+            self._expected = None
             self._fresh = 0.0
         return self._looks
+
+    def expectation(self) -> Expectation:
+        """How far such tasks are at each age, by what is known now; made anew as `look_schedule`."""
+        self.look_schedule()
+        if self._expected is None:
+            self._expected = Expectation(self._hazards())
+        return self._expected
 
     def _scale(self) -> float:
         """The published median, drawn to what was seen: a service that is ten times as fast is so for all ages."""

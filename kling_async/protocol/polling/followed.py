@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from kling_async.protocol.errors import ConnectionFailed, KlingError, Remedy, TaskTimeout
+from kling_async.protocol.errors import ConnectionFailed, KlingError, Remedy, TaskFailed, TaskTimeout
 from kling_async.protocol.polling.age_bins import EDGES
 from kling_async.protocol.polling.durations import DurationEstimate
+from kling_async.protocol.polling.progress import Progress
 from kling_async.protocol.polling.queue import QueueEntry
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Attempts
@@ -41,6 +42,7 @@ class FollowedTask(QueueEntry):
         "missed",
         "names",
         "reference",
+        "share",
         "snapshots",
     )
 
@@ -73,6 +75,8 @@ class FollowedTask(QueueEntry):
         """What came instead of an answer about it, since the last such answer."""
         self.snapshots: list[Task] = []
         self.end: Task | KlingError | None = None
+        self.share = 0.0
+        """The largest share of its time that anybody was given."""
 
     @property
     def status(self) -> TaskStatus | None:
@@ -83,6 +87,16 @@ class FollowedTask(QueueEntry):
     def external_task_id(self) -> str | None:
         """The caller's id, or the one made for the task, as far as it is known."""
         return self.snapshots[-1].external_task_id if self.snapshots else None
+
+    def progress(self, now: float) -> Progress:
+        """How far it is."""
+        if isinstance(self.end, Task | TaskFailed):
+            return Progress(1.0, 0.0)
+        if self.end is not None:
+            return Progress(self.share, None)
+        age, expected = max(0.0, now - self.begun_at), self.estimate.expectation()
+        self.share = max(self.share, expected.share(age))
+        return Progress(self.share, expected.seconds_left(age))
 
     def note(self, error: KlingError) -> None:
         """Keeps what came last; a question without any answer does not hide what an earlier one was answered with."""

@@ -1,0 +1,217 @@
+"""Files of tasks as they come: over as many connections as it takes, each going on where the last one broke off."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable
+from typing import Final
+
+from kling_async.io.incoming import Passing, taken
+from kling_async.io.result_addresses import Refresh, Source
+from kling_async.io.sinks import FileChanged, Sink
+from kling_async.io.target import Target
+from kling_async.io.transport import Fetched, Transport
+from kling_async.protocol import transfer
+from kling_async.protocol.errors import BadResponse, ConnectionFailed, DownloadError, KlingError
+from kling_async.protocol.ranges import KnownFile, known_file
+from kling_async.protocol.result_kind import ResultKind
+from kling_async.protocol.retry import Retry, Uniform
+from kling_async.protocol.tasks import Task
+from kling_async.protocol.transfer import Answer, Body, End, Part, Patience
+
+logger = logging.getLogger("kling_async")
+
+NEW_SECONDS: Final = 60.0
+"""Seconds from a task's end in which its file may not have reached all of the file hosts."""
+LOOKS: Final = 3
+"""Times that a file is fetched at most whose host does not say how long it is, and which looks cut off."""
+
+
+KNOWN_FILES: Final = 1024
+"""Files of which is kept what their hosts said of them, for the next range that a browser asks for."""
+
+
+class Fetching:
+    """Fetches files of tasks.
+
+    Args:
+        transport: sends.
+        retry: how a broken download is gone on with.
+        uniform: random numbers for the delays.
+        now: the service's time of day, seconds since 1970.
+    """
+
+    def __init__(self, transport: Transport, retry: Retry, uniform: Uniform, now: Callable[[], float]) -> None:
+        self._transport = transport
+        self._retry = retry
+        self._uniform = uniform
+        self._now = now
+        self._known: dict[str, KnownFile] = {}
+
+    async def source(self, task: Task, refresh: Refresh, *, watermark: bool, place: Target | None = None) -> Source:
+        """Where the files are; a task may be said to have succeeded before they are there."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        def is_new(task: Task) -> bool:
+            if task.updated_at is None:
+                return loop.time() - began < NEW_SECONDS
+            return self._now() - task.updated_at.timestamp() < NEW_SECONDS
+
+        scheme = self._transport.scheme
+        source = Source(task, refresh, watermark=watermark, scheme=scheme, is_new=is_new, place=place)
+        attempts = self._retry.attempts(self._uniform, began + self._retry.budget)
+        while not source.is_complete() and (delay := attempts.failed(loop.time())) is not None:
+            await self._transport.pause(delay)
+            await source.ask_anew()
+        return source
+
+    async def known(self, source: Source, *, anew: bool = False) -> KnownFile:
+        """What its host says of a task's first file; asked once for each file, as far as it has a length.
+
+        Raises:
+            DownloadError: the host does not say it.
+        """
+        label = source.label(0)
+        known = None if anew else self._known.get(label)
+        if known is None:
+            known = await self._asked(source)
+            self._known.pop(label, None)
+            if known.length is not None:
+                self._known[label] = known
+            if len(self._known) > KNOWN_FILES:
+                del self._known[next(iter(self._known))]
+        return known
+
+    async def _asked(self, source: Source) -> KnownFile:
+        loop = asyncio.get_running_loop()
+        attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
+        while True:
+            try:
+                return await self._asked_once(source)
+            except (ConnectionFailed, BadResponse, Passing) as error:
+                if (delay := attempts.failed(loop.time())) is None:
+                    what = source.kind(0).value
+                    raise DownloadError(f"the {what} could not be fetched: {error.message}; ask again later") from None
+            await self._transport.pause(delay)
+
+    async def _asked_once(self, source: Source) -> KnownFile:
+        # Not by HEAD: addresses are signed, some for GET only.
+        wanted = {"Range": "bytes=0-0"}
+        while True:
+            async with self._transport.fetch(source.address(0), wanted) as answer:
+                match await _meaning(source, 0, answer, None, 0):
+                    case Body(length=0):
+                        raise Passing("the file host sent nothing")
+                    case Body() as body:
+                        if answer.headers.get("content-length") == "1":
+                            async for _ in answer.chunks:  # to its end, so that the connection can be used again
+                                pass
+                        suffix = source.kind(0).suffix_at(source.address(0))
+                        return known_file(answer.status, answer.headers, body, suffix)
+                    case Answer.RESTART if not wanted:
+                        raise Passing(f"the file host answered HTTP {answer.status}")
+                    case Answer.RESTART:
+                        wanted = {}
+                    case _:
+                        pass  # at a fresh address
+
+    async def is_more(self, source: Source, index: int, sink: Sink) -> bool:
+        """Whether a file is longer than its host announced; as long as nobody says so, it is not."""
+        wanted = {"Range": f"bytes={sink.size}-"}
+        loop = asyncio.get_running_loop()
+        attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
+        while attempts.failures < LOOKS:
+            with contextlib.suppress(ConnectionFailed, BadResponse, DownloadError):
+                async with self._transport.fetch(source.address(index), wanted) as answer:
+                    length = transfer.announced(answer.status, answer.headers)
+                    if length is not None and length >= sink.size:
+                        return length > sink.size
+            if (delay := attempts.failed(loop.time())) is None:
+                break
+            await self._transport.pause(delay)
+        return False
+
+    async def chunks(self, source: Source, index: int, sink: Sink, *, anew: bool) -> AsyncGenerator[bytes, None]:
+        """The bytes that the sink still lacks, over as many connections as it takes; `anew` from the beginning."""
+        loop = asyncio.get_running_loop()
+        patience = Patience(self._retry.budget, loop.time(), sink.size)
+        attempts = self._retry.attempts(self._uniform)
+        best = sink.size
+        while anew or not sink.is_complete:
+            part = sink.part
+            failure: KlingError = Passing(f"the connection ended before the {sink.kind.value} did")
+            try:
+                async with contextlib.aclosing(self._connection(source, index, sink, patience, anew=anew)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                if sink.part.length is None or sink.is_complete:
+                    return
+            except (ConnectionFailed, BadResponse, Passing) as error:
+                failure = error
+            anew = anew and sink.part is part  # else a body began
+            if sink.size > best:
+                best = sink.size
+                attempts.progressed()
+            now = loop.time()
+            patience.broke(now, sink.size, sink.part.length)
+            attempts.ends_at = patience.ends_at
+            if (delay := attempts.failed(now)) is None:
+                raise DownloadError(
+                    f"the {sink.kind.value} could not be fetched: {failure.message}; save again to go on"
+                )
+            logger.debug("%s; goes on", failure, extra={"kling_event": "download_failed"})
+            await self._transport.pause(delay)
+
+    async def _connection(
+        self, source: Source, index: int, sink: Sink, patience: Patience, *, anew: bool
+    ) -> AsyncGenerator[bytes, None]:
+        """What one connection gives of it."""
+        while True:
+            wanted, part, offset = sink.wanted(anew=anew)
+            async with self._transport.fetch(source.address(index), wanted) as answer:
+                match await _meaning(source, index, answer, part, offset):
+                    case Answer.WHOLE:
+                        await sink.begin(Body(sink.size, sink.size, sink.part.etag, sink.part.modified))
+                        return
+                    case Answer.RESTART if not wanted:
+                        raise Passing("the file host gave a part that nobody asked for")
+                    case Answer.RESTART if anew:
+                        raise FileChanged(f"the file host gives another {sink.kind.value} now; ask for it again")
+                    case Answer.RESTART:
+                        anew = True
+                    case Body() as body if anew or sink.fits(body):
+                        async with contextlib.aclosing(taken(answer, body, sink, patience)) as chunks:
+                            async for chunk in chunks:
+                                yield chunk
+                        return
+                    case Body():
+                        anew = True
+                    case _:
+                        pass  # at a fresh address
+
+
+async def _meaning(source: Source, index: int, answer: Fetched, part: Part | None, offset: int) -> Answer | Body:
+    """What an answer means; where it is that the address has expired, there is a new one.
+
+    Raises:
+        Passing: the file may come later.
+    """
+    meaning = transfer.classify(answer.status, answer.headers, part, offset)
+    if meaning is Answer.BUSY:
+        raise Passing(f"the file host answered HTTP {answer.status}")
+    if meaning is Answer.EXPIRED and not await source.renew(index, answer.status):
+        raise Passing(f"the file host does not have it yet (HTTP {answer.status})")
+    return meaning
+
+
+def warn_of(end: End, source: Source, kind: ResultKind, what: str) -> None:
+    """Says in the log that a file is kept which looks odd."""
+    if end is End.ODD:
+        logger.warning(
+            "%s: all bytes came, but they do not look like %s; kept as the file host sent it (%s)",
+            what,
+            kind.looks,
+            source.reference,
+            extra={"kling_event": "odd_file", "kling_reference": source.reference},
+        )

@@ -1,0 +1,156 @@
+"""Answers to GET and HEAD for a file, with ranges and conditions (RFC 9110, sections 13 and 14).
+
+Where the RFC leaves a choice this answers as nginx does, but for several ranges, which give the whole file.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from kling_async.protocol.transfer import Body
+
+METHODS: Final = ("GET", "HEAD")
+"""What a file can be asked for with."""
+
+_MOST: Final = 10**18
+_RANGES: Final = re.compile(r"bytes=(.+)", re.IGNORECASE | re.DOTALL)
+_RANGE: Final = re.compile(r"[ \t]*(?:([0-9]+)[ \t]*-[ \t]*([0-9]*)|-([0-9]+))[ \t]*")
+_STRONG: Final = re.compile(r'"[!#-~]*"')
+_OPAQUE: Final = re.compile(r'(?:W/)?("[^"]*")')
+_TYPE: Final = re.compile(r"(?:video|audio|image)/(?!svg)[a-z0-9.+-]+")
+_TYPES: Final = {
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".mp3": "audio/mpeg",
+    ".wav": "audio/wav",
+    ".m4a": "audio/mp4",
+    ".aac": "audio/aac",
+    ".ogg": "audio/ogg",
+    ".flac": "audio/flac",
+}
+
+
+@attrs.frozen
+class KnownFile:
+    """What is known of a file before its bytes are sent.
+
+    Attributes:
+        type: its media type.
+        length: in bytes; None where its host does not say.
+        etag: a strong one; None where there is none.
+        modified: its `Last-Modified`, where that tells two versions apart.
+        in_parts: whether its host gives parts of it.
+    """
+
+    type: str
+    length: int | None = None
+    etag: str | None = None
+    modified: str | None = None
+    in_parts: bool = False
+
+
+@attrs.frozen
+class RangeAnswer:
+    """What a request for a file is answered.
+
+    Attributes:
+        status: 200, 206, 304 or 416.
+        headers: all that there are.
+        span: the first byte of the body, and the one after its last, None for the end; None where there is no body.
+    """
+
+    status: int
+    headers: dict[str, str]
+    span: tuple[int, int | None] | None = None
+
+
+def known_file(status: int, headers: Mapping[str, str], body: Body, suffix: str) -> KnownFile:
+    """What a host's answer to a request for the first byte tells of the whole file.
+
+    Args:
+        status: 200 or 206.
+        headers: names in lower case.
+        body: what `transfer.classify` made of them.
+        suffix: what the file's name ends in, as `.mp4`, for where the host names no type that a browser may be given.
+    """
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    # A page or a script from there must not run as if it came from here.
+    media_type = given if _TYPE.fullmatch(given) else _TYPES.get(suffix.lower(), "application/octet-stream")
+    if body.encoding is not None:  # length and ETag are those of the packed file
+        return KnownFile(media_type)
+    etag, modified = body.etag or "", body.modified or ""
+    return KnownFile(
+        media_type,
+        body.length,
+        etag if _STRONG.fullmatch(etag) else None,
+        modified if modified and modified.isascii() and modified.isprintable() else None,
+        status == 206 and body.length is not None,  # whatever it says of itself
+    )
+
+
+def answer_for(method: str, headers: Mapping[str, str], file: KnownFile) -> RangeAnswer:
+    """What a request is answered.
+
+    Args:
+        method: GET or HEAD.
+        headers: of the request; names in lower case.
+        file: that is asked for.
+    """
+    validators = {"ETag": file.etag, "Last-Modified": file.modified}
+    common = {name: value for name, value in validators.items() if value is not None}
+    if _is_had(headers.get("if-none-match"), file):
+        return RangeAnswer(304, common)
+    if file.in_parts:
+        common["Accept-Ranges"] = "bytes"
+    described = {"Content-Type": file.type, "X-Content-Type-Options": "nosniff", **common}
+    # RFC 9110, 14.2: ranges are defined for GET only.
+    ranges = headers.get("range", "") if method == "GET" and _is_same(headers.get("if-range"), file) else ""
+    if file.in_parts and file.length is not None and (asked := _RANGES.fullmatch(ranges)):
+        spans = _spans(asked[1], file.length)
+        if not spans:
+            return RangeAnswer(416, {"Content-Range": f"bytes */{file.length}", "Content-Length": "0", **common})
+        if len(spans) == 1 and spans[0] != (0, 0):
+            first, end = spans[0]
+            part = {"Content-Length": str(end - first), "Content-Range": f"bytes {first}-{end - 1}/{file.length}"}
+            return RangeAnswer(206, {**described, **part}, (first, end))
+    length = {} if file.length is None else {"Content-Length": str(file.length)}
+    return RangeAnswer(200, {**described, **length}, (0, file.length) if method == "GET" else None)
+
+
+def _is_had(if_none_match: str | None, file: KnownFile) -> bool:
+    """Whether the asker has this file already; the comparison is the weak one."""
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == "*" or file.etag in _OPAQUE.findall(if_none_match)
+
+
+def _is_same(if_range: str | None, file: KnownFile) -> bool:
+    """Whether the part that the asker has is of this file; the comparison is the strong one."""
+    return if_range is None or if_range.strip() in {file.etag, file.modified}
+
+
+def _spans(ranges: str, length: int) -> list[tuple[int, int]]:
+    """The ranges that there are: first byte, and the one after the last. None where one of them is no range at all."""
+    spans = []
+    for text in ranges.split(","):
+        matched = _RANGE.fullmatch(text)
+        if matched is None:
+            return []
+        first, last, suffix = matched.groups()
+        if suffix is None:
+            begin, end = _number(first), min(_number(last) + 1, length) if last else length
+        else:
+            begin, end = max(length - _number(suffix), 0), length
+        if begin < end or begin == end == 0:  # an empty file, asked for from its beginning
+            spans.append((begin, end))
+    return spans
+
+
+def _number(digits: str) -> int:
+    return int(digits) if len(digits) <= 18 else _MOST

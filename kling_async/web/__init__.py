@@ -1,0 +1,16 @@
+"""Kling in a web service: results that a browser can seek, and progress, for any framework.
+
+`kling_async.web.starlette` has a response for FastAPI and Starlette; nothing else here imports either.
+"""
+
+import typing
+
+from kling_async import lazy_exports
+
+if typing.TYPE_CHECKING:
+    from kling_async.web.events import EVENT_HEADERS as EVENT_HEADERS
+    from kling_async.web.events import progress_events as progress_events
+    from kling_async.web.responses import aiohttp_response as aiohttp_response
+    from kling_async.web.responses import asgi_response as asgi_response
+else:
+    __getattr__, __dir__ = lazy_exports.import_on_use(__name__)

@@ -1,0 +1,95 @@
+"""A handle's result as the answer of a web framework: a route is one line."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+from kling_async.handle import TaskHandle
+from kling_async.web.answers import BrowserLeft, answered, unless_left
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOK_SECONDS: Final = 1.0
+"""Seconds after which it is seen that a browser has left while nothing can be sent; else it is seen at once."""
+
+
+async def aiohttp_response(
+    handle: TaskHandle, request: "web.Request", *, watermark: bool = False
+) -> "web.StreamResponse":
+    """Answers a request of aiohttp with a handle's result, once it is there.
+
+    ```python
+    async def video(request: web.Request) -> web.StreamResponse:
+        return await aiohttp_response(kling.attach(request.match_info["reference"]), request)
+    ```
+
+    What is answered is that of `TaskHandle.open`: 200, 206, 304 or 416. Before the body begins, errors are answers, and
+    in the log: 404 for `TaskNotFound`, 424 with the service's reason for `TaskFailed`, 504 for `TaskTimeout`, 503 for
+    `ClientClosed`, 409 for a handle that was cancelled, 502 for all others; 405 for other methods than GET and HEAD.
+    When the rest of a body cannot be fetched, the connection is broken off.
+
+    Args:
+        handle: whose (first) file is sent. Whether the asker may see it is up to you.
+        request: GET or HEAD.
+        watermark: the watermarked variant, if `watermark_info` asked for one.
+
+    Raises:
+        ConnectionResetError: the browser has left; aiohttp expects it.
+        KlingError: the rest of the body cannot be fetched.
+    """
+    from aiohttp import web  # noqa: PLC0415  (servers only need it)
+
+    async def send() -> web.StreamResponse:
+        async with answered(handle, request.method, request.headers, watermark=watermark) as file:
+            response = web.StreamResponse(status=file.status, headers=file.headers)
+            await response.prepare(request)
+            async for chunk in file:
+                await response.write(chunk)
+            await response.write_eof()
+        return response
+
+    async def left() -> None:  # aiohttp does not tell a handler, unless it writes
+        while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)
+
+    return await unless_left(send(), left())
+
+
+def asgi_response(handle: TaskHandle, *, watermark: bool = False) -> AsgiApp:
+    """An ASGI application that answers with a handle's result; `TaskResponse` is the same for routes of FastAPI.
+
+    What is answered, errors too, is as with `aiohttp_response`.
+
+    Args:
+        handle: whose (first) file is sent.
+        watermark: the watermarked variant, if `watermark_info` asked for one.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"expected a request over HTTP, got {scope['type']}")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+        async def respond() -> None:
+            async with answered(handle, scope["method"], headers, watermark=watermark) as file:
+                raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in file.headers.items()]
+                await send({"type": "http.response.start", "status": int(file.status), "headers": raw})
+                async for chunk in file:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        async def left() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        with contextlib.suppress(BrowserLeft):
+            await unless_left(respond(), left())
+
+    return app

@@ -1,0 +1,305 @@
+"""Results over HTTP on real sockets: what is fetched for an answer, and what comes of a host that misbehaves."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kling_async import DownloadError, InvalidRequest, KlingClient, Polling
+from kling_async.emulator import Emulator
+from tests.shell.conftest import ClientMaker, wall
+from tests.shell.stub import Answer, Seen, answer, refusal, serve
+
+from .conftest import QUICK, Page, Serve, on_aiohttp, page_of
+from .range_host import FILE, SIZE, RangeHost
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+PAGE = answer(200, b"<!DOCTYPE html><title>Sign in</title>", Content_Type="text/html")
+
+
+@contextlib.asynccontextmanager
+async def page(host: RangeHost, serve_handle: Serve = on_aiohttp, **options: object) -> AsyncIterator[Page]:
+    """A page that answers with the file of a host."""
+    async with serve(host) as stub:
+        host.base = stub.base_url
+        async with page_of(serve_handle, stub.base_url, **options) as page:
+            yield page
+        await asyncio.sleep(0.1)  # the stub's handlers end a moment after their connections
+
+
+# ------------------------------------------------------------------------------------------- what is fetched
+
+
+async def test_a_seek_loads_nothing_that_lies_between(serve_handle: Serve) -> None:
+    """The range goes on to the file host, and what the host is like is asked once for all of them."""
+    host = RangeHost()
+    async with page(host, serve_handle) as browser:
+        for first in (SIZE * 8 // 10, 1000):
+            got = await browser.ask(Range=f"bytes={first}-{first + 999}")
+            assert (got.status, got.body) == (206, FILE[first : first + 1000])
+            assert got.headers["Content-Range"] == f"bytes {first}-{first + 999}/{SIZE}"
+        got = await browser.ask(Range="bytes=-10")
+        assert (got.status, got.body) == (206, FILE[-10:])
+    begin = SIZE * 8 // 10
+    spans = [f"{begin}-{begin + 999}", "1000-1999", f"{SIZE - 10}-{SIZE - 1}"]
+    assert host.asked == ["bytes=0-0", *(f"bytes={span}" for span in spans)]
+
+
+async def test_the_whole_file_comes_with_its_length_and_type(serve_handle: Serve) -> None:
+    """Without a range: 200, all bytes, and what a browser needs to seek later."""
+    async with page(RangeHost(), serve_handle) as browser:
+        got = await browser.ask()
+    assert (got.status, got.body, got.whole) == (200, FILE, True)
+    expected = {"Content-Type": "video/mp4", "Content-Length": str(SIZE), "Accept-Ranges": "bytes", "ETag": '"a"'}
+    assert {name: got.headers.get(name) for name in expected} == expected
+
+
+async def test_head_and_a_file_that_is_had_load_nothing(serve_handle: Serve) -> None:
+    """Neither has a body, and the host is asked for one byte, once."""
+    host = RangeHost()
+    async with page(host, serve_handle) as browser:
+        head = await browser.ask("HEAD")
+        had = await browser.ask(If_None_Match='"a"')
+        beyond = await browser.ask(Range=f"bytes={SIZE}-")
+    assert (head.status, head.headers["Content-Length"], head.body) == (200, str(SIZE), b"")
+    assert (had.status, had.body, beyond.status, beyond.body) == (304, b"", 416, b"")
+    assert host.asked == ["bytes=0-0"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "media_type"),
+    [
+        ("images", "image/jpeg", "image/jpeg"),
+        ("images", "", "image/png"),
+        ("audios", "audio/mpeg", "audio/mpeg"),
+        ("audios", "application/octet-stream", "audio/mpeg"),
+    ],
+)
+async def test_pictures_and_sound_are_answered_as_well(kind: str, given: str, media_type: str) -> None:
+    """The first file of a task is served, whatever it is."""
+    host = RangeHost(kind=kind, media_type=given)
+    async with page(host) as browser:
+        got = await browser.ask(Range="bytes=5-9")
+    assert (got.status, got.body, got.headers["Content-Type"]) == (206, FILE[5:10], media_type)
+
+
+# ------------------------------------------------------------------------------------- hosts that misbehave
+
+
+@pytest.mark.parametrize("etag", ['"a"', 'W/"a"', None, '"{}"'])
+@pytest.mark.parametrize("first", [0, 1000])
+async def test_a_break_of_the_host_is_not_seen_by_the_browser(first: int, etag: str | None) -> None:
+    """The host's connection breaks off again and again: the answer goes on, each byte once, in its place."""
+    host = RangeHost(etag=etag, cut=[10, 100_000, 500_000, 1_000_000, None])
+    async with page(host) as browser:
+        got = await browser.ask(**({"Range": f"bytes={first}-"} if first else {}))
+    if etag == '"{}"':  # hosts whose ETags differ: no part is known to be of the same file
+        first = 0
+    assert (got.status, got.body == FILE[first:], got.whole) == (206 if first else 200, True, True)
+    assert got.headers.get("ETag") == (etag if etag == '"a"' else None)
+
+
+async def test_hosts_whose_etags_differ_do_not_break_an_answer_off() -> None:
+    """An answer that goes on at another host begins there anew, and what the browser has is passed over."""
+    host = RangeHost(cut=[300, None])
+
+    def other(seen: Seen) -> Answer:
+        host.etag = '"b"'
+        return host._file(seen)
+
+    async with page(host) as browser:
+        host.instead = [host._file, host._file, other]
+        got = await browser.ask(Range="bytes=1000-1999")
+    assert (got.status, got.body, got.headers["ETag"]) == (206, FILE[1000:2000], '"a"')
+    assert host.asked[2:] == ["bytes=1300-1999", "bytes=1000-1999"]
+
+
+async def test_a_span_that_breaks_asks_for_its_rest_only() -> None:
+    """What was given is not fetched again where the host's ETag tells that the rest fits."""
+    host = RangeHost(cut=[300, None])
+    async with page(host) as browser:
+        assert (await browser.ask(Range="bytes=1000-1999")).body == FILE[1000:2000]
+    assert host.asked == ["bytes=0-0", "bytes=1000-1999", "bytes=1300-1999"]
+    assert host.seen[-1].headers["if-range"] == '"a"'
+
+
+@pytest.mark.parametrize("first", [0, 1000])
+async def test_a_file_that_changes_while_it_is_sent_breaks_the_answer_off(serve_handle: Serve, first: int) -> None:
+    """Halves of two files are never joined: the browser sees that its answer is not whole."""
+    host = RangeHost(cut=[300_000, None])
+
+    def changed(seen: Seen) -> bytes:
+        host.etag, host.file = '"b"', bytes(SIZE)
+        raw = host._file(seen)
+        assert raw is not None
+        return raw
+
+    async with page(host, serve_handle) as browser:
+        await browser.ask("HEAD")
+        host.instead = [host._file, changed]
+        got = await browser.ask(**({"Range": f"bytes={first}-"} if first else {}))
+    assert not got.whole
+    assert got.body == FILE[first : first + len(got.body)]
+
+
+async def test_a_file_that_changed_since_is_answered_as_it_is_now() -> None:
+    """What was known of it is asked anew, before anything is answered."""
+    host = RangeHost()
+    async with page(host) as browser:
+        await browser.ask("HEAD")
+        host.etag, host.file = '"b"', FILE[:5000]
+        got = await browser.ask(Range="bytes=1000-")
+    assert (got.status, got.body) == (206, FILE[1000:5000])
+    assert (got.headers["ETag"], got.headers["Content-Range"]) == ('"b"', "bytes 1000-4999/5000")
+
+
+@pytest.mark.parametrize("says_so", [False, True])
+async def test_a_host_without_ranges_is_answered_whole(*, says_so: bool) -> None:
+    """200 and all of it, also where the host says that it gives parts and does not."""
+    host = RangeHost(ranges=False, says_so=says_so)
+    async with page(host) as browser:
+        got = await browser.ask(Range="bytes=1000-1999")
+    assert (got.status, got.body == FILE, got.headers["Content-Length"]) == (200, True, str(SIZE))
+    assert "Accept-Ranges" not in got.headers
+
+
+async def test_a_host_that_tells_no_length_is_answered_whole(serve_handle: Serve) -> None:
+    """The answer comes in chunks, without a length."""
+    host = RangeHost(told=False)
+    host.file = FILE[:30] + bytes(2**16)  # no whole MP4: it is asked for once more, and is the same
+    async with page(host, serve_handle) as browser:
+        got = await browser.ask(Range="bytes=1000-1999")
+    assert (got.status, got.body, got.whole) == (200, host.file, True)
+    assert "Content-Length" not in got.headers
+
+
+async def test_an_expired_address_is_asked_for_anew(serve_handle: Serve) -> None:
+    """Before the answer and between two of them, the service is asked for a fresh one."""
+    host = RangeHost()
+    host.instead = [answer(403)]
+    async with page(host, serve_handle) as browser:
+        assert (await browser.ask(Range="bytes=0-9")).body == FILE[:10]
+        assert [seen.path for seen in host.seen] == ["/f?1", "/f?2", "/f?2"]
+        host.instead = [answer(403)]
+        assert (await browser.ask(Range="bytes=5-9")).body == FILE[5:10]
+
+
+# -------------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize("instead", [PAGE, answer(500), None, answer(403)], ids=["page", "500", "reset", "403"])
+async def test_what_the_host_does_not_give_is_502(serve_handle: Serve, instead: bytes | None) -> None:
+    """Nothing was answered yet, so the browser hears that it is not the file."""
+    host = RangeHost()
+    host.instead = [instead] * 1000
+    async with page(host, serve_handle) as browser:
+        got = await browser.ask()
+    assert (got.status, got.body) == (502, b"502 Bad Gateway\n")
+
+
+async def test_a_method_that_is_neither_get_nor_head_is_405(serve_handle: Serve) -> None:
+    """With the methods that are, and without asking anybody."""
+    host = RangeHost()
+    async with page(host, serve_handle) as browser:
+        got = await browser.ask("POST")
+    assert (got.status, got.headers["Allow"], host.queries) == (405, "GET, HEAD", 0)
+
+
+async def test_a_failed_task_is_424_with_its_reason(serve_handle: Serve) -> None:
+    """The page can say why there is no video."""
+    host = RangeHost()
+    host.task = {"status": "failed", "task_id": "9", "task_status_msg": "too dark"}
+    async with page(host, serve_handle) as browser:
+        got = await browser.ask()
+        head = await browser.ask("HEAD")
+    assert got.status == head.status == 424
+    assert b"too dark" in got.body
+    assert head.body == b""
+
+
+async def test_an_unknown_task_is_404(serve_handle: Serve) -> None:
+    """As what is not there."""
+
+    def unknown(_seen: Seen) -> bytes:
+        return refusal(404, 1203, "task not found")
+
+    async with serve(unknown) as stub, page_of(serve_handle, stub.base_url) as browser:
+        assert (await browser.ask()).status == 404
+
+
+async def test_a_task_that_does_not_end_in_time_is_504() -> None:
+    """It goes on at the service; the browser may ask again."""
+    host = RangeHost()
+    host.task = {"status": "processing", "task_id": "9"}
+    async with page(host, polling=Polling(deadline=30)) as browser:
+        assert (await browser.ask()).status == 504
+
+
+async def test_a_closed_client_is_503_and_a_cancelled_handle_409() -> None:
+    """Neither says anything about the task."""
+    host = RangeHost()
+    host.task = {"status": "processing", "task_id": "9"}
+    async with serve(host) as stub, KlingClient(base_url=stub.base_url, api_key="key", clock=wall()) as kling:
+        handle = kling.attach("image2video:9")
+        async with page_of(lambda _: on_aiohttp(handle), stub.base_url) as browser:
+            asking = asyncio.ensure_future(browser.ask())
+            await asyncio.sleep(5)
+            handle.cancel()
+            assert (await asking).status == 409
+            await kling.close()
+        other = KlingClient(base_url=stub.base_url, api_key="key", clock=wall())
+        closed = other.attach("image2video:9")
+        await other.close()
+        async with page_of(lambda _: on_aiohttp(closed), stub.base_url) as browser:
+            assert (await browser.ask()).status == 503
+        await asyncio.sleep(0.1)
+
+
+async def test_an_opened_file_takes_get_and_head_only() -> None:
+    """Other methods are a mistake of the caller, told before anything is waited for."""
+    host = RangeHost()
+    async with serve(host) as stub, KlingClient(base_url=stub.base_url, api_key="key", clock=wall()) as kling:
+        with pytest.raises(InvalidRequest, match="405"):
+            async with kling.attach("image2video:9").open(method="POST"):
+                pass
+    assert host.queries == 0
+
+
+async def test_what_has_no_file_says_so() -> None:
+    """The error names the task."""
+    host = RangeHost()
+    host.task = {"status": "succeed", "task_id": "9", "task_result": {"voices": [{"voice_id": "1"}]}}
+    async with serve(host) as stub, KlingClient(base_url=stub.base_url, api_key="key", retry=QUICK, clock=wall()) as k:
+        with pytest.raises(DownloadError) as caught:
+            async with k.attach("image2video:9").open():
+                pass
+    assert caught.value.reference == "image2video:9"
+
+
+# -------------------------------------------------------------------------------------------- the emulator
+
+
+async def test_a_request_waits_for_the_end_of_the_task(make_client: ClientMaker, image: Path) -> None:
+    """A browser that asks before the video is there gets it when it is."""
+    kling = make_client()
+    handle = await kling.image_to_video(image=image, prompt="it moves")
+    async with page_of(lambda _: on_aiohttp(handle), "http://localhost:1") as browser:
+        asking = asyncio.ensure_future(browser.ask(Range="bytes=0-99"))
+        await asyncio.sleep(1)
+        assert not asking.done()
+        got = await asking
+    assert (got.status, len(got.body)) == (206, 100)
+
+
+async def test_nothing_but_the_seek_leaves_the_emulator(
+    emulator: Emulator, make_client: ClientMaker, image: Path
+) -> None:
+    """The books of the file host show the bytes that a seek asked for, and one."""
+    handle = await make_client().image_to_video(image=image, prompt="it moves")
+    async with handle.open(headers={"range": "bytes=-100"}) as video:
+        assert video.status == 206
+        assert sum([len(chunk) async for chunk in video]) == 100
+    assert emulator.ledger.requests["file"] == 2

@@ -1,0 +1,106 @@
+"""Requests for a file, answered side by side with nginx, which is also the host that the file comes from."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import time
+from collections.abc import AsyncIterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from tests.range_requests import DATE, ETAG, LENGTH, REQUESTS, Asked
+from tests.shell.stub import Seen, serve, task_answer
+
+from .conftest import Got, Page, on_aiohttp, on_asgi, page_of
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed (apt-get install nginx-light)")
+
+MADE = 1_600_000_000
+MOVIE = b"\x00\x00\x00\x10ftypisom\x00\x00\x00\x01" + bytes(range(1, 247)) * 4
+CONFIG = """
+daemon off; master_process off; pid {folder}/pid; error_log {folder}/errors.log;
+events {{ worker_connections 64; }}
+http {{
+  access_log off; types {{ video/mp4 mp4; }}
+  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  server {{ listen 127.0.0.1:{port}; root {folder}/files; }}
+}}
+"""
+
+
+@contextlib.asynccontextmanager
+async def nginx(folder: Path) -> AsyncIterator[str]:
+    """Runs it; gives the address of the file."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    (folder / "files").mkdir()
+    (folder / "files" / "f.mp4").write_bytes(MOVIE)
+    os.utime(folder / "files" / "f.mp4", (MADE, MADE))
+    (folder / "nginx.conf").write_text(CONFIG.format(folder=folder, port=port))
+    command = (str(NGINX), "-p", str(folder), "-e", str(folder / "errors.log"), "-c", str(folder / "nginx.conf"))
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                break
+            await asyncio.sleep(0.02)
+        yield f"http://127.0.0.1:{port}/f.mp4"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def said(got: Got) -> dict[str, str | None]:
+    """What must be the same on both sides."""
+    names = ["Content-Range", "ETag", "Last-Modified"] if got.status < 400 else ["Content-Range"]
+    if got.status in {200, 206}:
+        names += ["Content-Length", "Content-Type"]
+    if got.status == 200:  # nginx does not repeat it in a part
+        names.append("Accept-Ranges")
+    return {name: got.headers.get(name) for name in names}
+
+
+def filled(asked: Asked, etag: str) -> dict[str, str]:
+    """The headers with the validators of the file."""
+    date = formatdate(MADE, usegmt=True)
+    named = {name.replace("-", "_"): value for name, value in asked.headers.items()}
+    return {name: value.replace(ETAG, etag).replace(DATE, date) for name, value in named.items()}
+
+
+@pytest.mark.parametrize("way", [on_aiohttp, on_asgi], ids=lambda way: way.__name__)
+async def test_requests_are_answered_as_nginx_answers_them(tmp_path: Path, way: object) -> None:
+    """Status, headers and bytes are those of nginx for the same file and the same request."""
+    assert len(MOVIE) == LENGTH
+    assert sum(asked.like_nginx for asked in REQUESTS) >= 20
+    async with nginx(tmp_path) as file:
+
+        def service(_seen: Seen) -> bytes:
+            return task_answer(
+                "succeed", task_id="9", task_result={"videos": [{"id": "v", "url": file, "duration": "5"}]}
+            )
+
+        async with serve(service) as stub, page_of(way, stub.base_url) as page:  # type: ignore[arg-type]
+            theirs = Page(file, page.session)
+            etag = (await theirs.ask()).headers["ETag"]
+            for asked in REQUESTS:
+                headers = filled(asked, etag)
+                if sum(map(len, headers.values())) > 4000:
+                    continue  # more than a server's line may hold
+                ours = await page.ask(asked.method, **headers)
+                expected = b"" if asked.span is None else MOVIE[asked.span[0] : asked.span[1] + 1]
+                assert (str(asked), ours.status, ours.body) == (str(asked), asked.status, expected)
+                if asked.like_nginx:
+                    answer = await theirs.ask(asked.method, **headers)
+                    assert (ours.status, said(ours)) == (answer.status, said(answer)), str(asked)
+                    assert ours.status == 416 or ours.body == answer.body, str(asked)
