@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -14,14 +14,15 @@ from kling_async.batch.report_sums import Sums, sums_of
 from kling_async.batch.report_text import time_text
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import RowProblem
-from kling_async.cli.batch_state import UNDER_WAY, counted, money_data, money_text, one_line
+from kling_async.cli.batch_state import UNDER_WAY, counted, is_left_out, money_data, money_text, one_line
 from kling_async.cli.data import as_data
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.output import dollars, number
 
 REPORT: Final = "report.html"
 RETRY: Final = "--retry-failed"
-_WELL: Final = {RowStatus.DONE, RowStatus.INVALID}
+_SENT: Final = {RowStatus.RUNNING, RowStatus.SAVING, RowStatus.UNSAVED, RowStatus.UNKNOWN}
+_OPEN: Final = {RowStatus.WAITING, *_SENT}
 
 # ----------------------------------------------------------------------------------------------------- beforehand
 
@@ -113,13 +114,15 @@ class End:
         """Exit code: rows that were left out on purpose do not raise it."""
         if self.interrupted is not None:
             return self.interrupted
-        return Exit.OK if all(result.status in _WELL for result in self.results) else Exit.ERROR
+        return (
+            Exit.OK if all(each.status is RowStatus.DONE or is_left_out(each) for each in self.results) else Exit.ERROR
+        )
 
     def text(self) -> str:
         """For people."""
         sums = self._sums()
         cost = money_text(sums) + f", and {sums.unpriced} of unknown price" * bool(sums.unpriced)
-        if self.emulated and sums.units:
+        if self.emulated and any(sums.units.values()):
             cost = f"would have cost {cost}; nothing was paid"
         report = self.out / REPORT
         rows = [
@@ -153,6 +156,9 @@ class End:
     def how_to_go_on(self) -> Iterator[str]:
         """What to type for the rows that are not done, one line each."""
         yield from sorted({one_line(each.error) for each in self.results if each.status is RowStatus.WAITING} - {""})
+        if self.emulated and self._is_open(_SENT):
+            yield "tasks of an emulator end with it: begin anew with another --out"
+            return
         if self._is_open():
             yield f"go on: {again(self.words)}"
         elif self._failed(made=False):
@@ -161,16 +167,20 @@ class End:
             yield f"make anew what failed: {again(self.words, RETRY)}"
         if any(result.status is RowStatus.OVER_BUDGET for result in self.results):
             yield "what is over the budget waits for a larger one: the same command with another --budget"
+        if any(result.status is RowStatus.INVALID and not is_left_out(result) for result in self.results):
+            yield "with --assume, rows of unknown price are sent as well: it says what each takes of the budget"
 
     def _command(self) -> str | None:
         """What is to be typed first."""
+        if self.emulated and self._is_open(_SENT):
+            return None
         if self._failed(made=True) and not self._is_open():
             return again(self.words, RETRY)
         return again(self.words) if self._is_open() or self._failed(made=False) else None
 
-    def _is_open(self) -> bool:
+    def _is_open(self, statuses: Container[RowStatus] = _OPEN) -> bool:
         """Whether there are rows with which the same command goes on."""
-        return any(result.status in _OPEN for result in self.results)
+        return any(result.status in statuses for result in self.results)
 
     def _failed(self, *, made: bool) -> bool:
         """Whether there are rows that failed, of which a task was made, or that the service refused before."""
@@ -178,16 +188,11 @@ class End:
         return any((each.task_id is not None) is made for each in failed)
 
 
-_OPEN: Final = (RowStatus.WAITING, RowStatus.RUNNING, RowStatus.SAVING, RowStatus.UNSAVED, RowStatus.UNKNOWN)
-
-
 def left_text(counts: Mapping[RowStatus, int], *, emulated: bool) -> str:
     """What goes on without the command, after a second signal."""
     running = sum(counts.get(status, 0) for status in UNDER_WAY)
-    if not running:
+    if not running or emulated:
         return "interrupted"
-    if emulated:
-        return f"interrupted: the emulator ended with {running} tasks; begin anew with another --out"
     return f"interrupted: {running} tasks may go on at the service, and are billed"
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from kling_async.batch.report_text import time_text
 from kling_async.batch.result import RowResult
-from kling_async.cli.batch_state import UNTOLD, Moment, row_text
+from kling_async.cli.batch_state import Moment, is_told, row_text
 from kling_async.cli.output import Output, printable
 from kling_async.cli.progress_rich import bar_width
 
@@ -57,7 +57,7 @@ class BatchLive:
 
     def row(self, result: RowResult) -> None:
         """Keeps what went wrong."""
-        if result.status not in UNTOLD:
+        if is_told(result):
             self._count += 1
             self._wrong.append(row_text(result))
 

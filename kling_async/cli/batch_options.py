@@ -36,7 +36,8 @@ exit codes:
     1  some rows failed, were over the budget, or are not known to have ended
     2  rows are wrong, or the command is; nothing was sent
   130  Ctrl-C, or 143 after SIGTERM: the first waits for what runs, the second leaves at once
-With --json each line on stdout is an object: event is problem, plan, row, progress or end; the last has exit_code.
+With --json each line on stdout is an object: event is problem, plan, progress, row, stopping or end, the last, which
+has exit_code.
 
 """
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from kling_async.batch.report_text import time_text
 from kling_async.batch.result import RowResult
-from kling_async.cli.batch_state import UNTOLD, Moment, row_data, row_text
+from kling_async.cli.batch_state import Moment, is_told, row_data, row_text
 from kling_async.cli.output import Output
 from kling_async.cli.progress import can_move
 
@@ -96,7 +96,7 @@ class _Lines:
         self._now_and_then = _NowAndThen()
 
     def row(self, result: RowResult) -> None:
-        if result.status not in UNTOLD:
+        if is_told(result):
             self._output.note(row_text(result))
 
     def moment(self, moment: Moment) -> None:

@@ -15,8 +15,6 @@ from kling_async.protocol.budget import Spending
 from kling_async.protocol.endpoint import Pool
 
 UNDER_WAY: Final = (RowStatus.RUNNING, RowStatus.SAVING)
-UNTOLD: Final = {RowStatus.DONE, RowStatus.INVALID, RowStatus.OVER_BUDGET}
-"""What needs no word of its own while it runs: rows that are wrong were shown before, and the rest is counted."""
 NOTHING: Final = Decimal(0)
 
 _ROWS_PLANNED: Final = 10
@@ -137,6 +135,16 @@ def place(line: int | None, id_: str | None) -> str:
 def one_line(text: str) -> str:
     """A stranger's text without line breaks, which could pass for lines of ours."""
     return " ".join(text.split())
+
+
+def is_left_out(result: RowResult) -> bool:
+    """Whether it was wrong when it was read, and left out on purpose; those that turn out so later are not."""
+    return result.status is RowStatus.INVALID and result.row is None
+
+
+def is_told(result: RowResult) -> bool:
+    """Whether it gets words of its own while all runs: what is over the budget is counted only."""
+    return not (result.status in {RowStatus.DONE, RowStatus.OVER_BUDGET} or is_left_out(result))
 
 
 def row_text(result: RowResult) -> str:

@@ -137,7 +137,11 @@ class Record:
             self._journal.tell(lambda store: store.in_doubt(entry.id, text))
         else:
             refused = EntryState.REFUSED
-            self._journal.tell(lambda store: store.closed(entry.id, refused, text, now), self._forget(entry.request))
+            self._journal.tell(
+                lambda store: store.closed(entry.id, refused, text, now),
+                self._forget(entry.request),
+                at_once=self._journal.budget is not None,  # others may be waiting for what was reserved
+            )
 
     # -------------------------------------------------------------------------------------- the task
 

@@ -175,7 +175,9 @@ class SqliteStore:
             return JournalError(f"the journal {path} cannot be opened: {error.strerror}")
         if path.is_dir():
             return JournalError(f"the journal {path} cannot be opened: it is a directory; name a file in it")
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if getattr(error, "sqlite_errorcode", None) is None:  # not SQLite says so, but who reads text out of it
+            return JournalError(f"the journal {path} is {_DAMAGED} ({error})")
+        code = error.sqlite_errorcode & 0xFF
         text = {
             sqlite3.SQLITE_BUSY: f"is locked by something else for {LOCK_SECONDS:g} seconds: close what has it open",
             sqlite3.SQLITE_READONLY: "is read-only: make the file and its directory writable",

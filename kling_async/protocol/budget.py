@@ -200,7 +200,8 @@ class Budget:
 
     A client without a journal keeps the count in this object, which clients of one event loop may share. A client with
     a journal keeps it there, under the budget's name: it holds over restarts, and over all processes of the journal.
-    What was begun without the budget does not count.
+    What was begun without the budget does not count. `await client.spending()` gives what is reserved, settled and
+    left.
 
     Args:
         units: how many units of resource packs, more than 0. Those of video and image packs, which differ in price,

@@ -66,8 +66,9 @@ def test_invalid(run: Run, here: Path, service: Emulator) -> None:
     name = jobs(here, "one", {"image": "missing.png"}, {"image": CAT, "duration": 7, "mode": "best"})
     ran = run("batch", name, "--out", "out")
     assert ran.code == 2
-    assert ran.err.startswith("line 3: mode: ")
-    assert re.search(r"^line 2 \(row-\w+\): image: .*missing.png", ran.err, re.MULTILINE)
+    first, second, _ = ran.err.splitlines()
+    assert re.fullmatch(r"line 2 \(row-\w+\): image: .*missing.png'", first)
+    assert second.startswith("line 3: mode: 'best' is not possible")
     assert "nothing was sent. --skip-invalid goes on without these rows" in ran.err
     assert service.ledger.requests["create"] == 0
     assert not (here / "out").exists()
@@ -244,3 +245,19 @@ def test_progress_is_told(run: Run, here: Path, service: Emulator, monkeypatch: 
     assert len(lines) >= 2
     assert "of 60 units left" in lines[-1]
     assert service.ledger.created == 4
+
+
+def test_unknown_price(run: Run, here: Path, service: Emulator) -> None:
+    """Under a budget a row of unknown price is not sent, unless it is said what it takes of the budget."""
+    row = {"id": "a", "endpoint": "video_effect", "image": CAT, "effect_scene": "squish"}
+    words = ["batch", jobs(here, row), "--out", "out", "--budget", "6"]
+    ran = run(*words)
+    assert ran.code == 1
+    assert "the price of 1 of them is not known; --assume says what such a row takes of the budget" in ran.err
+    assert "invalid: line 1 (a): budget: no price of this request is known" in ran.err
+    assert "with --assume, rows of unknown price are sent as well" in ran.err
+    assert service.ledger.created == 0
+    assert run(*words, "--assume", "7").code == 1
+    assert service.ledger.created == 0
+    assert run(*words, "--assume", "5").code == 0
+    assert service.ledger.created == 1

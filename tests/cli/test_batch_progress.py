@@ -186,3 +186,10 @@ def test_why_nothing_was_sent() -> None:
     """Where the account refuses all, the reason is told once."""
     waiting = [RowResult(id=str(number), status=RowStatus.WAITING, error="not sent: no money") for number in range(3)]
     assert next(attrs.evolve(end(), results=waiting).how_to_go_on()) == "not sent: no money"
+
+
+def test_emulators_end_with_their_tasks() -> None:
+    """What ran on an emulator inside the command is lost with it, and no command goes on with it."""
+    emulated = attrs.evolve(end(RowStatus.RUNNING, RowStatus.WAITING), emulated=True)
+    assert [*emulated.how_to_go_on()] == ["tasks of an emulator end with it: begin anew with another --out"]
+    assert "cost    nothing spent\n" in emulated.text()

@@ -134,8 +134,7 @@ async def main() -> None:
         await client.submit(cat, key="cat", save_to=f"{DIRECTORY}/elsewhere/")
         await client.generate(cat, f"{DIRECTORY}/", key="cat")
         with contextlib.suppress(KlingError):
-            await client.submit(ImageToVideo(PICTURE, prompt="refused"), key="mended")
-        await client.submit(ImageToVideo(PICTURE, prompt="mended"), key="mended")
+            await client.submit(ImageToVideo(PICTURE, prompt="refused"), key="refused")
         await again(client)
         for _ in range(20):
             with contextlib.suppress(KlingError):

@@ -214,6 +214,38 @@ async def test_many_at_once(make: ClientMaker, emulator: Emulator) -> None:
     assert emulator.ledger.charged == 15
 
 
+@pytest.mark.parametrize("draw", range(3))
+async def test_everything_at_once(make: ClientMaker, emulator: Emulator, draw: int) -> None:
+    """Whatever fails, is refused or gets lost: never above the limit, and in the end what was charged counts."""
+    rng = same_draws(draw)
+    budget = Budget(units=20)
+    clients = [make(budget=budget, concurrency=8, retry=Retry(first=0.1, settle=1)) for _ in range(2)]
+    emulator.faults.add(Fault.reset(after_effect=True), on="create", probability=0.2)
+
+    async def one() -> None:
+        await asyncio.sleep(rng.random() * 300)
+        client = rng.choice(clients)
+        request = TextToVideo(rng.choice(["a cat", "forbidden", "refused"]), mode=rng.choice(["std", "pro"]))
+        try:
+            handle = await client.submit(request)
+        except BudgetExceeded:
+            return
+        else:
+            spending = await client.spending()
+            assert spending.reserved + spending.settled <= 20
+            assert emulator.ledger.charged <= 20
+            await handle
+
+    ended = await asyncio.gather(*(one() for _ in range(60)), return_exceptions=True)
+    assert {type(each) for each in ended} <= {type(None), TaskFailed, ContentRefused, CreateInDoubt}
+    await clients[1].close()  # with all that it has to note
+    reserved, settled = await spent(clients[0])
+    in_doubt = [each for each in ended if isinstance(each, CreateInDoubt)]
+    assert 1.5 * len(in_doubt) <= reserved <= 2.5 * len(in_doubt)
+    assert settled <= emulator.ledger.charged <= settled + reserved
+    assert 10 < settled + reserved <= 20
+
+
 async def test_what_was_refused_is_given_back(make: ClientMaker, emulator: Emulator) -> None:
     """A create that the service refuses costs nothing, and the next one finds the budget as it was."""
     client = make(budget=Budget(units="1.5"))

@@ -7,8 +7,10 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from kling_async import EntryState, Journal
-from kling_async.emulator import Emulator
+from kling_async.emulator import Call, Emulator, Fault
 
 
 class Process:
@@ -47,7 +49,8 @@ async def processes(path: Path) -> AsyncIterator[tuple[Emulator, Start]]:
             str(path),
             *steps,
         ]
-        started.append(Process(await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)))
+        pipe = asyncio.subprocess.PIPE
+        started.append(Process(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)))
         return started[-1]
 
     async with Emulator(render=False, speed=400, concurrency=8) as emulator:
@@ -138,3 +141,87 @@ def test_dead_locks_are_cleared_away(path: Path) -> None:
             assert set(states) <= {EntryState.ACCEPTED, EntryState.ENDED}
 
     asyncio.run(run())
+
+
+async def owners_of(path: Path, references: set[str]) -> set[int | None]:
+    """Those who have this work."""
+    return {entry.owner async for entry in Journal(path).entries() if entry.reference in references}
+
+
+def test_three_of_which_one_is_killed(path: Path) -> None:
+    """The work of one that is killed goes on in the two that run, at once, each piece in one of them; nothing twice."""
+
+    async def run() -> None:
+        async with processes(path) as (emulator, start):
+            first = await start(*["submit"] * 4, "hold")
+            others = [await start("submit", "watch") for _ in range(2)]
+            references = {await first.line() for _ in range(4)}
+            own = {await each.line() for each in others}
+            assert [await each.line() for each in others] == ["watches"] * 2
+            before = await owners_of(path, references)
+            await first.kill()
+            async with asyncio.timeout(30):
+                while await owners_of(path, references) & before:  # noqa: ASYNC110  (other processes)
+                    await asyncio.sleep(0.1)
+            found = []
+            for each in others:
+                assert each.process.stdin is not None
+                each.process.stdin.write(b"end\n")
+                found += (await each.line()).split()
+            assert sorted(found) == sorted(references)
+            assert len(references | own) == emulator.ledger.created == 6
+            assert [await each.process.wait() for each in others] == [0, 0]
+
+    asyncio.run(run())
+
+
+def test_recovering_and_asking_for_the_key_at_once(path: Path) -> None:
+    """One that recovers and one that asks for the key of a create in doubt, in two processes, send it once."""
+
+    async def run() -> None:
+        async with processes(path) as (emulator, start):
+            arrived = await delayed(emulator)
+            first = await start("key", "hold")
+            await arrived.wait()
+            await first.kill()
+            emulator.faults.clear()
+            both = await asyncio.gather(start("recover", "hold"), start("key", "hold"))
+            recovered, asked = [await each.line() for each in both]
+            assert asked.startswith("text2video:")
+            assert recovered in {"", asked}
+            assert emulator.ledger.created == 1
+
+    asyncio.run(run())
+
+
+def test_the_create_of_a_process_that_is_stopped(path: Path) -> None:
+    """A key whose create a stopped process has under way is waited for, and never sent by another one."""
+
+    async def run() -> None:
+        async with processes(path) as (emulator, start):
+            arrived = await delayed(emulator)
+            first = await start("key", "hold")
+            await arrived.wait()
+            first.process.send_signal(signal.SIGSTOP)
+            calls = emulator.faults.calls["create"]
+            second = await start("key", "hold")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(line := asyncio.ensure_future(second.line())), 2)
+            assert emulator.faults.calls["create"] == calls
+            first.process.send_signal(signal.SIGCONT)
+            assert await line == await first.line()
+            assert emulator.ledger.created == 1
+
+    asyncio.run(run())
+
+
+async def delayed(emulator: Emulator) -> asyncio.Event:
+    """Lets creates take effect after a second; tells when one came."""
+    arrived = asyncio.Event()
+
+    def came(_: Call) -> Fault:
+        arrived.set()
+        return Fault.delay(1)
+
+    emulator.faults.add(came, on="create")
+    return arrived

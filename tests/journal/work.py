@@ -1,14 +1,15 @@
 """A process with a journal: BASE_URL JOURNAL STEP..., where each step is one letter's worth of work.
 
 `submit` makes a task, `same` twenty times the one of a key; `hold` prints a line and waits until it is killed;
-`fork` uses the client in a forked child; `recover` prints what it finds.
+`fork` uses the client in a forked child; `recover` prints what it finds, `watch` what it finds until a line comes;
+`key` follows the one task of a key.
 """
 
 import asyncio
 import os
 import sys
 
-from kling_async import KlingClient, KlingError, Polling, Retry, TextToVideo
+from kling_async import KlingClient, KlingError, Polling, Retry, TaskHandle, TextToVideo
 
 CAT = TextToVideo("a cat")
 
@@ -32,6 +33,18 @@ def forked(client: KlingClient) -> None:
     os.waitpid(child, 0)
 
 
+async def watched(client: KlingClient) -> list[str]:
+    """Recovers again and again until it is told to end, and waits for what it got."""
+    say("watches")
+    found: list[TaskHandle] = []
+    told = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
+    while not told.done():
+        found += [handle async for handle in client.recover()]
+        await asyncio.sleep(0.05)
+    await asyncio.gather(*found)
+    return [handle.reference for handle in found]
+
+
 async def main(base_url: str, journal: str, *steps: str) -> None:
     """Does the steps."""
     client = KlingClient(
@@ -43,24 +56,33 @@ async def main(base_url: str, journal: str, *steps: str) -> None:
     )
     async with client:
         for step in steps:
-            match step:
-                case "submit":
-                    say((await client.submit(CAT)).reference)
-                case "same":
-                    handles = await asyncio.gather(*(client.submit(CAT, key="same") for _ in range(20)))
-                    say(" ".join({handle.reference for handle in handles}))
-                case "hold":
-                    say("holds")
-                    await asyncio.Event().wait()
-                case "fork":
-                    forked(client)
-                case "child":  # which lives on when its parent is killed
-                    if not os.fork():
-                        os.execvp("sleep", ["sleep", "5"])  # noqa: S606, S607  (a process that is not ours)
-                case "recover":
-                    say(" ".join([handle.reference async for handle in client.recover()]))
-                case _:
-                    raise ValueError(step)
+            await take(step, client)
+
+
+async def take(step: str, client: KlingClient) -> None:
+    """Does one of them."""
+    match step:
+        case "submit":
+            say((await client.submit(CAT)).reference)
+        case "same":
+            handles = await asyncio.gather(*(client.submit(CAT, key="same") for _ in range(20)))
+            say(" ".join({handle.reference for handle in handles}))
+        case "key":
+            say((await client.submit(CAT, key="same")).reference)
+        case "watch":
+            say(" ".join(await watched(client)))
+        case "hold":
+            say("holds")
+            await asyncio.Event().wait()
+        case "fork":
+            forked(client)
+        case "child":  # which lives on when its parent is killed
+            if not os.fork():
+                os.execvp("sleep", ["sleep", "5"])  # noqa: S606, S607  (a process that is not ours)
+        case "recover":
+            say(" ".join([handle.reference async for handle in client.recover()]))
+        case _:
+            raise ValueError(step)
 
 
 asyncio.run(main(*sys.argv[1:]))

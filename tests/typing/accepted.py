@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -211,6 +213,22 @@ async def library(kling: KlingClient, task: Task) -> None:
     show((await handle).voices[0].trial_url)
     faces = await kling.identify_faces(task.videos[0])
     show(faces.session_id, faces.face_data[0].face_id, (await element).elements[0].element_id)
+
+
+async def budgets() -> None:
+    """Amounts as numbers or text, windows as words or lengths; what is left, and why something was not sent."""
+    for budget in (
+        kling_async.Budget(units=60, per="day", name="cats", failed_is_free=True),
+        kling_async.Budget(usd="9.99", per=timedelta(hours=1), change=True, assume=0.5),
+        kling_async.Budget(units=Decimal("1.5")),
+    ):
+        async with KlingClient(budget=budget) as kling:
+            spending = await kling.spending()
+            show(spending.unit, spending.limit, spending.reserved + spending.settled, spending.left)
+            try:
+                await kling.image_to_video("cat.jpg")
+            except kling_async.BudgetExceeded as error:
+                assert_type(error.asked - error.left + error.reserved, Decimal)
 
 
 def without_a_client() -> Estimate:

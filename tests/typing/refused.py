@@ -27,6 +27,13 @@ async def wrong_parameters(kling: KlingClient) -> None:
     await kling.image_to_vidoe("cat.jpg")  # type: ignore[attr-defined]
 
 
+def wrong_budgets() -> None:
+    """A budget says in words what it counts."""
+    kling_async.Budget(60)  # type: ignore[call-arg]
+    kling_async.Budget(units=60, per="week")  # type: ignore[arg-type]
+    KlingClient(budget=60)  # type: ignore[arg-type]
+
+
 async def wrong_input_videos(kling: KlingClient) -> None:
     """So of the endpoints that take videos: only addresses and what earlier tasks made are some."""
     await kling.omni_video("a cat", video_list="https://h/a.mp4", mode="8k")  # type: ignore[arg-type]
