@@ -228,6 +228,12 @@ class SqliteStore:
         row = self._run(f"{_SELECT} WHERE entries.id = ?", entry).fetchone()
         return _entry(row) if row else None
 
+    def running(self, task_id: str) -> Entry | None:
+        """As `Store.running`."""
+        running = "unfinished AND task_id = ? AND state = ?"  # of few entries, by the index of the unfinished ones
+        row = self._run(f"{_SELECT} WHERE {running}", task_id, EntryState.ACCEPTED).fetchone()
+        return _entry(row) if row else None
+
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
         """As `Store.intend`."""
         if work.replaces is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -29,7 +29,7 @@ from kling_async.protocol.errors import CreateInDoubt, InvalidRequest, KeyConfli
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.media.sound import Sound
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.tasks import TaskStatus
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.codec import to_wire
 
@@ -278,7 +278,7 @@ class JournalSubmitter:
         record = self._record(endpoint, entry)
         members, resend = entry.request, True
         try:
-            members = await in_thread(self._members, entry.request, sent)
+            members = await in_thread(self._members, entry, sent)
         except InvalidRequest as error:
             logger.warning("%s is only looked up: %s", entry.reference, error, extra={"kling_event": "not_sent_again"})
             resend = False
@@ -301,10 +301,27 @@ class JournalSubmitter:
                 return None
             return self._followed(endpoint, now) if now.task_id is not None else await self._settled(endpoint, now)
 
-    def _members(self, request: Mapping[str, Any], sent: str) -> dict[str, Any]:
+    def _members(self, entry: Entry, sent: str) -> dict[str, Any]:
         """What was sent, or was about to be."""
-        members = restored(request, lambda mark: files.restore(self.journal.directory, mark, _KINDS))
+        members = restored(entry.request, lambda mark: files.restore(self.journal.directory, mark, _KINDS))
+        if self._submitter.callback_url is not None and "callback_url" in (entry.known or ()):
+            members.setdefault("callback_url", self._submitter.callback_url)
         return {**members, "external_task_id": sent}
+
+    async def called_back(self, task: Task) -> None:
+        """Keeps the end of a task that is not followed here, if it is work of the journal; others are dropped.
+
+        Args:
+            task: as a callback tells, which names no endpoint.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        await self.journal.open()
+        entry = await self.journal.do(lambda store: store.running(task.task_id))
+        endpoint = None if entry is None else endpoint_named(entry.endpoint)
+        if entry is not None and endpoint is not None:
+            self._record(endpoint, entry).ended(attrs.evolve(task, endpoint=endpoint.name))
 
     # ----------------------------------------------------------------------------------------- recover
 

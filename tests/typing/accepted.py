@@ -38,6 +38,7 @@ from kling_async import (
     Voice,
     WatermarkInfo,
 )
+from kling_async.web import CallbackReceiver, WebhookAnswer
 
 
 def show(*values: object) -> None:
@@ -55,6 +56,7 @@ def clients() -> list[KlingClient]:
     return [
         KlingClient(),
         KlingClient(api_key="key", concurrency=5, polling=AimedPolling(lag=0.05), on_intent=keep),
+        KlingClient(api_key="key", callback_url="https://me.example/kling/{token}"),
         KlingClient(access_key="a", secret_key="s", polling=Polling(first=5), retry=Retry(), queue_deadline=60),
     ]
 
@@ -229,6 +231,14 @@ async def budgets() -> None:
                 await kling.image_to_video("cat.jpg")
             except kling_async.BudgetExceeded as error:
                 assert_type(error.asked - error.left + error.reserved, Decimal)
+
+
+async def callbacks(kling: KlingClient) -> None:
+    """By any framework."""
+    receiver = CallbackReceiver(kling, secrets=["whsec_AAAA"], allow_unsigned=True)
+    answer = await receiver.handle("POST", "/kling?a=b", {"webhook-id": "m"}, b"{}")
+    assert_type(answer, WebhookAnswer)
+    show(answer.status, dict(answer.headers), answer.body)
 
 
 def without_a_client() -> Estimate:
