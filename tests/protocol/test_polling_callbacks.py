@@ -102,7 +102,8 @@ def test_the_answer_that_is_under_way() -> None:
             story.plan.cancelled(step.queries[0], 10)
         else:
             story.answer(step, task("1", "processing"))
-        assert told(story.at(11)) == [("1", "succeed", "Task")]
+        step = story.at(11)
+        assert (told(step), asked(step)) == ([("1", "succeed", "Task")], [])
         assert asked(story.at(1000)) == []
         assert story.plan.unfinished() == []
 
@@ -123,7 +124,7 @@ def test_a_question_that_waits_for_its_turn() -> None:
 
 def test_a_page_that_is_under_way() -> None:
     """A task that a callback ends while a page is read is not asked for again, whatever comes of the page."""
-    for ending in ("told", "missing", "failed", "cancelled"):
+    for ending in ("told", "missing", "full", "failed", "cancelled"):
         story = Story()
         story.follow_all(20)
         [page] = story.at(10).pages
@@ -133,6 +134,8 @@ def test_a_page_that_is_under_way() -> None:
             story.plan.page_answered(page, None, 10, EPOCH)
         elif ending == "cancelled":
             story.plan.page_cancelled(page, 10)
+        elif ending == "full":  # another one would follow, if there were still somebody to find
+            story.answer_page(page, [], length=page.size)
         else:
             story.answer_page(page, [task(str(name)) for name in range(20)] if ending == "told" else [])
         step = story.at(500)

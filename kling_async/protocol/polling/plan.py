@@ -118,7 +118,7 @@ class PollPlan(Generic[_F]):
     def cancelled(self, query: Query[_F], now: float) -> None:
         """A single question was cancelled: it is asked again, unless the client closes."""
         self._queries -= 1
-        if not self._closed and query.followed.end is None:
+        if not self._closed:
             self._of(query.followed.reference).queue.put(query.followed, now, now)
 
     def page_answered(

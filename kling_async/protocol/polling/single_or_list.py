@@ -158,8 +158,6 @@ class EndpointPlan(Generic[_F]):
     def finish(self, followed: _F, end: Task | KlingError, snapshot: Task | None = None) -> None:
         """Ends the following of a task."""
         self.queue.remove(followed)
-        if self._scan is not None:
-            self._scan.waiting.pop(followed.reference.id, None)
         for name in followed.names:
             del self.names[name]
         followed.names = ()
