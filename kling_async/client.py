@@ -267,10 +267,14 @@ class KlingClient:
             return await self._calls.value_of(request)
         endpoint = refusals.endpoint_that_takes(request)
         refusals.check_options(options, request, journal=self._works is not None)
-        refusals.refuse(await self._api.problems_of(endpoint, request), strict=strict)
+        problems = await self._api.problems_of(endpoint, request)
+        refuse = functools.partial(refusals.refuse, problems, strict=strict)
+        if key is None or not all(problem.comes_with_time for problem in problems):
+            refuse()
+            refuse = functools.partial(refusals.refuse, (), strict=strict)
         try:
             if self._works is not None:
-                return self._handle_of(await self._works.submit(endpoint, request, options))
+                return self._handle_of(await self._works.submit(endpoint, request, options, refuse))
             reserved = None if self._budget is None else self._budget.record(endpoint, request)
             watch = await self._submitter.submit(endpoint, request, options, reserved)
         except RequestRefused as error:

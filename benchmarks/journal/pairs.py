@@ -18,9 +18,9 @@ from benchmarks.work.runs import Case, Stage
 COUNT: Final = 500
 BEAT: Final = 3.0
 WARM_UP: Final = 20
-SHORTEST: Final = 3.0
-LONGEST: Final = 9.0
-PAIRS: Final = 9
+SHORTEST: Final = 2.0
+LONGEST: Final = 6.0
+PAIRS: Final = 7
 DIGESTS: Final = 100
 PYTHON: Final[Mapping[str, Path]] = {"here": Path(sys.executable)}
 

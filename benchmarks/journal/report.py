@@ -5,6 +5,8 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import attrs
+
 from benchmarks.figures import Goal, Spread, number, table
 from benchmarks.journal.pairs import KINDS
 from benchmarks.report import goals_table, processor
@@ -103,7 +105,11 @@ def goals(data: Data) -> list[Goal]:
         told = ", ".join(f"{bytes_:.0f} where the picture is given by {kind}" for kind, bytes_ in beyond.items())
         found["bytes"] = told, max(beyond.values()) / BYTES - 1
     count = data.get("pairs", {}).get("count", 500)
-    return [Goal(name.format(count=count), goal, *found.get(key, ())) for key, (name, goal) in GOALS.items()]
+    made = {key: Goal(name.format(count=count), goal) for key, (name, goal) in GOALS.items()}
+    return [
+        attrs.evolve(goal, measured=found[key][0], excess=found[key][1]) if key in found else goal
+        for key, goal in made.items()
+    ]
 
 
 def _pairs(data: Data) -> list[str]:

@@ -83,6 +83,8 @@ class Batch:
         self._watermark = watermark
         self._rows: tuple[Row, ...] | None = None
         self._problems: tuple[RowProblem, ...] = ()
+        self._late: tuple[RowProblem, ...] = ()
+        """What is wrong with rows by now, and hinders only those that are not paid yet."""
         self._results: dict[str, RowResult] = {}
         self._runner: Runner | None = None
         self._stopped = False
@@ -92,14 +94,27 @@ class Batch:
     async def load(self) -> tuple[RowProblem, ...]:
         """Reads and checks all rows, their files included; nothing is sent, and a second call gives the same.
 
+        A row that is paid already is saved, whatever has become of its pictures.
+
         Returns:
             All problems of all rows.
 
         Raises:
-            KlingError: the jobs cannot be read at all.
+            KlingError: the jobs or the journal cannot be read.
         """
+        return await self._checked(self._kept_in())
+
+    async def _checked(self, journal: Journal) -> tuple[RowProblem, ...]:
         if self._rows is None:
             await self._load()
+        late = {problem.id for problem in self._late}
+        paid = await self._paid([row for row in self._rows or () if row.id in late], journal) if late else set()
+        wrong = [problem for problem in self._late if problem.id not in paid]
+        if wrong:
+            ids = {problem.id for problem in wrong}
+            self._rows = tuple(row for row in self._rows or () if row.id not in ids)
+            self._problems = _in_order([*self._problems, *wrong])
+        self._late = ()
         return self._problems
 
     async def plan(self, concurrency: int = 5) -> Plan:
@@ -111,8 +126,9 @@ class Batch:
         Raises:
             KlingError: the jobs or the journal cannot be read.
         """
-        rows = await self._loaded()
-        paid = await self._paid(rows)
+        journal = self._kept_in()
+        rows = await self._loaded(journal)
+        paid = await self._paid(rows, journal)
         to_make = [row for row in rows if row.id not in paid]
         known = len(rows) - len(to_make)
         return plans.plan(to_make, known, lambda row: endpoint_that_takes(row.request), concurrency)
@@ -131,7 +147,7 @@ class Batch:
             JournalError: the journal cannot be read or written.
             TargetError: `out` cannot be written to.
         """
-        rows = await self._loaded()
+        rows = await self._loaded(self._kept_in(client))
         await in_thread(self._make_out)
         self._use_journal(client)
         again: Again | None = "failed" if self._retry_failed else None
@@ -185,20 +201,27 @@ class Batch:
             read = rows_of(self._jobs)
         rows = [_with_watermark(row) for row in read.rows] if self._watermark else [*read.rows]
         found = await problems_of(rows, time.time())
-        wrong = {problem.id for problem in found}
-        self._problems = tuple(sorted([*read.problems, *found], key=lambda problem: problem.line or 0))
+        wrong = {problem.id for problem in found if not problem.problem.comes_with_time}
+        self._late = tuple(problem for problem in found if problem.id not in wrong)
+        self._problems = _in_order([*read.problems, *(problem for problem in found if problem.id in wrong)])
         self._rows = tuple(row for row in rows if row.id not in wrong)
 
-    async def _loaded(self) -> tuple[Row, ...]:
-        problems = await self.load()
+    async def _loaded(self, journal: Journal) -> tuple[Row, ...]:
+        problems = await self._checked(journal)
         if problems and not self._skip_invalid:
             raise InvalidBatch.of(problems)
         return self._rows or ()
 
-    async def _paid(self, rows: Sequence[Row]) -> set[str]:
-        """The rows that are paid already, or may be."""
+    def _kept_in(self, client: KlingClient | None = None) -> Journal:
+        """The journal of the batch, which may be the client's."""
+        if self._journal is None and client is not None:
+            with contextlib.suppress(ConfigurationError):  # it has none
+                return client.journal
         given = self._journal if self._journal is not None else self.out / JOURNAL
-        journal = given if isinstance(given, Journal) else Journal(given)
+        return given if isinstance(given, Journal) else Journal(given)
+
+    async def _paid(self, rows: Sequence[Row], journal: Journal) -> set[str]:
+        """The rows that are paid already, or may be."""
         if not await in_thread(journal.path.exists):
             return set()
         last = await journal.last_of([row.id for row in rows])
@@ -211,6 +234,9 @@ class Batch:
     def _make_out(self) -> None:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            what = "is a link that leads nowhere" if self.out.is_symlink() else "is a file"
+            raise TargetError(f"{self.out} {what}; give a directory, which may be a new one") from None
         except OSError as error:
             raise TargetError(f"{self.out} cannot be made: {error.strerror}") from None
 
@@ -242,6 +268,10 @@ class Batch:
             await in_thread(lambda: write_report(self.out, results, title=self.out.name))
         except KlingError as error:  # the files are what counts
             logger.warning("no report: %s", error, extra={"kling_event": "report_failed"})
+
+
+def _in_order(problems: Iterable[RowProblem]) -> tuple[RowProblem, ...]:
+    return tuple(sorted(problems, key=lambda problem: problem.line or 0))
 
 
 def _with_watermark(row: Row) -> Row:

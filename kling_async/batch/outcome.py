@@ -5,9 +5,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+import attrs
+
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import Row
 from kling_async.journal.entry import Entry, EntryState
+from kling_async.protocol.budget import shown
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BudgetExceeded, InvalidRequest, KeyConflict, KlingError
 
@@ -24,12 +27,10 @@ def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: Klin
         attempts: all entries of its key, the last one last.
         error: that its work ended with; None where there was none.
     """
-    if isinstance(error, KeyConflict):  # what is in the journal is another request's
-        return RowResult(id=row.id, line=row.line, row=row, status=RowStatus.FAILED, error=error.message)
     last = attempts[-1] if attempts else None
     status = _status(last, error)
     units, estimated = _units(attempts)
-    return RowResult(
+    result = RowResult(
         id=row.id,
         line=row.line,
         row=row,
@@ -43,6 +44,11 @@ def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: Klin
         error="" if status is RowStatus.DONE else _text(status, last, error),
         attempts=len(attempts),
     )
+    if not isinstance(error, KeyConflict):
+        return result
+    # What is in the journal is another request's, and paid all the same.
+    text = _of_another(error, last)
+    return attrs.evolve(result, status=RowStatus.FAILED, task_id=None, seconds=None, error=text, attempts=0)
 
 
 def unknown(row: Row, error: KlingError) -> RowResult:
@@ -70,8 +76,20 @@ def _status(last: Entry | None, error: KlingError | None) -> RowStatus:
 
 def _text(status: RowStatus, last: Entry | None, error: KlingError | None) -> str:
     text = error.message if error is not None else last.error if last is not None else ""
+    if isinstance(error, BudgetExceeded):
+        return f"needs {shown(error.asked)}, and the budget has {shown(error.left)} left: a larger one sends it"
     is_lost = last is None or last.state is EntryState.LOST
     return f"{text}; {_AGAIN}" if status in {RowStatus.UNSAVED, RowStatus.UNKNOWN} and not is_lost else text
+
+
+def _of_another(error: KeyConflict, last: Entry | None) -> str:
+    """Why a row is not made: its id is that of another request."""
+    listed = "; ".join(map(str, error.differences))
+    text = f"this id was used for another request ({listed}); give the row an id of its own, or make it as it was"
+    is_open = last is not None and last.state in {EntryState.INTENT, EntryState.ACCEPTED, EntryState.ENDED}
+    if not is_open or last is None or last.failed or last.reference is None:
+        return text
+    return f"{text}; what was begun is paid for and not saved: kling-async save {last.reference}"
 
 
 def _units(attempts: Sequence[Entry]) -> tuple[Decimal | None, bool]:

@@ -125,11 +125,11 @@ class Runner:
             self._withdrawing = asyncio.ensure_future(self._withdraw())
 
     async def _withdraw(self) -> None:
-        """Takes back what stands in line, and was not sent."""
+        """Takes back what stands in line, and what was not sent, though it is tried again and again."""
         waiting = {task: row.id for task, (row, _) in self._tasks.items() if self.statuses[row.id] is RowStatus.WAITING}
         sent = await self._client.journal.last_of([*waiting.values()])
         for task, key in waiting.items():
-            if key not in sent or sent[key].state is EntryState.REFUSED:
+            if key not in sent or not self._client.works.may_exist(sent[key]):
                 task.cancel()
 
     # ------------------------------------------------------------------------------------- scheduling

@@ -104,8 +104,8 @@ def _add_how(parser: ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="check all rows and show the cost; nothing is sent")
     group.add_argument("--skip-invalid", action="store_true", help="go on without the rows that are wrong")
     text = (
-        "what may be spent, over all runs into DIR: units such as 60, or dollars such as 8.40usd; another amount later "
-        "changes it"
+        "what may be spent, over all runs into DIR that have a budget: units such as 60, or dollars such as 8.40usd; "
+        "another amount later changes it"
     )
     group.add_argument("--budget", type=budget, metavar="AMOUNT", help=text)
     text = "what a request of unknown price takes of the budget (else it is not sent)"

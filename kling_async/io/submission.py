@@ -225,6 +225,11 @@ class Submitter:
         creates = self._under_way.values()
         return any(create.undecided for create in creates if create.external_task_id == external_task_id)
 
+    def is_unsent(self, external_task_id: str) -> bool:
+        """Whether a create with this id is under way of which nothing has reached the service yet."""
+        found = [create for create in self._under_way.values() if create.external_task_id == external_task_id]
+        return any(not create.undecided for create in found)
+
     async def while_under_way(self, external_task_id: str) -> bool:
         """Waits as long as a create with this id is under way; tells whether one was."""
         found = [each for each, create in self._under_way.items() if create.external_task_id == external_task_id]

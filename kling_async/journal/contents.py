@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any, Final
 
 import attrs
@@ -18,6 +19,7 @@ _NOT_COMPARED: Final = frozenset({"external_task_id", "callback_url"})
 _BASE64: Final = re.compile(r"(?:data:[^,]*,)?[A-Za-z0-9+/=_\s-]{1000,}")
 """Text of a path without a record that may be a file: no prompt is that long without a single other letter."""
 _SHOWN: Final = 80
+_DIGEST_SHOWN: Final = 12
 _ABSENT: Final = "(absent)"
 
 
@@ -44,11 +46,11 @@ class Part:
         return self.given.data
 
 
-def parts_of(members: Any) -> list[Part]:
-    """The files among the members, in their order."""
+def split(members: Mapping[str, Any]) -> tuple[dict[str, Any], list[Part]]:
+    """The members as they are kept where there are no files, and the files among them, in their order."""
     parts: list[Part] = []
-    _mapped(members, parts.append)
-    return parts
+    plain: dict[str, Any] = _mapped(members, parts.append)
+    return plain, parts
 
 
 def kept(members: Mapping[str, Any], marks: list[dict[str, Any]]) -> dict[str, Any]:
@@ -88,9 +90,10 @@ def differences(entry: Entry, work: Work) -> tuple[Difference, ...]:
     found = []
     for name in dict.fromkeys([*entry.request, *work.request]):
         unknown = any(known is not None and name not in known for known in (entry.known, work.known))
-        before, now = _compared(entry.request.get(name)), _compared(work.request.get(name))
+        is_gone = any(mark["sha256"] is None for mark in marks_in({name: work.request.get(name)}))
+        before, now = (_compared(of.request.get(name), "path" if is_gone else "sha256") for of in (entry, work))
         if name not in _NOT_COMPARED and not unknown and before != now:
-            found.append(Difference(name, _shown(before), _shown(now)))
+            found.append(Difference(name, *(_shown(restored(of.request.get(name), _file)) for of in (entry, work))))
     return tuple(found)
 
 
@@ -120,8 +123,14 @@ def _mapped(value: Any, replace: Callable[[Part], Any]) -> Any:
             return value
 
 
-def _compared(value: Any) -> Any:
-    return restored(value, lambda mark: {"sha256": mark["sha256"]})
+def _compared(value: Any, by: str) -> Any:
+    return restored(value, lambda mark: {by: mark.get(by)})
+
+
+def _file(mark: Mapping[str, Any]) -> str:
+    """What a file is called in messages."""
+    name, digest = PurePath(mark.get("path", "bytes")).name, mark["sha256"]
+    return f"{name} (gone)" if digest is None else f"{name} (SHA-256 {digest[:_DIGEST_SHOWN]}…)"
 
 
 def _shown(value: Any) -> str:

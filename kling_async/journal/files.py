@@ -5,13 +5,16 @@ import hashlib
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import attrs
 
 from kling_async.io.upload import opened, reason
 from kling_async.journal.contents import Part
 from kling_async.journal.entry import SavedFile
-from kling_async.protocol.errors import InvalidRequest, JournalError, Problem
+from kling_async.protocol.errors import InvalidRequest, JournalError, MediaFileMissing, Problem
 from kling_async.protocol.media.given import Media, MediaSource
+from kling_async.protocol.media.sound import Sound
 
 NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"})
 """File systems on which locks of SQLite or of owners may not hold."""
@@ -20,19 +23,35 @@ NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs",
 def marks_of(parts: Sequence[Part], name: str) -> list[dict[str, Any]]:
     """What stands for the files of a request: a path, or the name of what is kept; a digest, and its kind.
 
+    The digest of a file that is gone is None: whether it is the one that was sent only its path can tell.
+
     Raises:
         InvalidRequest: a file cannot be read.
     """
     marks = []
     for number, part in enumerate(parts):
         if part.path is None:
-            where = {"kept": f"{name}-{number}"}
-            digest = hashlib.sha256(part.data or b"").hexdigest()
+            where: dict[str, str | None] = {"kept": f"{name}-{number}"}
+            digest: str | None = hashlib.sha256(part.data or b"").hexdigest()
         else:
             where = {"path": os.path.abspath(part.path)}  # noqa: PTH100  (links stay as they were given)
-            digest = _digest_of(part.given)
+            try:
+                digest = _digest_of(part.given)
+            except MediaFileMissing:
+                digest = None
         marks.append(where | {"sha256": digest, "kind": type(part.given).__name__})
     return marks
+
+
+def refuse_gone(parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses to send a file that is gone.
+
+    Raises:
+        MediaFileMissing: there is such.
+    """
+    for part, mark in zip(parts, marks, strict=True):
+        if mark["sha256"] is None:
+            raise _gone(part.given)
 
 
 def keep(directory: Path, parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> None:
@@ -116,6 +135,19 @@ def are_whole(files: Sequence[SavedFile]) -> bool:
         return False
 
 
+def moved(files: Sequence[SavedFile], place: str) -> list[Path]:
+    """Where files are that were saved elsewhere and brought to a place, all of them as they were; else none.
+
+    Args:
+        files: of one piece of work.
+        place: a directory, or where there is one file, that.
+    """
+    names = [os.path.basename(file.path) for file in files]  # noqa: PTH119  (texts)
+    paths = [Path(place, name) for name in names] if Path(place).is_dir() else [Path(place)] * (len(files) == 1)
+    there = [attrs.evolve(file, path=str(path)) for file, path in zip(files, paths, strict=False)]
+    return paths if are_whole(there) else []
+
+
 def prepare(path: Path) -> Path:
     """The directory beside a journal; made where there is none.
 
@@ -158,8 +190,16 @@ def _digest_of(given: Media | str) -> str:
     try:
         with opened(given) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise _gone(given) from None
     except (OSError, ValueError) as error:
         raise InvalidRequest.of([Problem(given.path or "", f"cannot be read: {reason(error)}")]) from None
+
+
+def _gone(given: Media | str) -> InvalidRequest:
+    kind: Literal["image", "sound"] = "sound" if isinstance(given, Sound) else "image"
+    path = given.path if isinstance(given, Media) else None
+    return InvalidRequest.of([Problem(path or kind, "is gone, and must be there to be sent", missing_file=kind)])
 
 
 def _sync(directory: Path) -> None:

@@ -187,6 +187,9 @@ class Record:
         here = wanted is None or all(wanted in {str(path), str(path.parent)} for path in paths)
         if here and known and await in_thread(files.are_whole, known):
             return paths
+        if wanted is not None and not here and (moved := await in_thread(files.moved, known, wanted)):
+            await self.saved(moved, watermark=watermark)
+            return moved
         if entry.saving_to is None or wanted != entry.saving_to:
             return None
         # Nothing was there when the save began, and a file appears whole: it is the one.

@@ -17,7 +17,7 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
-from kling_async.journal.contents import Part, kept, known_members, parts_of, restored
+from kling_async.journal.contents import Part, kept, known_members, marks_in, restored, split
 from kling_async.journal.decisions import Conflict, Left, Open, Use, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id, file_name
@@ -65,6 +65,7 @@ class _Asked:
         options: of `submit`.
         work: as the journal keeps it.
         parts: the files of the request.
+        refuse: raises where the request must not be sent; what has a task is followed all the same.
     """
 
     endpoint: Endpoint
@@ -72,6 +73,7 @@ class _Asked:
     options: SubmitOptions
     work: Work
     parts: list[Part]
+    refuse: Callable[[], None] = lambda: None
 
 
 class JournalSubmitter:
@@ -98,16 +100,25 @@ class JournalSubmitter:
         self._turns: dict[str, _Turn] = {}
         self._records: WeakValueDictionary[int, Record] = WeakValueDictionary()
 
-    async def submit(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> Submitted:
+    async def submit(
+        self, endpoint: Endpoint, request: Any, options: SubmitOptions, refuse: Callable[[], None]
+    ) -> Submitted:
         """Submits, or finds what was submitted under the key.
 
+        Args:
+            endpoint: that takes the request.
+            request: to be sent.
+            options: of `submit`.
+            refuse: raises where the request must not be sent, for what can have become of it since it was.
+
         Raises:
+            InvalidRequest: it must not be sent, and was not sent before.
             KeyConflict: the key belongs to another request.
             JournalError: the journal cannot be read or written; nothing was sent.
             KlingError: as `KlingClient.submit`.
         """
         await self.journal.open()
-        asked = await self._asked(endpoint, request, options)
+        asked = attrs.evolve(await self._asked(endpoint, request, options), refuse=refuse)
         key = asked.work.key
         if key is None:
             own_id = getattr(request, "external_task_id", None) or new_external_task_id()
@@ -117,6 +128,13 @@ class JournalSubmitter:
                 submitted = await self._one_step(asked)
                 if submitted is not None:
                     return submitted
+
+    def may_exist(self, entry: Entry) -> bool:
+        """Whether there may be a task of an entry of this client, as far as its create has come."""
+        if entry.state is not EntryState.INTENT:
+            return entry.state is not EntryState.REFUSED
+        own_id = entry.external_task_id or external_task_id(self.journal.id, entry.key or "", entry.attempt)
+        return not self._submitter.is_unsent(own_id)
 
     @contextlib.asynccontextmanager
     async def _turn(self, key: str) -> AsyncIterator[None]:
@@ -147,14 +165,14 @@ class JournalSubmitter:
 
     async def _asked(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> _Asked:
         members = to_wire(request)
-        parts = parts_of(members)
+        plain, parts = split(members)
         marks = await in_thread(files.marks_of, parts, self.journal.new_name()) if parts else []
         save_to = options.get("save_to")
         work = Work(
             key=options.get("key"),
             endpoint=endpoint.name,
             external_task_id=None,
-            request=kept(members, marks),
+            request=kept(members, marks) if parts else plain,
             known=None if endpoint.is_raw else known_members(request.__class__),
             line=endpoint.line_of(request),
             slots=endpoint.slots_of(request),
@@ -186,9 +204,6 @@ class JournalSubmitter:
                 await asyncio.sleep(_LOOK_SECONDS)
                 return None
             case Use.SETTLE:
-                own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
-                if await self._submitter.while_under_way(own_id):
-                    return None
                 return await self._settled(asked.endpoint, entry)
             case Use.ASK:
                 return await self._ask(asked.endpoint, entry)
@@ -215,6 +230,8 @@ class JournalSubmitter:
         return None
 
     async def _new(self, asked: _Asked, own_id: str, attempt: Open) -> Submitted:
+        asked.refuse()
+        files.refuse_gone(asked.parts, marks_in(asked.work.request))
         endpoint, budget = asked.endpoint, self.journal.budget
         work = attrs.evolve(
             asked.work,
@@ -252,10 +269,15 @@ class JournalSubmitter:
         record.follow(watch)
         return Submitted(reference, record, watch)
 
-    async def _settled(self, endpoint: Endpoint, entry: Entry) -> Submitted:
-        """As `_settle`; what does not come to its end here is anybody's."""
+    async def _settled(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
+        """As `_settle`, unless it is done; None where nothing was created. What is not at its end here is anybody's."""
+        own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
         try:
-            return await self._settle(endpoint, entry)
+            await self._submitter.while_under_way(entry.external_task_id or own_id)  # its caller was cancelled
+            now = await self.journal.do(lambda store: store.get(entry.id))  # behind all that it had to tell
+            if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
+                return None
+            return self._followed(endpoint, now) if now.task_id is not None else await self._settle(endpoint, now)
         except BaseException:
             record = self._records.get(entry.id)
             if record is None or record.entry is None or record.entry.state is EntryState.INTENT:
@@ -294,12 +316,9 @@ class JournalSubmitter:
         return Submitted(watch.reference, record, watch)
 
     async def _settled_in_turn(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
-        """As `_settled`, unless `submit` has done it meanwhile, with the same key; None where nothing was created."""
+        """As `_settled`, not while `submit` does it with the same key."""
         async with self._turn(entry.key) if entry.key is not None else contextlib.nullcontext():
-            now = await self.journal.do(lambda store: store.get(entry.id))
-            if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
-                return None
-            return self._followed(endpoint, now) if now.task_id is not None else await self._settled(endpoint, now)
+            return await self._settled(endpoint, entry)
 
     def _members(self, entry: Entry, sent: str) -> dict[str, Any]:
         """What was sent, or was about to be."""

@@ -51,8 +51,9 @@ class Spending:
         if self.reserved + self.settled + amount > self.limit:
             raise BudgetExceeded(
                 f"the budget {name!r} has {shown(self.left)} of {shown(self.limit)} {self.unit} left, with "
-                f"{shown(self.reserved)} reserved, and this needs {shown(amount)}: nothing was sent; wait until what "
-                "is reserved ends, or give the budget a higher limit (with change=True, if it is kept in a journal)",
+                f"{shown(self.reserved)} reserved, and this needs {shown(amount)}: nothing was sent; "
+                + "wait until what is reserved ends, or " * bool(self.reserved)
+                + "give the budget a higher limit (with change=True, if it is kept in a journal)",
                 left=self.left,
                 reserved=self.reserved,
                 asked=amount,
@@ -153,7 +154,8 @@ class Terms:
         """
         if known.unit != self.unit:
             raise ConfigurationError(
-                f"the budget {self.name!r} counts {known.unit} in this journal, not {self.unit}: give it another name"
+                f"the budget {self.name!r} counts {known.unit} in this journal, not {self.unit}: give {known.unit}, or "
+                "the budget another name"
             )
         if known != self and not change:
             raise ConfigurationError(

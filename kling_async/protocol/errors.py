@@ -186,6 +186,11 @@ class Problem:
     only_warns: bool = False
     warning: type[CapabilityWarning] = CapabilityWarning
 
+    @property
+    def comes_with_time(self) -> bool:
+        """Whether what was sent without a problem can have this one later: files are deleted, the map changes."""
+        return self.missing_file is not None or self.by_map or self.only_warns
+
     def __str__(self) -> str:
         """`field: message`."""
         return f"{self.field}: {self.message}"

@@ -1,4 +1,5 @@
 import io
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -193,3 +194,15 @@ def test_emulators_end_with_their_tasks() -> None:
     emulated = attrs.evolve(end(RowStatus.RUNNING, RowStatus.WAITING), emulated=True)
     assert [*emulated.how_to_go_on()] == ["tasks of an emulator end with it: begin anew with another --out"]
     assert "cost    nothing spent\n" in emulated.text()
+
+
+def test_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where rich is not installed a terminal gets lines, and no error."""
+    monkeypatch.delitem(sys.modules, "kling_async.cli.batch_live")
+    monkeypatch.setitem(sys.modules, "rich", None)
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with batch_progress.shown(Output()) as display:
+        display.moment(attrs.evolve(moment({RowStatus.WAITING: 1}), spending=None, left=None))
+    assert terminal.getvalue() == "   0:00  1 waiting; nothing spent\n"

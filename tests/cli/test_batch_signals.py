@@ -1,6 +1,8 @@
 """Signals in real processes: the first waits for what runs, the second leaves, and the same command goes on."""
 
+import asyncio
 import contextlib
+import os
 import shlex
 import signal
 import subprocess
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kling_async.batch.batch import Batch
 from kling_async.emulator import Emulator
 
 from .batches import end, events, jobs, made
@@ -146,3 +149,18 @@ def test_events(here: Path) -> None:
     assert (last["event"], last["exit_code"], last["ok"]) == ("end", 130, False)
     assert last["command"].startswith("kling-async batch")
     assert told == ""
+
+
+def test_while_rows_are_checked(run: Run, here: Path, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal before anything is sent ends the command at once, and leaves nothing behind."""
+
+    async def interrupted(_: Batch) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(Batch, "load", interrupted)
+    ran = run("batch", jobs(here, "one"), "--out", "out")
+    assert ran.code == 130
+    assert "nothing was sent" in ran.err
+    assert service.ledger.requests["create"] == 0
+    assert not (here / "out").exists()

@@ -1,7 +1,8 @@
 """Does all that a journal is written for, and dies at one write: BASE_URL JOURNAL DIRECTORY WHEN NUMBER LOG.
 
-Writes are what is done together in the database, and files beside it that are made or taken away; WHEN is `before`,
-`within` or `after`. In LOG it says what it died in. Prints `done` if it does not die.
+Writes are what is done together in the database, and files beside it that are made or taken away. WHEN is `before`,
+`within` or `after`, and NUMBER which of them, or the name of what is done in it. In LOG it says what it died in. Prints
+`done` if it does not die.
 """
 
 import asyncio
@@ -19,9 +20,10 @@ from kling_async import TextToVideo as Text
 from kling_async.journal import client_journal, files
 from kling_async.journal.owners import Owner
 from kling_async.journal.sqlite import SqliteStore
+from kling_async.journal.sqlite_budgets import SqliteBudgets
 
 PICTURE = (Path(__file__).parents[2] / "examples" / "images" / "cat.png").read_bytes()
-KINDS = ["agree", "aim", "accepted", "closed", "ended", "enter", "in_doubt", "intend", "leave", "let_go"]
+KINDS = ["aim", "accepted", "closed", "ended", "enter", "in_doubt", "intend", "leave", "let_go"]
 KINDS += ["saved", "saving", "take", "take_left"]
 BASE_URL, JOURNAL, DIRECTORY, WHEN, NUMBER, LOG = sys.argv[1:]
 TOGETHER = SqliteStore.together
@@ -40,7 +42,7 @@ def its_turn() -> bool:
     """Counts writes."""
     global written  # noqa: PLW0603  (counted for the whole process)
     written += 1
-    return written == int(NUMBER)
+    return str(written) == NUMBER
 
 
 @contextlib.contextmanager
@@ -52,9 +54,9 @@ def cut(store: SqliteStore) -> Iterator[None]:
         die()
     with TOGETHER(store):
         yield
-        if turn and WHEN == "within":
+        if WHEN == "within" and (turn or NUMBER in under_way):
             die()
-    if turn and WHEN == "after":
+    if WHEN == "after" and (turn or NUMBER in under_way):
         die()
 
 
@@ -99,7 +101,8 @@ def arm() -> None:
     """Puts the cuts in their places."""
     SqliteStore.together = cut  # type: ignore[assignment, method-assign]  # by name
     for name in KINDS:
-        setattr(SqliteStore, name, noted(name, getattr(SqliteStore, name)))
+        holder = SqliteStore if hasattr(SqliteStore, name) else SqliteBudgets
+        setattr(holder, name, noted(name, getattr(holder, name)))
     files.keep = beside("keep", files.keep)
     files.forget = beside("forget", files.forget)
     client_journal.Owner = functools.wraps(Owner)(beside("lock", Owner))  # type: ignore[assignment, attr-defined]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -28,8 +29,10 @@ async def started(*arguments: str) -> asyncio.subprocess.Process:
     return process
 
 
-async def killed(directory: Path, kills: int, clips: int, rng: random.Random) -> None:
-    """Kills process after process; the emulator's ledger is the judge."""
+async def killed(
+    directory: Path, kills: int, clips: int, rng: random.Random, how: signal.Signals = signal.SIGKILL
+) -> None:
+    """Ends process after process; the emulator's ledger is the judge."""
     journal = directory / "journal.sqlite"
     async with Emulator(render=False, speed=400, concurrency=8) as emulator:
         arguments = [emulator.base_url, str(journal), str(directory / "out"), str(clips)]
@@ -37,7 +40,7 @@ async def killed(directory: Path, kills: int, clips: int, rng: random.Random) ->
             process = await started(*arguments)
             await asyncio.sleep(rng.random() * 1.5)
             with contextlib.suppress(ProcessLookupError):  # it was quicker
-                process.kill()
+                process.send_signal(how)
             await process.wait()
         process = await started(*arguments)
         assert await process.wait() == 0
@@ -57,3 +60,8 @@ async def killed(directory: Path, kills: int, clips: int, rng: random.Random) ->
 def test_killed_at_random_moments(tmp_path: Path, kills: int, clips: int) -> None:
     """Whenever a process is killed, started again it pays for nothing twice, and in the end all is saved."""
     asyncio.run(killed(tmp_path, kills, clips, same_draws(12)))
+
+
+def test_interrupted_at_random_moments(tmp_path: Path) -> None:
+    """The same with Ctrl-C, after which a client is closed."""
+    asyncio.run(killed(tmp_path, 2, 6, same_draws(13), signal.SIGINT))

@@ -157,7 +157,7 @@ def test_a_price() -> None:
         ({"units": 61}, "is 60 units in this journal, not 61 units: .*change=True"),
         ({"units": 60, "per": "day"}, "not 60 units per 1 day"),
         ({"units": 60, "failed_is_free": True}, "failed tasks free"),
-        ({"usd": 60}, "counts units in this journal, not usd: give it another name"),
+        ({"usd": 60}, "counts units in this journal, not usd: give units, or the budget another name"),
     ],
 )
 def test_other_terms(other: dict[str, Any], message: str) -> None:

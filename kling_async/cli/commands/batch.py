@@ -247,5 +247,6 @@ def _budget(options: Namespace) -> Budget | None:
     if options.budget is None:
         return None
     unit, limit = options.budget
+    # The name is the same for both units: what was spent in one is not forgotten where the other is given later.
     amounts: dict[str, Any] = {unit: limit}
     return Budget(**amounts, assume=options.assume, change=True)

@@ -184,7 +184,7 @@ async def test_a_budget(make_client: ClientMaker, emulator: Emulator, out: Path)
         found = await run(Batch(rows, out=out), client)
     assert sorted(statuses(found).values()) == ["done"] * 3 + ["failed"] + ["over budget"] * 2
     assert emulator.ledger.created == 4
-    assert all("4.5" in each.error for each in found.values() if each.status is RowStatus.OVER_BUDGET)
+    assert all("needs 1.5" in each.error for each in found.values() if each.status is RowStatus.OVER_BUDGET)
 
 
 async def test_stopping(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
@@ -194,11 +194,24 @@ async def test_stopping(make_client: ClientMaker, emulator: Emulator, out: Path)
         batch = Batch(rows, out=out)
         asyncio.get_running_loop().call_later(100, batch.stop)
         found = await run(batch, client)
-        assert statuses(found) == {"0": "done", "1": "done"}
+        assert [*statuses(found).values()] == ["done"] * 2
         assert batch.counts == {RowStatus.DONE: 2, RowStatus.WAITING: 10}
         assert emulator.ledger.created == 2
         assert set(statuses(await run(Batch(rows, out=out), client)).values()) == {"done"}
     assert emulator.ledger.created == 12
+
+
+async def test_stopping_what_never_reached_the_service(make_client: ClientMaker, out: Path) -> None:
+    """A create that is tried again since nobody listens is given up at once, and takes nothing of the budget."""
+    async with make_client(base_url="http://127.0.0.1:9", budget=Budget(units=3)) as client:
+        batch = Batch(jobs({}), out=out)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        loop.call_later(20, batch.stop)
+        assert await run(batch, client) == {}
+        assert loop.time() - began < 25
+        assert batch.counts == {RowStatus.WAITING: 1}
+        assert (await client.spending()).reserved == 0
 
 
 async def test_leaving_at_once(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:

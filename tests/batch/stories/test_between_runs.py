@@ -1,0 +1,140 @@
+"""What is done to a batch's files between two runs of it."""
+
+import asyncio
+import json
+import shutil
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import Batch, EntryState, ImageToVideo, InvalidBatch, KlingClient, MediaFileMissing, RowResult
+from kling_async.emulator import Emulator
+from tests.shell.conftest import ClientMaker
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, image: Path) -> Path:
+    """Jobs with a row of a picture beside them."""
+    shutil.copy(image, tmp_path / "cat.png")
+    return write(tmp_path, {"id": "0", "image": "cat.png"})
+
+
+def write(folder: Path, *rows: dict[str, Any]) -> Path:
+    """A file with these rows."""
+    path = folder / "jobs.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    return path
+
+
+async def run(batch: Batch, client: KlingClient) -> dict[str, RowResult]:
+    """Runs a batch to its end."""
+    return {result.id: result async for result in batch.run(client)}
+
+
+async def begun(jobs: Path, out: Path, client: KlingClient) -> None:
+    """Leaves a batch once its tasks are there."""
+    running = asyncio.ensure_future(run(Batch(jobs, out=out), client))
+    await asyncio.sleep(30)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await client.close()
+
+
+@pytest.mark.parametrize("in_clients", [False, True])
+async def test_a_picture_that_is_gone(
+    make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path, *, in_clients: bool
+) -> None:
+    """What was made from a picture is saved, whatever has become of the picture; nothing new is made from it."""
+    more = {"journal": tmp_path / "j.sqlite"} if in_clients else {}
+    await begun(jobs, tmp_path / "out", make_client(**more))
+    (tmp_path / "cat.png").unlink()
+    async with make_client(**more) as client:
+        found = await run(Batch(jobs, out=tmp_path / "out"), client)
+        assert (found["0"].status, found["0"].files) == ("done", (tmp_path / "out" / "0.mp4",))
+        again = await run(Batch(jobs, out=tmp_path / "out"), client)
+        assert again == found
+        write(tmp_path, {"id": "0", "image": "cat.png"}, {"id": "1", "image": "cat.png"})
+        with pytest.raises(InvalidBatch) as caught:
+            await run(Batch(jobs, out=tmp_path / "out"), client)
+        assert [problem.id for problem in caught.value.problems] == ["1"]
+    assert emulator.ledger.created == 1
+
+
+async def test_a_key_whose_picture_is_gone(
+    make_client: ClientMaker, emulator: Emulator, tmp_path: Path, image: Path
+) -> None:
+    """A key gives its task without the picture that it was made from; without a task the picture is missed."""
+    picture = tmp_path / "cat.png"
+    shutil.copy(image, picture)
+    async with make_client(journal=tmp_path / "j.sqlite") as client:
+        request = ImageToVideo(image=picture)
+        first = await client.submit(request, key="a")
+        picture.unlink()
+        assert (await client.submit(request, key="a")).reference == first.reference
+        with pytest.raises(MediaFileMissing):
+            await client.submit(request, key="b")
+    assert emulator.ledger.created == 1
+
+
+async def test_a_picture_that_is_gone_was_another(
+    make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
+) -> None:
+    """Under the same id a row with another picture stays another row, though none is there to be compared."""
+    async with make_client() as client:
+        await run(Batch(jobs, out=tmp_path / "out"), client)
+        write(tmp_path, {"id": "0", "image": "dog.png"})
+        found = await run(Batch(jobs, out=tmp_path / "out"), client)
+    assert found["0"].status == "failed"
+    assert "image: 'cat.png (SHA-256 " in found["0"].error
+    assert "'dog.png (gone)' now" in found["0"].error
+    assert emulator.ledger.created == 1
+
+
+@pytest.mark.parametrize("moves", [True, False], ids=["moved", "copied"])
+async def test_a_directory_that_was_moved(
+    make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path, *, moves: bool
+) -> None:
+    """Where the directory of a batch is brought elsewhere its results are known there, and nothing is paid."""
+    here, there = tmp_path / "out", tmp_path / "elsewhere"
+    async with make_client() as client:
+        await run(Batch(jobs, out=here), client)
+    if moves:
+        here.rename(there)
+    else:
+        shutil.copytree(here, there)
+    async with make_client() as client:
+        found = await run(Batch(jobs, out=there), client)
+        assert (found["0"].status, found["0"].files) == ("done", (there / "0.mp4",))
+        assert await run(Batch(jobs, out=there), client) == found
+        assert [entry.state async for entry in client.journal.entries()] == [EntryState.SAVED]
+    assert emulator.ledger.created == 1
+
+
+async def test_another_file_where_the_directory_was_moved(
+    make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
+) -> None:
+    """A file that is not the one that was saved is never taken for it, nor replaced."""
+    async with make_client() as client:
+        await run(Batch(jobs, out=tmp_path / "out"), client)
+    (tmp_path / "out").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "0.mp4").write_bytes(b"mine")
+    async with make_client() as client:
+        found = await run(Batch(jobs, out=tmp_path / "elsewhere"), client)
+    assert (found["0"].status, found["0"].files) == ("unsaved", ())
+    assert (tmp_path / "elsewhere" / "0.mp4").read_bytes() == b"mine"
+    assert emulator.ledger.created == 1
+
+
+async def test_a_picture_that_was_changed(
+    make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path, image: Path
+) -> None:
+    """What was paid under the id of a row that has changed counts, and until it is saved a row says how to get it."""
+    await begun(jobs, tmp_path / "out", make_client())
+    shutil.copy(image.with_name("coffee.png"), tmp_path / "cat.png")
+    async with make_client() as client:
+        found = await run(Batch(jobs, out=tmp_path / "out"), client)
+    [paid] = emulator.ledger.entries
+    assert (found["0"].status, found["0"].task_id, found["0"].units) == ("failed", None, Decimal(str(paid.units)))
+    assert f"kling-async save image2video:{paid.task_id}" in found["0"].error
