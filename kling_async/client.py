@@ -18,8 +18,16 @@ import aiohttp
 from kling_async.handle import TaskHandle
 from kling_async.io import refusals
 from kling_async.io.api import Api
+from kling_async.io.callbacks import Callbacks
 from kling_async.io.calls import Calls
-from kling_async.io.config import base_url_from, check_arguments, credentials_from, proxies_from, warn_of_file_limit
+from kling_async.io.config import (
+    base_url_from,
+    callback_url_from,
+    check_arguments,
+    credentials_from,
+    proxies_from,
+    warn_of_file_limit,
+)
 from kling_async.io.lifetime import Lifetime
 from kling_async.io.paged_list import PagedList
 from kling_async.io.poller import Poller
@@ -83,6 +91,9 @@ class KlingClient:
             and the `key` of `submit` find it again after a crash.
         budget: what may be spent: what does not fit is not sent, and raises `BudgetExceeded`. With a journal it is kept
             there, and holds for all that share it.
+        callback_url: put on each create that has none, so that the service posts there what becomes of its task;
+            `kling_async.web.CallbackReceiver` takes that. It begins with https://, or with http:// on this machine.
+            `{token}` in it becomes a text that nobody can guess, and that stays the same for these credentials.
         session: a session to use; it stays open. Else one is made when first needed.
         clock: seconds since 1970; for tests.
 
@@ -106,6 +117,7 @@ class KlingClient:
         on_intent: OnIntent | None = None,
         journal: "Journal | str | PathLike[str] | None" = None,
         budget: "Budget | None" = None,
+        callback_url: str | None = None,
         session: aiohttp.ClientSession | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -135,8 +147,17 @@ class KlingClient:
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
         self._poller = Poller(self._api, polling, self._retry, self._uniform, self.durations)
+        callback_url, token = callback_url_from(callback_url, self._credentials)
+        self.callbacks = Callbacks(token, self._api, self._poller, self._enter)
+        """What comes by callbacks, for `kling_async.web`."""
         self._submitter = Submitter(
-            self._api, self._slots, self._poller, retry=self._retry, uniform=self._uniform, on_intent=on_intent
+            self._api,
+            self._slots,
+            self._poller,
+            retry=self._retry,
+            uniform=self._uniform,
+            on_intent=on_intent,
+            callback_url=callback_url,
         )
         self._saved_at_once = downloads
         self._clock = clock
@@ -387,6 +408,7 @@ class KlingClient:
                 raise ConfigurationError(f"this client has another journal: {self._works.journal.journal.path}")
             return
         self._works = submission.JournalSubmitter(mine, self._submitter, self._api, self.start_watching)
+        self.callbacks.keep = self._works.called_back
         if self._budget is not None:
             self._budget.account = budget.InJournal(mine, self._budget.budget.terms.name)
 

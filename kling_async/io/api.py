@@ -60,6 +60,8 @@ class Api:
         self._tokens = TokenCache(credentials)
         self._clock_warned = False
         self._recognition = Recognition()
+        self.own_secrets: frozenset[str] = frozenset()
+        """What no text may show besides credentials."""
 
     async def query(self, endpoint: Endpoint, task_id: str) -> Task:
         """Asks for one task, once.
@@ -283,7 +285,7 @@ class Api:
 
     async def _read(self, response: HttpResponse, read: Callable[[HttpResponse], _T], token: Token) -> _T:
         """Reads an answer, a large one off the loop, without our secrets in its words."""
-        secrets = self._tokens.secrets(token) | self._transport.secrets
+        secrets = self._secrets(token)
         try:
             if len(response.body) <= responses.LARGE_BYTES:
                 result = read_without(secrets, read, response)
@@ -295,6 +297,18 @@ class Api:
             raise
         self._remember(response)
         return result
+
+    def _secrets(self, token: Token) -> frozenset[str]:
+        return self._tokens.secrets(token) | self._transport.secrets | self.own_secrets
+
+    def called_back(self, body: bytes) -> Task:
+        """Reads a callback, which names no endpoint, as `_read` reads an answer.
+
+        Raises:
+            BadResponse: it is no task.
+        """
+        secrets = self._secrets(self._tokens.token(self._wall()))
+        return read_without(secrets, lambda sent: responses.callback(sent.body, ""), HttpResponse(200, {}, body))
 
     def _remember(self, response: HttpResponse) -> None:
         """Keeps what an answer of the service itself shows: that it is there, and its clock."""

@@ -86,6 +86,32 @@ def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.envi
     return text
 
 
+def callback_url_from(address: str | None, credentials: ApiKey | KeyPair) -> tuple[str | None, str | None]:
+    """The address for callbacks, and the token that stands in it in place of `{token}`, if it has one.
+
+    Raises:
+        ConfigurationError: the service cannot post to it, or a stranger could read what it posts.
+    """
+    if address is None:
+        return None, None
+    text = _stripped("callback_url", address)
+    try:
+        parts = urlsplit(text)
+        host, usable = parts.hostname or "", parts.port != 0 and text.isascii() and text.isprintable()
+    except ValueError:
+        raise ConfigurationError("callback_url cannot be read; an example is https://me.example/kling") from None
+    if not usable or not host or " " in text or "{" in host or parts.fragment or parts.username is not None:
+        raise ConfigurationError("callback_url must be an address such as https://me.example/kling/{token}")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ConfigurationError("callback_url must begin with https://; http:// is for this machine only")
+    if "{token}" not in text:
+        return text, None
+    from kling_async.protocol.webhook import token_of  # noqa: PLC0415  (not without callbacks)
+
+    token = token_of(credentials.key if isinstance(credentials, ApiKey) else credentials.secret_key)
+    return text.replace("{token}", token), token
+
+
 def checked(name: str, value: object, what: str, *, fits: bool) -> None:
     """Refuses an unsuitable value when the client is created, before anything is paid for.
 

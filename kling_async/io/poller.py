@@ -71,6 +71,22 @@ class Poller:
         self._step()
         return watch
 
+    def called_back(self, task: Task, *, signed: bool) -> bool:
+        """Takes what a callback says of a task, and tells all who wait before it returns.
+
+        Args:
+            task: as it came.
+            signed: whether it is the service's own word; else the task is asked for.
+
+        Returns:
+            Whether the task is followed.
+        """
+        now = asyncio.get_running_loop().time()
+        followed = self._plan.called_back(task, now, self._api.service_time(), signed=signed)
+        if followed:
+            self._step()
+        return followed
+
     def unfinished(self) -> list[TaskWatch]:
         """All that have not ended."""
         return self._plan.unfinished()

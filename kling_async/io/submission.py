@@ -107,10 +107,19 @@ class Submitter:
         retry: how a create is repeated.
         uniform: random numbers for the delays.
         on_intent: sees each create before its first byte.
+        callback_url: for requests that have none.
     """
 
     def __init__(
-        self, api: Api, slots: Slots, poller: Poller, *, retry: Retry, uniform: Uniform, on_intent: OnIntent | None
+        self,
+        api: Api,
+        slots: Slots,
+        poller: Poller,
+        *,
+        retry: Retry,
+        uniform: Uniform,
+        on_intent: OnIntent | None,
+        callback_url: str | None,
     ) -> None:
         self._api = api
         self._slots = slots
@@ -118,6 +127,7 @@ class Submitter:
         self._retry = retry
         self._uniform = uniform
         self._on_intent = on_intent
+        self.callback_url = callback_url
         self._under_way: dict[asyncio.Task[TaskWatch], Create] = {}
         self._orphans: dict[object, str | None] = {}
         """Creates without a caller, each with the reference by which it can be found at the moment."""
@@ -147,6 +157,8 @@ class Submitter:
         external_task_id = users_id or (record.external_task_id if record else new_external_task_id())
         if endpoint.finds_by_external_id:
             request = attrs.evolve(request, external_task_id=external_task_id)
+        if self.callback_url is not None and getattr(request, "callback_url", "none") is None:
+            request = attrs.evolve(request, callback_url=self.callback_url)
         resend = options.get("on_doubt") != "raise"
         create = self._new(endpoint, external_task_id, own_id=own_id, adopt=adopt, resend=resend)
         sending = Sending(

@@ -1,7 +1,7 @@
 """Work that the journal has already: its task is followed, or it is found out whether there is one."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -17,11 +17,13 @@ from kling_async.journal.decisions import Left, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id
 from kling_async.journal.record import Record
+from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import InvalidRequest
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.media.sound import Sound
 from kling_async.protocol.reference import Reference
+from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import requests
 
 logger = logging.getLogger("kling_async")
@@ -121,7 +123,7 @@ class Settling:
         record = self.record(endpoint, entry)
         members, resend = entry.request, True
         try:
-            members = await in_thread(self._members, entry.request, sent)
+            members = await in_thread(self._members, entry, sent)
         except InvalidRequest as error:
             logger.warning("%s is only looked up: %s", entry.reference, error, extra={"kling_event": "not_sent_again"})
             resend = False
@@ -136,10 +138,27 @@ class Settling:
         watch = await self._submitter.settle(endpoint, sending, record, own_id=own_id, resend=resend)
         return Submitted(watch.reference, record, watch)
 
-    def _members(self, request: Mapping[str, Any], sent: str) -> dict[str, Any]:
+    def _members(self, entry: Entry, sent: str) -> dict[str, Any]:
         """What was sent, or was about to be."""
-        members = restored(request, lambda mark: files.restore(self.journal.directory, mark, _KINDS))
+        members = restored(entry.request, lambda mark: files.restore(self.journal.directory, mark, _KINDS))
+        if self._submitter.callback_url is not None and "callback_url" in (entry.known or ()):
+            members.setdefault("callback_url", self._submitter.callback_url)
         return {**members, "external_task_id": sent}
+
+    async def called_back(self, task: Task) -> None:
+        """Keeps the end of a task that is not followed here, if it is work of the journal; others are dropped.
+
+        Args:
+            task: as a callback tells, which names no endpoint.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        await self.journal.open()
+        entry = await self.journal.do(lambda store: store.running(task.task_id))
+        endpoint = None if entry is None else endpoint_named(entry.endpoint)
+        if entry is not None and endpoint is not None:
+            self.record(endpoint, entry).ended(attrs.evolve(task, endpoint=endpoint.name))
 
     def let_go(self, entries: Iterable[Entry]) -> None:
         """Gives back what did not come to its end here, and on which nothing works in the background."""

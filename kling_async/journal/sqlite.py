@@ -73,6 +73,12 @@ class SqliteStore(SqliteFile):
         row = self.run(f"{SELECT} WHERE entries.id = ?", entry).fetchone()
         return entry_of(row) if row else None
 
+    def running(self, task_id: str) -> Entry | None:
+        """As `Store.running`."""
+        running = "unfinished AND task_id = ? AND state = ?"  # of few entries, by the index of the unfinished ones
+        row = self.run(f"{SELECT} WHERE {running}", task_id, EntryState.ACCEPTED).fetchone()
+        return entry_of(row) if row else None
+
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
         """As `Store.intend`."""
         if work.replaces is not None:

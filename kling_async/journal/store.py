@@ -162,6 +162,10 @@ class Store(Protocol):
         """An entry, if it is there still."""
         ...
 
+    def running(self, task_id: str) -> Entry | None:
+        """The work whose task this is, if that has not ended."""
+        ...
+
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
         """Keeps an intent, with what is reserved for it; None where its key and attempt are there already.
 

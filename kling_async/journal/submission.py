@@ -79,6 +79,7 @@ class JournalSubmitter:
         self._turns = Turns()
         self._settling = Settling(journal, submitter, start_watching)
         self.recover = Recovery(self._settling, self._turns).recover
+        self.called_back = self._settling.called_back
 
     async def submit(
         self, endpoint: Endpoint, request: Any, options: SubmitOptions, refuse: Callable[[], None]

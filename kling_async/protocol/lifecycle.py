@@ -70,6 +70,25 @@ def classify(known: TaskStatus | None, news: Task | KlingError, *, age: float, r
             return Verdict(end=news.about(reference))
 
 
+def may_follow(known: TaskStatus | None, status: TaskStatus) -> bool:
+    """Whether a status can be the next one that is heard of."""
+    return status in TRANSITIONS[known]
+
+
+def is_news(known: Task | None, told: Task) -> bool:
+    """Whether a callback tells something new: one may come twice, late, or after a later one.
+
+    Args:
+        known: what is known of the task; None for nothing.
+        told: what the callback says.
+    """
+    if known is None:
+        return True
+    if known.updated_at is not None and told.updated_at is not None and told.updated_at < known.updated_at:
+        return False
+    return may_follow(known.status, told.status)
+
+
 def is_missing(news: Task | KlingError) -> bool:
     """Whether the service itself says that it has no such task: 1201, 1203, or an empty answer ("Query task").
 
@@ -79,7 +98,7 @@ def is_missing(news: Task | KlingError) -> bool:
 
 
 def _of_task(known: TaskStatus | None, task: Task) -> Verdict:
-    if task.status not in TRANSITIONS[known]:
+    if not may_follow(known, task.status):
         return Verdict()
     if task.status is TaskStatus.SUCCEED:
         return Verdict(snapshot=task, end=task)

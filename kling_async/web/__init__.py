@@ -1,4 +1,4 @@
-"""Kling in a web service: results that a browser can seek, and progress, for any framework.
+"""Kling in a web service: callbacks, results that a browser can seek, and progress, for any framework.
 
 `kling_async.web.starlette` has a response for FastAPI and Starlette; nothing else here imports either.
 """
@@ -10,6 +10,8 @@ from kling_async import lazy_exports
 if typing.TYPE_CHECKING:
     from kling_async.web.events import EVENT_HEADERS as EVENT_HEADERS
     from kling_async.web.events import progress_events as progress_events
+    from kling_async.web.receiver import CallbackReceiver as CallbackReceiver
+    from kling_async.web.receiver import WebhookAnswer as WebhookAnswer
     from kling_async.web.responses import aiohttp_response as aiohttp_response
     from kling_async.web.responses import asgi_response as asgi_response
 else:

@@ -40,7 +40,14 @@ from kling_async import (
     Voice,
     WatermarkInfo,
 )
-from kling_async.web import EVENT_HEADERS, aiohttp_response, asgi_response, progress_events
+from kling_async.web import (
+    EVENT_HEADERS,
+    CallbackReceiver,
+    WebhookAnswer,
+    aiohttp_response,
+    asgi_response,
+    progress_events,
+)
 
 
 def show(*values: object) -> None:
@@ -58,6 +65,7 @@ def clients() -> list[KlingClient]:
     return [
         KlingClient(),
         KlingClient(api_key="key", concurrency=5, polling=AimedPolling(lag=0.05), on_intent=keep),
+        KlingClient(api_key="key", callback_url="https://me.example/kling/{token}"),
         KlingClient(access_key="a", secret_key="s", polling=Polling(first=5), retry=Retry(), queue_deadline=60),
     ]
 
@@ -248,6 +256,14 @@ async def over_http(kling: KlingClient, request: web.Request) -> web.StreamRespo
         assert_type(event, bytes)
     show(handle.progress.share * 100, handle.progress.seconds_left, asgi_response(handle), EVENT_HEADERS)
     return await aiohttp_response(handle, request)
+
+
+async def callbacks(kling: KlingClient) -> None:
+    """By any framework."""
+    receiver = CallbackReceiver(kling, secrets=["whsec_AAAA"], allow_unsigned=True)
+    answer = await receiver.handle("POST", "/kling?a=b", {"webhook-id": "m"}, b"{}")
+    assert_type(answer, WebhookAnswer)
+    show(answer.status, dict(answer.headers), answer.body)
 
 
 def without_a_client() -> Estimate:

@@ -37,10 +37,12 @@ class FollowedTask(QueueEntry):
         "estimate",
         "gives_up_at",
         "heard_at",
+        "hinted",
         "is_new",
         "last_error",
         "missed",
         "names",
+        "prompted",
         "reference",
         "share",
         "snapshots",
@@ -69,6 +71,10 @@ class FollowedTask(QueueEntry):
         """Whether the last page that was to answer about it did not hold it."""
         self.attempts: Attempts | None = None
         """The questions since one failed in passing, until one is answered."""
+        self.prompted = False
+        """Whether a callback that proves nothing says that there is news."""
+        self.hinted: TaskStatus | None = None
+        """The status that it names, if it came while a question was under way, whose answer may be older."""
         self.names: tuple[str, ...] = ()
         """The ids that it can be found by."""
         self.last_error: KlingError | None = None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import attrs
 
 from kling_async.protocol.errors import BadResponse, KlingError
-from kling_async.protocol.lifecycle import classify
+from kling_async.protocol.lifecycle import Verdict, classify
 from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.polling.followed import FollowedTask, age_of
 from kling_async.protocol.polling.queue import share_passed
@@ -35,6 +35,11 @@ def checked(followed: FollowedTask, news: Task | KlingError) -> Task | KlingErro
         return news
     if followed.snapshots and news.task_id != followed.reference.id:
         return BadResponse(f"asked for task {followed.reference.id}, the service answered about another one")
+    return filled(followed, news)
+
+
+def filled(followed: FollowedTask, news: Task) -> Task:
+    """A task with what the service does not always repeat."""
     if news.external_task_id is None:
         return attrs.evolve(news, external_task_id=followed.external_task_id)
     return news
@@ -63,18 +68,18 @@ class OutcomeRules:
             now: seconds of the monotonic clock.
             service_time: the service's time of day, in seconds since 1970.
         """
-        if isinstance(news, Task):
-            _identify(followed, news, now, service_time)
-        else:
+        if not isinstance(news, Task):
             followed.note(news)
-        age = now - followed.accepted_at if followed.is_new else float("inf")
-        verdict = classify(followed.status, news, age=age, reference=str(followed.reference))
-        if verdict.snapshot is not None:
-            followed.snapshots.append(verdict.snapshot)
+        verdict = _verdict(followed, news, now, service_time)
         if verdict.end is not None:
             return Outcome(verdict.snapshot, verdict.end)
         again = self._failed(followed, now) if verdict.failing else self.unchanged(followed, now)
         return again if verdict.snapshot is None else again._replace(snapshot=verdict.snapshot)
+
+    def told(self, followed: FollowedTask, news: Task, now: float, service_time: float) -> Outcome:
+        """What it means that a callback tells this, as in `of`: whatever question is due, or under way, stays so."""
+        verdict = _verdict(followed, news, now, service_time)
+        return Outcome(verdict.snapshot, verdict.end)
 
     def unchanged(self, followed: FollowedTask, now: float) -> Outcome:
         """What it means that the service answered, and the task has not ended."""
@@ -110,6 +115,17 @@ class OutcomeRules:
                     return None
                 followed.asked = asked
                 return now + beat.delay(asked - 1, self._uniform)
+
+
+def _verdict(followed: FollowedTask, news: Task | KlingError, now: float, service_time: float) -> Verdict:
+    """What news mean for those who wait; keeps what they tell."""
+    if isinstance(news, Task):
+        _identify(followed, news, now, service_time)
+    age = now - followed.accepted_at if followed.is_new else float("inf")
+    verdict = classify(followed.status, news, age=age, reference=str(followed.reference))
+    if verdict.snapshot is not None:
+        followed.snapshots.append(verdict.snapshot)
+    return verdict
 
 
 def _identify(followed: FollowedTask, task: Task, now: float, service_time: float) -> None:

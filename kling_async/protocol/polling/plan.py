@@ -7,6 +7,8 @@ step says, passes on what is new, and brings each answer back.
 import collections
 from typing import Final, Generic, NamedTuple, TypeVar
 
+import attrs
+
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import ClientClosed, KlingError, Remedy
@@ -134,6 +136,32 @@ class PollPlan(Generic[_F]):
         if not self._closed:
             self._endpoints[page.endpoint.name].page_cancelled(page.scan, now)
 
+    def called_back(self, task: Task, now: float, service_time: float, *, signed: bool) -> bool:
+        """Takes what a callback says of a task; tells whether that is followed.
+
+        Args:
+            task: as it came; a callback does not name its endpoint.
+            now: the time.
+            service_time: as above.
+            signed: whether it is the service's own word; else the task is asked for.
+        """
+        found = self._called(task)
+        if found is None:
+            return False
+        plan, followed = found
+        news = attrs.evolve(task, endpoint=followed.reference.endpoint)
+        plan.called_back(followed, news, now, service_time, signed=signed)
+        return True
+
+    def _called(self, task: Task) -> tuple[EndpointPlan[_F], _F] | None:
+        """The followed task that a callback is about, by its id; by the caller's id if it was attached by that."""
+        for name in filter(None, (task.task_id, task.external_task_id)):
+            found = [(plan, plan.names[name]) for plan in self._endpoints.values() if name in plan.names]
+            sure = [each for each in found if not each[1].snapshots or each[1].reference.id == task.task_id]
+            if len(sure) == 1:
+                return sure[0]
+        return None
+
     def close(self) -> None:
         """Nothing is asked any more; answers to what is under way still count."""
         self._closed = True
@@ -159,8 +187,10 @@ class PollPlan(Generic[_F]):
                 plan.ask(due, now)
         queries = []
         while self._ready and self._queries < QUERIES_AT_ONCE:
-            self._queries += 1
-            queries.append(self._query(self._ready.popleft(), now))
+            followed = self._ready.popleft()
+            if followed.end is None:  # a callback may have told it meanwhile
+                self._queries += 1
+                queries.append(self._query(followed, now))
         pages = [page for plan in plans if (page := plan.page(now)) is not None]
         wake_at = min((time for plan in plans if (time := plan.queue.next_time()) is not None), default=None)
         return Step(updates, queries, pages, wake_at)

@@ -7,11 +7,14 @@ import attrs
 
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import KlingError
+from kling_async.protocol.lifecycle import is_news, may_follow
+from kling_async.protocol.polling.callback_news import has_results
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import SLOW_ANSWER, FollowedTask, age_of
 from kling_async.protocol.polling.listing import ListScan, ListStrategy
-from kling_async.protocol.polling.outcome_or_deadline import Outcome, OutcomeRules, checked, learn
+from kling_async.protocol.polling.outcome_or_deadline import Outcome, OutcomeRules, checked, filled, learn
 from kling_async.protocol.polling.queue import PollQueue, share_passed
+from kling_async.protocol.polling.schedule import SHORTEST_DELAY
 from kling_async.protocol.retry import is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.responses import Listed
@@ -121,6 +124,25 @@ class EndpointPlan(Generic[_F]):
             self._name(followed, news.task_id, news.external_task_id)
         self._apply(followed, self._rules.of(followed, news, now, service_time), now)
 
+    def called_back(self, followed: _F, news: Task, now: float, service_time: float, *, signed: bool) -> None:
+        """Takes what a callback says: if the service has signed it, that is the news; else the task is asked for."""
+        if not is_news(followed.snapshots[-1] if followed.snapshots else None, news):
+            return
+        if signed and has_results(news, self.endpoint.result):
+            news = filled(followed, news)
+            self._name(followed, news.task_id, news.external_task_id)
+            self._apply(followed, self._rules.told(followed, news, now, service_time), now)
+        else:
+            self._ask_soon(followed, news.status, now)
+
+    def _ask_soon(self, followed: _F, status: TaskStatus, now: float) -> None:
+        """Asks for a task of which a callback says that there is news, however many of them come."""
+        followed.prompted = True
+        if followed.rate == 0:
+            followed.hinted = status
+        elif (due := max(now, followed.heard_at + SHORTEST_DELAY)) < followed.due:
+            self.queue.put(followed, now, due)
+
     def _apply(self, followed: _F, outcome: Outcome, now: float) -> None:
         if outcome.end is not None:
             learn(followed, (followed.estimate, self.estimate), now, ended=isinstance(outcome.end, Task))
@@ -129,7 +151,9 @@ class EndpointPlan(Generic[_F]):
         if outcome.snapshot is not None:
             self._tell(Update(followed, outcome.snapshot, None))
         if outcome.due is not None:
-            self.queue.put(followed, now, outcome.due)
+            again = followed.hinted is not None and may_follow(followed.status, followed.hinted)
+            followed.prompted, followed.hinted = again, None
+            self.queue.put(followed, now, min(outcome.due, now + SHORTEST_DELAY) if again else outcome.due)
 
     def finish(self, followed: _F, end: Task | KlingError, snapshot: Task | None = None) -> None:
         """Ends the following of a task."""

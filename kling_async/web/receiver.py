@@ -1,0 +1,179 @@
+"""Receives callbacks, whatever the web framework: one coroutine, an ASGI application, and a handler for aiohttp."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from kling_async.client import KlingClient
+from kling_async.protocol.errors import BadResponse, ClientClosed, ConfigurationError
+from kling_async.protocol.webhook import BODY_MAXIMUM, MessageIds, Refused, WebhookRules
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+logger = logging.getLogger("kling_async")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@attrs.frozen
+class WebhookAnswer:
+    """What to answer to a callback.
+
+    Attributes:
+        status: of HTTP: 200 where it was taken, or was nothing new.
+        headers: to send; the length of the body is not among them.
+        body: to send.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: bytes = b""
+
+
+class CallbackReceiver:
+    """Takes the service's callbacks for a client: those who wait for a task hear of it at once.
+
+    ```python
+    receiver = CallbackReceiver(kling, secrets=[os.environ["KLING_WEBHOOK_SECRET"]])
+    app.mount("/kling", receiver.asgi)                                # FastAPI, Starlette
+    app.router.add_route("*", "/kling/{token}", receiver.aiohttp_handler)  # aiohttp
+    ```
+
+    Callbacks are signed by the scheme of Standard Webhooks once the account has a secret: what they say is the news.
+    Unsigned ones prove nothing: each makes the client ask for its task, which has to be one that it follows. Whatever
+    is lost, comes twice, late or in disorder changes nothing: the client goes on asking for what it does not hear.
+    A server's access log shows the address of a callback, and the token in it.
+
+    Args:
+        client: whose tasks they are about.
+        secrets: of the account, `whsec_...`; several while they rotate. None means that nothing is signed.
+        token: that the address of unsigned callbacks must have, as a part of its path or a value of its query. Where
+            the client's `callback_url` has `{token}`, it is the one that stands there.
+        allow_unsigned: whether unsigned callbacks are taken though there are secrets.
+        clock: seconds since 1970; for tests.
+
+    Raises:
+        ConfigurationError: a value cannot be used.
+    """
+
+    def __init__(
+        self,
+        client: KlingClient,
+        secrets: Iterable[str] = (),
+        *,
+        token: str | None = None,
+        allow_unsigned: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._callbacks = client.callbacks
+        made = self._callbacks.token
+        if token is not None and made is not None and token != made:
+            raise ConfigurationError("the client's callback_url has {token}, which is made for it: give no other one")
+        self._rules = WebhookRules.of(secrets, made if token is None else token, allow_unsigned=allow_unsigned)
+        if token is not None:
+            self._callbacks.hide(token)
+        self._ids = MessageIds()
+        self._clock = clock
+
+    async def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
+        """Takes or refuses a request; nothing is asked of the service before the answer.
+
+        Args:
+            method: of HTTP.
+            target: path and query, as received.
+            headers: names in any case.
+            body: as received; of one that has more than 1 MiB the beginning is enough.
+
+        Raises:
+            WrongEventLoop: the client belongs to another loop.
+        """
+        decision = self._rules.decide(method, target, headers, body, self._clock())
+        if isinstance(decision, Refused):
+            return _refused(decision)
+        try:
+            task = self._callbacks.read(body)
+        except BadResponse:
+            return _refused(Refused(400, "its body is no task"))
+        except ClientClosed:
+            return _refused(Refused(503, "the client is closed"))
+        if decision.message_id is not None and not self._ids.is_new(decision.message_id):
+            return WebhookAnswer(200)
+        if task is not None:
+            await self._callbacks.take(task, signed=decision.message_id is not None)
+        return WebhookAnswer(200)
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application: `app.mount("/kling", receiver.asgi)`."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
+        if scope["type"] != "http":
+            raise ValueError(f"this takes HTTP only, not {scope['type']}")
+        headers = {_text(name): _text(value) for name, value in scope["headers"]}
+        body = b"" if scope["method"] != "POST" else await _body_of(headers, receive)
+        if body is None:  # nobody is there any more
+            return
+        query = scope.get("query_string", b"")
+        target = _text(scope.get("raw_path") or scope["path"].encode()) + ("?" + _text(query) if query else "")
+        answer = await self.handle(scope["method"], target, headers, body)
+        fields = {**answer.headers, "content-length": str(len(answer.body))}
+        start = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": start})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def aiohttp_handler(self, request: "web.Request") -> "web.Response":
+        """A handler of aiohttp: `app.router.add_route("*", "/kling/{token}", receiver.aiohttp_handler)`."""
+        from aiohttp import web  # noqa: PLC0415  (the server is not needed without it)
+
+        body = b""
+        if request.method == "POST":
+            try:
+                while len(body) <= BODY_MAXIMUM and (chunk := await request.content.readany()):
+                    body += chunk
+            except web.RequestPayloadError:
+                body = b""  # of no task
+        answer = await self.handle(request.method, request.raw_path, request.headers, body)
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    def __repr__(self) -> str:
+        """How many secrets there are; none of them."""
+        return f"<CallbackReceiver with {len(self._rules.keys)} secrets>"
+
+
+def _refused(refusal: Refused) -> WebhookAnswer:
+    logger.warning(
+        "a callback was refused with %d: %s",
+        refusal.status,
+        refusal.reason,
+        extra={"kling_event": "callback_refused", "kling_status": refusal.status},
+    )
+    headers = {"Content-Type": "text/plain; charset=utf-8"}
+    if refusal.status == 405:
+        headers["Allow"] = "POST"
+    return WebhookAnswer(refusal.status, headers, refusal.reason.encode())
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+async def _body_of(headers: Mapping[str, str], receive: Receive) -> bytes | None:
+    """A body, or its beginning where that is too long already; None where the connection broke."""
+    length = headers.get("content-length", "")
+    if length.isdecimal() and len(length) > len(str(BODY_MAXIMUM)):
+        return bytes(BODY_MAXIMUM + 1)
+    body = bytearray()
+    while len(body) <= BODY_MAXIMUM:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    return bytes(body)

@@ -1,0 +1,221 @@
+"""Callbacks in the plan of polling: what they tell, and which questions they save; as tables, without a clock."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kling_async.protocol.lifecycle import is_news
+from kling_async.protocol.polling.followed import FollowedTask
+from kling_async.protocol.results import Video
+from kling_async.protocol.tasks import Task, TaskStatus
+
+from .test_polling_plan import EPOCH, Story, asked, task, told
+
+VIDEO = Video(id="1", url="https://h/a.mp4")
+
+
+def at(second: float) -> datetime:
+    """A time of the service."""
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
+
+
+def called_back(story: Story, task_id: str, status: str, *, signed: bool = True, **fields: Any) -> bool:
+    """Gives the plan a callback, which names no endpoint."""
+    if status == "succeed":
+        fields.setdefault("videos", (VIDEO,))
+    news = Task(task_id=task_id, status=TaskStatus(status), endpoint="", **fields)
+    return story.plan.called_back(news, story.now, EPOCH + story.now, signed=signed)
+
+
+def followed_by(story: Story) -> FollowedTask:
+    """A new task, whose acceptance has been told."""
+    each = story.follow("1")
+    story.at(0)
+    return each
+
+
+@pytest.mark.parametrize(
+    ("known", "news", "expected"),
+    [
+        (None, ("submitted", 0), True),
+        (("submitted", 0), ("submitted", 0), False),
+        (("submitted", 5), ("processing", 5), True),
+        (("submitted", 5), ("processing", 4), False),
+        (("submitted", 5), ("succeed", 6), True),
+        (("submitted", None), ("processing", 4), True),
+        (("submitted", 5), ("processing", None), True),
+        (("processing", 5), ("submitted", 6), False),
+        (("processing", 5), ("processing", 6), False),
+        (("processing", 5), ("failed", 4), False),
+        (("succeed", 5), ("failed", 6), False),
+        (("failed", 5), ("succeed", 6), False),
+    ],
+)
+def test_what_is_news(
+    known: tuple[str, float | None] | None, news: tuple[str, float | None], *, expected: bool
+) -> None:
+    """A status is news if it may follow the known one, and what tells it is not older."""
+
+    def of(value: tuple[str, float | None]) -> Task:
+        status, second = value
+        return task("1", status, updated_at=None if second is None else at(second))
+
+    assert is_news(None if known is None else of(known), of(news)) is expected
+
+
+def test_a_callback_is_told_at_once() -> None:
+    """What a signed callback tells comes in the next step, under the reference of the task."""
+    story = Story()
+    each = followed_by(story)
+    assert called_back(story, "1", "processing")
+    assert told(story.at(3)) == [("1", "processing", None)]
+    assert called_back(story, "1", "succeed")
+    assert told(story.at(4)) == [("1", "succeed", "Task")]
+    assert isinstance(each.end, Task)
+    assert (each.end.endpoint, each.end.external_task_id) == ("image2video", "e1")
+
+
+def test_the_next_question_stays() -> None:
+    """A callback on the way neither delays nor hastens the question that is due, and its end makes it needless."""
+    story = Story()
+    followed_by(story)
+    story.now = 9
+    called_back(story, "1", "processing")
+    step = story.at(10)
+    assert asked(step) == ["1"]
+    story.answer(step, task("1", "processing"))
+    called_back(story, "1", "succeed")
+    assert asked(story.at(1000)) == []
+    assert story.plan.step(1000).wake_at is None
+
+
+def test_the_answer_that_is_under_way() -> None:
+    """An answer that comes after a callback has ended the task changes nothing, whatever it says; so does none."""
+    for failing in (False, True):
+        story = Story()
+        followed_by(story)
+        step = story.at(10)
+        assert asked(step) == ["1"]
+        called_back(story, "1", "succeed")
+        if failing:
+            story.plan.cancelled(step.queries[0], 10)
+        else:
+            story.answer(step, task("1", "processing"))
+        step = story.at(11)
+        assert (told(step), asked(step)) == ([("1", "succeed", "Task")], [])
+        assert asked(story.at(1000)) == []
+        assert story.plan.unfinished() == []
+
+
+def test_a_question_that_waits_for_its_turn() -> None:
+    """Of more tasks than are asked for at once, those that a callback ended meanwhile are not asked for."""
+    story = Story(endpoint="raw:/v1/x")  # which no page lists
+    names = [str(number) for number in range(40)]
+    for name in names:
+        story.follow(name)
+    step = story.at(10)
+    assert len(asked(step)) == 32
+    for name in names[32:]:
+        called_back(story, name, "failed")
+    story.answer(step)
+    assert asked(story.at(11)) == []
+
+
+def test_a_page_that_is_under_way() -> None:
+    """A task that a callback ends while a page is read is not asked for again, whatever comes of the page."""
+    for ending in ("told", "missing", "full", "failed", "cancelled"):
+        story = Story()
+        story.follow_all(20)
+        [page] = story.at(10).pages
+        for name in range(20):
+            called_back(story, str(name), "failed")
+        if ending == "failed":
+            story.plan.page_answered(page, None, 10, EPOCH)
+        elif ending == "cancelled":
+            story.plan.page_cancelled(page, 10)
+        elif ending == "full":  # another one would follow, if there were still somebody to find
+            story.answer_page(page, [], length=page.size)
+        else:
+            story.answer_page(page, [task(str(name)) for name in range(20)] if ending == "told" else [])
+        step = story.at(500)
+        assert (asked(step), step.pages) == ([], [])
+
+
+def test_an_attached_task_is_found_by_either_id() -> None:
+    """Also by the caller's id it was attached by; nobody else's task is taken for it."""
+    for name, told_id in (("1", "1"), ("mine", "1")):
+        story = Story()
+        each = story.follow(name, attached=True)
+        story.at(0)
+        assert not called_back(story, "2", "succeed", external_task_id="another")
+        assert called_back(story, told_id, "processing", external_task_id="mine")
+        assert each.reference.id == "1"
+        assert called_back(story, told_id, "succeed", external_task_id="mine")
+        assert each.end is not None
+
+
+def test_an_external_id_of_another_task() -> None:
+    """Once the task's own id is known the caller's id proves nothing."""
+    story = Story()
+    followed_by(story)
+    assert not called_back(story, "2", "failed", external_task_id="e1")
+
+
+def test_an_unsigned_callback_asks() -> None:
+    """The task is asked for at once, and only if what it says can be true; what it says is not told."""
+    story = Story()
+    followed_by(story)
+    story.now = 3
+    called_back(story, "1", "processing", signed=False)
+    called_back(story, "1", "processing", signed=False)
+    step = story.at(3)
+    assert (asked(step), told(step)) == (["1"], [])
+    story.answer(step, task("1", "processing"))
+    called_back(story, "1", "processing", signed=False)
+    assert asked(story.at(5)) == []
+
+
+def test_an_unsigned_callback_while_a_question_is_under_way() -> None:
+    """If the answer does not show what it says, the task is asked for again: the answer may be older."""
+    for answered, again in (("processing", True), ("succeed", False)):
+        story = Story()
+        followed_by(story)
+        step = story.at(10)
+        called_back(story, "1", "succeed", signed=False)
+        story.answer(step, task("1", answered, videos=(VIDEO,)))
+        assert asked(story.at(10.6)) == ["1"] * again
+        story.at(10.6)
+
+
+def test_hints_do_not_crowd_the_service() -> None:
+    """A task that was answered about just now is asked for half a second later."""
+    story = Story()
+    followed_by(story)
+    step = story.at(10)
+    story.answer(step)
+    called_back(story, "1", "succeed", signed=False)
+    assert asked(story.at(10.4)) == []
+    assert asked(story.at(10.5)) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields"),
+    [
+        ("image2video", {"videos": ()}),
+        ("images/generations", {"videos": (VIDEO,)}),
+        ("audio/text-to-audio", {"videos": (VIDEO,)}),
+        ("raw:/v1/x", {}),
+    ],
+)
+def test_a_success_that_leaves_its_results_out(endpoint: str, fields: dict[str, Any]) -> None:
+    """A callback that has not what the endpoint makes is not the end: the task is asked for."""
+    story = Story(
+        endpoint=endpoint if endpoint == "raw:/v1/x" else f"{'images/' * (endpoint == 'generations')}{endpoint}"
+    )
+    each = story.follow("1")
+    story.at(0)
+    story.now = 5
+    called_back(story, "1", "succeed", **fields)
+    assert asked(story.at(5)) == ["1"]
+    assert each.end is None

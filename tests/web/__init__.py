@@ -1,0 +1,1 @@
+"""Kling in a web service."""

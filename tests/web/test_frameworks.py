@@ -1,0 +1,173 @@
+"""The receiver in a web framework: as an ASGI application, and as a handler of aiohttp."""
+
+import ast
+import asyncio
+import contextlib
+import io
+import socket
+from collections.abc import AsyncIterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+import kling_async
+from kling_async import KlingClient, TaskStatus
+from kling_async.emulator import Emulator
+from kling_async.web import CallbackReceiver
+from tests.shell.conftest import ClientMaker
+from tests.web.callbacks import SECRET, legacy, sender, signed
+
+Message = MutableMapping[str, Any]
+
+
+async def asgi(receiver: CallbackReceiver, *messages: Message, **scope: Any) -> tuple[list[Message], int]:
+    """Runs the application with these messages; what it sent, and how many of them it did not take."""
+    left, sent = list(messages), []
+
+    async def receive() -> Message:
+        return left.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    whole = {"type": "http", "method": "POST", "path": "/kling", "query_string": b"", "headers": [], **scope}
+    await receiver.asgi(whole, receive, send)
+    return sent, len(left)
+
+
+def part(body: bytes, *, more: bool = False) -> Message:
+    """A piece of a body."""
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+async def test_asgi(client: KlingClient, image: Path) -> None:
+    """A body that comes in pieces is taken as a whole."""
+    handle = await client.image_to_video(image)
+    body = legacy(handle.task_id, "succeed")
+    headers = [(name.encode(), value.encode()) for name, value in signed(body).items()]
+    sent, _ = await asgi(
+        sender(client).receiver, part(body[:10], more=True), part(b"", more=True), part(body[10:]), headers=headers
+    )
+    assert sent == [
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]},
+        {"type": "http.response.body", "body": b""},
+    ]
+    assert handle.done()
+
+
+async def test_asgi_address(client: KlingClient) -> None:
+    """The token may stand in the path or in the query, as they were received, or as they were mounted."""
+    receiver = sender(client, secrets=[], token="t 1").receiver
+    addresses: list[tuple[dict[str, Any], int]] = [
+        ({"path": "/t 1"}, 200),
+        ({"raw_path": b"/t%201", "path": "/"}, 200),
+        ({"query_string": b"t=t+1"}, 200),
+        ({"query_string": b"t=t"}, 401),
+        ({"raw_path": None, "path": "/t"}, 401),
+    ]
+    for scope, status in addresses:
+        sent, _ = await asgi(receiver, part(legacy("1", "succeed")), **scope)
+        assert sent[0]["status"] == status
+
+
+async def test_asgi_reads_no_more_than_it_may(client: KlingClient) -> None:
+    """A body above 1 MiB is refused without being read to its end, one that says so without being read."""
+    receiver = sender(client).receiver
+    pieces = [part(bytes(2**18), more=True) for _ in range(20)]
+    sent, left = await asgi(receiver, *pieces)
+    assert (sent[0]["status"], left) == (413, 15)
+    sent, left = await asgi(receiver, *pieces, headers=[(b"content-length", b"20000000")])
+    assert (sent[0]["status"], left) == (413, 20)
+    sent, left = await asgi(receiver, *pieces, method="GET")
+    assert (sent[0]["status"], left) == (405, 20)
+    assert (b"allow", b"POST") in sent[0]["headers"]
+
+
+async def test_asgi_without_a_caller(client: KlingClient) -> None:
+    """A connection that breaks is not answered; a WebSocket is refused; other protocols are not known."""
+    receiver = sender(client).receiver
+    assert await asgi(receiver, part(b"{", more=True), {"type": "http.disconnect"}) == ([], 0)
+    assert await asgi(receiver, type="websocket") == ([{"type": "websocket.close"}], 0)
+    with pytest.raises(ValueError, match="HTTP only"):
+        await asgi(receiver, type="lifespan")
+
+
+@contextlib.asynccontextmanager
+async def served(
+    receiver: CallbackReceiver, path: str = "/kling", listener: socket.socket | None = None
+) -> AsyncIterator[str]:
+    """The receiver in an application of aiohttp; its address."""
+    app = web.Application()
+    app.router.add_route("*", path, receiver.aiohttp_handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0) if listener is None else web.SockSite(runner, listener)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/kling"
+    finally:
+        await runner.cleanup()
+
+
+async def test_aiohttp(client: KlingClient, image: Path) -> None:
+    """Taken and refused as everywhere, with the headers of the answer."""
+    handle = await client.image_to_video(image)
+    body = legacy(handle.task_id, "succeed")
+    async with served(sender(client).receiver) as url, aiohttp.ClientSession() as session:
+        async with session.get(url) as refused:
+            assert (refused.status, refused.headers["Allow"]) == (405, "POST")
+        async with session.post(url, data=io.BytesIO(bytes(2**20 + 1))) as large:
+            assert large.status == 413
+        async with session.post(url, data=body) as unsigned:
+            assert unsigned.status == 401
+            assert not handle.done()
+        async with session.post(url, data=body, headers=signed(body)) as taken:
+            assert (taken.status, await taken.read()) == (200, b"")
+            assert handle.done()
+
+
+async def test_a_body_that_breaks_off(client: KlingClient) -> None:
+    """A request whose body ends too early does no harm."""
+    async with served(sender(client).receiver) as url:
+        port = int(url.rpartition(":")[2].partition("/")[0])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /kling HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{")
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_callbacks_of_the_service(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """With an address that holds a token, unsigned callbacks of the service are heard: two questions for each task."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = make_client(callback_url=f"http://127.0.0.1:{listener.getsockname()[1]}/kling/{{token}}")
+        async with served(sender(client, secrets=[]).receiver, "/kling/{token}", listener):
+            task = await (await client.image_to_video(image))
+        assert task.status is TaskStatus.SUCCEED
+        assert [callback.http_status for callback in emulator.ledger.callbacks] == [200, 200]
+        [entry] = emulator.ledger.entries
+        assert entry.finished_at is not None
+        assert asyncio.get_running_loop().time() + 1_800_000_000 - entry.finished_at < 0.5
+
+
+def test_no_framework_is_imported() -> None:
+    """At import the receiver needs nothing but this package; of aiohttp only the client is there already."""
+    folder = Path(kling_async.__file__).parent / "web"
+    for file in folder.glob("*.py"):
+        tree = ast.parse(file.read_text("utf-8"))
+        names = {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
+        names |= {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+        assert {name.partition(".")[0] for name in names} <= {
+            "attrs", "collections", "kling_async", "logging", "time", "typing",
+        }  # fmt: skip
+
+
+def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repr of a receiver tells how many secrets there are."""
+    monkeypatch.setenv("KLING_API_KEY", "k")
+    receiver = CallbackReceiver(KlingClient(), [SECRET])
+    assert repr(receiver) == "<CallbackReceiver with 1 secrets>"

@@ -1,0 +1,342 @@
+"""Callbacks reach those who wait: signed ones are the news, unsigned ones are hints, others change nothing."""
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import ConfigurationError, ImageToVideo, KlingClient, Polling, TaskFailed, TaskStatus
+from kling_async.emulator import Emulator
+from kling_async.journal.entry import EntryState
+from kling_async.protocol import webhook
+from kling_async.web import CallbackReceiver
+from tests.shell.conftest import ClientMaker, wall
+from tests.web.callbacks import SECRET, current, legacy, sender, signed
+
+
+def questions(emulator: Emulator) -> int:
+    """Asked so far."""
+    return emulator.ledger.requests["query"] + emulator.ledger.requests["list"]
+
+
+@pytest.mark.parametrize(("body", "word"), [(legacy, "succeed"), (current, "succeeded")])
+async def test_signed_news_complete_a_handle(
+    client: KlingClient, image: Path, emulator: Emulator, body: Any, word: str
+) -> None:
+    """Whoever waits has the result when the callback is answered, and nothing was asked."""
+    handle = await client.image_to_video(image)
+    answer = await sender(client).post(body(handle.task_id, word))
+    assert (answer.status, answer.body) == (200, b"")
+    assert handle.done()
+    task = await handle
+    assert task.videos[0].url.endswith("/a.mp4")
+    assert (task.reference, task.external_task_id) == (handle.reference, handle.external_task_id)
+    assert questions(emulator) == 0
+
+
+async def test_a_signed_failure(client: KlingClient, image: Path) -> None:
+    """A task that failed raises, with the service's reason."""
+    handle = await client.image_to_video(image)
+    await sender(client).post(legacy(handle.task_id, "failed", task_status_msg="risk control"))
+    with pytest.raises(TaskFailed, match="risk control"):
+        await handle
+
+
+async def test_updates_are_heard(client: KlingClient, image: Path) -> None:
+    """Each status comes once, in order, through `updates()`."""
+    handle = await client.image_to_video(image)
+    sent = sender(client)
+
+    async def post() -> None:
+        for status in ("processing", "processing", "succeed", "succeed", "processing"):
+            await asyncio.sleep(0.01)
+            await sent.post(legacy(handle.task_id, status))
+
+    posting = asyncio.create_task(post())
+    heard = [task.status async for task in handle.updates()]
+    assert heard[-2:] == [TaskStatus.PROCESSING, TaskStatus.SUCCEED]
+    assert len(heard) == len(set(heard))
+    await posting
+
+
+async def test_older_news_change_nothing(client: KlingClient, image: Path) -> None:
+    """What was true before the last news never overwrites them, whatever it says."""
+    handle = await client.image_to_video(image)
+    sent = sender(client)
+    await sent.post(legacy(handle.task_id, "processing", after=60))
+    answer = await sent.post(legacy(handle.task_id, "failed", after=59))
+    assert answer.status == 200
+    assert handle.status is TaskStatus.PROCESSING
+    assert not handle.done()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status"),
+    [
+        (lambda body, headers: (body + b" ", headers), 401),
+        (lambda body, _: (body, signed(body, "whsec_AAAA")), 401),
+        (lambda body, _: (body, signed(body, age=301)), 401),
+        (lambda body, _: (body, signed(body, age=-302)), 401),
+        (lambda body, _: (body, {}), 401),
+        (lambda *_: (b"{", signed(b"{")), 400),
+        (lambda *_: (b"[]", signed(b"[]")), 400),
+        (lambda *_: (b"\xff", signed(b"\xff")), 400),
+        (lambda *_: (b'{"task_id": "1"}', signed(b'{"task_id": "1"}')), 400),
+        (lambda *_: (b" " * (2**20 + 1), signed(b" ")), 413),
+    ],
+)
+async def test_what_is_refused_changes_nothing(
+    client: KlingClient, image: Path, caplog: pytest.LogCaptureFixture, spoil: Any, status: int
+) -> None:
+    """A wrong signature, an old or a future time, garbage, a large body: 4xx, and one line without the body."""
+    handle = await client.image_to_video(image)
+    body = legacy(handle.task_id, "succeed")
+    body, headers = spoil(body, signed(body))
+    caplog.clear()
+    answer = await sender(client, token="t-1").post(body, headers)
+    assert answer.status == status
+    assert handle.status is TaskStatus.SUBMITTED
+    [record] = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.__dict__["kling_event"] == "callback_refused"
+    assert record.__dict__["kling_status"] == status
+    assert str(handle.task_id) not in record.getMessage()
+    assert b"succeed" not in answer.body
+
+
+async def test_a_message_is_taken_once(client: KlingClient, image: Path) -> None:
+    """A signed message that comes again is answered with 200, and changes nothing."""
+    handles = [await client.image_to_video(image) for _ in range(2)]
+    sent = sender(client)
+    for handle in handles:  # the second one has an id that was taken already
+        body = legacy(handle.task_id, "succeed")
+        assert (await sent.post(body, signed(body, message_id="m"))).status == 200
+    assert [handle.done() for handle in handles] == [True, False]
+
+
+async def test_a_refused_message_is_not_remembered(client: KlingClient, image: Path) -> None:
+    """Nobody can use up the ids of messages that are still to come."""
+    handle = await client.image_to_video(image)
+    sent, body = sender(client, allow_unsigned=True), legacy(handle.task_id, "succeed")
+    assert (await sent.post(body, signed(body, "whsec_AAAA", message_id="m"))).status == 401
+    assert (await sent.post(b"{}", signed(b"{}", message_id="m"))).status == 400
+    await sent.post(body, signed(body, message_id="m"))
+    assert handle.done()
+
+
+async def test_an_unsigned_callback_is_a_hint(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """What it says is not believed: the task is asked for once, soon, and what the service answers is the news."""
+    client = make_client(polling=Polling(first=60))
+    handle = await client.image_to_video(image)
+    await asyncio.sleep(10)  # it is processing by now
+    sent = sender(client, secrets=[])
+    for _ in range(5):
+        assert (await sent.post(legacy(handle.task_id, "processing"), {})).status == 200
+    assert handle.status is TaskStatus.SUBMITTED
+    await asyncio.sleep(2)
+    assert (handle.status, questions(emulator)) == (TaskStatus.PROCESSING, 1)
+    await sent.post(legacy(handle.task_id, "processing"), {})  # known already
+    await asyncio.sleep(2)
+    assert questions(emulator) == 1
+
+
+async def test_a_false_hint(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """However often somebody says what is not true, it costs two questions a second at most, and changes nothing."""
+    client = make_client(polling=Polling(first=60))
+    handle = await client.image_to_video(image)
+    sent = sender(client, secrets=[])
+    for _ in range(100):
+        await sent.post(legacy(handle.task_id, "succeed"), {})
+        await asyncio.sleep(0.05)
+    assert not handle.done()
+    assert 2 <= questions(emulator) <= 11
+
+
+@pytest.mark.parametrize(("target", "status"), [("/kling/t-1", 200), ("/kling?token=t-1", 200), ("/kling/t-2", 401)])
+async def test_a_token(client: KlingClient, target: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    """An unsigned callback must have come to the address with the token, which is in no log."""
+    sent = sender(client, secrets=[], token="t-1")
+    sent.target = target
+    assert (await sent.post(legacy("1", "succeed"), {})).status == status
+    assert "t-1" not in caplog.text + repr(sent.receiver)
+    assert "t-2" not in caplog.text
+
+
+async def test_a_success_without_its_result_is_a_hint(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """A signed callback that leaves out what was made makes the client ask for it."""
+    client = make_client(polling=Polling(first=60))
+    handle = await client.image_to_video(image)
+    await asyncio.sleep(10)
+    await sender(client).post(legacy(handle.task_id, "succeed", task_result={}))
+    await asyncio.sleep(2)
+    assert (handle.status, questions(emulator)) == (TaskStatus.PROCESSING, 1)
+
+
+async def test_attached_handles_wake(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A task that was attached, by either of its ids, is completed by a callback that comes before the first answer."""
+    task_id = (await make_client().image_to_video(image)).task_id
+    external = emulator.ledger.entries[0].external_task_id
+    for name in (task_id, external):
+        client = make_client()
+        handle = client.attach(f"image2video:{name}")
+        waiting = asyncio.create_task(handle.wait())
+        await asyncio.sleep(0)
+        body = legacy(task_id, "succeed", task_info={"external_task_id": external})
+        await sender(client).post(body)
+        assert (await waiting).task_id == task_id
+        assert handle.reference == f"image2video:{task_id}"
+        await asyncio.sleep(5)  # the answer to the question that was under way comes, and changes nothing
+
+
+async def test_recovered_handles_wake(make_client: ClientMaker, image: Path, path: Path) -> None:
+    """What another process began is completed where it was recovered."""
+    async with make_client(journal=path) as first:
+        task_id = (await first.submit(ImageToVideo(image), key="cat")).task_id
+    async with make_client(journal=path) as second:
+        [handle] = [handle async for handle in second.recover()]
+        await sender(second).post(legacy(task_id, "succeed"))
+        assert handle.done()
+
+
+async def test_the_journal_keeps_what_nobody_follows(make_client: ClientMaker, image: Path, path: Path) -> None:
+    """A callback for work of the journal that is not followed here is written there; others are dropped."""
+    async with make_client(journal=path) as first:
+        task_id = (await first.submit(ImageToVideo(image), key="cat")).task_id
+    async with make_client(journal=path) as second:
+        sent = sender(second)
+        for body in (legacy("1", "succeed"), legacy(task_id, "processing"), legacy(task_id, "succeed")):
+            assert (await sent.post(body)).status == 200
+        [entry] = [entry async for entry in second.journal.entries()]
+        assert (entry.state, entry.status) == (EntryState.ENDED, TaskStatus.SUCCEED)
+
+
+async def test_an_unknown_task_is_dropped(client: KlingClient, emulator: Emulator) -> None:
+    """It is answered with 200, signed or not, and nothing is asked."""
+    for sent, headers in ((sender(client), None), (sender(client, secrets=[]), {})):
+        for body in (legacy("1", "succeed"), current("1", "submitted"), legacy("1", "paused")):
+            assert (await sent.post(body, headers)).status == 200
+    await asyncio.sleep(100)
+    assert questions(emulator) == 0
+
+
+async def test_a_closed_client(make_client: ClientMaker) -> None:
+    """While a service shuts down its callbacks are answered with 503: a repeated one may reach the next process."""
+    client = make_client()
+    sent = sender(client)
+    await client.close()
+    assert (await sent.post(legacy("1", "succeed"))).status == 503
+
+
+async def test_a_callback_of_a_task_that_is_asked_for(client: KlingClient, image: Path, emulator: Emulator) -> None:
+    """News that come while questions and pages are under way end the task once; it is not asked for again."""
+    handles = [await client.image_to_video(image) for _ in range(5)]
+    sent = sender(client)
+    await asyncio.sleep(40)
+    for handle in handles:
+        client._poller._plan._of(handle._watch.reference).queue.put(handle._watch, asyncio.get_running_loop().time(), 0)  # type: ignore[union-attr, arg-type]
+    client._poller._step()
+    await asyncio.sleep(0)
+    for handle in handles:
+        await sent.post(legacy(handle.task_id, "succeed"))
+    before = [await handle for handle in handles]
+    asked = questions(emulator)
+    await asyncio.sleep(1000)
+    assert [await handle for handle in handles] == before
+    assert questions(emulator) <= max(asked, 5)
+
+
+# ------------------------------------------------------------------------------------------ the address
+
+
+async def test_the_address_is_put_on_creates(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """Each create that has no address gets the client's, with a token that is always the same; others keep theirs."""
+    client = make_client(callback_url="http://127.0.0.1:9/kling/{token}")
+    await client.image_to_video(image)
+    await client.image_to_video(image, callback_url="http://127.0.0.1:9/mine")
+    await client.text_to_audio("rain", duration=5)
+    await asyncio.sleep(1000)
+    assert emulator.secret_key not in repr(client)
+    token = webhook.token_of(emulator.secret_key)
+    assert client.callbacks.token == token
+    urls = [callback.url for callback in emulator.ledger.callbacks]
+    assert set(urls) == {f"http://127.0.0.1:9/kling/{token}", "http://127.0.0.1:9/mine"}
+    assert len(urls) == 6
+
+
+async def test_a_receiver_knows_the_token_of_its_client(make_client: ClientMaker) -> None:
+    """`{token}` needs no further setting; another token beside it is a mistake."""
+    client = make_client(callback_url="https://me.example/kling/{token}")
+    sent = sender(client, secrets=[])
+    assert (await sent.post(legacy("1", "succeed"), {})).status == 401
+    sent.target = f"/kling/{client.callbacks.token}"
+    assert (await sent.post(legacy("1", "succeed"), {})).status == 200
+    with pytest.raises(ConfigurationError, match="no other one"):
+        CallbackReceiver(client, token="t-1")
+
+
+async def test_a_create_that_is_sent_again(make_client: ClientMaker, image: Path, path: Path) -> None:
+    """The journal does not hold the token."""
+    async with make_client(journal=path, callback_url="https://me.example/{token}") as client:
+        await client.submit(ImageToVideo(image), key="cat")
+        [entry] = [entry async for entry in client.journal.entries()]
+        assert "callback_url" not in entry.request
+        token = client.callbacks.token or ""
+    assert all(token.encode() not in file.read_bytes() for file in path.parent.iterdir() if file.is_file())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://me.example/kling",
+        "ftp://me.example",
+        "https://",
+        "me.example/kling",
+        "https://{token}.example/",
+        "https://me.example/#a",
+        "https://u:p@me.example/",
+        "https://me.example:0/",
+        "https://[me/",
+        "https://me.example/a b",
+        7,
+    ],
+)
+def test_addresses_that_are_none(address: Any) -> None:
+    """An address that the service cannot post to, or that strangers can listen at, is refused at once."""
+    with pytest.raises(ConfigurationError, match="callback_url"):
+        KlingClient(api_key="k", callback_url=address)
+
+
+@pytest.mark.parametrize("address", ["https://me.example/k?t={token}", "http://localhost:8000/k", "http://[::1]/k"])
+def test_addresses(address: str) -> None:
+    """https anywhere, http on this machine."""
+    KlingClient(api_key="k", callback_url=address)
+
+
+async def test_a_token_that_the_service_repeats(make_client: ClientMaker) -> None:
+    """A message of the service that shows the address shows no token."""
+    client = make_client(callback_url="https://me.example/{token}")
+    body = legacy("1", "failed", task_status_msg=f"cannot post to https://me.example/{client.callbacks.token}")
+    task = client.callbacks.read(body)
+    assert task is not None
+    assert str(client.callbacks.token) not in task.status_msg
+    assert "me.example" in task.status_msg
+
+
+def test_values_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets and tokens that cannot be are refused when the receiver is made."""
+    monkeypatch.setenv("KLING_API_KEY", "k")
+    given: list[dict[str, Any]] = [{"secrets": SECRET}, {"secrets": ["whsec_"]}, {"token": ""}]
+    for options in given:
+        with pytest.raises(ConfigurationError):
+            CallbackReceiver(KlingClient(), **options)
+
+
+async def test_time_is_the_clocks(client: KlingClient) -> None:
+    """The time of a message is compared with the clock that was given."""
+    late = sender(client, clock=lambda: wall()() + 400)
+    assert (await late.post(legacy("1", "succeed"))).status == 401
+    assert json.loads(legacy("1", "succeed"))["task_id"] == "1"
