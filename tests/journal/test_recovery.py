@@ -80,6 +80,20 @@ async def test_the_work_of_the_living_is_not_taken(make_client: ClientMaker, pat
     assert [each.reference for handles in found for each in handles] == [handle.reference]
 
 
+@pytest.mark.parametrize("lives", [True, False])
+async def test_whose_a_key_is(make_client: ClientMaker, emulator: Emulator, path: Path, *, lives: bool) -> None:
+    """Whoever asks for a key becomes its owner where the old one is gone, and only follows it where that lives."""
+    first, second, third = (make_client(journal=path) for _ in range(3))
+    handle = await first.submit(CAT, key="cat")
+    if not lives:
+        await first.close()
+    assert (await second.submit(CAT, key="cat")).reference == handle.reference
+    assert await recovered(third) == []
+    await second.close()
+    assert len(await recovered(third)) == (not lives)
+    assert emulator.ledger.created == 1
+
+
 async def in_doubt(
     make_client: ClientMaker,
     path: Path,
