@@ -17,6 +17,7 @@ import attrs
 from kling_async.batch import endpoints
 from kling_async.batch import plan as plans
 from kling_async.batch.check import problems_of
+from kling_async.batch.forgotten import warn_of_forgotten
 from kling_async.batch.jobs import read_jobs, rows_of
 from kling_async.batch.plan import Plan
 from kling_async.batch.report import write_report
@@ -165,6 +166,8 @@ class Batch:
                 async for result in results:
                     self._results[result.id] = result
                     yield result
+            ids = {row.id for row in rows} | {result.id for result in self._invalid()}
+            await warn_of_forgotten(client.works.journal, ids, self.out)
         finally:
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)

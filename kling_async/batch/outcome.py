@@ -15,6 +15,7 @@ from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BudgetExceeded, InvalidRequest, KeyConflict, KlingError
 from kling_async.protocol.tasks import Task
 
+_ANEW: Final = "look at the account's list of tasks; another id for the row makes it anew, which may pay twice"
 _AGAIN: Final = "the same batch, started again, goes on with it"
 
 
@@ -43,6 +44,7 @@ def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: Klin
         seconds=_seconds(last),
         error="" if status is RowStatus.DONE else _text(status, last, error),
         attempts=len(attempts),
+        lost=status is RowStatus.UNKNOWN and _is_lost(last),
     )
     if not isinstance(error, KeyConflict):
         return result
@@ -111,8 +113,16 @@ def _text(status: RowStatus, last: Entry | None, error: KlingError | None) -> st
         return last.error or text  # as a later run says it
     if isinstance(error, BudgetExceeded):
         return f"needs {shown(error.asked)}, and the budget has {shown(error.left)} left: a larger one sends it"
-    is_lost = last is None or last.state is EntryState.LOST
-    return f"{text}; {_AGAIN}" if status in {RowStatus.UNSAVED, RowStatus.UNKNOWN} and not is_lost else text
+    if status is RowStatus.UNKNOWN and _is_lost(last):
+        return f"{text}; {_ANEW}"
+    return f"{text}; {_AGAIN}" if status in {RowStatus.UNSAVED, RowStatus.UNKNOWN} and last is not None else text
+
+
+def _is_lost(last: Entry | None) -> bool:
+    """Whether nobody will ever know whether there is a task, or get what it made."""
+    if last is None or last.state is EntryState.LOST:
+        return last is not None
+    return last.state is EntryState.INTENT and last.external_task_id is None
 
 
 def _of_another(error: KeyConflict, last: Entry | None) -> str:

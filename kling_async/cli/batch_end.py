@@ -176,7 +176,7 @@ class End:
 
     def _is_open(self, statuses: Container[RowStatus] = _OPEN) -> bool:
         """Whether there are rows with which the same command goes on."""
-        return any(result.status in statuses for result in self.results)
+        return any(result.status in statuses and not result.lost for result in self.results)
 
     def _failed(self, *, made: bool) -> bool:
         """Whether there are rows that failed, of which a task was made, or that the service refused before."""

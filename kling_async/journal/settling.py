@@ -153,9 +153,9 @@ class Settling:
         await self.journal.do(lambda store: store.closed(entry.id, EntryState.LOST, why, now))
         paid = entry.units if entry.units is not None else entry.estimate.units
         logger.warning(
-            "lost: %s (%s): %s; it cost %s units",
-            entry.key or entry.reference or f"a task of {entry.endpoint}",
-            entry.reference,
+            "lost: %s: %s; it cost %s units",
+            " ".join(filter(None, [entry.key, f"({entry.reference})" if entry.reference else ""]))
+            or f"a task of {entry.endpoint}",
             why,
             "an unknown number of" if paid is None else f"{paid:f}" if entry.units is not None else f"about {paid:f}",
             extra={"kling_event": "work_lost", "kling_reference": entry.reference},

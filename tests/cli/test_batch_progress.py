@@ -173,6 +173,8 @@ def test_how_to_go_on() -> None:
     failed = attrs.evolve(refused, task_id="1")
     assert [*end(RowStatus.DONE, RowStatus.INVALID).how_to_go_on()] == []
     assert [*end(RowStatus.UNKNOWN).how_to_go_on()] == [f"go on: {same}"]
+    lost = RowResult(id="a", status=RowStatus.UNKNOWN, lost=True)
+    assert [*attrs.evolve(end(), results=[lost]).how_to_go_on()] == []  # the same command does nothing more about it
     assert [*end(RowStatus.FAILED).how_to_go_on()] == []  # it was not sent, for example under the id of another row
     assert [*attrs.evolve(end(), results=[refused]).how_to_go_on()] == [
         f"what was refused is sent anew by the same command: {same}"
