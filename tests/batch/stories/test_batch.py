@@ -211,6 +211,16 @@ async def test_stopping(make_client: ClientMaker, emulator: Emulator, out: Path)
     assert emulator.ledger.created == 12
 
 
+async def test_stopping_with_rows_over_the_budget(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """What did not fit before is not sent once it is stopped, though there is room for it then."""
+    async with make_client(budget=Budget(units=2, failed_is_free=True)) as client:
+        batch = Batch(jobs({"prompt": BAD}, {}), out=out)
+        asyncio.get_running_loop().call_later(20, batch.stop)
+        found = await run(batch, client)
+    assert found["0"].status is RowStatus.FAILED
+    assert emulator.ledger.created == 1
+
+
 async def test_stopping_while_a_create_is_sent(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
     """What may have reached the service is waited for and saved, and is no reason to make it again."""
     emulator.faults.add(Fault.delay(60, after_effect=True), on="create", times=1)
