@@ -113,6 +113,23 @@ async def test_a_directory_that_was_moved(
     assert emulator.ledger.created == 1
 
 
+async def test_both_variants_in_a_directory_that_was_moved(
+    make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
+) -> None:
+    """Each variant is known for what it is where it was brought, and none is fetched again."""
+    async with make_client() as client:
+        await run(Batch(jobs, out=tmp_path / "out", watermark=True), client)
+    there = (tmp_path / "out").rename(tmp_path / "elsewhere")
+    delivered = emulator.ledger.delivered
+    for _ in range(2):
+        async with make_client() as client:
+            found = await run(Batch(jobs, out=there, watermark=True), client)
+            assert found["0"].files == (there / "0.mp4", there / "0.watermark.mp4")
+            [entry] = [entry async for entry in client.journal.entries()]
+            assert [file.watermark for file in entry.files] == [False, True]
+    assert (emulator.ledger.created, emulator.ledger.delivered) == (1, delivered)
+
+
 async def test_another_file_where_the_directory_was_moved(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
 ) -> None:
