@@ -45,13 +45,16 @@ def problems_text(problems: Sequence[RowProblem]) -> str:
     return f"{what}; nothing was sent. --skip-invalid goes on without {'these rows' if rows > 1 else 'this row'}"
 
 
-def plan_text(plan: Plan, budget: tuple[str, Decimal] | None, concurrency: int | None) -> str:
+def plan_text(
+    plan: Plan, budget: tuple[str, Decimal] | None, concurrency: int | None, assume: Decimal | None = None
+) -> str:
     """What is to be done, at which price.
 
     Args:
         plan: of the batch.
         budget: that it has, with its unit.
         concurrency: tasks at once per model; None where it takes another time than at the service.
+        assume: what a row of unknown price takes of the budget.
     """
     done = f", {plan.done} of them sent before" if plan.done else ""
     lines = [f"{plan.rows} row{'s' * (plan.rows != 1)}{done}; {plan.to_make} to make"]
@@ -64,8 +67,9 @@ def plan_text(plan: Plan, budget: tuple[str, Decimal] | None, concurrency: int |
             for share in plan.shares
         ]
     if plan.to_make and plan.unpriced:
-        assume = "" if budget is None else "; --assume says what such a row takes of the budget"
-        lines.append(f"the price of {plan.unpriced} of them is not known{assume}")
+        says = "--assume says what such a row takes" if assume is None else f"each takes {number(assume)}"
+        more = "" if budget is None else f"; {says} of the budget"
+        lines.append(f"the price of {plan.unpriced} of them is not known{more}")
     if budget is not None and (plan.units if budget[0] == "units" else plan.usd) > budget[1]:
         lines.append(f"the budget of {amount(budget)} is not enough for all: rows beyond it are not sent")
     return "\n".join(lines)

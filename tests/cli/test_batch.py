@@ -259,5 +259,7 @@ def test_unknown_price(run: Run, here: Path, service: Emulator) -> None:
     assert service.ledger.created == 0
     assert run(*words, "--assume", "7").code == 1
     assert service.ledger.created == 0
-    assert run(*words, "--assume", "5").code == 0
+    ran = run(*words, "--assume", "5")
+    assert ran.code == 0
+    assert "is not known; each takes 5 of the budget" in ran.err
     assert service.ledger.created == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import CreateInDoubt, EntryState, ImageToVideo, KlingClient, Retry, TaskHandle, TextToVideo
+from kling_async import CreateInDoubt, EntryState, ImageToVideo, KlingClient, RawTask, Retry, TaskHandle, TextToVideo
 from kling_async.emulator import Emulator, Fault
 from tests.adversity.steps import Moments
 from tests.shell.conftest import ClientMaker
@@ -98,6 +98,23 @@ async def test_a_doubt_whose_settling_was_cancelled(make_client: ClientMaker, em
     assert number > 5
 
 
+@pytest.mark.parametrize("request_", [CAT, RawTask("/v1/videos/text2video", {"prompt": "a cat"})])
+async def test_a_key_whose_create_goes_on_without_its_caller(
+    make_client: ClientMaker, emulator: Emulator, path: Path, request_: TextToVideo | RawTask
+) -> None:
+    """Whoever asks for the key next waits for the answer to the create that is under way, and sends none."""
+    emulator.faults.add(Fault.delay(30, after_effect=True), on="create", times=1)
+    client = make_client(journal=path)
+    creating = asyncio.ensure_future(client.submit(request_, key="cat"))
+    await asyncio.sleep(5)
+    creating.cancel()
+    await asyncio.gather(creating, return_exceptions=True)
+    handle = await client.submit(request_, key="cat")
+    assert emulator.faults.calls["create"] == emulator.ledger.created == 1
+    (entry,) = [entry async for entry in client.journal.entries()]
+    assert (entry.state, entry.reference) == (EntryState.ACCEPTED, handle.reference)
+
+
 async def test_recovering_that_is_broken_off(make_client: ClientMaker, path: Path) -> None:
     """What was not given is left for others, and for the same client."""
     async with make_client(journal=path) as left:
@@ -110,6 +127,22 @@ async def test_recovering_that_is_broken_off(make_client: ClientMaker, path: Pat
                 taken.add((await anext(handles)).reference)
         await written(client)
     assert {handle.reference for handle in await recovered(first)} == references - taken
+
+
+async def test_recovering_that_is_cancelled(make_client: ClientMaker, path: Path) -> None:
+    """Wherever that is, another client gets what was not given, while the first one lives."""
+    number, struck = 0, True
+    while struck:
+        number += 1
+        place = path.with_name(f"{number}.sqlite")
+        async with make_client(journal=place) as left:
+            handle = await left.submit(CAT)
+        async with make_client(journal=place) as first, make_client(journal=place) as second:
+            struck = await cancelled_at(number, lambda first=first: recovered(first))  # type: ignore[misc]
+            await written(first)
+            if struck:
+                assert [each.reference for each in await recovered(second)] == [handle.reference]
+    assert number > 1
 
 
 async def test_what_could_not_be_settled_can_be_tried_again(

@@ -73,6 +73,43 @@ async def test_a_key_lives_longer_than_its_client(make_client: ClientMaker, emul
     assert emulator.ledger.created == 1
 
 
+async def test_another_request_of_a_path_without_a_record_is_a_conflict(
+    make_client: ClientMaker, emulator: Emulator, path: Path
+) -> None:
+    """All that is sent to such a path is compared."""
+    client = make_client(journal=path)
+    await client.submit(RAW, key="cat")
+    with pytest.raises(KeyConflict, match="prompt: 'a cat' in the journal, 'a dog' now"):
+        await client.submit(RawTask("/v1/videos/text2video", {"prompt": "a dog"}), key="cat")
+    assert emulator.ledger.created == 1
+
+
+async def test_what_the_map_knows_to_be_impossible(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A new key is no way around the capability map; nothing is sent, and the key stays free."""
+    client = make_client(journal=path)
+    with pytest.raises(InvalidRequest):
+        await client.submit(TextToVideo("a cat", camera_control={"type": "down_back"}), key="cat")
+    assert emulator.ledger.requests["create"] == 0
+    await client.submit(CAT, key="cat")
+
+
+@pytest.mark.parametrize("prompt", ["a cat", "forbidden"])
+async def test_another_attempt_after_an_end_that_nobody_heard(
+    make_client: ClientMaker, emulator: Emulator, path: Path, prompt: str
+) -> None:
+    """Before another attempt the service is asked how the last one ended; what was made is kept to be saved."""
+    request = TextToVideo(prompt)
+    async with make_client(journal=path) as first:
+        old = await first.submit(request, key="cat")
+    await asyncio.sleep(1000)
+    async with make_client(journal=path) as second:
+        handle = await second.submit(request, key="cat", again="failed")
+        assert (handle.reference == old.reference) is (prompt == "a cat")
+    async with make_client(journal=path) as third:
+        assert [each.reference async for each in third.recover()] == [handle.reference]
+    assert emulator.ledger.created == (1 if prompt == "a cat" else 2)
+
+
 async def test_another_request_is_a_conflict(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
     """The same key with another request is refused, with what differs; nothing is sent."""
     client = make_client(journal=path)

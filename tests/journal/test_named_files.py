@@ -41,10 +41,17 @@ async def test_the_watermarked_variant(make_client: ClientMaker, path: Path, tmp
         ]
 
 
+@pytest.mark.parametrize("by", ["another client", "the same handle"])
 async def test_a_save_of_several_that_broke_off(
-    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_client: ClientMaker,
+    emulator: Emulator,
+    path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    by: str,
 ) -> None:
-    """After a crash between two files of a task the rest is saved: those that are there already are its own."""
+    """Between two files of a task it may break off; the rest is saved: those that are there already are its own."""
     save, saved = Downloads._save_one, list[Any]()
 
     async def only_the_first(*arguments: Any, **more: Any) -> Path:
@@ -57,9 +64,12 @@ async def test_a_save_of_several_that_broke_off(
     async with make_client(journal=path) as first:
         with monkeypatch.context() as patch:
             patch.setattr(Downloads, "_save_one", only_the_first)
+            handle = await first.submit(CATS, key="cat", save_to=out)
             with pytest.raises(DownloadError):
-                await first.generate(CATS, out, key="cat")
-    assert [each.name for each in Path(out).glob("*.png")] == ["cat.png"]
+                await handle.save_all(out)
+        assert [each.name for each in Path(out).glob("*.png")] == ["cat.png"]
+        if by == "the same handle":
+            assert len(await handle.save_all(out)) == 3
     async with make_client(journal=path) as second:
         assert await second.generate(CATS, out, key="cat") == Path(out) / "cat.png"
     assert {each.name for each in Path(out).iterdir()} == {"cat.png", "cat.2.png", "cat.3.png"}

@@ -14,6 +14,7 @@ from kling_async import (
     EntryState,
     ImageToVideo,
     KlingClient,
+    RawTask,
     Request,
     Retry,
     TargetExists,
@@ -79,6 +80,20 @@ async def test_the_work_of_the_living_is_not_taken(make_client: ClientMaker, pat
     assert [each.reference for handles in found for each in handles] == [handle.reference]
 
 
+@pytest.mark.parametrize("lives", [True, False])
+async def test_whose_a_key_is(make_client: ClientMaker, emulator: Emulator, path: Path, *, lives: bool) -> None:
+    """Whoever asks for a key becomes its owner where the old one is gone, and only follows it where that lives."""
+    first, second, third = (make_client(journal=path) for _ in range(3))
+    handle = await first.submit(CAT, key="cat")
+    if not lives:
+        await first.close()
+    assert (await second.submit(CAT, key="cat")).reference == handle.reference
+    assert await recovered(third) == []
+    await second.close()
+    assert len(await recovered(third)) == (not lives)
+    assert emulator.ledger.created == 1
+
+
 async def in_doubt(
     make_client: ClientMaker,
     path: Path,
@@ -110,8 +125,9 @@ async def test_doubt_is_settled(
     async with make_client(journal=path, retry=QUICK) as client:
         (handle,) = await recovered(client)
         await handle
-        assert emulator.ledger.created == 1
-        assert await states(client) == [EntryState.ENDED]
+        (entry,) = [entry async for entry in client.journal.entries()]
+        assert entry.state is EntryState.ENDED
+        assert [each.external_task_id for each in emulator.ledger.entries] == [entry.external_task_id]
     assert list(path.with_name("clips.sqlite.files").iterdir()) == []
 
 
@@ -122,6 +138,48 @@ async def test_doubt_about_an_id_of_the_users(make_client: ClientMaker, emulator
     async with make_client(journal=path, retry=QUICK) as client:
         (handle,) = await recovered(client)
         assert handle.external_task_id == "mine"
+    assert emulator.ledger.created == 1
+
+
+async def test_doubt_about_a_path_without_a_record(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """What the service finds by no id is never sent again, by whatever way it is asked for."""
+    request = RawTask("/v1/videos/text2video", {"prompt": "a cat"})
+    await in_doubt(make_client, path, emulator, request, effect=True, key="cat")
+    sent = emulator.faults.calls["create"]
+    async with make_client(journal=path, retry=QUICK) as client:
+        assert await recovered(client) == []
+        with pytest.raises(CreateInDoubt):
+            await client.submit(request, key="cat")
+    assert (emulator.faults.calls["create"], emulator.ledger.created) == (sent, 1)
+
+
+async def test_a_doubt_that_was_settled_has_an_owner(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """What came out of a doubt belongs to who recovered it, for as long as that lives."""
+    await in_doubt(make_client, path, emulator, CAT, effect=True)
+    first, second = make_client(journal=path, retry=QUICK), make_client(journal=path, retry=QUICK)
+    assert len(await recovered(first)) == 1
+    assert await recovered(second) == []
+    await first.close()
+    assert len(await recovered(second)) == 1
+
+
+async def test_bytes_of_a_doubt_outlive_their_process(
+    make_client: ClientMaker, emulator: Emulator, path: Path, image: Path
+) -> None:
+    """What a process that is gone kept for a create in doubt stays, and is sent where there is no task."""
+    emulator.faults.add(Fault.reset(), on="create", times=1)
+    emulator.faults.add(Fault.reset(), on="query")
+    gone = make_client(journal=path, retry=QUICK)
+    with pytest.raises(CreateInDoubt):
+        await gone.submit(ImageToVideo(image.read_bytes()))
+    await asyncio.sleep(1)  # the note of it is written in the background
+    assert gone._works is not None
+    assert gone._works.journal._owner is not None
+    gone._works.journal._owner.release()  # as when a process dies
+    emulator.faults.clear()
+    async with make_client(journal=path, retry=QUICK) as client:
+        (handle,) = await recovered(client)
+        await handle
     assert emulator.ledger.created == 1
 
 
@@ -158,11 +216,12 @@ async def test_a_changed_file_is_not_sent(
     copy.write_bytes(image.read_bytes())
     await in_doubt(make_client, path, emulator, ImageToVideo(copy), effect=False)
     copy.write_bytes(b"another")
+    sent = emulator.faults.calls["create"]
     async with make_client(journal=path, retry=QUICK) as client:
         assert await recovered(client) == []
         (entry,) = [entry async for entry in client.journal.entries()]
         assert (entry.state, entry.owner) == (EntryState.INTENT, None)
-    assert emulator.ledger.created == 0
+    assert (emulator.faults.calls["create"], emulator.ledger.created) == (sent, 0)
 
 
 async def test_what_cannot_be_settled(

@@ -157,7 +157,8 @@ class _Command:
             self.output.note(one_line(str(problem)))
 
     def _plan_text(self, plan: Plan) -> str:
-        return plan_text(plan, self.options.budget, None if self._emulated else self.options.concurrency)
+        at_once = None if self._emulated else self.options.concurrency
+        return plan_text(plan, self.options.budget, at_once, self.options.assume)
 
     # ------------------------------------------------------------------------------------- while it runs
 

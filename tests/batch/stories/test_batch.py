@@ -211,6 +211,26 @@ async def test_stopping(make_client: ClientMaker, emulator: Emulator, out: Path)
     assert emulator.ledger.created == 12
 
 
+async def test_stopping_with_rows_over_the_budget(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """What did not fit before is not sent once it is stopped, though there is room for it then."""
+    async with make_client(budget=Budget(units=2, failed_is_free=True)) as client:
+        batch = Batch(jobs({"prompt": BAD}, {}), out=out)
+        asyncio.get_running_loop().call_later(20, batch.stop)
+        found = await run(batch, client)
+    assert found["0"].status is RowStatus.FAILED
+    assert emulator.ledger.created == 1
+
+
+async def test_stopping_while_a_create_is_sent(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """What may have reached the service is waited for and saved, and is no reason to make it again."""
+    emulator.faults.add(Fault.delay(60, after_effect=True), on="create", times=1)
+    async with make_client(concurrency=1) as client:
+        batch = Batch(jobs({}, {}), out=out)
+        asyncio.get_running_loop().call_later(20, batch.stop)
+        assert statuses(await run(batch, client)) == {"0": "done"}
+    assert emulator.ledger.created == 1
+
+
 async def test_stopping_what_never_reached_the_service(make_client: ClientMaker, out: Path) -> None:
     """A create that is tried again since nobody listens is given up at once, and takes nothing of the budget."""
     async with make_client(base_url="http://127.0.0.1:9", budget=Budget(units=3)) as client:
