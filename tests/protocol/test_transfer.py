@@ -19,6 +19,7 @@ from kling_async.protocol.transfer import (
     classify,
     judge_end,
     range_headers,
+    span_headers,
 )
 
 KEPT = Part("v", length=200, etag='"a"')
@@ -53,6 +54,25 @@ def test_the_rest_is_asked_for_if_it_can_be_told_to_fit(
 ) -> None:
     """A range is asked for only with a strong ETag, else a date, that a header can carry."""
     assert headers == range_headers(part, offset)
+
+
+@pytest.mark.parametrize(
+    ("part", "first", "place", "end", "headers", "offset"),
+    [
+        (KEPT, 0, 0, 200, {}, 0),
+        (KEPT, 0, 0, 100, {"Range": "bytes=0-99", "If-Range": '"a"'}, 0),
+        (KEPT, 0, 50, 200, {"Range": "bytes=50-199", "If-Range": '"a"'}, 50),
+        (KEPT, 10, 50, 100, {"Range": "bytes=50-99", "If-Range": '"a"'}, 50),
+        (DATED, 10, 50, 100, {"Range": "bytes=50-99", "If-Range": MONDAY}, 50),
+        (Part("v", length=200), 10, 50, 100, {"Range": "bytes=10-99"}, 10),
+        (Part("v", length=200, etag='W/"a"'), 0, 50, 200, {"Range": "bytes=0-199"}, 0),
+    ],
+)
+def test_the_rest_of_a_span_is_asked_for_or_all_of_it(  # noqa: PLR0917
+    part: Part, first: int, place: int, end: int, headers: dict[str, str], offset: int
+) -> None:
+    """From where it is there, if that can be told to fit; else from its beginning. A whole file is asked for whole."""
+    assert span_headers(part, first, place, end) == (headers, offset)
 
 
 # ------------------------------------------------------------------------------------------------- answers
