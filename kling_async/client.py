@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from kling_async.io.budget import ClientBudget
     from kling_async.io.download import Downloads
     from kling_async.journal.journal import Journal
-    from kling_async.journal.submission import JournalSubmitter, Submitted
+    from kling_async.journal.settling import Submitted
+    from kling_async.journal.submission import JournalSubmitter
     from kling_async.protocol.budget import Budget, Spending
 
 logger = logging.getLogger("kling_async")

@@ -10,12 +10,14 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakSet
 
 import attrs
 
 from kling_async.batch import endpoints
 from kling_async.batch import plan as plans
 from kling_async.batch.check import problems_of
+from kling_async.batch.forgotten import warn_of_forgotten
 from kling_async.batch.jobs import read_jobs, rows_of
 from kling_async.batch.plan import Plan
 from kling_async.batch.report import write_report
@@ -33,6 +35,8 @@ from kling_async.protocol.records import WatermarkInfo
 
 logger = logging.getLogger("kling_async")
 
+_GIVEN: Final = WeakSet[KlingClient]()
+"""Clients that have their journal from a batch."""
 JOURNAL: Final = "journal.sqlite"
 """The journal's name in the directory of a batch."""
 _REPORT_SECONDS: Final = 30.0
@@ -143,7 +147,7 @@ class Batch:
 
         Raises:
             InvalidBatch: rows are wrong, and are not to be skipped; nothing was sent.
-            ConfigurationError: the client has another journal.
+            ConfigurationError: the client has another journal, or that of another batch.
             JournalError: the journal cannot be read or written.
             TargetError: `out` cannot be written to.
         """
@@ -162,6 +166,8 @@ class Batch:
                 async for result in results:
                     self._results[result.id] = result
                     yield result
+            ids = {row.id for row in rows} | {result.id for result in self._invalid()}
+            await warn_of_forgotten(client.works.journal, ids, self.out)
         finally:
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)
@@ -185,8 +191,11 @@ class Batch:
         """What came of all rows, in their order, so far."""
         statuses = self._runner.statuses if self._runner is not None else {}
         halted = self._runner.halted if self._runner is not None else None
+        begun = self._runner.begun if self._runner is not None else {}
         rows = [
-            self._results.get(row.id) or _unfinished(row, statuses.get(row.id, RowStatus.WAITING), halted)
+            self._results.get(row.id)
+            or begun.get(row.id)
+            or _unfinished(row, statuses.get(row.id, RowStatus.WAITING), halted)
             for row in self._rows or ()
         ]
         return sorted([*rows, *self._invalid()], key=lambda result: result.line or 0)
@@ -243,9 +252,18 @@ class Batch:
     def _use_journal(self, client: KlingClient) -> None:
         if self._journal is not None:
             client.use_journal(self._journal)
-        else:
-            with contextlib.suppress(ConfigurationError):  # it has one of its own
-                client.use_journal(self.out / JOURNAL)
+            return
+        try:
+            has_one = client.journal.path
+        except ConfigurationError:
+            client.use_journal(self.out / JOURNAL)
+            _GIVEN.add(client)
+            return
+        if client in _GIVEN and has_one != self.out / JOURNAL:  # another process would look for it in `out`
+            raise ConfigurationError(
+                f"this client got the journal {has_one} from another batch, where a later run of this one would not "
+                "look: give each batch a client of its own, or all of them one journal: KlingClient(journal=...)"
+            )
 
     def _invalid(self) -> list[RowResult]:
         """The rows that are wrong, each once."""

@@ -13,8 +13,9 @@ from kling_async.journal.entry import Entry, EntryState
 from kling_async.protocol.budget import shown
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BudgetExceeded, InvalidRequest, KeyConflict, KlingError
+from kling_async.protocol.tasks import Task
 
-_UNPAID: Final = {EntryState.REFUSED}
+_ANEW: Final = "look at the account's list of tasks; another id for the row makes it anew, which may pay twice"
 _AGAIN: Final = "the same batch, started again, goes on with it"
 
 
@@ -43,12 +44,44 @@ def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: Klin
         seconds=_seconds(last),
         error="" if status is RowStatus.DONE else _text(status, last, error),
         attempts=len(attempts),
+        lost=status is RowStatus.UNKNOWN and _is_lost(last),
     )
     if not isinstance(error, KeyConflict):
         return result
     # What is in the journal is another request's, and paid all the same.
     text = _of_another(error, last)
     return attrs.evolve(result, status=RowStatus.FAILED, task_id=None, seconds=None, error=text, attempts=0)
+
+
+def begun(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], status: RowStatus) -> RowResult:
+    """What is known of a row that is under way: what it costs by the price table, until the service says so.
+
+    Args:
+        row: that may be paid for.
+        endpoint: that takes it.
+        attempts: all entries of its key, the last one last.
+        status: how far it has come.
+    """
+    units, estimated = _units(attempts)
+    return RowResult(
+        id=row.id,
+        line=row.line,
+        row=row,
+        status=status,
+        task_id=attempts[-1].task_id if attempts else None,
+        units=units,
+        usd=endpoint.priced(units).usd if units is not None else None,
+        estimated=estimated,
+        attempts=len(attempts),
+    )
+
+
+def with_told(attempts: Sequence[Entry], task: Task) -> list[Entry]:
+    """The entries with what a task that has ended has cost, which the journal may not have yet."""
+    told = task.final_unit_deduction
+    if told is None or not attempts:
+        return [*attempts]
+    return [*attempts[:-1], attrs.evolve(attempts[-1], units=told)]
 
 
 def unknown(row: Row, error: KlingError) -> RowResult:
@@ -76,10 +109,20 @@ def _status(last: Entry | None, error: KlingError | None) -> RowStatus:
 
 def _text(status: RowStatus, last: Entry | None, error: KlingError | None) -> str:
     text = error.message if error is not None else last.error if last is not None else ""
+    if status is RowStatus.FAILED and last is not None and last.failed:
+        return last.error or text  # as a later run says it
     if isinstance(error, BudgetExceeded):
         return f"needs {shown(error.asked)}, and the budget has {shown(error.left)} left: a larger one sends it"
-    is_lost = last is None or last.state is EntryState.LOST
-    return f"{text}; {_AGAIN}" if status in {RowStatus.UNSAVED, RowStatus.UNKNOWN} and not is_lost else text
+    if status is RowStatus.UNKNOWN and _is_lost(last):
+        return f"{text}; {_ANEW}"
+    return f"{text}; {_AGAIN}" if status in {RowStatus.UNSAVED, RowStatus.UNKNOWN} and last is not None else text
+
+
+def _is_lost(last: Entry | None) -> bool:
+    """Whether nobody will ever know whether there is a task, or get what it made."""
+    if last is None or last.state is EntryState.LOST:
+        return last is not None
+    return last.state is EntryState.INTENT and last.external_task_id is None
 
 
 def _of_another(error: KeyConflict, last: Entry | None) -> str:

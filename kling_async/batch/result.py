@@ -49,6 +49,7 @@ class RowResult:
         seconds: from its acceptance by the service to its end.
         error: why it failed, is unknown or invalid; empty otherwise.
         attempts: how many tasks were made for it.
+        lost: whether nothing more can be found out or done about it, however often the batch is started again.
     """
 
     id: str
@@ -63,3 +64,4 @@ class RowResult:
     seconds: float | None = None
     error: str = ""
     attempts: int = 0
+    lost: bool = False

@@ -1,6 +1,7 @@
 """Runs the rows of a batch: as many at once as the account takes, each to its files."""
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections import Counter, deque
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.batch.outcome import outcome, unknown
+from kling_async.batch.outcome import begun, outcome, unknown, with_told
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import Row
 from kling_async.client import KlingClient
@@ -23,12 +24,14 @@ from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import file_name
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
-from kling_async.protocol.errors import AuthenticationError, BudgetExceeded, JournalError, KlingError
+from kling_async.protocol.errors import AuthenticationError, BudgetExceeded, JournalError, KlingError, SaveInProgress
 
 logger = logging.getLogger("kling_async")
 
 _LOOK_SECONDS: Final = 0.5
 """Between two looks at whether another process has saved its work."""
+_TOLD_LOOKS: Final = 30
+"""Looks after which it is told what is waited for."""
 _PAID_AT_ONCE: Final = 32
 """Rows that are paid already and looked at together: they take no slot."""
 
@@ -76,11 +79,14 @@ class Runner:
         self._again: Again | None = again
         self._watermark = watermark
         self.statuses: dict[str, RowStatus] = {row.id: RowStatus.WAITING for row in rows}
+        self.begun: dict[str, RowResult] = {}
+        """What is known so far of rows that may be paid for, and have not ended."""
         self._queues: dict[object, _Queue] = {}
         self._tasks: dict[asyncio.Task[_End], tuple[Row, _Queue]] = {}
         self._ended: asyncio.Queue[asyncio.Task[_End]] = asyncio.Queue()
         self._over_budget: dict[str, tuple[Row, RowResult]] = {}
         self._has_progressed = False
+        self._has_told = False
         self._stopped = False
         self._withdrawing: asyncio.Future[None] | None = None
 
@@ -100,6 +106,7 @@ class Runner:
                 if not task.cancelled():
                     failure, result = task.result()
                     self._set(row, result.status)
+                    self.begun.pop(row.id, None)
                     if isinstance(failure, BudgetExceeded):
                         self._over_budget[row.id] = row, result
                     else:
@@ -115,6 +122,7 @@ class Runner:
             for each in left:
                 each.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+            await self._look_at_left([row for row, _ in self._tasks.values()])
 
     def stop(self) -> None:
         """Begins nothing more; what may have been sent goes on to its end."""
@@ -131,6 +139,14 @@ class Runner:
         for task, key in waiting.items():
             if key not in sent or not self._client.works.may_exist(sent[key]):
                 task.cancel()
+
+    async def _look_at_left(self, rows: Sequence[Row]) -> None:
+        """Which of the rows that were left may have been sent."""
+        with contextlib.suppress(JournalError):
+            sent = await self._client.journal.last_of([row.id for row in rows])
+            for row in rows:
+                if row.id not in self.begun and (last := sent.get(row.id)) and last.state is not EntryState.REFUSED:
+                    self._note(row, RowStatus.RUNNING, [last])
 
     # ------------------------------------------------------------------------------------- scheduling
 
@@ -186,6 +202,11 @@ class Runner:
         self.counts[status] += 1
         self.statuses[row.id] = status
 
+    def _note(self, row: Row, status: RowStatus, attempts: Sequence[Entry]) -> None:
+        """What is known of a row that is under way."""
+        self._set(row, status)
+        self.begun[row.id] = begun(row, endpoint_that_takes(row.request), attempts, status)
+
     # --------------------------------------------------------------------------------------- one row
 
     async def _one(self, row: Row) -> _End:
@@ -219,18 +240,33 @@ class Runner:
             handle = await self._client.submit(
                 row.request, key=key, again=self._again, save_to=self._out, queue_deadline=math.inf
             )
-            self._set(row, RowStatus.RUNNING)
-            last = await self._last(key)
+            attempts = await self._client.works.journal.attempts(key)
+            self._note(row, RowStatus.RUNNING, attempts)
+            last = attempts[-1] if attempts else None
             if last is not None and (last.failed or (last.state is EntryState.ENDED and not is_file)):
                 return
             if is_file and await self._is_whole(handle, marks):
                 return
-            await handle.wait()
+            task = await handle.wait()
             if not is_file or not await self._is_saved_elsewhere(key, last):
                 break
-        self._set(row, RowStatus.SAVING)
+        self._note(row, RowStatus.SAVING, with_told(attempts, task))
         for watermark in marks if is_file else []:
-            await handle.save_all(self._out, watermark=watermark)
+            await self._saved(handle, watermark=watermark)
+
+    async def _saved(self, handle: TaskHandle, *, watermark: bool) -> None:
+        """Saves the files of a task, unless somebody in this process does; then waits for that.
+
+        Raises:
+            KlingError: as `TaskHandle.save_all`.
+        """
+        while True:
+            try:
+                await handle.save_all(self._out, watermark=watermark)
+            except SaveInProgress:
+                await asyncio.sleep(_LOOK_SECONDS)
+            else:
+                return
 
     def _prove(self, key: str, endpoint: Endpoint, watermark: bool) -> None:  # noqa: FBT001  (called by a thread)
         check_target_for(
@@ -246,9 +282,16 @@ class Runner:
 
     async def _is_saved_elsewhere(self, key: str, before: Entry | None) -> bool:
         """Whether another process has saved the work meanwhile; waits as long as a living one is about to."""
-        while True:
-            if not await self._client.works.journal.is_anothers(key):
-                break
+        looks = 0
+        while await self._client.works.journal.is_anothers(key):
+            looks += 1
+            if looks == _TOLD_LOOKS and not self._has_told:
+                self._has_told = True
+                logger.warning(
+                    "%s is made, and another process saves it, or is stopped; it is waited for until it has, or ends",
+                    key,
+                    extra={"kling_event": "waits_for_another"},
+                )
             await asyncio.sleep(_LOOK_SECONDS)
         now = await self._last(key)
         return before is not None and now is not None and now.saved_at != before.saved_at

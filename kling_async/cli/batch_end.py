@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from kling_async.batch.plan import Plan
-from kling_async.batch.report_sums import Sums, sums_of
+from kling_async.batch.report_sums import sums_of
 from kling_async.batch.report_text import time_text
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import RowProblem
@@ -120,7 +120,7 @@ class End:
 
     def text(self) -> str:
         """For people."""
-        sums = self._sums()
+        sums = sums_of(self.results)
         cost = money_text(sums) + f", and {sums.unpriced} of unknown price" * bool(sums.unpriced)
         if self.emulated and any(sums.units.values()):
             cost = f"would have cost {cost}; nothing was paid"
@@ -135,7 +135,7 @@ class End:
 
     def data(self) -> dict[str, Any]:
         """For programs."""
-        sums, counts = self._sums(), Counter(result.status for result in self.results)
+        sums, counts = sums_of(self.results), Counter(result.status for result in self.results)
         report = self.out / REPORT
         return {
             "event": "end",
@@ -148,10 +148,6 @@ class End:
             "report": str(report) if report.exists() else None,
             "command": self._command(),
         }
-
-    def _sums(self) -> Sums:
-        """What has ended; what is under way may cost something yet."""
-        return sums_of([result for result in self.results if result.status not in UNDER_WAY])
 
     def how_to_go_on(self) -> Iterator[str]:
         """What to type for the rows that are not done, one line each."""
@@ -180,7 +176,7 @@ class End:
 
     def _is_open(self, statuses: Container[RowStatus] = _OPEN) -> bool:
         """Whether there are rows with which the same command goes on."""
-        return any(result.status in statuses for result in self.results)
+        return any(result.status in statuses and not result.lost for result in self.results)
 
     def _failed(self, *, made: bool) -> bool:
         """Whether there are rows that failed, of which a task was made, or that the service refused before."""

@@ -2,12 +2,10 @@
 
 from collections import deque
 from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from rich import live
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -15,41 +13,30 @@ from kling_async.batch.report_text import time_text
 from kling_async.batch.result import RowResult
 from kling_async.cli.batch_state import Moment, is_told, row_text
 from kling_async.cli.output import Output, printable
-from kling_async.cli.progress_rich import bar_width
+from kling_async.cli.progress_rich import LiveDisplay, bar_width
 
 _LAST: Final = 4
 """Rows that went wrong, of which the display shows the last."""
 
 
-class BatchLive:
-    """Some lines on stderr that show how far a batch is; they are gone at its end."""
+class BatchLive(LiveDisplay):
+    """Some lines that show how far a batch is.
+
+    Args:
+        output: where what went wrong last goes, at the end.
+    """
 
     def __init__(self, output: Output) -> None:
-        self._output = output
+        super().__init__(output)
         self._moment: Moment | None = None
         self._wrong: deque[str] = deque(maxlen=_LAST)
         self._count = 0
-        self._console = Console(stderr=True)
-        # Not every terminal's letters have the dots.
-        self._spinner = Spinner("line" if self._console.options.ascii_only else "dots", style="cyan")
-        self._live = live.Live(
-            console=self._console,
-            get_renderable=self.rendered,
-            refresh_per_second=8,
-            transient=True,
-            redirect_stdout=False,
-        )
-
-    def __enter__(self) -> Self:
-        """Begins."""
-        self._live.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Gives the lines back; what went wrong last stays."""
-        self._live.stop()
+        super().__exit__(kind, error, trace)
         if (earlier := self._count - len(self._wrong)) > 0:
             self._output.note(f"{earlier} more rows that are not done; the report has them all")
         for text in self._wrong:

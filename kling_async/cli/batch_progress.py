@@ -101,7 +101,7 @@ class _Lines:
 
     def moment(self, moment: Moment) -> None:
         if self._now_and_then.is_due(moment):
-            left = "" if moment.left is None else f"; about {time_text(moment.left)} left"
+            left = f"; about {time_text(moment.left)} left" if moment.left else ""
             self._output.note(f"{time_text(moment.elapsed):>7}  {moment.counted()}; {moment.money()}{left}")
 
 

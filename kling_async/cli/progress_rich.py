@@ -14,8 +14,45 @@ from rich.text import Text
 from kling_async.cli.output import Output
 
 
-class Live:
-    """One line on stderr that shows how far a task is; details go above it and stay.
+class LiveDisplay:
+    """Lines on stderr that are drawn again and again, and are gone at the end.
+
+    Args:
+        output: where what stays goes.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._console = Console(stderr=True)
+        # Not every terminal's letters have the dots.
+        self._spinner = Spinner("line" if self._console.options.ascii_only else "dots", style="cyan")
+
+    def rendered(self) -> RenderableType:
+        """The lines."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Begins."""
+        # Only stderr is led above the lines: stdout belongs to the result, which comes after them.
+        self._live = live.Live(
+            console=self._console,
+            get_renderable=self.rendered,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+        )
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Gives the lines back."""
+        self._live.stop()
+
+
+class Live(LiveDisplay):
+    """One line that shows how far a task is; details go above it and stay.
 
     Args:
         output: where details go.
@@ -23,32 +60,10 @@ class Live:
     """
 
     def __init__(self, output: Output, expected: float | None) -> None:
-        self._output = output
+        super().__init__(output)
         self._expected = expected
         self._began = time.monotonic()
         self._status = ""
-        self._console = Console(stderr=True)
-        # Not every terminal's letters have the dots.
-        self._spinner = Spinner("line" if self._console.options.ascii_only else "dots", style="cyan")
-        # Only stderr is led above the line: stdout belongs to the result, which comes after it.
-        self._live = live.Live(
-            console=self._console,
-            get_renderable=self._line,
-            refresh_per_second=8,
-            transient=True,
-            redirect_stdout=False,
-        )
-
-    def __enter__(self) -> Self:
-        """Begins."""
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Gives the line back."""
-        self._live.stop()
 
     def status(self, text: str, detail: str = "") -> None:
         """Shows a status in the line."""
@@ -56,7 +71,8 @@ class Live:
         if detail:
             self._output.note(f"{text}: {detail}")
 
-    def _line(self) -> Table:
+    def rendered(self) -> Table:
+        """The line."""
         elapsed = time.monotonic() - self._began
         at_end = times(elapsed, self._expected)
         line = Table.grid(padding=(0, 1))

@@ -184,7 +184,8 @@ def _warnings_shown(output: Output, job: Job) -> Iterator[None]:
 
 
 _REPORTED_AT_THE_END: Final = {"closed_unfinished", "create_cancelled", "create_abandoned"}
-_RETRIED: Final = {"create_failed", "page_failed", "poll_failed", "read_failed"}
+_TRIED_AGAIN: Final = {"create_failed", "download_failed"}
+_RETRIED: Final = {*_TRIED_AGAIN, "page_failed", "poll_failed", "read_failed"}
 
 
 class _Lines(logging.Handler):
@@ -199,7 +200,7 @@ class _Lines(logging.Handler):
         event = getattr(record, "kling_event", None)
         arguments = record.args if isinstance(record.args, tuple) else ()
         error = next((each for each in arguments if isinstance(each, KlingError)), None)
-        if event in _RETRIED and error is not None and (event == "create_failed" or is_transient(error)):
+        if event in _RETRIED and error is not None and (event in _TRIED_AGAIN or is_transient(error)):
             # Minutes may pass before it is given up; until then nothing else would say why nothing happens.
             if not self._output.quiet:
                 self.once(f"{error.explained(report.SHELL_WORDS)}; still trying")

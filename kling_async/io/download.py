@@ -279,6 +279,7 @@ class Downloads:
                 raise DownloadError(
                     f"the {sink.kind.value} could not be fetched: {failure.message}; save again to go on"
                 )
+            logger.debug("%s; goes on", failure, extra={"kling_event": "download_failed"})
             await self._transport.pause(delay)
 
     async def _connection(

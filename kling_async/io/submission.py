@@ -1,12 +1,11 @@
 """Creates under way: each with a slot, brought to its end whatever becomes of its caller."""
 
 import asyncio
-import contextlib
 import copy
 import functools
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 
@@ -16,6 +15,7 @@ from kling_async.io.api import Api
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
+from kling_async.io.turns import Turns
 from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
@@ -133,7 +133,7 @@ class Submitter:
         self._under_way: dict[asyncio.Task[TaskWatch], Create] = {}
         self._orphans: dict[object, str | None] = {}
         """Creates without a caller, each with the reference by which it can be found at the moment."""
-        self._turns: dict[str | None, _Turn] = {}
+        self._turns = Turns()
         self._closed = False
 
     @property
@@ -174,7 +174,7 @@ class Submitter:
         if own_id or not create.adopt:
             return await self._submit(endpoint, sending, create, options, record)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
-        async with self._turn(create.reference) as turn:
+        async with self._turns.of(create.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
             existing = await self._existing(endpoint, create, options.get("deadline"))
@@ -239,18 +239,6 @@ class Submitter:
         if found:
             await asyncio.wait(found)
         return bool(found)
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, reference: str | None) -> AsyncIterator["_Turn"]:
-        turn = self._turns.setdefault(reference, _Turn())
-        turn.wanted += 1
-        try:
-            async with turn.lock:
-                yield turn
-        finally:
-            turn.wanted -= 1
-            if not turn.wanted:
-                del self._turns[reference]
 
     async def _submit(
         self, endpoint: Endpoint, sending: Sending, create: Create, options: SubmitOptions, record: Record | None
@@ -411,17 +399,6 @@ class Submitter:
 def new_external_task_id() -> str:
     """An id by which a task is looked up whose request has none."""
     return f"kling-async-{uuid.uuid4().hex}"
-
-
-class _Turn:
-    """Calls that want to adopt one task at the same time take it in turn."""
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.wanted = 0
-        """Calls that have it or wait for it."""
-        self.doubt: CreateInDoubt | None = None
-        """How one of them ended, where the task may exist: the others send nothing either."""
 
 
 def _is_cancelled() -> bool:

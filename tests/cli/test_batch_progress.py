@@ -173,6 +173,8 @@ def test_how_to_go_on() -> None:
     failed = attrs.evolve(refused, task_id="1")
     assert [*end(RowStatus.DONE, RowStatus.INVALID).how_to_go_on()] == []
     assert [*end(RowStatus.UNKNOWN).how_to_go_on()] == [f"go on: {same}"]
+    lost = RowResult(id="a", status=RowStatus.UNKNOWN, lost=True)
+    assert [*attrs.evolve(end(), results=[lost]).how_to_go_on()] == []  # the same command does nothing more about it
     assert [*end(RowStatus.FAILED).how_to_go_on()] == []  # it was not sent, for example under the id of another row
     assert [*attrs.evolve(end(), results=[refused]).how_to_go_on()] == [
         f"what was refused is sent anew by the same command: {same}"
@@ -198,7 +200,8 @@ def test_emulators_end_with_their_tasks() -> None:
 
 def test_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where rich is not installed a terminal gets lines, and no error."""
-    monkeypatch.delitem(sys.modules, "kling_async.cli.batch_live")
+    for name in ("batch_live", "progress_rich"):
+        monkeypatch.delitem(sys.modules, f"kling_async.cli.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "rich", None)
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)

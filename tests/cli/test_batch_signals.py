@@ -97,6 +97,7 @@ def test_twice(run: Run, here: Path, service: Emulator, clock: _Clock) -> None:
         out, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "2 waiting, 2 running" in out
+    assert f"about {service.ledger.charged:g} units" in out
     assert "2 tasks may go on at the service, and are billed" in told
     assert "Traceback" not in told
     assert (here / "out" / "report.html").exists()

@@ -91,7 +91,7 @@ def test_live_line_is_one_line(width: int) -> None:
     live._console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     live.status("processing")
     with live._console.capture() as captured:
-        live._console.print(live._line())
+        live._console.print(live.rendered())
     [line] = captured.get().splitlines()
     assert len(line.rstrip()) <= width
     assert "process" in line

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kling_async import AuthenticationError, ConnectionFailed, KlingError, Remedy
+from kling_async import AuthenticationError, ConnectionFailed, DownloadError, KlingError, Remedy
 from kling_async.cli import main, runner
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.output import Output
@@ -94,6 +94,8 @@ def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
             failed = ConnectionFailed("refused", remedy=Remedy.BASE_URL)
             logging.getLogger("kling_async").debug("1: %s", failed, extra={"kling_event": "read_failed"})
             logging.getLogger("kling_async").debug("POST: HTTP 200")
+            broken = DownloadError("the file host answered HTTP 503")
+            logging.getLogger("kling_async").debug("%s", broken, extra={"kling_event": "download_failed"})
             refused = AuthenticationError("no", code=1002, http_status=401)  # it is not tried again
             logging.getLogger("kling_async").debug("1: %s", refused, extra={"kling_event": "poll_failed"})
 
@@ -101,6 +103,7 @@ def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.splitlines() == [
         "warning: base_url is http://",
         "refused; --base-url or KLING_BASE_URL sets the address; still trying",
+        "the file host answered HTTP 503; still trying",
     ]
     assert not logging.getLogger("kling_async").handlers
 

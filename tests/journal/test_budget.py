@@ -297,6 +297,30 @@ async def test_a_create_in_doubt(make: ClientMaker, emulator: Emulator, after_ef
         await client.submit(CAT)
 
 
+async def test_a_client_that_closes_while_its_create_is_in_doubt(make: ClientMaker, emulator: Emulator) -> None:
+    """What may be paid stays reserved for the other clients of the budget, however its create was broken off."""
+    budget = Budget(units=2)
+    client, other = make(budget=budget), make(budget=budget)
+    emulator.faults.add(Fault.delay(3600, after_effect=True), on="create")
+    creating = asyncio.ensure_future(client.submit(CAT))
+    await asyncio.sleep(5)
+    await client.close()
+    assert isinstance((await asyncio.gather(creating, return_exceptions=True))[0], KlingError)
+    assert emulator.ledger.created == 1
+    assert await spent(other) == (1.5, 0)
+    with pytest.raises(BudgetExceeded):
+        await other.submit(CAT)
+
+
+async def test_a_task_that_has_ended_when_it_is_found(make: ClientMaker, emulator: Emulator) -> None:
+    """Where the answer to a create is lost, and its task has ended before it is looked up, it counts as any other."""
+    client = make(budget=Budget(units=2), retry=Retry(first=600, maximum=600, budget=3600))
+    emulator.faults.add(Fault.reset(after_effect=True), on="create", times=1)
+    await (await client.submit(CAT))
+    assert await spent(client) == (0, 1.5)
+    assert emulator.ledger.created == 1
+
+
 async def test_a_create_without_a_task(make: ClientMaker, emulator: Emulator) -> None:
     """What the service answers without naming a task may be billed, and counts."""
     emulator.faults.add(Fault.reshaped({"/data": {}}), on="create")

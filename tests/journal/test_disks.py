@@ -15,7 +15,7 @@ import pytest
 
 from kling_async import EntryState, ImageToVideo, JournalError, KlingClient, TextToVideo
 from kling_async.emulator import Emulator
-from kling_async.journal import sqlite
+from kling_async.journal import sqlite_file
 from tests.shell.conftest import ClientMaker
 
 SCRIPT: Final = str(Path(__file__).with_name("disk_work.py"))
@@ -194,7 +194,7 @@ def test_another_program_keeps_it_locked(path: Path, monkeypatch: pytest.MonkeyP
             assert other.stdout is not None
             assert other.stdin is not None
             assert await other.stdout.readline() == b"locked\n"
-            monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0.2)
+            monkeypatch.setattr(sqlite_file, "LOCK_SECONDS", 0.2)
             with pytest.raises(JournalError, match="locked by something else"):
                 await client.submit(TextToVideo("a cat"), key="while")
             with pytest.raises(JournalError, match="locked by something else"):

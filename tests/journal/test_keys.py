@@ -15,15 +15,21 @@ from kling_async import (
     JournalError,
     KeyConflict,
     KlingError,
+    RawTask,
     Retry,
     TargetError,
     TaskFailed,
     TextToVideo,
 )
 from kling_async.emulator import Emulator, Fault
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.decisions import Decision, Open
+from kling_async.journal.entry import Entry
+from kling_async.journal.store import Work
 from tests.shell.conftest import ClientMaker
 
 CAT = TextToVideo("a cat")
+RAW = RawTask("/v1/videos/text2video", {"prompt": "a cat"})
 
 
 async def test_twenty_at_once(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
@@ -32,6 +38,30 @@ async def test_twenty_at_once(make_client: ClientMaker, emulator: Emulator, path
     handles = await asyncio.gather(*(clients[number % 2].submit(CAT, key="cat") for number in range(20)))
     assert {handle.reference for handle in handles} == {handles[0].reference}
     assert emulator.ledger.created == 1
+
+
+@pytest.mark.parametrize("request_", [CAT, RAW], ids=["found by its id", "not found by its id"])
+async def test_two_who_find_a_key_free(
+    make_client: ClientMaker,
+    emulator: Emulator,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request_: TextToVideo | RawTask,
+) -> None:
+    """Of two clients that find a key free at the same moment one sends a create, the other one follows its task."""
+    decide, both = ClientJournal.decide, asyncio.Barrier(2)
+
+    async def at_once(self: ClientJournal, work: Work, *, again_if_failed: bool) -> tuple[Decision, Entry | None]:
+        decided = await decide(self, work, again_if_failed=again_if_failed)
+        if isinstance(decided[0], Open):
+            await both.wait()
+        return decided
+
+    monkeypatch.setattr(ClientJournal, "decide", at_once)
+    clients = [make_client(journal=path), make_client(journal=path)]
+    first, second = await asyncio.gather(*(client.submit(request_, key="cat") for client in clients))
+    assert first.reference == second.reference
+    assert emulator.ledger.requests["create"] == emulator.ledger.created == 1
 
 
 async def test_a_key_lives_longer_than_its_client(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:

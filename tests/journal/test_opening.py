@@ -9,7 +9,7 @@ import pytest
 
 from kling_async import ConfigurationError, Journal, JournalError, TextToVideo
 from kling_async.emulator import Emulator
-from kling_async.journal import files, owners, sqlite
+from kling_async.journal import files, owners, sqlite_file
 from kling_async.journal.sqlite import SqliteStore
 from tests.shell.conftest import ClientMaker
 
@@ -99,7 +99,7 @@ async def test_locked_by_something_else(
     make_client: ClientMaker, emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where another program keeps it locked, nothing is sent, and afterwards all goes on."""
-    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_file, "LOCK_SECONDS", 0.05)
     client = make_client(journal=path)
     await client.submit(CAT)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

@@ -9,14 +9,18 @@ import pytest
 
 from kling_async import (
     CreateInDoubt,
+    CreateVoice,
+    DownloadError,
     EntryState,
     ImageToVideo,
     KlingClient,
     Request,
     Retry,
+    TargetExists,
     TaskFailed,
     TaskHandle,
     TextToVideo,
+    WatermarkInfo,
 )
 from kling_async.emulator import Emulator, Fault
 from kling_async.journal.record import Record
@@ -111,6 +115,28 @@ async def test_doubt_is_settled(
     assert list(path.with_name("clips.sqlite.files").iterdir()) == []
 
 
+async def test_doubt_about_an_id_of_the_users(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A create in doubt that had an id of the user's is looked up by that, and not sent again."""
+    request = TextToVideo("a cat", external_task_id="mine")
+    await in_doubt(make_client, path, emulator, request, effect=True)
+    async with make_client(journal=path, retry=QUICK) as client:
+        (handle,) = await recovered(client)
+        assert handle.external_task_id == "mine"
+    assert emulator.ledger.created == 1
+
+
+async def test_what_has_no_files_is_done_when_it_is_made(
+    make_client: ClientMaker, emulator: Emulator, path: Path
+) -> None:
+    """There is nothing to save of it, and nothing to recover."""
+    async with make_client(journal=path) as first:
+        await (await first.submit(CreateVoice("cat", voice_url="https://example.com/cat.mp3"), key="cat"))
+    async with make_client(journal=path) as second:
+        assert await recovered(second) == []
+        assert await states(second) == [EntryState.ENDED]
+    assert emulator.ledger.created == 1
+
+
 async def test_a_key_that_is_recovered_at_the_same_time(
     make_client: ClientMaker, emulator: Emulator, path: Path
 ) -> None:
@@ -148,7 +174,7 @@ async def test_what_cannot_be_settled(
     store = SqliteStore(path)
     store.open()
     with store.together():
-        store._run("UPDATE entries SET state = 'intent', external_task_id = NULL, task_id = NULL")
+        store.run("UPDATE entries SET state = 'intent', external_task_id = NULL, task_id = NULL")
     store.close()
     async with make_client(journal=path) as second:
         with caplog.at_level(logging.WARNING):
@@ -218,25 +244,68 @@ async def test_a_clock_that_went_elsewhere(
     assert emulator.ledger.created == 1
 
 
+@pytest.mark.parametrize("watermark", [False, True])
 async def test_a_file_that_was_there_before_its_note(
-    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_client: ClientMaker,
+    emulator: Emulator,
+    path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    watermark: bool,
 ) -> None:
     """A crash between a file and its note: the file that appeared while a save was on is taken for what it is."""
 
     async def nothing(_: Record, __: object, *, watermark: bool) -> None:
         """The process is gone."""
 
+    request, target = TextToVideo("a cat", watermark_info=WatermarkInfo(enabled=True)), tmp_path / "cat.mp4"
     async with make_client(journal=path) as first:
         with monkeypatch.context() as patch:
             patch.setattr(Record, "saved", nothing)
-            await first.generate(CAT, tmp_path / "cat.mp4", key="cat")
+            await first.generate(request, target, key="cat", watermark=watermark)
         assert await states(first) == [EntryState.ENDED]
     delivered = emulator.ledger.delivered
     async with make_client(journal=path) as second:
         (handle,) = await recovered(second)
-        assert await handle.save() == tmp_path / "cat.mp4"
-        assert await states(second) == [EntryState.SAVED]
+        assert await handle.save(target, watermark=watermark) == target
+        (entry,) = [entry async for entry in second.journal.entries()]
+        assert (entry.state, [file.watermark for file in entry.files]) == (EntryState.SAVED, [watermark])
     assert emulator.ledger.delivered == delivered
+
+
+async def test_a_place_that_is_not_that_of_the_broken_save(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+) -> None:
+    """After a save that broke off, one to another place makes a file there, and takes no other one for it."""
+    emulator.faults.add(Fault.missing(), on="file", probability=1.0)
+    async with make_client(journal=path) as client:
+        with pytest.raises(DownloadError):
+            await client.generate(CAT, tmp_path / "cat.mp4", key="cat")
+        emulator.faults.clear()
+        (tmp_path / "cat.mp4").write_bytes(b"mine")
+        assert await client.generate(CAT, tmp_path / "other.mp4", key="cat") == tmp_path / "other.mp4"
+    assert (tmp_path / "cat.mp4").read_bytes() == b"mine"
+    assert emulator.ledger.created == 1
+
+
+async def test_a_file_that_appears_while_a_save_is_tried_again(
+    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+) -> None:
+    """It is somebody else's, and is not replaced by the second save either."""
+    emulator.faults.add(Fault.missing(), on="file", probability=1.0)
+    async with make_client(journal=path) as client:
+        with pytest.raises(DownloadError):
+            await client.generate(CAT, tmp_path / "cat.mp4", key="cat")
+        emulator.faults.clear()
+        emulator.faults.add(Fault.stall(share=0.5, seconds=20), on="file", at=1)
+        saving = asyncio.ensure_future(client.generate(CAT, tmp_path / "cat.mp4", key="cat"))
+        await asyncio.sleep(10)
+        (tmp_path / "cat.mp4").write_bytes(b"mine")
+        with pytest.raises(TargetExists):
+            await saving
+    assert (tmp_path / "cat.mp4").read_bytes() == b"mine"
+    assert emulator.ledger.created == 1
 
 
 async def test_entries_are_typed(make_client: ClientMaker, path: Path) -> None:

@@ -21,9 +21,9 @@ from tests.shell.conftest import ClientMaker
 Put = Callable[[Store], str]
 MISTAKES: list[Callable[[Any], object]] = [
     lambda _: 1 // 0,
-    lambda store: store._run("INSERT INTO facts VALUES ('id', 'twice')"),
-    lambda store: store._run("INSERT INTO facts VALUES (?, ?)", "number", 2**80),
-    lambda store: store._run("INSERT INTO facts VALUES (?, ?)", "letter", "\ud800"),
+    lambda store: store.run("INSERT INTO facts VALUES ('id', 'twice')"),
+    lambda store: store.run("INSERT INTO facts VALUES (?, ?)", "number", 2**80),
+    lambda store: store.run("INSERT INTO facts VALUES (?, ?)", "letter", "\ud800"),
 ]
 
 
@@ -32,7 +32,7 @@ def put(name: str) -> Put:
 
     def work(store: Store) -> str:
         assert isinstance(store, SqliteStore)
-        store._run("INSERT INTO facts VALUES (?, ?)", name, name)
+        store.run("INSERT INTO facts VALUES (?, ?)", name, name)
         return name
 
     return work

@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from kling_async import Batch, Budget, EntryState, InvalidBatch, KlingClient, Retry, RowResult, RowStatus
+from kling_async import (
+    Batch,
+    Budget,
+    ConfigurationError,
+    EntryState,
+    InvalidBatch,
+    KlingClient,
+    Retry,
+    RowResult,
+    RowStatus,
+)
 from kling_async.batch.runner import Runner
 from kling_async.emulator import Emulator, Fault
 from tests.shell.conftest import ClientMaker, wall
@@ -228,6 +238,42 @@ async def test_leaving_at_once(make_client: ClientMaker, emulator: Emulator, out
     assert emulator.ledger.created == 4
 
 
+async def test_what_is_left_under_way(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """The report of a batch that was left has what is paid or may be: its task, and its cost by the price table."""
+    emulator.faults.add(Fault.delay(20, after_effect=True), on="create", at=2)
+    async with make_client(concurrency=2) as client:
+        batch = Batch(jobs(*[{}] * 5), out=out)
+        running = asyncio.ensure_future(run(batch, client))
+        await asyncio.sleep(10)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        told = [json.loads(line) for line in (out / "report.jsonl").read_text("utf-8").splitlines()]
+        assert batch.counts == {RowStatus.RUNNING: 2, RowStatus.WAITING: 3}
+    assert sorted(each["status"] for each in told) == ["running"] * 2 + ["waiting"] * 3
+    assert sum(each["units"] or 0 for each in told) == emulator.ledger.charged == 3
+    assert {each["task_id"] for each in told} - {None} < {entry.task_id for entry in emulator.ledger.entries}
+
+
+async def test_what_another_process_keeps(
+    make_client: ClientMaker, out: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever waits for a row that another process has in hand, which may be stopped, says so once."""
+    rows = jobs({}, {})
+    async with make_client() as stopped, make_client() as client:
+        first = asyncio.ensure_future(run(Batch(rows, out=out), stopped))
+        await asyncio.sleep(10)
+        monkeypatch.setattr(stopped, "save_all", lambda *_, **__: asyncio.Event().wait())
+        second = asyncio.ensure_future(run(Batch(rows, out=out), client))
+        await asyncio.sleep(400)
+        assert not second.done()
+        assert [each.message for each in caplog.records if "another process saves it" in each.message]
+        assert len([each for each in caplog.records if "another process" in each.message]) == 1
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await stopped.close()
+        assert set(statuses(await second).values()) == {"done"}
+
+
 async def test_one_batch_in_two_clients(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
     """Two programs that run the same batch at the same time make each row once; both have all results."""
     rows = jobs(*[{}] * 6)
@@ -235,6 +281,25 @@ async def test_one_batch_in_two_clients(make_client: ClientMaker, emulator: Emul
     assert [set(statuses(each).values()) for each in found] == [{"done"}] * 2
     assert emulator.ledger.created == 6
     assert sorted(path.name for path in out.glob("*.mp4")) == [f"{number}.mp4" for number in range(6)]
+
+
+async def test_one_batch_twice_in_one_client(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """Two runs of the same rows at once in one program make and save each row once, and both say so."""
+    rows = jobs(*[{}] * 4)
+    async with make_client() as client:
+        found = await asyncio.gather(*(run(Batch(rows, out=out), client) for _ in range(2)))
+    assert [set(statuses(each).values()) for each in found] == [{"done"}] * 2
+    assert emulator.ledger.created == 4
+
+
+async def test_the_journal_of_another_batch(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
+    """A batch is never kept where its next run would not look for it, and so pay twice."""
+    async with make_client() as client:
+        await run(Batch(jobs({}), out=tmp_path / "a"), client)
+        with pytest.raises(ConfigurationError, match=r"a/journal.sqlite from another batch.*KlingClient\(journal="):
+            await run(Batch(jobs({}), out=tmp_path / "b"), client)
+        assert statuses(await run(Batch(jobs({}), out=tmp_path / "a"), client)) == {"0": "done"}
+    assert emulator.ledger.created == 1
 
 
 async def test_in_doubt(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:

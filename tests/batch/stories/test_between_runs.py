@@ -11,6 +11,7 @@ import pytest
 
 from kling_async import Batch, EntryState, ImageToVideo, InvalidBatch, KlingClient, MediaFileMissing, RowResult
 from kling_async.emulator import Emulator
+from kling_async.journal.sqlite import SqliteStore
 from tests.shell.conftest import ClientMaker
 
 
@@ -112,6 +113,23 @@ async def test_a_directory_that_was_moved(
     assert emulator.ledger.created == 1
 
 
+async def test_both_variants_in_a_directory_that_was_moved(
+    make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
+) -> None:
+    """Each variant is known for what it is where it was brought, and none is fetched again."""
+    async with make_client() as client:
+        await run(Batch(jobs, out=tmp_path / "out", watermark=True), client)
+    there = (tmp_path / "out").rename(tmp_path / "elsewhere")
+    delivered = emulator.ledger.delivered
+    for _ in range(2):
+        async with make_client() as client:
+            found = await run(Batch(jobs, out=there, watermark=True), client)
+            assert found["0"].files == (there / "0.mp4", there / "0.watermark.mp4")
+            [entry] = [entry async for entry in client.journal.entries()]
+            assert [file.watermark for file in entry.files] == [False, True]
+    assert (emulator.ledger.created, emulator.ledger.delivered) == (1, delivered)
+
+
 async def test_another_file_where_the_directory_was_moved(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
 ) -> None:
@@ -138,3 +156,43 @@ async def test_a_picture_that_was_changed(
     [paid] = emulator.ledger.entries
     assert (found["0"].status, found["0"].task_id, found["0"].units) == ("failed", None, Decimal(str(paid.units)))
     assert f"kling-async save image2video:{paid.task_id}" in found["0"].error
+
+
+async def test_a_row_that_is_no_longer_there(
+    make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is paid for and not saved is told, with how to get it, where its row was taken out; then no more."""
+    write(tmp_path, {"id": "0", "image": "cat.png"}, {"id": "1", "image": "cat.png"})
+    await begun(jobs, tmp_path / "out", make_client())
+    write(tmp_path, {"id": "0", "image": "cat.png"})
+    async with make_client() as client:
+        assert set(await run(Batch(jobs, out=tmp_path / "out"), client)) == {"0"}
+    [told] = [record.message for record in caplog.records if "no longer among the rows" in record.message]
+    assert any(f"1 (image2video:{entry.task_id})" in told for entry in emulator.ledger.entries)
+    write(tmp_path, {"id": "0", "image": "cat.png"}, {"id": "1", "image": "cat.png"})
+    caplog.clear()
+    async with make_client() as client:
+        assert set(await run(Batch(jobs, out=tmp_path / "out"), client)) == {"0", "1"}
+        write(tmp_path, {"id": "0", "image": "cat.png"})
+        await run(Batch(jobs, out=tmp_path / "out"), client)
+    assert "no longer among" not in caplog.text
+    assert emulator.ledger.created == 2
+
+
+async def test_a_row_that_nobody_will_know_of(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
+    """Where nobody can find out whether a row was made, nobody is sent round in circles: it says what can be done."""
+    rows = [{"id": "0", "endpoint": "text_to_video", "prompt": "a cat"}]
+    async with make_client() as client:
+        await run(Batch(rows, out=tmp_path / "out"), client)
+    store = SqliteStore(tmp_path / "out" / "journal.sqlite")
+    store.open()
+    with store.together():
+        store.run("UPDATE entries SET state = 'intent', external_task_id = NULL, task_id = NULL")
+    store.close()
+    (tmp_path / "out" / "0.mp4").unlink()
+    for _ in range(2):
+        async with make_client() as client:
+            found = (await run(Batch(rows, out=tmp_path / "out"), client))["0"]
+        assert (found.status, found.lost) == ("unknown", True)
+        assert found.error.endswith("another id for the row makes it anew, which may pay twice")
+    assert emulator.ledger.created == 1

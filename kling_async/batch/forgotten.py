@@ -1,0 +1,53 @@
+"""Work of a batch whose rows are in its jobs no longer: it is paid for, and nobody would ask for it."""
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.entry import Entry, EntryState
+from kling_async.protocol.catalog import endpoint_named
+
+logger = logging.getLogger("kling_async")
+
+_OPEN: Final = (EntryState.INTENT, EntryState.ACCEPTED, EntryState.ENDED)
+_SHOWN: Final = 5
+
+
+async def warn_of_forgotten(journal: ClientJournal, ids: Collection[str], out: Path) -> None:
+    """Warns of what was begun for this directory, is not saved, and is not among the rows.
+
+    Args:
+        journal: of the client.
+        ids: of all rows.
+        out: the directory of the batch.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    own = journal.journal.path.parent == out
+    found = [
+        entry
+        for state in _OPEN
+        async for entry in journal.journal.entries(state=state)
+        if (own or entry.save_to == str(out)) and _is_lost_sight_of(entry, ids)
+    ]
+    found = [entry for entry in found if not await journal.is_anothers(entry.key or "")]
+    if not found:
+        return
+    shown = [f"{entry.key} ({entry.reference})" if entry.reference else f"{entry.key}" for entry in found[:_SHOWN]]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    logger.warning(
+        "paid for, or in doubt, not saved, and no longer among the rows: %s%s; put the rows back, or save each with "
+        "kling-async save",
+        ", ".join(shown),
+        more,
+        extra={"kling_event": "rows_forgotten"},
+    )
+
+
+def _is_lost_sight_of(entry: Entry, ids: Collection[str]) -> bool:
+    endpoint = endpoint_named(entry.endpoint)
+    is_file = endpoint is None or endpoint.result.is_file
+    return entry.key is not None and entry.key not in ids and not entry.failed and is_file

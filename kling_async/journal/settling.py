@@ -1,0 +1,164 @@
+"""Work that the journal has already: its task is followed, or it is found out whether there is one."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+import attrs
+
+from kling_async.io.submission import Sending, Submitter, new_external_task_id
+from kling_async.io.task_watch import TaskWatch
+from kling_async.io.threads import in_thread
+from kling_async.journal import files, refusals
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.contents import restored
+from kling_async.journal.decisions import Left, for_left, is_new
+from kling_async.journal.entry import Entry, EntryState
+from kling_async.journal.names import external_task_id
+from kling_async.journal.record import Record
+from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.errors import InvalidRequest
+from kling_async.protocol.media.image import Image
+from kling_async.protocol.media.sound import Sound
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.wire import requests
+
+logger = logging.getLogger("kling_async")
+
+_KINDS: Final = {kind.__name__: kind for kind in (Image, Sound)}
+
+
+@attrs.frozen
+class Submitted:
+    """Work that has a task.
+
+    Attributes:
+        reference: of the task.
+        record: of the work.
+        watch: of the task; None where it is not followed, since its end is known.
+    """
+
+    reference: Reference
+    record: Record
+    watch: TaskWatch | None
+
+
+class Settling:
+    """What one client has in its journal already.
+
+    Args:
+        journal: of the client.
+        submitter: sends.
+        start_watching: follows a task that is there already.
+    """
+
+    def __init__(
+        self, journal: ClientJournal, submitter: Submitter, start_watching: Callable[[Reference], TaskWatch]
+    ) -> None:
+        self.journal = journal
+        self._submitter = submitter
+        self._start_watching = start_watching
+        self._records: WeakValueDictionary[int, Record] = WeakValueDictionary()
+
+    def keep(self, record: Record) -> None:
+        """A new record, which the next one that asks for its entry gets."""
+        if record.entry is not None:
+            self._records[record.entry.id] = record
+
+    def record(self, endpoint: Endpoint, entry: Entry) -> Record:
+        """The place of an entry; the same one for the same entry."""
+        record = self._records.get(entry.id)
+        if record is None:
+            sent = entry.external_task_id or new_external_task_id()
+            record = Record(self.journal, entry=entry, is_file=endpoint.result.is_file, external_task_id=sent)
+            self._records[entry.id] = record
+        else:
+            record.entry = entry
+        return record
+
+    def followed(self, endpoint: Endpoint, entry: Entry) -> Submitted:
+        """Follows the task of an entry."""
+        record = self.record(endpoint, entry)
+        reference = Reference(entry.endpoint, entry.task_id or "")
+        if entry.state is not EntryState.ACCEPTED:
+            return Submitted(reference, record, None)
+        watch = self._start_watching(reference)
+        watch.is_new |= is_new(entry, self.journal.now())
+        record.follow(watch)
+        return Submitted(reference, record, watch)
+
+    async def settled(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
+        """Finds out whether there is a task, unless that is known; None where nothing was created.
+
+        What does not come to its end here is anybody's.
+
+        Raises:
+            CreateInDoubt: nobody will ever know.
+            KlingError: as `KlingClient.submit`.
+        """
+        own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
+        try:
+            await self._submitter.while_under_way(entry.external_task_id or own_id)  # its caller was cancelled
+            now = await self.journal.do(lambda store: store.get(entry.id))  # behind all that it had to tell
+            if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
+                return None
+            return self.followed(endpoint, now) if now.task_id is not None else await self._settle(endpoint, now)
+        except BaseException:
+            record = self._records.get(entry.id)
+            if record is None or record.entry is None or record.entry.state is EntryState.INTENT:
+                self.let_go([entry])
+            raise
+
+    async def _settle(self, endpoint: Endpoint, entry: Entry) -> Submitted:
+        """Sends the same once more where the service says that there is no task."""
+        sent = entry.external_task_id
+        if sent is None or for_left(entry, self.journal.now()) is Left.EXPIRED:
+            error = refusals.unknowable(endpoint, entry) if sent is None else refusals.expired(endpoint, entry)
+            await self.lost(entry, error.message)
+            raise error
+        endpoint = attrs.evolve(endpoint, finds_by_external_id=True)  # a path without a record may find or not
+        record = self.record(endpoint, entry)
+        members, resend = entry.request, True
+        try:
+            members = await in_thread(self._members, entry, sent)
+        except InvalidRequest as error:
+            logger.warning("%s is only looked up: %s", entry.reference, error, extra={"kling_event": "not_sent_again"})
+            resend = False
+        sending = Sending(
+            given=entry.request,
+            http=lambda: requests.create_of(endpoint, members),
+            line=entry.line,
+            slots=entry.slots,
+            first_sent=entry.intended_at.timestamp(),
+        )
+        own_id = "external_task_id" not in entry.request
+        watch = await self._submitter.settle(endpoint, sending, record, own_id=own_id, resend=resend)
+        return Submitted(watch.reference, record, watch)
+
+    def _members(self, entry: Entry, sent: str) -> dict[str, Any]:
+        """What was sent, or was about to be."""
+        members = restored(entry.request, lambda mark: files.restore(self.journal.directory, mark, _KINDS))
+        if self._submitter.callback_url is not None and "callback_url" in (entry.known or ()):
+            members.setdefault("callback_url", self._submitter.callback_url)
+        return {**members, "external_task_id": sent}
+
+    def let_go(self, entries: Iterable[Entry]) -> None:
+        """Gives back what did not come to its end here, and on which nothing works in the background."""
+        self.journal.let_go(
+            [entry.id for entry in entries if not self._submitter.is_undecided(entry.external_task_id or "")]
+        )
+
+    async def lost(self, entry: Entry, why: str) -> None:
+        """Nothing can be done any more: says so, with what it cost."""
+        now = self.journal.now()
+        await self.journal.do(lambda store: store.closed(entry.id, EntryState.LOST, why, now))
+        paid = entry.units if entry.units is not None else entry.estimate.units
+        logger.warning(
+            "lost: %s: %s; it cost %s units",
+            " ".join(filter(None, [entry.key, f"({entry.reference})" if entry.reference else ""]))
+            or f"a task of {entry.endpoint}",
+            why,
+            "an unknown number of" if paid is None else f"{paid:f}" if entry.units is not None else f"about {paid:f}",
+            extra={"kling_event": "work_lost", "kling_reference": entry.reference},
+        )

@@ -1,0 +1,179 @@
+"""The file of a journal in SQLite: made, brought to the present version, locked for one step after the other."""
+
+import contextlib
+import os
+import random
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
+from kling_async.journal.schema import APPLICATION, MIGRATIONS
+from kling_async.protocol.errors import JournalError
+
+LOCK_SECONDS: Final = 20.0
+"""How long another process may write before a step of this one fails: each of ours takes milliseconds."""
+DAMAGED: Final = "damaged: put it away, and keep it; `sqlite3 FILE .recover` saves what there is"
+_PAGE_BYTES: Final = 8192
+"""Entries have 500 to 1000 bytes: in the usual 4096 the rest of a page would be a sixth of it."""
+_PAUSE: Final = 0.01
+_OF_A_STEP: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+"""What SQLite says of statements and values, and not of the file."""
+
+
+class SqliteFile:
+    """The file of a store, and the connection to it; used by one thread.
+
+    Args:
+        path: the file; made where there is none, readable by its owner only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self.id = ""
+
+    def run(self, statement: str, *values: object) -> sqlite3.Cursor:
+        """Runs a statement, within a step.
+
+        Raises:
+            JournalError: the journal is closed.
+        """
+        return self._open_connection().execute(statement, values)
+
+    def forget(self) -> None:
+        """What was read may not be so any more: a step was not taken, or the file is closed."""
+
+    def open(self) -> None:
+        """As `Store.open`."""
+        if self._connection is not None:
+            return
+        try:
+            self._make_file()
+            # One thread uses it; before a fork another one closes it.
+            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            self._prepare(self._connection)
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise self._explained(error) from None
+        except JournalError:
+            self.close()
+            raise
+
+    def _make_file(self) -> None:
+        """With its permissions, before there is anything in it; SQLite gives them to the files beside it."""
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        self._patiently(lambda: self._version(connection))  # before anything is changed
+        if self._path.stat().st_mode & 0o077:
+            self._path.chmod(0o600)
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file
+        self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+        connection.execute("PRAGMA synchronous = FULL")
+        with self.together():
+            version = self._version(connection)
+            for statements in MIGRATIONS[version:]:
+                for statement in statements:
+                    connection.execute(statement)
+            if version == 0:
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                made = base32(secrets.token_bytes(5), JOURNAL_ID_LETTERS)
+                connection.execute("INSERT INTO facts VALUES ('id', ?)", (made,))
+            if version < len(MIGRATIONS):
+                connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            # Written every time: that it can be is known before anything is paid.
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('opened_at', ?)", (str(int(time.time())),))
+            self.id = connection.execute("SELECT value FROM facts WHERE name = 'id'").fetchone()[0]
+        if version == 0:
+            # Where the file is copied without its WAL, the keys give the same external ids still.
+            self._patiently(lambda: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        """The version of the tables; 0 for a new file.
+
+        Raises:
+            JournalError: it is no journal, or a newer one.
+        """
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        if application != APPLICATION and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            raise JournalError(f"{self._path} is a database of something else, no journal; choose another file")
+        if version > len(MIGRATIONS):
+            raise JournalError(
+                f"{self._path} was written by a newer version of kling_async (journal version {version}, this one "
+                f"knows {len(MIGRATIONS)}); update kling_async"
+            )
+        return version
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        connection, self._connection = self._connection, None
+        self.forget()
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """As `Store.together`."""
+        connection = self._open_connection()
+        try:
+            self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+            try:
+                yield
+                self._patiently(lambda: connection.execute("COMMIT"))
+            except BaseException:
+                self.forget()
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise self._explained(error) from None
+
+    def fails_by(self, error: Exception) -> bool:
+        """As `Store.fails_by`."""
+        return isinstance(error, sqlite3.Error | OSError | MemoryError) and not isinstance(error, _OF_A_STEP)
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise JournalError(f"the journal {self._path} is closed")
+        return self._connection
+
+    def _patiently(self, work: Callable[[], object]) -> None:
+        """Again while another process writes, after times that differ from its."""
+        ends_at = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                work()
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+                if not busy or time.monotonic() > ends_at:
+                    raise
+                time.sleep(_PAUSE * random.random())  # noqa: S311  (no secret)
+            else:
+                return
+
+    def _explained(self, error: OSError | sqlite3.Error) -> JournalError:
+        path = self._path
+        if isinstance(error, OSError):
+            return JournalError(f"the journal {path} cannot be opened: {error.strerror}")
+        if path.is_dir():
+            return JournalError(f"the journal {path} cannot be opened: it is a directory; name a file in it")
+        if getattr(error, "sqlite_errorcode", None) is None:  # not SQLite says so, but who reads text out of it
+            return JournalError(f"the journal {path} is {DAMAGED} ({error})")
+        code = error.sqlite_errorcode & 0xFF
+        text = {
+            sqlite3.SQLITE_BUSY: f"is locked by something else for {LOCK_SECONDS:g} seconds: close what has it open",
+            sqlite3.SQLITE_READONLY: "is read-only: make the file and its directory writable",
+            sqlite3.SQLITE_CANTOPEN: "cannot be opened: its directory must exist, and be writable",
+            sqlite3.SQLITE_FULL: "cannot be written: the disk is full",
+            sqlite3.SQLITE_IOERR: f"cannot be read or written ({error}): the disk is full, or broken",
+            sqlite3.SQLITE_CORRUPT: f"is {DAMAGED}",
+            sqlite3.SQLITE_NOTADB: "is no journal, or damaged: choose another file",
+        }.get(code, f"failed: {error}")
+        return JournalError(f"the journal {path} {text}")

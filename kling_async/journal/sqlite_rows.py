@@ -1,0 +1,95 @@
+"""Rows of a journal in SQLite, and the entries that they are."""
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from kling_async.journal import saved_files
+from kling_async.journal.entry import Entry, EntryState
+from kling_async.journal.sqlite_file import DAMAGED
+from kling_async.protocol.errors import JournalError
+from kling_async.protocol.estimate import Estimate
+from kling_async.protocol.tasks import TaskStatus
+
+_COLUMNS: Final = (
+    "entries.id, key, attempt, endpoint, external_task_id, request, members, line, slots, save_to, state, owner, "
+    "intended_at, accepted_at, ended_at, saved_at, task_id, estimate_units, estimate_usd, status, units, quota, "
+    "list_price, error, saving_to, files"
+)
+SELECT: Final = f"SELECT {_COLUMNS} FROM entries LEFT JOIN knowledge ON knowledge.id = knowledge"  # noqa: S608  (of constants)
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """An entry of a row.
+
+    Raises:
+        JournalError: something else than a journal writes stands there.
+    """
+    try:
+        return _read(row)
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise JournalError(f"entry {row[0]} of the journal is {DAMAGED} ({error})") from None
+
+
+def _read(row: Sequence[Any]) -> Entry:
+    names = [name.rpartition(".")[2] for name in _COLUMNS.split(", ")]
+    values = dict(zip(names, row, strict=True))
+    members = values.pop("members")
+    units, usd = values.pop("estimate_units"), values.pop("estimate_usd")
+    values["intended_at"] = datetime.fromtimestamp(values["intended_at"], UTC)
+    values |= {name: values[name] and os.fsdecode(values[name]) for name in ("save_to", "saving_to")}
+    values |= {name: _moment(values[name]) for name in ("accepted_at", "ended_at", "saved_at")}
+    values |= {name: _number(values[name]) for name in ("units", "quota", "list_price")}
+    return Entry(
+        **values
+        | {
+            "request": json.loads(values["request"]),
+            "known": None if members is None else frozenset(members.split()),
+            "estimate": Estimate(units=_number(units), usd=_number(usd)),
+            "state": EntryState(values["state"]),
+            "status": values["status"] and TaskStatus(values["status"]),
+            "error": values["error"] or "",
+            "files": saved_files.from_text(values["files"], values["save_to"]),
+        }
+    )
+
+
+def json_text(value: object) -> str:
+    """A value as JSON, in which everything can be written."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if text.isascii() or _is_text(text) else json.dumps(value, separators=(",", ":"))
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written: names of files may hold bytes that are no text, and strings half a letter."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def path_value(path: str | None) -> str | bytes | None:
+    """A path as it is kept: as bytes where they are no text."""
+    return path if path is None or _is_text(path) else os.fsencode(path)
+
+
+def printable(text: str) -> str:
+    """Text of a stranger, in which everything can be written."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def number_text(number: Decimal | None) -> str | None:
+    """A number as it is kept."""
+    return None if number is None else str(number)
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
