@@ -20,7 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from .account.account_model import AccountModel
 from .account.conditions import Account
-from .account.ledger import Ledger
+from .account.ledger import Callback, Ledger
 from .faults.rules import Faults
 from .page.page import Page
 from .results.file_server import FileServer
@@ -33,6 +33,7 @@ from .service.callback_sender import CallbackSender
 from .service.endpoint import Pack
 from .service.guard import Guard
 from .service.own_files import OwnFiles
+from .service.webhooks import Webhooks
 
 HOW_TO_RENDER: Final = (
     "The emulator's videos are flat pictures, and its MP3 files silent. To see your images moving, and to hear sound: "
@@ -102,6 +103,7 @@ class Emulator:
             installed, `pip install "kling-async[emulator-video]"`; without it videos are flat pictures, and MP3 are
             silent, real files all the same. False: never, and images are not even kept, which is quicker. The extra is
             PyAV; its wheels hold libx264 and libx265, so that a process which renders runs GPL code.
+        webhook_secrets: `whsec_...`, each of which signs callbacks; none for unsigned ones.
 
     Attributes:
         access_key: As given.
@@ -109,6 +111,7 @@ class Emulator:
         api_key: As given.
         ledger: The account's books, live.
         faults: What goes wrong with which calls: `emulator.faults.add(Fault.reset(), on="create", at=1)`.
+        webhooks: The secrets that sign callbacks: `emulator.webhooks.secrets = [old, new]`.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class Emulator:
         strict_types: bool = False,
         link_lifetime: float = RETENTION,
         render: bool | None = None,
+        webhook_secrets: Iterable[str] = (),
     ) -> None:
         if not link_lifetime > 0:
             raise ValueError(f"link_lifetime must be more than 0, not {link_lifetime}")
@@ -148,6 +152,7 @@ class Emulator:
         self._account = AccountModel(rng=rng, speed=speed, concurrency=concurrency, balance=balance)
         self.ledger = Ledger(self._account, clock)
         self.faults = Faults()
+        self.webhooks = Webhooks(webhook_secrets)
         self._running: _Running | None = None
 
     @property
@@ -159,6 +164,17 @@ class Emulator:
     def account(self) -> Account:
         """How the account differs from what it was told: `emulator.account.limit = 5`."""
         return self._account.conditions
+
+    async def post_test_callback(self, url: str) -> Callback:
+        """Post the console's test callback: a task that is nobody's, just submitted; at most once in 6 s.
+
+        Raises:
+            RuntimeError: If the emulator is not running.
+            ValueError: If the last one was posted less than 6 s ago.
+        """
+        if self._running is None:
+            raise RuntimeError("the emulator is not running")
+        return await self._running.callbacks.test(url)
 
     @property
     def base_url(self) -> str:
@@ -188,7 +204,12 @@ class Emulator:
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator")
         links = Links(base_url, hashlib.sha256(b"links " + self.secret_key.encode()).digest(), self._link_lifetime)
         callbacks = CallbackSender(
-            account=self._account, ledger=self.ledger, links=links, clock=self._clock, faults=self.faults
+            account=self._account,
+            ledger=self.ledger,
+            links=links,
+            clock=self._clock,
+            faults=self.faults,
+            webhooks=self.webhooks,
         )
         directory, images, results = self._results(worker)
         app = self._application(links, callbacks, worker, images, results)
@@ -279,6 +300,7 @@ class Emulator:
             strict=self._strict_types,
             rng=self._request_ids,
             faults=self.faults,
+            webhooks=self.webhooks,
         )
         return api.application(files, page)
 

@@ -52,6 +52,7 @@ class Poller:
         created: Task | None,
         estimate: DurationEstimate | None = None,
         deadline: float | None = None,
+        calls_back: bool = False,
         on_end: Callable[[], None],
     ) -> TaskWatch:
         """Begins to follow a task.
@@ -61,12 +62,21 @@ class Poller:
             created: the answer to its create; None for a task that was attached, which is asked for at once.
             estimate: how long tasks of its kind take, where the kind is known.
             deadline: seconds from now to `TaskTimeout`, where they are not those of `polling`.
+            calls_back: whether the service was asked to tell of its changes where this client hears them.
             on_end: called once, when it ends; before this returns if it was done when it was found.
         """
         now = asyncio.get_running_loop().time()
         estimate = estimate or self._plan.estimate(reference)
         deadline = self._deadline if deadline is None else deadline
-        watch = TaskWatch(reference, now, deadline, estimate, created_here=created is not None, on_end=on_end)
+        watch = TaskWatch(
+            reference,
+            now,
+            deadline,
+            estimate,
+            created_here=created is not None,
+            calls_back=calls_back,
+            on_end=on_end,
+        )
         self._plan.follow(watch, created, now, self._api.service_time())
         self._step()
         return watch

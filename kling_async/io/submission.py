@@ -86,6 +86,7 @@ class Sending:
         line: what it stands in line for.
         slots: how many it takes.
         estimate: how long its task takes; None where its kind is not known.
+        calls_back: whether it is called back at the client's address.
         first_sent: when an earlier process sent it, if it did, at the earliest: seconds since 1970; None for a new one.
     """
 
@@ -94,6 +95,7 @@ class Sending:
     line: str
     slots: int
     estimate: DurationEstimate | None = None
+    calls_back: bool = False
     first_sent: float | None = None
 
 
@@ -167,6 +169,7 @@ class Submitter:
             endpoint.line_of(request),
             endpoint.slots_of(request),
             self._poller.durations.of(endpoint.kind_of(request), endpoint.typical_seconds(request)),
+            calls_back=self.callback_url is not None and getattr(request, "callback_url", None) == self.callback_url,
         )
         if own_id or not create.adopt:
             return await self._submit(endpoint, sending, create, options, record)
@@ -362,7 +365,12 @@ class Submitter:
         else:
             slot.accepted()
             watch = self._poller.follow(
-                reference, created=task, estimate=sending.estimate, deadline=deadline, on_end=slot.release
+                reference,
+                created=task,
+                estimate=sending.estimate,
+                deadline=deadline,
+                calls_back=sending.calls_back,
+                on_end=slot.release,
             )
         if record is not None:
             record.accepted(task, watch)

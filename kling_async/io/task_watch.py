@@ -29,6 +29,7 @@ class TaskWatch(FollowedTask):
         deadline: seconds from now until it is given up.
         estimate: how long tasks of its kind take.
         created_here: whether this client created it, so that its age is known.
+        calls_back: whether the service was asked to tell of its changes where this client hears them.
         on_end: called once, when it ends.
     """
 
@@ -42,9 +43,10 @@ class TaskWatch(FollowedTask):
         estimate: DurationEstimate,
         *,
         created_here: bool,
+        calls_back: bool = False,
         on_end: Callable[[], None],
     ) -> None:
-        super().__init__(reference, now, deadline, estimate, created_here=created_here)
+        super().__init__(reference, now, deadline, estimate, created_here=created_here, calls_back=calls_back)
         self.listeners: list[Listener] = []
         self._on_end = on_end
 

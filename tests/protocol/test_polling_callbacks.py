@@ -1,12 +1,16 @@
 """Callbacks in the plan of polling: what they tell, and which questions they save; as tables, without a clock."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from kling_async.protocol.lifecycle import is_news
+from kling_async.protocol.polling.age_bins import BINS
+from kling_async.protocol.polling.callback_trust import PROOF
 from kling_async.protocol.polling.followed import FollowedTask
+from kling_async.protocol.polling.look_schedule import LookSchedule
 from kling_async.protocol.results import Video
 from kling_async.protocol.tasks import Task, TaskStatus
 
@@ -219,3 +223,125 @@ def test_a_success_that_leaves_its_results_out(endpoint: str, fields: dict[str, 
     called_back(story, "1", "succeed", **fields)
     assert asked(story.at(5)) == ["1"]
     assert each.end is None
+
+
+# ------------------------------------------------------------------------------------- questions put off
+
+
+def new(story: Story, name: str) -> FollowedTask:
+    """A new task whose callbacks this client hears."""
+    followed = story.follow(name)
+    followed.calls_back = True
+    story.plan.step(story.now)
+    return followed
+
+
+def prove(story: Story, count: int = PROOF) -> None:
+    """Lets callbacks tell so many ends first."""
+    for number in range(count):
+        new(story, f"p{number}")
+        called_back(story, f"p{number}", "failed")
+    story.plan.step(story.now)
+
+
+def running(story: Story, name: str = "1") -> FollowedTask:
+    """A task of which a callback told that it is processing."""
+    followed = new(story, name)
+    called_back(story, name, "processing")
+    return followed
+
+
+@pytest.mark.parametrize(("proof", "expected"), [(0, ["1"]), (PROOF - 2, ["1"]), (PROOF - 1, []), (PROOF, [])])
+def test_a_question_is_put_off_once_callbacks_have_proved_to_come(proof: int, expected: list[str]) -> None:
+    """What was told in a row counts, and what was told of the task itself; a question that is put off comes later."""
+    story = Story()
+    prove(story, proof)
+    followed = running(story)
+    assert asked(story.at(10)) == expected
+    later = followed.due
+    assert (later > 60) is not bool(expected)
+    if not expected:
+        assert asked(story.at(later - 0.1)) == []
+        assert asked(story.at(later)) == ["1"]
+
+
+def test_it_is_put_off_again() -> None:
+    """After an answer the next question is put off, too."""
+    story = Story()
+    prove(story)
+    followed = running(story)
+    story.at(10)
+    story.answer(story.at(followed.due), task("1", "processing"))
+    assert asked(story.at(followed.due)) == []
+    assert asked(story.at(followed.due)) == ["1"]
+
+
+def test_not_beyond_the_deadline() -> None:
+    """The last look comes when it is due."""
+    story = Story(deadline=30)
+    prove(story)
+    running(story)
+    assert asked(story.at(10)) == []
+    assert asked(story.at(30)) == ["1"]
+
+
+@pytest.mark.parametrize("status", ["submitted", "processing"])
+def test_others_are_asked_for_as_ever(status: str) -> None:
+    """A task of which nothing was told, or whose callbacks go elsewhere, is not put off."""
+    story = Story()
+    prove(story)
+    story.follow("1") if status == "processing" else new(story, "1")
+    if status == "processing":
+        called_back(story, "1", "processing")
+    assert asked(story.at(10)) == ["1"]
+
+
+def test_what_a_question_tells_first_ends_it() -> None:
+    """One lost callback, and whatever was put off is asked at once; new tasks are asked for as if there were none."""
+    story = Story(endpoint="raw:/v1/x")  # which no page lists
+    prove(story)
+    first = running(story)
+    assert asked(story.at(10)) == []
+    story.now = 50
+    second = running(story, "2")
+    assert asked(story.at(60)) == []
+    assert second.due > first.due
+    story.answer(story.at(first.due), task("1", "failed"))
+    assert asked(story.plan.step(story.now)) == ["2"]
+    running(story, "3")
+    assert asked(story.at(story.now + 10)) == ["3"]
+
+
+def test_a_status_that_is_never_told_proves_nothing() -> None:
+    """Where callbacks tell of ends only, questions that show a task to be processing are no losses."""
+    story = Story()
+    prove(story, PROOF)
+    new(story, "1")
+    step = story.at(10)
+    assert asked(step) == ["1"]
+    story.answer(step, task("1", "processing"))
+    assert asked(story.at(20)) == []
+
+
+def test_unsigned_callbacks_prove_as_much() -> None:
+    """If the service confirms what an unsigned callback says, that has told first; a hint is never put off."""
+    story = Story()
+    for number in range(PROOF):
+        new(story, str(number))
+        story.now += 1
+        called_back(story, str(number), "failed", signed=False)
+        story.answer(story.at(story.now), task(str(number), "failed"))
+    followed = running(story, "x")
+    story.now += 10
+    assert asked(story.plan.step(story.now)) == []
+    called_back(story, "x", "succeed", signed=False)
+    assert asked(story.plan.step(story.now)) == ["x"]
+    assert followed.end is None
+
+
+@pytest.mark.parametrize(("age", "share"), [(0, 0.5), (0, 0.1), (60, 0.1), (3000, 0.1), (50_000, 0.5)])
+def test_the_age_when_few_are_left(age: float, share: float) -> None:
+    """By the chances of ending that the look schedule was made of."""
+    hazard = 0.01
+    looks = LookSchedule([hazard] * BINS)
+    assert looks.age_when_left(age, share) == pytest.approx(age - math.log(share) / hazard)

@@ -15,7 +15,7 @@ from aiohttp import web
 
 import kling_async
 from kling_async import KlingClient, TaskStatus
-from kling_async.emulator import Emulator
+from kling_async.emulator import Emulator, Fault
 from kling_async.web import CallbackReceiver
 from tests.shell.conftest import ClientMaker
 from tests.web.callbacks import SECRET, legacy, sender, signed
@@ -152,6 +152,23 @@ async def test_callbacks_of_the_service(make_client: ClientMaker, image: Path, e
         [entry] = emulator.ledger.entries
         assert entry.finished_at is not None
         assert asyncio.get_running_loop().time() + 1_800_000_000 - entry.finished_at < 0.5
+
+
+async def test_signed_callbacks_of_the_service(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """While two secrets sign, whoever knows one of them hears; doubled, late and in disorder, each end is the same."""
+    emulator.webhooks.secrets = ["whsec_AAAA", SECRET]
+    emulator.faults.add(Fault.doubled(), on="callback", every=2)
+    emulator.faults.add(Fault.reordered(), on="callback", every=3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = make_client(callback_url=f"http://127.0.0.1:{listener.getsockname()[1]}/kling")
+        async with served(sender(client).receiver, "/kling", listener):
+            tasks = [await (await client.image_to_video(image)) for _ in range(3)]
+            answer = await emulator.post_test_callback(f"http://127.0.0.1:{listener.getsockname()[1]}/kling")
+    assert answer.http_status == 200
+    assert {callback.http_status for callback in emulator.ledger.callbacks} == {200}
+    assert len({task.task_id for task in tasks}) == 3
+    for task, entry in zip(tasks, emulator.ledger.entries, strict=True):
+        assert (task.status, entry.status) == (TaskStatus.SUCCEED, "succeed")
 
 
 def test_no_framework_is_imported() -> None:

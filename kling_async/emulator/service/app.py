@@ -35,6 +35,7 @@ from .errors import Refusal
 from .guard import Guard
 from .own_files import OwnFiles
 from .synchronous import CallContext, CallEndpoint
+from .webhooks import Webhooks
 
 MAX_BODY_BYTES: Final = 100 * 2**20
 """A request's body; well above what the documented images can add up to."""
@@ -66,6 +67,7 @@ class Api:
         strict: Whether values in requests must have the documented JSON types.
         rng: Where request ids are drawn from; not the account's, so that polling does not change what happens.
         faults: What goes wrong.
+        webhooks: The secrets that sign callbacks.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Api:
         strict: bool,
         rng: random.Random,
         faults: Faults,
+        webhooks: Webhooks,
     ) -> None:
         self._account = account
         self._ledger = ledger
@@ -98,6 +101,7 @@ class Api:
         self._strict = strict
         self._rng = rng
         self._faults = faults
+        self._webhooks = webhooks
         self._injector = Injector(faults)
         self._opened_at = clock()
 
@@ -112,7 +116,7 @@ class Api:
         app.router.add_get("/_emulator/ledger", self._show_ledger)
         app.router.add_get("/_emulator/files/{task_id}/{file}/{name}", files.show)
         page.add_to(app.router)
-        add_control_api(app.router, self._faults, self._account.conditions)
+        add_control_api(app.router, self._faults, self._account.conditions, self._webhooks, self._callbacks)
         return app
 
     def _add(self, router: web.UrlDispatcher, found: Endpoint | CallEndpoint | NotEmulated) -> None:

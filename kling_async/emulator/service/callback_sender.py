@@ -4,27 +4,30 @@ import asyncio
 import heapq
 import itertools
 import json
+import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
 from kling_async.emulator.account.account_model import AccountModel
 from kling_async.emulator.account.ledger import Callback, Ledger
-from kling_async.emulator.account.task import EmulatedTask
+from kling_async.emulator.account.task import EmulatedTask, Status
 from kling_async.emulator.faults.rules import Call, Faults
 from kling_async.emulator.results.links import Links
 
-from .answers import called_back
+from .answers import called_back, milliseconds
+from .webhooks import Webhooks
 
 _HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
 # The clock may be a test's, which jumps; so no wait is longer than this many real seconds.
 _LONGEST_WAIT: Final = 0.05
+_TEST_SECONDS: Final = 6.0
 
 
 class CallbackSender:
-    """Posts each change of a task's status after `submitted`, once, unsigned, in the background.
+    """Posts each change of a task's status after `submitted`, once, in the background; signed, if there are secrets.
 
     The body is the bare task without an envelope. Retries, time limits and order are not documented: here there is
     one attempt of at most 5 s, and slow receivers may see two changes out of order.
@@ -35,16 +38,26 @@ class CallbackSender:
         links: Makes links to result files.
         clock: Seconds since the epoch.
         faults: What goes wrong.
+        webhooks: Signs.
     """
 
     def __init__(
-        self, *, account: AccountModel, ledger: Ledger, links: Links, clock: Callable[[], float], faults: Faults
+        self,
+        *,
+        account: AccountModel,
+        ledger: Ledger,
+        links: Links,
+        clock: Callable[[], float],
+        faults: Faults,
+        webhooks: Webhooks,
     ) -> None:
         self._account = account
         self._ledger = ledger
         self._links = links
         self._clock = clock
         self._faults = faults
+        self._webhooks = webhooks
+        self._tested_at = -math.inf
         self._held: dict[str, float] = {}
         self._numbers = itertools.count()
         self._due: list[tuple[float, int, EmulatedTask]] = []
@@ -100,32 +113,43 @@ class CallbackSender:
             self._held[task.task_id] = moment
         if kind in {"reordered", "lost"}:
             return
-        await self._send(task, moment)
+        await self._tell(task, moment)
         if kind == "doubled":
-            await self._send(task, moment)
+            await self._tell(task, moment)
         if (held := self._held.pop(task.task_id, None)) is not None:
-            await self._send(task, held)
+            await self._tell(task, held)
 
-    async def _send(self, task: EmulatedTask, moment: float) -> None:
+    async def test(self, url: str) -> Callback:
+        """Post the console's test callback, of the new generation: a task that is nobody's, just submitted.
+
+        Raises:
+            ValueError: If the last one was posted less than 6 s ago.
+        """
+        now = self._clock()
+        if now < self._tested_at + _TEST_SECONDS:
+            raise ValueError(f"a test callback can be posted every {_TEST_SECONDS:g} s")
+        self._tested_at = now
+        moment, task_id = milliseconds(now), str(int(now * 1000)).zfill(18)
+        body = {"id": task_id, "status": "submitted", "outputs": [], "message": ""}
+        return await self._send(task_id, "submitted", url, body | {"create_time": moment, "update_time": moment})
+
+    async def _tell(self, task: EmulatedTask, moment: float) -> None:
+        skew = self._account.conditions.clock_skew
+        body = called_back(task, moment, self._links.maker(self._clock()), skew)
+        await self._send(task.task_id, task.status(moment), task.request.callback_url, body)
+
+    async def _send(self, task_id: str, status: Status, url: str, body: dict[str, Any]) -> Callback:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
         http_status, error = None, ""
+        data = json.dumps(body).encode()
+        now = self._clock() + self._account.conditions.clock_skew
+        headers = {**_HEADERS, **self._webhooks.headers(f"{task_id} {status}", data, now)}
         try:
-            skew = self._account.conditions.clock_skew
-            body = called_back(task, moment, self._links.maker(self._clock()), skew)
-            data = json.dumps(body).encode()
-            async with self._session.post(
-                task.request.callback_url, data=data, headers=_HEADERS, allow_redirects=False
-            ) as answer:
+            async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as answer:
                 http_status = answer.status
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
             error = f"{type(problem).__name__}: {problem}"
-        self._ledger.callbacks.append(
-            Callback(
-                task_id=task.task_id,
-                status=task.status(moment),
-                url=task.request.callback_url,
-                http_status=http_status,
-                error=error,
-            )
-        )
+        callback = Callback(task_id=task_id, status=status, url=url, http_status=http_status, error=error)
+        self._ledger.callbacks.append(callback)
+        return callback

@@ -22,6 +22,16 @@ place of its own: {"kind": "truncated", "headers": {"ETag": null}}.
     GET                                                     shows them
     DELETE                                                  makes the account again what it was told to be
 
+`/_emulator/webhooks`:
+
+    POST {"secrets": ["whsec_...", "whsec_..."]}            sign callbacks, with all of them; two while they rotate
+    POST {"secrets": []}                                    does not sign them
+    GET                                                     shows how many secrets there are
+
+`/_emulator/webhooks/test`:
+
+    POST {"url": "http://127.0.0.1:8000/kling"}             posts the console's test callback, once in 6 s
+
 What is posted is JSON, and says so: `Content-Type: application/json`, which no web page of another site can send.
 Each answers with what GET answers; or with 400, 413 or 415 and {"error": "why"}, and nothing is changed.
 """
@@ -35,17 +45,25 @@ from aiohttp import web
 from kling_async.emulator.account.conditions import Account
 from kling_async.emulator.faults.rules import Faults
 
+from .callback_sender import CallbackSender
+from .webhooks import Webhooks
+
 _FAULTS = "/_emulator/faults"
 _ACCOUNT = "/_emulator/account"
+_WEBHOOKS = "/_emulator/webhooks"
 
 
-def add_control_api(router: web.UrlDispatcher, faults: Faults, account: Account) -> None:
+def add_control_api(
+    router: web.UrlDispatcher, faults: Faults, account: Account, webhooks: Webhooks, callbacks: CallbackSender
+) -> None:
     """Add the routes.
 
     Args:
         router: Of the application.
         faults: What the first of them switches.
         account: What the second one switches.
+        webhooks: The secrets.
+        callbacks: Posts the test callback.
     """
 
     async def show_faults(_request: web.Request) -> web.Response:
@@ -62,6 +80,27 @@ def add_control_api(router: web.UrlDispatcher, faults: Faults, account: Account)
         account.change(attrs.asdict(Account()))
         return await show_account(request)
 
+    async def show_webhooks(_request: web.Request) -> web.Response:
+        return web.json_response(webhooks.as_json())
+
+    urls: list[str] = []
+
+    def take_url(value: object) -> None:
+        url = value.get("url") if isinstance(value, dict) else None
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            raise ValueError('expected {"url": "http://..."}')
+        urls.append(url)
+
+    async def post_test(_request: web.Request) -> web.Response:
+        try:
+            callback = await callbacks.test(urls.pop())
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=429)
+        return web.json_response({"http_status": callback.http_status, "error": callback.error})
+
+    router.add_get(_WEBHOOKS, show_webhooks)
+    router.add_post(_WEBHOOKS, _changing(webhooks.change, show_webhooks))
+    router.add_post(f"{_WEBHOOKS}/test", _changing(take_url, post_test))
     router.add_get(_FAULTS, show_faults)
     router.add_post(_FAULTS, _changing(faults.add_json, show_faults))
     router.add_delete(_FAULTS, clear_faults)

@@ -24,6 +24,7 @@ class FollowedTask(QueueEntry):
         deadline: seconds from now until it is given up.
         estimate: how long tasks of its kind take.
         created_here: whether this client created it, so that its age is known.
+        calls_back: whether the service was asked to tell of its changes where this client hears them.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class FollowedTask(QueueEntry):
         "asked",
         "attempts",
         "begun_at",
+        "calls_back",
         "created_here",
         "deadline_at",
         "end",
@@ -42,14 +44,23 @@ class FollowedTask(QueueEntry):
         "last_error",
         "missed",
         "names",
+        "overlooked",
         "prompted",
         "reference",
         "share",
         "snapshots",
+        "told",
     )
 
     def __init__(
-        self, reference: Reference, now: float, deadline: float, estimate: DurationEstimate, *, created_here: bool
+        self,
+        reference: Reference,
+        now: float,
+        deadline: float,
+        estimate: DurationEstimate,
+        *,
+        created_here: bool,
+        calls_back: bool = False,
     ) -> None:
         super().__init__()
         self.reference = reference
@@ -71,6 +82,11 @@ class FollowedTask(QueueEntry):
         """Whether the last page that was to answer about it did not hold it."""
         self.attempts: Attempts | None = None
         """The questions since one failed in passing, until one is answered."""
+        self.calls_back = calls_back
+        self.told = 0
+        """Changes that callbacks told first, and that prove nothing yet."""
+        self.overlooked = False
+        """Whether a callback about it was lost, or slower than a question."""
         self.prompted = False
         """Whether a callback that proves nothing says that there is news."""
         self.hinted: TaskStatus | None = None

@@ -31,6 +31,20 @@ class LookSchedule:
             self.effort += (survival - left) / root  # the integral of survival is what ended, by the hazard
             survival = left
 
+    def age_when_left(self, age: float, share: float) -> float:
+        """The age at which this share is left of the tasks that run at another age.
+
+        Args:
+            age: seconds.
+            share: above 0, below 1.
+        """
+        passed, place = -math.log(share), bin_of(age)
+        while place < BINS - 1 and (passing := self._roots[place] ** 2 * (EDGES[place + 1] - age)) < passed:
+            passed -= passing
+            place += 1
+            age = EDGES[place]
+        return age + passed / self._roots[place] ** 2
+
     def next_look(self, age: float, delay: float, step: float = 1.0) -> float:
         """The age at which to look next.
 

@@ -12,6 +12,7 @@ import attrs
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import ClientClosed, KlingError, Remedy
+from kling_async.protocol.polling.callback_trust import CallbackTrust
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import FollowedTask
 from kling_async.protocol.polling.outcome_or_deadline import OutcomeRules
@@ -76,6 +77,7 @@ class PollPlan(Generic[_F]):
     def __init__(self, polling: Polling | AimedPolling, retry: Retry, uniform: Uniform, durations: Durations) -> None:
         self._rules = OutcomeRules(polling, retry, uniform)
         self._durations = durations
+        self._trust = CallbackTrust[_F]()
         self._endpoints: dict[str, EndpointPlan[_F]] = {}
         self._ready: collections.deque[_F] = collections.deque()
         self._queries = 0
@@ -181,6 +183,9 @@ class PollPlan(Generic[_F]):
         self._updates.clear()
         if self._closed:
             return Step(updates, [], [], None)
+        for followed in self._trust.called_in():
+            if followed.rate > 0:  # else it is asked for already
+                self._of(followed.reference).queue.put(followed, now, now)
         plans = self._endpoints.values()
         for plan in plans:
             if due := plan.queue.take_due(now):
@@ -212,6 +217,7 @@ class PollPlan(Generic[_F]):
                 endpoint,
                 self._rules,
                 self._durations,
+                self._trust,
                 ask_singly=self._ready.append,
                 tell=self._updates.append,
             )

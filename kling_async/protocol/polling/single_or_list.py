@@ -9,6 +9,7 @@ from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.lifecycle import is_news, may_follow
 from kling_async.protocol.polling.callback_news import has_results
+from kling_async.protocol.polling.callback_trust import CallbackTrust
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import SLOW_ANSWER, FollowedTask, age_of
 from kling_async.protocol.polling.listing import ListScan, ListStrategy
@@ -75,6 +76,7 @@ class EndpointPlan(Generic[_F]):
         endpoint: of the tasks.
         rules: what news mean.
         durations: how long tasks take; it learns.
+        trust: in callbacks; it learns.
         ask_singly: takes each task that is to be asked for by a question of its own.
         tell: takes what is new about a task.
     """
@@ -84,6 +86,7 @@ class EndpointPlan(Generic[_F]):
         endpoint: Endpoint,
         rules: OutcomeRules,
         durations: Durations,
+        trust: CallbackTrust[_F],
         *,
         ask_singly: Callable[[_F], None],
         tell: Callable[[Update[_F]], None],
@@ -91,6 +94,7 @@ class EndpointPlan(Generic[_F]):
         self.endpoint = endpoint
         self._rules = rules
         self._durations = durations
+        self._trust = trust
         self._ask_singly = ask_singly
         self._tell = tell
         self._strategy = ListStrategy()
@@ -122,7 +126,10 @@ class EndpointPlan(Generic[_F]):
         news = checked(followed, news)
         if isinstance(news, Task):
             self._name(followed, news.task_id, news.external_task_id)
-        self._apply(followed, self._rules.of(followed, news, now, service_time), now)
+        outcome = self._rules.of(followed, news, now, service_time)
+        if outcome.snapshot is not None:
+            self._trust.heard(followed, by_callback=followed.prompted)
+        self._apply(followed, outcome, now)
 
     def called_back(self, followed: _F, news: Task, now: float, service_time: float, *, signed: bool) -> None:
         """Takes what a callback says: if the service has signed it, that is the news; else the task is asked for."""
@@ -131,7 +138,9 @@ class EndpointPlan(Generic[_F]):
         if signed and has_results(news, self.endpoint.result):
             news = filled(followed, news)
             self._name(followed, news.task_id, news.external_task_id)
-            self._apply(followed, self._rules.told(followed, news, now, service_time), now)
+            outcome = self._rules.told(followed, news, now, service_time)
+            self._trust.heard(followed, by_callback=True)
+            self._apply(followed, outcome, now)
         else:
             self._ask_soon(followed, news.status, now)
 
@@ -153,11 +162,13 @@ class EndpointPlan(Generic[_F]):
         if outcome.due is not None:
             again = followed.hinted is not None and may_follow(followed.status, followed.hinted)
             followed.prompted, followed.hinted = again, None
+            self._trust.answered(followed)
             self.queue.put(followed, now, min(outcome.due, now + SHORTEST_DELAY) if again else outcome.due)
 
     def finish(self, followed: _F, end: Task | KlingError, snapshot: Task | None = None) -> None:
         """Ends the following of a task."""
         self.queue.remove(followed)
+        self._trust.answered(followed)
         for name in followed.names:
             del self.names[name]
         followed.names = ()
@@ -173,11 +184,16 @@ class EndpointPlan(Generic[_F]):
     # ---------------------------------------------------------------------------------- list or singly
 
     def ask(self, due: Iterable[_F], now: float) -> None:
-        """Asks for tasks that are due: by a page what it can answer, if it is worth one, the rest singly."""
+        """Asks for tasks that are due: by a page what it can answer, if it is worth one, the rest singly.
+
+        Those whose callbacks can be relied on are put off.
+        """
         listed: dict[str, _F] = {}
         singly: list[_F] = []
         for followed in due:
-            if self._can_list(followed) and _outlives_a_page(followed, now):
+            if (later := self._trust.put_off(followed, now)) is not None:
+                self.queue.put(followed, now, later)
+            elif self._can_list(followed) and _outlives_a_page(followed, now):
                 listed[followed.reference.id] = followed
             else:
                 singly.append(followed)
