@@ -217,6 +217,20 @@ class ClientJournal:
         """
         return await self.do(lambda store: self._is_anothers(store, store.last(key)))
 
+    async def unattended(self, task_id: str) -> Entry | None:
+        """The work whose task this is, if it has not ended and no other living client follows it.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+
+        def running(store: Store) -> Entry | None:
+            entry = store.running(task_id)
+            living = entry is not None and self._state_of(store, entry.owner) is OwnerState.LIVING
+            return None if living else entry
+
+        return await self.do(running)
+
     def _is_anothers(self, store: Store, last: Entry | None) -> bool:
         if last is None or last.state not in {EntryState.INTENT, EntryState.ACCEPTED, EntryState.ENDED}:
             return False

@@ -146,7 +146,9 @@ class Settling:
         return {**members, "external_task_id": sent}
 
     async def called_back(self, task: Task) -> None:
-        """Keeps the end of a task that is not followed here, if it is work of the journal; others are dropped.
+        """Keeps the end of a task that nobody follows, if it is work of the journal; others are dropped.
+
+        What a living client follows is left to it: its own question tells more than a callback, such as the cost.
 
         Args:
             task: as a callback tells, which names no endpoint.
@@ -155,7 +157,7 @@ class Settling:
             JournalError: the journal cannot be read.
         """
         await self.journal.open()
-        entry = await self.journal.do(lambda store: store.running(task.task_id))
+        entry = await self.journal.unattended(task.task_id)
         endpoint = None if entry is None else endpoint_named(entry.endpoint)
         if entry is not None and endpoint is not None:
             self.record(endpoint, entry).ended(attrs.evolve(task, endpoint=endpoint.name))

@@ -64,6 +64,12 @@ def test_the_official_vector() -> None:
         assert decide({**given, name: given[name][:-1] + "3"}, secrets=(VECTOR["secret"],), body=body) == 401
 
 
+@pytest.mark.parametrize("signs", [SECRET, OTHER])
+def test_any_of_the_secrets_will_do(signs: str) -> None:
+    """A message that one of several known secrets has signed is taken, whichever it is."""
+    assert decide(headers(signs), secrets=(SECRET, OTHER)) == Taken("m-1")
+
+
 @pytest.mark.parametrize("known", [("old",), ("new",), ("old", "new")])
 def test_secrets_rotate(known: tuple[str, ...]) -> None:
     """While two secrets sign, whoever knows either of them takes the message."""

@@ -214,6 +214,20 @@ async def test_the_journal_keeps_what_nobody_follows(make_client: ClientMaker, i
         assert (entry.state, entry.status) == (EntryState.ENDED, TaskStatus.SUCCEED)
 
 
+async def test_work_of_a_living_client_is_left_to_it(
+    make_client: ClientMaker, emulator: Emulator, image: Path, path: Path
+) -> None:
+    """A callback that reaches another client of the journal does not hide what the task has cost."""
+    client, other = make_client(journal=path), make_client(journal=path)
+    handle = await client.submit(ImageToVideo(image), key="cat")
+    await sender(other).post(legacy(handle.task_id, "succeed"))
+    [entry] = [entry async for entry in other.journal.entries()]
+    assert entry.state is EntryState.ACCEPTED
+    await handle
+    [entry] = [entry async for entry in client.journal.entries()]
+    assert entry.units == emulator.ledger.charged
+
+
 async def test_an_unknown_task_is_dropped(client: KlingClient, emulator: Emulator) -> None:
     """It is answered with 200, signed or not, and nothing is asked."""
     for sent, headers in ((sender(client), None), (sender(client, secrets=[]), {})):
