@@ -54,11 +54,11 @@ async def test_a_page_sees_progress_each_second_and_the_end(client: KlingClient,
 
 async def test_what_was_learned_makes_the_progress_of_the_next(client: KlingClient, image: Path) -> None:
     """After some tasks, half of the time of one is about half of its progress, and the time left is about the truth."""
-    loop, took = asyncio.get_running_loop(), 0.0
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
     for _ in range(20):
-        begun = loop.time()
         await (await client.image_to_video(image=image, prompt="it moves"))
-        took = loop.time() - begun
+    took = (loop.time() - begun) / 20
     handle = await client.image_to_video(image=image, prompt="it moves")
     assert handle.progress.share == pytest.approx(0, abs=0.01)
     await asyncio.sleep(took / 2)

@@ -220,6 +220,7 @@ async def test_work_of_a_living_client_is_left_to_it(
     """A callback that reaches another client of the journal does not hide what the task has cost."""
     client, other = make_client(journal=path), make_client(journal=path)
     handle = await client.submit(ImageToVideo(image), key="cat")
+    assert len([entry async for entry in client.journal.entries()]) == 1  # and its acceptance is on disk
     await sender(other).post(legacy(handle.task_id, "succeed"))
     [entry] = [entry async for entry in other.journal.entries()]
     assert entry.state is EntryState.ACCEPTED
