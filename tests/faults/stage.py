@@ -6,6 +6,7 @@ import gc
 import hashlib
 import heapq
 import importlib
+import pkgutil
 import resource
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -14,7 +15,18 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async import CreateInDoubt, DownloadError, ImageToVideo, KlingClient, KlingError, TaskHandle, TaskNotFound
+from kling_async import (
+    CreateInDoubt,
+    DownloadError,
+    ImageToVideo,
+    KlingClient,
+    KlingError,
+    TaskHandle,
+    TaskNotFound,
+    io,
+    journal,
+    protocol,
+)
 from kling_async.emulator import Call, Emulator, Fault
 from kling_async.emulator.faults.injection import revised
 from kling_async.emulator.faults.kinds import CallKind, FaultKind
@@ -220,8 +232,9 @@ def ideal(durations: Iterable[float], slots: int) -> float:
 
 async def objects_of_the_client() -> int:
     """How many objects of the client's own classes there are, those that come with its modules apart."""
-    for late in ("io.download", "io.request_checks"):  # imported on first use
-        importlib.import_module(f"kling_async.{late}")
+    for package in (io, journal, protocol):  # many of their modules are imported on first use
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
     gc.collect()
     # A request that broke off leaves the generators of its body. What is collected of them is not gone yet: the loop
     # closes each in a task of its own, the outer one first. The clock jumps only when nothing of that is left to do.

@@ -76,7 +76,7 @@ def beside(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(work)
     def with_cut(*words: Any, **more: Any) -> Any:
-        turn = its_turn()
+        turn = its_turn() or name == NUMBER
         if turn:
             under_way[:] = [name]
         if turn and WHEN == "before":
