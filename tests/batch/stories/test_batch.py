@@ -160,6 +160,35 @@ async def test_an_empty_account(make_client: ClientMaker, nothing_is_left: None,
         assert emulator.ledger.requests["create"] <= 4
 
 
+async def test_one_empty_pack_stops_its_rows_alone(
+    make_client: ClientMaker,
+    nothing_is_left: None,  # noqa: ARG001  (around it)
+    out: Path,
+) -> None:
+    """Once the pack of videos is used up, rows of videos wait, and those of pictures are made."""
+    pictures = [{"id": f"p{number}", "endpoint": "generate_images", "prompt": "a cat"} for number in range(8)]
+    async with (
+        Emulator(render=False, speed=1.0, balance={"video": 1.5, "image": 1000}, clock=wall()) as emulator,
+        make_client(concurrency=1, base_url=emulator.base_url) as client,
+    ):
+        batch = Batch([*jobs(*[{}] * 20), *pictures], out=out)
+        await run(batch, client)
+        came = {result.id: result.status for result in batch.results}
+    assert {came[picture["id"]] for picture in pictures} == {RowStatus.DONE}
+    assert [*came.values()].count(RowStatus.DONE) == 9
+    assert batch.counts[RowStatus.WAITING] >= 17
+
+
+async def test_refused_keys_stop_all_rows(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """Where the keys are refused, each row would be: the rest is not sent, and says why."""
+    async with make_client(access_key=None, api_key="api-key-of-nobody", concurrency=1) as client:
+        batch = Batch(jobs(*[{}] * 20), out=out)
+        await run(batch, client)
+    assert emulator.ledger.created == 0
+    assert batch.counts[RowStatus.WAITING] >= 17
+    assert emulator.ledger.requests["create"] <= 3
+
+
 async def test_every_kind_of_result(make_client: ClientMaker, out: Path) -> None:
     """Pictures, sound and what stays at the service: each row has all of its files, called after its id."""
     rows = [
