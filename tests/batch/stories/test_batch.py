@@ -256,7 +256,7 @@ async def test_stopping_while_a_create_is_sent(make_client: ClientMaker, emulato
     async with make_client(concurrency=1) as client:
         batch = Batch(jobs({}, {}), out=out)
         asyncio.get_running_loop().call_later(20, batch.stop)
-        assert statuses(await run(batch, client)) == {"0": "done"}
+        assert [*statuses(await run(batch, client)).values()] == ["done"]  # which of the two comes first is no rule
     assert emulator.ledger.created == 1
 
 
