@@ -88,6 +88,8 @@ class Runner:
         self._has_progressed = False
         self._has_told = False
         self._stopped = False
+        self._proving = asyncio.Lock()
+        """So that rows whose place is proven by threads stand in line in their order."""
         self._withdrawing: asyncio.Future[None] | None = None
 
     async def results(self) -> AsyncGenerator[RowResult, None]:
@@ -234,8 +236,9 @@ class Runner:
         key, is_file = row.id, endpoint.result.is_file
         marks = [False, *[True] * (self._watermark and getattr(row.request, "watermark_info", None) is not None)]
         if is_file and self._creates(self._known.get(key)):
-            for watermark in marks:
-                await in_thread(self._prove, key, endpoint, watermark)
+            async with self._proving:
+                for watermark in marks:
+                    await in_thread(self._prove, key, endpoint, watermark)
         while True:
             handle = await self._client.submit(
                 row.request, key=key, again=self._again, save_to=self._out, queue_deadline=math.inf
