@@ -41,7 +41,7 @@ def lose(emulator: Emulator) -> None:
         return call.endpoint == "text2video"
 
     emulator.faults.add(Fault.reset(after_effect=True), on="create", when=text, times=1)
-    emulator.faults.add(Fault.reset(), on="query", when=text, times=8)
+    emulator.faults.add(Fault.reset(), on="query", when=text, times=20)
 
 
 async def entries_of(path: Path) -> list[Entry]:
