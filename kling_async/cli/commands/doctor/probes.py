@@ -175,7 +175,8 @@ async def ask(
     api = Api(transport, credentials or NO_KEY, time.time, Retry(), random.random)
     error: Exception | None = None
     try:
-        await _in_time(api.listed(endpoints.default(), 1, 1, lambda _: None))
+        listed = endpoints.default()
+        await _in_time(api.listed(listed, requests.page(listed, 1, 1), lambda _: None))
     except Exception as caught:  # noqa: BLE001  (a key can be such that no token can be made of it)
         error = caught
     finally:
