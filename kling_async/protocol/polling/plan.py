@@ -178,7 +178,9 @@ class PollPlan(Generic[_F]):
     def _called(self, task: Task) -> tuple[EndpointPlan[_F], _F] | None:
         """The followed task that a callback is about, by its id; by the caller's id if it was attached by that."""
         for place in range(2):
-            named = [(plan, name) for plan in self._endpoints.values() for name in plan.names_of(task)[place : place + 1]]
+            named = [
+                (plan, name) for plan in self._endpoints.values() for name in plan.names_of(task)[place : place + 1]
+            ]
             found = [(plan, plan.names[name]) for plan, name in named if name in plan.names]
             sure = [each for each in found if not each[1].snapshots or each[1].reference.id == task.task_id]
             if len(sure) == 1:

@@ -259,9 +259,9 @@ class EndpointPlan(Generic[_F]):
         self._all_by_ids(singly, now)
 
     def _begin(self, listed: dict[str, _F], now: float) -> None:
-        most = self.endpoint.ids_at_once
-        instead = worth(len(listed), self.queue, most, now) / cost(most) if most > 1 else 1.0
-        pages = self._strategy.begin(len(self.queue) + len(listed), self.queue.value(now) + len(listed), instead)
+        waiting, most = len(self.queue) + len(listed), self.endpoint.ids_at_once
+        instead = worth(len(listed), self.queue, most, now) / cost(min(most, waiting)) if most > 1 else 1.0
+        pages = self._strategy.begin(waiting, self.queue.value(now) + len(listed), instead)
         if pages is not None:
             self._scan = Scan(pages, frozenset(listed), {}, self._since() if self._are_current else None)
             self._page_wanted = True

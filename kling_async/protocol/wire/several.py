@@ -4,7 +4,7 @@ A name is the second half of a reference: the service's id, or the caller's behi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -15,9 +15,6 @@ from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.members import identifier
 from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
-
-IDS_MAXIMUM: Final = 20
-"""Ids in one question ("Query task": task_ids and external_task_ids cannot exceed 20 in total)."""
 
 
 def one(response: HttpResponse, endpoint: str, name: str) -> Task:
@@ -69,7 +66,8 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
             name = names[0]  # the only one there can be; not all that has an external id repeats it
         if name is None:
             raise BadResponse(
-                f"the answer is about task {printable(task_id, 64)}, which nobody asked for", http_status=response.status
+                f"the answer is about task {printable(task_id, 64)}, which nobody asked for",
+                http_status=response.status,
             )
         news[name] = _named(_read(item, endpoint, response.status), name)
     return news

@@ -27,6 +27,7 @@ from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.retry import Retry
+from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import HttpResponse, service_time
 
