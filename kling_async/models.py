@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Protocol, over
 import attrs
 
 from kling_async.methods import submits
-from kling_async.protocol.endpoints.current import parameters
+from kling_async import parameters
 
 P = ParamSpec("P")
 
