@@ -59,14 +59,16 @@ async def price(request: web.Request) -> web.Response:
 async def post(request: web.Request) -> web.Response:
     """Takes a picture and what is to become of it; nothing of the body is read before it may be posted."""
     requests.refuse_other_sites(request.headers, request.app[SETTINGS].host)
-    person = person_of(request)
+    person, key = person_of(request), request.headers.get("Idempotency-Key")
     requests.refuse_strangers(person)
-    async with request.app[CLIPS].place(person.name) as clip_id:
+    if (repeated := await request.app[CLIPS].repeated(person.name, key)) is not None:
+        return web.json_response(repeated.as_json(), status=HTTPStatus.CREATED)
+    async with request.app[CLIPS].place(person.name, key) as place:
         requests.refuse_large(request.content_length)
         form = await request.post()  # not more than the application's `client_max_size`
         picture = form.get("picture")
         file = picture.file if isinstance(picture, web.FileField) else None
-        shown = await request.app[CLIPS].add(person.name, clip_id, form, file)
+        shown = await request.app[CLIPS].add(place, form, file)
     return web.json_response(shown.as_json(), status=HTTPStatus.CREATED)
 
 
@@ -109,7 +111,7 @@ async def picture(request: web.Request) -> web.StreamResponse:
     """The picture, as it was uploaded."""
     clip = (await request.app[CLIPS].find(person_of(request).name, request.match_info["id"])).clip
     kind = await asyncio.to_thread(lambda: clip.picture_type)
-    return web.FileResponse(clip.picture, headers={"Content-Type": kind})
+    return web.FileResponse(clip.picture, headers={"Content-Type": kind, **requests.PICTURE_HEADERS})
 
 
 @routes.get("/health")
@@ -153,7 +155,8 @@ async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse
 
 async def with_headers(_: web.Request, response: web.StreamResponse) -> None:
     """Puts the headers of every answer on each."""
-    response.headers.update(requests.HEADERS)
+    for name, value in requests.HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:

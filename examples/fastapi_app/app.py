@@ -73,13 +73,16 @@ async def post(request: Request, person: Asker, clips: TheClips) -> dict[str, An
     """Takes a picture and what is to become of it; nothing of the body is read before it may be posted."""
     requests.refuse_other_sites(request.headers, request.app.state.settings.host)
     requests.refuse_strangers(person)
-    async with clips.place(person.name) as clip_id:
+    key = request.headers.get("idempotency-key")
+    if (repeated := await clips.repeated(person.name, key)) is not None:
+        return repeated.as_json()
+    async with clips.place(person.name, key) as place:
         requests.refuse_large(request.headers.get("content-length"))
         body = Request(request.scope, capped(request.receive))
         async with body.form(max_files=1, max_fields=len(options.FIELDS), max_part_size=requests.TEXT_BYTES) as form:
             picture = form.get("picture")
             file = picture.file if isinstance(picture, UploadFile) and picture.size else None
-            return (await clips.add(person.name, clip_id, form, file)).as_json()
+            return (await clips.add(place, form, file)).as_json()
 
 
 def capped(receive: Receive) -> Receive:
@@ -126,7 +129,8 @@ async def video(clip_id: str, person: Asker, clips: TheClips) -> Response:
 async def picture(clip_id: str, person: Asker, clips: TheClips) -> Response:
     """The picture, as it was uploaded."""
     clip = (await clips.find(person.name, clip_id)).clip
-    return FileResponse(clip.picture, media_type=await asyncio.to_thread(lambda: clip.picture_type))
+    kind = await asyncio.to_thread(lambda: clip.picture_type)
+    return FileResponse(clip.picture, media_type=kind, headers=requests.PICTURE_HEADERS)
 
 
 @api.get("/health")
@@ -156,13 +160,13 @@ async def refused(_: Request, error: Exception) -> Response:
 
 def with_headers(app: ASGIApp) -> ASGIApp:
     """Puts the headers of every answer on each."""
-    headers = {name.lower().encode(): value.encode() for name, value in requests.HEADERS.items()}
+    headers = [(name.lower().encode(), value.encode()) for name, value in requests.HEADERS.items()]
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
-                others = [each for each in message["headers"] if each[0].lower() not in headers]
-                message["headers"] = [*others, *headers.items()]
+                there = {name for name, _ in message["headers"]}
+                message["headers"] += [each for each in headers if each[0] not in there]
             await send(message)
 
         await app(scope, receive, send_more)
@@ -206,7 +210,7 @@ def application(settings: Settings | None = None) -> FastAPI:
     app.state.settings = chosen
     app.include_router(api)
     app.mount("/kling", callbacks)
-    app.mount("/static", StaticFiles(directory=PAGE, check_dir=False))
+    app.mount("/static", StaticFiles(directory=PAGE))
     app.add_middleware(with_headers)
     for kind in (Refusal, HTTPException, ClientDisconnect, KlingError, OSError):
         app.add_exception_handler(kind, refused)

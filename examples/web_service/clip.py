@@ -9,7 +9,7 @@ from typing import IO, Any, Final
 import attrs
 
 from examples.web_service import options
-from kling_async import Entry, EntryState, Estimate, ImageToVideo, estimate
+from kling_async import Entry, EntryState, Estimate, ImageToVideo, Progress, estimate
 
 _FORM: Final = "form.json"
 _FAILURE: Final = "failure.json"
@@ -110,7 +110,8 @@ class Shown:
     """A clip, and what the journal knows of it."""
 
     clip: Clip
-    entry: Entry | None
+    entry: Entry | None = None
+    progress: Progress | None = None
 
     @property
     def status(self) -> str:
@@ -143,6 +144,8 @@ class Shown:
     def as_json(self) -> dict[str, Any]:
         """As the page reads it."""
         clip, request, path = self.clip, self.clip.request, f"/api/clips/{self.clip.id}"
+        progress = self.progress if self.status == "running" else None
+        left = None if progress is None else progress.seconds_left
         cost = estimate(request)
         if self.entry is not None and self.entry.units is not None:
             cost = Estimate(units=self.entry.units, usd=self.entry.list_price or cost.usd)
@@ -155,6 +158,8 @@ class Shown:
             "sound": request.sound is True,
             "status": self.status,
             "message": self.message,
+            "share": None if progress is None else round(progress.share, 3),
+            "seconds_left": None if left is None else round(left),
             "created_at": clip.created_at,
             **options.price(cost),
             "picture": f"{path}/picture",

@@ -6,13 +6,14 @@ the key under which `submit` makes it, so that the journal says how far it is, w
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import re
 import secrets
 import shutil
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
@@ -33,8 +34,20 @@ _LOOK: Final = 1.0
 """Seconds between two looks at the journal for a clip that another process may be making."""
 _QUIET_LOOKS: Final = 15
 """After which a stream sends something, so that proxies keep it."""
+_KEPT_BY_THE_SERVICE: Final = timedelta(days=29)
+"""Less than the 30 days after which it deletes results."""
+_PLAYED: Final = 200
+"""Videos whose tasks are remembered."""
 _STALE: Final = 3600.0
 """Seconds after which an upload that is not finished is one of a process that was killed."""
+
+
+@attrs.frozen
+class Place:
+    """Where a clip is while it is uploaded, and where afterwards."""
+
+    incoming: Path
+    clip: Path
 
 
 class Clips:
@@ -54,8 +67,9 @@ class Clips:
         self._clips = directory / "clips"
         self._incoming = directory / "incoming"
         self._maker = Maker(kling)
-        self._uploads: dict[str, str] = {}
-        """Ids of what is uploaded here, and whose they are."""
+        self._played: dict[str, TaskHandle] = {}
+        self._uploads: dict[str, tuple[str, str]] = {}
+        """What is uploaded here: the id that it will have, and whose it is."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Clips"]:
@@ -95,19 +109,27 @@ class Clips:
     async def _shown(self, clips: Iterable[Clip]) -> list[Shown]:
         found = list(clips)
         entries = await self._kling.journal.last_of([clip.id for clip in found])
-        return [Shown(clip, entries.get(clip.id)) for clip in found]
+        return [Shown(clip, entries.get(clip.id), self._maker.progress(clip.id)) for clip in found]
 
     async def video(self, person: str, clip_id: str) -> Path | TaskHandle:
-        """The video: the saved file, or until that is whole the handle that has it.
+        """The video: a handle that has it, or the saved file once the service has deleted it.
+
+        Not from the file before: who plays a video asks for one range after the other, all of one ETag.
 
         Raises:
             Refusal: there is none.
         """
         shown = await self.find(person, clip_id)
-        if shown.status != "done" or shown.entry is None or shown.entry.reference is None:
+        entry = shown.entry
+        if shown.status != "done" or entry is None or entry.reference is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "This clip has no video yet.")
-        saved = [Path(file.path) for file in shown.entry.files]
-        return saved[0] if saved else self._kling.attach(shown.entry.reference)
+        if entry.files and datetime.now(UTC) - entry.intended_at > _KEPT_BY_THE_SERVICE:
+            return Path(entry.files[0].path)
+        handle = self._played.pop(entry.reference, None) or self._kling.attach(entry.reference)
+        self._played[entry.reference] = handle  # so that the service is not asked for its task with each range
+        if len(self._played) > _PLAYED:
+            del self._played[next(iter(self._played))]
+        return handle
 
     async def events(self, person: str, clip_id: str) -> AsyncGenerator[bytes, None]:
         """What becomes of a clip, as server-sent events: while it waits here, then those of its task.
@@ -144,9 +166,27 @@ class Clips:
 
     # ---------------------------------------------------------------------------------------- posting
 
+    async def repeated(self, person: str, key: str | None) -> Shown | None:
+        """The clip that was posted under the same key, by somebody who got no answer; None where it is a new one.
+
+        Raises:
+            Refusal: it cannot be a key.
+        """
+        if key is None:
+            return None
+        if not re.fullmatch("[A-Za-z0-9-]{1,64}", key):
+            raise Refusal.of([Problem("", "Idempotency-Key must be 1 to 64 letters and digits")])
+        with contextlib.suppress(Refusal):
+            return await self.find(person, _id_of(person, key))
+        return None
+
     @contextlib.asynccontextmanager
-    async def place(self, person: str) -> AsyncIterator[str]:
-        """Room for one more clip of a person, while it is uploaded; gives its id.
+    async def place(self, person: str, key: str | None) -> AsyncIterator[Place]:
+        """Room for one more clip of a person, while it is uploaded.
+
+        Args:
+            person: whose it will be.
+            key: of `repeated`.
 
         Raises:
             Refusal: they have as many as they may.
@@ -154,23 +194,23 @@ class Clips:
         if self.closing.is_set():
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The service is about to stop: try again in a minute.")
         kept = {shown.clip.id for shown in await self.of(person) if not shown.is_final}
-        here = {each for each, whose in (self._uploads | self._maker.at_work).items() if whose == person}
+        here = {each for each, whose in (self._maker.at_work | dict(self._uploads.values())).items() if whose == person}
         if len(kept | here) >= RUNNING:
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"{RUNNING} of your clips are not finished: wait for one.")
-        clip_id = secrets.token_hex(16)
-        self._uploads[clip_id] = person
+        upload = secrets.token_hex(16)
+        place = Place(self._incoming / upload, self._clips / person / (upload if key is None else _id_of(person, key)))
+        self._uploads[upload] = place.clip.name, person
         try:
-            yield clip_id
+            yield place
         finally:
-            del self._uploads[clip_id]
-            shutil.rmtree(self._incoming / clip_id, ignore_errors=True)
+            del self._uploads[upload]
+            shutil.rmtree(place.incoming, ignore_errors=True)
 
-    async def add(self, person: str, clip_id: str, fields: Mapping[str, Any], picture: IO[bytes] | None) -> Shown:
+    async def add(self, place: Place, fields: Mapping[str, Any], picture: IO[bytes] | None) -> Shown:
         """Takes a clip: once this returns it is made, whatever happens to the process.
 
         Args:
-            person: whose it is.
-            clip_id: from `place`.
+            place: for it.
             fields: of the form.
             picture: as it was uploaded.
 
@@ -178,8 +218,8 @@ class Clips:
             Refusal: it cannot be sent, or not be paid for.
         """
         incoming = Clip(
-            id=clip_id,
-            directory=self._incoming / clip_id,
+            id=place.clip.name,
+            directory=place.incoming,
             fields={name: fields[name] for name in options.FIELDS if isinstance(fields.get(name), str)},
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
@@ -187,13 +227,18 @@ class Clips:
             await asyncio.to_thread(incoming.keep, picture)
         await self.check(incoming.fields, None if picture is None else incoming.picture)
         cost = await self._affordable(incoming.request)
-        clip = attrs.evolve(incoming, directory=self._clips / person / clip_id)
+        clip = attrs.evolve(incoming, directory=place.clip)
         clip.directory.parent.mkdir(exist_ok=True)
-        incoming.directory.rename(clip.directory)
+        try:
+            incoming.directory.rename(clip.directory)
+        except OSError:
+            if clip.directory.exists():  # the same was posted twice at once
+                return await self.find(clip.person, clip.id)
+            raise
         self._maker.begin(clip, cost)
         await asyncio.to_thread(sync, clip.directory.parent)
         await asyncio.to_thread(sync, self._clips)
-        return Shown(clip, None)
+        return Shown(clip)
 
     async def check(self, fields: Mapping[str, Any], picture: Path | str | None) -> None:
         """Refuses what would not be sent.
@@ -221,6 +266,11 @@ class Clips:
 
 def _read_all(directory: Path, pattern: str) -> list[Clip]:
     return [Clip.read(each) for each in directory.glob(pattern)]
+
+
+def _id_of(person: str, key: str) -> str:
+    """The same clip for the same key; keys of others are other clips."""
+    return hashlib.sha256(f"{person} {key}".encode()).hexdigest()[:32]
 
 
 def _event(name: str, status: str | None, share: float, message: str) -> bytes:

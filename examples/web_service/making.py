@@ -19,6 +19,7 @@ from kling_async import (
     KlingClient,
     KlingError,
     PermissionRefused,
+    Progress,
     RequestRefused,
     TaskFailed,
     TaskHandle,
@@ -53,7 +54,13 @@ class Maker:
         self._kling = kling
         self._in_line: dict[str, Decimal] = {}
         """What those cost that have not reserved it in the budget yet."""
+        self._handles: dict[str, TaskHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def progress(self, clip_id: str) -> Progress | None:
+        """How far a clip is that is made here; None where it is not, or has no task yet."""
+        handle = self._handles.get(clip_id)
+        return None if handle is None else handle.progress
 
     @property
     def not_reserved(self) -> Decimal:
@@ -107,7 +114,8 @@ class Maker:
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
             self._in_line.pop(clip.id, None)
-            self.at_work.pop(clip.id, None)
+            self._handles.pop(clip.id, None)
+            del self.at_work[clip.id]
 
     async def _made(self, clip: Clip, handle: TaskHandle | None) -> bool:
         """Whether a clip has come to its end."""
@@ -115,6 +123,7 @@ class Maker:
             if handle is None:
                 handle = await self._kling.submit(clip.request, key=clip.id, save_to=clip.video)
             self._in_line.pop(clip.id, None)
+            self._handles[clip.id] = handle
             await handle.save()
         except (TaskFailed, ClientClosed):
             pass  # the journal has it

@@ -22,13 +22,16 @@ SECONDS: Final = 180 * 86400
 TROUBLE: Final = "The service cannot keep this now: try again in a minute."
 _IN_THE_FORM: Final = {"image": "picture"}
 COOKIE: Final = "clips_session"
+PICTURE_HEADERS: Final = {"Cache-Control": "private, max-age=86400"}
+"""Of what never changes."""
 HEADERS: Final = {
+    "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'; form-action 'self'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every answer: nothing is fetched from elsewhere, and nobody else shows it."""
+"""Of every answer that has not its own: nothing is fetched from elsewhere, and nobody else shows it."""
 
 
 class Refusal(Exception):

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import functools
-import json
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +77,7 @@ async def fastapi_server(settings: Settings) -> AsyncIterator[str]:
     config = uvicorn.Config(on_fastapi.application(settings), port=0, log_config=None, ws="none", http="h11")
     server = uvicorn.Server(config)
     running = asyncio.ensure_future(server.serve())
-    while not server.started:  # noqa: ASYNC110  (it has no event)
+    while not server.started:
         assert not running.done()
         await asyncio.sleep(0.01)
     try:
