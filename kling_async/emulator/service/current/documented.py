@@ -20,7 +20,7 @@ SHOT_LETTERS: Final = 512
 
 _ONCE: Final = ("prompt", "first_frame", "last_frame", "image", "video")
 _SHOT: Final = re.compile(r"shot ([0-9]{1,3}), ?([0-9]{1,3}), ?(.*)", re.DOTALL | re.ASCII)
-_NEXT_SHOT: Final = re.compile(r"(?:^|;)\s*(?=shot [0-9])", re.ASCII)
+_NEXT_SHOT: Final = re.compile(r"(?:^|[;\s])\s*(?=shot [0-9]{1,3}, ?[0-9]{1,3},)", re.ASCII)
 
 
 def check(row: Row, body: Body) -> None:
