@@ -61,7 +61,6 @@ UNKNOWN: list[tuple[str, Body, str]] = [
     (TEXT_V3, words(cfg_scale=0.5), "settings.cfg_scale is not supported here"),
     (TEXT_V3, words() | {"options": {"seed": 1}}, "options.seed is not supported here"),
     (TEXT_V3, words() | {"options": {"watermark_info": {"url": "x"}}}, "options.watermark_info.url is not supported"),
-    (TEXT_V3, words(seed=5), "settings.seed is not supported here"),
     (TEXT_TURBO, words(audio="off"), "settings.audio is not supported here"),
     (TEXT_V2_5, words(audio="off"), "settings.audio is not supported here"),
     (TEXT_TURBO, words(multi_shot=True), "settings.multi_shot is not supported here"),
@@ -119,7 +118,7 @@ COMBINED: list[tuple[str, Body, str]] = [
     (OMNI, of(*BASE, audio="native"), "audio mode 'native' is not supported with base_video"),
     (OMNI, of(*BASE, FIRST), "frames are not supported with base_video"),
     (O1, of(*BASE, FIRST, LAST), "frames are not supported with base_video"),
-    (OMNI, of(item("prompt", shots(2, 3)), item("base_video")), "several shots are not supported with base_video"),
+    (OMNI, of(item("prompt", shots(2, 3)), item("base_video"), multi_shot=False), "several shots are not supported with base_video"),
     (OMNI, of("prompt", *images(5), *elements(3), **SHAPED), "more than 7 reference images and elements"),
     (O1, of("prompt", *images(8), **SHAPED), "more than 7 reference images and elements"),
     (OMNI, of(*FEATURE, *images(4), *elements(1)), "more than 4 reference images and elements"),
@@ -162,9 +161,12 @@ def test_only_a_strict_emulator_refuses(path: str, body: Body, message: str) -> 
 @pytest.mark.parametrize(
     ("path", "body"),
     [
+        (TEXT_V3, words(seed=5)),  # no page has it, and the service was seen to read it
         (TURBO, of(FIRST)),  # that a prompt must be there is not said
         (TEXT_TURBO, words("x" * 3072)),
         (TEXT_V3, words(shots(*[2] * 6, words="x" * 480), duration=12, multi_shot=True)),
+        (TEXT_V3, words(shots(2, 2), multi_shot=False)),  # makes no cuts
+        (OMNI, of(*FEATURE, FIRST, *elements(4))),
         (TEXT_TURBO, words("In the harbour. " + shots(2, 3))),
         (TEXT_TURBO, words("shot 1, 2, a boat; it turns; shot 2, 3, a whale")),
         (V2_6, of(FIRST, LAST, resolution="1080p", audio="native")),  # one map says no, the page does not

@@ -169,7 +169,8 @@ def _check(row: Row, documented: Check, body: Body) -> None:
     request = read(row, body)
     check(row, body)
     check_items(row, request.items)
-    check_prompt(row, request.prompt, seconds=request.seconds)
+    may_cut = request.settings.multi_shot or not row.has_shots
+    check_prompt(row, request.prompt, seconds=request.seconds, may_cut=may_cut)
     documented(request)
 
 

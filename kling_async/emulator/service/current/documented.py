@@ -19,8 +19,8 @@ SHOTS: Final = 6
 SHOT_LETTERS: Final = 512
 
 _ONCE: Final = ("prompt", "first_frame", "last_frame", "image", "video")
-_SHOT: Final = re.compile(r"shot ([0-9]{1,3}), ?([0-9]{1,3}), ?(.*)", re.DOTALL | re.ASCII)
-_NEXT_SHOT: Final = re.compile(r"(?:^|[;\s])\s*(?=shot [0-9]{1,3}, ?[0-9]{1,3},)", re.ASCII)
+_SHOT: Final = re.compile(r"shot\s+([0-9]{1,3})\s*,\s*([0-9]{1,3})\s*,\s*(.*)", re.DOTALL | re.IGNORECASE)
+_NEXT_SHOT: Final = re.compile(r"(?:^|[;\s])\s*(?=shot\s+[0-9]{1,3}\s*,\s*[0-9]{1,3}\s*,)", re.IGNORECASE)
 
 
 def check(row: Row, body: Body) -> None:
@@ -30,8 +30,6 @@ def check(row: Row, body: Body) -> None:
         Refusal: 1201.
     """
     settings = body.get("settings") or {}
-    if "seed" in settings:
-        raise invalid("settings.seed is not supported here")
     for name, value in settings.items():
         if value is None or value == "":
             raise invalid(f"settings.{name} value '{value}' is invalid")
@@ -71,15 +69,15 @@ def check_items(row: Row, items: list[Item]) -> None:
         raise invalid("ids of contents must be unique, and none can be a part of another")
 
 
-def check_prompt(row: Row, prompt: str, *, seconds: int) -> None:
-    """Refuse a prompt that is too long, or whose shots do not add up.
+def check_prompt(row: Row, prompt: str, *, seconds: int, may_cut: bool) -> None:
+    """Refuse a prompt that is too long, or whose shots do not add up, if it may cut the clip into shots.
 
     Raises:
         Refusal: 1201.
     """
     if len(prompt) > row.prompt_limit:
         raise invalid(f"prompt: size must be between 0 and {row.prompt_limit}")
-    if not row.reads_shots:
+    if not row.reads_shots or not may_cut:
         return
     shots = shots_of(prompt)
     if [number for number, _, _ in shots] != list(range(1, len(shots) + 1)) or len(shots) > SHOTS:

@@ -94,9 +94,9 @@ def _check_v3(request: Request) -> None:
     if request.has("base_video"):
         if request.settings.audio == "native":
             raise invalid("audio mode 'native' is not supported with base_video")
-        if request.settings.multi_shot and shots_of(request.prompt):
+        if shots_of(request.prompt):
             raise invalid("several shots are not supported with base_video")
-    if request.has(*_FRAMES) and request.count("element") > 3:
+    if request.has(*_FRAMES) and not request.has(*_VIDEOS) and request.count("element") > 3:
         raise invalid("contents can not have more than 3 elements with frames")
 
 
