@@ -66,7 +66,7 @@ def test_keys_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hosts_and_types_are_passed_on() -> None:
-    """`--allow-host` names hosts for the page; `--strict-types` refuses a number for a string, `--strict` the unknown."""
+    """`--allow-host` names hosts for the page; `--strict-types` refuses a number for a string, `--strict` more."""
     with started(
         "emulator", "--json", "--allow-host", "kling", "--allow-host", "10.0.0.5", "--strict-types", "--strict"
     ) as process:
