@@ -17,7 +17,7 @@ from kling_async.protocol.polling.listing import ListScan, ListStrategy, cost
 from kling_async.protocol.polling.outcome_or_deadline import Outcome, OutcomeRules, checked, filled, learn
 from kling_async.protocol.polling.queue import PollQueue, share_passed
 from kling_async.protocol.polling.schedule import SHORTEST_DELAY
-from kling_async.protocol.polling.together import grouped, riders, worth
+from kling_async.protocol.polling.together import grouped, riders, stretch, worth
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -142,6 +142,7 @@ class EndpointPlan(Generic[_F]):
         """Takes an answer about a task, or what came instead."""
         if followed.end is not None:
             return
+        followed.stretch = self._stretch()
         news = checked(followed, news)
         if isinstance(news, Task):
             if self._are_current and not followed.snapshots:
@@ -151,6 +152,9 @@ class EndpointPlan(Generic[_F]):
         if outcome.snapshot is not None:
             self._trust.heard(followed, by_callback=followed.prompted)
         self._apply(followed, outcome, now)
+
+    def _stretch(self) -> float:
+        return stretch(1 + len(self.queue), self.endpoint.ids_at_once, by_pages=not self._strategy.barred)
 
     def called_back(self, followed: _F, news: Task, now: float, service_time: float, *, signed: bool) -> None:
         """Takes what a callback says: if the service has signed it, that is the news; else the task is asked for."""
@@ -417,6 +421,7 @@ class EndpointPlan(Generic[_F]):
             followed.missed = False
             asked = scan.waiting.pop(task_id, None)
             share, due = share_passed(followed, now), followed.due
+            followed.stretch = self._stretch()
             if news is None:
                 self._apply(followed, self._rules.unchanged(followed, now), now)
             else:
