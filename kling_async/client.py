@@ -593,6 +593,7 @@ class KlingClient(Models):
     def start_watching(self, reference: Reference) -> TaskWatch:
         """Begins to follow an attached task, or joins who follows it already."""
         self._enter()
+        self._check_generation(refusals.endpoint_of_reference(reference))
         watch = self._poller.find(reference)
         if watch is None:
             pack = refusals.endpoint_of_reference(reference).pack

@@ -6,7 +6,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import attrs
 
-from kling_async.protocol.endpoint import Endpoint, Generation
+from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound
 from kling_async.protocol.lifecycle import is_missing, is_news, may_follow
 from kling_async.protocol.polling.callback_news import has_results
@@ -25,8 +25,6 @@ from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import Listed
 
-SHOWN_WITHIN: Final = 60.0
-"""Seconds after a create in which the current generation may leave a task out of its answers; nothing promises less."""
 PAGE_SECONDS: Final = 10.0
 """Seconds that a page of the list may take, and that a task waits for pages before it is asked for singly."""
 
@@ -83,7 +81,7 @@ class PageQuery(NamedTuple, Generic[_F]):
     def request(self) -> HttpRequest:
         """What is sent."""
         if self.endpoint.generation is Generation.CURRENT:
-            return requests.page_from(self.endpoint, self.size, self.scan.cursor, since=self.scan.since)
+            return requests.page_from(self.size, self.scan.cursor, since=self.scan.since)
         return requests.page(self.endpoint, self.number, self.size)
 
 
