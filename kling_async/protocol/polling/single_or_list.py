@@ -128,7 +128,7 @@ class EndpointPlan(Generic[_F]):
             self._name(followed, news.task_id, news.external_task_id)
         outcome = self._rules.of(followed, news, now, service_time)
         if outcome.snapshot is not None:
-            self._trust.heard(followed, by_callback=followed.prompted)
+            self._trust.heard(followed, now, by_callback=followed.prompted)
         self._apply(followed, outcome, now)
 
     def called_back(self, followed: _F, news: Task, now: float, service_time: float, *, signed: bool) -> None:
@@ -139,7 +139,7 @@ class EndpointPlan(Generic[_F]):
             news = filled(followed, news)
             self._name(followed, news.task_id, news.external_task_id)
             outcome = self._rules.told(followed, news, now, service_time)
-            self._trust.heard(followed, by_callback=True)
+            self._trust.heard(followed, now, by_callback=True)
             self._apply(followed, outcome, now)
         elif not followed.held:  # else it is asked for by who follows it
             self._ask_soon(followed, news.status, now)
