@@ -8,6 +8,8 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from kling_async import EntryState, Journal
 from kling_async.emulator import Emulator
 from tests.journal.test_processes import Process
@@ -41,6 +43,7 @@ async def workers(path: Path, speed: float) -> AsyncIterator[tuple[Emulator, Sta
                 await each.process.wait()
 
 
+@pytest.mark.slow
 def test_a_callback_that_reaches_the_other_process(path: Path) -> None:
     """The work of one that would ask in a quarter of an hour is saved when the callback reached the other one."""
 
@@ -60,6 +63,7 @@ def test_a_callback_that_reaches_the_other_process(path: Path) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_the_owner_is_killed(path: Path) -> None:
     """Who follows its work, without a question as long as it lives, goes on with it; nothing is paid twice."""
 
