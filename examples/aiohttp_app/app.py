@@ -147,7 +147,7 @@ async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse
         error.headers.popall("Content-Type", None)
         return web.json_response({"message": error.reason}, status=error.status, headers=error.headers)
     except ConnectionError:
-        raise  # nobody is there any more
+        return web.Response()  # nobody is there any more; aiohttp would log what is raised
     except (KlingError, OSError):
         logger.exception("answered with 503")
         return web.json_response({"message": requests.TROUBLE}, status=HTTPStatus.SERVICE_UNAVAILABLE)
