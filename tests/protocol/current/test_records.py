@@ -60,7 +60,7 @@ def test_what_is_named_in_a_prompt() -> None:
     request = current.OmniVideo(
         "@hero and @guest cross @square as in @walk",
         model="kling-3.0-omni",
-        refer_images={"square": CAT, "sky": current.NamedImage(CAT)},
+        refer_images={"square": CAT, "sky": CAT},
         feature_video={"walk": Video(id="1", url=CLIP)},
         elements=[current.NamedElement(hero, id="hero"), current.NamedElement("163", id="guest")],
     )
@@ -101,6 +101,7 @@ def test_what_is_given_without_a_name() -> None:
         ("elements", [None], "elements[0]"),
         ("elements", {"hero": None}, "elements[0].element_id"),
         ("elements", {5: "162"}, "elements[0].id"),
+        ("elements", {"hero": current.NamedElement(1, id="villain")}, "elements[0]"),
         ("middle_frames", [5], "middle_frames[0]"),
         ("prompt", 5, "prompt"),
         ("prompt", [{"words": "a"}], "prompt[0]"),
