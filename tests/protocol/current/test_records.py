@@ -16,7 +16,9 @@ from kling_async.protocol.endpoints.current.request import CurrentRequest, compo
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.media.image_header import ImageFacts, ImageHeader
+from kling_async.protocol.reference import Reference
 from kling_async.protocol.rules.files import Facts, files_of
+from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.codec import to_wire
 from tests.protocol.picture_files import png
 
@@ -52,6 +54,28 @@ def test_how_an_endpoint_is_found() -> None:
     assert found.line_of(request) == "kling-3.0-turbo"
     assert found.kind_of(request) == "tasks/image-to-video/kling-3.0-turbo/1080p"
     assert endpoint_of(kling_async.ImageToVideo(CAT)) is not found
+
+
+@pytest.mark.parametrize("odd", [5, "x", [], {}, True])
+def test_what_is_only_warned_of_can_be_sent(odd: Any) -> None:
+    """With a model that is not known a setting of another type passes, all the way to what goes out."""
+    request = current.TextToVideo("a", model="kling-9", resolution=odd, duration=odd, audio=odd)
+    found = endpoint(request)
+    assert refused(request) == {}
+    assert found.kind_of(request).startswith("tasks/text-to-video/kling-9/")
+    assert found.typical_seconds(request) > 0
+    assert requests.create(found, request).path == "/text-to-video/kling-9"
+
+
+def test_references() -> None:
+    """A task is named by its id, and before that by the caller's, which the service is asked for differently."""
+    own = Reference.by_external_task_id("tasks", "job:1")
+    assert (str(own), own.external_task_id) == ("tasks:external:job:1", "job:1")
+    assert Reference.parse(str(own)) == own
+    assert Reference.parse("tasks:123").external_task_id is None
+    legacy = Reference.by_external_task_id("image2video", "job-1")
+    assert (str(legacy), legacy.external_task_id) == ("image2video:job-1", None)
+    assert Reference.parse("image2video:external:x").external_task_id is None
 
 
 def test_what_is_named_in_a_prompt() -> None:
