@@ -95,11 +95,11 @@ def test_what_cannot_be_read_is_an_error_of_that_task_alone() -> None:
         several.one(enveloped(items[:1]), "tasks", "1")
 
 
-def test_an_empty_answer_about_one_task_is_not_found() -> None:
+@pytest.mark.parametrize("data", [[], None, {"count": 0, "has_more": False}])
+def test_an_empty_answer_about_one_task_is_not_found(data: Any) -> None:
     """In whichever form it is empty."""
-    for data in ([], None, {"count": 0, "has_more": False}):
-        with pytest.raises(TaskNotFound):
-            several.one(enveloped(data), "tasks", "1")
+    with pytest.raises(TaskNotFound):
+        several.one(enveloped(data), "tasks", "1")
 
 
 def test_the_only_task_of_an_answer_may_leave_its_external_id_out() -> None:
