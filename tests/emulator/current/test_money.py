@@ -103,6 +103,14 @@ def test_bills_that_were_seen(path: str, body: Body, units: str, seconds: int | 
         assert mean_generation_seconds(path, body) == pytest.approx(seconds, rel=0.1)
 
 
+def test_an_edit_is_as_long_as_its_video() -> None:
+    """Asked seconds do not count where a video is edited: one that the account has not made counts as 5 s."""
+    made = taken(OMNI, of("prompt", "base_video", duration=10))
+
+    assert (made.duration, made.units) == (5, Decimal("4.5"))
+    assert ENDPOINTS[OMNI].estimate(of("base_video", duration=10)) == Decimal("4.5")
+
+
 @pytest.mark.parametrize("body", [{}, {"contents": 5}, {"contents": ["a", {"type": 5}]}, {"settings": {"audio": "x"}}])
 def test_unchecked_requests_have_a_price(body: Body) -> None:
     """Price and time of a request that was not checked are worked out, whatever it holds, or there is none."""
