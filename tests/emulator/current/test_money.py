@@ -153,9 +153,10 @@ async def test_units_and_money(caller: Caller, clock: Clock) -> None:
 
 
 async def test_legacy_tasks_are_billed_likewise(caller: Caller, clock: Clock) -> None:
-    """Money shows in both generations' answers; pictures are charged by their own pack, and elements cost nothing."""
+    """Money shows in the answers of both generations; the units of pictures are worth less."""
     caller.emulator.account.pays = "USD"
     legacy = (await caller.create()).body["data"]["task_id"]
+    picture = (await caller.post("/v1/images/generations", {"model_name": "kling-v3", "prompt": "a cat"})).body["data"]
     clock.advance(FAR)
     deductions = {name: each for name, each in (await caller.task(legacy)).items() if name.startswith("final")}
 
@@ -163,7 +164,8 @@ async def test_legacy_tasks_are_billed_likewise(caller: Caller, clock: Clock) ->
         "final_unit_deduction": "0",
         "final_balance_deduction": {"quota": "0.21", "list_price": "0.21"},
     }
-    assert (await task(caller, legacy))["billing"][0]["amount"] == "0.21"
+    bills = [(await task(caller, each))["billing"][0]["amount"] for each in (legacy, picture["task_id"])]
+    assert bills == ["0.21", "0.028"]
 
 
 # ---------------------------------------------------------------------------------------------------- lists
