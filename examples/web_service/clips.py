@@ -22,7 +22,7 @@ from typing import IO, Any, Final
 import attrs
 
 from examples.web_service import options
-from examples.web_service.clip import Clip, Shown, sync
+from examples.web_service.clip import FORM, Clip, Shown, sync
 from examples.web_service.making import Maker
 from examples.web_service.requests import Refusal
 from kling_async import ImageToVideo, InvalidRequest, KlingClient, Problem, TaskHandle, estimate
@@ -127,8 +127,10 @@ class Clips:
             raise Refusal(HTTPStatus.NOT_FOUND, "This clip has no video yet.")
         if entry.files and datetime.now(UTC) - entry.intended_at > _KEPT_BY_THE_SERVICE:
             return Path(entry.files[0].path)
-        handle = self._played.pop(entry.reference, None) or self._kling.attach(entry.reference)
-        self._played[entry.reference] = handle  # so that the service is not asked for its task with each range
+        handle = self._played.pop(entry.reference, None)  # else the service is asked for its task with each range
+        if handle is None or (handle.done() and handle.exception() is not None):
+            handle = self._kling.attach(entry.reference)
+        self._played[entry.reference] = handle
         if len(self._played) > _PLAYED:
             del self._played[next(iter(self._played))]
         return handle
@@ -269,7 +271,7 @@ class Clips:
 
 
 def _read_all(directory: Path, pattern: str) -> list[Clip]:
-    return [Clip.read(each) for each in directory.glob(pattern)]
+    return [Clip.read(each.parent) for each in directory.glob(f"{pattern}/{FORM}")]
 
 
 def _id_of(person: str, key: str) -> str:
