@@ -230,7 +230,7 @@ class Clips:
         if picture is not None:
             await asyncio.to_thread(incoming.keep, picture)
         await self.check(incoming.fields, None if picture is None else incoming.picture)
-        cost = await self._affordable(incoming.request)
+        await self._refuse_unaffordable(incoming.request)
         clip = attrs.evolve(incoming, directory=place.clip)
         clip.directory.parent.mkdir(exist_ok=True)
         try:
@@ -239,7 +239,7 @@ class Clips:
             if clip.directory.exists():  # the same was posted twice at once
                 return await self.find(clip.person, clip.id)
             raise
-        self._maker.begin(clip, cost)
+        self._maker.begin(clip)
         await asyncio.to_thread(sync, clip.directory.parent)
         await asyncio.to_thread(sync, self._clips)
         return Shown(clip)
@@ -260,14 +260,13 @@ class Clips:
         if problems:
             raise Refusal.of(problems)
 
-    async def _affordable(self, request: ImageToVideo) -> Decimal:
+    async def _refuse_unaffordable(self, request: ImageToVideo) -> None:
         cost = estimate(request).units or Decimal(0)  # where no price is known, the budget refuses
         in_line = dict(self._maker.in_line)
         sent = await self._kling.journal.last_of(list(in_line))  # these have reserved it
         spending = await self._kling.spending()
         if cost > spending.left - sum(in_line[each] for each in in_line if each not in sent):
             raise Refusal(HTTPStatus.PAYMENT_REQUIRED, "Today's budget is used up: try again tomorrow.")
-        return cost
 
 
 def _read_all(directory: Path, pattern: str) -> list[Clip]:
