@@ -143,6 +143,7 @@ class EndpointPlan(Generic[_F]):
         followed.stretch = self._stretch()
         news = checked(followed, news)
         if isinstance(news, Task):
+            followed.alone = False
             if self._are_current and not followed.snapshots:
                 followed = self._joined(followed, news.task_id)
             self._name(followed, news)
@@ -341,7 +342,8 @@ class EndpointPlan(Generic[_F]):
 
     def _failed(self, followed: _F, error: KlingError, now: float, service_time: float, *, joint: bool) -> None:
         """No answer came: what may be another task's fault is tried again without it."""
-        followed.alone = followed.alone or (joint and (is_missing(error) or isinstance(error, BadResponse)))
+        anothers = isinstance(error, BadResponse) and not error.foreign  # a gateway's page is nobody's fault
+        followed.alone = followed.alone or (joint and (is_missing(error) or anothers))
         if joint and is_missing(error) and followed.end is None:
             self.queue.put(followed, now, now)
         else:
