@@ -127,6 +127,8 @@ def _choices(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Iterato
             yield {"type": "string"}
         elif is_record(member) and str not in members:  # else its text stands for it
             yield _record(member)
+            if isinstance(reads("x"), member):  # or for its chief member
+                yield {"type": "string"}
     if int in members and field.converter is not None and isinstance(reads("5"), int):
         yield {"type": "string", "pattern": "^[0-9]{1,19}$"}
     if bool in members and field.converter is not None:

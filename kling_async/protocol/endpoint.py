@@ -50,6 +50,9 @@ class Pool(enum.Enum):
 USD_PER_UNIT: Final = {Pool.VIDEO: "0.14", Pool.IMAGE: "0.0035"}
 """List price of one unit (price tables of 2026-09); that of try-on is not known."""
 
+IDS_AT_ONCE: Final = 20
+"""Ids in one question of the current generation (21 are refused: "cannot exceed 20 in total")."""
+
 LEGACY_PREFIX: Final = "/v1/"
 
 
@@ -97,10 +100,9 @@ class Described:
     generation: Generation = Generation.LEGACY
 
     def path_of(self, request: Any) -> str:
-        """Where a request is sent to."""
-        if self.generation is Generation.LEGACY:
-            return self.path
-        return getattr(request, "path", None) or f"{self.path}/{request.model_name}"
+        """Where a request is sent to; in the current generation it knows its path itself."""
+        path: str = getattr(request, "sent_to", self.path)
+        return path
 
     def problems(self, request: object, facts: "Facts", now: datetime | None = None) -> list[Problem]:
         """Finds everything that is wrong with a request; never raises.
@@ -128,9 +130,20 @@ class Described:
         if self.capabilities and isinstance(model_name, str):
             retired = self.capabilities.retired_model(model_name)
             if retired is not None:
-                sent = f"{retired}. It is sent all the same, and probably refused"
+                sent = f"{retired}. It is sent all the same, and probably refused{self._way_on}"
                 problems.append(Problem("model_name", sent, only_warns=True, warning=RetiredModelWarning))
         return problems
+
+    def retired_model(self, model_name: str) -> str | None:
+        """Says that a model was retired, and what to do; None if nothing is known of that."""
+        retired = self.capabilities.retired_model(model_name) if self.capabilities else None
+        return retired and retired + self._way_on
+
+    @property
+    def _way_on(self) -> str:
+        """What to do about a retired model in a program; pictures are not made by the current generation."""
+        how = "; kling_async.current.from_legacy(request, model='kling-3.0') asks a newer one for the same"
+        return how if self.pool is Pool.VIDEO else ""
 
     def estimate(self, request: object) -> Estimate:
         """What a request costs; what the service would refuse has no price."""
@@ -171,6 +184,11 @@ class Endpoint(Described):
         return Estimate(units=units, usd=None) if self.is_raw else super().priced(units)  # whose pack, is not known
 
     @property
+    def ids_at_once(self) -> int:
+        """Tasks that one question can be about."""
+        return IDS_AT_ONCE if self.generation is Generation.CURRENT else 1
+
+    @property
     def pack(self) -> str:
         """What its tasks are paid from; of a path without a record only that all of its tasks share it is known."""
         return self.name if self.is_raw else self.pool.value
@@ -184,7 +202,7 @@ class Endpoint(Described):
         """Tasks of one kind take about equally long: `image2video/kling-v2-6/std/5`."""
         duration: Any = getattr(request, "duration", None)
         if self.generation is Generation.CURRENT:
-            parts = [self.name + self.path_of(request), getattr(request, "resolution", None) or "720p"]
+            parts = [self.name + self.path_of(request), str(getattr(request, "resolution", None) or "720p")]
         else:
             mode = getattr(request, "mode", None) or "std"
             parts = [self.name, getattr(request, "model_name", None) or "", mode if hasattr(request, "mode") else ""]

@@ -23,7 +23,7 @@ class Call:
         method: Of HTTP.
         path: The same; of a callback, its URL.
         headers: As received, in small letters.
-        key: Task id or external id that is asked for; "" with create, list and account.
+        key: Task id or external id that is asked for, with a comma between several; "" with create, list and account.
         status: What a callback tells, else "".
         followed: Whether its task will have another callback.
     """
@@ -132,6 +132,11 @@ class Faults:
         emulator.faults.add(Fault.foreign({"detail": "not found"}, status=404), on="query", times=3)
         emulator.faults.add(Fault.reshaped(without=("/data/task_result/videos/0/id",)), on="query")
         emulator.faults.add(Fault.other_headers({"ETag": None}), on="file")
+
+    And, of the current generation, an answer about many tasks that lacks the first one, or has a word nobody knows::
+
+        emulator.faults.add(Fault.reshaped(without=("/data/0",)), on="query", when=lambda call: "," in call.key)
+        emulator.faults.add(Fault.reshaped({"/data/*/status": "queued"}), on="query")
 
     Attributes:
         injected: What has happened, counted by kind of call and kind of fault:
