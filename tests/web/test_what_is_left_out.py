@@ -30,7 +30,7 @@ async def test_the_cost_of_a_task(
     client = make_client(polling=SELDOM, budget=Budget(units=60), **options)
     handle = await client.submit(ImageToVideo(image))
     await asyncio.sleep(1000)  # it has ended, and nobody has heard of it
-    more = {"final_unit_deduction": "1.25"} if told else {}
+    more: dict[str, Any] = {"final_unit_deduction": "1.25"} if told else {}
     await sender(client).post(legacy(handle.task_id, "succeed", **more))
     assert handle.done()
     await asyncio.sleep(1)
