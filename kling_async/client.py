@@ -606,6 +606,7 @@ class KlingClient(Models):
             own: whether no other client of the journal follows it, as far as that is known.
         """
         self._enter()
+        self._check_generation(refusals.endpoint_of_reference(reference))
         watch = self._poller.find(reference)
         if watch is None:
             pack = refusals.endpoint_of_reference(reference).pack
