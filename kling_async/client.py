@@ -570,6 +570,7 @@ class KlingClient(Models):
                     ", ".join(unfinished),
                     extra={"kling_event": "closed_unfinished", "kling_references": unfinished},
                 )
+            await self._saving.close()
             if self._works is not None:
                 await self._works.neighbours.close()
             if self._lifetime.began:

@@ -151,8 +151,8 @@ class Record:
         self._watch = watch
         if watch.end is not None:
             self.ended(watch.end)
-        elif self not in watch.listeners:
-            watch.listeners.append(self)
+        elif self not in [*watch.listeners, *watch.accounts]:
+            (watch.listeners if self._journal.budget is None else watch.accounts).append(self)
 
     def changed(self, _task: Task, /) -> None:
         """A status on the way is not kept."""
