@@ -106,7 +106,7 @@ async def test_two_names_of_one_task_share_its_following(
     waits = [asyncio.ensure_future(each.wait()) for each in (by_id, by_own)]
     await asyncio.sleep(5)
     assert by_own.reference == by_id.reference == handle.reference
-    assert len(other._poller.unfinished()) == 1  # noqa: SLF001  (what is asked for)
+    assert len(other._poller.unfinished()) == 1
     await kling.close()
     emulator.ledger.requests.clear()
     first, second = await asyncio.gather(*waits)
