@@ -35,6 +35,7 @@ NAMES = """
     ConcurrencyExceeded
     ConfigurationError
     ConnectionFailed
+    Cost
     ContentRefused
     CreateElement
     CreateInDoubt

@@ -32,5 +32,6 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE entries ADD COLUMN spending INTEGER",
         "ALTER TABLE entries ADD COLUMN reservation TEXT",
     ),
+    ("ALTER TABLE entries ADD COLUMN currency TEXT",),
 )
 """What leads from each version to the next; `user_version` counts them."""
