@@ -13,6 +13,7 @@ import pytest
 
 import kling_async
 from kling_async.protocol.catalog import all_endpoints
+from kling_async.protocol.endpoint import Generation
 
 ROOT = "kling_async"
 FOLDER = Path(kling_async.__file__).parent
@@ -205,7 +206,9 @@ def endpoint_names() -> set[str]:
     found: set[str] = set()
     for endpoint in all_endpoints():
         method = endpoint.record.__module__.rpartition(".")[2]
-        found |= {endpoint.name, endpoint.path, endpoint.record.__name__, method, method.replace("_", "-")}
+        found |= {endpoint.path, endpoint.record.__name__, method, method.replace("_", "-")}
+        if endpoint.generation is Generation.LEGACY:  # all of the current one have the same name, which is a plain word
+            found.add(endpoint.name)
     return found
 
 
@@ -238,9 +241,11 @@ def test_no_endpoint_is_named_outside_of_its_house(module: str) -> None:
 
 
 def test_the_client_names_endpoints_in_one_line_each() -> None:
-    """Each endpoint has one line in the client, and the client says nothing else about it."""
+    """Each endpoint of the legacy generation has one line in the client, which says nothing else about any endpoint."""
     lines = Path(FOLDER / "client.py").read_text("utf-8").splitlines()
     for endpoint in all_endpoints():
+        if endpoint.generation is Generation.CURRENT:
+            continue
         method = endpoint.record.__module__.rpartition(".")[2]
         line = f"    {method} = submits(lambda: endpoints.{endpoint.record.__name__})"
         named = re.compile(rf"\b({method}|{endpoint.record.__name__}|{re.escape(endpoint.name)})\b")

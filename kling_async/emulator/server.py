@@ -21,6 +21,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from .account.account_model import AccountModel
 from .account.conditions import Account
 from .account.ledger import Callback, Ledger
+from .faults.injection import Injector
 from .faults.rules import Faults
 from .page.page import Page
 from .results.file_server import FileServer
@@ -30,6 +31,7 @@ from .results.result_store import PlaceholderResults, RenderedResults, ResultSto
 from .service.app import Api
 from .service.auth import Credentials
 from .service.callback_sender import CallbackSender
+from .service.calls import Calls
 from .service.endpoint import Pack
 from .service.guard import Guard
 from .service.own_files import OwnFiles
@@ -75,8 +77,9 @@ class _Running:
 class Emulator:
     """The Kling API on this machine: `async with Emulator() as emulator`.
 
-    It is as strict as the documentation. Two words in a `prompt` make it refuse: "refused" at create (1301),
-    "forbidden" later, so that the task fails. A failed task costs nothing, which the service does not promise.
+    On legacy paths it is as strict as the documentation, on current ones as lenient as the service was seen to be. Two
+    words in a `prompt` make it refuse: "refused" at create (1301), "forbidden" later, so that the task fails. A failed
+    task costs nothing, which the service does not promise.
 
     The account outlives `close()`: after another `start()`, on the same port, its tasks and its ledger are still there.
 
@@ -96,6 +99,9 @@ class Emulator:
         allow_hosts: Names and addresses, without ports, by which the emulator's page and its switches may be reached
             besides `host` and those of loopback; for example that of a compose service. Others are refused, so that
             no web page can reach them (DNS rebinding).
+        strict: Whether a request is refused that has a member which its path does not know, and on paths of the current
+            generation anything that the documentation forbids. The service ignores most of it, and bills: so does the
+            emulator, if this is not set.
         strict_types: Whether a create needs the documented JSON types. If not, numbers in strings and strings for
             numbers are accepted (`"duration": 5`), as the service probably does.
         link_lifetime: Seconds for which a link to a result is good at most; more than 0.
@@ -128,6 +134,7 @@ class Emulator:
         seed: int = 0,
         clock: Callable[[], float] = time.time,
         allow_hosts: Iterable[str] = (),
+        strict: bool = False,
         strict_types: bool = False,
         link_lifetime: float = RETENTION,
         render: bool | None = None,
@@ -144,6 +151,7 @@ class Emulator:
         self._port = port
         self._clock = clock
         self._guard = Guard(host, allow_hosts)
+        self._strict = strict
         self._strict_types = strict_types
         self._link_lifetime = link_lifetime
         self._render = render
@@ -286,10 +294,10 @@ class Emulator:
         )
         notice = HOW_TO_RENDER if self._render is None and not self.renders else ""
         page = Page(account=self._account, ledger=self.ledger, images=images, clock=self._clock, notice=notice)
-        api = Api(
+        injector = Injector(self.faults)
+        calls = Calls(
             account=self._account,
             ledger=self.ledger,
-            credentials=Credentials(access_key=self.access_key, secret_key=self.secret_key, api_key=self.api_key),
             links=links,
             callbacks=callbacks,
             worker=worker,
@@ -297,9 +305,21 @@ class Emulator:
             own_files=OwnFiles(self._account, links, results, worker),
             clock=self._clock,
             guard=self._guard,
-            strict=self._strict_types,
+            strict=self._strict,
+            strict_types=self._strict_types,
+            injector=injector,
+        )
+        api = Api(
+            calls=calls,
+            account=self._account,
+            ledger=self.ledger,
+            credentials=Credentials(access_key=self.access_key, secret_key=self.secret_key, api_key=self.api_key),
+            callbacks=callbacks,
+            clock=self._clock,
+            guard=self._guard,
             rng=self._request_ids,
             faults=self.faults,
+            injector=injector,
             webhooks=self.webhooks,
         )
         return api.application(files, page)

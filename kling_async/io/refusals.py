@@ -64,7 +64,7 @@ def endpoint_of_reference(reference: Reference) -> Endpoint:
     """
     endpoint = endpoint_named(reference.endpoint)
     if endpoint is None:
-        known = ", ".join(each.name for each in all_endpoints())
+        known = ", ".join(dict.fromkeys(each.name for each in all_endpoints()))
         raise InvalidReference(
             f"unknown endpoint {reference.endpoint!r}; known: {known}; raw:<path> is for any other path of the "
             "service, such as raw:/v1/general/new-route"
@@ -242,7 +242,7 @@ def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) 
 
 
 def _no_request(request: object) -> InvalidRequest:
-    kinds = ", ".join(known.record.__name__ for known in (*all_endpoints(), *all_calls()))
+    kinds = ", ".join(dict.fromkeys(known.record.__name__ for known in (*all_endpoints(), *all_calls())))
     got = f"the class {request.__name__}" if isinstance(request, type) else type(request).__name__
     return InvalidRequest.of([Problem("request", f"expected {kinds} or RawTask, got {got}")])
 

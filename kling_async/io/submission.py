@@ -276,7 +276,7 @@ class Submitter:
         for creating, other in list(self._under_way.items()):
             if other.reference == create.reference:  # its caller was cancelled, or wants a conflict
                 await asyncio.wait([creating])
-        watch = self._poller.find(Reference(endpoint.name, create.external_task_id))
+        watch = self._poller.find(Reference.by_external_task_id(endpoint.name, create.external_task_id))
         if watch is not None:
             return watch
         try:

@@ -111,8 +111,10 @@ class Entry:
     @property
     def reference(self) -> str | None:
         """The text that `attach` takes; None where there is no task, or nothing that finds it."""
-        id_ = self.task_id or self.external_task_id
-        return None if id_ is None else str(Reference(self.endpoint, id_))
+        if self.task_id is not None:
+            return str(Reference(self.endpoint, self.task_id))
+        own_id = self.external_task_id
+        return None if own_id is None else str(Reference.by_external_task_id(self.endpoint, own_id))
 
     @property
     def cost(self) -> Cost | None:

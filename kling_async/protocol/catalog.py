@@ -3,12 +3,16 @@
 import functools
 import importlib
 from collections.abc import Iterator
+from typing import Final
 
 from kling_async.lazy_exports import exports
 from kling_async.protocol import endpoints
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.endpoint import Described, Endpoint
-from kling_async.protocol.reference import RAW_PREFIX
+from kling_async.protocol.reference import RAW_PREFIX, TASKS
+
+CURRENT: Final = f"{endpoints.__name__}.current"
+"""Where the records of the current generation are; two of the same name are no trouble there."""
 
 
 def endpoint_of(request: object) -> Endpoint | None:
@@ -34,20 +38,22 @@ def call_endpoint_of(request: object) -> CallEndpoint | None:
 
 def described_by(record: type) -> Described | None:
     """What is known of the endpoint, with or without tasks, whose requests are of this class; or None."""
-    if record.__module__ not in exports(endpoints.__name__).values():
-        return None
-    found: Described = importlib.import_module(record.__module__).ENDPOINT
-    return found if record is found.record else None
+    found = _in(record.__module__) if record.__module__ in _modules() else None
+    return found if found is not None and record is found.record else None
 
 
 @functools.lru_cache(maxsize=256)
 def endpoint_named(name: str) -> Endpoint | None:
-    """The endpoint whose references begin with this name, or None."""
+    """The endpoint whose references begin with this name, or None; of the current generation one for all its tasks."""
     if name.startswith(RAW_PREFIX):
         from kling_async.protocol import raw  # noqa: PLC0415  (as above)
 
         path = name.removeprefix(RAW_PREFIX)
         return raw.endpoint_at(path) if raw.is_path(path) else None
+    if name == TASKS:
+        from kling_async.protocol.endpoints.current import tasks  # noqa: PLC0415  (as above)
+
+        return tasks.ENDPOINT
     return next((endpoint for endpoint in all_endpoints() if endpoint.name == name), None)
 
 
@@ -62,5 +68,15 @@ def all_calls() -> Iterator[CallEndpoint]:
 
 
 def _all() -> Iterator[Described]:
-    for module in dict.fromkeys(exports(endpoints.__name__).values()):
-        yield importlib.import_module(module).ENDPOINT
+    return (found for module in _modules() if (found := _in(module)) is not None)
+
+
+@functools.cache
+def _modules() -> dict[str, None]:
+    """Where records are, those of the legacy generation first; some modules beside them have no endpoint."""
+    return dict.fromkeys([*exports(endpoints.__name__).values(), *exports(CURRENT).values()])
+
+
+def _in(module: str) -> Described | None:
+    found: Described | None = getattr(importlib.import_module(module), "ENDPOINT", None)
+    return found

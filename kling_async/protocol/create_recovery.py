@@ -149,7 +149,7 @@ class Create:
     ) -> None:
         self.endpoint = endpoint
         self.external_task_id = external_task_id
-        self.reference = str(Reference(endpoint, external_task_id)) if can_look_up else None
+        self.reference = str(Reference.by_external_task_id(endpoint, external_task_id)) if can_look_up else None
         self.can_look_up = can_look_up
         self.own_id = own_id
         self.adopt = adopt

@@ -30,6 +30,16 @@ Rule = Callable[[Any], Iterable[Problem]]
 FileRule = Callable[[Any, "Facts"], Iterable[Problem]]
 
 
+class Generation(enum.Enum):
+    """Which of the service's two generations of paths an endpoint belongs to; both are in use.
+
+    In the current one the model is a segment of the path, and all tasks share the path they are asked for at.
+    """
+
+    LEGACY = "legacy"
+    CURRENT = "current"
+
+
 class Pool(enum.Enum):
     """Which resource pack a task draws from, and with it whose slots it takes."""
 
@@ -72,6 +82,8 @@ class Described:
         capabilities: what each model can do; None where no map is known.
         units: what a request costs, in units of the pack; None where no price is known.
         pool: the pack that it draws from.
+        generation: of the service's paths. In the current one `path` is what the paths of all models begin with, and
+            all endpoints have the same name.
     """
 
     path: str
@@ -83,6 +95,13 @@ class Described:
     capabilities: "CapabilityMap[Any] | None" = None
     units: "Callable[[Any], Decimal | None]" = no_price
     pool: Pool = Pool.VIDEO
+    generation: Generation = Generation.LEGACY
+
+    def path_of(self, request: Any) -> str:
+        """Where a request is sent to."""
+        if self.generation is Generation.LEGACY:
+            return self.path
+        return getattr(request, "path", None) or f"{self.path}/{request.model_name}"
 
     def problems(self, request: object, facts: "Facts", now: datetime | None = None) -> list[Problem]:
         """Finds everything that is wrong with a request; never raises.
@@ -176,8 +195,11 @@ class Endpoint(Described):
 
     def kind_of(self, request: Request) -> str:
         """Tasks of one kind take about equally long: `image2video/kling-v2-6/std/5`."""
-        mode = getattr(request, "mode", None) or "std"
         duration: Any = getattr(request, "duration", None)
-        parts = [self.name, getattr(request, "model_name", None) or "", mode if hasattr(request, "mode") else ""]
+        if self.generation is Generation.CURRENT:
+            parts = [self.name + self.path_of(request), getattr(request, "resolution", None) or "720p"]
+        else:
+            mode = getattr(request, "mode", None) or "std"
+            parts = [self.name, getattr(request, "model_name", None) or "", mode if hasattr(request, "mode") else ""]
         seconds = f"{float(duration):g}" if isinstance(duration, int | float) else ""
         return "/".join([*parts, seconds]).rstrip("/")

@@ -7,18 +7,36 @@ import attrs
 RAW_PREFIX: Final = "raw:"
 """Begins the references of tasks whose path has no record: `raw:<path>:<id>`."""
 
+TASKS: Final = "tasks"
+"""Begins the references of all tasks of the current generation: `tasks:<id>`."""
+
+EXTERNAL_PREFIX: Final = "external:"
+"""Begins the id of such a reference where it is the external one: the service is asked for the two differently."""
+
 
 @attrs.frozen
 class Reference:
     """Names one task for ever: an endpoint, and the service's or the caller's id.
 
     Attributes:
-        endpoint: its name: the path without `/v1/` and `videos/`.
-        id: the task id, or the external task id as long as the other is not known; the service answers to both.
+        endpoint: its name: the path without `/v1/` and `videos/`, or `tasks` in the current generation.
+        id: the task id, or the external task id as long as the other is not known: in the current generation behind
+            `external:`, elsewhere the service answers to both.
     """
 
     endpoint: str
     id: str
+
+    @classmethod
+    def by_external_task_id(cls, endpoint: str, external_task_id: str) -> Self:
+        """Names a task by the caller's id."""
+        return cls(endpoint, f"{EXTERNAL_PREFIX}{external_task_id}" if endpoint == TASKS else external_task_id)
+
+    @property
+    def external_task_id(self) -> str | None:
+        """The caller's id; None where it is the service's, or may be either."""
+        named = self.endpoint == TASKS and self.id.startswith(EXTERNAL_PREFIX)
+        return self.id.removeprefix(EXTERNAL_PREFIX) if named else None
 
     def __str__(self) -> str:
         """`<endpoint>:<id>`."""

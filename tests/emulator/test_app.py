@@ -133,7 +133,7 @@ async def test_an_unknown_task_is_a_bad_value(caller: Caller, path: str, key: st
         ("DELETE", PATH, 1202),
         ("POST", PATH + "/1", 1202),
         ("POST", "/v1/videos/multi-elements/init-selection", 1203),
-        ("GET", "/tasks?task_ids=1", 1203),
+        ("GET", "/solutions?task_ids=1", 1203),
     ],
 )
 async def test_unknown_paths_and_methods(caller: Caller, method: str, path: str, code: int) -> None:

@@ -16,7 +16,7 @@ ODD: list[Any] = [
     memoryview(b"x"), object(), int, PurePath("x"), {}, {"nope": 1}, {1: 2}, {1}, [], [None], [{}], [[]],
     [0], [object()], [{"nope": 1}], [SIGNED],
 ]  # fmt: skip
-ENDPOINTS: dict[str, Described] = {each.name: each for each in (*all_endpoints(), *all_calls())}
+ENDPOINTS: dict[str, Described] = {each.path: each for each in (*all_endpoints(), *all_calls())}
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)

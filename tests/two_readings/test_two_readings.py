@@ -25,7 +25,7 @@ from kling_async.emulator.service import catalog, request_body
 from kling_async.emulator.service.endpoint import AcceptedRequest
 from kling_async.emulator.service.errors import Refusal
 from kling_async.protocol.catalog import all_endpoints
-from kling_async.protocol.endpoint import Endpoint, Pool, no_price
+from kling_async.protocol.endpoint import Endpoint, Generation, Pool, no_price
 from kling_async.protocol.media.given import FileFacts, Media
 from kling_async.protocol.rules.camera import AXES
 from kling_async.protocol.rules.files import facts_of, files_of
@@ -35,7 +35,9 @@ from tests import two_readings
 from tests.two_readings.pieces import COMMON, camera
 from tests.two_readings.reading import Difference, Piece, Reading
 
-CLIENTS: Final[dict[str, Endpoint]] = {endpoint.path: endpoint for endpoint in all_endpoints()}
+CLIENTS: Final[dict[str, Endpoint]] = {
+    endpoint.path: endpoint for endpoint in all_endpoints() if endpoint.generation is Generation.LEGACY
+}
 EMULATED: Final = {endpoint.path: endpoint for endpoint in catalog.ENDPOINTS}
 
 

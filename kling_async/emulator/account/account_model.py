@@ -15,7 +15,15 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
-from kling_async.emulator.service.endpoint import PACKS, AcceptedRequest, EarlierResult, Endpoint, Origin, Pack
+from kling_async.emulator.service.endpoint import (
+    PACKS,
+    AcceptedRequest,
+    EarlierResult,
+    Endpoint,
+    Origin,
+    Pack,
+    TaskEndpoint,
+)
 from kling_async.emulator.service.errors import Refusal, invalid
 
 from .conditions import Account
@@ -108,7 +116,7 @@ class AccountModel:
         if balance <= 0 or balance < units:
             raise Refusal(1102, "Account balance not enough")
 
-    def create(self, now: float, endpoint: Endpoint, request: AcceptedRequest) -> EmulatedTask:
+    def create(self, now: float, endpoint: TaskEndpoint, request: AcceptedRequest) -> EmulatedTask:
         """Make a task, charge for it, and occupy its slots until it ends.
 
         Raises:
@@ -180,7 +188,7 @@ class AccountModel:
             Refusal: 1201, when the account has made no such thing.
         """
         task = self._makers.get((kind, key))
-        if task is None or task.status(now) != "succeed" or not isinstance(task.endpoint, Endpoint):
+        if task is None or task.status(now) != "succeed" or not isinstance(task.endpoint, TaskEndpoint):
             raise invalid(f"{kind.removesuffix('s').capitalize()} id not found: {key}")
         self.deleted.add((kind, key))
         return task
@@ -223,10 +231,25 @@ class AccountModel:
         tasks = self._by_path[endpoint.path]
         if self.conditions.visible_after > 0:
             tasks = [task for task in tasks if self.conditions.shows(task.created_at, now)]
-        if self.conditions.list_seed is not None:
-            tasks = sorted(tasks, key=lambda task: self.conditions.rank(task.task_id))
+        tasks = self._shuffled(tasks)
         end = max(len(tasks) - (number - 1) * size, 0)
         return tasks[max(end - size, 0) : end][::-1]
+
+    def known(self, key: str, now: float, *, external: bool = False) -> EmulatedTask | None:
+        """Give a task, of whatever endpoint, by its own id or the caller's; None where none is known (yet)."""
+        task = (self._by_external_id if external else self._by_id).get(key)
+        if task is None or not isinstance(task.endpoint, TaskEndpoint):
+            return None
+        return task if self.conditions.shows(task.created_at, now) else None
+
+    def all_known(self, now: float) -> list[EmulatedTask]:
+        """Give the tasks of all endpoints that are known by now, newest first or shuffled."""
+        return self._shuffled([task for task in self.tasks if self.conditions.shows(task.created_at, now)])[::-1]
+
+    def _shuffled(self, tasks: list[EmulatedTask]) -> list[EmulatedTask]:
+        if self.conditions.list_seed is None:
+            return tasks
+        return sorted(tasks, key=lambda task: self.conditions.rank(task.task_id))
 
     def _keep(self, task: EmulatedTask) -> None:
         """Charge for a task, and remember it with all that it makes."""
@@ -234,7 +257,7 @@ class AccountModel:
         self._by_id[task.task_id] = task
         self._makers.update(dict.fromkeys(things(task, partial(no_link, task)), task))
 
-    def _new_task(self, now: float, endpoint: Endpoint, request: AcceptedRequest) -> EmulatedTask:
+    def _new_task(self, now: float, endpoint: TaskEndpoint, request: AcceptedRequest) -> EmulatedTask:
         """Settle the life of a new task."""
         queued = self._rng.uniform(*_QUEUE_SECONDS)
         mean = endpoint.generation_seconds(request.parameters)

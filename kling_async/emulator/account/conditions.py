@@ -6,10 +6,11 @@ from typing import Any
 import attrs
 from attrs.validators import and_, deep_iterable, deep_mapping, ge, instance_of, optional
 
-from kling_async.emulator.service.errors import Refusal
+from kling_async.emulator.service.errors import Refusal, invalid
 
 _seconds = instance_of((int, float))
 _count = and_(instance_of(int), ge(0))
+_names = deep_iterable(instance_of(str), instance_of(list))
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +54,10 @@ class Account:
         occupied: Slots that somebody else takes.
         retired: Models that are no longer served, by endpoint as in `Entry.endpoint`: {"ENDPOINT": ["kling-v1"]}. "*"
             among them is the whole endpoint. Creates are refused with 404/1203; what there is stays.
+        legacy_only: Whether all of the current generation is answered with 404 and a page in HTML, as the host that
+            serves the legacy generation only does.
+        opened: Models of the current generation that are served although no page documents their paths.
+        forgetful: Models of the current generation that take an external id, and forget it: "*" for all of them.
     """
 
     limit: int | None = attrs.field(default=None, validator=optional(_count))
@@ -64,9 +69,11 @@ class Account:
     list_seed: int | None = attrs.field(default=None, validator=optional(instance_of(int)))
     clock_skew: float = attrs.field(default=0.0, validator=_seconds)
     occupied: list[Occupation] = attrs.field(factory=list)
-    retired: dict[str, list[str]] = attrs.field(
-        factory=dict, validator=deep_mapping(instance_of(str), deep_iterable(instance_of(str), instance_of(list)))
-    )
+    retired: dict[str, list[str]] = attrs.field(factory=dict, validator=deep_mapping(instance_of(str), _names))
+
+    legacy_only: bool = attrs.field(default=False, validator=instance_of(bool))
+    opened: list[str] = attrs.field(factory=list, validator=_names)
+    forgetful: list[str] = attrs.field(factory=list, validator=_names)
 
     def occupy(
         self, slots: int, *, model: str | None = None, since: float | None = None, until: float | None = None
@@ -105,6 +112,19 @@ class Account:
         """
         if model in self.retired.get(endpoint, ()):
             raise Refusal(1203, "This API is no longer available" if model == "*" else "The model is discontinued")
+
+    def require_model(self, model: str, *, is_documented: bool) -> None:
+        """Refuse a model of the current generation that is not served.
+
+        Raises:
+            Refusal: 1201.
+        """
+        if not is_documented and model not in self.opened:
+            raise invalid("model is not supported")
+
+    def forgets(self, model: str) -> bool:
+        """Tell whether a model of the current generation forgets external ids."""
+        return bool({model, "*"} & set(self.forgetful))
 
     def shows(self, created_at: float, now: float) -> bool:
         """Tell whether query and list know a task already."""

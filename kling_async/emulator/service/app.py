@@ -1,47 +1,41 @@
 """The aiohttp.web application over the account: routes, envelopes, and nothing that decides."""
 
-import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Final
 
-import attrs
 from aiohttp import web
 
 from kling_async.emulator.account.account_model import AccountModel
 from kling_async.emulator.account.ledger import Ledger
-from kling_async.emulator.account.task import EmulatedTask, LinkMaker
 from kling_async.emulator.faults.injection import Injector, finish_headers, take_the_rest
 from kling_async.emulator.faults.kinds import CallKind
 from kling_async.emulator.faults.rules import Faults
 from kling_async.emulator.page.page import Page
 from kling_async.emulator.results.file_server import FileServer
-from kling_async.emulator.results.image_store import ImageStore
-from kling_async.emulator.results.links import Links
 
 from . import request_body
-from .answers import created, deletions_marked, queried
-from .auth import Credentials, check_authorization
+from .auth import Credentials, check_api_key, check_authorization
 from .callback_sender import CallbackSender
-from .catalog import FOUND
-from .checks import members
-from .checks.paging import page_asked_for
+from .calls import Calls
+from .catalog import CURRENT, FOUND, Emulated
 from .control_api import add_control_api
-from .endpoint import Body, Earlier, Endpoint, NotEmulated, Origin
+from .endpoint import CurrentEndpoint, NotEmulated
 from .errors import Refusal
 from .guard import Guard
-from .own_files import OwnFiles
-from .synchronous import CallContext, CallEndpoint
+from .synchronous import CallEndpoint
 from .webhooks import Webhooks
-
-MAX_BODY_BYTES: Final = 100 * 2**20
-"""A request's body; well above what the documented images can add up to."""
 
 # A trailing slash is harmless, as at the service.
 _SLASH: Final = "{slash:/?}"
+
+# Where tasks of all endpoints are asked for.
+_TASKS: Final = "/tasks"
+
+# What the host answers that serves the legacy generation only.
+_NO_SUCH_PAGE: Final = "<!doctype html><html><head><title>404</title></head><body>Not Found</body></html>"
 
 # What asks for no credentials, whatever is there.
 _NOT_OF_THE_SERVICE: Final = ("/_emulator", "/files/")
@@ -51,59 +45,48 @@ Effect = Callable[[web.Request], Awaitable[Any]]
 
 
 class Api:
-    """The calls of the API. Each one is an effect on the account that returns the `data` of the answer.
+    """The calls of the API: routes, credentials and envelopes around what they do.
 
     Args:
+        calls: What calls do.
         account: The account.
         ledger: Its books.
         credentials: What `Authorization` is checked against.
-        links: Makes links to result files.
         callbacks: Posts status changes.
-        worker: Where large bodies are read, off the event loop.
-        images: Where images are kept, None to keep none.
-        own_files: Knows where the emulator's own links lead.
         clock: Seconds since the epoch.
         guard: Knows which sites are answered.
-        strict: Whether values in requests must have the documented JSON types.
         rng: Where request ids are drawn from; not the account's, so that polling does not change what happens.
         faults: What goes wrong.
+        injector: Makes it happen.
         webhooks: The secrets that sign callbacks.
     """
 
     def __init__(
         self,
         *,
+        calls: Calls,
         account: AccountModel,
         ledger: Ledger,
         credentials: Credentials,
-        links: Links,
         callbacks: CallbackSender,
-        worker: Executor,
-        images: ImageStore | None,
-        own_files: OwnFiles,
         clock: Callable[[], float],
         guard: Guard,
-        strict: bool,
         rng: random.Random,
         faults: Faults,
+        injector: Injector,
         webhooks: Webhooks,
     ) -> None:
+        self._calls = calls
         self._account = account
         self._ledger = ledger
         self._credentials = credentials
-        self._links = links
         self._callbacks = callbacks
-        self._worker = worker
-        self._images = images
-        self._own_files = own_files
         self._clock = clock
         self._guard = guard
-        self._strict = strict
         self._rng = rng
         self._faults = faults
+        self._injector = injector
         self._webhooks = webhooks
-        self._injector = Injector(faults)
-        self._opened_at = clock()
 
     def application(self, files: FileServer, page: Page) -> web.Application:
         """Make the application, which serves result files and the page for people too."""
@@ -112,6 +95,7 @@ class Api:
         app.on_shutdown.append(self._injector.close)
         for each in FOUND:
             self._add(app.router, each)
+        self._add_current(app.router)
         app.router.add_get("/files/{task_id}/{file}/{name}", self._file(files))
         app.router.add_get("/_emulator/ledger", self._show_ledger)
         app.router.add_get("/_emulator/files/{task_id}/{file}/{name}", files.show)
@@ -119,7 +103,7 @@ class Api:
         add_control_api(app.router, self._faults, self._account.conditions, self._webhooks, self._callbacks)
         return app
 
-    def _add(self, router: web.UrlDispatcher, found: Endpoint | CallEndpoint | NotEmulated) -> None:
+    def _add(self, router: web.UrlDispatcher, found: Emulated) -> None:
         """Add the routes of what the folder of endpoints has."""
         path = found.path
         if isinstance(found, NotEmulated):
@@ -127,24 +111,46 @@ class Api:
             router.add_route("*", path + _SLASH, handler)
             router.add_route("*", path + "/{rest:.+}", handler)
         elif isinstance(found, CallEndpoint):
-            found.add_presets(self._account, self._opened_at)
-            handler = self._call(found.kind, found.name, partial(self._direct, found))
+            self._calls.add_presets(found)
+            handler = self._call(found.kind, found.name, partial(self._calls.direct, found))
             router.add_route(found.method, path + _SLASH, handler)
+        elif isinstance(found, CurrentEndpoint):
+            handler = self._call("create", found.name, partial(self._calls.create, found), current=True)
+            for each in (path, found.alias) if found.alias else (path,):
+                router.add_post(each + _SLASH, handler)
         else:
-            name = found.name
-            router.add_post(path + _SLASH, self._call("create", name, partial(self._create, found)))
-            router.add_get(path + _SLASH, self._call("list", name, partial(self._list, found)))
-            router.add_get(path + "/{key:[^/]+}" + _SLASH, self._call("query", name, partial(self._query, found)))
+            calls, name = self._calls, found.name
+            router.add_post(path + _SLASH, self._call("create", name, partial(calls.create, found)))
+            router.add_get(path + _SLASH, self._call("list", name, partial(calls.page, found)))
+            router.add_get(path + "/{key:[^/]+}" + _SLASH, self._call("query", name, partial(calls.query, found)))
 
-    def _call(self, kind: CallKind, name: str, effect: Effect) -> Handler:
-        """Put together what each call goes through: count, authorise, take effect, answer, unless a fault strikes."""
+    def _add_current(self, router: web.UrlDispatcher) -> None:
+        """Add where tasks of the current generation are asked for, and what refuses models that are none."""
+        router.add_get(_TASKS + _SLASH, self._call("query", _TASKS[1:], self._calls.tasks, current=True))
+        router.add_post(_TASKS + _SLASH, self._call("list", _TASKS[1:], self._calls.task_page, current=True))
+        for path in {each.path.rpartition("/")[0] for each in CURRENT}:
+            handler = self._call("create", path[1:], self._calls.no_model, current=True)
+            router.add_post(path + "/{model:[^/]+}" + _SLASH, handler)
+
+    def _call(self, kind: CallKind, name: str, effect: Effect, *, current: bool = False) -> Handler:
+        """Put together what each call goes through: count, authorise, take effect, answer, unless a fault strikes.
+
+        Args:
+            kind: What it is for.
+            name: Of the endpoint.
+            effect: Gives the `data` of the answer.
+            current: Whether it is one of the current generation.
+        """
 
         async def answer(request: web.Request) -> web.Response:
+            if current and self._account.conditions.legacy_only:
+                await take_the_rest(request, request_body.MAX_BODY_BYTES)
+                return web.Response(text=_NO_SUCH_PAGE, status=404, content_type="text/html")
             try:
-                self._authorize(request)
+                self._authorize(request, current=current)
                 data = await effect(request)
             except Refusal as refusal:
-                await take_the_rest(request, MAX_BODY_BYTES)
+                await take_the_rest(request, request_body.MAX_BODY_BYTES)
                 return self._refuse(refusal)
             return web.json_response(self._envelope(0, "SUCCEED") | {"data": data})
 
@@ -154,8 +160,12 @@ class Api:
 
         return handle
 
-    def _authorize(self, request: web.Request) -> None:
-        check_authorization(request.headers.get("Authorization"), self._credentials, self._wire_time())
+    def _authorize(self, request: web.Request, *, current: bool = False) -> None:
+        header = request.headers.get("Authorization")
+        if current:
+            check_api_key(header, self._credentials)
+        else:
+            check_authorization(header, self._credentials, self._wire_time())
 
     def _refusing(self, refusal: Refusal) -> Handler:
         """Refuse an unknown path, after the credentials are checked."""
@@ -206,101 +216,6 @@ class Api:
     async def _finish_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
         finish_headers(response, self._wire_time())
 
-    async def _create(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
-        self._account.require_balance(self._clock(), endpoint.pack)
-        self._account.conditions.require_service(endpoint.name)
-        body = await self._read(endpoint, request)
-        self._account.conditions.require_service(endpoint.name, body.get("model_name"))
-        self._account.require_balance(self._clock(), endpoint.pack, endpoint.estimate(body))
-        loop = asyncio.get_running_loop()
-        given = await self._submitted(body, endpoint, request)
-        accepted = await loop.run_in_executor(self._worker, endpoint.accept, given)
-        accepted = attrs.evolve(accepted, parameters=members.with_links(accepted.parameters, body))
-        self._account.conditions.require_service(endpoint.name, accepted.model_name)  # the default one
-        if self._images is not None:
-            accepted = await loop.run_in_executor(self._worker, self._images.take, endpoint.pictures(given), accepted)
-        await self._injector.hold()
-        now = self._clock()
-        accepted = endpoint.complete(accepted, self._earlier(request, now))
-        task = self._account.create(now, endpoint, accepted)
-        self._callbacks.watch(task)
-        return created(task, self._account.conditions.clock_skew)
-
-    async def _direct(self, endpoint: CallEndpoint, request: web.Request) -> Any:
-        """Let a call take effect that answers at once."""
-        if endpoint.units:
-            self._account.require_balance(self._clock(), endpoint.pack, endpoint.units)
-        self._account.conditions.require_service(endpoint.name)
-        body: Body = dict(request.query)
-        if request.method == "POST":
-            body = await self._submitted(await self._read(endpoint, request), endpoint, request)
-        await self._injector.hold()
-        now = self._clock()
-        self._account.settle(now)
-        context = CallContext(
-            account=self._account,
-            origin=endpoint,
-            now=now,
-            opened_at=self._opened_at,
-            skew=self._account.conditions.clock_skew,
-            link=self._link_maker(request, now),
-            earlier=self._earlier(request, now),
-        )
-        data = endpoint.answer(body, context)
-        self._ledger.calls[endpoint.name] += 1
-        return data
-
-    async def _read(self, origin: Origin, request: web.Request) -> Body:
-        """Receive the body of a POST, and give its documented members."""
-        if request.content_type != "application/json":
-            raise Refusal(1200, "Content-Type must be application/json")
-        parse = partial(request_body.parse, await _body(request), origin.members, strict=self._strict)
-        return await asyncio.get_running_loop().run_in_executor(self._worker, parse)
-
-    async def _submitted(self, body: Body, origin: Origin, request: web.Request) -> Body:
-        return await self._own_files.submitted(body, origin, self._clock(), self._guard.address(request))
-
-    def _earlier(self, request: web.Request, now: float) -> Earlier:
-        address = self._guard.address(request)
-        return partial(self._own_files.earlier, now=now, address=address, link=self._link_maker(request, now))
-
-    async def _query(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
-        now = self._clock()
-        task = self._account.find(endpoint, request.match_info["key"], now)
-        return self._shown(task, now, self._link_maker(request, now))
-
-    def _shown(self, task: EmulatedTask, now: float, link: LinkMaker) -> dict[str, Any]:
-        data = queried(task, now, link, self._account.conditions.clock_skew)
-        return deletions_marked(data, self._account.deleted)
-
-    def _link_maker(self, request: web.Request, now: float) -> LinkMaker:
-        # Whoever reaches the API by a name reaches the files by it, too, from another machine or container as well.
-        return self._links.maker(now, self._guard.address(request))
-
-    async def _list(self, endpoint: Endpoint, request: web.Request) -> list[dict[str, Any]]:
-        number, size = page_asked_for(request.query, endpoint.page_maximum)
-        now = self._clock()
-        link = self._link_maker(request, now)
-        return [self._shown(task, now, link) for task in self._account.page(endpoint, number, size, now)]
-
     async def _show_ledger(self, _request: web.Request) -> web.Response:
         self._ledger.requests["ledger"] += 1
         return web.json_response(self._ledger.as_json())
-
-
-async def _body(request: web.Request) -> list[bytes]:
-    """Receive a body in pieces, which are put together off the event loop."""
-    pieces: list[bytes] = []
-    size = request.content_length or 0
-    received = 0
-    while size <= MAX_BODY_BYTES:
-        try:
-            piece = await request.content.readany()
-        except (ConnectionError, web.RequestPayloadError):
-            raise Refusal(1200, "request body is incomplete") from None
-        if not piece:
-            return pieces
-        pieces.append(piece)
-        received += len(piece)
-        size = max(size, received)
-    raise Refusal(1200, "request body is too large")

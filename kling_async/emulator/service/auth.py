@@ -47,6 +47,25 @@ def check_authorization(header: str | None, credentials: Credentials, now: float
     _check_claims(_claims(token, credentials), credentials, now)
 
 
+def check_api_key(header: str | None, credentials: Credentials) -> None:
+    """Do the same where only an API key will do, and a token is not even looked into.
+
+    Raises:
+        Refusal: 1001 or 1002.
+    """
+    if header is None or not header.strip():
+        raise Refusal(1001, "Authorization is empty", anonymous=True)
+    scheme, _, token = header.strip().partition(" ")
+    token = token.strip()
+    if scheme != "Bearer" or not token or not token.isascii():
+        raise Refusal(1002, "Authorization is invalid")
+    if hmac.compare_digest(token.encode(), credentials.api_key.encode()):
+        return
+    if token.count(".") == 2:
+        raise Refusal(1002, "Authentication error. The current API does not support AK/SK; please use an API key")
+    raise Refusal(1002, "api key not found", anonymous=True)
+
+
 def _claims(token: str, credentials: Credentials) -> dict[str, Any]:
     # Times are checked apart, because PyJWT looks at the machine's clock.
     options: jwt.types.Options = {

@@ -17,6 +17,8 @@ from kling_async.emulator.faults.rules import Call, Faults
 from kling_async.emulator.results.links import Links
 
 from .answers import called_back, milliseconds
+from .current import answers
+from .endpoint import CurrentEndpoint
 from .webhooks import Webhooks
 
 _HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
@@ -135,7 +137,8 @@ class CallbackSender:
 
     async def _tell(self, task: EmulatedTask, moment: float) -> None:
         skew = self._account.conditions.clock_skew
-        body = called_back(task, moment, self._links.maker(self._clock()), skew)
+        shape = answers.shown if isinstance(task.endpoint, CurrentEndpoint) else called_back
+        body = shape(task, moment, self._links.maker(self._clock()), skew)
         await self._send(task.task_id, task.status(moment), task.request.callback_url, body)
 
     async def _send(self, task_id: str, status: Status, url: str, body: dict[str, Any]) -> Callback:

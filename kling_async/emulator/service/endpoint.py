@@ -123,8 +123,8 @@ class Origin:
 
 
 @attrs.frozen(kw_only=True)
-class Endpoint(Origin):
-    """An endpoint where tasks are created, asked for and listed.
+class TaskEndpoint(Origin):
+    """A path where tasks are created.
 
     Attributes:
         accept: Checks a request that has these members only; raises `Refusal`.
@@ -135,8 +135,6 @@ class Endpoint(Origin):
             it: URLs or base64.
         complete: Checks the ids of earlier results in an accepted request, and completes it by what they stand for;
             raises `Refusal`.
-        finds_by_external_id: Whether a query takes the caller's own id, too.
-        page_maximum: Tasks on a page of the list, at most.
     """
 
     accept: Callable[[Body], AcceptedRequest]
@@ -144,8 +142,41 @@ class Endpoint(Origin):
     generation_seconds: Callable[[Mapping[str, Any]], float | None]
     pictures: Callable[[Body], Iterable[tuple[str, str]]] = _no_pictures
     complete: Callable[[AcceptedRequest, Earlier], AcceptedRequest] = _as_it_is
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint(TaskEndpoint):
+    """A path of the legacy generation, where tasks are asked for and listed, too.
+
+    Attributes:
+        finds_by_external_id: Whether a query takes the caller's own id, too.
+        page_maximum: Tasks on a page of the list, at most.
+    """
+
     finds_by_external_id: bool = False
     page_maximum: int = 500
+
+
+def _nothing_more(_body: Body) -> None:
+    return None
+
+
+@attrs.frozen(kw_only=True)
+class CurrentEndpoint(TaskEndpoint):
+    """A path of the current generation: its last segment is the model; its tasks are asked for elsewhere.
+
+    Attributes:
+        model: The last segment.
+        alias: Another spelling of the path that the service takes, or "".
+        check: Refuses what the documentation forbids although the service was seen to take it: for those who want the
+            emulator strict. It gets a request that has these members only.
+        is_documented: Whether a page of the service documents it; if not, `Account.opened` has to name the model.
+    """
+
+    model: str
+    alias: str = ""
+    check: Callable[[Body], None] = _nothing_more
+    is_documented: bool = True
 
 
 @attrs.frozen

@@ -2,13 +2,44 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+from aiohttp import web
 
 from .checks import members
-from .errors import Refusal
+from .errors import Refusal, invalid
+
+MAX_BODY_BYTES: Final = 100 * 2**20
+"""A request's body; well above what the documented images can add up to."""
 
 
-def parse(pieces: list[bytes], documented: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
+async def receive(request: web.Request) -> list[bytes]:
+    """Receive the body of a POST in pieces, which are put together off the event loop.
+
+    Raises:
+        Refusal: 1200, when it is no JSON, is too large, or ends too early.
+    """
+    if request.content_type != "application/json":
+        raise Refusal(1200, "Content-Type must be application/json")
+    pieces: list[bytes] = []
+    size = request.content_length or 0
+    received = 0
+    while size <= MAX_BODY_BYTES:
+        try:
+            piece = await request.content.readany()
+        except (ConnectionError, web.RequestPayloadError):
+            raise Refusal(1200, "request body is incomplete") from None
+        if not piece:
+            return pieces
+        pieces.append(piece)
+        received += len(piece)
+        size = max(size, received)
+    raise Refusal(1200, "request body is too large")
+
+
+def parse(
+    pieces: list[bytes], documented: Mapping[str, Any], *, strict: bool, only_known: bool = False
+) -> dict[str, Any]:
     """Read the body of a request, received in pieces. The list is emptied, to have few copies at once.
 
     Unknown members are ignored, as the service does; the old name `model` is one of them, so that such a request
@@ -18,12 +49,13 @@ def parse(pieces: list[bytes], documented: Mapping[str, Any], *, strict: bool) -
         pieces: Its bytes.
         documented: What is documented of it, as `checks.members` has it.
         strict: Whether values must have the documented JSON types.
+        only_known: Whether unknown members are refused.
 
     Returns:
         Its documented members, unchecked.
 
     Raises:
-        Refusal: 1200, when it is no JSON object.
+        Refusal: 1200, when it is no JSON object; 1201, when it has a member that is not known, and must not.
     """
     try:
         raw = b"".join(pieces)
@@ -33,6 +65,8 @@ def parse(pieces: list[bytes], documented: Mapping[str, Any], *, strict: bool) -
         raise Refusal(1200, "request body is not valid JSON") from None
     if not isinstance(body, dict):
         raise Refusal(1200, "request body must be a JSON object")
+    if only_known and (unknown := next(members.unknown(body, documented), None)):
+        raise invalid(f"{unknown} is not supported here")
     return members.documented(body, documented, strict=strict)
 
 

@@ -13,6 +13,7 @@ from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from kling_async.protocol.converters import StandIn
+from kling_async.protocol.endpoints.current.request import CurrentRequest
 from kling_async.protocol.errors import BadResponse, UnknownStatus
 from kling_async.protocol.media.given import Media
 from kling_async.protocol.raw import RawTask
@@ -27,8 +28,11 @@ from kling_async.protocol.wire.results import balance_of, results_of
 
 
 def to_wire(request: object) -> dict[str, Any]:
-    """The request as the documentation's JSON members, without what was not given; files stay `Media`."""
-    if isinstance(request, RawTask):
+    """The request as the documentation's JSON members, without what was not given; files stay `Media`.
+
+    In the current generation the path is among them, since it names the model, and options stand beside the others.
+    """
+    if isinstance(request, RawTask | CurrentRequest):
         return request.members()
     members: dict[str, Any] = _without_none(_converter().unstructure(request))
     return members

@@ -1,7 +1,7 @@
-"""Tasks of the new generation: one object everywhere, in answers and in callbacks."""
+"""The current generation: bodies of creates; and tasks, which are one object everywhere, in answers and callbacks."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from kling_async.protocol import cost
 from kling_async.protocol.cost import Cost
@@ -9,6 +9,20 @@ from kling_async.protocol.redaction import service_text
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.members import decimal, identifier, items, mapping, moment
 from kling_async.protocol.wire.results import outputs_of
+
+OPTIONS: Final = ("callback_url", "external_task_id", "watermark_info")
+"""Members that stand in `options` of a body, and beside the others in a journal."""
+
+
+def body_of(members: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Where a create goes, and its body.
+
+    Args:
+        members: as `to_wire` gives them.
+    """
+    body = {name: value for name, value in members.items() if name not in {*OPTIONS, "path"}}
+    options = {name: members[name] for name in OPTIONS if members.get(name) is not None}
+    return members["path"], body | ({"options": options} if options else {})
 
 
 def task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatus) -> Task:

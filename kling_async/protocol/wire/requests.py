@@ -9,7 +9,7 @@ from urllib.parse import quote
 import attrs
 
 from kling_async.protocol.call import CallEndpoint
-from kling_async.protocol.endpoint import Described, Endpoint
+from kling_async.protocol.endpoint import Described, Endpoint, Generation
 from kling_async.protocol.media.given import Media, MediaSource
 
 PAGE_SIZE_MAXIMUM: Final = 500  # "Query task (list)": pageSize [1, 500]
@@ -47,6 +47,11 @@ def create(endpoint: Endpoint, request: object) -> HttpRequest:
 
 def create_of(endpoint: Endpoint, members: Mapping[str, Any]) -> HttpRequest:
     """As `create`, of the members that are sent."""
+    if endpoint.generation is Generation.CURRENT:
+        from kling_async.protocol.wire import current  # noqa: PLC0415  (on first use: decimals take time)
+
+        path, body = current.body_of(members)
+        return HttpRequest("POST", quote(path), body=tuple(_joined(_segments(body))))
     if endpoint.is_raw:  # as it was checked, by the same encoder
         return HttpRequest("POST", endpoint.path, body=(json.dumps(members).encode(),))
     return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(dict(members)))))

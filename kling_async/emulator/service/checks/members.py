@@ -42,6 +42,26 @@ def documented(body: Mapping[str, Any], members: Mapping[str, Any], *, strict: b
     return fitted
 
 
+def unknown(body: Any, members: Any, path: str = "") -> Iterator[str]:
+    """Give each member of a request that is not documented, by its path: "settings.mode", "contents[0].image".
+
+    Args:
+        body: As it came, or a part of it.
+        members: What is documented of it.
+        path: Where the part is.
+    """
+    if isinstance(members, Mapping) and isinstance(body, dict):
+        for name, value in body.items():
+            place = f"{path}.{name}" if path else name
+            if name in members:
+                yield from unknown(value, members[name], place)
+            else:
+                yield place
+    elif isinstance(members, list) and isinstance(body, list):
+        for number, each in enumerate(body):
+            yield from unknown(each, members[0], f"{path}[{number}]")
+
+
 def texts(body: Any, members: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Give each string of a request.
 

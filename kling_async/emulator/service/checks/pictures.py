@@ -64,21 +64,22 @@ class SubmittedImage:
         return f"<{self.format} {self.width}x{self.height}, {self.size} bytes>"
 
 
-def read_image(text: str, field: str) -> SubmittedImage:
+def read_image(text: str, field: str, most: int = MAX_IMAGE_BYTES) -> SubmittedImage:
     """Look at an image as it is on the wire: a URL, or raw base64 without a `data:` prefix.
 
     Args:
         text: The member's text.
         field: The member's name, for the refusal.
+        most: Bytes that it may hold.
 
     Raises:
-        Refusal: 1201, when the text is neither, or the file is no PNG or JPEG, or holds more than 10 MB.
+        Refusal: 1201, when the text is neither, or the file is no PNG or JPEG, or holds more.
     """
     if text.startswith(("http://", "https://")):
         return SubmittedImage(format="url", width=1920, height=1080, size=0)
     size = decoded_size(text)
-    if size > MAX_IMAGE_BYTES:
-        raise invalid(f"{field}: file size can not exceed 10MB")
+    if size > most:
+        raise invalid(f"{field}: file size can not exceed {most // 2**20}MB")
     try:
         try:
             return _read_header(text[:_PIECE], size, field)

@@ -14,13 +14,6 @@ _PATHS: Final = (
     "/v1/general/ai-multi-shot",
     "/v1/general/custom-elements",
     "/v1/general/presets-elements",
-    "/account/billing",
-    # The new generation: models are in the path, tasks are asked for at one place.
-    "/tasks",
-    "/text-to-video",
-    "/image-to-video",
-    "/omni-video",
-    "/motion-control",
     "/solutions",
 )
 

@@ -1,0 +1,241 @@
+"""Creates of the current generation: a row of the table, made into an endpoint."""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+
+import attrs
+
+from kling_async.emulator.results.rendering.spec import RenderSpec
+from kling_async.emulator.results.videos import VideoResult
+from kling_async.emulator.service.checks import fields, members
+from kling_async.emulator.service.checks.every_task import every_task
+from kling_async.emulator.service.checks.pictures import SubmittedImage, brief, damage, read_image
+from kling_async.emulator.service.checks.text import check_content
+from kling_async.emulator.service.endpoint import AcceptedRequest, Body, CurrentEndpoint
+from kling_async.emulator.service.errors import Refusal, invalid
+
+from . import contents, settings
+from .contents import IMAGES, VIDEOS, Item
+from .rows import CLIP_SECONDS, FPS, RATIOS, Row
+from .settings import Settings
+
+MAX_IMAGE_BYTES: Final = 50 * 2**20
+PROMPT_CAP: Final = 3072
+"""Characters of the longest prompt of any path."""
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """A request, read.
+
+    Attributes:
+        row: Of its path.
+        prompt: What is asked for in words.
+        items: Its contents that count on this path.
+        settings: What is asked for besides.
+    """
+
+    row: Row
+    prompt: str
+    items: list[Item]
+    settings: Settings
+
+    def has(self, *kinds: str) -> bool:
+        """Tell whether there are contents of one of these types."""
+        return any(each.type in kinds for each in self.items)
+
+    @property
+    def follows_video(self) -> bool:
+        """Whether the clip is as long as a video that is given, whatever is asked for."""
+        return not self.row.durations or self.has("base_video")
+
+    @property
+    def seconds(self) -> int:
+        """Seconds of the clip, as far as the request tells."""
+        return CLIP_SECONDS if self.follows_video else self.settings.seconds
+
+    @property
+    def heard(self) -> bool:
+        """Whether the clip has a sound of its own making."""
+        made = self.settings.audio == "native" and self.settings.resolution in self.row.native
+        return self.row.always_heard or made
+
+    @property
+    def rate(self) -> Decimal:
+        """Units per second."""
+        return self.row.rate(
+            self.settings.resolution, native=self.heard, voice=self.has("voice"), video=self.has(*VIDEOS)
+        )
+
+
+Check = Callable[[Request], None]
+
+
+def _passes(_request: Request) -> None:
+    return None
+
+
+def endpoint(
+    path: str,
+    row: Row,
+    *,
+    seen: Check = _passes,
+    documented: Check = _passes,
+    alias: str = "",
+    is_documented: bool = True,
+) -> CurrentEndpoint:
+    """Make the endpoint of a row.
+
+    Args:
+        path: Without the model.
+        row: What it makes.
+        seen: Refuses what the service was seen to refuse here, beyond what it refuses on all paths.
+        documented: Refuses what the documentation forbids here, beyond what it forbids on all paths.
+        alias: Another spelling of the model.
+        is_documented: As in `CurrentEndpoint`.
+    """
+    return CurrentEndpoint(
+        path=f"{path}/{row.model}",
+        alias=alias and f"{path}/{alias}",
+        model=row.model,
+        members=_members(row),
+        accept=partial(_accept, row, seen),
+        estimate=partial(_estimate, row),
+        generation_seconds=partial(_generation_seconds, row),
+        pictures=partial(_pictures, row),
+        check=partial(_check, row, documented),
+        is_documented=is_documented,
+    )
+
+
+def _members(row: Row) -> dict[str, Any]:
+    """Give the members of the path: all others are ignored."""
+    known: dict[str, Any] = {"resolution": str, "seed": int}
+    known |= {"duration": int} if row.durations else {"character_orientation": str}
+    known |= {"aspect_ratio": str} if row.ratios else {}
+    known |= {"audio": str} if row.audio else {}
+    known |= {"multi_shot": bool} if row.has_shots else {}
+    said: dict[str, Any] = {"contents": [contents.ITEM]} if row.takes else {"prompt": str}
+    return {**said, "settings": known, "options": members.EVERY_TASK}
+
+
+def read(row: Row, body: Body) -> Request:
+    """Read a request as the service was seen to: of the contents only those that count here.
+
+    Raises:
+        Refusal: 1201.
+    """
+    if row.takes:
+        items = [each for each in contents.read(body) if each.type in row.takes]
+        prompt = " ".join(each.value for each in items if each.type == "prompt")
+    else:
+        items, prompt = [], fields.text(body, "prompt")
+        if not prompt.strip():
+            raise invalid("prompt is required")
+    for kind in row.needs:
+        if not contents.of(items, kind):
+            raise invalid(f"content item of type '{kind}' is required")
+    if len(prompt) > PROMPT_CAP:
+        raise invalid(f"prompt: size must be between 0 and {PROMPT_CAP}")
+    return Request(row=row, prompt=prompt, items=items, settings=settings.read(body, row))
+
+
+def _check(row: Row, documented: Check, body: Body) -> None:
+    request = read(row, body)
+    documented(request)
+
+
+def _accept(row: Row, seen: Check, body: Body) -> AcceptedRequest:
+    request = read(row, body)
+    if not row.durations:
+        fields.required(body.get("settings") or {}, "character_orientation", str, "settings")
+        fields.choice(body["settings"], "character_orientation", ("image", "video"), "")
+    seen(request)
+    pictures = {each.place: read_image(each.value, each.place, MAX_IMAGE_BYTES) for each in _images(request.items)}
+    every = every_task(fields.member(body, "options", dict) or {})
+    check_content(request.prompt)
+    return AcceptedRequest(
+        **every,
+        model_name=row.model,
+        mode=request.settings.resolution,
+        duration=request.seconds,
+        units=request.rate * request.seconds,
+        prompt=request.prompt,
+        parameters=_without_data(body),
+        result=VideoResult(spec=_clip(request, pictures), watermark=every["watermark"]),
+        damage=damage(_addresses(request.items), *pictures.values()),
+    )
+
+
+def _clip(request: Request, pictures: Mapping[str, SubmittedImage]) -> RenderSpec:
+    """Say what the clip shows: its frames, or its first and last reference, or the prompt."""
+    row, asked = request.row, request.settings
+    places = {each.type: each.place for each in reversed(request.items) if each.type in IMAGES}
+    frames = [places[kind] for kind in ("first_frame", "image", "last_frame") if kind in places]
+    shown = frames or [each.place for each in contents.of(request.items, "refer_image")]
+    ratio = RATIOS["16:9"]
+    if frames:
+        ratio = pictures[frames[0]].width, pictures[frames[0]].height
+    elif asked.ratio:
+        ratio = row.ratios[asked.ratio]
+    width, height = row.size(asked.resolution, ratio)
+    return RenderSpec(
+        width=width,
+        height=height,
+        fps=FPS,
+        seconds=request.seconds,
+        image=shown[0] if shown else "",
+        tail=shown[-1] if len(shown) > 1 else "",
+        backwards=frames == [places.get("last_frame")],
+        card="" if shown else request.prompt,
+        title=f"{row.model} {asked.resolution}",
+        prompt=request.prompt,
+        sound=request.heard or (asked.audio == "original" and request.has(*VIDEOS)),
+    )
+
+
+def _images(items: list[Item]) -> list[Item]:
+    return [each for each in items if each.type in IMAGES]
+
+
+def _addresses(items: list[Item]) -> list[tuple[str, str]]:
+    return [(each.place, each.value) for each in items if each.type in IMAGES | VIDEOS]
+
+
+def _pictures(row: Row, body: Body) -> Iterator[tuple[str, str]]:
+    if row.takes:
+        for each in contents.read(body):
+            if each.type in row.takes & IMAGES:
+                yield each.place, each.value
+
+
+def _without_data(body: Body) -> Body:
+    """Copy a checked request without the data of its pictures, also of those that are ignored."""
+    if "contents" not in body:
+        return body
+    return body | {
+        "contents": [item | {"url": brief(item["url"])} if item.get("url") else item for item in body["contents"]]
+    }
+
+
+def _unchecked(row: Row, body: Mapping[str, Any]) -> Request | None:
+    """Read what price and time need of a request that need not have been checked; None where it makes no sense."""
+    items = [Item(place="", type=kind, value="") for kind in contents.unchecked_types(body) if kind in row.takes]
+    try:
+        return Request(row=row, prompt="", items=items, settings=settings.read(body, row))
+    except Refusal:
+        return None
+
+
+def _estimate(row: Row, body: Mapping[str, Any]) -> Decimal:
+    request = _unchecked(row, body)
+    return Decimal(0) if request is None else request.rate * request.seconds
+
+
+def _generation_seconds(row: Row, body: Mapping[str, Any]) -> float | None:
+    request = _unchecked(row, body)
+    if request is None:
+        return None
+    return row.generation_seconds(request.settings.resolution, request.seconds)

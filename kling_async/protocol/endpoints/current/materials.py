@@ -1,0 +1,157 @@
+"""What requests of the current generation are made of: shots, and materials that a prompt names as `@id`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from kling_async.protocol.converters import Malformed, address_shown, as_record, each, whole_number
+from kling_async.protocol.converters import image as as_image
+from kling_async.protocol.media.image import Image, ImageGiven
+from kling_async.protocol.results import Element, Video, Voice
+
+NamedT = TypeVar("NamedT", "NamedImage", "NamedVideo", "NamedElement", "NamedVoice")
+
+
+@attrs.frozen
+class Shot:
+    """One shot of a video of several.
+
+    Attributes:
+        words: what happens in it, at most 512 characters; no semicolon, which ends a shot.
+        seconds: whole seconds, at least 1; all shots together make the video's duration.
+    """
+
+    words: str
+    seconds: int = attrs.field(converter=whole_number)
+
+
+@attrs.frozen
+class NamedImage:
+    """A picture that the prompt can name.
+
+    Attributes:
+        url: a path, an `http(s)://` address or bytes.
+        id: by which the prompt names it: `cat` as `@cat`.
+    """
+
+    url: Image | None = attrs.field(converter=as_image)
+    id: str | None = attrs.field(default=None, kw_only=True)
+
+
+@attrs.frozen
+class NamedVideo:
+    """A video that the prompt can name.
+
+    Attributes:
+        url: an `http(s)://` address, which the service fetches, or a video of an earlier task. The repr leaves its
+            query out.
+        id: by which the prompt names it.
+    """
+
+    url: Video | str = attrs.field(repr=address_shown)
+    id: str | None = attrs.field(default=None, kw_only=True)
+
+
+@attrs.frozen
+class NamedElement:
+    """An element that the prompt names.
+
+    Attributes:
+        element_id: its id, or the element as an earlier task made it; then what kind it is can be checked as well.
+        id: by which the prompt names it; required.
+    """
+
+    element_id: Element | str | int
+    id: str | None = attrs.field(default=None, kw_only=True)
+
+
+@attrs.frozen
+class NamedVoice:
+    """A voice that the prompt names.
+
+    Attributes:
+        voice_id: its id, or the voice as an earlier task made it.
+        id: by which the prompt names it; required.
+    """
+
+    voice_id: Voice | str
+    id: str | None = attrs.field(default=None, kw_only=True)
+
+
+# ------------------------------------------------------------------------------------- what the fields are given
+
+Prompt = str | tuple[Shot, ...]
+OneImage = ImageGiven | NamedImage | Mapping[str, ImageGiven]
+Images = Iterable[ImageGiven | NamedImage] | Mapping[str, ImageGiven]
+OneVideo = str | Video | NamedVideo | Mapping[str, str | Video]
+Elements = Iterable[NamedElement] | Mapping[str, Element | str | int]
+Voices = Iterable[NamedVoice] | Mapping[str, Voice | str]
+
+
+def prompt(value: str | Iterable[Shot | Mapping[str, Any]] | None) -> Prompt | None:
+    """Takes text, or shots and dicts of them."""
+    read: Prompt | None = value if isinstance(value, str) else each(lambda shot: as_record(Shot, shot), value)
+    return read
+
+
+def one_image(value: OneImage | None) -> Image | NamedImage | None:
+    """Takes a picture, and one with its name: `{"cat": "cat.png"}`."""
+    plain: Any = value
+    return _one(NamedImage, "url", plain) if isinstance(plain, Mapping | NamedImage) else as_image(plain)
+
+
+def images(values: Images | None) -> tuple[NamedImage, ...] | None:
+    """Takes any iterable of pictures, and pictures by name: `{"cat": "cat.png"}`."""
+    return _all(NamedImage, "url", values)
+
+
+def plain_images(values: Iterable[ImageGiven] | None) -> tuple[Image, ...] | None:
+    """Takes any iterable of pictures."""
+    read: tuple[Image, ...] | None = each(as_image, values)
+    return read
+
+
+def one_video(value: OneVideo | None) -> NamedVideo | None:
+    """Takes an address, a video of an earlier task, and one with its name: `{"walk": address}`."""
+    return _one(NamedVideo, "url", value)
+
+
+def elements(values: Elements | None) -> tuple[NamedElement, ...] | None:
+    """Takes elements or their ids by name: `{"hero": element}`, and any iterable of `NamedElement`."""
+    return _all(NamedElement, "element_id", values)
+
+
+def voices(values: Voices | None) -> tuple[NamedVoice, ...] | None:
+    """Takes voices or their ids by name: `{"anna": voice}`, and any iterable of `NamedVoice`."""
+    return _all(NamedVoice, "voice_id", values)
+
+
+def _all(cls: type[NamedT], member: str, values: Any) -> tuple[NamedT, ...] | None:
+    if isinstance(values, Mapping):
+        return tuple(_named(cls, member, name, value) for name, value in values.items())
+    read: tuple[NamedT, ...] | None = each(lambda value: _one(cls, member, value), values)
+    return read
+
+
+def _one(cls: type[NamedT], member: str, value: Any) -> NamedT | None:
+    if value is None or isinstance(value, cls):
+        return value
+    if not isinstance(value, Mapping):
+        return cls(value)
+    read: Any
+    if member in value:
+        read = as_record(cls, value)
+    elif len(value) == 1:
+        [(name, inner)] = value.items()
+        read = _named(cls, member, name, inner)
+    else:
+        read = Malformed(f"expected one, with its name: {{'name': ...}}; got {len(value)}")
+    return read  # type: ignore[no-any-return]
+
+
+def _named(cls: type[NamedT], member: str, name: Any, value: Any) -> NamedT:
+    made: Any = _one(cls, member, value) if isinstance(value, Mapping) and member in value else value
+    if isinstance(made, Malformed):
+        return made  # type: ignore[return-value]
+    return attrs.evolve(made, id=name) if isinstance(made, cls) else cls(made, id=name)

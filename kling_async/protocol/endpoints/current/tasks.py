@@ -1,0 +1,15 @@
+"""`/tasks`: where all tasks of the current generation are asked for, whatever made them."""
+
+from kling_async.protocol.clips import typical_seconds_of
+from kling_async.protocol.endpoint import Endpoint, Generation, Request
+from kling_async.protocol.reference import TASKS
+
+ENDPOINT = Endpoint(
+    path=f"/{TASKS}",
+    name=TASKS,
+    generation=Generation.CURRENT,
+    record=Request,  # any: a task does not tell what made it
+    typical_seconds=typical_seconds_of,
+    lists=False,
+    finds_by_external_id=True,
+)
