@@ -26,6 +26,7 @@ from kling_async.io.config import (
     check_arguments,
     credentials_from,
     proxies_from,
+    refuse_current,
     warn_of_file_limit,
 )
 from kling_async.io.lifetime import Lifetime
@@ -139,7 +140,8 @@ class KlingClient:
         self._lifetime = Lifetime()
         self._enter = self._lifetime.enter
         self._closing: asyncio.Task[None] | None = None
-        self._transport = Transport(base_url_from(base_url), session, proxies_from())
+        self._base_url = base_url_from(base_url)
+        self._transport = Transport(self._base_url, session, proxies_from())
         warn_of_file_limit(concurrency + downloads)
         self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
         self._slots = Slots(lambda: Limit(concurrency, BEAT, self._uniform), queue_deadline)
@@ -167,7 +169,7 @@ class KlingClient:
         self._works: JournalSubmitter | None = None
         if journal is not None:
             self.use_journal(journal)
-        self._calls = Calls(self._api, lambda: self._downloads, self._enter, self._budget)
+        self._calls = Calls(self._api, lambda: self._downloads, self._enter, self._budget, self.check_current)
         self._saving = Saving(lambda: self._downloads, self.get_task)
 
     # ------------------------------------------------------------------------------------- making videos
@@ -197,6 +199,8 @@ class KlingClient:
     delete_voice = calls(lambda: endpoints.DeleteVoice)
 
     account_costs = calls(lambda: endpoints.AccountCosts)
+    billing_balance = lists(lambda: endpoints.BillingBalance)
+    billing_package = lists(lambda: endpoints.BillingPackage)
 
     @overload
     async def submit(self, request: Call[T]) -> T: ...
@@ -570,6 +574,14 @@ class KlingClient:
         return self._saving.open_file(handle, method=method, headers=headers, watermark=watermark)
 
     # ------------------------------------------------------------------------------------------- inside
+
+    def check_current(self) -> None:
+        """Refuses what the client's credentials or its host cannot do; `model` and `submit` ask for it.
+
+        Raises:
+            ConfigurationError: the current generation is not for them.
+        """
+        refuse_current(self._credentials, self._base_url)
 
     @functools.cached_property
     def _downloads(self) -> "Downloads":

@@ -20,8 +20,12 @@ NAMES = """
     Avatar
     BadResponse
     BalanceDeduction
+    BalanceDetail
     Batch
     BatchError
+    BillingBalance
+    BillingFilter
+    BillingPackage
     Budget
     BudgetExceeded
     Call
@@ -35,11 +39,12 @@ NAMES = """
     ConcurrencyExceeded
     ConfigurationError
     ConnectionFailed
-    Cost
     ContentRefused
+    Cost
     CreateElement
     CreateInDoubt
     CreateVoice
+    Deduction
     DeleteElement
     DeleteVoice
     Difference
@@ -84,6 +89,7 @@ NAMES = """
     OmniImage
     OmniVideo
     OpenFile
+    PackageDetail
     PagedList
     PermissionRefused
     Picture

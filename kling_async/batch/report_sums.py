@@ -76,9 +76,7 @@ def sums_of(results: Sequence[RowResult]) -> Sums:
         usd=sum(dollars, Decimal(0)) if dollars else None,
         money=money,
         estimated=frozenset(_pool(result) for result in sent if result.estimated and result.units is not None),
-        unpriced=sum(
-            result.units is None and result.amount is None and result.status in MADE for result in sent
-        ),
+        unpriced=sum(result.units is None and result.amount is None and result.status in MADE for result in sent),
         seconds=sum(seconds),
         median=statistics.median(seconds) if seconds else None,
     )

@@ -20,6 +20,9 @@ logger = logging.getLogger("kling_async")
 BASE_URL: Final = "https://api-singapore.klingai.com"
 """The official host outside China; accounts made in China use https://api-beijing.klingai.com."""
 
+LEGACY_HOST: Final = "api.klingai.com"
+"""A host that answers the paths of the current generation with a page (seen live in 2026-09)."""
+
 FILES_BESIDE: Final = 32
 """Files that a process has open in addition to its connections: its own, pictures, files being written."""
 
@@ -84,6 +87,24 @@ def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.envi
             "base_url is http://: credentials travel unencrypted to %s", host, extra={"kling_event": "cleartext"}
         )
     return text
+
+
+def refuse_current(credentials: ApiKey | KeyPair, base_url: str) -> None:
+    """Refuses what the current generation cannot be asked for with: the service would only say no.
+
+    Raises:
+        ConfigurationError: its paths take no pair of keys, or the host does not serve them.
+    """
+    if isinstance(credentials, KeyPair):
+        raise ConfigurationError(
+            "the current generation takes an API key only, no access_key and secret_key: "
+            "KlingClient(api_key=...), or KLING_API_KEY; an API key serves all other paths as well"
+        )
+    if urlsplit(base_url).hostname == LEGACY_HOST:
+        raise ConfigurationError(
+            f"{LEGACY_HOST} does not serve the current generation: leave base_url out for {BASE_URL}, or use "
+            "https://api-beijing.klingai.com for accounts made in China"
+        )
 
 
 def callback_url_from(address: str | None, credentials: ApiKey | KeyPair) -> tuple[str | None, str | None]:

@@ -39,7 +39,8 @@ def billed(
     units: str | None = None, amount: str | None = None, currency: str | None = None, status: TaskStatus = SUCCEED
 ) -> Task:
     """A task of the current generation that took this."""
-    cost = Cost(units=units and Decimal(units), amount=amount and Decimal(amount), currency=currency)
+    taken, money = (None if text is None else Decimal(text) for text in (units, amount))
+    cost = Cost(units=taken, amount=money, currency=currency)
     return Task(task_id="1", status=status, endpoint="tasks", cost=cost)
 
 

@@ -27,9 +27,14 @@ def cash(amount: Any, currency: Any = "USD") -> dict[str, Any]:
     return {"charge_type": "cash", "amount": amount, "currency": currency, "cash_type": "balance", "list_price": "9"}
 
 
+def number(text: str | None) -> Decimal | None:
+    """A number, or none."""
+    return None if text is None else Decimal(text)
+
+
 def cost(units: str | None = None, amount: str | None = None, currency: str | None = None) -> Cost:
     """A cost in words."""
-    return Cost(units=units and Decimal(units), amount=amount and Decimal(amount), currency=currency)
+    return Cost(units=number(units), amount=number(amount), currency=currency)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,7 @@ def cost(units: str | None = None, amount: str | None = None, currency: str | No
         ([{"amount": "0"}], cost("0")),  # failed before it was made
         ([{"amount": "8"}], None),  # units or dollars?
         ([{"amount": "8", "charge_type": "coupon"}, unit("1")], cost("1")),
-        ([unit("?"), unit(None), unit(True), unit("NaN"), "?", None, 5, []], None),
+        ([unit("?"), unit(None), unit(""), unit("NaN"), "?", None, 5, []], None),
         ([{"charge_type": ["unit"], "amount": "1"}, cash("1", ["USD"])], cost(None, "1")),
     ],
 )
@@ -101,9 +106,8 @@ def test_recorded_bodies(body: str, expected: Cost | None) -> None:
 )
 def test_the_members_of_the_legacy_generation(units: str | None, quota: str | None, expected: Cost | None) -> None:
     """Of accounts with packs money is 0, and the other way round; no currency is named. Calls tell it as tasks do."""
-    deducted = {"final_unit_deduction": units and Decimal(units)}
-    money = {"final_balance_deduction": quota and BalanceDeduction(quota=Decimal(quota))}
-    given: dict[str, Any] = {**deducted, **money}
+    money = None if quota is None else BalanceDeduction(quota=Decimal(quota))
+    given: dict[str, Any] = {"final_unit_deduction": number(units), "final_balance_deduction": money}
     made = (
         Task(task_id="1", status=TaskStatus.SUCCEED, endpoint="text2video", **given),
         Speech(audios=(), **given),
