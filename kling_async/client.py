@@ -289,6 +289,21 @@ class KlingClient:
             raise
         return TaskHandle(self, watch.reference, watch)
 
+    async def check(self, request: Request, *, strict: bool = True) -> None:
+        """Checks a request as `submit` does, its files too, and sends nothing: for who has to answer before its turn.
+
+        Args:
+            request: a record of what is to be made.
+            strict: as of `submit`.
+
+        Raises:
+            InvalidRequest: `submit` would refuse it; all problems at once.
+            ClientClosed: the client is closed.
+        """
+        self._enter()
+        endpoint = refusals.endpoint_that_takes(request)
+        refusals.refuse(await self._api.problems_of(endpoint, request), strict=strict)
+
     def listed(self, request: Call[list[T]]) -> PagedList[T]:
         """A list that comes page by page; `preset_voices` and its like are the way to call it.
 

@@ -31,6 +31,17 @@ from tests.shell.stub import script, serve, task_answer
 WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(64)
 
 
+async def test_a_request_is_checked_and_not_sent(client: KlingClient, emulator: Emulator, image: Path) -> None:
+    """`check` refuses what `submit` would refuse, its files looked at, all at once; nothing is sent."""
+    with pytest.raises(InvalidRequest) as refused:
+        await client.check(ImageToVideo("no such cat.png", prompt="a" * 2501))
+    assert {problem.field for problem in refused.value.problems} == {"image", "prompt"}
+    with pytest.raises(InvalidRequest, match="sound"):
+        await client.check(ImageToVideo(image, sound=True))
+    await client.check(ImageToVideo(image, prompt="it moves"))
+    assert emulator.ledger.created == 0
+
+
 @pytest.mark.parametrize(
     ("mistake", "says"),
     [

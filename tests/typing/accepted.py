@@ -171,6 +171,7 @@ async def many(kling: KlingClient, images: list[str]) -> list[Path]:
 
 async def afterwards(kling: KlingClient, reference: str) -> Task:
     """What there is to do with a task."""
+    await kling.check(ImageToVideo("cat.jpg"))
     handle = kling.attach(reference)
     handle.add_done_callback(lambda done: show(done.reference))
     async for task in handle.updates():

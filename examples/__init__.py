@@ -1,0 +1,1 @@
+"""Programs to copy from; each says in its first lines what it does."""

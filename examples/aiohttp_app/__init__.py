@@ -1,0 +1,1 @@
+"""Pictures into clips, for many people: a backend with aiohttp."""

@@ -1,0 +1,193 @@
+"""The application: routes of aiohttp, over the clips of `examples.web_service`."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from examples.web_service import options, requests
+from examples.web_service.clips import RUNNING, Clips
+from examples.web_service.requests import Person, Refusal
+from examples.web_service.settings import PAGE, Settings, clips, drain
+from kling_async import KlingError
+from kling_async.web import EVENT_HEADERS, aiohttp_response
+
+logger = logging.getLogger(__name__)
+
+CLIPS: Final = web.AppKey("clips", Clips)
+SETTINGS: Final = web.AppKey("settings", Settings)
+routes = web.RouteTableDef()
+
+
+def person_of(request: web.Request) -> Person:
+    """Who asks."""
+    return Person(request.cookies.get(requests.COOKIE))
+
+
+@routes.get("/")
+async def page(request: web.Request) -> web.StreamResponse:
+    """The page, with a session where the browser has none."""
+    response = web.FileResponse(PAGE / "index.html")
+    person, secure = person_of(request), request.secure or request.app[SETTINGS].is_https
+    if person.is_new:
+        response.set_cookie(
+            requests.COOKIE, person.cookie, max_age=requests.SECONDS, httponly=True, samesite="Lax", secure=secure
+        )
+    return response
+
+
+@routes.get("/api/options")
+async def choices(_: web.Request) -> web.Response:
+    """What the form offers."""
+    return web.json_response(options.for_page(RUNNING))
+
+
+@routes.get("/api/price")
+async def price(request: web.Request) -> web.Response:
+    """What a clip would cost."""
+    await request.app[CLIPS].check(request.query, options.ANY_PICTURE)
+    return web.json_response(options.price_of(options.request_of(request.query)))
+
+
+@routes.post("/api/clips")
+async def post(request: web.Request) -> web.Response:
+    """Takes a picture and what is to become of it; nothing of the body is read before it may be posted."""
+    requests.refuse_other_sites(request.headers, request.app[SETTINGS].host)
+    person, key = person_of(request), request.headers.get("Idempotency-Key")
+    requests.refuse_strangers(person)
+    if (repeated := await request.app[CLIPS].repeated(person.name, key)) is not None:
+        return web.json_response(repeated.as_json(), status=HTTPStatus.CREATED)
+    async with request.app[CLIPS].place(person.name, key) as place:
+        requests.refuse_large(request.content_length)
+        form = await request.post()  # not more than the application's `client_max_size`
+        picture = form.get("picture")
+        file = picture.file if isinstance(picture, web.FileField) else None
+        shown = await request.app[CLIPS].add(place, form, file)
+    return web.json_response(shown.as_json(), status=HTTPStatus.CREATED)
+
+
+@routes.get("/api/clips")
+async def listed(request: web.Request) -> web.Response:
+    """All clips of the one who asks."""
+    shown = await request.app[CLIPS].of(person_of(request).name)
+    return web.json_response({"clips": [each.as_json() for each in shown]})
+
+
+@routes.get("/api/clips/{id}")
+async def one(request: web.Request) -> web.Response:
+    """One of their clips."""
+    shown = await request.app[CLIPS].find(person_of(request).name, request.match_info["id"])
+    return web.json_response(shown.as_json())
+
+
+@routes.get("/api/clips/{id}/events", allow_head=False)
+async def events(request: web.Request) -> web.StreamResponse:
+    """What becomes of it, as it happens."""
+    person, clip_id = person_of(request).name, request.match_info["id"]
+    await request.app[CLIPS].find(person, clip_id)
+    response = web.StreamResponse(headers=EVENT_HEADERS)
+    await response.prepare(request)
+    async with contextlib.aclosing(request.app[CLIPS].events(person, clip_id)) as happening:
+        async for event in happening:
+            await response.write(event)
+    return response
+
+
+@routes.get("/api/clips/{id}/video")
+async def video(request: web.Request) -> web.StreamResponse:
+    """The video, of which a browser fetches what it plays."""
+    found = await request.app[CLIPS].video(person_of(request).name, request.match_info["id"])
+    return web.FileResponse(found) if isinstance(found, Path) else await aiohttp_response(found, request)
+
+
+@routes.get("/api/clips/{id}/picture")
+async def picture(request: web.Request) -> web.StreamResponse:
+    """The picture, as it was uploaded."""
+    clip = (await request.app[CLIPS].find(person_of(request).name, request.match_info["id"])).clip
+    kind = await asyncio.to_thread(lambda: clip.picture_type)
+    return web.FileResponse(clip.picture, headers={"Content-Type": kind, **requests.PICTURE_HEADERS})
+
+
+@routes.get("/health")
+async def health(request: web.Request) -> web.Response:
+    """Whether more can be sent here."""
+    if request.app[CLIPS].closing.is_set():
+        return web.json_response({"status": "stopping"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    return web.json_response({"status": "ok", "unfinished": await request.app[CLIPS].unfinished()})
+
+
+@routes.post("/kling/{token}")
+async def callback(request: web.Request) -> web.StreamResponse:
+    """What the service tells of its tasks."""
+    receiver = request.app[CLIPS].callbacks
+    if receiver is None:
+        raise web.HTTPNotFound
+    return await receiver.aiohttp_handler(request)
+
+
+# ------------------------------------------------------------------------------------ around the routes
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers errors as the page reads them."""
+    try:
+        return await handler(request)
+    except Refusal as error:
+        return web.json_response(error.body, status=error.status)
+    except web.HTTPException as error:
+        error.headers.popall("Content-Type", None)
+        return web.json_response({"message": error.reason}, status=error.status, headers=error.headers)
+    except ConnectionError:
+        raise  # nobody is there any more
+    except (KlingError, OSError):
+        logger.exception("answered with 503")
+        return web.json_response({"message": requests.TROUBLE}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def with_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """Puts the headers of every answer on each."""
+    for name, value in requests.HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """The clips, as long as the application lives; signals are heard before the server ends, for open streams."""
+    async with clips(app[SETTINGS]) as app[CLIPS]:
+        loop, closing = asyncio.get_running_loop(), app[CLIPS].closing
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not here, or not in this thread
+                loop.add_signal_handler(number, drain, closing, end)
+        yield
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def end() -> None:
+    """Ends `run_app`."""
+    raise web.GracefulExit
+
+
+async def shut_down(app: web.Application) -> None:
+    """Ends open streams, which the server waits for."""
+    app[CLIPS].closing.set()
+
+
+def application(settings: Settings) -> web.Application:
+    """The application."""
+    app = web.Application(middlewares=[refusing], client_max_size=requests.BODY_BYTES)
+    app[SETTINGS] = settings
+    app.add_routes(routes)
+    app.router.add_static("/static", PAGE)
+    app.on_response_prepare.append(with_headers)
+    app.on_shutdown.append(shut_down)
+    app.cleanup_ctx.append(running)
+    return app

@@ -1,0 +1,217 @@
+"""The application: routes of FastAPI, over the clips of `examples.web_service`."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from examples.web_service import options, requests
+from examples.web_service.clips import RUNNING, Clips
+from examples.web_service.requests import Person, Refusal
+from examples.web_service.settings import PAGE, Settings, clips, drain
+from kling_async import KlingError
+from kling_async.web import EVENT_HEADERS
+from kling_async.web.starlette import TaskResponse
+
+logger = logging.getLogger(__name__)
+api = APIRouter()
+
+
+def clips_of(request: Request) -> Clips:
+    """The clips."""
+    found: Clips = request.app.state.clips
+    return found
+
+
+def person_of(request: Request) -> Person:
+    """Who asks."""
+    return Person(request.cookies.get(requests.COOKIE))
+
+
+TheClips = Annotated[Clips, Depends(clips_of)]
+Asker = Annotated[Person, Depends(person_of)]
+
+
+@api.get("/")
+async def page(request: Request, person: Asker) -> Response:
+    """The page, with a session where the browser has none."""
+    response = FileResponse(PAGE / "index.html")
+    secure = request.url.scheme == "https" or request.app.state.settings.is_https
+    if person.is_new:
+        response.set_cookie(requests.COOKIE, person.cookie, requests.SECONDS, httponly=True, secure=secure)
+    return response
+
+
+@api.get("/api/options")
+async def choices() -> dict[str, Any]:
+    """What the form offers."""
+    return options.for_page(RUNNING)
+
+
+@api.get("/api/price")
+async def price(request: Request, clips: TheClips) -> dict[str, str | None]:
+    """What a clip would cost."""
+    await clips.check(request.query_params, options.ANY_PICTURE)
+    return options.price_of(options.request_of(request.query_params))
+
+
+@api.post("/api/clips", status_code=HTTPStatus.CREATED)
+async def post(request: Request, person: Asker, clips: TheClips) -> dict[str, Any]:
+    """Takes a picture and what is to become of it; nothing of the body is read before it may be posted."""
+    requests.refuse_other_sites(request.headers, request.app.state.settings.host)
+    requests.refuse_strangers(person)
+    key = request.headers.get("idempotency-key")
+    if (repeated := await clips.repeated(person.name, key)) is not None:
+        return repeated.as_json()
+    async with clips.place(person.name, key) as place:
+        requests.refuse_large(request.headers.get("content-length"))
+        body = Request(request.scope, capped(request.receive))
+        async with body.form(max_files=1, max_fields=len(options.FIELDS), max_part_size=requests.TEXT_BYTES) as form:
+            picture = form.get("picture")
+            file = picture.file if isinstance(picture, UploadFile) and picture.size else None
+            return (await clips.add(place, form, file)).as_json()
+
+
+def capped(receive: Receive) -> Receive:
+    """Receives a body as long as it is not too large, whatever its headers say."""
+    received = 0
+
+    async def receive_more() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        requests.refuse_large(received)
+        return message
+
+    return receive_more
+
+
+@api.get("/api/clips")
+async def listed(person: Asker, clips: TheClips) -> dict[str, Any]:
+    """All clips of the one who asks."""
+    return {"clips": [shown.as_json() for shown in await clips.of(person.name)]}
+
+
+@api.get("/api/clips/{clip_id}")
+async def one(clip_id: str, person: Asker, clips: TheClips) -> dict[str, Any]:
+    """One of their clips."""
+    return (await clips.find(person.name, clip_id)).as_json()
+
+
+@api.get("/api/clips/{clip_id}/events")
+async def events(clip_id: str, person: Asker, clips: TheClips) -> Response:
+    """What becomes of it, as it happens."""
+    await clips.find(person.name, clip_id)
+    return StreamingResponse(clips.events(person.name, clip_id), headers=EVENT_HEADERS)
+
+
+@api.api_route("/api/clips/{clip_id}/video", methods=["GET", "HEAD"])
+async def video(clip_id: str, person: Asker, clips: TheClips) -> Response:
+    """The video, of which a browser fetches what it plays."""
+    found = await clips.video(person.name, clip_id)
+    return FileResponse(found, media_type="video/mp4") if isinstance(found, Path) else TaskResponse(found)
+
+
+@api.get("/api/clips/{clip_id}/picture")
+async def picture(clip_id: str, person: Asker, clips: TheClips) -> Response:
+    """The picture, as it was uploaded."""
+    clip = (await clips.find(person.name, clip_id)).clip
+    kind = await asyncio.to_thread(lambda: clip.picture_type)
+    return FileResponse(clip.picture, media_type=kind, headers=requests.PICTURE_HEADERS)
+
+
+@api.get("/health")
+async def health(clips: TheClips) -> Response:
+    """Whether more can be sent here."""
+    if clips.closing.is_set():
+        return JSONResponse({"status": "stopping"}, HTTPStatus.SERVICE_UNAVAILABLE)
+    return JSONResponse({"status": "ok", "unfinished": await clips.unfinished()})
+
+
+# ------------------------------------------------------------------------------------ around the routes
+
+
+async def refused(_: Request, error: Exception) -> Response:
+    """An error as the page reads it."""
+    match error:
+        case Refusal():
+            return JSONResponse(error.body, error.status)
+        case HTTPException():
+            return JSONResponse({"message": error.detail}, error.status_code, error.headers)
+        case ClientDisconnect():
+            return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there any more
+        case _:
+            logger.error("answered with 503", exc_info=error)
+            return JSONResponse({"message": requests.TROUBLE}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def with_headers(app: ASGIApp) -> ASGIApp:
+    """Puts the headers of every answer on each."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in requests.HEADERS.items()]
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_more(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                there = {name for name, _ in message["headers"]}
+                message["headers"] += [each for each in headers if each[0] not in there]
+            await send(message)
+
+        await app(scope, receive, send_more)
+
+    return wrapped
+
+
+@contextlib.contextmanager
+def told_to_end(closing: asyncio.Event) -> Iterator[None]:
+    """Hears of signals before the server does, which waits for open streams before it ends the application."""
+    loop = asyncio.get_running_loop()
+    before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+
+    def told(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(drain, closing, lambda: before[number](number, frame))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if callable(handler := signal.getsignal(number)):
+            before[number] = handler
+            signal.signal(number, told)
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+def application(settings: Settings | None = None) -> FastAPI:
+    """The application; by its environment where nothing is given, for `uvicorn --factory`."""
+    chosen = settings or Settings.from_environment()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with clips(chosen) as app.state.clips:
+            with told_to_end(app.state.clips.closing):
+                yield
+
+    async def callbacks(scope: Scope, receive: Receive, send: Send) -> None:
+        receiver = app.state.clips.callbacks
+        await (Response(status_code=404) if receiver is None else receiver.asgi)(scope, receive, send)
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.state.settings = chosen
+    app.include_router(api)
+    app.mount("/kling", callbacks)
+    app.mount("/static", StaticFiles(directory=PAGE))
+    app.add_middleware(with_headers)
+    for kind in (Refusal, HTTPException, ClientDisconnect, KlingError, OSError):
+        app.add_exception_handler(kind, refused)
+    return app
