@@ -233,7 +233,7 @@ def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) 
         return
     advice = known.unknown_model(model_name)
     if advice is None and "model" in error.message.lower():
-        advice = known.retired_model(model_name)
+        advice = endpoint.retired_model(model_name)
         if advice is None and isinstance(error, ModelRetired):
             alive = [name for name in known.models if name not in {*known.retired, model_name}]
             advice = f"use one of {', '.join(alive)}"

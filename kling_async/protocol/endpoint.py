@@ -98,10 +98,9 @@ class Described:
     generation: Generation = Generation.LEGACY
 
     def path_of(self, request: Any) -> str:
-        """Where a request is sent to."""
-        if self.generation is Generation.LEGACY:
-            return self.path
-        return getattr(request, "path", None) or f"{self.path}/{request.model_name}"
+        """Where a request is sent to; in the current generation it knows its path itself."""
+        path: str = getattr(request, "sent_to", self.path)
+        return path
 
     def problems(self, request: object, facts: "Facts", now: datetime | None = None) -> list[Problem]:
         """Finds everything that is wrong with a request; never raises.
@@ -129,9 +128,20 @@ class Described:
         if self.capabilities and isinstance(model_name, str):
             retired = self.capabilities.retired_model(model_name)
             if retired is not None:
-                sent = f"{retired}. It is sent all the same, and probably refused"
+                sent = f"{retired}. It is sent all the same, and probably refused{self._way_on}"
                 problems.append(Problem("model_name", sent, only_warns=True, warning=RetiredModelWarning))
         return problems
+
+    def retired_model(self, model_name: str) -> str | None:
+        """Says that a model was retired, and what to do; None if nothing is known of that."""
+        retired = self.capabilities.retired_model(model_name) if self.capabilities else None
+        return retired and retired + self._way_on
+
+    @property
+    def _way_on(self) -> str:
+        """What to do about a retired model in a program; pictures are not made by the current generation."""
+        how = "; kling_async.current.from_legacy(request, model='kling-3.0') asks a newer one for the same"
+        return how if self.pool is Pool.VIDEO else ""
 
     def estimate(self, request: object) -> Estimate:
         """What a request costs; what the service would refuse has no price."""

@@ -15,10 +15,15 @@ SIDE_LEAST = 300  # pixels
 def pictures(request: object, facts: Facts) -> Iterator[Problem]:
     """Each picture by itself: 10 MB (10 x 2**20 bytes), 300 px, 1:2.5 to 2.5:1, JPEG or PNG. Addresses pass."""
     for field, image in each_of(request, Image).items():
-        yield from file(field, image, facts.get(field), MEGABYTES_MOST)
-        header = header_of(facts, field)
-        if image.is_local and header is not None:
-            yield from _picture(field, header)
+        yield from picture(field, image, facts, MEGABYTES_MOST)
+
+
+def picture(field: str, image: Image, facts: Facts, megabytes: int) -> Iterator[Problem]:
+    """One picture, of at most so many MB."""
+    yield from file(field, image, facts.get(field), megabytes)
+    header = header_of(facts, field)
+    if image.is_local and header is not None:
+        yield from _picture(field, header)
 
 
 def header_of(facts: Facts, field: str) -> ImageHeader | None:

@@ -6,6 +6,8 @@ The model is a segment of the path, so that four records are sent to all paths. 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kling_async.protocol.endpoints.current.checks import problems as problems
+    from kling_async.protocol.endpoints.current.from_legacy import from_legacy as from_legacy
     from kling_async.protocol.endpoints.current.image_to_video import ImageToVideo as ImageToVideo
     from kling_async.protocol.endpoints.current.materials import NamedElement as NamedElement
     from kling_async.protocol.endpoints.current.materials import NamedImage as NamedImage

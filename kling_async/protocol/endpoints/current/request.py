@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-import attrs
-
 from kling_async.protocol.converters import inside
 from kling_async.protocol.endpoint import Request
-from kling_async.protocol.endpoints.current import table
+from kling_async.protocol.endpoints.current import shots, table
+from kling_async.protocol.endpoints.current.given import ElementKind, Given, Item
 from kling_async.protocol.endpoints.current.materials import NamedElement, NamedImage, NamedVideo, NamedVoice, Shot
+from kling_async.protocol.endpoints.current.shots import ShotRead
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import WatermarkInfo
 from kling_async.protocol.results import Element, Video, Voice
@@ -35,6 +35,13 @@ FIELDS: Final = {
     "voice": "voices",
 }
 """What the materials of each type are called as fields of a record, in the order in which they are sent."""
+_KINDS: Final[dict[str, ElementKind]] = {
+    "image_refer": "image",
+    "multi_image_elements": "image",
+    "video_refer": "video",
+    "video_character_elements": "video",
+}
+"""Kinds of elements, by the words of both generations."""
 
 
 class CurrentRequest(Request):
@@ -43,6 +50,7 @@ class CurrentRequest(Request):
     Attributes:
         model: a segment of the path.
         path: where it is sent to, where that does not follow from the model.
+        family: what paths of such requests begin with.
     """
 
     __slots__ = ()
@@ -56,94 +64,114 @@ class CurrentRequest(Request):
         """What slots are counted by."""
         return self.model
 
+    @property
+    def sent_to(self) -> str:
+        """Where it is sent to."""
+        path, model = self.path, self.model
+        return path if isinstance(path, str) and path else f"{self.family}/{model if isinstance(model, str) else ''}"
+
     def members(self) -> dict[str, Any]:
         """The JSON members as a journal keeps them: those of the body, options beside the others, and the path."""
-        composed = compose(self)
-        flat = {name: value for name, value in composed.body.items() if name != "options"}
-        return {"path": composed.path, **flat, **composed.body.get("options", {})}
+        given = compose(self)
+        flat = {name: value for name, value in given.body.items() if name != "options"}
+        return {"path": given.path, **flat, **given.options}
 
 
-@attrs.frozen
-class Composed:
-    """A request as it is sent.
-
-    Attributes:
-        path: where to.
-        body: its JSON, in which files stay `Media`.
-        fields: of the record, for each item of `contents`.
-    """
-
-    path: str
-    body: dict[str, Any]
-    fields: tuple[str, ...]
-
-
-def compose(request: Any) -> Composed:
+def compose(request: Any) -> Given:
     """Makes the body; what cannot be read is left out, and a rule reports it."""
-    path = getattr(request, "path", None) or f"{request.family}/{request.model}"
+    path = request.sent_to
     prompt = _prompt(getattr(request, "prompt", None))
-    items = list(_items(request))
-    if prompt is not None:
-        items.insert(0, ("prompt", {"type": "prompt", "text": prompt}))
-    body: dict[str, Any]
+    items = [*_prompt_item(prompt), *_items(request)]
+    body: dict[str, Any] = {"contents": [item.members for item in items]}
     if request.family == table.TEXT_TO_VIDEO:
-        body = {} if prompt is None else {"prompt": prompt}
-        items = []
-    else:
-        body = {"contents": [item for _, item in items]}
+        body, items = {} if prompt is None else {"prompt": prompt}, []
     settings = _settings(request, table.row_of(path), prompt)
-    options = {name: _plain(getattr(request, name)) for name in OPTIONS if getattr(request, name) is not None}
+    options = dict(_options(request))
     body |= {name: members for name, members in (("settings", settings), ("options", options)) if members}
-    return Composed(path, body, tuple(field for field, _ in items))
+    return Given(
+        path=path, family=request.family, body=body, items=tuple(items), shots=_shots(request, prompt), fields=FIELDS
+    )
 
 
-def _prompt(prompt: Any) -> Any:
+def _prompt(prompt: Any) -> str | None:
     """Text, or shots in the words of the service."""
     if not isinstance(prompt, tuple):
         return prompt if isinstance(prompt, str) else None
-    shots = [shot for shot in prompt if isinstance(shot, Shot)]
-    return " ".join(f"shot {place}, {shot.seconds}, {shot.words};" for place, shot in enumerate(shots, 1))
+    read = [(place, shot) for place, shot in enumerate(prompt, 1) if isinstance(shot, Shot)]
+    return " ".join(
+        shots.text_of(place, shot.seconds if type(shot.seconds) is int and shot.seconds < 10**9 else "?", shot.words)
+        for place, shot in read
+        if isinstance(shot.words, str)
+    )
 
 
-def _items(request: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def _prompt_item(prompt: str | None) -> list[Item]:
+    return [] if prompt is None else [Item(members={"type": "prompt", "text": prompt}, place="prompt", is_plain=True)]
+
+
+def _shots(request: Any, prompt: str | None) -> tuple[ShotRead, ...]:
+    given = getattr(request, "prompt", None)
+    if not isinstance(given, tuple):
+        return tuple(shots.read(prompt or "", "prompt"))
+    return tuple(
+        ShotRead(place + 1, shot.seconds, shot.words, f"prompt[{place}]")
+        for place, shot in enumerate(given)
+        if isinstance(shot, Shot)
+    )
+
+
+def _items(request: Any) -> Iterator[Item]:
     for kind, field in FIELDS.items():
         given = getattr(request, field, None)
         values = given if isinstance(given, tuple) else [] if given is None else [given]
         for place, value in enumerate(values):
-            item = _item(value)
-            if item is not None:
-                yield f"{field}[{place}]" if isinstance(given, tuple) else field, {"type": kind, **item}
+            members = _members(value)
+            if members is not None:
+                yield Item(
+                    members={"type": kind, **members},
+                    place=f"{field}[{place}]" if isinstance(given, tuple) else field,
+                    is_plain=isinstance(value, Image),
+                    kind=_kind(getattr(value, "element_id", None)),
+                )
 
 
-def _item(value: Any) -> dict[str, Any] | None:
+def _members(value: Any) -> dict[str, Any] | None:
     named = {} if getattr(value, "id", None) is None else {"id": value.id}
     match value:
         case Image():
             return {"url": value}
         case NamedImage() | NamedVideo():
             return {"url": value.url.url if isinstance(value.url, Video) else value.url, **named}
-        case NamedElement(element_id=Element() as element):
-            return {"element_id": str(element.element_id), **named}
         case NamedElement(element_id=given):
-            return {"element_id": str(given) if type(given) is int and 0 <= given < 10**30 else given, **named}
+            number = given.element_id if isinstance(given, Element) else given
+            return {"element_id": str(number) if type(number) is int and 0 <= number < 10**30 else number, **named}
         case NamedVoice(voice_id=given):
             return {"voice_id": given.voice_id if isinstance(given, Voice) else given, **named}
         case _:
             return None
 
 
-def _settings(request: Any, row: table.Row | None, prompt: Any) -> dict[str, Any]:
+def _kind(element: object) -> ElementKind | None:
+    return _KINDS.get(element.reference_type) if isinstance(element, Element) else None
+
+
+def _settings(request: Any, row: table.Row | None, prompt: str | None) -> dict[str, Any]:
     given = {name: getattr(request, name, None) for name in SETTINGS}
-    shots = request.prompt if isinstance(getattr(request, "prompt", None), tuple) else ()
-    if given["duration"] is None and shots and all(type(getattr(shot, "seconds", None)) is int for shot in shots):
-        given["duration"] = sum(shot.seconds for shot in shots)
+    asked = _shots(request, prompt)
+    if given["duration"] is None and asked and all(type(shot.seconds) is int for shot in asked):
+        given["duration"] = sum(shot.seconds for shot in asked)
     if row is not None:
         if given["multi_shot"] is None and row.shots is table.Shots.BY_MEMBER:
-            given["multi_shot"] = table.is_shots(prompt)
+            given["multi_shot"] = bool(asked)
         if given["audio"] is None:
             given["audio"] = row.audio_left_out
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _plain(value: Any) -> Any:
-    return {"enabled": value.enabled} if isinstance(value, WatermarkInfo) else value
+def _options(request: Any) -> Iterator[tuple[str, Any]]:
+    for name in OPTIONS:
+        value = getattr(request, name, None)
+        if isinstance(value, WatermarkInfo):
+            yield name, {"enabled": value.enabled}
+        elif isinstance(value, str):  # what it should be; a rule reports anything else
+            yield name, value

@@ -1,7 +1,7 @@
 """What each path of the current generation takes, a row each, and what it costs."""
 
 import enum
-import re
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
@@ -42,6 +42,8 @@ class Row:
         shots: how several shots are asked for.
         prompt_most: characters of the prompt.
         contents: types of materials, `prompt` among them; none where the prompt stands for itself.
+        most: how many materials of a type are possible, where more than one is and the documentation says.
+        only_1080p: what works in that resolution only: `native` sound, types of materials.
         seconds: that half of such tasks of 5 seconds in 720p took, as users of the service report it.
         verified: whether the service's own documentation has the path.
     """
@@ -54,6 +56,8 @@ class Row:
     shots: Shots = Shots.NONE
     prompt_most: int = 2500
     contents: tuple[str, ...] = ()
+    most: Mapping[str, int] = attrs.field(factory=dict, hash=False)
+    only_1080p: tuple[str, ...] = ()
     seconds: float = 85
     verified: bool = True
 
@@ -66,6 +70,11 @@ class Row:
     def model(self) -> str:
         """The last segment of the path."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def takes_video(self) -> bool:
+        """Whether the result may follow a video."""
+        return bool({"video", "base_video", "feature_video"} & {*self.contents})
 
     @property
     def audio_left_out(self) -> str | None:
@@ -120,6 +129,7 @@ VERIFIED: Final = (
         shots=Shots.BY_MEMBER,
         prompt_most=3072,
         contents=(*_FRAMES, "element"),
+        most={"element": 3},
     ),
     Row(
         path="/omni-video/kling-3.0-omni",
@@ -137,6 +147,7 @@ VERIFIED: Final = (
         resolutions=_HD,
         audio=("original", "off"),
         contents=(*_MOTION, "element"),
+        most={"element": 1},
     ),
     Row(
         path="/omni-video/kling-o1",
@@ -153,6 +164,7 @@ VERIFIED: Final = (
         durations=_FIXED,
         ratios=RATIOS,
         audio=("native", "off"),
+        only_1080p=("native",),
     ),
     Row(
         path="/image-to-video/kling-2.6",
@@ -160,10 +172,19 @@ VERIFIED: Final = (
         durations=_FIXED,
         audio=("native", "off"),
         contents=(*_FRAMES, "voice"),
+        most={"voice": 2},
+        only_1080p=("native", "last_frame", "voice"),
     ),
     Row(path="/motion-control/kling-2.6", resolutions=_HD, audio=("original", "off"), contents=_MOTION),
     Row(path="/text-to-video/kling-2.5-turbo", resolutions=_HD, durations=_FIXED, ratios=RATIOS, seconds=50),
-    Row(path="/image-to-video/kling-2.5-turbo", resolutions=_HD, durations=_FIXED, contents=_FRAMES, seconds=50),
+    Row(
+        path="/image-to-video/kling-2.5-turbo",
+        resolutions=_HD,
+        durations=_FIXED,
+        contents=_FRAMES,
+        only_1080p=("last_frame",),
+        seconds=50,
+    ),
 )
 
 _MORE_RATIOS: Final = (*RATIOS, "21:9", "4:3", "3:4")
@@ -210,17 +231,21 @@ ROWS: Final = (
 TYPES: Final = frozenset(kind for row in ROWS for kind in row.contents)
 """All types of materials."""
 
+MODELS: Final = {family: tuple(row.model for row in ROWS if row.family == family) for family in FAMILIES}
+"""The models of each family."""
+
+OF_LEGACY: Final = {
+    "kling-v3": "kling-3.0",
+    "kling-v3-omni": "kling-3.0-omni",
+    "kling-video-o1": "kling-o1",
+    "kling-v2-6": "kling-2.6",
+    "kling-v2-5-turbo": "kling-2.5-turbo",
+}
+"""What models of legacy paths are called in paths of this generation."""
+
 _BY_PATH: Final = {row.path: row for row in ROWS}
 
 
 def row_of(path: str) -> Row | None:
     """The row of a path; None where nothing is known of it."""
     return _BY_PATH.get(path)
-
-
-_SHOT: Final = re.compile(r"(?:^|;)\s*shot\s+\d+\s*,\s*\d+\s*,", re.IGNORECASE)
-
-
-def is_shots(prompt: object) -> bool:
-    """Whether a prompt asks for shots in the words of the service: `shot 1, 3, a cat; shot 2, 2, a dog;`."""
-    return isinstance(prompt, str) and _SHOT.search(prompt) is not None
