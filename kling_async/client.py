@@ -38,10 +38,11 @@ from kling_async.io.task_list import all_tasks
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
 from kling_async.methods import calls, lists, submits
+from kling_async.models import Models
 from kling_async.protocol import endpoints
 from kling_async.protocol.call import Call
 from kling_async.protocol.concurrency_limit import BEAT, Limit
-from kling_async.protocol.endpoint import Request
+from kling_async.protocol.endpoint import Endpoint, Generation, Request
 from kling_async.protocol.errors import ConfigurationError, KlingError, RequestRefused
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
@@ -64,7 +65,7 @@ logger = logging.getLogger("kling_async")
 T = TypeVar("T")
 
 
-class KlingClient:
+class KlingClient(Models):
     """Turns images into videos; many at once, on one event loop.
 
     ```python
@@ -273,6 +274,7 @@ class KlingClient:
             refusals.check_call(request, options)
             return await self._calls.value_of(request)
         endpoint = refusals.endpoint_that_takes(request)
+        self._check_generation(endpoint)
         refusals.check_options(options, request, journal=self._works is not None)
         problems = await self._api.problems_of(endpoint, request)
         refuse = functools.partial(refusals.refuse, problems, strict=strict)
@@ -468,7 +470,7 @@ class KlingClient:
         Raises:
             InvalidReference: it is none.
         """
-        parsed = refusals.parse_reference(reference)
+        parsed = self._parsed(reference)
         self._lifetime.check_open()
         return TaskHandle(self, parsed)
 
@@ -480,7 +482,7 @@ class KlingClient:
             TaskNotFound: the service does not know it.
             KlingError: the service could not be asked.
         """
-        parsed = refusals.parse_reference(reference)
+        parsed = self._parsed(reference)
         self._enter()
         return await self._api.get_task(refusals.endpoint_of_reference(parsed), parsed.id)
 
@@ -597,6 +599,15 @@ class KlingClient:
             ConfigurationError: the current generation is not for them.
         """
         refuse_current(self._credentials, self._base_url)
+
+    def _check_generation(self, endpoint: Endpoint) -> None:
+        if endpoint.generation is Generation.CURRENT:
+            self.check_current()
+
+    def _parsed(self, reference: str) -> Reference:
+        parsed = refusals.parse_reference(reference)
+        self._check_generation(refusals.endpoint_of_reference(parsed))
+        return parsed
 
     @functools.cached_property
     def _downloads(self) -> "Downloads":

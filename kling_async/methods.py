@@ -63,13 +63,19 @@ class _Method(Generic[P, R]):
     @functools.cached_property
     def _method(self) -> Callable[..., R]:
         record: Any = self.record()
-        made: Callable[..., R] = _method(record, self._owner, self._name, self._returns(record), self._sent)
+        made: Callable[..., R] = _method(
+            record, self._called(record), self._owner, self._name, self._returns(record), self._sent
+        )
         made.__doc__ = self._documentation(record)
         return made
 
     def _sent(self, client: Client, record: object) -> Any:
         """What the method gives."""
         return client.submit(record)
+
+    def _called(self, record: Callable[..., object]) -> str:
+        """What the record is called where users find it."""
+        return record.__name__
 
     def _returns(self, record: Any) -> Any:
         """What is awaited."""
@@ -79,7 +85,7 @@ class _Method(Generic[P, R]):
         """What is done, and the record's own text."""
         text = (inspect.getdoc(record) or "").replace("Attributes:\n", "Args:\n")
         first, _, more = text.partition("\n")
-        return f"{first}\n\n{self.does.format(name=record.__name__)}\n\n{more.strip()}\n\n{self._ends()}".rstrip()
+        return f"{first}\n\n{self.does.format(name=self._called(record))}\n\n{more.strip()}\n\n{self._ends()}".rstrip()
 
     def _ends(self) -> str:
         """What `submit` returns and raises."""
@@ -157,13 +163,18 @@ _OF_TASKS: Final = ("MediaFileMissing", "ExternalTaskIdConflict", "QueueTimeout"
 
 
 def _method(
-    record: Callable[..., object], owner: type, name: str, returns: Any, sent: Callable[[Client, object], Any]
+    record: Callable[..., object],
+    called: str,
+    owner: type,
+    name: str,
+    returns: Any,
+    sent: Callable[[Client, object], Any],
 ) -> Any:
     qualified_name = f"{owner.__qualname__}.{name}"
     taken = inspect.signature(record)
 
     def method(client: Client, /, *args: Any, **kwargs: Any) -> Any:
-        _check_arguments(qualified_name, record.__name__, taken, args, kwargs)
+        _check_arguments(qualified_name, called, taken, args, kwargs)
         return sent(client, record(*args, **kwargs))
 
     signature = inspect.Signature(

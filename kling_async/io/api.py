@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -12,7 +12,7 @@ from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.create_recovery import Ask, Create, CreateState, Pause
-from kling_async.protocol.endpoint import Described, Endpoint
+from kling_async.protocol.endpoint import Described, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, Problem, TokenTimeError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.lifecycle import is_missing, not_found
@@ -20,7 +20,7 @@ from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform, is_transient
 from kling_async.protocol.send_failures import after_a_lost_answer, made_nothing, of_a_call, refused
 from kling_async.protocol.tasks import Task, TaskStatus
-from kling_async.protocol.wire import requests, responses
+from kling_async.protocol.wire import requests, responses, several
 from kling_async.protocol.wire.redacted import read_without
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
@@ -66,11 +66,36 @@ class Api:
     async def query(self, endpoint: Endpoint, task_id: str) -> Task:
         """Asks for one task, once.
 
+        Args:
+            endpoint: of the task.
+            task_id: the second half of its reference.
+
         Raises:
             KlingError: as `responses.task`, and for no answer.
         """
+        if endpoint.generation is Generation.CURRENT:
+            request = requests.several(endpoint, [task_id])
+            return await self._call(request, lambda response: several.one(response, endpoint.name, task_id))
         request = requests.query(endpoint, task_id)
         return await self._call(request, lambda response: responses.task(response, endpoint.name, task_id))
+
+    async def told(self, endpoint: Endpoint, names: Sequence[str]) -> Task | Mapping[str, Task | KlingError]:
+        """Asks for tasks, once, for those who wait for them: one, or in the current generation several.
+
+        Args:
+            endpoint: of the tasks.
+            names: the second halves of their references.
+
+        Returns:
+            The task; in the current generation those that the answer has, by the same names.
+
+        Raises:
+            KlingError: as `query`.
+        """
+        if endpoint.generation is Generation.LEGACY:
+            return await self.query(endpoint, names[0])
+        request = requests.several(endpoint, names)
+        return await self._call(request, lambda response: several.found(response, endpoint.name, names))
 
     async def get_task(self, endpoint: Endpoint, task_id: str) -> Task:
         """Asks for one task; failures in passing are retried for `retry.budget` seconds.
@@ -88,27 +113,25 @@ class Api:
             error.about(reference)
             raise
 
-    async def page(self, endpoint: Endpoint, number: int, size: int) -> Page:
+    async def page(self, endpoint: Endpoint, request: HttpRequest) -> Page:
         """Asks for one page of the list; failures in passing are retried.
 
         Raises:
             KlingError: as `query`.
         """
-        request = requests.page(endpoint, number, size)
-        return await self.persistently(
-            lambda: self._call(request, lambda response: responses.tasks(response, endpoint.name))
-        )
+        read = several.page if endpoint.generation is Generation.CURRENT else responses.tasks
+        return await self.persistently(lambda: self._call(request, lambda response: read(response, endpoint.name)))
 
     async def listed(
-        self, endpoint: Endpoint, number: int, size: int, known: Callable[[str], TaskStatus | None]
+        self, endpoint: Endpoint, request: HttpRequest, known: Callable[[str], TaskStatus | None]
     ) -> Listed:
         """Asks for one page of the list, once, for those who wait for some of its tasks.
 
         Raises:
             KlingError: as `query`.
         """
-        request = requests.page(endpoint, number, size)
-        return await self._call(request, lambda response: responses.listed(response, endpoint.name, known))
+        read = several.listed if endpoint.generation is Generation.CURRENT else responses.listed
+        return await self._call(request, lambda response: read(response, endpoint.name, known))
 
     async def answer(self, request: HttpRequest) -> Any:
         """Sends a call that makes no task, once, and gives the `data` of its answer.
@@ -237,7 +260,7 @@ class Api:
                             extra={"kling_event": "create_failed", "kling_reference": create.reference},
                         )
                 case Ask.LOOK_UP:
-                    outcome = await self._outcome(self.query(endpoint, create.external_task_id))
+                    outcome = await self._outcome(self.query(endpoint, create.name))
                     create.looked_up(loop.time(), outcome, self._tokens.clock_offset.seen)
 
     async def _send_create(self, endpoint: Endpoint, request: HttpRequest, create: Create) -> Task:

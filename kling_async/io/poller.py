@@ -9,7 +9,7 @@ from kling_async.io.api import Api
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.errors import KlingError, RequestTimeout
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
-from kling_async.protocol.polling.plan import PollPlan, Query
+from kling_async.protocol.polling.plan import News, PollPlan, Query
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.polling.single_or_list import PageQuery
 from kling_async.protocol.reference import Reference
@@ -145,7 +145,7 @@ class Poller:
         loop, reference = asyncio.get_running_loop(), query.followed.reference
         try:
             async with asyncio.timeout_at(query.ends_at):
-                news: Task | KlingError = await self._api.query(query.endpoint, reference.id)
+                news: Task | News | KlingError = await self._api.told(query.endpoint, query.names)
         except KlingError as error:
             logger.debug(
                 "poll of %s: %s",
@@ -170,7 +170,7 @@ class Poller:
         news: Listed | KlingError | None = None
         try:
             async with asyncio.timeout_at(page.ends_at):
-                news = await self._api.listed(page.endpoint, page.number, page.size, page.known)
+                news = await self._api.listed(page.endpoint, page.request, page.known)
         except KlingError as error:
             logger.debug(
                 "page %d of %s: %s", page.number, page.endpoint.name, error, extra={"kling_event": "page_failed"}

@@ -203,7 +203,7 @@ class Submitter:
         """
         create = self._new(endpoint, record.external_task_id, own_id=own_id, adopt=False, resend=resend)
         try:
-            task = await self._api.get_task(endpoint, create.external_task_id)
+            task = await self._api.get_task(endpoint, create.name)
         except TaskNotFound:
             return await self._submit(endpoint, sending, create, SubmitOptions(), record)
         watch = self._followed(endpoint, task, None)
@@ -280,7 +280,7 @@ class Submitter:
         if watch is not None:
             return watch
         try:
-            task = await self._api.get_task(endpoint, create.external_task_id)
+            task = await self._api.get_task(endpoint, create.name)
         except TaskNotFound:
             return None
         return self._followed(endpoint, task, deadline)

@@ -25,7 +25,7 @@ async def all_tasks(api: Api, endpoint: Endpoint, page_size: int) -> AsyncGenera
     seen: set[str] = set()
     warned = False
     for number in range(1, requests.PAGE_NUMBER_MAXIMUM + 1):
-        page = await api.page(endpoint, number, page_size)
+        page = await api.page(endpoint, requests.page(endpoint, number, page_size))
         if len(page.tasks) < page.length and not warned:
             warned = True
             logger.warning(

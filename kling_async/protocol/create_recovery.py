@@ -149,7 +149,10 @@ class Create:
     ) -> None:
         self.endpoint = endpoint
         self.external_task_id = external_task_id
-        self.reference = str(Reference.by_external_task_id(endpoint, external_task_id)) if can_look_up else None
+        named = Reference.by_external_task_id(endpoint, external_task_id)
+        self.name = named.id
+        """What the service is asked for to find it."""
+        self.reference = str(named) if can_look_up else None
         self.can_look_up = can_look_up
         self.own_id = own_id
         self.adopt = adopt

@@ -51,6 +51,9 @@ class Pool(enum.Enum):
 USD_PER_UNIT: Final = {Pool.VIDEO: "0.14", Pool.IMAGE: "0.0035"}
 """List price of one unit (price tables of 2026-09); that of try-on is not known."""
 
+IDS_AT_ONCE: Final = 20
+"""Ids in one question of the current generation (21 are refused: "cannot exceed 20 in total")."""
+
 LEGACY_PREFIX: Final = "/v1/"
 
 
@@ -192,6 +195,11 @@ class Endpoint(Described):
     def priced(self, units: "Decimal | None") -> Estimate:
         """An amount of units, also in dollars at list price."""
         return Estimate(units=units, usd=None) if self.is_raw else super().priced(units)  # whose pack, is not known
+
+    @property
+    def ids_at_once(self) -> int:
+        """Tasks that one question can be about."""
+        return IDS_AT_ONCE if self.generation is Generation.CURRENT else 1
 
     @property
     def pack(self) -> str:

@@ -185,7 +185,7 @@ def test_a_recorded_list_is_read() -> None:
         updated_at=at(-13_834),
     )
     assert expected == second
-    assert responses.tasks(recorded("legacy_list_empty"), "image2video") == (0, [])
+    assert responses.tasks(recorded("legacy_list_empty"), "image2video") == (0, [], None)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_no_data_is_no_task(data: object) -> None:
     """The service's good answer without data knows no such task, is no answer to a create, and ends a list."""
     assert type(told(READERS[0], enveloped(data))) is TaskNotFound
     assert type(told(READERS[1], enveloped(data))) is BadResponse
-    assert data == {} or responses.tasks(enveloped(data), "image2video") == (0, [])
+    assert data == {} or responses.tasks(enveloped(data), "image2video") == (0, [], None)
 
 
 @pytest.mark.parametrize("read", READERS)

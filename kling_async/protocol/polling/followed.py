@@ -1,6 +1,6 @@
 """One followed task: what is known of it, as a value that the plan changes."""
 
-from typing import Final
+from typing import Final, Self
 
 from kling_async.protocol.errors import ConnectionFailed, KlingError, Remedy, TaskFailed, TaskTimeout
 from kling_async.protocol.polling.age_bins import EDGES
@@ -29,6 +29,7 @@ class FollowedTask(QueueEntry):
 
     __slots__ = (
         "accepted_at",
+        "alone",
         "asked",
         "attempts",
         "begun_at",
@@ -43,6 +44,7 @@ class FollowedTask(QueueEntry):
         "is_new",
         "last_error",
         "missed",
+        "missing_at",
         "names",
         "overlooked",
         "prompted",
@@ -50,6 +52,7 @@ class FollowedTask(QueueEntry):
         "share",
         "snapshots",
         "told",
+        "twins",
     )
 
     def __init__(
@@ -80,6 +83,12 @@ class FollowedTask(QueueEntry):
         """Questions of a fixed beat that were answered."""
         self.missed = False
         """Whether the last page that was to answer about it did not hold it."""
+        self.alone = False
+        """Whether it has a question of its own, since one about several tasks was refused or answered for others."""
+        self.missing_at: float | None = None
+        """Since when answers about several tasks have left it out; None where the last one told of it."""
+        self.twins: tuple[Self, ...] = ()
+        """Followings of the same task by another name, from before its id was known: they hear what this one hears."""
         self.attempts: Attempts | None = None
         """The questions since one failed in passing, until one is answered."""
         self.calls_back = calls_back

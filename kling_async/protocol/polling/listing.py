@@ -33,9 +33,10 @@ class ListScan:
         waiting: tasks that it could answer.
         worth: what an answer about all of them would be worth, above 0.
         number: of the page to ask for first, from 1.
+        instead: what a question by ids is worth that costs as much as a single one.
     """
 
-    def __init__(self, size: int, waiting: int, worth: float, number: int = 1) -> None:
+    def __init__(self, size: int, waiting: int, worth: float, number: int = 1, *, instead: float = 1.0) -> None:
         self.size = size
         self.number = number
         """Of the page to ask for now."""
@@ -43,13 +44,16 @@ class ListScan:
         """Whether the list ended, or the last page hardly held any: what was not there will not be on the next one."""
         self._waiting = waiting
         self._worth = worth
+        self._instead = instead
         self._gained = 0.0
         self._found = 0
         self._deepest = 0
         self._full = False
         self._failed = False
 
-    def answered(self, length: int, positions: Sequence[int], *, gained: float, left: float) -> bool:
+    def answered(
+        self, length: int, positions: Sequence[int], *, gained: float, left: float, more: bool | None = None
+    ) -> bool:
         """Takes a page; tells whether the next one is to be asked for.
 
         Args:
@@ -57,13 +61,15 @@ class ListScan:
             positions: of those that are followed here, from 0, in order.
             gained: what they were worth.
             left: what an answer about all others would be worth now.
+            more: whether the list goes on, where the page says so; else it does if the page is full.
         """
         if positions:
-            self._deepest = (self.number - 1) * self.size + useful_depth(positions, gained / len(positions))
+            each = gained / len(positions) / self._instead
+            self._deepest = (self.number - 1) * self.size + useful_depth(positions, each)
         self._gained += gained
-        self._full = length >= self.size
+        self._full = length >= self.size if more is None else more
         self._found += len(positions)
-        price = cost(self.size)
+        price = cost(self.size) * self._instead
         self.exhausted = not self._full or self.number >= PAGE_NUMBER_MAXIMUM or len(positions) < price
         unseen = self._waiting - self._found
         # The next page is taken to hold as many as this one, each worth what those are on average that are left.
@@ -79,7 +85,7 @@ class ListScan:
     @property
     def paid(self) -> bool:
         """Whether it brought what it cost."""
-        return not self._failed and self._gained >= self.number * cost(self.size)
+        return not self._failed and self._gained >= self.number * cost(self.size) * self._instead
 
     @property
     def found_none(self) -> bool:
@@ -115,13 +121,19 @@ class ListStrategy:
         """Of the page that is likely to hold so many tasks, and no larger."""
         return max(PAGE_MINIMUM, min(PAGE_SIZE_MAXIMUM, math.ceil(waiting * self._places * 1.25) + PAGE_MINIMUM // 2))
 
-    def begin(self, waiting: int, worth: float) -> ListScan | None:
-        """A scan, if it is likely to cost less than the questions that it answers; else they are asked singly."""
+    def begin(self, waiting: int, worth: float, instead: float = 1.0) -> ListScan | None:
+        """A scan, if it is likely to cost less than the questions that it answers; else they are asked by ids.
+
+        Args:
+            waiting: tasks that it could answer.
+            worth: what an answer about all of them would be worth, above 0.
+            instead: as in `ListScan`.
+        """
         size = self.size(waiting)
         pages = max(1, math.ceil(waiting * self._places / size))
-        if self._barred or worth * self._share < pages * cost(size):
+        if self._barred or worth * self._share < pages * cost(size) * instead:
             return None
-        return ListScan(size, waiting, worth)
+        return ListScan(size, waiting, worth, instead=instead)
 
     def ended(self, scan: ListScan) -> None:
         """Takes what a scan tells."""

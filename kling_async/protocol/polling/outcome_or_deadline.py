@@ -73,7 +73,7 @@ class OutcomeRules:
         verdict = _verdict(followed, news, now, service_time)
         if verdict.end is not None:
             return Outcome(verdict.snapshot, verdict.end)
-        again = self._failed(followed, now) if verdict.failing else self.unchanged(followed, now)
+        again = self.failed(followed, now) if verdict.failing else self.unchanged(followed, now)
         return again if verdict.snapshot is None else again._replace(snapshot=verdict.snapshot)
 
     def told(self, followed: FollowedTask, news: Task, now: float, service_time: float) -> Outcome:
@@ -85,13 +85,14 @@ class OutcomeRules:
         """What it means that the service answered, and the task has not ended."""
         followed.last_error = None
         followed.attempts = None
+        followed.missing_at = None
         followed.heard_at = now
         if followed.gives_up_at is not None:
             return Outcome(end=followed.timeout())
         due = self._next_question(followed, now)
         return Outcome(due=None if due is None else min(due, followed.deadline_at))
 
-    def _failed(self, followed: FollowedTask, now: float) -> Outcome:
+    def failed(self, followed: FollowedTask, now: float) -> Outcome:
         """Asks again by the retry schedule; at the deadline there is one last look, which has a time of its own."""
         last_look = followed.gives_up_at is not None
         ends_at = followed.deadline_at if followed.gives_up_at is None else followed.gives_up_at

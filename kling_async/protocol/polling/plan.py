@@ -5,6 +5,7 @@ step says, passes on what is new, and brings each answer back.
 """
 
 import collections
+from collections.abc import Mapping
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import attrs
@@ -23,8 +24,11 @@ from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire.responses import Listed
 
+News = Mapping[str, Task | KlingError]
+"""What an answer tells of several tasks, by the names they were asked for by."""
+
 QUERIES_AT_ONCE: Final = 32
-"""Single questions under way at once: enough for thousands of tasks, few enough not to crowd the service."""
+"""Questions by ids under way at once: enough for thousands of tasks, few enough not to crowd the service."""
 LAST_LOOK_SECONDS: Final = 10.0
 """Seconds for the last look at a task whose deadline has passed, from when that question goes out: after a suspend the
 deadline may be long past, and the network needs a moment to come back."""
@@ -33,17 +37,26 @@ _F = TypeVar("_F", bound=FollowedTask)
 
 
 class Query(NamedTuple, Generic[_F]):
-    """A task to ask for.
+    """A task to ask for, or several of one endpoint at once.
 
     Attributes:
-        endpoint: of the task.
-        followed: the task.
+        endpoint: of the tasks.
+        followed: the task, or the first of them.
         ends_at: when an answer is not waited for any more.
+        asked: tasks that are due, by the names they are asked for by.
+        riders: others whose time comes next, and that an answer is nearly free for.
     """
 
     endpoint: Endpoint
     followed: _F
     ends_at: float
+    asked: Mapping[str, _F]
+    riders: Mapping[str, _F]
+
+    @property
+    def names(self) -> list[str]:
+        """All that is asked for."""
+        return [*self.asked, *self.riders]
 
 
 class Step(NamedTuple, Generic[_F]):
@@ -51,7 +64,7 @@ class Step(NamedTuple, Generic[_F]):
 
     Attributes:
         updates: what to tell of tasks, in order.
-        queries: single questions to ask.
+        queries: questions by ids to ask.
         pages: pages of the list to ask for.
         wake_at: when to take the next step, if no news come before; None if nothing waits.
     """
@@ -79,7 +92,7 @@ class PollPlan(Generic[_F]):
         self._durations = durations
         self._trust = CallbackTrust[_F]()
         self._endpoints: dict[str, EndpointPlan[_F]] = {}
-        self._ready: collections.deque[_F] = collections.deque()
+        self._ready: collections.deque[tuple[_F, ...]] = collections.deque()
         self._queries = 0
         self._updates: list[Update[_F]] = []
         self._closed = False
@@ -112,16 +125,23 @@ class PollPlan(Generic[_F]):
 
     # ---------------------------------------------------------------------------------------------- news
 
-    def answered(self, query: Query[_F], news: Task | KlingError, now: float, service_time: float) -> None:
-        """Takes the answer to a single question, or what came instead."""
+    def answered(self, query: Query[_F], news: Task | News | KlingError, now: float, service_time: float) -> None:
+        """Takes the answer to a question, or what came instead: where several tasks can be asked for, by their names."""
         self._queries -= 1
-        self._of(query.followed.reference).take(query.followed, news, now, service_time)
+        plan = self._of(query.followed.reference)
+        if isinstance(news, Task):
+            plan.take(query.followed, news, now, service_time)
+        else:
+            plan.answered(query.asked, query.riders, news, now, service_time)
 
     def cancelled(self, query: Query[_F], now: float) -> None:
-        """A single question was cancelled: it is asked again, unless the client closes."""
+        """A question was cancelled: it is asked again, unless the client closes."""
         self._queries -= 1
-        if not self._closed:
-            self._of(query.followed.reference).queue.put(query.followed, now, now)
+        if self._closed:
+            return
+        for followed in query.asked.values():
+            if followed.end is None:
+                self._of(followed.reference).queue.put(followed, now, now)
 
     def page_answered(
         self, page: PageQuery[_F], news: Listed | KlingError | None, now: float, service_time: float
@@ -157,8 +177,11 @@ class PollPlan(Generic[_F]):
 
     def _called(self, task: Task) -> tuple[EndpointPlan[_F], _F] | None:
         """The followed task that a callback is about, by its id; by the caller's id if it was attached by that."""
-        for name in filter(None, (task.task_id, task.external_task_id)):
-            found = [(plan, plan.names[name]) for plan in self._endpoints.values() if name in plan.names]
+        for place in range(2):
+            named = [
+                (plan, name) for plan in self._endpoints.values() for name in plan.names_of(task)[place : place + 1]
+            ]
+            found = [(plan, plan.names[name]) for plan, name in named if name in plan.names]
             sure = [each for each in found if not each[1].snapshots or each[1].reference.id == task.task_id]
             if len(sure) == 1:
                 return sure[0]
@@ -192,20 +215,20 @@ class PollPlan(Generic[_F]):
                 plan.ask(due, now)
         queries = []
         while self._ready and self._queries < QUERIES_AT_ONCE:
-            followed = self._ready.popleft()
-            if followed.end is None:  # a callback may have told it meanwhile
+            # A callback may have told of the end meanwhile.
+            group = tuple(followed for followed in self._ready.popleft() if followed.end is None)
+            if group:
                 self._queries += 1
-                queries.append(self._query(followed, now))
+                queries.append(self._query(group, now))
         pages = [page for plan in plans if (page := plan.page(now)) is not None]
         wake_at = min((time for plan in plans if (time := plan.queue.next_time()) is not None), default=None)
         return Step(updates, queries, pages, wake_at)
 
-    def _query(self, followed: _F, now: float) -> Query[_F]:
-        if now >= followed.deadline_at and followed.gives_up_at is None:
-            followed.gives_up_at = now + LAST_LOOK_SECONDS
-        # A question from before the deadline is cut off at it: its answer may be as old as a suspend is long.
-        ends_at = followed.deadline_at if followed.gives_up_at is None else followed.gives_up_at
-        return Query(self._of(followed.reference).endpoint, followed, ends_at)
+    def _query(self, group: tuple[_F, ...], now: float) -> Query[_F]:
+        plan = self._of(group[0].reference)
+        asked, riders = ({each.reference.id: each for each in some} for some in (group, plan.riders(group, now)))
+        ends_at = min(_ends_at(followed, now) for followed in group)
+        return Query(plan.endpoint, group[0], ends_at, asked, riders)
 
     def _of(self, reference: Reference) -> EndpointPlan[_F]:
         plan = self._endpoints.get(reference.endpoint)
@@ -218,8 +241,16 @@ class PollPlan(Generic[_F]):
                 self._rules,
                 self._durations,
                 self._trust,
-                ask_singly=self._ready.append,
+                ask=self._ready.append,
                 tell=self._updates.append,
             )
             self._endpoints[reference.endpoint] = plan
         return plan
+
+
+def _ends_at(followed: FollowedTask, now: float) -> float:
+    """When an answer about a task is not waited for any more."""
+    if now >= followed.deadline_at and followed.gives_up_at is None:
+        followed.gives_up_at = now + LAST_LOOK_SECONDS
+    # A question from before the deadline is cut off at it: its answer may be as old as a suspend is long.
+    return followed.deadline_at if followed.gives_up_at is None else followed.gives_up_at

@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import math
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 
@@ -79,6 +80,11 @@ class PollQueue(Generic[_T]):
             else:
                 self._push(item, item.due)
         return due
+
+    def soonest(self, count: int) -> list[_T]:
+        """So many of those that wait, whose time comes first; they go on waiting."""
+        waiting = (item for when, _, item in self._heap if item.rate > 0 and item.heap_time == when)
+        return heapq.nsmallest(count, waiting, key=attrgetter("due"))
 
     def next_time(self) -> float | None:
         """When to look here next; None if nothing waits."""

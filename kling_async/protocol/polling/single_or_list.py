@@ -1,25 +1,32 @@
-"""The followed tasks of one endpoint: which a page of the list is to answer, and which are asked for singly."""
+"""The followed tasks of one endpoint: which a page of the list is to answer, and which are asked for by their ids."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import attrs
 
-from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import KlingError
-from kling_async.protocol.lifecycle import is_news, may_follow
+from kling_async.protocol.endpoint import Endpoint, Generation
+from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound
+from kling_async.protocol.lifecycle import is_missing, is_news, may_follow
 from kling_async.protocol.polling.callback_news import has_results
 from kling_async.protocol.polling.callback_trust import CallbackTrust
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import SLOW_ANSWER, FollowedTask, age_of
-from kling_async.protocol.polling.listing import ListScan, ListStrategy
+from kling_async.protocol.polling.listing import ListScan, ListStrategy, cost
 from kling_async.protocol.polling.outcome_or_deadline import Outcome, OutcomeRules, checked, filled, learn
 from kling_async.protocol.polling.queue import PollQueue, share_passed
 from kling_async.protocol.polling.schedule import SHORTEST_DELAY
+from kling_async.protocol.polling.together import grouped, riders, worth
+from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire import requests
+from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import Listed
 
+SHOWN_WITHIN: Final = 60.0
+"""Seconds after a create in which the current generation may leave a task out of its answers; nothing promises less."""
 PAGE_SECONDS: Final = 10.0
 """Seconds that a page of the list may take, and that a task waits for pages before it is asked for singly."""
 
@@ -42,11 +49,15 @@ class Scan(Generic[_F]):
         pages: which page to ask for, and whether another one follows.
         wanted: ids of the tasks for which it began.
         waiting: tasks that are due and wait for it, by id; some of them may have become due after it began.
+        since: when the first of the tasks was made that it could answer; None where that is not known.
+        cursor: where its next page begins, in a list that goes on by cursor.
     """
 
     pages: ListScan
     wanted: frozenset[str]
     waiting: dict[str, _F]
+    since: datetime | None = None
+    cursor: str | None = None
 
 
 class PageQuery(NamedTuple, Generic[_F]):
@@ -58,7 +69,7 @@ class PageQuery(NamedTuple, Generic[_F]):
         size: tasks on a page.
         ends_at: when an answer is not waited for any more.
         known: tells the status of a task that the page may tell about; None for all others.
-        scan: that the page is of.
+        scan: that the page is of, and that knows where it begins.
     """
 
     endpoint: Endpoint
@@ -67,6 +78,13 @@ class PageQuery(NamedTuple, Generic[_F]):
     ends_at: float
     known: Callable[[str], TaskStatus | None]
     scan: Scan[_F]
+
+    @property
+    def request(self) -> HttpRequest:
+        """What is sent."""
+        if self.endpoint.generation is Generation.CURRENT:
+            return requests.page_from(self.endpoint, self.size, self.scan.cursor, since=self.scan.since)
+        return requests.page(self.endpoint, self.number, self.size)
 
 
 class EndpointPlan(Generic[_F]):
@@ -77,7 +95,7 @@ class EndpointPlan(Generic[_F]):
         rules: what news mean.
         durations: how long tasks take; it learns.
         trust: in callbacks; it learns.
-        ask_singly: takes each task that is to be asked for by a question of its own.
+        ask: takes the tasks that are to be asked for by one question, each of them by its id.
         tell: takes what is new about a task.
     """
 
@@ -88,14 +106,15 @@ class EndpointPlan(Generic[_F]):
         durations: Durations,
         trust: CallbackTrust[_F],
         *,
-        ask_singly: Callable[[_F], None],
+        ask: Callable[[tuple[_F, ...]], None],
         tell: Callable[[Update[_F]], None],
     ) -> None:
         self.endpoint = endpoint
         self._rules = rules
         self._durations = durations
         self._trust = trust
-        self._ask_singly = ask_singly
+        self._ask = ask
+        self._are_current = endpoint.generation is Generation.CURRENT
         self._tell = tell
         self._strategy = ListStrategy()
         self._scan: Scan[_F] | None = None
@@ -113,7 +132,7 @@ class EndpointPlan(Generic[_F]):
         """Begins with a task; one that was attached is asked for at once."""
         if created is not None and (age := age_of(created, service_time)) > SLOW_ANSWER:
             followed.begun_at = now - age  # an older task that was adopted, or one that was looked up later
-        self._name(followed, followed.reference.id)
+        self._take_name(followed, followed.reference.id)
         if created is None:
             self.queue.put(followed, now, now)
         else:
@@ -125,7 +144,9 @@ class EndpointPlan(Generic[_F]):
             return
         news = checked(followed, news)
         if isinstance(news, Task):
-            self._name(followed, news.task_id, news.external_task_id)
+            if self._are_current and not followed.snapshots:
+                followed = self._joined(followed, news.task_id)
+            self._name(followed, news)
         outcome = self._rules.of(followed, news, now, service_time)
         if outcome.snapshot is not None:
             self._trust.heard(followed, by_callback=followed.prompted)
@@ -137,7 +158,7 @@ class EndpointPlan(Generic[_F]):
             return
         if signed and has_results(news, self.endpoint.result):
             news = filled(followed, news)
-            self._name(followed, news.task_id, news.external_task_id)
+            self._name(followed, news)
             outcome = self._rules.told(followed, news, now, service_time)
             self._trust.heard(followed, by_callback=True)
             self._apply(followed, outcome, now)
@@ -158,7 +179,7 @@ class EndpointPlan(Generic[_F]):
             self.finish(followed, outcome.end, outcome.snapshot)
             return
         if outcome.snapshot is not None:
-            self._tell(Update(followed, outcome.snapshot, None))
+            self._say(followed, outcome.snapshot, None)
         if outcome.due is not None:
             again = followed.hinted is not None and may_follow(followed.status, followed.hinted)
             followed.prompted, followed.hinted = again, None
@@ -172,19 +193,51 @@ class EndpointPlan(Generic[_F]):
         for name in followed.names:
             del self.names[name]
         followed.names = ()
+        self._say(followed, snapshot, end)
+
+    def _say(self, followed: _F, snapshot: Task | None, end: Task | KlingError | None) -> None:
+        """Tells what is new about a task, by whatever name it is followed."""
         followed.end = end
         self._tell(Update(followed, snapshot, end))
+        for twin in followed.twins:
+            twin.end = end
+            self._tell(Update(twin, snapshot, end))
 
-    def _name(self, followed: _F, *names: str | None) -> None:
-        for name in names:
-            if name is not None and name not in self.names:
-                self.names[name] = followed
-                followed.names = (*followed.names, name)
+    def _joined(self, followed: _F, task_id: str) -> _F:
+        """The following of a task whose id is heard of now: if it is followed by that already, the two are one."""
+        other = self.names.get(task_id)
+        if other is None or other is followed:
+            return followed
+        self.queue.remove(followed)
+        self._trust.answered(followed)
+        for name in followed.names:
+            self.names[name] = other
+        other.names, followed.names = (*other.names, *followed.names), ()
+        other.twins = (*other.twins, followed)
+        followed.reference, followed.snapshots = other.reference, other.snapshots
+        if other.snapshots:
+            self._tell(Update(followed, other.snapshots[-1], None))
+        return other
 
-    # ---------------------------------------------------------------------------------- list or singly
+    def names_of(self, task: Task) -> tuple[str, ...]:
+        """What a task may be followed by: its id, and the caller's own."""
+        if task.external_task_id is None:
+            return (task.task_id,)
+        return task.task_id, Reference.by_external_task_id(self.endpoint.name, task.external_task_id).id
+
+    def _name(self, followed: _F, task: Task) -> None:
+        for name in self.names_of(task):
+            self._take_name(followed, name)
+
+    def _take_name(self, followed: _F, name: str) -> None:
+        if name not in self.names:
+            self.names[name] = followed
+            followed.names = (*followed.names, name)
+
+    # ------------------------------------------------------------------------------------ by list or by ids
 
     def ask(self, due: Iterable[_F], now: float) -> None:
-        """Asks for tasks that are due: by a page what it can answer, if it is worth one, the rest singly.
+        """Asks for tasks that are due: by a page what it can answer, if it is worth one, the rest by their ids.
 
         Those whose callbacks can be relied on are put off.
         """
@@ -203,13 +256,21 @@ class EndpointPlan(Generic[_F]):
             singly += listed.values()
         else:
             self._scan.waiting |= listed
-        self._all_singly(singly)
+        self._all_by_ids(singly, now)
 
     def _begin(self, listed: dict[str, _F], now: float) -> None:
-        pages = self._strategy.begin(len(self.queue) + len(listed), self.queue.value(now) + len(listed))
+        waiting, most = len(self.queue) + len(listed), self.endpoint.ids_at_once
+        instead = worth(len(listed), self.queue, most, now) / cost(min(most, waiting)) if most > 1 else 1.0
+        pages = self._strategy.begin(waiting, self.queue.value(now) + len(listed), instead)
         if pages is not None:
-            self._scan = Scan(pages, frozenset(listed), {})
+            self._scan = Scan(pages, frozenset(listed), {}, self._since() if self._are_current else None)
             self._page_wanted = True
+
+    def _since(self) -> datetime | None:
+        """When the first of all tasks was made, as far as the service has told."""
+        heard = [followed.snapshots[-1].created_at for followed in self.names.values() if followed.snapshots]
+        known = [created_at for created_at in heard if created_at is not None]
+        return min(known) if len(known) == len(heard) else None
 
     def _can_list(self, followed: _F) -> bool:
         """Whether a page is likely to hold a task, and its id stands for this following alone."""
@@ -218,10 +279,14 @@ class EndpointPlan(Generic[_F]):
         known = bool(followed.snapshots) and self.names.get(followed.reference.id) is followed
         return known and not followed.missed
 
-    def _all_singly(self, due: Iterable[_F]) -> None:
-        for followed in due:
+    def _all_by_ids(self, due: Iterable[_F], now: float) -> None:
+        for group in grouped(due, self.endpoint.ids_at_once, lambda followed: _may_share(followed, now)):
             self._strategy.asked_singly()
-            self._ask_singly(followed)
+            self._ask(group)
+
+    def riders(self, group: tuple[_F, ...], now: float) -> tuple[_F, ...]:
+        """Tasks that are not due yet, and that fill a question for others."""
+        return riders(group, self.queue, self.endpoint.ids_at_once, lambda followed: _may_share(followed, now))
 
     def page(self, now: float) -> PageQuery[_F] | None:
         """The page to ask for now, once."""
@@ -239,6 +304,59 @@ class EndpointPlan(Generic[_F]):
         asked = followed.rate > 0 or (self._scan is not None and task_id in self._scan.waiting)
         return followed.status if asked else None
 
+    # ---------------------------------------------------------------------------- what questions by ids bring
+
+    def answered(
+        self,
+        asked: Mapping[str, _F],
+        riders: Mapping[str, _F],
+        news: Mapping[str, Task | KlingError] | KlingError,
+        now: float,
+        service_time: float,
+    ) -> None:
+        """Takes the answer to a question about several tasks, or what came instead.
+
+        Args:
+            asked: the tasks that were due, by the names they were asked for by.
+            riders: those that were not, and wait for their own time if the answer does not tell of them.
+            news: by those names; an error where no answer came.
+            now: seconds of the monotonic clock.
+            service_time: the service's time of day, in seconds since 1970.
+        """
+        if isinstance(news, KlingError):
+            for followed in asked.values():
+                self._failed(followed, news, now, service_time, joint=len(asked) + len(riders) > 1)
+            return
+        for name, followed in [*asked.items(), *riders.items()]:
+            told = news.get(name)
+            if name not in asked and (not isinstance(told, Task) or followed.rate == 0):
+                continue  # its own question tells, which may be under way by now
+            if told is not None:
+                self.take(followed, told, now, service_time)
+            else:
+                self._left_out(followed, now, service_time)
+
+    def _failed(self, followed: _F, error: KlingError, now: float, service_time: float, *, joint: bool) -> None:
+        """No answer came: what may be another task's fault is tried again without it."""
+        followed.alone = followed.alone or (joint and (is_missing(error) or isinstance(error, BadResponse)))
+        if joint and is_missing(error) and followed.end is None:
+            self.queue.put(followed, now, now)
+        else:
+            self.take(followed, error, now, service_time)
+
+    def _left_out(self, followed: _F, now: float, service_time: float) -> None:
+        """The answer does not have the task: what was made lately may not show yet, nor is one answer a proof."""
+        if followed.end is not None:
+            return
+        if followed.missing_at is None:
+            followed.missing_at, may_show = now, True
+        else:
+            may_show = bool(followed.snapshots) and now < followed.missing_at + SHOWN_WITHIN
+        if may_show or (followed.is_new and now < followed.accepted_at + SHOWN_WITHIN):
+            self._apply(followed, self._rules.failed(followed, now), now)
+        else:
+            self.take(followed, TaskNotFound("its answers do not have it", http_status=200), now, service_time)
+
     # ---------------------------------------------------------------------------------- what pages bring
 
     def page_answered(self, scan: Scan[_F], listed: Listed, now: float, service_time: float) -> None:
@@ -246,7 +364,9 @@ class EndpointPlan(Generic[_F]):
         gained = self._take_page(scan, listed, now, service_time)
         self._ask_overdue(scan, now)
         left = self.queue.value(now) + len(scan.waiting)
-        if scan.pages.answered(listed.length, list(listed.news), gained=gained, left=left):
+        more = listed.cursor is not None if self._are_current else None
+        if scan.pages.answered(listed.length, list(listed.news), gained=gained, left=left, more=more):
+            scan.cursor = listed.cursor
             self._page_wanted = True
         else:
             self._strategy.ended(scan.pages)
@@ -277,12 +397,12 @@ class EndpointPlan(Generic[_F]):
             self.queue.put(followed, now, now)
 
     def _end(self, scan: Scan[_F], now: float) -> None:
-        """Asks singly for the tasks that no page held."""
+        """Asks by their ids for the tasks that no page held."""
         self._scan = None
         missed = [followed for task_id, followed in scan.waiting.items() if task_id in scan.wanted]
         for followed in missed:
             followed.missed = scan.pages.exhausted
-        self._all_singly(missed)
+        self._all_by_ids(missed, now)
         # The time of the others came meanwhile.
         self.ask([followed for task_id, followed in scan.waiting.items() if task_id not in scan.wanted], now)
 
@@ -316,7 +436,12 @@ class EndpointPlan(Generic[_F]):
         ]
         for followed in overdue:
             del scan.waiting[followed.reference.id]
-        self._all_singly(overdue)
+        self._all_by_ids(overdue, now)
+
+
+def _may_share(followed: FollowedTask, now: float) -> bool:
+    """Whether a task may be asked for together with others: not near its deadline, at which a question is cut off."""
+    return not followed.alone and _outlives_a_page(followed, now)
 
 
 def _outlives_a_page(followed: FollowedTask, now: float) -> bool:

@@ -59,7 +59,7 @@ def _without_none(value: Any) -> Any:
 
 
 def task_from_wire(data: Any, endpoint: str, *, accepted: bool = False) -> Task:
-    """Reads one task; `task_id` marks the legacy shape, `id` the new one.
+    """Reads one task: the current generation calls its status `status`, and some of its answers its id `task_id`.
 
     Only the id and the status are needed: no other member can hide a result, a failure or an acceptance.
 
@@ -74,8 +74,8 @@ def task_from_wire(data: Any, endpoint: str, *, accepted: bool = False) -> Task:
     """
     if not isinstance(data, Mapping):
         raise BadResponse(f"expected a task, got {type(data).__name__}")
-    legacy = "task_id" in data
-    task_id = identifier(data.get("task_id" if legacy else "id"))
+    legacy = "task_status" in data or ("task_id" in data and "status" not in data)
+    task_id = identifier(data.get("task_id", data.get("id")))
     if task_id is None:
         raise BadResponse("the task has no usable id")
     word = data.get("task_status" if legacy else "status")

@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ import attrs
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.endpoint import Described, Endpoint, Generation
 from kling_async.protocol.media.given import Media, MediaSource
+from kling_async.protocol.reference import Reference
 
 PAGE_SIZE_MAXIMUM: Final = 500  # "Query task (list)": pageSize [1, 500]
 PAGE_NUMBER_MAXIMUM: Final = 1000  # "Query task (list)": pageNum [1, 1000]
@@ -60,6 +62,46 @@ def create_of(endpoint: Endpoint, members: Mapping[str, Any]) -> HttpRequest:
 def query(endpoint: Endpoint, task_id: str) -> HttpRequest:
     """`GET path/{id}`: one task, by the service's or the caller's id."""
     return HttpRequest("GET", f"{endpoint.path}/{quote(task_id, safe='')}")
+
+
+def several(endpoint: Endpoint, names: Sequence[str]) -> HttpRequest:
+    """`GET path?task_ids`: tasks of the current generation, by the service's ids, or all by the caller's.
+
+    Args:
+        endpoint: of the tasks.
+        names: the second halves of their references.
+    """
+    by_external = [Reference(endpoint.name, name).external_task_id for name in names]
+    if all(own_id is None for own_id in by_external):
+        return HttpRequest("GET", endpoint.path, (("task_ids", ",".join(names)),))
+    return HttpRequest("GET", endpoint.path, (("external_task_ids", ",".join(filter(None, by_external))),))
+
+
+def page_from(
+    endpoint: Endpoint,
+    size: int,
+    cursor: str | None = None,
+    *,
+    since: datetime | None = None,
+    filters: Mapping[str, Sequence[str]] | None = None,
+) -> HttpRequest:
+    """`POST path`: one page of the list of the current generation, in no documented order.
+
+    Args:
+        endpoint: of the tasks.
+        size: tasks on it at most.
+        cursor: that the page before gave; None for the first.
+        since: when tasks were made at the earliest; the service takes 30 days ago where it is left out.
+        filters: values of members that one of the given must be; the same for all pages.
+    """
+    body: dict[str, Any] = {"limit": size}
+    if cursor is not None:
+        body["cursor"] = cursor
+    elif since is not None:
+        body["start_time"] = int(since.timestamp() * 1000)
+    if filters:
+        body["filters"] = [{"key": key, "values": list(values)} for key, values in filters.items()]
+    return HttpRequest("POST", endpoint.path, body=(json.dumps(body).encode(),))
 
 
 def page(endpoint: Described, number: int, size: int) -> HttpRequest:

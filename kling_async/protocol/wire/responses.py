@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple, TypeVar
@@ -127,10 +127,12 @@ class Page(NamedTuple):
     Attributes:
         length: items on the page.
         tasks: those that could be read.
+        cursor: where the list goes on, in the current generation; None at its end.
     """
 
     length: int
     tasks: list[Task]
+    cursor: str | None = None
 
 
 def tasks(response: HttpResponse, endpoint: str) -> Page:
@@ -154,10 +156,16 @@ class Listed(NamedTuple):
     Attributes:
         length: items on the page, of any task.
         news: by place on the page, in order: the task's id, and the task; None where its status is the known one.
+        cursor: where the list goes on, in the current generation; None at its end.
     """
 
     length: int
-    news: Mapping[int, tuple[str, Task | UnknownStatus | None]]
+    news: "News"
+    cursor: str | None = None
+
+
+News = Mapping[int, tuple[str, Task | UnknownStatus | None]]
+"""What a page tells, as `Listed` has it."""
 
 
 def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskStatus | None]) -> Listed:
@@ -173,18 +181,23 @@ def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskSta
         BadResponse: as in `tasks`.
     """
     items = _items(response)
+    return Listed(len(items), news_in(items, endpoint, known))
+
+
+def news_in(items: Sequence[Any], endpoint: str, known: Callable[[str], TaskStatus | None]) -> News:
+    """What the items of a page say about the tasks that are followed, in the shape of either generation."""
     news: dict[int, tuple[str, Task | UnknownStatus | None]] = {}
     for place, item in enumerate(items):
-        task_id = item.get("task_id") if isinstance(item, Mapping) else None
+        task_id = item.get("task_id", item.get("id")) if isinstance(item, Mapping) else None
         task_id = str(task_id) if type(task_id) is int else task_id
         if not isinstance(task_id, str) or (status := known(task_id)) is None:
             continue
-        if item.get("task_status") == status.value:
+        if item.get("task_status", item.get("status")) == status.value:
             news[place] = (task_id, None)
             continue
         with contextlib.suppress(BadResponse):  # then the page says nothing about it, and it is asked for singly
             news[place] = (task_id, _item(item, endpoint))
-    return Listed(len(items), news)
+    return news
 
 
 def _items(response: HttpResponse) -> list[Any]:

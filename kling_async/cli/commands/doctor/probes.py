@@ -27,6 +27,7 @@ from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.retry import Retry
+from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import HttpResponse, service_time
 
@@ -175,7 +176,8 @@ async def ask(
     api = Api(transport, credentials or NO_KEY, time.time, Retry(), random.random)
     error: Exception | None = None
     try:
-        await _in_time(api.listed(endpoints.default(), 1, 1, lambda _: None))
+        listed = endpoints.default()
+        await _in_time(api.listed(listed, requests.page(listed, 1, 1), lambda _: None))
     except Exception as caught:  # noqa: BLE001  (a key can be such that no token can be made of it)
         error = caught
     finally:

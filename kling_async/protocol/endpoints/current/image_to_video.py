@@ -17,7 +17,7 @@ KnownModel = Literal["kling-3.0-turbo", "kling-3.0", "kling-2.6", "kling-2.5-tur
 
 
 @attrs.frozen
-class ImageToVideo(CurrentRequest):
+class ImageToVideoParameters(CurrentRequest):
     """A video from a picture, or from the first and the last: `POST /image-to-video/{model}`.
 
     Its ratio is that of the first frame. What a model can do is in `kling_async.capabilities(current.ImageToVideo)`.
@@ -48,7 +48,6 @@ class ImageToVideo(CurrentRequest):
     first_frame: Image | NamedImage | None = attrs.field(
         default=None, converter=materials.one_image, metadata=IN_CONTENTS
     )
-    model: KnownModel | str = attrs.field(kw_only=True, metadata=IN_PATH)
     last_frame: Image | NamedImage | None = attrs.field(
         default=None, converter=materials.one_image, kw_only=True, metadata=IN_CONTENTS
     )
@@ -74,6 +73,13 @@ class ImageToVideo(CurrentRequest):
     path: str | None = attrs.field(default=None, kw_only=True)
 
     family = table.IMAGE_TO_VIDEO
+
+
+@attrs.frozen
+class ImageToVideo(ImageToVideoParameters):  # noqa: D101  (described above)
+    __doc__ = ImageToVideoParameters.__doc__
+
+    model: KnownModel | str = attrs.field(kw_only=True, metadata=IN_PATH)
 
 
 ENDPOINT = families.endpoint(ImageToVideo)

@@ -18,7 +18,7 @@ KnownModel = Literal["kling-3.0", "kling-2.6"]
 
 
 @attrs.frozen
-class MotionControl(CurrentRequest):
+class MotionControlParameters(CurrentRequest):
     """A video of a picture's person who moves as in another video: `POST /motion-control/{model}`.
 
     Billed are the seconds of the result: how long it becomes depends on the video, so that no price is known before.
@@ -44,7 +44,6 @@ class MotionControl(CurrentRequest):
     """
 
     image: Image | None = attrs.field(default=None, converter=as_image, metadata=IN_CONTENTS)
-    model: KnownModel | str = attrs.field(kw_only=True, metadata=IN_PATH)
     video: NamedVideo | None = attrs.field(
         default=None, converter=materials.one_video, kw_only=True, metadata=IN_CONTENTS
     )
@@ -63,6 +62,13 @@ class MotionControl(CurrentRequest):
     path: str | None = attrs.field(default=None, kw_only=True)
 
     family = table.MOTION_CONTROL
+
+
+@attrs.frozen
+class MotionControl(MotionControlParameters):  # noqa: D101  (described above)
+    __doc__ = MotionControlParameters.__doc__
+
+    model: KnownModel | str = attrs.field(kw_only=True, metadata=IN_PATH)
 
 
 ENDPOINT = families.endpoint(MotionControl)

@@ -17,7 +17,7 @@ KnownModel = Literal["kling-3.0-omni", "kling-o1"]
 
 
 @attrs.frozen
-class OmniVideo(CurrentRequest):
+class OmniVideoParameters(CurrentRequest):
     """A video from words, pictures, elements and a video, in one request: `POST /omni-video/{model}`.
 
     What is given by name is named in the prompt: `{"cat": "cat.png"}` as `@cat`. No name may be part of another. There
@@ -56,7 +56,6 @@ class OmniVideo(CurrentRequest):
     """
 
     prompt: str | tuple[Shot, ...] | None = attrs.field(default=None, converter=materials.prompt, metadata=IN_CONTENTS)
-    model: KnownModel | str = attrs.field(kw_only=True, metadata=IN_PATH)
     first_frame: Image | NamedImage | None = attrs.field(
         default=None, converter=materials.one_image, kw_only=True, metadata=IN_CONTENTS
     )
@@ -94,6 +93,13 @@ class OmniVideo(CurrentRequest):
     path: str | None = attrs.field(default=None, kw_only=True)
 
     family = table.OMNI_VIDEO
+
+
+@attrs.frozen
+class OmniVideo(OmniVideoParameters):  # noqa: D101  (described above)
+    __doc__ = OmniVideoParameters.__doc__
+
+    model: KnownModel | str = attrs.field(kw_only=True, metadata=IN_PATH)
 
 
 ENDPOINT = families.endpoint(OmniVideo)

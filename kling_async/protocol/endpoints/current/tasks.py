@@ -10,6 +10,5 @@ ENDPOINT = Endpoint(
     generation=Generation.CURRENT,
     record=Request,  # any: a task does not tell what made it
     typical_seconds=typical_seconds_of,
-    lists=False,
     finds_by_external_id=True,
 )

@@ -16,7 +16,7 @@ KnownModel = Literal["kling-3.0-turbo", "kling-3.0", "kling-2.6", "kling-2.5-tur
 
 
 @attrs.frozen
-class TextToVideo(CurrentRequest):
+class TextToVideoParameters(CurrentRequest):
     """A video from a prompt: `POST /text-to-video/{model}`.
 
     What a model can do is in `kling_async.capabilities(current.TextToVideo)`.
@@ -39,7 +39,6 @@ class TextToVideo(CurrentRequest):
     """
 
     prompt: str | tuple[Shot, ...] | None = attrs.field(default=None, converter=materials.prompt)
-    model: KnownModel | str = attrs.field(kw_only=True, metadata=IN_PATH)
     resolution: Literal["720p", "1080p", "4k"] | None = attrs.field(default=None, kw_only=True, metadata=IN_SETTINGS)
     duration: int | None = attrs.field(default=None, converter=whole_number, kw_only=True, metadata=IN_SETTINGS)
     aspect_ratio: Literal["16:9", "9:16", "1:1", "21:9", "4:3", "3:4"] | None = attrs.field(
@@ -53,6 +52,13 @@ class TextToVideo(CurrentRequest):
     path: str | None = attrs.field(default=None, kw_only=True)
 
     family = table.TEXT_TO_VIDEO
+
+
+@attrs.frozen
+class TextToVideo(TextToVideoParameters):  # noqa: D101  (described above)
+    __doc__ = TextToVideoParameters.__doc__
+
+    model: KnownModel | str = attrs.field(kw_only=True, metadata=IN_PATH)
 
 
 ENDPOINT = families.endpoint(TextToVideo)

@@ -1,0 +1,137 @@
+"""Answers of the current generation about several tasks: by their names, and pages of a list that goes on by cursor.
+
+A name is the second half of a reference: the service's id, or the caller's behind `external:`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound
+from kling_async.protocol.redaction import printable
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire import responses
+from kling_async.protocol.wire.members import identifier
+from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
+
+
+def one(response: HttpResponse, endpoint: str, name: str) -> Task:
+    """Reads the answer to a question about one task.
+
+    Args:
+        response: the answer.
+        endpoint: the first half of its reference.
+        name: the second half.
+
+    Raises:
+        ApiError: the service said no; the class is that of the error table.
+        TaskNotFound: the answer is the service's, and has no task.
+        BadResponse: the answer is not the service's, or about another task.
+    """
+    told = found(response, endpoint, [name]).get(name)
+    if told is None:
+        raise TaskNotFound("the service knows no such task", http_status=response.status)
+    if isinstance(told, KlingError):
+        raise told
+    return told
+
+
+def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[str, Task | KlingError]:
+    """Reads the answer to a question about some tasks: those that are there, in no documented order.
+
+    Args:
+        response: the answer.
+        endpoint: the first half of their references.
+        names: the second halves of those that were asked for.
+
+    Returns:
+        Tasks by the names they were asked for by; an error in place of one that cannot be read. What the service does
+        not know is left out, as it leaves it out.
+
+    Raises:
+        ApiError: as in `one`.
+        BadResponse: the answer is not the service's, or has a task that nobody asked for: it is another's.
+    """
+    items, _ = _page(response)
+    news: dict[str, Task | KlingError] = {}
+    for item in items:
+        task_id, external_task_id = _ids(item)
+        if task_id is None:
+            continue  # then the answer says nothing about whichever it is
+        by_external = Reference.by_external_task_id(endpoint, external_task_id or "").id
+        name = next((name for name in (task_id, by_external) if name in names), None)
+        if name is None and external_task_id is None and len(names) == len(items) == 1:
+            name = names[0]  # the only one there can be; not all that has an external id repeats it
+        if name is None:
+            raise BadResponse(
+                f"the answer is about task {printable(task_id, 64)}, which nobody asked for",
+                http_status=response.status,
+            )
+        news[name] = _named(_read(item, endpoint, response.status), name)
+    return news
+
+
+def page(response: HttpResponse, endpoint: str) -> Page:
+    """Reads one page of the list; items that cannot be read are left out.
+
+    Raises:
+        ApiError: as in `one`.
+        BadResponse: the answer is not the service's, or no list.
+    """
+    items, cursor = _page(response)
+    told = [_read(item, endpoint, response.status) for item in items]
+    return Page(len(items), [each for each in told if isinstance(each, Task)], cursor)
+
+
+def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskStatus | None]) -> Listed:
+    """Reads one page of the list for the tasks that are followed; others are not looked at.
+
+    Args:
+        response: the answer.
+        endpoint: the first half of their references.
+        known: as in `responses.listed`.
+
+    Raises:
+        ApiError: as in `one`.
+        BadResponse: as in `page`.
+    """
+    items, cursor = _page(response)
+    return Listed(len(items), responses.news_in(items, endpoint, known), cursor)
+
+
+def _page(response: HttpResponse) -> tuple[list[Any], str | None]:
+    """The tasks of an answer, and where the list goes on; an empty page has neither."""
+    data = responses.answer(response)
+    held = data.get("result", [data] if _ids(data)[0] else None) if isinstance(data, Mapping) else data
+    if held is None:
+        held = []
+    if not isinstance(held, list):
+        raise BadResponse(f"expected tasks, got {type(held).__name__}", http_status=response.status)
+    cursor = data.get("next_cursor") if isinstance(data, Mapping) and data.get("has_more") is not False else None
+    return held, cursor if isinstance(cursor, str) and cursor else None
+
+
+def _ids(item: Any) -> tuple[str | None, str | None]:
+    """The service's and the caller's id of a task."""
+    if not isinstance(item, Mapping):
+        return None, None
+    return identifier(item.get("task_id", item.get("id"))), identifier(item.get("external_id"))
+
+
+def _read(item: Any, endpoint: str, status: int) -> Task | KlingError:
+    from kling_async.protocol.wire.codec import task_from_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
+
+    try:
+        return task_from_wire(item, endpoint)
+    except BadResponse as error:
+        error.http_status = status
+        return error
+
+
+def _named(told: Task | KlingError, name: str) -> Task | KlingError:
+    """What is told, with the external id that it was asked for by."""
+    if isinstance(told, Task) and told.external_task_id is None:
+        return attrs.evolve(told, external_task_id=Reference(told.endpoint, name).external_task_id)
+    return told
