@@ -241,6 +241,9 @@ def _add_emulator(commands: Any) -> None:
         help="answer to this host name or address too, as a compose service is known by; may be repeated",
     )
     parser.add_argument(
+        "--strict", action="store_true", help="refuse what a path does not know, which the service ignores, and bills"
+    )
+    parser.add_argument(
         "--strict-types", action="store_true", help='accept the documented JSON types only, not "duration": 5'
     )
     add_output(parser)

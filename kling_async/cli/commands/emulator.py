@@ -29,6 +29,7 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
         balance=options.balance,
         seed=secrets.randbits(32) if options.seed is None else options.seed,
         allow_hosts=options.allow_host,
+        strict=options.strict,
         strict_types=options.strict_types,
         # Drawn, so that no web page and no other user of the machine knows them.
         access_key=f"emulator-{secrets.token_hex(16)}",

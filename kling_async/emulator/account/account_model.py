@@ -15,6 +15,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
+import attrs
+
 from kling_async.emulator.service.endpoint import (
     PACKS,
     AcceptedRequest,
@@ -145,6 +147,7 @@ class AccountModel:
     def make_at_once(self, now: float, origin: Origin, request: AcceptedRequest) -> EmulatedTask:
         """Make a task that is over at once, and charge for it: it has files, but no query and no list shows it."""
         task = over_at_once(now, origin, request, self._new_id(), self._new_id())
+        task = attrs.evolve(task, paid_in=self.conditions.pays)
         self.made_at_once.append(task)
         self._keep(task)
         return task
@@ -280,6 +283,7 @@ class AccountModel:
             finished_at=now + total / self._speed,
             failure=failure,
             parent=None if parent is None or parent.url else self._makers.get(("videos", parent.video_id)),
+            paid_in=self.conditions.pays,
         )
 
     def _new_id(self) -> str:

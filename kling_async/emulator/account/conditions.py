@@ -1,12 +1,14 @@
 """How an account behaves when it is not as one was told: settings, open to change at any time. Pure."""
 
 import hashlib
-from typing import Any
+from typing import Any, get_args
 
 import attrs
-from attrs.validators import and_, deep_iterable, deep_mapping, ge, instance_of, optional
+from attrs.validators import and_, deep_iterable, deep_mapping, ge, in_, instance_of, optional
 
 from kling_async.emulator.service.errors import Refusal, invalid
+
+from .task import PaidIn
 
 _seconds = instance_of((int, float))
 _count = and_(instance_of(int), ge(0))
@@ -58,6 +60,9 @@ class Account:
             serves the legacy generation only does.
         opened: Models of the current generation that are served although no page documents their paths.
         forgetful: Models of the current generation that take an external id, and forget it: "*" for all of them.
+        mixed_words: Whether answers of the current generation have legacy words in them, as those of some paths of the
+            service that are in between: `task_id` when a task is created, the status `succeed` later.
+        pays: What tasks are paid in from now on: "unit" of packs, or "USD" or "CNY" at list price.
     """
 
     limit: int | None = attrs.field(default=None, validator=optional(_count))
@@ -74,6 +79,8 @@ class Account:
     legacy_only: bool = attrs.field(default=False, validator=instance_of(bool))
     opened: list[str] = attrs.field(factory=list, validator=_names)
     forgetful: list[str] = attrs.field(factory=list, validator=_names)
+    mixed_words: bool = attrs.field(default=False, validator=instance_of(bool))
+    pays: PaidIn = attrs.field(default="unit", validator=in_(get_args(PaidIn)))
 
     def occupy(
         self, slots: int, *, model: str | None = None, since: float | None = None, until: float | None = None

@@ -2,14 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
 from kling_async.emulator.results.result import ID_MEMBERS, Link
-from kling_async.emulator.service.endpoint import AcceptedRequest, Origin
+from kling_async.emulator.service.endpoint import AcceptedRequest, Origin, Pack
 
 Status = Literal["submitted", "processing", "succeed", "failed"]
+PaidIn = Literal["unit", "USD", "CNY"]
+
+_LIST_PRICE: Final = {"unit": Decimal(1), "USD": Decimal("0.14"), "CNY": Decimal(1)}
+"""Of a unit of the video pack; those of 2026-09."""
+
+_IMAGE_UNITS: Final = 40
+"""Units of the image pack that are worth one of the video pack."""
 
 
 @attrs.frozen(kw_only=True)
@@ -26,6 +33,7 @@ class EmulatedTask:
         finished_at: When it becomes `succeed` or `failed`.
         failure: Why it fails, or "" when it succeeds.
         parent: The task that made the video that it works on, if it is one of the account.
+        paid_in: Units, or a currency.
     """
 
     task_id: str
@@ -37,6 +45,7 @@ class EmulatedTask:
     finished_at: float
     failure: str
     parent: "EmulatedTask | None" = None
+    paid_in: PaidIn = "unit"
 
     def status(self, now: float) -> Status:
         """Give the state at a time."""
@@ -60,10 +69,20 @@ class EmulatedTask:
         """
         return Decimal(0) if self.status(now) == "failed" else self.request.units
 
+    def paid(self, now: float) -> Decimal:
+        """Give the same in what it is paid in."""
+        units = self.units(now)
+        return units if self.paid_in == "unit" else worth(units, self.endpoint.pack, self.paid_in)
+
     @property
     def line(self) -> str:
         """What its slots are counted for."""
         return self.endpoint.line(self.request)
+
+
+def worth(units: Decimal, pack: Pack, currency: PaidIn) -> Decimal:
+    """Give what units are worth in money, at list price."""
+    return units / (_IMAGE_UNITS if pack == "image" else 1) * _LIST_PRICE[currency]
 
 
 LinkMaker = Callable[[EmulatedTask, str], str]

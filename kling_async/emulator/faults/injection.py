@@ -263,13 +263,15 @@ async def take_the_rest(request: web.Request, most: int = 100 * 2**20) -> None:
 
 
 def _call(kind: CallKind, endpoint: str, request: web.Request) -> Call:
+    keys = [request.match_info.get(name) for name in ("key", "task_id")]
+    keys += [request.query.get(name) for name in ("task_ids", "external_task_ids")]
     return Call(
         kind=kind,
         endpoint=endpoint,
         method=request.method,
         path=request.path,
         headers={name.lower(): value for name, value in request.headers.items()},
-        key=request.match_info.get("key") or request.match_info.get("task_id") or "",
+        key=",".join(filter(None, keys)),
     )
 
 

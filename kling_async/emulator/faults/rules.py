@@ -23,7 +23,7 @@ class Call:
         method: Of HTTP.
         path: The same; of a callback, its URL.
         headers: As received, in small letters.
-        key: Task id or external id that is asked for; "" with create, list and account.
+        key: Task id or external id that is asked for, with a comma between several; "" with create, list and account.
         status: What a callback tells, else "".
         followed: Whether its task will have another callback.
     """

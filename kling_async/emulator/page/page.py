@@ -131,7 +131,7 @@ def _shown(task: EmulatedTask, now: float) -> dict[str, Any]:
     return {
         "task_id": task.task_id,
         "external_task_id": request.external_task_id,
-        "endpoint": task.endpoint.name,
+        "endpoint": task.endpoint.name.removesuffix(f"/{request.model_name}"),
         "model_name": request.model_name,
         "mode": request.mode,
         "seconds": request.duration,

@@ -44,8 +44,7 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) 
         if "watermark_info" in task.endpoint.members:
             data["watermark_info"] = {"enabled": task.request.watermark}
     if status in {"succeed", "failed"}:
-        data["final_unit_deduction"] = decimal_text(task.units(now))
-        data["final_balance_deduction"] = {"quota": "0", "list_price": "0"}
+        data |= _deductions(task, now)
     return data | {
         "created_at": milliseconds(task.created_at + skew),
         "updated_at": milliseconds(task.updated_at(now) + skew),
@@ -76,6 +75,14 @@ def deletions_marked(data: dict[str, Any], deleted: Container[tuple[str, str]]) 
 def decimal_text(value: Decimal) -> str:
     """Write a number of units as the service does: "1.5", "3", never "1.50" or "3E+1"."""
     return f"{value.normalize():f}"
+
+
+def _deductions(task: EmulatedTask, now: float) -> dict[str, Any]:
+    """Give what a task that is over has cost."""
+    units, amount = decimal_text(task.paid(now)), "0"
+    if task.paid_in != "unit":
+        units, amount = amount, units
+    return {"final_unit_deduction": units, "final_balance_deduction": {"quota": amount, "list_price": amount}}
 
 
 def _own_id(task: EmulatedTask) -> dict[str, Any]:

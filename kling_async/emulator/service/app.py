@@ -112,7 +112,8 @@ class Api:
             router.add_route("*", path + "/{rest:.+}", handler)
         elif isinstance(found, CallEndpoint):
             self._calls.add_presets(found)
-            handler = self._call(found.kind, found.name, partial(self._calls.direct, found))
+            direct = partial(self._calls.direct, found)
+            handler = self._call(found.kind, found.name, direct, current=found.is_current)
             router.add_route(found.method, path + _SLASH, handler)
         elif isinstance(found, CurrentEndpoint):
             handler = self._call("create", found.name, partial(self._calls.create, found), current=True)

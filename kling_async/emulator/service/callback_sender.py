@@ -136,9 +136,11 @@ class CallbackSender:
         return await self._send(task_id, "submitted", url, body | {"create_time": moment, "update_time": moment})
 
     async def _tell(self, task: EmulatedTask, moment: float) -> None:
-        skew = self._account.conditions.clock_skew
-        shape = answers.shown if isinstance(task.endpoint, CurrentEndpoint) else called_back
-        body = shape(task, moment, self._links.maker(self._clock()), skew)
+        conditions, link = self._account.conditions, self._links.maker(self._clock())
+        if isinstance(task.endpoint, CurrentEndpoint):
+            body = answers.shown(task, moment, link, conditions.clock_skew, mixed_words=conditions.mixed_words)
+        else:
+            body = called_back(task, moment, link, conditions.clock_skew)
         await self._send(task.task_id, task.status(moment), task.request.callback_url, body)
 
     async def _send(self, task_id: str, status: Status, url: str, body: dict[str, Any]) -> Callback:

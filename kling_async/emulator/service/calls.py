@@ -107,8 +107,9 @@ class Calls:
             accepted = attrs.evolve(accepted, external_task_id="")
         task = self._account.create(now, endpoint, accepted)
         self._callbacks.watch(task)
-        answer = created if isinstance(endpoint, Endpoint) else answers.created
-        return answer(task, conditions.clock_skew)
+        if isinstance(endpoint, CurrentEndpoint):
+            return answers.created(task, conditions.clock_skew, mixed_words=conditions.mixed_words)
+        return created(task, conditions.clock_skew)
 
     async def no_model(self, _request: web.Request) -> None:
         """Refuse a create whose model is none."""
@@ -168,8 +169,15 @@ class Calls:
         return answer | ({"next_cursor": cursor} if cursor else {}) | {"has_more": bool(cursor)}
 
     def _all_shown(self, tasks: list[EmulatedTask], request: web.Request, now: float) -> list[dict[str, Any]]:
-        link, skew = self._link_maker(request, now), self._account.conditions.clock_skew
-        return [answers.shown(task, now, link, skew) for task in tasks]
+        show = partial(
+            answers.shown,
+            now=now,
+            link=self._link_maker(request, now),
+            skew=self._account.conditions.clock_skew,
+            deleted=self._account.deleted,
+            mixed_words=self._account.conditions.mixed_words,
+        )
+        return [show(task) for task in tasks]
 
     def _shown(self, task: EmulatedTask, now: float, link: LinkMaker) -> dict[str, Any]:
         data = queried(task, now, link, self._account.conditions.clock_skew)

@@ -19,6 +19,7 @@ place of its own: {"kind": "truncated", "headers": {"ETag": null}}.
     POST {"limit": 5}                                       changes settings, the attributes of `Account`
     POST {"occupied": [{"slots": 2, "model": "kling-v3"}]}
     POST {"retired": {"ENDPOINT": ["kling-v1"]}}
+    POST {"forgetful": ["*"], "opened": ["MODEL"]}
     GET                                                     shows them
     DELETE                                                  makes the account again what it was told to be
 

@@ -51,6 +51,7 @@ class AcceptedRequest:
         images: Where the images are kept, by member ("dynamic_masks.0" is the first mask); empty if they are not.
         damage: Why the task will fail, as far as the request shows it, or "".
         parent: The video that it works on, if answers have one.
+        sound: What the bill says of a clip's sound: "native", "original", "off"; "" where nothing is known of it.
     """
 
     model_name: str = ""
@@ -67,6 +68,7 @@ class AcceptedRequest:
     images: Mapping[str, str] = attrs.field(factory=dict)
     damage: str = ""
     parent: ParentVideo | None = None
+    sound: str = ""
 
 
 @attrs.frozen(kw_only=True)

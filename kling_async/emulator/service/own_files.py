@@ -16,8 +16,9 @@ from .checks import members
 from .endpoint import Body, EarlierResult, Origin
 
 # Whether the documentation takes base64 shows in a member's name: of one for a sound only in this one, and of one for
-# a picture in these words.
+# a picture in these words; in the current generation each material's is called alike.
 _SOUND: Final = "sound_file"
+_MATERIAL: Final = "url"
 _PICTURE_WORDS: Final = ("image", "mask")
 _SOUNDS: Final = (".mp3", ".wav")
 _PICTURES: Final = (".png",)
@@ -80,7 +81,7 @@ def _takes(member: str, suffix: str) -> bool:
     """Tell whether a member may hold the content of a file."""
     if suffix in _SOUNDS:
         return member == _SOUND
-    return suffix in _PICTURES and any(word in member for word in _PICTURE_WORDS)
+    return suffix in _PICTURES and (member == _MATERIAL or any(word in member for word in _PICTURE_WORDS))
 
 
 def _id_of(kind: str, task: EmulatedTask, name: str) -> str:

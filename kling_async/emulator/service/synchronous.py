@@ -71,12 +71,14 @@ class CallEndpoint(Origin):
         units: Price of a call, from its `pack`; 0: it is free, and needs no pack.
         presets: What every account has, by its id.
         kind: What faults and ledger take it for. A "call" is a POST, the others are GETs.
+        is_current: Whether it is of the current generation: a POST, and for API keys only.
     """
 
     answer: Callable[[Body, CallContext], Any]
     units: Decimal = Decimal(0)
     presets: Mapping[str, Result] = attrs.field(factory=dict)
     kind: CallKind = "call"
+    is_current: bool = False
 
     def add_presets(self, account: AccountModel, now: float) -> None:
         """Give an account the presets."""
@@ -86,7 +88,7 @@ class CallEndpoint(Origin):
     @property
     def method(self) -> Literal["GET", "POST"]:
         """Of HTTP."""
-        return "POST" if self.kind == "call" else "GET"
+        return "POST" if self.kind == "call" or self.is_current else "GET"
 
 
 def free(result: Result) -> AcceptedRequest:

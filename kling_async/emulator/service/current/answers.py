@@ -1,23 +1,36 @@
 """Answers of the current generation: one object for each task, wherever it was made."""
 
+from collections.abc import Container
 from functools import partial
 from typing import Any, Final
 
 from kling_async.emulator.account.task import EmulatedTask, LinkMaker
-from kling_async.emulator.service.answers import decimal_text, milliseconds
+from kling_async.emulator.service.answers import decimal_text, deletions_marked, milliseconds
+
+from .outputs import outputs
 
 WORDS: Final = {"succeed": "succeeded"}
 """Words of this generation for those of the legacy one."""
 
 
-def created(task: EmulatedTask, skew: float = 0.0) -> dict[str, Any]:
-    """Give the `data` that answers a create; `skew` as of `shown`."""
+def created(task: EmulatedTask, skew: float = 0.0, *, mixed_words: bool = False) -> dict[str, Any]:
+    """Give the `data` that answers a create; `skew` and `mixed_words` as of `shown`."""
     moment = milliseconds(task.created_at + skew)
-    answer = {"id": task.task_id, "status": "submitted", "create_time": moment, "update_time": moment}
-    return answer | _external_id(task)
+    names = ("id", "status", "create_time", "update_time")
+    if mixed_words:
+        names = ("task_id", "task_status", "created_at", "updated_at")
+    return dict(zip(names, (task.task_id, "submitted", moment, moment), strict=True)) | _external_id(task)
 
 
-def shown(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) -> dict[str, Any]:
+def shown(
+    task: EmulatedTask,
+    now: float,
+    link: LinkMaker,
+    skew: float = 0.0,
+    *,
+    deleted: Container[tuple[str, str]] = (),
+    mixed_words: bool = False,
+) -> dict[str, Any]:
     """Give a task as queries, lists and callbacks show it.
 
     Args:
@@ -25,37 +38,40 @@ def shown(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) ->
         now: Seconds since the epoch.
         link: Makes the URL of a result file.
         skew: Seconds by which the service's clock is ahead.
+        deleted: What was deleted, by its list in legacy answers and its id.
+        mixed_words: Whether it is told with legacy words, as by those paths of the service that are in between.
     """
     status = task.status(now)
     answer = {
         "id": task.task_id,
-        "status": WORDS.get(status, status),
+        "status": status if mixed_words else WORDS.get(status, status),
         "message": task.failure if status == "failed" else "",
         "create_time": milliseconds(task.created_at + skew),
         "update_time": milliseconds(task.updated_at(now) + skew),
         **_external_id(task),
     }
-    if status == "processing":  # both were seen of a task that is under way: empty lists, and none
+    if status == "processing":  # of a task that is under way both were seen: empty lists, and none
         return answer
-    outputs = _outputs(task, link) if status == "succeed" else []
-    return answer | {"outputs": outputs, "billing": _billing(task, now)}
-
-
-def _external_id(task: EmulatedTask) -> dict[str, Any]:
-    return {"external_id": task.request.external_task_id} if task.request.external_task_id else {}
+    made: dict[str, Any] = {}
+    if status == "succeed":
+        made = task.request.result.task_result(task.result_id, partial(link, task))
+        deletions_marked({"task_result": made}, deleted)
+    return answer | {"outputs": outputs(made), "billing": _billing(task, now)}
 
 
 def _billing(task: EmulatedTask, now: float) -> list[dict[str, Any]]:
     match task.status(now):
-        case "succeed":
-            amount = decimal_text(task.units(now))
-            return [{"charge_type": "unit", "amount": amount, "package_type": task.endpoint.pack}]
         case "failed":
-            return [{"amount": "0"}]
+            return [{"amount": "0"}]  # without a type, as seen
+        case "succeed":
+            amount = decimal_text(task.paid(now))
         case _:
             return []
+    if task.paid_in == "unit":
+        return [{"charge_type": "unit", "amount": amount, "package_type": task.endpoint.pack}]
+    bill = {"charge_type": "cash", "cash_type": "balance", "amount": amount}
+    return [bill | {"currency": task.paid_in, "list_price": amount}]
 
 
-def _outputs(task: EmulatedTask, link: LinkMaker) -> list[dict[str, Any]]:
-    made = task.request.result.task_result(task.result_id, partial(link, task))
-    return [{"type": "video", **video} for video in made.get("videos", ())]
+def _external_id(task: EmulatedTask) -> dict[str, Any]:
+    return {"external_id": task.request.external_task_id} if task.request.external_task_id else {}

@@ -10,20 +10,27 @@ import attrs
 from kling_async.emulator.results.rendering.spec import RenderSpec
 from kling_async.emulator.results.videos import VideoResult
 from kling_async.emulator.service.checks import fields, members
+from kling_async.emulator.service.checks.earlier import clip_of, lasting
 from kling_async.emulator.service.checks.every_task import every_task
 from kling_async.emulator.service.checks.pictures import SubmittedImage, brief, damage, read_image
 from kling_async.emulator.service.checks.text import check_content
-from kling_async.emulator.service.endpoint import AcceptedRequest, Body, CurrentEndpoint
+from kling_async.emulator.service.endpoint import AcceptedRequest, Body, CurrentEndpoint, Earlier
 from kling_async.emulator.service.errors import Refusal, invalid
 
 from . import contents, settings
 from .contents import IMAGES, VIDEOS, Item
+from .documented import check, check_items, check_prompt
 from .rows import CLIP_SECONDS, FPS, RATIOS, Row
 from .settings import Settings
 
 MAX_IMAGE_BYTES: Final = 50 * 2**20
+LENGTH_MESSAGE: Final = (
+    "The duration of the input video is invalid. Please ensure it meets the required specifications."
+)
+"""Why a task fails whose video is too short or too long; the emulator's own words."""
+
 PROMPT_CAP: Final = 3072
-"""Characters of the longest prompt of any path."""
+"""Characters of a prompt beyond which no documented path goes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,17 +41,23 @@ class Request:
         row: Of its path.
         prompt: What is asked for in words.
         items: Its contents that count on this path.
+        ignored: Types of the others.
         settings: What is asked for besides.
     """
 
     row: Row
     prompt: str
     items: list[Item]
+    ignored: frozenset[str]
     settings: Settings
+
+    def count(self, *kinds: str) -> int:
+        """Give the number of contents of some types."""
+        return len(contents.of(self.items, *kinds))
 
     def has(self, *kinds: str) -> bool:
         """Tell whether there are contents of one of these types."""
-        return any(each.type in kinds for each in self.items)
+        return bool(self.count(*kinds))
 
     @property
     def follows_video(self) -> bool:
@@ -61,6 +74,13 @@ class Request:
         """Whether the clip has a sound of its own making."""
         made = self.settings.audio == "native" and self.settings.resolution in self.row.native
         return self.row.always_heard or made
+
+    @property
+    def sound(self) -> str:
+        """What the bill says of the clip's sound."""
+        if self.heard:
+            return "native"
+        return "original" if self.settings.audio == "original" and self.has(*VIDEOS) else "off"
 
     @property
     def rate(self) -> Decimal:
@@ -102,6 +122,7 @@ def endpoint(
         model=row.model,
         members=_members(row),
         accept=partial(_accept, row, seen),
+        complete=partial(_complete, row),
         estimate=partial(_estimate, row),
         generation_seconds=partial(_generation_seconds, row),
         pictures=partial(_pictures, row),
@@ -127,31 +148,34 @@ def read(row: Row, body: Body) -> Request:
     Raises:
         Refusal: 1201.
     """
-    if row.takes:
-        items = [each for each in contents.read(body) if each.type in row.takes]
-        prompt = " ".join(each.value for each in items if each.type == "prompt")
-    else:
-        items, prompt = [], fields.text(body, "prompt")
+    given = contents.read(body) if row.takes else []
+    items = [each for each in given if each.type in row.takes]
+    prompt = " ".join(each.value for each in items if each.type == "prompt")
+    if not row.takes:
+        prompt = fields.text(body, "prompt")
         if not prompt.strip():
             raise invalid("prompt is required")
     for kind in row.needs:
         if not contents.of(items, kind):
             raise invalid(f"content item of type '{kind}' is required")
-    if len(prompt) > PROMPT_CAP:
-        raise invalid(f"prompt: size must be between 0 and {PROMPT_CAP}")
-    return Request(row=row, prompt=prompt, items=items, settings=settings.read(body, row))
+    cap = max(row.prompt_limit, PROMPT_CAP)
+    if len(prompt) > cap:
+        raise invalid(f"prompt: size must be between 0 and {cap}")
+    ignored = frozenset(each.type for each in given) - row.takes
+    return Request(row=row, prompt=prompt, items=items, ignored=ignored, settings=settings.read(body, row))
 
 
 def _check(row: Row, documented: Check, body: Body) -> None:
     request = read(row, body)
+    check(row, body)
+    check_items(row, request.items)
+    may_cut = request.settings.multi_shot or not row.has_shots
+    check_prompt(row, request.prompt, seconds=request.seconds, may_cut=may_cut)
     documented(request)
 
 
 def _accept(row: Row, seen: Check, body: Body) -> AcceptedRequest:
     request = read(row, body)
-    if not row.durations:
-        fields.required(body.get("settings") or {}, "character_orientation", str, "settings")
-        fields.choice(body["settings"], "character_orientation", ("image", "video"), "")
     seen(request)
     pictures = {each.place: read_image(each.value, each.place, MAX_IMAGE_BYTES) for each in _images(request.items)}
     every = every_task(fields.member(body, "options", dict) or {})
@@ -165,8 +189,32 @@ def _accept(row: Row, seen: Check, body: Body) -> AcceptedRequest:
         prompt=request.prompt,
         parameters=_without_data(body),
         result=VideoResult(spec=_clip(request, pictures), watermark=every["watermark"]),
+        sound=request.sound,
         damage=damage(_addresses(request.items), *pictures.values()),
     )
+
+
+def _complete(row: Row, request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
+    """Give a clip the length of the video that it follows, and its pictures, if the account has made that."""
+    kind = "base_video" if row.durations else "video"
+    followed = next((each for each in request.parameters.get("contents", ()) if each["type"] == kind), None)
+    if followed is None or kind not in row.takes:
+        return request
+    found = earlier("videos", followed["url"])
+    own, other = request.result, clip_of(found)
+    if found is None or other is None or not isinstance(own, VideoResult):
+        return request
+    seconds = other.spec.seconds
+    if row.durations and not row.durations[0] <= seconds <= row.durations[-1]:
+        return attrs.evolve(request, damage=LENGTH_MESSAGE)
+    spec = own.spec
+    if spec.card:
+        spec = attrs.evolve(other.spec, fps=spec.fps, title=spec.title, prompt=spec.prompt, sound=spec.sound)
+        width, height = row.size(request.mode, other.size)
+        spec = attrs.evolve(spec, width=width, height=height)
+        request = attrs.evolve(request, images=found.request.images)
+    request = attrs.evolve(request, result=attrs.evolve(own, spec=spec))
+    return lasting(request, seconds, request.units / request.duration * seconds)
 
 
 def _clip(request: Request, pictures: Mapping[str, SubmittedImage]) -> RenderSpec:
@@ -192,7 +240,7 @@ def _clip(request: Request, pictures: Mapping[str, SubmittedImage]) -> RenderSpe
         card="" if shown else request.prompt,
         title=f"{row.model} {asked.resolution}",
         prompt=request.prompt,
-        sound=request.heard or (asked.audio == "original" and request.has(*VIDEOS)),
+        sound=request.sound != "off",
     )
 
 
@@ -224,7 +272,7 @@ def _unchecked(row: Row, body: Mapping[str, Any]) -> Request | None:
     """Read what price and time need of a request that need not have been checked; None where it makes no sense."""
     items = [Item(place="", type=kind, value="") for kind in contents.unchecked_types(body) if kind in row.takes]
     try:
-        return Request(row=row, prompt="", items=items, settings=settings.read(body, row))
+        return Request(row=row, prompt="", items=items, ignored=frozenset(), settings=settings.read(body, row))
     except Refusal:
         return None
 

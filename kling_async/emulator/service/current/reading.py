@@ -61,7 +61,7 @@ def by_ids(account: AccountModel, query: Mapping[str, str], now: float, *, stric
         raise invalid(f"task_ids and external_task_ids cannot exceed {MOST_IDS} in total")
     found = [account.known(key, now) for key in ids]
     found += [account.known(key, now, external=True) for key in external_ids]
-    tasks = {task.task_id: task for task in found if task is not None}
+    tasks = {task.task_id: task for task in reversed(found) if task is not None}
     return sorted(tasks.values(), key=lambda task: task.created_at, reverse=True)
 
 

@@ -14,6 +14,11 @@ SHORT_SIDE: Final = {"720p": 720, "1080p": 1080, "4k": 2160}
 RATIOS: Final = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1)}
 """What a clip without a first frame may be asked for."""
 
+MORE_RATIOS: Final = RATIOS | {"21:9": (21, 9), "4:3": (4, 3), "3:4": (3, 4)}
+"""The same, of the newest models."""
+
+FIVE_OR_TEN: Final = range(5, 11, 5)
+
 FPS: Final = 24
 
 CLIP_SECONDS: Final = 5
@@ -38,6 +43,8 @@ class Row:
         model: Its last segment.
         takes: Types of `contents` that count here; empty where there is a `prompt` instead.
         needs: Those that have to be there.
+        named: Those that may have an id, by which the prompt calls them.
+        most_videos: Of `feature_video` and `base_video` together.
         durations: Whole seconds that the model makes; empty where the clip is as long as a video that is given.
         resolutions: Of `settings.resolution`.
         audio: Of `settings.audio`; empty where there is no such member.
@@ -57,6 +64,8 @@ class Row:
     model: str
     takes: frozenset[str] = frozenset()
     needs: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset({"element", "voice"})
+    most_videos: int = 1
     durations: range = range(3, 16)
     resolutions: tuple[str, ...] = ("720p", "1080p")
     audio: tuple[str, ...] = ()

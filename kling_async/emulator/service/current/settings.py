@@ -28,6 +28,7 @@ class Settings:
         ratio: What is asked for, "" for nothing.
         audio: What is asked for, or the default.
         multi_shot: Whether the prompt may cut the clip.
+        orientation: Whose, of the picture or of the video, "" where there is none.
     """
 
     resolution: str
@@ -36,6 +37,7 @@ class Settings:
     ratio: str
     audio: str
     multi_shot: bool
+    orientation: str
 
 
 def read(body: Mapping[str, Any], row: Row) -> Settings:
@@ -54,6 +56,9 @@ def read(body: Mapping[str, Any], row: Row) -> Settings:
     if row.audio and audio not in row.audio:
         raise invalid(f"audio mode '{audio}' is not supported by the current model")
     multi_shot = fields.member(settings, "multi_shot", bool)
+    orientation = _choice(settings, "character_orientation", ("image", "video"))
+    if not row.durations and not orientation:
+        raise invalid("settings.character_orientation is required")
     if settings.get("seed") is not None and type(settings["seed"]) is not int:
         raise invalid(f"settings.seed value '{settings['seed']}' is invalid")
     return Settings(
@@ -63,6 +68,7 @@ def read(body: Mapping[str, Any], row: Row) -> Settings:
         ratio=ratio,
         audio=audio,
         multi_shot=row.has_shots if multi_shot is None else multi_shot,
+        orientation=orientation,
     )
 
 

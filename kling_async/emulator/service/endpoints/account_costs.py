@@ -27,10 +27,8 @@ def _pack(kind: Pack, context: CallContext) -> dict[str, Any]:
     account, moment = context.account, milliseconds(context.opened_at)
     initial, remaining = account.initial[kind], max(account.balance(kind), Decimal(0))
     return {
-        "resource_pack_name": (
-            f"Emulated-{kind.capitalize()}-{decimal_text(initial)}Units-{account.concurrency}Con-12Months"
-        ),
-        "resource_pack_id": f"{PACKS.index(kind):032d}",
+        "resource_pack_name": pack_name(kind, context),
+        "resource_pack_id": pack_id(kind),
         "resource_pack_type": "decreasing_total",
         "total_quantity": float(initial),
         "remaining_quantity": float(remaining),
@@ -39,6 +37,17 @@ def _pack(kind: Pack, context: CallContext) -> dict[str, Any]:
         "invalid_time": moment + 365 * 86_400_000,
         "status": "online" if remaining else "runOut",
     }
+
+
+def pack_name(kind: Pack, context: CallContext) -> str:
+    """Give what the pack of a kind is called."""
+    units = decimal_text(context.account.initial[kind])
+    return f"Emulated-{kind.capitalize()}-{units}Units-{context.account.concurrency}Con-12Months"
+
+
+def pack_id(kind: Pack) -> str:
+    """Give the id of the pack of a kind."""
+    return f"{PACKS.index(kind):032d}"
 
 
 ENDPOINT: Final = CallEndpoint(path="/account/costs", kind="account", answer=_costs)

@@ -1,0 +1,17 @@
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from kling_async.emulator import Emulator
+from tests.emulator.conftest import Caller, Clock
+
+
+@pytest.fixture
+async def strict(clock: Clock) -> AsyncIterator[Caller]:
+    """Give somebody who calls an emulator that is strict."""
+    async with (
+        Emulator(clock=clock, speed=1.0, render=False, strict=True) as emulator,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Caller(emulator, session)
