@@ -128,7 +128,7 @@ def _add_endpoints(commands: Any, chosen: Sequence[str]) -> None:
     for name in [_SHORT, *endpoints.names()]:
         parser = _command(commands, name, "generate", _SHORT_TEXT)
         if [name] == [*chosen[:1]]:
-            add_endpoint(parser, endpoints.DEFAULT if name == _SHORT else name)
+            add_endpoint(parser, endpoints.meant(endpoints.DEFAULT if name == _SHORT else name, chosen[1:]))
 
 
 def _add_estimate(commands: Any, chosen: Sequence[str]) -> None:
@@ -149,7 +149,8 @@ def _add_estimate(commands: Any, chosen: Sequence[str]) -> None:
     for name in [_SHORT, *endpoints.names()]:
         each = _command(inner, name, "estimate", "")
         if [name] == [*chosen[1:2]]:
-            add_endpoint(each, endpoints.DEFAULT if name == _SHORT else name, sends=False)
+            meant = endpoints.meant(endpoints.DEFAULT if name == _SHORT else name, chosen[2:])
+            add_endpoint(each, meant, sends=False)
 
 
 def _add_batch(commands: Any, chosen: Sequence[str]) -> None:
