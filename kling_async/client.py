@@ -522,7 +522,9 @@ class KlingClient(Models):
         finally:
             unfinished = [str(watch.reference) for watch in self._poller.unfinished()]
             if unfinished:
-                logger.warning(
+                # With a journal that is no loss: whoever opens it next goes on.
+                logger.log(
+                    logging.WARNING if self._works is None else logging.INFO,
                     "closed with %d unfinished: %s",
                     len(unfinished),
                     ", ".join(unfinished),

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryFile
+from typing import IO, Final
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from examples.web_service import options, requests
 from examples.web_service.clips import RUNNING, Clips
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 CLIPS: Final = web.AppKey("clips", Clips)
 SETTINGS: Final = web.AppKey("settings", Settings)
+BEGUN: Final = web.RequestKey("begun", bool)
 routes = web.RouteTableDef()
 
 
@@ -65,11 +68,37 @@ async def post(request: web.Request) -> web.Response:
         return web.json_response(repeated.as_json(), status=HTTPStatus.CREATED)
     async with request.app[CLIPS].place(person.name, key) as place:
         requests.refuse_large(request.content_length)
-        form = await request.post()  # not more than the application's `client_max_size`
-        picture = form.get("picture")
-        file = picture.file if isinstance(picture, web.FileField) else None
-        shown = await request.app[CLIPS].add(place, form, file)
+        with TemporaryFile() as file:
+            try:
+                fields, size = await form_of(request, file)
+            except ValueError:
+                raise Refusal(HTTPStatus.BAD_REQUEST, "This is no form.") from None
+            shown = await request.app[CLIPS].add(place, fields, file if size else None)
     return web.json_response(shown.as_json(), status=HTTPStatus.CREATED)
+
+
+async def form_of(request: web.Request, file: IO[bytes]) -> tuple[dict[str, str], int]:
+    """Reads a form, not more of it than may be; gives its texts, and how many bytes of a picture are in the file.
+
+    Raises:
+        Refusal: it is too large.
+        ValueError: it is none.
+    """
+    if request.content_type != "multipart/form-data":
+        raise ValueError("another type")
+    texts: defaultdict[str, bytearray] = defaultdict(bytearray)
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader):
+            raise ValueError("a part has parts")  # noqa: TRY004  (as aiohttp says it of all else)
+        while chunk := await part.read_chunk():
+            requests.refuse_large(request.content.total_bytes)
+            if part.name == "picture":
+                await asyncio.to_thread(file.write, chunk)
+            elif part.name in options.FIELDS:
+                texts[part.name] += chunk
+    size = file.tell()
+    file.seek(0)
+    return {name: text.decode("utf-8", "replace") for name, text in texts.items()}, size
 
 
 @routes.get("/api/clips")
@@ -146,15 +175,18 @@ async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         error.headers.popall("Content-Type", None)
         return web.json_response({"message": error.reason}, status=error.status, headers=error.headers)
-    except ConnectionError:
-        raise  # nobody is there any more
-    except (KlingError, OSError):
+    except (KlingError, OSError) as error:
+        if isinstance(error, ConnectionError) and not isinstance(error, KlingError):
+            return web.Response(status=HTTPStatus.BAD_REQUEST)  # nobody is there any more
+        if request.get(BEGUN):
+            raise  # the connection is broken off
         logger.exception("answered with 503")
         return web.json_response({"message": requests.TROUBLE}, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-async def with_headers(_: web.Request, response: web.StreamResponse) -> None:
+async def with_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Puts the headers of every answer on each."""
+    request[BEGUN] = True
     for name, value in requests.HEADERS.items():
         response.headers.setdefault(name, value)
 
@@ -183,7 +215,7 @@ async def shut_down(app: web.Application) -> None:
 
 def application(settings: Settings) -> web.Application:
     """The application."""
-    app = web.Application(middlewares=[refusing], client_max_size=requests.BODY_BYTES)
+    app = web.Application(middlewares=[refusing])
     app[SETTINGS] = settings
     app.add_routes(routes)
     app.router.add_static("/static", PAGE)

@@ -1,5 +1,7 @@
 """`python -m examples.fastapi_app [--emulator]`: one process."""
 
+import contextlib
+
 import uvicorn
 
 from examples.fastapi_app.app import application
@@ -8,4 +10,5 @@ from examples.web_service.settings import from_command_line
 if __name__ == "__main__":
     listener, settings = from_command_line()
     config = uvicorn.Config(application(settings), access_log=False)  # it would show the token of callbacks
-    uvicorn.Server(config).run([listener])
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([listener])

@@ -173,6 +173,7 @@ function post(body) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/api/clips");
+    request.setRequestHeader("Idempotency-Key", key);
     request.responseType = "json";
     request.upload.onprogress = ({ loaded, total }) => showSent(total ? loaded / total : 0);
     request.upload.onload = () => showSent(1);
@@ -186,7 +187,7 @@ function post(body) {
 async function send() {
   key ??= newKey();
   const body = new FormData();
-  const fields = { key, prompt: element("prompt").value, ...chosenOptions() };
+  const fields = { prompt: element("prompt").value, ...chosenOptions() };
   for (const [name, value] of Object.entries(fields)) body.append(name, value);
   body.append("picture", element("picture").files[0]);
   try {

@@ -258,8 +258,10 @@ class Clips:
 
     async def _affordable(self, request: ImageToVideo) -> Decimal:
         cost = estimate(request).units or Decimal(0)  # where no price is known, the budget refuses
+        in_line = dict(self._maker.in_line)
+        sent = await self._kling.journal.last_of(list(in_line))  # these have reserved it
         spending = await self._kling.spending()
-        if cost > spending.left - self._maker.not_reserved:
+        if cost > spending.left - sum(in_line[each] for each in in_line if each not in sent):
             raise Refusal(HTTPStatus.PAYMENT_REQUIRED, "Today's budget is used up: try again tomorrow.")
         return cost
 

@@ -52,8 +52,8 @@ class Maker:
         self.at_work: dict[str, str] = {}
         """Ids of unfinished clips, and whose they are."""
         self._kling = kling
-        self._in_line: dict[str, Decimal] = {}
-        """What those cost that have not reserved it in the budget yet."""
+        self.in_line: dict[str, Decimal] = {}
+        """What those cost that may not have reserved it in the budget yet."""
         self._handles: dict[str, TaskHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -62,11 +62,6 @@ class Maker:
         handle = self._handles.get(clip_id)
         return None if handle is None else handle.progress
 
-    @property
-    def not_reserved(self) -> Decimal:
-        """What is going to be reserved in the budget for all that stands in line."""
-        return sum(self._in_line.values(), _NOTHING)
-
     @contextlib.asynccontextmanager
     async def going_on(self, known: Sequence[Shown]) -> AsyncIterator[None]:
         """Goes on with all that earlier processes left, and leaves to the next one what is not finished."""
@@ -74,6 +69,7 @@ class Maker:
         try:
             yield
         finally:
+            await self._kling.close()  # what is being sent is brought to its end, all else goes on at the next start
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -84,13 +80,13 @@ class Maker:
         for each in known:
             if each.status == "waiting":
                 self.begin(each.clip)
-        async for handle in self._kling.recover():
-            if handle.key in clips:
-                self.begin(clips[handle.key], handle=handle)
-        entries = await self._kling.journal.last_of(list(clips))
-        for key, entry in entries.items():
-            if entry.state is EntryState.INTENT:  # the service could not be asked about it
-                self.begin(clips[key])
+        with contextlib.suppress(ClientClosed):
+            async for handle in self._kling.recover():
+                if handle.key in clips:
+                    self.begin(clips[handle.key], handle=handle)
+            for key, entry in (await self._kling.journal.last_of(list(clips))).items():
+                if entry.state is EntryState.INTENT:  # the service could not be asked about it
+                    self.begin(clips[key])
 
     def begin(self, clip: Clip, cost: Decimal = _NOTHING, *, handle: TaskHandle | None = None) -> None:
         """Makes a clip from now on, unless that goes on already.
@@ -102,7 +98,7 @@ class Maker:
         """
         if clip.id not in self.at_work:
             self.at_work[clip.id] = clip.person
-            self._in_line[clip.id] = cost
+            self.in_line[clip.id] = cost
             self._in_background(self._make(clip, handle))
 
     async def _make(self, clip: Clip, handle: TaskHandle | None) -> None:
@@ -113,7 +109,7 @@ class Maker:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
-            self._in_line.pop(clip.id, None)
+            self.in_line.pop(clip.id, None)
             self._handles.pop(clip.id, None)
             del self.at_work[clip.id]
 
@@ -122,7 +118,7 @@ class Maker:
         try:
             if handle is None:
                 handle = await self._kling.submit(clip.request, key=clip.id, save_to=clip.video)
-            self._in_line.pop(clip.id, None)
+            self.in_line.pop(clip.id, None)
             self._handles[clip.id] = handle
             await handle.save()
         except (TaskFailed, ClientClosed):

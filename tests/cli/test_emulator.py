@@ -66,9 +66,9 @@ def test_keys_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hosts_and_types_are_passed_on() -> None:
-    """`--allow-host` names hosts that the page answers to; `--strict-types` refuses a number for a string."""
+    """`--allow-host` names hosts for the page; `--strict-types` refuses a number for a string, `--strict` more."""
     with started(
-        "emulator", "--json", "--allow-host", "kling", "--allow-host", "10.0.0.5", "--strict-types"
+        "emulator", "--json", "--allow-host", "kling", "--allow-host", "10.0.0.5", "--strict-types", "--strict"
     ) as process:
         assert process.stdout is not None
         variables = json.loads(process.stdout.readline())
@@ -78,12 +78,13 @@ def test_hosts_and_types_are_passed_on() -> None:
         }
         headers = {"Authorization": f"Bearer {variables['KLING_API_KEY']}", "Content-Type": "application/json"}
         body = b'{"image": "https://images.example/a.png", "duration": %s}'
-        created = [status(url, "POST", "/v1/videos/image2video", body % each, **headers) for each in (b"5", b'"5"')]
+        bodies = [body % b"5", body % b'"5"', body % b'"5", "settings": {}']
+        created = [status(url, "POST", "/v1/videos/image2video", each, **headers) for each in bodies]
         process.send_signal(signal.SIGTERM)
         process.wait(10)
 
     assert statuses == {"kling:80": 200, "10.0.0.5": 200, "10.0.0.6": 403}
-    assert created == [400, 200]
+    assert created == [400, 200, 400]
 
 
 def status(base_url: str, method: str, path: str, body: bytes = b"", **headers: str) -> int:

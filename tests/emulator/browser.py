@@ -29,7 +29,7 @@ _FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 
-_CODES = {key: {"windowsVirtualKeyCode": code} for key, code in {"Enter": 13, "Escape": 27}.items()}
+_CODES = {key: {"windowsVirtualKeyCode": code} for key, code in {"Tab": 9, "Enter": 13, "Escape": 27}.items()}
 
 
 class Browser:
@@ -93,8 +93,8 @@ class Browser:
         assert answer.status == 200, value
         return value
 
-    async def _command(self, name: str, **parameters: Any) -> None:
-        await self._call("POST", "goog/cdp/execute", {"cmd": name, "params": parameters})
+    async def _command(self, name: str, **parameters: Any) -> Any:
+        return await self._call("POST", "goog/cdp/execute", {"cmd": name, "params": parameters})
 
     async def resize(self, width: int, height: int) -> None:
         """Show the page as a screen of a size does; below 600 pixels, as a phone does."""
@@ -118,11 +118,41 @@ class Browser:
                 await asyncio.sleep(0.1)
         return value
 
+    async def forget(self) -> None:
+        """Forget the cookies of the page's host."""
+        await self._call("DELETE", "cookie")
+
+    async def choose(self, selector: str, *files: Path) -> None:
+        """Choose files in a field, as its dialogue does."""
+        element = await self._call("POST", "element", {"using": "css selector", "value": selector})
+        await self._call("POST", f"element/{next(iter(element.values()))}/value", {"text": "\n".join(map(str, files))})
+
+    async def drop(self, selector: str, *files: Path) -> None:
+        """Drag files over the middle of an element, and let go of them there."""
+        box = await self.run("return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", selector)
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self._command("Input.dispatchDragEvent", type=kind, data=data, **place)
+
     async def press(self, key: str) -> None:
         """Press a key, by its name in the DOM: `Enter`, `Escape`."""
         text = "\r" if key == "Enter" else ""
         for kind in ("keyDown", "keyUp"):
             await self._command("Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text, **_CODES[key])
+
+    async def unnamed(self) -> list[str]:
+        """Give the roles of what can have the focus and has no name for a screen reader."""
+        await self._command("Accessibility.enable")
+        nodes = (await self._command("Accessibility.getFullAXTree"))["nodes"]
+        return [
+            node["role"]["value"]
+            for node in nodes
+            if not node["ignored"]
+            and any(each["name"] == "focusable" for each in node.get("properties", ()))
+            and node["role"]["value"] != "RootWebArea"
+            and not node.get("name", {}).get("value")
+        ]
 
     async def screenshot(self, target: Path) -> None:
         """Save what is seen as a PNG."""

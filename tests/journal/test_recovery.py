@@ -379,3 +379,12 @@ async def test_entries_are_typed(make_client: ClientMaker, path: Path) -> None:
     assert entry.accepted_at is not None
     assert entry.ended_at is not None
     assert entry.intended_at <= entry.accepted_at < entry.ended_at
+
+
+async def test_closing_is_no_loss(make_client: ClientMaker, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A client with a journal closes without a warning, whatever it leaves: the next one goes on with it."""
+    async with make_client(journal=path) as first:
+        await first.submit(CAT, key="running")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    async with make_client(journal=path) as second:
+        assert [handle.key for handle in await recovered(second)] == ["running"]

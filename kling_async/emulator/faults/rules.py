@@ -133,6 +133,11 @@ class Faults:
         emulator.faults.add(Fault.reshaped(without=("/data/task_result/videos/0/id",)), on="query")
         emulator.faults.add(Fault.other_headers({"ETag": None}), on="file")
 
+    And, of the current generation, an answer about many tasks that lacks the first one, or has a word nobody knows::
+
+        emulator.faults.add(Fault.reshaped(without=("/data/0",)), on="query", when=lambda call: "," in call.key)
+        emulator.faults.add(Fault.reshaped({"/data/*/status": "queued"}), on="query")
+
     Attributes:
         injected: What has happened, counted by kind of call and kind of fault:
             `emulator.faults.injected["create", "reset"]`.

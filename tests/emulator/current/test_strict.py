@@ -118,7 +118,11 @@ COMBINED: list[tuple[str, Body, str]] = [
     (OMNI, of(*BASE, audio="native"), "audio mode 'native' is not supported with base_video"),
     (OMNI, of(*BASE, FIRST), "frames are not supported with base_video"),
     (O1, of(*BASE, FIRST, LAST), "frames are not supported with base_video"),
-    (OMNI, of(item("prompt", shots(2, 3)), item("base_video"), multi_shot=False), "several shots are not supported with base_video"),
+    (
+        OMNI,
+        of(item("prompt", shots(2, 3)), item("base_video"), multi_shot=False),
+        "several shots are not supported with base_video",
+    ),
     (OMNI, of("prompt", *images(5), *elements(3), **SHAPED), "more than 7 reference images and elements"),
     (O1, of("prompt", *images(8), **SHAPED), "more than 7 reference images and elements"),
     (OMNI, of(*FEATURE, *images(4), *elements(1)), "more than 4 reference images and elements"),

@@ -42,7 +42,7 @@ class Visitor:
         self, picture: Path | bytes | None = CAT, headers: Mapping[str, str] | None = None, **fields: str
     ) -> tuple[int, Any]:
         """Posts a form; gives status and JSON."""
-        form = aiohttp.FormData()
+        form = aiohttp.FormData(default_to_multipart=True)
         for name, value in (FIELDS | fields).items():
             form.add_field(name, value)
         if picture is not None:
@@ -96,6 +96,7 @@ async def aiohttp_server(settings: Settings) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
+        await asyncio.sleep(11)  # a request that was answered before it was read lingers for ten seconds
         await runner.cleanup()
 
 

@@ -1,6 +1,11 @@
 """What people can do with the example backends."""
 
-from kling_async.emulator import Emulator
+import asyncio
+import logging
+
+import pytest
+
+from kling_async.emulator import Emulator, Fault
 from tests.serving.apps.conftest import CAT, Visitor
 
 
@@ -16,3 +21,19 @@ async def test_from_a_picture_to_a_video(ann: Visitor, emulator: Emulator) -> No
         assert (picture.content_type, await picture.read()) == ("image/png", CAT.read_bytes())
     assert (await ann.get("/api/clips"))[1] == {"clips": [clip]}
     assert (emulator.ledger.created, emulator.ledger.charged) == (1, 1.5)
+
+
+async def test_leaving(ann: Visitor, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """Who closes the page while its stream or its video comes leaves nothing, and is no error of the service."""
+    _, clip = await ann.post()
+    async with ann.http.get(f"{ann.url}{clip['events']}") as stream:
+        await stream.content.readline()
+        stream.close()
+    clip = await ann.ended(clip)
+    emulator.faults.add(Fault.slow(1000), on="file")
+    async with ann.http.get(f"{ann.url}{clip['video']}") as video:
+        await video.content.read(10)
+        video.close()
+    await asyncio.sleep(20)
+    assert (await ann.get("/health"))[1] == {"status": "ok", "unfinished": 0}
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

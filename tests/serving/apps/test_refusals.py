@@ -1,0 +1,281 @@
+"""What a tired person, and a hostile site, is answered by the example backends."""
+
+import asyncio
+import io
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from examples.web_service.requests import COOKIE
+from examples.web_service.settings import Settings
+from kling_async.emulator import Emulator
+from tests.serving.apps.conftest import SERVERS, Visitor, visitor
+
+TEXT = b"this is no picture " * 100
+
+
+MISTAKES: tuple[tuple[dict[str, Any], list[str]], ...] = (
+    ({"picture": None}, ["picture"]),
+    ({"picture": b""}, ["picture"]),
+    ({"picture": TEXT}, ["picture"]),
+    ({"prompt": "a" * 2501}, ["prompt"]),
+    ({"model_name": "kling-v9"}, ["model_name"]),
+    ({"model_name": "kling-v1-6"}, ["model_name"]),
+    ({"duration": "7"}, ["duration"]),
+    ({"duration": "long"}, ["duration"]),
+    ({"mode": "best"}, ["mode"]),
+    ({"sound": "loud"}, ["sound"]),
+    ({"sound": "true"}, ["sound"]),
+    ({"picture": TEXT, "prompt": "a" * 2501, "duration": "x"}, ["duration", "picture", "prompt"]),
+)
+
+
+async def test_what_would_be_refused_later(ann: Visitor, emulator: Emulator, settings: Settings) -> None:
+    """All that is wrong is told at once, by the form's own names; nothing is kept or paid."""
+    for mistake, fields in MISTAKES:
+        status, answer = await ann.post(**mistake)
+        assert (status, sorted({problem["field"] for problem in answer["problems"]})) == (422, fields)
+        assert all(each["message"] and str(settings.directory) not in each["message"] for each in answer["problems"])
+    assert await nothing_is_kept(ann, settings)
+    assert emulator.ledger.created == 0
+
+
+async def nothing_is_kept(ann: Visitor, settings: Settings) -> bool:
+    """Whether no clip is there, nor a part of one."""
+    assert settings.directory is not None
+    kept = [path for name in ("clips", "incoming") for path in (settings.directory / name).rglob("*")]
+    return kept == [] and (await ann.get("/api/clips"))[1] == {"clips": []}
+
+
+async def test_a_large_upload(ann: Visitor, settings: Settings) -> None:
+    """Sixty megabytes are refused while they come, whatever the headers say, and are kept nowhere."""
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    for picture in (io.BytesIO(bytes(60 * 2**20)), chunks()):
+        async with ann.http.post(f"{ann.url}/api/clips", data=picture, headers=headers) as answer:
+            assert (answer.status, await answer.json()) == (413, {"message": "A picture has at most 10 MB."})
+    assert await nothing_is_kept(ann, settings)
+
+
+async def chunks() -> Any:
+    """A form with a file of sixty megabytes."""
+    yield b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n'
+    for _ in range(60):
+        yield bytes(2**20)
+
+
+async def test_another_site(ann: Visitor, settings: Settings) -> None:
+    """A form or a script of another site is refused before anything of its body is read."""
+    cookies = "; ".join(f"{each.key}={each.value}" for each in ann.http.cookie_jar)
+    own = {"Host": host_of(ann), "Cookie": cookies, "Content-Type": "text/plain", "Content-Length": "9"}
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Host": "evil.example", "Origin": "http://evil.example"},
+    ):
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (own | headers).items())
+        answer = await raw(ann, f"POST /api/clips HTTP/1.1\r\n{lines}")
+        assert b" 403 " in answer
+        assert b"message" in answer
+    assert await nothing_is_kept(ann, settings)
+
+
+def host_of(ann: Visitor) -> str:
+    """Name and port."""
+    return ann.url.removeprefix("http://")
+
+
+async def raw(ann: Visitor, head: str, body: bytes = b"") -> bytes:
+    """What a request is answered, up to its first lines; the connection is closed then."""
+    host, port = host_of(ann).split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(head.encode() + b"\r\n" + body)
+        return await reader.read(2000)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_the_own_site(ann: Visitor) -> None:
+    """The page's own requests pass, and those of programs."""
+    for headers in ({"Origin": ann.url, "Sec-Fetch-Site": "same-origin"}, {"Origin": ann.url}, {}):
+        assert (await ann.post(headers=headers))[0] == 201
+
+
+async def test_others_clips(ann: Visitor, ben: Visitor) -> None:
+    """Nothing of a clip is shown to another session, whatever its address; nor is what is no id taken for a path."""
+    _, clip = await ann.post()
+    await ann.ended(clip)
+    root = f"/api/clips/{clip['id']}"
+    for path in (root, f"{root}/events", f"{root}/video", f"{root}/picture"):
+        assert (await ben.get(path))[0] == 404
+    assert (await ben.get("/api/clips"))[1] == {"clips": []}
+    [cookie] = [each.value for each in ann.http.cookie_jar]
+    for odd in ("..", "../../journal.sqlite", clip["id"].upper(), f"{clip['id']}%00", "*", "%3F" * 32, "0" * 32):
+        for end in ("", "/picture", "/video", "/events"):
+            address = URL(f"{ann.url}/api/clips/{odd.replace('/', '%2F').replace('.', '%2E')}{end}", encoded=True)
+            async with ann.http.get(address) as answer:
+                assert answer.status == 404
+    for forged in (cookie + "x", "../" + cookie, "", "a" * 43):
+        async with ben.http.get(f"{ben.url}{root}", headers={"Cookie": f"{COOKIE}={forged}"}) as answer:
+            assert answer.status == 404
+
+
+async def test_without_a_session(ann: Visitor, emulator: Emulator) -> None:
+    """Who has not opened the page is told so: no answer would find the clip again."""
+    ann.http.cookie_jar.clear()
+    status, answer = await ann.post()
+    assert (status, list(answer)) == (403, ["message"])
+    assert emulator.ledger.created == 0
+
+
+async def test_the_session_cookie(ann: Visitor) -> None:
+    """The cookie of a session is for this site's requests only, and kept from scripts; whoever has one keeps it."""
+    ann.http.cookie_jar.clear()
+    async with ann.http.get(f"{ann.url}/", headers={"Cookie": f"{COOKIE}=forged"}) as page:
+        text = page.headers["Set-Cookie"].lower()
+        assert "httponly" in text
+        assert "samesite=lax" in text
+        assert "forged" not in text
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+    async with ann.http.get(f"{ann.url}/") as page:
+        assert "Set-Cookie" not in page.headers
+
+
+async def test_twenty_at_once(ann: Visitor, ben: Visitor, emulator: Emulator) -> None:
+    """Of twenty uploads at once as many are taken as a person may have; others have theirs, and who waits may again."""
+    answers = await asyncio.gather(*(ann.post() for _ in range(20)))
+    assert Counter(status for status, _ in answers) == {201: 3, 429: 17}
+    assert (await ben.post())[0] == 201
+    for status, clip in answers:
+        if status == 201:
+            assert (await ann.ended(clip))["status"] == "done"
+    assert (await ann.ended((await ann.post())[1]))["status"] == "done"
+    assert emulator.ledger.created == 3 + 1 + 1
+
+
+async def test_leaving_in_the_middle(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """Who closes the page while it uploads leaves nothing, holds no place, and is no error of the service."""
+    cookies = "; ".join(f"{each.key}={each.value}" for each in ann.http.cookie_jar)
+    body = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n'
+    head = (
+        f"POST /api/clips HTTP/1.1\r\nHost: {host_of(ann)}\r\nCookie: {cookies}\r\nContent-Length: 200000\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n"
+    )
+    host, port = host_of(ann).split(":")
+    for length in (0, 100, 100_000, 100_000):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head.encode() + b"\r\n" + body + bytes(length))
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.sleep(2)
+    assert await nothing_is_kept(ann, settings)
+    assert (await ann.post())[0] == 201
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_what_is_no_form(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """What is no form is refused with words, and is no error of the service."""
+    form = "multipart/form-data; boundary=x"
+    for kind, body in (
+        ("application/json", b'{"prompt": "a cat"}'),
+        ("multipart/form-data", b"no boundary"),
+        (form, b"garbage"),
+        (form, b"--x\r\n\r\nno name\r\n--x--\r\n"),
+        (form, b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n\xff\xfe\xff\r\n--x--\r\n'),
+        (form, b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nunfinished'),
+        (form, b"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\n\r\n--y--\r\n--x--\r\n"),
+    ):
+        async with ann.http.post(f"{ann.url}/api/clips", data=body, headers={"Content-Type": kind}) as answer:
+            assert answer.status in {400, 422}
+            assert (await answer.json())["message"]
+    assert await nothing_is_kept(ann, settings)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_other_addresses(ann: Visitor) -> None:
+    """Whatever is asked for is answered as the page reads it."""
+    assert (await ann.get("/api/nothing"))[0] == 404
+    async with ann.http.put(f"{ann.url}/api/clips") as answer:
+        assert (answer.status, list(await answer.json())) == (405, ["message"])
+    async with ann.http.post(f"{ann.url}/kling/token", data=b"{}") as answer:
+        assert answer.status == 404  # no callbacks are asked for
+
+
+async def test_prices(ann: Visitor) -> None:
+    """The price of what is chosen is told before; what cannot be sent has problems in its place."""
+    path = "/api/price?model_name=kling-v2-6&duration=10&sound="
+    assert await ann.get(f"{path}true&mode=pro") == (200, {"units": "10", "usd": "1.40"})
+    status, answer = await ann.get(f"{path}true&mode=std")
+    assert (status, [problem["field"] for problem in answer["problems"]]) == (422, ["sound"])
+
+
+async def test_options(ann: Visitor) -> None:
+    """The form offers what the capability map has, retired models left out."""
+    _, told = await ann.get("/api/options")
+    modes = {model["name"]: {mode["mode"]: mode for mode in model["modes"]} for model in told["models"]}
+    assert list(modes) == ["kling-v3", "kling-v2-6", "kling-v2-5-turbo"]
+    assert modes["kling-v2-6"]["pro"] == {"mode": "pro", "durations": [5, 10], "sound": True, "size": "1080p"}
+    assert modes["kling-v2-6"]["std"]["sound"] is False
+    assert (told["upload_bytes"], told["prompt_letters"], told["running"]) == (10 * 2**20, 2500, 3)
+
+
+async def test_the_service_refuses(ann: Visitor) -> None:
+    """What the service does not make is shown as failed, with its reason."""
+    for prompt, says in (("forbidden", "risk"), ("refused", "content safety")):
+        clip = await ann.ended((await ann.post(prompt=prompt))[1])
+        assert (clip["status"], clip["video"]) == ("failed", None)
+        assert says in clip["message"].lower()
+
+
+async def test_the_budget_of_the_day(backend: str, tmp_path: Path, emulator: Emulator, time_is_virtual: None) -> None:  # noqa: ARG001
+    """What the day's budget does not allow is refused before it is kept, after a restart too; so is what is in line."""
+    settings = Settings(directory=tmp_path / "data", units="4")
+    async with SERVERS[backend](settings) as url, visitor(url) as ann:
+        assert [(await ann.post())[0] for _ in range(3)] == [201, 201, 402]
+    async with SERVERS[backend](settings) as url, visitor(url) as ann:
+        status, answer = await ann.post()
+        assert (status, list(answer)) == (402, ["message"])
+        assert emulator.ledger.charged <= 4
+
+
+async def test_a_post_that_is_repeated(ann: Visitor, ben: Visitor, emulator: Emulator) -> None:
+    """The same key is the same clip, also twice at once or beyond the limit; that of another person is another one."""
+    headers = {"Idempotency-Key": "one"}
+    answers = await asyncio.gather(*(ann.post(headers=headers) for _ in range(2)))
+    assert [status for status, _ in answers] == [201, 201]
+    assert len({clip["id"] for _, clip in answers}) == 1
+    assert [(await ann.post())[0] for _ in range(3)] == [201, 201, 429]
+    assert (await ann.post(headers=headers))[1]["id"] == answers[0][1]["id"]
+    status, other = await ben.post(headers=headers)
+    assert (status, other["id"] == answers[0][1]["id"]) == (201, False)
+    assert (await ann.post(headers={"Idempotency-Key": "../one"}))[0] == 422
+    await ann.ended(answers[0][1])
+    assert emulator.ledger.created >= 1
+
+
+async def test_restarted(backend: str, settings: Settings, emulator: Emulator, time_is_virtual: None) -> None:  # noqa: ARG001
+    """After a restart all is as it was, what failed too, and what was running goes on."""
+    async with SERVERS[backend](settings) as url, visitor(url) as ann:
+        failed = await ann.ended((await ann.post(prompt="refused"))[1])
+        done = await ann.ended((await ann.post())[1])
+        _, running = await ann.post()
+        cookies = [each.value for each in ann.http.cookie_jar]
+    async with SERVERS[backend](settings) as url, visitor(url) as ann:
+        ann.http.cookie_jar.update_cookies({COOKIE: cookies[0]}, URL(url))
+        assert (await ann.ended(running))["status"] == "done"
+        clips = (await ann.get("/api/clips"))[1]["clips"]
+        assert [clip["id"] for clip in clips] == [running["id"], done["id"], failed["id"]]
+        assert clips[1:] == [done, failed]
+        async with ann.http.get(f"{url}{done['video']}") as video:
+            assert (await video.read())[4:8] == b"ftyp"
+    assert emulator.ledger.created == 2
