@@ -8,10 +8,11 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 import aiohttp
 
@@ -33,7 +34,7 @@ from kling_async.io.lifetime import Lifetime
 from kling_async.io.paged_list import PagedList
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slots
-from kling_async.io.submission import Again, IfExists, OnDoubt, OnIntent, SubmitOptions, Submitter
+from kling_async.io.submission import OWN_IDS, Again, IfExists, OnDoubt, OnIntent, SubmitOptions, Submitter
 from kling_async.io.task_list import all_tasks
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
@@ -46,9 +47,9 @@ from kling_async.protocol.endpoint import Endpoint, Generation, Request
 from kling_async.protocol.errors import ConfigurationError, KlingError, RequestRefused
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
-from kling_async.protocol.reference import Reference
+from kling_async.protocol.reference import TASKS, Reference
 from kling_async.protocol.retry import Retry
-from kling_async.protocol.tasks import Task
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.saving import Saving
 
 if TYPE_CHECKING:
@@ -486,20 +487,55 @@ class KlingClient(Models):
         self._enter()
         return await self._api.get_task(refusals.endpoint_of_reference(parsed), parsed.id)
 
-    def tasks(self, endpoint: str, *, page_size: int = 100) -> AsyncGenerator[Task, None]:
+    def tasks(
+        self,
+        endpoint: str,
+        *,
+        page_size: int = 100,
+        since: datetime | None = None,
+        status: TaskStatus | Literal["submitted", "processing", "succeeded", "failed"] | None = None,
+    ) -> AsyncGenerator[Task, None]:
         """All tasks of the account, page by page, in no documented order.
 
         Args:
-            endpoint: whose tasks: the first half of their references, `image2video` or `raw:<path>`.
+            endpoint: whose tasks: the first half of their references, `image2video` or `raw:<path>`; `tasks` for those
+                of all endpoints, as the current generation lists them.
             page_size: tasks per request, 1 to 500.
+            since: when they were made at the earliest, with its zone (`tasks` only, which else begins 30 days ago).
+            status: that they have (`tasks` only).
 
         Raises:
             InvalidRequest: a value is out of range.
+            ConfigurationError: `tasks` needs an API key, and a host that serves it.
             KlingError: the service could not be asked.
         """
-        listed = refusals.listed_endpoint(endpoint, page_size)
+        listed, wanted = refusals.listed_endpoint(endpoint, page_size, since, status)
+        self._check_generation(listed)
         self._enter()
-        return all_tasks(self._api, listed, page_size)
+        return all_tasks(self._api, listed, page_size, since=since, status=wanted)
+
+    async def tasks_since(self, since: datetime, *, prefix: str | None = None) -> AsyncGenerator[TaskHandle, None]:
+        """Handles of the tasks that were made since a time, for a client without a journal whose process is gone.
+
+        Nothing is owned by it: another client may follow the same tasks. Those of the legacy generation are among
+        them, too, as the account's list has them. The handles are cold, as those of `attach`.
+
+        Args:
+            since: when they were made at the earliest, with its zone.
+            prefix: what their `external_task_id` begins with, "" for all tasks; else that of the ids that are made
+                here where a request has none.
+
+        Raises:
+            InvalidRequest: it is no time with a zone.
+            ConfigurationError: this needs an API key, and a host that serves it.
+            KlingError: the service could not be asked.
+        """
+        refusals.check_moment(since)
+        begin = OWN_IDS if prefix is None else prefix
+        async with contextlib.aclosing(self.tasks(TASKS, page_size=500, since=since)) as tasks:
+            async for task in tasks:
+                if (task.external_task_id or "").startswith(begin):
+                    yield TaskHandle(self, Reference(task.endpoint, task.task_id))
 
     # --------------------------------------------------------------------------------------------- life
 

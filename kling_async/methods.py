@@ -64,7 +64,7 @@ class _Method(Generic[P, R]):
     def _method(self) -> Callable[..., R]:
         record: Any = self.record()
         made: Callable[..., R] = _method(
-            record, self._called(record), self._owner, self._name, self._returns(record), self._sent
+            record, self._called(record), self._owner, self._name, self._returns(record), sent=self._sent
         )
         made.__doc__ = self._documentation(record)
         return made
@@ -168,6 +168,7 @@ def _method(
     owner: type,
     name: str,
     returns: Any,
+    *,
     sent: Callable[[Client, object], Any],
 ) -> Any:
     qualified_name = f"{owner.__qualname__}.{name}"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Protocol, over
 
 import attrs
 
-from kling_async.methods import submits
 from kling_async import parameters
+from kling_async.methods import submits
 
 P = ParamSpec("P")
 

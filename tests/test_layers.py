@@ -197,6 +197,7 @@ NAMED_ONCE = {
     ROOT: "the record whose map `capabilities()` gives where none is named",
     f"{ROOT}.client": "one line for each method",
     f"{ROOT}.models": "the same of the current generation",
+    f"{ROOT}.parameters": "what those methods take",
     f"{ROOT}.cli.endpoints": "what the shell command makes where no endpoint is named",
     f"{ROOT}.batch.endpoints": "what a row of a batch makes that names none",
 }

@@ -79,21 +79,19 @@ class Api:
         request = requests.query(endpoint, task_id)
         return await self._call(request, lambda response: responses.task(response, endpoint.name, task_id))
 
-    async def told(self, endpoint: Endpoint, names: Sequence[str]) -> Task | Mapping[str, Task | KlingError]:
-        """Asks for tasks, once, for those who wait for them: one, or in the current generation several.
+    async def query_all(self, endpoint: Endpoint, names: Sequence[str]) -> Mapping[str, Task | KlingError]:
+        """Asks for some tasks of the current generation, once, for those who wait for them.
 
         Args:
             endpoint: of the tasks.
             names: the second halves of their references.
 
         Returns:
-            The task; in the current generation those that the answer has, by the same names.
+            Those that the answer has, by the same names.
 
         Raises:
             KlingError: as `query`.
         """
-        if endpoint.generation is Generation.LEGACY:
-            return await self.query(endpoint, names[0])
         request = requests.several(endpoint, names)
         return await self._call(request, lambda response: several.found(response, endpoint.name, names))
 

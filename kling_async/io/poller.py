@@ -145,7 +145,11 @@ class Poller:
         loop, reference = asyncio.get_running_loop(), query.followed.reference
         try:
             async with asyncio.timeout_at(query.ends_at):
-                news: Task | News | KlingError = await self._api.told(query.endpoint, query.names)
+                news: Task | News | KlingError
+                if query.endpoint.ids_at_once == 1:
+                    news = await self._api.query(query.endpoint, reference.id)
+                else:
+                    news = await self._api.query_all(query.endpoint, query.names)
         except KlingError as error:
             logger.debug(
                 "poll of %s: %s",

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -10,7 +11,7 @@ from kling_async.io.config import is_seconds
 from kling_async.io.submission import Again, IfExists, OnDoubt, SubmitOptions
 from kling_async.protocol.call import Call, CallEndpoint, CursorListEndpoint, ListEndpoint
 from kling_async.protocol.catalog import all_calls, all_endpoints, call_endpoint_of, endpoint_named, endpoint_of
-from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.endpoint import Endpoint, Generation
 from kling_async.protocol.errors import (
     ConfigurationError,
     InvalidReference,
@@ -19,7 +20,8 @@ from kling_async.protocol.errors import (
     Problem,
     RequestRefused,
 )
-from kling_async.protocol.reference import Reference
+from kling_async.protocol.reference import TASKS, Reference
+from kling_async.protocol.tasks import TaskStatus
 from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
 
@@ -138,11 +140,14 @@ def raw_call(request: "RawCall") -> HttpRequest:
     return requests.call(request.method, request.path, request.body)
 
 
-def listed_endpoint(name: object, page_size: object) -> Endpoint:
-    """The endpoint whose list is wanted.
+def listed_endpoint(
+    name: object, page_size: object, since: object = None, status: object = None
+) -> tuple[Endpoint, TaskStatus | None]:
+    """The endpoint whose list is wanted, and the status of its tasks, if one is wanted only.
 
     Raises:
-        InvalidRequest: there is none of this name with a list, or its pages cannot have this size.
+        InvalidRequest: there is none of this name with a list, its pages cannot have this size, or it cannot be
+            asked for tasks of a time or a status.
     """
     endpoint = endpoint_named(name) if isinstance(name, str) else None
     if endpoint is None or not endpoint.lists:
@@ -150,7 +155,25 @@ def listed_endpoint(name: object, page_size: object) -> Endpoint:
         raise InvalidRequest.of([Problem("endpoint", f"must be one of {known}, or raw:<path>")])
     if type(page_size) is not int or page_size not in range(1, endpoint.page_maximum + 1):
         raise InvalidRequest.of([Problem("page_size", f"must be from 1 to {endpoint.page_maximum}")])
-    return endpoint
+    for field, value in (("since", since), ("status", status)):
+        if value is not None and endpoint.generation is Generation.LEGACY:
+            raise InvalidRequest.of([Problem(field, f"lists of the legacy generation have none; {TASKS!r} has")])
+    if since is not None:
+        check_moment(since)
+    word = "succeed" if status == "succeeded" else status
+    if word is not None and word not in set(TaskStatus):
+        raise InvalidRequest.of([Problem("status", f"must be one of {', '.join(TaskStatus)}")])
+    return endpoint, None if word is None else TaskStatus(str(word))
+
+
+def check_moment(since: object) -> None:
+    """Refuses what is no moment.
+
+    Raises:
+        InvalidRequest: it is none, or nobody knows of which zone.
+    """
+    if not isinstance(since, datetime) or since.tzinfo is None:
+        raise InvalidRequest.of([Problem("since", "must be a datetime with its zone, as datetime.now(UTC) has it")])
 
 
 def check_options(options: SubmitOptions, request: object, *, journal: bool) -> None:

@@ -35,6 +35,9 @@ logger = logging.getLogger("kling_async")
 CLOSE_SECONDS: Final = 10.0
 """Seconds that `close()` gives to creates whose outcome is not known yet."""
 
+OWN_IDS: Final = ("kling-async-", "ka-")
+"""What external ids begin with that are made here: of requests that have none, and of keys of journals."""
+
 IfExists = Literal["raise", "adopt"]
 Again = Literal["failed"]
 OnDoubt = Literal["settle", "raise"]
@@ -398,7 +401,7 @@ class Submitter:
 
 def new_external_task_id() -> str:
     """An id by which a task is looked up whose request has none."""
-    return f"kling-async-{uuid.uuid4().hex}"
+    return f"{OWN_IDS[0]}{uuid.uuid4().hex}"
 
 
 def _is_cancelled() -> bool:

@@ -52,7 +52,9 @@ class Reference:
         given = text.strip() if isinstance(text, str) else ""
         raw = RAW_PREFIX if given.startswith(RAW_PREFIX) else ""
         endpoint, _, id_ = given.removeprefix(raw).partition(":")
-        if not (endpoint and id_) or id_ in {".", ".."} or not id_.isprintable():
+        # One question of the current generation is about several ids with commas between them.
+        several = endpoint == TASKS and ("," in id_ or id_ == EXTERNAL_PREFIX)
+        if not (endpoint and id_) or id_ in {".", ".."} or not id_.isprintable() or several:
             name = f"{raw}<path>" if raw else "<endpoint>"
             raise ValueError(f"expected a reference such as '{name}:<task id>', got {text!r}")
         return cls(f"{raw}{endpoint}", id_)

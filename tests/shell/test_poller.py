@@ -17,6 +17,7 @@ from kling_async.protocol.polling.schedule import Polling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import Listed
 from tests.shell.conftest import wall
 
@@ -43,8 +44,9 @@ class Service:
             raise end
         return end
 
-    async def listed(self, endpoint: Endpoint, number: int, size: int, known: Callable[[str], Any]) -> Listed:
+    async def listed(self, endpoint: Endpoint, request: HttpRequest, known: Callable[[str], Any]) -> Listed:
         """A page that holds tasks 0 to `size`."""
+        number, size = (int(value) for _, value in request.params)
         await self._heard(f"{endpoint.name} {number} {size}")
         if self.page_fails is not None:
             raise self.page_fails

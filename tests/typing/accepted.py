@@ -272,3 +272,14 @@ def without_a_client() -> Estimate:
     rows: tuple[Capability, ...] = kling_async.capabilities()
     show([row.model_name for row in rows if row.tail is Cell.YES], kling_async.__version__)
     return kling_async.estimate(kling_async.ImageToVideo(mode="pro"))
+
+
+async def models(kling: KlingClient, name: str) -> None:
+    """Each model has its methods, with the record's parameters but the model."""
+    turbo = kling.model("kling-3.0-turbo")
+    assert_type(await turbo.image_to_video("cat.png", prompt="a cat", duration=5), TaskHandle)
+    assert_type(await turbo.text_to_video("a cat", aspect_ratio="16:9"), TaskHandle)
+    assert_type(await kling.model("kling-3.0").motion_control("cat.png", video="https://h/a.mp4"), TaskHandle)
+    assert_type(await kling.model("kling-o1").omni_video("a cat", refer_images={"cat": "cat.png"}), TaskHandle)
+    newer = kling.model(name)
+    show(newer.text_to_video, newer.image_to_video, newer.omni_video, newer.motion_control, newer.name)

@@ -117,3 +117,14 @@ def wrong_records() -> None:
     kling_async.nothing()  # type: ignore[attr-defined]
     KlingClient("key")  # type: ignore[call-arg]
     KlingClient(concurrency="5")  # type: ignore[arg-type]
+
+
+async def wrong_models(kling: KlingClient) -> None:
+    """A method that a model has not, and a parameter that its record has not, are refused; the model is given once."""
+    _ = kling.model("kling-3.0-turbo").omni_video  # type: ignore[attr-defined]
+    _ = kling.model("kling-3.0-omni").image_to_video  # type: ignore[attr-defined]
+    await kling.model("kling-3.0-turbo").image_to_video("cat.png", model="kling-3.0")  # type: ignore[call-arg]
+    await kling.model("kling-3.0-turbo").image_to_video("cat.png", resolution="480p")  # type: ignore[arg-type]
+    await kling.model("kling-3.0").text_to_video("a cat", first_frame="cat.png")  # type: ignore[call-arg]
+    kling.model("kling-3.0").text_to_video("a cat")  # type: ignore[unused-coroutine]
+    kling.model(3)  # type: ignore[call-overload]

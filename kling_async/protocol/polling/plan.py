@@ -126,7 +126,7 @@ class PollPlan(Generic[_F]):
     # ---------------------------------------------------------------------------------------------- news
 
     def answered(self, query: Query[_F], news: Task | News | KlingError, now: float, service_time: float) -> None:
-        """Takes the answer to a question, or what came instead: where several tasks can be asked for, by their names."""
+        """Takes the answer to a question, or what came instead; where one has several tasks, by their names."""
         self._queries -= 1
         plan = self._of(query.followed.reference)
         if isinstance(news, Task):

@@ -13,7 +13,6 @@ from kling_async.protocol.redaction import printable
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
-from kling_async.protocol.wire.members import identifier
 from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
 
 
@@ -115,6 +114,8 @@ def _page(response: HttpResponse) -> tuple[list[Any], str | None]:
 
 def _ids(item: Any) -> tuple[str | None, str | None]:
     """The service's and the caller's id of a task."""
+    from kling_async.protocol.wire.members import identifier  # noqa: PLC0415  (on first use: decimals take time)
+
     if not isinstance(item, Mapping):
         return None, None
     return identifier(item.get("task_id", item.get("id"))), identifier(item.get("external_id"))

@@ -1,0 +1,95 @@
+"""Models of the current generation: the methods that each has, and who may use them."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import ConfigurationError, InvalidReference, KlingClient, current
+from kling_async.emulator import Emulator
+from kling_async.models import MODELS, AnyModel, methods_of
+from kling_async.protocol.endpoints.current.table import VERIFIED
+from tests.shell.conftest import ClientMaker
+
+
+@pytest.fixture
+def kling(make_client: ClientMaker, emulator: Emulator) -> KlingClient:
+    """A client with an API key."""
+    return make_client(api_key=emulator.api_key)
+
+
+async def test_from_a_picture_to_a_file(kling: KlingClient, emulator: Emulator, image: Path, tmp_path: Path) -> None:
+    """One line makes a video with the model, and its handle saves it."""
+    handle = await kling.model("kling-3.0-turbo").image_to_video(first_frame=image, prompt="the cat yawns")
+    path = await handle.save(tmp_path / "cat.mp4")
+    assert path.stat().st_size > 1000
+    assert handle.reference == f"tasks:{handle.task_id}"
+    assert emulator.ledger.created == emulator.ledger.delivered == 1
+
+
+def test_each_model_has_the_methods_of_its_paths() -> None:
+    """What the documentation has paths for, and nothing else; of an unknown model nothing is known."""
+    paths: dict[str, set[str]] = {}
+    for row in VERIFIED:
+        paths.setdefault(row.model, set()).add(row.family.strip("/").replace("-", "_"))
+    assert {name: set(methods_of(kind)) for name, kind in MODELS.items()} == paths
+    assert set(methods_of(AnyModel)) == set().union(*paths.values())
+
+
+async def test_what_a_model_has_not_is_said_with_what_has_it(kling: KlingClient) -> None:
+    """An `AttributeError` names the methods of the model, and the models with that method."""
+    model: Any = kling.model("kling-3.0-turbo")
+    with pytest.raises(AttributeError) as caught:
+        _ = model.omni_video
+    words = "kling-3.0-turbo has no omni_video, but image_to_video, text_to_video; kling-3.0-omni and kling-o1 have it"
+    assert str(caught.value) == words
+    assert hasattr(kling.model("kling-9"), "omni_video")
+    assert repr(model) == "<KlingModel kling-3.0-turbo>"
+
+
+async def test_a_method_shows_the_records_parameters_without_the_model(kling: KlingClient) -> None:
+    """In its signature, and in its help."""
+    method = kling.model("kling-3.0").image_to_video
+    whole = inspect.signature(current.ImageToVideo).parameters
+    assert list(inspect.signature(method).parameters) == [name for name in whole if name != "model"]
+    text = inspect.getdoc(method) or ""
+    assert "first_frame:" in text
+    assert "    model:" not in text
+    assert "Submits `current.ImageToVideo`" in text
+    with pytest.raises(TypeError, match=r"submit\(current.ImageToVideo\(...\), strict=False\)"):
+        await method("cat.png", strict=False)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("host", ["https://api.klingai.com", "https://API.klingai.com/"])
+async def test_a_host_without_the_current_generation_is_refused(host: str) -> None:
+    """It would answer with a page, after the picture was sent."""
+    async with KlingClient(api_key="key", base_url=host) as kling:
+        await refuses(kling, "does not serve the current generation")
+
+
+async def test_a_pair_of_keys_is_refused(client: KlingClient, emulator: Emulator) -> None:
+    """Wherever the current generation would be asked for something, before anything is sent."""
+    await refuses(client, "takes an API key only")
+    assert not emulator.ledger.requests
+
+
+async def refuses(kling: KlingClient, words: str) -> None:
+    """All ways to the current generation are refused."""
+    with pytest.raises(ConfigurationError, match=words):
+        kling.model("kling-3.0-turbo")
+    with pytest.raises(ConfigurationError, match=words):
+        await kling.submit(current.TextToVideo("a cat", model="kling-3.0"))
+    with pytest.raises(ConfigurationError, match=words):
+        kling.attach("tasks:1")
+    with pytest.raises(ConfigurationError, match=words):
+        await kling.get_task("tasks:external:a")
+    with pytest.raises(ConfigurationError, match=words):
+        kling.tasks("tasks")
+
+
+@pytest.mark.parametrize("reference", ["tasks:", "tasks:external:", "tasks:1,2", "tasks:external:a,b"])
+async def test_a_reference_names_one_task(kling: KlingClient, reference: str) -> None:
+    """A comma would ask for two tasks, and nothing for none."""
+    with pytest.raises(InvalidReference):
+        kling.attach(reference)
