@@ -45,7 +45,8 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
     group = parser.add_argument_group("parameters (names of the official documentation)")
     record_options.add_options(parser, group, record)
     if endpoints.current_of(name) is not None:
-        text = f"a model of the current generation, with parameters of its own: {parser.prog} {endpoints.MODEL} NAME --help"
+        how = f"{parser.prog} {endpoints.MODEL} NAME --help"
+        text = f"a model of the current generation, with parameters of its own: {how}"
         group.add_argument(endpoints.MODEL, metavar="NAME", help=text)
     if watermark_field(record) is not None:
         text = "make a watermarked variant as well; saved as NAME-watermark"

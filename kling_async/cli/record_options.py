@@ -98,15 +98,19 @@ def _how(field: Field) -> dict[str, Any]:
         more = f"zoom=5 (or {', '.join(AXES[:-1])}), {presets}, JSON, or @FILE that holds it"
         return {"metavar": "MOVE", "type": camera_control, "more": more}
     if not {str, int} & {*field.members} and any(attrs.has(member) for member in field.members):
-        record = next(member for member in field.members if attrs.has(member))
-        if _reads_text(field):
-            return {"metavar": "TEXT", "type": text_or_json, "more": f"or {_json_help(record)}"}
-        return {"metavar": "JSON", "type": from_json, "more": _json_help(record)}
+        return _how_record(field)
     if field.is_time:
         return {"metavar": "TIME", "type": moment, "more": "as 2026-11-29, or 2026-11-29T18:00 by this machine's clock"}
     if numbers and str not in field.members:
         return {"metavar": "NUMBER", "type": number}
     return {"metavar": "TEXT"}
+
+
+def _how_record(field: Field) -> dict[str, Any]:
+    more = _json_help(next(member for member in field.members if attrs.has(member)))
+    if _reads_text(field):
+        return {"metavar": "TEXT", "type": text_or_json, "more": f"or {more}"}
+    return {"metavar": "JSON", "type": from_json, "more": more}
 
 
 def _how_list(field: Field) -> dict[str, Any]:
@@ -292,7 +296,7 @@ def _item(field: Field, given: Any) -> Any:
 
 
 def _items(field: Field, value: Any) -> list[Any]:
-    """Items of a list; an object may have several of those that are given by name, such as `{"cat": ..., "dog": ...}`."""
+    """Items of a list; an object may have several that are given by name, such as `{"cat": ..., "dog": ...}`."""
     by_name = isinstance(value, dict) and is_record(field.item) and not value.keys() & attrs.fields_dict(field.item)
     return [{name: each} for name, each in value.items()] if by_name else value if isinstance(value, list) else [value]
 

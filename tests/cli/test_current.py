@@ -52,8 +52,8 @@ def test_what_it_costs(run: Run, words: list[str], units: float | None) -> None:
 def test_each_record_has_a_command() -> None:
     """Whatever models of the current generation can do is a command with `--model`."""
     commands = {current for name in endpoints.names() if (current := endpoints.current_of(name)) is not None}
-    current = {each.record for each in all_endpoints() if each.generation is Generation.CURRENT}
-    assert {endpoints.record(name) for name in commands} == current
+    records = {each.record for each in all_endpoints() if each.generation is Generation.CURRENT}
+    assert {endpoints.record(name) for name in commands} == records
     assert endpoints.current_of("avatar") is None
 
 

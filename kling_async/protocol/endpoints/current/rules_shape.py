@@ -207,8 +207,8 @@ def path(given: Given) -> Iterator[Problem]:
         yield Problem(given.model_at, f"expected {meant}" if given.fields else "expected a path: /omni-video/<model>")
     elif given.fields is not None and given.path.startswith(_others(given.family)):
         yield Problem("path", f"is not of {given.family}, which this record is for")
-    elif given.row is None and (meant := _another_name(given, model)) is not None:
-        yield Problem(given.model_at, meant, by_map=True)
+    elif given.row is None and (another := _another_name(given, model)) is not None:
+        yield Problem(given.model_at, another, by_map=True)
     elif given.row is None:
         yield Problem(given.model_at, _unknown_model(given, model), only_warns=True)
     elif not given.row.verified:
