@@ -171,7 +171,7 @@ def _facts(result: RowResult) -> Iterator[str]:
     if result.row is not None:
         request = result.row.request
         yield result.row.endpoint
-        for name in ("model_name", "mode"):
+        for name in ("model_name", "mode", "resolution"):
             value = getattr(request, name, None)
             if isinstance(value, str) and value:
                 yield value
@@ -204,6 +204,8 @@ def _said(request: Any) -> str:
     shots = getattr(request, "multi_prompt", None)
     if isinstance(shots, tuple):
         sources.append("\n".join(str(getattr(shot, "prompt", "")) for shot in shots))
+    if isinstance(prompt := getattr(request, "prompt", None), tuple):
+        sources.append("\n".join(str(getattr(shot, "words", "")) for shot in prompt))
     return next((text for text in sources if isinstance(text, str) and text), "")
 
 

@@ -66,7 +66,7 @@ def meant(name: str, words: Sequence[str]) -> str:
 
 def current_of(name: str) -> str | None:
     """What the subcommand makes with models of the current generation; None where there are none."""
-    return f"{CURRENT}{name}" if has_current(name.replace("-", "_")) else None
+    return f"{CURRENT}{name.replace('_', '-')}" if has_current(name.replace("-", "_")) else None
 
 
 def that_take(option: str | None) -> list[str]:
