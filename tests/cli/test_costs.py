@@ -20,17 +20,14 @@ NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 def package(amount: str | None, model: str = "kling-3.0", **more: Any) -> PackageDetail:
     """Units of a pack."""
     taken = None if amount is None else Decimal(amount)
-    return PackageDetail(**{
-        "deduction_amount": taken, "model_name": model, "deduction_time": NOON, "product_type": "video", **more
-    })  # fmt: skip
+    usual = {"model_name": model, "deduction_time": NOON, "product_type": "video"}
+    return PackageDetail(deduction_amount=taken, **{**usual, **more})
 
 
 def balance(amount: str, currency: str = "USD", **more: Any) -> BalanceDetail:
     """Money."""
-    return BalanceDetail(**{
-        "deduction_amount": Decimal(amount), "model_name": "kling-3.0", "deduction_time": NOON, "currency": currency,
-        **more,
-    })  # fmt: skip
+    usual = {"model_name": "kling-3.0", "deduction_time": NOON, "currency": currency}
+    return BalanceDetail(deduction_amount=Decimal(amount), **{**usual, **more})
 
 
 TAKEN: list[Deduction] = [
@@ -70,10 +67,8 @@ def test_sums() -> None:
 
 def test_what_is_shown() -> None:
     """A table of packs and one of days, with what the figures are worth."""
-    pack = ResourcePack(
-        resource_pack_name="Trial", status="online", total_quantity=Decimal("100.0"), remaining_quantity=Decimal("95.5"),
-        invalid_time=NOON,
-    )  # fmt: skip
+    left: dict[str, Any] = {"total_quantity": Decimal("100.0"), "remaining_quantity": Decimal("95.5")}
+    pack = ResourcePack(resource_pack_name="Trial", status="online", invalid_time=NOON, **left)
     costs = Costs(packs=[pack, ResourcePack(resource_pack_name="odd")], since=NOON, until=NOON, deductions=TAKEN)
     text = as_text(costs, 30, None)
     assert "Trial  online  95.5  100  2026-11-29" in text
@@ -107,7 +102,12 @@ def test_an_account(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch
     assert told.data["packs_hours_behind"] == 12
     assert {pack["resource_pack_type"] for pack in told.data["packs"]} == {"decreasing_total"}
     [row] = told.data["spent"]
-    assert (row["model_name"], row["product_type"], row["deductions"], row["units"]) == ("kling-3.0-turbo", "video", 1, 2.4)
+    assert (row["model_name"], row["product_type"], row["deductions"], row["units"]) == (
+        "kling-3.0-turbo",
+        "video",
+        1,
+        2.4,
+    )
     assert told.data["totals"] == {"video units": 2.4}
     monkeypatch.delenv("KLING_API_KEY")
     monkeypatch.setenv("KLING_ACCESS_KEY", service.access_key)
