@@ -22,7 +22,7 @@ from kling_async.protocol.catalog import (
     has_current,
 )
 from kling_async.protocol.endpoint import Described, Endpoint
-from kling_async.protocol.reference import Reference
+from kling_async.protocol.reference import TASKS, Reference
 from kling_async.protocol.result_kind import ResultKind
 
 DEFAULT: Final = "image-to-video"
@@ -111,6 +111,14 @@ def default() -> Endpoint:
     found = described(DEFAULT)
     if not isinstance(found, Endpoint):
         raise TypeError(f"{DEFAULT} makes no tasks")
+    return found
+
+
+def current() -> Endpoint:
+    """The endpoint that is asked for tasks of the current generation."""
+    found = endpoint_named(TASKS)
+    if found is None:
+        raise LookupError(TASKS)
     return found
 
 

@@ -19,11 +19,14 @@ class Cost:
             that failed.
         amount: money, after discount; None where none was told of.
         currency: of that: `USD` or `CNY`. None where the service does not name it, as on all legacy paths.
+        package_type: of the pack that the units were taken from: `video`, `image` or `audio`, whose units differ in
+            price. None where the service does not name it. Not compared.
     """
 
     units: Decimal | None = None
     amount: Decimal | None = None
     currency: str | None = None
+    package_type: str | None = attrs.field(default=None, eq=False)
 
 
 def legacy(units: Decimal | None, money: "BalanceDeduction | None") -> Cost | None:
@@ -45,7 +48,9 @@ def total(costs: Iterable[Cost]) -> Cost | None:
     currencies = {each.currency for each in paid}
     if len(currencies) > 1 or not (units or amounts):
         return None
+    packs = {each.package_type for each in costs if each.units}
     return Cost(
+        package_type=packs.pop() if len(packs) == 1 else None,
         units=sum(units, Decimal(0)) if units else None,
         amount=sum(amounts, Decimal(0)) if amounts else None,
         currency=next(iter(currencies), None),

@@ -167,6 +167,9 @@ class Described:
         if cost.units is None:
             return cost.amount
         usd = self.priced(cost.units).usd
+        if cost.package_type not in {None, self.pool.value}:  # the list of tasks has those of all packs
+            per_unit = next((USD_PER_UNIT.get(pool) for pool in Pool if pool.value == cost.package_type), None)
+            usd = None if per_unit is None else cost.units * type(cost.units)(per_unit)
         return usd if usd is None or not cost.amount else usd + cost.amount
 
 

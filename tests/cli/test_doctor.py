@@ -156,7 +156,7 @@ def test_all_is_well(run: Run, here: Path) -> None:
     ran = run("doctor")
     assert ran.code == 0
     lines = ran.out.splitlines()
-    assert [line.split()[:2] for line in lines[:10]] == [
+    assert [line.split()[:2] for line in lines[:11]] == [
         ["ok", "credentials"],
         ["ok", "address"],
         ["ok", "dns"],
@@ -164,6 +164,7 @@ def test_all_is_well(run: Run, here: Path) -> None:
         ["ok", "connection"],
         ["skipped", "certificate"],
         ["ok", "call"],
+        ["skipped", "current"],
         ["ok", "clock"],
         ["ok", "files"],
         ["ok", "place"],
@@ -183,6 +184,7 @@ def test_beside_the_emulator_command(run: Run, monkeypatch: pytest.MonkeyPatch) 
         ran = run("doctor", "--json")
     assert (ran.code, ran.data["ok"]) == (0, True)
     assert set(states(ran).values()) == {"ok", "skipped"}
+    assert states(ran)["current"] == "ok"
     assert "set as well" in said(ran, "credentials")
 
 

@@ -135,6 +135,16 @@ def test_dollars(given: Cost, usd: str | None) -> None:
     assert endpoint.usd_of(given) == (None if usd is None else Decimal(usd))
 
 
+@pytest.mark.parametrize(("pack", "usd"), [("video", "1.12"), ("image", "0.028"), ("audio", None), (None, "1.12")])
+def test_dollars_of_other_packs(pack: str | None, usd: str | None) -> None:
+    """The list of all tasks has pictures too, whose units are cheap: a price is that of the pack, where it is known."""
+    endpoint = endpoint_named("tasks")
+    assert endpoint is not None
+    told = billed({**unit("8"), "package_type": pack}).cost
+    assert told is not None
+    assert endpoint.usd_of(told) == (None if usd is None else Decimal(usd))
+
+
 def test_a_sum() -> None:
     """Costs of several tasks are added up, each of its kind; of nothing there is no sum."""
     assert total([]) is None

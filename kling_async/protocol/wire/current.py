@@ -64,7 +64,7 @@ def _billed(row: Mapping[str, Any]) -> Cost | None:
         return None
     match kind:
         case "unit":
-            return Cost(units=amount)
+            return Cost(units=amount, package_type=service_text(row.get("package_type"), 20) or None)
         case "cash":
             return Cost(amount=amount, currency=service_text(row.get("currency"), 10).upper() or None)
         case _:
