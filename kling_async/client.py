@@ -429,8 +429,14 @@ class KlingClient(Models):
             if self._works.journal.journal.path != mine.journal.path:
                 raise ConfigurationError(f"this client has another journal: {self._works.journal.journal.path}")
             return
-        self._works = submission.JournalSubmitter(mine, self._submitter, self._api, self.start_watching)
-        self.callbacks.keep = self._works.called_back
+        self._works = submission.JournalSubmitter(
+            mine,
+            self._submitter,
+            self._api,
+            self.start_watching,
+            poller=self._poller,
+            callbacks=self.callbacks,
+        )
         if self._budget is not None:
             self._budget.account = budget.InJournal(mine, self._budget.budget.terms.name)
 
@@ -566,6 +572,8 @@ class KlingClient(Models):
                     ", ".join(unfinished),
                     extra={"kling_event": "closed_unfinished", "kling_references": unfinished},
                 )
+            if self._works is not None:
+                await self._works.neighbours.close()
             if self._lifetime.began:
                 await self._poller.close()
             if self._works is not None:
@@ -592,15 +600,23 @@ class KlingClient(Models):
 
     # --------------------------------------------------------------------------------- for the handles
 
-    def start_watching(self, reference: Reference) -> TaskWatch:
-        """Begins to follow an attached task, or joins who follows it already."""
+    def start_watching(self, reference: Reference, *, own: bool = False) -> TaskWatch:
+        """Begins to follow an attached task, or joins who follows it already.
+
+        Args:
+            reference: of the task.
+            own: whether no other client of the journal follows it, as far as that is known.
+        """
         self._enter()
         watch = self._poller.find(reference)
         if watch is None:
             pack = refusals.endpoint_of_reference(reference).pack
             self._slots.attach(pack)
             detach = functools.partial(self._slots.detach, pack)
-            watch = self._poller.follow(reference, created=None, on_end=detach)
+            works = None if own else self._works
+            watch = self._poller.follow(reference, created=None, held=works is not None, on_end=detach)
+            if works is not None:
+                works.neighbours.hold(watch)
         return watch
 
     async def save_all(

@@ -15,8 +15,8 @@ def wait_for_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock does not jump while somebody waits for something that is written."""
     begin, leave = Writer.begin, Writer.leave
 
-    def patient_begin(self: Writer, work: Callable[[Store], Any]) -> "asyncio.Future[Any]":
-        writing = begin(self, work)
+    def patient_begin(self: Writer, work: Callable[[Store], Any], **options: bool) -> "asyncio.Future[Any]":
+        writing = begin(self, work, **options)
         loop = asyncio.get_running_loop()
         if isinstance(loop, VirtualTimeLoop):
             loop.threads_at_work += 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from kling_async import KlingClient
 from kling_async.protocol.catalog import all_calls, all_endpoints
 from kling_async.protocol.endpoint import Generation
+from kling_async.protocol.endpoints.current import table
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "ENDPOINTS.md").read_text("utf-8")
@@ -23,6 +24,17 @@ def test_all_endpoints_are_listed() -> None:
     }
     assert sorted(rows) == sorted(known)
     assert all(callable(getattr(KlingClient, method)) for method, _, _ in rows)
+
+
+def test_the_current_generation_is_listed() -> None:
+    """Each of its records has a row with its path and the models whose path the service documents."""
+    rows = re.findall(r"^\| `current\.(\w+)` \| `([\w/-]+)/\{model\}` \| (.*) \|", PAGE, re.MULTILINE)
+    listed = {(record, path, *re.findall("`(.*?)`", models)) for record, path, models in rows}
+    assert listed == {
+        (each.record.__name__, each.path, *(row.model for row in table.VERIFIED if row.family == each.path))
+        for each in all_endpoints()
+        if each.generation is Generation.CURRENT
+    }
 
 
 def dumped(source: str) -> str:

@@ -109,7 +109,9 @@ class Clips:
     async def _shown(self, clips: Iterable[Clip]) -> list[Shown]:
         found = list(clips)
         entries = await self._kling.journal.last_of([clip.id for clip in found])
-        return [Shown(clip, entries.get(clip.id), self._maker.progress(clip.id)) for clip in found]
+        handles = [self._maker.handle(clip.id) for clip in found]
+        progress = [None if handle is None else handle.progress for handle in handles]
+        return [Shown(clip, entries.get(clip.id), far) for clip, far in zip(found, progress, strict=True)]
 
     async def video(self, person: str, clip_id: str) -> Path | TaskHandle:
         """The video: a handle that has it, or the saved file once the service has deleted it.
@@ -138,17 +140,17 @@ class Clips:
         """
         last, looks = b"", 0
         while not self.closing.is_set():
-            shown = await self.find(person, clip_id)
-            reference = None if shown.entry is None or shown.entry.task_id is None else shown.entry.reference
+            shown, handle = await self.find(person, clip_id), self._maker.handle(clip_id)
             if shown.is_final:
                 yield _event("end", "succeed" if shown.status == "done" else shown.status, 1.0, shown.message)
                 return
-            if reference is not None:
-                async for event in _until(self.closing, progress_events(self._kling.attach(reference))):
+            if handle is not None:
+                async for event in _until(self.closing, progress_events(handle)):
                     if not event.startswith(b"event: end"):
                         yield event
-            else:
-                event, looks = _event("progress", None, 0.0, shown.message), looks + 1
+            else:  # it stands in line, or another process makes it
+                status = "processing" if shown.status == "running" else None
+                event, looks = _event("progress", status, None, shown.message), looks + 1
                 if event != last or looks % _QUIET_LOOKS == 0:
                     last = event
                     yield event
@@ -275,7 +277,7 @@ def _id_of(person: str, key: str) -> str:
     return hashlib.sha256(f"{person} {key}".encode()).hexdigest()[:32]
 
 
-def _event(name: str, status: str | None, share: float, message: str) -> bytes:
+def _event(name: str, status: str | None, share: float | None, message: str) -> bytes:
     """As those of `progress_events`."""
     data = {"status": status, "share": share, "seconds_left": None, "message": message}
     return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()

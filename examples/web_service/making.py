@@ -19,7 +19,6 @@ from kling_async import (
     KlingClient,
     KlingError,
     PermissionRefused,
-    Progress,
     RequestRefused,
     TaskFailed,
     TaskHandle,
@@ -57,10 +56,9 @@ class Maker:
         self._handles: dict[str, TaskHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def progress(self, clip_id: str) -> Progress | None:
-        """How far a clip is that is made here; None where it is not, or has no task yet."""
-        handle = self._handles.get(clip_id)
-        return None if handle is None else handle.progress
+    def handle(self, clip_id: str) -> TaskHandle | None:
+        """The task of a clip that is made here; None where it is not, or has none yet."""
+        return self._handles.get(clip_id)
 
     @contextlib.asynccontextmanager
     async def going_on(self, known: Sequence[Shown]) -> AsyncIterator[None]:

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -112,13 +113,21 @@ def drain(closing: asyncio.Event, then: Callable[[], object]) -> None:
 
 
 def from_command_line() -> tuple[socket.socket, Settings]:
-    """A socket that listens, and the settings; prints the address to open."""
+    """A socket that listens, and the settings; prints the address to open. Mistakes are told without a traceback."""
     parser = argparse.ArgumentParser(prog="python -m examples.<app>", description="Pictures into clips.")
     parser.add_argument("--emulator", action="store_true", help="no key is needed, nothing is paid")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines, too")
+    parser.add_argument("--port", type=int, default=8000, help="0 for a free one")
     options = parser.parse_args()
-    listener = socket.create_server((options.host, options.port))
-    address = f"http://{options.host}:{listener.getsockname()[1]}"
+    try:
+        listener = socket.create_server((options.host, options.port))
+        address = f"http://{options.host}:{listener.getsockname()[1]}"
+        settings = Settings.from_environment(emulator=options.emulator, url=address if options.emulator else None)
+        Budget(units=settings.units)
+        KlingClient(api_key="emulator" if options.emulator else None, concurrency=settings.concurrency)
+    except OSError as error:
+        sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}; --port takes another one")
+    except ValueError as error:
+        sys.exit(str(error))
     print(f"Open {address}", flush=True)
-    return listener, Settings.from_environment(emulator=options.emulator, url=address if options.emulator else None)
+    return listener, settings

@@ -127,7 +127,8 @@ def _choices(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Iterato
             yield {"type": "string"}
         elif is_record(member) and str not in members:  # else its text stands for it
             yield _record(member)
-            yield from [{"type": "string"}] * (item_of(members) is None and _reads_text(field, member))
+            if isinstance(reads("x"), member):  # or for its chief member
+                yield {"type": "string"}
     if int in members and field.converter is not None and isinstance(reads("5"), int):
         yield {"type": "string", "pattern": "^[0-9]{1,19}$"}
     if bool in members and field.converter is not None:
@@ -174,12 +175,6 @@ class _Bare:
 
 
 _BARE: Final = attrs.fields(_Bare).field
-
-
-def _reads_text(field: Any, record: type) -> bool:
-    """Whether a text stands for the record, such as an address for a video."""
-    reads: Any = field and field.converter
-    return reads is not None and isinstance(reads("1"), record)
 
 
 def _is_read(reads: Any, item: object) -> bool:

@@ -39,6 +39,8 @@ class Poller:
         self.durations = durations
         self._plan = PollPlan[TaskWatch](polling, retry, uniform, durations)
         self._under_way: set[asyncio.Task[None]] = set()
+        self.on_follow: Callable[[], None] | None = None
+        """Called whenever a task is followed from now on."""
         self._timer: asyncio.TimerHandle | None = None
 
     def find(self, reference: Reference) -> TaskWatch | None:
@@ -53,6 +55,7 @@ class Poller:
         estimate: DurationEstimate | None = None,
         deadline: float | None = None,
         calls_back: bool = False,
+        held: bool = False,
         on_end: Callable[[], None],
     ) -> TaskWatch:
         """Begins to follow a task.
@@ -63,6 +66,7 @@ class Poller:
             estimate: how long tasks of its kind take, where the kind is known.
             deadline: seconds from now to `TaskTimeout`, where they are not those of `polling`.
             calls_back: whether the service was asked to tell of its changes where this client hears them.
+            held: whether another client may follow it, until `hold` tells.
             on_end: called once, when it ends; before this returns if it was done when it was found.
         """
         now = asyncio.get_running_loop().time()
@@ -77,9 +81,22 @@ class Poller:
             calls_back=calls_back,
             on_end=on_end,
         )
+        watch.held = held
         self._plan.follow(watch, created, now, self._api.service_time())
         self._step()
+        if self.on_follow is not None:
+            self.on_follow()
         return watch
+
+    def hold(self, watch: TaskWatch, *, held: bool) -> None:
+        """Leaves a task to another client that follows it, or asks for it now."""
+        self._plan.hold(watch, asyncio.get_running_loop().time(), held=held)
+        self._step()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is followed."""
+        return self._plan.is_idle
 
     def called_back(self, task: Task, *, signed: bool) -> bool:
         """Takes what a callback says of a task, and tells all who wait before it returns.
@@ -89,12 +106,11 @@ class Poller:
             signed: whether it is the service's own word; else the task is asked for.
 
         Returns:
-            Whether the task is followed.
+            Whether the task is followed, and not by another client.
         """
         now = asyncio.get_running_loop().time()
         followed = self._plan.called_back(task, now, self._api.service_time(), signed=signed)
-        if followed:
-            self._step()
+        self._step()
         return followed
 
     def unfinished(self) -> list[TaskWatch]:

@@ -118,6 +118,7 @@ class ClientJournal:
                 files.forget_all(self.directory, owner.name, wanted)
                 if owner in idle:
                     store.leave(owner.id)
+        store.forget_news()
         owners.forget_dead(self.directory, {owner.name for owner in busy} | {name})
         return store.id, store.enter(name, owners.machine(), owners.boot())
 
@@ -165,6 +166,14 @@ class ClientJournal:
         """
         return self.journal.writer.begin(work)
 
+    async def look(self, work: Callable[[Store], _T]) -> _T:
+        """Reads the store, while others may write to it.
+
+        Raises:
+            JournalError: it could not be read.
+        """
+        return await self.journal.writer.begin(work, only_reads=True)
+
     def tell(
         self, work: Callable[[Store], object], then: Callable[[], object] | None = None, *, at_once: bool = False
     ) -> None:
@@ -191,11 +200,12 @@ class ClientJournal:
         last = store.last(work.key or "")
         if last is None:
             return for_key(None, OwnerState.GONE, (), again_if_failed=again_if_failed), None
-        state = self._state_of(store, last.owner)
+        state = self.state_of(store, last.owner)
         decision = for_key(last, state, differences(last, work), again_if_failed=again_if_failed)
         if isinstance(decision, Use) and decision is not Use.WAIT and state is OwnerState.GONE:
             store.take(last.id, self.owner)
             taken.append(last.id)
+            last = attrs.evolve(last, owner=self.owner)
         if isinstance(decision, Use) and work.save_to not in {None, last.save_to}:
             store.aim(last.id, work.save_to or "")
             last = attrs.evolve(last, save_to=work.save_to)
@@ -217,26 +227,29 @@ class ClientJournal:
         """
         return await self.do(lambda store: self._is_anothers(store, store.last(key)))
 
-    async def unattended(self, task_id: str) -> Entry | None:
-        """The work whose task this is, if it has not ended and no other living client follows it.
+    async def take_of_gone(self, entry: int) -> None:
+        """Takes an entry whose task runs and whose owner is gone.
 
         Raises:
-            JournalError: the journal cannot be read.
+            JournalError: the journal cannot be read or written.
         """
 
-        def running(store: Store) -> Entry | None:
-            entry = store.running(task_id)
-            living = entry is not None and self._state_of(store, entry.owner) is OwnerState.LIVING
-            return None if living else entry
+        def take(store: Store) -> None:
+            now = store.get(entry)
+            if now is None or now.state is not EntryState.ACCEPTED:
+                return
+            if self.state_of(store, now.owner) is OwnerState.GONE:
+                store.take(entry, self.owner)
 
-        return await self.do(running)
+        await self.do(take)
 
     def _is_anothers(self, store: Store, last: Entry | None) -> bool:
         if last is None or last.state not in {EntryState.INTENT, EntryState.ACCEPTED, EntryState.ENDED}:
             return False
-        return not last.failed and self._state_of(store, last.owner) is OwnerState.LIVING
+        return not last.failed and self.state_of(store, last.owner) is OwnerState.LIVING
 
-    def _state_of(self, store: Store, owner: int | None) -> OwnerState:
+    def state_of(self, store: Store, owner: int | None) -> OwnerState:
+        """The client that works on something, as seen by this one."""
         if owner == self.owner:
             return OwnerState.OURS
         return OwnerState.GONE if self._is_gone(store, owner) else OwnerState.LIVING

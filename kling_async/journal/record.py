@@ -60,6 +60,7 @@ class Record:
         self._parts = parts
         self.entry = entry
         self._is_file = is_file
+        self._watch: TaskWatch | None = None
         self.external_task_id = external_task_id
 
     @property
@@ -147,6 +148,7 @@ class Record:
 
     def follow(self, watch: TaskWatch) -> None:
         """Hears of the task's end."""
+        self._watch = watch
         if watch.end is not None:
             self.ended(watch.end)
         elif self not in watch.listeners:
@@ -158,6 +160,8 @@ class Record:
     def ended(self, end: Task | KlingError) -> None:
         """The task has ended, or is followed no longer."""
         task = end.task if isinstance(end, TaskFailed) else end
+        if self._watch is not None and self._watch.held:
+            return  # who works on it says so, and what it has cost
         if isinstance(task, Task) and self.entry is not None:
             entry, now = self.entry, self._journal.now()
             finished = task.status is TaskStatus.FAILED or not self._is_file

@@ -32,6 +32,11 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE entries ADD COLUMN spending INTEGER",
         "ALTER TABLE entries ADD COLUMN reservation TEXT",
     ),
+    (
+        # What callbacks told one process of the work of another, until that has read it.
+        """CREATE TABLE news (
+            id INTEGER PRIMARY KEY, entry INTEGER NOT NULL, signed INTEGER NOT NULL, body BLOB NOT NULL)""",
+    ),
     ("ALTER TABLE entries ADD COLUMN currency TEXT",),
 )
 """What leads from each version to the next; `user_version` counts them."""

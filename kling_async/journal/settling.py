@@ -1,8 +1,8 @@
 """Work that the journal has already: its task is followed, or it is found out whether there is one."""
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 import attrs
@@ -13,10 +13,12 @@ from kling_async.io.threads import in_thread
 from kling_async.journal import files, refusals
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import restored
-from kling_async.journal.decisions import Left, for_left, is_new
+from kling_async.journal.decisions import Left, OwnerState, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id
+from kling_async.journal.neighbours import told_to_owner
 from kling_async.journal.record import Record
+from kling_async.journal.store import Store
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import InvalidRequest
@@ -29,6 +31,14 @@ from kling_async.protocol.wire import requests
 logger = logging.getLogger("kling_async")
 
 _KINDS: Final = {kind.__name__: kind for kind in (Image, Sound)}
+
+
+class StartWatching(Protocol):
+    """Follows a task that is there already."""
+
+    def __call__(self, reference: Reference, *, own: bool) -> TaskWatch:
+        """Begins, or joins who follows it; `own` where no other client does."""
+        ...
 
 
 @attrs.frozen
@@ -55,9 +65,7 @@ class Settling:
         start_watching: follows a task that is there already.
     """
 
-    def __init__(
-        self, journal: ClientJournal, submitter: Submitter, start_watching: Callable[[Reference], TaskWatch]
-    ) -> None:
+    def __init__(self, journal: ClientJournal, submitter: Submitter, start_watching: StartWatching) -> None:
         self.journal = journal
         self._submitter = submitter
         self._start_watching = start_watching
@@ -67,6 +75,10 @@ class Settling:
         """A new record, which the next one that asks for its entry gets."""
         if record.entry is not None:
             self._records[record.entry.id] = record
+
+    def has_record(self, entry: int) -> bool:
+        """Whether somebody has a handle of the work of an entry."""
+        return entry in self._records
 
     def record(self, endpoint: Endpoint, entry: Entry) -> Record:
         """The place of an entry; the same one for the same entry."""
@@ -85,7 +97,7 @@ class Settling:
         reference = Reference(entry.endpoint, entry.task_id or "")
         if entry.state is not EntryState.ACCEPTED:
             return Submitted(reference, record, None)
-        watch = self._start_watching(reference)
+        watch = self._start_watching(reference, own=entry.owner == self.journal.owner)
         watch.is_new |= is_new(entry, self.journal.now())
         record.follow(watch)
         return Submitted(reference, record, watch)
@@ -145,21 +157,35 @@ class Settling:
             members.setdefault("callback_url", self._submitter.callback_url)
         return {**members, "external_task_id": sent}
 
-    async def called_back(self, task: Task) -> None:
-        """Keeps the end of a task that nobody follows, if it is work of the journal; others are dropped.
+    async def called_back(self, task: Task, body: bytes, *, signed: bool) -> None:
+        """Keeps what a callback tells, if it is about work of the journal; else it is dropped.
 
-        What a living client follows is left to it: its own question tells more than a callback, such as the cost.
+        What another living client follows is left to it. The end of what nobody follows is kept, if the service has
+        signed it.
 
         Args:
             task: as a callback tells, which names no endpoint.
+            body: of the callback.
+            signed: whether it is the service's own word.
 
         Raises:
-            JournalError: the journal cannot be read.
+            JournalError: the journal cannot be read or written.
         """
         await self.journal.open()
-        entry = await self.journal.unattended(task.task_id)
-        endpoint = None if entry is None else endpoint_named(entry.endpoint)
-        if entry is not None and endpoint is not None:
+
+        def find(store: Store) -> tuple[Entry, OwnerState] | None:
+            entry = store.running(task.task_id)
+            return None if entry is None else (entry, self.journal.state_of(store, entry.owner))
+
+        found = await self.journal.look(find)
+        if found is None:
+            logger.debug("a callback about a task that is not followed", extra={"kling_event": "callback_dropped"})
+            return
+        entry, state = found
+        endpoint = endpoint_named(entry.endpoint)
+        if state is OwnerState.LIVING:
+            await self.journal.do(lambda store: told_to_owner(store, entry.id, task, body, signed=signed))
+        elif signed and task.status.is_final and endpoint is not None:
             self.record(endpoint, entry).ended(attrs.evolve(task, endpoint=endpoint.name))
 
     def let_go(self, entries: Iterable[Entry]) -> None:

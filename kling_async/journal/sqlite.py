@@ -1,7 +1,8 @@
 """A journal in one SQLite file of this machine."""
 
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import attrs
 from kling_async.journal import saved_files
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.sqlite_budgets import SqliteBudgets
-from kling_async.journal.sqlite_file import SqliteFile
+from kling_async.journal.sqlite_file import DAMAGED, SqliteFile
 from kling_async.journal.sqlite_rows import SELECT, entry_of, json_text, number_text, path_value, printable
-from kling_async.journal.store import OwnerRow, Work
+from kling_async.journal.store import News, OwnerRow, Work
 from kling_async.protocol.budget import Settled
 from kling_async.protocol.cost import Cost
+from kling_async.protocol.errors import JournalError
 from kling_async.protocol.tasks import Task
 
 
@@ -76,9 +78,16 @@ class SqliteStore(SqliteFile):
 
     def running(self, task_id: str) -> Entry | None:
         """As `Store.running`."""
-        running = "unfinished AND task_id = ? AND state = ?"  # of few entries, by the index of the unfinished ones
-        row = self.run(f"{SELECT} WHERE {running}", task_id, EntryState.ACCEPTED).fetchone()
+        # Of few, by the index of the unfinished ones.
+        running = "unfinished AND ? IN (task_id, external_task_id) AND state = ?"
+        order = "ORDER BY task_id = ? DESC LIMIT 1"
+        row = self.run(f"{SELECT} WHERE {running} {order}", task_id, EntryState.ACCEPTED, task_id).fetchone()
         return entry_of(row) if row else None
+
+    def accepted_by(self, owner: int) -> set[int]:
+        """As `Store.accepted_by`."""
+        accepted = "SELECT id FROM entries WHERE unfinished AND owner = ? AND state = ?"
+        return {row[0] for row in self.run(accepted, owner, EntryState.ACCEPTED)}
 
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
         """As `Store.intend`."""
@@ -141,7 +150,8 @@ class SqliteStore(SqliteFile):
         owners = [row[0] for row in self.run("SELECT DISTINCT owner FROM entries WHERE unfinished")]
         taken: list[Entry] = []
         for gone in filter(is_gone, owners):
-            taken += [entry_of(row) for row in self.run(f"{SELECT} WHERE unfinished AND owner IS ?", gone)]
+            rows = self.run(f"{SELECT} WHERE unfinished AND owner IS ?", gone)
+            taken += [attrs.evolve(entry_of(row), owner=owner) for row in rows]
             self.run("UPDATE entries SET owner = ? WHERE unfinished AND owner IS ?", owner, gone)
         return sorted(taken, key=lambda entry: entry.id)
 
@@ -201,6 +211,31 @@ class SqliteStore(SqliteFile):
         rows = self.run(select, after, *given.values(), count)
         return [entry_of(row) for row in rows]
 
+    # ---------------------------------------------------------------------------------------- news
+
+    def add_news(self, entry: int, body: bytes, *, signed: bool) -> None:
+        """As `Store.add_news`."""
+        number = "max(?, 1 + (SELECT coalesce(max(id), 0) FROM news))"  # by the time, so that none comes twice
+        self.run(f"INSERT INTO news VALUES ({number}, ?, ?, ?)", time.time_ns(), entry, signed, body)  # noqa: S608
+
+    def news(self, owner: int) -> list[News]:
+        """As `Store.news`."""
+        theirs = "news JOIN entries ON entries.id = entry WHERE owner = ?"
+        rows = self.run(f"SELECT news.id, signed, body FROM {theirs} ORDER BY news.id", owner)  # noqa: S608  (constants)
+        return [News(row[0], bool(row[1]), row[2]) for row in rows]
+
+    def news_of(self, entry: int) -> list[News]:
+        """As `Store.news_of`."""
+        rows = self.run("SELECT id, signed, body FROM news WHERE entry = ?", entry)
+        return [News(row[0], bool(row[1]), row[2]) for row in rows]
+
+    def forget_news(self, news: Collection[int] | None = None) -> None:
+        """As `Store.forget_news`."""
+        if news is None:
+            self.run("DELETE FROM news WHERE entry NOT IN (SELECT id FROM entries WHERE unfinished)")
+        for one in news or ():
+            self.run("DELETE FROM news WHERE id = ?", one)
+
     # -------------------------------------------------------------------------------------- inside
 
     def _set(self, entry: int, where: str = "1", /, **values: object) -> None:
@@ -213,5 +248,8 @@ class SqliteStore(SqliteFile):
         if known not in self._knowledge:
             text = " ".join(sorted(known))
             self.run("INSERT OR IGNORE INTO knowledge (members) VALUES (?)", text)
-            self._knowledge[known] = self.run("SELECT id FROM knowledge WHERE members = ?", text).fetchone()[0]
+            row = self.run("SELECT id FROM knowledge WHERE members = ?", text).fetchone()
+            if row is None:
+                raise JournalError(f"the journal is {DAMAGED}")
+            self._knowledge[known] = row[0]
         return self._knowledge[known]

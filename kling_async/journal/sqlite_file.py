@@ -6,7 +6,7 @@ import random
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,7 @@ class SqliteFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._opened = 0
         self.id = ""
 
     def run(self, statement: str, *values: object) -> sqlite3.Cursor:
@@ -56,6 +57,7 @@ class SqliteFile:
             # One thread uses it; before a fork another one closes it.
             self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             self._prepare(self._connection)
+            self._opened += 1
         except (OSError, sqlite3.Error) as error:
             self.close()
             raise self._explained(error) from None
@@ -88,7 +90,10 @@ class SqliteFile:
                 connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
             # Written every time: that it can be is known before anything is paid.
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('opened_at', ?)", (str(int(time.time())),))
-            self.id = connection.execute("SELECT value FROM facts WHERE name = 'id'").fetchone()[0]
+            row = connection.execute("SELECT value FROM facts WHERE name = 'id'").fetchone()
+            if row is None:
+                raise JournalError(f"the journal {self._path} is {DAMAGED}")
+            self.id = row[0]
         if version == 0:
             # Where the file is copied without its WAL, the keys give the same external ids still.
             self._patiently(lambda: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -134,6 +139,11 @@ class SqliteFile:
                 raise
         except sqlite3.Error as error:
             raise self._explained(error) from None
+
+    def version(self) -> Hashable:
+        """As `Store.version`."""
+        by_others = self.run("PRAGMA data_version").fetchone()[0]
+        return self._opened, by_others, self._open_connection().total_changes
 
     def fails_by(self, error: Exception) -> bool:
         """As `Store.fails_by`."""

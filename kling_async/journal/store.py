@@ -3,7 +3,7 @@
 All of it blocks, and is called by one thread.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
@@ -63,6 +63,21 @@ class OwnerRow:
     name: str
     machine: str
     boot: str
+
+
+@attrs.frozen
+class News:
+    """What a callback told another client of a task.
+
+    Attributes:
+        id: its number; none comes twice.
+        signed: whether it is the service's own word.
+        body: of the callback.
+    """
+
+    id: int
+    signed: bool
+    body: bytes
 
 
 class Budgets(Protocol):
@@ -130,6 +145,10 @@ class Store(Protocol):
         """
         ...
 
+    def version(self) -> Hashable:
+        """Something that differs from what it was before if anything was written since, by whomever."""
+        ...
+
     def fails_by(self, error: Exception) -> bool:
         """Whether an error within `together()` is the store's, and not that of what was to be done."""
         ...
@@ -163,7 +182,11 @@ class Store(Protocol):
         ...
 
     def running(self, task_id: str) -> Entry | None:
-        """The work whose task this is, if that has not ended."""
+        """The work whose task this is, by either of its ids, if that has not ended."""
+        ...
+
+    def accepted_by(self, owner: int) -> set[int]:
+        """The entries of an owner whose tasks have not ended."""
         ...
 
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
@@ -216,6 +239,22 @@ class Store(Protocol):
 
     def in_doubt(self, entry: int, error: str) -> None:
         """It may have been sent; whoever is asked for it next settles that."""
+        ...
+
+    def add_news(self, entry: int, body: bytes, *, signed: bool) -> None:
+        """Keeps what a callback told, for the owner of an entry."""
+        ...
+
+    def news(self, owner: int) -> list[News]:
+        """What was told of the entries of an owner, oldest first."""
+        ...
+
+    def news_of(self, entry: int) -> list[News]:
+        """What was told of an entry."""
+        ...
+
+    def forget_news(self, news: Collection[int] | None = None) -> None:
+        """Deletes what was read; None for all of entries that have ended."""
         ...
 
     def entries(

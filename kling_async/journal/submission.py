@@ -8,10 +8,11 @@ from typing import Any, Final
 import attrs
 
 from kling_async.io.api import Api
+from kling_async.io.callbacks import Callbacks
+from kling_async.io.poller import Poller
 from kling_async.io.refusals import endpoint_that_takes
 from kling_async.io.submission import SubmitOptions, Submitter, new_external_task_id
 from kling_async.io.target import absolute
-from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
 from kling_async.io.turns import Turns
 from kling_async.journal import files, refusals
@@ -20,12 +21,12 @@ from kling_async.journal.contents import Part, kept, known_members, marks_in, sp
 from kling_async.journal.decisions import Conflict, Open, Use
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id, file_name
+from kling_async.journal.neighbours import Neighbours
 from kling_async.journal.record import Record, Taken
 from kling_async.journal.recovery import Recovery
-from kling_async.journal.settling import Settling, Submitted
+from kling_async.journal.settling import Settling, StartWatching, Submitted
 from kling_async.journal.store import Claim, Work
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import TaskStatus
 from kling_async.protocol.wire.codec import to_wire
 
@@ -64,6 +65,8 @@ class JournalSubmitter:
         submitter: sends.
         api: asks for tasks.
         start_watching: follows a task that is there already.
+        poller: follows tasks.
+        callbacks: of the client; what they tell of others' work is kept from now on.
     """
 
     def __init__(
@@ -71,7 +74,10 @@ class JournalSubmitter:
         journal: ClientJournal,
         submitter: Submitter,
         api: Api,
-        start_watching: Callable[[Reference], TaskWatch],
+        start_watching: StartWatching,
+        *,
+        poller: Poller,
+        callbacks: Callbacks,
     ) -> None:
         self.journal = journal
         self._submitter = submitter
@@ -79,7 +85,9 @@ class JournalSubmitter:
         self._turns = Turns()
         self._settling = Settling(journal, submitter, start_watching)
         self.recover = Recovery(self._settling, self._turns).recover
-        self.called_back = self._settling.called_back
+        callbacks.keep = self._settling.called_back
+        hears, has_record = submitter.callback_url is not None, self._settling.has_record
+        self.neighbours = Neighbours(journal, poller, callbacks, hears=hears, has_record=has_record)
 
     async def submit(
         self, endpoint: Endpoint, request: Any, options: SubmitOptions, refuse: Callable[[], None]

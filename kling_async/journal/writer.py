@@ -37,6 +37,7 @@ class _Step:
         future: waits for it to be on disk; None where nobody does.
         at_once: whether it does not wait for more.
         then: is called in the thread once it is on disk.
+        only_reads: whether it changes nothing, and needs no lock.
         is_last: whether the thread ends with it.
     """
 
@@ -44,6 +45,7 @@ class _Step:
     future: "asyncio.Future[Any] | None" = None
     at_once: bool = True
     then: Callable[[], object] | None = None
+    only_reads: bool = False
     is_last: bool = False
     result: Any = None
     error: BaseException | None = None
@@ -114,14 +116,18 @@ class Writer:
         """
         return await self.begin(work)
 
-    def begin(self, work: Callable[[Store], _T]) -> "asyncio.Future[_T]":
+    def begin(self, work: Callable[[Store], _T], *, only_reads: bool = False) -> "asyncio.Future[_T]":
         """Does something with the store; the future has its result once that is on disk, whoever waits for it.
+
+        Args:
+            work: does it.
+            only_reads: whether it changes nothing: then it waits for no lock of another process.
 
         Raises:
             JournalError: it is closed.
         """
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        if not self._put(_Step(work, future)):
+        if not self._put(_Step(work, future, only_reads=only_reads)):
             raise JournalError("the journal is closed")
         return future
 
@@ -154,7 +160,9 @@ class Writer:
         while not last:
             new = _all_of(steps, _LATER_SECONDS if left else None)
             with self._writing:
-                left, last = _written(store, left, new)
+                writes = _read(store, new)
+                if writes or not new:
+                    left, last = _written(store, left, writes)
             del new  # it holds what it was about
         if left:
             logger.error(
@@ -180,6 +188,21 @@ class Writer:
             self._forget_users()
         else:
             self._writing.release()
+
+
+def _read(store: Store, steps: list[_Step]) -> list[_Step]:
+    """Does what only reads; gives the rest."""
+    reads = [step for step in steps if step.only_reads]
+    for step in reads:
+        try:
+            store.open()
+            step.result = step.work(store)
+        except KlingError as error:
+            step.error = error
+        except Exception as error:  # noqa: BLE001  (whatever it is: who waits must get it)
+            step.error = JournalError(f"the journal failed: {error!r}")
+    _answer(reads)
+    return [step for step in steps if not step.only_reads]
 
 
 def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_Step], list[_Step]]:

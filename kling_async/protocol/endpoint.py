@@ -218,7 +218,7 @@ class Endpoint(Described):
         """Tasks of one kind take about equally long: `image2video/kling-v2-6/std/5`."""
         duration: Any = getattr(request, "duration", None)
         if self.generation is Generation.CURRENT:
-            parts = [self.name + self.path_of(request), getattr(request, "resolution", None) or "720p"]
+            parts = [self.name + self.path_of(request), str(getattr(request, "resolution", None) or "720p")]
         else:
             mode = getattr(request, "mode", None) or "std"
             parts = [self.name, getattr(request, "model_name", None) or "", mode if hasattr(request, "mode") else ""]

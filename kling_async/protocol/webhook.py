@@ -155,6 +155,10 @@ class MessageIds:
             del self._ids[next(iter(self._ids))]
         return True
 
+    def forget(self, message_id: str) -> None:
+        """A message was not taken after all, and may come again."""
+        self._ids.pop(message_id, None)
+
 
 def token_of(key: str) -> str:
     """The token that stands for `{token}` in a callback's address: the same for all processes with these credentials.

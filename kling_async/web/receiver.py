@@ -104,8 +104,11 @@ class CallbackReceiver:
             return _refused(Refused(503, "the client is closed"))
         if decision.message_id is not None and not self._ids.is_new(decision.message_id):
             return WebhookAnswer(200)
-        if task is not None:
-            await self._callbacks.take(task, signed=decision.message_id is not None)
+        signed = decision.message_id is not None
+        if task is not None and not await self._callbacks.take(task, body, signed=signed):
+            if decision.message_id is not None:
+                self._ids.forget(decision.message_id)
+            return _refused(Refused(503, "the journal cannot be written now"))
         return WebhookAnswer(200)
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from kling_async.handle import TaskHandle
+from kling_async.protocol.errors import KlingError
 from kling_async.web.answers import BrowserLeft, answered, unless_left
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ async def aiohttp_response(
     What is answered is that of `TaskHandle.open`: 200, 206, 304 or 416. Before the body begins, errors are answers, and
     in the log: 404 for `TaskNotFound`, 424 with the service's reason for `TaskFailed`, 504 for `TaskTimeout`, 503 for
     `ClientClosed`, 409 for a handle that was cancelled, 502 for all others; 405 for other methods than GET and HEAD.
-    When the rest of a body cannot be fetched, the connection is broken off.
+    When the rest of a body cannot be fetched, the connection is broken off. When the browser leaves, what was begun is
+    given back, since aiohttp would log an error for what a handler raises.
 
     Args:
         handle: whose (first) file is sent. Whether the asker may see it is up to you.
@@ -41,25 +43,32 @@ async def aiohttp_response(
         watermark: the watermarked variant, if `watermark_info` asked for one.
 
     Raises:
-        ConnectionResetError: the browser has left; aiohttp expects it.
         KlingError: the rest of the body cannot be fetched.
     """
     from aiohttp import web  # noqa: PLC0415  (servers only need it)
 
-    async def send() -> web.StreamResponse:
+    response = web.StreamResponse()
+
+    async def send() -> None:
         async with answered(handle, request.method, request.headers, watermark=watermark) as file:
-            response = web.StreamResponse(status=file.status, headers=file.headers)
+            response.set_status(file.status)
+            response.headers.update(file.headers)
             await response.prepare(request)
             async for chunk in file:
                 await response.write(chunk)
             await response.write_eof()
-        return response
 
     async def left() -> None:  # aiohttp does not tell a handler, unless it writes
         while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
 
-    return await unless_left(send(), left())
+    try:
+        await unless_left(send(), left())
+    except KlingError:  # some are a ConnectionError, too
+        raise
+    except ConnectionError:
+        pass
+    return response
 
 
 def asgi_response(handle: TaskHandle, *, watermark: bool = False) -> AsgiApp:

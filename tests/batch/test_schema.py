@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_async import InvalidRequest
-from kling_async.batch import endpoints
+from kling_async import InvalidRequest, current
+from kling_async.batch import endpoints, schema
 from kling_async.batch.jobs import read_jobs, rows_of
 from kling_async.batch.schema import row_schema
 from kling_async.protocol.catalog import all_endpoints
 from kling_async.protocol.converters import Malformed
 from kling_async.protocol.endpoint import Generation
+from kling_async.protocol.record_fields import fields_of
 from kling_async.protocol.rules.nested import values_in
 from tests.batch.writing import read, said
 
@@ -182,3 +183,17 @@ def test_null_of_a_parameter_that_is_needed_is_a_problem(tmp_path: Path) -> None
     assert said(read(tmp_path, {"endpoint": "text_to_audio", "prompt": None, "duration": 5})) == [
         "line 1: prompt: is required"
     ]
+
+
+def test_the_current_generation_can_be_described() -> None:
+    """The parameters of its records have schemas too: what has a name is an object, and without one it is text."""
+    made = {
+        record.__name__: {field.name: schema._parameter(field) for field in fields_of(record)}
+        for record in (current.TextToVideo, current.ImageToVideo, current.OmniVideo, current.MotionControl)
+    }
+    assert json.loads(json.dumps(made)) == made
+    for found in (made["MotionControl"]["video"], made["OmniVideo"]["first_frame"], made["OmniVideo"]["feature_video"]):
+        objects = [choice for choice in found["anyOf"] if choice.get("type") == "object"]
+        assert {"type": "string"} in found["anyOf"]
+        assert [{*each["properties"]} for each in objects] == [{"url", "id"}]
+    assert made["MotionControl"]["character_orientation"]["enum"] == ["image", "video"]

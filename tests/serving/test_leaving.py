@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -120,8 +121,8 @@ async def settled(host: EndlessHost, tasks: int) -> None:
     assert (host.sending, len(asyncio.all_tasks())) == (0, tasks)
 
 
-async def test_fifty_browsers_leave_in_the_middle(serve_handle: Serve) -> None:
-    """The host's connections end at once, and no task and no descriptor is left, while the server goes on."""
+async def test_fifty_browsers_leave_in_the_middle(serve_handle: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """The host's connections end at once, no task and no descriptor is left, and nothing is logged as an error."""
     host = EndlessHost()
     async with host.running() as base, page_of(serve_handle, base) as page:
         first = await Browser.asks(page.url)  # so that all that is made once is there
@@ -137,6 +138,7 @@ async def test_fifty_browsers_leave_in_the_middle(serve_handle: Serve) -> None:
             browser.leave()
         await settled(host, before)
         assert host.begun == 51
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_a_browser_leaves_while_the_host_stalls(serve_handle: Serve) -> None:

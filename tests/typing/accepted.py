@@ -39,6 +39,7 @@ from kling_async import (
     UnexpectedAnswer,
     Voice,
     WatermarkInfo,
+    current,
 )
 from kling_async.web import (
     EVENT_HEADERS,
@@ -82,6 +83,35 @@ async def input_videos(kling: KlingClient, earlier: Task) -> None:
     await kling.omni_video("purple", video_list=[{"video_url": "https://h/a.mp4", "keep_original_sound": False}])
     await kling.motion_control("cat.png", video_url="https://h/a.mp4", character_orientation="image", mode="std")
     await kling.motion_control("cat.png", video=made, keep_original_sound="yes", element_list=[earlier.elements[0]])
+
+
+async def the_current_generation(kling: KlingClient, earlier: Task) -> None:
+    """Pictures as everywhere, what a prompt names by its name, prompts as text or shots; models of any name."""
+    [made] = earlier.videos
+    await kling.submit(current.ImageToVideo("cat.png", model="kling-3.0-turbo"), deadline=600)
+    await kling.submit(
+        current.ImageToVideo(first_frame=b"png", model="kling-9", last_frame=Path("b.png"), duration="5")
+    )
+    hero, anna = earlier.elements[0], earlier.voices[0]
+    await kling.submit(
+        current.ImageToVideo({"a": "a.png"}, model="kling-3.0", elements={"hero": hero, "b": 5, "c": "6"})
+    )
+    await kling.submit(
+        current.ImageToVideo("a.png", model="kling-2.6", voices={"anna": anna, "joe": "5"}, audio="native")
+    )
+    shots = [current.Shot("a boat leaves", 3), current.Shot("it meets a whale", 4)]
+    await kling.submit(current.TextToVideo(shots, model="kling-3.0", resolution="4k", aspect_ratio="1:1"))
+    named = current.NamedImage("a.png", id="a")
+    await kling.submit(
+        current.OmniVideo(
+            "a cat", model="kling-o1", refer_images=[named, "b.png", earlier.images[0]], feature_video=made
+        )
+    )
+    await kling.submit(current.OmniVideo("a cat", model="kling-o1", refer_images={"a": b"png"}, base_video={"v": made}))
+    motion = current.MotionControl("a.png", model="kling-3.0", video="https://h/a.mp4", character_orientation="video")
+    assert_type(await kling.submit(motion), TaskHandle)
+    assert_type(current.from_legacy(ImageToVideo("cat.jpg"), model="kling-3.0"), current.ImageToVideo)
+    assert_type(current.problems("/image-to-video/kling-3.0", {"contents": []}), list[kling_async.Problem])
 
 
 async def pictures(kling: KlingClient, earlier: Task) -> None:

@@ -4,7 +4,7 @@
 import asyncio
 
 import kling_async
-from kling_async import ImageToVideo, Intent, KlingClient, RawCall, RawTask
+from kling_async import ImageToVideo, Intent, KlingClient, RawCall, RawTask, current
 from kling_async.protocol import endpoints
 
 
@@ -25,6 +25,19 @@ async def wrong_parameters(kling: KlingClient) -> None:
     await kling.image_to_video("cat.jpg", strict=False)  # type: ignore[call-arg]
     await kling.image_to_video("cat.jpg", if_exists="adopt")  # type: ignore[call-arg]
     await kling.image_to_vidoe("cat.jpg")  # type: ignore[attr-defined]
+
+
+def wrong_current_requests() -> None:
+    """The current generation wants a model and words of its own; each record has the settings of its paths."""
+    current.ImageToVideo("cat.jpg")  # type: ignore[call-arg]
+    current.ImageToVideo("cat.jpg", "kling-3.0")  # type: ignore[call-arg]
+    current.ImageToVideo("cat.jpg", model="kling-3.0", audio="loud")  # type: ignore[arg-type]
+    current.ImageToVideo("cat.jpg", model="kling-3.0", resolution="8k")  # type: ignore[arg-type]
+    current.ImageToVideo("cat.jpg", model="kling-3.0", aspect_ratio="1:1")  # type: ignore[call-arg]
+    current.ImageToVideo("cat.jpg", model="kling-3.0", elements=[5])  # type: ignore[list-item]
+    current.TextToVideo(5, model="kling-3.0")  # type: ignore[arg-type]
+    current.MotionControl("a.png", model="kling-3.0", video=b"mp4")  # type: ignore[arg-type]
+    current.from_legacy(kling_async.VideoEffect("hug"))  # type: ignore[call-overload]
 
 
 def wrong_budgets() -> None:

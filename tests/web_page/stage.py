@@ -50,11 +50,20 @@ class Stage:
         """What the account was asked for in this test, as its books have it."""
         return self.emulator.ledger.entries[self.created :]
 
+    @property
+    def upstreams(self) -> int:
+        """Connections to the service and the host of its files."""
+        running = self.emulator._running
+        assert running is not None
+        assert running.runner.server is not None
+        return len(running.runner.server.connections)
+
     async def forget(self) -> None:
         """Begins anew, for another test."""
         if self.process is None or self.process.returncode is not None:
             await self.start()
         self.created = self.emulator.ledger.created
+        self.emulator.faults.clear()
         self.emulator.account.change(attrs.asdict(Account()))
         self.emulator._account._speed = SPEED
         self.relay.asked.clear()

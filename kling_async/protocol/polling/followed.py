@@ -40,6 +40,7 @@ class FollowedTask(QueueEntry):
         "estimate",
         "gives_up_at",
         "heard_at",
+        "held",
         "hinted",
         "is_new",
         "last_error",
@@ -92,6 +93,8 @@ class FollowedTask(QueueEntry):
         self.attempts: Attempts | None = None
         """The questions since one failed in passing, until one is answered."""
         self.calls_back = calls_back
+        self.held = False
+        """Whether another client follows it, of which its end is heard: questions are for the case that it is not."""
         self.told = 0
         """Changes that callbacks told first, and that prove nothing yet."""
         self.overlooked = False

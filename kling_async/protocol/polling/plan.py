@@ -118,6 +118,23 @@ class PollPlan(Generic[_F]):
         """
         self._of(followed.reference).follow(followed, created, now, service_time)
 
+    def hold(self, followed: _F, now: float, *, held: bool) -> None:
+        """Leaves a task to another client that follows it, or asks for it now.
+
+        Args:
+            followed: the task.
+            now: the time.
+            held: whether there is such a client.
+        """
+        followed.held = held
+        if followed.rate > 0:  # else it has ended, or is asked for already
+            self._of(followed.reference).queue.put(followed, now, now)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is followed."""
+        return not any(plan.names for plan in self._endpoints.values())
+
     def unfinished(self) -> list[_F]:
         """All tasks that have not ended, each once."""
         named = (followed for plan in self._endpoints.values() for followed in plan.names.values())
@@ -159,7 +176,7 @@ class PollPlan(Generic[_F]):
             self._endpoints[page.endpoint.name].page_cancelled(page.scan, now)
 
     def called_back(self, task: Task, now: float, service_time: float, *, signed: bool) -> bool:
-        """Takes what a callback says of a task; tells whether that is followed.
+        """Takes what a callback says of a task; tells whether that is followed, and not by another client.
 
         Args:
             task: as it came; a callback does not name its endpoint.
@@ -173,7 +190,7 @@ class PollPlan(Generic[_F]):
         plan, followed = found
         news = attrs.evolve(task, endpoint=followed.reference.endpoint)
         plan.called_back(followed, news, now, service_time, signed=signed)
-        return True
+        return not followed.held
 
     def _called(self, task: Task) -> tuple[EndpointPlan[_F], _F] | None:
         """The followed task that a callback is about, by its id; by the caller's id if it was attached by that."""

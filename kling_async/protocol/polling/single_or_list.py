@@ -10,7 +10,7 @@ from kling_async.protocol.endpoint import Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound
 from kling_async.protocol.lifecycle import is_missing, is_news, may_follow
 from kling_async.protocol.polling.callback_news import has_results
-from kling_async.protocol.polling.callback_trust import CallbackTrust
+from kling_async.protocol.polling.callback_trust import LEFT_RUNNING, CallbackTrust
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import SLOW_ANSWER, FollowedTask, age_of
 from kling_async.protocol.polling.listing import ListScan, ListStrategy, cost
@@ -149,7 +149,7 @@ class EndpointPlan(Generic[_F]):
             self._name(followed, news)
         outcome = self._rules.of(followed, news, now, service_time)
         if outcome.snapshot is not None:
-            self._trust.heard(followed, by_callback=followed.prompted)
+            self._trust.heard(followed, now, by_callback=followed.prompted)
         self._apply(followed, outcome, now)
 
     def called_back(self, followed: _F, news: Task, now: float, service_time: float, *, signed: bool) -> None:
@@ -160,9 +160,9 @@ class EndpointPlan(Generic[_F]):
             news = filled(followed, news)
             self._name(followed, news)
             outcome = self._rules.told(followed, news, now, service_time)
-            self._trust.heard(followed, by_callback=True)
+            self._trust.heard(followed, now, by_callback=True)
             self._apply(followed, outcome, now)
-        else:
+        elif not followed.held:  # else it is asked for by who follows it
             self._ask_soon(followed, news.status, now)
 
     def _ask_soon(self, followed: _F, status: TaskStatus, now: float) -> None:
@@ -239,12 +239,13 @@ class EndpointPlan(Generic[_F]):
     def ask(self, due: Iterable[_F], now: float) -> None:
         """Asks for tasks that are due: by a page what it can answer, if it is worth one, the rest by their ids.
 
-        Those whose callbacks can be relied on are put off.
+        Those of which others tell, their callbacks or another client, are put off.
         """
         listed: dict[str, _F] = {}
         singly: list[_F] = []
         for followed in due:
-            if (later := self._trust.put_off(followed, now)) is not None:
+            later = _left_to_another(followed, now) if followed.held else self._trust.put_off(followed, now)
+            if later is not None:
                 self.queue.put(followed, now, later)
             elif self._can_list(followed) and _outlives_a_page(followed, now):
                 listed[followed.reference.id] = followed
@@ -442,6 +443,16 @@ class EndpointPlan(Generic[_F]):
 def _may_share(followed: FollowedTask, now: float) -> bool:
     """Whether a task may be asked for together with others: not near its deadline, at which a question is cut off."""
     return not followed.alone and _outlives_a_page(followed, now)
+
+
+def _left_to_another(followed: FollowedTask, now: float) -> float | None:
+    """Until when the question can wait that another client asks, too; None where it is to be asked now."""
+    if followed.attempts is not None:
+        return None
+    schedule = followed.estimate.look_schedule()
+    age = schedule.age_when_left(max(0.0, followed.heard_at - followed.begun_at), LEFT_RUNNING)
+    later = min(followed.begun_at + age, followed.deadline_at)
+    return later if now < later else None
 
 
 def _outlives_a_page(followed: FollowedTask, now: float) -> bool:

@@ -1,5 +1,7 @@
 """What tasks of the current generation cost, and the two lists of what was paid."""
 
+import base64
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -162,6 +164,12 @@ PACKAGE = "/account/billing/package"
 BALANCE = "/account/billing/balance"
 
 
+def forged(**changes: Any) -> str:
+    """Give a cursor that the emulator has not made."""
+    values = {"start": 0, "end": 1, "limit": 5, "filters": {}, "last": ""} | changes
+    return base64.b64encode(json.dumps(values).encode()).decode()
+
+
 async def listed(caller: Caller, path: str, **body: Any) -> Any:
     """Give a page of deductions; of all times, if none is asked for."""
     asked = body if "cursor" in body else {"start_time": 0, "end_time": 2_000_000_000_000} | body
@@ -296,6 +304,8 @@ async def test_deductions_by_time_and_pack(caller: Caller, clock: Clock) -> None
         ),
         (PACKAGE, {"cursor": "nonsense"}, "cursor is invalid"),
         (PACKAGE, {"cursor": "e30="}, "cursor is invalid"),
+        (PACKAGE, {"cursor": forged(filters={"product_type": 5})}, "cursor is invalid"),
+        (PACKAGE, {"cursor": forged(limit=10**9)}, "cursor is invalid"),
     ],
 )
 async def test_lists_that_make_no_sense(caller: Caller, path: str, body: Body, message: str) -> None:

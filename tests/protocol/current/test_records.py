@@ -16,7 +16,9 @@ from kling_async.protocol.endpoints.current.request import CurrentRequest, compo
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.media.image_header import ImageFacts, ImageHeader
+from kling_async.protocol.reference import Reference
 from kling_async.protocol.rules.files import Facts, files_of
+from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.codec import to_wire
 from tests.protocol.picture_files import png
 
@@ -54,13 +56,35 @@ def test_how_an_endpoint_is_found() -> None:
     assert endpoint_of(kling_async.ImageToVideo(CAT)) is not found
 
 
+@pytest.mark.parametrize("odd", [5, "x", [], {}, True])
+def test_what_is_only_warned_of_can_be_sent(odd: Any) -> None:
+    """With a model that is not known a setting of another type passes, all the way to what goes out."""
+    request = current.TextToVideo("a", model="kling-9", resolution=odd, duration=odd, audio=odd)
+    found = endpoint(request)
+    assert refused(request) == {}
+    assert found.kind_of(request).startswith("tasks/text-to-video/kling-9/")
+    assert found.typical_seconds(request) > 0
+    assert requests.create(found, request).path == "/text-to-video/kling-9"
+
+
+def test_references() -> None:
+    """A task is named by its id, and before that by the caller's, which the service is asked for differently."""
+    own = Reference.by_external_task_id("tasks", "job:1")
+    assert (str(own), own.external_task_id) == ("tasks:external:job:1", "job:1")
+    assert Reference.parse(str(own)) == own
+    assert Reference.parse("tasks:123").external_task_id is None
+    legacy = Reference.by_external_task_id("image2video", "job-1")
+    assert (str(legacy), legacy.external_task_id) == ("image2video:job-1", None)
+    assert Reference.parse("image2video:external:x").external_task_id is None
+
+
 def test_what_is_named_in_a_prompt() -> None:
     """Materials are given by name, in a mapping or as records; the results of earlier tasks are materials too."""
     hero = Element(element_id=2**60, reference_type="video_refer")
     request = current.OmniVideo(
         "@hero and @guest cross @square as in @walk",
         model="kling-3.0-omni",
-        refer_images={"square": CAT, "sky": current.NamedImage(CAT)},
+        refer_images={"square": CAT, "sky": CAT},
         feature_video={"walk": Video(id="1", url=CLIP)},
         elements=[current.NamedElement(hero, id="hero"), current.NamedElement("163", id="guest")],
     )
@@ -101,6 +125,7 @@ def test_what_is_given_without_a_name() -> None:
         ("elements", [None], "elements[0]"),
         ("elements", {"hero": None}, "elements[0].element_id"),
         ("elements", {5: "162"}, "elements[0].id"),
+        ("elements", {"hero": current.NamedElement(1, id="villain")}, "elements[0]"),
         ("middle_frames", [5], "middle_frames[0]"),
         ("prompt", 5, "prompt"),
         ("prompt", [{"words": "a"}], "prompt[0]"),

@@ -20,7 +20,6 @@ from tests.serving.apps.processes import Backend, started
             for name, how in (
                 ("fastapi_app", signal.SIGTERM),
                 ("fastapi_app", signal.SIGINT),
-                ("aiohttp_app", signal.SIGINT),
             )
         ),
     ],

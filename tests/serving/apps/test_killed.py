@@ -11,7 +11,7 @@ import pytest
 
 from kling_async.emulator import Call, Emulator, Fault
 from tests.repeatable import same_draws
-from tests.serving.apps.conftest import SERVERS, Visitor, visitor
+from tests.serving.apps.conftest import Visitor, visitor
 from tests.serving.apps.processes import Backend, started
 
 KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "3"))
@@ -73,9 +73,10 @@ async def finished(clips: list[str], ann: Visitor, emulator: Emulator) -> None:
 @pytest.mark.parametrize(
     ("name", "moment"),
     [
-        pytest.param(name, moment, marks=() if (name, moment) == ("aiohttp_app", in_line) else pytest.mark.slow)
-        for name in SERVERS
-        for moment in (in_line, being_made, being_saved)
+        ("aiohttp_app", in_line),
+        pytest.param("aiohttp_app", being_made, marks=pytest.mark.slow),
+        pytest.param("fastapi_app", in_line, marks=pytest.mark.slow),
+        pytest.param("fastapi_app", being_saved, marks=pytest.mark.slow),
     ],
 )
 def test_killed_between_post_and_video(
@@ -99,12 +100,12 @@ def test_killed_between_post_and_video(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SERVERS)
-def test_killed_at_random_moments(name: str, tmp_path: Path) -> None:
+def test_killed_at_random_moments(tmp_path: Path) -> None:
     """Whenever it is killed, each clip that was answered is finished in the end, and none was paid for twice."""
+    over = False
 
     async def post(ann: Visitor, answered: list[str]) -> None:
-        while True:
+        while not over:
             with contextlib.suppress(aiohttp.ClientError):
                 status, clip = await ann.post()
                 if status == 201:
@@ -112,18 +113,19 @@ def test_killed_at_random_moments(name: str, tmp_path: Path) -> None:
             await asyncio.sleep(0.05)
 
     async def run() -> None:
-        rng = same_draws(name)
+        nonlocal over
+        rng = same_draws(13)
         async with Emulator(render=False, speed=400, concurrency=2) as emulator:
-            backend = Backend.of(name, emulator, tmp_path, CLIPS_CONCURRENCY="2", CLIPS_UNITS="1000")
+            backend = Backend.of("fastapi_app", emulator, tmp_path, CLIPS_CONCURRENCY="2", CLIPS_UNITS="1000")
             answered: list[str] = []
             async with started(backend), visitor(backend.url) as ann:
                 posting = asyncio.ensure_future(post(ann, answered))
                 for _ in range(KILLS):
-                    await asyncio.sleep(0.3 + rng.random())
+                    await asyncio.sleep(0.5 + 2 * rng.random())
                     await backend.kill()
                     await backend.start()
-                posting.cancel()
-                await asyncio.gather(posting, return_exceptions=True)
+                over = True
+                await posting
                 clips = [clip["id"] for clip in (await ann.get("/api/clips"))[1]["clips"]][::-1]
                 assert set(answered) <= set(clips)
                 assert answered

@@ -263,9 +263,12 @@ def _without_data(body: Body) -> Body:
     """Copy a checked request without the data of its pictures, also of those that are ignored."""
     if "contents" not in body:
         return body
-    return body | {
-        "contents": [item | {"url": brief(item["url"])} if item.get("url") else item for item in body["contents"]]
-    }
+    return body | {"contents": [_without_data_of(item) for item in body["contents"]]}
+
+
+def _without_data_of(item: Body) -> Body:
+    url = item.get("url")
+    return item | {"url": brief(url)} if isinstance(url, str) and url else item
 
 
 def _unchecked(row: Row, body: Mapping[str, Any]) -> Request | None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 import attrs
-from attrs.validators import and_, ge, instance_of, le
+from attrs.validators import and_, deep_mapping, ge, instance_of, le
 
 from kling_async.emulator.account.task import EmulatedTask, no_link, worth
 from kling_async.emulator.results.videos import VideoResult
@@ -54,7 +54,7 @@ class Window:
     start: int = attrs.field(validator=instance_of(int))
     end: int = attrs.field(validator=instance_of(int))
     limit: int = attrs.field(validator=and_(instance_of(int), ge(1), le(_MOST)))
-    filters: dict[str, list[str]] = attrs.field(validator=instance_of(dict))
+    filters: dict[str, list[str]] = attrs.field(validator=deep_mapping(instance_of(str), instance_of(list)))
     last: str = attrs.field(default="", validator=instance_of(str))
 
     def passes(self, detail: Detail, names: Mapping[str, str]) -> bool:

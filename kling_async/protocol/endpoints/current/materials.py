@@ -1,6 +1,6 @@
 """What requests of the current generation are made of: shots, and materials that a prompt names as `@id`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -80,13 +80,14 @@ class NamedVoice:
 
 
 # ------------------------------------------------------------------------------------- what the fields are given
+# Any iterable is read; type checkers infer values of mixed types in a mapping where nothing else can be one.
 
 Prompt = str | tuple[Shot, ...]
 OneImage = ImageGiven | NamedImage | Mapping[str, ImageGiven]
-Images = Iterable[ImageGiven | NamedImage] | Mapping[str, ImageGiven]
+Images = Sequence[ImageGiven | NamedImage] | Mapping[str, ImageGiven]
 OneVideo = str | Video | NamedVideo | Mapping[str, str | Video]
-Elements = Iterable[NamedElement] | Mapping[str, Element | str | int]
-Voices = Iterable[NamedVoice] | Mapping[str, Voice | str]
+Elements = Sequence[NamedElement] | Mapping[str, Element | str | int]
+Voices = Sequence[NamedVoice] | Mapping[str, Voice | str]
 
 
 def prompt(value: str | Iterable[Shot | Mapping[str, Any]] | None) -> Prompt | None:
@@ -152,6 +153,8 @@ def _one(cls: type[NamedT], member: str, value: Any) -> NamedT | None:
 
 def _named(cls: type[NamedT], member: str, name: Any, value: Any) -> NamedT:
     made: Any = _one(cls, member, value) if isinstance(value, Mapping) and member in value else value
+    if isinstance(made, cls) and made.id is not None and made.id != name:
+        made = Malformed("has an id of its own beside its name; give one of the two")
     if isinstance(made, Malformed):
         return made  # type: ignore[return-value]
     return attrs.evolve(made, id=name) if isinstance(made, cls) else cls(made, id=name)

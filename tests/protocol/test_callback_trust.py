@@ -1,0 +1,73 @@
+"""How far callbacks are relied on: which questions they save, and how soon it is seen that they come no more."""
+
+from collections.abc import Callable, Iterable
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from kling_async.protocol.polling.schedule import Polling
+
+from .callback_world import ON_THE_WAY, Heard, World
+
+Made = Callable[..., World]
+
+ALL_COME = 200
+
+
+@pytest.fixture(params=[5, 20, 60], ids=lambda count: f"{count} at once")
+def concurrency(request: pytest.FixtureRequest) -> int:
+    """Few tasks at once, as many as an account has, and more."""
+    count: int = request.param
+    return count
+
+
+def lags(heard: Iterable[Heard]) -> list[float]:
+    """Seconds from the ends of tasks until they were heard."""
+    return [each.lag for each in heard]
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_two_hundred_tasks(concurrency: int, *, signed: bool) -> None:
+    """At most 0.3 questions a task, but those for which unsigned callbacks call; each end is heard when it is told."""
+    world = World(lambda _: False, seed=1, concurrency=concurrency, signed=signed).run(ALL_COME)
+    called_for = 0 if signed else 2 * ALL_COME  # that it is processing, and its end
+    assert world.asked <= 0.3 * ALL_COME + called_for
+    assert max(lags(world.heard)) < (ON_THE_WAY if signed else 1.2) + 0.001
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_all_are_lost_after_a_hundred(concurrency: int, seed: int) -> None:
+    """Within the next ten ends the client asks as often as if there had never been any, and hears as soon."""
+    lost = World(lambda world: len(world.heard) >= 100, seed=seed, concurrency=concurrency).run(200)
+    never = World(lambda _: True, seed=seed, concurrency=concurrency).run(200)
+    assert max(lags(lost.heard[:100])) < ON_THE_WAY + 0.001
+    assert mean(lags(lost.heard[110:])) < 1.3 * mean(lags(never.heard[110:]))
+    assert max(lags(lost.heard[110:])) < 15
+    asked, usual = (world.heard[-1].asked - world.heard[110].asked for world in (lost, never))
+    assert asked > 0.8 * usual
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_half_are_lost(concurrency: int, seed: int) -> None:
+    """No task is heard of later than if there were no callbacks: at the next look of its own beat at the latest."""
+    options: dict[str, Any] = {"seed": seed, "concurrency": concurrency, "polling": Polling(), "lists": False}
+    half = World(lambda world: world.draws.randrange(2) == 0, **options).run(200).heard
+    usual = {each.number: each.lag for each in World(lambda _: True, **options).run(200).heard}
+    wait = 2 * ON_THE_WAY + 0.001  # of one among many, for its turn
+    assert [each for each in half if each.lag > usual[each.number] + wait] == []
+    assert 60 < sum(lag <= ON_THE_WAY + 0.001 for lag in lags(half)) < 140
+
+
+def test_they_come_back() -> None:
+    """Where they come again they are relied on again."""
+    world = World(lambda world: 50 <= len(world.heard) < 70, seed=1, concurrency=10).run(160)
+    assert world.asked - world.heard[120].asked <= 0.3 * 40
+
+
+def test_one_is_lost_now_and_then(concurrency: int) -> None:
+    """A few that are lost are found when nearly all such tasks have ended; the others are heard at once."""
+    world = World(lambda world: world.draws.random() < 0.02, seed=3, concurrency=concurrency).run(200)
+    late = [lag for lag in lags(world.heard) if lag > ON_THE_WAY + 0.001]
+    assert 1 <= len(late) <= 12
+    assert max(late) < 90
