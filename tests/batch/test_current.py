@@ -12,6 +12,7 @@ from kling_async.batch.endpoints import method_of, names
 from kling_async.batch.jobs import read_jobs, rows_of
 from kling_async.batch.schema import row_schema
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "batch" / "current.jsonl"
 TURBO = {"endpoint": "current.image_to_video", "model": "kling-3.0-turbo"}
 
 
@@ -112,3 +113,10 @@ def test_schemas() -> None:
         assert schema["properties"]["endpoint"] == {"const": name, "description": "what makes it"}
     schema = found["current.omni_video"]["properties"]["feature_video"]
     assert {each["type"] for each in schema["anyOf"]} == {"string", "object", "null"}
+
+
+async def test_the_example() -> None:
+    """The file that is shipped passes all checks."""
+    jobs = read_jobs(EXAMPLE)
+    assert (jobs.problems, await problems_of(jobs.rows, 0)) == ((), [])
+    assert {row.endpoint.partition(".")[0] for row in jobs.rows} == {"current", "image_to_video"}
