@@ -92,7 +92,7 @@ async def test_what_the_checks_refuse() -> None:
     wrong = current.TextToVideo("x", model="kling-2.6", audio="native")
     jobs = rows_of([wrong, {"image": "https://files.example/c.png", "model_name": "kling-3.0-turbo"}])
     said = " ".join(map(str, await problems_of(jobs.rows, 0)))
-    assert "resolution: " in said
+    assert "native needs resolution 1080p" in said
     assert "kling-3.0-turbo is a model of the current generation; use current.ImageToVideo" in said
 
 
