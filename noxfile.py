@@ -107,6 +107,13 @@ def journal(session: nox.Session) -> None:
 
 
 @nox.session
+def callbacks(session: nox.Session) -> None:
+    """What callbacks cost the process that receives them, beside a handler that only reads; writes CALLBACKS.md."""
+    install(session, "test")
+    session.run("python", "-m", "benchmarks.callbacks", *session.posargs)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """The examples as scripts, in processes of their own, against an emulator in another one."""
     install(session)

@@ -572,6 +572,7 @@ class KlingClient(Models):
                     ", ".join(unfinished),
                     extra={"kling_event": "closed_unfinished", "kling_references": unfinished},
                 )
+            await self._saving.close()
             if self._works is not None:
                 await self._works.neighbours.close()
             if self._lifetime.began:
@@ -608,6 +609,7 @@ class KlingClient(Models):
             own: whether no other client of the journal follows it, as far as that is known.
         """
         self._enter()
+        self._check_generation(refusals.endpoint_of_reference(reference))
         watch = self._poller.find(reference)
         if watch is None:
             pack = refusals.endpoint_of_reference(reference).pack

@@ -77,10 +77,12 @@ class KlingModel:
 
         def __getattr__(self, name: str) -> Any:
             """Says what the model has in place of what it has not."""
-            has = ", ".join(methods_of(type(self)))
+            has = methods_of(type(self))
+            if name in has:  # it could not be made: the error says why
+                return inspect.getattr_static(self, name).__get__(self, type(self))
             others = [model for model, kind in MODELS.items() if name in methods_of(kind)]
             elsewhere = f"; {' and '.join(others)} have it" if others else ""
-            raise AttributeError(f"{self.name} has no {name}, but {has}{elsewhere}", name=name, obj=self)
+            raise AttributeError(f"{self.name} has no {name}, but {', '.join(has)}{elsewhere}", name=name, obj=self)
 
 
 class ClipModel(KlingModel):

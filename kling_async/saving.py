@@ -1,12 +1,14 @@
 """What tasks made, put where it is wanted: places are kept before anything is paid, files are whole or not there."""
 
+import asyncio
 import contextlib
 import functools
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kling_async.handle import TaskHandle
 from kling_async.io import refusals
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from kling_async.io.target import Target
 
 
+KEPT_SECONDS: Final = 60.0
+"""Seconds in which a finished task is not asked for again when its file is opened; it changes no more but for the
+addresses, which are asked for anew when they expire."""
+KEPT_TASKS: Final = 1024
+
+
 class Saving:
     """The saves of one client.
 
@@ -31,6 +39,9 @@ class Saving:
     def __init__(self, downloads: "Callable[[], Downloads]", get_task: Callable[[str], Awaitable[Task]]) -> None:
         self._downloads = downloads
         self._get_task = get_task
+        self._ended: dict[str, tuple[float, Task]] = {}
+        """Finished tasks by their references, and when they were heard of."""
+        self._asking: dict[str, asyncio.Task[Task]] = {}
 
     def place_for(
         self, request: object, path: str | PathLike[str], name: str | None, *, watermark: bool, overwrite: bool
@@ -124,11 +135,48 @@ class Saving:
         from kling_async.io import open_file  # noqa: PLC0415  (on first use, as all that fetches)
 
         open_file.check_method(method)
-        task = await handle.wait()
-        refresh = functools.partial(self._get_task, task.reference)
+        task = await self._finished(handle)
+        refresh = functools.partial(self._asked_once, task.reference)
         opened = open_file.opened(self._downloads(), task, refresh, method=method, headers=headers, watermark=watermark)
         async with opened as file:
             yield file
+
+    async def _finished(self, handle: TaskHandle) -> Task:
+        """The finished task; a browser makes several requests for one file, each by a handle of its own."""
+        now = asyncio.get_running_loop().time()
+        heard_at, ended = self._ended.get(handle.reference, (-math.inf, None))
+        if ended is not None and now < heard_at + KEPT_SECONDS and not handle.done():
+            return ended
+        task = await handle.wait()
+        self._keep(task)
+        return task
+
+    def _keep(self, task: Task) -> None:
+        self._ended.pop(task.reference, None)
+        self._ended[task.reference] = asyncio.get_running_loop().time(), task
+        if len(self._ended) > KEPT_TASKS:
+            del self._ended[next(iter(self._ended))]
+
+    async def _asked_once(self, reference: str) -> Task:
+        """Asks for a task anew, once for all who want it at the moment."""
+        asking = self._asking.get(reference)
+        if asking is None:
+            asking = asyncio.ensure_future(self._get_task(reference))
+            self._asking[reference] = asking
+            asking.add_done_callback(functools.partial(self._asked, reference))
+        return await asyncio.shield(asking)
+
+    def _asked(self, reference: str, asking: "asyncio.Task[Task]") -> None:
+        del self._asking[reference]
+        if not asking.cancelled() and asking.exception() is None:
+            self._keep(asking.result())
+
+    async def close(self) -> None:
+        """Ends what is asked still."""
+        asking = list(self._asking.values())
+        for each in asking:
+            each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
 
     async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
         """Streams a handle's first file.

@@ -21,6 +21,6 @@ export function cost({ units, usd }) {
   const dollars = (amount) => amount.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 3 });
   const parts = [];
   if (units != null) parts.push(Number(units) === 1 ? "1 unit" : `${Number(units)} units`);
-  if (usd != null) parts.push(`$${dollars(Number(usd))}`);
+  if (usd != null && Number(units ?? 1) !== 0) parts.push(`$${dollars(Number(usd))}`);
   return parts.join(", about ");
 }

@@ -11,7 +11,8 @@ import attrs
 from examples.web_service import options
 from kling_async import Entry, EntryState, Estimate, ImageToVideo, Progress, estimate
 
-_FORM: Final = "form.json"
+FORM: Final = "form.json"
+"""What is in each directory of a clip."""
 _FAILURE: Final = "failure.json"
 
 
@@ -66,7 +67,7 @@ class Clip:
         return cls(
             id=directory.name,
             directory=directory,
-            **json.loads((directory / _FORM).read_text("utf-8")),
+            **json.loads((directory / FORM).read_text("utf-8")),
             failure=json.loads(failure.read_text("utf-8")) if failure.exists() else None,
         )
 
@@ -77,7 +78,7 @@ class Clip:
             shutil.copyfileobj(picture, file)
             file.flush()
             os.fsync(file.fileno())
-        _write(self.directory / _FORM, {"fields": self.fields, "created_at": self.created_at})
+        _write(self.directory / FORM, {"fields": self.fields, "created_at": self.created_at})
 
     def fail(self, status: str, message: str) -> None:
         """Keeps why there will be no video; blocks."""

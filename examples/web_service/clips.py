@@ -22,7 +22,7 @@ from typing import IO, Any, Final
 import attrs
 
 from examples.web_service import options
-from examples.web_service.clip import Clip, Shown, sync
+from examples.web_service.clip import FORM, Clip, Shown, sync
 from examples.web_service.making import Maker
 from examples.web_service.requests import Refusal
 from kling_async import ImageToVideo, InvalidRequest, KlingClient, Problem, TaskHandle, estimate
@@ -127,8 +127,10 @@ class Clips:
             raise Refusal(HTTPStatus.NOT_FOUND, "This clip has no video yet.")
         if entry.files and datetime.now(UTC) - entry.intended_at > _KEPT_BY_THE_SERVICE:
             return Path(entry.files[0].path)
-        handle = self._played.pop(entry.reference, None) or self._kling.attach(entry.reference)
-        self._played[entry.reference] = handle  # so that the service is not asked for its task with each range
+        handle = self._played.pop(entry.reference, None)  # else the service is asked for its task with each range
+        if handle is None or (handle.done() and handle.exception() is not None):
+            handle = self._kling.attach(entry.reference)
+        self._played[entry.reference] = handle
         if len(self._played) > _PLAYED:
             del self._played[next(iter(self._played))]
         return handle
@@ -228,7 +230,7 @@ class Clips:
         if picture is not None:
             await asyncio.to_thread(incoming.keep, picture)
         await self.check(incoming.fields, None if picture is None else incoming.picture)
-        cost = await self._affordable(incoming.request)
+        await self._refuse_unaffordable(incoming.request)
         clip = attrs.evolve(incoming, directory=place.clip)
         clip.directory.parent.mkdir(exist_ok=True)
         try:
@@ -237,7 +239,7 @@ class Clips:
             if clip.directory.exists():  # the same was posted twice at once
                 return await self.find(clip.person, clip.id)
             raise
-        self._maker.begin(clip, cost)
+        self._maker.begin(clip)
         await asyncio.to_thread(sync, clip.directory.parent)
         await asyncio.to_thread(sync, self._clips)
         return Shown(clip)
@@ -258,18 +260,17 @@ class Clips:
         if problems:
             raise Refusal.of(problems)
 
-    async def _affordable(self, request: ImageToVideo) -> Decimal:
+    async def _refuse_unaffordable(self, request: ImageToVideo) -> None:
         cost = estimate(request).units or Decimal(0)  # where no price is known, the budget refuses
         in_line = dict(self._maker.in_line)
         sent = await self._kling.journal.last_of(list(in_line))  # these have reserved it
         spending = await self._kling.spending()
         if cost > spending.left - sum(in_line[each] for each in in_line if each not in sent):
             raise Refusal(HTTPStatus.PAYMENT_REQUIRED, "Today's budget is used up: try again tomorrow.")
-        return cost
 
 
 def _read_all(directory: Path, pattern: str) -> list[Clip]:
-    return [Clip.read(each) for each in directory.glob(pattern)]
+    return [Clip.read(each.parent) for each in directory.glob(f"{pattern}/{FORM}")]
 
 
 def _id_of(person: str, key: str) -> str:

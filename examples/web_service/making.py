@@ -23,6 +23,7 @@ from kling_async import (
     TaskFailed,
     TaskHandle,
     TaskNotFound,
+    estimate,
 )
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,6 @@ _REFUSALS: Final = (
 )
 """What trying again does not help; whatever else goes wrong with the service, a clip is made once that is over."""
 _LONGEST_PAUSE: Final = 60.0
-_NOTHING: Final = Decimal(0)
 
 
 class Maker:
@@ -81,22 +81,21 @@ class Maker:
         with contextlib.suppress(ClientClosed):
             async for handle in self._kling.recover():
                 if handle.key in clips:
-                    self.begin(clips[handle.key], handle=handle)
+                    self.begin(clips[handle.key], handle)
             for key, entry in (await self._kling.journal.last_of(list(clips))).items():
                 if entry.state is EntryState.INTENT:  # the service could not be asked about it
                     self.begin(clips[key])
 
-    def begin(self, clip: Clip, cost: Decimal = _NOTHING, *, handle: TaskHandle | None = None) -> None:
+    def begin(self, clip: Clip, handle: TaskHandle | None = None) -> None:
         """Makes a clip from now on, unless that goes on already.
 
         Args:
             clip: it is on disk.
-            cost: that is not reserved in the budget yet.
             handle: of its task, where there is one.
         """
         if clip.id not in self.at_work:
             self.at_work[clip.id] = clip.person
-            self.in_line[clip.id] = cost
+            self.in_line[clip.id] = estimate(clip.request).units or Decimal(0)
             self._in_background(self._make(clip, handle))
 
     async def _make(self, clip: Clip, handle: TaskHandle | None) -> None:

@@ -238,7 +238,14 @@ def _add_emulator(commands: Any) -> None:
         "emulator",
         "run an emulator of the service on this machine until Ctrl-C",
         "It prints lines to paste into another shell, where kling-async, and any other client, then uses it.\n"
-        "Its keys are drawn anew at each start; KLING_EMULATOR_API_KEY sets the API key, for example for containers.\n",
+        "Its keys are drawn anew at each start; KLING_EMULATOR_API_KEY sets the API key, for example for containers.\n"
+        "KLING_EMULATOR_WEBHOOK_SECRET sets the secret that signs callbacks; two, with a space between, while they\n"
+        "rotate. The console's test callback is posted by\n"
+        """  curl -H 'Content-Type: application/json' -d '{"url": "http://127.0.0.1:8000/kling"}' \\\n"""
+        "    $KLING_BASE_URL/_emulator/webhooks/test\n",
+    )
+    parser.add_argument(
+        "--webhook-secret", action="store_true", help="sign callbacks, by a secret that is drawn if none is set"
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=port, default=0, metavar="N", help="to listen on (default: 0, a free one)")

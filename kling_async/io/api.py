@@ -30,6 +30,9 @@ logger = logging.getLogger("kling_async")
 
 _T = TypeVar("_T")
 
+SEARCHED_PAGES: Final = 10
+"""Pages of 500 tasks that are looked at for a task without its id."""
+
 _NO_WARNING: Final = frozenset({CreateState.FULL, CreateState.CLAIMED, CreateState.REFUSED})
 """Where a create is after a failed send that is no news: it waits its turn, or the error itself says what there is."""
 
@@ -74,7 +77,7 @@ class Api:
             KlingError: as `responses.task`, and for no answer.
         """
         if endpoint.generation is Generation.CURRENT:
-            request = requests.several(endpoint, [task_id])
+            request = requests.several([task_id])
             return await self._call(request, lambda response: several.one(response, endpoint.name, task_id))
         request = requests.query(endpoint, task_id)
         return await self._call(request, lambda response: responses.task(response, endpoint.name, task_id))
@@ -92,7 +95,7 @@ class Api:
         Raises:
             KlingError: as `query`.
         """
-        request = requests.several(endpoint, names)
+        request = requests.several(names)
         return await self._call(request, lambda response: several.found(response, endpoint.name, names))
 
     async def get_task(self, endpoint: Endpoint, task_id: str) -> Task:
@@ -250,21 +253,38 @@ class Api:
                     create.answered(loop.time(), outcome)
                     if create.undecided:
                         slot.in_doubt()
-                    if isinstance(outcome, KlingError) and create.state not in _NO_WARNING:
-                        logger.warning(
-                            "still creating %s: %s",
-                            create.reference or f"a task of {endpoint.name}",
-                            outcome,
-                            extra={"kling_event": "create_failed", "kling_reference": create.reference},
-                        )
+                    _warn_of(outcome, create)
                 case Ask.LOOK_UP:
                     outcome = await self._outcome(self.query(endpoint, create.name))
                     create.looked_up(loop.time(), outcome, self._tokens.clock_offset.seen)
+                case Ask.SEARCH:
+                    create.searched(loop.time(), await self._search(endpoint, create.search_since))
+
+    async def _search(self, endpoint: Endpoint, since: datetime) -> list[Task] | KlingError:
+        """All tasks since a time that are paid as this endpoint's are."""
+        found: list[Task] = []
+        cursor = None
+        filters = {"product_type": [endpoint.pool.value]}
+        try:
+            for _ in range(SEARCHED_PAGES):
+                request = requests.page_from(500, cursor, since=since, filters=filters)
+                page = await self._call(request, lambda response: several.page(response, endpoint.name))
+                found += page.tasks
+                if (cursor := page.cursor) is None:
+                    return found
+        except KlingError as error:
+            return error
+        return BadResponse(f"the list is longer than {SEARCHED_PAGES} pages")
 
     async def _send_create(self, endpoint: Endpoint, request: HttpRequest, create: Create) -> Task:
+        def read(response: HttpResponse) -> Task:
+            if endpoint.generation is Generation.CURRENT:
+                return several.created(response, endpoint.name, create.id_sent)
+            return responses.created(response, endpoint.name, create.id_sent, raw=endpoint.is_raw)
+
         return await self._call(
             request,
-            lambda response: responses.created(response, endpoint.name, create.id_sent, raw=endpoint.is_raw),
+            read,
             began=lambda: create.sending(self._wall(), self._tokens.clock_offset.seen),
         )
 
@@ -346,3 +366,14 @@ class Api:
                 offset.describe(),
                 extra={"kling_event": "clock_corrected", "kling_seconds": offset.used},
             )
+
+
+def _warn_of(outcome: Task | KlingError, create: Create) -> None:
+    """Says that a send failed, if that is news."""
+    if isinstance(outcome, KlingError) and create.state not in _NO_WARNING:
+        logger.warning(
+            "still creating %s: %s",
+            create.reference or f"a task of {create.endpoint}",
+            outcome,
+            extra={"kling_event": "create_failed", "kling_reference": create.reference},
+        )

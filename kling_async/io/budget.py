@@ -141,7 +141,7 @@ class Reserved:
         if watch.end is not None:
             self.ended(watch.end)
         else:
-            watch.listeners.append(self)
+            watch.accounts.append(self)
 
     def failed(self, error: BaseException, *, undecided: bool) -> None:
         """Gives back what was reserved, unless there may be a task."""

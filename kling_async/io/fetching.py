@@ -64,6 +64,8 @@ class Fetching:
         while not source.is_complete() and (delay := attempts.failed(loop.time())) is not None:
             await self._transport.pause(delay)
             await source.ask_anew()
+        if source.lacks_mark:  # a callback may leave out what an answer tells
+            await source.ask_anew()
         return source
 
     async def known(self, source: Source, *, anew: bool = False) -> KnownFile:

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from kling_async.io.api import Api
-from kling_async.io.task_watch import TaskWatch
+from kling_async.io.task_watch import Listener, TaskWatch
+from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.errors import KlingError, RequestTimeout
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.plan import News, PollPlan, Query
@@ -14,10 +15,20 @@ from kling_async.protocol.polling.schedule import AimedPolling, Polling
 from kling_async.protocol.polling.single_or_list import PageQuery
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
-from kling_async.protocol.tasks import Task
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.responses import Listed
 
 logger = logging.getLogger("kling_async")
+
+
+COST_SECONDS: Final = 30.0
+"""Seconds that the answer may take which tells what a task has cost, of which a callback did not tell."""
+
+
+def _is_uncounted(task: Task) -> bool:
+    """Whether a task has succeeded and does not say what it has cost."""
+    known = task.final_unit_deduction is not None or task.final_balance_deduction is not None
+    return task.status is TaskStatus.SUCCEED and not known
 
 
 class Poller:
@@ -110,7 +121,7 @@ class Poller:
         """
         now = asyncio.get_running_loop().time()
         followed = self._plan.called_back(task, now, self._api.service_time(), signed=signed)
-        self._step()
+        self._step(uncounted=_is_uncounted(task))
         return followed
 
     def unfinished(self) -> list[TaskWatch]:
@@ -129,8 +140,8 @@ class Poller:
         self._plan.abandon()
         self._step()
 
-    def _step(self) -> None:
-        """Does what the plan says."""
+    def _step(self, *, uncounted: bool = False) -> None:
+        """Does what the plan says; `uncounted` where an end that is new does not tell what the task has cost."""
         step = self._plan.step(asyncio.get_running_loop().time())
         for page in step.pages:
             self._start(self._ask_page(page))
@@ -139,7 +150,9 @@ class Poller:
         if step.wake_at is not None:
             self._wake_at(step.wake_at)
         for watch, snapshot, end in step.updates:
-            watch.tell(snapshot, end)
+            counting = watch.tell(snapshot, end, uncounted=uncounted and isinstance(end, Task))
+            if counting and isinstance(end, Task):
+                self._start(self._ask_cost(watch.reference, end, counting))
 
     def _start(self, question: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(question)
@@ -184,6 +197,21 @@ class Poller:
             news = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(str(reference))
         self._plan.answered(query, news, loop.time(), self._api.service_time())
         self._step()
+
+    async def _ask_cost(self, reference: Reference, end: Task, counting: list[Listener]) -> None:
+        """Asks once for a finished task, for those who have to know what it has cost."""
+        told = end
+        try:
+            endpoint = endpoint_named(reference.endpoint)
+            if endpoint is not None:
+                async with asyncio.timeout(COST_SECONDS):
+                    answered = await self._api.query(endpoint, reference.id)
+                told = answered if answered.status is end.status else end
+        except (KlingError, TimeoutError) as error:
+            logger.debug("what %s has cost: %s", reference, error, extra={"kling_event": "poll_failed"})
+        finally:
+            for listener in counting:
+                listener.ended(told)
 
     async def _ask_page(self, page: PageQuery[TaskWatch]) -> None:
         loop = asyncio.get_running_loop()

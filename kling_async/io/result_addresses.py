@@ -57,6 +57,11 @@ class Source:
         marked = not (self._watermark and self._task.watermark) or all(file.watermark_url for file in self._files)
         return bool(self._files or self._task.voices or self._task.elements) and marked
 
+    @property
+    def lacks_mark(self) -> bool:
+        """Whether watermarked variants are wanted, and none is told of."""
+        return self._watermark and not any(file.watermark_url for file in self._files)
+
     def count(self) -> int:
         """How many files there are.
 

@@ -6,6 +6,7 @@ import functools
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 
@@ -17,7 +18,7 @@ from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.turns import Turns
 from kling_async.protocol.create_recovery import Create
-from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
 from kling_async.protocol.errors import ApiError, CreateInDoubt, InvalidRequest, KlingError, Problem, TaskNotFound
 from kling_async.protocol.polling.durations import DurationEstimate
@@ -91,6 +92,7 @@ class Sending:
         estimate: how long its task takes; None where its kind is not known.
         calls_back: whether it is called back at the client's address.
         first_sent: when an earlier process sent it, if it did, at the earliest: seconds since 1970; None for a new one.
+        path: where it is sent to.
     """
 
     given: Any
@@ -100,6 +102,7 @@ class Sending:
     estimate: DurationEstimate | None = None
     calls_back: bool = False
     first_sent: float | None = None
+    path: str = ""
 
 
 class Submitter:
@@ -137,6 +140,10 @@ class Submitter:
         self._orphans: dict[object, str | None] = {}
         """Creates without a caller, each with the reference by which it can be found at the moment."""
         self._turns = Turns()
+        self._keeps_ids: dict[str, bool] = {}
+        """Whether paths of the current generation keep external ids, as their answers have shown."""
+        self._doubts: list[Create] = []
+        """Creates that ended in doubt where tasks have no id."""
         self._closed = False
 
     @property
@@ -165,7 +172,8 @@ class Submitter:
         if self.callback_url is not None and getattr(request, "callback_url", "none") is None:
             request = attrs.evolve(request, callback_url=self.callback_url)
         resend = options.get("on_doubt") != "raise"
-        create = self._new(endpoint, external_task_id, own_id=own_id, adopt=adopt, resend=resend)
+        path = endpoint.path_of(request)
+        create = self._new(endpoint, path, external_task_id, own_id=own_id, adopt=adopt, resend=resend)
         sending = Sending(
             request,
             functools.partial(requests.create, endpoint, request),
@@ -173,6 +181,7 @@ class Submitter:
             endpoint.slots_of(request),
             self._poller.durations.of(endpoint.kind_of(request), endpoint.typical_seconds(request)),
             calls_back=self.callback_url is not None and getattr(request, "callback_url", None) == self.callback_url,
+            path=path,
         )
         if own_id or not create.adopt:
             return await self._submit(endpoint, sending, create, options, record)
@@ -204,7 +213,7 @@ class Submitter:
         Raises:
             KlingError: as `KlingClient.image_to_video`.
         """
-        create = self._new(endpoint, record.external_task_id, own_id=own_id, adopt=False, resend=resend)
+        create = self._new(endpoint, sending.path, record.external_task_id, own_id=own_id, adopt=False, resend=resend)
         try:
             task = await self._api.get_task(endpoint, create.name)
         except TaskNotFound:
@@ -213,18 +222,30 @@ class Submitter:
         record.accepted(task, watch)
         return watch
 
-    def _new(self, endpoint: Endpoint, external_task_id: str, *, own_id: bool, adopt: bool, resend: bool) -> Create:
-        return Create(
+    def _new(
+        self, endpoint: Endpoint, path: str, external_task_id: str, *, own_id: bool, adopt: bool, resend: bool
+    ) -> Create:
+        create = Create(
             endpoint=endpoint.name,
             external_task_id=external_task_id,
-            retry=self._retry,
+            retry=endpoint.patient(self._retry),
             uniform=self._uniform,
             can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
             adopt=adopt,
             resend=resend,
             is_anothers=functools.partial(self._is_anothers, external_task_id),
+            keeps_id=self._keeps_ids.get(path, True if endpoint.keeps_ids(path) else None),
+            is_known=lambda task: self._poller.find(Reference(task.endpoint, task.task_id)) is not None,
+            others_undecided=lambda: self._may_be_others(create),
         )
+        return create
+
+    def _may_be_others(self, create: Create) -> bool:
+        """Whether a task without an id may be that of another create, which is in doubt or ended so."""
+        others = [other for other in self._under_way.values() if other.undecided and other is not create]
+        early = create.search_since - timedelta(seconds=SHOWN_WITHIN)
+        return any(other.keeps_id is not True and other.search_since > early for other in [*others, *self._doubts])
 
     def is_undecided(self, external_task_id: str) -> bool:
         """Whether a create with this id is under way that may be paid for."""
@@ -350,16 +371,11 @@ class Submitter:
             if sending.first_sent is not None:
                 create.sent_before(asyncio.get_running_loop().time(), sending.first_sent)
             task = await self._api.create(endpoint, sending.http(), create, slot)
+            self._learn(sending.path, create)
         except BaseException as error:
             if record is not None:
                 record.failed(error, undecided=create.undecided)
-            if isinstance(error, ApiError) and error.code in ACCOUNT_CODES | PACK_CODES:
-                unsent = copy.copy(error)
-                unsent.reference = None
-                # Before the slot lets the next one run into the same refusal.
-                self._slots.fail(unsent, endpoint.pack if error.code in PACK_CODES else None)
-            if isinstance(error, KlingError):
-                create.about(error)
+            self._note(error, create, endpoint)
             raise
         reference = Reference(endpoint.name, task.task_id)
         watch = self._poller.find(reference)
@@ -378,6 +394,32 @@ class Submitter:
         if record is not None:
             record.accepted(task, watch)
         return watch
+
+    def _note(self, error: BaseException, create: Create, endpoint: Endpoint) -> None:
+        """Takes what the end of a create means for others."""
+        if isinstance(error, CreateInDoubt) and create.keeps_id is not True:
+            self._doubts.append(create)
+        if isinstance(error, ApiError) and error.code in ACCOUNT_CODES | PACK_CODES:
+            unsent = copy.copy(error)
+            unsent.reference = None
+            # Before the slot lets the next one run into the same refusal.
+            self._slots.fail(unsent, endpoint.pack if error.code in PACK_CODES else None)
+        if isinstance(error, KlingError):
+            create.about(error)
+
+    def _learn(self, path: str, create: Create) -> None:
+        """Takes note of whether a path keeps external ids; what does not is said once."""
+        keeps = create.kept_id
+        if keeps is None:
+            return
+        if not keeps and self._keeps_ids.get(path, True):
+            logger.warning(
+                "%s drops external_task_id: a task whose create is not answered can be found there only if it is the "
+                "one that was made at that time, and is never sent again",
+                path,
+                extra={"kling_event": "external_id_dropped"},
+            )
+        self._keeps_ids[path] = keeps
 
     def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
         del self._under_way[creating]

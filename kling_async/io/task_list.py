@@ -65,7 +65,7 @@ async def _by_cursor(
     filters = {} if status is None else {"status": [_CURRENT_WORDS.get(status, status.value)]}
     cursor, cursors = None, set[str]()
     while True:
-        request = requests.page_from(endpoint, page_size, cursor, since=since, filters=filters)
+        request = requests.page_from(page_size, cursor, since=since, filters=filters)
         page = await api.page(endpoint, request)
         yield page
         cursor = page.cursor

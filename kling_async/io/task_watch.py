@@ -33,7 +33,7 @@ class TaskWatch(FollowedTask):
         on_end: called once, when it ends.
     """
 
-    __slots__ = ("_on_end", "listeners")
+    __slots__ = ("_on_end", "accounts", "listeners")
 
     def __init__(
         self,
@@ -48,16 +48,29 @@ class TaskWatch(FollowedTask):
     ) -> None:
         super().__init__(reference, now, deadline, estimate, created_here=created_here, calls_back=calls_back)
         self.listeners: list[Listener] = []
+        self.accounts: list[Listener] = []
+        """Those who hear of the end only, and have to know what the task has cost."""
         self._on_end = on_end
 
-    def tell(self, snapshot: Task | None, end: Task | KlingError | None) -> None:
-        """Tells all listeners of a new status, and of the end, if that is what came."""
+    def tell(self, snapshot: Task | None, end: Task | KlingError | None, *, uncounted: bool = False) -> list[Listener]:
+        """Tells all listeners of a new status, and of the end, if that is what came.
+
+        Args:
+            snapshot: with the new status, if there is one.
+            end: if it came.
+            uncounted: whether it does not tell what the task has cost.
+
+        Returns:
+            Those who have to know what the task has cost, and were not told of its end.
+        """
         if snapshot is not None:
             for listener in self.listeners:
                 listener.changed(snapshot)
         if end is None:
-            return
+            return []
         self._on_end()
+        accounts, self.accounts = self.accounts, []
         listeners, self.listeners = self.listeners, []
-        for listener in listeners:
+        for listener in [*([] if uncounted else accounts), *listeners]:
             listener.ended(end)
+        return accounts if uncounted else []

@@ -122,7 +122,7 @@ class Record:
             return
         entry, now = self.entry, self._journal.now()
         self.entry = attrs.evolve(entry, state=EntryState.ACCEPTED, task_id=task.task_id, accepted_at=now, error="")
-        alone = entry.external_task_id is None  # nothing but this note names the task
+        alone = entry.external_task_id is None or task.external_task_id is None  # nothing but this note names the task
         forget = self._forget(entry.request)
         self._journal.tell(lambda store: store.accepted(entry.id, task, now), forget, at_once=alone)
         self.follow(watch)
@@ -151,8 +151,8 @@ class Record:
         self._watch = watch
         if watch.end is not None:
             self.ended(watch.end)
-        elif self not in watch.listeners:
-            watch.listeners.append(self)
+        elif self not in [*watch.listeners, *watch.accounts]:
+            (watch.listeners if self._journal.budget is None else watch.accounts).append(self)
 
     def changed(self, _task: Task, /) -> None:
         """A status on the way is not kept."""

@@ -12,7 +12,7 @@ from kling_async.journal.entry import Entry
 from kling_async.journal.settling import Settling, Submitted
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import KlingError
+from kling_async.protocol.errors import ConfigurationError, KlingError
 
 logger = logging.getLogger("kling_async")
 
@@ -62,8 +62,13 @@ class Recovery:
                 case Left.UNKNOWABLE:
                     await self._settling.lost(entry, refusals.unknowable(endpoint, entry).message)
                 case Left.FOLLOW:
+                    try:
+                        followed = self._settling.followed(endpoint, entry)
+                    except ConfigurationError as error:  # it is left to a client that can ask for it
+                        logger.warning("not recovered: %s", error, extra={"kling_event": "not_recovered"})
+                        continue
                     del left[entry.id]
-                    yield self._settling.followed(endpoint, entry)
+                    yield followed
                 case Left.SETTLE:
                     in_doubt.append((endpoint, entry))
         async with contextlib.aclosing(self._all_settled(in_doubt)) as settled:

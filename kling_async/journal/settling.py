@@ -145,6 +145,7 @@ class Settling:
             line=entry.line,
             slots=entry.slots,
             first_sent=entry.intended_at.timestamp(),
+            path=str(entry.request.get("path", "")),
         )
         own_id = "external_task_id" not in entry.request
         watch = await self._submitter.settle(endpoint, sending, record, own_id=own_id, resend=resend)

@@ -164,20 +164,19 @@ class SqliteStore(SqliteFile):
     def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> Settled | None:
         """As `Store.ended`."""
         cost, money = task.cost or Cost(), task.final_balance_deduction
-        self._set(
-            entry,
-            "state IN ('intent', 'accepted')",
-            state=EntryState.ENDED,
-            unfinished=int(not finished),
-            task_id=task.task_id,
-            ended_at=now.timestamp(),
-            status=task.status,
-            units=number_text(cost.units),
-            quota=number_text(cost.amount),
-            currency=cost.currency,
-            list_price=number_text(money.list_price if money else None),
-            error=printable(task.status_msg) or None,
-        )
+        told: dict[str, object] = {
+            "task_id": task.task_id,
+            "ended_at": now.timestamp(),
+            "status": task.status,
+            "units": number_text(cost.units),
+            "quota": number_text(cost.amount),
+            "currency": cost.currency,
+            "list_price": number_text(money.list_price if money else None),
+            "error": printable(task.status_msg) or None,
+        }
+        self._set(entry, "state = 'saved' AND ended_at IS NULL", **told)  # what it cost was asked for meanwhile
+        running = "state IN ('intent', 'accepted')"
+        self._set(entry, running, state=EntryState.ENDED, unfinished=int(not finished), **told)
         return self.budgets.ended(entry, task)
 
     def saving(self, entry: int, place: str) -> None:

@@ -18,6 +18,11 @@
               EXPECTED ──found───────────────────────────────▶ ACCEPTED
                      └──not found in `settle` seconds────────▶ REFUSED with `CreateInDoubt`
 
+Where it is not documented that a path keeps the external id, and no answer has shown it, DOUBTFUL leads to SEARCHING,
+in which all tasks since the first send are looked at: none that may be ours leads to MISSING, any other to REFUSED
+with `CreateInDoubt`. Where an answer has shown that it drops the id, what would lead to SETTLING or EXPECTED leads to
+SEARCHING after `settle` seconds: exactly one is ACCEPTED, any other number is REFUSED, and nothing is sent again.
+
 STOPPING is SENDING while the client closes: what would lead to UNSENT or FULL is REFUSED then. Once the budget is over,
 MISSING is looked up for the last time and not sent again.
 
@@ -30,9 +35,11 @@ What rests on the service refusing a second task with the same `external_task_id
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+
+import attrs
 
 from kling_async.protocol.errors import (
     BadResponse,
@@ -57,13 +64,16 @@ from kling_async.protocol.send_failures import (
     refused,
     was_slow,
 )
-from kling_async.protocol.tasks import Task
+from kling_async.protocol.tasks import Task, TaskStatus
 
 CLOCK_TOLERANCE: Final = 10.0
 """Seconds by which a task may seem older than our first send and still be ours: clocks agree to about a second."""
 
 TIMEOUT_FACTOR: Final = 4.0
 """After a timeout the service may still be at work, so a task settles that many times longer."""
+
+CANDIDATES_SHOWN: Final = 10
+"""Tasks that the error of a doubt names at most."""
 
 SENDS: Final = 3
 """Sends of one create at most, not counting those that were refused as full or too fast, or never left."""
@@ -79,6 +89,7 @@ class CreateState(enum.Enum):
     CLAIMED = "the first send was refused, perhaps since a task with this id exists; it is looked up"
     SETTLING = "a send may have made the task, which may not show yet; it is looked up for `settle` seconds"
     DOUBTFUL = "it has not shown by then; it is looked up until the service says that it does not exist"
+    SEARCHING = "it may have been made without its id; it is looked for among all tasks since it was sent"
     MISSING = "the service says so; the same id is to be sent again"
     SENDING_AGAIN = "a further send is under way"
     EXPECTED = "a send has probably made the task; it is looked up for `settle` seconds, and never sent again"
@@ -91,6 +102,7 @@ _UNDECIDED: Final = _SENDING | {
     CreateState.CLAIMED,
     CreateState.SETTLING,
     CreateState.DOUBTFUL,
+    CreateState.SEARCHING,
     CreateState.MISSING,
     CreateState.EXPECTED,
 }
@@ -101,6 +113,7 @@ class Ask(enum.Enum):
 
     SEND = "send the request: call `sending` before its first byte, and `answered` with the outcome"
     LOOK_UP = "query by the external id, then call `looked_up`"
+    SEARCH = "list all tasks since `search_since`, then call `searched`"
     TAKE_SLOT = "the account is full: give the slot back, wait for one, then call `slot_taken`"
 
 
@@ -128,10 +141,14 @@ class Create:
         adopt: whether an older task with the user's id is taken as the result.
         resend: whether what was not found over `settle` seconds is sent again; if not, it stays in doubt.
         is_anothers: whether a task is known to be that of another create: an answer may reach the wrong request.
+        keeps_id: whether the path keeps the external id; None where nobody has shown it.
+        is_known: whether a task is followed already.
+        others_undecided: whether another create is under way that may have made a task without its id.
 
     Attributes:
         state: where it is.
         end: the task or the error, once it is at its end.
+        kept_id: whether the answer to a send was about a task with the id that was sent; None for no such answer.
     """
 
     def __init__(
@@ -146,6 +163,9 @@ class Create:
         adopt: bool,
         resend: bool,
         is_anothers: Callable[[Task], bool],
+        keeps_id: bool | None = True,
+        is_known: Callable[[Task], bool] = lambda _: False,
+        others_undecided: Callable[[], bool] = lambda: False,
     ) -> None:
         self.endpoint = endpoint
         self.external_task_id = external_task_id
@@ -161,6 +181,10 @@ class Create:
         self._retry = retry
         self._resend = resend
         self._is_anothers = is_anothers
+        self.keeps_id = keeps_id
+        self._is_known = is_known
+        self._others_undecided = others_undecided
+        self.kept_id: bool | None = None
         self._last_error: KlingError | None = None
         self._first_sent_wall = 0.0
         self._clock_offset = 0.0
@@ -184,6 +208,8 @@ class Create:
         if now < self._not_before:
             return Pause(self._not_before - now)
         # After the budget nothing is sent: nothing would look for it.
+        if self.state is CreateState.SEARCHING:
+            return Ask.SEARCH
         send_again = self.state is CreateState.MISSING and not self._attempts.is_over(now)
         return Ask.SEND if send_again or self.state is CreateState.UNSENT else Ask.LOOK_UP
 
@@ -211,6 +237,7 @@ class Create:
         """A send ended."""
         outcome = self._checked(outcome)
         if isinstance(outcome, Task):
+            self.kept_id = outcome.external_task_id is not None if self.id_sent is not None else None
             self._accept(outcome)
             return
         self._last_error = outcome
@@ -254,9 +281,40 @@ class Create:
         elif isinstance(outcome, NotTheService) or self._attempts.is_over(now) or (settled and not self._resend):
             self._refuse(self._in_doubt(outcome))
         elif settled and self._sends_left > 0:
-            self.state = CreateState.MISSING
+            self.state = CreateState.SEARCHING if self.keeps_id is None else CreateState.MISSING
         else:
             self._wait(now)
+
+    @property
+    def search_since(self) -> datetime:
+        """When a task that is this create's was made at the earliest, by the service's clock."""
+        return datetime.fromtimestamp(self._first_sent_wall + self._clock_offset - CLOCK_TOLERANCE, UTC)
+
+    def searched(self, now: float, outcome: Sequence[Task] | KlingError) -> None:
+        """A look at all tasks since `search_since` ended."""
+        if isinstance(outcome, KlingError):
+            if isinstance(outcome, NotTheService) or self._attempts.is_over(now):
+                self._refuse(self._in_doubt(outcome))
+            else:
+                self._wait(now)
+            return
+        ours = [task for task in outcome if task.external_task_id == self.external_task_id]
+        may_be = [task for task in outcome if self._may_be_ours(task)]
+        if ours:
+            self._accept(ours[0])
+        elif self.keeps_id is False and len(may_be) == 1 and not self._others_undecided():
+            self._accept(attrs.evolve(may_be[0], external_task_id=self.external_task_id))
+        elif self.keeps_id is None and not may_be and self._resend and not self._attempts.is_over(now):
+            self.state = CreateState.MISSING
+        else:
+            self._refuse(self._in_doubt(candidates=may_be))
+
+    def _may_be_ours(self, task: Task) -> bool:
+        """Whether a task of the list can be what a path made that drops ids: without one, and none that is known."""
+        created_at = task.created_at
+        made_other = task.status is TaskStatus.SUCCEED and not task.videos
+        unnamed = task.external_task_id is None and not made_other and not self._is_known(task)
+        return unnamed and (created_at is None or created_at >= self.search_since)
 
     def stop(self) -> None:
         """The client closes: what created nothing so far is not sent again."""
@@ -333,6 +391,12 @@ class Create:
             self._refuse(self._in_doubt())
             return
         self._settle_seconds = self._retry.settle * (TIMEOUT_FACTOR if was_slow(error) else 1.0)
+        if self.keeps_id is False:
+            self.state = CreateState.SEARCHING
+            self._attempts.progressed()
+            self._attempts.ends_at = self._gives_up_at
+            self._not_before = min(now + self._settle_seconds, self._gives_up_at)
+            return
         settled_at = min(now + self._settle_seconds, self._gives_up_at)
         expected = is_unreadable_success(error)
         self.state = CreateState.EXPECTED if expected else CreateState.SETTLING
@@ -368,12 +432,14 @@ class Create:
             )
         )
 
-    def _in_doubt(self, look_up: KlingError | None = None) -> CreateInDoubt:
+    def _in_doubt(self, look_up: KlingError | None = None, candidates: Sequence[Task] = ()) -> CreateInDoubt:
         last = self._last_error
+        named = ", ".join(task.reference for task in candidates[:CANDIDATES_SHOWN])
         return self._doubt(
             "no answer said whether the task was created"
             + (", and looking it up did not either" if self.can_look_up else "")
             + (f" (the last send ended with: {last.message})" if last else "")
+            + (f" (it may be {named}: such tasks do not tell whose they are)" if named else "")
             + (f" (the last look-up ended with: {look_up.message})" if look_up and not is_missing(look_up) else ""),
             last,
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # maps, rules and decimals take time to import, and are neede
 
     from kling_async.protocol.capability import CapabilityMap
     from kling_async.protocol.cost import Cost
+    from kling_async.protocol.retry import Retry
     from kling_async.protocol.rules.files import Facts
 
 
@@ -51,6 +52,9 @@ class Pool(enum.Enum):
 USD_PER_UNIT: Final = {Pool.VIDEO: "0.14", Pool.IMAGE: "0.0035"}
 """List price of one unit (price tables of 2026-09); that of try-on is not known."""
 
+SHOWN_WITHIN: Final = 60.0
+"""Seconds after a create in which the current generation may leave a task out of its answers; nothing promises less."""
+
 IDS_AT_ONCE: Final = 20
 """Ids in one question of the current generation (21 are refused: "cannot exceed 20 in total")."""
 
@@ -64,6 +68,11 @@ def name_of(path: str) -> str:
 
 def no_price(_request: object) -> None:
     """Where no price is published."""
+
+
+def always(_path: str) -> bool:
+    """Of all paths."""
+    return True
 
 
 def one_slot(_request: object) -> int:
@@ -185,6 +194,7 @@ class Endpoint(Described):
         page_maximum: most tasks that a page of the list can have.
         finds_by_external_id: whether a task is found by the caller's own id: else a lost create is never sent again.
         slots_of: how many slots a request takes, which is also how many results it has.
+        keeps_ids: whether it is documented that a path keeps the caller's own id: not known of every new one.
     """
 
     typical_seconds: Callable[[Any], float]
@@ -194,10 +204,17 @@ class Endpoint(Described):
     page_maximum: int = 500
     finds_by_external_id: bool = False
     slots_of: Callable[[Any], int] = one_slot
+    keeps_ids: Callable[[str], bool] = always
 
     def priced(self, units: "Decimal | None") -> Estimate:
         """An amount of units, also in dollars at list price."""
         return Estimate(units=units, usd=None) if self.is_raw else super().priced(units)  # whose pack, is not known
+
+    def patient(self, retry: "Retry") -> "Retry":
+        """How a create in doubt is looked up: nothing says how soon the current generation shows a task."""
+        if self.generation is Generation.LEGACY:
+            return retry
+        return attrs.evolve(retry, settle=max(retry.settle, SHOWN_WITHIN))
 
     @property
     def ids_at_once(self) -> int:

@@ -29,6 +29,7 @@ IDS_KEPT: Final = 20_000
 """Messages that are remembered, so that none is taken twice: all of the last five minutes, at 60 a second."""
 _ID_MAXIMUM: Final = 256
 _ID, _TIME, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+_LENGTHS: Final = frozenset(map(len, (_ID, _TIME, _SIGNATURE)))
 
 
 @attrs.frozen
@@ -103,7 +104,8 @@ class WebhookRules:
             return Refused(405, "only POST is taken here")
         if len(body) > BODY_MAXIMUM:
             return too_large()
-        given = {name.lower(): value.strip() for name, value in headers.items()}
+        wanted = ((name.lower(), value) for name, value in headers.items() if len(name) in _LENGTHS)
+        given = {name: value.strip() for name, value in wanted}
         signed = [name for name in (_ID, _TIME, _SIGNATURE) if given.get(name)]
         if not self.keys or not signed:
             return self._unsigned(target)

@@ -142,7 +142,7 @@ class CallbackReceiver:
             except web.RequestPayloadError:
                 body = b""  # of no task
         answer = await self.handle(request.method, request.raw_path, request.headers, body)
-        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        return web.Response(status=answer.status, headers=answer.headers or None, body=answer.body or None)
 
     def __repr__(self) -> str:
         """How many secrets there are; none of them."""

@@ -65,6 +65,26 @@ def test_keys_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert third["KLING_API_KEY"] == "known"
 
 
+def test_callbacks_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a secret of the environment, or one that is drawn; it is printed, and never stands on a command line."""
+    name = "KLING_WEBHOOK_SECRET"
+    assert name not in environment()
+    first, second = environment("--webhook-secret")[name], environment("--webhook-secret")[name]
+    assert first.startswith("whsec_")
+    assert first != second
+    monkeypatch.setenv("KLING_EMULATOR_WEBHOOK_SECRET", "whsec_AAAA whsec_BBBB")
+    assert environment()[name] == "whsec_AAAA whsec_BBBB"
+
+
+def test_a_webhook_secret_that_is_none(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused in words, which do not show it."""
+    monkeypatch.setenv("KLING_EMULATOR_WEBHOOK_SECRET", "whsec_?secret?")
+    ran = run("emulator")
+    assert ran.code == 2
+    assert "KLING_EMULATOR_WEBHOOK_SECRET" in ran.err
+    assert "?secret?" not in ran.err
+
+
 def test_hosts_and_types_are_passed_on() -> None:
     """`--allow-host` names hosts for the page; `--strict-types` refuses a number for a string, `--strict` more."""
     with started(

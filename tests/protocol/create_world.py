@@ -173,6 +173,7 @@ def create(
     adopt: bool = False,
     resend: bool = True,
     is_anothers: Callable[[Task], bool] = lambda _: False,
+    is_known: Callable[[Task], bool] = lambda _: False,
 ) -> Create:
     """A create that draws the largest delays."""
     return Create(
@@ -185,6 +186,7 @@ def create(
         adopt=adopt,
         resend=resend,
         is_anothers=is_anothers,
+        is_known=is_known,
     )
 
 

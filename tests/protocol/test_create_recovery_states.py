@@ -1,5 +1,6 @@
 """The create machine's table: what each event means in each state."""
 
+import attrs
 import pytest
 
 from kling_async.protocol.create_recovery import SENDS, Ask, Create, CreateState, Pause
@@ -27,6 +28,7 @@ TO: dict[CreateState, list[tuple[str, float]]] = {
     S.SETTLING: [("sending", 0), ("reset", 0)],
     S.DOUBTFUL: [("sending", 0), ("reset", 0), ("look reset", 15)],
     S.MISSING: [("sending", 0), ("reset", 0), ("look not-found", 15)],
+    S.SEARCHING: [("keeps no", 0), ("sending", 0), ("reset", 0)],
     S.SENDING_AGAIN: [("sending", 0), ("reset", 0), ("look not-found", 15), ("sending", 15)],
     S.EXPECTED: [("sending", 0), ("html-200", 0)],
     S.ACCEPTED: [("sending", 0), ("made", 0)],
@@ -35,9 +37,21 @@ TO: dict[CreateState, list[tuple[str, float]]] = {
 """State -> events that lead to it, each with its time: answers and look-ups by their faults."""
 
 OUTCOME = Task(task_id="801", status=TaskStatus.SUBMITTED, external_task_id="mine", endpoint="image2video")
+UNNAMED = attrs.evolve(OUTCOME, task_id="802", external_task_id=None)
+"""A task that does not tell whose it is."""
+FOUND: dict[str, list[Task] | KlingError] = {
+    "none": [],
+    "one": [UNNAMED],
+    "two": [UNNAMED, attrs.evolve(UNNAMED, task_id="803")],
+    "one-of-many": [attrs.evolve(UNNAMED, external_task_id="theirs"), UNNAMED],
+    "named": [UNNAMED, OUTCOME],
+    "reset": failure("reset"),
+    "not-the-service": NotTheService("another web server", http_status=404),
+}
+"""What is found when all tasks are looked at."""
 
 
-def happens(machine: Create, event: str, now: float) -> None:
+def happens(machine: Create, event: str, now: float) -> None:  # noqa: C901  (a table)
     """Lets one event happen."""
     match event.split():
         case ["sending"]:
@@ -46,6 +60,10 @@ def happens(machine: Create, event: str, now: float) -> None:
             machine.stop()
         case ["slot"]:
             machine.slot_taken()
+        case ["keeps", known]:
+            machine.keeps_id = {"no": False, "unknown": None}[known]
+        case ["search", found]:
+            machine.searched(now, FOUND[found])
         case ["look", "found"]:
             machine.looked_up(now, OUTCOME, 0)
         case ["look", "not-the-service"]:
@@ -105,6 +123,15 @@ TABLE: list[tuple[CreateState, str, float, CreateState]] = [
     (S.CLAIMED, "look reset", 14.9, S.CLAIMED),
     (S.CLAIMED, "look reset", 15, S.REFUSED),
     (S.CLAIMED, "stop", 0, S.CLAIMED),
+    (S.SEARCHING, "search one", 15, S.ACCEPTED),
+    (S.SEARCHING, "search one-of-many", 15, S.ACCEPTED),
+    (S.SEARCHING, "search two", 15, S.REFUSED),
+    (S.SEARCHING, "search named", 15, S.ACCEPTED),
+    (S.SEARCHING, "search none", 15, S.REFUSED),
+    (S.SEARCHING, "search reset", 15, S.SEARCHING),
+    (S.SEARCHING, "search reset", 300, S.REFUSED),
+    (S.SEARCHING, "search not-the-service", 15, S.REFUSED),
+    (S.SEARCHING, "stop", 15, S.SEARCHING),
     (S.SETTLING, "look found", 1, S.ACCEPTED),
     (S.SETTLING, "look not-found", 1, S.SETTLING),
     (S.SETTLING, "look reset", 1, S.SETTLING),
@@ -153,6 +180,35 @@ def test_what_an_event_means(state: CreateState, event: str, now: float, then: C
     assert machine.state is then
     assert (machine.end is not None) is (then in {S.ACCEPTED, S.REFUSED})
     assert isinstance(machine.end, Task) is (then is S.ACCEPTED)
+
+
+@pytest.mark.parametrize(("found", "then"), [("none", S.MISSING), ("one", S.REFUSED), ("named", S.ACCEPTED)])
+def test_where_nobody_knows_whether_ids_are_kept_all_tasks_are_looked_at(found: str, then: CreateState) -> None:
+    """Before the same is sent again, one that may be ours keeps it from being paid twice, and is named."""
+    machine = machine_in(S.DOUBTFUL)
+    happens(machine, "keeps unknown", 31)
+    happens(machine, "look not-found", 31)
+    assert (machine.state, machine.next(33)) == (S.SEARCHING, Ask.SEARCH)
+    happens(machine, f"search {found}", 33)
+    assert machine.state is then
+    assert (isinstance(machine.end, CreateInDoubt) and "image2video:802" in machine.end.message) == (found == "one")
+
+
+def test_what_cannot_be_ours_is_no_candidate() -> None:
+    """Tasks that are older, are followed, or made something else do not fit."""
+    others = [
+        attrs.evolve(UNNAMED, created_at=moment(-11)),
+        attrs.evolve(UNNAMED, task_id="known"),
+        attrs.evolve(UNNAMED, status=TaskStatus.SUCCEED),
+        attrs.evolve(UNNAMED, external_task_id="theirs"),
+    ]
+    machine = create(is_known=lambda task: task.task_id == "known")
+    machine.keeps_id = False
+    machine.sending(WALL)
+    happens(machine, "reset", 0)
+    machine.searched(15, [*others, attrs.evolve(UNNAMED, created_at=moment(-9))])
+    assert isinstance(machine.end, Task)
+    assert (machine.end.task_id, machine.end.external_task_id) == ("802", "mine")
 
 
 def test_an_answer_about_anothers_task_proves_nothing_but_that_one_was_made() -> None:

@@ -1,5 +1,6 @@
 """The page in Chromium, on both backends: from a picture to the video, and who sees it."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from tests.conftest import RENDERS
 from tests.emulator.browser import MISSING, Browser
 
-from .person import CAT, clips, fill, make, send, until, until_status
+from .person import CAT, PATIENCE, clips, fill, make, send, until, until_status
 from .stage import BACKENDS, Stage
 
 pytestmark = [
@@ -30,9 +31,10 @@ async def test_from_a_picture_to_a_video(served: Stage, browser: Browser) -> Non
     assert await browser.run("return !document.getElementById('empty').hidden")
     await make(browser, SCRIPT)
     shares: list[float] = []
-    while (shown := (await clips(browser))[0])["status"] != "done":
-        assert shown["status"] in {"waiting", "running"}, shown
-        shares.append(shown["share"])
+    async with asyncio.timeout(PATIENCE):
+        while (shown := (await clips(browser))[0])["status"] != "done":
+            assert shown["status"] in {"waiting", "running"}, shown
+            shares.append(shown["share"])
     assert len(set(shares)) > 2
     assert shares == sorted(shares)
 

@@ -49,12 +49,13 @@ async def posted(session: aiohttp.ClientSession) -> dict[str, str]:
 async def finished(session: aiohttp.ClientSession) -> dict[str, str]:
     """The same, once it is done."""
     path = f"/api/clips/{(await posted(session))['id']}"
-    while True:
-        async with session.get(path) as answer:
-            clip: dict[str, str] = await answer.json()
-        if clip["status"] == "done":
-            return clip
-        await asyncio.sleep(0.2)
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            async with session.get(path) as answer:
+                clip: dict[str, str] = await answer.json()
+            if clip["status"] == "done":
+                return clip
+            await asyncio.sleep(0.2)
 
 
 async def until(is_so: Callable[[], bool]) -> None:

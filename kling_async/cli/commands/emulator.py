@@ -1,5 +1,6 @@
 """`kling-async emulator`: the service on this machine, until Ctrl-C."""
 
+import base64
 import os
 import secrets
 import shlex
@@ -11,8 +12,10 @@ from kling_async.cli.job import Job
 from kling_async.cli.output import Output
 from kling_async.cli.runner import Stop
 from kling_async.emulator import Emulator
+from kling_async.emulator.service.webhooks import Webhooks
 
 _API_KEY = "KLING_EMULATOR_API_KEY"
+_WEBHOOK_SECRET = "KLING_EMULATOR_WEBHOOK_SECRET"  # noqa: S105 - a name
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -20,8 +23,22 @@ def run(options: Namespace, output: Output) -> int:
     return runner.run(Job(target=""), output, lambda stop: _serve(options, output, stop))
 
 
+def _webhook_secrets(options: Namespace) -> list[str]:
+    """What signs callbacks; from the environment, since others see what stands on a command line."""
+    given = os.environ.get(_WEBHOOK_SECRET, "").split()
+    if given or not options.webhook_secret:
+        return given
+    return ["whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()]
+
+
 async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
+    webhook_secrets = _webhook_secrets(options)
+    try:
+        Webhooks(webhook_secrets)
+    except ValueError as error:
+        raise UsageError(f"{_WEBHOOK_SECRET}: {error}") from None
     emulator = Emulator(
+        webhook_secrets=webhook_secrets,
         host=options.host,
         port=options.port,
         speed=options.speed,
@@ -54,12 +71,15 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
 
 def environment(emulator: Emulator) -> dict[str, str]:
     """What a client's environment needs to use it."""
-    return {
+    variables = {
         "KLING_BASE_URL": emulator.base_url,
         "KLING_API_KEY": emulator.api_key,
         "KLING_ACCESS_KEY": emulator.access_key,
         "KLING_SECRET_KEY": emulator.secret_key,
     }
+    if emulator.webhooks.secrets:
+        variables["KLING_WEBHOOK_SECRET"] = " ".join(emulator.webhooks.secrets)
+    return variables
 
 
 def text(base_url: str, speed: float, variables: dict[str, str]) -> str:

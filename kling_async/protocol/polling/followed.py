@@ -52,6 +52,7 @@ class FollowedTask(QueueEntry):
         "reference",
         "share",
         "snapshots",
+        "stretch",
         "told",
         "twins",
     )
@@ -84,6 +85,8 @@ class FollowedTask(QueueEntry):
         """Questions of a fixed beat that were answered."""
         self.missed = False
         """Whether the last page that was to answer about it did not hold it."""
+        self.stretch = 1.0
+        """What the aimed lag is multiplied by, since questions for other tasks tell of this one, too."""
         self.alone = False
         """Whether it has a question of its own, since one about several tasks was refused or answered for others."""
         self.missing_at: float | None = None

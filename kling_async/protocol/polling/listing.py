@@ -117,6 +117,11 @@ class ListStrategy:
         self._barred = False
         self._until_trial = PENALTY
 
+    @property
+    def barred(self) -> bool:
+        """Whether pages are not asked for, since the last one did not pay."""
+        return self._barred
+
     def size(self, waiting: int) -> int:
         """Of the page that is likely to hold so many tasks, and no larger."""
         return max(PAGE_MINIMUM, min(PAGE_SIZE_MAXIMUM, math.ceil(waiting * self._places * 1.25) + PAGE_MINIMUM // 2))

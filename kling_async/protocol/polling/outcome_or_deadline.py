@@ -108,7 +108,8 @@ class OutcomeRules:
         """When to ask next; None where it stays as it is."""
         match self._polling:
             case AimedPolling() as aimed:
-                return now + aimed.delay(followed.estimate, now - followed.begun_at, self._uniform)
+                age = now - followed.begun_at
+                return now + aimed.delay(followed.estimate, age, self._uniform, followed.stretch)
             case Polling() as beat:
                 waited = share_passed(followed, now) if followed.rate else 1.0
                 asked = beat.asked_after(followed.asked, waited)

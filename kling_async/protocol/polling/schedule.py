@@ -33,10 +33,17 @@ class AimedPolling:
     lag: float = attrs.field(default=0.03, validator=seconds(0.001))
     deadline: float = attrs.field(default=7200.0, validator=seconds(0.001))
 
-    def delay(self, estimate: DurationEstimate, age: float, uniform: Uniform) -> float:
-        """Seconds until the next question to a task that was asked for at this age, give or take 5 %."""
+    def delay(self, estimate: DurationEstimate, age: float, uniform: Uniform, stretch: float = 1.0) -> float:
+        """Seconds until the next question to a task that was asked for at this age, give or take 5 %.
+
+        Args:
+            estimate: how long such tasks take.
+            age: of the task, in seconds.
+            uniform: random numbers.
+            stretch: what the lag is multiplied by.
+        """
         looks = estimate.look_schedule()
-        lag = self.lag * max(looks.median, looks.effort**2 / KNOWN_EFFORT)
+        lag = self.lag * stretch * max(looks.median, looks.effort**2 / KNOWN_EFFORT)
         return max(SHORTEST_DELAY, looks.next_look(age, lag, 0.95 + 0.1 * uniform()) - age)
 
 

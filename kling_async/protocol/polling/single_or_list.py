@@ -6,7 +6,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import attrs
 
-from kling_async.protocol.endpoint import Endpoint, Generation
+from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound
 from kling_async.protocol.lifecycle import is_missing, is_news, may_follow
 from kling_async.protocol.polling.callback_news import has_results
@@ -17,7 +17,7 @@ from kling_async.protocol.polling.listing import ListScan, ListStrategy, cost
 from kling_async.protocol.polling.outcome_or_deadline import Outcome, OutcomeRules, checked, filled, learn
 from kling_async.protocol.polling.queue import PollQueue, share_passed
 from kling_async.protocol.polling.schedule import SHORTEST_DELAY
-from kling_async.protocol.polling.together import grouped, riders, worth
+from kling_async.protocol.polling.together import grouped, riders, stretch, worth
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import is_transient
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -25,8 +25,6 @@ from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import Listed
 
-SHOWN_WITHIN: Final = 60.0
-"""Seconds after a create in which the current generation may leave a task out of its answers; nothing promises less."""
 PAGE_SECONDS: Final = 10.0
 """Seconds that a page of the list may take, and that a task waits for pages before it is asked for singly."""
 
@@ -83,7 +81,7 @@ class PageQuery(NamedTuple, Generic[_F]):
     def request(self) -> HttpRequest:
         """What is sent."""
         if self.endpoint.generation is Generation.CURRENT:
-            return requests.page_from(self.endpoint, self.size, self.scan.cursor, since=self.scan.since)
+            return requests.page_from(self.size, self.scan.cursor, since=self.scan.since)
         return requests.page(self.endpoint, self.number, self.size)
 
 
@@ -142,6 +140,7 @@ class EndpointPlan(Generic[_F]):
         """Takes an answer about a task, or what came instead."""
         if followed.end is not None:
             return
+        followed.stretch = self._stretch()
         news = checked(followed, news)
         if isinstance(news, Task):
             if self._are_current and not followed.snapshots:
@@ -151,6 +150,9 @@ class EndpointPlan(Generic[_F]):
         if outcome.snapshot is not None:
             self._trust.heard(followed, now, by_callback=followed.prompted)
         self._apply(followed, outcome, now)
+
+    def _stretch(self) -> float:
+        return stretch(1 + len(self.queue), self.endpoint.ids_at_once, by_pages=not self._strategy.barred)
 
     def called_back(self, followed: _F, news: Task, now: float, service_time: float, *, signed: bool) -> None:
         """Takes what a callback says: if the service has signed it, that is the news; else the task is asked for."""
@@ -418,6 +420,7 @@ class EndpointPlan(Generic[_F]):
             followed.missed = False
             asked = scan.waiting.pop(task_id, None)
             share, due = share_passed(followed, now), followed.due
+            followed.stretch = self._stretch()
             if news is None:
                 self._apply(followed, self._rules.unchanged(followed, now), now)
             else:

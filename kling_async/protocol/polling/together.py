@@ -1,12 +1,30 @@
 """Which tasks are asked for by one question, where the service takes several ids at once."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from kling_async.protocol.polling.followed import FollowedTask
 from kling_async.protocol.polling.queue import PollQueue, share_passed
 
 _F = TypeVar("_F", bound=FollowedTask)
+
+
+MOST_STRETCH: Final = 1.5
+"""What is added to a factor of 1 where very many tasks are asked for together."""
+
+
+def stretch(waiting: int, most: int, *, by_pages: bool) -> float:
+    """What the aimed lag can be multiplied by, so that the mean lag becomes about what is aimed at.
+
+    Tasks that are asked for together are each looked at whenever the most urgent of them is: more often than they need.
+
+    Args:
+        waiting: tasks that may share questions.
+        most: ids in one question.
+        by_pages: whether a page answers about all of them.
+    """
+    told = 1.0 if by_pages else min(1.0, most / waiting)
+    return 1 + MOST_STRETCH * told * (1 - 1 / min(waiting, most))
 
 
 def grouped(due: Iterable[_F], most: int, fits: Callable[[_F], bool]) -> Iterator[tuple[_F, ...]]:

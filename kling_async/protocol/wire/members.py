@@ -8,7 +8,7 @@ from typing import Any
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """An object; an empty one in place of anything else."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}  # as JSON has it, and quicker than asking for any mapping
 
 
 def items(value: Any) -> list[Any]:

@@ -61,10 +61,13 @@ def _without(secrets: frozenset[str], answer: Any) -> Any:
     match answer:
         case Task(status_msg=str() as text) if text and (shown := redact(text, secrets)) != text:
             return attrs.evolve(answer, status_msg=shown)
-        case Page(length, tasks):
-            return Page(length, [_without(secrets, one) for one in tasks])
-        case Listed(length, news):
-            return Listed(length, {place: (whose, _without(secrets, one)) for place, (whose, one) in news.items()})
+        case Page(length, tasks, cursor):
+            return Page(length, [_without(secrets, one) for one in tasks], cursor)
+        case Listed(length, news, cursor):
+            told = {place: (whose, _without(secrets, one)) for place, (whose, one) in news.items()}
+            return Listed(length, told, cursor)
+        case dict() if all(isinstance(one, Task | KlingError) for one in answer.values()):
+            return {name: _without(secrets, one) for name, one in answer.items()}
         case KlingError():
             return _redacted(answer, secrets)
         case _:

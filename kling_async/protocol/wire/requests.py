@@ -12,7 +12,9 @@ import attrs
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.endpoint import Described, Endpoint, Generation
 from kling_async.protocol.media.given import Media, MediaSource
-from kling_async.protocol.reference import Reference
+from kling_async.protocol.reference import TASKS, Reference
+
+_TASKS_PATH: Final = f"/{TASKS}"  # of all endpoints of the current generation
 
 PAGE_SIZE_MAXIMUM: Final = 500  # "Query task (list)": pageSize [1, 500]
 PAGE_NUMBER_MAXIMUM: Final = 1000  # "Query task (list)": pageNum [1, 1000]
@@ -64,31 +66,28 @@ def query(endpoint: Endpoint, task_id: str) -> HttpRequest:
     return HttpRequest("GET", f"{endpoint.path}/{quote(task_id, safe='')}")
 
 
-def several(endpoint: Endpoint, names: Sequence[str]) -> HttpRequest:
-    """`GET path?task_ids`: tasks of the current generation, by the service's ids, or all by the caller's.
+def several(names: Sequence[str]) -> HttpRequest:
+    """`GET /tasks?task_ids`: tasks of the current generation, by the service's ids, or all by the caller's.
 
     Args:
-        endpoint: of the tasks.
         names: the second halves of their references.
     """
-    by_external = [Reference(endpoint.name, name).external_task_id for name in names]
+    by_external = [Reference(TASKS, name).external_task_id for name in names]
     if all(own_id is None for own_id in by_external):
-        return HttpRequest("GET", endpoint.path, (("task_ids", ",".join(names)),))
-    return HttpRequest("GET", endpoint.path, (("external_task_ids", ",".join(filter(None, by_external))),))
+        return HttpRequest("GET", _TASKS_PATH, (("task_ids", ",".join(names)),))
+    return HttpRequest("GET", _TASKS_PATH, (("external_task_ids", ",".join(filter(None, by_external))),))
 
 
 def page_from(
-    endpoint: Endpoint,
     size: int,
     cursor: str | None = None,
     *,
     since: datetime | None = None,
     filters: Mapping[str, Sequence[str]] | None = None,
 ) -> HttpRequest:
-    """`POST path`: one page of the list of the current generation, in no documented order.
+    """`POST /tasks`: one page of the list of the current generation, in no documented order.
 
     Args:
-        endpoint: of the tasks.
         size: tasks on it at most.
         cursor: that the page before gave; None for the first.
         since: when tasks were made at the earliest; the service takes 30 days ago where it is left out.
@@ -101,7 +100,7 @@ def page_from(
         body["start_time"] = int(since.timestamp() * 1000)
     if filters:
         body["filters"] = [{"key": key, "values": list(values)} for key, values in filters.items()]
-    return HttpRequest("POST", endpoint.path, body=(json.dumps(body).encode(),))
+    return HttpRequest("POST", _TASKS_PATH, body=(json.dumps(body).encode(),))
 
 
 def page(endpoint: Described, number: int, size: int) -> HttpRequest:

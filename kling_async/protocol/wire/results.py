@@ -106,7 +106,9 @@ def balance_of(value: Any) -> BalanceDeduction | None:
 
 
 def _is_shallow(value: Any, depth: int = DEEPEST) -> bool:
-    inner = value.values() if isinstance(value, Mapping) else items(value)
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
     return all(depth > 0 and _is_shallow(item, depth - 1) for item in inner)
 
 

@@ -16,6 +16,25 @@ from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
 
 
+def created(response: HttpResponse, endpoint: str, external_task_id: str | None) -> Task:
+    """Reads the answer to a create; a task without an external id was made by a path that drops it.
+
+    Args:
+        response: the answer.
+        endpoint: the first half of its reference.
+        external_task_id: that was sent; an answer that names another one is not about our task.
+
+    Raises:
+        ApiError: the service said no; the class is that of the error table.
+        BadResponse: the answer is not the service's, or names no task, or another one.
+    """
+    made = responses.created(response, endpoint, None)
+    if made.external_task_id not in {None, external_task_id}:
+        theirs = printable(made.external_task_id or "", 64)
+        raise BadResponse(f"the answer is about a task with external_id {theirs}", http_status=response.status)
+    return made
+
+
 def one(response: HttpResponse, endpoint: str, name: str) -> Task:
     """Reads the answer to a question about one task.
 

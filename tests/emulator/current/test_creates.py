@@ -149,6 +149,7 @@ async def test_refusals_are_worded_as_recorded(caller: Caller, name: str, path: 
         (TEXT_V3, words(multi_shot="maybe"), "multi_shot must be a boolean"),
         (TEXT_V3, words(duration="long"), "settings.duration value 'long' is invalid"),
         (TEXT_V3, words(duration=4.5), "settings.duration value '4.5' is invalid"),
+        (TEXT_V3, words(duration=-1), "settings.duration value '-1' is invalid"),
         (TEXT_V3, words(duration=True), "settings.duration value 'True' is invalid"),
         (TEXT_V3, words("x" * 3073), "prompt: size must be between 0 and 3072"),
     ],

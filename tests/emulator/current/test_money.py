@@ -103,6 +103,14 @@ def test_bills_that_were_seen(path: str, body: Body, units: str, seconds: int | 
         assert mean_generation_seconds(path, body) == pytest.approx(seconds, rel=0.1)
 
 
+def test_an_edit_is_as_long_as_its_video() -> None:
+    """Asked seconds do not count where a video is edited: one that the account has not made counts as 5 s."""
+    made = taken(OMNI, of("prompt", "base_video", duration=10))
+
+    assert (made.duration, made.units) == (5, Decimal("4.5"))
+    assert ENDPOINTS[OMNI].estimate(of("base_video", duration=10)) == Decimal("4.5")
+
+
 @pytest.mark.parametrize("body", [{}, {"contents": 5}, {"contents": ["a", {"type": 5}]}, {"settings": {"audio": "x"}}])
 def test_unchecked_requests_have_a_price(body: Body) -> None:
     """Price and time of a request that was not checked are worked out, whatever it holds, or there is none."""
@@ -145,9 +153,10 @@ async def test_units_and_money(caller: Caller, clock: Clock) -> None:
 
 
 async def test_legacy_tasks_are_billed_likewise(caller: Caller, clock: Clock) -> None:
-    """Money shows in both generations' answers; pictures are charged by their own pack, and elements cost nothing."""
+    """Money shows in the answers of both generations; the units of pictures are worth less."""
     caller.emulator.account.pays = "USD"
     legacy = (await caller.create()).body["data"]["task_id"]
+    picture = (await caller.post("/v1/images/generations", {"model_name": "kling-v3", "prompt": "a cat"})).body["data"]
     clock.advance(FAR)
     deductions = {name: each for name, each in (await caller.task(legacy)).items() if name.startswith("final")}
 
@@ -155,7 +164,8 @@ async def test_legacy_tasks_are_billed_likewise(caller: Caller, clock: Clock) ->
         "final_unit_deduction": "0",
         "final_balance_deduction": {"quota": "0.21", "list_price": "0.21"},
     }
-    assert (await task(caller, legacy))["billing"][0]["amount"] == "0.21"
+    bills = [(await task(caller, each))["billing"][0]["amount"] for each in (legacy, picture["task_id"])]
+    assert bills == ["0.21", "0.028"]
 
 
 # ---------------------------------------------------------------------------------------------------- lists

@@ -147,9 +147,10 @@ async def test_a_page_has_a_hundred(caller: Caller) -> None:
 
 async def test_a_list_is_about_a_time(caller: Caller, clock: Clock) -> None:
     """Tasks are those that were created in the time that is asked for, by default in the last 30 days."""
-    ids = []
+    ids, times = [], []
     for _ in range(3):
         ids.append(await made(caller, TEXT_TURBO, words()))
+        times.append(int(clock() * 1000))
         clock.advance(20 * DAY)
     now = int(clock() * 1000)
 
@@ -160,6 +161,8 @@ async def test_a_list_is_about_a_time(caller: Caller, clock: Clock) -> None:
     assert await listed(start_time=now - 61 * DAY * 1000) == ids[::-1]
     assert await listed(start_time=str(now - 61 * DAY * 1000), end_time=str(now - 39 * DAY * 1000)) == ids[1::-1]
     assert await listed(end_time=now - 39 * DAY * 1000) == ids[1::-1]
+    assert await listed(start_time=times[0], end_time=times[2]) == ids[::-1]
+    assert await listed(start_time=times[0] + 1, end_time=times[2] - 1) == [ids[1]]
 
 
 async def test_filters(caller: Caller, clock: Clock) -> None:

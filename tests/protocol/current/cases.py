@@ -63,6 +63,12 @@ SHAPE = [
     Case("C3", V3, {"contents": [item("first_frame")]}, "contents", WARNED, "prompt is left out"),
     Case("C3", V3, body(V3, item("prompt")), "contents[2]", REFUSED, "second prompt"),
     Case("C3", V3, body(V3, item("last_frame", url=object())), "contents[2].url", REFUSED, "as JSON"),
+    Case("C3", V3, body(V3, item("element", element_id=162)), "contents[2].element_id", REFUSED, "expected text"),
+    Case("C2", T2V_3, {"prompt": 5}, "prompt", REFUSED, "expected text"),
+    Case("JSON", V3, body(V3, resolution=object()), "settings.resolution", REFUSED, "as JSON"),
+    Case("JSON", V3, {**body(V3), "options": {"priority": b"x"}}, "options.priority", REFUSED, "as JSON"),
+    Case("JSON", V3, {**body(V3), "colour": float("nan")}, "colour", REFUSED, "as JSON"),
+    Case("JSON", V3, {**body(V3), 1: 2}, "body", REFUSED, "names of members"),
     Case("C4", OMNI_3, body(OMNI_3, item("video")), "contents[1].type", REFUSED, "feature_video or base_video"),
     Case("C4", TURBO, body(TURBO, item("last_frame")), "contents[2].type", REFUSED, "not for kling-3.0-turbo"),
 ]
@@ -79,7 +85,9 @@ SETTINGS = [
     Case("C5", TURBO, body(TURBO, audio="native"), "settings.audio", REFUSED, "always makes sound"),
     Case("C5", V3, body(V3, aspect_ratio="1:1"), "settings.aspect_ratio", REFUSED, "ratio of its first frame"),
     Case("C5", V26, body(V26, multi_shot=False), "settings.multi_shot", REFUSED, "no setting of kling-2.6"),
-    Case("C5", V3, body(V3, multi_shot="no"), "settings.multi_shot", REFUSED, "True or False"),
+    Case("C5", V3, body(V3, multi_shot="no"), "settings.multi_shot", REFUSED, "expected True or False"),
+    Case("C5", V3, {**body(V3), "settings": {"multi_shot": None}}, "settings.multi_shot", REFUSED, "got None"),
+    Case("C5", V3, body(V3, audio=5), "settings.audio", REFUSED, "expected text"),
     Case("C7", V26, body(V26, audio="native"), "settings.audio", REFUSED, "resolution 1080p"),
     Case("C7", f"{T2V}kling-2.6", body(f"{T2V}kling-2.6", audio="native"), "settings.audio", REFUSED, "left out"),
     Case("C8", V25, body(V25, item("last_frame"), resolution="720p"), "contents[2]", REFUSED, "resolution 1080p"),
@@ -137,6 +145,9 @@ CONTENTS = [
 
 PROMPT = [
     Case("C28", V3, NAMELESS, "contents[2].id", REFUSED, "is required"),
+    Case("C28", V3, body(V3, item("element", id=" ")), "contents[2].id", REFUSED, "is blank"),
+    Case("C28", V3, body(V3, item("element", id=None)), "contents[2].id", REFUSED, "got None"),
+    Case("C28", V3, body(V3, item("element", id="\ud800")), "contents[2].id", REFUSED, "surrogate"),
     Case("C28", V3, body(V3, *named("element", "ann", "ann")), "contents[3].id", REFUSED, "another material"),
     Case("C28", V3, body(V3, *named("element", "ann", "anna")), "contents[3].id", REFUSED, "is part of"),
     Case("C28", V3, said("@cat yawns", V3), "contents[0].text", WARNED, "names @cat"),

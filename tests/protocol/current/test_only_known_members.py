@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kling_async import current
@@ -105,7 +105,7 @@ def bodies(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return path, body
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(bodies())
 def test_bodies_made_by_hand(drawn: tuple[str, dict[str, Any]]) -> None:
     """A body that is not refused has only members that the documentation of its path has."""
@@ -145,7 +145,7 @@ LEAST: Final = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(st.data())
 def test_records(data: st.DataObject) -> None:
     """A request that is not refused sends only members that the documentation of its path has."""

@@ -62,7 +62,8 @@ async def posted(ann: Visitor) -> None:
 async def finished(clips: list[str], ann: Visitor, emulator: Emulator) -> None:
     """All clips have their videos, and were paid for once."""
     for clip_id in clips:
-        clip = await ann.ended((await ann.get(f"/api/clips/{clip_id}"))[1])
+        async with asyncio.timeout(120):
+            clip = await ann.ended((await ann.get(f"/api/clips/{clip_id}"))[1])
         assert (clip["status"], clip["message"]) == ("done", "")
         async with ann.http.get(f"{ann.url}{clip['video']}") as video:
             assert (await video.read())[4:8] == b"ftyp"

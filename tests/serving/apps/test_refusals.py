@@ -239,7 +239,7 @@ async def test_the_service_refuses(ann: Visitor) -> None:
 
 async def test_the_budget_of_the_day(backend: str, tmp_path: Path, emulator: Emulator, time_is_virtual: None) -> None:  # noqa: ARG001
     """What the day's budget does not allow is refused before it is kept, after a restart too; so is what is in line."""
-    settings = Settings(directory=tmp_path / "data", units="4")
+    settings = Settings(directory=tmp_path / "data", units="4", concurrency=1)
     async with SERVERS[backend](settings) as url, visitor(url) as ann:
         assert [(await ann.post())[0] for _ in range(3)] == [201, 201, 402]
     async with SERVERS[backend](settings) as url, visitor(url) as ann:

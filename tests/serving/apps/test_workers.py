@@ -35,6 +35,7 @@ def test_a_clip_of_another_process(tmp_path: Path) -> None:
                 async with there.http.get(f"{there.url}{shown[1]['video']}") as video:
                     assert (await video.read())[4:8] == b"ftyp"
             assert emulator.ledger.created == 1
+            assert {callback.http_status for callback in emulator.ledger.callbacks} == {200}
 
     asyncio.run(run())
 

@@ -54,7 +54,8 @@ function showAccount(account) {
 }
 
 function insteadOfPicture(task) {
-  const image = task.parameters.image || task.parameters.image_tail;
+  const [material] = (task.parameters.contents || []).map((item) => item.url).filter(Boolean);
+  const image = task.parameters.image || task.parameters.image_tail || material;
   if (!image) return task.prompt.slice(0, 200);
   return String(image).startsWith("http") ? "the image was given by URL" : "no picture of the image here";
 }

@@ -39,4 +39,5 @@ def endpoint(record: type[CurrentRequest]) -> Endpoint:
         typical_seconds=typical_seconds,
         lists=False,
         finds_by_external_id=True,
+        keeps_ids=table.is_verified,
     )

@@ -1,0 +1,244 @@
+"""Creates of the current generation that go wrong: one task is paid, or nobody knows, and then the error names it."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from kling_async import (
+    ApiError,
+    CapabilityWarning,
+    CreateInDoubt,
+    ExternalTaskIdConflict,
+    KlingClient,
+    KlingError,
+    Task,
+    TaskHandle,
+    current,
+)
+from kling_async.emulator import Emulator, Fault
+from tests.shell.conftest import ClientMaker
+
+TURBO: Final = "kling-3.0-turbo"
+NEW: Final = "kling-4.0"
+LOST: Final = {
+    "reset": Fault.reset(after_effect=True),
+    "500": Fault.error(5000, after_effect=True),
+    "502": Fault.gateway(502, after_effect=True),
+    "html": Fault.gateway(200, after_effect=True),
+    "timeout": Fault.delay(600, after_effect=True),
+}
+
+
+@pytest.fixture
+def kling(make_client: ClientMaker, emulator: Emulator) -> KlingClient:
+    """A client with an API key."""
+    return make_client(api_key=emulator.api_key)
+
+
+def clip(model: str = TURBO, **options: Any) -> current.TextToVideo:
+    """A request."""
+    return current.TextToVideo("a cat", model=model, **options)
+
+
+def lose(emulator: Emulator, at: int = 1, fault: str = "reset") -> None:
+    """Loses the answer to a create that took effect."""
+    emulator.faults.add(LOST[fault], on="create", at=at)
+
+
+@pytest.mark.parametrize("fault", LOST)
+@pytest.mark.parametrize("gap", [0, 20, 59])
+async def test_a_lost_answer_is_looked_up(kling: KlingClient, emulator: Emulator, fault: str, gap: float) -> None:
+    """However late the task shows within a minute, it is the one that is paid."""
+    emulator.account.visible_after = gap
+    lose(emulator, fault=fault)
+    task = await (await kling.submit(clip()))
+    assert emulator.ledger.created == 1
+    assert task.external_task_id == emulator.ledger.entries[0].external_task_id
+
+
+async def test_what_shows_later_than_a_minute_is_paid_once(kling: KlingClient, emulator: Emulator) -> None:
+    """The same id is sent again, which the service refuses: the first task lives, and is taken."""
+    emulator.account.visible_after = 75
+    lose(emulator)
+    await (await kling.submit(clip()))
+    assert (emulator.ledger.created, emulator.ledger.requests["create"]) == (1, 2)
+
+
+async def test_what_never_arrived_is_sent_again(kling: KlingClient, emulator: Emulator) -> None:
+    """Once a minute of answers has shown that there is no such task."""
+    emulator.faults.add(Fault.reset(), on="create", at=1)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    handle = await kling.submit(clip())
+    assert loop.time() - began >= 60
+    assert (emulator.ledger.created, emulator.ledger.requests["create"]) == (1, 2)
+    assert handle.external_task_id is not None
+
+
+async def test_an_id_of_an_older_task_is_a_conflict(kling: KlingClient, emulator: Emulator) -> None:
+    """With the older task's reference; adopted, it is the result. One of another generation is a conflict as well."""
+    old = await kling.submit(clip(external_task_id="job-1"))
+    legacy = await kling.text_to_video("a cat", external_task_id="job-2")
+    await asyncio.sleep(30)
+    for name, first in (("job-1", old), ("job-2", legacy)):
+        with pytest.raises(ExternalTaskIdConflict) as caught:
+            await kling.submit(clip(external_task_id=name))
+        assert caught.value.reference == f"tasks:{first.task_id}"
+    adopted = await kling.submit(clip(external_task_id="job-1"), if_exists="adopt")
+    assert adopted.reference == old.reference
+    assert emulator.ledger.created == 2
+
+
+async def test_a_wrong_host_is_named_and_nothing_is_paid(kling: KlingClient, emulator: Emulator) -> None:
+    """A page in place of an answer is never read; the client stops, and says where it has asked."""
+    emulator.account.legacy_only = True
+    with pytest.raises(KlingError) as caught:
+        await kling.submit(clip())
+    assert "base_url" in str(caught.value)
+    assert emulator.ledger.created == 0
+
+
+# ------------------------------------------------------------------------------- paths that drop the external id
+
+
+@pytest.fixture
+def forgetful(emulator: Emulator) -> Emulator:
+    """The service has a new model whose path drops external ids."""
+    emulator.account.opened = [NEW]
+    emulator.account.forgetful = [NEW]
+    return emulator
+
+
+async def one(kling: KlingClient, **options: Any) -> TaskHandle:
+    """A task of the new model."""
+    with pytest.warns(CapabilityWarning):
+        return await kling.submit(clip(NEW, **options))
+
+
+async def doubt(kling: KlingClient) -> CreateInDoubt:
+    """What a create of the new model ends in."""
+    with pytest.warns(CapabilityWarning), pytest.raises(CreateInDoubt) as caught:
+        await kling.submit(clip(NEW))
+    return caught.value
+
+
+async def test_a_dropped_id_is_said_once(
+    kling: KlingClient, forgetful: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its task is followed by its own id, and nobody believes that it can be found by the other."""
+    handles = [await one(kling), await one(kling)]
+    assert [handle.external_task_id for handle in handles] == [None, None]
+    said = [record for record in caplog.records if getattr(record, "kling_event", "") == "external_id_dropped"]
+    assert len(said) == 1
+    assert "/text-to-video/kling-4.0" in said[0].getMessage()
+    assert isinstance(await handles[0], Task)
+    assert forgetful.ledger.created == 2
+
+
+async def test_the_only_task_that_fits_is_taken(kling: KlingClient, forgetful: Emulator) -> None:
+    """Where it is known that ids are dropped: one that nobody follows, made since the create was sent."""
+    first = await one(kling)
+    lose(forgetful, at=1)
+    second = await one(kling)
+    assert second.task_id not in {None, first.task_id}
+    assert (forgetful.ledger.created, forgetful.ledger.requests["create"]) == (2, 2)
+    await second
+
+
+async def test_several_that_fit_are_a_doubt_that_names_them(
+    kling: KlingClient, make_client: ClientMaker, forgetful: Emulator
+) -> None:
+    """Nothing is sent again; the caller sees which tasks it may be."""
+    await one(kling)
+    lose(forgetful, at=1)
+    waits = asyncio.ensure_future(doubt(kling))
+    await asyncio.sleep(3)
+    others = await one(make_client(api_key=forgetful.api_key))
+    error = await waits
+    assert error.reference is not None
+    assert others.reference in str(error)
+    assert {f"tasks:{entry.task_id}" in str(error) for entry in forgetful.ledger.entries[1:]} == {True}
+    assert forgetful.ledger.created == 3
+
+
+async def test_none_that_fits_is_a_doubt(kling: KlingClient, forgetful: Emulator) -> None:
+    """A send that never arrived is not repeated there: a twin would not be refused."""
+    await one(kling)
+    forgetful.faults.add(Fault.reset(), on="create", at=1)
+    await doubt(kling)
+    assert forgetful.ledger.created == 1
+
+
+async def test_two_lost_answers_at_once_are_not_mixed_up(kling: KlingClient, forgetful: Emulator) -> None:
+    """Neither takes what may be the other's."""
+    await one(kling)
+    forgetful.faults.add(Fault.reset(after_effect=True), on="create", at=1)
+    forgetful.faults.add(Fault.reset(), on="create", at=2)
+    errors = await asyncio.gather(doubt(kling), doubt(kling))
+    assert len(errors) == 2
+    assert forgetful.ledger.created == 2
+
+
+async def test_a_path_that_is_not_known_is_never_paid_twice(kling: KlingClient, forgetful: Emulator) -> None:
+    """The first answer of a new path is lost: a task that may be ours keeps it from being sent again."""
+    lose(forgetful)
+    error = await doubt(kling)
+    assert f"tasks:{forgetful.ledger.entries[0].task_id}" in str(error)
+    assert forgetful.ledger.created == 1
+
+
+async def test_a_path_that_is_not_known_is_sent_again_where_nothing_was_made(
+    kling: KlingClient, forgetful: Emulator
+) -> None:
+    """No task of that time can be ours, so that the second one is the first."""
+    forgetful.faults.add(Fault.reset(), on="create", at=1)
+    await one(kling)
+    assert forgetful.ledger.created == 1
+
+
+async def test_another_generations_refusal_is_an_error_of_its_class(kling: KlingClient, emulator: Emulator) -> None:
+    """A model that no path has is refused in the service's words, and nothing is paid."""
+    with pytest.warns(CapabilityWarning), pytest.raises(ApiError, match="model is not supported"):
+        await kling.submit(clip("kling-9.0"))
+    assert emulator.ledger.created == 0
+
+
+# ---------------------------------------------------------------------------------------------- with a journal
+
+
+async def test_a_key_is_paid_once_whatever_happens_to_its_processes(
+    make_client: ClientMaker, emulator: Emulator, tmp_path: Path, image: Path
+) -> None:
+    """A create whose client is gone is found by the next one, from a picture as well; the key gives the same task."""
+    request = current.ImageToVideo(image, model=TURBO, prompt="a cat")
+    emulator.faults.add(Fault.delay(600, after_effect=True), on="create", at=1)
+    first = make_client(api_key=emulator.api_key, journal=tmp_path / "work.sqlite")
+    creating = asyncio.ensure_future(first.submit(request, key="cat", save_to=tmp_path / "cat.mp4"))
+    while not emulator.ledger.created:  # noqa: ASYNC110  (the emulator has no event for it)
+        await asyncio.sleep(0.1)
+    await first.close()
+    with pytest.raises(KlingError):
+        await creating
+    second = make_client(api_key=emulator.api_key, journal=tmp_path / "work.sqlite")
+    recovered = [handle async for handle in second.recover()]
+    assert [handle.key for handle in recovered] == ["cat"]
+    assert (await recovered[0].save()).exists()
+    again = await second.submit(request, key="cat")
+    assert again.reference == recovered[0].reference
+    assert emulator.ledger.created == 1
+
+
+async def test_a_journal_of_an_api_key_does_not_stop_a_pair_of_keys(
+    make_client: ClientMaker, emulator: Emulator, tmp_path: Path
+) -> None:
+    """What a client cannot ask for is left to another one; the rest is recovered."""
+    first = make_client(api_key=emulator.api_key, journal=tmp_path / "work.sqlite")
+    await first.submit(clip(), key="current")
+    await first.text_to_video("a cat")
+    await first.close()
+    second = make_client(journal=tmp_path / "work.sqlite")
+    assert [handle.reference.partition(":")[0] async for handle in second.recover()] == ["text2video"]
+    third = make_client(api_key=emulator.api_key, journal=tmp_path / "work.sqlite")
+    assert "current" in [handle.key async for handle in third.recover()]

@@ -1,0 +1,180 @@
+"""Many tasks of the current generation, few questions: twenty by their ids, or all of a time by a page."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from kling_async import KlingClient, TaskHandle, TaskNotFound, TaskStatus, current
+from kling_async.emulator import Emulator, Fault
+from tests.shell.conftest import ClientMaker, wall
+from tests.shell.test_list_polling import polls, seen
+
+TURBO = "kling-3.0-turbo"
+OK = {"code": 0, "message": "SUCCEED"}
+
+
+@pytest.fixture
+def kling(make_client: ClientMaker, emulator: Emulator) -> KlingClient:
+    """A client with an API key."""
+    return make_client(api_key=emulator.api_key, concurrency=20)
+
+
+async def submitted(kling: KlingClient, count: int, **options: Any) -> list[TaskHandle]:
+    """So many tasks, at once."""
+    model = kling.model(TURBO)
+    return list(await asyncio.gather(*(model.text_to_video("a cat", **options) for _ in range(count))))
+
+
+async def test_twenty_tasks_share_each_question(kling: KlingClient, emulator: Emulator) -> None:
+    """All that wait are asked for with the one that is due: what one task would cost is enough for all."""
+    handles = await submitted(kling, 20)
+    lags = await seen(handles, emulator)
+    assert polls(emulator) <= 2 * 20
+    assert emulator.ledger.requests["list"] == 0
+    assert sum(lags) / len(lags) < 10
+
+
+async def test_one_task_is_asked_for_by_its_id(kling: KlingClient, emulator: Emulator) -> None:
+    """A page would cost more."""
+    (handle,) = await submitted(kling, 1)
+    await handle
+    assert emulator.ledger.requests["list"] == 0
+    assert emulator.ledger.requests["query"] > 0
+
+
+async def test_a_hundred_in_flight_cost_little(make_client: ClientMaker, emulator: Emulator) -> None:
+    """At most 0.3 questions a task, whenever they began, and the lag is that of single questions."""
+    emulator.account.limit = 100
+    kling = make_client(api_key=emulator.api_key, concurrency=100)
+    model, draws = kling.model("kling-3.0"), random.Random(7)  # noqa: S311
+
+    async def one() -> TaskHandle:
+        await asyncio.sleep(60 * draws.random())
+        return await model.text_to_video("a cat", duration=10)
+
+    handles = list(await asyncio.gather(*(one() for _ in range(100))))
+    lags = await seen(handles, emulator)
+    assert polls(emulator) <= 0.3 * 100
+    assert sum(lags) / len(lags) < 15
+
+
+@pytest.mark.slow
+async def test_five_hundred_of_both_generations(make_client: ClientMaker, emulator: Emulator) -> None:
+    """At most 2.1 requests a task, creates included; the lag of both is about the same."""
+    emulator.account.limit = 500
+    kling = make_client(api_key=emulator.api_key, concurrency=500)
+    model = kling.model("kling-3.0")
+    makes = [kling.text_to_video("a cat") if number % 2 else model.text_to_video("a cat") for number in range(500)]
+    handles = list(await asyncio.gather(*makes))
+    lags = await seen(handles, emulator)
+    assert emulator.ledger.created == 500
+    assert emulator.ledger.requests["create"] + polls(emulator) <= 2.1 * 500
+    assert max(sum(some) / 250 for some in (lags[::2], lags[1::2])) < 15
+
+
+async def test_a_task_that_does_not_show_yet_is_no_lost_task(kling: KlingClient, emulator: Emulator) -> None:
+    """For a minute after its create an empty answer proves nothing."""
+    emulator.account.visible_after = 55
+    handles = await submitted(kling, 3)
+    tasks = await asyncio.gather(*(handle.wait() for handle in handles))
+    assert {task.status for task in tasks} == {TaskStatus.SUCCEED}
+
+
+async def test_an_unknown_task_is_not_found_and_spoils_no_other(kling: KlingClient, emulator: Emulator) -> None:
+    """One that is left out of two answers is not there; those in the same question end as ever."""
+    handles = await submitted(kling, 3)
+    names = ["tasks:1", "tasks:external:nobodys", *(f"tasks:{handle.task_id}" for handle in handles)]
+    other = [kling.attach(name) for name in names]
+    ends = await asyncio.gather(*other, return_exceptions=True)
+    assert [type(end).__name__ for end in ends] == ["TaskNotFound", "TaskNotFound", "Task", "Task", "Task"]
+    assert isinstance(ends[0], TaskNotFound)
+    assert ends[0].reference == "tasks:1"
+    assert emulator.ledger.created == 3
+
+
+async def test_two_names_of_one_task_share_its_following(
+    kling: KlingClient, make_client: ClientMaker, emulator: Emulator
+) -> None:
+    """Attached by both before anything is known of it, it is asked for once, and both handles hear all."""
+    (handle,) = await submitted(kling, 1)
+    other = make_client(api_key=emulator.api_key)
+    by_id, by_own = other.attach(handle.reference), other.attach(f"tasks:external:{handle.external_task_id}")
+    waits = [asyncio.ensure_future(each.wait()) for each in (by_id, by_own)]
+    await asyncio.sleep(5)
+    assert by_own.reference == by_id.reference == handle.reference
+    await kling.close()
+    emulator.ledger.requests.clear()
+    first, second = await asyncio.gather(*waits)
+    assert first == second
+    updates = [[task.status async for task in each.updates()] for each in (by_id, by_own)]
+    assert updates[0] == updates[1]
+    alone = make_client(api_key=emulator.api_key)
+    asked = polls(emulator)
+    emulator.ledger.requests.clear()
+    assert asked <= 14
+    assert (await alone.attach(handle.reference)).status is TaskStatus.SUCCEED
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault.reset(), id="reset"),
+        pytest.param(Fault.gateway(502), id="502"),
+        pytest.param(Fault.error(1201), id="1201"),
+        pytest.param(
+            Fault.foreign({"code": 0, "message": "", "data": [{"id": "9", "status": "failed"}]}), id="another's"
+        ),
+        pytest.param(Fault.foreign({"code": 0, "message": "SUCCEED", "data": []}), id="nothing"),
+        pytest.param(Fault.stall(share=0.5), id="stall"),
+    ],
+)
+async def test_a_broken_answer_ends_no_task(kling: KlingClient, emulator: Emulator, fault: Fault) -> None:
+    """One answer about twenty tasks that is lost, refused, another's or empty: all of them end as they should."""
+    emulator.faults.add(fault, on=("query", "list"), at=range(2, 4))
+    handles = await submitted(kling, 12)
+    tasks = await asyncio.gather(*(handle.wait() for handle in handles))
+    assert {task.status for task in tasks} == {TaskStatus.SUCCEED}
+
+
+async def test_the_list_of_a_time(kling: KlingClient) -> None:
+    """It goes on by cursor, and can be asked for tasks of a status; each task comes once."""
+    early = datetime.fromtimestamp(wall()() - 5, UTC)
+    first = await submitted(kling, 7)
+    await asyncio.gather(*(handle.wait() for handle in first))
+    later = datetime.fromtimestamp(wall()() - 1, UTC)
+    second = await submitted(kling, 5)
+
+    async def ids(**options: Any) -> set[str | None]:
+        found = [task.task_id async for task in kling.tasks("tasks", page_size=3, **options)]
+        assert len(found) == len(set(found))
+        return set(found)
+
+    old, new = ({handle.task_id for handle in some} for some in (first, second))
+    assert await ids() == await ids(since=early) == old | new
+    assert await ids(since=later) == new
+    assert await ids(status="succeeded") == await ids(status=TaskStatus.SUCCEED) == old
+    assert await ids(status="failed") == set()
+
+
+async def test_what_a_process_left_is_found_without_a_journal(
+    kling: KlingClient, make_client: ClientMaker, emulator: Emulator
+) -> None:
+    """By the ids that are made for tasks that have none, or by another beginning; nothing is asked of the handles."""
+    early = datetime.fromtimestamp(wall()() - 5, UTC)
+    ours = await submitted(kling, 2)
+    mine = await kling.submit(current.TextToVideo("a cat", model=TURBO, external_task_id="job-1"))
+    await kling.close()
+    other = make_client(api_key=emulator.api_key)
+
+    async def found(**options: Any) -> set[str]:
+        return {handle.reference async for handle in other.tasks_since(early, **options)}
+
+    assert await found() == {handle.reference for handle in ours}
+    assert await found(prefix="job-") == {mine.reference}
+    assert len(await found(prefix="")) == 3
+    assert emulator.ledger.requests["query"] == 0
+    (handle,) = [handle async for handle in other.tasks_since(early, prefix="job-1")]
+    assert (await handle).external_task_id == "job-1"
