@@ -212,6 +212,8 @@ def drive(machine: Create, service: Service) -> Story:
                 steps.append(("look", service.now))
                 outcome = _read(service.query(machine.external_task_id), responses.task)
                 machine.looked_up(service.now, outcome, service.offset)
+            case Ask.SEARCH:
+                raise AssertionError("these paths keep ids")
             case end:
                 assert not machine.undecided
                 assert machine.next(service.now + 1e6) is end

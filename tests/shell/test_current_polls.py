@@ -1,6 +1,7 @@
 """Many tasks of the current generation, few questions: twenty by their ids, or all of a time by a page."""
 
 import asyncio
+import json
 import random
 from datetime import UTC, datetime
 from typing import Any
@@ -178,3 +179,33 @@ async def test_what_a_process_left_is_found_without_a_journal(
     assert emulator.ledger.requests["query"] == 0
     (handle,) = [handle async for handle in other.tasks_since(early, prefix="job-1")]
     assert (await handle).external_task_id == "job-1"
+
+
+async def test_callbacks_tell_of_current_tasks(
+    kling: KlingClient, make_client: ClientMaker, emulator: Emulator
+) -> None:
+    """The newest word counts, by either id; one that is older than what is known changes nothing."""
+    (handle,) = await submitted(kling, 1)
+    other = make_client(api_key=emulator.api_key)
+    by_own = other.attach(f"tasks:external:{handle.external_task_id}")
+    waits = asyncio.ensure_future(by_own.wait())
+    await asyncio.sleep(1)
+    now = int(wall()() * 1000)
+
+    async def told(status: str, at: int, **more: Any) -> None:
+        body = {"id": handle.task_id, "external_id": handle.external_task_id, "status": status, "update_time": at}
+        for client in (kling, other):
+            raw = json.dumps({**body, "message": "", "create_time": now - 1000, **more}).encode()
+            task = client.callbacks.read(raw)
+            assert task is not None
+            await client.callbacks.take(task, raw, signed=True)
+
+    emulator.ledger.requests.clear()
+    await told("processing", now + 2000)
+    await told("failed", now + 1000, message="an older word")
+    assert (handle.status, handle.done()) == (TaskStatus.PROCESSING, False)
+    video = {"type": "video", "id": "1", "url": "http://127.0.0.1:9/a.mp4", "duration": "5.041"}
+    await told("succeeded", now + 3000, outputs=[video], billing=[])
+    assert (await handle).videos == (await waits).videos
+    assert by_own.reference == handle.reference
+    assert polls(emulator) == 0

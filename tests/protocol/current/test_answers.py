@@ -1,0 +1,136 @@
+"""Answers of the current generation: about several tasks, by cursor, and in words of both generations."""
+
+from typing import Any
+
+import pytest
+
+from kling_async.protocol.errors import ApiError, BadResponse, KlingError, TaskNotFound, UnknownStatus
+from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire import requests, responses, several
+from kling_async.protocol.wire.responses import HttpResponse
+from tests.protocol.recorded_bodies import FOLDER, OTHERS, RECORDED, answer, enveloped, recorded
+
+BODIES = {path.stem for path in (FOLDER / "new").glob("*.json")}
+NOT_ANSWERS = ("req_", "bad_req_")
+NAMES = sorted(name for name in BODIES if not name.startswith(NOT_ANSWERS))
+
+
+def task(name: str, status: str = "processing", **members: Any) -> dict[str, Any]:
+    """A task as an answer has it."""
+    return {"id": name, "status": status, "message": "", **members}
+
+
+def read(name: str) -> object:
+    """What a recorded body is, read as whatever asks for it reads it."""
+    if name.startswith("callback_"):
+        body = OTHERS[name]["body"]
+        text = body.get("raw_body", "").encode() or answer(body).body
+        return responses.callback(text, "tasks")
+    response = recorded(name)
+    if name.startswith("account_"):
+        return responses.answer(response)
+    if "_create" in name:
+        return several.created(response, "tasks", None)
+    return several.page(response, "tasks")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recorded_body_is_read(name: str) -> None:
+    """An error is a typed error, a page that is not the service's is said to be that, and all else are tasks."""
+    if name.startswith("error_404"):
+        found = OTHERS[name]["body"].encode()
+        with pytest.raises(BadResponse) as caught:
+            several.page(HttpResponse(404, {"content-type": "text/html"}, found), "tasks")
+        assert caught.value.foreign
+    elif name.startswith("error_"):
+        with pytest.raises(ApiError) as refused:
+            read(name)
+        assert refused.value.code == OTHERS[name]["body"]["code"]
+    else:
+        told = read(name)
+        if isinstance(told, responses.Page):
+            assert len(told.tasks) == told.length > 0
+        else:
+            assert isinstance(told, Task | dict)
+
+
+@pytest.mark.parametrize(
+    "name", ["new_tasks_get_ok", "new_tasks_get_unknown_id", "new_tasks_list_empty", "new_tasks_list_ok"]
+)
+def test_lists_are_read_with_and_without_a_result(name: str) -> None:
+    """An empty page has neither tasks nor a cursor."""
+    data = RECORDED[name]["body"]["data"]
+    page = several.page(recorded(name), "tasks")
+    items = data if isinstance(data, list) else data.get("result", [])
+    assert (page.length, len(page.tasks)) == (len(items), len(items))
+    assert page.cursor == (data.get("next_cursor") if isinstance(data, dict) and data["has_more"] else None)
+
+
+def test_what_is_left_out_is_left_out_and_order_does_not_matter() -> None:
+    """Tasks come by the names that they were asked for by, the caller's id as well as the service's."""
+    response = enveloped([task("2"), task("1", "succeed", external_id="a")])
+    found = several.found(response, "tasks", ["1", "3", "2"])
+    assert {name: each.status for name, each in found.items() if isinstance(each, Task)} == {
+        "1": TaskStatus.SUCCEED,
+        "2": TaskStatus.PROCESSING,
+    }
+    by_own = several.found(enveloped([task("1", external_id="a")]), "tasks", ["external:a", "external:b"])
+    assert list(by_own) == ["external:a"]
+
+
+def test_an_answer_with_a_task_that_nobody_asked_for_is_anothers() -> None:
+    """Then it says nothing about those that are not there."""
+    with pytest.raises(BadResponse, match="nobody asked for"):
+        several.found(enveloped([task("1"), task("9")]), "tasks", ["1", "2"])
+    with pytest.raises(BadResponse, match="nobody asked for"):
+        several.one(enveloped([task("9", external_id="b")]), "tasks", "external:a")
+
+
+def test_what_cannot_be_read_is_an_error_of_that_task_alone() -> None:
+    """An unknown status word, or none, hides no other task."""
+    items = [task("1", "queued"), task("2", ""), task("3"), {"status": "failed"}, 5]
+    found = several.found(enveloped(items), "tasks", ["1", "2", "3"])
+    assert {name: type(each) for name, each in found.items()} == {"1": UnknownStatus, "2": BadResponse, "3": Task}
+    with pytest.raises(UnknownStatus):
+        several.one(enveloped(items[:1]), "tasks", "1")
+
+
+@pytest.mark.parametrize("data", [[], None, {"count": 0, "has_more": False}])
+def test_an_empty_answer_about_one_task_is_not_found(data: Any) -> None:
+    """In whichever form it is empty."""
+    with pytest.raises(TaskNotFound):
+        several.one(enveloped(data), "tasks", "1")
+
+
+def test_the_only_task_of_an_answer_may_leave_its_external_id_out() -> None:
+    """It gets the name that it was asked for by."""
+    assert several.one(enveloped([task("1")]), "tasks", "external:a").external_task_id == "a"
+
+
+@pytest.mark.parametrize("data", ["text", 5, {"result": "text"}, {"result": 5}])
+def test_what_is_no_list_is_no_answer(data: Any) -> None:
+    """And says nothing about any task."""
+    with pytest.raises(BadResponse):
+        several.found(enveloped(data), "tasks", ["1"])
+
+
+def test_a_create_that_is_answered_for_another_is_no_success() -> None:
+    """One that names no external id was made by a path that drops it."""
+    with pytest.raises(BadResponse, match="external_id theirs"):
+        several.created(enveloped(task("1", external_id="theirs")), "tasks", "ours")
+    assert several.created(enveloped(task("1")), "tasks", "ours").external_task_id is None
+    assert several.created(enveloped(task("1", external_id="ours")), "tasks", "ours").external_task_id == "ours"
+
+
+def test_questions_have_one_kind_of_ids() -> None:
+    """The documentation takes the service's ids or the caller's."""
+    assert requests.several(["1", "2"]).params == (("task_ids", "1,2"),)
+    assert requests.several(["external:a", "external:b"]).params == (("external_task_ids", "a,b"),)
+
+
+@pytest.mark.parametrize("name", ["error_1201_tasks_cap", "error_1201_tasks_missing", "error_1002_aksk_on_new_path"])
+def test_a_refused_question_is_an_error_of_its_class(name: str) -> None:
+    """It is no empty answer."""
+    with pytest.raises(KlingError) as caught:
+        several.found(recorded(name), "tasks", ["1"])
+    assert not isinstance(caught.value, TaskNotFound)
