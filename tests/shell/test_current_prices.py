@@ -43,7 +43,7 @@ def requests_of(row: Row) -> Iterator[Any]:
     records: Any = {each.family: each for each in (
         current.TextToVideo, current.ImageToVideo, current.OmniVideo, current.MotionControl
     )}  # fmt: skip
-    seconds = {*row.durations[:1], *row.durations[-1:]} or {None}
+    seconds: set[int | None] = {*row.durations[:1], *row.durations[-1:]} or {None}
     for made, size, audio, length in itertools.product(materials(row), row.resolutions, row.audio or (None,), seconds):
         given = {"resolution": size, "audio": audio, "duration": length}
         given = {name: value for name, value in given.items() if value is not None}
