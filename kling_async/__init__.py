@@ -92,6 +92,7 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.capability import Capability as Capability
     from kling_async.protocol.capability import Cell as Cell
     from kling_async.protocol.capability import Retirement as Retirement
+    from kling_async.protocol.cost import Cost as Cost
     from kling_async.protocol.endpoints import *  # noqa: F403  (each endpoint exports its record there)
     from kling_async.protocol.faces import Face as Face
     from kling_async.protocol.faces import Faces as Faces

@@ -171,7 +171,7 @@ class KlingClient(Models):
         self._works: JournalSubmitter | None = None
         if journal is not None:
             self.use_journal(journal)
-        self._calls = Calls(self._api, lambda: self._downloads, self._enter, self._budget)
+        self._calls = Calls(self._api, lambda: self._downloads, self._enter, self._budget, self.check_current)
         self._saving = Saving(lambda: self._downloads, self.get_task)
 
     # ------------------------------------------------------------------------------------- making videos
@@ -201,6 +201,8 @@ class KlingClient(Models):
     delete_voice = calls(lambda: endpoints.DeleteVoice)
 
     account_costs = calls(lambda: endpoints.AccountCosts)
+    billing_balance = lists(lambda: endpoints.BillingBalance)
+    billing_package = lists(lambda: endpoints.BillingPackage)
 
     @overload
     async def submit(self, request: Call[T]) -> T: ...

@@ -20,8 +20,12 @@ NAMES = """
     Avatar
     BadResponse
     BalanceDeduction
+    BalanceDetail
     Batch
     BatchError
+    BillingBalance
+    BillingFilter
+    BillingPackage
     Budget
     BudgetExceeded
     Call
@@ -36,9 +40,11 @@ NAMES = """
     ConfigurationError
     ConnectionFailed
     ContentRefused
+    Cost
     CreateElement
     CreateInDoubt
     CreateVoice
+    Deduction
     DeleteElement
     DeleteVoice
     Difference
@@ -83,6 +89,7 @@ NAMES = """
     OmniImage
     OmniVideo
     OpenFile
+    PackageDetail
     PagedList
     PermissionRefused
     Picture

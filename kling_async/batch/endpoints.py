@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kling_async.client import KlingClient
 from kling_async.methods import calls, lists, nearest, submits
+from kling_async.protocol.catalog import current_record, has_current
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.rules.values import shown
 
@@ -13,10 +14,16 @@ DEFAULT: Final = "image_to_video"
 """What a row makes that names none."""
 
 
+CURRENT: Final = "current."
+"""Begins the names of what models of the current generation make, which is said by a row's `model`."""
+
+
 @functools.cache
 def _records() -> dict[str, Callable[[], Any]]:
     """What gives the record of each method that makes tasks; none is imported for that."""
-    return {name: each.record for name, each in vars(KlingClient).items() if isinstance(each, submits)}
+    found = {name: each.record for name, each in vars(KlingClient).items() if isinstance(each, submits)}
+    current = {f"{CURRENT}{name}": functools.partial(current_record, name) for name in found if has_current(name)}
+    return found | current
 
 
 def names() -> list[str]:
@@ -32,8 +39,9 @@ def record(name: str) -> Any:
 
 def method_of(request: object) -> str | None:
     """The client's method that takes such a request; None where there is none."""
-    name = type(request).__module__.rpartition(".")[2]
-    return name if name in _records() and record(name) is type(request) else None
+    method = type(request).__module__.rpartition(".")[2]
+    names = (name for name in (method, f"{CURRENT}{method}") if name in _records())
+    return next((name for name in names if record(name) is type(request)), None)
 
 
 def read(given: object) -> str | Problem:

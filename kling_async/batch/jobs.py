@@ -217,7 +217,8 @@ class _Reader:
         for name, members in _fields_with_files(endpoint):
             if name not in own:
                 continue
-            places = [(asked, name)] if any(map(is_media, members)) else nested_files(asked[name], members)
+            is_file = isinstance(asked[name], str) and any(map(is_media, members))
+            places = [(asked, name)] if is_file else nested_files(asked[name], members)
             for holder, key in places:
                 if isinstance(holder[key], str) and Image.of(holder[key]).source is MediaSource.PATH:
                     holder[key] = os.path.join(self._folder, holder[key])  # noqa: PTH118  (as it was written)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import attrs
 
@@ -11,6 +11,7 @@ from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import Row
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.protocol.budget import shown
+from kling_async.protocol.cost import Cost, total
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import BudgetExceeded, InvalidRequest, KeyConflict, KlingError
 from kling_async.protocol.tasks import Task
@@ -30,7 +31,6 @@ def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: Klin
     """
     last = attempts[-1] if attempts else None
     status = _status(last, error)
-    units, estimated = _units(attempts)
     result = RowResult(
         id=row.id,
         line=row.line,
@@ -38,9 +38,7 @@ def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: Klin
         status=status,
         task_id=last.task_id if last else None,
         files=tuple(Path(file.path) for file in last.files) if last and status is RowStatus.DONE else (),
-        units=units,
-        usd=endpoint.priced(units).usd if units is not None else None,
-        estimated=estimated,
+        **_money(endpoint, attempts),
         seconds=_seconds(last),
         error="" if status is RowStatus.DONE else _text(status, last, error),
         attempts=len(attempts),
@@ -62,26 +60,24 @@ def begun(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], status: RowSt
         attempts: all entries of its key, the last one last.
         status: how far it has come.
     """
-    units, estimated = _units(attempts)
     return RowResult(
         id=row.id,
         line=row.line,
         row=row,
         status=status,
         task_id=attempts[-1].task_id if attempts else None,
-        units=units,
-        usd=endpoint.priced(units).usd if units is not None else None,
-        estimated=estimated,
+        **_money(endpoint, attempts),
         attempts=len(attempts),
     )
 
 
 def with_told(attempts: Sequence[Entry], task: Task) -> list[Entry]:
     """The entries with what a task that has ended has cost, which the journal may not have yet."""
-    told = task.final_unit_deduction
+    told = task.cost
     if told is None or not attempts:
         return [*attempts]
-    return [*attempts[:-1], attrs.evolve(attempts[-1], units=told)]
+    last = attrs.evolve(attempts[-1], units=told.units, quota=told.amount, currency=told.currency)
+    return [*attempts[:-1], last]
 
 
 def unknown(row: Row, error: KlingError) -> RowResult:
@@ -135,17 +131,36 @@ def _of_another(error: KeyConflict, last: Entry | None) -> str:
     return f"{text}; what was begun is paid for and not saved: kling-async save {last.reference}"
 
 
-def _units(attempts: Sequence[Entry]) -> tuple[Decimal | None, bool]:
-    """What all attempts cost, and whether some of that is from the price table."""
-    known: list[Decimal] = []
+class _Money(TypedDict):
+    """The members of `RowResult` that say what a row cost."""
+
+    units: Decimal | None
+    usd: Decimal | None
+    amount: Decimal | None
+    currency: str | None
+    estimated: bool
+
+
+def _money(endpoint: Endpoint, attempts: Sequence[Entry]) -> _Money:
+    """What all attempts cost; what the service has not told is from the price table."""
+    costs: list[Cost] = []
     estimated = False
     for entry in attempts:
-        if entry.units is not None:
-            known.append(entry.units)
+        if entry.cost is not None:
+            costs.append(entry.cost)
         elif entry.state is not EntryState.REFUSED and not entry.failed and entry.estimate.units is not None:
-            known.append(entry.estimate.units)
+            costs.append(Cost(units=entry.estimate.units))
             estimated = True
-    return (sum(known, Decimal(0)) if known else None), estimated
+    known = total(costs)
+    usd = None if known is None else endpoint.usd_of(known)
+    cost = known or Cost()
+    return {
+        "units": cost.units,
+        "usd": usd,
+        "amount": cost.amount,
+        "currency": cost.currency,
+        "estimated": estimated and known is not None,
+    }
 
 
 def _seconds(last: Entry | None) -> float | None:

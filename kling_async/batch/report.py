@@ -21,7 +21,7 @@ from kling_async.batch.result import RowResult
 from kling_async.io.target import DRAFT, OWN, absolute, shown
 from kling_async.protocol.errors import TargetError
 
-COLUMNS: Final = ("id", "status", "task_id", "files", "units", "usd", "seconds", "error")
+COLUMNS: Final = ("id", "status", "task_id", "files", "units", "usd", "amount", "currency", "seconds", "error")
 """Of both tables."""
 SEPARATOR: Final = "|"
 """Between several files in one cell."""
@@ -88,7 +88,7 @@ def _rows(results: Sequence[RowResult], out: Path) -> Iterator[tuple[Any, ...]]:
     for result in results:
         files = [named(file, out) for file in result.files]
         seconds = None if result.seconds is None else round(result.seconds, 3)
-        money = _number(result.units), _number(result.usd)
+        money = _number(result.units), _number(result.usd), _number(result.amount), result.currency
         error = unsigned(result.error) or None
         yield result.id, result.status.value, result.task_id, files, *money, seconds, error
 

@@ -19,6 +19,7 @@ from kling_async.batch.report_text import (
     escaped,
     href,
     isolated,
+    money_text,
     named,
     one_direction,
     time_text,
@@ -78,11 +79,13 @@ def page(results: Sequence[RowResult], out: Path, *, title: str, written: dateti
 def _summary(sums: Sums, rows: int) -> str:
     counts = ", ".join(f"{count:,} {status}" for status, count in sums.counts.items())
     units = " + ".join(_pack(sums, pool) for pool in sums.units)
-    notes = [units, f"{sums.unpriced:,} without a known price" if sums.unpriced else ""]
+    money = [escaped(money_text(amount, currency)) for currency, amount in sums.money.items()]
+    notes = [units, *money, f"{sums.unpriced:,} without a known price" if sums.unpriced else ""]
     notes += ["~ from the price table" if sums.estimated else ""]
     about = "~" if sums.estimated else ""
     cost = "unknown" if sums.usd is None else f"{about}{usd_text(sums.usd.quantize(Decimal('0.01')))}"
-    nothing_sent = sums.usd is None and not sums.unpriced
+    cost = money[0] if sums.usd is None and len(money) == 1 else cost
+    nothing_sent = sums.usd is None and not sums.unpriced and not money
     median = "none yet" if sums.median is None else time_text(sums.median)
     cells = [
         ("Rows", f"{rows:,}", counts),
@@ -168,7 +171,7 @@ def _facts(result: RowResult) -> Iterator[str]:
     if result.row is not None:
         request = result.row.request
         yield result.row.endpoint
-        for name in ("model_name", "mode"):
+        for name in ("model_name", "mode", "resolution"):
             value = getattr(request, name, None)
             if isinstance(value, str) and value:
                 yield value
@@ -201,6 +204,8 @@ def _said(request: Any) -> str:
     shots = getattr(request, "multi_prompt", None)
     if isinstance(shots, tuple):
         sources.append("\n".join(str(getattr(shot, "prompt", "")) for shot in shots))
+    if isinstance(prompt := getattr(request, "prompt", None), tuple):
+        sources.append("\n".join(str(getattr(shot, "words", "")) for shot in prompt))
     return next((text for text in sources if isinstance(text, str) and text), "")
 
 
@@ -216,8 +221,9 @@ def _link(file: Path, out: Path) -> str:
 def _cost(result: RowResult) -> str:
     about = "~" if result.estimated else ""
     units = "" if result.units is None else f"{about}{units_text(result.units)} units"
+    paid = "" if not result.amount else escaped(money_text(result.amount, result.currency))
     usd = "" if result.usd is None else f"<small>{about}{usd_text(result.usd)}</small>"
-    return units + usd
+    return " + ".join(filter(None, [units, paid])) + usd
 
 
 def _kind(file: Path) -> str | None:

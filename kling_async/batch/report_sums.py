@@ -37,7 +37,8 @@ class Sums:
     Attributes:
         counts: rows of each status that occurs, in the order in which they are shown.
         units: of each pack that was drawn from.
-        usd: dollars at list price; None where no price is known.
+        usd: dollars, of units at list price; None where no price is known.
+        money: in no dollars, by its currency; an empty one where the service did not name it.
         estimated: packs some of whose units are from the price table.
         unpriced: rows that were made, or may be, and whose price is not known.
         seconds: of all that ended, added up.
@@ -47,6 +48,7 @@ class Sums:
     counts: Mapping[RowStatus, int]
     units: Mapping[Pool, Decimal]
     usd: Decimal | None
+    money: Mapping[str, Decimal]
     estimated: frozenset[Pool]
     unpriced: int
     seconds: float
@@ -61,14 +63,20 @@ def sums_of(results: Sequence[RowResult]) -> Sums:
     for result in sent:
         if result.units is not None:
             units[_pool(result)] = units.get(_pool(result), Decimal(0)) + result.units
+    money: dict[str, Decimal] = {}
+    for result in sent:
+        if result.amount and result.usd is None:
+            currency = result.currency or ""
+            money[currency] = money.get(currency, Decimal(0)) + result.amount
     dollars = [result.usd for result in sent if result.usd is not None]
     seconds = [result.seconds for result in sent if result.seconds is not None]
     return Sums(
         counts={status: counts[status] for status in ORDER if counts[status]},
         units=units,
         usd=sum(dollars, Decimal(0)) if dollars else None,
+        money=money,
         estimated=frozenset(_pool(result) for result in sent if result.estimated and result.units is not None),
-        unpriced=sum(result.units is None and result.status in MADE for result in sent),
+        unpriced=sum(result.units is None and result.amount is None and result.status in MADE for result in sent),
         seconds=sum(seconds),
         median=statistics.median(seconds) if seconds else None,
     )

@@ -86,6 +86,11 @@ def usd_text(usd: Decimal) -> str:
     return f"${exact:,.{max(2, -exponent if isinstance(exponent, int) else 0)}f}"
 
 
+def money_text(amount: Decimal, currency: str | None) -> str:
+    """`3.02 CNY`; of a currency that was not named, that it was not."""
+    return f"{amount.normalize():,f} {currency or 'of a currency that was not named'}"
+
+
 def time_text(seconds: float) -> str:
     """`2:31`, or `1:02:31`."""
     minutes, rest = divmod(round(max(seconds, 0)), 60)

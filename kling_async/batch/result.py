@@ -44,7 +44,9 @@ class RowResult:
         task_id: the service's id.
         files: that were saved, absolute.
         units: that it cost as the service said, else by the price table; None where neither is known.
-        usd: the same in dollars at list price.
+        usd: the same in dollars, units at list price; None where it is no dollars.
+        amount: money that it cost, of an account that pays so; None where there was none.
+        currency: of that, where the service named it.
         estimated: whether that is from the price table.
         seconds: from its acceptance by the service to its end.
         error: why it failed, is unknown or invalid; empty otherwise.
@@ -60,6 +62,8 @@ class RowResult:
     files: tuple[Path, ...] = ()
     units: Decimal | None = None
     usd: Decimal | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
     estimated: bool = False
     seconds: float | None = None
     error: str = ""

@@ -130,9 +130,10 @@ def value_of(text: str, schema: Schema, *, decimal_comma: bool = False) -> Any:
     """
     kinds = {each.get("type") for each in alternatives(schema)}
     if kinds & {"array", "object"}:
-        if text.lstrip().startswith(("[", "{")):
+        is_text = {"array", "string"} <= kinds  # a prompt, or a list of shots
+        if text.lstrip().startswith("[{" if is_text else ("[", "{")):
             return parsed(text.strip())
-        return [text] if "array" in kinds else text
+        return [text] if "array" in kinds and not is_text else text
     if "boolean" in kinds and (switch := _SWITCH.get(text.strip().lower())) is not None:
         return switch
     if kinds & {"integer", "number"}:

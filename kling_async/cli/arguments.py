@@ -86,6 +86,7 @@ def _parser(chosen: Sequence[str]) -> tuple[ArgumentParser, Mapping[str, Argumen
     _add_save(commands)
     _add_list(commands)
     _add_models(commands)
+    _add_costs(commands)
     _add_doctor(commands)
     _add_emulator(commands)
     if chosen and chosen[0] in _HELP:
@@ -128,7 +129,7 @@ def _add_endpoints(commands: Any, chosen: Sequence[str]) -> None:
     for name in [_SHORT, *endpoints.names()]:
         parser = _command(commands, name, "generate", _SHORT_TEXT)
         if [name] == [*chosen[:1]]:
-            add_endpoint(parser, endpoints.DEFAULT if name == _SHORT else name)
+            add_endpoint(parser, endpoints.meant(endpoints.DEFAULT if name == _SHORT else name, chosen[1:]))
 
 
 def _add_estimate(commands: Any, chosen: Sequence[str]) -> None:
@@ -149,7 +150,8 @@ def _add_estimate(commands: Any, chosen: Sequence[str]) -> None:
     for name in [_SHORT, *endpoints.names()]:
         each = _command(inner, name, "estimate", "")
         if [name] == [*chosen[1:2]]:
-            add_endpoint(each, endpoints.DEFAULT if name == _SHORT else name, sends=False)
+            meant = endpoints.meant(endpoints.DEFAULT if name == _SHORT else name, chosen[2:])
+            add_endpoint(each, meant, sends=False)
 
 
 def _add_batch(commands: Any, chosen: Sequence[str]) -> None:
@@ -198,6 +200,21 @@ def _add_models(commands: Any) -> None:
     parser.add_argument("model", nargs="?", metavar="MODEL", help="only this one")
     text = f"of which command (default: {endpoints.DEFAULT})"
     parser.add_argument("--endpoint", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
+    add_output(parser)
+
+
+def _add_costs(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "costs",
+        "costs",
+        "show the account's packs, what is left of them, and what was spent by day and model",
+        "It costs nothing. What is left is counted by the service up to 12 hours late, and may be asked for once a\n"
+        "second at most. What was spent wants an API key: a pair of keys is shown the packs alone.\n",
+    )
+    text = "of which to show what was spent (default: 30)"
+    parser.add_argument("--days", type=whole_from(1), default=30, metavar="N", help=text)
+    add_base_url(parser)
     add_output(parser)
 
 

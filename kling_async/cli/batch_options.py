@@ -7,7 +7,7 @@ from typing import Final
 from kling_async.batch.schema import NOT_IN_ROWS
 from kling_async.cli import endpoints, record_options
 from kling_async.cli.common_options import add_base_url, add_waiting
-from kling_async.cli.endpoint_options import KEYS
+from kling_async.cli.endpoint_options import KEYS, add_model
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.mistakes import did_you_mean
 from kling_async.cli.option_values import amount, budget, whole_from
@@ -62,12 +62,14 @@ def add_batch(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("-o", "--out", metavar="DIR", help=text)
     text = f"what a row makes that does not say it (default: {endpoints.DEFAULT})"
     parser.add_argument("--endpoint", default=name, metavar="NAME", help=text)
+    parser.set_defaults(rows_for=name)
     parser.add_argument("--schema", metavar="ENDPOINT", help="print the JSON schema of a row, and end")
     _add_how(parser)
     parser.add_argument("--json", action="store_true", help="an event on each line of stdout, as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only the end")
     group = parser.add_argument_group(f"parameters of all rows of {name} that do not give them")
     record_options.add_named(group, fields, piped=False)
+    add_model(group, name, parser.prog)
     _add_service(parser)
 
 
@@ -78,6 +80,7 @@ def endpoint_that_makes(name: str) -> str:
         UsageError: there is none, or it answers at once.
     """
     known = [each for each in endpoints.names() if isinstance(endpoints.described(each), Endpoint)]
+    known += filter(None, map(endpoints.current_of, known))
     found = name.replace("_", "-")
     if found in known:
         return found
@@ -96,7 +99,7 @@ def _endpoint_in(words: Sequence[str]) -> str:
     """The endpoint that the words name: its options are looked for before they are read."""
     finder = ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--endpoint", nargs="?")
-    return finder.parse_known_args(words)[0].endpoint or endpoints.DEFAULT
+    return endpoints.meant(finder.parse_known_args(words)[0].endpoint or endpoints.DEFAULT, words)
 
 
 def _add_how(parser: ArgumentParser) -> None:

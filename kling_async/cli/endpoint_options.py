@@ -3,7 +3,7 @@
 import shutil
 import textwrap
 from argparse import ArgumentParser
-from typing import Final
+from typing import Any, Final
 
 from kling_async.cli import endpoints, record_options
 from kling_async.cli.common_options import add_base_url, add_output, add_target, add_waiting
@@ -44,6 +44,7 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
     add_output(parser)
     group = parser.add_argument_group("parameters (names of the official documentation)")
     record_options.add_options(parser, group, record)
+    add_model(group, name, parser.prog)
     if watermark_field(record) is not None:
         text = "make a watermarked variant as well; saved as NAME-watermark"
         group.add_argument("--watermark", action="store_true", help=text)
@@ -63,6 +64,19 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
         add_waiting(service)
     elif sends:
         parser.set_defaults(module="call")
+
+
+def add_model(group: Any, name: str, prog: str) -> None:
+    """Names the option that makes a legacy command one of the current generation; it is read before all others.
+
+    Args:
+        group: gets it.
+        name: of the endpoint.
+        prog: how its command is called.
+    """
+    if endpoints.current_of(name) is not None:
+        text = f"a model of the current generation, with parameters of its own: {prog} {endpoints.MODEL} NAME --help"
+        group.add_argument(endpoints.MODEL, metavar="NAME", help=text)
 
 
 def _usage(prog: str, record: type, *, output: bool) -> str:

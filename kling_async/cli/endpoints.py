@@ -4,7 +4,7 @@ This module alone knows where endpoints and their records are found; the others 
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args, get_origin
 
 from kling_async.cli import record_fields
@@ -13,13 +13,25 @@ from kling_async.cli.record_fields import fields_of, positional
 from kling_async.client import KlingClient
 from kling_async.methods import calls, lists, nearest, submits
 from kling_async.protocol.call import Call, HasFiles
-from kling_async.protocol.catalog import described_by, endpoint_for, endpoint_named, endpoint_of
+from kling_async.protocol.catalog import (
+    current_record,
+    described_by,
+    endpoint_for,
+    endpoint_named,
+    endpoint_of,
+    has_current,
+)
 from kling_async.protocol.endpoint import Described, Endpoint
-from kling_async.protocol.reference import Reference
+from kling_async.protocol.reference import TASKS, Reference
 from kling_async.protocol.result_kind import ResultKind
 
 DEFAULT: Final = "image-to-video"
 """What `generate` makes, and `list` and `models` show."""
+
+
+CURRENT: Final = "current."
+"""Begins the names of what a subcommand makes with `--model`, a model of the current generation."""
+MODEL: Final = "--model"
 
 
 @functools.cache
@@ -36,7 +48,25 @@ def names() -> list[str]:
 
 def record(name: str) -> Any:
     """The record that the subcommand's options make."""
+    if name.startswith(CURRENT):
+        return current_record(name.removeprefix(CURRENT).replace("-", "_"))
     return _records()[name]()
+
+
+def meant(name: str, words: Sequence[str]) -> str:
+    """What a subcommand makes by the words of the command line: with a `--model`, what models of today make.
+
+    Args:
+        name: of the subcommand.
+        words: that follow it.
+    """
+    asked = any(word.partition("=")[0] == MODEL for word in words)
+    return current_of(name) or name if asked else name
+
+
+def current_of(name: str) -> str | None:
+    """What the subcommand makes with models of the current generation; None where there are none."""
+    return f"{CURRENT}{name.replace('_', '-')}" if has_current(name.replace("-", "_")) else None
 
 
 def that_take(option: str | None) -> list[str]:
@@ -64,7 +94,8 @@ def summary(name: str) -> str:
 def endpoint(text: str) -> Endpoint | None:
     """The endpoint of this name: a subcommand, also written as the client's method, or the beginning of references."""
     name = text.replace("_", "-")
-    return endpoint_for(record(name)) if name in _records() else endpoint_named(text)
+    known = name in _records() or (name.startswith(CURRENT) and record(name) is not None)
+    return endpoint_for(record(name)) if known else endpoint_named(text)
 
 
 def described(name: str) -> Described:
@@ -80,6 +111,14 @@ def default() -> Endpoint:
     found = described(DEFAULT)
     if not isinstance(found, Endpoint):
         raise TypeError(f"{DEFAULT} makes no tasks")
+    return found
+
+
+def current() -> Endpoint:
+    """The endpoint that is asked for tasks of the current generation."""
+    found = endpoint_named(TASKS)
+    if found is None:
+        raise LookupError(TASKS)
     return found
 
 
@@ -151,7 +190,7 @@ def of(request: Any) -> Described:
 
 def path(request: Any) -> str:
     """Where the request is sent to."""
-    return of(request).path
+    return of(request).path_of(request)
 
 
 def results_of(request: Any) -> int:

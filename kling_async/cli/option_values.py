@@ -169,6 +169,11 @@ def texts(text: str) -> Any:
     return from_json(text) if text.startswith(("[", "{", "@")) else [text]
 
 
+def text_or_json(text: str) -> Any:
+    """Takes a text as it stands, or reads JSON."""
+    return from_json(text) if text.startswith(("{", "@")) else text
+
+
 def ids(text: str) -> Any:
     """Reads ids with commas between, or JSON.
 

@@ -104,7 +104,7 @@ def _plain(text: str, record: type) -> str:
     text = without_stand_ins(text, record)
     for python, shell in _SHELL_WORDS.items():
         text = text.replace(python, shell)
-    text = re.sub(r"kling_async\.capabilities\((\w*)\)", lambda found: f"the table of {_models(found[1])}", text)
+    text = re.sub(r"kling_async\.capabilities\(([\w.]*)\)", lambda found: f"the table of {_models(found[1])}", text)
     names = {*attrs.fields_dict(record)} - {*stand_ins(record)}
 
     def option(found: re.Match[str]) -> str:
@@ -117,7 +117,7 @@ def _plain(text: str, record: type) -> str:
 
 def _models(record: str) -> str:
     """The command that shows what each model can do; a record is called as its command, in other letters."""
-    command = re.sub("(?<!^)(?=[A-Z])", "-", record).lower()
+    command = re.sub("(?<=[a-z])(?=[A-Z])", "-", record).lower()
     return "kling-async models" + f" --endpoint {command}" * bool(record)
 
 

@@ -13,7 +13,17 @@ from typing import Any, Final, Literal, NoReturn, get_args, get_origin, get_type
 import attrs
 
 from kling_async.cli.exit_codes import UsageError
-from kling_async.cli.option_values import AXES, camera_control, from_json, ids, moment, number, number_or_text, texts
+from kling_async.cli.option_values import (
+    AXES,
+    camera_control,
+    from_json,
+    ids,
+    moment,
+    number,
+    number_or_text,
+    text_or_json,
+    texts,
+)
 from kling_async.cli.record_fields import Field, descriptions, fields_of, positional, watermark_field
 from kling_async.protocol.converters import Malformed
 from kling_async.protocol.record_fields import (
@@ -88,13 +98,19 @@ def _how(field: Field) -> dict[str, Any]:
         more = f"zoom=5 (or {', '.join(AXES[:-1])}), {presets}, JSON, or @FILE that holds it"
         return {"metavar": "MOVE", "type": camera_control, "more": more}
     if not {str, int} & {*field.members} and any(attrs.has(member) for member in field.members):
-        record = next(member for member in field.members if attrs.has(member))
-        return {"metavar": "JSON", "type": from_json, "more": _json_help(record)}
+        return _how_record(field)
     if field.is_time:
         return {"metavar": "TIME", "type": moment, "more": "as 2026-11-29, or 2026-11-29T18:00 by this machine's clock"}
     if numbers and str not in field.members:
         return {"metavar": "NUMBER", "type": number}
     return {"metavar": "TEXT"}
+
+
+def _how_record(field: Field) -> dict[str, Any]:
+    more = _json_help(next(member for member in field.members if attrs.has(member)))
+    if _reads_text(field):
+        return {"metavar": "TEXT", "type": text_or_json, "more": f"or {more}"}
+    return {"metavar": "JSON", "type": from_json, "more": more}
 
 
 def _how_list(field: Field) -> dict[str, Any]:
@@ -126,6 +142,12 @@ def _short_form(field: Field) -> Callable[[str], Any] | None:
     return lambda text: {only: text}
 
 
+def _reads_text(field: Field) -> bool:
+    """Whether a text stands for the record, such as an address for a video."""
+    read: Any = field.field.converter
+    return read is not None and attrs.has(type(made := read("1"))) and not isinstance(made, Malformed)
+
+
 def _is_id(field: Field) -> bool:
     return (only_needed(field.item) or "").endswith("_id")
 
@@ -147,7 +169,7 @@ def _shape(hint: Any) -> str:
     first = next((member for member in members if is_record(member)), members[0])
     if (item := item_of(members)) is not None:
         return f"[{_shape(item)}, ...]"
-    if is_record(first):
+    if is_record(first) and str not in members:
         hints = get_type_hints(first)
         names = [field.name for field in attrs.fields(first) if field.name not in stand_ins(first)]
         return "{" + ", ".join(f'"{name}": {_shape(hints[name])}' for name in names) + "}"
@@ -211,7 +233,7 @@ def _listed(field: Field, value: Any) -> Any:
     """The value of a field; of a list each time one item, or a list of them."""
     if field.item is None or value is None:
         return value
-    return [_item(field, each) for several in value for each in _items(several)]
+    return [_item(field, each) for several in value for each in _items(field, several)]
 
 
 def _read_piped(fields: list[Field], values: dict[str, Any], read_stdin: Callable[[], bytes], hint: str) -> None:
@@ -273,8 +295,10 @@ def _item(field: Field, given: Any) -> Any:
     return given if made is None else made(given)
 
 
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _items(field: Field, value: Any) -> list[Any]:
+    """Items of a list; an object may have several that are given by name, such as `{"cat": ..., "dog": ...}`."""
+    by_name = isinstance(value, dict) and is_record(field.item) and not value.keys() & attrs.fields_dict(field.item)
+    return [{name: each} for name, each in value.items()] if by_name else value if isinstance(value, list) else [value]
 
 
 def _shown(value: Any) -> str:

@@ -11,6 +11,7 @@ from kling_async import estimate
 from kling_async.cli.data import as_data
 from kling_async.cli.output import dollars, file_size, number
 from kling_async.protocol.catalog import described_by, endpoint_named
+from kling_async.protocol.cost import Cost as Taken
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.tasks import Task
 
@@ -21,16 +22,26 @@ class Cost:
 
     Attributes:
         units: of the resource pack; None where it is not known.
-        usd: dollars at list price.
+        usd: dollars, of units at list price.
         from_service: whether the service gave it; else the price table did.
+        amount: money that was paid, where an account pays so.
+        currency: of that, where the service named it.
     """
 
     units: Decimal | None = None
     usd: Decimal | None = None
     from_service: bool = False
+    amount: Decimal | None = None
+    currency: str | None = None
 
     def text(self, *, emulated: bool) -> str:
         """In words."""
+        if self.amount:
+            money = f"{number(self.amount)} {self.currency or 'of a currency that the service does not name'}"
+            paid = f"{number(self.units)} units and {money}" if self.units else money
+            return f"would have cost {paid}; nothing was paid" if emulated else paid
+        if self.units is None and self.amount is not None:
+            return "nothing"
         if self.units is None:
             return "not known: the service does not give it, and the price table has no such clip"
         if self.units == 0:
@@ -50,10 +61,11 @@ def cost_of(result: Any, request: Any = None) -> Cost:
         result: the task, or the value of a call; None before there is one.
         request: what was asked for, where that is known.
     """
-    units = getattr(result, "final_unit_deduction", None)
+    told: Taken | None = getattr(result, "cost", None)
     endpoint = endpoint_named(result.endpoint) if isinstance(result, Task) else described_by(type(request))
-    if units is not None and endpoint is not None:
-        return Cost(units, endpoint.priced(units).usd, from_service=True)
+    if told is not None and endpoint is not None:
+        usd = endpoint.usd_of(told)
+        return Cost(told.units, usd, from_service=True, amount=told.amount, currency=told.currency)
     if request is None:
         return Cost()
     expected = estimate(request)
@@ -114,6 +126,8 @@ class Result:
             "elements": as_data(self.task.elements),
             "units": as_data(self.cost.units),
             "usd": as_data(self.cost.usd),
+            "amount": as_data(self.cost.amount),
+            "currency": self.cost.currency,
             "cost_told": self.cost.from_service,
             "emulated": self.emulated,
             "seconds": round(self.seconds, 3),

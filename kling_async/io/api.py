@@ -175,7 +175,7 @@ class Api:
                     raise ClientClosed("the client was closed; nothing was sent") from None
                 if is_lost:
                     raise after_a_lost_answer(error) from None
-                is_lost = endpoint.method == "POST" and not (made_nothing(error) or refused(error))
+                is_lost = endpoint.has_effect and not (made_nothing(error) or refused(error))
                 raise
 
         if not endpoint.charges:

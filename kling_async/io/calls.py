@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kling_async.io import refusals
 from kling_async.io.api import Api
-from kling_async.io.paged_list import PagedList
-from kling_async.protocol.call import Call, HasFiles, ListEndpoint
+from kling_async.io.paged_list import PagedList, by_cursor, by_number
+from kling_async.protocol.call import Call, CursorListEndpoint, HasFiles, ListEndpoint
+from kling_async.protocol.endpoint import Generation
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -32,15 +33,22 @@ class Calls:
         downloads: of the client, made when the first file is saved.
         enter: checks that the client can be used.
         budget: of the client.
+        check_current: refuses the current generation where the client cannot ask for it.
     """
 
     def __init__(
-        self, api: Api, downloads: "Callable[[], Downloads]", enter: Callable[[], None], budget: "ClientBudget | None"
+        self,
+        api: Api,
+        downloads: "Callable[[], Downloads]",
+        enter: Callable[[], None],
+        budget: "ClientBudget | None",
+        check_current: Callable[[], None],
     ) -> None:
         self._api = api
         self._downloads = downloads
         self._enter = enter
         self._budget = budget
+        self._check_current = check_current
 
     async def value_of(self, request: Call[T]) -> T:
         """Sends a call, and gives its value.
@@ -54,7 +62,7 @@ class Calls:
         if isinstance(call, RawCall):
             return cast("T", await self._api.answer(refusals.raw_call(call)))
         endpoint = refusals.call_endpoint_that_takes(call)
-        if isinstance(endpoint, ListEndpoint):
+        if isinstance(endpoint, ListEndpoint | CursorListEndpoint):
             return cast("T", await self.listed(call))
         refusals.refuse(await self._api.problems_of(endpoint, call), strict=True)
         sent = requests.of_call(endpoint, call)
@@ -68,10 +76,15 @@ class Calls:
 
         Raises:
             InvalidRequest: the documentation forbids it.
+            ConfigurationError: it is of the current generation, and wants an API key.
         """
         endpoint, record = refusals.list_endpoint_that_takes(request), cast("Any", request)
+        if endpoint.generation is Generation.CURRENT:
+            self._check_current()
         refusals.refuse(endpoint.problems(record, {}), strict=True)
-        return PagedList(self._api, endpoint, record.page_size)
+        if isinstance(endpoint, ListEndpoint):
+            return PagedList(lambda: by_number(self._api, endpoint, record.page_size))
+        return PagedList(lambda: by_cursor(self._api, endpoint, record))
 
     async def _save_audio(self, audio: "Audio", path: "str | PurePath", *, overwrite: bool) -> Path:
         """Saves the sound of a call; there is no task that could be asked where it is now."""

@@ -1,13 +1,16 @@
 """A list that comes page by page: its entries one after the other, or all at once."""
 
-from collections.abc import AsyncGenerator, Generator
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from typing import Any, Generic, TypeVar
 
 from kling_async.io.api import Api
-from kling_async.protocol.call import ListEndpoint
+from kling_async.protocol.call import CursorListEndpoint, CursorPage, ListEndpoint
 from kling_async.protocol.wire import requests
 
 T = TypeVar("T")
+
+Pages = AsyncGenerator[Iterable[T], None]
 
 
 class PagedList(Generic[T]):
@@ -20,10 +23,8 @@ class PagedList(Generic[T]):
     ```
     """
 
-    def __init__(self, api: Api, endpoint: ListEndpoint, page_size: int) -> None:
-        self._api = api
-        self._endpoint = endpoint
-        self._page_size = page_size
+    def __init__(self, pages: Callable[[], Pages[T]]) -> None:
+        self._pages = pages
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
         """Asks for a page when the one before is used up.
@@ -31,18 +32,10 @@ class PagedList(Generic[T]):
         Raises:
             KlingError: the service could not be asked.
         """
-        before: list[tuple[T, ...]] = []
-        for number in range(1, requests.PAGE_NUMBER_MAXIMUM + 1):
-            request = requests.page(self._endpoint, number, self._page_size)
-            entries: list[tuple[T, ...]] = await self._api.call(self._endpoint, request, self._endpoint.priced(None))
-            if any(entries) and entries == before:  # whatever page is asked for, it gives the same
-                return
-            before = entries
-            for entry in entries:
-                for one in entry:
+        async with contextlib.aclosing(self._pages()) as pages:
+            async for page in pages:
+                for one in page:
                     yield one
-            if len(entries) < self._page_size:
-                return
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         """All entries.
@@ -54,3 +47,30 @@ class PagedList(Generic[T]):
 
     async def _all(self) -> list[T]:
         return [one async for one in self]
+
+
+async def by_number(api: Api, endpoint: ListEndpoint, page_size: int) -> Pages[Any]:
+    """Pages that are asked for by their number; the first that is not full is the last one."""
+    before: list[tuple[Any, ...]] = []
+    for number in range(1, requests.PAGE_NUMBER_MAXIMUM + 1):
+        request = requests.page(endpoint, number, page_size)
+        entries: list[tuple[Any, ...]] = await api.call(endpoint, request, endpoint.priced(None))
+        if any(entries) and entries == before:  # whatever page is asked for, it gives the same
+            return
+        before = entries
+        for entry in entries:
+            yield entry
+        if len(entries) < page_size:
+            return
+
+
+async def by_cursor(api: Api, endpoint: CursorListEndpoint, record: object) -> Pages[Any]:
+    """Pages of which each names the next; one that is named twice would lead round for ever."""
+    request, met = requests.of_call(endpoint, record), set[str]()
+    while True:
+        page: CursorPage = await api.call(endpoint, request, endpoint.priced(None))
+        yield page.entries
+        if page.next_cursor is None or page.next_cursor in met:
+            return
+        met.add(page.next_cursor)
+        request = requests.next_page(endpoint, page.next_cursor)

@@ -27,7 +27,7 @@ COST_SECONDS: Final = 30.0
 
 def _is_uncounted(task: Task) -> bool:
     """Whether a task has succeeded and does not say what it has cost."""
-    known = task.final_unit_deduction is not None or task.final_balance_deduction is not None
+    known = task.cost is not None or task.final_balance_deduction is not None
     return task.status is TaskStatus.SUCCEED and not known
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from kling_async.io.config import is_seconds
 from kling_async.io.submission import Again, IfExists, OnDoubt, SubmitOptions
-from kling_async.protocol.call import Call, CallEndpoint, ListEndpoint
+from kling_async.protocol.call import Call, CallEndpoint, CursorListEndpoint, ListEndpoint
 from kling_async.protocol.catalog import all_calls, all_endpoints, call_endpoint_of, endpoint_named, endpoint_of
 from kling_async.protocol.endpoint import Endpoint, Generation
 from kling_async.protocol.errors import (
@@ -115,14 +115,14 @@ def call_endpoint_that_takes(request: object) -> CallEndpoint:
     return endpoint
 
 
-def list_endpoint_that_takes(request: object) -> ListEndpoint:
+def list_endpoint_that_takes(request: object) -> ListEndpoint | CursorListEndpoint:
     """The endpoint of a list.
 
     Raises:
         InvalidRequest: there is none.
     """
     endpoint = call_endpoint_of(request)
-    if not isinstance(endpoint, ListEndpoint):
+    if not isinstance(endpoint, ListEndpoint | CursorListEndpoint):
         raise _no_request(request)
     return endpoint
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from kling_async.io.threads import begin
 from kling_async.io.upload import opened, reason, shortage
+from kling_async.protocol.catalog import of_the_other_generation
 from kling_async.protocol.endpoint import Described
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.given import FileFacts, Media
@@ -26,7 +27,8 @@ async def problems_of(endpoint: Described, request: object, service_time: float)
         ConnectionFailed: this machine is short of open files or memory, which passes and is no problem of a file.
     """
     facts = await _look_at(files_of(request))
-    return endpoint.problems(request, facts, now=datetime.fromtimestamp(service_time, UTC))
+    found = endpoint.problems(request, facts, now=datetime.fromtimestamp(service_time, UTC))
+    return [*found, *of_the_other_generation(endpoint, request)]
 
 
 async def _look_at(files: Mapping[str, Media]) -> dict[str, FileFacts]:

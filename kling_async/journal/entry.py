@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from kling_async.protocol.cost import Cost
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import TaskStatus
@@ -73,7 +74,8 @@ class Entry:
         status: the task's last, once it has ended.
         units: that were paid, where the service said so.
         quota: money that was paid, from accounts with a balance.
-        list_price: the same before discount.
+        list_price: the same before discount, where legacy paths told it.
+        currency: of the money, where the service named it.
         error: why it was refused, failed, is lost or in doubt; empty otherwise.
         saving_to: where a save has begun while nothing was there: a file, or what files in a directory begin with.
         files: that were saved.
@@ -101,6 +103,7 @@ class Entry:
     units: Decimal | None = None
     quota: Decimal | None = None
     list_price: Decimal | None = None
+    currency: str | None = None
     error: str = ""
     saving_to: str | None = None
     files: tuple[SavedFile, ...] = ()
@@ -112,6 +115,12 @@ class Entry:
             return str(Reference(self.endpoint, self.task_id))
         own_id = self.external_task_id
         return None if own_id is None else str(Reference.by_external_task_id(self.endpoint, own_id))
+
+    @property
+    def cost(self) -> Cost | None:
+        """What it took from the account; None where the service has not said so."""
+        told = self.units is not None or self.quota is not None
+        return Cost(units=self.units, amount=self.quota, currency=self.currency) if told else None
 
     @property
     def failed(self) -> bool:

@@ -37,5 +37,6 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """CREATE TABLE news (
             id INTEGER PRIMARY KEY, entry INTEGER NOT NULL, signed INTEGER NOT NULL, body BLOB NOT NULL)""",
     ),
+    ("ALTER TABLE entries ADD COLUMN currency TEXT",),
 )
 """What leads from each version to the next; `user_version` counts them."""

@@ -16,6 +16,7 @@ from kling_async.journal.sqlite_file import DAMAGED, SqliteFile
 from kling_async.journal.sqlite_rows import SELECT, entry_of, json_text, number_text, path_value, printable
 from kling_async.journal.store import News, OwnerRow, Work
 from kling_async.protocol.budget import Settled
+from kling_async.protocol.cost import Cost
 from kling_async.protocol.errors import JournalError
 from kling_async.protocol.tasks import Task
 
@@ -162,13 +163,14 @@ class SqliteStore(SqliteFile):
 
     def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> Settled | None:
         """As `Store.ended`."""
-        money = task.final_balance_deduction
+        cost, money = task.cost or Cost(), task.final_balance_deduction
         told: dict[str, object] = {
             "task_id": task.task_id,
             "ended_at": now.timestamp(),
             "status": task.status,
-            "units": number_text(task.final_unit_deduction),
-            "quota": number_text(money.quota if money else None),
+            "units": number_text(cost.units),
+            "quota": number_text(cost.amount),
+            "currency": cost.currency,
             "list_price": number_text(money.list_price if money else None),
             "error": printable(task.status_msg) or None,
         }

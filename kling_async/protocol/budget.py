@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from kling_async.protocol.cost import Cost
 from kling_async.protocol.endpoint import Described
 from kling_async.protocol.errors import BudgetExceeded, ConfigurationError, InvalidRequest, Problem
 from kling_async.protocol.estimate import Estimate
@@ -136,15 +137,21 @@ class Terms:
         return NOTHING if failed and self.failed_is_free else reserved
 
     def _told(self, result: Any, endpoint: Described | None) -> Decimal | None:
-        """What the service says that it took; what is paid from a pack shows no money, and the other way round."""
-        units: Decimal | None = result.final_unit_deduction
-        money = result.final_balance_deduction
-        quota: Decimal | None = money.quota if money else None
+        """What the service says that it took, in what is counted here; None where that cannot be told.
+
+        Money is no units, and dollars only where the service calls it so: legacy paths name no currency, and an account
+        made in China pays in its own. What was reserved, at list price, is then nearer than a wrong currency.
+        """
+        cost: Cost | None = result.cost
+        if cost is None:
+            return None
+        if cost.units is None and not cost.amount:  # no money was taken, and so nothing
+            return cost.amount
         if self.unit == "units":
-            return None if quota and not units else units
-        if quota or units is None:
-            return quota
-        return endpoint.priced(units).usd if endpoint is not None else None
+            return None if cost.amount else cost.units
+        if endpoint is not None:
+            return endpoint.usd_of(cost)
+        return None if cost.units or cost.currency != "USD" else cost.amount
 
     def check(self, known: "Terms", *, change: bool) -> None:
         """Compares these terms with those that a journal knows under the name.
@@ -198,7 +205,9 @@ class Budget:
 
     What a request is going to cost by the price table is reserved before it is sent; one that does not fit is not sent,
     and raises `BudgetExceeded`. Once it has ended, what the service says that it took counts; where the service says
-    nothing, what was reserved. Where it was refused nothing counts; where it is in doubt it stays reserved.
+    nothing, or says it in what this budget does not count, what was reserved. So money counts only in a budget of
+    dollars, and there only where the service names dollars: legacy paths name no currency. Where it was refused nothing
+    counts; where it is in doubt it stays reserved.
 
     A client without a journal keeps the count in this object, which clients of one event loop may share. A client with
     a journal keeps it there, under the budget's name: it holds over restarts, and over all processes of the journal.

@@ -42,6 +42,11 @@ class CallEndpoint(Described):
     charges: bool = False
     read: Callable[[Any], Any]
 
+    @property
+    def has_effect(self) -> bool:
+        """Whether it may change something, so that a second answer to it may differ from the first."""
+        return self.method == "POST"
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class ListEndpoint(CallEndpoint):
@@ -54,3 +59,35 @@ class ListEndpoint(CallEndpoint):
 
     method: Literal["GET", "POST"] = "GET"
     page_maximum: int
+
+
+@attrs.frozen
+class CursorPage:
+    """A page of a list that goes on by a cursor.
+
+    Attributes:
+        entries: of the page.
+        next_cursor: names the next page; None for the last one.
+    """
+
+    entries: tuple[Any, ...]
+    next_cursor: str | None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CursorListEndpoint(CallEndpoint):
+    """One endpoint whose list comes page by page, with `POST`, each page naming the next by a cursor.
+
+    Its record is a `Call[list[...]]`, which asks for the first page; those after it are asked for by the cursor alone.
+
+    Attributes:
+        read: makes the `CursorPage` of the `data` of an answer.
+    """
+
+    method: Literal["GET", "POST"] = "POST"
+    read: Callable[[Any], CursorPage]
+
+    @property
+    def has_effect(self) -> bool:
+        """It reads."""
+        return False

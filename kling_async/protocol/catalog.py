@@ -8,7 +8,8 @@ from typing import Final
 from kling_async.lazy_exports import exports
 from kling_async.protocol import endpoints
 from kling_async.protocol.call import CallEndpoint
-from kling_async.protocol.endpoint import Described, Endpoint
+from kling_async.protocol.endpoint import Described, Endpoint, Generation
+from kling_async.protocol.errors import Problem
 from kling_async.protocol.reference import RAW_PREFIX, TASKS
 
 CURRENT: Final = f"{endpoints.__name__}.current"
@@ -28,6 +29,38 @@ def endpoint_for(record: type) -> Endpoint | None:
     """The endpoint whose tasks are made by requests of this class, or None."""
     found = described_by(record)
     return found if isinstance(found, Endpoint) else None
+
+
+def has_current(method: str) -> bool:
+    """Whether models of the current generation have a method of this name; nothing is imported for that."""
+    return f"{CURRENT}.{method}" in _modules()
+
+
+def current_record(method: str) -> type | None:
+    """The record of the current generation that a method of this name submits, or None."""
+    found = _in(f"{CURRENT}.{method}") if has_current(method) else None
+    return None if found is None else found.record
+
+
+def of_the_other_generation(endpoint: Described, request: object) -> Iterator[Problem]:
+    """Says how a model is reached that a legacy path is asked for, and that the current generation has.
+
+    The service would know no such model there. What the map of the endpoint has may have the same name.
+    """
+    name = getattr(request, "model_name", None)
+    known = endpoint.capabilities
+    if endpoint.generation is not Generation.LEGACY or known is None or not isinstance(name, str):
+        return
+    if name in known.models:
+        return
+    from kling_async.protocol.endpoints.current import table  # noqa: PLC0415  (for a model that is not known only)
+
+    if name not in {row.model for row in table.ROWS}:
+        return
+    method = endpoint.record.__module__.rpartition(".")[2]
+    ways = f"current.{endpoint.record.__name__}(model={name!r}), kling.model({name!r}).{method}"
+    how = f"use {ways}, or --model {name} in a shell" if has_current(method) else "it does nothing of this kind"
+    yield Problem("model_name", f"{name} is a model of the current generation; {how}", by_map=True)
 
 
 def call_endpoint_of(request: object) -> CallEndpoint | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # maps, rules and decimals take time to import, and are neede
     from decimal import Decimal
 
     from kling_async.protocol.capability import CapabilityMap
+    from kling_async.protocol.cost import Cost
     from kling_async.protocol.retry import Retry
     from kling_async.protocol.rules.files import Facts
 
@@ -164,6 +165,21 @@ class Described:
         if units is None or per_unit is None:
             return Estimate(units=units, usd=None)
         return Estimate(units=units, usd=units * type(units)(per_unit))
+
+    def usd_of(self, cost: "Cost") -> "Decimal | None":
+        """What was taken, in dollars: units at list price, money as it was paid; None where that is not known.
+
+        Money of another currency, or of none that was named, is no dollars.
+        """
+        if cost.amount and cost.currency != "USD":
+            return None
+        if cost.units is None:
+            return cost.amount
+        usd = self.priced(cost.units).usd
+        if cost.package_type not in {None, self.pool.value}:  # the list of tasks has those of all packs
+            per_unit = next((USD_PER_UNIT.get(pool) for pool in Pool if pool.value == cost.package_type), None)
+            usd = None if per_unit is None else cost.units * type(cost.units)(per_unit)
+        return usd if usd is None or not cost.amount else usd + cost.amount
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import attrs
 
+from kling_async.protocol import cost
+from kling_async.protocol.cost import Cost
 from kling_async.protocol.media.picture import shown_address
 from kling_async.protocol.results import BalanceDeduction
 
@@ -42,3 +44,8 @@ class Faces:
     face_data: tuple[Face, ...] = ()
     final_unit_deduction: Decimal | None = None
     final_balance_deduction: BalanceDeduction | None = None
+
+    @property
+    def cost(self) -> Cost | None:
+        """What it took from the account; None where the service does not say so."""
+        return cost.legacy(self.final_unit_deduction, self.final_balance_deduction)

@@ -69,8 +69,8 @@ class Field:
 
     @property
     def item(self) -> Any:
-        """The type of its items; None where it is no list."""
-        return item_of(self.members)
+        """The type of its items; None where it is no list, or a text stands for it."""
+        return None if str in self.members else item_of(self.members)
 
 
 def fields_of(record: type) -> list[Field]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import attrs
 
+from kling_async.protocol import cost
+from kling_async.protocol.cost import Cost
 from kling_async.protocol.errors import DownloadError
 from kling_async.protocol.results import Audio, BalanceDeduction
 
@@ -75,6 +77,11 @@ class Speech:
     created_at: datetime | None = None
     final_unit_deduction: Decimal | None = None
     final_balance_deduction: BalanceDeduction | None = None
+
+    @property
+    def cost(self) -> Cost | None:
+        """What it took from the account; None where the service does not say so."""
+        return cost.legacy(self.final_unit_deduction, self.final_balance_deduction)
 
     def with_saver(self, saver: SavesAudio) -> Self:
         """The same, whose sound a client can save."""

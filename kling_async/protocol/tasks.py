@@ -11,6 +11,7 @@ from kling_async.protocol.reference import Reference
 if TYPE_CHECKING:  # they take time to import, and are needed with the first result
     from decimal import Decimal
 
+    from kling_async.protocol.cost import Cost
     from kling_async.protocol.media.picture import Picture
     from kling_async.protocol.results import Audio, BalanceDeduction, Element, Video, Voice
 
@@ -30,6 +31,14 @@ class TaskStatus(enum.StrEnum):
 
 
 _FINAL = frozenset({TaskStatus.SUCCEED, TaskStatus.FAILED})
+
+
+def _legacy_cost(task: "Task") -> "Cost | None":
+    if task.final_unit_deduction is None and task.final_balance_deduction is None:
+        return None
+    from kling_async.protocol import cost  # noqa: PLC0415  (decimals; with the first result)
+
+    return cost.legacy(task.final_unit_deduction, task.final_balance_deduction)
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +62,8 @@ class Task:
             are signed, and not compared.
         watermark: whether a watermarked variant was asked for.
         final_unit_deduction: units paid.
-        final_balance_deduction: money paid, for accounts with a balance.
+        final_balance_deduction: money paid, for accounts with a balance, as legacy paths tell it.
+        cost: what it took from the account, as either generation tells it; None where the service has said nothing yet.
     """
 
     task_id: str
@@ -72,6 +82,7 @@ class Task:
     watermark: bool = False
     final_unit_deduction: "Decimal | None" = None
     final_balance_deduction: "BalanceDeduction | None" = None
+    cost: "Cost | None" = attrs.field(default=attrs.Factory(_legacy_cost, takes_self=True))
 
     @property
     def reference(self) -> str:

@@ -22,18 +22,24 @@ KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "5"))
 """How often: more in a session of its own."""
 ROWS = 6 * KILLS
 """So that each life has some to do."""
+KINDS = (
+    {"image": "cat.png"},
+    {"endpoint": "text_to_video"},
+    {"endpoint": "current.image_to_video", "model": "kling-3.0-turbo", "first_frame": "cat.png"},
+    {"endpoint": "current.text_to_video", "model": "kling-3.0"},
+)
+"""What rows are of."""
 
 
 def write_jobs(directory: Path, rows: int) -> Path:
-    """Rows of two endpoints, every third of them with an id of its own."""
+    """Rows of two endpoints in either generation, every third of them with an id of its own."""
     jobs = directory / "jobs.jsonl"
     picture = directory / "cat.png"
     picture.write_bytes(Path("examples/images/cat.png").read_bytes())
     lines = []
     for number in range(rows):
         row = {"prompt": f"a cat, number {number}"} | ({"id": f"row {number}"} if number % 3 == 0 else {})
-        of = {"endpoint": "text_to_video"} if number % 2 else {"image": "cat.png"}
-        lines.append(json.dumps(row | of))
+        lines.append(json.dumps(row | KINDS[number % len(KINDS)]))
     jobs.write_text("\n".join(lines), "utf-8")
     return jobs
 

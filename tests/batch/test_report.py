@@ -47,7 +47,7 @@ def objects(*results: RowResult) -> list[dict[str, Any]]:
 
 def test_the_columns() -> None:
     """Both tables have the same members in one order, which programs rely on."""
-    assert COLUMNS == ("id", "status", "task_id", "files", "units", "usd", "seconds", "error")
+    assert COLUMNS == ("id", "status", "task_id", "files", "units", "usd", "amount", "currency", "seconds", "error")
     assert as_csv([], OUT) == ",".join(f'"{name}"' for name in COLUMNS) + "\n"
     assert list(objects(FULL)[0]) == list(COLUMNS)
 
@@ -55,8 +55,9 @@ def test_the_columns() -> None:
 def test_a_row_as_csv() -> None:
     """Numbers are plain, files are named from the report's directory on, and what is not known is empty."""
     files = "cat.mp4|cat-2.mp4|/elsewhere/cat.png"
-    known = {"task_id": "123", "files": files, "units": "1.5", "usd": "0.21", "seconds": "151.235", "error": ""}
-    unknown = dict.fromkeys(("task_id", "files", "units", "usd", "seconds"), "")
+    known = {"task_id": "123", "files": files, "units": "1.5", "usd": "0.21", "seconds": "151.235"}
+    known |= {"amount": "", "currency": "", "error": ""}
+    unknown = dict.fromkeys(("task_id", "files", "units", "usd", "amount", "currency", "seconds"), "")
     assert table(FULL, BARE) == [
         {"id": "cat", "status": "done"} | known,
         {"id": "dog", "status": "over budget"} | unknown | {"error": BARE.error},
@@ -66,8 +67,10 @@ def test_a_row_as_csv() -> None:
 def test_a_row_as_json() -> None:
     """Numbers are numbers, files a list, and what is not known is null."""
     files = ["cat.mp4", "cat-2.mp4", "/elsewhere/cat.png"]
-    known = {"task_id": "123", "files": files, "units": 1.5, "usd": 0.21, "seconds": 151.235, "error": None}
-    unknown: dict[str, Any] = {"task_id": None, "files": [], "units": None, "usd": None, "seconds": None}
+    known = {"task_id": "123", "files": files, "units": 1.5, "usd": 0.21, "seconds": 151.235}
+    known |= {"amount": None, "currency": None, "error": None}
+    empty = ("task_id", "units", "usd", "amount", "currency", "seconds")
+    unknown: dict[str, Any] = {**dict.fromkeys(empty), "files": []}
     assert objects(FULL, BARE) == [
         {"id": "cat", "status": "done"} | known,
         {"id": "dog", "status": "over budget"} | unknown | {"error": BARE.error},

@@ -15,7 +15,6 @@ from kling_async.batch.jobs import read_jobs, rows_of
 from kling_async.batch.schema import row_schema
 from kling_async.protocol.catalog import all_endpoints
 from kling_async.protocol.converters import Malformed
-from kling_async.protocol.endpoint import Generation
 from kling_async.protocol.record_fields import fields_of
 from kling_async.protocol.rules.nested import values_in
 from tests.batch.writing import read, said
@@ -36,8 +35,7 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 def test_each_endpoint_that_makes_tasks_has_one() -> None:
     """A new endpoint has it without a line of code."""
-    legacy = {each.record for each in all_endpoints() if each.generation is Generation.LEGACY}
-    assert {endpoints.record(name) for name in NAMES} == legacy
+    assert {endpoints.record(name) for name in NAMES} == {each.record for each in all_endpoints()}
     assert all(json.loads(json.dumps(row_schema(name))) == row_schema(name) for name in NAMES)
 
 

@@ -156,7 +156,7 @@ def test_all_is_well(run: Run, here: Path) -> None:
     ran = run("doctor")
     assert ran.code == 0
     lines = ran.out.splitlines()
-    assert [line.split()[:2] for line in lines[:10]] == [
+    assert [line.split()[:2] for line in lines[:11]] == [
         ["ok", "credentials"],
         ["ok", "address"],
         ["ok", "dns"],
@@ -164,6 +164,7 @@ def test_all_is_well(run: Run, here: Path) -> None:
         ["ok", "connection"],
         ["skipped", "certificate"],
         ["ok", "call"],
+        ["skipped", "current"],
         ["ok", "clock"],
         ["ok", "files"],
         ["ok", "place"],
@@ -183,7 +184,25 @@ def test_beside_the_emulator_command(run: Run, monkeypatch: pytest.MonkeyPatch) 
         ran = run("doctor", "--json")
     assert (ran.code, ran.data["ok"]) == (0, True)
     assert set(states(ran).values()) == {"ok", "skipped"}
+    assert states(ran)["current"] == "ok"
     assert "set as well" in said(ran, "credentials")
+
+
+@pytest.mark.usefixtures("key")
+def test_the_current_generation(run: Run) -> None:
+    """A key that legacy paths alone take is worth a look, and nothing that must be mended."""
+
+    async def legacy_alone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_legacy = (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /v1/")
+        writer.write(answer(200, {"code": 0, "data": []}) if is_legacy else refusal(401, 1002, "no such key"))
+        await writer.drain()
+        writer.close()
+
+    with listening(legacy_alone) as port:
+        ran = run("doctor", "--json", "--base-url", f"http://127.0.0.1:{port}")
+    assert (states(ran)["call"], states(ran)["current"]) == ("ok", "warning")
+    assert "no such key" in said(ran, "current")
+    assert ran.code == 0
 
 
 def test_no_key(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -482,8 +501,9 @@ def test_through_a_tunnel(
             ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
     assert {states(ran)[each] for each in ("dns", "proxy", "connection", "certificate", "call")} == {"ok"}
     assert f"127.0.0.1:{proxy_port} ({name})" in said(ran, "proxy")
-    assert via.seen == [(f"CONNECT {NO_HOST}:443 HTTP/1.1", USER)] * 2  # to look at it, and for the call
-    assert [head.split()[:2] for head in heads] == [["GET", "/v1/videos/image2video?pageNum=1&pageSize=1"]]
+    assert via.seen == [(f"CONNECT {NO_HOST}:443 HTTP/1.1", USER)] * 3  # to look at it, and for the calls
+    paths = ["/v1/videos/image2video?pageNum=1&pageSize=1", "/tasks?task_ids=0"]
+    assert [head.split()[:2] for head in heads] == [["GET", path] for path in paths]
     assert "hidden" not in ran.out + ran.err
 
 
@@ -497,7 +517,8 @@ def test_through_a_proxy(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -
             monkeypatch.setenv(name, f"user:hidden@127.0.0.1:{proxy_port}")
             ran = run("doctor", "--json", "--base-url", f"http://{NO_HOST}")
     assert {states(ran)[each] for each in ("dns", "proxy", "connection", "call")} == {"ok"}
-    assert via.seen == [(f"GET http://{NO_HOST}/v1/videos/image2video?pageNum=1&pageSize=1 HTTP/1.1", USER)]
+    paths = ["/v1/videos/image2video?pageNum=1&pageSize=1", "/tasks?task_ids=0"]
+    assert via.seen == [(f"GET http://{NO_HOST}{path} HTTP/1.1", USER) for path in paths]
     assert "hidden" not in ran.out + ran.err
 
 

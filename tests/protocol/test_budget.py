@@ -12,6 +12,7 @@ from kling_async import (
     Budget,
     BudgetExceeded,
     ConfigurationError,
+    Cost,
     Estimate,
     InvalidRequest,
     Speech,
@@ -34,14 +35,31 @@ def deducted(units: str | None, quota: str | None, status: TaskStatus = SUCCEED)
     )
 
 
+def billed(
+    units: str | None = None, amount: str | None = None, currency: str | None = None, status: TaskStatus = SUCCEED
+) -> Task:
+    """A task of the current generation that took this."""
+    taken, money = (None if text is None else Decimal(text) for text in (units, amount))
+    cost = Cost(units=taken, amount=money, currency=currency)
+    return Task(task_id="1", status=status, endpoint="tasks", cost=cost)
+
+
 @pytest.mark.parametrize(
     ("task", "units", "usd", "failed_is_free"),
     [
         (deducted("1.5", "0"), "1.5", "0.21", False),
         (deducted("1.5", None), "1.5", "0.21", False),
-        (deducted("0", "0.19"), "9", "0.19", False),  # from a balance
-        (deducted(None, "0.19"), "9", "0.19", False),
-        (deducted("1.5", "0.19"), "1.5", "0.19", False),
+        (deducted("0", "0.19"), "9", "9", False),  # from a balance, in a currency that legacy paths do not name
+        (deducted(None, "0.19"), "9", "9", False),
+        (deducted("1.5", "0.19"), "9", "9", False),
+        (billed(amount="0.19", currency="USD"), "9", "0.19", False),
+        (billed(amount="1.40", currency="CNY"), "9", "9", False),
+        (billed(amount="0.19"), "9", "9", False),
+        (billed(units="1.5", amount="0.19", currency="USD"), "9", "0.40", False),  # what was left of a pack, and money
+        (billed(units="1.5"), "1.5", "0.21", False),
+        (billed(amount="0", currency="CNY"), "0", "0", False),
+        (billed("0", status=FAILED), "0", "0", False),
+        (billed(amount="-1", currency="USD"), "9", "9", False),
         (deducted(None, None), "9", "9", False),
         (deducted(None, None), "9", "9", True),
         (deducted("0", "0"), "0", "0", False),
@@ -68,6 +86,7 @@ def test_what_counts_in_dollars_where_the_price_of_a_unit_is_not_known() -> None
     """Units whose price is not known say nothing about dollars: what was reserved counts."""
     for endpoint in (None, endpoint_named("raw:/v1/new")):
         assert Budget(usd=10).terms.counted(Decimal(9), deducted("1.5", "0"), endpoint) == 9
+    assert Budget(usd=10).terms.counted(Decimal(9), billed(amount="0.19", currency="USD"), None) == Decimal("0.19")
 
 
 @pytest.mark.parametrize(

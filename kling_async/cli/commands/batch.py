@@ -48,7 +48,7 @@ def run(options: Namespace, output: Output) -> int:
         raise UsageError("a batch reads no standard input, which is gone when it is run again: give a file", hint)
     if options.assume is not None and options.budget is None:
         raise UsageError("--assume says what a row takes of a budget: give --budget as well", hint)
-    name = endpoint_that_makes(options.endpoint)
+    name = options.rows_for
     defaults = record_options.defaults_from(fields_in_rows(name), options)
     out = Path(os.path.abspath(options.out))  # noqa: PTH100  (links stay as they were given)
     batch = Batch(

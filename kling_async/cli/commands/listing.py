@@ -14,7 +14,7 @@ from kling_async.client import KlingClient
 from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task
 
-HEADERS: Final = ("reference", "status", "created", "made", "units", "external task id", "why")
+HEADERS: Final = ("reference", "status", "created", "made", "units", "money", "external task id", "why")
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -59,12 +59,14 @@ def without_empty(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tupl
 
 def row(task: Task) -> list[str]:
     """For people; times are those of this machine."""
+    cost = task.cost
     return [
         task.reference,
         task.status.value,
         f"{task.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if task.created_at else "?",
         made_by(task),
-        number(task.final_unit_deduction) if task.final_unit_deduction is not None else "",
+        number(cost.units) if cost is not None and cost.units is not None else "",
+        f"{number(cost.amount)} {cost.currency or '?'}" if cost is not None and cost.amount else "",
         task.external_task_id or "",
         task.status_msg,
     ]
@@ -86,6 +88,8 @@ def data(task: Task) -> dict[str, Any]:
         "files": len(files_of(task)),
         **ids_of(task),
         "units": float(cost.units) if cost.units is not None else None,
+        "amount": float(cost.amount) if cost.amount is not None else None,
+        "currency": cost.currency,
         "usd": float(cost.usd) if cost.usd is not None else None,
     }
 

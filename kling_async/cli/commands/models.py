@@ -12,6 +12,7 @@ from kling_async.cli import endpoints
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.output import Output, columns_of_terminal, number, table
 from kling_async.protocol.capability import Capability, CapabilityMap, Cell, Retirement
+from kling_async.protocol.endpoint import Endpoint, Generation
 from kling_async.protocol.rules.values import in_words
 
 
@@ -20,18 +21,38 @@ def run(options: Namespace, output: Output) -> int:
     endpoint = endpoints.endpoint(options.endpoint)
     if endpoint is None or endpoint.capabilities is None:
         raise UsageError(f"no models of {options.endpoint!r} are known; use one of {', '.join(_with_map())}")
-    capabilities = endpoint.capabilities
-    rows = [row for row in capabilities.rows if options.model in {None, row.model_name}]
-    if not rows:
-        raise UsageError(_elsewhere(options.model) or capabilities.unknown_model(options.model) or "the map is empty")
-    names = dict.fromkeys(row.model_name for row in rows)
+    both = [(endpoint, endpoint.capabilities), *_current(options.endpoint)]
+    shown = [(each, known, rows) for each, known in both if (rows := _rows(known, options.model))]
+    if not shown:
+        unknown = endpoint.capabilities.unknown_model(options.model)
+        raise UsageError(_elsewhere(options.model) or unknown or "the map is empty")
     price = endpoint.priced(Decimal(1)).usd
+    names = dict.fromkeys(row.model_name for _, _, rows in shown for row in rows)
+    models = [{"generation": each.generation.value} | data(known, row) for each, known, rows in shown for row in rows]
     output.result(
-        "\n".join([as_table(capabilities, rows, price), "", *_retired(rows), _legend(capabilities, price)]),
+        "\n\n".join(_section(each, known, rows) for each, known, rows in shown),
         "\n".join(names),
-        {"models": [data(capabilities, row) for row in rows], "usd_per_unit": price and float(price)},
+        {"models": models, "usd_per_unit": price and float(price)},
     )
     return Exit.OK
+
+
+def _current(name: str) -> list[tuple[Endpoint, CapabilityMap[Any]]]:
+    """What models of the current generation do in the place of a command, if there are such."""
+    current = endpoints.current_of(name.replace("_", "-"))
+    found = None if current is None else endpoints.endpoint(current)
+    return [(found, found.capabilities)] if found is not None and found.capabilities is not None else []
+
+
+def _rows(capabilities: CapabilityMap[Any], model: str | None) -> list[Capability]:
+    return [row for row in capabilities.rows if model in {None, row.model_name}]
+
+
+def _section(endpoint: Endpoint, capabilities: CapabilityMap[Any], rows: Sequence[Capability]) -> str:
+    price = endpoint.priced(Decimal(1)).usd
+    heading = ["the current generation, by --model:"] * (endpoint.generation is Generation.CURRENT)
+    lines = [*heading, as_table(capabilities, rows, price), "", *_retired(rows), _legend(capabilities, price)]
+    return "\n".join(lines)
 
 
 def _elsewhere(model: str) -> str | None:
@@ -39,6 +60,7 @@ def _elsewhere(model: str) -> str | None:
     if endpoints.endpoint(model) is not None:
         return f"{model} is no model, but a command: --endpoint {model}"
     maps = {name: endpoints.described(name).capabilities for name in _with_map()}
+    maps |= {name: known for name in _with_map() for _, known in _current(name) if model in known.models}
     others = [name for name, found in maps.items() if found is not None and model in found.models]
     return f"{model} is a model of {in_words(others)}: --endpoint {others[0]}" if others else None
 

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kling_async.protocol.endpoints.account.account_costs import AccountCosts as AccountCosts
     from kling_async.protocol.endpoints.account.account_costs import ResourcePack as ResourcePack
+    from kling_async.protocol.endpoints.account.billing import BillingFilter as BillingFilter
+    from kling_async.protocol.endpoints.account.billing import Deduction as Deduction
+    from kling_async.protocol.endpoints.account.billing_balance import BalanceDetail as BalanceDetail
+    from kling_async.protocol.endpoints.account.billing_balance import BillingBalance as BillingBalance
+    from kling_async.protocol.endpoints.account.billing_package import BillingPackage as BillingPackage
+    from kling_async.protocol.endpoints.account.billing_package import PackageDetail as PackageDetail
     from kling_async.protocol.endpoints.assets.create_element import CreateElement as CreateElement
     from kling_async.protocol.endpoints.assets.create_element import ElementImageList as ElementImageList
     from kling_async.protocol.endpoints.assets.create_element import ElementVideoList as ElementVideoList

@@ -1,12 +1,13 @@
 """The current generation: bodies of creates; and tasks, which are one object everywhere, in answers and callbacks."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final
 
+from kling_async.protocol import cost
+from kling_async.protocol.cost import Cost
 from kling_async.protocol.redaction import service_text
 from kling_async.protocol.tasks import Task, TaskStatus
-from kling_async.protocol.wire.members import decimal, identifier, items, moment
+from kling_async.protocol.wire.members import decimal, identifier, items, mapping, moment
 from kling_async.protocol.wire.results import outputs_of
 
 OPTIONS: Final = ("callback_url", "external_task_id", "watermark_info")
@@ -33,6 +34,9 @@ def task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatu
         task_id: its id.
         status: its status.
     """
+    billing = [mapping(row) for row in items(data.get("billing"))]
+    billed = cost.total(found for row in billing if (found := _billed(row)) is not None)
+    in_units = any(row.get("charge_type") == "unit" for row in billing)
     results = outputs_of(data.get("outputs"), moment(data.get("update_time")))
     return Task(
         task_id=task_id,
@@ -44,12 +48,24 @@ def task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatu
         updated_at=moment(data.get("update_time")),
         **results,
         watermark=any(one.watermark_url for one in results["videos"] + results["images"]),
-        final_unit_deduction=_units_billed(data.get("billing")),
+        final_unit_deduction=billed.units if billed is not None and in_units else None,
+        cost=billed,
     )
 
 
-def _units_billed(billing: Any) -> Decimal | None:
-    rows = [row for row in items(billing) if isinstance(row, Mapping)]
-    amounts = [decimal(row.get("amount")) for row in rows if row.get("charge_type") == "unit"]
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, Decimal(0)) if known else None
+def _billed(row: Mapping[str, Any]) -> Cost | None:
+    """One row of `billing`; None where it cannot be read.
+
+    An amount says nothing without `charge_type`: 8 units are 1.12 dollars. Only 0 is nothing of either, as of a task
+    that failed before it was made.
+    """
+    amount, kind = decimal(row.get("amount")), row.get("charge_type")
+    if amount is None:
+        return None
+    match kind:
+        case "unit":
+            return Cost(units=amount, package_type=service_text(row.get("package_type"), 20) or None)
+        case "cash":
+            return Cost(amount=amount, currency=service_text(row.get("currency"), 10).upper() or None)
+        case _:
+            return None if amount else Cost(units=amount)

@@ -118,6 +118,11 @@ def of_call(endpoint: CallEndpoint, request: object) -> HttpRequest:
     return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(members))), once=endpoint.charges)
 
 
+def next_page(endpoint: CallEndpoint, cursor: str) -> HttpRequest:
+    """The page that a cursor names; the service ignores whatever else was asked for."""
+    return HttpRequest("POST", endpoint.path, body=(json.dumps({"cursor": cursor}).encode(),))
+
+
 def call(method: str, path: str, members: Mapping[str, Any] | None) -> HttpRequest:
     """Any call, its members as JSON; with GET and DELETE they are the query."""
     if method in {"GET", "DELETE"}:

@@ -70,10 +70,12 @@ async def _way(
         return _no_way("there is no address to try")
     through = way.proxy_for(target, found)
     dialled = await probes.dial(target, through)
-    heard = None
+    heard, refused = None, None
     if dialled.reached is way.Step.DONE:
         usable = None if isinstance(keys, ConfigurationError) or not target.takes_key else keys
         heard = await probes.ask(target, found, usable, machine.secrets(environment))
+        if isinstance(usable, ApiKey) and heard.error is None:
+            refused = await probes.ask_current(target, found, usable)
     trust, now = probes.trust(environment), time.time()
     return [
         way.dns(target, through, dialled),
@@ -81,12 +83,13 @@ async def _way(
         way.connection(target, through, dialled),
         way.certificate(target, dialled, trust, now),
         call.call(target, heard),
+        call.current(target, heard, refused),
         call.clock(heard),
     ]
 
 
 def _no_way(why: str) -> list[Check]:
-    names = ("dns", "proxy", "connection", "certificate", "call", "clock")
+    names = ("dns", "proxy", "connection", "certificate", "call", "current", "clock")
     return [Check(name, State.SKIPPED, why) for name in names]
 
 

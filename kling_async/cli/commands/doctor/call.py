@@ -9,7 +9,7 @@ from kling_async.cli.commands.doctor.checks import Check, State
 from kling_async.cli.commands.doctor.host import BEIJING, OFFICIAL, Address, Host
 from kling_async.cli.commands.doctor.way import why
 from kling_async.cli.report import SHELL_WORDS
-from kling_async.io.config import BASE_URL
+from kling_async.io.config import BASE_URL, LEGACY_HOST
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.clock_offset import ABSURD, NEGLIGIBLE
 from kling_async.protocol.error_codes import row_for
@@ -132,6 +132,29 @@ def _foreign(answer: HttpResponse, secrets: frozenset[str]) -> Check:
     else:
         advice = "look at the address; a proxy, a login page of the network or a gateway answers in its place"
     return Check("call", State.PROBLEM, f"{text}: {' '.join(begin.split())}" if begin.strip() else text, advice)
+
+
+def current(target: Address, heard: Heard | None, error: Exception | None) -> Check:
+    """Whether the key serves the current generation, whose models are reached by no pair of keys.
+
+    Args:
+        target: the address.
+        heard: the free call, on which this one waits.
+        error: that the question of the current generation ended with; None where it was answered.
+    """
+    if heard is not None and isinstance(heard.credentials, KeyPair):
+        text = "a pair of keys serves legacy paths only: models such as kling-3.0-turbo want an API key"
+        return Check("current", State.SKIPPED, f"{text}, which serves all paths (KLING_API_KEY)")
+    if heard is None or not heard.by_service or heard.credentials is None or heard.error is not None:
+        return Check("current", State.SKIPPED, "see call")
+    if target.host == LEGACY_HOST:
+        advice = f"leave KLING_BASE_URL out for {BASE_URL}, or set it to {BEIJING}"
+        return Check("current", State.WARNING, f"{LEGACY_HOST} does not serve the current generation", advice)
+    if error is None:
+        return Check("current", State.OK, "the key serves the current generation, such as kling-3.0-turbo, too")
+    text = error.message if isinstance(error, KlingError) else type(error).__name__
+    advice = "legacy paths work; look at the address, and whether the key is of this account's console"
+    return Check("current", State.WARNING, f"the current generation refuses: {redacted(text, heard.secrets)}", advice)
 
 
 def redacted(text: str, secrets: frozenset[str], limit: int = 400) -> str:

@@ -35,6 +35,8 @@ _T = TypeVar("_T")
 
 NO_KEY: Final = ApiKey("none")
 """Goes along where there is no key to try: the service's refusal shows that it is the service."""
+NO_TASK: Final = "0"
+"""An id that no task has; ids that are not found are left out of the answer."""
 ADDRESSES: Final = 4
 """Of one name that are tried at most."""
 PIECE: Final = b"\0" * 2**16
@@ -189,6 +191,25 @@ async def ask(
         offset=transport.offset,
         secrets=secrets | transport.secrets | (transport.sent if credentials else frozenset()),
     )
+
+
+async def ask_current(target: Address, proxies: Proxies, credentials: ApiKey) -> Exception | None:
+    """Asks the current generation for a task that nobody has, once, which costs nothing; the error, if it is one.
+
+    Args:
+        target: the address.
+        proxies: of the environment.
+        credentials: to ask with.
+    """
+    transport = Transport(target.url, proxies=proxies)
+    api = Api(transport, credentials, time.time, Retry(), random.random)
+    try:
+        await _in_time(api.query_all(endpoints.current(), [NO_TASK]))
+    except Exception as caught:  # noqa: BLE001  (as above)
+        return caught
+    finally:
+        await transport.close()
+    return None
 
 
 # ----------------------------------------------------------------------------------------------- this machine

@@ -207,6 +207,8 @@ def path(given: Given) -> Iterator[Problem]:
         yield Problem(given.model_at, f"expected {meant}" if given.fields else "expected a path: /omni-video/<model>")
     elif given.fields is not None and given.path.startswith(_others(given.family)):
         yield Problem("path", f"is not of {given.family}, which this record is for")
+    elif given.row is None and (another := _another_name(given, model)) is not None:
+        yield Problem(given.model_at, another, by_map=True)
     elif given.row is None:
         yield Problem(given.model_at, _unknown_model(given, model), only_warns=True)
     elif not given.row.verified:
@@ -218,13 +220,19 @@ def _others(family: str) -> tuple[str, ...]:
     return tuple(f"{each}/" for each in table.FAMILIES if each != family)
 
 
+def _another_name(given: Given, model: str) -> str | None:
+    """What is meant by the name of a legacy model, or of one that other paths have; the service knows neither here."""
+    if (meant := table.OF_LEGACY.get(model)) is not None:
+        return f"{model} is called so on legacy paths; in the current generation it is {meant}"
+    others = [family for family, models in table.MODELS.items() if model in models]
+    return f"{model} is a model of {in_words(others, 'and')}, and not of {given.family}" if others else None
+
+
 def _unknown_model(given: Given, model: str) -> str:
     known = table.MODELS.get(given.family)
     if known is None:
         return f"nothing is known of this path; known ones begin with {in_words(table.FAMILIES)}"
-    meant = table.OF_LEGACY.get(model)
-    hint = f" (here it is called {meant})" if meant in known else ""
-    what = f"no model {shown(model)} is known of {given.family}{hint}; known are {in_words(known, 'and')}"
+    what = f"no model {shown(model)} is known of {given.family}; known are {in_words(known, 'and')}"
     return f"{what}. It is sent, and what is not certain is not refused"
 
 

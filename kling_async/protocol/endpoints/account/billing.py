@@ -1,0 +1,158 @@
+"""What the two lists of deductions share: `/account/billing/balance` and `/account/billing/package`."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, TypeVar, cast
+
+import attrs
+
+from kling_async.protocol.call import CursorPage
+from kling_async.protocol.converters import Malformed, as_record, each
+from kling_async.protocol.errors import BadResponse, Problem
+from kling_async.protocol.redaction import service_text
+from kling_async.protocol.rules.values import in_words, listed, one_of, text, whole
+from kling_async.protocol.wire.members import decimal, items, mapping, moment
+
+ROWS_MOST: Final = 500
+"""Deductions on one page, which is also what the service takes where none are named."""
+PRODUCT_TYPES: Final = ("video", "image", "try-on")
+"""With a hyphen here, and `try_on` in the list of tasks."""
+
+T = TypeVar("T", bound="Deduction")
+
+
+@attrs.frozen
+class BillingFilter:
+    """Which deductions are wanted: those that have one of these values.
+
+    Attributes:
+        key: what is looked at.
+        values: that are wanted.
+    """
+
+    key: str
+    values: tuple[str, ...]
+
+
+FiltersGiven = Mapping[str, str | Iterable[str]] | Iterable[BillingFilter | Mapping[str, Any]]
+
+
+def filters(value: FiltersGiven | None) -> tuple[BillingFilter, ...] | None:
+    """Takes `{"product_type": "video"}` and `{"product_type": ["video", "image"]}` beside the documented list."""
+    given: Any = value
+    if isinstance(given, Mapping):
+        given = [{"key": key, "values": values} for key, values in given.items()]
+    read: tuple[BillingFilter, ...] | None = each(_filter, given)
+    return read
+
+
+def _filter(value: Any) -> Any:
+    made = as_record(BillingFilter, value)
+    if not isinstance(made, BillingFilter):
+        return made
+    values = each(lambda one: one, [made.values] if isinstance(made.values, str) else made.values)
+    return values if isinstance(values, Malformed) else attrs.evolve(made, values=values)
+
+
+@attrs.frozen(kw_only=True)
+class Deduction:
+    """What one task or call took, as both lists have it.
+
+    Attributes:
+        task_id: of the task.
+        api_key_name: the name of the API key that it was asked for with.
+        product_function: what it was, in words: `Image to Video`.
+        model_name: that made it.
+        resolution: of a video: `720p`, `1080p` or `4k`.
+        duration: of a video, seconds.
+        refer_video_input: whether a video was given.
+        video_sound: `native`, `original` or `off`.
+        voice_control: whether a voice was given.
+        deduction_time: when it was taken (UTC).
+        deduction_amount: how much: units of a pack, or money.
+        raw: all members as they came: what no attribute has is here. Not compared.
+    """
+
+    task_id: str = ""
+    api_key_name: str = ""
+    product_function: str = ""
+    model_name: str = ""
+    resolution: str = ""
+    duration: Decimal | None = None
+    refer_video_input: bool | None = None
+    video_sound: str = ""
+    voice_control: bool | None = None
+    deduction_time: datetime | None = None
+    deduction_amount: Decimal | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+
+def of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that both lists have; what cannot be read is left out."""
+    texts = ("task_id", "api_key_name", "product_function", "model_name", "resolution", "video_sound")
+    task_id = row.get("task_id")
+    return {
+        **{name: service_text(row.get(name)) for name in texts},
+        "task_id": str(task_id) if type(task_id) is int and abs(task_id) < 10**30 else service_text(task_id),
+        "duration": decimal(row.get("duration")),
+        "refer_video_input": _switch(row.get("refer_video_input")),
+        "voice_control": _switch(row.get("voice_control")),
+        "deduction_time": moment(row.get("deduction_time")),
+        "deduction_amount": decimal(row.get("deduction_amount")),
+        "raw": row,
+    }
+
+
+def _switch(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+# -------------------------------------------------------------------------------------------------- the request
+
+
+def limit(request: Any) -> Iterator[Problem]:
+    """1 to 500."""
+    yield from whole("limit", request.limit, 1, ROWS_MOST)
+
+
+def filtered_by(request: Any, *keys: str) -> Iterator[Problem]:
+    """Each key that the list has once, with values.
+
+    Nobody has seen the service refuse a filter that it does not know: all would be taken for what was asked for.
+    """
+    read = yield from listed("filters", request.filters, BillingFilter, most=None)
+    for path, each_filter in read:
+        yield from one_of(f"{path}.key", each_filter.key, keys)
+        if not each_filter.values:
+            yield Problem(f"{path}.values", "needs a value at least; leave the filter out for all")
+        for place, value in enumerate(each_filter.values):
+            if each_filter.key == "product_type":
+                yield from one_of(f"{path}.values[{place}]", value, PRODUCT_TYPES)
+            else:
+                yield from text(f"{path}.values[{place}]", value)
+    given = [one.key for _, one in read if isinstance(one.key, str)]
+    twice = [key for key in dict.fromkeys(given) if given.count(key) > 1]
+    if twice:
+        yield Problem("filters", f"has {in_words(twice, 'and')} more than once; give all values in one filter")
+    if {"package_name", "package_id"} <= {*given}:
+        yield Problem("filters", "package_name and package_id exclude each other; use one")
+
+
+def page(data: Any, row: type[T], more: Any) -> CursorPage:
+    """Reads a page: `next_cursor` and `has_more` stand beside `result`, which is left out where there is nothing.
+
+    Args:
+        data: of the answer.
+        row: what each is made.
+        more: gives the members of it that this list alone has.
+
+    Raises:
+        BadResponse: it is no page.
+    """
+    if not isinstance(data, Mapping):
+        raise BadResponse(f"expected a page of deductions, got {type(data).__name__}")
+    rows = [each_row for each_row in items(mapping(data.get("result")).get("detail")) if isinstance(each_row, Mapping)]
+    cursor = data.get("next_cursor")
+    goes_on = isinstance(cursor, str) and cursor and data.get("has_more") is not False
+    return CursorPage(tuple(row(**of(one), **more(one)) for one in rows), cast("str", cursor) if goes_on else None)

@@ -1,0 +1,143 @@
+"""Lists that go on by a cursor: what the account was charged."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kling_async import (
+    BillingBalance,
+    BillingPackage,
+    ClientClosed,
+    ConfigurationError,
+    InvalidRequest,
+    KlingClient,
+    PackageDetail,
+    PagedList,
+)
+from kling_async.protocol.errors import UnexpectedAnswer
+from tests.shell.conftest import ClientMaker
+from tests.shell.stub import Answer, Seen, answer, refusal, script, serve
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+BEGIN, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 30, tzinfo=UTC)
+
+
+class Ledger:
+    """A service that has taken so many units, one from a pack with each task."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.asked: list[Any] = []
+
+    def __call__(self, seen: Seen) -> Answer:
+        """One page, by the cursor if there is one."""
+        body = json.loads(seen.body)
+        self.asked.append((seen.path, body))
+        first = int(body.get("cursor", "0:0").partition(":")[0])
+        size = int(body["cursor"].partition(":")[2]) if "cursor" in body else body["limit"]
+        rows = [{"task_id": str(each), "deduction_amount": 1} for each in range(first, self.count)[:size]]
+        more = first + size < self.count
+        after = {"next_cursor": f"{first + size}:{size}"} if more else {}
+        return answer(200, {"code": 0, "data": {"result": {"detail": rows}, "has_more": more, **after}})
+
+
+async def test_all_pages(make_client: ClientMaker) -> None:
+    """Pages are asked for as they are needed; after the first one by the cursor, and by nothing else."""
+    ledger = Ledger(5)
+    async with serve(ledger) as stub:
+        client = make_client(base_url=stub.base_url, api_key="k")
+        taken = client.billing_package(BEGIN, end_time=END, limit=2, filters={"product_type": "video"})
+        assert ledger.asked == []
+        assert [one.task_id async for one in taken] == ["0", "1", "2", "3", "4"]
+        first = {
+            "start_time": 1793491200000,
+            "end_time": 1795996800000,
+            "limit": 2,
+            "filters": [{"key": "product_type", "values": ["video"]}],
+        }
+        bodies = [first, {"cursor": "2:2"}, {"cursor": "4:2"}]
+        assert ledger.asked == [("/account/billing/package", body) for body in bodies]
+        assert await client.submit(BillingPackage(BEGIN, end_time=END, limit=2)) == await taken
+        assert [one.deduction_amount for one in await client.billing_balance(BEGIN, end_time=END)] == [Decimal(1)] * 5
+        assert ledger.asked[-1][0] == "/account/billing/balance"
+
+
+async def test_a_list_that_is_left(make_client: ClientMaker) -> None:
+    """Nothing is asked for that is not wanted."""
+    ledger = Ledger(500)
+    async with serve(ledger) as stub:
+        async for one in make_client(base_url=stub.base_url, api_key="k").billing_package(BEGIN, end_time=END, limit=1):
+            if one.task_id == "2":
+                break
+    assert len(ledger.asked) == 3
+
+
+@pytest.mark.parametrize("circle", ["aa", "aba"])
+async def test_a_cursor_that_leads_round(make_client: ClientMaker, circle: str) -> None:
+    """A service that names a page twice is asked no further."""
+    named = iter(circle)
+
+    def page(_: Seen) -> Answer:
+        data = {"result": {"detail": [{"task_id": "1"}]}, "has_more": True, "next_cursor": next(named)}
+        return answer(200, {"code": 0, "data": data})
+
+    async with serve(page) as stub:
+        taken = await make_client(base_url=stub.base_url, api_key="k").billing_balance(BEGIN, end_time=END)
+        assert len(taken) == len(stub.seen) == len(circle)
+
+
+async def test_a_page_that_fails_in_passing(make_client: ClientMaker) -> None:
+    """It is asked for again as any question is, and a refusal afterwards is not taken for the effect of the first."""
+    ledger = Ledger(1)
+    async with serve(script(None, refusal(500, 5000), ledger)) as stub:
+        assert len(await make_client(base_url=stub.base_url, api_key="k").billing_package(BEGIN, end_time=END)) == 1
+    async with serve(script(None, refusal(403, 1103))) as stub:
+        with pytest.raises(Exception, match="no right") as caught:
+            await make_client(base_url=stub.base_url, api_key="k").billing_package(BEGIN, end_time=END)
+    assert "may have been done" not in str(caught.value)
+
+
+async def test_an_answer_that_is_none(make_client: ClientMaker) -> None:
+    """It is an error, and no account that has spent nothing."""
+    async with serve(lambda _: answer(200, {"code": 0, "data": []})) as stub:
+        with pytest.raises(UnexpectedAnswer, match="page of deductions"):
+            await make_client(base_url=stub.base_url, api_key="k").billing_package(BEGIN, end_time=END)
+
+
+async def test_what_is_refused(make_client: ClientMaker) -> None:
+    """A wrong filter is refused at the call, and a list of a client that is closed too."""
+    client = make_client(api_key="k")
+    with pytest.raises(InvalidRequest, match=r"product_type|filters\[0\]\.values\[0\]"):
+        client.billing_package(BEGIN, end_time=END, filters={"product_type": "try_on"})
+    with pytest.raises(InvalidRequest, match="end_time"):
+        await client.submit(BillingBalance(END, end_time=BEGIN))
+    await client.close()
+    with pytest.raises(ClientClosed):
+        client.billing_balance(BEGIN, end_time=END)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"access_key": "a", "secret_key": "s", "base_url": "http://127.0.0.1:1"}, "takes an API key only"),
+        ({"api_key": "k", "base_url": "https://api.klingai.com"}, "does not serve the current generation"),
+    ],
+)
+async def test_who_cannot_ask(given: dict[str, str], message: str) -> None:
+    """A pair of keys, and the host that has the legacy paths alone, are refused at the call: nothing is sent."""
+    async with KlingClient(**given) as client:  # type: ignore[arg-type]
+        for ask in (client.billing_balance, client.billing_package):
+            with pytest.raises(ConfigurationError, match=message):
+                ask(BEGIN, end_time=END)
+        with pytest.raises(ConfigurationError, match=message):
+            await client.submit(BillingPackage(BEGIN, end_time=END))
+
+
+async def test_what_it_is_to_type_checkers(make_client: ClientMaker) -> None:
+    """The entries have their type."""
+    taken: PagedList[PackageDetail] = make_client(api_key="k").billing_package(BEGIN, end_time=END)
+    assert isinstance(taken, PagedList)
