@@ -198,8 +198,11 @@ class Neighbours:
 
     def _forget(self, taken: set[int]) -> None:
         loop = asyncio.get_running_loop()
-        done = functools.partial(loop.call_soon_threadsafe, self._taken.difference_update, taken)
-        self._journal.tell(lambda store: store.forget_news(taken), done)
+
+        def forgotten() -> None:
+            loop.call_soon_threadsafe(self._taken.difference_update, taken)
+
+        self._journal.tell(lambda store: store.forget_news(taken), forgotten)
 
     async def _go_on(self, watch: TaskWatch, held: _Held) -> None:
         """The task of another client has ended, or that client is gone, whose work is taken if it is wanted here."""

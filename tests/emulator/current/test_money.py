@@ -79,7 +79,7 @@ def test_prices_follow_the_table(
     for resolution, rate in zip(("720p", "1080p", "4k"), rates.split(" "), strict=False):
         if not rate:
             continue
-        asked = settings | {"resolution": resolution} | ({"duration": 10} if lasts_as_asked else {})
+        asked: dict[str, Any] = settings | {"resolution": resolution} | ({"duration": 10} if lasts_as_asked else {})
         body = of(*contents, **asked) if contents else words(**asked)
         units = Decimal(rate) * (10 if lasts_as_asked else 5)
 

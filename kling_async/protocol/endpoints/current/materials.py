@@ -157,4 +157,5 @@ def _named(cls: type[NamedT], member: str, name: Any, value: Any) -> NamedT:
         made = Malformed("has an id of its own beside its name; give one of the two")
     if isinstance(made, Malformed):
         return made  # type: ignore[return-value]
-    return attrs.evolve(made, id=name) if isinstance(made, cls) else cls(made, id=name)
+    record: Any = cls  # which takes what its own member takes; a rule says what that cannot be
+    return attrs.evolve(made, id=name) if isinstance(made, cls) else record(made, id=name)

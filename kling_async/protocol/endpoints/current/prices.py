@@ -113,6 +113,6 @@ def _prices(family: str, priced_by: tuple[str, ...]) -> Iterator[str]:
     for line in _PRICES.strip().splitlines()[1:]:
         path, size, silent, *others = line.split()
         if path.startswith(f"{family}/"):
-            by_feature = dict(zip(_PRICED_BY, others, strict=True))
+            by_feature: dict[str, str] = dict(zip(_PRICED_BY, others, strict=True))
             model = path.removeprefix(f"{family}/")
             yield " ".join([model, size, silent, *(by_feature[name] for name in priced_by)])
