@@ -157,12 +157,14 @@ class Writer:
         self._stores.add(store)
         left: list[_Step] = []  # what nobody waits for, and could not be written yet
         last: list[_Step] = []
+        again_at = 0.0
         while not last:
             new = _all_of(steps, _LATER_SECONDS if left else None)
             with self._writing:
                 writes = _read(store, new)
-                if writes or not new:
+                if writes or not new or (left and time.monotonic() >= again_at):  # reads alone keep nothing from disk
                     left, last = _written(store, left, writes)
+                    again_at = time.monotonic() + _LATER_SECONDS
             del new  # it holds what it was about
         if left:
             logger.error(

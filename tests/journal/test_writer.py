@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from kling_async import Journal, JournalError, KlingClient, TextToVideo
 from kling_async.emulator import Emulator
+from kling_async.journal import writer
 from kling_async.journal.sqlite import SqliteStore
 from kling_async.journal.store import Store
 from tests.shell.conftest import ClientMaker
@@ -60,6 +61,32 @@ async def test_a_note_that_can_never_be_written(
     assert facts(path) == {"before", "behind", "waited", "later"}
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert "is left out" in caplog.text
+
+
+async def test_a_note_that_could_not_be_written_while_others_only_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again, however often the journal is read meanwhile."""
+    journal, together, failing = Journal(path), SqliteStore.together, [JournalError("the disk is full")]
+
+    def fails_once(store: SqliteStore) -> AbstractContextManager[None]:
+        if failing:
+            raise failing.pop()
+        return together(store)
+
+    def names(store: Store) -> set[str]:
+        assert isinstance(store, SqliteStore)
+        return {row[0] for row in store.run("SELECT name FROM facts")}
+
+    await journal.writer.enter()
+    monkeypatch.setattr(writer, "_LATER_SECONDS", 0.1)
+    monkeypatch.setattr(SqliteStore, "together", fails_once)
+    journal.writer.tell(put("note"), at_once=True)
+    async with asyncio.timeout(20):
+        while "note" not in await journal.writer.begin(names, only_reads=True):
+            pass
+    await journal.writer.leave()
+    assert not failing
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
