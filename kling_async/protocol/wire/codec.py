@@ -74,8 +74,9 @@ def task_from_wire(data: Any, endpoint: str, *, accepted: bool = False) -> Task:
     """
     if not isinstance(data, Mapping):
         raise BadResponse(f"expected a task, got {type(data).__name__}")
-    legacy = "task_status" in data or ("task_id" in data and "status" not in data)
-    task_id = identifier(data.get("task_id", data.get("id")))
+    status_there = data.get("status") is not None
+    legacy = data.get("task_status") is not None or (data.get("task_id") is not None and not status_there)
+    task_id = identifier(data.get("task_id")) or identifier(data.get("id"))
     if task_id is None:
         raise BadResponse("the task has no usable id")
     word = data.get("task_status" if legacy else "status")

@@ -188,11 +188,13 @@ def news_in(items: Sequence[Any], endpoint: str, known: Callable[[str], TaskStat
     """What the items of a page say about the tasks that are followed, in the shape of either generation."""
     news: dict[int, tuple[str, Task | UnknownStatus | None]] = {}
     for place, item in enumerate(items):
-        task_id = item.get("task_id", item.get("id")) if isinstance(item, Mapping) else None
+        if not isinstance(item, Mapping):
+            continue
+        task_id = item.get("task_id") or item.get("id")
         task_id = str(task_id) if type(task_id) is int else task_id
         if not isinstance(task_id, str) or (status := known(task_id)) is None:
             continue
-        if item.get("task_status", item.get("status")) == status.value:
+        if (item.get("task_status") or item.get("status")) == status.value:
             news[place] = (task_id, None)
             continue
         with contextlib.suppress(BadResponse):  # then the page says nothing about it, and it is asked for singly

@@ -70,10 +70,11 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
 
     Raises:
         ApiError: as in `one`.
-        BadResponse: the answer is not the service's, or has a task that nobody asked for: it is another's.
+        BadResponse: the answer is not the service's, or has only tasks that nobody asked for: it is another's.
     """
     items, _ = _page(response)
     news: dict[str, Task | KlingError] = {}
+    others: list[str] = []
     for item in items:
         task_id, external_task_id = _ids(item)
         if task_id is None:
@@ -83,12 +84,16 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
         if name is None and external_task_id is None and len(names) == len(items) == 1:
             name = names[0]  # the only one there can be; not all that has an external id repeats it
         if name is None:
-            raise BadResponse(
-                f"the answer is about task {printable(task_id, 64)}, which nobody asked for",
-                http_status=response.status,
-            )
-        news[name] = _named(_read(item, endpoint, response.status), name)
-    return news
+            others.append(task_id)
+        else:
+            news[name] = _named(_read(item, endpoint, response.status), name)
+    if not others:
+        return news
+    text = f"the answer is about task {printable(others[0], 64)}, which nobody asked for"
+    if not news:
+        raise BadResponse(text, http_status=response.status)
+    # It hides none that is there, and says nothing about those that are not.
+    return {name: BadResponse(text, http_status=response.status) for name in names} | news
 
 
 def page(response: HttpResponse, endpoint: str) -> Page:
@@ -137,7 +142,7 @@ def _ids(item: Any) -> tuple[str | None, str | None]:
 
     if not isinstance(item, Mapping):
         return None, None
-    return identifier(item.get("task_id", item.get("id"))), identifier(item.get("external_id"))
+    return identifier(item.get("task_id")) or identifier(item.get("id")), identifier(item.get("external_id"))
 
 
 def _read(item: Any, endpoint: str, status: int) -> Task | KlingError:

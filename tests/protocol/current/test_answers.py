@@ -79,9 +79,11 @@ def test_what_is_left_out_is_left_out_and_order_does_not_matter() -> None:
 
 
 def test_an_answer_with_a_task_that_nobody_asked_for_is_anothers() -> None:
-    """Then it says nothing about those that are not there."""
+    """Then it says nothing about those that are not there, and hides none that is."""
+    found = several.found(enveloped([task("9"), task("1")]), "tasks", ["1", "2"])
+    assert {name: type(each) for name, each in found.items()} == {"1": Task, "2": BadResponse}
     with pytest.raises(BadResponse, match="nobody asked for"):
-        several.found(enveloped([task("1"), task("9")]), "tasks", ["1", "2"])
+        several.found(enveloped([task("9")]), "tasks", ["1", "2"])
     with pytest.raises(BadResponse, match="nobody asked for"):
         several.one(enveloped([task("9", external_id="b")]), "tasks", "external:a")
 
@@ -93,6 +95,16 @@ def test_what_cannot_be_read_is_an_error_of_that_task_alone() -> None:
     assert {name: type(each) for name, each in found.items()} == {"1": UnknownStatus, "2": BadResponse, "3": Task}
     with pytest.raises(UnknownStatus):
         several.one(enveloped(items[:1]), "tasks", "1")
+
+
+@pytest.mark.parametrize("more", [{"task_id": None}, {"task_status": None}, {"task_id": "", "task_status": None}])
+def test_a_member_of_the_other_generation_that_is_null_hides_nothing(more: dict[str, Any]) -> None:
+    """Id and status are read from the one that is there, in questions and in lists."""
+    item = task("1", "succeeded") | more
+    assert several.one(enveloped([item]), "tasks", "1").status is TaskStatus.SUCCEED
+    listed = several.listed(enveloped([item]), "tasks", {"1": TaskStatus.PROCESSING}.get)
+    [(name, told)] = listed.news.values()
+    assert (name, isinstance(told, Task)) == ("1", True)
 
 
 @pytest.mark.parametrize("data", [[], None, {"count": 0, "has_more": False}])
