@@ -145,19 +145,15 @@ def drain(closing: asyncio.Event, then: Callable[[], object]) -> None:
     asyncio.get_running_loop().call_later(seconds, then)
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**16:
-        raise argparse.ArgumentTypeError("a number from 0 to 65535")
-    return int(text)
-
-
 def from_command_line() -> tuple[socket.socket, Settings]:
     """A socket that listens, and the settings; prints the address to open. Mistakes are told without a traceback."""
     parser = argparse.ArgumentParser(prog="python -m examples.<app>", description="Pictures into clips.")
     parser.add_argument("--emulator", action="store_true", help="no key is needed, nothing is paid")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines, too")
-    parser.add_argument("--port", type=_port, default=8000, help="0 for a free one")
+    parser.add_argument("--port", type=int, default=8000, help="0 for a free one")
     options = parser.parse_args()
+    if not 0 <= options.port < 2**16:
+        parser.exit(2, f"--port: {options.port} is no port; they go from 0 to 65535\n")
     is_v6 = ":" in options.host
     host = f"[{options.host}]" if is_v6 else options.host
     try:
