@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -12,6 +12,7 @@ from tempfile import TemporaryFile
 from typing import IO, Final
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from examples.web_service import options, requests
 from examples.web_service.clips import RUNNING, Clips
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 CLIPS: Final = web.AppKey("clips", Clips)
 SETTINGS: Final = web.AppKey("settings", Settings)
 BEGUN: Final = web.RequestKey("begun", bool)
+NO_FORM: Final = (ValueError, RuntimeError, web.RequestPayloadError, HttpProcessingError)
+"""What aiohttp raises for bodies and parts of them that it cannot read."""
 routes = web.RouteTableDef()
 
 
@@ -71,8 +74,8 @@ async def post(request: web.Request) -> web.Response:
         with TemporaryFile() as file:
             try:
                 fields, size = await form_of(request, file)
-            except ValueError:
-                raise Refusal(HTTPStatus.BAD_REQUEST, "This is no form.") from None
+            except NO_FORM:
+                raise requests.no_form() from None
             shown = await request.app[CLIPS].add(place, fields, file if size else None)
     return web.json_response(shown.as_json(), status=HTTPStatus.CREATED)
 
@@ -81,24 +84,29 @@ async def form_of(request: web.Request, file: IO[bytes]) -> tuple[dict[str, str]
     """Reads a form, not more of it than may be; gives its texts, and how many bytes of a picture are in the file.
 
     Raises:
-        Refusal: it is too large.
-        ValueError: it is none.
+        Refusal: it is too large, or something else.
+        ValueError: it is none; so are the others of `NO_FORM`.
     """
-    if request.content_type != "multipart/form-data":
-        raise ValueError("another type")
-    texts: defaultdict[str, bytearray] = defaultdict(bytearray)
+    requests.refuse_other_types(request.headers.get("Content-Type", ""))
+    texts: dict[str | None, bytearray] = {}
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader):
             raise ValueError("a part has parts")  # noqa: TRY004  (as aiohttp says it of all else)
+        is_file = part.filename is not None
+        if part.name in texts or is_file != (part.name == "picture"):
+            raise ValueError("a part comes twice, or is no file or text as it should be")
+        text = texts[part.name] = bytearray()
         while chunk := await part.read_chunk():
             requests.refuse_large(request.content.total_bytes)
-            if part.name == "picture":
+            if is_file:
                 await asyncio.to_thread(file.write, chunk)
             elif part.name in options.FIELDS:
-                texts[part.name] += chunk
+                text += chunk
+    if not texts:
+        raise ValueError("nothing is in it")
     size = file.tell()
     file.seek(0)
-    return {name: text.decode("utf-8", "replace") for name, text in texts.items()}, size
+    return {name: texts[name].decode("utf-8", "replace") for name in options.FIELDS if name in texts}, size
 
 
 @routes.get("/api/clips")
@@ -178,6 +186,8 @@ async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse
     except (KlingError, OSError) as error:
         if isinstance(error, ConnectionError) and not isinstance(error, KlingError):
             return web.Response(status=HTTPStatus.BAD_REQUEST)  # nobody is there any more
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # of a file that cannot be there
+            return web.json_response({"message": "Not Found"}, status=HTTPStatus.NOT_FOUND)
         if request.get(BEGUN):
             raise  # the connection is broken off
         logger.exception("answered with 503")
@@ -185,8 +195,12 @@ async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 async def with_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Puts the headers of every answer on each."""
+    """Puts the headers of every answer on each; the connection ends with a body that cannot be read."""
     request[BEGUN] = True
+    if request.content.exception() is not None:
+        request.content.feed_eof()  # else the server reads on, and tells of it as of an error of its own
+        response.force_close()
+        response.headers["Connection"] = "close"
     for name, value in requests.HEADERS.items():
         response.headers.setdefault(name, value)
 

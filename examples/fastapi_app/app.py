@@ -49,7 +49,7 @@ Asker = Annotated[Person, Depends(person_of)]
 async def page(request: Request, person: Asker) -> Response:
     """The page, with a session where the browser has none."""
     response = FileResponse(PAGE / "index.html")
-    secure = request.url.scheme == "https" or request.app.state.settings.is_https
+    secure = request.scope["scheme"] == "https" or request.app.state.settings.is_https
     if person.is_new:
         response.set_cookie(requests.COOKIE, person.cookie, requests.SECONDS, httponly=True, secure=secure)
     return response
@@ -78,8 +78,12 @@ async def post(request: Request, person: Asker, clips: TheClips) -> dict[str, An
         return repeated.as_json()
     async with clips.place(person.name, key) as place:
         requests.refuse_large(request.headers.get("content-length"))
+        requests.refuse_other_types(request.headers.get("content-type", ""))
         body = Request(request.scope, capped(request.receive))
         async with body.form(max_files=1, max_fields=20, max_part_size=requests.TEXT_BYTES) as form:
+            files = {name for name, value in form.items() if isinstance(value, UploadFile)}
+            if not form or len(form) != len(form.multi_items()) or files != {"picture"} & set(form):
+                raise requests.no_form()
             picture = form.get("picture")
             file = picture.file if isinstance(picture, UploadFile) and picture.size else None
             return (await clips.add(place, form, file)).as_json()

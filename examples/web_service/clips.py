@@ -114,9 +114,10 @@ class Clips:
         return [Shown(clip, entries.get(clip.id), far) for clip, far in zip(found, progress, strict=True)]
 
     async def video(self, person: str, clip_id: str) -> Path | TaskHandle:
-        """The video: a handle that has it, or the saved file once the service has deleted it.
+        """The video: the saved file, or a handle as long as there is none.
 
-        Not from the file before: who plays a video asks for one range after the other, all of one ETag.
+        A handle that played it before the file was there goes on with it, as long as the service has it: who plays a
+        video asks for one range after the other, all of one ETag.
 
         Raises:
             Refusal: there is none.
@@ -125,10 +126,12 @@ class Clips:
         entry = shown.entry
         if shown.status != "done" or entry is None or entry.reference is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "This clip has no video yet.")
-        if entry.files and datetime.now(UTC) - entry.intended_at > _KEPT_BY_THE_SERVICE:
-            return Path(entry.files[0].path)
         handle = self._played.pop(entry.reference, None)  # else the service is asked for its task with each range
-        if handle is None or (handle.done() and handle.exception() is not None):
+        is_old = datetime.now(UTC) - entry.intended_at > _KEPT_BY_THE_SERVICE
+        if handle is None or is_old or (handle.done() and handle.exception() is not None):
+            saved = Path(entry.files[0].path) if entry.files else None
+            if saved is not None and await asyncio.to_thread(saved.is_file):
+                return saved
             handle = self._kling.attach(entry.reference)
         self._played[entry.reference] = handle
         if len(self._played) > _PLAYED:

@@ -79,6 +79,24 @@ def refuse_strangers(person: Person) -> None:
         raise Refusal(HTTPStatus.FORBIDDEN, "Open the page first: it gives your browser a session.")
 
 
+def no_form() -> Refusal:
+    """For a body that cannot be read as the page's form."""
+    return Refusal(HTTPStatus.BAD_REQUEST, "This is no form.")
+
+
+def refuse_other_types(kind: str) -> None:
+    """Refuses a body that does not say that it is such a form as has files.
+
+    Args:
+        kind: `Content-Type`, as received.
+
+    Raises:
+        Refusal: it is something else.
+    """
+    if kind.partition(";")[0].strip().lower() != "multipart/form-data":
+        raise no_form()
+
+
 def refuse_large(size: int | str | None) -> None:
     """Refuses a body that is too large.
 
@@ -106,9 +124,13 @@ def refuse_other_sites(headers: Mapping[str, str], own_name: str) -> None:
     """
     host = headers.get("host", "")
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-    if site not in {None, "same-origin", "none"} or (origin is not None and urlsplit(origin).netloc != host):
+    try:
+        came_from = host if origin is None else urlsplit(origin).netloc
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # brackets that are no address
+        raise Refusal(HTTPStatus.FORBIDDEN, "Host or Origin is no address of a site.") from None
+    if site not in {None, "same-origin", "none"} or came_from != host:
         raise Refusal(HTTPStatus.FORBIDDEN, "This came from another site.")
-    name = urlsplit(f"//{host}").hostname or ""
     if name not in {"localhost", own_name} and not _is_address(name):
         raise Refusal(HTTPStatus.FORBIDDEN, f"This service has another name than {name!r}: CLIPS_URL says which.")
 

@@ -5,8 +5,7 @@ import asyncio
 import contextlib
 import os
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -50,15 +49,42 @@ class Settings:
     @classmethod
     def from_environment(cls, **given: Any) -> "Settings":
         """From `CLIPS_DIRECTORY`, `CLIPS_URL`, `CLIPS_UNITS`, `CLIPS_CONCURRENCY` and `KLING_WEBHOOK_SECRETS`."""
+        with _told_of("CLIPS_CONCURRENCY"):
+            concurrency = int(os.environ.get("CLIPS_CONCURRENCY", "5"))
         directory = os.environ.get("CLIPS_DIRECTORY") or (None if given.get("emulator") else "clips-data")
         found = {
             "directory": None if directory is None else Path(directory).absolute(),
-            "url": os.environ.get("CLIPS_URL") or None,
+            "url": os.environ.get("CLIPS_URL", "").strip().rstrip("/") or None,
             "units": os.environ.get("CLIPS_UNITS", "20"),
-            "concurrency": int(os.environ.get("CLIPS_CONCURRENCY", "5")),
+            "concurrency": concurrency,
             "secrets": tuple(os.environ.get("KLING_WEBHOOK_SECRETS", "").split()),
         }
         return cls(**(found | {name: value for name, value in given.items() if value is not None}))
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where the service posts what becomes of a task; None where nobody can reach this."""
+        return None if self.url is None else f"{self.url}/kling/{{token}}"
+
+    def check(self) -> None:
+        """Finds mistakes before anything starts, and makes the directory.
+
+        Raises:
+            ValueError: with the name of the variable.
+        """
+        key = "emulator" if self.emulator else None
+        kling = KlingClient(api_key=key)  # its message names the variable
+        with _told_of("CLIPS_UNITS"):
+            Budget(units=self.units)
+        with _told_of("CLIPS_CONCURRENCY"):
+            KlingClient(api_key=key, concurrency=self.concurrency)
+        with _told_of("CLIPS_URL"):
+            KlingClient(api_key=key, callback_url=self.callback_url)
+        with _told_of("KLING_WEBHOOK_SECRETS"):
+            CallbackReceiver(kling, self.secrets)
+        with _told_of("CLIPS_DIRECTORY"):
+            if self.directory is not None:
+                (self.directory / "clips").mkdir(parents=True, exist_ok=True)
 
     @property
     def host(self) -> str:
@@ -71,6 +97,14 @@ class Settings:
         return (self.url or "").startswith("https:")
 
 
+@contextlib.contextmanager
+def _told_of(variable: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{variable}: {error}") from None
+
+
 @contextlib.asynccontextmanager
 async def clips(settings: Settings) -> AsyncIterator[Clips]:
     """The clips, with the one client of this process, as long as that lives."""
@@ -81,13 +115,12 @@ async def clips(settings: Settings) -> AsyncIterator[Clips]:
             more = {"base_url": emulator.base_url, "api_key": emulator.api_key, "durations": _emulated_durations()}
         directory = settings.directory or Path(stack.enter_context(TemporaryDirectory(prefix="clips-")))
         directory.mkdir(parents=True, exist_ok=True)
-        if settings.url is not None:
-            more["callback_url"] = f"{settings.url}/kling/{{token}}"
         kling = await stack.enter_async_context(
             KlingClient(
                 journal=directory / "journal.sqlite",
                 budget=Budget(units=settings.units, per="day", change=True),
                 concurrency=settings.concurrency,
+                callback_url=settings.callback_url,
                 **more,
             )
         )
@@ -112,22 +145,32 @@ def drain(closing: asyncio.Event, then: Callable[[], object]) -> None:
     asyncio.get_running_loop().call_later(seconds, then)
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**16:
+        raise argparse.ArgumentTypeError("a number from 0 to 65535")
+    return int(text)
+
+
 def from_command_line() -> tuple[socket.socket, Settings]:
     """A socket that listens, and the settings; prints the address to open. Mistakes are told without a traceback."""
     parser = argparse.ArgumentParser(prog="python -m examples.<app>", description="Pictures into clips.")
     parser.add_argument("--emulator", action="store_true", help="no key is needed, nothing is paid")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines, too")
-    parser.add_argument("--port", type=int, default=8000, help="0 for a free one")
+    parser.add_argument("--port", type=_port, default=8000, help="0 for a free one")
     options = parser.parse_args()
+    is_v6 = ":" in options.host
+    host = f"[{options.host}]" if is_v6 else options.host
     try:
-        listener = socket.create_server((options.host, options.port))
-        address = f"http://{options.host}:{listener.getsockname()[1]}"
+        family = socket.AF_INET6 if is_v6 else socket.AF_INET
+        listener = socket.create_server((options.host, options.port), family=family)
+    except (OSError, UnicodeError) as error:
+        parser.exit(2, f"cannot listen on {host}:{options.port}: {error}; --host and --port take others\n")
+    address = f"http://{host}:{listener.getsockname()[1]}"
+    try:
         settings = Settings.from_environment(emulator=options.emulator, url=address if options.emulator else None)
-        Budget(units=settings.units)
-        KlingClient(api_key="emulator" if options.emulator else None, concurrency=settings.concurrency)
-    except OSError as error:
-        sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}; --port takes another one")
+        settings.check()
     except ValueError as error:
-        sys.exit(str(error))
+        listener.close()
+        parser.exit(2, f"{error}\n")
     print(f"Open {address}", flush=True)
     return listener, settings

@@ -1,12 +1,18 @@
 """What people can do with the example backends."""
 
 import asyncio
+import functools
 import logging
 
 import pytest
+from yarl import URL
 
+from examples.web_service import settings as web_settings
+from examples.web_service.requests import COOKIE
+from examples.web_service.settings import Settings
+from kling_async import KlingClient
 from kling_async.emulator import Emulator, Fault
-from tests.serving.apps.conftest import CAT, Visitor
+from tests.serving.apps.conftest import CAT, SERVERS, Visitor, visitor
 
 
 async def test_from_a_picture_to_a_video(ann: Visitor, emulator: Emulator) -> None:
@@ -37,3 +43,27 @@ async def test_leaving(ann: Visitor, emulator: Emulator, caplog: pytest.LogCaptu
     await asyncio.sleep(20)
     assert (await ann.get("/health"))[1] == {"status": "ok", "unfinished": 0}
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_service_that_has_forgotten(
+    backend: str,
+    settings: Settings,
+    time_is_virtual: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a restart a saved video is played from its file, with one ETag, though the service has no such task."""
+    async with SERVERS[backend](settings) as url, visitor(url) as ann:
+        clip = await ann.ended((await ann.post())[1])
+        cookies = [each.value for each in ann.http.cookie_jar]
+        assert (await ann.get("/health"))[1]["unfinished"] == 0
+    async with Emulator(render=False) as other:
+        client = functools.partial(KlingClient, base_url=other.base_url, api_key=other.api_key)
+        monkeypatch.setattr(web_settings, "KlingClient", client)
+        async with SERVERS[backend](settings) as url, visitor(url) as ann:
+            ann.http.cookie_jar.update_cookies({COOKIE: cookies[0]}, URL(url))
+            tags = set()
+            for _ in range(2):
+                async with ann.http.get(f"{url}{clip['video']}", headers={"Range": "bytes=4-7"}) as video:
+                    assert (video.status, await video.read()) == (206, b"ftyp")
+                    tags.add(video.headers["ETag"])
+            assert len(tags) == 1

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from examples.web_service.settings import Settings, from_command_line
 from tests.serving.apps.conftest import SERVERS, visitor
 from tests.serving.apps.processes import ROOT
 
-pytestmark = pytest.mark.slow
 
-
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_first_command(name: str, tmp_path: Path) -> None:
     """The README's first command prints an address to open, and a clip posted there is made by the emulator."""
@@ -39,11 +39,65 @@ def test_the_first_command(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_mistakes() -> None:
-    """Without a key, and with a budget that is none, it says what to do in one line."""
-    command = [sys.executable, "-m", "examples.aiohttp_app", "--port", "0"]
-    for environment, says in (({}, "KLING_API_KEY"), ({"KLING_API_KEY": "key", "CLIPS_UNITS": "many"}, "units")):
-        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert says in ended.stderr
-        assert "Traceback" not in ended.stderr
+MISTAKES: tuple[tuple[dict[str, str], str], ...] = (
+    ({"KLING_API_KEY": ""}, "KLING_API_KEY"),
+    ({"CLIPS_UNITS": "many"}, "CLIPS_UNITS"),
+    ({"CLIPS_CONCURRENCY": "abc"}, "CLIPS_CONCURRENCY"),
+    ({"CLIPS_CONCURRENCY": "0"}, "CLIPS_CONCURRENCY"),
+    ({"CLIPS_URL": "me.example"}, "CLIPS_URL"),
+    ({"CLIPS_URL": "https://["}, "CLIPS_URL"),
+    ({"CLIPS_DIRECTORY": "/proc/nope"}, "CLIPS_DIRECTORY"),
+    ({"KLING_WEBHOOK_SECRETS": "whsec_bad!"}, "KLING_WEBHOOK_SECRETS"),
+)
+
+
+def begun(monkeypatch: pytest.MonkeyPatch, *arguments: str, **environment: str) -> Settings:
+    """The settings of a backend that is started with these, and its socket is closed."""
+    monkeypatch.setattr(sys, "argv", ["app", *(arguments or ("--port", "0"))])
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    listener, settings = from_command_line()
+    listener.close()
+    return settings
+
+
+@pytest.mark.parametrize(("mistake", "says"), MISTAKES)
+def test_mistakes(
+    mistake: dict[str, str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A mistake in the environment is told in one line that names the variable, and nothing else of what it holds."""
+    with pytest.raises(SystemExit) as ended:
+        begun(monkeypatch, **({"CLIPS_DIRECTORY": str(tmp_path), "KLING_API_KEY": "key"} | mistake))
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out, told.err.count("\n")) == (2, "", 1)
+    assert says in told.err
+    assert "whsec_bad" not in told.err
+
+
+@pytest.mark.parametrize("arguments", [("--port", "99999"), ("--host", "a..b"), ("--host", "::1::")])
+def test_where_it_cannot_listen(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An address that cannot be listened on is told in a line that names the options."""
+    with pytest.raises(SystemExit) as ended:
+        begun(monkeypatch, "--emulator", *arguments)
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out, "Traceback" in told.err) == (2, "", False)
+    assert "--port" in told.err.splitlines()[-1]
+
+
+def test_ipv6(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An address of IPv6 is listened on, and shown as browsers take it."""
+    settings = begun(monkeypatch, "--emulator", "--host", "::1", "--port", "0")
+    assert capsys.readouterr().out == f"Open {settings.url}\n"
+    assert (settings.url or "").startswith("http://[::1]:")
+
+
+def test_an_address_that_ends_in_a_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`CLIPS_URL` may end in a slash: callbacks are asked for where the backend takes them."""
+    given = {"CLIPS_DIRECTORY": str(tmp_path), "KLING_API_KEY": "key", "CLIPS_URL": "https://me.example/"}
+    assert begun(monkeypatch, **given).callback_url == "https://me.example/kling/{token}"
