@@ -245,7 +245,7 @@ def _add_emulator(commands: Any) -> None:
         "    $KLING_BASE_URL/_emulator/webhooks/test\n",
     )
     parser.add_argument(
-        "--webhook-secret", action="store_true", help="sign callbacks, by a secret that is drawn if none is set"
+        "--sign-callbacks", action="store_true", help="sign callbacks, by a secret that is drawn if none is set"
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=port, default=0, metavar="N", help="to listen on (default: 0, a free one)")

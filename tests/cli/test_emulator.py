@@ -69,7 +69,7 @@ def test_callbacks_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a secret of the environment, or one that is drawn; it is printed, and never stands on a command line."""
     name = "KLING_WEBHOOK_SECRET"
     assert name not in environment()
-    first, second = environment("--webhook-secret")[name], environment("--webhook-secret")[name]
+    first, second = environment("--sign-callbacks")[name], environment("--sign-callbacks")[name]
     assert first.startswith("whsec_")
     assert first != second
     monkeypatch.setenv("KLING_EMULATOR_WEBHOOK_SECRET", "whsec_AAAA whsec_BBBB")

@@ -201,7 +201,7 @@ def test_cost_as_told() -> None:
 
 def test_cost_by_the_table() -> None:
     """Where the service tells nothing, the price table does, and it says so."""
-    silent = attrs.evolve(TASK, final_unit_deduction=None)
+    silent = attrs.evolve(TASK, final_unit_deduction=None, cost=None)
     request = ImageToVideo(mode="pro", duration=10, sound=True)
     assert results.cost_of(silent, request).text(emulated=False) == "about 10 units, $1.40 (price table)"
     assert results.cost_of(silent, ImageToVideo(model_name="new")).units is None
@@ -245,6 +245,8 @@ def test_saved_video(here: Path) -> None:
         "elements": [],
         "units": 1.5,
         "usd": 0.21,
+        "amount": None,
+        "currency": None,
         "cost_told": True,
         "emulated": False,
         "seconds": 61.23,

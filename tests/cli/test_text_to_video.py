@@ -150,7 +150,7 @@ def test_the_example_of_the_help_works(run: Run) -> None:
         (["a", "cat"], "a text with spaces needs quotes around it"),
         (["--promt", "a cat"], "did you mean --prompt?"),
         (["--prompt", "cat", "--ratio", "1:1"], "did you mean --aspect-ratio?"),
-        (["--prompt", "cat", "--model", "kling-v3"], "did you mean --model-name?"),
+        (["--prompt", "cat", "--modle-name", "kling-v3"], "did you mean --model-name?"),
         (["--prompt", "cat", "--mode", "por"], "'std', 'pro', '4k'"),
         (["--prompt", "cat", "--mode", "4k"], "not possible with kling-v2-6; use std or pro"),
         (["--prompt", "cat", "--duration", "7"], "use 5 or 10"),

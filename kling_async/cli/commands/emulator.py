@@ -26,7 +26,7 @@ def run(options: Namespace, output: Output) -> int:
 def _webhook_secrets(options: Namespace) -> list[str]:
     """What signs callbacks; from the environment, since others see what stands on a command line."""
     given = os.environ.get(_WEBHOOK_SECRET, "").split()
-    if given or not options.webhook_secret:
+    if given or not options.sign_callbacks:
         return given
     return ["whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()]
 

@@ -223,7 +223,7 @@ def _others(family: str) -> tuple[str, ...]:
 def _another_name(given: Given, model: str) -> str | None:
     """What is meant by the name of a legacy model, or of one that other paths have; the service knows neither here."""
     if (meant := table.OF_LEGACY.get(model)) is not None:
-        return f"{model} is called so on legacy paths; in the current generation it is {meant}"
+        return f"{model} is called so on legacy paths, as their model_name; in the current generation it is {meant}"
     others = [family for family, models in table.MODELS.items() if model in models]
     return f"{model} is a model of {in_words(others, 'and')}, and not of {given.family}" if others else None
 
