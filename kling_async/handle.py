@@ -356,8 +356,9 @@ class TaskHandle:
                 await response.write(chunk)
         ```
 
-        `kling_async.web` has this for aiohttp, ASGI and FastAPI. `Range`, `If-Range` and `If-None-Match` count, as
-        RFC 9110 says; several ranges at once are answered with the whole file. Only what is asked for is fetched from
+        `kling_async.web` has this for aiohttp, ASGI and FastAPI. `Range`, `If-Range`, `If-Match`, `If-None-Match`,
+        `If-Modified-Since` and `If-Unmodified-Since` count, as RFC 9110 says; several ranges at once are answered with
+        the whole file. Only what is asked for is fetched from
         the file host, as fast as the caller takes it. A connection to the host that breaks is resumed within the same
         answer. Leaving the block ends it at once. No place among the downloads is taken.
 

@@ -7,6 +7,8 @@ import attrs
 LENGTH: Final = 1000
 ETAG: Final = '"strong"'
 DATE: Final = "Mon, 23 Nov 2026 10:00:00 GMT"
+EARLIER: Final = "Fri, 21 Nov 2014 10:00:00 GMT"
+LATER: Final = "Mon, 21 Nov 2044 10:00:00 GMT"
 
 
 @attrs.frozen
@@ -94,6 +96,37 @@ REQUESTS: Final = [
     Asked(FIRST | {"If-None-Match": ETAG}, 304, None),
     Asked(FIRST | {"If-None-Match": '"other"'}, 206, (0, 99)),
     Asked({"Range": "bytes=5000-", "If-None-Match": ETAG}, 304, None),
+    Asked({"If-None-Match": f"w/{ETAG}"}, 200, like_nginx=False),
+    Asked({"If-Match": ETAG}, 200),
+    Asked({"If-Match": "*"}, 200),
+    Asked({"If-Match": f'"x" , {ETAG}'}, 200),
+    Asked({"If-Match": f"W/{ETAG}"}, 412, None),
+    Asked({"If-Match": '"other"'}, 412, None),
+    Asked({"If-Match": '"other"'}, 412, None, "HEAD"),
+    Asked(FIRST | {"If-Match": ETAG}, 206, (0, 99)),
+    Asked(FIRST | {"If-Match": '"other"'}, 412, None),
+    Asked({"Range": "bytes=5000-", "If-Match": '"other"'}, 412, None),
+    Asked({"If-Match": ETAG, "If-None-Match": ETAG}, 304, None),
+    Asked({"If-Match": '"other"', "If-None-Match": ETAG}, 412, None),
+    Asked({"If-Unmodified-Since": DATE}, 200),
+    Asked({"If-Unmodified-Since": LATER}, 200),
+    Asked({"If-Unmodified-Since": EARLIER}, 412, None),
+    Asked(FIRST | {"If-Unmodified-Since": EARLIER}, 412, None),
+    Asked({"If-Unmodified-Since": EARLIER, "If-None-Match": ETAG}, 412, None),
+    Asked({"If-Unmodified-Since": "nonsense"}, 200, like_nginx=False),  # nginx: 412; RFC 9110, 13.1.4: ignored
+    Asked({"If-Unmodified-Since": EARLIER, "If-Match": ETAG}, 200, like_nginx=False),  # nginx asks for both
+    Asked({"If-Modified-Since": DATE}, 304, None),
+    Asked({"If-Modified-Since": DATE}, 304, None, "HEAD"),
+    Asked({"If-Modified-Since": EARLIER}, 200),
+    Asked({"If-Modified-Since": "nonsense"}, 200),
+    Asked({"If-Modified-Since": "Mon, 99 Nov 2026 10:00:00 GMT"}, 200),
+    Asked({"If-Modified-Since": LATER}, 304, None, like_nginx=False),  # nginx wants the very date
+    Asked(FIRST | {"If-Modified-Since": DATE}, 304, None),
+    Asked(FIRST | {"If-Modified-Since": EARLIER}, 206, (0, 99)),
+    Asked({"If-Modified-Since": DATE, "If-None-Match": '"other"'}, 200),
+    Asked({"If-Modified-Since": DATE, "If-None-Match": ETAG}, 304, None),
+    Asked({"If-Modified-Since": EARLIER, "If-None-Match": ETAG}, 304, None, like_nginx=False),  # nginx asks for both
+    Asked({"If-Modified-Since": DATE, "If-Unmodified-Since": DATE}, 304, None),
     Asked(FIRST, 200, None, "HEAD", like_nginx=False),  # RFC 9110, 14.2: ranges are defined for GET only
     Asked({"Range": "bytes=5000-"}, 200, None, "HEAD", like_nginx=False),
 ]

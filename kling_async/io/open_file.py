@@ -23,7 +23,7 @@ class OpenFile:
     """The answer to a request for a result: status, headers, and the bytes of the body, which it is iterated for.
 
     Attributes:
-        status: 200, 206, 304 or 416.
+        status: 200, 206, 304, 412 or 416.
         headers: all that the answer needs, but those of the connection.
     """
 
@@ -33,7 +33,7 @@ class OpenFile:
         self._chunks = chunks
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The bytes of the body, once; none for HEAD, 304 and 416.
+        """The bytes of the body, once; none for HEAD, 304, 412 and 416.
 
         Raises:
             DownloadError: the rest cannot be fetched: the answer has to be broken off.

@@ -5,6 +5,8 @@ Where the RFC leaves a choice this answers as nginx does, but for several ranges
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import attrs
@@ -18,7 +20,7 @@ _MOST: Final = 10**18
 _RANGES: Final = re.compile(r"bytes=(.+)", re.IGNORECASE | re.DOTALL)
 _RANGE: Final = re.compile(r"[ \t]*(?:([0-9]+)[ \t]*-[ \t]*([0-9]*)|-([0-9]+))[ \t]*")
 _STRONG: Final = re.compile(r'"[!#-~]*"')
-_OPAQUE: Final = re.compile(r'(?:W/)?("[^"]*")')
+_OPAQUE: Final = re.compile(r'([^\s,"]*)("[^"]*")')
 _TYPE: Final = re.compile(r"(?:video|audio|image)/(?!svg)[a-z0-9.+-]+")
 _TYPES: Final = {
     ".mp4": "video/mp4",
@@ -60,7 +62,7 @@ class RangeAnswer:
     """What a request for a file is answered.
 
     Attributes:
-        status: 200, 206, 304 or 416.
+        status: 200, 206, 304, 412 or 416.
         headers: all that there are.
         span: the first byte of the body, and the one after its last, None for the end; None where there is no body.
     """
@@ -104,7 +106,9 @@ def answer_for(method: str, headers: Mapping[str, str], file: KnownFile) -> Rang
     """
     validators = {"ETag": file.etag, "Last-Modified": file.modified}
     common = {name: value for name, value in validators.items() if value is not None}
-    if _is_had(headers.get("if-none-match"), file):
+    if not _is_meant(headers, file):
+        return RangeAnswer(412, {"Content-Length": "0", **common})
+    if _is_had(headers, file):
         return RangeAnswer(304, common)
     if file.in_parts:
         common["Accept-Ranges"] = "bytes"
@@ -123,11 +127,30 @@ def answer_for(method: str, headers: Mapping[str, str], file: KnownFile) -> Rang
     return RangeAnswer(200, {**described, **length}, (0, file.length) if method == "GET" else None)
 
 
-def _is_had(if_none_match: str | None, file: KnownFile) -> bool:
-    """Whether the asker has this file already; the comparison is the weak one."""
-    if if_none_match is None:
-        return False
-    return if_none_match.strip() == "*" or file.etag in _OPAQUE.findall(if_none_match)
+def _is_meant(headers: Mapping[str, str], file: KnownFile) -> bool:
+    """Whether the asker means this version of the file (RFC 9110, 13.2.2, steps 1 and 2)."""
+    if (if_match := headers.get("if-match")) is not None:
+        return if_match.strip() == "*" or ("", file.etag) in _OPAQUE.findall(if_match)
+    since, modified = _date(headers.get("if-unmodified-since")), _date(file.modified)
+    return since is None or modified is None or modified <= since
+
+
+def _is_had(headers: Mapping[str, str], file: KnownFile) -> bool:
+    """Whether the asker has this version of the file already (steps 3 and 4)."""
+    if (if_none_match := headers.get("if-none-match")) is not None:
+        had = {etag for prefix, etag in _OPAQUE.findall(if_none_match) if prefix in {"", "W/"}}  # compared weakly
+        return if_none_match.strip() == "*" or file.etag in had
+    since, modified = _date(headers.get("if-modified-since")), _date(file.modified)
+    return since is not None and modified is not None and modified <= since
+
+
+def _date(text: str | None) -> datetime | None:
+    """A date of HTTP; None for what is none, which does not count."""
+    try:
+        date = parsedate_to_datetime(text or "")
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _is_same(if_range: str | None, file: KnownFile) -> bool:

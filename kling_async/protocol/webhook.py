@@ -29,7 +29,8 @@ IDS_KEPT: Final = 20_000
 """Messages that are remembered, so that none is taken twice: all of the last five minutes, at 60 a second."""
 _ID_MAXIMUM: Final = 256
 _ID, _TIME, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
-_LENGTHS: Final = frozenset(map(len, (_ID, _TIME, _SIGNATURE)))
+_ENCODING: Final = "content-encoding"
+_LENGTHS: Final = frozenset(map(len, (_ID, _TIME, _SIGNATURE, _ENCODING)))
 
 
 @attrs.frozen
@@ -104,8 +105,9 @@ class WebhookRules:
             return Refused(405, "only POST is taken here")
         if len(body) > BODY_MAXIMUM:
             return too_large()
-        wanted = ((name.lower(), value) for name, value in headers.items() if len(name) in _LENGTHS)
-        given = {name: value.strip() for name, value in wanted}
+        given = joined((name, value) for name, value in headers.items() if len(name) in _LENGTHS)
+        if is_packed(given):
+            return Refused(415, "its body is packed, and none is unpacked here")
         signed = [name for name in (_ID, _TIME, _SIGNATURE) if given.get(name)]
         if not self.keys or not signed:
             return self._unsigned(target)
@@ -131,6 +133,20 @@ class WebhookRules:
         # All of them are compared, each in constant time: how long it takes tells nothing.
         fits = [hmac.compare_digest(each, other) for each in came for other in expected]
         return Taken(message_id) if any(fits) else Refused(401, "none of the secrets has signed it")
+
+
+def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by their names in lower case; the lines of one name are joined by a space, as signatures are."""
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        lower = name.lower()
+        given[lower] = f"{given.get(lower, '')} {value}".strip()
+    return given
+
+
+def is_packed(headers: Mapping[str, str]) -> bool:
+    """Whether a body has an encoding: a small one may become a large one, and senders of webhooks do not pack."""
+    return headers.get(_ENCODING, "").strip().lower() not in {"", "identity"}
 
 
 def too_large() -> Refused:
@@ -191,10 +207,11 @@ def _has_token(target: str, token: str) -> bool:
 def _parts(target: str) -> Iterator[str]:
     """All in an address that may be a token."""
     path, _, query = target.partition("?")
-    try:
-        path = urlsplit(path).path
-    except ValueError:
-        return
+    if not path.startswith("/"):  # what begins with // is a path, too: the host is not in it
+        try:
+            path = urlsplit(path).path
+        except ValueError:
+            return
     yield from (unquote(part) for part in path.split("/"))
     try:
         yield from (value for _, value in parse_qsl(query, max_num_fields=100))

@@ -9,7 +9,7 @@ import attrs
 
 from kling_async.client import KlingClient
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConfigurationError
-from kling_async.protocol.webhook import BODY_MAXIMUM, MessageIds, Refused, WebhookRules
+from kling_async.protocol.webhook import BODY_MAXIMUM, MessageIds, Refused, WebhookRules, is_packed, joined
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -65,7 +65,7 @@ class CallbackReceiver:
     def __init__(
         self,
         client: KlingClient,
-        secrets: Iterable[str] = (),
+        secrets: Iterable[str] | None = None,
         *,
         token: str | None = None,
         allow_unsigned: bool = False,
@@ -75,7 +75,8 @@ class CallbackReceiver:
         made = self._callbacks.token
         if token is not None and made is not None and token != made:
             raise ConfigurationError("the client's callback_url has {token}, which is made for it: give no other one")
-        self._rules = WebhookRules.of(secrets, made if token is None else token, allow_unsigned=allow_unsigned)
+        given = () if secrets is None else secrets
+        self._rules = WebhookRules.of(given, made if token is None else token, allow_unsigned=allow_unsigned)
         if token is not None:
             self._callbacks.hide(token)
         self._ids = MessageIds()
@@ -104,10 +105,13 @@ class CallbackReceiver:
             return _refused(Refused(503, "the client is closed"))
         if decision.message_id is not None and not self._ids.is_new(decision.message_id):
             return WebhookAnswer(200)
-        signed = decision.message_id is not None
-        if task is not None and not await self._callbacks.take(task, body, signed=signed):
-            if decision.message_id is not None:
+        taken = False
+        try:
+            taken = task is None or await self._callbacks.take(task, body, signed=decision.message_id is not None)
+        finally:
+            if not taken and decision.message_id is not None:  # cancelled as well
                 self._ids.forget(decision.message_id)
+        if not taken:
             return _refused(Refused(503, "the journal cannot be written now"))
         return WebhookAnswer(200)
 
@@ -118,8 +122,8 @@ class CallbackReceiver:
             return
         if scope["type"] != "http":
             raise ValueError(f"this takes HTTP only, not {scope['type']}")
-        headers = {_text(name): _text(value) for name, value in scope["headers"]}
-        body = b"" if scope["method"] != "POST" else await _body_of(headers, receive)
+        headers = joined((_text(name), _text(value)) for name, value in scope["headers"])
+        body = b"" if scope["method"] != "POST" or is_packed(headers) else await _body_of(headers, receive)
         if body is None:  # nobody is there any more
             return
         query = scope.get("query_string", b"")
@@ -134,15 +138,21 @@ class CallbackReceiver:
         """A handler of aiohttp: `app.router.add_route("*", "/kling/{token}", receiver.aiohttp_handler)`."""
         from aiohttp import web  # noqa: PLC0415  (the server is not needed without it)
 
-        body = b""
-        if request.method == "POST":
+        body, packed = b"", is_packed(joined(request.headers.items()))
+        if request.method == "POST" and not packed:
             try:
                 while len(body) <= BODY_MAXIMUM and (chunk := await request.content.readany()):
                     body += chunk
-            except web.RequestPayloadError:
+            except (web.RequestPayloadError, ConnectionError):
                 body = b""  # of no task
         answer = await self.handle(request.method, request.raw_path, request.headers, body)
-        return web.Response(status=answer.status, headers=answer.headers or None, body=answer.body or None)
+        response = web.Response(status=answer.status, headers=answer.headers or None, body=answer.body or None)
+        if packed:  # aiohttp would unpack what is left of it, to go on with the next request
+            response.force_close()
+            await response.prepare(request)
+            await response.write_eof()
+            request.protocol.force_close()
+        return response
 
     def __repr__(self) -> str:
         """How many secrets there are; none of them."""

@@ -31,11 +31,11 @@ async def aiohttp_response(
         return await aiohttp_response(kling.attach(request.match_info["reference"]), request)
     ```
 
-    What is answered is that of `TaskHandle.open`: 200, 206, 304 or 416. Before the body begins, errors are answers, and
-    in the log: 404 for `TaskNotFound`, 424 with the service's reason for `TaskFailed`, 504 for `TaskTimeout`, 503 for
-    `ClientClosed`, 409 for a handle that was cancelled, 502 for all others; 405 for other methods than GET and HEAD.
-    When the rest of a body cannot be fetched, the connection is broken off. When the browser leaves, what was begun is
-    given back, since aiohttp would log an error for what a handler raises.
+    What is answered is that of `TaskHandle.open`: 200, 206, 304, 412 or 416. Before the body begins, errors are
+    answers, and in the log: 404 for `TaskNotFound`, 424 with the service's reason for `TaskFailed`, 504 for
+    `TaskTimeout`, 503 for `ClientClosed`, 409 for a handle that was cancelled, 502 for all others; 405 for other
+    methods than GET and HEAD. When the rest of a body cannot be fetched, the connection is broken off. When the browser
+    leaves, what was begun is given back, since aiohttp would log an error for what a handler raises.
 
     Args:
         handle: whose (first) file is sent. Whether the asker may see it is up to you.
@@ -82,6 +82,9 @@ def asgi_response(handle: TaskHandle, *, watermark: bool = False) -> AsgiApp:
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             raise ValueError(f"expected a request over HTTP, got {scope['type']}")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

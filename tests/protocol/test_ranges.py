@@ -34,9 +34,12 @@ def test_a_request_is_answered_by_the_rfc(request_: Asked) -> None:
         assert answer.headers == {"ETag": ETAG, "Last-Modified": DATE}
         return
     size = request_.span[1] - request_.span[0] + 1 if request_.span else 0
-    assert answer.headers["Content-Length"] == str(LENGTH if request_.method == "HEAD" else size)
-    assert (answer.headers["Accept-Ranges"], answer.headers["ETag"]) == ("bytes", ETAG)
-    assert answer.headers.get("Content-Type") == (None if request_.status == 416 else "video/mp4")
+    assert answer.headers["Content-Length"] == str(
+        LENGTH if request_.method == "HEAD" and answer.status == 200 else size
+    )
+    assert answer.headers["ETag"] == ETAG
+    assert answer.headers.get("Accept-Ranges") == (None if request_.status == 412 else "bytes")
+    assert answer.headers.get("Content-Type") == (None if request_.status >= 400 else "video/mp4")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,26 @@ def test_a_file_of_unknown_length_has_no_content_length() -> None:
 def test_without_an_etag_only_the_star_matches(method: str, value: str, status: int) -> None:
     """An ETag that the file does not have is not had by anyone."""
     assert asked(KnownFile("video/mp4", 5), method, if_none_match=value).status == status
+
+
+@pytest.mark.parametrize("name", ["if_modified_since", "if_unmodified_since"])
+def test_without_a_date_conditions_on_it_do_not_count(name: str) -> None:
+    """Nobody can tell whether such a file has changed since; of what the host calls a date neither."""
+    for modified in (None, "yesterday"):
+        assert asked(attrs.evolve(FILE, modified=modified), **{name: DATE}).status == 200
+
+
+@pytest.mark.parametrize("date", ["Monday, 23-Nov-26 10:00:00 GMT", "Mon Nov 23 10:00:00 2026"])
+def test_old_forms_of_dates_are_read(date: str) -> None:
+    """RFC 9110, 5.6.7: there are three of them."""
+    assert asked(if_modified_since=date).status == 304
+
+
+@given(st.text(alphabet="Mon, 23Nv6:GT+-"))
+def test_any_date_is_read_or_ignored(text: str) -> None:
+    """Whatever stands there raises nothing."""
+    assert asked(if_modified_since=text).status in {200, 304}
+    assert asked(if_unmodified_since=text).status in {200, 412}
 
 
 @given(st.text(alphabet="bytes=0123456789-, \tx"), st.integers(0, 12))

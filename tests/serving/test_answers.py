@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from pathlib import Path
 
 import pytest
 
 from kling_async import DownloadError, InvalidRequest, KlingClient, Polling
 from kling_async.emulator import Emulator
+from kling_async.web import asgi_response
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import Answer, Seen, answer, refusal, serve
 
@@ -206,6 +207,21 @@ async def test_a_method_that_is_neither_get_nor_head_is_405(serve_handle: Serve)
     async with page(host, serve_handle) as browser:
         got = await browser.ask("POST")
     assert (got.status, got.headers["Allow"], host.queries) == (405, "GET, HEAD", 0)
+
+
+async def test_a_websocket_is_closed() -> None:
+    """An ASGI server asks the application for it, too; it gets no file."""
+    sent = []
+
+    async def send(message: MutableMapping[str, object]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, object]:
+        return {"type": "websocket.connect"}
+
+    async with KlingClient(api_key="k") as kling:
+        await asgi_response(kling.attach("image2video:9"))({"type": "websocket"}, receive, send)
+    assert sent == [{"type": "websocket.close"}]
 
 
 async def test_a_failed_task_is_424_with_its_reason(serve_handle: Serve) -> None:

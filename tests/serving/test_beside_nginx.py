@@ -103,4 +103,4 @@ async def test_requests_are_answered_as_nginx_answers_them(tmp_path: Path, way: 
                 if asked.like_nginx:
                     answer = await theirs.ask(asked.method, **headers)
                     assert (ours.status, said(ours)) == (answer.status, said(answer)), str(asked)
-                    assert ours.status == 416 or ours.body == answer.body, str(asked)
+                    assert ours.status >= 400 or ours.body == answer.body, str(asked)

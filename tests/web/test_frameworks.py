@@ -4,6 +4,7 @@ import ast
 import asyncio
 import contextlib
 import io
+import logging
 import socket
 import sys
 from collections.abc import AsyncIterator, MutableMapping
@@ -59,6 +60,18 @@ async def test_asgi(client: KlingClient, image: Path) -> None:
     assert handle.done()
 
 
+async def test_asgi_with_several_signature_lines(client: KlingClient, image: Path) -> None:
+    """The right one counts wherever it stands."""
+    for place in (0, 3):
+        handle = await client.image_to_video(image)
+        body = legacy(handle.task_id, "succeed")
+        headers = [(name.lower().encode(), value.encode()) for name, value in signed(body).items()]
+        headers.insert(place, (b"webhook-signature", b"v1,AAAA"))
+        sent, _ = await asgi(sender(client).receiver, part(body), headers=headers)
+        assert sent[0]["status"] == 200
+        assert handle.done()
+
+
 async def test_asgi_address(client: KlingClient) -> None:
     """The token may stand in the path or in the query, as they were received, or as they were mounted."""
     receiver = sender(client, secrets=[], token="t 1").receiver
@@ -82,6 +95,8 @@ async def test_asgi_reads_no_more_than_it_may(client: KlingClient) -> None:
     assert (sent[0]["status"], left) == (413, 15)
     sent, left = await asgi(receiver, *pieces, headers=[(b"content-length", b"20000000")])
     assert (sent[0]["status"], left) == (413, 20)
+    sent, left = await asgi(receiver, *pieces, headers=[(b"content-encoding", b"GZIP")])
+    assert (sent[0]["status"], left) == (415, 20)
     sent, left = await asgi(receiver, *pieces, method="GET")
     assert (sent[0]["status"], left) == (405, 20)
     assert (b"allow", b"POST") in sent[0]["headers"]
@@ -140,6 +155,51 @@ async def test_a_body_that_breaks_off(client: KlingClient) -> None:
         await reader.read()
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_connection_that_is_reset_within_a_body(client: KlingClient, caplog: pytest.LogCaptureFixture) -> None:
+    """It is a body of no task; no error of the server's is in the log."""
+    async with served(sender(client).receiver) as url:
+        port = int(url.rpartition(":")[2].partition("/")[0])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /kling HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc")
+        await asyncio.sleep(0.1)
+        writer.transport.abort()
+        await asyncio.sleep(0.1)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("encoding", ["deflate", "GZIP", "identity, deflate"])
+async def test_a_packed_body_is_not_unpacked(
+    client: KlingClient, encoding: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before it is read, and its connection ends: a small body may become a large one."""
+
+    async def never(_stream: object) -> bytes:
+        raise AssertionError
+
+    monkeypatch.setattr(aiohttp.StreamReader, "readany", never)
+    async with served(sender(client).receiver) as url:
+        port = int(url.rpartition(":")[2].partition("/")[0])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST /kling HTTP/1.1\r\nHost: h\r\nContent-Encoding: {encoding}\r\nContent-Length: 1000\r\n\r\n"
+        writer.write(head.encode())
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_a_body_whose_encoding_is_identity(client: KlingClient, image: Path) -> None:
+    """That is none."""
+    handle = await client.image_to_video(image)
+    body = legacy(handle.task_id, "succeed")
+    async with served(sender(client).receiver) as url, aiohttp.ClientSession() as session:
+        headers = signed(body) | {"Content-Encoding": "identity"}
+        async with session.post(url, data=body, headers=headers, skip_auto_headers=["Content-Encoding"]) as taken:
+            assert taken.status == 200
+    assert handle.done()
 
 
 async def test_callbacks_of_the_service(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:

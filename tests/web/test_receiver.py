@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
-from kling_async import ConfigurationError, ImageToVideo, KlingClient, Polling, TaskFailed, TaskStatus
+from kling_async import ConfigurationError, ImageToVideo, KlingClient, Polling, Task, TaskFailed, TaskStatus
 from kling_async.emulator import Emulator
 from kling_async.journal.entry import EntryState
 from kling_async.protocol import webhook
@@ -124,6 +125,41 @@ async def test_a_refused_message_is_not_remembered(client: KlingClient, image: P
     assert (await sent.post(b"{}", signed(b"{}", message_id="m"))).status == 400
     await sent.post(body, signed(body, message_id="m"))
     assert handle.done()
+
+
+async def test_a_message_whose_taking_was_cancelled_is_not_remembered(client: KlingClient) -> None:
+    """Whoever sent it will send it again, and then it is taken."""
+    kept, hangs = [], asyncio.Event()
+
+    async def keep(task: Task, body: bytes, *, signed: bool) -> None:
+        kept.append((task.task_id, body, signed))
+        if len(kept) == 1:
+            await hangs.wait()
+
+    client.callbacks.keep = keep
+    sent, body = sender(client), legacy("1", "succeed")
+    headers = signed(body, message_id="m")
+    posting = asyncio.create_task(sent.post(body, headers))
+    await asyncio.sleep(0.1)
+    posting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await posting
+    assert (await sent.post(body, headers)).status == 200
+    assert kept == [("1", body, True)] * 2
+    await sent.post(body, headers)
+    assert len(kept) == 2
+
+
+async def test_signatures_may_come_in_several_lines(client: KlingClient, image: Path) -> None:
+    """The right one counts wherever it stands, as if all were in one line."""
+    for place in (0, 3):
+        handle = await client.image_to_video(image)
+        body = legacy(handle.task_id, "succeed")
+        headers = list(signed(body).items())
+        headers.insert(place, ("webhook-signature", "v1,AAAA"))
+        answer = await sender(client).receiver.handle("POST", "/kling", CIMultiDict(headers), body)
+        assert answer.status == 200
+        assert handle.done()
 
 
 async def test_an_unsigned_callback_is_a_hint(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
@@ -344,10 +380,16 @@ async def test_a_token_that_the_service_repeats(make_client: ClientMaker) -> Non
 def test_values_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets and tokens that cannot be are refused when the receiver is made."""
     monkeypatch.setenv("KLING_API_KEY", "k")
-    given: list[dict[str, Any]] = [{"secrets": SECRET}, {"secrets": ["whsec_"]}, {"token": ""}]
+    given: list[dict[str, Any]] = [{"secrets": SECRET}, {"secrets": ""}, {"secrets": ["whsec_"]}, {"token": ""}]
     for options in given:
         with pytest.raises(ConfigurationError):
             CallbackReceiver(KlingClient(), **options)
+
+
+def test_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None are given by None, too."""
+    monkeypatch.setenv("KLING_API_KEY", "k")
+    assert repr(CallbackReceiver(KlingClient(), secrets=None)) == repr(CallbackReceiver(KlingClient()))
 
 
 async def test_time_is_the_clocks(client: KlingClient) -> None:
