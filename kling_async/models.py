@@ -149,7 +149,7 @@ class Models(abc.ABC):
 
     # Any text might be one of these words, and then has fewer methods.
     @overload
-    def model(self, name: Literal["kling-3.0-turbo", "kling-2.5-turbo"]) -> ClipModel: ...  # type: ignore[overload-overlap]
+    def model(self, name: Literal["kling-3.0-turbo", "kling-2.5-turbo"]) -> ClipModel: ...  # type: ignore[overload-overlap]  # a literal is text, too
 
     @overload
     def model(self, name: Literal["kling-3.0", "kling-2.6"]) -> ClipAndMotionModel: ...  # type: ignore[overload-overlap]

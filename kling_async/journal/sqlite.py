@@ -215,7 +215,7 @@ class SqliteStore(SqliteFile):
     def add_news(self, entry: int, body: bytes, *, signed: bool) -> None:
         """As `Store.add_news`."""
         number = "max(?, 1 + (SELECT coalesce(max(id), 0) FROM news))"  # by the time, so that none comes twice
-        self.run(f"INSERT INTO news VALUES ({number}, ?, ?, ?)", time.time_ns(), entry, signed, body)  # noqa: S608
+        self.run(f"INSERT INTO news VALUES ({number}, ?, ?, ?)", time.time_ns(), entry, signed, body)  # noqa: S608  (the expression above, no value)
 
     def news(self, owner: int) -> list[News]:
         """As `Store.news`."""

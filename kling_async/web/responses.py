@@ -59,7 +59,7 @@ async def aiohttp_response(
             await response.write_eof()
 
     async def left() -> None:  # aiohttp does not tell a handler, unless it writes
-        while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+        while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110  (there is nothing to wait for)
             await asyncio.sleep(LOOK_SECONDS)
 
     try:

@@ -50,7 +50,7 @@ async def test_a_hundred_in_flight_cost_little(make_client: ClientMaker, emulato
     """At most 0.3 questions a task, whenever they began, and the lag is that of single questions."""
     emulator.account.limit = 100
     kling = make_client(api_key=emulator.api_key, concurrency=100)
-    model, draws = kling.model("kling-3.0"), random.Random(7)  # noqa: S311
+    model, draws = kling.model("kling-3.0"), random.Random(7)  # noqa: S311  (no secret)
 
     async def one() -> TaskHandle:
         await asyncio.sleep(60 * draws.random())

@@ -144,7 +144,7 @@ async def test_a_file_that_was_deleted(make_client: ClientMaker, emulator: Emula
     assert emulator.ledger.created == 1
 
 
-async def test_an_empty_account(make_client: ClientMaker, nothing_is_left: None, out: Path) -> None:  # noqa: ARG001
+async def test_an_empty_account(make_client: ClientMaker, nothing_is_left: None, out: Path) -> None:  # noqa: ARG001  (a fixture, for what it does)
     """Once the account is empty nothing more is sent; what is paid is saved, and the rest says why it waits."""
     rows = jobs(*[{}] * 20)
     async with (

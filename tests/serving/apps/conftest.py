@@ -125,7 +125,7 @@ async def time_is_virtual(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-async def url(backend: str, settings: Settings, time_is_virtual: None) -> AsyncIterator[str]:  # noqa: ARG001
+async def url(backend: str, settings: Settings, time_is_virtual: None) -> AsyncIterator[str]:  # noqa: ARG001  (a fixture, for what it does)
     """The address of a backend that runs."""
     async with SERVERS[backend](settings) as address:
         yield address

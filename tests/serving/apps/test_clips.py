@@ -48,7 +48,7 @@ async def test_leaving(ann: Visitor, emulator: Emulator, caplog: pytest.LogCaptu
 async def test_a_service_that_has_forgotten(
     backend: str,
     settings: Settings,
-    time_is_virtual: None,  # noqa: ARG001
+    time_is_virtual: None,  # noqa: ARG001  (a fixture, for what it does)
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After a restart a saved video is played from its file, with one ETag, though the service has no such task."""

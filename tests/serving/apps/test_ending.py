@@ -38,7 +38,7 @@ def test_told_to_end(name: str, how: signal.Signals, tmp_path: Path) -> None:
                         if b'"processing"' in line or b'"submitted"' in line:
                             break
                     ending = asyncio.ensure_future(backend.end(how))
-                    while (await ann.get("/health"))[0] == 200:  # noqa: ASYNC110
+                    while (await ann.get("/health"))[0] == 200:  # noqa: ASYNC110  (another process, asked until it says so)
                         await asyncio.sleep(0.01)
                     assert (await ann.get("/health"))[1] == {"status": "stopping"}
                     assert (await ann.post())[0] == 503

@@ -42,7 +42,7 @@ async def in_line(emulator: Emulator, ann: Visitor) -> None:
 async def being_made(_: Emulator, ann: Visitor) -> None:
     """One has a task."""
     await posted(ann)
-    while all(clip["seconds_left"] is None for clip in (await ann.get("/api/clips"))[1]["clips"]):  # noqa: ASYNC110
+    while all(clip["seconds_left"] is None for clip in (await ann.get("/api/clips"))[1]["clips"]):  # noqa: ASYNC110  (another process, asked until it says so)
         await asyncio.sleep(0.02)
 
 

@@ -237,7 +237,7 @@ async def test_the_service_refuses(ann: Visitor) -> None:
         assert says in clip["message"].lower()
 
 
-async def test_the_budget_of_the_day(backend: str, tmp_path: Path, emulator: Emulator, time_is_virtual: None) -> None:  # noqa: ARG001
+async def test_the_budget_of_the_day(backend: str, tmp_path: Path, emulator: Emulator, time_is_virtual: None) -> None:  # noqa: ARG001  (a fixture, for what it does)
     """What the day's budget does not allow is refused before it is kept, after a restart too; so is what is in line."""
     settings = Settings(directory=tmp_path / "data", units="4", concurrency=1)
     async with SERVERS[backend](settings) as url, visitor(url) as ann:
@@ -263,7 +263,7 @@ async def test_a_post_that_is_repeated(ann: Visitor, ben: Visitor, emulator: Emu
     assert emulator.ledger.created >= 1
 
 
-async def test_restarted(backend: str, settings: Settings, emulator: Emulator, time_is_virtual: None) -> None:  # noqa: ARG001
+async def test_restarted(backend: str, settings: Settings, emulator: Emulator, time_is_virtual: None) -> None:  # noqa: ARG001  (a fixture, for what it does)
     """After a restart all is as it was, what failed too, and what was running goes on."""
     async with SERVERS[backend](settings) as url, visitor(url) as ann:
         failed = await ann.ended((await ann.post(prompt="refused"))[1])

@@ -148,7 +148,7 @@ def _one(cls: type[NamedT], member: str, value: Any) -> NamedT | None:
         read = _named(cls, member, name, inner)
     else:
         read = Malformed(f"expected one, with its name: {{'name': ...}}; got {len(value)}")
-    return read  # type: ignore[no-any-return]
+    return read  # type: ignore[no-any-return]  # as above
 
 
 def _named(cls: type[NamedT], member: str, name: Any, value: Any) -> NamedT:
@@ -156,6 +156,6 @@ def _named(cls: type[NamedT], member: str, name: Any, value: Any) -> NamedT:
     if isinstance(made, cls) and made.id is not None and made.id != name:
         made = Malformed("has an id of its own beside its name; give one of the two")
     if isinstance(made, Malformed):
-        return made  # type: ignore[return-value]
+        return made  # type: ignore[return-value]  # a rule reports it
     record: Any = cls  # which takes what its own member takes; a rule says what that cannot be
     return attrs.evolve(made, id=name) if isinstance(made, cls) else record(made, id=name)
