@@ -1,0 +1,167 @@
+"""The state machines, out of the code that decides: the one of a task is a table, the one of a create is walked."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from kling_async.protocol import errors
+from kling_async.protocol.create_recovery import Ask, Create, CreateState, Pause
+from kling_async.protocol.lifecycle import TRANSITIONS
+from kling_async.protocol.retry import Retry
+from kling_async.protocol.tasks import Task, TaskStatus
+
+OURS: Final = Task(task_id="801", status=TaskStatus.SUBMITTED, external_task_id="mine", endpoint="image2video")
+UNNAMED: Final = Task(task_id="802", status=TaskStatus.SUBMITTED, endpoint="image2video")
+RETRY: Final = Retry()
+ENDS: Final = frozenset({CreateState.ACCEPTED, CreateState.REFUSED})
+
+Outcome = Task | errors.KlingError
+Found = list[Task] | errors.KlingError
+WALL: Final = 1.8e9
+ANSWERS: Final[dict[str, Outcome]] = {
+    "an answer about our task": OURS,
+    "1303: the account is full": errors.ConcurrencyExceeded("full", code=1303, http_status=429),
+    "1302: too fast": errors.RateLimited("too fast", code=1302, http_status=429),
+    "it never left this machine": errors.ConnectionFailed("refused", sent=False),
+    "a local file cannot be read": errors.InvalidRequest.of([errors.Problem("image", "gone")]),
+    "a refusal that the same id could cause: 1201, 1202, HTTP 409": errors.RequestRefused(
+        "bad", code=1201, http_status=400
+    ),
+    "any other refusal": errors.InsufficientBalance("empty", code=1102, http_status=429),
+    "no answer, or none of the service: reset, timeout, 5000 to 5002, a gateway's page": errors.ConnectionFailed("cut"),
+    "a 2xx that cannot be read": errors.BadResponse("a page", http_status=200),
+    "success that names no task": errors.UnexpectedAnswer("no task", http_status=200),
+}
+LOOKS: Final[dict[str, Outcome]] = {
+    "found": OURS,
+    "the service says that there is none": errors.TaskNotFound("none"),
+    "no answer of the service": errors.ConnectionFailed("cut"),
+    "another server answers at the address": errors.NotTheService("a router"),
+}
+SEARCHES: Final[dict[str, Found]] = {
+    "a task with our id": [OURS],
+    "exactly one that may be ours": [UNNAMED],
+    "several that may be ours": [UNNAMED, Task(task_id="803", status=TaskStatus.SUBMITTED, endpoint="image2video")],
+    "none that may be ours": [],
+    "no answer of the service": errors.ConnectionFailed("cut"),
+}
+
+EARLY, SETTLED, OVER = "", "after `settle`", "after `budget`"
+JUMPS: Final = {EARLY: 0.0, SETTLED: RETRY.settle, OVER: RETRY.budget}
+
+
+SENT: Final = "its first byte goes out"
+
+Happens = Callable[[Create], object]
+Story = tuple[Happens, ...]
+"""What happened to a create, in order: played anew for each step, since a machine cannot be copied."""
+
+
+class Edge(NamedTuple):
+    """One step of a create.
+
+    Attributes:
+        state: in which something happens.
+        event: what.
+        when: how late: early, or after `settle` or `budget` seconds.
+        then: the state that it leads to.
+    """
+
+    state: CreateState
+    event: str
+    when: str
+    then: CreateState
+
+
+def of_a_task() -> dict[TaskStatus, frozenset[TaskStatus]]:
+    """Status -> those that may follow it, from the table of `protocol.lifecycle`."""
+    return {status: after for status, after in TRANSITIONS.items() if status is not None}
+
+
+def of_a_create(*, can_look_up: bool = True, keeps_id: bool | None = True, resend: bool = True) -> frozenset[Edge]:
+    """All steps that a create can take, found by letting everything happen in each state that it comes to.
+
+    Args:
+        can_look_up: whether the service finds tasks of the path by their external id.
+        keeps_id: whether the path keeps that id; None where nobody has shown it.
+        resend: whether `on_doubt` is `settle`.
+    """
+
+    def after(story: Story) -> Create:
+        machine = Create(
+            "image2video",
+            "mine",
+            RETRY,
+            lambda: 1.0,
+            can_look_up=can_look_up,
+            own_id=True,
+            adopt=False,
+            resend=resend,
+            is_anothers=lambda _: False,
+            keeps_id=keeps_id,
+        )
+        for happens in story:
+            happens(machine)
+        return machine
+
+    edges: set[Edge] = set()
+    seen = {(CreateState.UNSENT, 0, False)}
+    waiting: list[tuple[Story, int, float]] = [((), 0, 0.0)]
+    while waiting:
+        story, again, now = waiting.pop(0)
+        state = after(story).state
+        for event, when, happens, at in _steps(after(story), now):
+            then = after((*story, happens)).state
+            edges.add(Edge(state, event, when, then))
+            sends = again + (event == SENT and then is CreateState.SENDING_AGAIN)
+            late = at >= RETRY.budget
+            if then not in ENDS and (then, sends, late) not in seen:
+                seen.add((then, sends, late))
+                waiting.append(((*story, happens), sends, at))
+    return frozenset(edges)
+
+
+def _steps(machine: Create, now: float) -> Iterator[tuple[str, str, Happens, float]]:
+    """Everything that can happen next: what, how late, the way to let it happen, and the time then."""
+    if machine.state in {CreateState.SENDING, CreateState.STOPPING, CreateState.SENDING_AGAIN}:
+        for event, outcome in ANSWERS.items():
+            yield event, EARLY, _answered(now, outcome), now
+    else:
+        for when, seconds in JUMPS.items():
+            if now + seconds <= 2 * RETRY.budget:
+                for event, happens, at in _asked(machine, now + seconds):
+                    yield event, when, happens, at
+    yield "the client closes", EARLY, Create.stop, now
+
+
+def _asked(machine: Create, now: float) -> Iterator[tuple[str, Happens, float]]:
+    """What the machine asks for, and each way in which that can end."""
+    ask = machine.next(now)
+    if isinstance(ask, Pause):
+        now += ask.seconds
+        ask = machine.next(now)
+    match ask:
+        case Pause() | Task() | errors.KlingError():
+            raise AssertionError(f"nothing is asked for in {machine.state.name}")
+        case Ask.TAKE_SLOT:
+            yield "a slot is free", Create.slot_taken, now
+        case Ask.SEND:
+            yield SENT, lambda each: each.sending(WALL), now
+        case Ask.LOOK_UP:
+            for event, outcome in LOOKS.items():
+                yield event, _looked_up(now, outcome), now
+        case Ask.SEARCH:
+            for event, found in SEARCHES.items():
+                yield event, _searched(now, found), now
+
+
+def _answered(now: float, outcome: Outcome) -> Happens:
+    return lambda machine: machine.answered(now, copy.copy(outcome))  # a machine adds to errors
+
+
+def _looked_up(now: float, outcome: Outcome) -> Happens:
+    return lambda machine: machine.looked_up(now, copy.copy(outcome), 0.0)
+
+
+def _searched(now: float, found: Found) -> Happens:
+    return lambda machine: machine.searched(now, copy.copy(found))
