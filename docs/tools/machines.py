@@ -1,6 +1,7 @@
 """The state machines, out of the code that decides: the one of a task is a table, the one of a create is walked."""
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -78,6 +79,7 @@ def of_a_task() -> dict[TaskStatus, frozenset[TaskStatus]]:
     return {status: after for status, after in TRANSITIONS.items() if status is not None}
 
 
+@functools.cache
 def of_a_create(*, can_look_up: bool = True, keeps_id: bool | None = True, resend: bool = True) -> frozenset[Edge]:
     """All steps that a create can take, found by letting everything happen in each state that it comes to.
 
@@ -130,7 +132,7 @@ def _steps(machine: Create, now: float) -> Iterator[tuple[str, str, Happens, flo
         for when, seconds in JUMPS.items():
             if now + seconds <= 2 * RETRY.budget:
                 for event, happens, at in _asked(machine, now + seconds):
-                    yield event, when, happens, at
+                    yield event, OVER if at >= RETRY.budget else when, happens, at
     yield "the client closes", EARLY, Create.stop, now
 
 
