@@ -12,7 +12,7 @@ from kling_async.protocol.raw import RawCall, RawTask, endpoint_at, is_path, pro
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.codec import to_wire
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 
 PATH = "/v1/general/ai-multi-shot"
 ANYTHING: Any = object()
