@@ -142,7 +142,7 @@ def build(session: nox.Session) -> None:
     wheel, archive = _archives()
     session.run("twine", "check", "--strict", str(wheel), str(archive))
     tracked = str(session.run("git", "ls-files", silent=True, external=True))
-    session.run("python", "tests/run_archives.py", str(wheel), str(archive), *tracked.splitlines(), silent=True)
+    session.run("python", "-P", "tests/run_archives.py", str(wheel), str(archive), *tracked.splitlines(), silent=True)
     shutil.unpack_archive(archive, work, filter="data")
     install(session, "test", "types", package=wheel)
     with session.chdir(work / archive.name.removesuffix(".tar.gz")):
@@ -162,8 +162,8 @@ def extras(session: nox.Session) -> None:
         place = Path(session.create_tmp()).resolve() / (extra or "none")
         session.run("python", "-m", "venv", "--clear", str(place))
         python = str(place / ("Scripts" if sys.platform == "win32" else "bin") / "python")
-        session.run(python, "-m", "pip", "install", "-q", f"{wheel}[{extra}]", external=True)
-        session.run(python, "-W", "error", "tests/run_installed.py", extra, external=True)
+        session.run(python, "-m", "pip", "install", "-q", f"{wheel}[{extra}]" if extra else str(wheel), external=True)
+        session.run(python, "-P", "-W", "error", "tests/run_installed.py", extra, external=True)
 
 
 def _archives() -> tuple[Path, Path]:
@@ -181,8 +181,9 @@ def _built(session: nox.Session, place: Path, *, umask: int, zone: str, changed:
     before = os.umask(umask)
     try:
         session.run("git", "checkout-index", "--all", f"--prefix={place}/", external=True)
-        for each in () if changed is None else place.rglob("*"):
-            os.utime(each, (changed, changed))
+        if changed is not None:
+            for each in place.rglob("*"):
+                os.utime(each, (changed, changed))
         env = {"SOURCE_DATE_EPOCH": None, "TZ": zone}
         session.run("python", "-m", "build", str(place), "--outdir", str(place / "dist"), env=env, silent=True)
     finally:

@@ -4,7 +4,6 @@ Run by the Python of an environment that holds nothing else, which is why all he
 """
 
 import importlib.metadata
-import json
 import subprocess
 import sys
 import sysconfig
@@ -42,8 +41,7 @@ def main(extra: str) -> None:
             sys.exit("what was generated is no MP4")
         if (f"kling-async[{RENDERS}]" in told) is (extra == RENDERS):
             sys.exit(f"what is said of rendering does not fit: {told}")
-        data = json.loads(_run(COMMAND, "models", "--json"))
-    sys.stdout.write(f"{installed} with {extra or 'no extra'}: a clip was made; {len(data)} members of models\n")
+    sys.stdout.write(f"{installed} with {extra or 'no extra'}: a clip was made\n")
 
 
 def _run(*command: str) -> str:
