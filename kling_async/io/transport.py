@@ -24,6 +24,7 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.wire.envelope import HttpResponse
 from kling_async.protocol.wire.requests import HttpRequest
+from kling_async.version import __version__
 
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 30.0
@@ -37,7 +38,7 @@ UPLOADS: Final = 8
 ANSWER_BYTES: Final = 32 * 2**20
 """The largest answer read: a page of 500 tasks takes about one megabyte."""
 
-_USER_AGENT: Final = "kling-async"
+_USER_AGENT: Final = f"kling-async/{__version__}"
 _FILE_HEADERS: Final = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
 
 logger = logging.getLogger("kling_async")
