@@ -179,7 +179,8 @@ def _directive(module: str, name: str) -> str:
     """How a name is documented, by its kind."""
     value = getattr(importlib.import_module(module), name)
     if inspect.isclass(value):
-        return f".. autoclass:: {module}.{name}\n   :members:\n"
+        parts = [base for base in value.__mro__[1:] if base.__module__.startswith("kling_async.client")]
+        return f".. autoclass:: {module}.{name}\n   :members:\n" + "   :inherited-members:\n" * bool(parts)
     if callable(value):
         return f".. autofunction:: {module}.{name}\n"
     return f".. autodata:: {exports(module)[name]}.{name}\n"  # the text below it is where it is made
