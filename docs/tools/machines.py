@@ -51,6 +51,8 @@ EARLY, SETTLED, OVER = "", "after `settle`", "after `budget`"
 JUMPS: Final = {EARLY: 0.0, SETTLED: RETRY.settle, OVER: RETRY.budget}
 
 
+GIVEN_BACK: Final = frozenset(list(ANSWERS)[1:4])
+"""Answers to a send that does not count as one: full, too fast, never left."""
 SENT: Final = "its first byte goes out"
 
 Happens = Callable[[Create], object]
@@ -116,6 +118,7 @@ def of_a_create(*, can_look_up: bool = True, keeps_id: bool | None = True, resen
             then = after((*story, happens)).state
             edges.add(Edge(state, event, when, then))
             sends = again + (event == SENT and then is CreateState.SENDING_AGAIN)
+            sends -= event in GIVEN_BACK and state is CreateState.SENDING_AGAIN
             late = at >= RETRY.budget
             if then not in ENDS and (then, sends, late) not in seen:
                 seen.add((then, sends, late))
