@@ -15,6 +15,14 @@ OURS: Final = Task(task_id="801", status=TaskStatus.SUBMITTED, external_task_id=
 UNNAMED: Final = Task(task_id="802", status=TaskStatus.SUBMITTED, endpoint="image2video")
 RETRY: Final = Retry()
 ENDS: Final = frozenset({CreateState.ACCEPTED, CreateState.REFUSED})
+SENDING: Final = frozenset({CreateState.SENDING, CreateState.STOPPING, CreateState.SENDING_AGAIN})
+CERTAIN: Final = ENDS | {CreateState.UNSENT, CreateState.FULL, CreateState.SENDING, CreateState.STOPPING}
+"""States before anything is in doubt, and after."""
+
+NEVER_LEFT: Final = "it never left this machine"
+UNREADABLE: Final = "a local file cannot be read"
+BEFORE_IT_LEFT: Final = (NEVER_LEFT, UNREADABLE)
+"""How a send can also end before its first byte."""
 
 Outcome = Task | errors.KlingError
 Found = list[Task] | errors.KlingError
@@ -23,8 +31,8 @@ ANSWERS: Final[dict[str, Outcome]] = {
     "an answer about our task": OURS,
     "1303: the account is full": errors.ConcurrencyExceeded("full", code=1303, http_status=429),
     "1302: too fast": errors.RateLimited("too fast", code=1302, http_status=429),
-    "it never left this machine": errors.ConnectionFailed("refused", sent=False),
-    "a local file cannot be read": errors.InvalidRequest.of([errors.Problem("image", "gone")]),
+    NEVER_LEFT: errors.ConnectionFailed("refused", sent=False),
+    UNREADABLE: errors.InvalidRequest.of([errors.Problem("image", "gone")]),
     "a refusal that the same id could cause: 1201, 1202, HTTP 409": errors.RequestRefused(
         "bad", code=1201, http_status=400
     ),
@@ -81,14 +89,34 @@ def of_a_task() -> dict[TaskStatus, frozenset[TaskStatus]]:
     return {status: after for status, after in TRANSITIONS.items() if status is not None}
 
 
+class Point(NamedTuple):
+    """Where the walk is.
+
+    Attributes:
+        story: what happened so far.
+        again: further sends, as far as they count.
+        now: seconds since the beginning.
+        doubt: when it was first in doubt, from where `budget` counts; None before.
+    """
+
+    story: Story = ()
+    again: int = 0
+    now: float = 0.0
+    doubt: float | None = None
+
+    @property
+    def ends_at(self) -> float:
+        """When `budget` is over."""
+        return (self.doubt or 0.0) + RETRY.budget
+
+
 @functools.cache
-def of_a_create(*, can_look_up: bool = True, keeps_id: bool | None = True, resend: bool = True) -> frozenset[Edge]:
+def of_a_create(*, can_look_up: bool = True, keeps_id: bool | None = True) -> frozenset[Edge]:
     """All steps that a create can take, found by letting everything happen in each state that it comes to.
 
     Args:
         can_look_up: whether the service finds tasks of the path by their external id.
         keeps_id: whether the path keeps that id; None where nobody has shown it.
-        resend: whether `on_doubt` is `settle`.
     """
 
     def after(story: Story) -> Create:
@@ -100,7 +128,7 @@ def of_a_create(*, can_look_up: bool = True, keeps_id: bool | None = True, resen
             can_look_up=can_look_up,
             own_id=True,
             adopt=False,
-            resend=resend,
+            resend=True,
             is_anothers=lambda _: False,
             keeps_id=keeps_id,
         )
@@ -109,34 +137,34 @@ def of_a_create(*, can_look_up: bool = True, keeps_id: bool | None = True, resen
         return machine
 
     edges: set[Edge] = set()
-    seen = {(CreateState.UNSENT, 0, False)}
-    waiting: list[tuple[Story, int, float]] = [((), 0, 0.0)]
+    seen: set[tuple[CreateState, int, bool]] = set()  # without where it begins: failed sends change what comes of it
+    waiting = [Point()]
     while waiting:
-        story, again, now = waiting.pop(0)
-        state = after(story).state
-        for event, when, happens, at in _steps(after(story), now):
-            then = after((*story, happens)).state
+        point = waiting.pop(0)
+        state = after(point.story).state
+        for event, when, happens, now in _steps(after(point.story), point):
+            then = after((*point.story, happens)).state
             edges.add(Edge(state, event, when, then))
-            sends = again + (event == SENT and then is CreateState.SENDING_AGAIN)
-            sends -= event in GIVEN_BACK and state is CreateState.SENDING_AGAIN
-            late = at >= RETRY.budget
-            if then not in ENDS and (then, sends, late) not in seen:
-                seen.add((then, sends, late))
-                waiting.append(((*story, happens), sends, at))
+            again = point.again + (event == SENT and then is CreateState.SENDING_AGAIN)
+            again -= event in GIVEN_BACK and state is CreateState.SENDING_AGAIN
+            doubt = now if point.doubt is None and then not in CERTAIN else point.doubt
+            following = Point((*point.story, happens), again, now, doubt)
+            if then not in ENDS and (then, again, now >= following.ends_at) not in seen:
+                seen.add((then, again, now >= following.ends_at))
+                waiting.append(following)
     return frozenset(edges)
 
 
-def _steps(machine: Create, now: float) -> Iterator[tuple[str, str, Happens, float]]:
+def _steps(machine: Create, point: Point) -> Iterator[tuple[str, str, Happens, float]]:
     """Everything that can happen next: what, how late, the way to let it happen, and the time then."""
-    if machine.state in {CreateState.SENDING, CreateState.STOPPING, CreateState.SENDING_AGAIN}:
+    if machine.state in SENDING:
         for event, outcome in ANSWERS.items():
-            yield event, EARLY, _answered(now, outcome), now
+            yield event, OVER if point.now >= point.ends_at else EARLY, _answered(point.now, outcome), point.now
     else:
-        for when, seconds in JUMPS.items():
-            if now + seconds <= 2 * RETRY.budget:
-                for event, happens, at in _asked(machine, now + seconds):
-                    yield event, OVER if at >= RETRY.budget else when, happens, at
-    yield "the client closes", EARLY, Create.stop, now
+        for when, seconds in JUMPS.items() if point.story else [(EARLY, 0.0)]:
+            for event, happens, at in _asked(machine, min(point.now + seconds, max(point.now, point.ends_at))):
+                yield event, OVER if at >= point.ends_at else when, happens, at
+    yield "the client closes", EARLY, Create.stop, point.now
 
 
 def _asked(machine: Create, now: float) -> Iterator[tuple[str, Happens, float]]:
@@ -152,6 +180,8 @@ def _asked(machine: Create, now: float) -> Iterator[tuple[str, Happens, float]]:
             yield "a slot is free", Create.slot_taken, now
         case Ask.SEND:
             yield SENT, lambda each: each.sending(WALL), now
+            for event in BEFORE_IT_LEFT:
+                yield event, _answered(now, ANSWERS[event]), now
         case Ask.LOOK_UP:
             for event, outcome in LOOKS.items():
                 yield event, _looked_up(now, outcome), now

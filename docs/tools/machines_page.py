@@ -39,8 +39,8 @@ for a create's, everything that can happen is let happen in each state that it c
 A_TASK: Final = f"""Any other news is late or doubled, and changes nothing. That the service does not know a task means
 nothing in the first {NOT_FOUND_PATIENCE:.0f} seconds after it was accepted."""
 A_CREATE: Final = f"""One request that makes a task, from its first byte to certainty: one paid task, whatever happens
-to the answers. It is sent {SENDS} times at most, not counting what was refused as full or too fast, or never left. Point
-at a card to read what is known there; the numbers are those of the table.
+to the answers. It is sent {SENDS} times at most, not counting what was refused as full or too fast, or never left.
+Point at a card to read what is known there; the numbers are those of the table.
 
 - **accepted**: the task is known. **refused**: there is none, or nobody knows, and then the error is `CreateInDoubt`.
 - `settle` and `budget` are those of `Retry`: {machines.RETRY.settle:.0f} and {machines.RETRY.budget:.0f} seconds;

@@ -8,10 +8,12 @@ from tests.protocol.test_create_recovery_states import TABLE
 
 def test_each_step_of_the_table_is_drawn() -> None:
     """What the machine's own tests say of its states is on the page, and nothing between states besides."""
-    drawn = {(edge.state, edge.then) for edge in machines.of_a_create() | machines.of_a_create(keeps_id=None)}
+    edges = machines.of_a_create() | machines.of_a_create(keeps_id=None)
+    drawn = {(edge.state, edge.then) for edge in edges if edge.state is not edge.then}
     told = {(state, then) for state, event, _, then in TABLE if not event.startswith("search") and state is not then}
+    raw = {(CreateState.SENDING_AGAIN, CreateState.REFUSED)}  # success without a task, as only a `RawTask` gets it
     assert told - drawn == set()
-    assert {(state, then) for state, then in drawn if CreateState.SEARCHING not in {state, then}} - told == set()
+    assert {(state, then) for state, then in drawn if CreateState.SEARCHING not in {state, then}} == told | raw
 
 
 def test_each_state_has_a_place() -> None:
