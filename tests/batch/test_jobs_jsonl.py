@@ -286,7 +286,7 @@ def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BatchError, match="is no regular file"):
         read_jobs(os.devnull)
     with pytest.raises(BatchError, match="expected the path"):
-        read_jobs(None)  # type: ignore[arg-type]
+        read_jobs(None)  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads all")
