@@ -13,7 +13,7 @@ from kling_async.protocol.reference import Reference
 from kling_async.protocol.rules.values import is_path
 from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.codec import to_wire
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 
 PATH = "/v1/general/ai-multi-shot"
 ANYTHING: Any = object()
