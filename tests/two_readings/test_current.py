@@ -213,7 +213,9 @@ JSON: Final = st.recursive(
     max_leaves=3,
 )
 NAMES: Final = st.sampled_from([*SETTINGS, "callback_url", "watermark_info", "settings", "url", "id", "Duration", "x"])
-MORE: Final = st.dictionaries(NAMES | st.text(max_size=3), JSON, max_size=2) | st.just({})
+MORE: Final[st.SearchStrategy[dict[str, Any]]] = st.dictionaries(
+    NAMES | st.text(max_size=3), JSON, max_size=2
+) | st.just({})
 
 
 @EACH_PATH
