@@ -1,7 +1,6 @@
 """The words of the command line: all commands and options, and nothing that is slow to import."""
 
 import argparse
-import importlib.metadata
 import shutil
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from kling_async.cli.endpoint_options import KEYS, add_endpoint
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.mistakes import about_command, about_unknown
 from kling_async.cli.option_values import number, port, positive, whole, whole_from
+from kling_async.version import __version__
 
 _SHORT: Final = "generate"
 """Short for the command of the default endpoint."""
@@ -60,11 +60,11 @@ class _Parser(ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """Shows the version; looked up only then."""
+    """Shows the version."""
 
     def __call__(self, parser: ArgumentParser, *_: object) -> None:
         if sys.stdout is not None:
-            sys.stdout.write(f"kling-async {importlib.metadata.version('kling-async')}\n")
+            sys.stdout.write(f"kling-async {__version__}\n")
         parser.exit()
 
 
