@@ -85,7 +85,7 @@ async def each_write(directory: Path, when: str) -> set[str]:
         number += STEP
         tried += 1
     lines = "".join(path.read_text() for path in directory.glob("*.log")).splitlines()
-    assert len(lines) == tried
+    assert len(lines) == tried > len(KINDS) / STEP
     return {kind for line in lines for kind in line.split()[1:]}
 
 
@@ -94,7 +94,6 @@ async def each_write(directory: Path, when: str) -> set[str]:
 def test_each_write_is_cut(tmp_path: Path, when: str) -> None:
     """Wherever it is cut, the next run pays for nothing twice, and in the end all files and notes are there."""
     kinds = asyncio.run(each_write(tmp_path, when))
-    assert len(kinds & (KINDS | BESIDE)) > len(KINDS) / 2
     assert STEP > 1 or kinds >= BESIDE
 
 

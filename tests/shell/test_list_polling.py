@@ -186,7 +186,7 @@ async def test_two_names_of_one_task_are_both_answered(
     make_client: ClientMaker, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task attached by both of its ids, before it was heard of, ends for both, also if both are due at once."""
-    monkeypatch.setattr("kling_async.client.random.random", lambda: 0.5)
+    monkeypatch.setattr("kling_async.client_base.random.random", lambda: 0.5)
     handles = await submitted(make_client(concurrency=20), image, 20)
     other = make_client(polling=BEAT)
     names = [handle.reference for handle in handles] + [f"image2video:{handle.external_task_id}" for handle in handles]
@@ -306,7 +306,7 @@ async def test_cancelling_all_tasks_of_the_loop_does_not_end_the_following(
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 12)
     await asyncio.sleep(12)
     ours = {"Poller._ask_page", "Poller._ask"}
-    strangers_victims = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ in ours]  # type: ignore[union-attr]
+    strangers_victims = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ in ours]  # type: ignore[union-attr]  # each has one
     assert strangers_victims
     for victim in strangers_victims:
         victim.cancel()
