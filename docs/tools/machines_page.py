@@ -65,11 +65,11 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "machines.md", "\n\n".join(parts) + "\n"
 
 
-def _of_a_task() -> tuple[dict[str, Card], dict[tuple[str, str], int]]:
+def _of_a_task() -> tuple[dict[str, Card], dict[tuple[str, str], str]]:
     table = machines.of_a_task()
     cards = {status.value: Card(place, status.value) for status, place in STATUS_PLACES.items()}
     steps = [(status.value, after.value) for status in TaskStatus for after in TaskStatus if after in table[status]]
-    return cards, {step: number for number, step in enumerate(steps, 1)}
+    return cards, dict.fromkeys(steps, "")
 
 
 def numbered(edges: Iterable[Edge]) -> dict[tuple[CreateState, CreateState], int]:
@@ -89,7 +89,7 @@ def _picture(label: str, edges: frozenset[Edge], moved: dict[CreateState, Place]
             cards[state.name] = Card(places[state], state.name, state.value, marks)
         elif any(edge.state is state for edge in edges):
             cards[state.name] = Card(places[state], state.name, state.value)
-    return svg(label, cards, {(begin.name, end.name): n for (begin, end), n in numbered(edges).items()})
+    return svg(label, cards, {(begin.name, end.name): str(n) for (begin, end), n in numbered(edges).items()})
 
 
 def _arrows(edges: frozenset[Edge]) -> str:
