@@ -89,7 +89,7 @@ class EndpointPlan(Following[_F]):
     def _begin(self, listed: dict[str, _F], now: float) -> None:
         waiting, most = len(self.queue) + len(listed), self.endpoint.ids_at_once
         # A page that tells of all is worth more than questions by ids, of which each is a request, too.
-        by_ids = 1 < most and waiting <= most
+        by_ids = most > 1 and waiting <= most
         instead = worth(len(listed), self.queue, most, now) / cost(waiting) if by_ids else 1.0
         pages = self._strategy.begin(waiting, self.queue.value(now) + len(listed), instead)
         if pages is not None:
