@@ -12,7 +12,7 @@ from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, Unpack, overload
 
 import aiohttp
 
@@ -104,6 +104,8 @@ class KlingClient(Models):
         ConfigurationError: there are no credentials, or a value cannot be used.
     """
 
+    _beat: ClassVar[float] = BEAT
+
     def __init__(
         self,
         *,
@@ -143,10 +145,10 @@ class KlingClient(Models):
         self._enter = self._lifetime.enter
         self._closing: asyncio.Task[None] | None = None
         self._base_url = base_url_from(base_url)
-        self._transport = Transport(self._base_url, session, proxies_from())
+        self._transport = self._transport_of(session)
         warn_of_file_limit(concurrency + downloads)
         self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
-        self._slots = Slots(lambda: Limit(concurrency, BEAT, self._uniform), queue_deadline)
+        self._slots = Slots(lambda: Limit(concurrency, self._beat, self._uniform), queue_deadline)
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
@@ -647,6 +649,9 @@ class KlingClient(Models):
         return self._saving.open_file(handle, method=method, headers=headers, watermark=watermark)
 
     # ------------------------------------------------------------------------------------------- inside
+
+    def _transport_of(self, session: aiohttp.ClientSession | None) -> Transport:
+        return Transport(self._base_url, session, proxies_from())
 
     def check_current(self) -> None:
         """Refuses what the client's credentials or its host cannot do; `model` and `submit` ask for it.
