@@ -1,5 +1,6 @@
 """The emulator as a whole: an account, served on a loopback port."""
 
+import asyncio
 import functools
 import hashlib
 import importlib.util
@@ -235,7 +236,7 @@ class Emulator:
         """Stop listening and drop connections and callbacks; closing twice is harmless."""
         running, self._running = self._running, None
         if running is not None:
-            await running.runner.cleanup()
+            await _cleaned_up(running.runner)
             await running.callbacks.close()
             await running.results.close()
             if running.directory is not None:
@@ -323,6 +324,20 @@ class Emulator:
             webhooks=self.webhooks,
         )
         return api.application(files, page)
+
+
+async def _cleaned_up(runner: web.AppRunner) -> None:
+    """Clean up, and leave no connection: neither one that was accepted last, nor one whose client reads nothing."""
+    for site in tuple(runner.sites):
+        await site.stop()
+    for _ in range(5):  # until the server knows all connections that were accepted
+        await asyncio.sleep(0)
+    transports = [each.transport for each in (runner.server.connections if runner.server else ())]
+    await runner.cleanup()
+    for transport in transports:
+        if transport is not None:
+            transport.abort()
+    await asyncio.sleep(0)  # they are closed in the loop's next round
 
 
 def _can_render() -> bool:
