@@ -69,8 +69,8 @@ class KlingEmulator:
 
     def __init__(self, emulator: Emulator | None = None, *, clock: FakeClock | None = None) -> None:
         if emulator is None:
-            pace = {"speed": SPEED} if clock is None else {"speed": 1.0, "clock": clock}
-            emulator = _SmallEmulator(render=False, **pace)
+            quick = _SmallEmulator(speed=SPEED, render=False)
+            emulator = quick if clock is None else _SmallEmulator(speed=1.0, render=False, clock=clock)
         self._emulator = emulator
         self._clock = clock
         self._clients: list[QuickClient] = []

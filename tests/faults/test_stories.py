@@ -174,6 +174,6 @@ async def test_everything_at_once(
     assert len(end.injected) >= 15
     assert (end.asked, end.paid, end.whole, end.files) == (count, count, count, count)
     assert not end.errors
-    assert end.kept <= (
-        30 if journalled else 20
-    )  # the journal's thread has its last notes, however many tasks there were
+    # Some twenty objects are the own ones of the client, and a journal has its last notes. A leak for each task,
+    # or for each fault, would be more than one object for ten tasks.
+    assert end.kept <= (30 if journalled else 20) + count // 10
