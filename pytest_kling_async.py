@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Lets a shared server begin anew for each test, and refuses faults that cannot happen."""
+    __tracebackhide__ = True
     names = getattr(item, "fixturenames", ())
     if "kling_server" in names:
         item.config.stash[_item_key] = item

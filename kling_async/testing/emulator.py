@@ -1,6 +1,7 @@
 """The emulator in a thread of its own: for tests on any event loop or none, and for other processes."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -77,7 +78,7 @@ class KlingEmulator:
         self._paid_before = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop = asyncio.Event()
+        self._stop: asyncio.Event | None = None
         self.faults: Faults = emulator.faults
         self.account: Account = emulator.account
         self.ledger: Ledger = emulator.ledger
@@ -94,7 +95,6 @@ class KlingEmulator:
         if self._thread is not None:
             raise RuntimeError("the emulator is running already")
         started: Future[None] = Future()
-        self._stop.clear()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(started)), name="kling-emulator", daemon=True
         )
@@ -110,8 +110,9 @@ class KlingEmulator:
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself: it could not begin
+            if self._loop is not None and self._stop is not None:
+                self._loop.call_soon_threadsafe(self._stop.set)
         thread.join()
 
     async def close_clients(self) -> None:
@@ -193,11 +194,12 @@ class KlingEmulator:
     # ---------------------------------------------------------------------------------------------- inside
 
     async def _serve(self, started: "Future[None]") -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        self._stop = stop
         try:
             async with self._emulator:
                 started.set_result(None)
-                await self._stop.wait()
+                await stop.wait()
         except BaseException as error:
             if started.done():
                 raise
@@ -211,7 +213,7 @@ class KlingEmulator:
         async def seen() -> _T:
             return look()
 
-        if self._loop is None or self._thread is None:
+        if self._loop is None or self._thread in {None, threading.current_thread()}:
             return look()
         return asyncio.run_coroutine_threadsafe(seen(), self._loop).result()
 
