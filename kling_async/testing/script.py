@@ -17,8 +17,8 @@ from kling_async.emulator.service.errors import HTTP_STATUS
 from kling_async.io.transport import Fetched, Transport
 from kling_async.io.upload import UploadBody
 from kling_async.protocol.errors import ClientClosed, ConnectionFailed
+from kling_async.protocol.wire.envelope import HttpResponse
 from kling_async.protocol.wire.requests import HttpRequest
-from kling_async.protocol.wire.responses import HttpResponse
 from kling_async.testing.emulator import taking_the_arguments_of
 from kling_async.testing.settings import POLLING, RETRY, QuickClient
 
