@@ -30,6 +30,7 @@ from kling_async.io.config import (
     refuse_current,
     warn_of_file_limit,
 )
+from kling_async.io.events import Events, OnEvent
 from kling_async.io.lifetime import Lifetime
 from kling_async.io.paged_list import PagedList
 from kling_async.io.poller import Poller
@@ -38,6 +39,7 @@ from kling_async.io.submission import OWN_IDS, Again, IfExists, OnDoubt, OnInten
 from kling_async.io.task_list import all_tasks
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
+from kling_async.io.work_events import Kept
 from kling_async.methods import calls, lists, submits
 from kling_async.models import Models
 from kling_async.protocol import endpoints
@@ -90,6 +92,9 @@ class KlingClient(Models):
         queue_deadline: seconds that a task may stand in line for a slot; None for ever.
         on_intent: awaited before the first byte of each create goes out, so that its reference can be kept where a
             crash does not reach it. If it raises, nothing is sent. With a journal, that has it by then.
+        on_event: is told each thing that happens, as one of the values of `kling_async.events`: a plain function, which
+            runs in the event loop and must be quick, since nothing else happens meanwhile; one that has more to do puts
+            events into a queue. What it raises is in the log, once, and changes nothing.
         journal: the file of a journal, or a `Journal`: what is paid for is there before it is sent, so that `recover`
             and the `key` of `submit` find it again after a crash.
         budget: what may be spent: what does not fit is not sent, and raises `BudgetExceeded`. With a journal it is kept
@@ -118,6 +123,7 @@ class KlingClient(Models):
         retry: Retry | None = None,
         queue_deadline: float | None = None,
         on_intent: OnIntent | None = None,
+        on_event: OnEvent | None = None,
         journal: "Journal | str | PathLike[str] | None" = None,
         budget: "Budget | None" = None,
         callback_url: str | None = None,
@@ -132,6 +138,7 @@ class KlingClient(Models):
             retry=retry,
             queue_deadline=queue_deadline,
             on_intent=on_intent,
+            on_event=on_event,
             budget=budget,
             session=session,
             clock=clock,
@@ -150,7 +157,8 @@ class KlingClient(Models):
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
-        self._poller = Poller(self._api, polling, self._retry, self._uniform, self.durations)
+        self._events = Events(on_event, clock)
+        self._poller = Poller(self._api, polling, self._retry, self._uniform, self.durations, events=self._events)
         callback_url, token = callback_url_from(callback_url, self._credentials)
         self.callbacks = Callbacks(token, self._api, self._poller, self._enter)
         """What comes by callbacks, for `kling_async.web`."""
@@ -162,6 +170,7 @@ class KlingClient(Models):
             uniform=self._uniform,
             on_intent=on_intent,
             callback_url=callback_url,
+            events=self._events,
         )
         self._saved_at_once = downloads
         self._clock = clock
@@ -171,8 +180,10 @@ class KlingClient(Models):
         self._works: JournalSubmitter | None = None
         if journal is not None:
             self.use_journal(journal)
-        self._calls = Calls(self._api, lambda: self._downloads, self._enter, self._budget, self.check_current)
-        self._saving = Saving(lambda: self._downloads, self.get_task)
+        self._calls = Calls(
+            self._api, lambda: self._downloads, self._enter, self._budget, self.check_current, events=self._events
+        )
+        self._saving = Saving(lambda: self._downloads, self.get_task, self._events)
 
     # ------------------------------------------------------------------------------------- making videos
 
@@ -601,12 +612,13 @@ class KlingClient(Models):
 
     # --------------------------------------------------------------------------------- for the handles
 
-    def start_watching(self, reference: Reference, *, own: bool = False) -> TaskWatch:
+    def start_watching(self, reference: Reference, *, own: bool = False, work: "Kept | None" = None) -> TaskWatch:
         """Begins to follow an attached task, or joins who follows it already.
 
         Args:
             reference: of the task.
             own: whether no other client of the journal follows it, as far as that is known.
+            work: what the journal has of it.
         """
         self._enter()
         self._check_generation(refusals.endpoint_of_reference(reference))
@@ -619,6 +631,7 @@ class KlingClient(Models):
             watch = self._poller.follow(reference, created=None, held=works is not None, on_end=detach)
             if works is not None:
                 works.neighbours.hold(watch)
+            self._events.attached(watch, work)
         return watch
 
     async def save_all(
