@@ -78,10 +78,10 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def sequences(session: nox.Session) -> None:
-    """Ten times as many sequences of faults as the test run has, and more processes killed."""
+    """Ten times as many sequences of faults as the test run has, more processes killed, all writes of a journal cut."""
     install(session, "test")
-    more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50"}
-    kills = ("tests/journal/test_killed.py", "tests/batch/test_killed.py")
+    more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50", "KLING_ASYNC_CUTS": "1"}
+    kills = ("tests/journal/test_killed.py", "tests/journal/test_cuts.py", "tests/batch/test_killed.py")
     session.run("pytest", "tests/adversity", *kills, *ALL, *session.posargs, env=more)
 
 

@@ -16,6 +16,8 @@ import attrs
 
 from kling_async import parameters
 from kling_async.methods import submits
+from kling_async.protocol.errors import InvalidRequest
+from kling_async.protocol.rules.values import segment
 
 P = ParamSpec("P")
 
@@ -168,7 +170,10 @@ class Models(abc.ABC):
                 is asked for is sent with a warning.
 
         Raises:
+            InvalidRequest: it is no segment of a path: not text, blank, or with other letters.
             ConfigurationError: these paths take an API key only, or the client's host does not serve them.
         """
+        if problems := [*segment("model", name)]:
+            raise InvalidRequest.of(problems)
         self.check_current()
         return MODELS.get(name, AnyModel)(self, name)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.work_events import Kept, WorkEvents
+from kling_async.protocol.errors import KlingError
+from kling_async.protocol.tasks import Task
 
 if TYPE_CHECKING:  # they take time to import, and are needed where somebody listens
     from kling_async.protocol import events
@@ -91,9 +93,7 @@ class Events:
             watch.events = told
         if not told.is_heard:
             return
-        from kling_async.io.heard_events import Counting  # noqa: PLC0415  (not where nobody listens)
-
-        counting = Counting(told)
+        counting = _Counting(watch, told)
         if watch.end is not None:
             counting.ended(watch.end)
         elif self._on_event is not None:
@@ -192,6 +192,30 @@ class Events:
         if text not in self._complained:
             self._complained.add(text)
             logger.error(text, exc_info=error, extra={"kling_event": "on_event_failed"})
+
+
+class _Counting:
+    """Hears what a task has cost, of those who have to know; as a `Listener`.
+
+    Args:
+        watch: of the task.
+        told: the events of its work.
+    """
+
+    __slots__ = ("_told", "_watch")
+
+    def __init__(self, watch: TaskWatch, told: WorkEvents) -> None:
+        self._watch = watch
+        self._told = told
+
+    def changed(self, _task: Task, /) -> None:
+        """A status on the way costs nothing."""
+
+    def ended(self, end: Task | KlingError) -> None:
+        """The end comes before what it has cost, which is told by the client that follows the task."""
+        self._told.ended(end)
+        if not self._watch.held:
+            self._told.paid(end)
 
 
 def _log(event: "events.Event", level: int, error: BaseException | None, reference: str | None) -> None:

@@ -175,24 +175,3 @@ class HeardEvents(WorkEvents):
         """As `WorkEvents.not_saved`."""
         failed = event_of.failed(error)
         self._listened.tell(events.NotSaved(at=self._listened.now(), seconds=seconds, **failed, **self.ids))
-
-
-class Counting:
-    """Hears what a task has cost, of those who have to know; as a `Listener`.
-
-    Args:
-        told: the events of its work.
-    """
-
-    __slots__ = ("_told",)
-
-    def __init__(self, told: WorkEvents) -> None:
-        self._told = told
-
-    def changed(self, _task: Task, /) -> None:
-        """A status on the way costs nothing."""
-
-    def ended(self, end: Task | KlingError) -> None:
-        """The end comes before what it has cost."""
-        self._told.ended(end)
-        self._told.paid(end)

@@ -80,9 +80,10 @@ def endpoint_named(name: str) -> Endpoint | None:
     """The endpoint whose references begin with this name, or None; of the current generation one for all its tasks."""
     if name.startswith(RAW_PREFIX):
         from kling_async.protocol import raw  # noqa: PLC0415  (as above)
+        from kling_async.protocol.rules.values import is_path  # noqa: PLC0415  (as above)
 
         path = name.removeprefix(RAW_PREFIX)
-        return raw.endpoint_at(path) if raw.is_path(path) else None
+        return raw.endpoint_at(path) if is_path(path) else None
     if name == TASKS:
         from kling_async.protocol.endpoints.current import tasks  # noqa: PLC0415  (as above)
 

@@ -5,7 +5,8 @@ first.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, cast, overload
+from itertools import islice
+from typing import Any, Final, Literal, overload
 
 import attrs
 
@@ -19,6 +20,10 @@ ON_OFF: Mapping[str, Any] = {"wire": "on_off"}
 """Metadata of a field that is True or False, and `on` or `off` to the service."""
 YES_NO: Mapping[str, Any] = {"wire": "yes_no"}
 """Metadata of a field that is True or False, and `yes` or `no` to the service."""
+
+
+ITEMS_MOST: Final = 1_000
+"""Of a list; what is longer may have no end."""
 
 
 def each_in(member: str) -> Mapping[str, Any]:
@@ -68,8 +73,20 @@ class Malformed:
     complaint: str
 
 
+def read(convert: Callable[..., Any], *given: Any) -> Any:
+    """Converts a value, whatever it does when it is looked at."""
+    try:
+        return convert(*given)
+    except Exception as error:  # noqa: BLE001  (a proxy of nothing, an array that has no truth)
+        return Malformed(f"cannot be looked at: it raises {type(error).__name__[:60]}")
+
+
 def as_record(cls: type, value: Any) -> Any:
     """Turns the documented dict into its record."""
+    return read(_as_record, cls, value)
+
+
+def _as_record(cls: type, value: Any) -> Any:
     if value is None or isinstance(value, cls):
         return value
     fields = attrs.fields_dict(cls)
@@ -87,16 +104,21 @@ def as_record(cls: type, value: Any) -> Any:
 
 def as_item(cls: type, member: str, value: Any) -> Any:
     """Turns the documented dict into its record, and so a bare value of its chief member."""
-    return as_record(cls, value if value is None or isinstance(value, cls | Mapping) else {member: value})
+    return as_record(cls, value if value is None or issubclass(type(value), cls | Mapping) else {member: value})
 
 
 def each(convert: Callable[[Any], Any], values: Any) -> Any:
-    """Converts each item of a list; a text, bytes or a dict are none."""
+    """Converts each item of a list of at most 1,000; a text, bytes or a dict are none."""
+    return read(_each, convert, values)
+
+
+def _each(convert: Callable[[Any], Any], values: Any) -> Any:
     if values is None:
         return None
     if isinstance(values, str | bytes | bytearray | memoryview | Mapping) or not isinstance(values, Iterable):
         return Malformed(f"expected a list, got {type(values).__name__}")
-    return tuple(convert(value) for value in values)
+    items = tuple(convert(value) for value in islice(values, ITEMS_MOST + 1))
+    return items if len(items) <= ITEMS_MOST else Malformed(f"expected a list, got more than {ITEMS_MOST} items")
 
 
 def image(value: ImageGiven | None) -> Image | None:
@@ -106,24 +128,24 @@ def image(value: ImageGiven | None) -> Image | None:
 
 def images(values: Iterable[ImageGiven | Mapping[str, Any]] | None, member: str) -> tuple[Image, ...] | None:
     """Accepts pictures, and the documented dicts that hold one each as `member`."""
-    read: tuple[Image, ...] | None = each(lambda value: image(alone(value, member)), values)
-    return read
+    found: tuple[Image, ...] | None = each(lambda value: image(alone(value, member)), values)
+    return found
 
 
 def texts(values: Iterable[str | Mapping[str, Any]] | None, member: str) -> tuple[str, ...] | None:
     """Accepts texts, and the documented dicts that hold one each as `member`."""
-    read: tuple[str, ...] | None = each(lambda value: alone(value, member), values)
-    return read
+    found: tuple[str, ...] | None = each(lambda value: alone(value, member), values)
+    return found
 
 
 def alone(value: Any, member: str) -> Any:
     """Takes the value out of the documented dict that holds it as `member`, and nothing else."""
-    return value[member] if isinstance(value, Mapping) and value.keys() == {member} else value
+    return value[member] if issubclass(type(value), Mapping) and value.keys() == {member} else value
 
 
 def sound(value: SoundGiven | None) -> Sound | None:
     """Accepts a path, an `http(s)://` address, bytes, or a `Sound`; "" is none, as official examples send it."""
-    return None if value is None or value == "" else Sound.of(value)
+    return None if value is None or is_empty(value) else Sound.of(value)
 
 
 @overload
@@ -136,22 +158,26 @@ def whole_number(value: int | str | None) -> int | None: ...
 
 def whole_number(value: int | str | None) -> int | None:
     """Accepts `5`, `5.0` and the documented `"5"`."""
-    given: Any = value
+    number: int | None = read(_whole_number, value)
+    return number
+
+
+def _whole_number(given: Any) -> Any:
     digits = isinstance(given, str) and given.strip().isascii() and given.strip().isdigit() and len(given) < 20
     is_whole = digits or (isinstance(given, float) and given.is_integer())
-    return int(given) if is_whole else cast("int", value)  # or what the rules refuse
+    return int(given) if is_whole else given
 
 
 def switch(value: bool | Literal["on", "off"] | None) -> bool | None:  # noqa: FBT001  (a converter)
     """Accepts True and False beside the documented `"on"` and `"off"`."""
-    read: bool | None = _word(value, {"on": True, "off": False})
-    return read
+    found: bool | None = read(_word, value, {"on": True, "off": False})
+    return found
 
 
 def yes_no(value: bool | Literal["yes", "no"] | None) -> bool | None:  # noqa: FBT001  (a converter)
     """Accepts True and False beside the documented `"yes"` and `"no"`."""
-    read: bool | None = _word(value, {"yes": True, "no": False})
-    return read
+    found: bool | None = read(_word, value, {"yes": True, "no": False})
+    return found
 
 
 def _word(value: Any, words: Mapping[str, bool]) -> Any:
@@ -169,6 +195,11 @@ def address_shown(value: object) -> str:
     return repr(without_query(str(value))) if is_address else "None" if value is None else f"<{type(value).__name__}>"
 
 
+def is_empty(value: object) -> bool:
+    """Whether it is the text "", asked without what the value has to say about it."""
+    return issubclass(type(value), str) and not str.__len__(value)  # type: ignore[arg-type]  # it is text
+
+
 def none_if_empty(value: str | None) -> str | None:
     """Official examples send `""` and mean none."""
-    return None if value == "" else value
+    return None if is_empty(value) else value

@@ -1,7 +1,8 @@
 """What is known of an endpoint: where it is, what it takes, what is refused, what it costs, what comes out."""
 
 import enum
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,6 +81,10 @@ def one_slot(_request: object) -> int:
     return 1
 
 
+def _about(rule: FileRule, facts: "Facts") -> Rule:
+    return lambda request: rule(request, facts)
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Described:
     """What is known of any endpoint: what it takes, what is refused, what it costs.
@@ -129,20 +134,24 @@ class Described:
         from kling_async.protocol.rules.earlier_results import ages, stand_ins  # noqa: PLC0415  (rules take time)
 
         problems: list[Problem] = []
-        for file_rule in (*self.picture_rules, *self.sound_rules):
-            problems += file_rule(request, facts)
-        for rule in self.rules:
-            problems += rule(request)
-        problems += stand_ins(request)
-        if now is not None:
-            problems += ages(request, now)
-        model_name = getattr(request, "model_name", None)
-        if self.capabilities and isinstance(model_name, str):
-            retired = self.capabilities.retired_model(model_name)
-            if retired is not None:
-                sent = f"{retired}. It is sent all the same, and probably refused{self._way_on}"
-                problems.append(Problem("model_name", sent, only_warns=True, warning=RetiredModelWarning))
+        file_rules = (_about(rule, facts) for rule in (*self.picture_rules, *self.sound_rules))
+        of_time = () if now is None else (functools.partial(ages, now=now),)
+        for rule in (*file_rules, *self.rules, stand_ins, *of_time, self._retired):
+            try:
+                problems += rule(request)
+            except Exception as error:  # noqa: BLE001  (whatever a value does when it is looked at)
+                what = f"holds a value that cannot be looked at: it raises {type(error).__name__[:60]}"
+                problems.append(Problem("request", what))
         return problems
+
+    def _retired(self, request: object) -> Iterator[Problem]:
+        model_name = getattr(request, "model_name", None)
+        retired = (
+            self.capabilities.retired_model(model_name) if self.capabilities and isinstance(model_name, str) else None
+        )
+        if retired is not None:
+            sent = f"{retired}. It is sent all the same, and probably refused{self._way_on}"
+            yield Problem("model_name", sent, only_warns=True, warning=RetiredModelWarning)
 
     def retired_model(self, model_name: str) -> str | None:
         """Says that a model was retired, and what to do; None if nothing is known of that."""

@@ -155,13 +155,16 @@ def voice_list(values: Iterable[Voice | Mapping[str, Any] | str] | None) -> tupl
 
 def voice_id(value: Voice | str) -> str:
     """Takes a voice in place of its id."""
-    read: str = value.voice_id if isinstance(value, Voice) else value
-    return read
+    given: Any = value
+    found: str = given.voice_id if issubclass(type(given), Voice) else given
+    return found
 
 
 def element_id(value: Element | int | str) -> int:
     """Takes an element in place of its id, and an id as text."""
-    return value.element_id if isinstance(value, Element) else whole_number(value)
+    given: Any = value
+    found: int = whole_number(given.element_id if issubclass(type(given), Element) else given)
+    return found
 
 
 def watermark_info(value: WatermarkInfo | Mapping[str, Any] | None) -> WatermarkInfo | None:
@@ -171,11 +174,11 @@ def watermark_info(value: WatermarkInfo | Mapping[str, Any] | None) -> Watermark
 
 
 def _element(value: Any) -> Any:
-    return Element(element_id=value) if isinstance(value, int | str) else as_record(Element, value)
+    return Element(element_id=value) if issubclass(type(value), int | str) else as_record(Element, value)
 
 
 def _voice(value: Any) -> Any:
-    return Voice(voice_id=value) if isinstance(value, str) else as_record(Voice, value)
+    return Voice(voice_id=value) if issubclass(type(value), str) else as_record(Voice, value)
 
 
 # --------------------------------------------------------------------------------------- before it is sent

@@ -17,11 +17,14 @@ from tests.journal.test_budget_processes import given_out
 from tests.shell.conftest import ClientMaker
 
 ROOT = Path(__file__).parents[2]
+PLACES = ("before", "within", "after")
 KINDS = {"enter", "leave", "intend", "accepted", "closed", "in_doubt", "ended", "saving", "saved", "aim"}
 """Of writes, as far as a run that nothing disturbs has them all."""
 BESIDE = {"keep", "forget", "lock"}
 """What is written beside it. How many writes there are differs from run to run, so that the very last,
 `unlock`, may be missed by its number; it is cut by its name."""
+STEP = int(os.environ.get("KLING_ASYNC_CUTS", "3"))
+"""One of so many writes is cut by its number, of each place another one; 1 cuts all of them."""
 
 
 async def run(base_url: str, directory: Path, when: str, number: int | str) -> str:
@@ -76,21 +79,22 @@ async def cut(place: Path, when: str, number: int | str) -> bool:
 
 
 async def each_write(directory: Path, when: str) -> set[str]:
-    """Cuts each write in turn; tells what they were, as far as that is known before they are."""
-    number, tried = 1, 0
+    """Cuts the writes one by one; tells what they were, as far as that is known before they are."""
+    number, tried = 1 + PLACES.index(when) % STEP, 0
     while await cut(directory / f"{number}", when, number):
-        number += 1
+        number += STEP
         tried += 1
     lines = "".join(path.read_text() for path in directory.glob("*.log")).splitlines()
-    assert len(lines) == tried
+    assert len(lines) == tried > len(KINDS) / STEP
     return {kind for line in lines for kind in line.split()[1:]}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", ["before", "within", "after"])
+@pytest.mark.parametrize("when", PLACES)
 def test_each_write_is_cut(tmp_path: Path, when: str) -> None:
     """Wherever it is cut, the next run pays for nothing twice, and in the end all files and notes are there."""
-    assert asyncio.run(each_write(tmp_path, when)) >= BESIDE
+    kinds = asyncio.run(each_write(tmp_path, when))
+    assert STEP > 1 or kinds >= BESIDE
 
 
 @pytest.mark.slow

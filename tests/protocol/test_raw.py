@@ -8,8 +8,9 @@ import pytest
 from kling_async.protocol.catalog import endpoint_named, endpoint_of
 from kling_async.protocol.errors import BadResponse, UnexpectedAnswer
 from kling_async.protocol.estimate import Estimate
-from kling_async.protocol.raw import RawCall, RawTask, endpoint_at, is_path, problems_of_call
+from kling_async.protocol.raw import RawCall, RawTask, endpoint_at, problems_of_call
 from kling_async.protocol.reference import Reference
+from kling_async.protocol.rules.values import is_path
 from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.codec import to_wire
 from kling_async.protocol.wire.responses import HttpResponse

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kling_async import ConfigurationError, InvalidReference, KlingClient, current
+from kling_async import ConfigurationError, InvalidReference, InvalidRequest, KlingClient, current
 from kling_async.emulator import Emulator
 from kling_async.models import MODELS, AnyModel, methods_of
 from kling_async.protocol.endpoints.current.table import VERIFIED
@@ -46,6 +46,13 @@ async def test_what_a_model_has_not_is_said_with_what_has_it(kling: KlingClient)
     assert str(caught.value) == words
     assert hasattr(kling.model("kling-9"), "omni_video")
     assert repr(model) == "<KlingModel kling-3.0-turbo>"
+
+
+@pytest.mark.parametrize("name", [None, 5, b"x", "", " ", [], {}, object(), "a/b", "..", "kling 3.0", "x?y", "\u732b"])
+async def test_what_is_no_name_of_a_model(kling: KlingClient, name: Any) -> None:
+    """What can be no segment of a path is refused at once, as a request with it would be."""
+    with pytest.raises(InvalidRequest, match=r"^model: "):
+        kling.model(name)
 
 
 async def test_a_method_shows_the_records_parameters_without_the_model(kling: KlingClient) -> None:

@@ -186,7 +186,7 @@ async def test_two_names_of_one_task_are_both_answered(
     make_client: ClientMaker, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task attached by both of its ids, before it was heard of, ends for both, also if both are due at once."""
-    monkeypatch.setattr("kling_async.client.random.random", lambda: 0.5)
+    monkeypatch.setattr("kling_async.client_base.random.random", lambda: 0.5)
     handles = await submitted(make_client(concurrency=20), image, 20)
     other = make_client(polling=BEAT)
     names = [handle.reference for handle in handles] + [f"image2video:{handle.external_task_id}" for handle in handles]

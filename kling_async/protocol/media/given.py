@@ -45,7 +45,14 @@ class Media:
 
     @classmethod
     def of(cls, given: object) -> Self:
-        """Reads what a user gave: a path, an `http(s)://` address, bytes, or such an object. Never raises."""
+        """Reads what a user gave: a path, an `http(s)://` address, bytes, such an object, a result. Never raises."""
+        try:
+            return cls._of(given)
+        except Exception as error:  # noqa: BLE001  (a view that was released, a proxy of nothing)
+            return cls._unreadable(f"{type(given).__name__[:60]} cannot be read: it raises {type(error).__name__[:60]}")
+
+    @classmethod
+    def _of(cls, given: object) -> Self:
         if isinstance(given, cls):
             return given
         match given:

@@ -30,10 +30,9 @@ class Image(Media):
     _magic_in_base64: ClassVar = ("/9j/", "iVBORw0KGgo", "UklGR", "R0lGOD")  # JPEG, PNG, WebP, GIF
 
     @classmethod
-    def of(cls, given: object) -> Self:
-        """Reads what a user gave: a path, an `http(s)://` address, bytes, an `Image` or a `Picture`. Never raises."""
+    def _of(cls, given: object) -> Self:
         if not isinstance(given, Picture):
-            return super().of(given)
+            return super()._of(given)
         if not given.url:
             return cls._unreadable("this picture of an earlier task has no address to fetch it from")
         return attrs.evolve(cls.of(given.url), created_at=given.created_at)

@@ -10,20 +10,24 @@ from kling_async.protocol.media.given import Media
 T = TypeVar("T")
 
 
-def values_in(value: Any, path: str = "", field: Any = None) -> Iterator[tuple[str, Any, Any]]:
-    """A value and all within it, records and lists: the path of each, the field that it is in, and itself."""
+def values_in(value: Any, path: str = "", field: Any = None, depth: int = 10) -> Iterator[tuple[str, Any, Any]]:
+    """A value and all within it, records and lists: the path of each, the field that it is in, and itself.
+
+    No request is as deep as `depth`; what is may have no end.
+    """
     yield path, field, value
-    if value is None or isinstance(value, str):  # most are, and asking for fields takes time
+    kind = type(value)  # strange values may raise when they are asked themselves
+    if value is None or issubclass(kind, str) or depth == 0:  # most are text, and asking for fields takes time
         return
-    if isinstance(value, tuple):
-        for place, item in enumerate(value):
-            yield from values_in(item, f"{path}[{place}]", field)
-    elif attrs.has(type(value)) and not isinstance(value, Media):
-        for inner in attrs.fields(type(value)):
+    if issubclass(kind, tuple):
+        for place, item in enumerate(tuple.__iter__(value)):
+            yield from values_in(item, f"{path}[{place}]", field, depth - 1)
+    elif attrs.has(kind) and not issubclass(kind, Media):
+        for inner in attrs.fields(kind):
             within = f"{path}.{inner.name}" if path else inner.name
-            yield from values_in(getattr(value, inner.name), within, inner)
+            yield from values_in(getattr(value, inner.name), within, inner, depth - 1)
 
 
 def each_of(request: object, kind: type[T]) -> dict[str, T]:
     """All values of a kind in a request, each under its field path (`dynamic_masks[0].mask`)."""
-    return {path: value for path, _, value in values_in(request) if isinstance(value, kind)}
+    return {path: value for path, _, value in values_in(request) if issubclass(type(value), kind)}

@@ -1,11 +1,13 @@
 """Checks of single values, whatever was given for them. Messages never carry a picture or a long input."""
 
+import re
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from kling_async.protocol.converters import Malformed
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.given import host_of, without_query
+from kling_async.protocol.rules.plain import Strange
 
 T = TypeVar("T")
 
@@ -18,6 +20,8 @@ def shown(value: object) -> str:
 
     Of an address without its query, which may hold a signature.
     """
+    if type(value) is Strange:
+        return value.described
     if isinstance(value, str):
         named = without_query(value) if "://" in value else value
         return repr(named) if len(named) <= 60 else f"{named[:60]!r}..."
@@ -52,6 +56,28 @@ def filled(field: str, value: Any, *, most: int | None = None) -> Iterator[Probl
         yield Problem(field, "is required")
     else:
         yield from text(field, value, most=most)
+
+
+_PATH: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def is_path(value: object) -> bool:
+    """Whether it is a path that can be called: host-relative, nothing in it that needs quoting or leads elsewhere."""
+    return isinstance(value, str) and _PATH.fullmatch(value) is not None
+
+
+def segment(field: str, value: Any) -> Iterator[Problem]:
+    """A model of the current generation, which is a segment of the path: required."""
+    if value is None:
+        yield Problem(field, "is required")
+    elif not isinstance(value, str):
+        yield Problem(field, f"expected text, got {shown(value)}")
+    elif not value.strip():
+        yield Problem(field, "is blank")
+    elif _SEGMENT.fullmatch(value) is None:
+        meant = "a segment of a path, such as kling-3.0-turbo: letters, digits, '.', '_' and '-'"
+        yield Problem(field, f"expected {meant}")
 
 
 def is_address(value: str) -> bool:

@@ -34,6 +34,21 @@ SHOT_PROMPTS = [
     ("shot 1, 3, a; then b; shot 2, 2, c", "semicolon"),
     ("".join(f"shot {number}, 1, x; " for number in range(1, 8)), "at most 6"),
     ("shot 1\uff0c3\uff0ca\uff1bshot 2\uff0c2\uff0cb\uff1b", "full-width"),
+    ("shot \uff11, 5, a", "full-width"),
+    ("shot 1, \uff15, a", "full-width"),
+    ("shot 1\u30015\u3001a", "full-width"),
+    ("shot 1, 2s, a; shot 2, 3, b", "whole seconds"),
+    ("shot 1, 2.5, a", "got '2.5'"),
+    ("shot 1, -5, a", "got '-5'"),
+    ("shot 1, 5", "says nothing"),
+    ("shot 1,", "says nothing"),
+    ("shot 1, a cat; shot 2, a dog", "got 'a cat'"),
+    ("shot 1, 2, a; shot 2, b", "shot 2: expected whole"),
+    ("Shot 1 , 2, a; SHOT 3, 3, b", "not counted"),
+    ("shot1, 5, a", "not counted"),
+    ("shot 0, 5, a", "not counted"),
+    ("shot 1.5, 5, a", "not counted"),
+    ("shot 12345678901, 5, a", "not counted"),
 ]
 IDS = {"options": {"external_task_id": "a,b"}}
 MARK = {"options": {"watermark_info": {"enabled": "yes"}}}
@@ -156,7 +171,8 @@ PROMPT = [
     Case("C29", V3, said("x" * 3073, V3), "contents[0].text", REFUSED, "at most 3072"),
     Case("C29", TURBO, said("x" * 2501, TURBO), "contents[0].text", WARNED, "recommended"),
     *[Case("C29", T2V_3, said(prompt), "prompt", REFUSED, words) for prompt, words in SHOT_PROMPTS],
-    Case("C29", T2V_3, said("shot 1, a cat; shot 2, a dog"), "prompt", WARNED, "is none"),
+    Case("C29", T2V_3, said("Shot 1: a cat; shot 2: a dog"), "prompt", WARNED, "is none"),
+    Case("C29", T2V_3, said("shot 1, a cat", multi_shot=False), "settings.multi_shot", WARNED, "become one"),
     Case("C29", T2V_3, said(f"A film; {TWO_SHOTS}"), "prompt", WARNED, "before its first shot"),
     Case("C29", V26, said(TWO_SHOTS, V26), "contents[0].text", WARNED, "not possible with kling-2.6"),
 ]
@@ -174,6 +190,18 @@ OTHERS = [
     Case("C32", f"{I2V}kling-3.0-omni", body(V3), "path", REFUSED, "a model of /omni-video"),
     Case("C32", f"{I2V}kling-4.0", body(V3), "path", WARNED, "partners"),
     Case("C32", "/solutions/goods", {}, "path", WARNED, "nothing is known"),
+    *[
+        Case("C32", path, body(V3), "path", REFUSED, "expected a path: /omni-video/<model>")
+        for path in ("", "x", "//files.example/a", "/a//b", "/a?b=1", "/a#b", "/a/../b", "/a\n", "/a/", "/%2e%2e/a")
+    ],
+    Case("C32", "https://api.example/image-to-video/kling-3.0", body(V3), "path", REFUSED, "no host"),
+    Case("C32", f"{I2V}kling-3.0/../../tasks", body(V3), "path", REFUSED, "no '..'"),
+    Case("C32", f"{I2V}kling-3.0?x", body(V3), "path", REFUSED, "no query"),
+    Case("C32", f"{I2V}kling-3.0\n", body(V3), "path", REFUSED, "expected a path"),
+    Case("C32", "/v1/videos/image2video", body(V3), "path", REFUSED, "a legacy path"),
+    Case("C32", "/V1", body(V3), "path", REFUSED, "a legacy path"),
+    Case("C32", "/tasks", body(V3), "path", REFUSED, "makes no task"),
+    Case("C32", "/account/costs", body(V3), "path", REFUSED, "makes no task"),
     Case("C32", "/image-to-video/", body(V3), "path", REFUSED, "expected a path"),
     Case("C32", f"{I2V}kling-9", {"contents": []}, "contents", REFUSED, "is empty"),
     Case("C32", f"{T2V}kling-9", {}, "prompt", REFUSED, "is required"),

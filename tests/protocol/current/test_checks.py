@@ -112,6 +112,44 @@ def test_recorded_bad_requests_are_refused(name: str) -> None:
     assert [problem.field for problem in problems if not problem.only_warns] == fields
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "One long shot, 5 seconds, of a cat; a second shot, 2 of it, of a dog.",
+        "She takes a shot 1, 2, 3, go; the ball is in.",
+        "He runs; shot 2 of the series, then a tracking camera.",
+        "\u4ed6\u8d70\u4e86\u3001shot 2\u3001\u8fd1\u666f",
+        "Shots 1, 2 and 3 are one.",
+    ],
+)
+def test_the_word_shot_is_a_word(prompt: str) -> None:
+    """C29: prose in which the word stands is refused nothing, wherever numbers and commas follow it."""
+    problems = current.problems("/text-to-video/kling-3.0", {"prompt": prompt})
+    assert [problem for problem in problems if not problem.only_warns] == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("@cat\u5728\u7761\u89c9", ""),
+        ("\u5728@cat\u65c1\u8fb9", ""),
+        ("@\u732b\u5728\u7761\u89c9", ""),
+        ("@the dog, and @cat.", ""),
+        ("@dog\u5728", "names @dog,"),
+        ("\u5728@dog", "names @dog,"),
+        ("@\u72d7", "names @\u72d7,"),
+        ("me@cat.example", "has @cat inside"),
+        ("me9@\u732b", "has @\u732b inside"),
+        ("me@elsewhere.example", ""),
+    ],
+)
+def test_names_beside_letters_that_have_no_spaces(prompt: str, said: str) -> None:
+    """C28: a name is told from the words around it by the ids that there are, and Chinese ones part it as spaces do."""
+    materials = named("element", "cat", "\u732b", "the dog")
+    made = {"contents": [item("prompt", text=prompt), item("first_frame"), *materials]}
+    assert [problem.message.partition(said)[1] for problem in current.problems(V3, made)] == [said] * bool(said)
+
+
 ODD: list[Any] = [None, 0, -1, True, 1.5, float("nan"), 10**5000, "", "\ud800", b"x", object(), {}, [], {1: 2}, [[]]]
 
 

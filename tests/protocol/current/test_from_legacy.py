@@ -192,6 +192,13 @@ def test_what_was_wrong_before() -> None:
     assert "request" in refused(current.ImageToVideo(CAT, model="kling-3.0"))
 
 
+@pytest.mark.parametrize("model", [5, b"x", "", " ", [], {}, object(), "a/b", ".."])
+def test_what_is_no_name_of_a_model(model: Any) -> None:
+    """What can be no segment of a path is refused by its parameter, with what is wrong beside it."""
+    assert [*refused(TextToVideo("a"), model)] == ["model"]
+    assert {*refused(TextToVideo("a", negative_prompt="dogs"), model)} == {"negative_prompt", "model"}
+
+
 @pytest.mark.parametrize(("legacy", "name"), table.OF_LEGACY.items())
 def test_models_that_are_called_otherwise(legacy: str, name: str) -> None:
     """The model need not be named where it is the same one under another name."""

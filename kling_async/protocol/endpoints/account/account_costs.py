@@ -20,9 +20,10 @@ def milliseconds(value: datetime | int) -> int:
     """Accepts a moment as `datetime` beside the documented milliseconds since 1970."""
     given: Any = value
     try:
-        return round(given.timestamp() * 1000) if isinstance(given, datetime) else given
+        found: int = round(given.timestamp() * 1000) if issubclass(type(given), datetime) else given
     except (OverflowError, ValueError):  # of a time of day that has no UTC: the rules refuse it
-        return cast("int", given)
+        found = cast("int", given)
+    return found
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, cast
 import attrs
 
 from kling_async.protocol.call import CursorPage
-from kling_async.protocol.converters import Malformed, as_record, each
+from kling_async.protocol.converters import Malformed, as_record, each, read
 from kling_async.protocol.errors import BadResponse, Problem
 from kling_async.protocol.redaction import service_text
 from kling_async.protocol.rules.values import in_words, listed, one_of, text, whole
@@ -40,11 +40,15 @@ FiltersGiven = Mapping[str, str | Iterable[str]] | Iterable[BillingFilter | Mapp
 
 def filters(value: FiltersGiven | None) -> tuple[BillingFilter, ...] | None:
     """Takes `{"product_type": "video"}` and `{"product_type": ["video", "image"]}` beside the documented list."""
-    given: Any = value
-    if isinstance(given, Mapping):
-        given = [{"key": key, "values": values} for key, values in given.items()]
-    read: tuple[BillingFilter, ...] | None = each(_filter, given)
-    return read
+    given: Any = read(_listed, value)
+    found: Any = given if isinstance(given, Malformed) else each(_filter, given)
+    return found  # type: ignore[no-any-return]  # what it is not, the rules refuse
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return [{"key": key, "values": values} for key, values in value.items()]
 
 
 def _filter(value: Any) -> Any:

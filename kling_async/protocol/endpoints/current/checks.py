@@ -19,13 +19,15 @@ from kling_async.protocol.endpoints.current import (
 from kling_async.protocol.endpoints.current.given import Given
 from kling_async.protocol.endpoints.current.materials import NamedElement, NamedImage, NamedVideo, NamedVoice, Shot
 from kling_async.protocol.endpoints.current.request import FIELDS, CurrentRequest, compose
+from kling_async.protocol.endpoints.current.shots import ShotRead
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.given import Media, MediaSource
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.rules import task_options
 from kling_async.protocol.rules.files import Facts
 from kling_async.protocol.rules.nested import values_in
-from kling_async.protocol.rules.values import shown, unread
+from kling_async.protocol.rules.plain import plain
+from kling_async.protocol.rules.values import segment, shown, unread
 
 Rule = Callable[[Given], Iterable[Problem]]
 
@@ -48,9 +50,10 @@ def problems(path: str, body: Mapping[str, Any]) -> list[Problem]:
         All of them, each with the way to the member (`contents[1].url`). Those with `only_warns` refuse nothing: so
         does almost all where the model is not known here.
     """
+    path, body = plain(path), plain(body)
     if not isinstance(path, str):
         return [Problem("path", f"expected text, got {shown(path)}")]
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return [Problem("body", f"expected a dict, got {shown(body)}")]
     given = given_.of_body(path, body)
     return [*_options(given), *_checked(given), *_pictures(given, {})]
@@ -165,12 +168,18 @@ def of_record(request: CurrentRequest) -> Iterator[Problem]:
     found = [*_unread(request), *_destination(request), *_of_options(request)]
     yield from found
     said = {problem.field.partition("[")[0] for problem in found}
-    yield from (problem for problem in _checked(compose(request)) if problem.field not in said)
+    yield from (problem for problem in _checked(_plain(compose(request))) if problem.field not in said)
 
 
 def of_pictures(request: CurrentRequest, facts: Facts) -> Iterator[Problem]:
     """All that is wrong with the pictures of a record."""
-    return _pictures(compose(request), facts)
+    return _pictures(_plain(compose(request)), facts)
+
+
+def _plain(given: Given) -> Given:
+    items = [attrs.evolve(item, members=plain(item.members)) for item in given.items]
+    shots = [ShotRead(*(plain(value) for value in attrs.astuple(shot))) for shot in given.shots]
+    return attrs.evolve(given, body=plain(given.body), items=tuple(items), shots=tuple(shots))
 
 
 def _unread(request: Any) -> Iterator[Problem]:
@@ -190,9 +199,6 @@ def _unread(request: Any) -> Iterator[Problem]:
 
 
 def _destination(request: Any) -> Iterator[Problem]:
-    for name in ("model", "path"):
-        value = getattr(request, name)
-        if not isinstance(value, str) and (name == "model" or value is not None):
-            yield Problem(name, f"expected text, got {shown(value)}" if value is not None else "is required")
-    if isinstance(request.model, str) and not request.model.strip():
-        yield Problem("model", "is blank")
+    yield from segment("model", request.model)
+    if request.path is not None and not isinstance(request.path, str):
+        yield Problem("path", f"expected text, got {shown(request.path)}")

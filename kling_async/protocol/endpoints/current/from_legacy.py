@@ -15,7 +15,7 @@ from kling_async.protocol.endpoints.current.text_to_video import TextToVideo
 from kling_async.protocol.endpoints.videos import image_to_video, motion_control, omni_video, text_to_video
 from kling_async.protocol.errors import InvalidRequest, Problem
 from kling_async.protocol.records import ShotPrompt
-from kling_async.protocol.rules.values import in_words, shown
+from kling_async.protocol.rules.values import in_words, segment, shown
 
 
 @overload
@@ -61,10 +61,12 @@ def from_legacy(request: Any, model: str | None = None) -> CurrentRequest:
     problems = [each for each in _endpoint(request).problems(request, {}) if not (each.only_warns or each.by_map)]
     problems += _without_counterpart(request)
     name = _model(request.model_name) if model is None else model
-    if name is None:
+    if model is not None:
+        problems += segment("model", model)
+    elif name is None:
         what = f"{shown(request.model_name)} has no counterpart; give one, such as kling-3.0"
         problems.append(Problem("model", what))
-    problems += _sound(request, name or "")
+    problems += _sound(request, name if isinstance(name, str) else "")
     if problems:
         raise InvalidRequest.of(problems)
     return translate(request, name or "")
@@ -195,7 +197,7 @@ _TRANSLATIONS: Final[dict[type, Callable[[Any, str], CurrentRequest]]] = {
 
 # ------------------------------------------------------------------------------------------------------- members
 
-_NAMED: Final = re.compile(r"<<<((?:image|video|element|voice)_\d+)>>>")
+_NAMED: Final = re.compile(r"<<<((?:image|video|element|voice)_[0-9]+)>>>")
 
 
 def _prompt(request: Any) -> Any:

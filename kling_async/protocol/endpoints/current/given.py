@@ -49,6 +49,7 @@ class Given:
         items: of `contents`, those that are objects.
         shots: that the prompt asks for.
         fields: of the record, by types of materials; None for a body that a hand made.
+        has_path: whether the path was given, and does not follow from the model.
     """
 
     path: str
@@ -57,6 +58,7 @@ class Given:
     items: tuple[Item, ...]
     shots: tuple[ShotRead, ...] = ()
     fields: Mapping[str, str] | None = None
+    has_path: bool = True
 
     @property
     def row(self) -> table.Row | None:
@@ -115,7 +117,7 @@ class Given:
     @property
     def model_at(self) -> str:
         """What the model is called in messages."""
-        return "path" if self.fields is None else "model"
+        return "path" if self.has_path else "model"
 
     @property
     def seconds(self) -> int | None:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from kling_async.protocol.converters import Malformed, address_shown, as_record, each, whole_number
+from kling_async.protocol.converters import Malformed, address_shown, as_record, each, read, whole_number
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.results import Element, Video, Voice
@@ -92,47 +92,54 @@ Voices = Sequence[NamedVoice] | Mapping[str, Voice | str]
 
 def prompt(value: str | Iterable[Shot | Mapping[str, Any]] | None) -> Prompt | None:
     """Takes text, or shots and dicts of them."""
-    read: Prompt | None = value if isinstance(value, str) else each(lambda shot: as_record(Shot, shot), value)
-    return read
+    is_text = issubclass(type(value), str)
+    found: Prompt | None = value if is_text else each(lambda shot: as_record(Shot, shot), value)  # type: ignore[assignment]  # it is
+    return found
 
 
 def one_image(value: OneImage | None) -> Image | NamedImage | None:
     """Takes a picture, and one with its name: `{"cat": "cat.png"}`."""
-    plain: Any = value
-    return _one(NamedImage, "url", plain) if isinstance(plain, Mapping | NamedImage) else as_image(plain)
+    given: Any = value
+    named = issubclass(type(given), Mapping | NamedImage)
+    found: Image | NamedImage | None = read(_one, NamedImage, "url", given) if named else as_image(given)
+    return found
 
 
 def images(values: Images | None) -> tuple[NamedImage, ...] | None:
     """Takes any iterable of pictures, and pictures by name: `{"cat": "cat.png"}`."""
-    return _all(NamedImage, "url", values)
+    found: tuple[NamedImage, ...] | None = read(_all, NamedImage, "url", values)
+    return found
 
 
 def plain_images(values: Iterable[ImageGiven] | None) -> tuple[Image, ...] | None:
     """Takes any iterable of pictures."""
-    read: tuple[Image, ...] | None = each(as_image, values)
-    return read
+    found: tuple[Image, ...] | None = each(as_image, values)
+    return found
 
 
 def one_video(value: OneVideo | None) -> NamedVideo | None:
     """Takes an address, a video of an earlier task, and one with its name: `{"walk": address}`."""
-    return _one(NamedVideo, "url", value)
+    found: NamedVideo | None = read(_one, NamedVideo, "url", value)
+    return found
 
 
 def elements(values: Elements | None) -> tuple[NamedElement, ...] | None:
     """Takes elements or their ids by name: `{"hero": element}`, and any iterable of `NamedElement`."""
-    return _all(NamedElement, "element_id", values)
+    found: tuple[NamedElement, ...] | None = read(_all, NamedElement, "element_id", values)
+    return found
 
 
 def voices(values: Voices | None) -> tuple[NamedVoice, ...] | None:
     """Takes voices or their ids by name: `{"anna": voice}`, and any iterable of `NamedVoice`."""
-    return _all(NamedVoice, "voice_id", values)
+    found: tuple[NamedVoice, ...] | None = read(_all, NamedVoice, "voice_id", values)
+    return found
 
 
 def _all(cls: type[NamedT], member: str, values: Any) -> tuple[NamedT, ...] | None:
     if isinstance(values, Mapping):
         return tuple(_named(cls, member, name, value) for name, value in values.items())
-    read: tuple[NamedT, ...] | None = each(lambda value: _one(cls, member, value), values)
-    return read
+    found: tuple[NamedT, ...] | None = each(lambda value: _one(cls, member, value), values)
+    return found
 
 
 def _one(cls: type[NamedT], member: str, value: Any) -> NamedT | None:
@@ -140,15 +147,15 @@ def _one(cls: type[NamedT], member: str, value: Any) -> NamedT | None:
         return value
     if not isinstance(value, Mapping):
         return cls(value)
-    read: Any
+    made: Any
     if member in value:
-        read = as_record(cls, value)
+        made = as_record(cls, value)
     elif len(value) == 1:
         [(name, inner)] = value.items()
-        read = _named(cls, member, name, inner)
+        made = _named(cls, member, name, inner)
     else:
-        read = Malformed(f"expected one, with its name: {{'name': ...}}; got {len(value)}")
-    return read  # type: ignore[no-any-return]  # as above
+        made = Malformed(f"expected one, with its name: {{'name': ...}}; got {len(value)}")
+    return made  # type: ignore[no-any-return]  # as above
 
 
 def _named(cls: type[NamedT], member: str, name: Any, value: Any) -> NamedT:

@@ -89,7 +89,13 @@ def compose(request: Any) -> Given:
     options = dict(_options(request))
     body |= {name: members for name, members in (("settings", settings), ("options", options)) if members}
     return Given(
-        path=path, family=request.family, body=body, items=tuple(items), shots=_shots(request, prompt), fields=FIELDS
+        path=path,
+        family=request.family,
+        body=body,
+        items=tuple(items),
+        shots=_shots(request, prompt),
+        fields=FIELDS,
+        has_path=isinstance(request.path, str) and request.path != "",
     )
 
 

@@ -12,8 +12,11 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.rules.values import in_words, is_whole, shown, text
 
 RECOMMENDED_MOST: Final = 2500
-_NAMED: Final = re.compile(r"(?<!\w)@(\w[\w-]*)")
-_INSIDE_WORDS: Final = re.compile(r"\w@(\w[\w-]*)")
+_AT: Final = re.compile(r"(?<![A-Za-z0-9_])@(?=\w)")
+_INSIDE_WORDS: Final = re.compile(r"(?<=[A-Za-z0-9_])@(?=\w)")
+"""A letter before it makes a mail address; one of Chinese or Japanese does not, as nothing parts their words."""
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+|[^\W\x00-\x7f]+")
+"""What is named, as far as that can be told without the ids: in `@cat\u5728` cat."""
 
 
 def length(given: Given) -> Iterator[Problem]:
@@ -59,16 +62,21 @@ def ids(given: Given) -> Iterator[Problem]:
 def names(given: Given) -> Iterator[Problem]:
     """C28 [docs]: what the prompt names is there, and nothing is named by chance, as by the address of a letter."""
     prompt = given.prompt or ""
-    known = [item.members["id"] for item in given.items if isinstance(item.members.get("id"), str)]
-    known = [id_ for id_ in known if id_.strip()]
-    missing = [name for name in _NAMED.findall(prompt) if not name.startswith(tuple(known))]
+    ids = [item.members["id"] for item in given.items if isinstance(item.members.get("id"), str)]
+    known = tuple(id_ for id_ in ids if id_.strip())
+    missing = [end for at in _AT.finditer(prompt) if not prompt.startswith(known, end := at.end())]
     if missing:
-        found = in_words([f"@{name[:40]}" for name in dict.fromkeys(missing[:5])], "and")
+        found = in_words([f"@{name}" for name in dict.fromkeys(_name(prompt, at) for at in missing[:5])], "and")
         yield Problem(given.prompt_at, f"names {found}, which no material has as its id", only_warns=True)
-    chance = [name for name in _INSIDE_WORDS.findall(prompt) if name.startswith(tuple(known))]
+    chance = [end for at in _INSIDE_WORDS.finditer(prompt) if prompt.startswith(known, end := at.end())]
     if chance:
-        what = f"has @{chance[0][:40]} inside of a word, which names a material all the same"
+        what = f"has @{_name(prompt, chance[0])} inside of a word, which names a material all the same"
         yield Problem(given.prompt_at, what, only_warns=True)
+
+
+def _name(prompt: str, start: int) -> str:
+    found = _NAME.match(prompt, start, start + 40)
+    return found[0] if found is not None else prompt[start]
 
 
 # ------------------------------------------------------------------------------------------------------ shots
@@ -86,7 +94,7 @@ def asks_for_shots(given: Given) -> Iterator[Problem]:
     if row.shots is Shots.NONE:
         return
     if shots.is_full_width(prompt):
-        yield Problem(given.prompt_at, "asks for shots with full-width commas or semicolons; use , and ;")
+        yield Problem(given.prompt_at, "asks for shots with full-width commas, semicolons or digits; use , and ;")
     elif shots.is_like_shots(prompt):
         what = "begins like a prompt of several shots, and is none: shot 1, 3, words; shot 2, 2, words;"
         yield Problem(given.prompt_at, what, only_warns=True)
@@ -103,18 +111,20 @@ def shot_by_shot(given: Given) -> Iterator[Problem]:
     if len(found) > SHOTS_MOST:
         yield Problem(given.prompt_at, f"has {len(found)} shots; at most {SHOTS_MOST} are possible")
     if [shot.number for shot in found] != [*range(1, len(found) + 1)]:
-        yield Problem(given.prompt_at, f"its shots are not counted from 1 to {len(found)}")
+        what = f"its shots are not counted from 1 to {len(found)}, as in: shot 1, 3, words; shot 2, 2, words;"
+        yield Problem(given.prompt_at, what)
     by_record = found[0].at != given.prompt_at
-    for shot in found:
+    for place, shot in enumerate(found, 1):
         where = shot.at if not by_record else f"{shot.at}.words"
         if not isinstance(shot.words, str) or not shot.words.strip():
             got = "is blank" if isinstance(shot.words, str) else f"expected text, got {shown(shot.words)}"
-            yield Problem(where, got if by_record else f"shot {shot.number} says nothing")
+            yield Problem(where, got if by_record else f"shot {place} says nothing")
         else:
             yield from _words(where, shot.words)
         if not is_whole(shot.seconds) or shot.seconds < 1:
             where = shot.at if not by_record else f"{shot.at}.seconds"
-            yield Problem(where, f"expected whole seconds, at least 1, got {shown(shot.seconds)}")
+            got = f"whole seconds, at least 1, got {shown(shot.seconds)}"
+            yield Problem(where, f"expected {got}" if by_record else f"shot {place}: expected {got}")
     yield from _sum(given)
 
 

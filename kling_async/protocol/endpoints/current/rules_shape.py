@@ -6,7 +6,6 @@ service's documentation of 2026-09, `[live]` what others saw it do.
 """
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from kling_async.protocol.endpoints.current.request import OPTIONS, SETTINGS
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.media.given import Media
 from kling_async.protocol.rules import videos
-from kling_async.protocol.rules.values import in_words, shown, text
+from kling_async.protocol.rules.values import in_words, is_path, segment, shown, text
 
 IMAGES: Final = ("first_frame", "middle_frame", "last_frame", "refer_image", "image")
 VIDEOS: Final = ("feature_video", "base_video", "video")
@@ -133,7 +132,7 @@ def _json(field: str, value: object) -> Iterator[Problem]:
         yield Problem(field, f"{shown(value)} cannot be sent as JSON")
 
 
-def _is_json(value: object, depth: int = 0) -> bool:
+def _is_json(value: object) -> bool:
     match value:
         case None | bool():
             return True
@@ -143,10 +142,10 @@ def _is_json(value: object, depth: int = 0) -> bool:
             return value == value.encode("utf-8", "ignore").decode()
         case float():
             return math.isfinite(value)
-        case Mapping():
-            return depth < 8 and all(isinstance(key, str) and _is_json(one, depth + 1) for key, one in value.items())
-        case list() | tuple():
-            return depth < 8 and all(_is_json(one, depth + 1) for one in value)
+        case dict():
+            return all(isinstance(key, str) and _is_json(one) for key, one in value.items())
+        case list():
+            return all(map(_is_json, value))
         case _:
             return False
 
@@ -194,17 +193,24 @@ def _material(item: Item) -> Iterator[Problem]:
         yield from text(item.at(member), value)
 
 
-_SEGMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_PATH: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
+_FOREIGN: Final = {
+    "/v1": "is a legacy path, whose requests look otherwise: use the records of kling_async, or RawTask",
+    "/tasks": "makes no task: tasks are asked for there",
+    "/account": "makes no task: it is about the account",
+}
+"""What begins paths that are known for something else than a create of this generation."""
 
 
 def path(given: Given) -> Iterator[Problem]:
     """C32: a path that can be called; of a model that is not known nothing is refused that is not certain."""
     model = given.path.removeprefix(f"{given.family}/") if given.family else ""
-    is_segment = _SEGMENT.fullmatch(model) is not None or not given.path.startswith(f"{given.family}/")
-    if _PATH.fullmatch(given.path) is None or (given.family and not is_segment):
-        meant = "a segment of a path, such as kling-3.0-turbo: letters, digits, '.', '_' and '-'"
-        yield Problem(given.model_at, f"expected {meant}" if given.fields else "expected a path: /omni-video/<model>")
+    wrong = [*segment(given.model_at, model)] if given.path.startswith(f"{given.family}/") and given.family else []
+    foreign = next((what for begin, what in _FOREIGN.items() if f"{given.path.lower()}/".startswith(f"{begin}/")), None)
+    if wrong or not is_path(given.path):
+        shape = f"{given.family or table.OMNI_VIDEO}/<model>, with letters, digits, '.', '_' and '-'"
+        yield Problem(given.model_at, f"expected a path: {shape}; no host, no '..' and no query")
+    elif foreign is not None:
+        yield Problem(given.model_at, foreign)
     elif given.fields is not None and given.path.startswith(_others(given.family)):
         yield Problem("path", f"is not of {given.family}, which this record is for")
     elif given.row is None and (another := _another_name(given, model)) is not None:

@@ -1,6 +1,7 @@
 """Several shots in a prompt: `shot 1, 3, a boat leaves; shot 2, 4, it meets a whale;`."""
 
 import re
+import unicodedata
 from typing import Any, Final
 
 import attrs
@@ -8,11 +9,9 @@ import attrs
 SHOTS_MOST: Final = 6
 WORDS_MOST: Final = 512  # characters
 
-_SHOT: Final = re.compile(r"(?:^|;)\s*shot\s+(\d{1,9})\s*,\s*(\d{1,9})\s*,", re.IGNORECASE | re.ASCII)
-_FULL_WIDTH: Final = re.compile(
-    r"shot\s*\d{1,9}\s*[,\uff0c]\s*\d{1,9}\s*\uff0c|shot\s*\d{1,9}\s*\uff0c\s*\d|\uff1b\s*shot\s*\d", re.IGNORECASE
-)
-"""With the comma or the semicolon of Chinese texts."""
+_SHOT: Final = re.compile(r"(?:^|;)\s*shot(\s+\d{1,9})\s*,(?=\s*\d{1,9}\s*,)", re.IGNORECASE | re.ASCII)
+_LISTED: Final = re.compile(r"(?:^|;)\s*shot(\s*[-+]?\d[\d.]*)\s*,", re.IGNORECASE | re.ASCII)
+"""A shot of which no more is right than how it begins."""
 _LIKE_ONE: Final = re.compile(r"(?:^|;)\s*shot\s*\d{1,9}\b", re.IGNORECASE | re.ASCII)
 
 
@@ -21,8 +20,8 @@ class ShotRead:
     """One shot of a prompt.
 
     Attributes:
-        number: from 1.
-        seconds: whole ones.
+        number: from 1; the text that stands in its place where that is none.
+        seconds: whole ones, likewise.
         words: what happens.
         at: what it is called in messages.
     """
@@ -39,24 +38,42 @@ def text_of(number: int, seconds: object, words: object) -> str:
 
 
 def read(prompt: str, at: str) -> list[ShotRead]:
-    """The shots that a prompt asks for; none of a plain one."""
-    found = [*_SHOT.finditer(prompt)]
+    """The shots that a prompt asks for; none of a plain one.
+
+    One that begins as a list of shots is nothing else: whatever is wrong with one of them stays in it. Elsewhere the
+    word is a word, unless all of a shot is there.
+    """
+    found = [*_how(prompt).finditer(prompt)]
     ends = [match.start() for match in found[1:]] + [len(prompt)]
-    return [
-        ShotRead(int(match[1]), int(match[2]), prompt[match.end() : end].strip().removesuffix(";").strip(), at)
-        for match, end in zip(found, ends, strict=False)
-    ]
+    read = []
+    for match, end in zip(found, ends, strict=False):
+        seconds, _, words = prompt[match.end() : end].partition(",")
+        number = match[1] if match[1][0].isspace() else f"shot{match[1]}"  # the grammar parts the two
+        read.append(ShotRead(_whole(number), _whole(seconds), words.strip().removesuffix(";").strip(), at))
+    return read
+
+
+def _how(prompt: str) -> re.Pattern[str]:
+    return _LISTED if _LISTED.match(prompt) is not None else _SHOT
+
+
+def _whole(text: str) -> int | str:
+    digits = text.strip().removesuffix(";").strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else digits
 
 
 def preface(prompt: str) -> str:
     """What a prompt with shots says before the first of them."""
-    first = _SHOT.search(prompt)
+    first = _how(prompt).search(prompt)
     return prompt[: first.start()].strip() if first is not None else ""
 
 
 def is_full_width(prompt: str) -> bool:
-    """Whether it was to ask for shots, with commas or semicolons that the service does not read so."""
-    return _FULL_WIDTH.search(prompt) is not None
+    """Whether it asks for other shots once the commas, semicolons and digits of Chinese texts are those of English."""
+    plain = unicodedata.normalize("NFKC", prompt).replace("\u3001", ",")
+    return [(shot.number, shot.seconds) for shot in read(plain, "")] != [
+        (shot.number, shot.seconds) for shot in read(prompt, "")
+    ]
 
 
 def is_like_shots(prompt: str) -> bool:

@@ -29,8 +29,9 @@ def _image_list(values: Iterable[ImageGiven | Mapping[str, Any]] | None) -> tupl
 
 def _series_amount(value: int | str | None) -> int | Literal["auto"] | None:
     """A number, or `auto`."""
-    read: Any = value
-    return None if value is None else read if value == "auto" else whole_number(read)
+    given: Any = value
+    is_auto = issubclass(type(given), str) and str.__eq__(given, "auto")
+    return None if value is None else given if is_auto else whole_number(given)
 
 
 @attrs.frozen

@@ -57,7 +57,9 @@ class FaceChoice:
 
 
 def _session_id(value: Faces | str) -> str:
-    return value.session_id if isinstance(value, Faces) else value
+    given: Any = value
+    found: str = given.session_id if issubclass(type(given), Faces) else given
+    return found
 
 
 def _face_choose(values: Iterable[FaceChoice | Mapping[str, Any]]) -> tuple[FaceChoice, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from kling_async.protocol import records
-from kling_async.protocol.converters import AS_TEXT, each, inside, none_if_empty, whole_number
+from kling_async.protocol.converters import AS_TEXT, each, inside, is_empty, none_if_empty, whole_number
 from kling_async.protocol.converters import image as as_image
 from kling_async.protocol.endpoint import Endpoint, Request
 from kling_async.protocol.errors import Problem
@@ -21,7 +21,7 @@ IMAGES: Final = 2
 
 
 def _image(value: ImageGiven | None) -> Image | None:
-    return None if value == "" else as_image(value)  # beside `images`, "" is none
+    return None if is_empty(value) else as_image(value)  # beside `images`, "" is none
 
 
 def _images(values: Iterable[ImageGiven] | None) -> tuple[Image, ...] | None:
