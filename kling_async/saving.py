@@ -123,13 +123,13 @@ class Saving:
         told = handle.begin() or self._events.of(Reference.parse(handle.reference).endpoint)
         told.saving(watermark=watermark)
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        begun: float | None = None
         try:
             task = await handle.wait()
             begun = loop.time()
             paths = await self._saved(place, handle, task, watermark=watermark, overwrite=overwrite)
         except BaseException as error:
-            told.not_saved(error, loop.time() - begun)
+            told.not_saved(error, None if begun is None else loop.time() - begun)
             raise
         if told.is_heard:
             told.saved(paths, await in_thread(_size_of, paths), loop.time() - begun)

@@ -26,6 +26,9 @@ SLOW_SECONDS: Final = 0.5
 TRACE_LETTERS: Final = 512
 """Letters that a trace may have which goes into the journal."""
 
+_NUMBERS: Final = itertools.count(1)
+"""Of all pieces of work of this process, so that a listener may hear of several clients."""
+
 
 class Events:
     """The events of one client.
@@ -38,7 +41,6 @@ class Events:
     def __init__(self, on_event: OnEvent | None = None, wall: Callable[[], float] = lambda: 0.0) -> None:
         self._on_event = on_event
         self.now = wall
-        self._numbers = itertools.count(1)
         self._paid: set[str] = set()
         """References of tasks whose cost was told: none is told twice."""
         self._waiting: collections.deque[events.Event] = collections.deque()
@@ -63,7 +65,7 @@ class Events:
     ) -> WorkEvents:
         """The events of another piece of work."""
         ids: Ids = {
-            "work": next(self._numbers),
+            "work": next(_NUMBERS),
             "endpoint": endpoint,
             "line": line,
             "key": key,

@@ -171,7 +171,7 @@ class HeardEvents(WorkEvents):
         names = tuple(map(str, paths))
         self._listened.tell(events.Saved(at=self._listened.now(), paths=names, size=size, seconds=seconds, **self.ids))
 
-    def not_saved(self, error: BaseException, seconds: float) -> None:
+    def not_saved(self, error: BaseException, seconds: float | None) -> None:
         """As `WorkEvents.not_saved`."""
         failed = event_of.failed(error)
         self._listened.tell(events.NotSaved(at=self._listened.now(), seconds=seconds, **failed, **self.ids))

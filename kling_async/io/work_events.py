@@ -110,5 +110,5 @@ class WorkEvents:
     def saved(self, paths: Iterable[object], size: int, seconds: float) -> None:
         """Its files are whole."""
 
-    def not_saved(self, error: BaseException, seconds: float) -> None:
+    def not_saved(self, error: BaseException, seconds: float | None) -> None:
         """A save has ended without whole files."""

@@ -1,6 +1,6 @@
 """What happens to work, as named events: plain values, without secrets, addresses and exceptions.
 
-Each event of one piece of work has its `work`, a number that no other piece of the client has:
+Each event of one piece of work has its `work`, a number that no other piece has in this process:
 
     Queued ─▶ Sent ─▶ Accepted ─▶ Changed ─▶ Ended ─▶ Paid
                 │ └─▶ Throttled, SendFailed, InDoubt: then Sent again, Accepted or Refused
@@ -39,7 +39,7 @@ class WorkEvent(Event):
     """Something that has happened to one piece of work.
 
     Attributes:
-        work: its number, from 1: the same in all of its events, another one in another client.
+        work: its number: the same in all of its events, and no other work of this process has it.
         endpoint: that makes it: the first half of its task's reference.
         line: what it stands in line for, which is its model, or what that is called with its pack; empty where a task
             was attached.
@@ -279,7 +279,7 @@ class Saved(WorkEvent):
     Attributes:
         paths: where they are.
         size: bytes of all of them.
-        seconds: since the end of its task was known, or since the save began.
+        seconds: since the end of its task was known.
     """
 
     name: ClassVar[str] = "saved"
@@ -294,9 +294,9 @@ class NotSaved(Failure):
     """A save ended without whole files: its task failed, the save was cancelled, or a file could not be had.
 
     Attributes:
-        seconds: since the end of its task was known; 0.0 where it is not.
+        seconds: since the end of its task was known; None where nothing was fetched, as it did not end well.
     """
 
     name: ClassVar[str] = "not_saved"
 
-    seconds: float
+    seconds: float | None
