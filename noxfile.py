@@ -1,5 +1,6 @@
 """Everything that is checked, by session: `nox` runs the tests, `nox -s lint types` the rest."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -14,15 +15,17 @@ nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
+THERE = [version for version in PYTHONS if shutil.which(f"python{version}")]
 ALL = ("-m", "slow or not slow")
 
 
-def install(session: nox.Session, *groups: str, extras: str = "") -> None:
-    """The package, with what the groups of `pyproject.toml` name."""
-    session.install("-e", f".{extras}", *nox.project.dependency_groups(PROJECT, *groups))
+def install(session: nox.Session, *groups: str, package: Path | None = None) -> None:
+    """The package, with what the groups of `pyproject.toml` name; from a wheel, or as it is here."""
+    what = ("-e", ".") if package is None else ("--force-reinstall", str(package))
+    session.install(*what, *nox.project.dependency_groups(PROJECT, *groups))
 
 
-@nox.session(python=[version for version in PYTHONS if shutil.which(f"python{version}")] or False)
+@nox.session(python=THERE or False)
 def tests(session: nox.Session) -> None:
     """The whole test suite, what is slow too, on every supported Python that is there."""
     install(session, "test")
@@ -122,11 +125,75 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Wheel and source archive; the wheel works in an environment of its own."""
-    session.install("build")
-    out = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(out, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(out))
-    session.install("--force-reinstall", str(next(out.glob("*.whl"))))
-    os.chdir(session.create_tmp())
-    session.run("kling-async", "models")
+    """Wheel and source archive in `dist/`, of what git has staged or committed; then `extras` installs the wheel.
+
+    The same bytes wherever and whenever they are built by one version of hatchling and of zlib; nothing in them that is
+    not in git. The archive has what its tests need, the wheel its types.
+    """
+    session.install("build", "twine")
+    work = Path(session.create_tmp()).resolve()
+    shutil.rmtree(work, ignore_errors=True)
+    here = _built(session, work / "here", umask=0o022, zone="UTC")
+    there = _built(session, work / "elsewhere" / "and deeper", umask=0o077, zone="Pacific/Apia", changed=1e9)
+    if _digests(here) != _digests(there):
+        session.error(f"built twice, and not the same: {_digests(here)}, {_digests(there)}")
+    shutil.rmtree("dist", ignore_errors=True)
+    shutil.copytree(here, "dist")
+    wheel, archive = _archives()
+    session.run("twine", "check", "--strict", str(wheel), str(archive))
+    tracked = str(session.run("git", "ls-files", silent=True, external=True))
+    session.run("python", "-P", "tests/run_archives.py", str(wheel), str(archive), *tracked.splitlines(), silent=True)
+    shutil.unpack_archive(archive, work, filter="data")
+    install(session, "test", "types", package=wheel)
+    with session.chdir(work / archive.name.removesuffix(".tar.gz")):
+        session.run("pytest", "-qq", "--collect-only", silent=True)  # all tests find what they read
+        session.run("pytest", "-q", "-n", "auto", "tests/test_endpoints_page.py", "tests/cli/test_readme.py")
+    _check_types_from_outside(session, work / "outside")
+    for digest, name in _digests(Path("dist")).items():
+        session.log("sha256 %s  %s", digest, name)
+    session.notify("extras")
+
+
+@nox.session(python=sorted({THERE[0], THERE[-1]}) if THERE else False)
+def extras(session: nox.Session) -> None:
+    """The wheel in `dist/` with each of its extras alone, on the lowest and the newest Python that is there."""
+    wheel, _ = _archives()
+    for extra in ("", *PROJECT["project"]["optional-dependencies"]):
+        place = Path(session.create_tmp()).resolve() / (extra or "none")
+        session.run("python", "-m", "venv", "--clear", str(place))
+        python = str(place / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+        session.run(python, "-m", "pip", "install", "-q", f"{wheel}[{extra}]" if extra else str(wheel), external=True)
+        session.run(python, "-P", "-W", "error", "tests/run_installed.py", extra, external=True)
+
+
+def _archives() -> tuple[Path, Path]:
+    """The wheel and the source archive that `build` made."""
+    (wheel,), (archive,) = (sorted(Path("dist").resolve().glob(ending)) for ending in ("*.whl", "*.tar.gz"))
+    return wheel, archive
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {hashlib.sha256(each.read_bytes()).hexdigest(): each.name for each in sorted(folder.iterdir())}
+
+
+def _built(session: nox.Session, place: Path, *, umask: int, zone: str, changed: float | None = None) -> Path:
+    """Builds what git has staged or committed in a place of its own, and tells where the archives are."""
+    before = os.umask(umask)
+    try:
+        session.run("git", "checkout-index", "--all", f"--prefix={place}/", external=True)
+        if changed is not None:
+            for each in place.rglob("*"):
+                os.utime(each, (changed, changed))
+        env = {"SOURCE_DATE_EPOCH": None, "TZ": zone}
+        session.run("python", "-m", "build", str(place), "--outdir", str(place / "dist"), env=env, silent=True)
+    finally:
+        os.umask(before)
+    return place / "dist"
+
+
+def _check_types_from_outside(session: nox.Session, place: Path) -> None:
+    """Two strict checkers read a project that knows the installed package alone, by its `py.typed`."""
+    shutil.copytree("tests/typing", place, ignore=shutil.ignore_patterns("__init__.py"))
+    with session.chdir(place):
+        session.run("mypy", "--strict", "accepted.py", "refused.py")
+        session.run("pyright", "--pythonpath", shutil.which("python", path=session.bin) or "python")

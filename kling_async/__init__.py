@@ -71,6 +71,7 @@ from kling_async.protocol.polling.schedule import Polling as Polling
 from kling_async.protocol.retry import Retry as Retry
 from kling_async.protocol.tasks import Task as Task
 from kling_async.protocol.tasks import TaskStatus as TaskStatus
+from kling_async.version import __version__ as __version__
 
 # Each name is written once; `Name as Name` exports it. What takes time is imported on first use.
 if typing.TYPE_CHECKING:
@@ -116,18 +117,8 @@ if typing.TYPE_CHECKING:
     from kling_async.protocol.results import Voice as Voice
     from kling_async.protocol.speech import Speech as Speech
     from kling_async.protocol.speech import SpeechAudio as SpeechAudio
-
-    __version__: str
 else:
-    _get, __dir__ = lazy_exports.import_on_use(__name__)
-
-    def __getattr__(name: str) -> object:
-        """What is imported on first use."""
-        if name == "__version__":
-            from importlib.metadata import version  # noqa: PLC0415  (reads files)
-
-            return version("kling-async")
-        return _get(name)
+    __getattr__, __dir__ = lazy_exports.import_on_use(__name__)
 
 
 def capabilities(record: type[Request] | None = None) -> "tuple[Capability, ...]":

@@ -57,6 +57,6 @@ def exports(package: str) -> dict[str, str]:
             for alias in node.names:
                 if alias.name == "*":
                     found |= exports(node.module)
-                elif alias.asname == alias.name:
+                elif alias.asname == alias.name and alias.name[0] != "_":
                     found[alias.name] = node.module
     return found

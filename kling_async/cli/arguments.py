@@ -1,7 +1,6 @@
 """The words of the command line: all commands and options, and nothing that is slow to import."""
 
 import argparse
-import importlib.metadata
 import shutil
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from kling_async.cli.endpoint_options import KEYS, add_endpoint
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.mistakes import about_command, about_unknown
 from kling_async.cli.option_values import number, port, positive, whole, whole_from
+from kling_async.version import __version__
 
 _SHORT: Final = "generate"
 """Short for the command of the default endpoint."""
@@ -30,8 +30,10 @@ def read(words: Sequence[str]) -> Namespace:
         UsageError: it cannot be understood.
         SystemExit: `--help` or `--version` was asked for, and shown.
     """
-    parser, commands = _parser(words)
     makers = [_SHORT, *endpoints.names()]
+    if _leaves_out_what(words, makers):
+        words = ["estimate", _SHORT, *words[1:]]
+    parser, commands = _parser(words)
     for word, known in zip(words, [commands, makers] if words[:1] == ["estimate"] else [commands], strict=False):
         if not word.startswith("-") and word not in known:
             hint = about_command(word, known)
@@ -42,6 +44,12 @@ def read(words: Sequence[str]) -> Namespace:
         command.error(f"unrecognized arguments: {' '.join(unknown)}{about_unknown(unknown[0], command)}")
     options.words = list(words)
     return options
+
+
+def _leaves_out_what(words: Sequence[str], makers: Sequence[str]) -> bool:
+    """Whether it is an `estimate` of nothing but options, which is one of what `generate` makes."""
+    begins = words[:1] == ["estimate"] and words[1:2] != [] and words[1].startswith("-") and words[1] not in _HELP
+    return begins and not {*makers} & {*words}
 
 
 class _Parser(ArgumentParser):
@@ -60,11 +68,11 @@ class _Parser(ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """Shows the version; looked up only then."""
+    """Shows the version."""
 
     def __call__(self, parser: ArgumentParser, *_: object) -> None:
         if sys.stdout is not None:
-            sys.stdout.write(f"kling-async {importlib.metadata.version('kling-async')}\n")
+            sys.stdout.write(f"kling-async {__version__}\n")
         parser.exit()
 
 

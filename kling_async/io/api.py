@@ -22,9 +22,10 @@ from kling_async.protocol.retry import Retry, Uniform, is_transient
 from kling_async.protocol.send_failures import after_a_lost_answer, made_nothing, of_a_call, refused
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests, responses, several
+from kling_async.protocol.wire.envelope import LARGE_BYTES, HttpResponse
 from kling_async.protocol.wire.redacted import read_without
 from kling_async.protocol.wire.requests import HttpRequest
-from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
+from kling_async.protocol.wire.responses import Listed, Page
 from kling_async.protocol.wrong_address import Recognition
 
 logger = logging.getLogger("kling_async")
@@ -345,7 +346,7 @@ class Api:
         """Reads an answer, a large one off the loop, without our secrets in its words."""
         secrets = self._secrets(token)
         try:
-            if len(response.body) <= responses.LARGE_BYTES:
+            if len(response.body) <= LARGE_BYTES:
                 result = read_without(secrets, read, response)
             else:
                 result = await in_thread(read_without, secrets, read, response)

@@ -22,7 +22,7 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 
 from .recorded_bodies import answer, enveloped, refused
 

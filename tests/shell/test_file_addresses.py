@@ -12,6 +12,7 @@ import aiohttp
 import attrs
 import pytest
 
+import kling_async
 from kling_async import DownloadError, Retry
 from kling_async.io.target import check_target
 from kling_async.io.transport import Transport
@@ -265,7 +266,7 @@ async def test_nothing_of_a_lent_session_goes_to_the_file_host(
     for seen in host.seen:
         assert seen.headers == {
             "host": host.base.removeprefix("http://"),
-            "user-agent": "kling-async",
+            "user-agent": f"kling-async/{kling_async.__version__}",
             "accept": "*/*",
             "accept-encoding": "identity",
         }

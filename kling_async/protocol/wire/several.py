@@ -13,7 +13,8 @@ from kling_async.protocol.redaction import printable
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
-from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
+from kling_async.protocol.wire.envelope import HttpResponse
+from kling_async.protocol.wire.responses import Listed, Page
 
 
 def created(response: HttpResponse, endpoint: str, external_task_id: str | None) -> Task:

@@ -1,0 +1,36 @@
+"""Whether wheel and source archive hold what they should (`nox -s build`): all of it, and nothing else."""
+
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+PACKAGE = "kling_async/"
+METADATA = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
+
+
+def main(wheel: str, archive: str, *tracked: str) -> None:
+    """Ends with an error where one of them does not.
+
+    Args:
+        wheel: its path.
+        archive: that of the source archive.
+        tracked: the files that git has.
+    """
+    name = Path(archive).name.removesuffix(".tar.gz")
+    with tarfile.open(archive) as files:
+        compare(archive, {f"{name}/{each}" for each in (*tracked, "PKG-INFO")}, files.getnames())
+    package = {each for each in tracked if each.startswith(PACKAGE) and not each.endswith("ruff.toml")}
+    with zipfile.ZipFile(wheel) as packed:
+        compare(wheel, package | {f"{name}.dist-info/{each}" for each in METADATA}, packed.namelist())
+
+
+def compare(archive: str, expected: set[str], names: list[str]) -> None:
+    """Ends with an error where names are missing, or there are others."""
+    if sorted(expected) != sorted(names):
+        missing, others = sorted(expected - {*names}), sorted({*names} - expected)
+        sys.exit(f"{archive}: missing {missing}, too many {others}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
