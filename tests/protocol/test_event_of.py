@@ -41,6 +41,7 @@ FULL = ConcurrencyExceeded("full", code=1303)
 def test_a_failed_send(state: CreateState, error: KlingError, kind: type[events.Failure], logged: str) -> None:
     """What a failed send is called goes by where it leaves the create; the log calls what is tried again one thing."""
     event = event_of.failed_send(state, error, 5.0, IDS)
+    assert event is not None
     assert type(event) is kind
     assert (event.at, event.error, event.error_type, event.code) == (
         5.0,

@@ -139,6 +139,7 @@ async def test_a_link_over_processes(make_client: ClientMaker, seen: Seen, tmp_p
         async for handle in client.recover():
             await handle.save()
     (begun,), (root,) = seen.roots, later.roots
+    assert begun.context is not None
     assert [link.context.span_id for link in root.links] == [begun.context.span_id]
     assert [link.context.trace_id for link in root.links] == [begun.context.trace_id]
     assert names(later.children(root)) == ["generate", "download"]
