@@ -1,5 +1,6 @@
 """The pages of the reference: which name stands where. Each public name stands on one page; a test says so."""
 
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
@@ -124,8 +125,30 @@ PAGES: Final = (
         "kling_async.emulator",
         rule=lambda _: True,
     ),
+    Page(
+        "testing",
+        "Testing",
+        "`kling_async.testing`: what the fixtures give, and what works without pytest.",
+        "kling_async.testing",
+        rule=lambda _: True,
+    ),
+    Page(
+        "events",
+        "Events",
+        "`kling_async.events`: what `on_event` is told.",
+        "kling_async.events",
+        "Event WorkEvent Failure Queued Sent Throttled SendFailed InDoubt Accepted Refused Attached Changed Ended Paid "
+        "Saving Saved NotSaved Polled",
+    ),
+    Page(
+        "opentelemetry",
+        "OpenTelemetry",
+        "`kling_async.opentelemetry`: spans and metrics; importing it needs the extra `opentelemetry`.",
+        "kling_async.opentelemetry",
+        "Telemetry",
+    ),
 )
-ELSEWHERE: Final = frozenset({"current"})
+ELSEWHERE: Final = frozenset({"current", "events"})
 """Public names of `kling_async` that are modules, with pages of their own."""
 
 
@@ -159,8 +182,14 @@ def contents() -> dict[str, list[str]]:
 def pages() -> Iterator[tuple[str, str]]:
     """Each page: its file, and its text in Markdown."""
     found = contents()
+    documented: list[Any] = []
     for page in PAGES:
-        blocks = "\n".join(_directive(page.module, name) for name in found[page.file])
+        values = [getattr(importlib.import_module(page.module), name) for name in found[page.file]]
+        again = [
+            any(value is other for other in documented) for value in values
+        ]  # it has two names: one is in the index
+        documented += values
+        blocks = "\n".join(map(functools.partial(_directive, page.module), found[page.file], values, again))
         yield f"{page.file}.md", f"# {page.title}\n\n{page.about}\n\n```{{eval-rst}}\n{blocks}\n```\n"
     listing = "\n".join(f"{page.title} <{page.file}>" for page in PAGES)
     lines = [
@@ -175,12 +204,13 @@ def _linked(page: Page, name: str) -> str:
     return f"{{py:obj}}`{name} <{page.module}.{name}>`"
 
 
-def _directive(module: str, name: str) -> str:
+def _directive(module: str, name: str, value: Any, again: bool) -> str:  # noqa: FBT001  (mapped)
     """How a name is documented, by its kind."""
-    value = getattr(importlib.import_module(module), name)
+    options = "   :no-index:\n" * again
     if inspect.isclass(value):
         parts = [base for base in value.__mro__[1:] if base.__module__.startswith("kling_async.client")]
-        return f".. autoclass:: {module}.{name}\n   :members:\n" + "   :inherited-members:\n" * bool(parts)
+        options += "   :members:\n" + "   :inherited-members:\n" * bool(parts)
+        return f".. autoclass:: {module}.{name}\n{options}"
     if callable(value):
-        return f".. autofunction:: {module}.{name}\n"
-    return f".. autodata:: {exports(module)[name]}.{name}\n"  # the text below it is where it is made
+        return f".. autofunction:: {module}.{name}\n{options}"
+    return f".. autodata:: {exports(module)[name]}.{name}\n{options}"  # the text below it is where it is made
