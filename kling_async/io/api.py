@@ -11,7 +11,8 @@ from kling_async.io.threads import in_thread
 from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.call import CallEndpoint
-from kling_async.protocol.create_recovery import Ask, Create, CreateState, Pause
+from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.endpoint import Described, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, Problem, TokenTimeError
 from kling_async.protocol.estimate import Estimate
@@ -262,14 +263,14 @@ class Api:
                     create.searched(loop.time(), await self._search(endpoint, create.search_since))
 
     async def _search(self, endpoint: Endpoint, since: datetime) -> list[Task] | KlingError:
-        """All tasks since a time that are paid as this endpoint's are."""
+        """All tasks since a time that are paid as this endpoint's are; an error where one may be missing."""
         found: list[Task] = []
         cursor = None
         filters = {"product_type": [endpoint.pool.value]}
         try:
             for _ in range(SEARCHED_PAGES):
                 request = requests.page_from(500, cursor, since=since, filters=filters)
-                page = await self._call(request, lambda response: several.page(response, endpoint.name))
+                page = await self._call(request, lambda response: several.whole_page(response, endpoint.name))
                 found += page.tasks
                 if (cursor := page.cursor) is None:
                     return found

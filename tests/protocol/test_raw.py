@@ -172,11 +172,11 @@ def test_calls() -> None:
 @pytest.mark.parametrize(
     ("call", "field"),
     [
-        (RawCall("PUSH", "/a"), "method"),  # type: ignore[arg-type]
+        (RawCall("PUSH", "/a"), "method"),  # type: ignore[arg-type]  # wrong on purpose
         (RawCall("GET", "/a", {"b": [1]}), "body"),
         (RawCall("POST", "/a", {"b": b"1"}), "body"),
         (RawCall("GET", "/a", {"b": "\ud800"}), "body['b']"),
-        (RawCall("POST", "/a", [1]), "body"),  # type: ignore[arg-type]
+        (RawCall("POST", "/a", [1]), "body"),  # type: ignore[arg-type]  # wrong on purpose
     ],
 )
 def test_what_is_no_call(call: RawCall, field: str) -> None:
