@@ -1,9 +1,10 @@
 """Clips of a list of prompts, into a folder: `python batch.py jobs.jsonl out`."""
 
 import asyncio
+import os
 import sys
 
-from kling_async import Batch, KlingClient, RowResult
+from kling_async import Batch, KlingClient, Polling, RowResult
 
 
 async def run(jobs: str, out: str, kling: KlingClient) -> list[RowResult]:
@@ -18,8 +19,9 @@ async def run(jobs: str, out: str, kling: KlingClient) -> list[RowResult]:
 
 
 async def main() -> None:
-    """Runs it, with the credentials of the environment."""
-    async with KlingClient() as kling:
+    """Runs it, with the credentials of the environment, and with the seconds after which it first asks."""
+    first = float(os.environ.get("FIRST_SECONDS", "60"))
+    async with KlingClient(polling=Polling(first=first)) as kling:
         for row in await run(sys.argv[1], sys.argv[2], kling):
             print(row.id, row.status.value, *row.files)
 

@@ -83,7 +83,7 @@ def test_the_batch_as_a_process(kling_server: KlingEmulator, tmp_path: Path) -> 
     jobs = tmp_path / "jobs.jsonl"
     jobs.write_text('{"id": "a", "endpoint": "text-to-video", "prompt": "a cat"}\n', "utf-8")
     command = [sys.executable, "-W", "error", "batch.py", str(jobs), str(tmp_path / "out")]
-    environment = os.environ | kling_server.environment
+    environment = os.environ | kling_server.environment | {"FIRST_SECONDS": "0.1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=100)
     assert done.stdout.startswith("a ")
     kling_server.assert_paid(1)
