@@ -124,6 +124,13 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session
+def stranger(session: nox.Session) -> None:
+    """The project of a stranger in `tests/stranger`: its tests on the built wheel, its types by two checkers."""
+    install(session, "test", "types")
+    session.run("pytest", "tests/test_stranger.py", *ALL, *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The documentation, into `.nox/docs/tmp/html`; `nox -s docs -- --external` follows links to elsewhere, too."""
     install(session, "docs")
