@@ -279,14 +279,14 @@ class Api:
                     told.looked_up()
 
     async def _search(self, endpoint: Endpoint, since: datetime) -> list[Task] | KlingError:
-        """All tasks since a time that are paid as this endpoint's are."""
+        """All tasks since a time that are paid as this endpoint's are; an error where one may be missing."""
         found: list[Task] = []
         cursor = None
         filters = {"product_type": [endpoint.pool.value]}
         try:
             for _ in range(SEARCHED_PAGES):
                 request = requests.page_from(500, cursor, since=since, filters=filters)
-                page = await self._call(request, lambda response: several.page(response, endpoint.name))
+                page = await self._call(request, lambda response: several.whole_page(response, endpoint.name))
                 found += page.tasks
                 if (cursor := page.cursor) is None:
                     return found

@@ -109,6 +109,22 @@ def page(response: HttpResponse, endpoint: str) -> Page:
     return Page(len(items), [each for each in told if isinstance(each, Task)], cursor)
 
 
+def whole_page(response: HttpResponse, endpoint: str) -> Page:
+    """Reads one page of the list for what must not be missed.
+
+    Raises:
+        ApiError: as in `one`.
+        BadResponse: as in `page`, and where a task cannot be read, or may be left out.
+    """
+    read = page(response, endpoint)
+    data = responses.answer(response)
+    # As recorded: an empty page has no tasks, and says that it has 0. All else may be another's page, or half of one.
+    is_list = isinstance(data, Mapping) and (isinstance(data.get("result"), list) or data.get("count") == 0)
+    if not is_list or len(read.tasks) < read.length or (data.get("has_more") and read.cursor is None):
+        raise BadResponse("the list of tasks cannot be read as a whole", http_status=response.status)
+    return read
+
+
 def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskStatus | None]) -> Listed:
     """Reads one page of the list for the tasks that are followed; others are not looked at.
 
