@@ -77,6 +77,7 @@ class SqliteFile:
         connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file
         self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS; nothing elsewhere
         with self.together():
             version = self._version(connection)
             for statements in MIGRATIONS[version:]:
