@@ -105,9 +105,11 @@ class SqliteFile:
         Raises:
             JournalError: it is no journal, or a newer one.
         """
+        # Tables first: another process may be making the journal, and what has them, has all the rest by then.
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         application = connection.execute("PRAGMA application_id").fetchone()[0]
-        if application != APPLICATION and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if application != APPLICATION and tables:
             raise JournalError(f"{self._path} is a database of something else, no journal; choose another file")
         if version > len(MIGRATIONS):
             raise JournalError(
