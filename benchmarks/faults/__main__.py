@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.faults.current import CURRENT
 from benchmarks.faults.earlier import ALL_AT_ONCE, EARLIER, MEASURED
 from benchmarks.faults.row import HEAD, Measured, Row
 from benchmarks.faults.rules import RULES
@@ -23,7 +24,7 @@ from benchmarks.faults.rules import RULES
 README: Final = Path(__file__).parents[2] / "README.md"
 FAULTS: Final = Path(__file__).parents[1] / "FAULTS.md"
 SECTION: Final = re.compile(r"(?<=<!-- faults -->\n).*?(?=<!-- /faults -->)", re.DOTALL)
-ROWS: Final[tuple[Row, ...]] = (*sorted((*RULES, *EARLIER), key=lambda row: row.rule), ALL_AT_ONCE)
+ROWS: Final[tuple[Row, ...]] = (*sorted((*RULES, *CURRENT, *EARLIER), key=lambda row: row.rule), ALL_AT_ONCE)
 PAGE: Final = """\
 # What comes of everything that can go wrong
 

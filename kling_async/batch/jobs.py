@@ -134,7 +134,7 @@ class _Reader:
         }
         asked = self._with_defaults(endpoint, raw.members, values)
         known = {problem.field for problem in problems}
-        problems += (each for each in _problems(endpoint, asked) if each.field not in known)
+        problems += (each for each in _problems(endpoint, asked, named) if each.field not in known)
         made = id_ or (None if problems else self._made_id(raw, endpoint, asked, problems))
         if problems or made is None:
             self._refuse(raw.line, id_, problems)
@@ -225,15 +225,33 @@ class _Reader:
         return asked
 
 
-def _problems(endpoint: str, values: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with the names and kinds of a row's parameters."""
+def _problems(endpoint: str, values: Mapping[str, Any], named: object = "") -> Iterator[Problem]:
+    """What is wrong with the names and kinds of a row's parameters.
+
+    Args:
+        endpoint: of the row.
+        values: its parameters.
+        named: what the row says of its endpoint; None or "" where nothing.
+    """
     known = properties(endpoint)
+    if "model" in values and "model" not in known and (hint := _other_generation(endpoint, named)):
+        yield Problem("model", hint)
+        values = {name: value for name, value in values.items() if name in known}
     yield from (Problem(name, f"leave it out: {why}") for name, why in NOT_IN_ROWS.items() if name in values)
     asked = {name: value for name, value in values.items() if name not in NOT_IN_ROWS}
     yield from kinds.members("", asked, {"properties": known, "required": needed(endpoint)})
     for name, value in asked.items():
         if name in known:
             yield from kinds.problems_in(name, value, known[name])
+
+
+def _other_generation(endpoint: str, named: object) -> str | None:
+    """Says how a row of the current generation is written; None where its endpoint has no counterpart there."""
+    other = f"{endpoints.CURRENT}{endpoint}"
+    if other not in endpoints.names():
+        return None
+    here = f"{endpoint}, which is meant where a row names none," if named in (None, "") else endpoint
+    return f'is of the current generation: a row of that has "endpoint": "{other}"; {here} has model_name'
 
 
 def _members(request: Any) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def problems_in(path: str, value: Any, schema: Schema) -> Iterator[Problem]:
     if not fitting:
         yield Problem(path, _complaint(value, kind, choices))
     elif isinstance(value, Mapping):
-        yield from _in_object(path, value, fitting[0])
+        found = [[*_in_object(path, value, each)] for each in fitting]
+        yield from [] if [] in found else found[0]
     elif isinstance(value, list | tuple):
         for place, item in enumerate(value):
             yield from problems_in(f"{path}[{place}]", item, fitting[0]["items"])
@@ -97,6 +98,12 @@ def members(path: str, value: Mapping[Any, Any], schema: Schema) -> Iterator[Pro
 
 
 def _in_object(path: str, value: Mapping[Any, Any], schema: Schema) -> Iterator[Problem]:
+    if "properties" not in schema:  # by the names that the prompt has
+        for name, each in value.items():
+            yield from problems_in(f"{path}.{_name(name)}", each, schema["additionalProperties"])
+        if "maxProperties" in schema and len(value) != schema["maxProperties"]:
+            yield Problem(path, f"expected one, with its name, got {len(value)}")
+        return
     yield from members(f"{path}.", value, schema)
     for name, inner in schema["properties"].items():
         if name in value:
@@ -115,7 +122,7 @@ def _fits(value: Any, kind: str, schema: Schema) -> bool:
 def _complaint(value: Any, kind: str, choices: Sequence[Schema]) -> str:
     words = [repr(word) for each in choices for word in each.get("enum", ())]
     named = [each for each in choices if not each.keys() & {"enum", "pattern"} and each["type"] != "null"]
-    kinds = [_WORDS[each["type"]] for each in named]
+    kinds = [*dict.fromkeys(_WORDS[each["type"]] for each in named)]
     if kind == "string" and words and not kinds:
         return f"{shown(value)} is not possible; use {in_words(_bare(words))}"
     return f"expected {in_words([*kinds, *words])}, got {_WORDS[kind] if kind in {'array', 'object'} else shown(value)}"

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, cast, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -132,6 +132,7 @@ def _choices(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Iterato
             yield _record(member)
             if isinstance(reads("x"), member):  # or for its chief member
                 yield {"type": "string"}
+    yield from _by_name(members, field)
     if int in members and field.converter is not None and isinstance(reads("5"), int):
         yield {"type": "string", "pattern": "^[0-9]{1,19}$"}
     if bool in members and field.converter is not None:
@@ -153,6 +154,21 @@ def _item(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Schema:
         member = field.metadata["each_in"]
         choices.append(_object({member: {"type": "string"}}, [member]))
     return choices[0] if len(choices) == 1 else {"anyOf": choices}
+
+
+def _by_name(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Iterator[Schema]:
+    """Materials by the names that the prompt has: `{"cat": "cat.png"}`, where the converter reads them so."""
+    item, reads = item_of(members), cast("Callable[[Any], Any] | None", field.converter)
+    records = [each for each in (members_of(item) if item is not None else members) if only_needed(each) is not None]
+    if reads is None or not records:
+        return
+    read = reads({"name": "1"})
+    [one, *_] = read if isinstance(read, tuple) else [read]
+    if getattr(one, "id", None) == "name":
+        chief = get_type_hints(records[0])[only_needed(records[0]) or ""]
+        values = [choice for choice in _choices(members_of(chief), _BARE) if choice["type"] != "object"]
+        made = {"type": "object", "additionalProperties": values[0] if len(values) == 1 else {"anyOf": values}}
+        yield made if item is not None else {**made, "minProperties": 1, "maxProperties": 1}
 
 
 def _record(record: type) -> Schema:

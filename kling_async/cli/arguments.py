@@ -30,8 +30,10 @@ def read(words: Sequence[str]) -> Namespace:
         UsageError: it cannot be understood.
         SystemExit: `--help` or `--version` was asked for, and shown.
     """
-    parser, commands = _parser(words)
     makers = [_SHORT, *endpoints.names()]
+    if _leaves_out_what(words, makers):
+        words = ["estimate", _SHORT, *words[1:]]
+    parser, commands = _parser(words)
     for word, known in zip(words, [commands, makers] if words[:1] == ["estimate"] else [commands], strict=False):
         if not word.startswith("-") and word not in known:
             hint = about_command(word, known)
@@ -42,6 +44,12 @@ def read(words: Sequence[str]) -> Namespace:
         command.error(f"unrecognized arguments: {' '.join(unknown)}{about_unknown(unknown[0], command)}")
     options.words = list(words)
     return options
+
+
+def _leaves_out_what(words: Sequence[str], makers: Sequence[str]) -> bool:
+    """Whether it is an `estimate` of nothing but options, which is one of what `generate` makes."""
+    begins = words[:1] == ["estimate"] and words[1:2] != [] and words[1].startswith("-") and words[1] not in _HELP
+    return begins and not {*makers} & {*words}
 
 
 class _Parser(ArgumentParser):

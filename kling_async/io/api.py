@@ -11,7 +11,8 @@ from kling_async.io.threads import in_thread
 from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.call import CallEndpoint
-from kling_async.protocol.create_recovery import Ask, Create, CreateState, Pause
+from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.endpoint import Described, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, Problem, TokenTimeError
 from kling_async.protocol.estimate import Estimate
@@ -21,9 +22,10 @@ from kling_async.protocol.retry import Retry, Uniform, is_transient
 from kling_async.protocol.send_failures import after_a_lost_answer, made_nothing, of_a_call, refused
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests, responses, several
+from kling_async.protocol.wire.envelope import LARGE_BYTES, HttpResponse
 from kling_async.protocol.wire.redacted import read_without
 from kling_async.protocol.wire.requests import HttpRequest
-from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
+from kling_async.protocol.wire.responses import Listed, Page
 from kling_async.protocol.wrong_address import Recognition
 
 logger = logging.getLogger("kling_async")
@@ -261,14 +263,14 @@ class Api:
                     create.searched(loop.time(), await self._search(endpoint, create.search_since))
 
     async def _search(self, endpoint: Endpoint, since: datetime) -> list[Task] | KlingError:
-        """All tasks since a time that are paid as this endpoint's are."""
+        """All tasks since a time that are paid as this endpoint's are; an error where one may be missing."""
         found: list[Task] = []
         cursor = None
         filters = {"product_type": [endpoint.pool.value]}
         try:
             for _ in range(SEARCHED_PAGES):
                 request = requests.page_from(500, cursor, since=since, filters=filters)
-                page = await self._call(request, lambda response: several.page(response, endpoint.name))
+                page = await self._call(request, lambda response: several.whole_page(response, endpoint.name))
                 found += page.tasks
                 if (cursor := page.cursor) is None:
                     return found
@@ -328,7 +330,7 @@ class Api:
         """Reads an answer, a large one off the loop, without our secrets in its words."""
         secrets = self._secrets(token)
         try:
-            if len(response.body) <= responses.LARGE_BYTES:
+            if len(response.body) <= LARGE_BYTES:
                 result = read_without(secrets, read, response)
             else:
                 result = await in_thread(read_without, secrets, read, response)

@@ -10,9 +10,10 @@ from kling_async.io.task_watch import Listener, TaskWatch
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.errors import KlingError, RequestTimeout
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
-from kling_async.protocol.polling.plan import News, PollPlan, Query
+from kling_async.protocol.polling.id_questions import News, Query
+from kling_async.protocol.polling.page_query import PageQuery
+from kling_async.protocol.polling.plan import PollPlan
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
-from kling_async.protocol.polling.single_or_list import PageQuery
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task, TaskStatus

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import functools
+import itertools
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
@@ -18,7 +19,7 @@ from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.turns import Turns
 from kling_async.protocol.create_recovery import Create
-from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint
+from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint, Generation
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
 from kling_async.protocol.errors import ApiError, CreateInDoubt, InvalidRequest, KlingError, Problem, TaskNotFound
 from kling_async.protocol.polling.durations import DurationEstimate
@@ -142,6 +143,8 @@ class Submitter:
         self._turns = Turns()
         self._keeps_ids: dict[str, bool] = {}
         """Whether paths of the current generation keep external ids, as their answers have shown."""
+        self._made: dict[str, float] = {}
+        """Tasks that were made lately, with the service's time."""
         self._doubts: list[Create] = []
         """Creates that ended in doubt where tasks have no id."""
         self._closed = False
@@ -235,8 +238,9 @@ class Submitter:
             adopt=adopt,
             resend=resend,
             is_anothers=functools.partial(self._is_anothers, external_task_id),
-            keeps_id=self._keeps_ids.get(path, True if endpoint.keeps_ids(path) else None),
-            is_known=lambda task: self._poller.find(Reference(task.endpoint, task.task_id)) is not None,
+            searches=endpoint.generation is Generation.CURRENT,
+            keeps_id=lambda: self._keeps_ids.get(path),
+            is_known=self._is_known,
             others_undecided=lambda: self._may_be_others(create),
         )
         return create
@@ -245,7 +249,20 @@ class Submitter:
         """Whether a task without an id may be that of another create, which is in doubt or ended so."""
         others = [other for other in self._under_way.values() if other.undecided and other is not create]
         early = create.search_since - timedelta(seconds=SHOWN_WITHIN)
-        return any(other.keeps_id is not True and other.search_since > early for other in [*others, *self._doubts])
+        return any(other.may_be_unnamed and other.search_since > early for other in [*others, *self._doubts])
+
+    def _is_known(self, task: Task) -> bool:
+        """Whether a task is one that this client has made, or follows."""
+        return task.task_id in self._made or self._poller.find(Reference(task.endpoint, task.task_id)) is not None
+
+    def _made_now(self, task: Task) -> None:
+        """Keeps the id of a task as long as a create may be under way that could take it for its own."""
+        now = self._api.service_time()
+        undecided = [each.search_since.timestamp() for each in self._under_way.values() if each.undecided]
+        needed_since = min([now, *undecided]) - SHOWN_WITHIN
+        for task_id in list(itertools.takewhile(lambda each: self._made[each] < needed_since, self._made)):
+            del self._made[task_id]
+        self._made[task.task_id] = now
 
     def is_undecided(self, external_task_id: str) -> bool:
         """Whether a create with this id is under way that may be paid for."""
@@ -372,6 +389,7 @@ class Submitter:
                 create.sent_before(asyncio.get_running_loop().time(), sending.first_sent)
             task = await self._api.create(endpoint, sending.http(), create, slot)
             self._learn(sending.path, create)
+            self._made_now(task)
         except BaseException as error:
             if record is not None:
                 record.failed(error, undecided=create.undecided)
@@ -397,7 +415,7 @@ class Submitter:
 
     def _note(self, error: BaseException, create: Create, endpoint: Endpoint) -> None:
         """Takes what the end of a create means for others."""
-        if isinstance(error, CreateInDoubt) and create.keeps_id is not True:
+        if isinstance(error, CreateInDoubt) and create.may_be_unnamed:
             self._doubts.append(create)
         if isinstance(error, ApiError) and error.code in ACCOUNT_CODES | PACK_CODES:
             unsent = copy.copy(error)

@@ -1,18 +1,19 @@
-"""HTTP on aiohttp, and the only module that uses its client: requests to the service, and files of other hosts."""
+"""HTTP on aiohttp, and the only module that uses its sessions: requests to the service, and files of other hosts."""
 
 import asyncio
 import base64
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from typing import Final, NamedTuple, Self, TypedDict
+from typing import Final, NamedTuple, TypedDict
 from urllib.parse import unquote
 
 import aiohttp
 from yarl import URL
 
 from kling_async.io.http_errors import refused_by_proxy, translated, unsent
-from kling_async.io.upload import UploadBody
+from kling_async.io.request_middlewares import ReplaceHeaders, replace_authorization, send_once
+from kling_async.io.upload import UploadBody, UploadPlace
 from kling_async.protocol import file_addresses
 from kling_async.protocol.errors import (
     BadResponse,
@@ -21,8 +22,8 @@ from kling_async.protocol.errors import (
     DownloadError,
 )
 from kling_async.protocol.proxies import Proxies
+from kling_async.protocol.wire.envelope import HttpResponse
 from kling_async.protocol.wire.requests import HttpRequest
-from kling_async.protocol.wire.responses import HttpResponse
 from kling_async.version import __version__
 
 CONNECT_SECONDS: Final = 10.0
@@ -109,7 +110,7 @@ class Transport:
             began()
             return await self._exchange(request, headers, None, ANSWER_SECONDS)
         body = UploadBody(request.body)
-        async with _UploadPlace(self._uploads) as place:
+        async with UploadPlace(self._uploads) as place:
             try:
                 length = await body.open()
                 headers |= {"Content-Type": "application/json", "Content-Length": str(length)}
@@ -197,7 +198,7 @@ class Transport:
             session = self._open_create_session() if single else self._open_session()
             session_arguments = self._session_arguments(session, address, headers)
             if request.once:
-                session_arguments["middlewares"] = [*session_arguments.get("middlewares", ()), _once]
+                session_arguments["middlewares"] = [*session_arguments.get("middlewares", ()), send_once]
             async with (
                 # aiohttp's own timeout does not apply to an answer of which a part arrived before the request was sent.
                 asyncio.timeout(seconds),
@@ -262,7 +263,7 @@ class Transport:
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,  # aiohttp would decompress without a limit of size
-            middlewares=[_ReplaceHeaders({**_FILE_HEADERS, **_basic_authorization(target.user), **headers})],
+            middlewares=[ReplaceHeaders({**_FILE_HEADERS, **_basic_authorization(target.user), **headers})],
         )
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
@@ -314,75 +315,13 @@ class Transport:
             return {"headers": headers}
         ours = dict(headers)
         authorization = ours.pop("Authorization", None)
-        return {"headers": ours, "middlewares": [_replace_authorization(authorization)]}
+        return {"headers": ours, "middlewares": [replace_authorization(authorization)]}
 
 
 def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
     # Connections are not limited here: slots, uploads, polls and downloads each have a limit of their own.
     connector = aiohttp.TCPConnector(limit=0, force_close=force_close)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-
-def _replace_authorization(authorization: str | None) -> aiohttp.ClientMiddlewareType:
-    """A middleware that sends this `Authorization` header, or none, in place of any other."""
-
-    async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        request.headers.pop("Authorization", None)
-        if authorization is not None:
-            request.headers["Authorization"] = authorization
-        return await handler(request)
-
-    return send
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """A middleware that keeps aiohttp from sending GET, PUT and DELETE again where a connection breaks off."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise  # nothing was sent, and aiohttp does not repeat it
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise aiohttp.ClientConnectionError(type(error).__name__) from None
-
-
-class _ReplaceHeaders:
-    """Sends these headers only, whatever a borrowed session, its cookies, its `auth` or a `.netrc` would add."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-
-    async def __call__(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        request.headers.clear()
-        request.headers.update({"Host": request.url.host_port_subcomponent or "", **self._headers})
-        return await handler(request)
-
-
-class _UploadPlace:
-    """One of the bodies sent at once. It is released when the body is sent, since the answer may take long."""
-
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places = places
-        self._held = False
-
-    async def __aenter__(self) -> Self:
-        await self._places.acquire()
-        self._held = True
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._release()
-
-    async def released_after(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for chunk in chunks:
-            yield chunk
-        self._release()
-
-    def _release(self) -> None:
-        if self._held:
-            self._held = False
-            self._places.release()
 
 
 def _basic_authorization(user: str | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ import io
 import os
 import stat
 from collections.abc import AsyncIterator
+from typing import Self
 
 from kling_async.io import system
 from kling_async.io.threads import in_thread
@@ -119,6 +120,35 @@ class UploadBody:
                 self.failure = _refusal(self._segments[index], "the file became shorter while it was sent")
                 raise self.failure
             yield memoryview(block)
+
+
+class UploadPlace:
+    """One of the bodies sent at once. It is released when the body is sent, since the answer may take long."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._held = False
+
+    async def __aenter__(self) -> Self:
+        """Waits for the place."""
+        await self._places.acquire()
+        self._held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Releases it."""
+        self._release()
+
+    async def released_after(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same pieces; the place is free after the last one."""
+        async for chunk in chunks:
+            yield chunk
+        self._release()
+
+    def _release(self) -> None:
+        if self._held:
+            self._held = False
+            self._places.release()
 
 
 def _refusal(segment: bytes | Media, message: str) -> InvalidRequest:

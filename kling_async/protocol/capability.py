@@ -8,7 +8,6 @@ refused for a `?`, for a model that a map does not know, or for one that the ser
 import difflib
 import enum
 from collections.abc import Callable, Container, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -110,21 +109,6 @@ class Capability:
         if name != "cells" and name in self.cells:
             return self.cells[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-
-@attrs.frozen(kw_only=True)
-class Nearest(Generic[RequestT]):
-    """The combination nearest to a request in which a feature works.
-
-    Attributes:
-        row: the model, mode and duration to take.
-        without: what else the request uses and has to leave out there.
-        sure: False if the row has only a `?` for the feature, because no row has more.
-    """
-
-    row: Capability
-    without: tuple[Feature[RequestT], ...]
-    sure: bool
 
 
 class CapabilityMap(Generic[RequestT]):
@@ -243,68 +227,6 @@ class CapabilityMap(Generic[RequestT]):
     def features_used(self, request: RequestT) -> list[Feature[RequestT]]:
         """What a request uses, in the map's order."""
         return [feature for feature in self.features if feature.used(request)]
-
-    # ------------------------------------------------------------------------------------------- nearest
-
-    def nearest(
-        self,
-        model_name: str,
-        mode: str | None,
-        duration: int | None,
-        wanted: Feature[RequestT],
-        used: AbstractSet[Feature[RequestT]],
-    ) -> Nearest[RequestT]:
-        """The row where `wanted` works that takes the fewest changes of a request.
-
-        Keeping the model counts most; then that another one is not retired; then the number of changes (mode, duration,
-        features to leave out); then a duration and a model that are close.
-
-        Args:
-            model_name: a known model.
-            mode: as in the request.
-            duration: seconds, as in the request; None where none are asked for.
-            wanted: the feature that has to work.
-            used: all features of the request.
-        """
-        here = self.mode_in_effect(model_name, mode)
-        place = self.models.index(model_name)
-
-        def cost(found: Nearest[RequestT]) -> tuple[int, ...]:
-            row = found.row
-            distance = abs(self.models.index(row.model_name) - place)
-            changes = (row.mode != here) + (row.duration != duration) + len(found.without)
-            other_retired = distance > 0 and row.retired is not None
-            return (
-                not found.sure,
-                distance > 0,
-                other_retired,
-                changes,
-                abs((row.duration or 0) - (duration or 0)),
-                distance,
-            )
-
-        works = [row for row in self.rows if row.cells[wanted.name] is not Cell.NO]
-        return min(
-            (
-                Nearest(row=row, without=self._left_out(row, wanted, used), sure=row.cells[wanted.name] is Cell.YES)
-                for row in reversed(works)  # of two that are equally near, the newer
-            ),
-            key=cost,
-        )
-
-    def _left_out(
-        self, row: Capability, wanted: Feature[RequestT], used: AbstractSet[Feature[RequestT]]
-    ) -> tuple[Feature[RequestT], ...]:
-        """What of `used` has to go in this row for `wanted` to work."""
-        others = {feature.name: feature for feature in used if feature is not wanted}
-        out = {name for name in others if row.cells[name] is Cell.NO}
-        for joint in [others[name] for name in out if others[name].parts]:
-            out.discard(joint.name)
-            first, second = joint.parts or ("", "")
-            if not out & {first, second}:  # one of the two goes, and not the one that is wanted
-                out.add(first if second in {wanted.name, wanted.needs} else second)
-        out |= {feature.name for feature in others.values() if feature.needs in out}
-        return tuple(feature for feature in self.features if feature.name in out)
 
 
 def _lines(table: str) -> list[list[str]]:

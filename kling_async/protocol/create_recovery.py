@@ -1,37 +1,14 @@
 """The create machine: one paid task per request, whatever happens to the answers.
 
-    UNSENT ──▶ SENDING ──200 about our task──────────────────▶ ACCEPTED
-      ▲  ▲        ├──refusal of the service──────────────────▶ REFUSED (nothing was created)
-      │  │        ├──one that a duplicate could cause─▶ CLAIMED, looked up once: ACCEPTED or REFUSED
-      │  └────────┤ 1302, or it never left: again after a delay
-      └───FULL ◀──┤ 1303: again with a new slot
-                  ├──a 2xx that cannot be read──────────▶ EXPECTED
-                  ▼ all else: reset, timeout, 5000-5002, an answer that is not the service's or not about our task
-              SETTLING ──found───────────────────────────────▶ ACCEPTED
-                  ▼ not found in `settle` seconds
-              DOUBTFUL ──found───────────────────────────────▶ ACCEPTED
-                  │  └──`budget` seconds─────────────────────▶ REFUSED with `CreateInDoubt`
-                  ▼ the service itself says that there is no such task
-              MISSING ──▶ SENDING_AGAIN (the same id, three sends in all) ──200 about our task──▶ ACCEPTED
-                              ├──refusal, or a 2xx that cannot be read──▶ EXPECTED
-                              └──all else──▶ SETTLING
-              EXPECTED ──found───────────────────────────────▶ ACCEPTED
-                     └──not found in `settle` seconds────────▶ REFUSED with `CreateInDoubt`
+`create_states` has its states, and what leads from one to another. What is not found by its id is sent again with the
+same id, three times in all. In the current generation nobody knows whether a path keeps the id: there all tasks since
+the first send are looked at before (`create_search`), and one that may be ours ends it in doubt.
 
-Where it is not documented that a path keeps the external id, and no answer has shown it, DOUBTFUL leads to SEARCHING,
-in which all tasks since the first send are looked at: none that may be ours leads to MISSING, any other to REFUSED
-with `CreateInDoubt`. Where an answer has shown that it drops the id, what would lead to SETTLING or EXPECTED leads to
-SEARCHING after `settle` seconds: exactly one is ACCEPTED, any other number is REFUSED, and nothing is sent again.
+A task that is found but older than our first send is refused as a conflict, or accepted with `adopt`. Where tasks
+cannot be looked up by their external id, what would be looked up is `CreateInDoubt` at once. A path that answers yes
+without naming a task is refused with that answer, wherever the create is.
 
-STOPPING is SENDING while the client closes: what would lead to UNSENT or FULL is REFUSED then. Once the budget is over,
-MISSING is looked up for the last time and not sent again.
-
-A task that is found but older than our first send is REFUSED as a conflict, or ACCEPTED with `adopt`. An address that
-turns out not to be the service's ends all doubt with `CreateInDoubt`. Where tasks cannot be looked up by their external
-id, what would lead to SETTLING or EXPECTED is REFUSED with `CreateInDoubt` at once, and what would lead to CLAIMED is
-REFUSED. A path that answers yes without naming a task is REFUSED with that answer, wherever the create is.
-
-What rests on the service refusing a second task with the same `external_task_id` is said in the README.
+What rests on the service refusing a second task with the same external id is said in the README.
 """
 
 import enum
@@ -41,6 +18,8 @@ from typing import Final, NamedTuple
 
 import attrs
 
+from kling_async.protocol import create_doubt, create_search
+from kling_async.protocol.create_states import SENDING, UNDECIDED, CreateState
 from kling_async.protocol.errors import (
     BadResponse,
     ClientClosed,
@@ -61,10 +40,11 @@ from kling_async.protocol.send_failures import (
     is_unreadable_success,
     made_nothing,
     may_be_a_duplicate,
+    names_no_path,
     refused,
     was_slow,
 )
-from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.tasks import Task
 
 CLOCK_TOLERANCE: Final = 10.0
 """Seconds by which a task may seem older than our first send and still be ours: clocks agree to about a second."""
@@ -72,40 +52,11 @@ CLOCK_TOLERANCE: Final = 10.0
 TIMEOUT_FACTOR: Final = 4.0
 """After a timeout the service may still be at work, so a task settles that many times longer."""
 
-CANDIDATES_SHOWN: Final = 10
-"""Tasks that the error of a doubt names at most."""
-
 SENDS: Final = 3
 """Sends of one create at most, not counting those that were refused as full or too fast, or never left."""
 
 
-class CreateState(enum.Enum):
-    """Where a create is, by what is known of its task."""
-
-    UNSENT = "nothing was created; the request is to be sent"
-    FULL = "nothing was created; the account is full, and a slot is waited for"
-    SENDING = "the first send is under way"
-    STOPPING = "the first send is under way; the client closes, so there is no other"
-    CLAIMED = "the first send was refused, perhaps since a task with this id exists; it is looked up"
-    SETTLING = "a send may have made the task, which may not show yet; it is looked up for `settle` seconds"
-    DOUBTFUL = "it has not shown by then; it is looked up until the service says that it does not exist"
-    SEARCHING = "it may have been made without its id; it is looked for among all tasks since it was sent"
-    MISSING = "the service says so; the same id is to be sent again"
-    SENDING_AGAIN = "a further send is under way"
-    EXPECTED = "a send has probably made the task; it is looked up for `settle` seconds, and never sent again"
-    ACCEPTED = "the task is known"
-    REFUSED = "there is no task, or nobody knows: the error says which"
-
-
-_SENDING: Final = frozenset({CreateState.SENDING, CreateState.STOPPING, CreateState.SENDING_AGAIN})
-_UNDECIDED: Final = _SENDING | {
-    CreateState.CLAIMED,
-    CreateState.SETTLING,
-    CreateState.DOUBTFUL,
-    CreateState.SEARCHING,
-    CreateState.MISSING,
-    CreateState.EXPECTED,
-}
+_SEARCHED_AFTER: Final = frozenset({CreateState.DOUBTFUL, CreateState.EXPECTED})
 
 
 class Ask(enum.Enum):
@@ -141,8 +92,9 @@ class Create:
         adopt: whether an older task with the user's id is taken as the result.
         resend: whether what was not found over `settle` seconds is sent again; if not, it stays in doubt.
         is_anothers: whether a task is known to be that of another create: an answer may reach the wrong request.
-        keeps_id: whether the path keeps the external id; None where nobody has shown it.
-        is_known: whether a task is followed already.
+        searches: whether all tasks since it was sent are looked at before it is sent again.
+        keeps_id: whether an answer has shown that the path keeps the external id, or drops it; None for neither.
+        is_known: whether a task is that of another create of this client.
         others_undecided: whether another create is under way that may have made a task without its id.
 
     Attributes:
@@ -163,7 +115,8 @@ class Create:
         adopt: bool,
         resend: bool,
         is_anothers: Callable[[Task], bool],
-        keeps_id: bool | None = True,
+        searches: bool = False,
+        keeps_id: Callable[[], bool | None] = lambda: None,
         is_known: Callable[[Task], bool] = lambda _: False,
         others_undecided: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -181,13 +134,15 @@ class Create:
         self._retry = retry
         self._resend = resend
         self._is_anothers = is_anothers
-        self.keeps_id = keeps_id
+        self._searches = searches
+        self._keeps_id = keeps_id
         self._is_known = is_known
         self._others_undecided = others_undecided
         self.kept_id: bool | None = None
         self._last_error: KlingError | None = None
         self._first_sent_wall = 0.0
         self._clock_offset = 0.0
+        self._seen_offset = 0.0
         self._sends_left = SENDS
         self._not_before = 0.0
         self._settle_seconds = retry.settle
@@ -199,6 +154,11 @@ class Create:
         """The external id that goes along with the request: the user's, or the one by which the task is looked up."""
         return self.external_task_id if self.can_look_up or not self.own_id else None
 
+    @property
+    def may_be_unnamed(self) -> bool:
+        """Whether its task may show without an id."""
+        return self.id_sent is None or (self._searches and self._keeps_id() is not True)
+
     def next(self, now: float) -> Ask | Pause | Task | KlingError:
         """What to do now; a task or an error is the end. Not to be asked while a send is under way."""
         if self.end is not None:
@@ -207,16 +167,16 @@ class Create:
             return Ask.TAKE_SLOT
         if now < self._not_before:
             return Pause(self._not_before - now)
-        # After the budget nothing is sent: nothing would look for it.
         if self.state is CreateState.SEARCHING:
             return Ask.SEARCH
+        # After the budget nothing is sent: nothing would look for it.
         send_again = self.state is CreateState.MISSING and not self._attempts.is_over(now)
         return Ask.SEND if send_again or self.state is CreateState.UNSENT else Ask.LOOK_UP
 
     @property
     def undecided(self) -> bool:
         """Whether something may be paid for that nobody knows of yet: then it must not be dropped."""
-        return self.state in _UNDECIDED
+        return self.state in UNDECIDED
 
     def sending(self, wall: float, clock_offset: float = 0.0) -> None:
         """The first byte is about to go out; once more with a new token.
@@ -231,6 +191,7 @@ class Create:
             self.state = CreateState.SENDING
         if self.state is not CreateState.SENDING_AGAIN:  # sends before this one surely created nothing
             self._first_sent_wall, self._clock_offset = wall, clock_offset
+            self._seen_offset = clock_offset
         self._sends_left -= 1
 
     def answered(self, now: float, outcome: Task | KlingError) -> None:
@@ -241,7 +202,7 @@ class Create:
             self._accept(outcome)
             return
         self._last_error = outcome
-        if made_nothing(outcome) and self.state in _SENDING:
+        if made_nothing(outcome) and self.state in SENDING:
             self._sends_left += 1
         if self.state in {CreateState.MISSING, CreateState.SENDING_AGAIN}:
             self._answered_again(now, outcome)
@@ -266,55 +227,62 @@ class Create:
 
     def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float) -> None:
         """A look-up ended; the offset is what the service's clock shows more than this machine's, in seconds."""
+        self._seen_offset = clock_offset
         outcome = self._checked(outcome)
         if isinstance(outcome, Task):
-            self._found(outcome, clock_offset)
+            self._found(outcome)
             return
         if self.state is CreateState.SETTLING and self._attempts.is_over(now):
             self.state = CreateState.DOUBTFUL
             self._attempts.ends_at = self._gives_up_at
-        missing = is_missing(outcome)
+        missing, is_over = is_missing(outcome), self._attempts.is_over(now)
         settled = missing and self.state is CreateState.DOUBTFUL
         if missing and self.state is CreateState.CLAIMED and self._last_error is not None:
             self._last_error.message = f"{self._last_error.message}; nothing is found under its reference yet"
             self._refuse(self._last_error)
-        elif isinstance(outcome, NotTheService) or self._attempts.is_over(now) or (settled and not self._resend):
+        elif isinstance(outcome, NotTheService):
+            self._refuse(self._in_doubt(outcome))
+        elif self._searches and self.state in _SEARCHED_AFTER and (settled or is_over):
+            self._search(now)
+        elif is_over or (settled and not self._resend):
             self._refuse(self._in_doubt(outcome))
         elif settled and self._sends_left > 0:
-            self.state = CreateState.SEARCHING if self.keeps_id is None else CreateState.MISSING
+            self.state = CreateState.MISSING
         else:
             self._wait(now)
 
     @property
     def search_since(self) -> datetime:
-        """When a task that is this create's was made at the earliest, by the service's clock."""
-        return datetime.fromtimestamp(self._first_sent_wall + self._clock_offset - CLOCK_TOLERANCE, UTC)
+        """When a task that is this create's was made at the earliest, by the service's clock.
+
+        Neither what was seen of that clock before the first send nor what was seen later is surely right for it.
+        """
+        offset = min(self._clock_offset, self._seen_offset)
+        return datetime.fromtimestamp(self._first_sent_wall + offset - CLOCK_TOLERANCE, UTC)
 
     def searched(self, now: float, outcome: Sequence[Task] | KlingError) -> None:
-        """A look at all tasks since `search_since` ended."""
+        """A look at all tasks since `search_since` ended; none of them may be missing."""
+        is_over = self._attempts.is_over(now)
         if isinstance(outcome, KlingError):
-            if isinstance(outcome, NotTheService) or self._attempts.is_over(now):
+            if isinstance(outcome, NotTheService) or is_over:
                 self._refuse(self._in_doubt(outcome))
             else:
                 self._wait(now)
             return
-        ours = [task for task in outcome if task.external_task_id == self.external_task_id]
-        may_be = [task for task in outcome if self._may_be_ours(task)]
-        if ours:
-            self._accept(ours[0])
-        elif self.keeps_id is False and len(may_be) == 1 and not self._others_undecided():
+        ours = create_search.named(outcome, self.external_task_id)
+        may_be = create_search.unnamed(outcome, self.search_since, self._is_known)
+        drops_ids = self._keeps_id() is False
+        if ours is not None:
+            self._found(ours)
+        elif drops_ids and len(may_be) == 1 and not self._others_undecided():
             self._accept(attrs.evolve(may_be[0], external_task_id=self.external_task_id))
-        elif self.keeps_id is None and not may_be and self._resend and not self._attempts.is_over(now):
+        elif may_be or drops_ids or is_over or not self._resend:  # no twin is refused where ids are dropped
+            self._refuse(self._in_doubt(candidates=may_be))
+        elif self._sends_left > 0:
             self.state = CreateState.MISSING
         else:
-            self._refuse(self._in_doubt(candidates=may_be))
-
-    def _may_be_ours(self, task: Task) -> bool:
-        """Whether a task of the list can be what a path made that drops ids: without one, and none that is known."""
-        created_at = task.created_at
-        made_other = task.status is TaskStatus.SUCCEED and not task.videos
-        unnamed = task.external_task_id is None and not made_other and not self._is_known(task)
-        return unnamed and (created_at is None or created_at >= self.search_since)
+            self.state = CreateState.DOUBTFUL
+            self._wait(now)
 
     def stop(self) -> None:
         """The client closes: what created nothing so far is not sent again."""
@@ -327,7 +295,8 @@ class Create:
         """The error for a create that is not at its end and is cut off here, since the client closes."""
         if not self.undecided:
             return _closed()
-        return self._doubt("the client was closed before an answer said whether the task was created")
+        closed = "the client was closed before an answer said whether the task was created"
+        return create_doubt.in_doubt(attrs.evolve(self._about, last=None), closed)
 
     def about(self, error: KlingError) -> KlingError:
         """Adds the reference to an error, where the task can be found by it."""
@@ -382,7 +351,7 @@ class Create:
         elif made_nothing(error) or not refused(error):
             self._settle(now, error)
         else:  # an earlier send may have made the task that this one collides with
-            self.state = CreateState.EXPECTED
+            self._expect()
             self._look_up_at_once(now, min(now + self._settle_seconds, self._gives_up_at))
 
     def _settle(self, now: float, error: KlingError) -> None:
@@ -391,20 +360,28 @@ class Create:
             self._refuse(self._in_doubt())
             return
         self._settle_seconds = self._retry.settle * (TIMEOUT_FACTOR if was_slow(error) else 1.0)
-        if self.keeps_id is False:
-            self.state = CreateState.SEARCHING
-            self._attempts.progressed()
-            self._attempts.ends_at = self._gives_up_at
-            self._not_before = min(now + self._settle_seconds, self._gives_up_at)
-            return
         settled_at = min(now + self._settle_seconds, self._gives_up_at)
         expected = is_unreadable_success(error)
-        self.state = CreateState.EXPECTED if expected else CreateState.SETTLING
+        if expected:
+            self._expect()
+        else:
+            self.state = CreateState.SETTLING
+            self._resend = self._resend and not names_no_path(error)
         self._attempts.progressed()
         # Before something is sent again there is a look-up after the first delay, however short `settle` is.
         self._attempts.ends_at = settled_at if expected else self._gives_up_at
         self._wait(now)
         self._attempts.ends_at = settled_at
+
+    def _expect(self) -> None:
+        self.state = CreateState.EXPECTED
+        self._resend = False
+
+    def _search(self, now: float) -> None:
+        """Looks at all tasks, one delay later: what was made a little after its answer was lost shows by then."""
+        self.state = CreateState.SEARCHING
+        self._attempts.ends_at = self._gives_up_at
+        self._wait(now)
 
     def _look_up_at_once(self, now: float, ends_at: float) -> None:
         self._attempts.progressed()
@@ -415,8 +392,8 @@ class Create:
         """Until the next send or look-up: a growing delay, or none where the time is over, for there is a last one."""
         self._not_before = now + (self._attempts.failed(now) or 0.0)
 
-    def _found(self, task: Task, clock_offset: float) -> None:
-        first_sent = self._first_sent_wall + clock_offset
+    def _found(self, task: Task) -> None:
+        first_sent = self._first_sent_wall + self._seen_offset
         created_at = task.created_at
         if self.own_id or self.adopt or created_at is None or created_at.timestamp() >= first_sent - CLOCK_TOLERANCE:
             self._accept(task)
@@ -433,33 +410,12 @@ class Create:
         )
 
     def _in_doubt(self, look_up: KlingError | None = None, candidates: Sequence[Task] = ()) -> CreateInDoubt:
-        last = self._last_error
-        named = ", ".join(task.reference for task in candidates[:CANDIDATES_SHOWN])
-        return self._doubt(
-            "no answer said whether the task was created"
-            + (", and looking it up did not either" if self.can_look_up else "")
-            + (f" (the last send ended with: {last.message})" if last else "")
-            + (f" (it may be {named}: such tasks do not tell whose they are)" if named else "")
-            + (f" (the last look-up ended with: {look_up.message})" if look_up and not is_missing(look_up) else ""),
-            last,
-        )
+        return create_doubt.in_doubt(self._about, create_doubt.what_is_known(self._about, look_up), candidates)
 
-    def _doubt(self, message: str, last: KlingError | None = None) -> CreateInDoubt:
+    @property
+    def _about(self) -> create_doubt.Sent:
         sent_at = datetime.fromtimestamp(self._first_sent_wall + self._clock_offset, UTC)
-        where = (
-            ": look for it in the account's list of tasks before it is submitted again, among those of "
-            f"{self.endpoint} that were created at about {sent_at:%Y-%m-%d %H:%M:%S} UTC or later"
-        )
-        return CreateInDoubt(
-            f"{message}; it may be billed{'' if self.can_look_up else where}",
-            remedy=Remedy.FIND if self.can_look_up else Remedy.LIST,
-            code=last.code if last else None,
-            http_status=last.http_status if last else None,
-            request_id=last.request_id if last else None,
-            reference=self.reference,
-            endpoint=self.endpoint,
-            sent_at=sent_at,
-        )
+        return create_doubt.Sent(self.endpoint, self.reference, sent_at, self._last_error)
 
     def _accept(self, task: Task) -> None:
         self.state = CreateState.ACCEPTED

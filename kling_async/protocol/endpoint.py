@@ -71,11 +71,6 @@ def no_price(_request: object) -> None:
     """Where no price is published."""
 
 
-def always(_path: str) -> bool:
-    """Of all paths."""
-    return True
-
-
 def one_slot(_request: object) -> int:
     """A task of a video takes one."""
     return 1
@@ -203,7 +198,6 @@ class Endpoint(Described):
         page_maximum: most tasks that a page of the list can have.
         finds_by_external_id: whether a task is found by the caller's own id: else a lost create is never sent again.
         slots_of: how many slots a request takes, which is also how many results it has.
-        keeps_ids: whether it is documented that a path keeps the caller's own id: not known of every new one.
     """
 
     typical_seconds: Callable[[Any], float]
@@ -213,7 +207,6 @@ class Endpoint(Described):
     page_maximum: int = 500
     finds_by_external_id: bool = False
     slots_of: Callable[[Any], int] = one_slot
-    keeps_ids: Callable[[str], bool] = always
 
     def priced(self, units: "Decimal | None") -> Estimate:
         """An amount of units, also in dollars at list price."""

@@ -450,10 +450,13 @@ class CreateInDoubt(TaskError, InDoubt):
         endpoint: name of the endpoint.
         sent_at: when it was sent first (UTC), by the service's clock as far as that is known; `created_at` of the task
             is about that, or later.
+        candidates: references of tasks without an external id that were made since. If the path drops ids, one of them
+            may be it, and `attach` finds it by no other name.
     """
 
     endpoint: str
     sent_at: datetime
+    candidates: tuple[str, ...] = ()
 
 
 class CallInDoubt(InDoubt):

@@ -175,6 +175,11 @@ def nested_files(value: Any, members: tuple[Any, ...]) -> Iterator[tuple[Any, An
                 yield each, next(iter(each))  # the documented object that holds the file and nothing else
             else:
                 yield from nested_files(each, members_of(item))
+    of_item = members_of(item) if item is not None else members
+    named = next((member for member in of_item if is_record(member)), None)
+    if isinstance(value, dict) and _is_by_name(value, named, several=item is not None):
+        yield from ((value, name) for name, each in value.items() if isinstance(each, str))
+        return
     record = next((member for member in members if is_record(member)), None)
     if isinstance(value, dict) and record is not None:
         for name, hint in get_type_hints(record).items():
@@ -185,3 +190,11 @@ def nested_files(value: Any, members: tuple[Any, ...]) -> Iterator[tuple[Any, An
                 yield value, name
             else:
                 yield from nested_files(value[name], inner)
+
+
+def _is_by_name(value: dict[Any, Any], record: Any, *, several: bool) -> bool:
+    """Whether these are files by names: `{"cat": "cat.png"}`."""
+    chief = only_needed(record)
+    if chief is None or not any(map(is_media, members_of(get_type_hints(record)[chief]))):
+        return False
+    return several or (len(value) == 1 and chief not in value)

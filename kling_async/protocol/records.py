@@ -163,8 +163,8 @@ def voice_id(value: Voice | str) -> str:
 def element_id(value: Element | int | str) -> int:
     """Takes an element in place of its id, and an id as text."""
     given: Any = value
-    found: int = whole_number(given.element_id if issubclass(type(given), Element) else given)
-    return found
+    number: int | str = given.element_id if issubclass(type(given), Element) else given
+    return whole_number(number)
 
 
 def watermark_info(value: WatermarkInfo | Mapping[str, Any] | None) -> WatermarkInfo | None:

@@ -20,6 +20,8 @@ from kling_async.protocol.estimate import Estimate
 _TIMEOUTS: Final = frozenset({499, 504, 524})
 """HTTP statuses by which gateways say that what is behind them took too long."""
 
+_NO_PATH: Final = frozenset({404, 405, 410})
+
 
 def made_nothing(error: KlingError) -> bool:
     """Whether a send was refused as full or too fast, or never left: it may be repeated as if it had not been."""
@@ -47,6 +49,14 @@ def is_unreadable_success(error: KlingError) -> bool:
     return (isinstance(error, BadResponse) and status is None) or (
         not isinstance(error, ApiError) and status is not None and 200 <= status < 300
     )
+
+
+def names_no_path(error: KlingError) -> bool:
+    """Whether somebody in between says that there is no such path: whoever it is will say the same again.
+
+    It proves nothing about the service, which may have had the request before.
+    """
+    return isinstance(error, BadResponse) and error.foreign and error.http_status in _NO_PATH
 
 
 def was_slow(error: KlingError) -> bool:

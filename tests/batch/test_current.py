@@ -45,6 +45,32 @@ def test_lines(tmp_path: Path) -> None:
     assert [method_of(row.request) for row in jobs.rows] == [row.endpoint for row in jobs.rows]
 
 
+def test_materials_by_name(tmp_path: Path) -> None:
+    """What the prompt names may be given by its name, as in code; files begin where the jobs are there, too."""
+    jobs = read_jobs(written(
+        tmp_path,
+        {"endpoint": "current.omni_video", "model": "kling-o1", "prompt": "@cat", "refer_images": {
+            "cat": "a.png", "dog": "pets/b.png", "far": "https://files.example/c.png"}, "elements": {"hero": 162},
+            "first_frame": {"start": "d.png"}, "feature_video": {"walk": "https://files.example/v"}},
+    ))  # fmt: skip
+    assert jobs.problems == ()
+    [row] = jobs.rows
+    pictures: dict[str, str | Path] = {
+        "cat": tmp_path / "a.png",
+        "dog": tmp_path / "pets" / "b.png",
+        "far": "https://files.example/c.png",
+    }
+    assert row.request == current.OmniVideo(
+        "@cat",
+        model="kling-o1",
+        refer_images=pictures,
+        elements={"hero": 162},
+        first_frame={"start": tmp_path / "d.png"},
+        feature_video={"walk": "https://files.example/v"},
+    )
+    assert row.pictures == tuple(str(tmp_path / name) for name in ("d.png", "a.png", "pets/b.png"))
+
+
 def test_a_table(tmp_path: Path) -> None:
     """Cells are read as those of other rows; a prompt is text, whatever it begins with, or a list of shots."""
     shots = '"[{""words"": ""a cat"", ""seconds"": 5}]"'
@@ -79,6 +105,12 @@ def test_a_folder(tmp_path: Path) -> None:
         ({**TURBO, "first_frame": "cat.jpg", "external_task_id": "x"}, "leave it out"),
         ({**TURBO, "endpoint": "current.avatar"}, "is unknown"),
         ({**TURBO, "first_frame": 5}, "expected text or an object, got 5"),
+        ({**TURBO, "first_frame": {"a": "x.png", "b": "y.png"}}, "first_frame.a: is unknown"),
+        ({**TURBO, "first_frame": {"url": "x.png", "ids": "y"}}, "first_frame.ids: is unknown; did you mean id?"),
+        ({**TURBO, "elements": {"hero": [1]}}, "elements.hero: expected text or a whole number, got a list"),
+        ({**TURBO, "elements": 5}, "expected a list or an object, got 5"),
+        ({"model": "kling-3.0", "image": "x.png"}, 'a row of that has "endpoint": "current.image_to_video"'),
+        ({"model": "kling-3.0", "endpoint": "omni-video"}, 'has "endpoint": "current.omni_video"; omni_video has'),
     ],
 )
 def test_what_is_wrong(tmp_path: Path, row: dict[str, Any], said: str) -> None:

@@ -84,7 +84,9 @@ def test_a_file_is_jsonl_by_its_name_too(tmp_path: Path) -> None:
 
 WRONG = {
     '{"image": "a.png", "promt": "x"}': ["promt: is unknown; did you mean prompt?"],
-    '{"image": "a.png", "model": "x"}': ["model: is unknown; did you mean model_name?"],
+    '{"image": "a.png", "model": "x"}': [
+        'model: is of the current generation: a row of that has "endpoint": "current.image_to_video"; image_to_video,'
+    ],
     '{"image": "a.png", "aspect-ratio": "1:1", "prompt": 5}': [
         "aspect-ratio: is unknown; known: ",
         "prompt: expected text, got 5",
@@ -284,7 +286,7 @@ def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BatchError, match="is no regular file"):
         read_jobs(os.devnull)
     with pytest.raises(BatchError, match="expected the path"):
-        read_jobs(None)  # type: ignore[arg-type]
+        read_jobs(None)  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads all")

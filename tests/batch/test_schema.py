@@ -43,12 +43,13 @@ def test_each_endpoint_that_makes_tasks_has_one() -> None:
 def test_it_is_made_of_known_words(name: str) -> None:
     """No word is used that the reader of rows does not look at, but for limits and what describes."""
     checked = {"type", "enum", "const", "pattern", "anyOf", "properties", "required", "additionalProperties", "items"}
-    limits = {"minLength", "maxLength", "minimum", "maximum"}
+    limits = {"minLength", "maxLength", "minimum", "maximum", "minProperties", "maxProperties"}
     found = {word for node in nodes(row_schema(name)) for word in node}
     assert found <= checked | limits | {"$schema", "title", "description", "examples"}
     objects = [node for node in nodes(row_schema(name)) if node.get("type") == "object"]
-    assert {node["additionalProperties"] for node in objects} == {False}
-    assert all({*node.get("required", [])} <= {*node["properties"]} for node in objects)
+    by_name = [node for node in objects if "properties" not in node]
+    assert {node["additionalProperties"] for node in objects if node not in by_name} == {False}
+    assert all({*node.get("required", [])} <= {*node.get("properties", [])} for node in objects)
 
 
 def test_a_schema_says_what_is_documented() -> None:
@@ -104,6 +105,10 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
         return bool(value == schema["const"])
     if "enum" in schema:
         return type(value) is str and value in schema["enum"]
+    if schema["type"] == "object" and "properties" not in schema:
+        values = [*value.values()] if isinstance(value, dict) else [schema]
+        named = all(fits(each, schema["additionalProperties"]) for each in values)
+        return named and ("maxProperties" not in schema or len(values) == 1)
     if schema["type"] == "object":
         return (
             isinstance(value, dict)
@@ -139,6 +144,8 @@ def near(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.lists(near(schema["items"]), max_size=2) | plain
     if schema["type"] != "object":
         return plain
+    if "properties" not in schema:
+        return st.dictionaries(st.sampled_from(["cat", "url", "id"]), near(schema["additionalProperties"]), max_size=2)
     found = {name: near(each) for name, each in schema["properties"].items()}
     needed = {name: found[name] for name in schema.get("required", [])}
     rest = {name: each for name, each in found.items() if name not in needed}
@@ -193,5 +200,7 @@ def test_the_current_generation_can_be_described() -> None:
     for found in (made["MotionControl"]["video"], made["OmniVideo"]["first_frame"], made["OmniVideo"]["feature_video"]):
         objects = [choice for choice in found["anyOf"] if choice.get("type") == "object"]
         assert {"type": "string"} in found["anyOf"]
-        assert [{*each["properties"]} for each in objects] == [{"url", "id"}]
+        assert [{*each["properties"]} for each in objects if "properties" in each] == [{"url", "id"}]
+        assert [each["maxProperties"] for each in objects if "properties" not in each] == [1]
+    assert {"type": "object", "additionalProperties": {"type": "string"}} in made["OmniVideo"]["refer_images"]["anyOf"]
     assert made["MotionControl"]["character_orientation"]["enum"] == ["image", "video"]

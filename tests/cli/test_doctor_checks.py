@@ -17,7 +17,8 @@ from kling_async.io.config import credentials_from
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError, ConnectionFailed, KlingError
 from kling_async.protocol.proxies import Proxies
-from kling_async.protocol.wire.responses import HttpResponse, listed
+from kling_async.protocol.wire.envelope import HttpResponse
+from kling_async.protocol.wire.responses import listed
 
 OK, WARNING, PROBLEM, SKIPPED = State.OK, State.WARNING, State.PROBLEM, State.SKIPPED
 

@@ -27,6 +27,7 @@ JSON = {
         (["generate-images", "a cat", "--n", "3"], "kling-v3 3 times", "about 24 units, $0.084"),
         (["text-to-speech", "hi", "--voice-id", "x", "--voice-language", "en"], "", "about 0.05 units, $0.007"),
         (["delete-voice", "1"], "", "nothing"),
+        (["--model", "kling-3.0-turbo", "--first-frame", CAT], "kling-3.0-turbo", "about 4 units, $0.56"),
     ],
 )
 def test_what_it_costs(run: Run, words: list[str], of: str, cost: str) -> None:

@@ -117,7 +117,7 @@ def test_errors_of_others_are_not_hidden() -> None:
             told.append(context)
 
     for error in (KlingError("x"), ValueError("y")):
-        runner._without_ours(Loop(), {"exception": error})  # type: ignore[arg-type]
+        runner._without_ours(Loop(), {"exception": error})  # type: ignore[arg-type]  # a loop of which one method is asked
     assert [type(context["exception"]) for context in told] == [ValueError]
 
 

@@ -75,7 +75,7 @@ async def asked(caller: Caller, path: str, body: dict[str, Any]) -> AcceptedRequ
 
 def clip_of(task: EmulatedTask) -> Any:
     """Give what the clip of a task looks like."""
-    return task.request.result.rendering("plain", {"image": "kept"}).spec  # type: ignore[attr-defined]
+    return task.request.result.rendering("plain", {"image": "kept"}).spec  # type: ignore[attr-defined]  # what the emulator makes by itself can be drawn
 
 
 @pytest.mark.parametrize(("path", "body"), GIVEN)
@@ -256,7 +256,7 @@ async def test_an_edited_video_shows_the_video(
     link = await file_url(caller, clock, image=base64_png(360, 640), prompt="a cat")
     await asked(caller, OMNI, EDIT | {"mode": "std", "video_list": [{"video_url": link}]} | changes)
     result = caller.emulator._account.tasks[-1].request.result
-    spec = result.rendering("plain", {"image": "kept", "image_list.0": "reference"}).spec  # type: ignore[attr-defined]
+    spec = result.rendering("plain", {"image": "kept", "image_list.0": "reference"}).spec  # type: ignore[attr-defined]  # what the emulator makes by itself can be drawn
 
     assert (spec.image, result.size, spec.prompt) == shown
 

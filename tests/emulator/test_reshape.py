@@ -20,7 +20,7 @@ BODY = {"code": 0, "data": [{"id": "1", "videos": [{"id": "a"}]}, {"id": "2"}], 
         ({"/a~1b/~0": 2}, (), BODY | {"a/b": {"~": 2}}),
         ({"/data/*/id": 5}, (), BODY | {"data": [{"id": 5, "videos": [{"id": "a"}]}, {"id": 5}]}),
         ({"/data/0/videos/0/id": None}, (), BODY | {"data": [{"id": "1", "videos": [{"id": None}]}, {"id": "2"}]}),
-        ({"/data/1": None, "/data/-": "x"}, (), BODY | {"data": [BODY["data"][0], None, "x"]}),  # type: ignore[index]
+        ({"/data/1": None, "/data/-": "x"}, (), BODY | {"data": [BODY["data"][0], None, "x"]}),  # type: ignore[index]  # a list is there
         ({"/data": None}, (), BODY | {"data": None}),
         ({"/data": None}, ("/data",), {"code": 0, "a/b": {"~": 1}}),
         ({}, ("/data/*",), BODY | {"data": []}),

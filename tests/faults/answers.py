@@ -13,6 +13,7 @@ import trustme
 
 from kling_async import CreateInDoubt, KlingError, RequestRefused
 from kling_async.emulator import Fault
+from tests.faults.current_service import CurrentService
 from tests.faults.ends import End, Play, other
 from tests.faults.other_service import FOREIGN, GATEWAY_MISSING, GATEWAY_TASK, OtherService, page
 from tests.faults.stage import IMAGE, stage
@@ -41,28 +42,32 @@ ANSWERS: Final[dict[str, Answer]] = {
 }
 """Answers that are not the service's word about our task."""
 
+Kind = type[OtherService]
 
-async def create_answered(directory: Path, raw: Answer) -> End:
+
+async def create_answered(directory: Path, raw: Answer, kind: Kind = OtherService) -> End:
     """A create takes effect, and something else answers it."""
-    async with other(directory, creates=[raw]) as play:
+    async with other(directory, kind=kind, creates=[raw]) as play:
         return await play.one()
 
 
-async def look_ups_answered(directory: Path, raw: Answer) -> End:
+async def look_ups_answered(directory: Path, raw: Answer, kind: Kind = OtherService) -> End:
     """The answer to a create is lost, and something else answers look-ups for 40 seconds."""
-    async with other(directory, creates=[None], looks=[refusal(500, 5000), *[raw] * 5]) as play:
+    async with other(directory, kind=kind, creates=[None], looks=[refusal(500, 5000), *[raw] * 5]) as play:
         return await play.one()
 
 
-async def all_answered(directory: Path, raw: Answer) -> End:
+async def all_answered(directory: Path, raw: Answer, kind: Kind = OtherService) -> End:
     """Something else answers the create and every look-up, until the caller has its error."""
-    async with other(directory, creates=[raw] * 10, looks=[raw] * 10_000) as play:
+    async with other(directory, kind=kind, creates=[raw] * 10, looks=[raw] * 10_000) as play:
+        if isinstance(play.service, CurrentService):
+            play.service.lists.extend([raw] * 10_000)
         return await play.one()
 
 
-async def polls_answered(directory: Path, raw: Answer) -> End:
+async def polls_answered(directory: Path, raw: Answer, kind: Kind = OtherService, takes: float = 400) -> End:
     """Something else answers four polls, 48 seconds after the create."""
-    async with other(directory, takes=400) as play:
+    async with other(directory, kind=kind, takes=takes) as play:
 
         async def later() -> None:
             await asyncio.sleep(48)

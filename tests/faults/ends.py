@@ -11,8 +11,9 @@ from unittest import mock
 
 import attrs
 
-from kling_async import CreateInDoubt, DownloadError, ImageToVideo, KlingClient, KlingError, TaskHandle
+from kling_async import CreateInDoubt, DownloadError, ImageToVideo, KlingClient, KlingError, TaskHandle, current
 from kling_async.io.submission import SubmitOptions
+from tests.faults.current_service import CurrentService
 from tests.faults.other_service import VIDEO, OtherService
 from tests.faults.stage import IMAGE, LATER
 from tests.shell.conftest import wall
@@ -20,6 +21,7 @@ from tests.shell.stub import Answer, Seen, Stub, serve
 from tests.virtual_time import VirtualTimeLoop
 
 ENVIRONMENT: Final = ("KLING_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "NETRC")
+TURBO: Final = "kling-3.0-turbo"
 
 
 @attrs.frozen
@@ -93,6 +95,12 @@ class Play:
         self.clients.append(client)
         return client
 
+    def request(self, **parameters: Any) -> ImageToVideo | current.ImageToVideo:
+        """What is asked for, of the generation that the service speaks."""
+        if isinstance(self.service, CurrentService):
+            return current.ImageToVideo(IMAGE, **{"model": TURBO, "prompt": "a cat", **parameters})
+        return ImageToVideo(**{"image": IMAGE, **parameters})
+
     async def one(
         self,
         client: KlingClient | None = None,
@@ -107,7 +115,7 @@ class Play:
         client = client or self.client()
 
         async def submitted() -> TaskHandle:
-            handle = await client.submit(ImageToVideo(**{"image": IMAGE, **parameters}), **(submit or {}))
+            handle = await client.submit(self.request(**parameters), **(submit or {}))
             if then:
                 await then()
             return handle
@@ -129,11 +137,12 @@ class Play:
                 task = await handle
                 await task.save(path, **(save or {}))
             except (CreateInDoubt, DownloadError) as error:
-                came, said = [f"`{type(error).__name__}`"], str(error)
+                may_be = error.candidates if isinstance(error, CreateInDoubt) else ()
+                came, said = [f"`{type(error).__name__}`{f' that names {len(may_be)}' if may_be else ''}"], str(error)
                 self._is_over()
                 self.heal()
                 await asyncio.sleep(LATER)
-                await client.attach(error.reference or "").save(path, **(save or {}))
+                await client.attach((*may_be, error.reference or "")[0]).save(path, **(save or {}))
             came.append("saved")
         except KlingError as error:
             came, said = [*came, f"`{type(error).__name__}`"], said or str(error)
@@ -151,6 +160,8 @@ class Play:
         self.service.creates.clear()
         self.service.looks.clear()
         self.service.strange.clear()
+        if isinstance(self.service, CurrentService):
+            self.service.lists.clear()
         self.service.file = OtherService(self.service.now).file
 
     def _is_over(self) -> None:
@@ -159,11 +170,15 @@ class Play:
 
 @contextlib.asynccontextmanager
 async def other(
-    directory: Path, *, through: Callable[[OtherService], Callable[[Seen], Answer]] | None = None, **how: Any
+    directory: Path,
+    *,
+    kind: type[OtherService] = OtherService,
+    through: Callable[[OtherService], Callable[[Seen], Answer]] | None = None,
+    **how: Any,
 ) -> AsyncIterator[Play]:
     """The other service at work; `through` is what stands before it."""
     loop = asyncio.get_running_loop()
-    service = OtherService(loop.time, **how)
+    service = kind(loop.time, **how)
     async with serve(through(service) if through else service) as stub:
         service.base_url = stub.base_url
         play = Play(service, stub, directory, loop.time())

@@ -62,7 +62,7 @@ def typed(kind: str, status: int) -> FileAnswer:
 
 
 TEXT: Final[dict[str, Callable[[], FileAnswer]]] = {
-    f"{name}, {'with' if make is told else 'without'} a length": lambda body=body, make=make: in_turn(make(body))  # type: ignore[misc]
+    f"{name}, {'with' if make is told else 'without'} a length": lambda body=body, make=make: in_turn(make(body))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
     for name, body in TEXTS.items()
     for make in (told, chunked)
 }
@@ -180,8 +180,8 @@ def redirected(status: int) -> FileAnswer:
 
 
 ADDRESSES: Final[dict[str, Callable[[], FileAnswer]]] = {
-    **{f"{status} to a signed address": lambda s=status: redirected(s) for status in (301, 302, 303, 307, 308)},  # type: ignore[misc]
-    **{f"{status}, then the file": lambda s=status: in_turn(answer(s), told(VIDEO)) for status in (400, 401, 403, 410)},  # type: ignore[misc]
+    **{f"{status} to a signed address": lambda s=status: redirected(s) for status in (301, 302, 303, 307, 308)},  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
+    **{f"{status}, then the file": lambda s=status: in_turn(answer(s), told(VIDEO)) for status in (400, 401, 403, 410)},  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
     "404 five times, then the file": lambda: in_turn(*[answer(404)] * 5, told(VIDEO)),
 }
 REFUSING: Final[dict[str, Callable[[], FileAnswer]]] = {

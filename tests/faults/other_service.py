@@ -79,23 +79,28 @@ class OtherService:
         if self.looks:
             return self.looks.pop(0)
         if "?" in seen.path:
-            return _enveloped([self._task(index) for index in range(self.paid)])
+            return enveloped([self.task(index) for index in range(self.paid)])
         return self._query(urllib.parse.unquote(seen.path.rpartition("/")[2]))
 
     def _create(self, name: str) -> Answer:
         self.posts += 1
         if not self.creates or self.effect:
             self.tasks.append((self.now(), name))
-        return self.creates.pop(0) if self.creates else _enveloped(self._task(self.paid - 1))
+        return self.creates.pop(0) if self.creates else enveloped(self.task(self.paid - 1))
 
     def _query(self, name: str) -> Answer:
         for index, (made_at, external) in enumerate(self.tasks):
             shows = name == external and self.now() >= made_at + self.visible_after
             if shows or name == str(1000 + index):
-                return _enveloped({**self._task(index), **self.strange})
+                return enveloped(self.shown(index))
         return refusal(400, 1201, f"Task not found by id/external id: {name}")
 
-    def _task(self, index: int) -> dict[str, Any]:
+    def shown(self, index: int) -> dict[str, Any]:
+        """A task that is asked for."""
+        return {**self.task(index), **self.strange}
+
+    def task(self, index: int) -> dict[str, Any]:
+        """A task as answers have it."""
         made_at, external = self.tasks[index]
         task_id = str(1000 + index)
         done = self.now() >= made_at + self.takes
@@ -108,5 +113,6 @@ class OtherService:
         }
 
 
-def _enveloped(data: Any) -> bytes:
+def enveloped(data: Any) -> bytes:
+    """The service's own answer."""
     return answer(200, {"code": 0, "message": "SUCCEED", "request_id": "r", "data": data})

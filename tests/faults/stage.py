@@ -23,6 +23,7 @@ from kling_async import (
     KlingError,
     TaskHandle,
     TaskNotFound,
+    current,
     io,
     journal,
     protocol,
@@ -89,15 +90,17 @@ class Stage:
     Args:
         emulator: The account.
         directory: Where files are saved.
+        is_current: Whether videos are asked for at the current generation's paths.
     """
 
-    def __init__(self, emulator: Emulator, directory: Path) -> None:
+    def __init__(self, emulator: Emulator, directory: Path, *, is_current: bool = False) -> None:
         self.emulator = emulator
         self.clients: list[KlingClient] = []
         self.endings: Counter[str] = Counter()
         self.errors: list[KlingError] = []
         self.resident: list[int] = []
         self.asked = 0
+        self._is_current = is_current
         self._directory = directory
         self._paths: set[Path] = set()
         self._ranges: list[str | None] = []
@@ -107,9 +110,17 @@ class Stage:
     def client(self, **options: Any) -> KlingClient:
         """A client of the account."""
         keys = {"access_key": self.emulator.access_key, "secret_key": self.emulator.secret_key}
+        if self._is_current:
+            keys = {"api_key": self.emulator.api_key}
         client = KlingClient(**{"base_url": self.emulator.base_url, "clock": wall(), **keys, **options})
         self.clients.append(client)
         return client
+
+    def request(self, **options: Any) -> ImageToVideo | current.ImageToVideo:
+        """What is asked for."""
+        if self._is_current:
+            return current.ImageToVideo(IMAGE, model="kling-3.0-turbo", prompt="a cat", **options)
+        return ImageToVideo(IMAGE, **options)
 
     async def work(self, client: KlingClient, count: int = 1, **options: Any) -> None:
         """Asks for so many videos at once, and saves each."""
@@ -120,7 +131,7 @@ class Stage:
         self.asked += 1
         try:
             try:
-                handle, ending = await client.image_to_video(IMAGE, **options), "saved"
+                handle, ending = await client.submit(self.request(**options)), "saved"
             except CreateInDoubt as error:
                 handle, ending = await self._settled(client, error.reference or "", options)
             await self._save(handle)
@@ -133,7 +144,7 @@ class Stage:
     async def stream(self, client: KlingClient) -> None:
         """Asks for one video, and writes down what its stream gives; what is not whole is thrown away."""
         self.asked += 1
-        handle = await client.image_to_video(IMAGE)
+        handle = await client.submit(self.request())
         path = self._directory / f"{handle.task_id}.mp4"
         try:
             path.write_bytes(b"".join([chunk async for chunk in handle.stream()]))
@@ -174,9 +185,9 @@ class Stage:
                 await client.get_task(reference)
                 return client.attach(reference), "in doubt, then saved"
             except TaskNotFound:
-                options = {**options, "external_task_id": reference.partition(":")[2]}
+                options = {**options, "external_task_id": reference.rpartition(":")[2]}
             with contextlib.suppress(CreateInDoubt):
-                again = await client.submit(ImageToVideo(IMAGE, **options), if_exists="adopt")
+                again = await client.submit(self.request(**options), if_exists="adopt")
                 return again, "in doubt, then sent again"
 
     async def _save(self, handle: TaskHandle) -> None:
@@ -211,10 +222,10 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(directory: Path, **options: Any) -> AsyncIterator[Stage]:
+async def stage(directory: Path, *, is_current: bool = False, **options: Any) -> AsyncIterator[Stage]:
     """An account at its real pace, for one story."""
     async with Emulator(**{"render": False, "speed": 1.0, "concurrency": 20, "clock": wall(), **options}) as emulator:
-        play = Stage(emulator, directory)
+        play = Stage(emulator, directory, is_current=is_current)
         try:
             yield play
         finally:

@@ -78,9 +78,9 @@ _FILE_FAULTS: Final = (
 )
 
 
-async def answer_lost(directory: Path, fault: Fault) -> Outcome:
+async def answer_lost(directory: Path, fault: Fault, *, is_current: bool = False) -> Outcome:
     """The answer to a create is lost, once; the task was made."""
-    async with stage(directory) as play:
+    async with stage(directory, is_current=is_current) as play:
         play.emulator.faults.add(fault, on="create", at=1)
         await play.work(play.client())
         return await play.outcome()
@@ -186,18 +186,18 @@ async def empty_account(directory: Path) -> tuple[Outcome, Outcome]:
         return before, await play.outcome()
 
 
-async def failing_polls(directory: Path, name: str, count: int) -> Outcome:
+async def failing_polls(directory: Path, name: str, count: int, *, is_current: bool = False) -> Outcome:
     """Something happens to polls, of single tasks or of the list."""
     fault, at, every = POLLS[name]
-    async with stage(directory, concurrency=count) as play:
+    async with stage(directory, is_current=is_current, concurrency=count) as play:
         play.emulator.faults.add(fault, on=("query", "list"), at=at, every=every)
         await play.work(play.client(concurrency=count), count)
         return await play.outcome()
 
 
-async def failing_download(directory: Path, fault: Fault) -> Outcome:
+async def failing_download(directory: Path, fault: Fault, *, is_current: bool = False) -> Outcome:
     """Something happens to the first request for a file."""
-    async with stage(directory) as play:
+    async with stage(directory, is_current=is_current) as play:
         play.emulator.faults.add(fault, on="file", at=1)
         await play.work(play.client())
         return await play.outcome()
@@ -212,7 +212,13 @@ async def failing_stream(directory: Path, fault: Fault) -> Outcome:
 
 
 async def everything_at_once(
-    directory: Path, count: int, *, seed: int = 1, polling: Polling | None = None, journal: Path | None = None
+    directory: Path,
+    count: int,
+    *,
+    seed: int = 1,
+    polling: Polling | None = None,
+    journal: Path | None = None,
+    is_current: bool = False,
 ) -> Outcome:
     """So many tasks, and a fifth of all calls has one of all faults that pass."""
     draws = same_draws(f"which fault {seed}")
@@ -225,12 +231,12 @@ async def everything_at_once(
             return draws.choice(_FILE_FAULTS)
         fault = draws.choice(_CREATE_FAULTS if call.kind == "create" else _CALL_FAULTS)
         if fault.code in {1003, 1004}:
-            if loop.time() < refused_at + 5:
-                return Fault.reset()  # a second refusal of a new token is no fault that passes
+            if is_current or loop.time() < refused_at + 5:
+                return Fault.reset()  # neither a second refusal of a new token nor one of an API key passes
             refused_at = loop.time()
         return fault
 
-    async with stage(directory) as play:
+    async with stage(directory, is_current=is_current) as play:
         client = play.client(concurrency=20, downloads=20, polling=polling, journal=journal)
         if journal is not None:
             await client.__aenter__()  # what belongs to the journal itself is there

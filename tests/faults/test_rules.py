@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.faults.__main__ import FAULTS, README, ROWS, SECTION
+from benchmarks.faults.current import CURRENT
 from benchmarks.faults.row import Measured, Row
 from benchmarks.faults.rules import RULES
 from tests.faults.ends import End
@@ -16,7 +17,7 @@ QUICK = 2
 
 def inputs() -> Iterator[Any]:
     """Each row with each of its inputs."""
-    for row in RULES:
+    for row in (*RULES, *CURRENT):
         for number, name in enumerate(row.cases):
             marks = [] if number < QUICK else [pytest.mark.slow]
             yield pytest.param(row, name, id=f"{row.rule}, {row.done[:40]}: {name[:30]}", marks=marks)

@@ -14,12 +14,14 @@ from tests.faults import stories
 from tests.faults.stage import stage
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
+GENERATIONS = pytest.mark.parametrize("is_current", [False, True], ids=["legacy", "current"])
 
 
+@GENERATIONS
 @pytest.mark.parametrize("name", stories.LOST)
-async def test_an_answer_that_is_lost(tmp_path: Path, name: str) -> None:
+async def test_an_answer_that_is_lost(tmp_path: Path, name: str, *, is_current: bool) -> None:
     """However the answer to a create is lost, one task is paid and its file saved."""
-    end = await stories.answer_lost(tmp_path, stories.LOST[name])
+    end = await stories.answer_lost(tmp_path, stories.LOST[name], is_current=is_current)
     assert end.faults == 1
     assert (end.paid, end.whole, end.creates, end.endings) == (1, 1, 1, {"saved": 1})
 
@@ -117,10 +119,19 @@ async def test_polls_that_fail(tmp_path: Path, name: str, count: int) -> None:
     assert (end.paid, end.whole, end.endings) == (count, count, {"saved": count})
 
 
+@pytest.mark.parametrize("name", stories.POLLS)
+async def test_polls_of_the_current_generation_that_fail(tmp_path: Path, name: str) -> None:
+    """A failing question about many tasks at once is waited on, too."""
+    end = await stories.failing_polls(tmp_path, name, 12, is_current=True)
+    assert end.faults >= (4 if name.startswith("4") else 1)
+    assert (end.paid, end.whole, end.endings) == (12, 12, {"saved": 12})
+
+
+@GENERATIONS
 @pytest.mark.parametrize("name", stories.DOWNLOADS)
-async def test_downloads_that_fail(tmp_path: Path, name: str) -> None:
+async def test_downloads_that_fail(tmp_path: Path, name: str, *, is_current: bool) -> None:
     """The file is whole in the end, and what came of it is not fetched again."""
-    end = await stories.failing_download(tmp_path, stories.DOWNLOADS[name])
+    end = await stories.failing_download(tmp_path, stories.DOWNLOADS[name], is_current=is_current)
     assert end.faults == 1
     assert (end.whole, end.files, end.endings["saved"]) == (1, 1, 1)
     first, second = end.ranges
@@ -177,3 +188,12 @@ async def test_everything_at_once(
     # Some twenty objects are the own ones of the client, and a journal has its last notes. A leak for each task,
     # or for each fault, would be more than one object for ten tasks.
     assert end.kept <= (30 if journalled else 20) + count // 10
+
+
+async def test_everything_at_once_in_the_current_generation(tmp_path: Path) -> None:
+    """The same there: all paid once, all whole."""
+    polling = Polling(first=30, maximum=30)
+    end = await stories.everything_at_once(tmp_path, 40, polling=polling, is_current=True)
+    assert end.faults > 15
+    assert (end.asked, end.paid, end.whole, end.files) == (40, 40, 40, 40)
+    assert not end.errors

@@ -105,8 +105,8 @@ def arm() -> None:
         setattr(holder, name, noted(name, getattr(holder, name)))
     files.keep = beside("keep", files.keep)
     files.forget = beside("forget", files.forget)
-    client_journal.Owner = functools.wraps(Owner)(beside("lock", Owner))  # type: ignore[assignment, attr-defined]
-    Owner.release = beside("unlock", Owner.release)  # type: ignore[method-assign]
+    client_journal.Owner = functools.wraps(Owner)(beside("lock", Owner))  # type: ignore[assignment, attr-defined]  # put in its place
+    Owner.release = beside("unlock", Owner.release)  # type: ignore[method-assign]  # put in its place
 
 
 async def again(client: KlingClient) -> None:

@@ -46,7 +46,7 @@ async def test_a_create_that_was_cancelled_before_it_was_sent(
         place = path.with_name(f"{number}.sqlite")
         sent = emulator.faults.calls["create"]
         async with make_client(journal=place) as client:
-            await cancelled_at(number, lambda client=client: client.submit(request))  # type: ignore[misc]
+            await cancelled_at(number, lambda client=client: client.submit(request))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
             await asyncio.gather(*client._submitter._under_way, return_exceptions=True)
             unsent = emulator.faults.calls["create"] == sent
             entries = [entry async for entry in client.journal.entries()]
@@ -89,7 +89,7 @@ async def test_a_doubt_whose_settling_was_cancelled(make_client: ClientMaker, em
         created = emulator.ledger.created
         await left_in_doubt(make_client, place, emulator)
         first, second = make_client(journal=place, retry=QUICK), make_client(journal=place, retry=QUICK)
-        struck = await cancelled_at(number, lambda first=first: first.submit(CAT, key="cat-0"))  # type: ignore[misc]
+        struck = await cancelled_at(number, lambda first=first: first.submit(CAT, key="cat-0"))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
         await asyncio.gather(*first._submitter._under_way, return_exceptions=True)
         await written(first)
         async with asyncio.timeout(1000):
@@ -138,7 +138,7 @@ async def test_recovering_that_is_cancelled(make_client: ClientMaker, path: Path
         async with make_client(journal=place) as left:
             handle = await left.submit(CAT)
         async with make_client(journal=place) as first, make_client(journal=place) as second:
-            struck = await cancelled_at(number, lambda first=first: recovered(first))  # type: ignore[misc]
+            struck = await cancelled_at(number, lambda first=first: recovered(first))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
             await written(first)
             if struck:
                 assert [each.reference for each in await recovered(second)] == [handle.reference]

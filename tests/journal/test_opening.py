@@ -158,7 +158,7 @@ async def test_another_machine(make_client: ClientMaker, path: Path, monkeypatch
 def test_what_is_no_path(given: object) -> None:
     """What cannot be a file is refused when the journal is made."""
     with pytest.raises(ConfigurationError):
-        Journal(given)  # type: ignore[arg-type]
+        Journal(given)  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_wider_permissions_are_narrowed(make_client: ClientMaker, path: Path) -> None:

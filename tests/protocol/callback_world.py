@@ -16,9 +16,10 @@ import attrs
 
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
-from kling_async.protocol.polling.plan import PollPlan, Query
+from kling_async.protocol.polling.id_questions import Query
+from kling_async.protocol.polling.page_query import PageQuery
+from kling_async.protocol.polling.plan import PollPlan
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
-from kling_async.protocol.polling.single_or_list import PageQuery
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.results import Video
 from kling_async.protocol.retry import Retry

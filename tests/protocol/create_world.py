@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_states import SENDING, TRANSITIONS, CreateState
 from kling_async.protocol.errors import (
     BadResponse,
     ConnectionFailed,
@@ -22,7 +23,7 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 
 from .recorded_bodies import answer, enveloped, refused
 
@@ -41,12 +42,15 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
     "html-301": lambda: HttpResponse(301, {"location": "https://login.example/"}),
     "html-400": lambda: HttpResponse(400, {"content-type": "text/html"}, b"<html>"),
     "html-404": lambda: HttpResponse(404, {"content-type": "text/html"}, b"<html>"),
+    "html-405": lambda: HttpResponse(405, {"content-type": "text/html"}, b"<html>"),
+    "html-410": lambda: HttpResponse(410, {"content-type": "text/html"}, b"<html>"),
     "html-409": lambda: HttpResponse(409, {"content-type": "text/html"}, b"<html>"),
     "html-429": lambda: HttpResponse(429, {"content-type": "text/html"}, b"<html>"),
     "html-499": lambda: HttpResponse(499),
     "408": lambda: HttpResponse(408),
     "redirect": lambda: HttpResponse(302),
     "gateway": lambda: answer({"id": "task_1", "task_id": "task_1", "object": "video", "status": "queued"}),
+    "gateway-404": lambda: answer({"detail": "Not Found"}, 404),
     "gateway-400": lambda: answer({"code": "task_not_exist", "message": "no", "data": None}, 400),
     "anothers": lambda: enveloped({"task_id": "7", "task_status": "submitted", "task_info": {}}),
     "stranger": lambda: enveloped({"task_id": "7", "task_info": {"external_task_id": "theirs"}}),
@@ -76,6 +80,8 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
 }
 READABLE = ["reset", "timeout", "html-502", "html-504", "408", "5000", "5001", "5002", "5002-200", "redirect"]
 READABLE += ["html-300", "html-301", "html-400", "html-404", "html-409", "html-429", "html-499", "gateway-400"]
+NO_PATH = ["html-404"]
+"""Somebody in between says that there is no such path."""
 UNREADABLE = ["html-200", "no-code", "no-data", "no-task", "9999", "gateway", "stranger", "cut-200", "garbage"]
 """A success that cannot be read: the task probably exists."""
 DOUBTFUL = [*READABLE, *UNREADABLE]
@@ -92,21 +98,29 @@ class Service:
     Attributes:
         sends: what happens to each send, in turn; afterwards all goes well.
         looks: what happens to each look-up, in turn; afterwards the truth is told.
+        lists: what happens to each look at all tasks, in turn; afterwards the truth is told.
         hidden: seconds before a look-up sees a new task.
         takes: seconds that each request takes.
         offset: what the service's clock shows more than the machine's.
         refuses_twins: whether a second task with the same external id is refused.
+        drops_ids: whether what is created forgets its external id.
+        hidden_from_list: seconds before a look at all tasks shows a new one.
+        unnamed: tasks that others make without an external id, each with its time.
     """
 
     sends: list[str] = attrs.field(factory=list)
     looks: list[str] = attrs.field(factory=list)
+    lists: list[str] = attrs.field(factory=list)
     hidden: float = 0.0
     takes: float = 0.0
     slot_takes: float = 0.0
     offset: float = 0.0
     refuses_twins: bool = True
+    drops_ids: bool = False
+    hidden_from_list: float = 0.0
     now: float = 0.0
     tasks: dict[str, list[tuple[float, dict[str, Any]]]] = attrs.field(factory=dict)
+    unnamed: list[tuple[float, dict[str, Any]]] = attrs.field(factory=list)
     paid: int = 0
     sent: list[str] = attrs.field(factory=list)
 
@@ -132,11 +146,23 @@ class Service:
         self.now += self.takes
         if fault:
             return FAULTS[fault]()
-        seen = [task for visible_at, task in self.tasks.get(external_id, []) if visible_at <= self.now]
+        made = [] if self.drops_ids else self.tasks.get(external_id, [])
+        seen = [task for visible_at, task in made if visible_at <= self.now]
         return enveloped(seen[0]) if seen else FAULTS["not-found"]()
 
+    def listed(self) -> list[Task] | KlingError:
+        """What a look at all tasks finds."""
+        fault = self.lists.pop(0) if self.lists else ""
+        self.now += self.takes
+        if fault:
+            return failure(fault, look_up=True)
+        made = [(at - self.hidden + self.hidden_from_list, task) for each in self.tasks.values() for at, task in each]
+        shown = [task for visible_at, task in [*made, *self.unnamed] if visible_at <= self.now]
+        kept = [{**task, "task_info": {}} if self.drops_ids else task for task in shown]
+        return [task for each in kept if isinstance(task := _read(enveloped(each), responses.task), Task)]
+
     def _create(self, external_id: str) -> HttpResponse:
-        if self.refuses_twins and external_id in self.tasks:
+        if self.refuses_twins and not self.drops_ids and external_id in self.tasks:
             return refused(1201, 400, f"External_task_id {external_id} already exists")
         self.paid += 1
         task = self._task(external_id, round((WALL + self.offset + self.now) * 1000))
@@ -148,12 +174,18 @@ class Service:
         return {**members, "task_info": {"external_task_id": external_id}}
 
 
+def unnamed(task_id: str, created_at: float) -> tuple[float, dict[str, Any]]:
+    """A task that somebody else makes without an external id, so many seconds after the machine's time 0."""
+    moment = round((WALL + created_at) * 1000)
+    return created_at, {"task_id": task_id, "task_status": "submitted", "created_at": moment, "task_info": {}}
+
+
 @attrs.define
 class Story:
     """What the machine did.
 
     Attributes:
-        steps: `send`, `look`, `slot`, each with its time.
+        steps: `send`, `look`, `list`, `slot`, each with its time.
         end: the task, or the error.
     """
 
@@ -174,6 +206,9 @@ def create(
     resend: bool = True,
     is_anothers: Callable[[Task], bool] = lambda _: False,
     is_known: Callable[[Task], bool] = lambda _: False,
+    searches: bool = False,
+    keeps_id: bool | None = None,
+    others_undecided: bool = False,
 ) -> Create:
     """A create that draws the largest delays."""
     return Create(
@@ -187,13 +222,25 @@ def create(
         resend=resend,
         is_anothers=is_anothers,
         is_known=is_known,
+        searches=searches,
+        keeps_id=lambda: keeps_id,
+        others_undecided=lambda: others_undecided,
     )
+
+
+def reached(state: CreateState) -> set[CreateState]:
+    """Where one step of a story can lead to: sending, and the answer to it, are two events."""
+    then = {*TRANSITIONS[state]}
+    return then.union(*(TRANSITIONS[each] for each in then & SENDING))
 
 
 def drive(machine: Create, service: Service) -> Story:
     """Does what the machine says until it ends, as the shell does."""
     steps: list[tuple[str, float]] = []
+    before = machine.state
     for _ in range(2000):
+        assert machine.state is before or machine.state in reached(before), f"{before} -> {machine.state}"
+        before = machine.state
         match machine.next(service.now):
             case Pause(seconds):
                 assert seconds > 0
@@ -213,7 +260,8 @@ def drive(machine: Create, service: Service) -> Story:
                 outcome = _read(service.query(machine.external_task_id), responses.task)
                 machine.looked_up(service.now, outcome, service.offset)
             case Ask.SEARCH:
-                raise AssertionError("these paths keep ids")
+                steps.append(("list", service.now))
+                machine.searched(service.now, service.listed())
             case end:
                 assert not machine.undecided
                 assert machine.next(service.now + 1e6) is end

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 
 FOLDER = Path(__file__).parent.parent / "recorded"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

@@ -10,6 +10,7 @@ from kling_async.protocol.capability import Capability, CapabilityMap, Cell, Ret
 from kling_async.protocol.endpoint import USD_PER_UNIT, Pool
 from kling_async.protocol.endpoints.videos.image_to_video import CAPABILITIES, ImageToVideo, KnownModel
 from kling_async.protocol.estimate import Estimate
+from kling_async.protocol.nearest import nearest
 from kling_async.protocol.records import Mode
 
 from .capability_table import lines
@@ -203,7 +204,7 @@ def test_nearest(
 ) -> None:
     """The model is kept if it can be; then the fewest of mode, duration and other features change."""
     used = {FEATURES[name] for name in [wanted, *others.split()]}
-    found = CAPABILITIES.nearest(*have, FEATURES[wanted], used)
+    found = nearest(CAPABILITIES, have, FEATURES[wanted], used)
     row = found.row
     assert expected == (row.model_name, row.mode, row.duration, " ".join(feature.name for feature in found.without))
     assert found.sure
@@ -211,7 +212,7 @@ def test_nearest(
 
 def test_nearest_says_when_nothing_is_sure() -> None:
     """Camera presets work for sure nowhere; a row with a question mark is offered as such."""
-    found = CAPABILITIES.nearest("kling-v1-5", "pro", 5, FEATURES["camera_presets"], {FEATURES["camera_presets"]})
+    found = nearest(CAPABILITIES, ("kling-v1-5", "pro", 5), FEATURES["camera_presets"], {FEATURES["camera_presets"]})
     assert found.row.model_name == "kling-v3"
     assert not found.sure
 
@@ -223,7 +224,7 @@ def test_nearest_is_never_refused_itself() -> None:
             used = {wanted, other}
             if used == {FEATURES["tail"], FEATURES["sound"]}:
                 used.add(FEATURES["tail_with_sound"])
-            found = CAPABILITIES.nearest(row.model_name, row.mode, row.duration, wanted, used)
+            found = nearest(CAPABILITIES, (row.model_name, row.mode, row.duration), wanted, used)
             left = used - set(found.without)
             if len(left) < len(used):
                 left.discard(FEATURES["tail_with_sound"])

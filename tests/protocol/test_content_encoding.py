@@ -65,7 +65,7 @@ def decoder(encoding: str, data: bytes) -> Decoder:
 def test_a_body_is_unpacked(data: bytes, packing: tuple[str, object], size: int, draw: st.DataObject) -> None:
     """In pieces of any size; and it has ended exactly when all of it came."""
     encoding, pack = packing
-    packed = pack(data)  # type: ignore[operator]
+    packed = pack(data)  # type: ignore[operator]  # an object to mypy
     whole = decoder(encoding, packed)
     assert unpacked(whole, packed, size) == data
     assert whole.ended

@@ -24,6 +24,7 @@ from .create_world import (
     CLEAR,
     DOUBTFUL,
     FAULTS,
+    NO_PATH,
     READABLE,
     REFUSALS,
     UNREADABLE,
@@ -31,6 +32,7 @@ from .create_world import (
     Story,
     create,
     drive,
+    unnamed,
 )
 
 SLOW = ["timeout", "html-504", "html-499", "5002", "5002-200"]
@@ -214,7 +216,7 @@ def test_without_resending_a_doubt_ends_after_settling() -> None:
     assert story.steps == [("send", 0), *(("look", at) for at in (1, 3, 7, 15))]
 
 
-@pytest.mark.parametrize("fault", READABLE)
+@pytest.mark.parametrize("fault", [fault for fault in READABLE if fault not in NO_PATH])
 def test_the_same_id_is_sent_again_after_settling(fault: str) -> None:
     """doubtful: not found over `settle` seconds, four times that after a timeout, and right before, sends again."""
     service = Service([fault])
@@ -450,3 +452,35 @@ def test_paid_once_even_if_the_service_took_twins(sends: list[str], looks: list[
     service = Service([*sends], [*looks], hidden=hidden, refuses_twins=False)
     drive(create(), service)
     assert service.paid <= 1
+
+
+LISTS = ["", "", "reset", "5000", "1302", "html-404", "new-word"]
+FORGETFUL = st.builds(
+    Service,
+    sends=st.lists(st.sampled_from(SENDS), max_size=6),
+    looks=st.lists(st.sampled_from(LOOKS), max_size=25),
+    lists=st.lists(st.sampled_from(LISTS), max_size=8),
+    hidden=st.sampled_from([0.0, 60.0, 1e9]),
+    hidden_from_list=st.floats(0, 60),
+    drops_ids=st.booleans(),
+    refuses_twins=st.just(False),  # noqa: FBT003  (a value)
+    takes=st.sampled_from([0.0, 5.0]),
+    unnamed=st.lists(st.builds(unnamed, st.sampled_from(["901", "902"]), st.floats(-20, 100)), max_size=2),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(FORGETFUL, st.sampled_from([None, True, False]))
+@example(Service(["made-reset"] * 6, hidden_from_list=60, drops_ids=True, refuses_twins=False), None)
+@example(Service(["made-reset"] * 6, hidden=1e9, hidden_from_list=60, refuses_twins=False), None)
+@example(Service(["made-html-404"], lists=["html-404"] * 8, hidden=1e9, refuses_twins=False), None)
+def test_paid_once_even_if_ids_were_dropped_and_twins_taken(service: Service, keeps_id: bool | None) -> None:  # noqa: FBT001
+    """As long as the list shows a task within a minute, nothing rests on ids, nor on the service's refusing twins."""
+    strangers = len(service.unnamed)
+    story = drive(create(Retry(settle=60), searches=True, keeps_id=keeps_id), service)
+    assert service.paid <= 1
+    if service.paid and not isinstance(story.end, Task):
+        in_doubt(story)
+    elif service.paid and not strangers:
+        assert isinstance(story.end, Task)
+        assert (story.end.task_id, story.end.external_task_id) == ("801", "mine")

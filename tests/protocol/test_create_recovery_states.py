@@ -1,9 +1,12 @@
 """The create machine's table: what each event means in each state."""
 
+from typing import Any
+
 import attrs
 import pytest
 
-from kling_async.protocol.create_recovery import SENDS, Ask, Create, CreateState, Pause
+from kling_async.protocol.create_recovery import CLOCK_TOLERANCE, SENDS, Ask, Create, Pause
+from kling_async.protocol.create_states import TRANSITIONS, CreateState
 from kling_async.protocol.errors import (
     ClientClosed,
     CreateInDoubt,
@@ -11,7 +14,9 @@ from kling_async.protocol.errors import (
     KlingError,
     NotTheService,
     Remedy,
+    UnexpectedAnswer,
 )
+from kling_async.protocol.results import Video
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus
 
@@ -28,7 +33,7 @@ TO: dict[CreateState, list[tuple[str, float]]] = {
     S.SETTLING: [("sending", 0), ("reset", 0)],
     S.DOUBTFUL: [("sending", 0), ("reset", 0), ("look reset", 15)],
     S.MISSING: [("sending", 0), ("reset", 0), ("look not-found", 15)],
-    S.SEARCHING: [("keeps no", 0), ("sending", 0), ("reset", 0)],
+    S.SEARCHING: [("sending", 0), ("reset", 0), ("look not-found", 15)],
     S.SENDING_AGAIN: [("sending", 0), ("reset", 0), ("look not-found", 15), ("sending", 15)],
     S.EXPECTED: [("sending", 0), ("html-200", 0)],
     S.ACCEPTED: [("sending", 0), ("made", 0)],
@@ -60,8 +65,6 @@ def happens(machine: Create, event: str, now: float) -> None:  # noqa: C901  (a 
             machine.stop()
         case ["slot"]:
             machine.slot_taken()
-        case ["keeps", known]:
-            machine.keeps_id = {"no": False, "unknown": None}[known]
         case ["search", found]:
             machine.searched(now, FOUND[found])
         case ["look", "found"]:
@@ -72,6 +75,8 @@ def happens(machine: Create, event: str, now: float) -> None:  # noqa: C901  (a 
             machine.looked_up(now, failure(fault, look_up=True), 0)
         case ["made"]:
             machine.answered(now, OUTCOME)
+        case ["no", "task"]:
+            machine.answered(now, UnexpectedAnswer("the path may make no task", data={}))
         case ["closed"]:
             machine.answered(now, ClientClosed("closed"))
         case _:
@@ -80,7 +85,7 @@ def happens(machine: Create, event: str, now: float) -> None:  # noqa: C901  (a 
 
 def machine_in(state: CreateState, machine: Create | None = None) -> Create:
     """A machine that came to this state."""
-    machine = machine or create()
+    machine = machine or create(searches=state is S.SEARCHING)
     for event, now in TO[state]:
         happens(machine, event, now)
     assert machine.state is state
@@ -123,15 +128,16 @@ TABLE: list[tuple[CreateState, str, float, CreateState]] = [
     (S.CLAIMED, "look reset", 14.9, S.CLAIMED),
     (S.CLAIMED, "look reset", 15, S.REFUSED),
     (S.CLAIMED, "stop", 0, S.CLAIMED),
-    (S.SEARCHING, "search one", 15, S.ACCEPTED),
-    (S.SEARCHING, "search one-of-many", 15, S.ACCEPTED),
-    (S.SEARCHING, "search two", 15, S.REFUSED),
-    (S.SEARCHING, "search named", 15, S.ACCEPTED),
-    (S.SEARCHING, "search none", 15, S.REFUSED),
-    (S.SEARCHING, "search reset", 15, S.SEARCHING),
+    (S.SEARCHING, "search none", 31, S.MISSING),
+    (S.SEARCHING, "search none", 300, S.REFUSED),
+    (S.SEARCHING, "search one", 31, S.REFUSED),
+    (S.SEARCHING, "search one-of-many", 31, S.REFUSED),
+    (S.SEARCHING, "search two", 31, S.REFUSED),
+    (S.SEARCHING, "search named", 31, S.ACCEPTED),
+    (S.SEARCHING, "search reset", 31, S.SEARCHING),
     (S.SEARCHING, "search reset", 300, S.REFUSED),
-    (S.SEARCHING, "search not-the-service", 15, S.REFUSED),
-    (S.SEARCHING, "stop", 15, S.SEARCHING),
+    (S.SEARCHING, "search not-the-service", 31, S.REFUSED),
+    (S.SEARCHING, "stop", 31, S.SEARCHING),
     (S.SETTLING, "look found", 1, S.ACCEPTED),
     (S.SETTLING, "look not-found", 1, S.SETTLING),
     (S.SETTLING, "look reset", 1, S.SETTLING),
@@ -157,6 +163,7 @@ TABLE: list[tuple[CreateState, str, float, CreateState]] = [
     (S.MISSING, "stop", 15, S.MISSING),
     (S.SENDING_AGAIN, "sending", 15, S.SENDING_AGAIN),
     (S.SENDING_AGAIN, "made", 15, S.ACCEPTED),
+    (S.SENDING_AGAIN, "no task", 15, S.REFUSED),
     *((S.SENDING_AGAIN, fault, 15, S.SETTLING) for fault in [*READABLE, "1302", "1303", "unreached", "unreadable"]),
     *((S.SENDING_AGAIN, fault, 15, S.EXPECTED) for fault in [*UNREADABLE, *CLEAR, *CLAIMS]),
     (S.SENDING_AGAIN, "stop", 15, S.SENDING_AGAIN),
@@ -182,33 +189,180 @@ def test_what_an_event_means(state: CreateState, event: str, now: float, then: C
     assert isinstance(machine.end, Task) is (then is S.ACCEPTED)
 
 
-@pytest.mark.parametrize(("found", "then"), [("none", S.MISSING), ("one", S.REFUSED), ("named", S.ACCEPTED)])
-def test_where_nobody_knows_whether_ids_are_kept_all_tasks_are_looked_at(found: str, then: CreateState) -> None:
-    """Before the same is sent again, one that may be ours keeps it from being paid twice, and is named."""
-    machine = machine_in(S.DOUBTFUL)
-    happens(machine, "keeps unknown", 31)
-    happens(machine, "look not-found", 31)
-    assert (machine.state, machine.next(33)) == (S.SEARCHING, Ask.SEARCH)
-    happens(machine, f"search {found}", 33)
+SEARCHES: list[tuple[CreateState, str, float, CreateState]] = [
+    (S.SETTLING, "look not-found", 14.9, S.SETTLING),
+    (S.SETTLING, "look not-found", 15, S.SEARCHING),
+    (S.SETTLING, "look reset", 15, S.DOUBTFUL),
+    (S.SETTLING, "look not-the-service", 15, S.REFUSED),
+    (S.DOUBTFUL, "look not-found", 31, S.SEARCHING),
+    (S.DOUBTFUL, "look found", 31, S.ACCEPTED),
+    (S.DOUBTFUL, "look reset", 31, S.DOUBTFUL),
+    (S.DOUBTFUL, "look reset", 300, S.SEARCHING),
+    (S.DOUBTFUL, "look not-the-service", 300, S.REFUSED),
+    (S.EXPECTED, "look not-found", 14.9, S.EXPECTED),
+    (S.EXPECTED, "look not-found", 15, S.SEARCHING),
+    (S.EXPECTED, "look reset", 15, S.SEARCHING),
+    (S.EXPECTED, "look found", 15, S.ACCEPTED),
+    (S.CLAIMED, "look reset", 15, S.REFUSED),
+    (S.CLAIMED, "look not-found", 0, S.REFUSED),
+]
+"""The same where all tasks are looked at before anything is sent again."""
+
+
+@pytest.mark.parametrize(("state", "event", "now", "then"), SEARCHES)
+def test_what_an_event_means_where_all_tasks_are_looked_at(
+    state: CreateState, event: str, now: float, then: CreateState
+) -> None:
+    """What is not found by its id is looked for among all tasks, before it is sent again and before it is in doubt."""
+    machine = create(searches=True)
+    for earlier, at in TO[state]:
+        happens(machine, earlier, at)
+    happens(machine, event, now)
     assert machine.state is then
-    assert (isinstance(machine.end, CreateInDoubt) and "image2video:802" in machine.end.message) == (found == "one")
+
+
+def test_the_table_has_all_that_happens_and_nothing_else() -> None:
+    """`TRANSITIONS` has what the two tables above show, and what is shown below; docs draw it."""
+    shown = {(state, then) for state, _, _, then in [*TABLE, *SEARCHES] if state is not then}
+    shown |= {(S.SEARCHING, S.DOUBTFUL)}  # after three sends
+    assert {(state, then) for state, further in TRANSITIONS.items() for then in further} == shown
+
+
+SEARCHED: list[tuple[str, dict[str, Any], CreateState]] = [
+    ("none", {"keeps_id": None}, S.MISSING),
+    ("none", {"keeps_id": True}, S.MISSING),
+    ("none", {"keeps_id": False}, S.REFUSED),  # a twin would not be refused there
+    ("none", {"resend": False}, S.REFUSED),
+    ("one", {"keeps_id": None}, S.REFUSED),
+    ("one", {"keeps_id": True}, S.REFUSED),
+    ("one", {"keeps_id": False}, S.ACCEPTED),
+    ("one", {"keeps_id": False, "resend": False}, S.ACCEPTED),
+    ("one", {"keeps_id": False, "others_undecided": True}, S.REFUSED),
+    ("one-of-many", {"keeps_id": False}, S.ACCEPTED),
+    ("two", {"keeps_id": False}, S.REFUSED),
+    ("two", {"keeps_id": None}, S.REFUSED),
+    ("named", {"keeps_id": None}, S.ACCEPTED),
+    ("named", {"keeps_id": False, "others_undecided": True}, S.ACCEPTED),
+    ("named", {"resend": False}, S.ACCEPTED),
+]
+
+
+@pytest.mark.parametrize(("found", "how", "then"), SEARCHED)
+def test_what_is_found_among_all_tasks(found: str, how: dict[str, Any], then: CreateState) -> None:
+    """Ours by its id, or the only one without where ids are dropped; any other that may be ours allows no send."""
+    machine = machine_in(S.SEARCHING, create(searches=True, **how))
+    happens(machine, f"search {found}", 31)
+    assert machine.state is then
+    if isinstance(machine.end, Task):
+        assert (machine.end.task_id, machine.end.external_task_id) == ("801" if found == "named" else "802", "mine")
+    if isinstance(machine.end, CreateInDoubt):
+        may_be = FOUND[found]
+        assert isinstance(may_be, list)
+        assert machine.end.candidates == tuple(task.reference for task in may_be)
+        assert all(task.reference in machine.end.message for task in may_be)
+        assert machine.end.reference == "image2video:mine"
+
+
+def test_all_tasks_are_looked_at_one_delay_after_the_last_look_up() -> None:
+    """What the service made a little after it lost the connection has shown by then as well."""
+    machine = machine_in(S.SEARCHING)
+    pause = machine.next(15)
+    assert isinstance(pause, Pause)
+    assert machine.next(15 + pause.seconds - 0.1) != Ask.SEARCH
+    assert machine.next(15 + pause.seconds) is Ask.SEARCH
+
+
+def test_what_has_probably_been_made_is_never_sent_again() -> None:
+    """Expected -> searching -> refused: no look at all tasks, however empty, allows another send."""
+    machine = machine_in(S.EXPECTED, create(searches=True))
+    happens(machine, "look not-found", 15)
+    happens(machine, "search none", 31)
+    assert type(machine.end) is CreateInDoubt
+
+
+def test_after_three_sends_look_ups_and_looks_at_all_tasks_go_on() -> None:
+    """Searching -> doubtful: until the budget is over, and then there is a last one."""
+    story = drive(create(searches=True), Service(["reset"] * 9))
+    assert type(story.end) is CreateInDoubt
+    assert len(story.times("send")) == SENDS
+    assert len(story.times("list")) > SENDS
+    assert story.steps[-1] == ("list", 300)
+
+
+@pytest.mark.parametrize("offset", [-3600, 0, 3600])
+def test_all_tasks_are_looked_at_from_the_first_send_on_by_the_services_clock(offset: float) -> None:
+    """Whatever this machine's clock shows: before the first answer nobody knows how wrong it is."""
+    machine = create(searches=True)
+    machine.sending(WALL)
+    happens(machine, "reset", 0)
+    machine.looked_up(15, failure("not-found", look_up=True), offset)
+    assert machine.search_since == moment(min(offset, 0) - CLOCK_TOLERANCE)
+    happens(machine, "search none", 31)
+    machine.sending(WALL + 31, offset)
+    assert machine.search_since == moment(min(offset, 0) - CLOCK_TOLERANCE)
+
+
+def test_an_older_task_with_the_users_id_is_a_conflict_in_the_list_too() -> None:
+    """The service may give older tasks than it was asked for."""
+    old = attrs.evolve(OUTCOME, created_at=moment(-11))
+    for adopt, kind in ((False, ExternalTaskIdConflict), (True, Task)):
+        machine = create(searches=True, own_id=False, adopt=adopt)
+        machine.sending(WALL)
+        happens(machine, "reset", 0)
+        happens(machine, "look not-found", 15)
+        machine.searched(31, [old])
+        assert isinstance(machine.end, kind)
 
 
 def test_what_cannot_be_ours_is_no_candidate() -> None:
     """Tasks that are older, are followed, or made something else do not fit."""
     others = [
-        attrs.evolve(UNNAMED, created_at=moment(-11)),
+        attrs.evolve(UNNAMED, created_at=moment(-10.1)),
         attrs.evolve(UNNAMED, task_id="known"),
         attrs.evolve(UNNAMED, status=TaskStatus.SUCCEED),
         attrs.evolve(UNNAMED, external_task_id="theirs"),
     ]
-    machine = create(is_known=lambda task: task.task_id == "known")
-    machine.keeps_id = False
-    machine.sending(WALL)
-    happens(machine, "reset", 0)
-    machine.searched(15, [*others, attrs.evolve(UNNAMED, created_at=moment(-9))])
-    assert isinstance(machine.end, Task)
-    assert (machine.end.task_id, machine.end.external_task_id) == ("802", "mine")
+    for fits in (
+        attrs.evolve(UNNAMED, created_at=moment(-10)),
+        attrs.evolve(UNNAMED, created_at=None),
+        attrs.evolve(UNNAMED, status=TaskStatus.FAILED),
+        attrs.evolve(UNNAMED, status=TaskStatus.SUCCEED, videos=(Video(id="v", url="https://h/v.mp4"),)),
+    ):
+        machine = create(is_known=lambda task: task.task_id == "known", searches=True, keeps_id=False)
+        machine.sending(WALL)
+        happens(machine, "reset", 0)
+        happens(machine, "look not-found", 15)
+        machine.searched(31, [*others, fits])
+        assert isinstance(machine.end, Task)
+        assert (machine.end.task_id, machine.end.external_task_id) == ("802", "mine")
+
+
+@pytest.mark.parametrize(
+    ("how", "may_be"),
+    [
+        ({"can_look_up": False}, True),
+        ({"can_look_up": False, "own_id": False}, False),
+        ({}, False),
+        ({"searches": True}, True),
+        ({"searches": True, "keeps_id": False}, True),
+        ({"searches": True, "keeps_id": True}, False),
+    ],
+)
+def test_whose_tasks_may_show_without_an_id(how: dict[str, Any], *, may_be: bool) -> None:
+    """Those of paths that have not shown that they keep it, and those that are sent none."""
+    assert create(**how).may_be_unnamed is may_be
+
+
+@pytest.mark.parametrize("path", ["html-404", "html-405", "html-410", "gateway-404"])
+@pytest.mark.parametrize("searches", [False, True])
+def test_a_path_that_somebody_in_between_does_not_know_is_not_sent_to_again(path: str, *, searches: bool) -> None:
+    """Settling -> refused: whoever it is will say the same again; that nothing was made, only the service can say."""
+    for fault, kind in ((path, CreateInDoubt), (f"made-{path}", Task)):
+        service = Service([fault])
+        story = drive(create(searches=searches), service)
+        assert isinstance(story.end, kind)
+        assert story.times("send") == [0]
+        assert service.now <= 45
 
 
 def test_an_answer_about_anothers_task_proves_nothing_but_that_one_was_made() -> None:
@@ -258,7 +412,7 @@ def test_an_interrupted_create_says_whether_it_may_be_billed(state: CreateState,
     """Cut off by close: `CreateInDoubt` with what helps where it may be paid for, else nothing was created."""
     if not can_look_up and state not in {S.UNSENT, S.FULL, S.SENDING, S.STOPPING}:
         return  # what cannot be looked up comes to no other state
-    machine = machine_in(state, create(can_look_up=can_look_up))
+    machine = machine_in(state, create(can_look_up=can_look_up, searches=state is S.SEARCHING))
     error = machine.interrupted()
     assert machine.state is state
     assert str(error).startswith("the client was closed")

@@ -17,7 +17,7 @@ from kling_async.protocol.result_files import files_for, files_of
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.codec import task_from_wire
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 from tests.repeatable import pickled
 
 from .recorded_bodies import OTHERS, RECORDED

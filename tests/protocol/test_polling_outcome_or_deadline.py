@@ -158,7 +158,7 @@ def test_answers_are_checked() -> None:
     """An answer about another task is an error, and an external id that is left out is the one known."""
     each = followed()
     assert checked(each, task(external_task_id=None)) == task()
-    assert checked(each, task(external_task_id="other")).external_task_id == "other"  # type: ignore[union-attr]
+    assert checked(each, task(external_task_id="other")).external_task_id == "other"  # type: ignore[union-attr]  # it is a task
     error = ConnectionFailed("gone")
     assert checked(each, error) is error
     other = checked(each, task(task_id="2"))

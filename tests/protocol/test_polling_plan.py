@@ -17,9 +17,9 @@ from kling_async.protocol.errors import (
 )
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
+from kling_async.protocol.polling.page_query import PageQuery
 from kling_async.protocol.polling.plan import PollPlan, Step
 from kling_async.protocol.polling.schedule import Polling
-from kling_async.protocol.polling.single_or_list import PageQuery
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus

@@ -13,7 +13,7 @@ from kling_async.protocol.reference import Reference
 from kling_async.protocol.rules.values import is_path
 from kling_async.protocol.wire import requests, responses
 from kling_async.protocol.wire.codec import to_wire
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 
 PATH = "/v1/general/ai-multi-shot"
 ANYTHING: Any = object()
@@ -172,11 +172,11 @@ def test_calls() -> None:
 @pytest.mark.parametrize(
     ("call", "field"),
     [
-        (RawCall("PUSH", "/a"), "method"),  # type: ignore[arg-type]
+        (RawCall("PUSH", "/a"), "method"),  # type: ignore[arg-type]  # wrong on purpose
         (RawCall("GET", "/a", {"b": [1]}), "body"),
         (RawCall("POST", "/a", {"b": b"1"}), "body"),
         (RawCall("GET", "/a", {"b": "\ud800"}), "body['b']"),
-        (RawCall("POST", "/a", [1]), "body"),  # type: ignore[arg-type]
+        (RawCall("POST", "/a", [1]), "body"),  # type: ignore[arg-type]  # wrong on purpose
     ],
 )
 def test_what_is_no_call(call: RawCall, field: str) -> None:

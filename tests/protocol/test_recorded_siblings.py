@@ -11,7 +11,7 @@ from kling_async.protocol.results import BalanceDeduction
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.codec import task_from_wire
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 
 from .recorded_bodies import FOLDER, OTHERS, recorded
 

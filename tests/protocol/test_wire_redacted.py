@@ -8,8 +8,8 @@ from kling_async import ApiError, KlingError
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
+from kling_async.protocol.wire.envelope import HttpResponse
 from kling_async.protocol.wire.redacted import read_without
-from kling_async.protocol.wire.responses import HttpResponse
 
 KEY = "sk-12"
 SECRETS = TokenCache(ApiKey(KEY)).secrets(Token(KEY))

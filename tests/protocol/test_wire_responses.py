@@ -27,7 +27,7 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.results import BalanceDeduction, Video
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 
 from .recorded_bodies import NAMES, OTHERS, RECORDED, answer, enveloped, recorded
 

@@ -85,7 +85,7 @@ async def save(make_client: ClientMaker, respond: Respond, target: Path, **optio
 
 def video(url: str | None, watermark_url: str | None = None) -> Video:
     """One result."""
-    return Video(id="v", url=url, watermark_url=watermark_url)  # type: ignore[arg-type, unused-ignore]
+    return Video(id="v", url=url, watermark_url=watermark_url)  # type: ignore[arg-type, unused-ignore]  # it may be left out
 
 
 def finished(*videos: Video, updated_at: datetime | None = None, watermark: bool = False) -> Task:

@@ -129,7 +129,7 @@ async def test_what_is_refused(make_client: ClientMaker) -> None:
 )
 async def test_who_cannot_ask(given: dict[str, str], message: str) -> None:
     """A pair of keys, and the host that has the legacy paths alone, are refused at the call: nothing is sent."""
-    async with KlingClient(**given) as client:  # type: ignore[arg-type]
+    async with KlingClient(**given) as client:  # type: ignore[arg-type]  # of one type for mypy
         for ask in (client.billing_balance, client.billing_package):
             with pytest.raises(ConfigurationError, match=message):
                 ask(BEGIN, end_time=END)

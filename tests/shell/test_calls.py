@@ -292,7 +292,7 @@ async def test_the_list_is_one_iterator(client: KlingClient, image: Path) -> Non
 async def test_the_list_refuses_what_the_service_would(client: KlingClient, arguments: dict[str, object]) -> None:
     """Page sizes beyond 1 to 500 and unknown endpoints are refused before a request."""
     with pytest.raises(InvalidRequest):
-        await anext(aiter(client.tasks(**{"endpoint": "image2video", **arguments})))  # type: ignore[arg-type]
+        await anext(aiter(client.tasks(**{"endpoint": "image2video", **arguments})))  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_queue_deadline(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:

@@ -156,7 +156,7 @@ async def test_a_question_that_is_refused(make_client: ClientMaker) -> None:
 async def test_all_problems_at_once(client: KlingClient, emulator: Emulator) -> None:
     """What the documentation forbids is refused before anything is sent, all of it."""
     with pytest.raises(InvalidRequest) as caught:
-        await client.text_to_speech("", voice_id="", voice_language="english", voice_speed=3)  # type: ignore[arg-type]
+        await client.text_to_speech("", voice_id="", voice_language="english", voice_speed=3)  # type: ignore[arg-type]  # wrong on purpose
     assert [problem.field for problem in caught.value.problems] == [
         "text",
         "voice_id",

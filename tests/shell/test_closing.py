@@ -73,7 +73,7 @@ async def test_close_goes_on_when_its_caller_is_cancelled(make_client: ClientMak
         await client.close()
         for one in (waiter, creating):
             with pytest.raises(ClientClosed):
-                await (await one if one is creating else one)  # type: ignore[misc]
+                await (await one if one is creating else one)  # type: ignore[misc]  # only that one is a coroutine
 
 
 @pytest.mark.parametrize("rounds", range(6))
@@ -214,7 +214,7 @@ def test_a_handle_on_another_loop_is_a_clear_error() -> None:
     client, handle = asyncio.run(begin())
 
     async def go_on() -> None:
-        await handle.wait()  # type: ignore[attr-defined]
+        await handle.wait()  # type: ignore[attr-defined]  # an object to mypy
 
     with pytest.raises(WrongEventLoop):
         asyncio.run(go_on())

@@ -40,7 +40,7 @@ def test_a_variable_of_quotes_only_is_not_set() -> None:
 def test_a_key_of_another_type(key: object) -> None:
     """It is an error of the configuration, which is a ValueError too."""
     with pytest.raises(ConfigurationError, match="api_key must be text") as caught:
-        KlingClient(api_key=key)  # type: ignore[arg-type]
+        KlingClient(api_key=key)  # type: ignore[arg-type]  # wrong on purpose
     assert isinstance(caught.value, ValueError)
 
 
@@ -56,7 +56,7 @@ def test_an_address_in_quotes_is_mended(caplog: pytest.LogCaptureFixture) -> Non
 def test_an_address_that_cannot_be_used(address: object) -> None:
     """It is refused when the client is made, not when the first video is paid for."""
     with pytest.raises(ConfigurationError, match="base_url"):
-        base_url_from(address, {})  # type: ignore[arg-type]
+        base_url_from(address, {})  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ async def test_a_lost_answer_is_looked_up(kling: KlingClient, emulator: Emulator
 
 async def test_what_shows_later_than_a_minute_is_paid_once(kling: KlingClient, emulator: Emulator) -> None:
     """The same id is sent again, which the service refuses: the first task lives, and is taken."""
-    emulator.account.visible_after = 75
+    emulator.account.visible_after = 120
     lose(emulator)
     await (await kling.submit(clip()))
     assert (emulator.ledger.created, emulator.ledger.requests["create"]) == (1, 2)

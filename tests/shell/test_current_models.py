@@ -65,7 +65,7 @@ async def test_a_method_shows_the_records_parameters_without_the_model(kling: Kl
     assert "    model:" not in text
     assert "Submits `current.ImageToVideo`" in text
     with pytest.raises(TypeError, match=r"submit\(current.ImageToVideo\(...\), strict=False\)"):
-        await method("cat.png", strict=False)  # type: ignore[call-arg]
+        await method("cat.png", strict=False)  # type: ignore[call-arg]  # wrong on purpose
 
 
 @pytest.mark.parametrize("host", ["https://api.klingai.com", "https://API.klingai.com/"])

@@ -4,12 +4,12 @@ import asyncio
 import json
 import random
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from kling_async import KlingClient, TaskHandle, TaskNotFound, TaskStatus, current
-from kling_async.emulator import Emulator, Fault
+from kling_async.emulator import Call, Emulator, Fault
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.test_list_polling import polls, seen
 
@@ -74,6 +74,62 @@ async def test_five_hundred_of_both_generations(make_client: ClientMaker, emulat
     assert emulator.ledger.created == 500
     assert emulator.ledger.requests["create"] + polls(emulator) <= 2.1 * 500
     assert max(sum(some) / 250 for some in (lags[::2], lags[1::2])) < 15
+
+
+async def of_both(kling: KlingClient) -> list[TaskHandle]:
+    """Some long tasks of the current generation, and last one of the legacy one."""
+    model = kling.model("kling-3.0")
+    handles = [await model.text_to_video("a cat", duration=15) for _ in range(4)]
+    return [*handles, await kling.text_to_video("a cat", mode="pro", duration=10)]
+
+
+def questions(emulator: Emulator) -> list[set[str]]:
+    """The ids of each question from now on."""
+    asked: list[set[str]] = []
+
+    def noted(call: Call) -> bool:
+        asked.append(set(call.key.split(",")))
+        return False
+
+    emulator.faults.add(Fault.reset(), on="query", when=noted)
+    return asked
+
+
+@pytest.mark.parametrize("legacy_ids", ["shown", "left out", "refused"])
+async def test_both_generations_share_questions_once_the_account_has_shown_it(
+    kling: KlingClient, emulator: Emulator, legacy_ids: Literal["shown", "left out", "refused"]
+) -> None:
+    """One question beside the others is a trial; after one that fails no other is about both generations."""
+    emulator.account.legacy_ids = legacy_ids
+    asked = questions(emulator)
+    handles = await of_both(kling)
+    legacy = handles[-1]
+    tasks = await asyncio.gather(*(handle.wait() for handle in handles))
+    mixed = [ids for ids in asked if legacy.task_id in ids and len(ids) > 1]
+    assert len(mixed) > 1 if legacy_ids == "shown" else len(mixed) == 1
+    assert {task.status for task in tasks} == {TaskStatus.SUCCEED}
+    assert {legacy.task_id} in asked, "of its end its own path tells"
+    assert tasks[-1].final_unit_deduction is not None
+    assert polls(emulator) == len(asked)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault.stall(share=0.5), id="stall"),
+        pytest.param(Fault.gateway(502), id="502"),
+        pytest.param(Fault.error(1201), id="1201"),
+    ],
+)
+async def test_a_trial_that_fails_delays_nobody(kling: KlingClient, emulator: Emulator, fault: Fault) -> None:
+    """However the service takes ids of both generations, all others are asked for as if there had been no trial."""
+    asked = questions(emulator)
+    handles = await of_both(kling)
+    legacy = str(handles[-1].task_id)
+    emulator.faults.add(fault, on="query", when=lambda call: legacy in call.key and "," in call.key)
+    lags = await seen(handles, emulator)
+    assert len([ids for ids in asked if legacy in ids and len(ids) > 1]) == 1
+    assert max(lags) < 60
 
 
 async def test_a_task_that_does_not_show_yet_is_no_lost_task(kling: KlingClient, emulator: Emulator) -> None:

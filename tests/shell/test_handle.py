@@ -51,7 +51,7 @@ async def test_many_waiters_poll_once_a_tick(make_client: ClientMaker, image: Pa
     first = await asyncio.gather(handle, handle.wait(), handle)
     assert first[0] is first[1] is first[2]
     polls = emulator.ledger.requests["query"]
-    seconds = (first[0].updated_at or first[0].created_at).timestamp() - first[0].created_at.timestamp()  # type: ignore[union-attr]
+    seconds = (first[0].updated_at or first[0].created_at).timestamp() - first[0].created_at.timestamp()  # type: ignore[union-attr]  # the emulator gives it
     assert polls <= 2 + seconds / 10
     assert await handle is first[0]
     assert emulator.ledger.requests["query"] == polls

@@ -225,7 +225,7 @@ async def test_a_cancelled_caller(make_client: ClientMaker, method: Any) -> None
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (RawCall("get", PATH), "method: 'get' is not possible; use GET, POST, PUT, PATCH or DELETE"),  # type: ignore[arg-type]
+        (RawCall("get", PATH), "method: 'get' is not possible; use GET, POST, PUT, PATCH or DELETE"),  # type: ignore[arg-type]  # wrong on purpose
         (RawCall("GET", PATH, {"a": [1]}), "body: 'a' cannot stand in a query: use text or a number"),
         (RawCall("GET", PATH, {"a": None}), "body: 'a' cannot stand in a query"),
         (RawCall("DELETE", PATH, {"a": "\ud800"}), "half of a surrogate pair"),

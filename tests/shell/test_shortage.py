@@ -18,7 +18,7 @@ from kling_async import ConnectionFailed, KlingClient, RequestRefused, Retry
 from kling_async.emulator import Emulator
 from kling_async.io.upload import UploadBody, opened
 from kling_async.protocol.media.image import Image
-from kling_async.protocol.wire import responses
+from kling_async.protocol.wire import envelope
 from tests.shell.conftest import ClientMaker
 from tests.shell.stub import answer, serve
 
@@ -114,20 +114,20 @@ async def test_no_socket(make_client: ClientMaker, few_files: list[socket.socket
 # --------------------------------------------------------------------------------------- large answers
 
 
-LARGE = "x " * responses.LARGE_BYTES
+LARGE = "x " * envelope.LARGE_BYTES
 
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The names of the threads that read JSON objects of large answers."""
     names: set[str] = set()
-    real = responses._same
+    real = envelope._same
 
     def noted(value: Any) -> Any:
         names.add(threading.current_thread().name)
         return real(value)
 
-    monkeypatch.setattr(responses, "_same", noted)
+    monkeypatch.setattr(envelope, "_same", noted)
     return names
 
 

@@ -141,7 +141,7 @@ async def test_a_picture_of_an_earlier_task(client: KlingClient, emulator: Emula
     ("request_", "fields"),
     [
         (
-            Avatar("none.png", sound_file="none.wav", audio_id="7", prompt="x" * 2501, mode="4k"),  # type: ignore[arg-type]
+            Avatar("none.png", sound_file="none.wav", audio_id="7", prompt="x" * 2501, mode="4k"),  # type: ignore[arg-type]  # wrong on purpose
             ["image", "sound_file", "sound_file", "prompt", "mode"],
         ),
         (

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 import pytest
-from hypothesis import given, seed, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from kling_async import current
@@ -136,6 +136,8 @@ CHANGES: Final[list[Change]] = [
     *map(say, ("", "x" * 2501, "x" * 3073, TWO_SHOTS, "shot 1, 5, " + "x" * 513 + ";", "shot 2, 5, a boat;")),
     say(" ".join(f"shot {number}, 1, a boat;" for number in range(1, 8))),
     say("shot 1, 0, a boat; shot 2, 5, a whale;"),
+    *map(say, ("shot 1, 2s, a; shot 2, 3, b", "shot 1, 2.5, a", "shot 1, 5", "shot 1, a boat leaves", "shot1, 5, a")),
+    *map(say, ("shot 1, 2, a; shot 2, b;", "shot 1, 5, a; then b", "a long shot, 1, of a boat; and so on")),
 ]
 
 
@@ -203,6 +205,33 @@ def test_drawn_requests(path: str, changes: list[Change]) -> None:
         if isinstance(body.get("settings", {}), dict):
             change(body)
     assert disagreement(path, body) == ""
+
+
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 20) | st.floats(allow_nan=False) | st.sampled_from(["5", "off", "1:1"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["enabled", "x"]), inner, max_size=1),
+    max_leaves=3,
+)
+NAMES: Final = st.sampled_from([*SETTINGS, "callback_url", "watermark_info", "settings", "url", "id", "Duration", "x"])
+MORE: Final[st.SearchStrategy[dict[str, Any]]] = st.dictionaries(
+    NAMES | st.text(max_size=3), JSON, max_size=2
+) | st.just({})
+
+
+@EACH_PATH
+@seed(1)
+@settings(max_examples=40, database=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
+@given(data=st.data())
+def test_drawn_members(path: str, data: st.DataObject) -> None:
+    """What the client's checks pass has no member, and no value of a setting, that a strict emulator does not know."""
+    body: Any = least(path)
+    own = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in SETTINGS.items()})
+    settings_ = body.get("settings", {}) | data.draw(own | MORE)
+    body = body | {"settings": settings_, "options": data.draw(MORE)} | data.draw(MORE)
+    for item in body.get("contents", []):
+        item.update(data.draw(MORE))
+    if not client_says(path, body):
+        assert emulator_says(path, body) in {"", *ONLY_THE_EMULATOR}
 
 
 # ----------------------------------------------------------------------------------------------------- records

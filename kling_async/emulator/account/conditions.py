@@ -1,7 +1,7 @@
 """How an account behaves when it is not as one was told: settings, open to change at any time. Pure."""
 
 import hashlib
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import attrs
 from attrs.validators import and_, deep_iterable, deep_mapping, ge, in_, instance_of, optional
@@ -9,6 +9,8 @@ from attrs.validators import and_, deep_iterable, deep_mapping, ge, in_, instanc
 from kling_async.emulator.service.errors import Refusal, invalid
 
 from .task import PaidIn
+
+LegacyIds = Literal["shown", "left out", "refused"]
 
 _seconds = instance_of((int, float))
 _count = and_(instance_of(int), ge(0))
@@ -62,6 +64,8 @@ class Account:
         forgetful: Models of the current generation that take an external id, and forget it: "*" for all of them.
         mixed_words: Whether answers of the current generation have legacy words in them, as those of some paths of the
             service that are in between: `task_id` when a task is created, the status `succeed` later.
+        legacy_ids: What becomes of ids of legacy tasks, theirs or the caller's, where the current generation is asked:
+            such tasks are "shown", as they were seen to be, or "left out", or the whole question is "refused".
         pays: What tasks are paid in from now on: "unit" of packs, or "USD" or "CNY" at list price.
     """
 
@@ -80,6 +84,7 @@ class Account:
     opened: list[str] = attrs.field(factory=list, validator=_names)
     forgetful: list[str] = attrs.field(factory=list, validator=_names)
     mixed_words: bool = attrs.field(default=False, validator=instance_of(bool))
+    legacy_ids: LegacyIds = attrs.field(default="shown", validator=in_(get_args(LegacyIds)))
     pays: PaidIn = attrs.field(default="unit", validator=in_(get_args(PaidIn)))
 
     def occupy(

@@ -1,7 +1,9 @@
 """One followed task: what is known of it, as a value that the plan changes."""
 
+import math
 from typing import Final, Self
 
+from kling_async.protocol.endpoint import IDS_AT_ONCE
 from kling_async.protocol.errors import ConnectionFailed, KlingError, Remedy, TaskFailed, TaskTimeout
 from kling_async.protocol.polling.age_bins import EDGES
 from kling_async.protocol.polling.durations import DurationEstimate
@@ -29,7 +31,7 @@ class FollowedTask(QueueEntry):
 
     __slots__ = (
         "accepted_at",
-        "alone",
+        "apart_until",
         "asked",
         "attempts",
         "begun_at",
@@ -53,6 +55,7 @@ class FollowedTask(QueueEntry):
         "share",
         "snapshots",
         "stretch",
+        "together_at_most",
         "told",
         "twins",
     )
@@ -87,8 +90,10 @@ class FollowedTask(QueueEntry):
         """Whether the last page that was to answer about it did not hold it."""
         self.stretch = 1.0
         """What the aimed lag is multiplied by, since questions for other tasks tell of this one, too."""
-        self.alone = False
-        """Whether it has a question of its own, since one about several tasks was refused or answered for others."""
+        self.together_at_most = IDS_AT_ONCE
+        """Tasks in a question about it at most: half as many whenever one was refused that it may be to blame for."""
+        self.apart_until = -math.inf
+        """Until when a task of the legacy generation is not asked for with those of the current one."""
         self.missing_at: float | None = None
         """Since when answers about several tasks have left it out; None where the last one told of it."""
         self.twins: tuple[Self, ...] = ()

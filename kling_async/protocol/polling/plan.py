@@ -4,59 +4,28 @@ The shell calls `step` after each piece of news and when the time has come that 
 step says, passes on what is new, and brings each answer back.
 """
 
-import collections
-from collections.abc import Mapping
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import attrs
 
 from kling_async.protocol.catalog import endpoint_named
-from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import ClientClosed, KlingError, Remedy
 from kling_async.protocol.polling.callback_trust import CallbackTrust
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import FollowedTask
+from kling_async.protocol.polling.following import Update
+from kling_async.protocol.polling.id_questions import IdQuestions, News, Query
 from kling_async.protocol.polling.outcome_or_deadline import OutcomeRules
+from kling_async.protocol.polling.page_query import PageQuery
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
-from kling_async.protocol.polling.single_or_list import EndpointPlan, PageQuery, Update
+from kling_async.protocol.polling.sharing import Sharing
+from kling_async.protocol.polling.single_or_list import EndpointPlan
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
 from kling_async.protocol.wire.responses import Listed
 
-News = Mapping[str, Task | KlingError]
-"""What an answer tells of several tasks, by the names they were asked for by."""
-
-QUERIES_AT_ONCE: Final = 32
-"""Questions by ids under way at once: enough for thousands of tasks, few enough not to crowd the service."""
-LAST_LOOK_SECONDS: Final = 10.0
-"""Seconds for the last look at a task whose deadline has passed, from when that question goes out: after a suspend the
-deadline may be long past, and the network needs a moment to come back."""
-
 _F = TypeVar("_F", bound=FollowedTask)
-
-
-class Query(NamedTuple, Generic[_F]):
-    """A task to ask for, or several of one endpoint at once.
-
-    Attributes:
-        endpoint: of the tasks.
-        followed: the task, or the first of them.
-        ends_at: when an answer is not waited for any more.
-        asked: tasks that are due, by the names they are asked for by.
-        riders: others whose time comes next, and that an answer is nearly free for.
-    """
-
-    endpoint: Endpoint
-    followed: _F
-    ends_at: float
-    asked: Mapping[str, _F]
-    riders: Mapping[str, _F]
-
-    @property
-    def names(self) -> list[str]:
-        """All that is asked for."""
-        return [*self.asked, *self.riders]
 
 
 class Step(NamedTuple, Generic[_F]):
@@ -92,8 +61,7 @@ class PollPlan(Generic[_F]):
         self._durations = durations
         self._trust = CallbackTrust[_F]()
         self._endpoints: dict[str, EndpointPlan[_F]] = {}
-        self._ready: collections.deque[tuple[_F, ...]] = collections.deque()
-        self._queries = 0
+        self._by_ids = IdQuestions[_F](self._endpoints, Sharing())
         self._updates: list[Update[_F]] = []
         self._closed = False
 
@@ -144,21 +112,11 @@ class PollPlan(Generic[_F]):
 
     def answered(self, query: Query[_F], news: Task | News | KlingError, now: float, service_time: float) -> None:
         """Takes the answer to a question, or what came instead; where one has several tasks, by their names."""
-        self._queries -= 1
-        plan = self._of(query.followed.reference)
-        if isinstance(news, Task):
-            plan.take(query.followed, news, now, service_time)
-        else:
-            plan.answered(query.asked, query.riders, news, now, service_time)
+        self._by_ids.answered(query, news, now, service_time)
 
     def cancelled(self, query: Query[_F], now: float) -> None:
         """A question was cancelled: it is asked again, unless the client closes."""
-        self._queries -= 1
-        if self._closed:
-            return
-        for followed in query.asked.values():
-            if followed.end is None:
-                self._of(followed.reference).queue.put(followed, now, now)
+        self._by_ids.cancelled(query, now, again=not self._closed)
 
     def page_answered(
         self, page: PageQuery[_F], news: Listed | KlingError | None, now: float, service_time: float
@@ -230,22 +188,10 @@ class PollPlan(Generic[_F]):
         for plan in plans:
             if due := plan.queue.take_due(now):
                 plan.ask(due, now)
-        queries = []
-        while self._ready and self._queries < QUERIES_AT_ONCE:
-            # A callback may have told of the end meanwhile.
-            group = tuple(followed for followed in self._ready.popleft() if followed.end is None)
-            if group:
-                self._queries += 1
-                queries.append(self._query(group, now))
+        queries = list(self._by_ids.due(now))
         pages = [page for plan in plans if (page := plan.page(now)) is not None]
         wake_at = min((time for plan in plans if (time := plan.queue.next_time()) is not None), default=None)
         return Step(updates, queries, pages, wake_at)
-
-    def _query(self, group: tuple[_F, ...], now: float) -> Query[_F]:
-        plan = self._of(group[0].reference)
-        asked, riders = ({each.reference.id: each for each in some} for some in (group, plan.riders(group, now)))
-        ends_at = min(_ends_at(followed, now) for followed in group)
-        return Query(plan.endpoint, group[0], ends_at, asked, riders)
 
     def _of(self, reference: Reference) -> EndpointPlan[_F]:
         plan = self._endpoints.get(reference.endpoint)
@@ -258,16 +204,8 @@ class PollPlan(Generic[_F]):
                 self._rules,
                 self._durations,
                 self._trust,
-                ask=self._ready.append,
+                ask=self._by_ids.add,
                 tell=self._updates.append,
             )
             self._endpoints[reference.endpoint] = plan
         return plan
-
-
-def _ends_at(followed: FollowedTask, now: float) -> float:
-    """When an answer about a task is not waited for any more."""
-    if now >= followed.deadline_at and followed.gives_up_at is None:
-        followed.gives_up_at = now + LAST_LOOK_SECONDS
-    # A question from before the deadline is cut off at it: its answer may be as old as a suspend is long.
-    return followed.deadline_at if followed.gives_up_at is None else followed.gives_up_at

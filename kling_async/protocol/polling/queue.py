@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import math
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Generic, TypeVar
 
@@ -81,10 +82,18 @@ class PollQueue(Generic[_T]):
                 self._push(item, item.due)
         return due
 
-    def soonest(self, count: int) -> list[_T]:
-        """So many of those that wait, whose time comes first; they go on waiting."""
-        waiting = (item for when, _, item in self._heap if item.rate > 0 and item.heap_time == when)
-        return heapq.nsmallest(count, waiting, key=attrgetter("due"))
+    def __iter__(self) -> Iterator[_T]:
+        """All that wait, in no order."""
+        return (item for when, _, item in self._heap if item.rate > 0 and item.heap_time == when)
+
+    def soonest(self, count: int, wanted: Callable[[_T], bool] = bool) -> list[_T]:
+        """So many of those that wait, whose time comes first; they go on waiting.
+
+        Args:
+            count: of them, at most.
+            wanted: which of them are looked for.
+        """
+        return heapq.nsmallest(count, filter(wanted, self), key=attrgetter("due"))
 
     def next_time(self) -> float | None:
         """When to look here next; None if nothing waits."""

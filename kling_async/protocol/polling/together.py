@@ -1,7 +1,9 @@
 """Which tasks are asked for by one question, where the service takes several ids at once."""
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from operator import attrgetter
+from typing import Final, NamedTuple, TypeVar
 
 from kling_async.protocol.polling.followed import FollowedTask
 from kling_async.protocol.polling.queue import PollQueue, share_passed
@@ -11,6 +13,25 @@ _F = TypeVar("_F", bound=FollowedTask)
 
 MOST_STRETCH: Final = 1.5
 """What is added to a factor of 1 where very many tasks are asked for together."""
+
+
+class Kind(NamedTuple):
+    """Tasks of one kind can stand in one question.
+
+    Attributes:
+        by_external: whether they are asked for by the caller's ids: one question has either.
+        at_most: how many of them.
+    """
+
+    by_external: bool
+    at_most: int
+
+
+def kind_of(followed: FollowedTask) -> Kind | None:
+    """Of a task that may be asked for with others; None where it has to have a question of its own."""
+    if followed.together_at_most == 1:
+        return None
+    return Kind(followed.reference.external_task_id is not None, followed.together_at_most)
 
 
 def stretch(waiting: int, most: int, *, by_pages: bool) -> float:
@@ -27,45 +48,39 @@ def stretch(waiting: int, most: int, *, by_pages: bool) -> float:
     return 1 + MOST_STRETCH * told * (1 - 1 / min(waiting, most))
 
 
-def grouped(due: Iterable[_F], most: int, fits: Callable[[_F], bool]) -> Iterator[tuple[_F, ...]]:
+def grouped(due: Iterable[_F], kind: Callable[[_F], Kind | None]) -> Iterator[tuple[_F, ...]]:
     """Puts tasks that are due together, in their order.
 
     Args:
         due: the tasks.
-        most: ids in one question.
-        fits: whether a task may be asked for with others; else it has a question of its own.
+        kind: of each; those that have none get questions of their own.
     """
-    by_kind: dict[bool, list[_F]] = {False: [], True: []}
+    groups: dict[Kind, list[_F]] = {}
     for followed in due:
-        if not fits(followed):
+        own = kind(followed)
+        if own is None:
             yield (followed,)
             continue
-        group = by_kind[by_external(followed)]
+        group = groups.setdefault(own, [])
         group.append(followed)
-        if len(group) == most:
-            yield tuple(group)
-            group.clear()
-    yield from (tuple(group) for group in by_kind.values() if group)
+        if len(group) == own.at_most:
+            yield tuple(groups.pop(own))
+    yield from map(tuple, groups.values())
 
 
-def by_external(followed: FollowedTask) -> bool:
-    """Whether a task is asked for by the caller's id: one question has either kind."""
-    return followed.reference.external_task_id is not None
-
-
-def riders(group: tuple[_F, ...], queue: PollQueue[_F], most: int, fits: Callable[[_F], bool]) -> tuple[_F, ...]:
+def riders(group: tuple[_F, ...], queues: Iterable[PollQueue[_F]], kind: Callable[[_F], Kind | None]) -> tuple[_F, ...]:
     """Tasks that fill a question: those whose time comes next. An answer about them is nearly free.
 
     Args:
-        group: that is asked for.
-        queue: of those that wait.
-        most: ids in one question.
-        fits: as in `grouped`.
+        group: that is asked for, all of one kind.
+        queues: of those that wait.
+        kind: as in `grouped`.
     """
-    if len(group) >= most or not all(map(fits, group)):
+    own = kind(group[0])
+    if own is None or (room := own.at_most - len(group)) == 0:
         return ()
-    kind = by_external(group[0])
-    return tuple(each for each in queue.soonest(most - len(group)) if fits(each) and by_external(each) == kind)
+    soonest = (each for queue in queues for each in queue.soonest(room, lambda waiting: kind(waiting) == own))
+    return tuple(heapq.nsmallest(room, soonest, key=attrgetter("due")))
 
 
 def worth(due: int, queue: PollQueue[_F], most: int, now: float) -> float:

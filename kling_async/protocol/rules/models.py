@@ -7,6 +7,7 @@ import attrs
 
 from kling_async.protocol.capability import Capability, CapabilityMap, Cell, Feature
 from kling_async.protocol.errors import Problem
+from kling_async.protocol.nearest import nearest
 from kling_async.protocol.records import Mode
 from kling_async.protocol.rules.values import in_words, is_whole, one_of, shown, text, whole
 
@@ -127,7 +128,7 @@ class ModelRules:
         wanted = by_name[feature.parts[0]] if feature.parts else feature
         mode, duration = self._mode_and_duration(request)
         seconds = duration if duration is None or is_whole(duration) else 0  # another rule reports it
-        best = self.capabilities.nearest(request.model_name, mode, seconds, wanted, used)
+        best = nearest(self.capabilities, (request.model_name, mode, seconds), wanted, used)
         row = best.row
         changes = []
         if row.model_name != request.model_name:

@@ -31,7 +31,7 @@ def plain(value: object) -> Any:
     return _plain(value, DEPTH_MOST, iter(range(VALUES_MOST)))
 
 
-def _plain(value: object, depth: int, left: Iterator[int]) -> Any:
+def _plain(value: Any, depth: int, left: Iterator[int]) -> Any:
     # Not by isinstance, which asks the value itself what it is.
     kind = type(value)
     if next(left, None) is None:
@@ -42,16 +42,15 @@ def _plain(value: object, depth: int, left: Iterator[int]) -> Any:
         if issubclass(kind, str):
             return str.__str__(value)
         if issubclass(kind, int):
-            return int.__index__(value)  # type: ignore[arg-type]  # it is one
+            return int.__index__(value)
         if issubclass(kind, float):
-            return float.__float__(value)  # type: ignore[arg-type]  # likewise
+            return float.__float__(value)
         if issubclass(kind, list | tuple | Mapping) and depth == 0:
             return Strange("a value within ten others")
-        members: Any = value
         if issubclass(kind, Mapping):
-            return {_plain(name, 0, left): _plain(members[name], depth - 1, left) for name in members}
+            return {_plain(name, 0, left): _plain(value[name], depth - 1, left) for name in value}
         if issubclass(kind, list | tuple):
-            return [_plain(member, depth - 1, left) for member in members]
+            return [_plain(member, depth - 1, left) for member in value]
     except Exception as error:  # noqa: BLE001  (whatever it does when it is looked at)
         return Strange(f"a value that raises {type(error).__name__[:60]}")
     return Strange(f"a value of type {kind.__name__[:60]}")

@@ -8,7 +8,8 @@ import attrs
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.redaction import SHORT, forms, redact
 from kling_async.protocol.tasks import Task
-from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
+from kling_async.protocol.wire.envelope import HttpResponse
+from kling_async.protocol.wire.responses import Listed, Page
 
 _T = TypeVar("_T")
 

@@ -1,39 +1,20 @@
-"""What came back: status, headers and body become data, or one typed error."""
+"""What came back: tasks, lists and values out of the service's answers, or one typed error."""
 
 import contextlib
 import functools
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import attrs
 
-from kling_async.protocol.error_codes import code_of, row_for
-from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound, UnexpectedAnswer, UnknownStatus
-from kling_async.protocol.redaction import cut, printable, service_text
+from kling_async.protocol.errors import BadResponse, TaskNotFound, UnexpectedAnswer, UnknownStatus
+from kling_async.protocol.redaction import printable
 from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire.envelope import HttpResponse, data_of, envelope_of, json_of, reason_in, status_of
 
 _T = TypeVar("_T")
-
-LARGE_BYTES = 2**18
-"""A body above this takes so long to read that it should not be read on an event loop."""
-
-
-@attrs.frozen
-class HttpResponse:
-    """One answer.
-
-    Attributes:
-        status: of HTTP.
-        headers: names in lower case.
-        body: as it came.
-    """
-
-    status: int
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    body: bytes = attrs.field(default=b"", repr=False)
 
 
 def created(response: HttpResponse, endpoint: str, external_task_id: str | None, *, raw: bool = False) -> Task:
@@ -50,8 +31,8 @@ def created(response: HttpResponse, endpoint: str, external_task_id: str | None,
         UnexpectedAnswer: with `raw`, the answer names no task.
         BadResponse: the answer is not the service's, or names no task, or another one.
     """
-    data = _data(response)
-    with _status_of(response):
+    data = data_of(response)
+    with status_of(response):
         try:
             made = _task(_alone(data), endpoint, accepted=True)
         except BadResponse as error:
@@ -72,7 +53,7 @@ def answer(response: HttpResponse) -> Any:
         ApiError: as in `created`.
         BadResponse: the answer is not the service's.
     """
-    return _data(response)
+    return data_of(response)
 
 
 def value(response: HttpResponse, read: Callable[[Any], _T]) -> _T:
@@ -87,8 +68,8 @@ def value(response: HttpResponse, read: Callable[[Any], _T]) -> _T:
         UnexpectedAnswer: the answer is the service's, and `data` cannot be read.
         BadResponse: the answer is not the service's.
     """
-    data = _data(response)
-    with _status_of(response):
+    data = data_of(response)
+    with status_of(response):
         try:
             return read(data)
         except BadResponse as error:
@@ -108,17 +89,17 @@ def task(response: HttpResponse, endpoint: str, asked: str) -> Task:
         TaskNotFound: the answer is the service's, and empty.
         BadResponse: as in `created`.
     """
-    data = _data(response)
+    data = data_of(response)
     if data in (None, [], {}):
         # "Not found" also comes as an empty answer (new standard); the codes of the legacy one are errors above.
         raise TaskNotFound("the service knows no such task", http_status=response.status)
-    with _status_of(response):
+    with status_of(response):
         return _ours(_task(_alone(data), endpoint), asked)
 
 
 def reason(response: HttpResponse) -> str:
     """The words in which the service refused, without the advice of the error table."""
-    return _reason(_envelope(response.body), response.status)
+    return reason_in(envelope_of(response.body), response.status)
 
 
 class Page(NamedTuple):
@@ -203,7 +184,7 @@ def news_in(items: Sequence[Any], endpoint: str, known: Callable[[str], TaskStat
 
 
 def _items(response: HttpResponse) -> list[Any]:
-    data = _data(response)
+    data = data_of(response)
     if data is None:
         return []
     if not isinstance(data, list):
@@ -242,7 +223,7 @@ def callback(body: bytes, endpoint: str) -> Task:
     Raises:
         BadResponse: it is no task.
     """
-    return _task(_json(body, "the callback"), endpoint)
+    return _task(json_of(body, "the callback"), endpoint)
 
 
 def service_time(response: HttpResponse) -> float | None:
@@ -268,114 +249,3 @@ def _task(data: Any, endpoint: str, *, accepted: bool = False) -> Task:
     from kling_async.protocol.wire.codec import task_from_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
 
     return task_from_wire(data, endpoint, accepted=accepted)
-
-
-@contextlib.contextmanager
-def _status_of(response: HttpResponse) -> Iterator[None]:
-    """Adds what the envelope tells to the errors of reading its data."""
-    try:
-        yield
-    except KlingError as error:
-        error.http_status = response.status
-        raise
-
-
-# ------------------------------------------------------------------------------------------- whose word it is
-
-
-def _data(response: HttpResponse) -> Any:
-    """The `data` of the service's envelope."""
-    # Errors come back as values: a frame that raised with the envelope in its locals would show what it echoes.
-    opened = _opened(response)
-    if isinstance(opened, KlingError):
-        raise opened
-    return opened
-
-
-def _opened(response: HttpResponse) -> Any:
-    """The envelope's `data`, or the error that the answer is.
-
-    Only an envelope whose `code` is 0 or of the error table's families is the service's word. Gateways, proxies and
-    login pages answer with any HTTP status, in HTML and in JSON of other shapes: that says nothing about a task.
-    """
-    envelope = _envelope(response.body)
-    code = code_of(envelope.get("code"))
-    if code == 0 and 200 <= response.status < 300 and "data" in envelope:
-        return envelope["data"]
-    text = _reason(envelope, response.status)
-    row = row_for(code, text)
-    if code is None or row is None:
-        return _not_the_services(response, code)
-    return row.error(
-        f"{text}: {row.hint}" if row.hint else text,
-        remedy=row.remedy,
-        code=code,
-        http_status=response.status,
-        request_id=service_text(envelope.get("request_id"), limit=64) or None,
-    )
-
-
-def _envelope(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = _decoded(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, Mapping) else {}
-
-
-EXCERPT: Final = 200
-"""Characters of a foreign answer that its error shows."""
-
-
-def _not_the_services(response: HttpResponse, code: int | None) -> BadResponse:
-    target = service_text(response.headers.get("location", ""), 100)
-    words = [
-        f"HTTP {response.status}, not as the service answers",
-        f"redirecting to {target}" if target else "",
-        f"code {code}" if code is not None else "",
-        service_text(response.headers.get("content-type", ""), 40),
-    ]
-    # Cut before it is searched for secrets: a page may have any size.
-    start = response.body[: 20 * EXCERPT].replace(b"\0", b"")  # in UTF-16 they stand between the letters of a secret
-    text = service_text(start.decode("utf-8", "replace"), 2 * EXCERPT)
-    text = cut(" ".join(text.split()), EXCERPT)
-    what = ", ".join(word for word in words if word)
-    message = f"{what}: {text}" if text else f"{what}, without a text"
-    return BadResponse(message, code=code, http_status=response.status, foreign=True)
-
-
-_TEXT_MEMBERS: Final = ("message", "msg", "error", "detail")
-
-
-def _reason(envelope: Mapping[str, Any], status: int) -> str:
-    return _error_text(envelope) or f"the service gave no reason (HTTP {status})"
-
-
-def _error_text(envelope: Mapping[str, Any], depth: int = 3) -> str:
-    """The reason that an error answer gives, wherever gateways between put it; also as JSON inside of a text."""
-    for name in _TEXT_MEMBERS:
-        value = envelope.get(name)
-        if isinstance(value, str) and value.lstrip()[:1] == "{" and depth:
-            inner = _envelope(value[:4096].encode("utf-8", "replace"))
-            value = _error_text(inner, depth - 1) or value
-        elif isinstance(value, Mapping) and depth:
-            value = _error_text(value, depth - 1)
-        if text := service_text(value):
-            return text
-    return ""
-
-
-def _json(body: bytes, what: str) -> Any:
-    try:
-        return _decoded(body)
-    except (ValueError, RecursionError):
-        raise BadResponse(f"{what} is not JSON ({len(body)} bytes)") from None
-
-
-def _decoded(body: bytes) -> Any:
-    # In a thread: between two objects others get the interpreter, which the decoder else keeps to its end.
-    return json.loads(body, object_hook=_same if len(body) > LARGE_BYTES else None)
-
-
-def _same(value: Any) -> Any:
-    return value

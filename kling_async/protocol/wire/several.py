@@ -13,7 +13,8 @@ from kling_async.protocol.redaction import printable
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
-from kling_async.protocol.wire.responses import HttpResponse, Listed, Page
+from kling_async.protocol.wire.envelope import HttpResponse
+from kling_async.protocol.wire.responses import Listed, Page
 
 
 def created(response: HttpResponse, endpoint: str, external_task_id: str | None) -> Task:
@@ -106,6 +107,22 @@ def page(response: HttpResponse, endpoint: str) -> Page:
     items, cursor = _page(response)
     told = [_read(item, endpoint, response.status) for item in items]
     return Page(len(items), [each for each in told if isinstance(each, Task)], cursor)
+
+
+def whole_page(response: HttpResponse, endpoint: str) -> Page:
+    """Reads one page of the list for what must not be missed.
+
+    Raises:
+        ApiError: as in `one`.
+        BadResponse: as in `page`, and where a task cannot be read, or may be left out.
+    """
+    read = page(response, endpoint)
+    data = responses.answer(response)
+    # As recorded: an empty page has no tasks, and says that it has 0. All else may be another's page, or half of one.
+    is_list = isinstance(data, Mapping) and (isinstance(data.get("result"), list) or data.get("count") == 0)
+    if not is_list or len(read.tasks) < read.length or (data.get("has_more") and read.cursor is None):
+        raise BadResponse("the list of tasks cannot be read as a whole", http_status=response.status)
+    return read
 
 
 def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskStatus | None]) -> Listed:

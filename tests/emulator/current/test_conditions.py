@@ -54,6 +54,25 @@ async def test_a_model_that_forgets_external_ids(caller: Caller) -> None:
     assert caller.emulator.ledger.created == 3
 
 
+@pytest.mark.parametrize("name", ["task_ids", "external_task_ids"])
+async def test_ids_of_legacy_tasks(caller: Caller, name: str) -> None:
+    """They are shown as any other; an account can leave them out, or refuse the question, whatever else it is about."""
+    legacy = (await caller.create(external_task_id="old-1")).body["data"]["task_id"]
+    current = await made(caller, TEXT_TURBO, of_id("new-1"))
+    ids = {"task_ids": [legacy, current], "external_task_ids": ["old-1", "new-1"]}[name]
+    path = f"/tasks?{name}={','.join(ids)}"
+
+    async def found() -> set[str]:
+        return {each["id"] for each in (await caller.get(path)).body["data"]}
+
+    assert await found() == {legacy, current}
+    caller.emulator.account.legacy_ids = "left out"
+    assert await found() == {current}
+    caller.emulator.account.legacy_ids = "refused"
+    assert is_refused(await caller.get(path), f"Task not found by id: {legacy}")
+    assert (await caller.get(f"/tasks?{name}={ids[1]}")).code == 0
+
+
 async def test_models_that_no_page_documents(caller: Caller, clock: Clock) -> None:
     """The newest models are served once they are opened: they take the shape that partners send."""
     paths = ["/image-to-video/kling-4.0", "/text-to-video/kling-4.0", "/omni-video/kling-4.0"]

@@ -245,6 +245,6 @@ async def test_a_client_that_leaves_a_stall(caller: Caller) -> None:
     assert (await raw_file(caller, url)).end == "silent"
     await asyncio.sleep(300)
 
-    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]  # each has one
     assert "RequestHandler._handle_request" not in names
     assert (await exchange(caller, f"GET {url.removeprefix(caller.emulator.base_url)}")).end == "closed"

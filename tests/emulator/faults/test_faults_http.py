@@ -132,6 +132,7 @@ async def test_the_account_is_changed(caller: Caller) -> None:
     settings: dict[str, Any] = {"limit": 5, "limits": {"kling-v3": 2}, "visible_after": 10}
     settings |= {"unique_ids": False, "list_seed": 3, "clock_skew": -40, "retired": {"some": ["kling-v1"]}}
     settings |= {"legacy_only": True, "opened": ["kling-9"], "forgetful": ["*"], "mixed_words": True, "pays": "USD"}
+    settings |= {"legacy_ids": "refused"}
     for name, value in settings.items():
         await caller.request("POST", ACCOUNT, json={name: value})
     occupied = [{"slots": 1, "model": "kling-v3", "since": None, "until": 2e9}]

@@ -7,7 +7,7 @@ import pytest
 from kling_async.protocol.errors import ApiError, BadResponse, KlingError, TaskNotFound, UnknownStatus
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests, responses, several
-from kling_async.protocol.wire.responses import HttpResponse
+from kling_async.protocol.wire.envelope import HttpResponse
 from tests.protocol.recorded_bodies import FOLDER, OTHERS, RECORDED, answer, enveloped, recorded
 
 BODIES = {path.stem for path in (FOLDER / "new").glob("*.json")}

@@ -42,7 +42,7 @@ def test_from_a_picture() -> None:
         model="kling-3.0",
         last_frame=CAT,
         prompt="@element_1 greets @element_2",
-        elements={"element_1": legacy.element_list[0], "element_2": legacy.element_list[1]},  # type: ignore[index]
+        elements={"element_1": legacy.element_list[0], "element_2": legacy.element_list[1]},  # type: ignore[index]  # it was given
         resolution="4k",
         audio="native",
         duration=7,
@@ -185,7 +185,7 @@ def test_what_was_wrong_before() -> None:
     """What the legacy endpoint refuses is refused with the rest; what only its old model could not do is not."""
     frames = [{"image_url": CAT, "type": "first_frame"}] * 2
     assert "image_list" in refused(OmniVideo("a", image_list=frames))
-    assert "dynamic_masks" in refused(ImageToVideo(CAT, dynamic_masks=5), "kling-3.0")  # type: ignore[arg-type]
+    assert "dynamic_masks" in refused(ImageToVideo(CAT, dynamic_masks=5), "kling-3.0")  # type: ignore[arg-type]  # wrong on purpose
     assert current.from_legacy(ImageToVideo(CAT, model_name="kling-v2-1", image_tail=CAT), "kling-3.0").last_frame
     other: Any = kling_async.VideoEffect("hug")
     assert "ImageToVideo" in refused(other)["request"]

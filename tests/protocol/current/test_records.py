@@ -105,7 +105,7 @@ def test_what_is_given_without_a_name() -> None:
         "a cat",
         model="kling-3.0-omni",
         first_frame={"url": CAT, "id": "cat"},
-        refer_images=[CAT, {"url": CAT}],  # type: ignore[list-item]
+        refer_images=[CAT, {"url": CAT}],  # type: ignore[list-item]  # possible, but no type says so
         base_video=CLIP,
     )
     items = compose(request).body["contents"][1:]
@@ -185,12 +185,12 @@ def hand_made(request: CurrentRequest) -> list[Any]:
 def test_shots_are_composed() -> None:
     """A list of shots becomes the prompt, their seconds the duration, and multi_shot is true where there is one."""
     shots = [current.Shot("a boat leaves", 3), {"words": "it meets a whale", "seconds": "4"}]
-    sent = compose(current.TextToVideo(shots, model="kling-3.0"))  # type: ignore[arg-type]
+    sent = compose(current.TextToVideo(shots, model="kling-3.0"))  # type: ignore[arg-type]  # any iterable is read
     assert sent.body == {
         "prompt": "shot 1, 3, a boat leaves; shot 2, 4, it meets a whale;",
         "settings": {"multi_shot": True, "audio": "off", "duration": 7},
     }
-    turbo = compose(current.TextToVideo(shots, model="kling-3.0-turbo"))  # type: ignore[arg-type]
+    turbo = compose(current.TextToVideo(shots, model="kling-3.0-turbo"))  # type: ignore[arg-type]  # any iterable is read
     assert turbo.body["settings"] == {"duration": 7}
 
 
@@ -404,7 +404,7 @@ def test_prices_that_are_not_known_before() -> None:
         current.TextToVideo("a", model="kling-4.0"),
         current.TextToVideo("a", model="kling-3.0", duration=99),
         current.TextToVideo("a", model="kling-3.0", duration="x"),
-        current.TextToVideo("a", model="kling-3.0", resolution=[]),  # type: ignore[arg-type]
+        current.TextToVideo("a", model="kling-3.0", resolution=[]),  # type: ignore[arg-type]  # wrong on purpose
     ]
     assert [estimate(request).units for request in unpriced] == [None] * 7
 

@@ -23,7 +23,8 @@ from kling_async.protocol.errors import (
     TokenTimeError,
 )
 from kling_async.protocol.redaction import redact, service_text
-from kling_async.protocol.wire.responses import HttpResponse, reason
+from kling_async.protocol.wire.envelope import HttpResponse
+from kling_async.protocol.wire.responses import reason
 
 FIRST_LETTERS: Final = 200
 """Of a foreign answer that are shown."""

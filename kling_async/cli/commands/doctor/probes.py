@@ -28,8 +28,9 @@ from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.proxies import Proxies
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.wire import requests
+from kling_async.protocol.wire.envelope import HttpResponse
 from kling_async.protocol.wire.requests import HttpRequest
-from kling_async.protocol.wire.responses import HttpResponse, service_time
+from kling_async.protocol.wire.responses import service_time
 
 _T = TypeVar("_T")
 

@@ -20,6 +20,7 @@ SHOT_LETTERS: Final = 512
 
 _ONCE: Final = ("prompt", "first_frame", "last_frame", "image", "video")
 _SHOT: Final = re.compile(r"shot\s+([0-9]{1,3})\s*,\s*([0-9]{1,3})\s*,\s*(.*)", re.DOTALL | re.IGNORECASE)
+_LIST: Final = re.compile(r"\s*shot\s*[0-9][0-9.]*\s*,", re.IGNORECASE)
 _NEXT_SHOT: Final = re.compile(r"(?:^|[;\s])\s*(?=shot\s+[0-9]{1,3}\s*,\s*[0-9]{1,3}\s*,)", re.IGNORECASE)
 
 
@@ -79,6 +80,9 @@ def check_prompt(row: Row, prompt: str, *, seconds: int, may_cut: bool) -> None:
         raise invalid(f"prompt: size must be between 0 and {row.prompt_limit}")
     if not row.reads_shots or not may_cut:
         return
+    pieces = [_SHOT.fullmatch(piece.strip()) for piece in prompt.split(";") if piece.strip()]
+    if _LIST.match(prompt) and not all(piece and piece[3] for piece in pieces):
+        raise invalid("shots must be written as: shot n, m, words; with whole seconds")
     shots = shots_of(prompt)
     if [number for number, _, _ in shots] != list(range(1, len(shots) + 1)) or len(shots) > SHOTS:
         raise invalid(f"shots must be numbered 1, 2, 3 and so on, up to {SHOTS}")

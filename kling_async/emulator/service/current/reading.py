@@ -11,7 +11,7 @@ from attrs.validators import instance_of
 from kling_async.emulator.account.account_model import AccountModel
 from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.service.checks import fields
-from kling_async.emulator.service.endpoint import Origin
+from kling_async.emulator.service.endpoint import CurrentEndpoint, Origin
 from kling_async.emulator.service.errors import invalid
 
 from .answers import WORDS
@@ -62,6 +62,11 @@ def by_ids(account: AccountModel, query: Mapping[str, str], now: float, *, stric
     found = [account.known(key, now) for key in ids]
     found += [account.known(key, now, external=True) for key in external_ids]
     tasks = {task.task_id: task for task in reversed(found) if task is not None}
+    if account.conditions.legacy_ids != "shown":
+        of_legacy = [task.task_id for task in tasks.values() if not isinstance(task.endpoint, CurrentEndpoint)]
+        if of_legacy and account.conditions.legacy_ids == "refused":
+            raise invalid(f"Task not found by id: {of_legacy[0]}")
+        tasks = {key: task for key, task in tasks.items() if key not in of_legacy}
     return sorted(tasks.values(), key=lambda task: task.created_at, reverse=True)
 
 

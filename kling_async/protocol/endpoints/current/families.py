@@ -39,5 +39,4 @@ def endpoint(record: type[CurrentRequest]) -> Endpoint:
         typical_seconds=typical_seconds,
         lists=False,
         finds_by_external_id=True,
-        keeps_ids=table.is_verified,
     )

@@ -246,12 +246,6 @@ OF_LEGACY: Final = {
 _BY_PATH: Final = {row.path: row for row in ROWS}
 
 
-def is_verified(path: str) -> bool:
-    """Whether the service's own documentation has the path."""
-    row = row_of(path)
-    return row is not None and row.verified
-
-
 def row_of(path: str) -> Row | None:
     """The row of a path; None where nothing is known of it."""
     return _BY_PATH.get(path)

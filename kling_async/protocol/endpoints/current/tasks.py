@@ -2,7 +2,6 @@
 
 from kling_async.protocol.clips import typical_seconds_of
 from kling_async.protocol.endpoint import Endpoint, Generation, Request
-from kling_async.protocol.endpoints.current import table
 from kling_async.protocol.reference import TASKS
 
 ENDPOINT = Endpoint(
@@ -12,5 +11,4 @@ ENDPOINT = Endpoint(
     record=Request,  # any: a task does not tell what made it
     typical_seconds=typical_seconds_of,
     finds_by_external_id=True,
-    keeps_ids=table.is_verified,
 )

@@ -1,0 +1,68 @@
+"""Several creates of one client at once, on a path that drops external ids and a server that refuses no duplicates."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.current_service import CurrentService
+from tests.faults.current_stories import doubt_of
+from tests.faults.ends import Play, other
+from tests.faults.other_service import page
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+
+@pytest.fixture
+async def play(tmp_path: Path) -> AsyncIterator[Play]:
+    """A caller there; tasks take 20 seconds."""
+    async with other(tmp_path, kind=CurrentService, drops_ids=True) as play:
+        yield play
+
+
+async def test_a_task_of_our_own_that_has_ended_is_not_taken_for_a_lost_one(play: Play) -> None:
+    """A create that never arrived does not get what another one of this client has made meanwhile."""
+    client = play.client()
+    await client.submit(play.request())  # shows that ids are dropped
+    play.service.creates, play.service.effect = [None], False
+    doubt = asyncio.ensure_future(doubt_of(play, client))
+    await asyncio.sleep(1)
+    await (await client.submit(play.request()))
+    error = await doubt
+    assert (error.candidates, play.service.paid) == ((), 2)
+
+
+async def test_what_a_later_answer_shows_of_the_path_helps_an_earlier_create(play: Play) -> None:
+    """Where it is known by then that ids are dropped, the only task that nobody has is the lost one."""
+    client = play.client()
+    play.service.creates = [None]
+    lost = asyncio.ensure_future(client.submit(play.request()))
+    await asyncio.sleep(1)
+    other_one = await client.submit(play.request())
+    assert ((await lost).task_id, other_one.task_id) == ("1000", "1001")
+    assert play.service.paid == 2
+
+
+async def test_two_that_are_lost_at_once_are_both_in_doubt(play: Play) -> None:
+    """Neither is sent again, and neither takes what may be the other's; both name what it may be."""
+    client = play.client()
+    await client.submit(play.request())
+    play.service.creates = [None, None]
+    first, second = await asyncio.gather(doubt_of(play, client), doubt_of(play, client))
+    assert first.candidates == second.candidates == ("tasks:1001", "tasks:1002")
+    assert play.service.paid == 3
+
+
+async def test_closing_while_all_tasks_are_looked_at_is_a_doubt(play: Play) -> None:
+    """The error has the reference, and nothing is sent any more."""
+    client = play.client()
+    play.service.creates.append(None)
+    assert isinstance(play.service, CurrentService)
+    play.service.lists.extend([page(502)] * 100)
+    doubt = asyncio.ensure_future(doubt_of(play, client))
+    await asyncio.sleep(100)
+    await client.close()
+    error = await doubt
+    assert (error.reference or "").startswith("tasks:external:kling-async-")
+    assert play.service.posts == 1
