@@ -147,6 +147,7 @@ NAMES = """
     capabilities
     current
     estimate
+    events
 """
 PACKAGE: Any = kling_async  # as at run time: type checkers know its names, and no others
 ERRORS = {

@@ -1,5 +1,6 @@
 """Configuration of a client: its arguments, and what else comes from the environment."""
 
+import inspect
 import logging
 import os
 from collections.abc import Mapping
@@ -159,6 +160,7 @@ def check_arguments(
     retry: object,
     queue_deadline: object,
     on_intent: object,
+    on_event: object,
     budget: object,
     session: object,
     clock: object,
@@ -176,6 +178,8 @@ def check_arguments(
     checked("retry", retry, "Retry(...)", fits=_is_a(retry, Retry))
     checked("queue_deadline", queue_deadline, "seconds", fits=queue_deadline is None or is_seconds(queue_deadline))
     checked("on_intent", on_intent, "a coroutine function", fits=on_intent is None or callable(on_intent))
+    plain = callable(on_event) and not inspect.iscoroutinefunction(on_event)
+    checked("on_event", on_event, "a plain function, which is not awaited", fits=on_event is None or plain)
     if budget is not None:
         from kling_async.protocol.budget import Budget  # noqa: PLC0415  (on first use: decimals take time)
 
