@@ -185,6 +185,14 @@ def extras(session: nox.Session) -> None:
         session.run(python, "-P", "-W", "error", "tests/run_installed.py", extra, external=True)
 
 
+@nox.session
+def licences(session: nox.Session) -> None:
+    """LICENCES.md lists what is installed, with its licence; `nox -s licences -- --write` writes that."""
+    extras = ",".join(PROJECT["project"]["optional-dependencies"])
+    session.install("-e", f".[{extras}]", "packaging")
+    session.run("python", "-P", "tests/run_licences.py", *session.posargs)
+
+
 def _archives() -> tuple[Path, Path]:
     """The wheel and the source archive that `build` made."""
     (wheel,), (archive,) = (sorted(Path("dist").resolve().glob(ending)) for ending in ("*.whl", "*.tar.gz"))
