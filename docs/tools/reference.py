@@ -1,6 +1,5 @@
 """The pages of the reference: which name stands where. Each public name stands on one page; a test says so."""
 
-import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
@@ -182,14 +181,16 @@ def contents() -> dict[str, list[str]]:
 def pages() -> Iterator[tuple[str, str]]:
     """Each page: its file, and its text in Markdown."""
     found = contents()
-    documented: list[Any] = []
+    documented: dict[int, str] = {}
     for page in PAGES:
-        values = [getattr(importlib.import_module(page.module), name) for name in found[page.file]]
-        again = [
-            any(value is other for other in documented) for value in values
-        ]  # it has two names: one is in the index
-        documented += values
-        blocks = "\n".join(map(functools.partial(_directive, page.module), found[page.file], values, again))
+        values = {name: getattr(importlib.import_module(page.module), name) for name in found[page.file]}
+        blocks = "\n".join(
+            f":py:obj:`{name} <{documented[id(value)]}>` is that of `{documented[id(value)]}`.\n"
+            if id(value) in documented
+            else _directive(page.module, name, value)
+            for name, value in values.items()
+        )
+        documented |= {id(value): f"{page.module}.{name}" for name, value in values.items()}
         yield f"{page.file}.md", f"# {page.title}\n\n{page.about}\n\n```{{eval-rst}}\n{blocks}\n```\n"
     listing = "\n".join(f"{page.title} <{page.file}>" for page in PAGES)
     lines = [
@@ -204,13 +205,11 @@ def _linked(page: Page, name: str) -> str:
     return f"{{py:obj}}`{name} <{page.module}.{name}>`"
 
 
-def _directive(module: str, name: str, value: Any, again: bool) -> str:  # noqa: FBT001  (mapped)
+def _directive(module: str, name: str, value: Any) -> str:
     """How a name is documented, by its kind."""
-    options = "   :no-index:\n" * again
     if inspect.isclass(value):
         parts = [base for base in value.__mro__[1:] if base.__module__.startswith("kling_async.client")]
-        options += "   :members:\n" + "   :inherited-members:\n" * bool(parts)
-        return f".. autoclass:: {module}.{name}\n{options}"
+        return f".. autoclass:: {module}.{name}\n   :members:\n" + "   :inherited-members:\n" * bool(parts)
     if callable(value):
-        return f".. autofunction:: {module}.{name}\n{options}"
-    return f".. autodata:: {exports(module)[name]}.{name}\n{options}"  # the text below it is where it is made
+        return f".. autofunction:: {module}.{name}\n"
+    return f".. autodata:: {exports(module)[name]}.{name}\n"  # the text below it is where it is made
