@@ -55,7 +55,7 @@ async def test_two_that_are_lost_at_once_are_both_in_doubt(play: Play) -> None:
 
 
 async def test_what_the_journal_has_under_another_key_is_not_taken(play: Play, tmp_path: Path) -> None:
-    """A create that never arrived does not get the task that a neighbour made a moment before, though that has ended."""
+    """A create that never arrived does not get the task that a neighbour made just before, though it has ended."""
     journal = tmp_path / "clips.sqlite"
     neighbour, client = play.client(journal=journal), play.client(journal=journal)
     await client.submit(play.request(), key="shows that ids are dropped")
