@@ -8,7 +8,8 @@ from typing import Final, Protocol
 from kling_async.io.work_events import WorkEvents
 from kling_async.protocol import event_of, events
 from kling_async.protocol.cost import Cost
-from kling_async.protocol.create_recovery import Create, CreateState
+from kling_async.protocol.create_recovery import Create
+from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.errors import BadResponse, KlingError
 from kling_async.protocol.event_of import Ids
 from kling_async.protocol.tasks import Task

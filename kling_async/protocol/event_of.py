@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from kling_async.protocol import events
 from kling_async.protocol.cost import Cost
-from kling_async.protocol.create_recovery import CreateState
+from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.errors import (
     ConcurrencyExceeded,
     InDoubt,

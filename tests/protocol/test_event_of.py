@@ -6,7 +6,7 @@ import pytest
 
 from kling_async.protocol import event_log, event_of, events
 from kling_async.protocol.cost import Cost
-from kling_async.protocol.create_recovery import CreateState
+from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.errors import (
     BadResponse,
     ConcurrencyExceeded,
