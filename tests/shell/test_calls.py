@@ -106,12 +106,15 @@ async def test_an_unknown_status_raises(make_client: ClientMaker, image: Path) -
 
 
 async def test_a_permanent_refusal_of_a_poll_ends_the_wait(make_client: ClientMaker, image: Path) -> None:
-    """A revoked key ends the wait with its own error and the reference."""
-    async with serve(Service([task_answer()], [refusal(401, 1002, "api key not found")])) as stub:
+    """A revoked key ends the wait with its own error and the reference, after two refusals that may pass."""
+    refused = refusal(401, 1002, "api key not found")
+    service = Service([task_answer()], [refused, refused, task_answer("processing"), refused])
+    async with serve(service) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
         with pytest.raises(AuthenticationError, match="api key not found") as caught:
             await handle
         assert caught.value.reference == handle.reference
+    assert service.calls == {"POST": 1, "GET": 6}
 
 
 @pytest.mark.parametrize("code", [1003, 1004])
