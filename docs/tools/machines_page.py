@@ -38,7 +38,7 @@ MARKS: Final = {S.ACCEPTED: ("accepted", "good"), S.REFUSED: ("refused", "bad")}
 INTRODUCTION: Final = """Drawn from the code that decides, whenever these pages are built. A task's comes from a table;
 for a create's, everything that can happen is let happen in each state that it can come to."""
 A_TASK: Final = f"""Any other news is late or doubled, and changes nothing. That the service does not know a task means
-nothing in the first {NOT_FOUND_PATIENCE:.0f} seconds after it was accepted."""
+nothing in the first {NOT_FOUND_PATIENCE:.0f} seconds after it was accepted here, or was last heard of."""
 A_CREATE: Final = f"""One request that makes a task, from its first byte to certainty: one paid task, whatever happens
 to the answers. It is sent {SENDS} times at most, not counting what was refused as full or too fast, or never left.
 Point at a card to read what is known there; the numbers are those of the table.
