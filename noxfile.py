@@ -124,6 +124,18 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, into `.nox/docs/tmp/html`; `nox -s docs -- --external` follows links to elsewhere, too."""
+    install(session, "docs")
+    out = Path(session.create_tmp())
+    sphinx = ("python", "-m", "sphinx", "--fail-on-warning", "--keep-going", "-q", "-d", str(out / "doctrees"))
+    session.run(*sphinx, "-b", "html", "docs", str(out / "html"))
+    session.run("python", "-m", "docs.tools.built", str(out / "html"))
+    if "--external" in session.posargs:
+        session.run(*sphinx, "-b", "linkcheck", "docs", str(out / "links"))
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Wheel and source archive in `dist/`, of what git has staged or committed; then `extras` installs the wheel.
 

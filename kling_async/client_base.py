@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import aiohttp
 
@@ -67,6 +67,8 @@ class ClientBase(abc.ABC):
     The arguments are those of `KlingClient`, which describes them.
     """
 
+    _beat: ClassVar[float] = BEAT
+
     def __init__(
         self,
         *,
@@ -107,10 +109,10 @@ class ClientBase(abc.ABC):
         self._enter = self._lifetime.enter
         self._closing: asyncio.Task[None] | None = None
         self._base_url = base_url_from(base_url)
-        self._transport = Transport(self._base_url, session, proxies_from())
+        self._transport = self._transport_of(session)
         warn_of_file_limit(concurrency + downloads)
         self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
-        self._slots = Slots(lambda: Limit(concurrency, BEAT, self._uniform), queue_deadline)
+        self._slots = Slots(lambda: Limit(concurrency, self._beat, self._uniform), queue_deadline)
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
@@ -264,6 +266,9 @@ class ClientBase(abc.ABC):
         return self._saving.open_file(handle, method=method, headers=headers, watermark=watermark)
 
     # ------------------------------------------------------------------------------------------ inside
+
+    def _transport_of(self, session: aiohttp.ClientSession | None) -> Transport:
+        return Transport(self._base_url, session, proxies_from())
 
     def check_current(self) -> None:
         """Refuses what the client's credentials or its host cannot do; `model` and `submit` ask for it.

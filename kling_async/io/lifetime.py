@@ -21,6 +21,11 @@ class Lifetime:
         """Whether the client was used on a loop."""
         return self._loop is not None
 
+    @property
+    def is_at_home(self) -> bool:
+        """Whether the running loop is the one that it began on, or could begin on."""
+        return self._loop is None or self._loop is asyncio.get_running_loop()
+
     def enter(self) -> None:
         """Begins with the first use; called by all that needs the loop.
 

@@ -286,6 +286,7 @@ def test_after_three_sends_look_ups_and_looks_at_all_tasks_go_on() -> None:
     assert type(story.end) is CreateInDoubt
     assert len(story.times("send")) == SENDS
     assert len(story.times("list")) > SENDS
+    assert story.times("look")[-1] > story.times("list")[SENDS - 1]
     assert story.steps[-1] == ("list", 300)
 
 

@@ -110,6 +110,12 @@ class Ledger:
         return len(self._account.tasks)
 
     @property
+    def paid(self) -> int:
+        """Number of tasks, and of calls that answer at once, that cost something; a failed task costs nothing."""
+        now = self._clock()
+        return sum(task.units(now) > 0 for task in (*self._account.tasks, *self._account.made_at_once))
+
+    @property
     def charged(self) -> float:
         """Units of the video pack that were charged, less those given back for failed tasks."""
         self._account.settle(self._clock())

@@ -49,10 +49,13 @@ class EndpointPlan(Following[_F]):
         self._strategy = ListStrategy()
         self._scan: Scan[_F] | None = None
         self._page_wanted = False
+        self._at_once = 1
 
     def stretch(self) -> float:
         """As of a `Following`: pages tell of all tasks, questions by ids of some."""
-        return stretch(1 + len(self.queue), self.endpoint.ids_at_once, by_pages=not self._strategy.barred)
+        waiting = 1 + len(self.queue)
+        self._at_once = max(self._at_once, waiting) if waiting > 1 else 1
+        return stretch(waiting, self.endpoint.ids_at_once, self._at_once, by_pages=not self._strategy.barred)
 
     # ------------------------------------------------------------------------------------ by list or by ids
 
@@ -85,7 +88,9 @@ class EndpointPlan(Following[_F]):
 
     def _begin(self, listed: dict[str, _F], now: float) -> None:
         waiting, most = len(self.queue) + len(listed), self.endpoint.ids_at_once
-        instead = worth(len(listed), self.queue, most, now) / cost(min(most, waiting)) if most > 1 else 1.0
+        # A page that tells of all is worth more than questions by ids, of which each is a request, too.
+        by_ids = most > 1 and waiting <= most
+        instead = worth(len(listed), self.queue, most, now) / cost(waiting) if by_ids else 1.0
         pages = self._strategy.begin(waiting, self.queue.value(now) + len(listed), instead)
         if pages is not None:
             self._scan = Scan(pages, frozenset(listed), {}, self._since() if self._are_current else None)

@@ -12,7 +12,9 @@ _F = TypeVar("_F", bound=FollowedTask)
 
 
 MOST_STRETCH: Final = 1.5
-"""What is added to a factor of 1 where very many tasks are asked for together."""
+"""What is added to a factor of 1 where many tasks are asked for together."""
+ENOUGH: Final = 100
+"""Tasks from which on a page for all of them costs each so little that they are rather seen sooner."""
 
 
 class Kind(NamedTuple):
@@ -34,17 +36,20 @@ def kind_of(followed: FollowedTask) -> Kind | None:
     return Kind(followed.reference.external_task_id is not None, followed.together_at_most)
 
 
-def stretch(waiting: int, most: int, *, by_pages: bool) -> float:
-    """What the aimed lag can be multiplied by, so that the mean lag becomes about what is aimed at.
+def stretch(waiting: int, most: int, at_once: int, *, by_pages: bool) -> float:
+    """What the aimed lag can be multiplied by, so that the mean lag becomes about what is aimed at, or less.
 
     Tasks that are asked for together are each looked at whenever the most urgent of them is: more often than they need.
 
     Args:
         waiting: tasks that may share questions.
         most: ids in one question.
+        at_once: as many as waited at once, since none did.
         by_pages: whether a page answers about all of them.
     """
-    told = 1.0 if by_pages else min(1.0, most / waiting)
+    if by_pages and waiting > most > 1:
+        return 1 + MOST_STRETCH * min(1.0, ENOUGH / at_once) ** 2
+    told = min(1.0, most / waiting)
     return 1 + MOST_STRETCH * told * (1 - 1 / min(waiting, most))
 
 

@@ -1,0 +1,23 @@
+"""For the tests of those who use this package: the emulator with what a test needs, a fake clock, scripted answers.
+
+With pytest the fixtures `kling`, `kling_emulator`, `kling_server`, `kling_clock` and the marker `kling_faults` are
+there once the package is installed; without it, all of this works by itself:
+
+```python
+with KlingEmulator() as emulator:
+    async with emulator.client() as kling:
+        await kling.generate(TextToVideo("a cat on a skateboard"), "cat.mp4")
+    emulator.assert_paid(1)
+```
+"""
+
+from kling_async.emulator import Fault as Fault
+from kling_async.testing.clock import FakeClock as FakeClock
+from kling_async.testing.emulator import KlingEmulator as KlingEmulator
+from kling_async.testing.script import Answer as Answer
+from kling_async.testing.script import Script as Script
+from kling_async.testing.script import Sent as Sent
+from kling_async.testing.settings import POLLING as POLLING
+from kling_async.testing.settings import RETRY as RETRY
+
+__all__ = ["POLLING", "RETRY", "Answer", "FakeClock", "Fault", "KlingEmulator", "Script", "Sent"]

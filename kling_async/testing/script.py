@@ -1,0 +1,258 @@
+"""Answers that a real client gets without a socket: for unit tests of what is done with them."""
+
+import contextlib
+import functools
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+import attrs
+
+from kling_async.client import KlingClient
+from kling_async.emulator.results.placeholder.video import VideoSpec
+from kling_async.emulator.service.errors import HTTP_STATUS
+from kling_async.io.transport import Fetched, Transport
+from kling_async.io.upload import UploadBody
+from kling_async.protocol.errors import ClientClosed, ConnectionFailed
+from kling_async.protocol.wire.envelope import HttpResponse
+from kling_async.protocol.wire.requests import HttpRequest
+from kling_async.testing.emulator import taking_the_arguments_of
+from kling_async.testing.settings import POLLING, RETRY, QuickClient
+
+_HOST: Final = "http://kling.invalid"
+_JSON: Final = {"content-type": "application/json"}
+
+
+@attrs.frozen
+class Answer:
+    """One answer of the service or of its file host; made by a class method.
+
+    Attributes:
+        status: of HTTP; 0 where there is no answer, because the connection broke off.
+        body: as it comes.
+        headers: names in lower case.
+    """
+
+    status: int
+    body: bytes = attrs.field(default=b"", repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+    @classmethod
+    def data(cls, data: object) -> Self:
+        """The service's yes, with this as its `data`."""
+        return cls(200, _json({"code": 0, "message": "SUCCEED", "request_id": "scripted", "data": data}), _JSON)
+
+    @classmethod
+    def task(
+        cls, status: str = "succeed", *, task_id: str = "1", reason: str = "", result: Mapping[str, Any] | None = None
+    ) -> Self:
+        """What the service says of a task, when it is created as when it is asked for.
+
+        Args:
+            status: `submitted`, `processing`, `succeed` or `failed`.
+            task_id: the service's id of it.
+            reason: why it failed.
+            result: what it made, as the documentation shows it; one video where it has succeeded and this is None.
+        """
+        task = {"task_id": task_id, "task_status": status, "task_status_msg": reason, "task_info": {}}
+        if result is None and status == "succeed":
+            video = {"id": f"{task_id}-1", "url": f"{_HOST}/files/{task_id}.mp4", "duration": "5"}
+            result = {"videos": [video]}
+        if result is not None:
+            task["task_result"] = result
+        return cls.data(task)
+
+    @classmethod
+    def error(cls, code: int, message: str = "scripted") -> Self:
+        """The service's no.
+
+        Args:
+            code: of the documentation's table, such as 1303.
+            message: in its words.
+
+        Raises:
+            ValueError: the table has no such code.
+        """
+        if code not in HTTP_STATUS:
+            raise ValueError(f"there is no error code {code!r}; one is 1303, for an account whose slots are taken")
+        return cls(HTTP_STATUS[code], _json({"code": code, "message": message, "request_id": "scripted"}), _JSON)
+
+    @classmethod
+    def lost(cls) -> Self:
+        """No answer: the connection breaks off when the request is sent, so that nobody knows what it did."""
+        return cls(0)
+
+    @classmethod
+    def page(cls, status: int = 502, text: str = "<html>Bad Gateway</html>") -> Self:
+        """A page of somebody between, such as a gateway."""
+        return cls(status, text.encode(), {"content-type": "text/html"})
+
+    @classmethod
+    def file(cls, content: bytes | None = None) -> Self:
+        """A file of a result.
+
+        Args:
+            content: a real file, since what is no video is refused; None for an MP4 of a second.
+        """
+        body = _video() if content is None else content
+        return cls(200, body, {"content-length": str(len(body)), "content-type": "video/mp4"})
+
+
+@attrs.frozen
+class Sent:
+    """A request that was answered.
+
+    Attributes:
+        method: of HTTP.
+        path: of the service with its query, or the address of a file.
+        json: the body, read; None where there was none.
+    """
+
+    method: str
+    path: str
+    json: Any = attrs.field(default=None, repr=False)
+
+
+class Script:
+    """What the service is going to say, in order: `async with Script([...]) as script`.
+
+    The whole client is at work but for its sockets. Each request takes the next answer, whatever it asks for, questions
+    about tasks among them; `sent` tells what it was. At the end of the block its clients are closed, and all answers
+    must have been used.
+
+    Args:
+        answers: one for each request.
+
+    Attributes:
+        sent: the requests that were answered.
+    """
+
+    def __init__(self, answers: Iterable[Answer]) -> None:
+        self._answers = deque(answers)
+        self._unanswered: list[str] = []
+        self._clients: list[KlingClient] = []
+        self.sent: list[Sent] = []
+
+    @taking_the_arguments_of(KlingClient)
+    def client(self, **options: Any) -> KlingClient:
+        """A client that gets these answers, and waits for next to nothing.
+
+        Args:
+            **options: those of `KlingClient`, in place of the settings for tests.
+        """
+        ours: dict[str, Any] = {"base_url": _HOST.replace("http:", "https:"), "polling": POLLING, "retry": RETRY}
+        if options.get("access_key") is None and options.get("secret_key") is None:
+            ours["api_key"] = "scripted"
+        client = _ScriptedClient(self, **(ours | options))
+        self._clients.append(client)
+        return client
+
+    def assert_used(self) -> None:
+        """Checks that there were as many requests as answers.
+
+        Raises:
+            AssertionError: an answer was not used, or a request found none.
+        """
+        __tracebackhide__ = True
+        sent = "".join(f"\n  {each.method} {each.path}" for each in self.sent) or " nothing"
+        if self._unanswered:
+            raise AssertionError(f"no answer was left for {', '.join(self._unanswered)}; answered were:{sent}")
+        if self._answers:
+            left = ", ".join(str(each.status or "lost") for each in self._answers)
+            raise AssertionError(f"{len(self._answers)} answers were not used (HTTP {left}); answered were:{sent}")
+
+    async def __aenter__(self) -> Self:
+        """The script itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Closes the clients, and checks that all answers were used, unless something failed that explains it."""
+        __tracebackhide__ = True
+        for client in self._clients:
+            await client.close()
+        if error is None or self._unanswered:
+            self.assert_used()
+
+    def take(self, sent: Sent) -> Answer:
+        """The next answer, for a request.
+
+        Raises:
+            AssertionError: there is none.
+        """
+        if not self._answers:
+            self._unanswered.append(f"{sent.method} {sent.path}")
+            raise AssertionError(f"the script has no answer left for {sent.method} {sent.path}")
+        self.sent.append(sent)
+        return self._answers.popleft()
+
+
+class _ScriptedClient(QuickClient):
+    def __init__(self, script: Script, **options: Any) -> None:
+        self._script = script
+        super().__init__(**options)
+
+    def _transport_of(self, session: aiohttp.ClientSession | None) -> Transport:
+        return _ScriptedTransport(self._script, self._base_url, session)
+
+
+class _ScriptedTransport(Transport):
+    """Sends nothing: a request is read as it would be sent, and gets the script's next answer."""
+
+    def __init__(self, script: Script, base_url: str, session: aiohttp.ClientSession | None) -> None:
+        super().__init__(base_url, session)
+        self._script = script
+
+    async def send(
+        self,
+        request: HttpRequest,
+        authorization: str,  # noqa: ARG002  (nobody is there to check it)
+        began: Callable[[], None] = lambda: None,
+    ) -> HttpResponse:
+        self._check_open()
+        body = UploadBody(request.body)
+        try:
+            await body.open()
+            began()
+            whole = b"".join([chunk async for chunk in body.chunks()])
+        finally:
+            body.close()
+        answer = self._taken(request.method, request.path, json.loads(whole) if whole else None)
+        return HttpResponse(answer.status, answer.headers, answer.body)
+
+    @contextlib.asynccontextmanager
+    async def fetch(
+        self,
+        url: str,
+        headers: Mapping[str, str],  # noqa: ARG002  (an answer is what it is)
+    ) -> AsyncIterator[Fetched]:
+        self._check_open()
+        answer = self._taken("GET", url, None)
+        yield Fetched(answer.status, answer.headers, _chunks(answer.body))
+
+    def _taken(self, method: str, path: str, body: Any) -> Answer:
+        answer = self._script.take(Sent(method, path, body))
+        if not answer.status:
+            raise ConnectionFailed("the connection broke off, as the script says")
+        return answer
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClientClosed("the client is closed")
+
+
+async def _chunks(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+@functools.cache
+def _video() -> bytes:
+    return VideoSpec(width=64, height=64, fps=10, seconds=1, label="1").make()

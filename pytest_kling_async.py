@@ -1,0 +1,178 @@
+"""The pytest plugin of kling_async: fixtures and a marker for tests of code that uses it.
+
+It stands beside the package, since it is loaded by each run of pytest where the package is installed: it imports
+nothing until a test asks for a fixture.
+"""
+
+import contextlib
+import types
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from kling_async import KlingClient
+    from kling_async.testing import FakeClock, KlingEmulator
+
+_MARKER: Final = "kling_faults"
+_ON_PYTEST_ASYNCIO: Final = "kling_async_on_pytest_asyncio"
+_EMULATORS: Final = ("kling_emulator", "kling_server")
+_SCOPES: Final = ("function", "class", "module", "package", "session")
+
+_server_key: Final = pytest.StashKey["KlingEmulator"]()
+_item_key: Final = pytest.StashKey[pytest.Item]()
+_applied_key: Final = pytest.StashKey[bool]()
+
+_NO_RUNNER: Final = (
+    "`kling` is a client for asyncio, and nothing here runs async tests: pip install pytest-asyncio, or mark the test "
+    "with @pytest.mark.anyio. A test that is not async uses `kling_server`: its base_url, or its environment"
+)
+_OTHER_RUNNER: Final = (
+    "kling_async runs on asyncio only, and this test runs on {name}: add a fixture "
+    "`anyio_backend` that returns 'asyncio', or leave {name} out of it"
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the marker, and fixtures that only pytest-asyncio can run."""
+    config.addinivalue_line(
+        "markers",
+        f"{_MARKER}(fault, *, on=None, at=None, every=None, probability=None, seed=0, when=None, times=None): "
+        "what goes wrong at kling_emulator or kling_server in this test; the arguments of Faults.add",
+    )
+    if any(map(config.pluginmanager.hasplugin, ("asyncio", "pytest_asyncio", "pytest_asyncio.plugin"))):
+        with contextlib.suppress(ImportError, TypeError):  # a version that has no loop scopes is none that we can use
+            config.pluginmanager.register(_closers_for_pytest_asyncio(), _ON_PYTEST_ASYNCIO)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Lets a shared server begin anew for each test, and refuses faults that cannot happen."""
+    __tracebackhide__ = True
+    names = getattr(item, "fixturenames", ())
+    if "kling_server" in names:
+        item.config.stash[_item_key] = item
+        server = item.config.stash.get(_server_key, None)
+        if server is not None:
+            server.begin()
+            _add_faults(server, item)
+    yield
+    own = any(marker.name == _MARKER for marker in item.own_markers)
+    if own and not item.stash.get(_applied_key, False):
+        pytest.fail(f"{_MARKER} has no effect: the test uses none of {', '.join(_EMULATORS)}", pytrace=False)
+
+
+@pytest.fixture
+def kling_clock() -> "FakeClock":
+    """A clock that stands still until `advance(seconds)`: tasks of `kling_emulator` then take the service's time."""
+    from kling_async.testing import FakeClock  # noqa: PLC0415  (only where it is used)
+
+    return FakeClock()
+
+
+@pytest.fixture
+def _kling_thread(request: pytest.FixtureRequest) -> "Iterator[KlingEmulator]":
+    from kling_async.testing import KlingEmulator  # noqa: PLC0415  (only where it is used)
+
+    clock = request.getfixturevalue("kling_clock") if "kling_clock" in request.fixturenames else None
+    with KlingEmulator(clock=clock) as emulator:
+        _add_faults(emulator, request.node)
+        yield emulator
+
+
+@pytest.fixture
+def kling_emulator(_kling_thread: "KlingEmulator", request: pytest.FixtureRequest) -> "KlingEmulator":
+    """The service for one test, on a free port; clients that it made are closed after the test."""
+    closer = _closer(request.node)
+    if closer is not None:
+        request.getfixturevalue(closer)
+    return _kling_thread
+
+
+@pytest.fixture
+def kling(kling_emulator: "KlingEmulator", request: pytest.FixtureRequest) -> "KlingClient":
+    """A client of `kling_emulator`, which waits for next to nothing; closed after the test."""
+    if _closer(request.node) is None:
+        pytest.fail(_NO_RUNNER, pytrace=False)
+    return kling_emulator.client()
+
+
+@pytest.fixture(scope="session")
+def kling_server(request: pytest.FixtureRequest) -> "Iterator[KlingEmulator]":
+    """The service for all tests of the session, as `base_url` and as `environment`; each test begins with no faults."""
+    from kling_async.testing import KlingEmulator  # noqa: PLC0415  (only where it is used)
+
+    with KlingEmulator() as server:
+        request.config.stash[_server_key] = server
+        item = request.config.stash.get(_item_key, None)
+        if item is not None:
+            _add_faults(server, item)
+        yield server
+        del request.config.stash[_server_key]
+
+
+# ------------------------------------------------------------------------------------------ on which event loop
+
+
+async def _close_after(emulator: "KlingEmulator") -> AsyncIterator[None]:
+    yield
+    await emulator.close_clients()
+
+
+@pytest.fixture
+async def _kling_closed_by_anyio(_kling_thread: "KlingEmulator", anyio_backend_name: str) -> AsyncIterator[None]:
+    if anyio_backend_name != "asyncio":
+        pytest.fail(_OTHER_RUNNER.format(name=anyio_backend_name), pytrace=False)
+    async for each in _close_after(_kling_thread):
+        yield each
+
+
+def _closers_for_pytest_asyncio() -> types.ModuleType:
+    """Fixtures that close clients, one on the event loop of each scope: a test's client belongs to the test's loop."""
+    import pytest_asyncio  # noqa: PLC0415  (it may not be installed)
+
+    module = types.ModuleType(_ON_PYTEST_ASYNCIO)
+    for scope in _SCOPES:
+
+        async def close(_kling_thread: "KlingEmulator") -> AsyncIterator[None]:
+            async for each in _close_after(_kling_thread):
+                yield each
+
+        name = _closer_on(scope)
+        setattr(module, name, pytest_asyncio.fixture(loop_scope=scope, name=name)(close))
+    return module
+
+
+def _closer_on(scope: str) -> str:
+    return f"_kling_closed_on_the_loop_of_the_{scope}"
+
+
+def _closer(item: Any) -> str | None:
+    """The fixture that can close clients on the event loop of a test; None where nothing runs async tests."""
+    marker = item.get_closest_marker("asyncio")
+    on_asyncio = item.config.pluginmanager.hasplugin(_ON_PYTEST_ASYNCIO)
+    if "anyio_backend" in getattr(item, "fixturenames", ()) and not (on_asyncio and marker):
+        return "_kling_closed_by_anyio"
+    if not on_asyncio:
+        return None
+    given = {} if marker is None else marker.kwargs
+    scope = given.get("loop_scope") or given.get("scope")
+    if scope is None:
+        with contextlib.suppress(ValueError):  # older versions have no such option
+            scope = item.config.getini("asyncio_default_test_loop_scope")
+    return _closer_on(scope or "function")
+
+
+# ------------------------------------------------------------------------------------------------------- faults
+
+
+def _add_faults(emulator: "KlingEmulator", item: pytest.Item) -> None:
+    """Adds what the markers say, those nearest to the test first: a call has the first fault that fits."""
+    for marker in item.iter_markers(_MARKER):
+        add: Callable[..., None] = emulator.faults.add
+        try:
+            add(*marker.args, **marker.kwargs)
+        except (TypeError, ValueError) as error:
+            pytest.fail(f"{_MARKER}: {error}", pytrace=False)
+    item.stash[_applied_key] = True

@@ -1,0 +1,49 @@
+"""Projects of strangers: a folder with a test module, run by a pytest of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+
+ASYNCIO = 'asyncio_default_fixture_loop_scope = "function"\nasyncio_mode = '
+AUTO, STRICT = f'{ASYNCIO}"auto"', f'{ASYNCIO}"strict"'
+OPTIONS = 'addopts = ["--strict-markers", "--strict-config", "-ra"]\nfilterwarnings = ["error"]\n'
+
+
+@attrs.frozen
+class Outcome:
+    """How a run of pytest ended, and what it printed."""
+
+    code: int
+    output: str
+
+    def lines(self, word: str) -> list[str]:
+        """The printed lines that contain a word."""
+        return [line for line in self.output.splitlines() if word in line]
+
+
+def run(folder: Path, tests: str, *arguments: str, ini: str = "") -> Outcome:
+    """Runs a test module in a folder, where warnings and unknown markers are errors.
+
+    Args:
+        folder: an empty one.
+        tests: the module.
+        *arguments: further ones of pytest; plugins are those that `-p` names, and that of the package.
+        ini: further lines of its configuration.
+    """
+    (folder / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\n{OPTIONS}{ini}\n", "utf-8")
+    (folder / "test_it.py").write_text(tests, "utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("KLING", "PYTEST"))}
+    ours = ("-p", "pytest_kling_async", "-p", "no:cacheprovider")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *ours, *arguments],
+        cwd=folder,
+        env=environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout + done.stderr)

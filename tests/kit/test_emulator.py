@@ -1,0 +1,202 @@
+"""The emulator in a thread, as tests of any kind use it: its clients, its books, its clock."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from kling_async import Retry, TaskFailed, TaskTimeout, TextToVideo, WrongEventLoop
+from kling_async.emulator import Emulator
+from kling_async.testing import POLLING, FakeClock, Fault, KlingEmulator
+from tests.virtual_time import VirtualTimeLoop
+
+CAT = TextToVideo("a cat on a skateboard")
+
+
+async def test_a_generation_takes_three_requests(tmp_path: Path) -> None:
+    """With the settings for tests a task has ended when it is first asked for: create, question, file, nothing else."""
+    with KlingEmulator() as emulator:
+        async with emulator.client() as kling:
+            await kling.generate(CAT, tmp_path / "cat.mp4")
+        assert emulator.ledger.requests == {"create": 1, "query": 1, "file": 1}
+
+
+async def test_assert_paid_shows_the_ledger() -> None:
+    """Where another number is paid than was said, the message has each task, all requests and what went wrong."""
+    with KlingEmulator() as emulator:
+        emulator.faults.add(Fault.error(1303), on="create", at=1)
+        async with emulator.client() as kling:
+            await kling.submit(CAT)
+            emulator.assert_paid(1)
+            with pytest.raises(AssertionError) as caught:
+                emulator.assert_paid(2)
+    message = str(caught.value)
+    for words in (
+        "expected 2 paid, there are 1",
+        "text2video kling-v2-6 std: succeed, 1.5 units",
+        "create 2",
+        "1303 1",
+    ):
+        assert words in message
+    assert "error on create 1" in message
+
+
+async def test_what_failed_is_not_paid_and_what_answers_at_once_is() -> None:
+    """A task that fails costs nothing at the emulator; a call that charges is paid like a task."""
+    with KlingEmulator() as emulator:
+        async with emulator.client() as kling:
+            with pytest.raises(TaskFailed):
+                await (await kling.text_to_video("something forbidden"))
+            emulator.assert_paid(0)
+            await kling.text_to_speech("Hello", voice_id="calm_story1", voice_language="en")
+            emulator.assert_paid(1)
+
+
+async def test_begin_forgets_what_another_test_left() -> None:
+    """A shared emulator begins anew: no faults, an account as promised, nothing paid."""
+    with KlingEmulator() as emulator:
+        async with emulator.client() as kling:
+            await kling.submit(CAT)
+            emulator.faults.add(Fault.gateway(502))
+            emulator.account.limit = 0
+            emulator.account.occupy(5)
+            emulator.begin()
+            emulator.assert_paid(0)
+            await (await kling.submit(CAT))
+            emulator.assert_paid(1)
+
+
+async def test_tasks_take_the_time_of_the_clock() -> None:
+    """With a clock of the test's a task runs until that has gone on for as long as the service takes."""
+    clock = FakeClock()
+    with KlingEmulator(clock=clock) as emulator:
+        async with emulator.client() as kling:
+            handle = await kling.submit(CAT)
+            assert (await kling.get_task(handle.reference)).status == "submitted"
+            clock.advance(30)
+            assert (await kling.get_task(handle.reference)).status == "processing"
+            clock.advance(1000)
+            await handle
+
+
+def test_a_clock_does_not_go_backwards() -> None:
+    """Time that would go backwards is refused; what is not a number, too."""
+    clock = FakeClock()
+    for seconds in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="backwards"):
+            clock.advance(seconds)
+    clock.advance(0)
+    assert clock() == FakeClock()()
+
+
+async def test_a_task_that_never_ends_is_a_timeout_not_a_hang() -> None:
+    """The settings for tests have a deadline, which an option replaces as any other."""
+    assert POLLING.deadline <= 60
+    with KlingEmulator(clock=FakeClock()) as emulator:
+        async with emulator.client() as kling:
+            handle = await kling.submit(CAT, deadline=0.05)
+            with pytest.raises(TaskTimeout):
+                await handle
+
+
+async def test_options_replace_the_settings() -> None:
+    """`client` takes the options of `KlingClient`, in place of its own."""
+    with KlingEmulator() as emulator:
+        key, secret = "emulator-access-key", "emulator-secret-key-0123456789abcdef"
+        async with emulator.client(access_key=key, secret_key=secret, retry=Retry(budget=0.0), concurrency=2) as kling:
+            assert kling.concurrency == 2
+            await kling.submit(CAT)
+
+
+async def test_another_emulator_is_run_as_it_is() -> None:
+    """An emulator with settings of its own is served in the thread; all of it stays as it was."""
+    with KlingEmulator(Emulator(balance=1, render=False, api_key="mine")) as emulator:
+        assert emulator.environment["KLING_API_KEY"] == "mine"
+        assert emulator.ledger.balance == 1
+
+
+def test_start_and_close_in_any_order() -> None:
+    """Closing twice is harmless, starting twice is refused, and what was closed starts again with its books."""
+    emulator = KlingEmulator()
+    emulator.close()
+    emulator.start()
+    with pytest.raises(RuntimeError, match="running already"):
+        emulator.start()
+    address = emulator.base_url
+    emulator.close()
+    emulator.close()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = emulator.base_url
+    with emulator:
+        assert emulator.base_url == address
+    assert not [each for each in threading.enumerate() if each.name == "kling-emulator"]
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    """What keeps the emulator from listening is raised by `start`, not lost in its thread."""
+    with KlingEmulator() as emulator:
+        port = int(emulator.base_url.rpartition(":")[2])
+        with pytest.raises(OSError, match="cannot listen"):
+            KlingEmulator(Emulator(port=port)).start()
+    assert not [each for each in threading.enumerate() if each.name == "kling-emulator"]
+
+
+def test_other_processes_find_it() -> None:
+    """A process with its variables generates on it, whatever the machine's own are."""
+    script = "import asyncio, kling_async as k\nasync def main():\n async with k.KlingClient() as kling:\n"
+    script += "  print((await kling.submit(k.TextToVideo('a cat'))).reference)\nasyncio.run(main())"
+    with KlingEmulator() as emulator:
+        command = [sys.executable, "-W", "error", "-c", script]
+        done = subprocess.run(command, env=emulator.environment, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("text2video:")
+        emulator.assert_paid(1)
+        with urllib.request.urlopen(f"{emulator.base_url}/_emulator/ledger") as answer:  # noqa: S310  (it is ours)
+            assert json.load(answer)["created"] == 1
+
+
+def test_clients_of_other_loops_are_left_alone() -> None:
+    """`close_clients` closes what belongs to the running loop or to none, and touches no other."""
+
+    async def use(emulator: KlingEmulator) -> None:
+        kling = emulator.client()
+        await kling.submit(CAT)
+        await asyncio.to_thread(other_loop.run_until_complete, emulator.close_clients())
+        await kling.get_task((await kling.submit(CAT)).reference)  # still open
+        await kling.close()
+
+    other_loop = asyncio.new_event_loop()
+    with KlingEmulator() as emulator:
+        asyncio.run(use(emulator))
+    other_loop.close()
+
+
+async def test_a_client_belongs_to_one_loop() -> None:
+    """A client that another loop began with says so, rather than to hang: its answers would come there."""
+    with KlingEmulator() as emulator:
+        kling = emulator.client()
+        await kling.submit(CAT)
+
+        def elsewhere() -> None:
+            with pytest.raises(WrongEventLoop):
+                asyncio.run(kling.submit(CAT))
+
+        await asyncio.to_thread(elsewhere)
+        await emulator.close_clients()
+
+
+def test_it_serves_a_loop_whose_time_is_not_real() -> None:
+    """The emulator's thread has a clock of its own: a test's loop may jump, or be blocked."""
+    with KlingEmulator() as emulator:
+        loop = VirtualTimeLoop()
+        loop.run_until_complete(_blocked(emulator.base_url))
+        loop.close()
+
+
+async def _blocked(address: str) -> None:
+    with urllib.request.urlopen(f"{address}/_emulator/ledger") as answer:  # noqa: ASYNC210, S310  (it blocks the loop)
+        assert answer.status == 200

@@ -1,0 +1,130 @@
+"""Scripted answers: the real client, no sockets, and each answer used."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import CreateInDoubt, DownloadError, InsufficientBalance, KlingError, RawCall, TaskFailed, TextToVideo
+from kling_async.testing import Answer, Script
+
+CAT = TextToVideo("a cat on a skateboard")
+PICTURE = Path(__file__).parents[2] / "examples" / "images" / "cat.png"
+
+
+@pytest.fixture(autouse=True)
+def no_sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whoever connects fails."""
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a socket was connected")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    yield
+    monkeypatch.undo()
+
+
+async def test_a_story_without_sockets(tmp_path: Path) -> None:
+    """Create, questions and file take one answer each, in order; what was sent can be read."""
+    answers = [Answer.task("submitted"), Answer.task("processing"), Answer.task(), Answer.file()]
+    async with Script(answers) as script:
+        kling = script.client()
+        handle = await kling.image_to_video(PICTURE, prompt="it moves")
+        assert (await handle.save(tmp_path / "cat.mp4")).stat().st_size > 1000
+    create, *questions, file = script.sent
+    assert (create.method, create.path, create.json["prompt"]) == ("POST", "/v1/videos/image2video", "it moves")
+    assert len(create.json["image"]) > PICTURE.stat().st_size
+    assert [each.path for each in questions] == ["/v1/videos/image2video/1"] * 2
+    assert file.path.endswith("/1.mp4")
+
+
+async def test_errors_of_the_service() -> None:
+    """A code of the table is the client's error of that code; a failed task tells its reason."""
+    async with Script([Answer.error(1102), Answer.task("submitted"), Answer.task("failed", reason="no")]) as script:
+        kling = script.client()
+        with pytest.raises(InsufficientBalance):
+            await kling.submit(CAT)
+        with pytest.raises(TaskFailed, match="no"):
+            await (await kling.submit(CAT))
+
+
+async def test_a_full_account_waits_its_turn() -> None:
+    """1303 is no failure in a script either, and the next try is a new request."""
+    async with Script([Answer.error(1303), Answer.task("submitted"), Answer.task()]) as script:
+        await (await script.client().submit(CAT))
+
+
+async def test_a_lost_answer_is_looked_up() -> None:
+    """What broke off is in doubt: the task is looked up by its external id, and found."""
+    async with Script([Answer.lost(), Answer.task()]) as script:
+        await (await script.client().submit(CAT))
+    assert [each.method for each in script.sent] == ["POST", "GET"]
+    assert script.sent[1].path.endswith(script.sent[0].json["external_task_id"])
+
+
+async def test_a_page_leaves_a_create_in_doubt() -> None:
+    """A gateway's page is no answer; with `on_doubt="raise"`, after look-ups that find nothing, it is told."""
+    answers = [Answer.page(504), *[Answer.error(1201, "Task not found by external id: x")] * 40]
+    script = Script(answers)
+    with pytest.raises(CreateInDoubt):
+        await script.client().submit(CAT, on_doubt="raise")
+    with pytest.raises(AssertionError, match="answers were not used"):
+        script.assert_used()
+
+
+async def test_any_data() -> None:
+    """An answer may be any value in the service's envelope."""
+    async with Script([Answer.data({"balance": 7})]) as script:
+        assert await script.client().submit(RawCall("POST", "/v1/anything", {})) == {"balance": 7}
+
+
+async def test_a_request_too_many_is_the_tests_failure() -> None:
+    """A request without an answer fails at once and is named, also where the client met it while it waited."""
+
+    async def test() -> None:
+        async with Script([Answer.task("submitted")]) as script:
+            await (await script.client().submit(CAT))
+
+    with pytest.raises(AssertionError, match="no answer was left for GET /v1/videos/text2video/1; answered were:"):
+        await test()
+
+
+async def test_answers_left_over_are_the_tests_failure() -> None:
+    """What the code never asked for is told at the end, unless it failed anyway."""
+
+    async def test(*, fails: bool) -> None:
+        async with Script([Answer.error(1102), Answer.error(1102)]) as script:
+            with pytest.raises(InsufficientBalance):
+                await script.client().submit(CAT)
+            if fails:
+                raise ZeroDivisionError
+
+    with pytest.raises(AssertionError, match=r"1 answers were not used \(HTTP 429\)"):
+        await test(fails=False)
+    with pytest.raises(ZeroDivisionError):
+        await test(fails=True)
+
+
+async def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    """The client looks at a scripted file as at any other."""
+    answers = [Answer.task(), Answer.file(b"<html>no</html>"), *[Answer.file(b"<html>no</html>")] * 50]
+    script = Script(answers)
+    with pytest.raises(DownloadError):
+        await (await script.client().submit(CAT)).save(tmp_path / "cat.mp4")
+
+
+def test_an_unknown_code_is_refused() -> None:
+    """A code that the service does not have would test nothing."""
+    with pytest.raises(ValueError, match="1303"):
+        Answer.error(4711)
+
+
+async def test_no_secret_is_shown() -> None:
+    """Neither an answer nor what was sent shows its contents when it is printed."""
+    async with Script([Answer.task()]) as script:
+        with pytest.raises(KlingError):
+            await (await script.client(api_key="sesame").image_to_video(b"not a picture"))
+        await script.client().submit(CAT)
+    assert "skateboard" not in repr(script.sent)

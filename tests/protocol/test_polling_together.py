@@ -1,0 +1,241 @@
+"""Tasks of one question: every one is asked for, none twice, and what the answer means for each of them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kling_async.protocol.errors import BadResponse, KlingError, RequestRefused, ServerError, TaskNotFound
+from kling_async.protocol.polling.durations import Durations
+from kling_async.protocol.polling.followed import FollowedTask
+from kling_async.protocol.polling.id_questions import Query
+from kling_async.protocol.polling.plan import PollPlan
+from kling_async.protocol.polling.queue import PollQueue
+from kling_async.protocol.polling.schedule import Polling
+from kling_async.protocol.polling.sharing import Sharing
+from kling_async.protocol.polling.together import Kind, grouped, kind_of, riders, stretch, worth
+from kling_async.protocol.reference import Reference
+from kling_async.protocol.retry import Retry
+from kling_async.protocol.tasks import Task, TaskStatus
+from tests.protocol.polled_account import CURRENT, LEGACY, PolledAccount
+
+EPOCH: Final = 1_800_000_000.0
+REFUSED: Final = RequestRefused("no", code=1201, http_status=400)
+
+
+def followed(name: str, endpoint: str = CURRENT, at_most: int = 20) -> FollowedTask:
+    """A task that was attached."""
+    estimate = Durations().of(endpoint, 85.0)
+    task = FollowedTask(Reference(endpoint, name), 0, 7200, estimate, created_here=False)
+    task.together_at_most = at_most
+    return task
+
+
+def task(name: str, status: str = "processing", endpoint: str = CURRENT) -> Task:
+    """The service's word about a task."""
+    return Task(endpoint=endpoint, task_id=name, status=TaskStatus(status))
+
+
+class Story:
+    """A plan with a beat of ten seconds, all of whose tasks were attached."""
+
+    def __init__(self) -> None:
+        polling = Polling(first=10, factor=1, maximum=10)
+        self.plan = PollPlan[FollowedTask](polling, Retry(first=4), lambda: 0.5, Durations())
+        self.now = 0.0
+
+    def attach(self, *names: str, endpoint: str = CURRENT) -> list[FollowedTask]:
+        """Follows tasks of which nothing is known."""
+        tasks = [followed(name, endpoint) for name in names]
+        for each in tasks:
+            each.begun_at = each.accepted_at = each.heard_at = self.now
+            self.plan.follow(each, None, self.now, EPOCH + self.now)
+        return tasks
+
+    def asked(self) -> list[Query[FollowedTask]]:
+        """The questions of now."""
+        return self.plan.step(self.now).queries
+
+    def answer(self, query: Query[FollowedTask], news: Mapping[str, Any] | KlingError) -> None:
+        """Answers one of them."""
+        self.plan.answered(query, news, self.now, EPOCH + self.now)
+
+
+def names(count: int) -> list[str]:
+    """So many ids."""
+    return [str(number) for number in range(count)]
+
+
+# ------------------------------------------------------------------------------------------------- groups
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([1, 2, 5, 10, 20])), max_size=70))
+def test_every_task_is_in_one_group_with_its_kind(tasks: list[tuple[bool, int]]) -> None:
+    """None is left out or asked for twice, no group is larger than its tasks allow, and the order stays."""
+    due = [
+        followed(f"external:{number}" if external else str(number), at_most=at_most)
+        for number, (external, at_most) in enumerate(tasks)
+    ]
+    groups = list(grouped(due, kind_of))
+    assert sorted(map(id, due)) == sorted(id(each) for group in groups for each in group)
+    for group in groups:
+        assert len({kind_of(each) for each in group}) == 1
+        assert 1 <= len(group) <= group[0].together_at_most
+        assert list(group) == sorted(group, key=due.index)
+    full = {kind: sum(kind_of(each) == kind for each in due) for kind in {kind_of(each) for each in due} if kind}
+    assert len(groups) == sum(-(-count // kind.at_most) for kind, count in full.items()) + sum(
+        each.together_at_most == 1 for each in due
+    )
+
+
+def test_a_question_is_filled_with_those_whose_time_comes_next() -> None:
+    """Of all queues, of its own kind, and no more than there is room."""
+    first, second = PollQueue[FollowedTask](), PollQueue[FollowedTask]()
+    for number in range(30):
+        (first if number % 2 else second).put(followed(str(number)), 0, 100 - number)
+    first.put(followed("external:soon"), 0, 1)
+    first.put(followed("refused", at_most=10), 0, 1)
+    group = (followed("a"), followed("b"))
+    along = riders(group, [first, second], kind_of)
+    assert [each.reference.id for each in along] == [str(number) for number in range(29, 11, -1)]
+    assert riders(tuple(map(followed, names(20))), [first], kind_of) == ()
+    assert riders((followed("alone", at_most=1),), [first], kind_of) == ()
+    (other,) = riders((followed("bad", at_most=10),), [first], kind_of)
+    assert other.reference.id == "refused"
+    assert kind_of(followed("external:x")) == Kind(by_external=True, at_most=20)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "most", "at_once", "by_pages", "expected"),
+    [
+        (1, 1, 1, True, 1.0),
+        (50, 1, 50, True, 1.0),
+        (1, 20, 1, True, 1.0),
+        (2, 20, 2, True, 1.75),
+        (20, 20, 20, True, 2.425),
+        (21, 20, 21, True, 2.5),
+        (100, 20, 100, True, 2.5),
+        (100, 20, 200, True, 1.375),
+        (100, 20, 100, False, 1.285),
+    ],
+)
+def test_what_is_seen_for_others_is_asked_for_more_rarely(
+    waiting: int, most: int, at_once: int, *, by_pages: bool, expected: float
+) -> None:
+    """The more tasks one answer tells of the longer each can wait for its own; with very many all are seen sooner."""
+    assert stretch(waiting, most, at_once, by_pages=by_pages) == pytest.approx(expected)
+
+
+def test_what_a_question_is_worth() -> None:
+    """Those that are due count in full, others by the share of their wait that has passed, up to its places."""
+    queue = PollQueue[FollowedTask]()
+    for name in names(3):
+        queue.put(followed(name), 0, 10)
+    assert worth(2, queue, 4, 5) == pytest.approx(3)
+    assert worth(9, queue, 4, 5) == 4
+
+
+# ------------------------------------------------------------------------------------------------- answers
+
+
+def test_all_ids_are_asked_for_by_as_few_questions_as_can_be() -> None:
+    """Twenty at a time, ids and the caller's own apart."""
+    story = Story()
+    story.attach(*names(45), *(f"external:{name}" for name in names(5)))
+    assert sorted(len(query.names) for query in story.asked()) == [5, 5, 20, 20]
+
+
+def test_a_partial_answer_counts_for_those_that_it_has() -> None:
+    """The others are asked for again; what nobody asked for is not looked at, and the order does not matter."""
+    story = Story()
+    tasks = story.attach(*names(4))
+    (query,) = story.asked()
+    story.answer(query, {"9": task("9"), "2": task("2", "succeed"), "0": task("0")})
+    assert [each.status and each.status.value for each in tasks] == ["processing", None, "succeed", None]
+    assert [each.end is not None for each in tasks] == [False, False, True, False]
+    story.now = 4.0
+    (query,) = story.asked()
+    assert set(query.asked) == {"1", "3"}
+    story.answer(query, {"1": BadResponse("odd"), "3": task("3")})
+    assert tasks[3].status is TaskStatus.PROCESSING
+    assert tasks[1].end is None
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 20])
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_an_id_that_makes_the_service_refuse_starves_no_other(count: int, place: int) -> None:
+    """The question is asked again by halves, at once, until the one is alone; all others have their answers by then."""
+    story = Story()
+    tasks = story.attach(*names(count))
+    bad = names(count)[place]
+    questions = 0
+    for _ in range(6):
+        for query in story.asked():
+            questions += 1
+            told = {name: task(name) for name in query.names}
+            story.answer(query, REFUSED if bad in query.names else told)
+    assert {each.reference.id for each in tasks if each.status is None} == {bad}
+    assert isinstance(tasks[int(bad)].end, TaskNotFound)
+    assert questions <= 11
+    assert {each.together_at_most for each in tasks if each.status} == {20}
+
+
+def test_what_only_passes_is_nobodys_fault() -> None:
+    """After a failure of the service's own all are asked for together again."""
+    story = Story()
+    tasks = story.attach(*names(20))
+    (query,) = story.asked()
+    story.answer(query, ServerError("down", code=5000))
+    story.now = 4.0
+    (query,) = story.asked()
+    assert len(query.names) == 20
+    assert {each.together_at_most for each in tasks} == {20}
+
+
+# ------------------------------------------------------------------------------------------ both generations
+
+
+@pytest.mark.parametrize("legacy_ids", ["shown", "left out", "refused"])
+def test_both_generations_in_one_question(legacy_ids: Any) -> None:
+    """All ends are seen, whatever the account does with such questions; one that shows both saves some of them."""
+    account = PolledAccount(3, legacy_ids)
+    account.in_flight(6, (LEGACY, CURRENT), ends=40)
+    mixed = [query for query in account.queries if len({each.reference.endpoint for each in _tasks(query)}) > 1]
+    assert [len(account.lags[endpoint]) for endpoint in (LEGACY, CURRENT)] == [20, 20]
+    assert len(mixed) > 20 if legacy_ids == "shown" else len(mixed) == 1
+    assert mixed[0].asked == {}
+
+
+def _tasks(query: Query[FollowedTask]) -> list[FollowedTask]:
+    return [*query.asked.values(), *query.riders.values()]
+
+
+def test_what_the_account_has_shown() -> None:
+    """A trial that shows both turns it on; a refusal ends it for good; what passes is tried again after ten minutes."""
+    sharing = Sharing()
+    assert (sharing.is_on, sharing.may_try(0)) == (False, True)
+    sharing.begin()
+    assert not sharing.may_try(0)
+    sharing.tried(1, legacy=True, current=False)
+    assert (sharing.is_on, sharing.may_try(600), sharing.may_try(601)) == (False, False, True)
+    sharing.tried(601, legacy=True, current=True)
+    assert (sharing.is_on, sharing.may_try(9999)) == (True, False)
+    sharing.failed(700, in_passing=True)
+    assert (sharing.is_on, sharing.may_try(1299), sharing.may_try(1300)) == (False, False, True)
+    sharing.failed(1300, in_passing=False)
+    sharing.failed(1400, in_passing=True)
+    assert (sharing.is_on, sharing.may_try(9999)) == (False, False)
+    never = Sharing()
+    never.tried(0, legacy=False, current=True)
+    assert (never.is_on, never.may_try(9999)) == (False, False)
+
+
+@pytest.mark.parametrize(("count", "questions", "lag"), [(100, 0.3, 0.05), (250, 0.25, 0.025)])
+def test_many_of_the_current_generation_cost_little(count: int, questions: float, lag: float) -> None:
+    """A hundred in flight: at most 0.3 questions a task. With more of them all are seen sooner, as legacy ones are."""
+    account = PolledAccount(1)
+    account.in_flight(count, (CURRENT,), ends=3 * count)
+    assert account.asked <= questions * 3 * count
+    assert account.lag(CURRENT) < lag
