@@ -3,7 +3,8 @@
     python -m benchmarks                     # all parts, into benchmarks/RESULTS.md and RESULTS.svg
     python -m benchmarks work --work DIR     # one part; the report takes the others from DIR, where they were kept
 
-Each client gets an environment of its own below the working directory.
+Each client gets an environment of its own below the working directory. What got worse since the report that was
+committed last is marked; then this ends with status 1.
 """
 
 import argparse
@@ -11,6 +12,8 @@ import importlib
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 import tempfile
 import time
 import traceback
@@ -18,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-from benchmarks import environments, report
+from benchmarks import compare, environments, report
 from benchmarks.figures import Goal
 from benchmarks.work.runs import REPOSITORY
 
@@ -57,6 +60,30 @@ def main() -> None:
     kept = {name: json.loads(path.read_text()) for name in PARTS if (path := work / f"{name}.json").exists()}
     sections = [_section(name, kept.get(name, {}).get("data", {"error": "it was not run"})) for name in PARTS]
     report.write(arguments.out, sections, kept, environments.versions(pythons))
+    sys.exit(_compared(arguments.out / "RESULTS.md"))
+
+
+def _compared(path: Path) -> str | None:
+    """Marks in a report what got worse since it was committed last; says so, or None."""
+    name = "benchmarks/RESULTS.md"
+    before = _git("show", f"HEAD:{name}")
+    if not before:
+        print("there is no committed report to compare with")
+        return None
+    text, worse = compare.marked(path.read_text("utf-8"), before)
+    commit = _git("log", "-1", "--format=%h of %cs", "--", name).strip()
+    path.write_text(f"{text}\n{compare.section(worse, before, commit)}", "utf-8")
+    return "\n".join(["worse than in the last committed run:", *worse]) if worse else None
+
+
+def _git(*words: str) -> str:
+    """What git says; nothing where there is none."""
+    try:
+        command = ["git", *words]
+        said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return said.stdout if said.returncode == 0 else ""
 
 
 def _part(name: str) -> Part | None:

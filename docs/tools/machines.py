@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from kling_async.protocol import errors
-from kling_async.protocol.create_recovery import Ask, Create, CreateState, Pause
+from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.lifecycle import TRANSITIONS
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -130,7 +131,8 @@ def of_a_create(*, can_look_up: bool = True, keeps_id: bool | None = True) -> fr
             adopt=False,
             resend=True,
             is_anothers=lambda _: False,
-            keeps_id=keeps_id,
+            searches=keeps_id is not True,
+            keeps_id=lambda: keeps_id,
         )
         for happens in story:
             happens(machine)

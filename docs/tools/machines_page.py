@@ -6,7 +6,8 @@ from typing import Final
 from docs.tools import machines
 from docs.tools.drawing import Card, Place, svg
 from docs.tools.machines import EARLY, ENDS, JUMPS, Edge
-from kling_async.protocol.create_recovery import CLOCK_TOLERANCE, SENDS, TIMEOUT_FACTOR, CreateState
+from kling_async.protocol.create_recovery import CLOCK_TOLERANCE, SENDS, TIMEOUT_FACTOR
+from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.lifecycle import NOT_FOUND_PATIENCE
 from kling_async.protocol.tasks import TaskStatus
 

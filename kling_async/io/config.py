@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from kling_async.io import system
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError, Remedy
 from kling_async.protocol.polling.durations import Durations
@@ -221,12 +222,8 @@ def warn_of_file_limit(connections: int) -> None:
     Args:
         connections: the most that are open at once.
     """
-    try:
-        import resource  # noqa: PLC0415  (not on Windows, which has no such limit)
-    except ImportError:
-        return
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit != resource.RLIM_INFINITY and connections + FILES_BESIDE > limit:
+    limit, _ = system.HERE.most_files()
+    if limit is not None and connections + FILES_BESIDE > limit:
         logger.warning(
             "concurrency and downloads allow %d connections at once, this process may open %d files only: lower them, "
             "or raise its limit (ulimit -n)",

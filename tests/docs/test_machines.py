@@ -1,7 +1,7 @@
 """The drawing of a create shows what its machine does, by another way than that of the drawing."""
 
 from docs.tools import machines, machines_page
-from kling_async.protocol.create_recovery import CreateState
+from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.tasks import TaskStatus
 from tests.protocol.test_create_recovery_states import TABLE
 
