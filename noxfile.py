@@ -124,6 +124,25 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session
+def stranger(session: nox.Session) -> None:
+    """The project of a stranger in `tests/stranger`: its tests on the built wheel, its types by two checkers."""
+    install(session, "test", "types")
+    session.run("pytest", "tests/test_stranger.py", *ALL, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, into `.nox/docs/tmp/html`; `nox -s docs -- --external` follows links to elsewhere, too."""
+    install(session, "docs")
+    out = Path(session.create_tmp())
+    sphinx = ("python", "-m", "sphinx", "--fail-on-warning", "--keep-going", "-q", "-d", str(out / "doctrees"))
+    session.run(*sphinx, "-b", "html", "docs", str(out / "html"))
+    session.run("python", "-m", "docs.tools.built", str(out / "html"))
+    if "--external" in session.posargs:
+        session.run(*sphinx, "-b", "linkcheck", "docs", str(out / "links"))
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Wheel and source archive in `dist/`, of what git has staged or committed; then `extras` installs the wheel.
 
@@ -164,6 +183,14 @@ def extras(session: nox.Session) -> None:
         python = str(place / ("Scripts" if sys.platform == "win32" else "bin") / "python")
         session.run(python, "-m", "pip", "install", "-q", f"{wheel}[{extra}]" if extra else str(wheel), external=True)
         session.run(python, "-P", "-W", "error", "tests/run_installed.py", extra, external=True)
+
+
+@nox.session
+def licences(session: nox.Session) -> None:
+    """LICENCES.md lists what is installed, with its licence; `nox -s licences -- --write` writes that."""
+    extras = ",".join(PROJECT["project"]["optional-dependencies"])
+    session.install("-e", f".[{extras}]", "packaging")
+    session.run("python", "-P", "tests/run_licences.py", *session.posargs)
 
 
 def _archives() -> tuple[Path, Path]:

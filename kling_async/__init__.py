@@ -10,6 +10,7 @@ async with KlingClient() as kling:
 import typing
 
 from kling_async import current as current
+from kling_async import events as events
 from kling_async import lazy_exports
 from kling_async.client import KlingClient as KlingClient
 from kling_async.handle import TaskHandle as TaskHandle

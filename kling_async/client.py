@@ -15,6 +15,7 @@ import aiohttp
 from kling_async.client_base import ClientBase
 from kling_async.handle import TaskHandle
 from kling_async.io import refusals
+from kling_async.io.events import OnEvent
 from kling_async.io.submission import OWN_IDS, Again, IfExists, OnDoubt, OnIntent, SubmitOptions
 from kling_async.io.task_list import all_tasks
 from kling_async.methods import calls, lists, submits
@@ -60,6 +61,9 @@ class KlingClient(ClientBase, Models):
         queue_deadline: seconds that a task may stand in line for a slot; None for ever.
         on_intent: awaited before the first byte of each create goes out, so that its reference can be kept where a
             crash does not reach it. If it raises, nothing is sent. With a journal, that has it by then.
+        on_event: is told each thing that happens, as one of the values of `kling_async.events`: a plain function, which
+            runs in the event loop and must be quick, since nothing else happens meanwhile; one that has more to do puts
+            events into a queue. What it raises is in the log, once, and changes nothing.
         journal: the file of a journal, or a `Journal`: what is paid for is there before it is sent, so that `recover`
             and the `key` of `submit` find it again after a crash.
         budget: what may be spent: what does not fit is not sent, and raises `BudgetExceeded`. With a journal it is kept
@@ -88,6 +92,7 @@ class KlingClient(ClientBase, Models):
         retry: Retry | None = None,
         queue_deadline: float | None = None,
         on_intent: OnIntent | None = None,
+        on_event: OnEvent | None = None,
         journal: "Journal | str | PathLike[str] | None" = None,
         budget: "Budget | None" = None,
         callback_url: str | None = None,
@@ -106,6 +111,7 @@ class KlingClient(ClientBase, Models):
             retry=retry,
             queue_deadline=queue_deadline,
             on_intent=on_intent,
+            on_event=on_event,
             budget=budget,
             callback_url=callback_url,
             session=session,

@@ -27,6 +27,7 @@ from kling_async.io.config import (
     refuse_current,
     warn_of_file_limit,
 )
+from kling_async.io.events import Events, OnEvent
 from kling_async.io.lifetime import Lifetime
 from kling_async.io.paged_list import PagedList
 from kling_async.io.poller import Poller
@@ -34,6 +35,7 @@ from kling_async.io.slots import Slots
 from kling_async.io.submission import OnIntent, SubmitOptions, Submitter
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.transport import Transport
+from kling_async.io.work_events import Kept
 from kling_async.protocol.call import Call
 from kling_async.protocol.concurrency_limit import BEAT, Limit
 from kling_async.protocol.endpoint import Endpoint, Generation, Request
@@ -81,6 +83,7 @@ class ClientBase(abc.ABC):
         retry: Retry | None,
         queue_deadline: float | None,
         on_intent: OnIntent | None,
+        on_event: OnEvent | None,
         budget: "Budget | None",
         callback_url: str | None,
         session: aiohttp.ClientSession | None,
@@ -94,6 +97,7 @@ class ClientBase(abc.ABC):
             retry=retry,
             queue_deadline=queue_deadline,
             on_intent=on_intent,
+            on_event=on_event,
             budget=budget,
             session=session,
             clock=clock,
@@ -112,7 +116,8 @@ class ClientBase(abc.ABC):
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
-        self._poller = Poller(self._api, polling, self._retry, self._uniform, self.durations)
+        self._events = Events(on_event, clock)
+        self._poller = Poller(self._api, polling, self._retry, self._uniform, self.durations, events=self._events)
         callback_url, token = callback_url_from(callback_url, self._credentials)
         self.callbacks = Callbacks(token, self._api, self._poller, self._enter)
         """What comes by callbacks, for `kling_async.web`."""
@@ -124,6 +129,7 @@ class ClientBase(abc.ABC):
             uniform=self._uniform,
             on_intent=on_intent,
             callback_url=callback_url,
+            events=self._events,
         )
         self._saved_at_once = downloads
         self._clock = clock
@@ -131,8 +137,10 @@ class ClientBase(abc.ABC):
         """Tasks in flight per `model_name`, as it was given."""
         self._budget = None if budget is None else self._budget_of(budget)
         self._works: JournalSubmitter | None = None
-        self._calls = Calls(self._api, lambda: self._downloads, self._enter, self._budget, self.check_current)
-        self._saving = Saving(lambda: self._downloads, self.get_task)
+        self._calls = Calls(
+            self._api, lambda: self._downloads, self._enter, self._budget, self.check_current, events=self._events
+        )
+        self._saving = Saving(lambda: self._downloads, self.get_task, self._events)
 
     @abc.abstractmethod
     async def get_task(self, reference: str) -> Task:
@@ -210,12 +218,13 @@ class ClientBase(abc.ABC):
 
     # --------------------------------------------------------------------------------- for the handles
 
-    def start_watching(self, reference: Reference, *, own: bool = False) -> TaskWatch:
+    def start_watching(self, reference: Reference, *, own: bool = False, work: "Kept | None" = None) -> TaskWatch:
         """Begins to follow an attached task, or joins who follows it already.
 
         Args:
             reference: of the task.
             own: whether no other client of the journal follows it, as far as that is known.
+            work: what the journal has of it.
         """
         self._enter()
         self._check_generation(refusals.endpoint_of_reference(reference))
@@ -228,6 +237,7 @@ class ClientBase(abc.ABC):
             watch = self._poller.follow(reference, created=None, held=works is not None, on_end=detach)
             if works is not None:
                 works.neighbours.hold(watch)
+            self._events.attached(watch, work)
         return watch
 
     async def save_all(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from kling_async.io.task_watch import TaskWatch
+from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.errors import KlingError, TaskFailed, WrongEventLoop
 from kling_async.protocol.polling.progress import Progress
 from kling_async.protocol.reference import Reference
@@ -39,6 +40,16 @@ class Work(Protocol):
         """What its files are called after in a directory; None for their task."""
         ...
 
+    @property
+    def trace(self) -> str | None:
+        """What the client that made it put there, by its tracing."""
+        ...
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a client has heard what it cost."""
+        ...
+
     async def whole(self, target: str | PathLike[str] | None, *, watermark: bool) -> list[Path] | None:
         """Where its files are, if they are saved whole."""
         ...
@@ -59,8 +70,8 @@ class Work(Protocol):
 class Client(Protocol):
     """What a handle needs of its client."""
 
-    def start_watching(self, reference: Reference) -> TaskWatch:
-        """Begins to follow an attached task, or joins the watch that there is."""
+    def start_watching(self, reference: Reference, *, work: Work | None) -> TaskWatch:
+        """Begins to follow an attached task, or joins the watch that there is; `work` is what the journal has of it."""
         ...
 
     async def save_all(
@@ -412,11 +423,16 @@ class TaskHandle:
     def _started(self) -> "asyncio.Future[Task]":
         """An attached handle is cold: the first wait starts it."""
         if self._future is None:
-            self._join(self._client.start_watching(self._reference))
+            self._join(self._client.start_watching(self._reference, work=self.work))
         future = self._settled()
         if future.get_loop() is not asyncio.get_running_loop():
             raise WrongEventLoop("this handle belongs to another event loop; attach(reference) on a client of this one")
         return future
+
+    def begin(self) -> WorkEvents | None:
+        """Follows the task as awaiting does, and gives its events; None where `cancel()` came before that."""
+        _ = self._started()
+        return self._watch.events if self._watch is not None else None
 
     def _settled(self) -> "asyncio.Future[Task]":
         if self._future is None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from kling_async.handle import TaskHandle
 from kling_async.io import refusals
+from kling_async.io.events import Events
+from kling_async.io.threads import in_thread
 from kling_async.protocol.errors import DownloadError, TargetError
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task
@@ -34,10 +36,14 @@ class Saving:
     Args:
         downloads: gives what fetches.
         get_task: asks for a task anew, whose addresses have expired.
+        events: of the client.
     """
 
-    def __init__(self, downloads: "Callable[[], Downloads]", get_task: Callable[[str], Awaitable[Task]]) -> None:
+    def __init__(
+        self, downloads: "Callable[[], Downloads]", get_task: Callable[[str], Awaitable[Task]], events: Events
+    ) -> None:
         self._downloads = downloads
+        self._events = events
         self._get_task = get_task
         self._ended: dict[str, tuple[float, Task]] = {}
         """Finished tasks by their references, and when they were heard of."""
@@ -114,7 +120,24 @@ class Saving:
         Raises:
             KlingError: as `TaskHandle.save`.
         """
-        task = await handle.wait()
+        told = handle.begin() or self._events.of(Reference.parse(handle.reference).endpoint)
+        told.saving(watermark=watermark)
+        loop = asyncio.get_running_loop()
+        begun: float | None = None
+        try:
+            task = await handle.wait()
+            begun = loop.time()
+            paths = await self._saved(place, handle, task, watermark=watermark, overwrite=overwrite)
+        except BaseException as error:
+            told.not_saved(error, None if begun is None else loop.time() - begun)
+            raise
+        if told.is_heard:
+            told.saved(paths, await in_thread(_size_of, paths), loop.time() - begun)
+        return paths
+
+    async def _saved(
+        self, place: "Target", handle: TaskHandle, task: Task, *, watermark: bool, overwrite: bool
+    ) -> list[Path]:
         refresh = functools.partial(self._get_task, task.reference)
         if handle.work is not None:
             overwrite = await handle.work.saving(place, task, watermark=watermark, overwrite=overwrite)
@@ -189,3 +212,12 @@ class Saving:
         async with contextlib.aclosing(self._downloads().stream(task, refresh, watermark=watermark)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+
+def _size_of(paths: Iterable[Path]) -> int:
+    """Bytes of all files that are there."""
+    size = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            size += path.stat().st_size
+    return size

@@ -5,7 +5,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-PACKAGE = "kling_async/"
+PACKAGE = ("kling_async/", "pytest_kling_async.py")
 METADATA = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
 
 

@@ -23,14 +23,15 @@ def main() -> None:
             ["resume.py", "save", f"{out}/jobs.txt", f"{out}/resumed/"],
             ["chain.py", f"{out}/chain/"],
             ["durable.py", str(_prompts(out)), f"{out}/durable/"],
+            ["traces.py", f"{out}/spans.jsonl", f"{out}/traced/"],
             ["run_batch.py", str(EXAMPLES / "batch" / "jobs.csv"), f"{out}/batch/", "6.5"],
         )
         for script, *rest in runs:
             subprocess.run([sys.executable, EXAMPLES / script, *rest], env=environment, check=True, timeout=120)
         made = sorted(path.stat().st_size > 100_000 for path in Path(out).rglob("*.mp4"))
         emulator.terminate()
-    if made != [True] * 12:
-        sys.exit(f"expected 12 videos, found {len(made)}")
+    if made != [True] * 22:
+        sys.exit(f"expected 22 videos, found {len(made)}")
 
 
 def _prompts(directory: str) -> Path:

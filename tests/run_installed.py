@@ -13,7 +13,7 @@ from pathlib import Path
 CAT = Path(__file__).parents[1] / "examples" / "images" / "cat.png"
 COMMAND = str(Path(sysconfig.get_path("scripts"), "kling-async"))
 RENDERS = "emulator-video"
-FOR = {"": "kling_async", "cli": "rich", RENDERS: "av"}
+FOR = {"": "kling_async", "cli": "rich", RENDERS: "av", "testing": "pytest", "opentelemetry": "opentelemetry"}
 """What can be imported with an extra, and not without it."""
 
 

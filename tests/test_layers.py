@@ -133,6 +133,15 @@ def test_the_core_is_pure(module: str) -> None:
     assert {name for name in names - named_only if name.startswith("pathlib")} <= {"pathlib.PurePath"}
 
 
+@pytest.mark.parametrize("module", sorted(TREES.keys() - {f"{ROOT}.io.system", f"{EMULATOR}.faults.injection"}))
+def test_one_module_knows_which_system_it_is(module: str) -> None:
+    """What differs between operating systems is behind `io.system`; the emulator has a reset of its own."""
+    asks = {ast.unparse(node) for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute | ast.Call)}
+    assert asks & {"sys.platform", "os.name", "platform.system()"} == set()
+    assert not [each for each in asks if each.startswith(("hasattr(os,", "getattr(os,"))]
+    assert imports(module) & {"fcntl", "msvcrt", "resource", "winreg", "pwd", "grp", "termios"} == set()
+
+
 def run(script: str, *arguments: str) -> str:
     """What a script prints in an interpreter of its own, where warnings are errors."""
     command = [sys.executable, "-W", "error", "-c", script, *arguments]

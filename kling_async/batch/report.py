@@ -18,7 +18,8 @@ import attrs
 from kling_async.batch.report_page import page
 from kling_async.batch.report_text import clean, is_address, named, unsigned
 from kling_async.batch.result import RowResult
-from kling_async.io.target import DRAFT, OWN, absolute, shown
+from kling_async.io import system
+from kling_async.io.target import DRAFT, absolute, shown
 from kling_async.protocol.errors import TargetError
 
 COLUMNS: Final = ("id", "status", "task_id", "files", "units", "usd", "amount", "currency", "seconds", "error")
@@ -121,11 +122,11 @@ def _replace_all(place: Path, contents: Mapping[str, str]) -> None:
             draft = place / f"{name}.{secrets.token_hex(4)}{DRAFT}"  # another process may write the same report
             _forget_left(place, name)
             stack.callback(draft.unlink, missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OWN, 0o644)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.HERE.own, 0o644)
             with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor)
                 file.write(text.encode())
                 file.flush()
-                os.fsync(descriptor)
+                system.HERE.sync(descriptor)
             drafts.append((draft, place / name))
         for draft, target in drafts:
             draft.replace(target)

@@ -4,7 +4,7 @@ import html
 import os
 import re
 from decimal import Decimal
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Final
 from urllib.parse import quote
 
@@ -66,7 +66,7 @@ def href(path: str | PurePath, out: PurePath) -> str | None:
         return None
     except ValueError:  # another drive
         pass
-    return PurePath(text).as_uri()
+    return Path(text).as_uri()
 
 
 def is_address(text: str) -> bool:

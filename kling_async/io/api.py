@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Transport
+from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.create_recovery import Ask, Create, Pause
-from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.endpoint import Described, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, Problem, TokenTimeError
 from kling_async.protocol.estimate import Estimate
@@ -34,9 +34,6 @@ _T = TypeVar("_T")
 
 SEARCHED_PAGES: Final = 10
 """Pages of 500 tasks that are looked at for a task without its id."""
-
-_NO_WARNING: Final = frozenset({CreateState.FULL, CreateState.CLAIMED, CreateState.REFUSED})
-"""Where a create is after a failed send that is no news: it waits its turn, or the error itself says what there is."""
 
 
 class Api:
@@ -150,11 +147,24 @@ class Api:
                 raise ClientClosed("the client was closed before the answer came; the call may have worked") from None
             raise
 
-    async def call(self, endpoint: CallEndpoint, request: HttpRequest, estimate: Estimate) -> Any:
+    async def call(
+        self,
+        endpoint: CallEndpoint,
+        request: HttpRequest,
+        estimate: Estimate,
+        *,
+        on_send: Callable[[], None] = lambda: None,
+    ) -> Any:
         """Sends a call that makes no task, and gives its value.
 
         One that charges is sent again only where it surely did nothing: it never left, or the service was too busy. Any
         other is repeated for `retry.budget` seconds.
+
+        Args:
+            endpoint: where.
+            request: to send.
+            estimate: of what it costs.
+            on_send: called right before the first byte of each send.
 
         Raises:
             CallInDoubt: it charges, and its answer was lost.
@@ -167,6 +177,7 @@ class Api:
         def began() -> None:
             nonlocal sent_at
             sent_at = datetime.fromtimestamp(self._wall(), UTC)
+            on_send()
 
         async def attempt() -> Any:
             nonlocal is_lost
@@ -226,7 +237,9 @@ class Api:
                 logger.debug("%s; asking again", error, extra={"kling_event": "read_failed"})
             await self._transport.pause(delay)
 
-    async def create(self, endpoint: Endpoint, request: HttpRequest, create: Create, slot: Slot) -> Task:
+    async def create(
+        self, endpoint: Endpoint, request: HttpRequest, create: Create, slot: Slot, told: WorkEvents
+    ) -> Task:
         """Drives the create machine to its end.
 
         Args:
@@ -234,6 +247,7 @@ class Api:
             request: the create request, sent as often as the machine says.
             create: the machine; it decides everything.
             slot: held; given back and waited for again when the account turns out to be full.
+            told: its events.
 
         Raises:
             KlingError: the machine's verdict.
@@ -251,16 +265,18 @@ class Api:
                     await slot.wait_again()
                     create.slot_taken()
                 case Ask.SEND:
-                    outcome = await self._outcome(self._send_create(endpoint, request, create))
+                    outcome = await self._outcome(self._send_create(endpoint, request, create, told))
                     create.answered(loop.time(), outcome)
                     if create.undecided:
                         slot.in_doubt()
-                    _warn_of(outcome, create)
+                    told.answered(create, outcome)
                 case Ask.LOOK_UP:
                     outcome = await self._outcome(self.query(endpoint, create.name))
+                    told.looked_up()
                     create.looked_up(loop.time(), outcome, self._tokens.clock_offset.seen)
                 case Ask.SEARCH:
                     create.searched(loop.time(), await self._search(endpoint, create.search_since))
+                    told.looked_up()
 
     async def _search(self, endpoint: Endpoint, since: datetime) -> list[Task] | KlingError:
         """All tasks since a time that are paid as this endpoint's are; an error where one may be missing."""
@@ -278,17 +294,17 @@ class Api:
             return error
         return BadResponse(f"the list is longer than {SEARCHED_PAGES} pages")
 
-    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, create: Create) -> Task:
+    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, create: Create, told: WorkEvents) -> Task:
         def read(response: HttpResponse) -> Task:
             if endpoint.generation is Generation.CURRENT:
                 return several.created(response, endpoint.name, create.id_sent)
             return responses.created(response, endpoint.name, create.id_sent, raw=endpoint.is_raw)
 
-        return await self._call(
-            request,
-            read,
-            began=lambda: create.sending(self._wall(), self._tokens.clock_offset.seen),
-        )
+        def began() -> None:
+            create.sending(self._wall(), self._tokens.clock_offset.seen)
+            told.sent()
+
+        return await self._call(request, read, began)
 
     async def _outcome(self, attempt: Awaitable[Task]) -> Task | KlingError:
         try:
@@ -368,14 +384,3 @@ class Api:
                 offset.describe(),
                 extra={"kling_event": "clock_corrected", "kling_seconds": offset.used},
             )
-
-
-def _warn_of(outcome: Task | KlingError, create: Create) -> None:
-    """Says that a send failed, if that is news."""
-    if isinstance(outcome, KlingError) and create.state not in _NO_WARNING:
-        logger.warning(
-            "still creating %s: %s",
-            create.reference or f"a task of {create.endpoint}",
-            outcome,
-            extra={"kling_event": "create_failed", "kling_reference": create.reference},
-        )

@@ -128,8 +128,11 @@ class Reserved:
         self._reservation: Reservation | None = None
         self.external_task_id = new_external_task_id()
 
-    async def intend(self) -> None:
+    async def intend(self, trace: str | None) -> None:  # noqa: ARG002  (as `Record`)
         """Reserves.
+
+        Args:
+            trace: is not kept.
 
         Raises:
             BudgetExceeded: it does not fit.

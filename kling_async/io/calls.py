@@ -1,14 +1,16 @@
 """Calls that make no task: refused, sent, and what their values can do afterwards."""
 
+import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kling_async.io import refusals
 from kling_async.io.api import Api
+from kling_async.io.events import Events
 from kling_async.io.paged_list import PagedList, by_cursor, by_number
-from kling_async.protocol.call import Call, CursorListEndpoint, HasFiles, ListEndpoint
+from kling_async.protocol.call import Call, CallEndpoint, CursorListEndpoint, HasFiles, ListEndpoint
 from kling_async.protocol.endpoint import Generation
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.result_kind import ResultKind
@@ -34,6 +36,7 @@ class Calls:
         enter: checks that the client can be used.
         budget: of the client.
         check_current: refuses the current generation where the client cannot ask for it.
+        events: of the client.
     """
 
     def __init__(
@@ -43,12 +46,15 @@ class Calls:
         enter: Callable[[], None],
         budget: "ClientBudget | None",
         check_current: Callable[[], None],
+        *,
+        events: Events,
     ) -> None:
         self._api = api
         self._downloads = downloads
         self._enter = enter
         self._budget = budget
         self._check_current = check_current
+        self._events = events
 
     async def value_of(self, request: Call[T]) -> T:
         """Sends a call, and gives its value.
@@ -67,9 +73,26 @@ class Calls:
         refusals.refuse(await self._api.problems_of(endpoint, call), strict=True)
         sent = requests.of_call(endpoint, call)
         send = functools.partial(self._api.call, endpoint, sent, endpoint.estimate(call))
-        budget = self._budget if endpoint.charges else None
-        value = await (budget.paying(endpoint, call, send) if budget is not None else send())
+        value = await (self._paid(endpoint, call, send) if endpoint.charges else send())
         return cast("T", value.with_saver(self._save_audio) if isinstance(value, HasFiles) else value)
+
+    async def _paid(self, endpoint: CallEndpoint, call: Any, send: Callable[..., Awaitable[Any]]) -> Any:
+        """The value of a call that charges, with what happens told."""
+        told, sends = self._events.of(endpoint.name), 0
+
+        def on_send() -> None:
+            nonlocal sends
+            sends += 1
+            told.sent()
+
+        paying = functools.partial(send, on_send=on_send)
+        try:
+            value = await (self._budget.paying(endpoint, call, paying) if self._budget is not None else paying())
+        except BaseException as error:
+            told.not_created(error, undecided=sends > 0 and isinstance(error, asyncio.CancelledError))
+            raise
+        told.called(value.cost)
+        return value
 
     def listed(self, request: Call[list[T]]) -> PagedList[T]:
         """A list that comes page by page.

@@ -1,5 +1,6 @@
 """Configuration of a client: its arguments, and what else comes from the environment."""
 
+import inspect
 import logging
 import os
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from kling_async.io import system
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError, Remedy
 from kling_async.protocol.polling.durations import Durations
@@ -158,6 +160,7 @@ def check_arguments(
     retry: object,
     queue_deadline: object,
     on_intent: object,
+    on_event: object,
     budget: object,
     session: object,
     clock: object,
@@ -175,6 +178,8 @@ def check_arguments(
     checked("retry", retry, "Retry(...)", fits=_is_a(retry, Retry))
     checked("queue_deadline", queue_deadline, "seconds", fits=queue_deadline is None or is_seconds(queue_deadline))
     checked("on_intent", on_intent, "a coroutine function", fits=on_intent is None or callable(on_intent))
+    plain = callable(on_event) and not inspect.iscoroutinefunction(on_event)
+    checked("on_event", on_event, "a plain function, which is not awaited", fits=on_event is None or plain)
     if budget is not None:
         from kling_async.protocol.budget import Budget  # noqa: PLC0415  (on first use: decimals take time)
 
@@ -217,12 +222,8 @@ def warn_of_file_limit(connections: int) -> None:
     Args:
         connections: the most that are open at once.
     """
-    try:
-        import resource  # noqa: PLC0415  (not on Windows, which has no such limit)
-    except ImportError:
-        return
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit != resource.RLIM_INFINITY and connections + FILES_BESIDE > limit:
+    limit, _ = system.HERE.most_files()
+    if limit is not None and connections + FILES_BESIDE > limit:
         logger.warning(
             "concurrency and downloads allow %d connections at once, this process may open %d files only: lower them, "
             "or raise its limit (ulimit -n)",

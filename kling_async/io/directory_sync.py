@@ -1,9 +1,10 @@
 """New names that survive a power cut. Blocking; called in threads."""
 
 import contextlib
-import os
 import threading
 from pathlib import Path
+
+from kling_async.io import system
 
 
 class DirectorySync:
@@ -27,13 +28,5 @@ class DirectorySync:
                 if ticket not in self._waiting.get(directory, ()):
                     return
                 del self._waiting[directory]
-            _sync_directory(directory)
-
-
-def _sync_directory(directory: Path) -> None:
-    with contextlib.suppress(OSError):  # not every system can open a directory
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            with contextlib.suppress(OSError):  # not every file system can
+                system.HERE.sync_directory(directory)

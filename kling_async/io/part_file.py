@@ -9,8 +9,9 @@ from typing import Final
 
 import attrs
 
+from kling_async.io import system
 from kling_async.io.directory_sync import DirectorySync
-from kling_async.io.target import DRAFT, NOTE, OWN, PART, found, refuse_any_suffix, refuse_existing, shown
+from kling_async.io.target import DRAFT, NOTE, PART, found, refuse_any_suffix, refuse_existing, shown
 from kling_async.protocol import transfer
 from kling_async.protocol.errors import SaveInProgress
 from kling_async.protocol.media import contents
@@ -97,7 +98,7 @@ class PartFile:
         """Appends pieces of what `part` says; nothing any more once that has failed, since it would leave a gap."""
         start = self.size
         self._append(pieces, part)
-        _begin_writeback(self._descriptor, start, self.size - start)
+        system.HERE.begin_writeback(self._descriptor, start, self.size - start)
 
     def finish(
         self,
@@ -142,8 +143,7 @@ class PartFile:
     def restart(self) -> None:
         """Throws away what is there."""
         # A file of its own: what is there may be a published video that a crash left linked to this name.
-        self.path.unlink(missing_ok=True)
-        self.close()
+        self._take_away()
         try:
             self._open_new()
         except FileExistsError:
@@ -157,9 +157,8 @@ class PartFile:
         with contextlib.suppress(OSError):
             if self.size == 0 and self._is_there(self._descriptor):
                 self._note.unlink(missing_ok=True)
-                self.path.unlink()
-        os.close(self._descriptor)
-        self._descriptor = -1
+                self._take_away()
+        self._let_go()
 
     def _goes_on(self, noted: Part) -> bool:
         """Whether what an earlier save left is the beginning of the same file."""
@@ -181,7 +180,7 @@ class PartFile:
             return
         draft = self._note.with_name(self._note.name + DRAFT)
         draft.unlink(missing_ok=True)  # a crash may have left it
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OWN, 0o666)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.HERE.own, 0o666)
         with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor)
             file.write(part.to_json())
         draft.replace(self._note)
@@ -195,7 +194,7 @@ class PartFile:
             self._note_down(noted)
         left = [memoryview(piece) for piece in pieces if piece]
         while left:
-            written = _write(self._descriptor, left[:AT_ONCE])
+            written = system.HERE.write(self._descriptor, left[:AT_ONCE])
             self.size += written
             while left and written >= len(left[0]):
                 written -= len(left.pop(0))
@@ -204,21 +203,35 @@ class PartFile:
         self._torn = False
 
     def _publish(self, *, overwrite: bool) -> None:
-        os.fsync(self._descriptor)
+        system.HERE.sync(self._descriptor)
         if self._noted is not None:  # before the part's name is free: then it would be another's note
             self._note.unlink(missing_ok=True)
             self._noted = None
-        if overwrite:
-            self.path.replace(self.target)
-            if self._is_there(self._descriptor):  # two names of one file: replacing one by the other does nothing
-                self.path.unlink()
+        if not system.HERE.renames_what_is_open:
+            self._let_go()
+        if not overwrite:
+            system.HERE.publish(self.path, self.target)
         else:
-            self._publish_new()
+            self.path.replace(self.target)
+            if self._descriptor >= 0 and self._is_there(self._descriptor):
+                self.path.unlink()  # two names of one file: replacing one by the other does nothing
         self._sync.sync(self.target.parent)
         self.close()
 
+    def _take_away(self) -> None:
+        """Closes the part, and leaves nothing of it; still locked while it goes, where that can be."""
+        if not system.HERE.renames_what_is_open:
+            self._let_go()
+        self.path.unlink(missing_ok=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
     def _locked(self, flags: int) -> int:
-        descriptor = os.open(self.path, flags | os.O_RDWR | os.O_CREAT | os.O_APPEND | OWN, 0o666)
+        descriptor = os.open(self.path, flags | os.O_RDWR | os.O_CREAT | os.O_APPEND | system.HERE.own, 0o666)
         try:
             # Whoever held the lock before may have published this file, or thrown it away.
             if _lock(descriptor) and self._is_there(descriptor):
@@ -237,26 +250,8 @@ class PartFile:
     def _in_progress(self) -> SaveInProgress:
         return SaveInProgress(f"another process saves to {shown(self.target)}")
 
-    def _publish_new(self) -> None:
-        try:
-            os.link(self.path, self.target)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links: take the name first, then replace it
-            os.close(os.open(self.target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            try:
-                self.path.replace(self.target)
-            except OSError:
-                self.target.unlink()
-                raise
-        else:
-            self.path.unlink()
-
     def _read(self, offset: int, count: int) -> bytes:
-        if hasattr(os, "pread"):
-            return os.pread(self._descriptor, count, offset)
-        os.lseek(self._descriptor, offset, os.SEEK_SET)  # writing appends wherever this is
-        return os.read(self._descriptor, count)
+        return system.HERE.read(self._descriptor, offset, count)
 
     def _digest(self) -> bytes:
         digest, offset = hashlib.sha256(), 0
@@ -268,26 +263,11 @@ class PartFile:
     def _read_note(self) -> Part | None:
         try:
             # Whatever stands there in place of a file must not keep this waiting.
-            descriptor = os.open(self._note, os.O_RDONLY | OWN | getattr(os, "O_NONBLOCK", 0))
+            descriptor = os.open(self._note, os.O_RDONLY | system.HERE.own | system.HERE.waits_for_nobody)
             with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor)
                 return Part.from_json(file.read(NOTE_BYTES))
         except OSError:
             return None
-
-
-def _write(descriptor: int, pieces: list[memoryview]) -> int:
-    """Writes without joining first, where the system can; tells how many bytes."""
-    return os.writev(descriptor, pieces) if hasattr(os, "writev") else os.write(descriptor, b"".join(pieces))
-
-
-def _begin_writeback(descriptor: int, start: int, count: int) -> None:
-    """Lets the disk begin, so that the sync at the end finds little left to do.
-
-    What is asked for is to drop what lies there; as it is not on disk yet, Linux keeps it, and begins to write it.
-    """
-    if count and hasattr(os, "posix_fadvise"):  # none would mean all that follows
-        with contextlib.suppress(OSError):  # advice
-            os.posix_fadvise(descriptor, start, count, os.POSIX_FADV_DONTNEED)
 
 
 def _lock(descriptor: int) -> bool:
@@ -296,13 +276,7 @@ def _lock(descriptor: int) -> bool:
     The lock goes with the descriptor.
     """
     try:
-        import fcntl  # noqa: PLC0415  (not on Windows)
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return system.HERE.lock(descriptor)
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 from kling_async.io.api import Api
+from kling_async.io.events import Events
 from kling_async.io.task_watch import Listener, TaskWatch
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.errors import KlingError, RequestTimeout
@@ -41,12 +42,21 @@ class Poller:
         retry: when again after a question that failed.
         uniform: random numbers for the delays.
         durations: how long tasks take; it learns.
+        events: of the client.
     """
 
     def __init__(
-        self, api: Api, polling: Polling | AimedPolling, retry: Retry, uniform: Uniform, durations: Durations
+        self,
+        api: Api,
+        polling: Polling | AimedPolling,
+        retry: Retry,
+        uniform: Uniform,
+        durations: Durations,
+        *,
+        events: Events | None = None,
     ) -> None:
         self._api = api
+        self._events = events if events is not None else Events()
         self._deadline = polling.deadline
         self.durations = durations
         self._plan = PollPlan[TaskWatch](polling, retry, uniform, durations)
@@ -173,6 +183,8 @@ class Poller:
 
     async def _ask(self, query: Query[TaskWatch]) -> None:
         loop, reference = asyncio.get_running_loop(), query.followed.reference
+        begun = loop.time()
+        failure: Exception | None = None
         try:
             async with asyncio.timeout_at(query.ends_at):
                 news: Task | News | KlingError
@@ -181,32 +193,29 @@ class Poller:
                 else:
                     news = await self._api.query_all(query.endpoint, query.names)
         except KlingError as error:
-            logger.debug(
-                "poll of %s: %s",
-                reference,
-                error,
-                extra={"kling_event": "poll_failed", "kling_reference": str(reference)},
-            )
-            news = error
+            news = failure = error
         except TimeoutError:
-            news = RequestTimeout("no answer in time")
+            failure = TimeoutError("no answer in time")
+            news = RequestTimeout(str(failure))
         except asyncio.CancelledError:
             self._plan.cancelled(query, loop.time())
             self._step()
             raise
         except Exception as error:  # noqa: BLE001  (those who wait must get it, whatever it is)
-            news = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(str(reference))
+            news = failure = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(str(reference))
+        self._events.polled(reference.endpoint, _asked(query), begun, failure)
         self._plan.answered(query, news, loop.time(), self._api.service_time())
         self._step()
 
     async def _ask_cost(self, reference: Reference, end: Task, counting: list[Listener]) -> None:
         """Asks once for a finished task, for those who have to know what it has cost."""
-        told = end
+        told, begun = end, asyncio.get_running_loop().time()
         try:
             endpoint = endpoint_named(reference.endpoint)
             if endpoint is not None:
                 async with asyncio.timeout(COST_SECONDS):
                     answered = await self._api.query(endpoint, reference.id)
+                self._events.polled(reference.endpoint, [reference], begun)
                 told = answered if answered.status is end.status else end
         except (KlingError, TimeoutError) as error:
             logger.debug("what %s has cost: %s", reference, error, extra={"kling_event": "poll_failed"})
@@ -216,22 +225,29 @@ class Poller:
 
     async def _ask_page(self, page: PageQuery[TaskWatch]) -> None:
         loop = asyncio.get_running_loop()
+        begun = loop.time()
         news: Listed | KlingError | None = None
+        failure: Exception | None = None
         try:
             async with asyncio.timeout_at(page.ends_at):
                 news = await self._api.listed(page.endpoint, page.request, page.known)
         except KlingError as error:
-            logger.debug(
-                "page %d of %s: %s", page.number, page.endpoint.name, error, extra={"kling_event": "page_failed"}
-            )
-            news = error
+            news = failure = error
         except TimeoutError:
-            pass
+            failure = TimeoutError("no answer in time")
         except asyncio.CancelledError:
             self._plan.page_cancelled(page, loop.time())
             self._step()
             raise
-        except Exception:  # the tasks that wait for it must be asked for all the same
+        except Exception as error:  # the tasks that wait for it must be asked for all the same
+            failure = error
             logger.exception("reading the list failed unexpectedly", extra={"kling_event": "page_failed"})
+        self._events.polled(page.endpoint.name, (), begun, failure, page.number)
         self._plan.page_answered(page, news, loop.time(), self._api.service_time())
         self._step()
+
+
+def _asked(query: Query[TaskWatch]) -> Iterator[Reference]:
+    """The tasks that a question is about."""
+    for each in (*query.asked.values(), *query.riders.values()):
+        yield each.reference

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 import attrs
 
 from kling_async.io.api import Api
+from kling_async.io.events import Events
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.turns import Turns
+from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint, Generation
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
@@ -68,8 +70,12 @@ class Record(Protocol):
 
     external_task_id: str
 
-    async def intend(self) -> None:
-        """Keeps it where a crash does not reach it; raises if that fails, and then nothing is sent."""
+    async def intend(self, trace: str | None) -> None:
+        """Keeps it where a crash does not reach it; raises if that fails, and then nothing is sent.
+
+        Args:
+            trace: what its tracing wants to be kept with it.
+        """
         ...
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
@@ -94,12 +100,14 @@ class Sending:
         calls_back: whether it is called back at the client's address.
         first_sent: when an earlier process sent it, if it did, at the earliest: seconds since 1970; None for a new one.
         path: where it is sent to.
+        told: its events.
     """
 
     given: Any
     http: Callable[[], HttpRequest]
     line: str
     slots: int
+    told: WorkEvents
     estimate: DurationEstimate | None = None
     calls_back: bool = False
     first_sent: float | None = None
@@ -117,6 +125,7 @@ class Submitter:
         uniform: random numbers for the delays.
         on_intent: sees each create before its first byte.
         callback_url: for requests that have none.
+        events: of the client.
     """
 
     def __init__(
@@ -129,6 +138,7 @@ class Submitter:
         uniform: Uniform,
         on_intent: OnIntent | None,
         callback_url: str | None,
+        events: Events,
     ) -> None:
         self._api = api
         self._slots = slots
@@ -137,6 +147,7 @@ class Submitter:
         self._uniform = uniform
         self._on_intent = on_intent
         self.callback_url = callback_url
+        self.events = events
         self._under_way: dict[asyncio.Task[TaskWatch], Create] = {}
         self._orphans: dict[object, str | None] = {}
         """Creates without a caller, each with the reference by which it can be found at the moment."""
@@ -176,12 +187,15 @@ class Submitter:
             request = attrs.evolve(request, callback_url=self.callback_url)
         resend = options.get("on_doubt") != "raise"
         path = endpoint.path_of(request)
+        line, key = endpoint.line_of(request), options.get("key")
+        told = self.events.of(endpoint.name, line=line, key=key, external_task_id=external_task_id)
         create = self._new(endpoint, path, external_task_id, own_id=own_id, adopt=adopt, resend=resend)
         sending = Sending(
             request,
             functools.partial(requests.create, endpoint, request),
-            endpoint.line_of(request),
+            line,
             endpoint.slots_of(request),
+            told,
             self._poller.durations.of(endpoint.kind_of(request), endpoint.typical_seconds(request)),
             calls_back=self.callback_url is not None and getattr(request, "callback_url", None) == self.callback_url,
             path=path,
@@ -192,7 +206,7 @@ class Submitter:
         async with self._turns.of(create.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
-            existing = await self._existing(endpoint, create, options.get("deadline"))
+            existing = await self._existing(endpoint, create, options.get("deadline"), told)
             if existing is not None:
                 return existing
             try:
@@ -217,11 +231,15 @@ class Submitter:
             KlingError: as `KlingClient.image_to_video`.
         """
         create = self._new(endpoint, sending.path, record.external_task_id, own_id=own_id, adopt=False, resend=resend)
+        sending.told.left_in_doubt()
         try:
             task = await self._api.get_task(endpoint, create.name)
         except TaskNotFound:
             return await self._submit(endpoint, sending, create, SubmitOptions(), record)
-        watch = self._followed(endpoint, task, None)
+        except BaseException as error:
+            sending.told.not_created(error, undecided=True)
+            raise
+        watch = self._followed(endpoint, task, None, sending.told)
         record.accepted(task, watch)
         return watch
 
@@ -286,13 +304,18 @@ class Submitter:
     async def _submit(
         self, endpoint: Endpoint, sending: Sending, create: Create, options: SubmitOptions, record: Record | None
     ) -> TaskWatch:
-        slot = await self._slots.take(
-            sending.line, sending.slots, pack=endpoint.pack, queue_deadline=options.get("queue_deadline")
-        )
+        sending.told.queued(sending.slots)
+        try:
+            slot = await self._slots.take(
+                sending.line, sending.slots, pack=endpoint.pack, queue_deadline=options.get("queue_deadline")
+            )
+        except BaseException as error:
+            sending.told.not_created(error, undecided=sending.first_sent is not None)
+            raise
         steps = self._create(endpoint, sending, create, slot, options.get("deadline"), record=record)
         creating = asyncio.get_running_loop().create_task(steps)
         self._under_way[creating] = create
-        creating.add_done_callback(functools.partial(self._ended, slot))
+        creating.add_done_callback(functools.partial(self._ended, slot, sending.told))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
@@ -310,7 +333,9 @@ class Submitter:
                 creating.cancel()
             raise
 
-    async def _existing(self, endpoint: Endpoint, create: Create, deadline: float | None) -> TaskWatch | None:
+    async def _existing(
+        self, endpoint: Endpoint, create: Create, deadline: float | None, told: WorkEvents
+    ) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
         Raises:
@@ -321,14 +346,22 @@ class Submitter:
                 await asyncio.wait([creating])
         watch = self._poller.find(Reference.by_external_task_id(endpoint.name, create.external_task_id))
         if watch is not None:
+            self._take_up(watch, told)
             return watch
         try:
             task = await self._api.get_task(endpoint, create.name)
         except TaskNotFound:
             return None
-        return self._followed(endpoint, task, deadline)
+        return self._followed(endpoint, task, deadline, told)
 
-    def _followed(self, endpoint: Endpoint, task: Task, deadline: float | None) -> TaskWatch:
+    def _take_up(self, watch: TaskWatch, told: WorkEvents, task: Task | None = None) -> None:
+        """Tells that a piece of work has this task, and what becomes of it."""
+        task = task or (watch.snapshots[-1] if watch.snapshots else None)
+        if task is not None:
+            told.accepted(task)
+        self.events.follow(watch, told)
+
+    def _followed(self, endpoint: Endpoint, task: Task, deadline: float | None, told: WorkEvents) -> TaskWatch:
         """Follows a task that was found; it takes no slot."""
         reference = Reference(endpoint.name, task.task_id)
         watch = self._poller.find(reference)
@@ -336,6 +369,7 @@ class Submitter:
             self._slots.attach(endpoint.pack)
             detach = functools.partial(self._slots.detach, endpoint.pack)
             watch = self._poller.follow(reference, created=task, deadline=deadline, on_end=detach)
+        self._take_up(watch, told, task)
         return watch
 
     def _is_anothers(self, external_task_id: str, task: Task) -> bool:
@@ -379,7 +413,7 @@ class Submitter:
     ) -> TaskWatch:
         """Creates with a slot held, which goes back when the task ends; `_ended` gives it back where there is none."""
         if record is not None:
-            await record.intend()
+            await record.intend(sending.told.trace)
         try:
             if self._on_intent is not None and sending.first_sent is None:
                 from kling_async.protocol.records import Intent  # noqa: PLC0415  (on first use: records take time)
@@ -389,7 +423,7 @@ class Submitter:
                 )
             if sending.first_sent is not None:
                 create.sent_before(asyncio.get_running_loop().time(), sending.first_sent)
-            task = await self._api.create(endpoint, sending.http(), create, slot)
+            task = await self._api.create(endpoint, sending.http(), create, slot, sending.told)
             self._learn(sending.path, create)
             self._made_now(task)
         except BaseException as error:
@@ -413,6 +447,7 @@ class Submitter:
             )
         if record is not None:
             record.accepted(task, watch)
+        self._take_up(watch, sending.told, task)
         return watch
 
     def _note(self, error: BaseException, create: Create, endpoint: Endpoint) -> None:
@@ -441,10 +476,12 @@ class Submitter:
             )
         self._keeps_ids[path] = keeps
 
-    def _ended(self, slot: Slot, creating: "asyncio.Task[TaskWatch]") -> None:
-        del self._under_way[creating]
-        if creating.cancelled() or creating.exception() is not None:
+    def _ended(self, slot: Slot, told: WorkEvents, creating: "asyncio.Task[TaskWatch]") -> None:
+        create = self._under_way.pop(creating)
+        error = asyncio.CancelledError() if creating.cancelled() else creating.exception()
+        if error is not None:
             slot.release()
+            told.not_created(error, undecided=create.undecided)
 
     def _orphan_ended(self, create: Create, creating: "asyncio.Task[TaskWatch]") -> None:
         """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import attrs
 
+from kling_async.io import system
 from kling_async.protocol.errors import Remedy, TargetError, TargetExists
 from kling_async.protocol.media.formats import SUFFIXES
 from kling_async.protocol.result_kind import ResultKind
@@ -21,8 +22,6 @@ NAME_BYTES = 255
 """What file systems allow for a name."""
 PROBE_BYTES: Final = 4096
 """Written to prove that a disk takes more than names."""
-OWN: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-"""How files of our own names are opened: a link in their place would lead anywhere."""
 
 
 @attrs.frozen
@@ -200,17 +199,16 @@ def _check_part(path: Path) -> None:
         if not stat.S_ISREG(there.st_mode):
             raise TargetError(f"{shown(ours)} is in the way: it is no regular file")
         if ending == PART:
-            os.close(os.open(ours, os.O_WRONLY | os.O_APPEND | OWN))
+            os.close(os.open(ours, os.O_WRONLY | os.O_APPEND | system.HERE.own))
 
 
 def _prove(path: Path) -> None:
     """Makes a file beside a path, as its part will be, writes to it, and takes it away again.
 
-    It has a name of its own, always the same: another process may be saving to the same place, and what a process
-    leaves that is killed here goes the next time.
+    It has a name of its own: another process may be saving to the same place.
     """
-    probe = path.with_name(path.name + PART + PROBE)  # no longer than the note's draft
-    descriptor = _made_anew(probe)
+    probe, flags = system.HERE.probe(path.with_name(path.name + PART + PROBE))  # no longer than the note's draft
+    descriptor = _made_anew(probe, flags)
     try:
         if os.write(descriptor, bytes(PROBE_BYTES)) < PROBE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -219,11 +217,11 @@ def _prove(path: Path) -> None:
         probe.unlink(missing_ok=True)  # who proves the same place at the same time takes it away, too
 
 
-def _made_anew(probe: Path) -> int:
+def _made_anew(probe: Path, flags: int) -> int:
     """A new file, in place of what another process left or has there at the moment, which needs no name any more."""
     while True:
         try:
-            return os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OWN, 0o600)
+            return os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags, 0o600)
         except FileExistsError:
             there = found(probe, follow_symlinks=False)
             if there is not None and not (stat.S_ISREG(there.st_mode) and there.st_size <= PROBE_BYTES):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.polling.followed import FollowedTask
@@ -33,7 +34,7 @@ class TaskWatch(FollowedTask):
         on_end: called once, when it ends.
     """
 
-    __slots__ = ("_on_end", "accounts", "listeners")
+    __slots__ = ("_on_end", "accounts", "events", "listeners")
 
     def __init__(
         self,
@@ -50,6 +51,8 @@ class TaskWatch(FollowedTask):
         self.listeners: list[Listener] = []
         self.accounts: list[Listener] = []
         """Those who hear of the end only, and have to know what the task has cost."""
+        self.events: WorkEvents | None = None
+        """The events of the first piece of work whose task it is here."""
         self._on_end = on_end
 
     def tell(self, snapshot: Task | None, end: Task | KlingError | None, *, uncounted: bool = False) -> list[Listener]:

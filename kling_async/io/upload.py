@@ -8,6 +8,7 @@ import stat
 from collections.abc import AsyncIterator
 from typing import Self
 
+from kling_async.io import system
 from kling_async.io.threads import in_thread
 from kling_async.protocol.errors import ConnectionFailed, InvalidRequest, Problem
 from kling_async.protocol.media.given import Media
@@ -23,8 +24,7 @@ def opened(given: Media) -> io.FileIO:
     Raises:
         OSError: it cannot be opened, or is not a regular file.
     """
-    # O_NONBLOCK: opening a named pipe without a writer would block the thread for ever.
-    descriptor = os.open(given.path or "", os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(given.path or "", os.O_RDONLY | system.HERE.waits_for_nobody)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is not a regular file")

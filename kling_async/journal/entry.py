@@ -79,6 +79,7 @@ class Entry:
         error: why it was refused, failed, is lost or in doubt; empty otherwise.
         saving_to: where a save has begun while nothing was there: a file, or what files in a directory begin with.
         files: that were saved.
+        trace: what the tracing of the client that made it wanted to be kept; None without.
     """
 
     id: int
@@ -107,6 +108,7 @@ class Entry:
     error: str = ""
     saving_to: str | None = None
     files: tuple[SavedFile, ...] = ()
+    trace: str | None = None
 
     @property
     def reference(self) -> str | None:

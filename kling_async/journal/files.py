@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from kling_async.io import system
 from kling_async.io.upload import opened, reason
 from kling_async.journal.contents import Part
 from kling_async.journal.entry import SavedFile
@@ -69,9 +70,9 @@ def keep(directory: Path, parts: Sequence[Part], marks: Sequence[Mapping[str, An
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(part.data or b"")
                     file.flush()
-                    os.fsync(descriptor)
+                    system.HERE.sync(descriptor)
         if path != directory:
-            _sync(directory)
+            system.HERE.sync_directory(directory)
     except OSError as error:
         raise JournalError(f"{path} cannot be written: {error.strerror}; nothing was sent") from None
 
@@ -156,13 +157,12 @@ def prepare(path: Path) -> Path:
     """
     file = Path(os.path.realpath(path))  # of all names of a journal there is one directory
     directory = file.with_name(f"{file.name}.files")
-    with contextlib.suppress(OSError):
-        kind = file_system(str(file.parent), Path("/proc/self/mounts").read_text("utf-8", "replace"))
-        if kind in NETWORK:
-            raise JournalError(
-                f"{path} is on a network file system ({kind}), where the locks of a journal do not hold; put it on a "
-                "disk of this machine"
-            )
+    kind = file_system(str(file.parent), system.mounts())
+    if kind in NETWORK:
+        raise JournalError(
+            f"{path} is on a network file system ({kind}), where the locks of a journal do not hold; put it on a disk "
+            "of this machine"
+        )
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
         if directory.stat().st_mode & 0o077:
@@ -200,11 +200,3 @@ def _gone(given: Media | str) -> InvalidRequest:
     kind: Literal["image", "sound"] = "sound" if isinstance(given, Sound) else "image"
     path = given.path if isinstance(given, Media) else None
     return InvalidRequest.of([Problem(path or kind, "is gone, and must be there to be sent", missing_file=kind)])
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

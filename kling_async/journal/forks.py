@@ -1,9 +1,10 @@
 """What must not be open while a process forks."""
 
-import os
 import threading
 import weakref
 from typing import Protocol
+
+from kling_async.io import system
 
 
 class Forked(Protocol):
@@ -42,9 +43,8 @@ def _after(*, in_child: bool) -> None:
     _one_at_a_time.release()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before,
-        after_in_parent=lambda: _after(in_child=False),
-        after_in_child=lambda: _after(in_child=True),
-    )
+system.at_fork(
+    before=_before,
+    after_in_parent=lambda: _after(in_child=False),
+    after_in_child=lambda: _after(in_child=True),
+)

@@ -207,6 +207,9 @@ class Neighbours:
     async def _go_on(self, watch: TaskWatch, held: _Held) -> None:
         """The task of another client has ended, or that client is gone, whose work is taken if it is wanted here."""
         try:
+            entry = await self._journal.look(lambda store: store.get(held.entry))
+            if entry is not None and entry.cost is not None and watch.events is not None:
+                watch.events.is_counted = True
             if self._has_record(held.entry):
                 await self._journal.take_of_gone(held.entry)
         except KlingError as error:

@@ -4,18 +4,15 @@ import asyncio
 import contextlib
 import os
 import secrets
-import sys
 import uuid
 import weakref
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from kling_async.io import system
 from kling_async.journal.store import OwnerRow
 from kling_async.protocol.errors import JournalError
-
-if sys.platform != "win32":
-    import fcntl
 
 _PREFIX: Final = "owner-"
 _SUFFIX: Final = ".lock"
@@ -27,16 +24,16 @@ _here: "weakref.WeakValueDictionary[str, Owner]" = weakref.WeakValueDictionary()
 class Owner:
     """A client's ownership of its work, for as long as it lives.
 
-    `flock` on a file of its own: `lockf` would be dropped by anything of this process that opens and closes the file.
-
     Args:
         directory: beside the journal.
         loop: that the client runs on.
     """
 
     def __init__(self, directory: Path, loop: asyncio.AbstractEventLoop) -> None:
-        if sys.platform == "win32":
-            raise JournalError("a journal needs locks that this system does not have (flock)")
+        if not system.HERE.journals:
+            raise JournalError(
+                "a journal needs locks that this system does not have (flock); leave it out, or run on Linux or macOS"
+            )
         self.id = 0
         self._loop = weakref.ref(loop)
         self._descriptor = -1
@@ -78,11 +75,8 @@ def _locked(path: Path) -> int:
     """A new file's descriptor, locked; -1 if somebody took the file for a dead one's before it was."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.exists():
+        if system.HERE.lock(descriptor) and path.exists():
             return descriptor
-    except BlockingIOError:
-        pass
     except BaseException:
         os.close(descriptor)
         raise
@@ -111,12 +105,9 @@ def is_gone(directory: Path, owner: OwnerRow | None) -> bool:
     except FileNotFoundError:
         return True
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look do not see each other
-    except BlockingIOError:
-        return False
+        return system.HERE.lock(descriptor, shared=True)  # two that look do not see each other
     finally:
         os.close(descriptor)
-    return True
 
 
 def forget_dead(directory: Path, wanted: Collection[str]) -> None:
@@ -131,26 +122,20 @@ def forget_dead(directory: Path, wanted: Collection[str]) -> None:
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # kept while it goes: `_locked` looks after that
-                path.unlink()
+                if system.HERE.lock(descriptor):  # kept while it goes: `_locked` looks after that
+                    path.unlink()
             finally:
                 os.close(descriptor)
 
 
 def machine() -> str:
     """Names this machine."""
-    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
-        with contextlib.suppress(OSError):
-            if text := Path(path).read_text("ascii").strip():
-                return text
-    return f"{uuid.getnode():x}"
+    return system.machine_id() or f"{uuid.getnode():x}"
 
 
 def boot() -> str:
     """Names the time since this machine was last started: no lock is older."""
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return ""
+    return system.boot_id()
 
 
 def _after_fork() -> None:
@@ -159,5 +144,4 @@ def _after_fork() -> None:
     _here.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+system.at_fork(after_in_child=_after_fork)

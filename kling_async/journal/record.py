@@ -80,10 +80,23 @@ class Record:
         source = self.entry or self._work
         return source.save_to if source else None
 
+    @property
+    def trace(self) -> str | None:
+        """What the tracing of the client that made it wanted to be kept."""
+        return self.entry.trace if self.entry else None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a client has heard what it cost."""
+        return self.entry is not None and self.entry.cost is not None
+
     # ------------------------------------------------------------------------------------ the create
 
-    async def intend(self) -> None:
+    async def intend(self, trace: str | None) -> None:
         """Is on disk before the first byte goes out.
+
+        Args:
+            trace: what its tracing wants to be kept with it.
 
         Raises:
             Taken: another client was quicker with the key.
@@ -94,7 +107,7 @@ class Record:
         if work is None or self.entry is not None:
             return
         try:
-            await self._write_intent(work)
+            await self._write_intent(attrs.evolve(work, trace=trace))
         finally:
             if self.entry is None:
                 await in_thread(self._forget(work.request))

@@ -38,5 +38,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             id INTEGER PRIMARY KEY, entry INTEGER NOT NULL, signed INTEGER NOT NULL, body BLOB NOT NULL)""",
     ),
     ("ALTER TABLE entries ADD COLUMN currency TEXT",),
+    # Where the tracing of the client that made it has it, for who goes on with it.
+    ("ALTER TABLE entries ADD COLUMN trace TEXT",),
 )
 """What leads from each version to the next; `user_version` counts them."""

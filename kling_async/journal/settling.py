@@ -22,10 +22,11 @@ from kling_async.journal.store import Store
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import InvalidRequest
+from kling_async.protocol.lifecycle import failure
 from kling_async.protocol.media.image import Image
 from kling_async.protocol.media.sound import Sound
 from kling_async.protocol.reference import Reference
-from kling_async.protocol.tasks import Task
+from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import requests
 
 logger = logging.getLogger("kling_async")
@@ -36,8 +37,14 @@ _KINDS: Final = {kind.__name__: kind for kind in (Image, Sound)}
 class StartWatching(Protocol):
     """Follows a task that is there already."""
 
-    def __call__(self, reference: Reference, *, own: bool) -> TaskWatch:
-        """Begins, or joins who follows it; `own` where no other client does."""
+    def __call__(self, reference: Reference, *, own: bool, work: Record) -> TaskWatch:
+        """Begins, or joins who follows it.
+
+        Args:
+            reference: of the task.
+            own: whether no other client follows it.
+            work: whose task it is.
+        """
         ...
 
 
@@ -97,7 +104,7 @@ class Settling:
         reference = Reference(entry.endpoint, entry.task_id or "")
         if entry.state is not EntryState.ACCEPTED:
             return Submitted(reference, record, None)
-        watch = self._start_watching(reference, own=entry.owner == self.journal.owner)
+        watch = self._start_watching(reference, own=entry.owner == self.journal.owner, work=record)
         watch.is_new |= is_new(entry, self.journal.now())
         record.follow(watch)
         return Submitted(reference, record, watch)
@@ -139,11 +146,14 @@ class Settling:
         except InvalidRequest as error:
             logger.warning("%s is only looked up: %s", entry.reference, error, extra={"kling_event": "not_sent_again"})
             resend = False
+        told = self._submitter.events.of(entry.endpoint, line=entry.line, key=entry.key, external_task_id=sent)
+        told.trace = entry.trace
         sending = Sending(
             given=entry.request,
             http=lambda: requests.create_of(endpoint, members),
             line=entry.line,
             slots=entry.slots,
+            told=told,
             first_sent=entry.intended_at.timestamp(),
             path=str(entry.request.get("path", "")),
         )
@@ -187,7 +197,13 @@ class Settling:
         if state is OwnerState.LIVING:
             await self.journal.do(lambda store: told_to_owner(store, entry.id, task, body, signed=signed))
         elif signed and task.status.is_final and endpoint is not None:
-            self.record(endpoint, entry).ended(attrs.evolve(task, endpoint=endpoint.name))
+            record, end = self.record(endpoint, entry), attrs.evolve(task, endpoint=endpoint.name)
+            record.ended(end)
+            told = self._submitter.events.of(entry.endpoint, line=entry.line, key=entry.key, task_id=entry.task_id)
+            told.trace = entry.trace
+            told.attached()
+            told.ended(failure(end) if end.status is TaskStatus.FAILED else end)
+            told.paid(end)
 
     def let_go(self, entries: Iterable[Entry]) -> None:
         """Gives back what did not come to its end here, and on which nothing works in the background."""

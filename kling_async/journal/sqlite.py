@@ -121,6 +121,7 @@ class SqliteStore(SqliteFile):
             "estimate_usd": number_text(work.estimate.usd),
             "spending": reservation and reservation.account,
             "reservation": reservation and str(reservation.amount),
+            "trace": work.trace,
         }
         places = ", ".join("?" * len(values))
         added = self.run(f"INSERT INTO entries ({', '.join(values)}) VALUES ({places})", *values.values())  # noqa: S608  (names)

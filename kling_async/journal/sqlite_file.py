@@ -77,6 +77,7 @@ class SqliteFile:
         connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file
         self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS; nothing elsewhere
         with self.together():
             version = self._version(connection)
             for statements in MIGRATIONS[version:]:
@@ -104,9 +105,11 @@ class SqliteFile:
         Raises:
             JournalError: it is no journal, or a newer one.
         """
+        # Tables first: another process may be making the journal, and what has them, has all the rest by then.
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         application = connection.execute("PRAGMA application_id").fetchone()[0]
-        if application != APPLICATION and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if application != APPLICATION and tables:
             raise JournalError(f"{self._path} is a database of something else, no journal; choose another file")
         if version > len(MIGRATIONS):
             raise JournalError(

@@ -17,7 +17,7 @@ from kling_async.protocol.tasks import TaskStatus
 _COLUMNS: Final = (
     "entries.id, key, attempt, endpoint, external_task_id, request, members, line, slots, save_to, state, owner, "
     "intended_at, accepted_at, ended_at, saved_at, task_id, estimate_units, estimate_usd, status, units, quota, "
-    "list_price, currency, error, saving_to, files"
+    "list_price, currency, error, saving_to, files, trace"
 )
 SELECT: Final = f"SELECT {_COLUMNS} FROM entries LEFT JOIN knowledge ON knowledge.id = knowledge"  # noqa: S608  (of constants)
 

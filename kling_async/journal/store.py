@@ -46,6 +46,7 @@ class Work:
     save_to: str | None
     estimate: Estimate
     claim: Claim | None = None
+    trace: str | None = None
 
 
 @attrs.frozen

@@ -87,6 +87,8 @@ Words = Mapping[Remedy, str]
 class KlingError(Exception):
     """The root: `except KlingError` catches all that this package raises by itself.
 
+    What to do: what the message says; `remedy` says it for programs.
+
     Attributes:
         message: what happened.
         remedy: what to do next, where that has a name.
@@ -199,6 +201,8 @@ class Problem:
 class InvalidRequest(KlingError, ValueError):
     """The request breaks documented rules. Nothing was sent, nothing is paid.
 
+    What to do: mend what `problems` name.
+
     Attributes:
         problems: all of them, each with its field.
     """
@@ -216,23 +220,38 @@ class InvalidRequest(KlingError, ValueError):
 
 
 class MediaFileMissing(InvalidRequest, FileNotFoundError):
-    """As `InvalidRequest`; at least one problem is a file that does not exist."""
+    """As `InvalidRequest`; at least one problem is a file that does not exist.
+
+    What to do: give a path that exists; a relative one begins where the process runs.
+    """
 
 
 class ImageFileMissing(MediaFileMissing):
-    """As `MediaFileMissing`; at least one of the files is that of a picture."""
+    """As `MediaFileMissing`; at least one of the files is that of a picture.
+
+    What to do: give a path that exists; a relative one begins where the process runs.
+    """
 
 
 class InvalidReference(KlingError, ValueError):
-    """Text that is no reference."""
+    """Text that is no reference.
+
+    What to do: pass what `handle.reference`, `task.reference` or an error has: `<endpoint>:<id>`.
+    """
 
 
 class ConfigurationError(KlingError, ValueError):
-    """The client cannot work with what it was given."""
+    """The client cannot work with what it was given.
+
+    What to do: what the message says; nothing was sent.
+    """
 
 
 class BatchError(KlingError):
-    """The jobs of a batch cannot be read at all. Nothing was sent."""
+    """The jobs of a batch cannot be read at all. Nothing was sent.
+
+    What to do: mend the jobs as the message says.
+    """
 
 
 @attrs.frozen
@@ -257,6 +276,8 @@ class Difference:
 class KeyConflict(KlingError):
     """The key belongs to another request. Nothing was sent; `reference` is that of the work in the journal.
 
+    What to do: give the same request under this key, or another key.
+
     Attributes:
         differences: in what they differ.
     """
@@ -266,6 +287,8 @@ class KeyConflict(KlingError):
 
 class BudgetExceeded(KlingError):
     """The budget has not enough left. Nothing was sent, nothing is paid.
+
+    What to do: wait until what is `reserved` ends, or give the budget a higher limit.
 
     Attributes:
         left: what can still be reserved, in what the budget counts.
@@ -279,54 +302,90 @@ class BudgetExceeded(KlingError):
 
 
 class JournalError(KlingError):
-    """The journal cannot be opened, read or written. What would have been paid for was not sent."""
+    """The journal cannot be opened, read or written. What would have been paid for was not sent.
+
+    What to do: see to the disk, or to who may write there; the same key again goes on.
+    """
 
 
 class WrongEventLoop(KlingError, RuntimeError):
-    """A client was used on another event loop than the one it first ran on."""
+    """A client was used on another event loop than the one it first ran on.
+
+    What to do: make a client for each loop; `attach(handle.reference)` on that of this loop.
+    """
 
 
 class ClientClosed(KlingError):
-    """The client is closed; what it followed goes on at the service and can be attached elsewhere."""
+    """The client is closed; what it followed goes on at the service and can be attached elsewhere.
+
+    What to do: `attach(reference)` with another client.
+    """
 
 
 class QueueTimeout(KlingError, TimeoutError):
-    """`queue_deadline` passed before a slot came free. Nothing was sent, nothing is paid."""
+    """`queue_deadline` passed before a slot came free. Nothing was sent, nothing is paid.
+
+    What to do: submit again later, or with a longer `queue_deadline`.
+    """
 
 
 # --------------------------------------------------------------------------------------- the service answered
 
 
 class ApiError(KlingError):
-    """The service answered with an error; the text is its own."""
+    """The service answered with an error; the text is its own.
+
+    What to do: read the service's text; its support asks for `request_id`.
+    """
 
 
 class AuthenticationError(ApiError):
-    """The credentials were refused (codes 1000 to 1002)."""
+    """The credentials were refused (codes 1000 to 1002).
+
+    What to do: check the keys, and that `base_url` is of the region that they were made in; `kling-async doctor`
+    tells.
+    """
 
 
 class TokenTimeError(AuthenticationError):
-    """The token is not valid yet or no more (1003, 1004), also after it was renewed."""
+    """The token is not valid yet or no more (1003, 1004), also after it was renewed.
+
+    What to do: set this machine's clock right.
+    """
 
 
 class AccountError(ApiError):
-    """The account is in an abnormal state (1100)."""
+    """The account is in an abnormal state (1100).
+
+    What to do: look at the account in the console.
+    """
 
 
 class InsufficientBalance(AccountError):
-    """The account is in arrears or its resource pack is used up (1101, 1102). Never retried by itself."""
+    """The account is in arrears or its resource pack is used up (1101, 1102). Never retried by itself.
+
+    What to do: pay or buy a pack in the console, then submit again.
+    """
 
 
 class PermissionRefused(ApiError):
-    """No right to this model or from this address (1103, 1304)."""
+    """No right to this model or from this address (1103, 1304).
+
+    What to do: ask for the right, or put this machine's address on the account's whitelist, in the console.
+    """
 
 
 class RequestRefused(ApiError):
-    """The service refused the parameters (1200 to 1203)."""
+    """The service refused the parameters (1200 to 1203).
+
+    What to do: change what the service's text names.
+    """
 
 
 class ExternalTaskIdConflict(RequestRefused):
     """The external_task_id belongs to another, older task, which `reference` names.
+
+    What to do: `attach(reference)`, or submit with `if_exists="adopt"`; another id makes another task.
 
     Attributes:
         task: that task.
@@ -339,29 +398,47 @@ class ModelRetired(RequestRefused):
     """The service says that it has retired the model, or the whole path. Nothing was created.
 
     The message names the model to take in its place, where one is known.
+
+    What to do: take the model that the message names; `current.from_legacy` is the way to the current generation.
     """
 
 
 class ContentRefused(ApiError):
-    """Refused by the platform's policy or content safety (1300, 1301)."""
+    """Refused by the platform's policy or content safety (1300, 1301).
+
+    What to do: change the picture or the prompt.
+    """
 
 
 class RateLimited(ApiError):
-    """Too many requests (1302)."""
+    """Too many requests (1302).
+
+    What to do: submit again later; it was repeated for `Retry.budget` seconds, so others use up what the account
+    may ask.
+    """
 
 
 class ConcurrencyExceeded(ApiError):
-    """More tasks at once than the account's resource pack allows (1303)."""
+    """More tasks at once than the account's resource pack allows (1303).
+
+    What to do: submit again later; the client waits for slots by itself, so others hold all that the account has.
+    """
 
 
 class ServerError(ApiError):
-    """The service failed (5000 to 5002)."""
+    """The service failed (5000 to 5002).
+
+    What to do: try again later. A create that is answered so is looked up, and is `CreateInDoubt` where that tells
+    nothing.
+    """
 
 
 class BadResponse(KlingError):
     """An answer that is not the service's, or cannot be understood: it says nothing about a task.
 
     Gateways, proxies and login pages answer so, whatever the HTTP status. `code` is what such an answer carried.
+
+    What to do: try again; where it stays, see what stands between this machine and the service.
 
     Attributes:
         foreign: whether it is not even the service's envelope.
@@ -371,7 +448,10 @@ class BadResponse(KlingError):
 
 
 class UnknownStatus(BadResponse):
-    """A status word that is not documented."""
+    """A status word that is not documented.
+
+    What to do: `attach(reference)` later, or with a newer version of this package.
+    """
 
 
 class UnexpectedAnswer(BadResponse):
@@ -379,6 +459,8 @@ class UnexpectedAnswer(BadResponse):
 
     The answer to a `RawTask` names no task: the path may make none, and `RawCall` is for paths that answer at once. Or
     the answer to a call that makes no task cannot be read.
+
+    What to do: read `data` before you send it again.
 
     Attributes:
         data: of the answer.
@@ -391,11 +473,15 @@ class NotTheService(BadResponse):
     """What answers at `base_url` has never answered as the service does: a wrong address, or something in between.
 
     Raised by calls that only read. A create that may have arrived there is `CreateInDoubt`.
+
+    What to do: set `base_url` or `KLING_BASE_URL`; `kling-async doctor` says what answers there.
     """
 
 
 class ConnectionFailed(KlingError, ConnectionError):
     """No answer came.
+
+    What to do: try again; where `permanent`, change the certificate, the address or the proxy first.
 
     Attributes:
         sent: False if the request surely never reached the service.
@@ -407,18 +493,26 @@ class ConnectionFailed(KlingError, ConnectionError):
 
 
 class RequestTimeout(ConnectionFailed, TimeoutError):
-    """No answer came in time."""
+    """No answer came in time.
+
+    What to do: try again.
+    """
 
 
 # ---------------------------------------------------------------------------------------------- about a task
 
 
 class TaskError(KlingError):
-    """About a task that exists or may exist; `reference` names it."""
+    """About a task that exists or may exist; `reference` names it.
+
+    What to do: go on with `attach(reference)`.
+    """
 
 
 class TaskFailed(TaskError):
     """The service ended the task without a video.
+
+    What to do: change the request and submit it anew; under the same key with `again="failed"`.
 
     Attributes:
         task: the task; `task.status_msg` is the service's reason.
@@ -428,15 +522,24 @@ class TaskFailed(TaskError):
 
 
 class TaskNotFound(TaskError):
-    """The service does not know the reference."""
+    """The service does not know the reference.
+
+    What to do: check the reference, and that the credentials are of the account that made the task.
+    """
 
 
 class TaskTimeout(TaskError, TimeoutError):
-    """The deadline passed before the task ended. It means unknown, not failed: the task goes on and is billed."""
+    """The deadline passed before the task ended. It means unknown, not failed: the task goes on and is billed.
+
+    What to do: `attach(reference)` waits on.
+    """
 
 
 class InDoubt(KlingError):
-    """The answer to something that costs money was lost: it may have been done, and be billed."""
+    """The answer to something that costs money was lost: it may have been done, and be billed.
+
+    What to do: find out before you pay for it again.
+    """
 
 
 class CreateInDoubt(TaskError, InDoubt):
@@ -445,6 +548,8 @@ class CreateInDoubt(TaskError, InDoubt):
     `reference` holds the external_task_id; `attach(reference)` finds the task if it exists. None where the service does
     not find tasks of this kind by that id: then only the account's list of tasks shows whether it exists, and
     `async for task in client.tasks(error.endpoint)` goes through it.
+
+    What to do: `attach(reference)`; without one, look at the account's list before you submit it again.
 
     Attributes:
         endpoint: name of the endpoint.
@@ -462,8 +567,9 @@ class CreateInDoubt(TaskError, InDoubt):
 class CallInDoubt(InDoubt):
     """The answer to a call that charges and makes no task was lost, or could not be read: it may be billed.
 
-    The service has nothing by which such a call could be found, so it is not sent again. Look at the account's usage
-    before you call again.
+    The service has nothing by which such a call could be found, so it is not sent again.
+
+    What to do: look at the account's usage; call anew to pay for another one.
 
     Attributes:
         endpoint: name of what was called.
@@ -482,16 +588,28 @@ class CallInDoubt(InDoubt):
 
 
 class DownloadError(KlingError):
-    """The file could not be fetched whole. What came is kept; saving again goes on from there."""
+    """The file could not be fetched whole. What came is kept; saving again goes on from there.
+
+    What to do: save again, which goes on and costs nothing.
+    """
 
 
 class TargetError(DownloadError, OSError):
-    """The place to save to cannot be used."""
+    """The place to save to cannot be used.
+
+    What to do: choose another place, or mend who may write there; then save again.
+    """
 
 
 class TargetExists(TargetError, FileExistsError):
-    """There is a file already; `overwrite=True` replaces it."""
+    """There is a file already; `overwrite=True` replaces it.
+
+    What to do: choose another name, or pass `overwrite=True`.
+    """
 
 
 class SaveInProgress(DownloadError):
-    """Another save, of this process or another one, writes to the same file."""
+    """Another save, of this process or another one, writes to the same file.
+
+    What to do: wait for the other save, or choose another name.
+    """

@@ -17,6 +17,7 @@ import trustme
 
 from kling_async.cli.commands.doctor import probes
 from kling_async.emulator import Emulator
+from kling_async.io import system
 from tests.cli.conftest import Ran, Run, started
 from tests.shell.proxy import Proxy
 from tests.shell.stub import answer, refusal
@@ -634,6 +635,6 @@ def test_places(run: Run, here: Path) -> None:
 def test_few_files(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warning alone does not raise the exit code; too few do."""
     for soft, code in ((128, 0), (32, 7)):
-        monkeypatch.setattr(probes, "descriptors", lambda soft=soft: (soft, None))
+        monkeypatch.setattr(system.HERE, "most_files", lambda soft=soft: (soft, None))
         ran = run("doctor", "--json")
         assert (ran.code, "ulimit -n" in said(ran, "files")) == (code, True)

@@ -4,12 +4,13 @@ import contextlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kling_async import ConfigurationError, Journal, JournalError, TextToVideo
 from kling_async.emulator import Emulator
-from kling_async.journal import files, owners, sqlite_file
+from kling_async.journal import files, owners, schema, sqlite_file
 from kling_async.journal.sqlite import SqliteStore
 from tests.shell.conftest import ClientMaker
 
@@ -174,3 +175,24 @@ async def test_a_directory_is_no_journal(tmp_path: Path) -> None:
     """It is called what it is."""
     with pytest.raises(JournalError, match="it is a directory; name a file in it"):
         await anext(Journal(tmp_path).entries())
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_a_journal_that_another_process_makes_meanwhile(path: Path, after: int) -> None:
+    """Whoever comes while another makes the file takes it for a journal, whatever was read of it before."""
+
+    class Slow(sqlite3.Connection):
+        """A process that is held up after its first look, its second, ..."""
+
+        def execute(self, *statement: Any) -> sqlite3.Cursor:
+            nonlocal after
+            if after == 0:
+                other = SqliteStore(path)
+                other.open()
+                other.close()
+            after -= 1
+            return super().execute(*statement)
+
+    file = sqlite_file.SqliteFile(path)
+    with closing(sqlite3.connect(path, factory=Slow, isolation_level=None)) as connection:
+        assert file._version(connection) in {0, len(schema.MIGRATIONS)}

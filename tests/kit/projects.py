@@ -34,6 +34,8 @@ def run(folder: Path, tests: str, *arguments: str, ini: str = "") -> Outcome:
         ini: further lines of its configuration.
     """
     (folder / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\n{OPTIONS}{ini}\n", "utf-8")
+    # As pytest does by itself with all modules of a distribution that has a plugin, once it is installed.
+    (folder / "conftest.py").write_text("import pytest\npytest.register_assert_rewrite('kling_async')\n", "utf-8")
     (folder / "test_it.py").write_text(tests, "utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("KLING", "PYTEST"))}
     ours = ("-p", "pytest_kling_async", "-p", "no:cacheprovider")

@@ -1,5 +1,7 @@
 """The fixtures in projects of strangers: whatever runs their async tests, and where nothing does."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,7 @@ def test_pytest_asyncio_in_auto_mode(tmp_path: Path) -> None:
     assert passed(8) in done.output, done.output
 
 
+@pytest.mark.slow
 def test_pytest_asyncio_in_strict_mode(tmp_path: Path) -> None:
     """Where async tests are marked the same fixtures work."""
     tests = ON_ASYNCIO.replace("MARK", "pytest.mark.asyncio")
@@ -89,6 +92,7 @@ def test_pytest_asyncio_in_strict_mode(tmp_path: Path) -> None:
     assert passed(4) in done.output, done.output
 
 
+@pytest.mark.slow
 def test_pytest_asyncio_with_other_defaults(tmp_path: Path) -> None:
     """The loop that tests run on by default is the one that the client belongs to."""
     tests = ON_ASYNCIO.replace("MARK", "pytest.mark.asyncio")
@@ -97,6 +101,7 @@ def test_pytest_asyncio_with_other_defaults(tmp_path: Path) -> None:
     assert passed(4) in done.output, done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", [(), ("-p", "pytest_asyncio.plugin")], ids=["alone", "beside pytest-asyncio"])
 def test_anyio(tmp_path: Path, beside: tuple[str, ...]) -> None:
     """anyio's plugin runs them on asyncio, also where pytest-asyncio is installed for other tests."""
@@ -104,3 +109,123 @@ def test_anyio(tmp_path: Path, beside: tuple[str, ...]) -> None:
     tests += "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
     done = run(tmp_path, tests, "-p", "anyio.pytest_plugin", *beside, ini=STRICT if beside else "")
     assert passed(4) in done.output, done.output
+
+
+NO_RUNNER = f"""{IMPORTS}
+import os, subprocess, sys
+from kling_async import InsufficientBalance
+
+def submit(kling_server):
+    async def main():
+        async with kling_server.client() as kling:
+            await kling.submit(TextToVideo("a cat"))
+    asyncio.run(main())
+
+@pytest.mark.kling_faults(Fault.error(1102), on="create")
+def test_fault(kling_server):
+    with pytest.raises(InsufficientBalance):
+        submit(kling_server)
+    kling_server.assert_paid(0)
+
+def test_no_fault_is_left(kling_server, kling_emulator):
+    submit(kling_server)
+    submit(kling_server)
+    kling_server.assert_paid(2)
+    submit(kling_emulator)
+    kling_emulator.assert_paid(1)
+
+@pytest.mark.kling_faults(Fault.error(1102), on="create")
+def test_fault_again(kling_server):
+    kling_server.assert_paid(0)
+    with pytest.raises(InsufficientBalance):
+        submit(kling_server)
+
+def test_needs_a_runner(kling):
+    pass
+
+@pytest.mark.kling_faults(Fault.error(1102))
+def test_fault_of_nothing():
+    pass
+
+@pytest.mark.kling_faults(Fault.error(1102), on="moon")
+def test_fault_elsewhere(kling_emulator):
+    pass
+
+@pytest.mark.kling_faults(Fault.error(1102), on="moon")
+def test_fault_elsewhere_too(kling_server):
+    pass
+"""
+
+FAILS = f"""{IMPORTS}
+async def test_fails(kling, kling_emulator):
+    handles = [await kling.text_to_video("a cat") for _ in range(3)]
+    await kling_emulator.client(concurrency=1).text_to_video("a cat")
+    assert 1 == 2
+
+@pytest.mark.kling_faults(Fault.gateway(502), on="create")
+async def test_fails_in_doubt(kling):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await kling.text_to_video("a cat")
+    assert 3 == 4
+
+async def test_passes(kling, kling_emulator, tmp_path):
+{STORY}
+"""
+
+
+def test_no_plugin_for_async_tests(tmp_path: Path) -> None:
+    """Where nothing runs async tests all that is not async works, and what cannot work says what to do."""
+    done = run(tmp_path, NO_RUNNER)
+    assert "3 passed, 4 errors" in done.output, done.output
+    for name, words in {
+        "needs_a_runner": "pip install pytest-asyncio, or mark the test",
+        "fault_of_nothing": "kling_faults has no effect: the test uses none of kling_emulator, kling_server",
+        "fault_elsewhere": "kling_faults: this can happen to",
+        "fault_elsewhere_too": "kling_faults: this can happen to",
+    }.items():
+        assert len(done.lines(f"ERROR test_it.py::test_{name} - Failed: ")) == 1, done.output
+        assert words in done.output
+
+
+@pytest.mark.slow
+def test_a_test_that_fails_shows_its_failure(tmp_path: Path) -> None:
+    """What a failing test leaves open is closed without a word: no errors at teardown, none in the test after it."""
+    done = run(tmp_path, FAILS, "-p", "pytest_asyncio.plugin", ini=AUTO)
+    assert "2 failed, 1 passed" in done.output, done.output
+    assert "assert 1 == 2" in done.output
+    assert "assert 3 == 4" in done.output
+    assert not [*done.lines("ERROR "), *done.lines("Traceback"), *done.lines("pytest_kling_async.py")]
+
+
+@pytest.mark.slow
+def test_each_process_of_xdist_has_its_server(tmp_path: Path) -> None:
+    """Tests that are spread over processes share no emulator, and no books."""
+    tests = NO_RUNNER.partition("def test_needs_a_runner")[0]
+    done = run(tmp_path, tests, "-p", "xdist", "-n", "2")
+    assert passed(3) in done.output, done.output
+
+
+def test_the_plugin_imports_nothing() -> None:
+    """A project that never uses it pays for no more than a module of its own."""
+    script = "import sys, pytest\nbefore = {*sys.modules}\nimport pytest_kling_async\nprint({*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "{'pytest_kling_async'}\n"
+
+
+def test_nothing_is_imported_where_nothing_is_used(tmp_path: Path) -> None:
+    """A run of a project that uses no fixture imports nothing of ours, under any plugin, and has no new warnings."""
+    tests = "import sys\ndef test_it():\n    assert not {'kling_async', 'aiohttp'} & {*sys.modules}\n"
+    done = run(tmp_path, tests, "-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin", ini=AUTO)
+    assert passed(1) in done.output, done.output
+
+
+def test_the_readmes_examples(tmp_path: Path) -> None:
+    """What the README says of tests passes as it stands there, in ten lines."""
+    section = (Path(__file__).parents[2] / "README.md").read_text("utf-8").partition("## In your tests\n")[2]
+    kit, script = (block.partition("```")[0] for block in section.split("```python\n")[1:3])
+    assert len(kit.splitlines()) <= 10
+    body = "".join(f"    {line}\n" for line in script.splitlines())
+    tests = f"{kit}\nfrom kling_async.testing import *\nasync def test_script():\n{body}"
+    done = run(tmp_path, tests, "-p", "pytest_asyncio.plugin", ini=AUTO)
+    assert passed(2) in done.output, done.output

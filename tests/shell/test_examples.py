@@ -92,3 +92,14 @@ async def test_durable(tmp_path: Path, emulator: Emulator) -> None:
         await load("durable").main(str(prompts), str(tmp_path / "out"))
     assert len([path for path in (tmp_path / "out").glob("*.mp4") if is_video(path)]) == 3
     assert emulator.ledger.created == 3
+
+
+async def test_traces(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """`traces.py` makes ten videos, and draws from its file of spans what each of them went through."""
+    await load("traces").main(str(tmp_path / "spans.jsonl"), f"{tmp_path}/out/")
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.endswith(". queue, c create, = generate, d download")
+    assert [line[-9:] for line in lines] == ["1.5 units"] * 10
+    assert all("=" in line for line in lines)
+    assert emulator.ledger.created == 10
+    assert len((tmp_path / "spans.jsonl").read_text("utf-8").splitlines()) >= 10 * 5

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from kling_async import SaveInProgress, TargetExists
-from kling_async.io import part_file
+from kling_async.io import part_file, system
 from kling_async.io.directory_sync import DirectorySync
 from kling_async.io.part_file import AT_ONCE, Ended, PartFile
+from kling_async.io.system import Windows
 from kling_async.protocol.transfer import End, Part
 
 MOVIE = b"\0\0\0\x08ftyp\0\0\0\x08moov\0\0\0\0mdat" + bytes(range(256)) * 20
@@ -71,7 +72,7 @@ def test_a_name_that_is_taken_at_the_end(tmp_path: Path) -> None:
 def test_more_pieces_than_one_call_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, joined: bool) -> None:
     """Bytes that come one by one, and a system that writes fewer than it was given, or none without joining them."""
     if joined:
-        monkeypatch.delattr("kling_async.io.part_file.os.writev")
+        monkeypatch.setattr(system.HERE, "write", Windows(None).write)
     else:
         monkeypatch.setattr("kling_async.io.part_file.os.writev", _odd_share)
     pieces = [MOVIE[index : index + 1] for index in range(len(MOVIE))]
@@ -99,7 +100,7 @@ def test_one_sync_for_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert go_on.wait(10)
         ended += 1
 
-    monkeypatch.setattr("kling_async.io.directory_sync._sync_directory", sync)
+    monkeypatch.setattr(system.HERE, "sync_directory", sync)
     syncs = DirectorySync()
     with ThreadPoolExecutor(10) as pool:
         first = pool.submit(syncs.sync, tmp_path)

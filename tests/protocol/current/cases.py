@@ -187,6 +187,7 @@ OTHERS = [
     Case("C31", V3, body(V3, item("last_frame", url="cat.png")), "contents[2].url", REFUSED, "neither"),
     Case("C32", f"{I2V}kling-9", body(V3), "path", WARNED, "no model 'kling-9'"),
     Case("C32", f"{I2V}kling-v3", body(V3), "path", REFUSED, "it is kling-3.0"),
+    Case("C32", f"{I2V}Kling-3.0-Turbo", body(V3), "path", REFUSED, "written kling-3.0-turbo"),
     Case("C32", f"{I2V}kling-3.0-omni", body(V3), "path", REFUSED, "a model of /omni-video"),
     Case("C32", f"{I2V}kling-4.0", body(V3), "path", WARNED, "partners"),
     Case("C32", "/solutions/goods", {}, "path", WARNED, "nothing is known"),

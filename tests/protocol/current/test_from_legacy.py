@@ -6,7 +6,7 @@ import pytest
 
 import kling_async
 from kling_async import ImageToVideo, InvalidRequest, MotionControl, OmniVideo, TextToVideo, Video, current
-from kling_async.protocol.endpoints.current import table
+from kling_async.protocol.endpoints.current import checks, table
 from kling_async.protocol.endpoints.current.request import compose
 
 CAT = "https://files.example/cat.png"
@@ -71,6 +71,30 @@ def test_from_words() -> None:
     assert compose(current.from_legacy(legacy)).body == {**expected, "settings": {**settings, **both}}
     turbo = current.from_legacy(legacy, model="kling-3.0-turbo")
     assert compose(turbo).body == {**expected, "settings": settings}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("<<<element_1>>>runs", "@element_1 runs"),
+        ("<<<element_1>>>2 dogs", "@element_1 2 dogs"),
+        ("<<<element_1>>>, <<<element_1>>>", "@element_1, @element_1"),
+        ("<<<element_1>>>\u8dd1", "@element_1\u8dd1"),
+    ],
+)
+def test_names_end(prompt: str, expected: str) -> None:
+    """A name has no brackets any more: what follows it is not read as a part of it."""
+    legacy = ImageToVideo(CAT, model_name="kling-v3", prompt=prompt, element_list=[162])
+    assert current.from_legacy(legacy).prompt == expected
+
+
+@pytest.mark.parametrize("model", ["kling-3.0-turbo", "kling-2.6"])
+def test_one_shot(model: str) -> None:
+    """That there is to be one shot is left out where it cannot be said; that there are to be several is refused."""
+    legacy = ImageToVideo(CAT, model_name="kling-v3", prompt="a cat", multi_shot=False)
+    assert not [*checks.of_record(current.from_legacy(legacy, model))]
+    several = ImageToVideo(CAT, model_name="kling-v3", prompt="a cat", multi_shot=True, shot_type="intelligence")
+    assert [*refused(several, model)] == ["multi_shot"]
 
 
 def test_from_everything() -> None:

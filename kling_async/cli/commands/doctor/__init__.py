@@ -17,6 +17,7 @@ from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job
 from kling_async.cli.output import Output, columns_of_terminal, failure
 from kling_async.cli.runner import Stop
+from kling_async.io import system
 from kling_async.io.config import base_url_from, credentials_from, proxies_from
 from kling_async.protocol.auth import ApiKey, KeyPair
 from kling_async.protocol.errors import ConfigurationError
@@ -51,7 +52,7 @@ async def _checks(base_url: str | None, directory: str, environment: Mapping[str
         machine.credentials(environment, keys),
         host.address(target, source, base_url or environment.get("KLING_BASE_URL", "")),
         *between,
-        machine.files(*probes.descriptors()),
+        machine.files(*system.HERE.most_files()),
         machine.place(placed),
     ]
 

@@ -216,17 +216,6 @@ async def ask_current(target: Address, proxies: Proxies, credentials: ApiKey) ->
 # ----------------------------------------------------------------------------------------------- this machine
 
 
-def descriptors() -> tuple[int | None, int | None]:
-    """How many files may be open: the limit that counts, and the highest that it may be set to."""
-    try:
-        import resource  # noqa: PLC0415  (not on Windows)
-    except ImportError:
-        return None, None
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    endless = resource.RLIM_INFINITY
-    return None if soft == endless else soft, None if hard == endless else hard
-
-
 async def try_place(directory: str) -> Target:
     """Makes a file in a directory and removes it."""
     try:

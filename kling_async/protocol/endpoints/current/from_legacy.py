@@ -66,7 +66,8 @@ def from_legacy(request: Any, model: str | None = None) -> CurrentRequest:
     elif name is None:
         what = f"{shown(request.model_name)} has no counterpart; give one, such as kling-3.0"
         problems.append(Problem("model", what))
-    problems += _sound(request, name if isinstance(name, str) else "")
+    row = table.row_of(f"{_family(request)}/{name}") if isinstance(name, str) else None
+    problems += [*_sound(request, row), *_shots(request, row)]
     if problems:
         raise InvalidRequest.of(problems)
     return translate(request, name or "")
@@ -100,15 +101,25 @@ def _without_counterpart(request: Any) -> Iterator[Problem]:
         yield Problem("voice_list", "has no counterpart in a video from words")
 
 
-def _sound(request: Any, model: str) -> Iterator[Problem]:
+def _sound(request: Any, row: table.Row | None) -> Iterator[Problem]:
     """What cannot be switched on or off."""
-    row = table.row_of(f"{_family(request)}/{model}")
     asked = getattr(request, "sound", None)
     if row is None or row.audio or asked is None:
         return
     always = row.shots is table.Shots.BY_PROMPT  # kling-3.0-turbo, and what came after it
     if asked is not always:
-        yield Problem("sound", f"{model} {'always' if always else 'never'} makes sound")
+        yield Problem("sound", f"{row.model} {'always' if always else 'never'} makes sound")
+
+
+def _shots(request: Any, row: table.Row | None) -> Iterator[Problem]:
+    """Several shots, of a model that makes none, or that makes none of a plain prompt."""
+    if row is None or row.shots is table.Shots.BY_MEMBER or getattr(request, "multi_shot", None) is not True:
+        return
+    if row.shots is table.Shots.NONE:
+        yield Problem("multi_shot", f"{row.model} makes a single shot")
+    elif request.shot_type != "customize":
+        what = f"{row.model} makes several shots only of a prompt that lists them; give them as multi_prompt"
+        yield Problem("multi_shot", f"{what}, with shot_type='customize'")
 
 
 # --------------------------------------------------------------------------------------------------- translations
@@ -197,7 +208,8 @@ _TRANSLATIONS: Final[dict[type, Callable[[Any, str], CurrentRequest]]] = {
 
 # ------------------------------------------------------------------------------------------------------- members
 
-_NAMED: Final = re.compile(r"<<<((?:image|video|element|voice)_[0-9]+)>>>")
+_NAMED: Final = re.compile(r"<<<((?:image|video|element|voice)_[0-9]+)>>>(?=([A-Za-z0-9_]?))", re.ASCII)
+"""And whether what follows would be read as a part of the name, which has no brackets around it any more."""
 
 
 def _prompt(request: Any) -> Any:
@@ -209,7 +221,9 @@ def _prompt(request: Any) -> Any:
 
 
 def _renamed(prompt: Any) -> Any:
-    return _NAMED.sub(r"@\1", prompt) if isinstance(prompt, str) else prompt
+    if not isinstance(prompt, str):
+        return prompt
+    return _NAMED.sub(lambda match: f"@{match[1]} " if match[2] else f"@{match[1]}", prompt)
 
 
 def _elements(request: Any) -> tuple[NamedElement, ...] | None:
@@ -238,11 +252,10 @@ def _clip(request: Any, model: str) -> dict[str, Any]:
     row = table.row_of(f"{_family(request)}/{model}")
     has_audio, by_member = (row is None or bool(row.audio)), row is None or row.shots is table.Shots.BY_MEMBER
     sound = "native" if request.sound is True else "off" if request.sound is False else None
-    multi_shot = request.multi_shot if by_member or request.shot_type != "customize" else None
     return {
         "duration": request.duration,
         "audio": sound if has_audio else None,
-        "multi_shot": multi_shot,
+        "multi_shot": request.multi_shot if by_member else None,
         **_every(request),
     }
 

@@ -231,7 +231,10 @@ def _another_name(given: Given, model: str) -> str | None:
     if (meant := table.OF_LEGACY.get(model)) is not None:
         return f"{model} is called so on legacy paths, as their model_name; in the current generation it is {meant}"
     others = [family for family, models in table.MODELS.items() if model in models]
-    return f"{model} is a model of {in_words(others, 'and')}, and not of {given.family}" if others else None
+    if others:
+        return f"{model} is a model of {in_words(others, 'and')}, and not of {given.family}"
+    small = model.lower()
+    return f"{model} is written {small}" if small != model and small in table.MODELS.get(given.family, ()) else None
 
 
 def _unknown_model(given: Given, model: str) -> str:

@@ -1,0 +1,66 @@
+"""How the documentation is built: `nox -s docs`."""
+
+import re
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from docs.tools import write_pages  # noqa: E402  (it is found by the line above)
+
+project = "kling_async"
+author = "the authors of kling_async"
+release = version = version_of("kling-async")
+language = "en"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build", "tools"]
+default_role = "py:obj"
+nitpicky = False  # a word in single backticks may be no name
+
+myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence", "deflist"]
+suppress_warnings = ["myst.header"]  # reports begin where they are included
+
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_member_order = "bysource"
+python_maximum_signature_line_length = 88
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+
+html_theme = "furo"
+html_title = f"kling_async {version}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_copyright = False
+
+
+def fences_to_blocks(_app: object, _what: str, _name: str, _value: object, _options: object, lines: list[str]) -> None:
+    """Code in docstrings is fenced as in Markdown, since help() and editors show that; here it becomes a directive."""
+    made: list[str] = []
+    fenced = False
+    for line in lines:
+        fence = re.match(r"( *)```(\w*)$", line)
+        if fence and not fenced:
+            made += [f"{fence[1]}.. code-block:: {fence[2] or 'text'}", ""]
+        elif fence:
+            made.append("")
+        else:
+            made.append(f"    {line}" if fenced and line else line)
+        fenced ^= fence is not None
+    lines[:] = [re.sub(r"(?<!`)(`[^`]+`)(?=\w)", r"\1\\ ", line) for line in made]  # `Row`s
+
+
+def setup(app: Any) -> None:
+    """Writes the pages that are made of the code, and hooks into docstrings."""
+    write_pages(HERE)
+    app.connect("autodoc-process-docstring", fences_to_blocks, priority=400)

@@ -1,0 +1,186 @@
+"""The pages of the reference: which name stands where. Each public name stands on one page; a test says so."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from kling_async.lazy_exports import exports
+from kling_async.protocol.call import Call
+from kling_async.protocol.endpoint import Request
+from kling_async.protocol.errors import Difference, KlingError, Problem, Remedy
+
+
+class Page(NamedTuple):
+    """A page of the reference.
+
+    Attributes:
+        file: its name, without an ending.
+        title: its first line.
+        about: what stands before the names.
+        module: from which they are imported.
+        names: in the order of the page.
+        rule: which names it takes besides; those that another page lists are not among them.
+    """
+
+    file: str
+    title: str
+    about: str
+    module: str
+    names: str = ""
+    rule: Callable[[Any], bool] = lambda _: False
+
+
+def is_error(value: Any) -> bool:
+    """What is raised or warned of, and what that is made of."""
+    parts = (Problem, Difference, Remedy)
+    return value in parts or (inspect.isclass(value) and issubclass(value, KlingError | Warning))
+
+
+def is_request(value: Any) -> bool:
+    """What can be submitted."""
+    return inspect.isclass(value) and issubclass(value, Request | Call)
+
+
+PAGES: Final = (
+    Page(
+        "client",
+        "The client",
+        "One `KlingClient` is one account on one event loop. Its methods are made of the [requests](requests.md): each "
+        "takes what the record of its name takes.",
+        "kling_async",
+        "KlingClient TaskHandle Progress OpenFile PagedList AimedPolling Polling Durations Retry",
+    ),
+    Page(
+        "requests",
+        "Requests",
+        "What can be made or asked for: a record for each endpoint, with the parameter names of the official "
+        "documentation. [The endpoints](../made/endpoints.md) lists them with their paths and prices.",
+        "kling_async",
+        rule=is_request,
+    ),
+    Page(
+        "parts",
+        "Parts of requests",
+        "What requests are made of.",
+        "kling_async",
+        "Image InputImage InputVideo FaceChoice ShotPrompt CameraControl CameraConfig DynamicMask Point Intent "
+        "WatermarkInfo ElementImageList ElementVideoList BillingFilter",
+    ),
+    Page(
+        "current",
+        "The current generation",
+        "Records, parts and checks of `kling_async.current`: for paths that have the model in them.",
+        "kling_async.current",
+        rule=lambda _: True,
+    ),
+    Page(
+        "results",
+        "Results",
+        "What a finished task has, and what calls give that make no task.",
+        "kling_async",
+        "Task TaskStatus Video Picture Audio Sound Voice Element Speech SpeechAudio Faces Face Cost BalanceDeduction "
+        "ResourcePack BalanceDetail PackageDetail Deduction",
+    ),
+    Page(
+        "costs",
+        "Prices, models and budgets",
+        "What something costs, before and after, and what each model can do.",
+        "kling_async",
+        "estimate capabilities Estimate Budget Spending Capability Cell Retirement",
+    ),
+    Page(
+        "journal",
+        "Journal and batch",
+        "What is paid for, kept on disk; and many pieces of work from one file.",
+        "kling_async",
+        "Journal Entry EntryState SavedFile Batch Row RowProblem RowResult RowStatus Plan InvalidBatch",
+    ),
+    Page(
+        "errors",
+        "Errors, one by one",
+        "The classes with their attributes. [Errors and what to do](../made/errors.md) has the tree and the codes.",
+        "kling_async",
+        rule=is_error,
+    ),
+    Page(
+        "web",
+        "Web services",
+        "`kling_async.web`: callbacks, results that a browser can seek, progress as events.",
+        "kling_async.web",
+        rule=lambda _: True,
+    ),
+    Page(
+        "starlette",
+        "Starlette and FastAPI",
+        "`kling_async.web.starlette`: a response class; importing it needs Starlette.",
+        "kling_async.web.starlette",
+        rule=lambda _: True,
+    ),
+    Page(
+        "emulator",
+        "The emulator",
+        "`kling_async.emulator`: the service on this machine, for tests and for work without a key.",
+        "kling_async.emulator",
+        rule=lambda _: True,
+    ),
+)
+ELSEWHERE: Final = frozenset({"current"})
+"""Public names of `kling_async` that are modules, with pages of their own."""
+
+
+def public_names(module: str) -> dict[str, Any]:
+    """The public names of a module, and what they stand for."""
+    loaded = importlib.import_module(module)
+    own = [name for name, value in vars(loaded).items() if getattr(value, "__module__", None) == module]
+    names = getattr(loaded, "__all__", None) or [name for name in own if not name.startswith("_")]
+    return {name: getattr(loaded, name) for name in names if name not in ELSEWHERE}
+
+
+def contents() -> dict[str, list[str]]:
+    """The names on each page, by file; listed ones first.
+
+    Raises:
+        LookupError: a public name stands on no page.
+    """
+    public = {page.module: public_names(page.module) for page in PAGES}
+    listed = {(page.module, name) for page in PAGES for name in page.names.split()}
+    found: dict[str, list[str]] = {}
+    for page in PAGES:
+        ruled = [name for name, value in public[page.module].items() if page.rule(value)]
+        others = sorted((name for name in ruled if (page.module, name) not in listed), key=str.lower)
+        found[page.file] = [*page.names.split(), *others]
+    on_pages = {(page.module, name) for page in PAGES for name in found[page.file]}
+    if missing := {(module, name) for module, names in public.items() for name in names} - on_pages:
+        raise LookupError(f"on no page of the reference (docs/tools/reference.py): {sorted(missing)}")
+    return found
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Each page: its file, and its text in Markdown."""
+    found = contents()
+    for page in PAGES:
+        blocks = "\n".join(_directive(page.module, name) for name in found[page.file])
+        yield f"{page.file}.md", f"# {page.title}\n\n{page.about}\n\n```{{eval-rst}}\n{blocks}\n```\n"
+    listing = "\n".join(f"{page.title} <{page.file}>" for page in PAGES)
+    lines = [
+        f"- [{page.title}]({page.file}.md): {', '.join(_linked(page, name) for name in found[page.file])}"
+        for page in PAGES
+    ]
+    parts = ["# Reference", "All public names, from their docstrings.", "\n".join(lines)]
+    yield "index.md", "\n\n".join([*parts, f"```{{toctree}}\n:hidden:\n\n{listing}\n```\n"])
+
+
+def _linked(page: Page, name: str) -> str:
+    return f"{{py:obj}}`{name} <{page.module}.{name}>`"
+
+
+def _directive(module: str, name: str) -> str:
+    """How a name is documented, by its kind."""
+    value = getattr(importlib.import_module(module), name)
+    if inspect.isclass(value):
+        parts = [base for base in value.__mro__[1:] if base.__module__.startswith("kling_async.client")]
+        return f".. autoclass:: {module}.{name}\n   :members:\n" + "   :inherited-members:\n" * bool(parts)
+    if callable(value):
+        return f".. autofunction:: {module}.{name}\n"
+    return f".. autodata:: {exports(module)[name]}.{name}\n"  # the text below it is where it is made

@@ -1,0 +1,178 @@
+"""Events of a piece of work that somebody hears: what happens, as values."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from kling_async.io.work_events import WorkEvents
+from kling_async.protocol import event_of, events
+from kling_async.protocol.cost import Cost
+from kling_async.protocol.create_recovery import Create
+from kling_async.protocol.create_states import CreateState
+from kling_async.protocol.errors import BadResponse, KlingError
+from kling_async.protocol.event_of import Ids
+from kling_async.protocol.tasks import Task
+
+_QUIET: Final = frozenset({CreateState.FULL, CreateState.CLAIMED})
+"""Where a create is after a failed send that is no news for the log: it waits its turn, or it is looked up at once."""
+
+
+class Listened(Protocol):
+    """The events of a client to which somebody listens."""
+
+    def now(self) -> float:
+        """The time of day, in seconds since 1970."""
+        ...
+
+    def tell(
+        self,
+        event: events.Event,
+        *,
+        level: int = logging.DEBUG,
+        error: BaseException | None = None,
+        reference: str | None = None,
+    ) -> None:
+        """Tells it."""
+        ...
+
+    def count(self, reference: str) -> bool:
+        """Notes that the cost of a task is told now; False where it was already."""
+        ...
+
+    def trace_of(self, work: int) -> str | None:
+        """What the tracing of a piece of work wants to be kept with it."""
+        ...
+
+    def heard(self, ids: Ids) -> WorkEvents:
+        """The events of a piece of work."""
+        ...
+
+
+class HeardEvents(WorkEvents):
+    """As `WorkEvents`, and told.
+
+    Args:
+        listened: the events of the client.
+        ids: of the work.
+    """
+
+    __slots__ = ("_ended", "_found", "_listened", "_sends", "_since")
+
+    is_heard = True
+
+    def __init__(self, listened: Listened, ids: Ids) -> None:
+        super().__init__(listened, ids)
+        self._listened = listened
+        self._since = 0.0
+        """When it came to where it is, by the loop's clock."""
+        self._sends = 0
+        self._found = False
+        self._ended = False
+
+    def _passed(self) -> float:
+        """Seconds since it came to where it was; it comes to where it is."""
+        before, self._since = self._since, asyncio.get_running_loop().time()
+        return self._since - before
+
+    def queued(self, slots: int) -> None:
+        """As `WorkEvents.queued`."""
+        self._passed()
+        self._listened.tell(events.Queued(at=self._listened.now(), slots=slots, **self.ids))
+        if self.trace is None:
+            self.trace = self._listened.trace_of(self.ids["work"])
+
+    def sent(self) -> None:
+        """As `WorkEvents.sent`."""
+        self._sends += 1
+        self._found = False
+        seconds = self._passed()
+        self._listened.tell(events.Sent(at=self._listened.now(), send=self._sends, seconds=seconds, **self.ids))
+
+    def answered(self, create: Create, outcome: Task | KlingError) -> None:
+        """As `WorkEvents.answered`."""
+        error = outcome
+        if isinstance(error, Task):
+            if not create.undecided:
+                return
+            error = BadResponse("the answer is about the task of another create")
+        event = event_of.failed_send(create.state, error, self._listened.now(), self.ids)
+        if event is not None:
+            level = logging.DEBUG if create.state in _QUIET or outcome is not error else logging.WARNING
+            self._listened.tell(event, level=level, error=error, reference=create.reference)
+
+    def looked_up(self) -> None:
+        """As `WorkEvents.looked_up`."""
+        self._found = True
+
+    def left_in_doubt(self) -> None:
+        """As `WorkEvents.left_in_doubt`."""
+        error = "the process that was sending it ended"
+        at = self._listened.now()
+        self._listened.tell(events.InDoubt(at=at, final=False, error=error, trace=self.trace, **self.ids))
+
+    def not_created(self, error: BaseException, *, undecided: bool) -> None:
+        """As `WorkEvents.not_created`."""
+        self._listened.tell(event_of.not_created(error, self._listened.now(), self.ids, undecided=undecided))
+
+    def accepted(self, task: Task) -> None:
+        """As `WorkEvents.accepted`."""
+        passed = self._passed()
+        self._named(task)
+        found = self._found or not self._sends
+        seconds = passed if self._sends else 0.0
+        self._listened.tell(events.Accepted(at=self._listened.now(), seconds=seconds, found=found, **self.ids))
+
+    def attached(self) -> None:
+        """As `WorkEvents.attached`."""
+        self._passed()
+        self._listened.tell(events.Attached(at=self._listened.now(), trace=self.trace, **self.ids))
+
+    def changed(self, task: Task, /) -> None:
+        """As `WorkEvents.changed`."""
+        self._named(task)
+        self._listened.tell(events.Changed(at=self._listened.now(), status=task.status.value, **self.ids))
+
+    def ended(self, end: Task | KlingError) -> None:
+        """As `WorkEvents.ended`; once."""
+        if not self._ended:
+            self._ended = True
+            self._listened.tell(event_of.ended(end, self._listened.now(), self.ids, self._passed()))
+
+    def paid(self, end: Task | KlingError) -> None:
+        """As `WorkEvents.paid`."""
+        task = event_of.task_of(end)
+        if task is not None:
+            self._named(task)
+            self._count(task.cost, task.reference)
+
+    def called(self, cost: Cost | None) -> None:
+        """As `WorkEvents.called`."""
+        at, seconds = self._listened.now(), self._passed()
+        self._listened.tell(events.Ended(at=at, status="succeed", seconds=seconds, cost=cost, **self.ids))
+        self._count(cost, None)
+
+    def _count(self, cost: Cost | None, reference: str | None) -> None:
+        event = event_of.paid(cost, self._listened.now(), self.ids)
+        if event is None or self.is_counted or (reference is not None and not self._listened.count(reference)):
+            return
+        self._listened.tell(event)
+
+    def _named(self, task: Task) -> None:
+        self.ids["task_id"] = task.task_id
+        if self.ids["external_task_id"] is None:
+            self.ids["external_task_id"] = task.external_task_id
+
+    def saving(self, *, watermark: bool) -> None:
+        """As `WorkEvents.saving`."""
+        self._listened.tell(events.Saving(at=self._listened.now(), watermark=watermark, **self.ids))
+
+    def saved(self, paths: Iterable[object], size: int, seconds: float) -> None:
+        """As `WorkEvents.saved`."""
+        names = tuple(map(str, paths))
+        self._listened.tell(events.Saved(at=self._listened.now(), paths=names, size=size, seconds=seconds, **self.ids))
+
+    def not_saved(self, error: BaseException, seconds: float | None) -> None:
+        """As `WorkEvents.not_saved`."""
+        failed = event_of.failed(error)
+        self._listened.tell(events.NotSaved(at=self._listened.now(), seconds=seconds, **failed, **self.ids))

@@ -1,0 +1,105 @@
+"""Each Python block of the documentation does what stands below it, one after the other, against the emulator."""
+
+import ast
+import functools
+import itertools
+import logging
+import re
+import shutil
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from inspect import CO_COROUTINE
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+from kling_async import KlingClient
+from kling_async.emulator import Emulator
+from tests.docs.blocks import PAGES, Block, blocks_of, name_of
+from tests.shell.conftest import IMAGES, wall
+
+RUN = [page for page in PAGES if any(block.kind == "python" for block in blocks_of(page))]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with what the pages name."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat.jpg", "cat.png"):
+        shutil.copy(IMAGES / "cat.png", tmp_path / name)
+    for name in ("pictures", "clips", "out"):
+        (tmp_path / name).mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy(IMAGES / "cat.png", tmp_path / "pictures" / name)
+    jobs = ('{"id": "cat", "image": "cat.png"}', '{"id": "boat", "endpoint": "text-to-video", "prompt": "a boat"}')
+    (tmp_path / "jobs.jsonl").write_text("\n".join(jobs))
+
+
+@pytest.fixture
+def same_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the pages do to logging does not outlive them."""
+    for name in (None, "kling_async"):
+        logger = logging.getLogger(name)
+        monkeypatch.setattr(logger, "handlers", [*logger.handlers])
+        monkeypatch.setattr(logger, "level", logger.level)
+
+
+@asynccontextmanager
+async def virtual(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Clients and emulators of the pages go by the loop's time; clients that a page leaves open are closed."""
+    made: list[KlingClient] = []
+    client, emulator = KlingClient.__init__, Emulator.__init__
+
+    @functools.wraps(client)
+    def client_(self: KlingClient, **options: Any) -> None:
+        client(self, **{"clock": wall(), **options})
+        made.append(self)
+
+    @functools.wraps(emulator)
+    def emulator_(self: Emulator, **options: Any) -> None:
+        emulator(self, **{**options, "clock": wall(), "render": False, "speed": 1.0})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KlingClient, "__init__", client_)
+        patch.setattr(Emulator, "__init__", emulator_)
+        try:
+            yield
+        finally:
+            for each in made:
+                await each.close()
+
+
+async def run(block: Block, page: Path, names: dict[str, Any]) -> None:
+    """Runs a block; `asyncio.run(main())` is awaited, since there is a loop."""
+    code = re.sub(r"\basyncio\.run\((.*)\)$", r"await \1", block.code, flags=re.MULTILINE)
+    tree = ast.parse(code, str(page))
+    ast.increment_lineno(tree, block.line - 1)
+    compiled = compile(tree, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    waiting = FunctionType(compiled, names)()
+    if compiled.co_flags & CO_COROUTINE:
+        await waiting
+
+
+@pytest.mark.usefixtures("here", "same_log")
+@pytest.mark.parametrize("page", RUN, ids=name_of)
+async def test_a_page(
+    page: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its blocks run in one namespace that has `kling`; text behind a block is what that prints."""
+    monkeypatch.setenv("KLING_API_KEY", emulator.api_key)
+    monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
+    monkeypatch.setenv("KLING_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    blocks = [*blocks_of(page), Block(0, "", "")]
+    async with virtual(monkeypatch):
+        names: dict[str, Any] = {"__name__": "page", "kling": KlingClient(), "emulator": emulator}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for block, after in itertools.pairwise(blocks):
+                if block.kind == "python":
+                    capsys.readouterr()
+                    await run(block, page, names)
+                    if after.kind == "text":
+                        assert capsys.readouterr().out == after.code

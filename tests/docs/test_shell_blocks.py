@@ -1,0 +1,55 @@
+"""Each shell line of the documentation is one that the shell and the command take."""
+
+import json
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from kling_async.batch.jobs import read_jobs
+from kling_async.cli.arguments import read
+from tests.docs.blocks import DOCS, PAGES, blocks_of, name_of
+
+ROOT = DOCS.parent
+EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"])
+LINES = [
+    pytest.param(line, id=f"{name_of(page)}:{block.line + number}")
+    for page in PAGES
+    for block in blocks_of(page)
+    if block.kind == "bash"
+    for number, line in enumerate(block.code.splitlines())
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line(line: str) -> None:
+    """Options of `kling-async` are those that there are; variables and extras as well; nothing else is said."""
+    match shlex.split(line, comments=True):
+        case ["kling-async" | ".venv/bin/kling-async", *words]:
+            read(words)
+        case ["python3", "-m", "venv", ".venv"]:
+            pass
+        case [".venv/bin/pip" | "pip", "install", *words]:
+            assert set(re.findall(r"\[(.*)\]", " ".join(words))[0].split(",")) <= EXTRAS
+        case ["export", variable]:
+            assert variable.partition("=")[0] in {"KLING_API_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY"}
+        case other:
+            pytest.fail(f"nobody looks whether this is right: {other}")
+
+
+def test_rows_of_a_batch(tmp_path: Path) -> None:
+    """The JSON on the pages is rows that a batch takes."""
+    rows = [block.code for page in PAGES for block in blocks_of(page) if block.kind == "json"]
+    assert rows
+    for number, code in enumerate(rows):
+        jobs = tmp_path / f"{number}.jsonl"
+        jobs.write_text(code)
+        assert [row.id for row in read_jobs(jobs).rows] == [json.loads(line)["id"] for line in code.splitlines()]
+
+
+def test_no_other_kinds() -> None:
+    """What is neither run nor looked at is not on the pages."""
+    kinds = {block.kind for page in PAGES for block in blocks_of(page)}
+    assert kinds <= {"python", "bash", "json", "text"}

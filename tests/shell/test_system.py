@@ -1,0 +1,148 @@
+"""Other operating systems: their rules for files, as far as they can be had here, and what is made of them."""
+
+import errno
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kling_async import ImageToVideo, JournalError, KlingClient, SaveInProgress
+from kling_async.emulator import Emulator
+from kling_async.io import system
+from kling_async.io.config import warn_of_file_limit
+from kling_async.io.directory_sync import DirectorySync
+from kling_async.io.part_file import Ended, PartFile
+from kling_async.io.system import Posix
+from kling_async.io.target import check_target
+from kling_async.protocol.transfer import End
+from tests.shell.conftest import IMAGES
+from tests.shell.test_part_file import MOVIE, PART, WHOLE, names, part_of
+from tests.shell.windows_rules import Refused, obeyed
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Windows refuses is refused, and what it lacks is not there."""
+    obeyed(monkeypatch)
+
+
+def mac(**more: Any) -> Posix:
+    """As macOS has it."""
+    return Posix(SimpleNamespace(F_FULLFSYNC=51, **more), None)
+
+
+@pytest.mark.usefixtures("windows")
+async def test_a_clip_on_windows(tmp_path: Path) -> None:
+    """From a picture to a saved video, into a directory that several save to at once, nothing is left beside it."""
+    async with (
+        Emulator(speed=2000, render=False) as emulator,
+        KlingClient(base_url=emulator.base_url, api_key=emulator.api_key) as kling,
+    ):
+        request = ImageToVideo(str(IMAGES / "cat.png"), prompt="it moves")
+        await kling.generate(request, tmp_path / "cat.mp4")
+        again = await kling.generate(request, tmp_path / "cat.mp4", overwrite=True)
+    assert names(tmp_path) == ["cat.mp4"]
+    assert again.read_bytes()[4:8] == b"ftyp"
+
+
+@pytest.mark.usefixtures("windows")
+def test_a_part_goes_on_where_names_stay_with_open_files(tmp_path: Path) -> None:
+    """Cut, kept, taken up by another process, begun anew: each as elsewhere, and one process at a time."""
+    first = part_of(tmp_path)
+    first.write([MOVIE[:40]], PART)
+    with pytest.raises(SaveInProgress):
+        PartFile(tmp_path / "x.mp4", "v", DirectorySync()).open(overwrite=False)
+    first.restart()
+    first.write([MOVIE[:20]], PART)
+    first.close()
+    second = part_of(tmp_path)
+    assert second.size == 20
+    (tmp_path / "x.mp4").write_text("precious")
+    with pytest.raises(FileExistsError):
+        second.finish([MOVIE[20:]], PART, overwrite=False)
+    second.close()
+    assert names(tmp_path) == ["x.mp4", "x.mp4.part", "x.mp4.part.json"]
+    (tmp_path / "x.mp4").unlink()
+    third = part_of(tmp_path)
+    assert third.finish([], PART, overwrite=False) == WHOLE
+    assert (tmp_path / "x.mp4").read_bytes() == MOVIE
+    assert names(tmp_path) == ["x.mp4"]
+
+
+@pytest.mark.usefixtures("windows")
+def test_a_part_that_nothing_came_to_is_not_left_on_windows(tmp_path: Path) -> None:
+    """It is closed before it is taken away."""
+    part_of(tmp_path).close()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.usefixtures("windows")
+def test_a_file_that_another_program_reads_keeps_its_place(tmp_path: Path) -> None:
+    """It cannot be replaced while it is open elsewhere: that is told, and what came is kept for the next time."""
+    (tmp_path / "x.mp4").write_text("being watched")
+    file = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
+    file.open(overwrite=True)
+    with (tmp_path / "x.mp4").open("rb"), pytest.raises(Refused):
+        file.finish([MOVIE], PART, overwrite=True)
+    file.close()
+    again = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
+    again.open(overwrite=True)
+    assert again.finish([], PART, overwrite=True) == Ended(End.WHOLE)
+    assert (tmp_path / "x.mp4").read_bytes() == MOVIE
+
+
+@pytest.mark.usefixtures("windows")
+def test_a_place_that_two_prove_at_once_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a proof of its own, as none could take away that of another."""
+    write = os.write
+
+    def write_and_check(descriptor: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", write)
+        check_target(f"{tmp_path}/", overwrite=False)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_and_check)
+    check_target(f"{tmp_path}/", overwrite=False)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.usefixtures("windows")
+async def test_a_journal_on_windows(tmp_path: Path) -> None:
+    """Its locks do not tell which process died, so that there is none: said before anything can be sent."""
+    kling = KlingClient(api_key="key", journal=tmp_path / "j.sqlite")
+    with pytest.raises(JournalError, match="locks that this system does not have"):
+        await kling.__aenter__()
+    await kling.close()
+
+
+@pytest.mark.usefixtures("windows")
+def test_no_limit_of_files_on_windows(caplog: pytest.LogCaptureFixture) -> None:
+    """There is none to warn of."""
+    warn_of_file_limit(10**6)
+    assert caplog.messages == []
+
+
+def test_syncs_on_macos_reach_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fsync` leaves what was written in the cache of the disk: there it is F_FULLFSYNC, for names as well."""
+    asked: list[int] = []
+    monkeypatch.setattr(system, "HERE", mac(fcntl=lambda _, command: asked.append(command)))
+    monkeypatch.setattr(os, "fsync", None)
+    monkeypatch.setattr(system.HERE, "lock", lambda *_, **__: True)
+    monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    assert part_of(tmp_path).finish([MOVIE], PART, overwrite=False) == WHOLE
+    assert asked == [51, 51]
+
+
+def test_a_file_system_on_macos_that_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network's file system may not know F_FULLFSYNC: then `fsync` is all that can be had."""
+    asked: list[int] = []
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(os, "fsync", asked.append)
+    with (tmp_path / "x").open("wb") as file:
+        mac(fcntl=refused).sync(file.fileno())
+        assert asked == [file.fileno()]
