@@ -292,11 +292,13 @@ class Submitter:
     def _made_now(self, task: Task) -> None:
         """Keeps the id of a task as long as a create may be under way that could take it for its own."""
         now = self._api.service_time()
+        self._made[task.task_id] = now
+        if next(iter(self._made.values())) >= now - SHOWN_WITHIN:
+            return  # none is so old, whoever is under way
         undecided = [each.search_since.timestamp() for each in self._under_way.values() if each.undecided]
         needed_since = min([now, *undecided]) - SHOWN_WITHIN
         for task_id in list(itertools.takewhile(lambda each: self._made[each] < needed_since, self._made)):
             del self._made[task_id]
-        self._made[task.task_id] = now
 
     def is_undecided(self, external_task_id: str) -> bool:
         """Whether a create with this id is under way that may be paid for."""
