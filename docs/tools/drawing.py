@@ -32,13 +32,13 @@ class Card(NamedTuple):
     ends: tuple[tuple[str, str], ...] = ()
 
 
-def svg(label: str, cards: Mapping[str, Card], arrows: Mapping[tuple[str, str], int]) -> str:
+def svg(label: str, cards: Mapping[str, Card], arrows: Mapping[tuple[str, str], str]) -> str:
     """A drawing, without empty lines, so that it can stand in Markdown.
 
     Args:
         label: what it is a drawing of.
         cards: by a name for the arrows.
-        arrows: from which card to which one, and the number that it has.
+        arrows: from which card to which one, and the number that it has, or "".
     """
     columns = 1 + max(card.place[0] for card in cards.values())
     rows = 1 + max(card.place[1] for card in cards.values())
@@ -57,7 +57,7 @@ def _middle(place: Place) -> tuple[float, float]:
     return MARGIN + place[0] * ACROSS + WIDTH / 2, MARGIN + place[1] * DOWN + HEIGHT / 2
 
 
-def _arrow(begin: Place, end: Place, number: int, *, both: bool) -> list[str]:
+def _arrow(begin: Place, end: Place, number: str, *, both: bool) -> list[str]:
     """A straight line from edge to edge, with its number nearer to where it begins."""
     (x1, y1), (x2, y2) = _middle(begin), _middle(end)
     dx, dy = x2 - x1, y2 - y1
@@ -68,8 +68,11 @@ def _arrow(begin: Place, end: Place, number: int, *, both: bool) -> list[str]:
     within = min(WIDTH / 2 / abs(dx) if dx else 1.0, HEIGHT / 2 / abs(dy) if dy else 1.0)
     x1, y1, x2, y2 = x1 + within * dx, y1 + within * dy, x2 - within * dx, y2 - within * dy
     x, y = x1 + 0.36 * (x2 - x1), y1 + 0.36 * (y2 - y1)
+    line = f'<line class="arrow" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" marker-end="url(#tip)"/>'
+    if not number:
+        return [line]
     return [
-        f'<line class="arrow" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" marker-end="url(#tip)"/>',
+        line,
         f'<circle class="number" cx="{x:.1f}" cy="{y:.1f}" r="9"/>',
         f'<text class="digits" x="{x:.1f}" y="{y + 3.5:.1f}">{number}</text>',
     ]

@@ -124,8 +124,30 @@ PAGES: Final = (
         "kling_async.emulator",
         rule=lambda _: True,
     ),
+    Page(
+        "testing",
+        "Testing",
+        "`kling_async.testing`: what the fixtures give, and what works without pytest.",
+        "kling_async.testing",
+        rule=lambda _: True,
+    ),
+    Page(
+        "events",
+        "Events",
+        "`kling_async.events`: what `on_event` is told.",
+        "kling_async.events",
+        "Event WorkEvent Failure Queued Sent Throttled SendFailed InDoubt Accepted Refused Attached Changed Ended Paid "
+        "Saving Saved NotSaved Polled",
+    ),
+    Page(
+        "opentelemetry",
+        "OpenTelemetry",
+        "`kling_async.opentelemetry`: spans and metrics; importing it needs the extra `opentelemetry`.",
+        "kling_async.opentelemetry",
+        "Telemetry",
+    ),
 )
-ELSEWHERE: Final = frozenset({"current"})
+ELSEWHERE: Final = frozenset({"current", "events"})
 """Public names of `kling_async` that are modules, with pages of their own."""
 
 
@@ -159,8 +181,16 @@ def contents() -> dict[str, list[str]]:
 def pages() -> Iterator[tuple[str, str]]:
     """Each page: its file, and its text in Markdown."""
     found = contents()
+    documented: dict[int, str] = {}
     for page in PAGES:
-        blocks = "\n".join(_directive(page.module, name) for name in found[page.file])
+        values = {name: getattr(importlib.import_module(page.module), name) for name in found[page.file]}
+        blocks = "\n".join(
+            f":py:obj:`{name} <{documented[id(value)]}>` is that of `{documented[id(value)]}`.\n"
+            if id(value) in documented
+            else _directive(page.module, name, value)
+            for name, value in values.items()
+        )
+        documented |= {id(value): f"{page.module}.{name}" for name, value in values.items()}
         yield f"{page.file}.md", f"# {page.title}\n\n{page.about}\n\n```{{eval-rst}}\n{blocks}\n```\n"
     listing = "\n".join(f"{page.title} <{page.file}>" for page in PAGES)
     lines = [
@@ -175,9 +205,8 @@ def _linked(page: Page, name: str) -> str:
     return f"{{py:obj}}`{name} <{page.module}.{name}>`"
 
 
-def _directive(module: str, name: str) -> str:
+def _directive(module: str, name: str, value: Any) -> str:
     """How a name is documented, by its kind."""
-    value = getattr(importlib.import_module(module), name)
     if inspect.isclass(value):
         parts = [base for base in value.__mro__[1:] if base.__module__.startswith("kling_async.client")]
         return f".. autoclass:: {module}.{name}\n   :members:\n" + "   :inherited-members:\n" * bool(parts)

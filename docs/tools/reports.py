@@ -17,6 +17,9 @@ REPORTS: Final = {
     "CHANGELOG.md": "changelog.md",
     "ARCHITECTURE.md": "architecture.md",
     "CONTRIBUTING.md": "contributing.md",
+    "PLATFORMS.md": "platforms.md",
+    "SECURITY.md": "security.md",
+    "LICENCES.md": "licences.md",
 }
 """What is taken over, and what it is called here."""
 _LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")

@@ -143,8 +143,8 @@ def test_accepted_while_it_is_interrupted(run: Run, service: Emulator, monkeypat
     """A create that is answered after Ctrl-C is told as what it is: a task that goes on."""
     real = Api.create
 
-    async def interrupted(api: Any, *arguments: Any) -> Any:
-        task = await real(api, *arguments)
+    async def interrupted(api: Any, *arguments: Any, **options: Any) -> Any:
+        task = await real(api, *arguments, **options)
         os.kill(os.getpid(), signal.SIGINT)
         return task
 

@@ -6,6 +6,8 @@ import itertools
 import logging
 import re
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,10 +20,12 @@ import pytest
 
 from kling_async import KlingClient
 from kling_async.emulator import Emulator
-from tests.docs.blocks import PAGES, Block, blocks_of, name_of
+from tests.docs.blocks import DOCS, PAGES, Block, blocks_of, name_of
 from tests.shell.conftest import IMAGES, wall
 
-RUN = [page for page in PAGES if any(block.kind == "python" for block in blocks_of(page))]
+TESTS = DOCS / "guides" / "tests.md"
+"""A page whose blocks are modules of tests."""
+RUN = [page for page in PAGES if page != TESTS and any(block.kind == "python" for block in blocks_of(page))]
 
 
 @pytest.fixture
@@ -103,3 +107,17 @@ async def test_a_page(
                     await run(block, page, names)
                     if after.kind == "text":
                         assert capsys.readouterr().out == after.code
+
+
+def test_the_page_about_tests(tmp_path: Path) -> None:
+    """Its blocks are tests that pass in a project of their own, with warnings as errors."""
+    for number, block in enumerate(blocks_of(TESTS)):
+        if block.kind == "python":
+            (tmp_path / f"test_{number}.py").write_text(block.code, "utf-8")
+    options = ["-q", "-W", "error", "--strict-markers", "-p", "no:cacheprovider"]
+    options += ["-o", "asyncio_default_fixture_loop_scope=function"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "."], cwd=tmp_path, text=True, capture_output=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "6 passed" in ran.stdout
