@@ -67,7 +67,7 @@ def test_before_anything_is_sent() -> None:
         for _ in range(5):  # one that comes just before the next read does not end that read
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(2)
+                process.wait(10)
                 break
         assert process.returncode == 130
         assert process.stderr is not None
