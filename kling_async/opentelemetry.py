@@ -13,7 +13,9 @@ that has ended, `download` until its files are whole. With a journal, what anoth
 own there, with a link to the one that began it.
 
 Attributes are those of the semantic conventions where these have them (`gen_ai.*`, `error.type`), else they begin with
-`kling.`. Nothing of this is sent to the service or to file hosts: no header is added to any request.
+`kling.`. Nothing of this is sent to the service or to file hosts: no header is added to any request. Where aiohttp is
+instrumented besides, by `AioHttpClientInstrumentor` or a session with a trace configuration, the service gets the
+`traceparent` of that, and file hosts do not: they get no headers but the client's own.
 """
 
 import re

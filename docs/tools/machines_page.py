@@ -37,7 +37,7 @@ ENDS: Final = {_S.ACCEPTED: ("accepted", "good"), _S.REFUSED: ("refused", "bad")
 
 INTRODUCTION: Final = "Drawn from the tables in the code that decides, whenever these pages are built."
 A_TASK: Final = f"""Any other news is late or doubled, and changes nothing. That the service does not know a task means
-nothing in the first {lifecycle.NOT_FOUND_PATIENCE:.0f} seconds after it was accepted."""
+nothing in the first {lifecycle.NOT_FOUND_PATIENCE:.0f} seconds after it was accepted here, or was last heard of."""
 A_CREATE: Final = f"""One request that makes a task, from its first byte to certainty: one paid task, whatever happens
 to the answers. It is sent {SENDS} times at most, not counting what was refused as full or too fast, or never left. The
 numbers are those of the table below.

@@ -13,6 +13,7 @@ from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.endpoint import Described, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, Problem, TokenTimeError
 from kling_async.protocol.estimate import Estimate
@@ -31,6 +32,9 @@ from kling_async.protocol.wrong_address import Recognition
 logger = logging.getLogger("kling_async")
 
 _T = TypeVar("_T")
+
+FindOthers = Callable[[Sequence[Task]], Awaitable[Others]]
+"""Says what is known of others who may have made some tasks."""
 
 SEARCHED_PAGES: Final = 10
 """Pages of 500 tasks that are looked at for a task without its id."""
@@ -214,7 +218,11 @@ class Api:
 
     def service_time(self) -> float:
         """The service's time of day, as far as its answers tell: seconds since 1970."""
-        return self._wall() + self._tokens.clock_offset.seen
+        return self._wall() + self._tokens.clock_offset.of_tasks
+
+    def task_clock_error(self) -> float:
+        """Seconds by which a task may be younger than its time says, by what answers have shown."""
+        return self._tokens.clock_offset.task_error
 
     async def persistently(
         self, attempt: Callable[[], Awaitable[_T]], *, may_repeat: Callable[[KlingError], bool] = lambda _: True
@@ -238,7 +246,14 @@ class Api:
             await self._transport.pause(delay)
 
     async def create(
-        self, endpoint: Endpoint, request: HttpRequest, create: Create, slot: Slot, told: WorkEvents
+        self,
+        endpoint: Endpoint,
+        request: HttpRequest,
+        create: Create,
+        slot: Slot,
+        told: WorkEvents,
+        *,
+        find_others: FindOthers,
     ) -> Task:
         """Drives the create machine to its end.
 
@@ -248,6 +263,7 @@ class Api:
             create: the machine; it decides everything.
             slot: held; given back and waited for again when the account turns out to be full.
             told: its events.
+            find_others: says what is known of others that may have made some tasks.
 
         Raises:
             KlingError: the machine's verdict.
@@ -273,10 +289,20 @@ class Api:
                 case Ask.LOOK_UP:
                     outcome = await self._outcome(self.query(endpoint, create.name))
                     told.looked_up()
-                    create.looked_up(loop.time(), outcome, self._tokens.clock_offset.seen)
+                    create.looked_up(loop.time(), outcome, self._tokens.clock_offset.of_tasks)
                 case Ask.SEARCH:
-                    create.searched(loop.time(), await self._search(endpoint, create.search_since))
+                    await self._search_for(endpoint, create, find_others)
                     told.looked_up()
+
+    async def _search_for(self, endpoint: Endpoint, create: Create, find_others: FindOthers) -> None:
+        """Looks at all tasks, and whose they are, as far as that is known."""
+        found, others = await self._search(endpoint, create.search_since), NOBODY
+        if not isinstance(found, KlingError):
+            try:
+                others = await find_others(found)
+            except KlingError as error:
+                found = error
+        create.searched(asyncio.get_running_loop().time(), found, others)
 
     async def _search(self, endpoint: Endpoint, since: datetime) -> list[Task] | KlingError:
         """All tasks since a time that are paid as this endpoint's are; an error where one may be missing."""
@@ -300,11 +326,18 @@ class Api:
                 return several.created(response, endpoint.name, create.id_sent)
             return responses.created(response, endpoint.name, create.id_sent, raw=endpoint.is_raw)
 
+        sent_at = self._wall()
+
         def began() -> None:
-            create.sending(self._wall(), self._tokens.clock_offset.seen)
+            nonlocal sent_at
+            sent_at = self._wall()
+            create.sending(self._wall(), self._tokens.clock_offset.of_tasks)
             told.sent()
 
-        return await self._call(request, read, began)
+        task = await self._call(request, read, began)
+        if create.shows_clock and task.created_at is not None:
+            self._tokens.clock_offset.made(task.created_at.timestamp(), sent_at, self._wall())
+        return task
 
     async def _outcome(self, attempt: Awaitable[Task]) -> Task | KlingError:
         try:

@@ -1,7 +1,7 @@
 """The budget of one client: reserved before anything is paid, settled by what it took."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
@@ -11,6 +11,7 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.budget import NOTHING, Budget, Reservation, Settled, Spending, shown
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.catalog import endpoint_named
+from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.endpoint import Described, Endpoint
 from kling_async.protocol.errors import CreateInDoubt, InDoubt, KlingError, TaskFailed, UnexpectedAnswer
 from kling_async.protocol.tasks import Task
@@ -138,6 +139,10 @@ class Reserved:
             BudgetExceeded: it does not fit.
         """
         self._reservation = await self._budget.account.reserve(self._amount)
+
+    async def others(self, tasks: Sequence[Task], until: datetime) -> Others:  # noqa: ARG002  (as `Record`)
+        """Nothing is known of others."""
+        return NOBODY
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:  # noqa: ARG002  (as `Record`)
         """Hears of the task's end."""

@@ -108,7 +108,7 @@ class FileSink(_WholeFile):
         self._pieces.append(chunk)
         self._gathered += len(chunk)
         self.size += len(chunk)
-        if self._gathered >= PIECE:
+        if self._gathered >= PIECE and not self.is_complete:  # the last piece is `finish`'s: one hop less, and no note
             await self._written()
             self._writing = begin(self._file.write, self._taken(), self.part)
         return chunk

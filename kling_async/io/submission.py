@@ -6,8 +6,8 @@ import functools
 import itertools
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 
@@ -21,6 +21,7 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.io.turns import Turns
 from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.create_recovery import Create
+from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint, Generation
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
 from kling_async.protocol.errors import ApiError, CreateInDoubt, InvalidRequest, KlingError, Problem, TaskNotFound
@@ -38,6 +39,9 @@ logger = logging.getLogger("kling_async")
 
 CLOSE_SECONDS: Final = 10.0
 """Seconds that `close()` gives to creates whose outcome is not known yet."""
+
+RESENT_AFTER: Final = 2 * SHOWN_WITHIN
+"""Seconds after which the current generation is sent again at the earliest what it does not show."""
 
 OWN_IDS: Final = ("kling-async-", "ka-")
 """What external ids begin with that are made here: of requests that have none, and of keys of journals."""
@@ -76,6 +80,10 @@ class Record(Protocol):
         Args:
             trace: what its tracing wants to be kept with it.
         """
+        ...
+
+    async def others(self, tasks: Sequence[Task], until: datetime) -> Others:
+        """Which of some tasks are another's, and whether others may have made one until a moment of this machine."""
         ...
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
@@ -260,6 +268,8 @@ class Submitter:
             keeps_id=lambda: self._keeps_ids.get(path),
             is_known=self._is_known,
             others_undecided=lambda: self._may_be_others(create),
+            clock_error=self._api.task_clock_error,
+            resend_after=RESENT_AFTER if endpoint.generation is Generation.CURRENT else 0.0,
         )
         return create
 
@@ -273,14 +283,22 @@ class Submitter:
         """Whether a task is one that this client has made, or follows."""
         return task.task_id in self._made or self._poller.find(Reference(task.endpoint, task.task_id)) is not None
 
+    async def _others(self, create: Create, record: Record | None, tasks: Sequence[Task]) -> Others:
+        """What the journal knows of tasks that may be those of a create, and of other clients' creates at that time."""
+        if record is None:
+            return NOBODY
+        return await record.others(tasks, create.last_send_ended)
+
     def _made_now(self, task: Task) -> None:
         """Keeps the id of a task as long as a create may be under way that could take it for its own."""
         now = self._api.service_time()
+        self._made[task.task_id] = now
+        if next(iter(self._made.values())) >= now - SHOWN_WITHIN:
+            return  # none is so old, whoever is under way
         undecided = [each.search_since.timestamp() for each in self._under_way.values() if each.undecided]
         needed_since = min([now, *undecided]) - SHOWN_WITHIN
         for task_id in list(itertools.takewhile(lambda each: self._made[each] < needed_since, self._made)):
             del self._made[task_id]
-        self._made[task.task_id] = now
 
     def is_undecided(self, external_task_id: str) -> bool:
         """Whether a create with this id is under way that may be paid for."""
@@ -421,7 +439,8 @@ class Submitter:
                 )
             if sending.first_sent is not None:
                 create.sent_before(asyncio.get_running_loop().time(), sending.first_sent)
-            task = await self._api.create(endpoint, sending.http(), create, slot, sending.told)
+            find_others = functools.partial(self._others, create, record)
+            task = await self._api.create(endpoint, sending.http(), create, slot, sending.told, find_others=find_others)
             self._learn(sending.path, create)
             self._made_now(task)
         except BaseException as error:

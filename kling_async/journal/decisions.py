@@ -8,10 +8,8 @@ from typing import Final
 import attrs
 
 from kling_async.journal.entry import Entry, EntryState
-from kling_async.protocol.endpoint import SHOWN_WITHIN
 from kling_async.protocol.errors import Difference
 from kling_async.protocol.lifecycle import NOT_FOUND_PATIENCE
-from kling_async.protocol.reference import TASKS
 from kling_async.protocol.tasks import TaskStatus
 
 RETENTION: Final = timedelta(days=30)
@@ -107,5 +105,4 @@ def for_left(entry: Entry, now: datetime) -> Left:
 
 def is_new(entry: Entry, now: datetime) -> bool:
     """Whether a task was accepted so lately that the service may not show it yet."""
-    within = timedelta(seconds=SHOWN_WITHIN if entry.endpoint == TASKS else NOT_FOUND_PATIENCE)
-    return entry.accepted_at is not None and now - entry.accepted_at < within
+    return entry.accepted_at is not None and now - entry.accepted_at < timedelta(seconds=NOT_FOUND_PATIENCE)

@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import file_name
 from kling_async.journal.store import Store, Work
 from kling_async.protocol.budget import Settled
+from kling_async.protocol.create_search import NOBODY, Others
+from kling_async.protocol.endpoint import SHOWN_WITHIN
 from kling_async.protocol.errors import CreateInDoubt, JournalError, KlingError, TaskFailed, UnexpectedAnswer
 from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -128,6 +131,32 @@ class Record:
             raise
         if self.entry is None:
             raise Taken
+
+    async def others(self, tasks: Sequence[Task], until: datetime) -> Others:
+        """What other entries say of tasks that may be this one's, which are without an id.
+
+        Args:
+            tasks: of the account, since this one was sent.
+            until: when its last send ended, by this machine's clock.
+
+        Raises:
+            JournalError: it could not be read.
+        """
+        own = self.entry
+        if own is None:
+            return NOBODY
+        since, until = own.intended_at - timedelta(seconds=SHOWN_WITHIN), until + timedelta(seconds=SHOWN_WITHIN)
+        unnamed = {task.task_id for task in tasks if task.external_task_id is None}
+        me = self._journal.owner  # of whose creates the client knows more than the journal
+
+        def look(store: Store) -> Others:
+            may_have_made = any(
+                entry.owner != me and entry.endpoint == own.endpoint and since <= entry.intended_at <= until
+                for entry in store.intents()
+            )
+            return Others(frozenset(store.tasks_of_others(own.id, unnamed)), may_have_made)
+
+        return await self._journal.look(look) if unnamed else NOBODY
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
         """The service has the task."""

@@ -1,5 +1,6 @@
 """A journal in one SQLite file of this machine."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -75,6 +76,11 @@ class SqliteStore(SqliteFile):
         """As `Store.get`."""
         row = self.run(f"{SELECT} WHERE entries.id = ?", entry).fetchone()
         return entry_of(row) if row else None
+
+    def tasks_of_others(self, entry: int, task_ids: Collection[str]) -> set[str]:
+        """As `Store.tasks_of_others`."""
+        known = "SELECT task_id FROM entries WHERE id <> ? AND task_id IN (SELECT value FROM json_each(?))"
+        return {row[0] for row in self.run(known, entry, json.dumps([*task_ids]))}
 
     def running(self, task_id: str) -> Entry | None:
         """As `Store.running`."""

@@ -182,6 +182,10 @@ class Store(Protocol):
         """An entry, if it is there still."""
         ...
 
+    def tasks_of_others(self, entry: int, task_ids: Collection[str]) -> set[str]:
+        """Those of some tasks that are the work of another entry than this one, however long ago."""
+        ...
+
     def running(self, task_id: str) -> Entry | None:
         """The work whose task this is, by either of its ids, if that has not ended."""
         ...

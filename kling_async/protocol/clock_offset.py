@@ -1,11 +1,25 @@
 """What the service's clock shows more than this machine's, as far as its answers tell."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 NEGLIGIBLE: Final = 5.0
 """Seconds of difference that are not corrected: the `Date` header has whole seconds, and the network takes time."""
 ABSURD: Final = 86_400.0
 """Seconds of difference from which a `Date` is not believed: a cache or a proxy wrote it."""
+
+MADE_ERROR: Final = 1.0
+"""Seconds by which a task may seem older than it is, where the time of another that was just made is known."""
+DATE_ERROR: Final = 10.0
+"""The same where only a `Date` is known: whoever writes that need not have the clock of who makes tasks."""
+UNSEEN_ERROR: Final = 3600.0
+"""The same where no answer has shown the service's clock: as of a machine whose clock is an hour wrong."""
+
+
+class _Made(NamedTuple):
+    """Differences between which that of the clocks is, as the time of a new task shows."""
+
+    least: float
+    most: float
 
 
 class ClockOffset:
@@ -21,12 +35,44 @@ class ClockOffset:
         self.used = 0.0
         """Seconds that are added to this machine's time in tokens."""
         self._last: float | None = None
+        self._is_dated = False
+        self._made: _Made | None = None
+
+    @property
+    def of_tasks(self) -> float:
+        """Seconds by which the clock that tasks get their times from is ahead, at least; 0 where nothing has shown it.
+
+        A `Date` has whole seconds and no upload in it, but need not be of that clock: what a task showed bounds it.
+        """
+        if self._made is None:
+            return self.seen
+        return min(max(self.seen, self._made.least), self._made.most) if self._is_dated else self._made.least
+
+    @property
+    def task_error(self) -> float:
+        """Seconds by which a task may be younger than its time and `of_tasks` say."""
+        if self._made is not None:
+            return MADE_ERROR
+        return DATE_ERROR if self._is_dated else UNSEEN_ERROR
+
+    def made(self, created_at: float, sent_at: float, answered_at: float) -> None:
+        """Takes the time of a task that a request has made just now, in seconds since 1970.
+
+        Args:
+            created_at: by the service's clock.
+            sent_at: when the request was sent, by this machine's.
+            answered_at: when it was answered, by the same.
+        """
+        shown = _Made(created_at - answered_at, created_at - sent_at)
+        if max(abs(shown.least), abs(shown.most)) <= ABSURD:
+            self._made = shown
 
     def observe(self, service_time: float | None, machine_time: float) -> None:
         """Takes the `Date` of an answer of the service, both in seconds since 1970; None where it has none."""
         self._last = None if service_time is None else service_time - machine_time
         if self._last is not None and abs(self._last) <= ABSURD:
             self.seen = self._last
+            self._is_dated = True
 
     def correct(self) -> bool:
         """Uses what was seen last, after a token was refused; returns whether that changes anything."""

@@ -13,12 +13,13 @@ What rests on the service refusing a second task with the same external id is sa
 
 import enum
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import attrs
 
 from kling_async.protocol import create_doubt, create_search
+from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.create_states import SENDING, UNDECIDED, CreateState
 from kling_async.protocol.errors import (
     BadResponse,
@@ -48,6 +49,12 @@ from kling_async.protocol.tasks import Task
 
 CLOCK_TOLERANCE: Final = 10.0
 """Seconds by which a task may seem older than our first send and still be ours: clocks agree to about a second."""
+
+CLOCKS_AGREE: Final = 1.0
+"""Seconds by which a task may seem older and be taken for ours without its id; a `Date` is up to one more behind."""
+
+SEND_SECONDS: Final = 60.0
+"""Seconds that a send may have taken whose end nobody has seen."""
 
 TIMEOUT_FACTOR: Final = 4.0
 """After a timeout the service may still be at work, so a task settles that many times longer."""
@@ -96,6 +103,8 @@ class Create:
         keeps_id: whether an answer has shown that the path keeps the external id, or drops it; None for neither.
         is_known: whether a task is that of another create of this client.
         others_undecided: whether another create is under way that may have made a task without its id.
+        clock_error: seconds by which a task may be younger than its time says, by what the service's clock has shown.
+        resend_after: seconds of looking it up before it is sent again, at least.
 
     Attributes:
         state: where it is.
@@ -119,6 +128,8 @@ class Create:
         keeps_id: Callable[[], bool | None] = lambda: None,
         is_known: Callable[[Task], bool] = lambda _: False,
         others_undecided: Callable[[], bool] = lambda: False,
+        clock_error: Callable[[], float] = lambda: CLOCK_TOLERANCE,
+        resend_after: float = 0.0,
     ) -> None:
         self.endpoint = endpoint
         self.external_task_id = external_task_id
@@ -138,9 +149,15 @@ class Create:
         self._keeps_id = keeps_id
         self._is_known = is_known
         self._others_undecided = others_undecided
+        self._clock_error = clock_error
+        self._resend_after = resend_after
         self.kept_id: bool | None = None
+        self._made_nothing = False
         self._last_error: KlingError | None = None
         self._first_sent_wall = 0.0
+        self._last_sent_wall = 0.0
+        self._last_sent_at = 0.0
+        self._last_send_took = SEND_SECONDS
         self._clock_offset = 0.0
         self._seen_offset = 0.0
         self._sends_left = SENDS
@@ -171,7 +188,10 @@ class Create:
             return Ask.SEARCH
         # After the budget nothing is sent: nothing would look for it.
         send_again = self.state is CreateState.MISSING and not self._attempts.is_over(now)
-        return Ask.SEND if send_again or self.state is CreateState.UNSENT else Ask.LOOK_UP
+        if send_again or self.state is CreateState.UNSENT:
+            self._last_sent_at = now
+            return Ask.SEND
+        return Ask.LOOK_UP
 
     @property
     def undecided(self) -> bool:
@@ -192,10 +212,17 @@ class Create:
         if self.state is not CreateState.SENDING_AGAIN:  # sends before this one surely created nothing
             self._first_sent_wall, self._clock_offset = wall, clock_offset
             self._seen_offset = clock_offset
+        self._last_sent_wall = wall
         self._sends_left -= 1
+
+    @property
+    def shows_clock(self) -> bool:
+        """Whether a task that answers the send under way has surely been made by it."""
+        return self.own_id and self.state is CreateState.SENDING
 
     def answered(self, now: float, outcome: Task | KlingError) -> None:
         """A send ended."""
+        self._last_send_took = now - self._last_sent_at
         outcome = self._checked(outcome)
         if isinstance(outcome, Task):
             self.kept_id = outcome.external_task_id is not None if self.id_sent is not None else None
@@ -216,7 +243,7 @@ class Create:
             now: as everywhere.
             first_sent_wall: when it was sent at the earliest, by the machine's own clock.
         """
-        self._first_sent_wall = first_sent_wall
+        self._first_sent_wall = self._last_sent_wall = first_sent_wall
         self._last_error = ConnectionFailed("the process that was sending it ended")
         self._gives_up_at = now + self._retry.budget
         self._settle(now, self._last_error)
@@ -258,10 +285,21 @@ class Create:
         Neither what was seen of that clock before the first send nor what was seen later is surely right for it.
         """
         offset = min(self._clock_offset, self._seen_offset)
-        return datetime.fromtimestamp(self._first_sent_wall + offset - CLOCK_TOLERANCE, UTC)
+        return datetime.fromtimestamp(self._first_sent_wall + offset - self._clock_error(), UTC)
 
-    def searched(self, now: float, outcome: Sequence[Task] | KlingError) -> None:
-        """A look at all tasks since `search_since` ended; none of them may be missing."""
+    @property
+    def last_send_ended(self) -> datetime:
+        """When the last send ended, by this machine's own clock."""
+        return datetime.fromtimestamp(self._last_sent_wall + self._last_send_took, UTC)
+
+    def searched(self, now: float, outcome: Sequence[Task] | KlingError, others: Others = NOBODY) -> None:
+        """A look at all tasks since `search_since` ended; none of them may be missing.
+
+        Args:
+            now: as everywhere.
+            outcome: the tasks.
+            others: what is known of those who make tasks beside this client.
+        """
         is_over = self._attempts.is_over(now)
         if isinstance(outcome, KlingError):
             if isinstance(outcome, NotTheService) or is_over:
@@ -270,11 +308,15 @@ class Create:
                 self._wait(now)
             return
         ours = create_search.named(outcome, self.external_task_id)
-        may_be = create_search.unnamed(outcome, self.search_since, self._is_known)
+        may_be = [
+            task
+            for task in create_search.unnamed(outcome, self.search_since, self._is_known)
+            if task.task_id not in others.tasks
+        ]
         drops_ids = self._keeps_id() is False
         if ours is not None:
             self._found(ours)
-        elif drops_ids and len(may_be) == 1 and not self._others_undecided():
+        elif drops_ids and self._is_surely_ours(may_be, others):
             self._accept(attrs.evolve(may_be[0], external_task_id=self.external_task_id))
         elif may_be or drops_ids or is_over or not self._resend:  # no twin is refused where ids are dropped
             self._refuse(self._in_doubt(candidates=may_be))
@@ -283,6 +325,15 @@ class Create:
         else:
             self.state = CreateState.DOUBTFUL
             self._wait(now)
+
+    def _is_surely_ours(self, may_be: Sequence[Task], others: Others) -> bool:
+        """Whether one task alone may be ours, was made while a send was under way, and is nobody's that is known."""
+        if len(may_be) != 1 or may_be[0].created_at is None or others.may_have_made or self._others_undecided():
+            return False
+        offset = timedelta(seconds=max(self._clock_offset, self._seen_offset))
+        made_at = (may_be[0].created_at - offset).timestamp()
+        ended = self.last_send_ended.timestamp()
+        return self._first_sent_wall - CLOCKS_AGREE <= made_at <= ended + 2 * CLOCKS_AGREE
 
     def stop(self) -> None:
         """The client closes: what created nothing so far is not sent again."""
@@ -299,8 +350,8 @@ class Create:
         return create_doubt.in_doubt(attrs.evolve(self._about, last=None), closed)
 
     def about(self, error: KlingError) -> KlingError:
-        """Adds the reference to an error, where the task can be found by it."""
-        return error.about(self.reference) if self.reference is not None else error
+        """Adds the reference to an error, where a task can be found by it."""
+        return error if self.reference is None or self._made_nothing else error.about(self.reference)
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -323,6 +374,7 @@ class Create:
             self._look_up_at_once(now, now + min(self._retry.settle, self._retry.budget))
         else:
             error.message = f"{error.message}; nothing was created"
+            self._made_nothing = error.code == 1201  # unlike any other, it could be about an older task
             self._refuse(error)
 
     def _send_later(self, now: float, error: KlingError) -> None:
@@ -359,7 +411,8 @@ class Create:
         if not self.can_look_up:
             self._refuse(self._in_doubt())
             return
-        self._settle_seconds = self._retry.settle * (TIMEOUT_FACTOR if was_slow(error) else 1.0)
+        looks_for = self._retry.settle * (TIMEOUT_FACTOR if was_slow(error) else 1.0)
+        self._settle_seconds = max(looks_for, self._resend_after)
         settled_at = min(now + self._settle_seconds, self._gives_up_at)
         expected = is_unreadable_success(error)
         if expected:

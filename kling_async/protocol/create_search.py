@@ -6,8 +6,27 @@ an id may be what a path made that drops ids, or anybody's who gives none.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Final
+
+import attrs
 
 from kling_async.protocol.tasks import Task, TaskStatus
+
+
+@attrs.frozen
+class Others:
+    """What is known of those who make tasks beside this client.
+
+    Attributes:
+        tasks: ids of theirs.
+        may_have_made: whether one of them may have made a task that nobody knows to be its.
+    """
+
+    tasks: frozenset[str] = frozenset()
+    may_have_made: bool = False
+
+
+NOBODY: Final = Others()
 
 
 def named(tasks: Iterable[Task], external_task_id: str) -> Task | None:

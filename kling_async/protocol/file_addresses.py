@@ -97,6 +97,8 @@ def redirected(address: str, location: str) -> str:
 
 def _quoted(path: str) -> str:
     """Percent-encodes blanks, controls and what is not ASCII; a byte that was no UTF-8 in a header stays that byte."""
+    if path.isascii() and path.isprintable() and " " not in path:  # as nearly all are
+        return path
     return "".join(letter if "!" <= letter <= "~" else _percent(letter) for letter in path)
 
 

@@ -1,10 +1,12 @@
 """The life of a task, as one table, and what each piece of news about it means. It may live nowhere else."""
 
+import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from kling_async.protocol.errors import (
     ApiError,
+    AuthenticationError,
     ConnectionFailed,
     KlingError,
     NotTheService,
@@ -25,8 +27,11 @@ TRANSITIONS: Final[Mapping[TaskStatus | None, frozenset[TaskStatus]]] = {
 }
 """Status known -> statuses it may turn into. Any other news is a late or doubled message and changes nothing."""
 
-NOT_FOUND_PATIENCE: Final = 30.0
-"""Seconds after create in which "not found" only means that the service is slow to show the task."""
+NOT_FOUND_PATIENCE: Final = 300.0
+"""Seconds, at least, in which "not found" about a task that the service accepted only means that it is slow to show
+it: no page promises when it does."""
+REFUSALS: Final = 2
+"""Refusals of credentials in a row, with which a task was heard of, that are taken for a fault in passing."""
 
 
 class Verdict(NamedTuple):
@@ -43,14 +48,25 @@ class Verdict(NamedTuple):
     failing: bool = False
 
 
-def classify(known: TaskStatus | None, news: Task | KlingError, *, age: float, reference: str) -> Verdict:
+def classify(
+    known: TaskStatus | None,
+    news: Task | KlingError,
+    *,
+    age: float,
+    reference: str,
+    patience: float = NOT_FOUND_PATIENCE,
+    refusals: int = 1,
+) -> Verdict:
     """Decides what an answer, or the lack of one, means for those who wait.
 
     Args:
         known: the status seen last.
         news: the answer to a query, or the error that came instead.
-        age: seconds since the service accepted the task; infinity where it was not this client that created it.
+        age: seconds since the service accepted the task, or last told of it; infinity where it was not this client
+            that created it.
         reference: of the task, for the errors.
+        patience: seconds of age in which "not found" ends nothing.
+        refusals: how often in a row the credentials were refused, with this news.
     """
     match news:
         case Task():
@@ -58,11 +74,13 @@ def classify(known: TaskStatus | None, news: Task | KlingError, *, age: float, r
         case UnknownStatus() | NotTheService():
             return Verdict(end=news.about(reference))
         case _ if is_missing(news):
-            if age < NOT_FOUND_PATIENCE:
+            if age < patience:
                 return Verdict(failing=True)
-            return Verdict(end=not_found(news, reference))
+            return Verdict(end=not_found(news, reference, accepted=age < math.inf))
         case TokenTimeError() | ConnectionFailed() if known is not None:
             # Token and address were good enough to hear of the task before, so they will be again.
+            return Verdict(failing=True)
+        case AuthenticationError() if known is not None and refusals <= REFUSALS:
             return Verdict(failing=True)
         case _ if is_transient(news):
             return Verdict(failing=True)
@@ -117,11 +135,20 @@ def failure(task: Task) -> TaskFailed:
     )
 
 
-def not_found(news: KlingError, reference: str) -> TaskNotFound:
-    """The error for a reference that the service does not know."""
+def not_found(news: KlingError, reference: str, *, accepted: bool = False) -> TaskNotFound:
+    """The error for a reference that the service does not know.
+
+    Args:
+        news: what it answered.
+        reference: of the task.
+        accepted: whether it had accepted the task.
+    """
+    if accepted:
+        text = "it had accepted the task, which may go on and be billed; attach the reference later to ask again"
+    else:
+        text = "check the reference, and that the credentials are of the account that made it"
     return TaskNotFound(
-        f"the service does not know this task: {news.message}; check the reference, and that the credentials are of "
-        "the account that made it",
+        f"the service does not know this task: {news.message}; {text}",
         code=news.code,
         http_status=news.http_status,
         request_id=news.request_id,

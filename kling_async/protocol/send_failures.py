@@ -1,5 +1,6 @@
 """What a failed send says of what it was to make: that there is none, that there may be one, or probably is."""
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +21,9 @@ from kling_async.protocol.estimate import Estimate
 _TIMEOUTS: Final = frozenset({499, 504, 524})
 """HTTP statuses by which gateways say that what is behind them took too long."""
 
+_NO_MODEL: Final = re.compile(r"(the )?model( \S+)? is not supported\.?", re.IGNORECASE)
+"""All that code 1201 says of a model that a path does not have; of an id that exists, it says something else."""
+
 _NO_PATH: Final = frozenset({404, 405, 410})
 
 
@@ -38,8 +42,11 @@ def refused(error: KlingError) -> bool:
 def may_be_a_duplicate(error: KlingError) -> bool:
     """Whether a refusal could mean that the id exists: 1201 does, in words of many kinds; others might.
 
-    A proxy that sent the request twice gets such a refusal for the second and passes only that one on.
+    A proxy that sent the request twice gets such a refusal for the second and passes only that one on. That the model
+    is not supported means that for both of them.
     """
+    if error.code == 1201 and _NO_MODEL.fullmatch(error.message):
+        return False
     return error.http_status == 409 or error.code not in CODES or error.code in {1201, 1202}
 
 

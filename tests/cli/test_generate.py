@@ -203,7 +203,7 @@ def test_conflict_and_adoption(run: Run, service: Emulator) -> None:
 
 def test_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline that passes is 5; the printed command then gets the video."""
-    with serving(speed=300.0) as service:
+    with serving(speed=60.0) as service:
         monkeypatch.setenv("KLING_API_KEY", service.api_key)
         ran = run("generate", CAT, "-o", "a.mp4", "--deadline", "0.1", "--base-url", service.base_url)
         assert ran.code == 5

@@ -88,7 +88,7 @@ def test_of_no_endpoint(run: Run, text: str) -> None:
 def test_without_a_network(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is said after the first failure, once; for programs and with `--quiet` nothing is."""
     monkeypatch.setenv("KLING_API_KEY", "key")
-    retry = Retry(first=0.01, maximum=0.02, budget=0.1)
+    retry = Retry(first=0.01, maximum=0.02, budget=0.5)
     monkeypatch.setattr(listing, "KlingClient", functools.partial(KlingClient, retry=retry))
     words = ("list", "--base-url", "http://127.0.0.1:9")
     ran = run(*words)

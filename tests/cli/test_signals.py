@@ -67,7 +67,7 @@ def test_before_anything_is_sent() -> None:
         for _ in range(5):  # one that comes just before the next read does not end that read
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(2)
+                process.wait(10)
                 break
         assert process.returncode == 130
         assert process.stderr is not None
@@ -143,8 +143,8 @@ def test_accepted_while_it_is_interrupted(run: Run, service: Emulator, monkeypat
     """A create that is answered after Ctrl-C is told as what it is: a task that goes on."""
     real = Api.create
 
-    async def interrupted(api: Any, *arguments: Any) -> Any:
-        task = await real(api, *arguments)
+    async def interrupted(api: Any, *arguments: Any, **options: Any) -> Any:
+        task = await real(api, *arguments, **options)
         os.kill(os.getpid(), signal.SIGINT)
         return task
 

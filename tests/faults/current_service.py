@@ -19,11 +19,13 @@ class CurrentService(OtherService):
         lists: What answers `POST /tasks` in place of the truth, in turn.
         listed_after: Seconds until that list has a task.
         drops_ids: Whether tasks forget their external ids.
+        ahead: Seconds by which its clock is; its answers have no `Date`.
     """
 
     lists: list[Answer] = attrs.field(factory=list)
     listed_after: float = 0.0
     drops_ids: bool = False
+    ahead: float = 0.0
 
     def __call__(self, seen: Seen) -> Answer:
         """Answers one request."""
@@ -59,8 +61,8 @@ class CurrentService(OtherService):
             "id": task_id,
             "status": "succeeded" if done else "processing",
             "message": "",
-            "create_time": round((EPOCH + made_at) * 1000),
-            "update_time": round((EPOCH + made_at + self.takes * done) * 1000),
+            "create_time": round((EPOCH + self.ahead + made_at) * 1000),
+            "update_time": round((EPOCH + self.ahead + made_at + self.takes * done) * 1000),
             **({} if self.drops_ids or not external else {"external_id": external}),
             **({"outputs": [video]} if done else {}),
         }

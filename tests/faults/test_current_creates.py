@@ -54,6 +54,59 @@ async def test_two_that_are_lost_at_once_are_both_in_doubt(play: Play) -> None:
     assert play.service.paid == 3
 
 
+async def test_what_the_journal_has_under_another_key_is_not_taken(play: Play, tmp_path: Path) -> None:
+    """A create that never arrived does not get the task that a neighbour made just before, though it has ended."""
+    journal = tmp_path / "clips.sqlite"
+    neighbour, client = play.client(journal=journal), play.client(journal=journal)
+    await client.submit(play.request(), key="shows that ids are dropped")
+    await asyncio.sleep(60)
+    await (await neighbour.submit(play.request(), key="w"))
+    play.service.creates, play.service.effect = [None], False
+    lost = asyncio.ensure_future(doubt_of(play, client))
+    await asyncio.sleep(0.5)
+    play.service.effect = True
+    await (await neighbour.submit(play.request(), key="x"))
+    error = await lost
+    assert (error.candidates, play.service.paid) == ((), 3)
+
+
+async def test_what_is_older_than_ours_is_not_taken(play: Play) -> None:
+    """Nor does it get what somebody else made two seconds before: an earlier answer has shown the service's clock."""
+    client = play.client()
+    await client.submit(play.request())
+    await asyncio.sleep(60)
+    await play.client().submit(play.request())
+    await asyncio.sleep(2)
+    play.service.creates, play.service.effect = [None], False
+    error = await doubt_of(play, client)
+    assert (error.candidates, play.service.paid) == ((), 2)
+
+
+@pytest.mark.parametrize("ahead", [-300, 300])
+async def test_a_task_tells_the_clock_where_no_date_does(play: Play, ahead: float) -> None:
+    """By the time of an earlier task ours is found; where there was none, it is named, and nothing is sent again."""
+    assert isinstance(play.service, CurrentService)
+    play.service.ahead = ahead
+    play.service.creates = [None]
+    error = await doubt_of(play, play.client())
+    assert (error.candidates, play.service.posts) == (("tasks:1000",), 1)
+    await asyncio.sleep(3600)
+    client = play.client()
+    await client.submit(play.request())
+    play.service.creates = [None]
+    assert (await client.submit(play.request())).task_id == "1002"
+    assert play.service.paid == 3
+
+
+async def test_what_hides_for_a_minute_and_a_half_is_paid_once(play: Play) -> None:
+    """By its id and in the list: nothing is sent again before two minutes, twice what anybody has told of."""
+    assert isinstance(play.service, CurrentService)
+    play.service.drops_ids, play.service.creates = False, [None]
+    play.service.visible_after = play.service.listed_after = 90
+    await play.client().submit(play.request())
+    assert (play.service.paid, play.service.posts) == (1, 1)
+
+
 async def test_closing_while_all_tasks_are_looked_at_is_a_doubt(play: Play) -> None:
     """The error has the reference, and nothing is sent any more."""
     client = play.client()

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_recovery import CLOCK_TOLERANCE, Ask, Create, Pause
 from kling_async.protocol.create_states import SENDING, TRANSITIONS, CreateState
 from kling_async.protocol.errors import (
     BadResponse,
@@ -69,7 +69,7 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
     "1303": lambda: refused(1303, 429, "parallel task over resource pack limit"),
     "1102": lambda: refused(1102, 429, "Account balance not enough"),
     "1200": lambda: refused(1200, 400, "bad parameters"),
-    "1201": lambda: refused(1201, 400, "model is not supported"),
+    "1201": lambda: refused(1201, 400, "sound on is not supported with video input"),
     "1202": lambda: refused(1202, 404, "no such method"),
     "1203": lambda: refused(1203, 404, "The model is discontinued"),
     "1305": lambda: refused(1305, 400, "something new"),
@@ -209,6 +209,7 @@ def create(
     searches: bool = False,
     keeps_id: bool | None = None,
     others_undecided: bool = False,
+    clock_error: Callable[[], float] = lambda: CLOCK_TOLERANCE,
 ) -> Create:
     """A create that draws the largest delays."""
     return Create(
@@ -225,6 +226,7 @@ def create(
         searches=searches,
         keeps_id=lambda: keeps_id,
         others_undecided=lambda: others_undecided,
+        clock_error=clock_error,
     )
 
 

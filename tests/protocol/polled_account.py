@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+import attrs
+
 from kling_async.protocol.errors import KlingError, RequestRefused
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
@@ -34,6 +36,11 @@ LEGACY: Final = "image2video"
 CURRENT: Final = "tasks"
 
 
+LegacyIds = Literal["shown", "left out", "refused", "alone", "stale"]
+"""What a question of the current generation does with ids of the legacy one. After the first of both generations:
+`alone` leaves the others out instead, and `stale` tells for ever that the tasks go on."""
+
+
 class PolledAccount:
     """An account on which tasks are made and asked for; all that is drawn comes from one seed.
 
@@ -42,9 +49,10 @@ class PolledAccount:
         legacy_ids: what the current generation's question does with ids of the legacy one.
     """
 
-    def __init__(self, seed: int, legacy_ids: Literal["shown", "left out", "refused"] = "shown") -> None:
+    def __init__(self, seed: int, legacy_ids: LegacyIds = "shown") -> None:
         self._random = random.Random(seed)  # noqa: S311  (no secret)
         self._legacy_ids = legacy_ids
+        self._mixed = 0
         self._durations = Durations()
         self._plan = PollPlan[FollowedTask](AimedPolling(), Retry(), self._random.random, self._durations)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -150,7 +158,15 @@ class PolledAccount:
         legacy = {name for name in names if self._tasks[name][0] == LEGACY}
         if legacy and self._legacy_ids == "refused":
             return RequestRefused("task_ids: invalid", code=1201, http_status=400)
-        return {name: self._told(name, CURRENT) for name in names if self._legacy_ids == "shown" or name not in legacy}
+        self._mixed += 0 < len(legacy) < len(names)
+        told = {name: self._told(name, CURRENT) for name in names}
+        if self._legacy_ids == "left out" or (self._legacy_ids == "alone" and legacy and self._mixed > 1):
+            left_out = legacy if self._legacy_ids == "left out" else told.keys() - legacy
+            return {name: task for name, task in told.items() if name not in left_out}
+        if self._legacy_ids == "stale" and self._mixed > 1:
+            stale = {name: attrs.evolve(told[name], status=TaskStatus.PROCESSING) for name in legacy}
+            return told | stale
+        return told
 
     def _answer_page(self, page: PageQuery[FollowedTask]) -> None:
         ids = [task_id for task_id, (endpoint, *_) in self._tasks.items() if page.endpoint.name in {endpoint, CURRENT}]

@@ -67,3 +67,27 @@ def test_a_correction_that_changes_nothing_says_so() -> None:
 def test_the_difference_is_said_in_words(seen: float | None, words: str) -> None:
     """The description names the difference, that it is absurd, or that there is none to see."""
     assert words in offset(0.0, seen).describe()
+
+
+@pytest.mark.parametrize(
+    ("seen", "made", "of_tasks", "error"),
+    [
+        ([], None, 0.0, 3600.0),
+        ([None], None, 0.0, 3600.0),
+        ([90_000.0], None, 0.0, 3600.0),
+        ([-2.0], None, -2.0, 10.0),
+        ([], (-304.0, -300.0), -304.0, 1.0),
+        ([-302.0], (-304.0, -300.0), -302.0, 1.0),
+        ([0.0], (-304.0, -300.0), -300.0, 1.0),
+        ([-400.0], (-304.0, -300.0), -304.0, 1.0),
+        ([0.0], (-90_000.0, -89_996.0), 0.0, 10.0),
+    ],
+)
+def test_the_time_of_a_new_task_bounds_what_a_date_shows(
+    seen: list[float | None], made: tuple[float, float] | None, of_tasks: float, error: float
+) -> None:
+    """Tasks get their times from a clock that need not be the one of `Date`; what is absurd is not believed."""
+    clock = offset(*seen)
+    if made is not None:
+        clock.made(NOW, NOW - made[1], NOW - made[0])
+    assert (clock.of_tasks, clock.task_error) == (of_tasks, error)

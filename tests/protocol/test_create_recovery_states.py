@@ -1,11 +1,13 @@
 """The create machine's table: what each event means in each state."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 import pytest
 
 from kling_async.protocol.create_recovery import CLOCK_TOLERANCE, SENDS, Ask, Create, Pause
+from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.create_states import TRANSITIONS, CreateState
 from kling_async.protocol.errors import (
     ClientClosed,
@@ -42,7 +44,7 @@ TO: dict[CreateState, list[tuple[str, float]]] = {
 """State -> events that lead to it, each with its time: answers and look-ups by their faults."""
 
 OUTCOME = Task(task_id="801", status=TaskStatus.SUBMITTED, external_task_id="mine", endpoint="image2video")
-UNNAMED = attrs.evolve(OUTCOME, task_id="802", external_task_id=None)
+UNNAMED = attrs.evolve(OUTCOME, task_id="802", external_task_id=None, created_at=datetime.fromtimestamp(0, UTC))
 """A task that does not tell whose it is."""
 FOUND: dict[str, list[Task] | KlingError] = {
     "none": [],
@@ -315,27 +317,65 @@ def test_an_older_task_with_the_users_id_is_a_conflict_in_the_list_too() -> None
         assert isinstance(machine.end, kind)
 
 
+MADE = attrs.evolve(UNNAMED, created_at=moment(0))
+
+
+def searched(tasks: list[Task], others: Others = NOBODY, **how: Any) -> Task | KlingError | None:
+    """The end of a create, sent from 0 to 4 s, where ids are dropped and all tasks are these."""
+    machine = create(is_known=lambda task: task.task_id == "known", searches=True, keeps_id=False, **how)
+    assert machine.next(0) is Ask.SEND
+    machine.sending(WALL)
+    happens(machine, "reset", 4)
+    happens(machine, "look not-found", 19)
+    machine.searched(35, tasks, others)
+    return machine.end
+
+
 def test_what_cannot_be_ours_is_no_candidate() -> None:
-    """Tasks that are older, are followed, or made something else do not fit."""
+    """Tasks that are older, are followed, are in the journal, or made something else do not fit."""
     others = [
-        attrs.evolve(UNNAMED, created_at=moment(-10.1)),
-        attrs.evolve(UNNAMED, task_id="known"),
-        attrs.evolve(UNNAMED, status=TaskStatus.SUCCEED),
-        attrs.evolve(UNNAMED, external_task_id="theirs"),
+        attrs.evolve(MADE, created_at=moment(-10.1)),
+        attrs.evolve(MADE, task_id="known"),
+        attrs.evolve(MADE, task_id="neighbour's"),
+        attrs.evolve(MADE, status=TaskStatus.SUCCEED),
+        attrs.evolve(MADE, external_task_id="theirs"),
     ]
     for fits in (
-        attrs.evolve(UNNAMED, created_at=moment(-10)),
-        attrs.evolve(UNNAMED, created_at=None),
-        attrs.evolve(UNNAMED, status=TaskStatus.FAILED),
-        attrs.evolve(UNNAMED, status=TaskStatus.SUCCEED, videos=(Video(id="v", url="https://h/v.mp4"),)),
+        attrs.evolve(MADE, status=TaskStatus.FAILED),
+        attrs.evolve(MADE, status=TaskStatus.SUCCEED, videos=(Video(id="v", url="https://h/v.mp4"),)),
     ):
-        machine = create(is_known=lambda task: task.task_id == "known", searches=True, keeps_id=False)
-        machine.sending(WALL)
-        happens(machine, "reset", 0)
-        happens(machine, "look not-found", 15)
-        machine.searched(31, [*others, fits])
-        assert isinstance(machine.end, Task)
-        assert (machine.end.task_id, machine.end.external_task_id) == ("802", "mine")
+        end = searched([*others, fits], Others(frozenset({"neighbour's"})))
+        assert isinstance(end, Task)
+        assert (end.task_id, end.external_task_id) == ("802", "mine")
+
+
+@pytest.mark.parametrize(
+    ("made_at", "is_ours"),
+    [(-10, False), (-1.1, False), (-1, True), (0, True), (6, True), (6.1, False), (60, False), (None, False)],
+)
+def test_only_what_was_made_while_we_were_sending_is_taken(
+    made_at: float | None,
+    is_ours: bool,  # noqa: FBT001
+) -> None:
+    """One at another time, by as much as clocks agree, or at no time, may be ours: a doubt names it."""
+    end = searched([attrs.evolve(MADE, created_at=None if made_at is None else moment(made_at))])
+    assert isinstance(end, Task if is_ours else CreateInDoubt)
+    assert getattr(end, "candidates", ("image2video:802",)) == ("image2video:802",)
+
+
+def test_what_another_client_may_have_made_is_not_taken() -> None:
+    """A neighbour's create is in doubt at the same time: a doubt names the task."""
+    end = searched([MADE], Others(may_have_made=True))
+    assert isinstance(end, CreateInDoubt)
+    assert end.candidates == ("image2video:802",)
+
+
+@pytest.mark.parametrize(("error", "names"), [(1.0, 0), (3600.0, 1)])
+def test_how_well_the_services_clock_is_known_decides_what_may_be_ours(error: float, names: int) -> None:
+    """A task five minutes older may be ours where no answer has shown that clock."""
+    end = searched([attrs.evolve(MADE, created_at=moment(-300))], clock_error=lambda: error)
+    assert isinstance(end, CreateInDoubt)
+    assert len(end.candidates) == names
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,6 @@ def test_what_was_good_before_is_no_failing_task(known: TaskStatus | None, made:
     [
         UnknownStatus("queued", http_status=200),
         NotTheService("a page", http_status=404),
-        AuthenticationError("key", code=1002, http_status=401),
         AccountError("abnormal", code=1100, http_status=429),
         InsufficientBalance("empty", code=1102, http_status=429),
         PermissionRefused("address", code=1304, http_status=429),
@@ -140,6 +139,16 @@ def test_what_no_repetition_cures_ends(error: KlingError) -> None:
     assert error.reference == REFERENCE
 
 
+@pytest.mark.parametrize(
+    ("known", "refusals", "failing"), [(SUBMITTED, 2, True), (SUBMITTED, 3, False), (None, 1, False)]
+)
+def test_refused_credentials_end_a_wait_soon(known: TaskStatus | None, refusals: int, *, failing: bool) -> None:
+    """Those that a task was heard of with may be refused twice in a row; the third time, or the first, ends it."""
+    error = AuthenticationError("key", code=1002, http_status=401)
+    verdict = classify(known, error, age=60, reference=REFERENCE, refusals=refusals)
+    assert verdict == (Verdict(failing=True) if failing else Verdict(end=error))
+
+
 NOT_FOUND: list[Callable[[], KlingError]] = [
     lambda: RequestRefused("Task not found by id", code=1201, http_status=400, request_id="r"),
     lambda: RequestRefused("no such resource", code=1203, http_status=404, request_id="r"),
@@ -148,14 +157,14 @@ NOT_FOUND: list[Callable[[], KlingError]] = [
 
 
 @pytest.mark.parametrize("made", NOT_FOUND)
-@pytest.mark.parametrize("age", [0.0, 29.9])
+@pytest.mark.parametrize("age", [0.0, 299.9])
 def test_not_found_is_patience_at_first(made: Callable[[], KlingError], age: float) -> None:
-    """For 30 seconds after create, "not found" in any form means that the service is slow to show the task."""
+    """For five minutes after create, "not found" in any form means that the service is slow to show the task."""
     assert Verdict(failing=True) == of(None, made(), age)
 
 
 @pytest.mark.parametrize("made", NOT_FOUND)
-@pytest.mark.parametrize("age", [30.0, 7200.0, float("inf")])
+@pytest.mark.parametrize("age", [300.0, 7200.0, float("inf")])
 def test_not_found_ends_later(made: Callable[[], KlingError], age: float) -> None:
     """After that, and for a task of another process, it is `TaskNotFound` with all that the service told."""
     news = made()
@@ -164,3 +173,4 @@ def test_not_found_ends_later(made: Callable[[], KlingError], age: float) -> Non
     expected = (news.code, news.http_status, "r", REFERENCE)
     assert expected == (end.code, end.http_status, end.request_id, end.reference)
     assert news.message in str(end)
+    assert ("may go on and be billed" in str(end)) == (age < float("inf")) != ("the credentials are" in str(end))

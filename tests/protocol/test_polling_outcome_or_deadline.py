@@ -129,10 +129,12 @@ def test_an_end_within_the_last_look_counts() -> None:
     assert RULES.of(each, done, 169, EPOCH) == (done, done, None)
 
 
-@pytest.mark.parametrize(("created_here", "now", "ends"), [(True, 129, False), (True, 131, True), (False, 101, True)])
+@pytest.mark.parametrize(("created_here", "now", "ends"), [(True, 399, False), (True, 401, True), (False, 101, True)])
 def test_a_task_that_is_not_found(now: float, *, created_here: bool, ends: bool) -> None:
-    """It is waited for if it was made here within half a minute; what was attached should have been there."""
-    outcome = RULES.of(followed(created_here=created_here), TaskNotFound("none"), now, EPOCH)
+    """It is waited for if it was heard of here within five minutes; what was attached should have been there."""
+    each = followed(created_here=created_here)
+    each.deadline_at = 7200
+    outcome = RULES.of(each, TaskNotFound("none"), now, EPOCH)
     assert isinstance(outcome.end, TaskNotFound) == ends
     assert outcome.end is None or outcome.end.reference == "image2video:1"
 

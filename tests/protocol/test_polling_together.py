@@ -208,6 +208,17 @@ def test_both_generations_in_one_question(legacy_ids: Any) -> None:
     assert mixed[0].asked == {}
 
 
+@pytest.mark.parametrize("legacy_ids", ["alone", "stale"])
+def test_a_view_that_turns_bad_delays_nobody(legacy_ids: Any) -> None:
+    """Whatever answers about both generations tell later, or leave out, all ends are seen in time, and they end."""
+    account = PolledAccount(3, legacy_ids)
+    account.in_flight(6, (LEGACY, CURRENT), ends=40)
+    mixed = [query for query in account.queries if len({each.reference.endpoint for each in _tasks(query)}) > 1]
+    assert len(mixed) == 2 or legacy_ids == "stale"
+    assert [len(account.lags[endpoint]) for endpoint in (LEGACY, CURRENT)] == [20, 20]
+    assert max(account.lags[LEGACY] + account.lags[CURRENT]) < 1
+
+
 def _tasks(query: Query[FollowedTask]) -> list[FollowedTask]:
     return [*query.asked.values(), *query.riders.values()]
 

@@ -85,6 +85,7 @@ async def test_somebody_elses_answer_is_not_taken(make_client: ClientMaker, imag
         "External_task_id x already exists",
         "is duplicated",
         "must be unique",
+        "External_task_id model is not supported already exists",
         "外部任务ID已存在",
         "ya existe",
         "",
@@ -100,10 +101,19 @@ async def test_a_refusal_in_any_words_is_checked(make_client: ClientMaker, image
 
 async def test_a_true_refusal_names_the_reference(make_client: ClientMaker, image: Path) -> None:
     """A refusal under which nothing is found is raised after one look-up, with the reference."""
-    async with running(creates=[refusal(400, 1201, "model is not supported")], effect=False) as service:
-        with pytest.raises(RequestRefused, match="model is not supported; nothing is found") as caught:
+    async with running(creates=[refusal(400, 1201, "no sound with videos")], effect=False) as service:
+        with pytest.raises(RequestRefused, match="no sound with videos; nothing is found") as caught:
             await make_client(base_url=service.base_url).image_to_video(image, external_task_id="job-1")
     assert (caught.value.reference, service.posts) == ("image2video:job-1", 1)
+
+
+@pytest.mark.parametrize("words", ["model is not supported", "The model kling-v9 is not supported."])
+async def test_a_model_that_is_not_there_made_nothing(make_client: ClientMaker, image: Path, words: str) -> None:
+    """No duplicate is refused so: nothing is looked up, and there is no reference to what never was."""
+    async with running(creates=[refusal(400, 1201, words)], effect=False) as service:
+        with pytest.raises(RequestRefused, match="; nothing was created") as caught:
+            await make_client(base_url=service.base_url).image_to_video(image, external_task_id="job-1")
+    assert (caught.value.reference, service.posts) == (None, 1)
 
 
 async def test_three_sends_at_most(make_client: ClientMaker, image: Path) -> None:

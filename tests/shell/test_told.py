@@ -26,6 +26,7 @@ from kling_async.emulator import Emulator, Fault
 from kling_async.emulator.faults.kinds import CallKind
 from kling_async.io.heard_events import HeardEvents
 from tests.shell.conftest import ClientMaker, wall
+from tests.virtual_time import VirtualTimeLoop
 
 CAT = TextToVideo("a cat")
 T = TypeVar("T", bound=events.Event)
@@ -188,6 +189,22 @@ async def test_a_listener_that_raises(
     assert path.is_file()
     assert names(told)[-1] == "Saved"
     assert [vars(each)["kling_event"] for each in caplog.records] == ["on_event_failed"]
+
+
+async def test_a_slow_listener(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
+    """A listener that holds up the loop is told of in the log, once, and disturbs nothing else."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    told: list[events.Event] = []
+
+    def heard(event: events.Event) -> None:
+        told.append(event)
+        loop.jump(1.0)
+
+    await (await make_client(on_event=heard).submit(CAT))
+    assert names(told)[-1] == "Paid"
+    assert [vars(each)["kling_event"] for each in caplog.records] == ["on_event_failed"]
+    assert "queue" in caplog.text
 
 
 async def test_a_listener_that_calls_back(make_client: ClientMaker) -> None:

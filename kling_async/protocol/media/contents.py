@@ -29,7 +29,7 @@ def text_in(head: bytes) -> str | None:
     """
     if head.startswith(GZIP):
         head = _unpacked(head)
-    text = _text(head)
+    text = _text(head[:HEAD_BYTES])
     if text is None:
         return None
     start = text.lstrip().lower()

@@ -52,6 +52,7 @@ class FollowedTask(QueueEntry):
         "overlooked",
         "prompted",
         "reference",
+        "refusals",
         "share",
         "snapshots",
         "stretch",
@@ -81,8 +82,7 @@ class FollowedTask(QueueEntry):
         self.gives_up_at: float | None = None
         """When the last look ends; None before it began, which is at the deadline or after it."""
         self.estimate = estimate
-        self.created_here = created_here
-        self.is_new = created_here
+        self.created_here = self.is_new = created_here
         """Whether it was accepted when the following began, or a moment before: the service may be slow to show it."""
         self.asked = 0
         """Questions of a fixed beat that were answered."""
@@ -93,9 +93,11 @@ class FollowedTask(QueueEntry):
         self.together_at_most = IDS_AT_ONCE
         """Tasks in a question about it at most: half as many whenever one was refused that it may be to blame for."""
         self.apart_until = -math.inf
-        """Until when a task of the legacy generation is not asked for with those of the current one."""
+        """Until when it is not asked for with tasks of the other generation."""
         self.missing_at: float | None = None
         """Since when answers about several tasks have left it out; None where the last one told of it."""
+        self.refusals = 0
+        """Refusals of the credentials since the last answer about it."""
         self.twins: tuple[Self, ...] = ()
         """Followings of the same task by another name, from before its id was known: they hear what this one hears."""
         self.attempts: Attempts | None = None

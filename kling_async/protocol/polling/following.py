@@ -106,7 +106,7 @@ class Following(Generic[_F]):
             followed.missing_at, may_show = now, True
         else:
             may_show = bool(followed.snapshots) and now < followed.missing_at + SHOWN_WITHIN
-        if may_show or (followed.is_new and now < followed.accepted_at + SHOWN_WITHIN):
+        if may_show:
             self._apply(followed, self._rules.failed(followed, now), now)
         else:
             self.take(followed, TaskNotFound("its answers do not have it", http_status=200), now, service_time)

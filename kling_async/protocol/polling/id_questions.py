@@ -13,7 +13,7 @@ import attrs
 
 from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, KlingError
-from kling_async.protocol.lifecycle import is_missing
+from kling_async.protocol.lifecycle import is_missing, may_follow
 from kling_async.protocol.polling.followed import FollowedTask
 from kling_async.protocol.polling.page_query import outlives_a_page
 from kling_async.protocol.polling.sharing import Sharing
@@ -33,6 +33,8 @@ LAST_LOOK_SECONDS: Final = 10.0
 deadline may be long past, and the network needs a moment to come back."""
 TRIAL_SECONDS: Final = 10.0
 """Seconds in which a trial is answered."""
+VIEW_TOLERANCE: Final = 5.0
+"""Seconds by which the answers of one generation may be behind those of the other."""
 
 _F = TypeVar("_F", bound=FollowedTask)
 
@@ -106,6 +108,7 @@ class IdQuestions(Generic[_F]):
         """
         self._under_way -= 1
         if isinstance(news, Task):
+            self._compare(query.followed, news, now, service_time)
             self._plan(query.followed).take(query.followed, news, now, service_time)
         elif isinstance(news, KlingError):
             self._failed(query, news, now, service_time)
@@ -147,14 +150,19 @@ class IdQuestions(Generic[_F]):
             return None
         if not self._is_current(followed) and not (self._sharing.is_on and self._may_be_guest(followed, now)):
             return None
-        return kind_of(followed)
+        kind, apart = kind_of(followed), self._sharing.is_on and now < followed.apart_until
+        return kind._replace(apart=True) if kind is not None and apart else kind
 
     def _may_be_guest(self, followed: _F, now: float) -> bool:
-        """Whether a task of the legacy generation has an id that the current one can be asked for."""
+        """Whether a task of the legacy generation has an id that the current one can be asked for.
+
+        When most tasks like it have ended its own path tells, which may be ahead of the other generation's view.
+        """
         plan = self._plan(followed)
         followed_there_too = followed.reference.id in self._plans[TASKS].names
         known = plan.is_known(followed) and not plan.endpoint.is_raw and not followed_there_too
-        return known and now >= followed.apart_until
+        until = followed.begun_at + followed.estimate.look_schedule().third_quartile
+        return known and followed.apart_until <= now < until
 
     def _trial(self, now: float) -> Query[_F] | None:
         """A question about one task of each generation, both long there; they go on waiting for their own questions."""
@@ -177,6 +185,7 @@ class IdQuestions(Generic[_F]):
     # ------------------------------------------------------------------------------------------ what answers mean
 
     def _told(self, query: Query[_F], news: News, now: float, service_time: float) -> None:
+        has_guests = self._has_guests(query)
         for name in query.names:
             is_due = name in query.asked
             followed = query.asked[name] if is_due else query.riders[name]
@@ -185,7 +194,12 @@ class IdQuestions(Generic[_F]):
             told, plan = news.get(name), self._plan(followed)
             if not self._is_current(followed):
                 self._told_of_guest(followed, told, now, service_time, is_due=is_due)
+            elif is_due and has_guests and not isinstance(told, Task):
+                followed.apart_until = now + SHOWN_WITHIN
+                self._put_again(followed, now)
             elif isinstance(told, Task) or (is_due and told is not None):
+                if not has_guests and now < followed.apart_until and followed.missing_at is None:
+                    self._sharing.failed(now, in_passing=False)  # the guests were why it was left out
                 plan.take(followed, told, now, service_time)
             elif is_due:
                 plan.take_left_out(followed, now, service_time)
@@ -225,8 +239,19 @@ class IdQuestions(Generic[_F]):
 
     def _ask_again(self, query: Query[_F], now: float) -> None:
         for followed in query.asked.values():
-            if followed.end is None:
-                self._plan(followed).queue.put(followed, now, now)
+            self._put_again(followed, now)
+
+    def _put_again(self, followed: _F, now: float) -> None:
+        if followed.end is None:
+            self._plan(followed).queue.put(followed, now, now)
+
+    def _compare(self, followed: _F, told: Task, now: float, service_time: float) -> None:
+        """What a task's own path tells, answers about both generations that came later must have told, too."""
+        if not self._sharing.is_on or told.updated_at is None:
+            return
+        heard_at = service_time - (now - followed.heard_at)
+        if may_follow(followed.status, told.status) and told.updated_at.timestamp() + VIEW_TOLERANCE < heard_at:
+            self._sharing.failed(now, in_passing=False)
 
     def _has_guests(self, query: Query[_F]) -> bool:
         return self._is_joint(query) and not all(map(self._is_current, (*query.asked.values(), *query.riders.values())))

@@ -22,12 +22,16 @@ class LookSchedule:
         """Integral of the root of density times survival: looks times mean delay are half its square at best."""
         self.median = LONGEST
         """Seconds after which half of the tasks have ended."""
+        self.third_quartile = LONGEST
+        """Seconds after which three of four have."""
         survival = 1.0
         for index, (hazard, root, width) in enumerate(zip(hazards, self._roots, WIDTHS, strict=True)):
             self._looks.append(self._looks[-1] + root * width)
             left = survival * math.exp(-hazard * width)
             if left <= 0.5 < survival:
                 self.median = EDGES[index] + math.log(survival / 0.5) / hazard
+            if left <= 0.25 < survival:
+                self.third_quartile = EDGES[index] + math.log(survival / 0.25) / hazard
             self.effort += (survival - left) / root  # the integral of survival is what ended, by the hazard
             survival = left
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import attrs
 
-from kling_async.protocol.errors import BadResponse, KlingError
-from kling_async.protocol.lifecycle import Verdict, classify
+from kling_async.protocol.errors import AuthenticationError, BadResponse, KlingError
+from kling_async.protocol.lifecycle import NOT_FOUND_PATIENCE, Verdict, classify
 from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.polling.followed import FollowedTask, age_of
 from kling_async.protocol.polling.queue import share_passed
@@ -86,6 +86,7 @@ class OutcomeRules:
         followed.last_error = None
         followed.attempts = None
         followed.missing_at = None
+        followed.refusals = 0
         followed.heard_at = now
         if followed.gives_up_at is not None:
             return Outcome(end=followed.timeout())
@@ -123,8 +124,16 @@ def _verdict(followed: FollowedTask, news: Task | KlingError, now: float, servic
     """What news mean for those who wait; keeps what they tell."""
     if isinstance(news, Task):
         _identify(followed, news, now, service_time)
-    age = now - followed.accepted_at if followed.is_new else float("inf")
-    verdict = classify(followed.status, news, age=age, reference=str(followed.reference))
+    if isinstance(news, AuthenticationError):
+        followed.refusals += 1
+    verdict = classify(
+        followed.status,
+        news,
+        age=now - followed.heard_at if followed.is_new else float("inf"),
+        reference=str(followed.reference),
+        patience=max(NOT_FOUND_PATIENCE, 2 * followed.estimate.look_schedule().median),
+        refusals=followed.refusals,
+    )
     if verdict.snapshot is not None:
         followed.snapshots.append(verdict.snapshot)
     return verdict

@@ -23,10 +23,12 @@ class Kind(NamedTuple):
     Attributes:
         by_external: whether they are asked for by the caller's ids: one question has either.
         at_most: how many of them.
+        apart: whether no task of the legacy generation is among them.
     """
 
     by_external: bool
     at_most: int
+    apart: bool = False
 
 
 def kind_of(followed: FollowedTask) -> Kind | None:

@@ -25,7 +25,10 @@ def values_in(value: Any, path: str = "", field: Any = None, depth: int = 10) ->
     elif attrs.has(kind) and not issubclass(kind, Media):
         for inner in attrs.fields(kind):
             within = f"{path}.{inner.name}" if path else inner.name
-            yield from values_in(getattr(value, inner.name), within, inner, depth - 1)
+            if (held := getattr(value, inner.name)) is None:  # most are left out
+                yield within, inner, None
+            else:
+                yield from values_in(held, within, inner, depth - 1)
 
 
 def each_of(request: object, kind: type[T]) -> dict[str, T]:
