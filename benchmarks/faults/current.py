@@ -44,7 +44,7 @@ CURRENT: Final = (
         must_be="1 paid, found, saved",
         cases=each(stories.task_hides, "gap", stories.GAPS),
         came="saved; 1 sent",
-        within=120,
+        within=180,
     ),
     Row(
         rule=2,
@@ -85,13 +85,13 @@ CURRENT: Final = (
     Row(
         rule=2,
         done="current path: a page with HTTP 404, 405 or 410 answers each create, and nothing is made",
-        must_be="not sent again; in doubt in less than two minutes",
+        must_be="not sent again; in doubt in less than three minutes",
         cases=each(stories.nothing_arrives, "raw", {str(status): page(status) for status in (404, 405, 410)}),
         paid=0,
         saved=0,
         came="`CreateInDoubt` with its reference; 1 sent",
         says="HTTP 4",
-        within=120,
+        within=170,
     ),
     Row(
         rule=2,
@@ -99,7 +99,7 @@ CURRENT: Final = (
         must_be="sent again, once the list of tasks shows that there is none: 1 paid, saved",
         cases=one(stories.arrives_at_last),
         came="saved; 2 sent",
-        within=130,
+        within=200,
     ),
     Row(
         rule=2,
@@ -108,6 +108,6 @@ CURRENT: Final = (
         cases=one(stories.strangers_task),
         saved=0,
         came="`CreateInDoubt` that names 1; 1 sent",
-        within=120,
+        within=180,
     ),
 )

@@ -152,7 +152,7 @@ async def repetition_refused(directory: Path, raw: Answer) -> End:
 
 async def true_refusal(directory: Path, code: int) -> End:
     """A create is refused, and nothing is found under its id."""
-    async with other(directory, creates=[refusal(400, code, "model is not supported")], effect=False) as play:
+    async with other(directory, creates=[refusal(400, code, "mode is not supported")], effect=False) as play:
         return await _error_of(play, play.client().image_to_video(IMAGE, external_task_id="job-1"))
 
 
