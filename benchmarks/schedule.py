@@ -36,6 +36,8 @@ LATE_SIGMA: Final = 0.1
 
 WANTED: Final = 5.0
 """Seconds of mean lag at which all are compared."""
+FRESH_POLLS: Final = 12
+"""The most that a client may ask on its first task."""
 LEARNED: Final = 50
 LAGS: Final = (0.01, 0.02, 0.03, 0.05, 0.08)
 SHIPPED: Final = AimedPolling().lag
@@ -326,13 +328,17 @@ lag L is (integral of sqrt(f S))^2 / (2 L): {data["least"]:.1f} at {WANTED:g} s.
 
 
 def goals(data: Mapping[str, Any]) -> list[Goal]:
-    """Polls per task at a mean lag of 5 s, against the least."""
+    """Polls per task at a mean lag of 5 s: against the least, and of a client that has learned nothing."""
     one = f"polls per task at {WANTED:g} s mean lag, one alone, learned", "at most 1.2 x the least"
     many = "the same, 100 in flight, coalesced", "at most 0.3 polls"
+    fresh = f"polls per task at {WANTED:g} s mean lag, one alone, fresh", f"at most {FRESH_POLLS} polls"
     if "alone" not in data:
-        return [Goal(*one), Goal(*many)]
+        return [Goal(*one), Goal(*many), Goal(*fresh)]
+    # What the setting leaves of a difference from the wanted lag counts, as for the others.
+    unlearned = Spread(polls * lag / WANTED for lag, polls in data["shipped"]["one alone, fresh"])
     alone, together = Spread(polls / data["least"] for polls in data["alone"]), Spread(data["together"])
     return [
         Goal(*one, f"{alone.text(2)} x", alone.median / 1.2 - 1),
         Goal(*many, together.text(2), together.median / 0.3 - 1),
+        Goal(*fresh, unlearned.text(2), unlearned.median / FRESH_POLLS - 1),
     ]

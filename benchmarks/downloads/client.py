@@ -1,6 +1,7 @@
-"""Saves videos as a user would, in a process of its own: BASE_URL DIRECTORY STREAMS FILES; prints JSON.
+"""Fetches videos in a process of its own: save|discard BASE_URL DIRECTORY STREAMS FILES; prints JSON.
 
-Needs nothing but `kling_async`. All tasks are known to be done before the clock runs: what is timed is `save`.
+Needs nothing but `kling_async`. `save` does so as a user would; all tasks are known to be done before the clock runs.
+`discard` reads the same files by hand with aiohttp and keeps nothing: so smooth can a loop be through which they come.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ import resource
 import sys
 import time
 from pathlib import Path
+
+import aiohttp
 
 from kling_async import KlingClient
 
@@ -49,6 +52,29 @@ async def save(base_url: str, directory: Path, streams: int, files: int) -> dict
         return {"seconds": seconds, "cpu": worked, "lag": max(lags), "bytes": size}
 
 
+async def discard(base_url: str, _: Path, streams: int, files: int) -> dict[str, float]:
+    """Reads so many files, so many at once, piece by piece as they come."""
+    places = asyncio.Semaphore(streams)
+    async with aiohttp.ClientSession(base_url) as session:
+
+        async def read(number: int) -> int:
+            size = 0
+            async with places, session.get(f"/{number}.mp4") as response:
+                response.raise_for_status()
+                async for chunk in response.content.iter_any():
+                    size += len(chunk)
+            return size
+
+        lags: list[float] = []
+        watching = asyncio.create_task(watch(lags))
+        began, worked = time.perf_counter(), cpu()
+        sizes = await asyncio.gather(*(read(number) for number in range(files)))
+        seconds, worked = time.perf_counter() - began, cpu() - worked
+        watching.cancel()
+        return {"seconds": seconds, "cpu": worked, "lag": max(lags), "bytes": sum(sizes)}
+
+
 if __name__ == "__main__":
-    base_url, directory, streams, files = sys.argv[1:]
-    print(json.dumps(asyncio.run(save(base_url, Path(directory), int(streams), int(files)))))
+    what, base_url, directory, streams, files = sys.argv[1:]
+    client = {"save": save, "discard": discard}[what]
+    print(json.dumps(asyncio.run(client(base_url, Path(directory), int(streams), int(files)))))

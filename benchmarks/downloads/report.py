@@ -8,9 +8,12 @@ from benchmarks.figures import Goal, Spread, number, table
 RATIOS: Final = {"1": 0.8, "32": 1.0}
 """The least throughput, as a share of `curl`'s, by files at once."""
 LAG_MS: Final = 20.0
+LAG_RATIO: Final = 1.0
+"""The most worst lag of 32 at once, as a share of that of a loop which keeps nothing."""
 
 _NAMES: Final = {
     "kling_async": "kling_async: `save`",
+    "by hand": "aiohttp by hand, nothing kept",
     "curl": "`curl`, then `sync` of the file",
     "discard": "`curl`, nothing kept: what the server can give",
 }
@@ -19,9 +22,10 @@ Files of {megabytes} MB, over loopback from a server in another process that sen
 a process of its own, one after the other, into the same file system ({file_system}). `save` makes a `.part`, syncs
 the file, gives it its name, syncs the directory; the tasks are known to be done before the clock runs. `curl` is run
 as is fastest for it: one process for all files in turn and one `sync` of them all; with 32 at once a process and a
-`sync` for each. Its time holds the start of these processes; that of `save` begins in a process that runs. CPU is
-user and system, of `curl` with its start, and holds what the kernel does in their name. Lag is the worst of a run: by
-how much a sleep of 2 ms was late. Medians, with the lowest and highest run.
+`sync` for each. Its time holds the start of these processes; that of `save` begins in a process that runs, as does
+that of the loop by hand, which reads each piece as aiohttp has it and lets go of it. CPU is user and
+system, of `curl` with its start, and holds what the kernel does in their name. Lag is the worst of a run: by how much
+a sleep of 2 ms was late. Medians, with the lowest and highest run.
 """
 
 Runs = Mapping[str, Sequence[Mapping[str, float]]]
@@ -57,7 +61,17 @@ def goals(data: Mapping[str, Any]) -> list[Goal]:
             found.append(Goal(*smooth, f"{_lag(ours)} ms", _lag(ours).median / LAG_MS - 1))
         else:
             found.append(Goal(*smooth))
-    return found
+    return [*found, _beside_by_hand(data.get("runs", {}).get("32", {}))]
+
+
+def _beside_by_hand(runs: Runs) -> Goal:
+    title = "the same, beside a loop by hand that keeps nothing", f"at most {LAG_RATIO} x"
+    ours, theirs = runs.get("kling_async", ()), runs.get("by hand", ())
+    if not ours or not theirs:
+        return Goal(*title)
+    # Of runs that followed each other.
+    ratio = Spread(run["lag"] / by_hand["lag"] for run, by_hand in zip(ours, theirs, strict=True))
+    return Goal(*title, f"{ratio.text(2)} x ({_lag(ours)} ms against {_lag(theirs)} ms)", ratio.median / LAG_RATIO - 1)
 
 
 def _throughput(runs: Sequence[Mapping[str, float]]) -> Spread:

@@ -1,4 +1,4 @@
-"""The runs: `kling_async`, `curl` and `sync`, and `curl` that keeps nothing, in turn, against one server."""
+"""The runs, in turn, against one server: `kling_async`, a loop by hand that keeps nothing, `curl` with and without."""
 
 import collections
 import contextlib
@@ -20,11 +20,12 @@ HERE: Final = Path(__file__).parent
 FILE_BYTES: Final = 20_000_000
 FILES: Final = {1: 8, 32: 32}
 """How many files are fetched, by how many at once."""
+KEEP_NOTHING: Final = frozenset({"by hand", "discard"})
 REPETITIONS: Final = 5
 """Besides a first one that is not counted: it warms up caches."""
 
 Run = dict[str, float]
-"""`seconds`, `cpu` seconds and `bytes`; of our own client also the worst `lag` of the event loop, in seconds."""
+"""`seconds`, `cpu` seconds and `bytes`; where there is an event loop also its worst `lag`, in seconds."""
 
 
 @attrs.frozen
@@ -58,10 +59,10 @@ def measure(
         repetitions: That count.
 
     Returns:
-        Of each number at once and each client, the figures of its runs; without `curl`, of our own client alone. And
-        the kind of file system that the files went to.
+        Of each number at once and each client, the figures of its runs; those of `curl` only where it is there. And the
+        kind of file system that the files went to.
     """
-    clients = {"kling_async": _ours}
+    clients = {"kling_async": _ours, "by hand": _by_hand}
     if shutil.which("curl") and shutil.which("sync"):
         clients |= {"curl": _curl, "discard": _discard}
     runs: dict[str, dict[str, list[Run]]] = collections.defaultdict(lambda: collections.defaultdict(list))
@@ -72,7 +73,7 @@ def measure(
                 for streams, count in files.items():
                     for name, client in clients.items():
                         run = _run(client, Stage(url, place / "files", python), streams, count)
-                        assert run["bytes"] == (0 if name == "discard" else count * file_bytes)
+                        assert run["bytes"] == (0 if name in KEEP_NOTHING else count * file_bytes)
                         if repetition:
                             runs[str(streams)][name].append(run | {"bytes": count * file_bytes})
         kind = _file_system(place)
@@ -99,7 +100,16 @@ def _run(client: Callable[[Stage, int, int], Run], stage: Stage, streams: int, f
 
 
 def _ours(stage: Stage, streams: int, files: int) -> Run:
-    command = [str(stage.python), str(HERE / "client.py"), stage.url, str(stage.directory), str(streams), str(files)]
+    return _in_python("save", stage, streams, files)
+
+
+def _by_hand(stage: Stage, streams: int, files: int) -> Run:
+    return _in_python("discard", stage, streams, files)
+
+
+def _in_python(what: str, stage: Stage, streams: int, files: int) -> Run:
+    command = [str(stage.python), str(HERE / "client.py"), what, stage.url, str(stage.directory)]
+    command += [str(streams), str(files)]
     run: Run = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return run
 

@@ -33,7 +33,7 @@ CASES: Final = {
     "openai-3": Case("openai, 3 s", "openai", "openai_videos:opened", BEAT),
 }
 
-_OURS_500: Final = [["floor"], ["kling-3"], ["kling-learned", "floor-list", "kling"]]
+_OURS_500: Final = [["floor"], ["kling-3"], ["floor-list"], ["kling-learned", "kling"]]
 _PEERS_500: Final = [
     ["runway", "runway-3"],
     ["luma", "runway-aiohttp", "runway-aiohttp-3"],

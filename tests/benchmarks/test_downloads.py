@@ -16,7 +16,8 @@ def test_the_measurement_runs() -> None:
     assert text.startswith("## Downloads\n")
     assert "kling_async" in text
     found = {goal.name: goal.excess is not None for goal in downloads.goals(data)}
-    assert len(found) == 4
+    assert len(found) == 5
+    assert found["the same, beside a loop by hand that keeps nothing"]
     assert found["downloads, 32 at once: worst loop lag"]
     assert found["downloads, 32 at once: throughput beside curl and sync"] == ("curl" in data["runs"]["32"])
     assert not found["downloads, 1 at once: worst loop lag"]
