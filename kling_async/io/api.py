@@ -217,7 +217,11 @@ class Api:
         return await self.persistently(lambda: problems_of(endpoint, request, self.service_time()))
 
     def service_time(self) -> float:
-        """The service's time of day, as far as its answers tell: seconds since 1970."""
+        """The service's time of day, as far as the `Date` of its answers tells: seconds since 1970."""
+        return self._wall() + self._tokens.clock_offset.seen
+
+    def task_time(self) -> float:
+        """The time that a task has at most that is made now, as far as answers tell: seconds since 1970."""
         return self._wall() + self._tokens.clock_offset.of_tasks
 
     def task_clock_error(self) -> float:

@@ -153,7 +153,7 @@ class Submitter:
         self._on_intent = on_intent
         self.callback_url = callback_url
         self.events = events
-        self.under_way = CreatesUnderWay(poller, api.service_time)
+        self.under_way = CreatesUnderWay(poller, api.task_time)
         self._turns = Turns()
         self._keeps_ids: dict[str, bool] = {}
         """Whether paths of the current generation keep external ids, as their answers have shown."""
@@ -251,6 +251,7 @@ class Submitter:
             searches=endpoint.generation is Generation.CURRENT,
             keeps_id=lambda: self._keeps_ids.get(path),
             is_known=self.under_way.is_known,
+            made_before=frozenset() if own_id else self.under_way.made_lately(),
             others_undecided=lambda: self.under_way.may_be_others(create),
             clock_error=self._api.task_clock_error,
             resend_after=RESENT_AFTER if endpoint.generation is Generation.CURRENT else 0.0,

@@ -27,17 +27,17 @@ class CreatesUnderWay:
 
     Args:
         poller: knows the tasks that are followed.
-        service_time: the service's time of day, in seconds since 1970.
+        task_time: the time of a task that is made now, in seconds since 1970.
     """
 
-    def __init__(self, poller: Poller, service_time: Callable[[], float]) -> None:
+    def __init__(self, poller: Poller, task_time: Callable[[], float]) -> None:
         self._poller = poller
-        self._service_time = service_time
+        self._task_time = task_time
         self._creates: dict[asyncio.Task[TaskWatch], Create] = {}
         self._orphans: dict[object, str | None] = {}
         """Creates without a caller, each with the reference by which it can be found at the moment."""
         self._made: dict[str, float] = {}
-        """Tasks that were made lately, with the service's time."""
+        """Tasks that were made lately, with their time."""
         self._doubts: list[Create] = []
         """Creates that ended in doubt where tasks have no id."""
         self._closed = False
@@ -152,7 +152,7 @@ class CreatesUnderWay:
 
     def made(self, task: Task) -> None:
         """Keeps the id of a task as long as a create may be under way that could take it for its own."""
-        now = self._service_time()
+        now = self._task_time()
         self._made[task.task_id] = now
         if next(iter(self._made.values())) >= now - SHOWN_WITHIN:
             return  # none is so old, whoever is under way
@@ -165,6 +165,10 @@ class CreatesUnderWay:
         """Keeps a create that ended in doubt, if its task may show without an id."""
         if create.may_be_unnamed:
             self._doubts.append(create)
+
+    def made_lately(self) -> frozenset[str]:
+        """Ids of tasks that this client has made: none of them can be that of a create that begins now."""
+        return frozenset(self._made)
 
     def is_known(self, task: Task) -> bool:
         """Whether a task is one that this client has made, or follows."""

@@ -12,7 +12,7 @@ What rests on the service refusing a second task with the same external id is sa
 """
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -102,6 +102,7 @@ class Create:
         searches: whether all tasks since it was sent are looked at before it is sent again.
         keeps_id: whether an answer has shown that the path keeps the external id, or drops it; None for neither.
         is_known: whether a task is that of another create of this client.
+        made_before: ids of tasks that were there before: one that has the caller's id is an older task, however young.
         others_undecided: whether another create is under way that may have made a task without its id.
         clock_error: seconds by which a task may be younger than its time says, by what the service's clock has shown.
         resend_after: seconds of looking it up before it is sent again, at least.
@@ -127,6 +128,7 @@ class Create:
         searches: bool = False,
         keeps_id: Callable[[], bool | None] = lambda: None,
         is_known: Callable[[Task], bool] = lambda _: False,
+        made_before: Collection[str] = (),
         others_undecided: Callable[[], bool] = lambda: False,
         clock_error: Callable[[], float] = lambda: CLOCK_TOLERANCE,
         resend_after: float = 0.0,
@@ -148,6 +150,7 @@ class Create:
         self._searches = searches
         self._keeps_id = keeps_id
         self._is_known = is_known
+        self._made_before = made_before
         self._others_undecided = others_undecided
         self._clock_error = clock_error
         self._resend_after = resend_after
@@ -448,7 +451,8 @@ class Create:
     def _found(self, task: Task) -> None:
         first_sent = self._first_sent_wall + self._seen_offset
         created_at = task.created_at
-        if self.own_id or self.adopt or created_at is None or created_at.timestamp() >= first_sent - CLOCK_TOLERANCE:
+        is_older = created_at is not None and created_at.timestamp() < first_sent - CLOCK_TOLERANCE
+        if self.own_id or self.adopt or not (is_older or task.task_id in self._made_before):
             self._accept(task)
             return
         refusal = self._last_error if self.state is CreateState.CLAIMED else None

@@ -28,6 +28,7 @@ from kling_async import (
     TaskNotFound,
     TaskStatus,
     TaskTimeout,
+    TextToVideo,
     TokenTimeError,
     UnknownStatus,
 )
@@ -373,6 +374,17 @@ async def test_doubt_that_nothing_ends(make_client: ClientMaker, image: Path) ->
                 image, external_task_id="job-1"
             )
     assert caught.value.reference == "image2video:job-1"
+
+
+async def test_an_id_of_a_task_just_made_is_a_conflict(make_client: ClientMaker, emulator: Emulator) -> None:
+    """However young it is, a task that this client has made is that of the earlier request, and not of the next one."""
+    client = make_client()
+    cat = await client.submit(TextToVideo("a cat", external_task_id="order-7"))
+    with pytest.raises(ExternalTaskIdConflict, match="older task") as caught:
+        await client.submit(TextToVideo("a dog", external_task_id="order-7"))
+    assert caught.value.reference == f"text2video:{cat.task_id}"
+    adopted = await client.submit(TextToVideo("a dog", external_task_id="order-7"), if_exists="adopt")
+    assert (adopted.task_id, emulator.ledger.created) == (cat.task_id, 1)
 
 
 async def test_an_id_of_an_old_task_is_a_conflict(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
