@@ -1,6 +1,7 @@
 """Events: what happens is told, once, in order, without secrets, and without disturbing anything."""
 
 import asyncio
+import functools
 import json
 import logging
 from collections.abc import AsyncIterator, Iterable
@@ -167,6 +168,7 @@ async def test_calls_that_charge(make_client: ClientMaker, emulator: Emulator) -
     speech = TextToSpeech("Hello", voice_id="genshin_vindi2", voice_language="en")
     value = await client.submit(speech)
     assert names(told) == ["Sent", "Ended", "Paid"]
+    assert those(told, events.Sent)[0].seconds == 0.0
     assert value.cost is not None
     assert units(told) == value.cost.units
     emulator.faults.add(Fault.reset(after_effect=True), on="call", times=1)
@@ -231,6 +233,25 @@ async def test_a_coroutine_is_no_listener(make_client: ClientMaker, caplog: pyte
         make_client(on_event=heard)
     await (await make_client(on_event=lambda event: heard(event)).submit(CAT))  # noqa: PLW0108
     assert [vars(each)["kling_event"] for each in caplog.records] == ["on_event_failed"]
+
+
+class Later:
+    """Can be called, and has to be awaited."""
+
+    async def __call__(self, _event: events.Event) -> None:
+        """Would have to be awaited."""
+
+
+def lazily(event: events.Event) -> Iterable[events.Event]:
+    """Does nothing before somebody asks it to."""
+    yield event
+
+
+@pytest.mark.parametrize("listener", [Later, list, Later(), functools.partial(Later()), lazily, 5])
+def test_what_would_hear_nothing_is_no_listener(listener: Any) -> None:
+    """A class, and whatever does its work later, is refused where it is given: each event would be lost."""
+    with pytest.raises(ConfigurationError, match="plain function"):
+        KlingClient(api_key="k", on_event=listener)
 
 
 async def test_no_secret_is_told(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
