@@ -41,8 +41,8 @@ class Failed(TypedDict):
 def failed(error: BaseException | None) -> Failed:
     """An error as text, without what nobody may read: the service may repeat addresses that are signed.
 
-    Of an error that is not of this package there is the type alone, and the number of one of the system by name, as `ENOSPC`: a caller's own code
-    may put anything into its words.
+    Of an error that is not of this package there is the type alone, and of the system's the number by name, as
+    `ENOSPC`: a caller's own code may put anything into its words.
     """
     if error is None:
         return Failed(error="", error_type="", code=None)
