@@ -146,6 +146,12 @@ class HeardEvents(WorkEvents):
             self._named(task)
             self._count(task.cost, task.reference)
 
+    def repeated(self, error: KlingError) -> None:
+        """As `WorkEvents.repeated`; the log has the error already."""
+        event = event_of.failed_send(CreateState.UNSENT, error, self._listened.now(), self.ids)
+        if event is not None:
+            self._listened.tell(event)
+
     def called(self, cost: Cost | None) -> None:
         """As `WorkEvents.called`."""
         at, seconds = self._listened.now(), self._passed()

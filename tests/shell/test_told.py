@@ -223,6 +223,25 @@ async def test_a_listener_that_calls_back(make_client: ClientMaker) -> None:
     assert names(told)[:3] == ["Queued", "Sent", "Accepted"]
 
 
+async def test_a_call_that_is_repeated(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
+    """A call that the service was too busy for tells that, as a create does, and its sound is saved as files are."""
+    told: list[events.Event] = []
+    emulator.faults.add(Fault.error(1302), on="call", at=1)
+    emulator.faults.add(Fault.error(1303), on="call", at=2)
+    client = make_client(on_event=told.append)
+    speech = await client.submit(TextToSpeech("Hello", voice_id="genshin_vindi2", voice_language="en"))
+    path = await speech.audios[0].save(tmp_path)
+    assert names(told) == ["Sent", "Throttled", "Sent", "Throttled", "Sent", "Ended", "Paid", "Saving", "Saved"]
+    assert [(each.code, each.full) for each in those(told, events.Throttled)] == [(1302, False), (1303, False)]
+    assert len({each.work for each in those(told, events.WorkEvent)}) == 1
+    (saved,) = those(told, events.Saved)
+    assert (saved.paths, saved.size) == ((str(path),), path.stat().st_size)
+    emulator.faults.add(Fault.gateway(404), on="file", times=None)
+    with pytest.raises(KlingError):
+        await speech.audios[0].save(tmp_path / "again.mp3")
+    assert names(told)[-2:] == ["Saving", "NotSaved"]
+
+
 async def test_a_coroutine_is_no_listener(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
     """A coroutine function is refused; what gives coroutines all the same is told of once, and none is left."""
 
