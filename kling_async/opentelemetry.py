@@ -46,17 +46,31 @@ class _Work:
         span: of all of it.
         common: attributes of its metrics, of which there are few values.
         began: when, in seconds since 1970.
-        phase: what it goes through now, and since when.
+        heard: when the last event came, in seconds since 1970.
+        spent: seconds that it has taken, by the events: a clock that is set does not change them.
+        told: `spent` at the event from which the next one that tells seconds counts them.
+        phase: what it goes through now, since when, and `spent` at that time.
         saves: that wait for it, or fetch its files.
-        ended_at: when its task ended; None before that.
+        took: seconds until its task ended; None before that.
     """
 
     span: Span
     common: dict[str, str]
     began: float
-    phase: tuple[str, Span, float] | None = None
+    heard: float
+    spent: float = 0.0
+    told: float = 0.0
+    phase: tuple[str, Span, float, float] | None = None
     saves: int = 0
-    ended_at: float | None = None
+    took: float | None = None
+
+    def hears(self, event: events.WorkEvent) -> None:
+        """Counts the time until an event: the seconds that it tells, else about those that the clock shows."""
+        told = event.seconds if isinstance(event, events.Sent | events.Accepted | events.Ended) else 0.0
+        self.spent = self.told + told if told else self.spent + max(0.0, event.at - self.heard)
+        if isinstance(event, events.Queued | events.Sent | events.Accepted | events.Attached | events.Ended):
+            self.told = self.spent  # from here on the next one counts
+        self.heard = event.at
 
 
 class Telemetry:
@@ -121,6 +135,7 @@ class Telemetry:
                 self._works[event.work].saves += 1
             return
         work = self._of(event)
+        work.hears(event)
         match event:
             case events.Queued():
                 self._enter(work, "queue", event.at)
@@ -139,6 +154,7 @@ class Telemetry:
     def _fails(self, event: events.Failure) -> None:
         """What goes wrong with a piece of work, or ends it."""
         work = self._of(event)
+        work.hears(event)
         match event:
             case events.Ended():
                 self._ended(work, event)
@@ -169,7 +185,7 @@ class Telemetry:
         self._leave(work, event.at, failed)
         if failed is not None:
             work.common |= _fail(work.span, failed)
-        work.ended_at = event.at
+        work.took = work.spent
         if not work.saves:
             self._end(event.work, event.at)
 
@@ -190,7 +206,7 @@ class Telemetry:
             self._phase.record(event.seconds, {**common, _PHASES: "download", **failed})
         if work is not None:
             work.saves -= 1
-            if work.ended_at is not None and not work.saves:
+            if work.took is not None and not work.saves:
                 self._end(event.work, event.at)
 
     def _paid(self, event: events.Paid) -> None:
@@ -209,35 +225,34 @@ class Telemetry:
             maker = _context_of(event.trace if isinstance(event, events.Attached | events.InDoubt) else None)
             common = _common(event)
             span = self._tracer.start_span(
-                f"generate_content {event.line}".rstrip(),
+                f"generate_content {_model(event)}".rstrip(),
                 kind=SpanKind.CLIENT,
                 attributes={**common, **_ids(event)},
                 links=[Link(maker)] if maker is not None else None,
                 start_time=_nanoseconds(event.at),
             )
-            work = self._works[event.work] = _Work(span, common, event.at)
+            work = self._works[event.work] = _Work(span, common, event.at, event.at)
         return work
 
     def _enter(self, work: _Work, phase: str, at: float) -> None:
         self._leave(work, at)
         context = trace.set_span_in_context(work.span)
-        work.phase = phase, self._tracer.start_span(phase, context, start_time=_nanoseconds(at)), at
+        work.phase = phase, self._tracer.start_span(phase, context, start_time=_nanoseconds(at)), at, work.spent
 
     def _leave(self, work: _Work, at: float, failure: events.Failure | None = None) -> None:
         """Ends what it goes through."""
         if work.phase is None:
             return
-        phase, span, began = work.phase
+        phase, span, began, spent = work.phase
         failed = _fail(span, failure) if failure is not None else {}
-        span.end(_nanoseconds(at))
-        self._phase.record(at - began, {**work.common, _PHASES: phase, **failed})
+        span.end(_nanoseconds(max(at, began)))  # a clock may be set back
+        self._phase.record(max(0.0, work.spent - spent), {**work.common, _PHASES: phase, **failed})
         work.phase = None
 
     def _end(self, number: int, at: float) -> None:
         work = self._works.pop(number)
-        work.span.end(_nanoseconds(at))
-        ended_at = work.ended_at if work.ended_at is not None else at
-        self._whole.record(ended_at - work.began, work.common)
+        work.span.end(_nanoseconds(max(at, work.began)))
+        self._whole.record(work.took if work.took is not None else work.spent, work.common)
         self._finished[number] = work.span, work.common
         if len(self._finished) > FINISHED:
             del self._finished[next(iter(self._finished))]
@@ -249,7 +264,9 @@ class Telemetry:
 
 
 def _fail(span: Span, failure: events.Failure) -> dict[str, str]:
-    span.set_status(Status(StatusCode.ERROR, failure.error or failure.error_type))
+    """Says what has gone wrong; an end that the caller wanted is no error, unless something may have been made."""
+    if isinstance(failure, events.InDoubt) or failure.error_type not in {"ClientClosed", "CancelledError"}:
+        span.set_status(Status(StatusCode.ERROR, failure.error or failure.error_type))
     failed = {"error.type": failure.error_type or failure.name}
     span.set_attributes(failed)
     return failed
@@ -266,13 +283,19 @@ def _context_of(trace_parent: str | None) -> SpanContext | None:
 
 
 def _common(event: events.WorkEvent) -> dict[str, str]:
-    model = {"gen_ai.request.model": event.line} if event.line else {}
+    model = {"gen_ai.request.model": name} if (name := _model(event)) else {}
     return {
         "gen_ai.operation.name": "generate_content",
         "gen_ai.provider.name": "kling",
         **model,
         "kling.endpoint": event.endpoint,
     }
+
+
+def _model(event: events.WorkEvent) -> str:
+    """Its model, empty if it is not known: a line is called after that, or after its endpoint, with a pack behind."""
+    name, *_ = event.line.split(" (")
+    return name if name != event.endpoint else ""
 
 
 def _ids(event: events.WorkEvent) -> dict[str, str]:

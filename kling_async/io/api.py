@@ -158,6 +158,7 @@ class Api:
         estimate: Estimate,
         *,
         on_send: Callable[[], None] = lambda: None,
+        on_repeat: Callable[[KlingError], None] = lambda _: None,
     ) -> Any:
         """Sends a call that makes no task, and gives its value.
 
@@ -169,6 +170,7 @@ class Api:
             request: to send.
             estimate: of what it costs.
             on_send: called right before the first byte of each send.
+            on_repeat: called where it charges, and is going to be sent again, with what the last send came to.
 
         Raises:
             CallInDoubt: it charges, and its answer was lost.
@@ -198,7 +200,7 @@ class Api:
         if not endpoint.charges:
             return await self.persistently(attempt)
         try:
-            return await self.persistently(attempt, may_repeat=made_nothing)
+            return await self.persistently(attempt, may_repeat=made_nothing, on_repeat=on_repeat)
         except KlingError as error:
             raise error if sent_at is None else of_a_call(error, endpoint.name, sent_at, estimate) from None
         except asyncio.CancelledError:
@@ -229,13 +231,18 @@ class Api:
         return self._tokens.clock_offset.task_error
 
     async def persistently(
-        self, attempt: Callable[[], Awaitable[_T]], *, may_repeat: Callable[[KlingError], bool] = lambda _: True
+        self,
+        attempt: Callable[[], Awaitable[_T]],
+        *,
+        may_repeat: Callable[[KlingError], bool] = lambda _: True,
+        on_repeat: Callable[[KlingError], None] = lambda _: None,
     ) -> _T:
         """Repeats what failed in passing; the last attempt begins `retry.budget` seconds after the first.
 
         Args:
             attempt: to repeat.
             may_repeat: whether it may be after an error that passes.
+            on_repeat: called with each error after which it will be.
         """
         loop = asyncio.get_running_loop()
         attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
@@ -247,6 +254,7 @@ class Api:
                 if delay is None:
                     raise
                 logger.debug("%s; asking again", error, extra={"kling_event": "read_failed"})
+                on_repeat(error)
             await self._transport.pause(delay)
 
     async def create(

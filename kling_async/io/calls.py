@@ -10,6 +10,8 @@ from kling_async.io import refusals
 from kling_async.io.api import Api
 from kling_async.io.events import Events
 from kling_async.io.paged_list import PagedList, by_cursor, by_number
+from kling_async.io.threads import in_thread
+from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.call import Call, CallEndpoint, CursorListEndpoint, HasFiles, ListEndpoint
 from kling_async.protocol.endpoint import Generation
 from kling_async.protocol.errors import KlingError
@@ -73,19 +75,23 @@ class Calls:
         refusals.refuse(await self._api.problems_of(endpoint, call), strict=True)
         sent = requests.of_call(endpoint, call)
         send = functools.partial(self._api.call, endpoint, sent, endpoint.estimate(call))
-        value = await (self._paid(endpoint, call, send) if endpoint.charges else send())
-        return cast("T", value.with_saver(self._save_audio) if isinstance(value, HasFiles) else value)
+        told = self._events.of(endpoint.name)
+        value = await (self._paid(endpoint, call, send, told) if endpoint.charges else send())
+        saver = functools.partial(self._save_audio, told)
+        return cast("T", value.with_saver(saver) if isinstance(value, HasFiles) else value)
 
-    async def _paid(self, endpoint: CallEndpoint, call: Any, send: Callable[..., Awaitable[Any]]) -> Any:
+    async def _paid(
+        self, endpoint: CallEndpoint, call: Any, send: Callable[..., Awaitable[Any]], told: WorkEvents
+    ) -> Any:
         """The value of a call that charges, with what happens told."""
-        told, sends = self._events.of(endpoint.name), 0
+        sends = 0
 
         def on_send() -> None:
             nonlocal sends
             sends += 1
             told.sent()
 
-        paying = functools.partial(send, on_send=on_send)
+        paying = functools.partial(send, on_send=on_send, on_repeat=told.repeated)
         try:
             value = await (self._budget.paying(endpoint, call, paying) if self._budget is not None else paying())
         except BaseException as error:
@@ -109,7 +115,7 @@ class Calls:
             return PagedList(lambda: by_number(self._api, endpoint, record.page_size))
         return PagedList(lambda: by_cursor(self._api, endpoint, record))
 
-    async def _save_audio(self, audio: "Audio", path: "str | PurePath", *, overwrite: bool) -> Path:
+    async def _save_audio(self, told: WorkEvents, audio: "Audio", path: "str | PurePath", *, overwrite: bool) -> Path:
         """Saves the sound of a call; there is no task that could be asked where it is now."""
         self._enter()
         task = Task(task_id=audio.id, status=TaskStatus.SUCCEED, endpoint="", audios=(audio,))
@@ -121,7 +127,25 @@ class Calls:
         reserved = downloads.reserve(path, audio.id, watermark=False, overwrite=overwrite, kind=ResultKind.AUDIO)
         try:
             async with reserved as place:
-                return (await downloads.save(task, place, refresh, watermark=False, overwrite=overwrite))[0]
+                told.saving(watermark=False)
+                begun = asyncio.get_running_loop().time()
+                try:
+                    saved, *_ = await downloads.save(task, place, refresh, watermark=False, overwrite=overwrite)
+                except BaseException as error:
+                    told.not_saved(error, asyncio.get_running_loop().time() - begun)
+                    raise
+                if told.is_heard:
+                    size = await in_thread(_size_of, saved)
+                    told.saved([saved], size, asyncio.get_running_loop().time() - begun)
+                return saved
         except KlingError as error:
             error.reference = None
             raise
+
+
+def _size_of(path: Path) -> int:
+    """Bytes of a file; 0 where it is gone again."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,5 +1,6 @@
 """Configuration of a client: its arguments, and what else comes from the environment."""
 
+import functools
 import inspect
 import logging
 import os
@@ -178,8 +179,8 @@ def check_arguments(
     checked("retry", retry, "Retry(...)", fits=_is_a(retry, Retry))
     checked("queue_deadline", queue_deadline, "seconds", fits=queue_deadline is None or is_seconds(queue_deadline))
     checked("on_intent", on_intent, "a coroutine function", fits=on_intent is None or callable(on_intent))
-    plain = callable(on_event) and not inspect.iscoroutinefunction(on_event)
-    checked("on_event", on_event, "a plain function, which is not awaited", fits=on_event is None or plain)
+    what = "a plain function, or an object that is one, which is not awaited"
+    checked("on_event", on_event, what, fits=on_event is None or _is_plain(on_event))
     if budget is not None:
         from kling_async.protocol.budget import Budget  # noqa: PLC0415  (on first use: decimals take time)
 
@@ -191,6 +192,15 @@ def check_arguments(
 def is_seconds(value: object) -> bool:
     """Whether a value is a number of seconds, from 0 up."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value can be called to the end at once; a class would only make an object each time."""
+    while isinstance(value, functools.partial):
+        value = value.func
+    later = inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction
+    ways = value, getattr(value, "__call__", None)  # noqa: B004  (of an object: what is called is a function, too)
+    return callable(value) and not inspect.isclass(value) and not any(is_one(way) for is_one in later for way in ways)
 
 
 def _is_a(value: object, *kinds: type) -> bool:

@@ -64,16 +64,16 @@ class HeardEvents(WorkEvents):
     def __init__(self, listened: Listened, ids: Ids) -> None:
         super().__init__(listened, ids)
         self._listened = listened
-        self._since = 0.0
-        """When it came to where it is, by the loop's clock."""
+        self._since: float | None = None
+        """When it came to where it is, by the loop's clock; None before anything has happened."""
         self._sends = 0
         self._found = False
         self._ended = False
 
     def _passed(self) -> float:
-        """Seconds since it came to where it was; it comes to where it is."""
+        """Seconds since it came to where it was, 0.0 if it begins; it comes to where it is."""
         before, self._since = self._since, asyncio.get_running_loop().time()
-        return self._since - before
+        return 0.0 if before is None else self._since - before
 
     def queued(self, slots: int) -> None:
         """As `WorkEvents.queued`."""
@@ -107,7 +107,7 @@ class HeardEvents(WorkEvents):
 
     def left_in_doubt(self) -> None:
         """As `WorkEvents.left_in_doubt`."""
-        error = "the process that was sending it ended"
+        error = "an earlier attempt left it undecided"
         at = self._listened.now()
         self._listened.tell(events.InDoubt(at=at, final=False, error=error, trace=self.trace, **self.ids))
 
@@ -145,6 +145,12 @@ class HeardEvents(WorkEvents):
         if task is not None:
             self._named(task)
             self._count(task.cost, task.reference)
+
+    def repeated(self, error: KlingError) -> None:
+        """As `WorkEvents.repeated`; the log has the error already."""
+        event = event_of.failed_send(CreateState.UNSENT, error, self._listened.now(), self.ids)
+        if event is not None:
+            self._listened.tell(event)
 
     def called(self, cost: Cost | None) -> None:
         """As `WorkEvents.called`."""

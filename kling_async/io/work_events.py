@@ -99,6 +99,9 @@ class WorkEvents:
     def paid(self, end: Task | KlingError) -> None:
         """What its task has cost is known, as far as the service tells that at all."""
 
+    def repeated(self, error: KlingError) -> None:
+        """A call without a task is sent again, since this did nothing and passes."""
+
     def called(self, cost: "Cost | None") -> None:
         """A call without a task was answered."""
 

@@ -247,7 +247,7 @@ class Create:
             first_sent_wall: when it was sent at the earliest, by the machine's own clock.
         """
         self._first_sent_wall = self._last_sent_wall = first_sent_wall
-        self._last_error = ConnectionFailed("the process that was sending it ended")
+        self._last_error = ConnectionFailed("an earlier attempt left it undecided")
         self._gives_up_at = now + self._retry.budget
         self._settle(now, self._last_error)
 

@@ -1,5 +1,6 @@
 """Which event it is: out of errors, states of a create, and ends of tasks."""
 
+import errno
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -38,11 +39,18 @@ class Failed(TypedDict):
 
 
 def failed(error: BaseException | None) -> Failed:
-    """An error as text, without what nobody may read: the service may repeat addresses that are signed."""
+    """An error as text, without what nobody may read: the service may repeat addresses that are signed.
+
+    Of an error that is not of this package there is the type alone, and of the system's the number by name, as
+    `ENOSPC`: a caller's own code may put anything into its words.
+    """
     if error is None:
         return Failed(error="", error_type="", code=None)
-    code, text = (error.code, error.message) if isinstance(error, KlingError) else (None, str(error))
-    return Failed(error=service_text(text), error_type=type(error).__name__, code=code)
+    kind = type(error).__name__
+    if isinstance(error, KlingError):
+        return Failed(error=service_text(error.message), error_type=kind, code=error.code)
+    number = error.errno if isinstance(error, OSError) else None
+    return Failed(error=errno.errorcode.get(number, "") if isinstance(number, int) else "", error_type=kind, code=None)
 
 
 def failed_send(state: CreateState, error: KlingError, at: float, ids: Ids) -> events.Failure | None:

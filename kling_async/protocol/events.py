@@ -67,7 +67,8 @@ class Failure(WorkEvent):
     """Something has gone wrong with one piece of work, or may have.
 
     Attributes:
-        error: what happened; empty where nothing did. Without queries of addresses, at most 400 letters.
+        error: what happened; empty where nothing did, and for an error that is not of this package, but for the
+            system's, as `ENOSPC`. Without queries and passwords of addresses, at most 400 letters.
         error_type: name of the class of the error, such as `RateLimited`; empty where there was none.
         code: the service's business code, where it gave one.
     """

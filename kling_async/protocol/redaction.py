@@ -21,17 +21,22 @@ def printable(value: Any, limit: int = 400) -> str:
 # Longer than any word, model name or UUID: a token, a key or a picture that the service repeats.
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.\-]{48,}")
 _ADDRESS = re.compile(r"(://[^\s?#]*)(\S*)")
+# The name and password before a host, also in JSON; a password that is not encoded may have any character.
+_USER = re.compile(r"(/\\?/)(?:[^\s/]*@|[^\s/@:]*:[^\s@]*@)")
 _LETTERS = "".join(map(chr, range(0x21, 0x7F)))  # characters that a key may contain
 
 
 def service_text(value: Any, limit: int = 400) -> str:
-    """A message of the service, as `printable`, without possible secrets: long runs of letters, queries of URLs.
+    """A message of the service, as `printable`, without possible secrets.
+
+    These are long runs of letters, and of URLs the queries, and names with passwords before hosts.
 
     Takes bounded time however long the message is.
     """
     if not isinstance(value, str):
         return ""
     text = _LONG_RUN.sub("…", cut(value, 10 * limit))
+    text = _USER.sub(r"\1…@", text)
     text = _ADDRESS.sub(lambda found: found[1] + ("?…" if found[2][1:] else found[2]), text)
     return printable(cut(text, limit), limit)
 

@@ -1,5 +1,6 @@
 """Which event it is, and what the log says of it."""
 
+import errno
 from decimal import Decimal
 
 import pytest
@@ -105,6 +106,21 @@ def test_what_nobody_may_read() -> None:
     assert "hush" not in text
     assert "x" * 48 not in text
     assert len(text) <= 400
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RuntimeError("sk-1 postgres://u:pw@h"), ""),
+        (OSError("sk-1"), ""),
+        (OSError("sk-1", "pw"), ""),
+        (OSError(errno.ENOSPC, "sk-1", "pw"), "ENOSPC"),
+    ],
+)
+def test_errors_of_others(error: Exception, text: str) -> None:
+    """Nothing that other code has put into its error is told, but for what the system calls it."""
+    told = event_of.failed(error)
+    assert (told["error"], told["error_type"], told["code"]) == (text, type(error).__name__, None)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,11 @@ JWT = f"eyJhbGciOiJIUzI1NiJ9.{'abc-DEF_' * 20}.{'x' * 43}"
         ("x" * 390 + " " + "k" * 60, "… …"),
         ("see https://h/a?sig=1 and http://h#f", "see https://h/a?… and http://h?…"),
         ("https://h/a?sig=" + "s" * 500, "https://h/a?…"),
+        ("no https://bob:hunter2@h/a?sig=1 here", "no https://…@h/a?… here"),
+        ("postgres://u:p?w#@h/db redis://:p/w@h", "postgres://…@h/db redis://…@h"),
+        ("https://h/a,https://key@h/b", "https://h/a,https://…@h/b"),
+        (r"https:\/\/u:pw@h\/a", r"https:\/\/…@h\/a"),
+        ("https://h/@cat a@b", "https://h/@cat a@b"),
         ("Task not found by id/external id: nope-123", "Task not found by id/external id: nope-123"),
         ("request 9984d27b-a408-4073-ae28-17ca6a130000", "request 9984d27b-a408-4073-ae28-17ca6a130000"),
         (None, ""),
@@ -41,7 +46,7 @@ def test_messages_keep_no_secret(message: object, text: str) -> None:
     assert text == service_text(message)
 
 
-@pytest.mark.parametrize("letters", ["iVBO/+a", "ab c ", "http://x?", "http://x ", "://", "\u00fc\n "])
+@pytest.mark.parametrize("letters", ["iVBO/+a", "ab c ", "http://x?", "http://x ", "://", "://a:", "\u00fc\n "])
 def test_a_huge_message_costs_no_more_than_a_long_one(letters: str) -> None:
     """30 MB of text are cut before anything else is done with them."""
     message = letters * (30_000_000 // len(letters))

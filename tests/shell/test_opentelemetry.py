@@ -14,9 +14,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from kling_async import KlingClient, TaskFailed, TextToSpeech, TextToVideo
+from kling_async import KlingClient, TaskFailed, TextToSpeech, TextToVideo, events
 from kling_async.emulator import Call, Emulator, Fault
 from kling_async.opentelemetry import Telemetry
+from kling_async.protocol.event_of import Ids
 from tests.shell.conftest import ClientMaker, wall
 
 CAT = TextToVideo("a cat")
@@ -144,6 +145,7 @@ async def test_a_link_over_processes(make_client: ClientMaker, seen: Seen, tmp_p
     assert [link.context.trace_id for link in root.links] == [begun.context.trace_id]
     assert names(later.children(root)) == ["generate", "download"]
     assert dict(begun.attributes or {})["error.type"] == "ClientClosed"
+    assert begun.status.status_code is trace.StatusCode.UNSET
 
 
 async def test_a_later_save(make_client: ClientMaker, seen: Seen, tmp_path: Path) -> None:
@@ -155,6 +157,62 @@ async def test_a_later_save(make_client: ClientMaker, seen: Seen, tmp_path: Path
     (root,) = seen.roots
     assert names(seen.children(root))[-1] == "download"
     assert seen.telemetry._works == {}
+
+
+WORK = Ids(work=1, endpoint="text2video", line="kling-v2-6", key=None, external_task_id=None, task_id=None)
+
+
+def test_a_clock_that_is_set_back(seen: Seen) -> None:
+    """No span ends before it began, and what is measured is what the events tell."""
+    for event in (
+        events.Queued(at=1000.0, slots=1, **WORK),
+        events.Sent(at=900.0, send=1, seconds=2.0, **WORK),
+        events.Throttled(at=800.0, full=False, **WORK),
+        events.Sent(at=700.0, send=2, seconds=3.0, **WORK),
+        events.Accepted(at=600.0, seconds=4.0, found=False, **WORK),
+        events.Changed(at=500.0, status="processing", **WORK),
+        events.Ended(at=400.0, status="succeed", seconds=50.0, **WORK),
+    ):
+        seen.telemetry(event)
+    assert len(seen.spans) == 4
+    assert all((span.end_time or 0) >= (span.start_time or 0) > 0 for span in seen.spans)
+    phases = {more["kling.phase"]: point for point, more in seen.metric("kling.phase.duration")}
+    assert phases == {"queue": (1, 2.0), "create": (1, 7.0), "generate": (1, 50.0)}
+    assert [point for point, _ in seen.metric("gen_ai.client.operation.duration")] == [(1, 59.0)]
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        (events.Ended(at=2.0, status=None, seconds=1.0, error_type="ClientClosed", **WORK), "UNSET"),
+        (events.Refused(at=2.0, error_type="CancelledError", **WORK), "UNSET"),
+        (events.Refused(at=2.0, error_type="QueueTimeout", **WORK), "ERROR"),
+        (events.InDoubt(at=2.0, final=True, error_type="CancelledError", **WORK), "ERROR"),
+    ],
+)
+def test_what_the_caller_ends_is_no_error(seen: Seen, end: events.Failure, status: str) -> None:
+    """A close and a cancellation leave the status of spans alone, unless something may have been made."""
+    seen.telemetry(events.Queued(at=1.0, slots=1, **WORK))
+    seen.telemetry(end)
+    assert [span.status.status_code.name for span in seen.spans] == 2 * [status]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "line", "model"),
+    [
+        ("text2video", "kling-v2-6", "kling-v2-6"),
+        ("generations", "kling-v3 (image)", "kling-v3"),
+        ("raw:/v1/videos/new", "raw:/v1/videos/new", None),
+        ("audio/sfx", "audio/sfx (sound)", None),
+        ("audio/tts", "", None),
+    ],
+)
+def test_models(seen: Seen, endpoint: str, line: str, model: str | None) -> None:
+    """What is called a model is the model's name alone; where only an endpoint is known there is none."""
+    seen.telemetry(events.Refused(at=1.0, work=1, endpoint=endpoint, line=line))
+    [root] = seen.roots
+    assert root.name == f"generate_content {model or ''}".rstrip()
+    assert (root.attributes or {}).get("gen_ai.request.model") == model
 
 
 async def test_each_work_ends(make_client: ClientMaker, emulator: Emulator, seen: Seen) -> None:

@@ -1,6 +1,7 @@
 """Events: what happens is told, once, in order, without secrets, and without disturbing anything."""
 
 import asyncio
+import functools
 import json
 import logging
 from collections.abc import AsyncIterator, Iterable
@@ -167,6 +168,7 @@ async def test_calls_that_charge(make_client: ClientMaker, emulator: Emulator) -
     speech = TextToSpeech("Hello", voice_id="genshin_vindi2", voice_language="en")
     value = await client.submit(speech)
     assert names(told) == ["Sent", "Ended", "Paid"]
+    assert those(told, events.Sent)[0].seconds == 0.0
     assert value.cost is not None
     assert units(told) == value.cost.units
     emulator.faults.add(Fault.reset(after_effect=True), on="call", times=1)
@@ -221,6 +223,25 @@ async def test_a_listener_that_calls_back(make_client: ClientMaker) -> None:
     assert names(told)[:3] == ["Queued", "Sent", "Accepted"]
 
 
+async def test_a_call_that_is_repeated(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
+    """A call that the service was too busy for tells that, as a create does, and its sound is saved as files are."""
+    told: list[events.Event] = []
+    emulator.faults.add(Fault.error(1302), on="call", at=1)
+    emulator.faults.add(Fault.error(1303), on="call", at=2)
+    client = make_client(on_event=told.append)
+    speech = await client.submit(TextToSpeech("Hello", voice_id="genshin_vindi2", voice_language="en"))
+    path = await speech.audios[0].save(tmp_path)
+    assert names(told) == ["Sent", "Throttled", "Sent", "Throttled", "Sent", "Ended", "Paid", "Saving", "Saved"]
+    assert [(each.code, each.full) for each in those(told, events.Throttled)] == [(1302, False), (1303, False)]
+    assert len({each.work for each in those(told, events.WorkEvent)}) == 1
+    (saved,) = those(told, events.Saved)
+    assert (saved.paths, saved.size) == ((str(path),), path.stat().st_size)
+    emulator.faults.add(Fault.gateway(404), on="file", times=None)
+    with pytest.raises(KlingError):
+        await speech.audios[0].save(tmp_path / "again.mp3")
+    assert names(told)[-2:] == ["Saving", "NotSaved"]
+
+
 async def test_a_coroutine_is_no_listener(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
     """A coroutine function is refused; what gives coroutines all the same is told of once, and none is left."""
 
@@ -231,6 +252,25 @@ async def test_a_coroutine_is_no_listener(make_client: ClientMaker, caplog: pyte
         make_client(on_event=heard)
     await (await make_client(on_event=lambda event: heard(event)).submit(CAT))  # noqa: PLW0108
     assert [vars(each)["kling_event"] for each in caplog.records] == ["on_event_failed"]
+
+
+class Later:
+    """Can be called, and has to be awaited."""
+
+    async def __call__(self, _event: events.Event) -> None:
+        """Would have to be awaited."""
+
+
+def lazily(event: events.Event) -> Iterable[events.Event]:
+    """Does nothing before somebody asks it to."""
+    yield event
+
+
+@pytest.mark.parametrize("listener", [Later, list, Later(), functools.partial(Later()), lazily, 5])
+def test_what_would_hear_nothing_is_no_listener(listener: Any) -> None:
+    """A class, and whatever does its work later, is refused where it is given: each event would be lost."""
+    with pytest.raises(ConfigurationError, match="plain function"):
+        KlingClient(api_key="k", on_event=listener)
 
 
 async def test_no_secret_is_told(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
