@@ -291,7 +291,7 @@ class KlingClient(ClientBase, Models):
             try:
                 return (await self._saving.save_at(place, handle, watermark=watermark, overwrite=overwrite))[0]
             except asyncio.CancelledError:
-                self._submitter.abandon(handle.reference)
+                self._submitter.under_way.abandon(handle.reference)
                 raise
             except KlingError as error:
                 error.about(handle.reference)
@@ -305,7 +305,7 @@ class KlingClient(ClientBase, Models):
         background, and `attach(reference)` gets the task. An entry of a cancelled caller stays until the client is
         closed, unless the service refused it.
         """
-        return self._submitter.unsettled
+        return self._submitter.under_way.unsettled
 
     # ------------------------------------------------------------------------------------ finding videos
 

@@ -300,7 +300,7 @@ class ClientBase(abc.ABC):
 
     async def _close(self) -> None:
         try:
-            await self._submitter.close()
+            await self._submitter.under_way.close()
         finally:
             unfinished = [str(watch.reference) for watch in self._poller.unfinished()]
             if unfinished:

@@ -5,7 +5,9 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-PACKAGE = ("kling_async/", "pytest_kling_async.py")
+PACKAGE = "kling_async/"
+PLUGIN = "kling_async/testing/plugin/"
+"""What is a module by itself where the wheel is installed."""
 METADATA = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
 
 
@@ -20,7 +22,9 @@ def main(wheel: str, archive: str, *tracked: str) -> None:
     name = Path(archive).name.removesuffix(".tar.gz")
     with tarfile.open(archive) as files:
         compare(archive, {f"{name}/{each}" for each in (*tracked, "PKG-INFO")}, files.getnames())
-    package = {each for each in tracked if each.startswith(PACKAGE) and not each.endswith("ruff.toml")}
+    package = {
+        each.removeprefix(PLUGIN) for each in tracked if each.startswith(PACKAGE) and not each.endswith("ruff.toml")
+    }
     with zipfile.ZipFile(wheel) as packed:
         compare(wheel, package | {f"{name}.dist-info/{each}" for each in METADATA}, packed.namelist())
 

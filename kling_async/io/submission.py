@@ -1,13 +1,12 @@
-"""Creates under way: each with a slot, brought to its end whatever becomes of its caller."""
+"""Creates: each waits for a slot, is sent or looked up, and its task is followed."""
 
 import asyncio
 import copy
 import functools
-import itertools
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 
@@ -19,6 +18,7 @@ from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.turns import Turns
+from kling_async.io.under_way import CreatesUnderWay
 from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.create_search import NOBODY, Others
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from kling_async.protocol.records import Intent
 
 logger = logging.getLogger("kling_async")
-
-CLOSE_SECONDS: Final = 10.0
-"""Seconds that `close()` gives to creates whose outcome is not known yet."""
 
 RESENT_AFTER: Final = 2 * SHOWN_WITHIN
 """Seconds after which the current generation is sent again at the earliest what it does not show."""
@@ -156,23 +153,10 @@ class Submitter:
         self._on_intent = on_intent
         self.callback_url = callback_url
         self.events = events
-        self._under_way: dict[asyncio.Task[TaskWatch], Create] = {}
-        self._orphans: dict[object, str | None] = {}
-        """Creates without a caller, each with the reference by which it can be found at the moment."""
+        self.under_way = CreatesUnderWay(poller, api.service_time)
         self._turns = Turns()
         self._keeps_ids: dict[str, bool] = {}
         """Whether paths of the current generation keep external ids, as their answers have shown."""
-        self._made: dict[str, float] = {}
-        """Tasks that were made lately, with the service's time."""
-        self._doubts: list[Create] = []
-        """Creates that ended in doubt where tasks have no id."""
-        self._closed = False
-
-    @property
-    def unsettled(self) -> tuple[str, ...]:
-        """References of creates that nobody has a handle of, and that may be paid for."""
-        in_doubt = [create.reference for create in self._under_way.values() if create.undecided]
-        return tuple(dict.fromkeys(filter(None, [*self._orphans.values(), *in_doubt])))
 
     async def submit(
         self, endpoint: Endpoint, request: Any, options: SubmitOptions, record: Record | None = None
@@ -263,59 +247,21 @@ class Submitter:
             own_id=own_id,
             adopt=adopt,
             resend=resend,
-            is_anothers=functools.partial(self._is_anothers, external_task_id),
+            is_anothers=functools.partial(self.under_way.is_anothers, external_task_id),
             searches=endpoint.generation is Generation.CURRENT,
             keeps_id=lambda: self._keeps_ids.get(path),
-            is_known=self._is_known,
-            others_undecided=lambda: self._may_be_others(create),
+            is_known=self.under_way.is_known,
+            others_undecided=lambda: self.under_way.may_be_others(create),
             clock_error=self._api.task_clock_error,
             resend_after=RESENT_AFTER if endpoint.generation is Generation.CURRENT else 0.0,
         )
         return create
-
-    def _may_be_others(self, create: Create) -> bool:
-        """Whether a task without an id may be that of another create, which is in doubt or ended so."""
-        others = [other for other in self._under_way.values() if other.undecided and other is not create]
-        early = create.search_since - timedelta(seconds=SHOWN_WITHIN)
-        return any(other.may_be_unnamed and other.search_since > early for other in [*others, *self._doubts])
-
-    def _is_known(self, task: Task) -> bool:
-        """Whether a task is one that this client has made, or follows."""
-        return task.task_id in self._made or self._poller.find(Reference(task.endpoint, task.task_id)) is not None
 
     async def _others(self, create: Create, record: Record | None, tasks: Sequence[Task]) -> Others:
         """What the journal knows of tasks that may be those of a create, and of other clients' creates at that time."""
         if record is None:
             return NOBODY
         return await record.others(tasks, create.last_send_ended)
-
-    def _made_now(self, task: Task) -> None:
-        """Keeps the id of a task as long as a create may be under way that could take it for its own."""
-        now = self._api.service_time()
-        self._made[task.task_id] = now
-        if next(iter(self._made.values())) >= now - SHOWN_WITHIN:
-            return  # none is so old, whoever is under way
-        undecided = [each.search_since.timestamp() for each in self._under_way.values() if each.undecided]
-        needed_since = min([now, *undecided]) - SHOWN_WITHIN
-        for task_id in list(itertools.takewhile(lambda each: self._made[each] < needed_since, self._made)):
-            del self._made[task_id]
-
-    def is_undecided(self, external_task_id: str) -> bool:
-        """Whether a create with this id is under way that may be paid for."""
-        creates = self._under_way.values()
-        return any(create.undecided for create in creates if create.external_task_id == external_task_id)
-
-    def is_unsent(self, external_task_id: str) -> bool:
-        """Whether a create with this id is under way of which nothing has reached the service yet."""
-        found = [create for create in self._under_way.values() if create.external_task_id == external_task_id]
-        return any(not create.undecided for create in found)
-
-    async def while_under_way(self, external_task_id: str) -> bool:
-        """Waits as long as a create with this id is under way; tells whether one was."""
-        found = [each for each, create in self._under_way.items() if create.external_task_id == external_task_id]
-        if found:
-            await asyncio.wait(found)
-        return bool(found)
 
     async def _submit(
         self, endpoint: Endpoint, sending: Sending, create: Create, options: SubmitOptions, record: Record | None
@@ -328,26 +274,13 @@ class Submitter:
         except BaseException as error:
             sending.told.not_created(error, undecided=sending.first_sent is not None)
             raise
+
+        def failed(error: BaseException) -> None:
+            slot.release()
+            sending.told.not_created(error, undecided=create.undecided)
+
         steps = self._create(endpoint, sending, create, slot, options.get("deadline"), record=record)
-        creating = asyncio.get_running_loop().create_task(steps)
-        self._under_way[creating] = create
-        creating.add_done_callback(functools.partial(self._ended, slot, sending.told))
-        try:
-            return await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            if self._closed and creating.cancelled() and not _is_cancelled():
-                raise create.interrupted() from None
-            if creating.done() or create.undecided:
-                logger.warning(
-                    "cancelled while creating %s; it is brought to its end",
-                    create.reference or f"a task of {endpoint.name}",
-                    extra={"kling_event": "create_cancelled", "kling_reference": create.reference},
-                )
-                self._orphans[create] = create.reference
-                creating.add_done_callback(functools.partial(self._orphan_ended, create))
-            else:
-                creating.cancel()
-            raise
+        return await self.under_way.run(steps, create, failed)
 
     async def _existing(
         self, endpoint: Endpoint, create: Create, deadline: float | None, told: WorkEvents
@@ -357,9 +290,8 @@ class Submitter:
         Raises:
             KlingError: the service could not be asked; nothing was sent.
         """
-        for creating, other in list(self._under_way.items()):
-            if other.reference == create.reference:  # its caller was cancelled, or wants a conflict
-                await asyncio.wait([creating])
+        # Its caller was cancelled, or wants a conflict.
+        await self.under_way.wait_for(create.external_task_id, endpoint.name)
         watch = self._poller.find(Reference.by_external_task_id(endpoint.name, create.external_task_id))
         if watch is not None:
             self._take_up(watch, told)
@@ -388,35 +320,6 @@ class Submitter:
         self._take_up(watch, told, task)
         return watch
 
-    def _is_anothers(self, external_task_id: str, task: Task) -> bool:
-        watch = self._poller.find(Reference(task.endpoint, task.task_id))
-        return watch is not None and watch.external_task_id not in {None, external_task_id}
-
-    def abandon(self, reference: str) -> None:
-        """Keeps the reference of a task whose caller was cancelled when it was accepted already."""
-        logger.warning(
-            "cancelled while making %s; the task goes on",
-            reference,
-            extra={"kling_event": "generate_cancelled", "kling_reference": reference},
-        )
-        self._orphans[reference] = reference
-
-    async def close(self) -> None:
-        """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
-        self._closed = True
-        under_way = dict(self._under_way)
-        for creating, create in under_way.items():
-            create.stop()
-            if not create.undecided:
-                creating.cancel()
-        try:
-            if under_way:
-                await asyncio.wait(under_way, timeout=CLOSE_SECONDS)
-        finally:
-            for creating in under_way:
-                creating.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
-
     async def _create(
         self,
         endpoint: Endpoint,
@@ -427,7 +330,7 @@ class Submitter:
         *,
         record: Record | None,
     ) -> TaskWatch:
-        """Creates with a slot held, which goes back when the task ends; `_ended` gives it back where there is none."""
+        """Creates with a slot held, which goes back when the task ends; `_submit` gives it back where there is none."""
         if record is not None:
             await record.intend(sending.told.trace)
         try:
@@ -442,7 +345,7 @@ class Submitter:
             find_others = functools.partial(self._others, create, record)
             task = await self._api.create(endpoint, sending.http(), create, slot, sending.told, find_others=find_others)
             self._learn(sending.path, create)
-            self._made_now(task)
+            self.under_way.made(task)
         except BaseException as error:
             if record is not None:
                 record.failed(error, undecided=create.undecided)
@@ -469,8 +372,8 @@ class Submitter:
 
     def _note(self, error: BaseException, create: Create, endpoint: Endpoint) -> None:
         """Takes what the end of a create means for others."""
-        if isinstance(error, CreateInDoubt) and create.may_be_unnamed:
-            self._doubts.append(create)
+        if isinstance(error, CreateInDoubt):
+            self.under_way.left_in_doubt(create)
         if isinstance(error, ApiError) and error.code in ACCOUNT_CODES | PACK_CODES:
             unsent = copy.copy(error)
             unsent.reference = None
@@ -493,33 +396,7 @@ class Submitter:
             )
         self._keeps_ids[path] = keeps
 
-    def _ended(self, slot: Slot, told: WorkEvents, creating: "asyncio.Task[TaskWatch]") -> None:
-        create = self._under_way.pop(creating)
-        error = asyncio.CancelledError() if creating.cancelled() else creating.exception()
-        if error is not None:
-            slot.release()
-            told.not_created(error, undecided=create.undecided)
-
-    def _orphan_ended(self, create: Create, creating: "asyncio.Task[TaskWatch]") -> None:
-        """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
-        error = create.interrupted() if creating.cancelled() else creating.exception()
-        if error is None:
-            self._orphans[create] = str(creating.result().reference)
-            return
-        logger.warning(
-            "a create whose caller was cancelled ended with: %s",
-            error,
-            extra={"kling_event": "create_abandoned", "kling_reference": create.reference},
-        )
-        if not isinstance(error, CreateInDoubt):
-            del self._orphans[create]
-
 
 def new_external_task_id() -> str:
     """An id by which a task is looked up whose request has none."""
     return f"{OWN_IDS[0]}{uuid.uuid4().hex}"
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

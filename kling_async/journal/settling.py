@@ -120,7 +120,7 @@ class Settling:
         """
         own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
         try:
-            await self._submitter.while_under_way(entry.external_task_id or own_id)  # its caller was cancelled
+            await self._submitter.under_way.wait_for(entry.external_task_id or own_id)  # its caller was cancelled
             now = await self.journal.do(lambda store: store.get(entry.id))  # behind all that it had to tell
             if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
                 return None
@@ -208,7 +208,7 @@ class Settling:
     def let_go(self, entries: Iterable[Entry]) -> None:
         """Gives back what did not come to its end here, and on which nothing works in the background."""
         self.journal.let_go(
-            [entry.id for entry in entries if not self._submitter.is_undecided(entry.external_task_id or "")]
+            [entry.id for entry in entries if not self._submitter.under_way.is_undecided(entry.external_task_id or "")]
         )
 
     async def lost(self, entry: Entry, why: str) -> None:

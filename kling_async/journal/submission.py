@@ -123,7 +123,7 @@ class JournalSubmitter:
         if entry.state is not EntryState.INTENT:
             return entry.state is not EntryState.REFUSED
         own_id = entry.external_task_id or external_task_id(self.journal.id, entry.key or "", entry.attempt)
-        return not self._submitter.is_unsent(own_id)
+        return not self._submitter.under_way.is_unsent(own_id)
 
     async def known(self, request: Any, options: SubmitOptions) -> tuple[str, Record | None]:
         """What the files of a key are called after, and its work, if it has a task.

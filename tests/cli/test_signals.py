@@ -11,7 +11,7 @@ import pytest
 
 from kling_async.cli.commands import generate
 from kling_async.emulator import Emulator
-from kling_async.io import submission
+from kling_async.io import under_way
 from kling_async.io.api import Api
 
 from .conftest import CAT, Clock, Run, line_with, printed_command, serving, started
@@ -112,7 +112,7 @@ def silent_service(asked: Callable[[], object]) -> Iterator[str]:
 
 def test_while_creating(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the answer to the create call is due: it may be billed, and there is a reference to find out."""
-    monkeypatch.setattr(submission, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(under_way, "CLOSE_SECONDS", 0.05)
     monkeypatch.setattr(generate, "SETTLES_AT_ONCE", 0.01)
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
     with silent_service(lambda: os.kill(os.getpid(), signal.SIGINT)) as address:

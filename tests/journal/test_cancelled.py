@@ -47,7 +47,7 @@ async def test_a_create_that_was_cancelled_before_it_was_sent(
         sent = emulator.faults.calls["create"]
         async with make_client(journal=place) as client:
             await cancelled_at(number, lambda client=client: client.submit(request))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
-            await asyncio.gather(*client._submitter._under_way, return_exceptions=True)
+            await asyncio.gather(*client._submitter.under_way._creates, return_exceptions=True)
             unsent = emulator.faults.calls["create"] == sent
             entries = [entry async for entry in client.journal.entries()]
             if unsent:
@@ -90,7 +90,7 @@ async def test_a_doubt_whose_settling_was_cancelled(make_client: ClientMaker, em
         await left_in_doubt(make_client, place, emulator)
         first, second = make_client(journal=place, retry=QUICK), make_client(journal=place, retry=QUICK)
         struck = await cancelled_at(number, lambda first=first: first.submit(CAT, key="cat-0"))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
-        await asyncio.gather(*first._submitter._under_way, return_exceptions=True)
+        await asyncio.gather(*first._submitter.under_way._creates, return_exceptions=True)
         await written(first)
         async with asyncio.timeout(1000):
             await second.submit(CAT, key="cat-0")

@@ -98,7 +98,7 @@ async def test_who_is_cancelled_while_the_client_closes_stays_cancelled(
     emulator.faults.add(Fault.delay(60), on="create")
     creating = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)
-    (create,) = client._submitter._under_way
+    (create,) = client._submitter.under_way._creates
     create.add_done_callback(lambda _: creating.cancel())  # in the moment in which it is given up
     await client.close()
     with pytest.raises(asyncio.CancelledError):
@@ -127,7 +127,7 @@ async def test_no_create_goes_on_when_all_are_closed(client: KlingClient, image:
     emulator.faults.add(Fault.delay(60), on="create")
     creating = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)
-    await client._submitter.close()
+    await client._submitter.under_way.close()
     assert client.unsettled == ()
     with pytest.raises(CreateInDoubt):
         await creating
