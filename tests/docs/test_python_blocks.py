@@ -25,13 +25,19 @@ from tests.shell.conftest import IMAGES, wall
 
 TESTS = DOCS / "guides" / "tests.md"
 """A page whose blocks are modules of tests."""
+START = DOCS / "start.md"
+"""A page that is followed from top to bottom in the folder of the project."""
 RUN = [page for page in PAGES if page != TESTS and any(block.kind == "python" for block in blocks_of(page))]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with what the pages name."""
+def here(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with what the pages name; for the first one the project's, after the command that it begins with."""
     monkeypatch.chdir(tmp_path)
+    if page == START:
+        shutil.copytree(IMAGES, tmp_path / "examples" / "images")
+        (tmp_path / "cat.mp4").touch()
+        return
     for name in ("cat.jpg", "cat.png"):
         shutil.copy(IMAGES / "cat.png", tmp_path / name)
     for name in ("pictures", "clips", "out"):
@@ -120,4 +126,4 @@ def test_the_page_about_tests(tmp_path: Path) -> None:
         [sys.executable, "-m", "pytest", *options, "."], cwd=tmp_path, text=True, capture_output=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "6 passed" in ran.stdout
+    assert "7 passed" in ran.stdout
