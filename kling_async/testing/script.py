@@ -3,10 +3,11 @@
 import contextlib
 import functools
 import json
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlencode
 
 import aiohttp
 import attrs
@@ -16,7 +17,7 @@ from kling_async.emulator.results.placeholder.video import VideoSpec
 from kling_async.emulator.service.errors import HTTP_STATUS
 from kling_async.io.transport import Fetched, Transport
 from kling_async.io.upload import UploadBody
-from kling_async.protocol.errors import ClientClosed, ConnectionFailed
+from kling_async.protocol.errors import ClientClosed, ConnectionFailed, TaskTimeout
 from kling_async.protocol.wire.envelope import HttpResponse
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.testing.emulator import taking_the_arguments_of
@@ -24,6 +25,9 @@ from kling_async.testing.settings import POLLING, RETRY, QuickClient
 
 _HOST: Final = "http://kling.invalid"
 _JSON: Final = {"content-type": "application/json"}
+_VIDEO: Final = "video/mp4"
+_UNFINISHED: Final = {"submitted", "processing"}
+_NEW, _FILE, _ANYBODY = "<new>", "<file>", "<anybody>"
 
 
 @attrs.frozen
@@ -98,7 +102,7 @@ class Answer:
             content: a real file, since what is no video is refused; None for an MP4 of a second.
         """
         body = _video() if content is None else content
-        return cls(200, body, {"content-length": str(len(body)), "content-type": "video/mp4"})
+        return cls(200, body, {"content-length": str(len(body)), "content-type": _VIDEO})
 
 
 @attrs.frozen
@@ -117,22 +121,27 @@ class Sent:
 
 
 class Script:
-    """What the service is going to say, in order: `async with Script([...]) as script`.
+    """What the service is going to say: `async with Script([...]) as script`.
 
-    The whole client is at work but for its sockets. Each request takes the next answer, whatever it asks for, questions
-    about tasks among them; `sent` tells what it was. At the end of the block its clients are closed, and all answers
-    must have been used.
+    The whole client is at work but for its sockets. A request takes the first answer that is left for it: a question
+    about a task takes those with its id, a file those of `Answer.file`, a new task those with an id that was not told
+    before. What is for nobody in particular, such as an error, is for the request that the next answer is for. A task
+    of which no more is told stays as it is. At the end of the block its clients are closed, and all answers must have
+    been used.
 
     Args:
         answers: one for each request.
 
     Attributes:
-        sent: the requests that were answered.
+        sent: the requests that took an answer.
     """
 
     def __init__(self, answers: Iterable[Answer]) -> None:
-        self._answers = deque(answers)
+        self._answers = [*answers]
+        self._told: dict[str, Answer] = {}
+        """What was last said of each task."""
         self._unanswered: list[str] = []
+        self._repeated: dict[str, None] = {}
         self._clients: list[KlingClient] = []
         self.sent: list[Sent] = []
 
@@ -177,18 +186,67 @@ class Script:
             await client.close()
         if error is None or self._unanswered:
             self.assert_used()
+        if isinstance(error, TaskTimeout) and self._repeated:
+            error.add_note(f"the script had no further answer for {', '.join(self._repeated)}")
 
     def take(self, sent: Sent) -> Answer:
-        """The next answer, for a request.
+        """The answer for a request.
 
         Raises:
             AssertionError: there is none.
         """
-        if not self._answers:
-            self._unanswered.append(f"{sent.method} {sent.path}")
-            raise AssertionError(f"the script has no answer left for {sent.method} {sent.path}")
-        self.sent.append(sent)
-        return self._answers.popleft()
+        name, last = f"{sent.method} {sent.path}", sent.path.rpartition("/")[2]
+        waiting = any(_task_of(each)[1] in _UNFINISHED for each in self._told.values())
+        if "?pageNum=" in last and waiting:  # the client tries whether one question about all is cheaper: it is not
+            return Answer.data([])
+        known = {*self._told, *(_task_of(each)[0] for each in self._answers)}
+        polled = last if sent.method == "GET" and sent.path.startswith("/") and last in known else ""
+        place = self._place_of_poll(polled) if polled else self._place_of(sent)
+        if place is not None:
+            self.sent.append(sent)
+            answer = self._answers.pop(place)
+            task_id, _ = _task_of(answer)
+            if task_id:
+                self._told[task_id] = answer
+            return answer
+        if polled in self._told and _task_of(self._told[polled])[1] in _UNFINISHED:
+            self._repeated[name] = None
+            return self._told[polled]
+        self._unanswered.append(name)
+        raise AssertionError(f"the script has no answer left for {name}")
+
+    def _place_of_poll(self, task_id: str) -> int | None:
+        """Of what is for this task: questions are asked at any time, and must not take what is for others."""
+        each_of = zip(self._owners(), self._answers, strict=True)
+        return _first(owner in {task_id, _ANYBODY} or _task_of(each)[0] == task_id for owner, each in each_of)
+
+    def _place_of(self, sent: Sent) -> int | None:
+        """Of what is for a request other than a question about a task; else of what nothing else fits."""
+        owners = self._owners()
+        if not sent.path.startswith("/"):
+            place = _first(owner == _FILE or _is_error(each) for owner, each in zip(owners, self._answers, strict=True))
+        else:
+            place = _first(owner in {_NEW, _ANYBODY} for owner in owners)
+            if place is None:
+                place = _first(map(_is_error, self._answers))
+        return 0 if place is None and self._answers else place
+
+    def _owners(self) -> list[str]:
+        """For whom each answer is: a task's id, or one of the words below."""
+        told, owners = {*self._told}, list[str]()
+        for answer in self._answers:
+            task_id, _ = _task_of(answer)
+            if task_id:
+                owners.append(task_id if task_id in told else _NEW)
+                told.add(task_id)
+            elif _is_error(answer):
+                owners.append(_ANYBODY)
+            else:
+                owners.append(_FILE if answer.headers.get("content-type") == _VIDEO else _NEW)
+        for place in reversed(range(len(owners) - 1)):
+            if owners[place] == _ANYBODY:
+                owners[place] = owners[place + 1]
+        return owners
 
 
 class _ScriptedClient(QuickClient):
@@ -221,7 +279,8 @@ class _ScriptedTransport(Transport):
             whole = b"".join([chunk async for chunk in body.chunks()])
         finally:
             body.close()
-        answer = self._taken(request.method, request.path, json.loads(whole) if whole else None)
+        path = f"{request.path}?{urlencode(request.params)}" if request.params else request.path
+        answer = self._taken(request.method, path, json.loads(whole) if whole else None)
         return HttpResponse(answer.status, answer.headers, answer.body)
 
     @contextlib.asynccontextmanager
@@ -251,6 +310,25 @@ async def _chunks(body: bytes) -> AsyncIterator[bytes]:
 
 def _json(value: object) -> bytes:
     return json.dumps(value).encode()
+
+
+def _first(fits: Iterable[bool]) -> int | None:
+    return next((place for place, each in enumerate(fits) if each), None)
+
+
+def _is_error(answer: Answer) -> bool:
+    """Whether it can be meant for any request."""
+    if answer.headers != _JSON:
+        return answer.headers.get("content-type") != _VIDEO
+    return answer.status >= HTTPStatus.BAD_REQUEST
+
+
+def _task_of(answer: Answer) -> tuple[str, str]:
+    """The id and the status of the task that it tells of; empty where it tells of none."""
+    data = json.loads(answer.body).get("data") if answer.headers == _JSON else None
+    if not isinstance(data, Mapping):
+        return "", ""
+    return str(data.get("task_id", "")), str(data.get("task_status", ""))
 
 
 @functools.cache

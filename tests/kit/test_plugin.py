@@ -134,6 +134,13 @@ def test_no_fault_is_left(kling_server, kling_emulator):
     submit(kling_emulator)
     kling_emulator.assert_paid(1)
 
+def test_faults_of_its_own(kling_server):
+    kling_server.faults.add(Fault.error(1102), on="create")
+
+def test_asks_for_it_later(request):
+    submit(request.getfixturevalue("kling_server"))
+    request.getfixturevalue("kling_server").assert_paid(1)
+
 @pytest.mark.kling_faults(Fault.error(1102), on="create")
 def test_fault_again(kling_server):
     kling_server.assert_paid(0)
@@ -177,7 +184,7 @@ async def test_passes(kling, kling_emulator, tmp_path):
 def test_no_plugin_for_async_tests(tmp_path: Path) -> None:
     """Where nothing runs async tests all that is not async works, and what cannot work says what to do."""
     done = run(tmp_path, NO_RUNNER)
-    assert "3 passed, 4 errors" in done.output, done.output
+    assert "5 passed, 4 errors" in done.output, done.output
     for name, words in {
         "needs_a_runner": "pip install pytest-asyncio, or mark the test",
         "fault_of_nothing": "kling_faults has no effect: the test uses none of kling_emulator, kling_server",
@@ -203,7 +210,7 @@ def test_each_process_of_xdist_has_its_server(tmp_path: Path) -> None:
     """Tests that are spread over processes share no emulator, and no books."""
     tests = NO_RUNNER.partition("def test_needs_a_runner")[0]
     done = run(tmp_path, tests, "-p", "xdist", "-n", "2")
-    assert passed(3) in done.output, done.output
+    assert passed(5) in done.output, done.output
 
 
 def test_the_plugin_imports_nothing() -> None:

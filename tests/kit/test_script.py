@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from kling_async import CreateInDoubt, DownloadError, InsufficientBalance, KlingError, RawCall, TaskFailed, TextToVideo
+from kling_async import (
+    CreateInDoubt,
+    DownloadError,
+    InsufficientBalance,
+    KlingError,
+    Polling,
+    RawCall,
+    TaskFailed,
+    TaskTimeout,
+    TextToVideo,
+)
 from kling_async.testing import Answer, Script
 
 CAT = TextToVideo("a cat on a skateboard")
@@ -85,10 +95,78 @@ async def test_a_request_too_many_is_the_tests_failure() -> None:
 
     async def test() -> None:
         async with Script([Answer.task("submitted")]) as script:
-            await (await script.client().submit(CAT))
+            kling = script.client()
+            await kling.submit(CAT)
+            await kling.submit(CAT)
 
-    with pytest.raises(AssertionError, match="no answer was left for GET /v1/videos/text2video/1; answered were:"):
+    with pytest.raises(AssertionError, match="no answer was left for POST /v1/videos/text2video; answered were:"):
         await test()
+
+
+@pytest.mark.parametrize("polls", [False, True])
+async def test_each_answer_reaches_whom_it_is_for(*, polls: bool) -> None:
+    """Questions that are asked meanwhile take nothing that is for another task or for a create, errors included."""
+    one, two = (Answer.task("submitted", task_id=task_id) for task_id in "12")
+    failed = [Answer.task("failed", task_id=task_id, reason=f"it is {task_id}") for task_id in "12"]
+    async with Script([one, Answer.error(1102), two, *failed]) as script:
+        kling = script.client()
+        first = await kling.submit(CAT)
+        if polls:
+            with pytest.raises(TaskFailed):
+                await first
+        with pytest.raises(InsufficientBalance):
+            await kling.submit(CAT)
+        second = await kling.submit(CAT)
+        for handle, words in ((first, "it is 1"), (second, "it is 2")):
+            with pytest.raises(TaskFailed, match=words):
+                await handle
+
+
+async def test_many_tasks_at_once() -> None:
+    """Where the client would ask for all by one page of the list, each task has its own answers all the same."""
+    names = [str(number) for number in range(9)]
+    tasks = [Answer.task(status, task_id=name) for status in ("submitted", "processing", "succeed") for name in names]
+    async with Script(tasks) as script:
+        kling = script.client(concurrency=9)
+        handles = [await kling.submit(CAT) for _ in names]
+        assert [(await handle).task_id for handle in handles] == names
+
+
+async def test_tasks_that_were_made_before() -> None:
+    """Attached tasks take the answers with their ids, in whichever order they are asked for."""
+    async with Script([Answer.task(task_id="8"), Answer.task(task_id="7")]) as script:
+        kling = script.client()
+        for name in "78":
+            assert (await kling.attach(f"text2video:{name}")).task_id == name
+
+
+async def test_a_task_of_which_no_more_is_told_stays_as_it_is() -> None:
+    """However often it is asked for, it has the state that was told last, and nothing fails but who waits for it."""
+    async with Script([Answer.task("submitted"), Answer.task("processing"), Answer.data({"balance": 7})]) as script:
+        kling = script.client(polling=Polling(first=0.001, maximum=0.001, deadline=0.1))
+        handle = await kling.submit(CAT)
+        with pytest.raises(TaskTimeout):
+            await handle
+        assert await kling.submit(RawCall("POST", "/v1/anything", {})) == {"balance": 7}
+    assert [each.method for each in script.sent] == ["POST", "GET", "POST"]
+
+
+async def test_who_waits_in_vain_is_told_why() -> None:
+    """A task that never ends names the question that the script did not answer."""
+
+    async def test() -> None:
+        async with Script([Answer.task("submitted")]) as script:
+            await (await script.client(polling=Polling(first=0.001, maximum=0.001, deadline=0.1)).submit(CAT))
+
+    with pytest.raises(TaskTimeout) as caught:
+        await test()
+    assert caught.value.__notes__ == ["the script had no further answer for GET /v1/videos/text2video/1"]
+
+
+async def test_a_file_that_is_gone_is_asked_for_anew(tmp_path: Path) -> None:
+    """An error before a task's new state can be the answer to the file: files take errors wherever they stand."""
+    async with Script([Answer.task(), Answer.page(403), Answer.task(), Answer.file()]) as script:
+        await (await script.client().submit(CAT)).save(tmp_path / "cat.mp4")
 
 
 async def test_answers_left_over_are_the_tests_failure() -> None:

@@ -51,11 +51,11 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Lets a shared server begin anew for each test, and refuses faults that cannot happen."""
     __tracebackhide__ = True
     names = getattr(item, "fixturenames", ())
-    if "kling_server" in names:
-        item.config.stash[_item_key] = item
-        server = item.config.stash.get(_server_key, None)
-        if server is not None:
-            server.begin()
+    item.config.stash[_item_key] = item
+    server = item.config.stash.get(_server_key, None)
+    if server is not None:  # also where a test asks for it later
+        server.begin()
+        if "kling_server" in names:
             _add_faults(server, item)
     yield
     own = any(marker.name == _MARKER for marker in item.own_markers)
@@ -106,7 +106,7 @@ def kling_server(request: pytest.FixtureRequest) -> "Iterator[KlingEmulator]":
     with KlingEmulator() as server:
         request.config.stash[_server_key] = server
         item = request.config.stash.get(_item_key, None)
-        if item is not None:
+        if item is not None and "kling_server" in getattr(item, "fixturenames", ()):
             _add_faults(server, item)
         yield server
         del request.config.stash[_server_key]
