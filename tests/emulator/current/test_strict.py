@@ -146,6 +146,7 @@ COMBINED: list[tuple[str, Body, str]] = [
     (TEXT_V3, words(shots(3, 4), duration=8), "the durations of shots must sum to settings.duration"),
     (TEXT_V3, words(shots(*[1] * 7), duration=7), "shots must be numbered 1, 2, 3 and so on, up to 6"),
     (TEXT_V3, words("shot 2, 5, a boat;"), "shots must be numbered 1, 2, 3 and so on, up to 6"),
+    (TEXT_TURBO, words("shot 1, 2, a boat; it turns; shot 2, 3, a whale"), "shots must be written as"),
     (TEXT_V3, words("shot 1, 0, a boat; shot 2, 5, a whale;"), "a shot takes at least 1 second"),
     (TEXT_V3, words(shots(5, words="x" * 513)), "at most 512 characters"),
 ]
@@ -172,7 +173,6 @@ def test_only_a_strict_emulator_refuses(path: str, body: Body, message: str) -> 
         (TEXT_V3, words(shots(2, 2), multi_shot=False)),  # makes no cuts
         (OMNI, of(*FEATURE, FIRST, *elements(4))),
         (TEXT_TURBO, words("In the harbour. " + shots(2, 3))),
-        (TEXT_TURBO, words("shot 1, 2, a boat; it turns; shot 2, 3, a whale")),
         (V2_6, of(FIRST, LAST, resolution="1080p", audio="native")),  # one map says no, the page does not
         (V2_5, of(FIRST, duration=10)),
         (OMNI, of("prompt", *images(4), *elements(3), duration=15, **SHAPED)),

@@ -80,7 +80,7 @@ def check_prompt(row: Row, prompt: str, *, seconds: int, may_cut: bool) -> None:
         raise invalid(f"prompt: size must be between 0 and {row.prompt_limit}")
     if not row.reads_shots or not may_cut:
         return
-    pieces = [_SHOT.fullmatch(piece.strip()) for piece in prompt.split(";") if _LIST.match(piece)]
+    pieces = [_SHOT.fullmatch(piece.strip()) for piece in prompt.split(";") if piece.strip()]
     if _LIST.match(prompt) and not all(piece and piece[3] for piece in pieces):
         raise invalid("shots must be written as: shot n, m, words; with whole seconds")
     shots = shots_of(prompt)
