@@ -83,7 +83,7 @@ def _kling_thread(request: pytest.FixtureRequest) -> "Iterator[KlingEmulator]":
 
 @pytest.fixture
 def kling_emulator(_kling_thread: "KlingEmulator", request: pytest.FixtureRequest) -> "KlingEmulator":
-    """The service for one test, on a free port; clients that it made are closed after the test."""
+    """The service for one test, on a free port; clients that it made on the loop of the test are closed after it."""
     closer = _closer(request.node)
     if closer is not None:
         request.getfixturevalue(closer)
