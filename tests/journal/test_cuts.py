@@ -23,7 +23,7 @@ KINDS = {"enter", "leave", "intend", "accepted", "closed", "in_doubt", "ended", 
 BESIDE = {"keep", "forget", "lock"}
 """What is written beside it. How many writes there are differs from run to run, so that the very last,
 `unlock`, may be missed by its number; it is cut by its name."""
-STEP = int(os.environ.get("KLING_ASYNC_CUTS", "3"))
+STEP = int(os.environ.get("KLING_ASYNC_CUTS", "6"))
 """One of so many writes is cut by its number, of each place another one; 1 cuts all of them."""
 
 
@@ -80,7 +80,7 @@ async def cut(place: Path, when: str, number: int | str) -> bool:
 
 async def each_write(directory: Path, when: str) -> set[str]:
     """Cuts the writes one by one; tells what they were, as far as that is known before they are."""
-    number, tried = 1 + PLACES.index(when) % STEP, 0
+    number, tried = 1 + 2 * PLACES.index(when) % STEP, 0
     while await cut(directory / f"{number}", when, number):
         number += STEP
         tried += 1
