@@ -5,6 +5,11 @@ import sys
 from collections import Counter
 
 from kling_async import Batch, Budget, KlingClient, Polling, Retry
+from kling_async.io import submission
+from kling_async.protocol import endpoint
+
+# This service shows a task at once. Two minutes of looking, before something is sent again, would be two real ones.
+vars(submission)["RESENT_AFTER"] = vars(endpoint)["SHOWN_WITHIN"] = 0.2
 
 
 async def main(base_url: str, jobs: str, out: str, units: str = "") -> None:
