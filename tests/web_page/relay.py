@@ -109,6 +109,7 @@ async def relay() -> AsyncIterator[Relay]:
         task = asyncio.ensure_future(made.connected(reader, writer))
         connections.add(task)
         task.add_done_callback(connections.discard)
+        task.add_done_callback(lambda _: writer.close())  # one that is cancelled, too
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**20)
     made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -119,3 +120,5 @@ async def relay() -> AsyncIterator[Relay]:
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        for _ in range(3):
+            await asyncio.sleep(0)  # what is closed is gone a turn of the loop later
