@@ -14,7 +14,7 @@ from kling_async.protocol.tasks import Task
 _TERMS: Final = "name, unit, allowed, budgets.per, failed_is_free"
 _KNOWN: Final = f"SELECT {_TERMS} FROM budgets WHERE name = ?"  # noqa: S608  (of constants, as the next)
 _RESERVED: Final = (
-    f"SELECT entries.spending, reservation, endpoint, {_TERMS} FROM entries "  # noqa: S608
+    f"SELECT entries.spending, reservation, endpoint, {_TERMS} FROM entries "  # noqa: S608  (constants of this module)
     "JOIN spending ON spending.id = entries.spending JOIN budgets ON budgets.name = spending.budget "
     "WHERE entries.id = ? AND reservation IS NOT NULL"
 )

@@ -175,7 +175,8 @@ async def test_everything_at_once(
     tmp_path_factory: pytest.TempPathFactory,
     caplog: pytest.LogCaptureFixture,
     count: int,
-    journalled: bool,  # noqa: FBT001
+    *,
+    journalled: bool,
 ) -> None:
     """Many tasks with a fault in each fifth call: all paid once, all whole, and nothing is kept."""
     caplog.set_level(logging.ERROR, logger="kling_async")  # records keep the errors that they tell of

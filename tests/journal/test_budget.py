@@ -124,7 +124,7 @@ FITS: list[tuple[list[Step], str, str, bool]] = [
 
 
 @pytest.mark.parametrize(("steps", "left", "reserved", "fits"), FITS)
-def test_what_fits(keep: Keep, steps: list[Step], left: str, reserved: str, fits: bool) -> None:  # noqa: FBT001
+def test_what_fits(keep: Keep, steps: list[Step], left: str, reserved: str, *, fits: bool) -> None:
     """Memory and journal give the same answers; only the last step may not fit, and then changes nothing."""
     keeper = keep(Budget(units=4, per="day"))
     made: list[Reservation] = []
@@ -258,7 +258,7 @@ async def test_what_was_refused_is_given_back(make: ClientMaker, emulator: Emula
 
 
 @pytest.mark.parametrize(("failed_is_free", "told"), [(True, False), (False, False), (False, True)])
-async def test_a_failed_task(make: ClientMaker, emulator: Emulator, failed_is_free: bool, told: bool) -> None:  # noqa: FBT001
+async def test_a_failed_task(make: ClientMaker, emulator: Emulator, *, failed_is_free: bool, told: bool) -> None:
     """A failed task counts what the service says; else its price, or nothing where failed ones are free."""
     if not told:
         emulator.faults.add(Fault.reshaped(without=["/data/final_unit_deduction", "/data/final_balance_deduction"]))
@@ -285,7 +285,7 @@ async def test_more_than_was_reserved(make: ClientMaker, emulator: Emulator, cap
 
 
 @pytest.mark.parametrize("after_effect", [True, False])
-async def test_a_create_in_doubt(make: ClientMaker, emulator: Emulator, after_effect: bool) -> None:  # noqa: FBT001
+async def test_a_create_in_doubt(make: ClientMaker, emulator: Emulator, *, after_effect: bool) -> None:
     """What may be paid stays reserved."""
     client = make(budget=Budget(units=2), retry=Retry(first=0.1, settle=1, budget=2))
     emulator.faults.add(Fault.reset(after_effect=after_effect), on="create")

@@ -185,7 +185,8 @@ async def test_one_of_two_who_ask_for_a_key(
     make_client: ClientMaker,
     emulator: Emulator,
     path: Path,
-    is_first: bool,  # noqa: FBT001
+    *,
+    is_first: bool,
 ) -> None:
     """Wherever one of two is cancelled who ask for a key at once, the other one gets its task, and one is paid."""
     number, struck = 0, True

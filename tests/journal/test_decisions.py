@@ -55,7 +55,8 @@ KEYS: list[tuple[Entry | None, OwnerState, bool, tuple[Difference, ...], Decisio
 def test_what_becomes_of_a_key(
     last: Entry | None,
     owner: OwnerState,
-    again: bool,  # noqa: FBT001
+    *,
+    again: bool,
     different: tuple[Difference, ...],
     decision: Decision,
 ) -> None:

@@ -91,7 +91,7 @@ async def told(mount: str, path: Path, *arguments: str) -> tuple[str, int]:
 
 @mounts
 @pytest.mark.parametrize("used", [False, True])
-def test_a_read_only_file_system(tmp_path: Path, used: bool) -> None:  # noqa: FBT001
+def test_a_read_only_file_system(tmp_path: Path, *, used: bool) -> None:
     """A journal on a read-only file system, new or used before, is told before anything is paid."""
     place = tmp_path / "disk"
     place.mkdir()

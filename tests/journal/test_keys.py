@@ -165,7 +165,7 @@ async def test_what_was_refused_can_be_mended(make_client: ClientMaker, emulator
 
 
 @pytest.mark.parametrize("after_effect", [True, False])
-async def test_a_lost_answer(make_client: ClientMaker, emulator: Emulator, path: Path, after_effect: bool) -> None:  # noqa: FBT001
+async def test_a_lost_answer(make_client: ClientMaker, emulator: Emulator, path: Path, *, after_effect: bool) -> None:
     """Where a create stays in doubt, the same key settles it: looked up, and sent where there is no task."""
     client = make_client(journal=path, retry=Retry(first=0.1, settle=1, budget=2))
     emulator.faults.add(Fault.reset(after_effect=after_effect), on="create", times=1)

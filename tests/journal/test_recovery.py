@@ -118,7 +118,8 @@ async def test_doubt_is_settled(
     emulator: Emulator,
     path: Path,
     image: Path,
-    effect: bool,  # noqa: FBT001
+    *,
+    effect: bool,
 ) -> None:
     """What may have been sent is looked up, and sent again, bytes and all, where the service knows no such task."""
     await in_doubt(make_client, path, emulator, ImageToVideo(image.read_bytes(), prompt="a cat"), effect=effect)

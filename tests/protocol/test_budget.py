@@ -72,7 +72,7 @@ def billed(
         (Speech(audios=()), "9", "9", True),
     ],
 )
-def test_what_counts(task: Task | Speech, units: str, usd: str, failed_is_free: bool) -> None:  # noqa: FBT001
+def test_what_counts(task: Task | Speech, units: str, usd: str, *, failed_is_free: bool) -> None:
     """What the service says was taken counts; else what was reserved, here 9, unless a failed task is free."""
     endpoint = endpoint_named("text2video")
     for budget, counted in (
@@ -100,7 +100,7 @@ def test_what_counts_in_dollars_where_the_price_of_a_unit_is_not_known() -> None
         (timedelta(hours=6), 21_600, False),
     ],
 )
-def test_windows(per: Any, seconds: float, same: bool) -> None:  # noqa: FBT001
+def test_windows(per: Any, seconds: float, *, same: bool) -> None:
     """Days begin at midnight in UTC, wherever the moment was taken; other windows are counted from 1970."""
     terms = Budget(units=1, per=per).terms
     later = (MIDNIGHT + timedelta(seconds=seconds)).astimezone(timezone(timedelta(hours=9)))

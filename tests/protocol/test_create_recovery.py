@@ -474,7 +474,7 @@ FORGETFUL = st.builds(
 @example(Service(["made-reset"] * 6, hidden_from_list=60, drops_ids=True, refuses_twins=False), None)
 @example(Service(["made-reset"] * 6, hidden=1e9, hidden_from_list=60, refuses_twins=False), None)
 @example(Service(["made-html-404"], lists=["html-404"] * 8, hidden=1e9, refuses_twins=False), None)
-def test_paid_once_even_if_ids_were_dropped_and_twins_taken(service: Service, keeps_id: bool | None) -> None:  # noqa: FBT001
+def test_paid_once_even_if_ids_were_dropped_and_twins_taken(service: Service, keeps_id: bool | None) -> None:  # noqa: FBT001  (hypothesis gives it by position)
     """As long as the list shows a task within a minute, nothing rests on ids, nor on the service's refusing twins."""
     strangers = len(service.unnamed)
     story = drive(create(Retry(settle=60), searches=True, keeps_id=keeps_id), service)

@@ -355,7 +355,8 @@ def test_what_cannot_be_ours_is_no_candidate() -> None:
 )
 def test_only_what_was_made_while_we_were_sending_is_taken(
     made_at: float | None,
-    is_ours: bool,  # noqa: FBT001
+    *,
+    is_ours: bool,
 ) -> None:
     """One at another time, by as much as clocks agree, or at no time, may be ours: a doubt names it."""
     end = searched([attrs.evolve(MADE, created_at=None if made_at is None else moment(made_at))])

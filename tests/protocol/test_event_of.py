@@ -68,7 +68,7 @@ def test_the_end_of_a_create_is_no_failed_send() -> None:
         (RuntimeError("?"), False, events.Refused),
     ],
 )
-def test_a_create_without_a_task(error: BaseException, undecided: bool, kind: type[events.Failure]) -> None:  # noqa: FBT001
+def test_a_create_without_a_task(error: BaseException, *, undecided: bool, kind: type[events.Failure]) -> None:
     """Only what surely made nothing is refused; all else may be paid for."""
     event = event_of.not_created(error, 5.0, IDS, undecided=undecided)
     assert type(event) is kind
@@ -94,7 +94,7 @@ def test_ends() -> None:
         (Cost(amount=Decimal("0.2"), currency="USD"), True),
     ],
 )
-def test_what_was_paid(cost: Cost | None, paid: bool) -> None:  # noqa: FBT001
+def test_what_was_paid(cost: Cost | None, *, paid: bool) -> None:
     """Nothing taken, or nothing told, is no payment."""
     assert (event_of.paid(cost, 5.0, MADE) is not None) == paid
 
