@@ -154,10 +154,10 @@ class Models(abc.ABC):
     def model(self, name: Literal["kling-3.0-turbo", "kling-2.5-turbo"]) -> ClipModel: ...  # type: ignore[overload-overlap]  # a literal is text, too
 
     @overload
-    def model(self, name: Literal["kling-3.0", "kling-2.6"]) -> ClipAndMotionModel: ...  # type: ignore[overload-overlap]
+    def model(self, name: Literal["kling-3.0", "kling-2.6"]) -> ClipAndMotionModel: ...  # type: ignore[overload-overlap]  # each is also a str, the last overload
 
     @overload
-    def model(self, name: Literal["kling-3.0-omni", "kling-o1"]) -> OmniModel: ...  # type: ignore[overload-overlap]
+    def model(self, name: Literal["kling-3.0-omni", "kling-o1"]) -> OmniModel: ...  # type: ignore[overload-overlap]  # each is also a str, the last overload
 
     @overload
     def model(self, name: str) -> AnyModel: ...

@@ -117,7 +117,7 @@ def _schema(members: tuple[Any, ...], field: "attrs.Attribute[Any]", about: str)
 
 
 def _choices(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Iterator[Schema]:
-    reads: Callable[[Any], Any] = field.converter or (lambda value: value)  # type: ignore[assignment]
+    reads: Callable[[Any], Any] = field.converter or (lambda value: value)  # type: ignore[assignment]  # attrs types converters more widely
     words = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
     if words and str not in members:
         yield {"enum": words + [""] * (reads("") is None)}

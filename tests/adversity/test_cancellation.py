@@ -170,8 +170,7 @@ async def test_a_job_cancelled_at_every_await(image: Path, tmp_path: Path, *, la
 @one
 async def test_a_job_with_a_journal_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
     """With a journal the same holds, which has what was paid, and nothing that another client would pay for."""
-    arrange: Arrange = lambda _: None  # noqa: E731
-    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=arrange, journalled=True) > 30
+    assert await at_every_await(image, tmp_path, late=late, use=save, arrange=lambda _: None, journalled=True) > 30
 
 
 @one

@@ -16,6 +16,6 @@ def row(id: str = "cat", *pictures: str, **members: Any) -> Row:  # noqa: A002  
     return Row(id=id, endpoint="image_to_video", request=request, pictures=pictures)
 
 
-def result(id: str = "cat", status: RowStatus = RowStatus.DONE, **members: Any) -> RowResult:  # noqa: A002
+def result(id: str = "cat", status: RowStatus = RowStatus.DONE, **members: Any) -> RowResult:  # noqa: A002  (the name that rows have)
     """What came of one."""
     return RowResult(id=id, status=status, **members)

@@ -291,7 +291,7 @@ def test_a_proxy_that_the_client_refuses() -> None:
         (OTHER, None, Dialled(reached=Step.NAME, error=UnicodeError("label too long")), PROBLEM, "not a name"),
         (OFFICIAL, None, Dialled(reached=Step.CONNECT, addresses=("8.8.8.8", "2600::")), OK, "8.8.8.8, 2600::"),
         (OFFICIAL, None, Dialled(reached=Step.DONE, addresses=("198.18.0.5",)), WARNING, "no public address"),
-        (OFFICIAL, None, Dialled(reached=Step.DONE, addresses=("0.0.0.0",)), WARNING, "no public address"),  # noqa: S104
+        (OFFICIAL, None, Dialled(reached=Step.DONE, addresses=("0.0.0.0",)), WARNING, "no public address"),  # noqa: S104  (an answer of a resolver; nothing listens there)
         (OTHER, None, Dialled(reached=Step.DONE, addresses=("10.0.0.1",)), OK, "10.0.0.1"),
     ],
 )

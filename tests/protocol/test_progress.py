@@ -21,7 +21,7 @@ AGES = [0.0, 0.01, 1.0, 30.0, 99.0, 100.0, 101.0, 300.0, 1000.0, 7999.0, 8500.0,
 def learned(seconds: float, spread: float = 0.1, tasks: int = 200) -> DurationEstimate:
     """What is known after so many tasks of about this length."""
     estimate = DurationEstimate(100.0)
-    draws = random.Random(1)  # noqa: S311
+    draws = random.Random(1)  # noqa: S311  (no secret)
     for _ in range(tasks):
         estimate.observe(seconds * math.exp(draws.gauss(0, spread)))
     return estimate
@@ -69,7 +69,7 @@ def test_the_time_left_is_the_median_of_those_that_are_left() -> None:
     """Of 20,000 tasks drawn by the hazards, half of those that reach an age end within it."""
     estimate = learned(60, 0.4)
     expected = estimate.expectation()
-    draws = random.Random(2)  # noqa: S311
+    draws = random.Random(2)  # noqa: S311  (no secret)
     ends = [_drawn(expected, draws) for _ in range(20_000)]
     for age in (0.0, 40.0, 80.0):
         left = sorted(end - age for end in ends if end > age)

@@ -31,7 +31,7 @@ __all__ = ["client", "emulator", "image", "make_client", "no_credentials_of_the_
 QUICK = Retry(first=0.01, maximum=0.05, budget=1.0)
 
 
-def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:  # noqa: ARG001
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:  # noqa: ARG001  (pytest-asyncio names them)
     """Time is virtual, except beside other programs."""
     real = item.path.name == "test_beside_nginx.py"
     return {"real": asyncio.SelectorEventLoop} if real else {"virtual": VirtualTimeLoop}
@@ -114,9 +114,9 @@ def on_asgi(handle: TaskHandle) -> contextlib.AbstractAsyncContextManager[str]:
 
 def on_starlette(handle: TaskHandle) -> contextlib.AbstractAsyncContextManager[str]:
     """A route of Starlette."""
-    from starlette.applications import Starlette  # noqa: PLC0415
-    from starlette.requests import Request  # noqa: PLC0415
-    from starlette.routing import Route  # noqa: PLC0415
+    from starlette.applications import Starlette  # noqa: PLC0415  (only where it is asked for)
+    from starlette.requests import Request  # noqa: PLC0415  (only where it is asked for)
+    from starlette.routing import Route  # noqa: PLC0415  (only where it is asked for)
 
     async def video(_request: Request) -> TaskResponse:
         return TaskResponse(handle)

@@ -17,7 +17,7 @@ IMAGES = Path(__file__).parents[2] / "examples" / "images"
 ClientMaker = Callable[..., KlingClient]
 
 
-def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:  # noqa: ARG001
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:  # noqa: ARG001  (pytest-asyncio names them)
     """Time is virtual in this folder."""
     return {"virtual": VirtualTimeLoop}
 

@@ -14,7 +14,7 @@ from tests.emulator.conftest import FAR, PATH, Caller, base64_png
 from tests.virtual_time import VirtualTimeLoop
 
 
-def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:  # noqa: ARG001
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:  # noqa: ARG001  (pytest-asyncio names them)
     """Time is virtual in this folder."""
     return {"virtual": VirtualTimeLoop}
 

@@ -136,7 +136,7 @@ def view(pose: Pose, crop: float = 1.0) -> Matrix:
     rays = [(right[row], below[row], ahead[row]) for row in range(3)]
     first = [pose.x * last + across * ray for ray, last in zip(rays[0], rays[2], strict=True)]
     second = [pose.y * last + down * ray for ray, last in zip(rays[1], rays[2], strict=True)]
-    return (*first, *second, *rays[2])  # type: ignore[return-value]
+    return (*first, *second, *rays[2])  # type: ignore[return-value]  # nine: each of three rows has three
 
 
 def seen_at(matrix: Matrix, x: float, y: float) -> tuple[float, float]:

@@ -32,7 +32,7 @@ def images(given: Given, facts: Facts) -> Iterator[Problem]:
                 yield Problem(field, read.message)
                 continue
             value, data = read
-            known = {field: facts_of(value, lambda start, count: data[start : start + count], len(data))}  # noqa: B023
+            known = {field: facts_of(value, lambda start, count: data[start : start + count], len(data))}  # noqa: B023  (called before the next turn)
         if isinstance(value, Image):
             yield from pictures.picture(field, value, known, MEGABYTES_MOST)
             yield from _large(field, value, known)
