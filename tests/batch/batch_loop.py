@@ -3,13 +3,15 @@
 import asyncio
 import sys
 from collections import Counter
+from unittest import mock
 
 from kling_async import Batch, Budget, KlingClient, Polling, Retry
 from kling_async.io import submission
 from kling_async.protocol import endpoint
 
 # This service shows a task at once. Two minutes of looking, before something is sent again, would be two real ones.
-vars(submission)["RESENT_AFTER"] = vars(endpoint)["SHOWN_WITHIN"] = 0.2
+mock.patch.object(submission, "RESENT_AFTER", 0.2).start()
+mock.patch.object(endpoint, "SHOWN_WITHIN", 0.2).start()
 
 
 async def main(base_url: str, jobs: str, out: str, units: str = "") -> None:
