@@ -16,7 +16,7 @@ from kling_async.io.slots import Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry
-from kling_async.journal.store import Store
+from kling_async.journal.store import Store, Work
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import ClientClosed, ConfigurationError, KlingError, Remedy, TaskFailed
@@ -57,6 +57,35 @@ class WorkerClient(KlingClient):
         return owner != journal.owner and await journal.do(
             lambda store: owner is None or journal.backend.is_gone(store, owner)
         )
+
+    async def make(self, row: Row) -> None:
+        """Sends a job, or finds out what became of it, so that the journal says what is next.
+
+        Raises:
+            KlingError: as `KlingClient.submit`.
+        """
+        await self.works.submit_kept(endpoint_of(row), work_of(row))
+
+    def is_fenced(self) -> bool:
+        """Whether others may go on with what it has."""
+        return self.works.journal.is_fenced
+
+    async def taken(self, key: str) -> tuple[Entry | None, OwnerState]:
+        """As `last`, of work whose task has ended: it is this client's then, unless another one has it.
+
+        Raises:
+            JournalError: the journal cannot be read or written.
+        """
+        journal = self.works.journal
+
+        def take(store: Store) -> tuple[Entry | None, OwnerState]:
+            entry = store.last(key)
+            state = OwnerState.GONE if entry is None else journal.state_of(store, entry)
+            if entry is not None and state is OwnerState.GONE:
+                store.take(entry.id, journal.owner)
+            return entry, state
+
+        return await journal.do(take)
 
     async def end_of(self, row: Row, entry: Entry) -> Task | KlingError:
         """Follows the task of an entry to its end, which is written to the journal."""
@@ -147,6 +176,21 @@ def endpoint_of(row: Row) -> Endpoint:
     if endpoint is None:
         raise ConfigurationError(f"this version knows no endpoint {row.endpoint}; a newer worker may")
     return endpoint
+
+
+def work_of(row: Row) -> Work:
+    """A job as the journal keeps it."""
+    return Work(
+        key=row.key,
+        endpoint=row.endpoint,
+        external_task_id=None,
+        request=row.request,
+        known=row.known,
+        line=row.line,
+        slots=1,
+        save_to=None,
+        estimate=row.estimate,
+    )
 
 
 def result_of(task: Task) -> dict[str, Any] | None:

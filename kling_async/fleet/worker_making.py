@@ -7,14 +7,11 @@ it: whoever has that may have been somebody else a moment ago, and may be again.
 import asyncio
 import enum
 import logging
-import uuid
 from typing import Any, Final, Protocol
-
-import attrs
 
 from kling_async.fleet.worker_client import WorkerClient, endpoint_of, result_of
 from kling_async.fleet.worker_database import Line
-from kling_async.fleet.worker_rows import Row, Rows
+from kling_async.fleet.worker_rows import Follower, Row, Rows
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
@@ -46,19 +43,6 @@ _LOOK_SECONDS: Final = 0.5
 """Seconds between two looks at work that another worker is at."""
 _DOUBT_SECONDS: Final = 30.0
 """Seconds between two attempts to find out whether there is a task, and to follow one that cannot be asked for."""
-
-
-@attrs.frozen
-class Follower:
-    """The session that asks for the tasks of a queue.
-
-    Attributes:
-        session: of which worker.
-        owner: its number in the journal.
-    """
-
-    session: uuid.UUID
-    owner: int
 
 
 class Followed(enum.Enum):

@@ -4,6 +4,7 @@ import json
 import random
 import uuid
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import attrs
@@ -15,6 +16,7 @@ from kling_async.fleet import engine
 from kling_async.fleet.schema import CHANNEL, HANDED, QUEUED
 from kling_async.fleet.statements import FINISH
 from kling_async.fleet.worker_database import Connection
+from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.fleet.job_state import JobState
 from kling_async.protocol.fleet.learned_limit import LearnedLimit
 from kling_async.protocol.fleet.names import save_entrypoint, storable
@@ -23,8 +25,6 @@ CLAIMED_AT_ONCE: Final = 20
 """Jobs that one claim takes at most: others may have some, too."""
 TRIAL_SECONDS: Final = 60.0
 """Seconds for which a queue is left alone whose account refuses all; then one job tries."""
-
-_READ: Final = "id, key, endpoint, request, known, line, kind, typical_seconds, is_file, save_to, submitted_at, begun_at"
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +52,7 @@ class Row:
     typical_seconds: float
     is_file: bool
     save_to: str | None
+    estimate: Estimate
     submitted_at: datetime
     priority: int
     outcome: str | None
@@ -60,7 +61,7 @@ class Row:
 
 
 @attrs.frozen
-class Line:
+class LineState:
     """A line of a queue, as it is before a claim.
 
     Attributes:
@@ -68,12 +69,14 @@ class Line:
         seats: how many there may be now.
         picked: how many are taken.
         opens_at: seconds from now until there may be more, where time alone decides.
+        is_limited: whether the account has refused something there.
     """
 
     entrypoint: str
     seats: int
     picked: int
     opens_at: float | None
+    is_limited: bool
 
 
 @attrs.frozen
@@ -84,15 +87,24 @@ class QueueState:
         closed: whether nothing new may be begun.
         opens_at: seconds from now until one job may try whether the account accepts something again.
         lines: of the queue.
-        follower: the session that asks for tasks.
-        follower_owner: its number in the journal.
     """
 
     closed: bool
     opens_at: float | None
-    lines: list[Line]
-    follower: uuid.UUID | None
-    follower_owner: int | None
+    lines: list[LineState]
+
+
+@attrs.frozen
+class Follower:
+    """The session that asks for the tasks of a queue.
+
+    Attributes:
+        session: of which worker.
+        owner: its number in the journal.
+    """
+
+    session: uuid.UUID
+    owner: int
 
 
 class Rows:
@@ -129,9 +141,7 @@ class Rows:
 
     async def leave(self, connection: Connection) -> None:
         """The session ends: anybody may take its jobs at once, with their seats."""
-        await connection.execute(
-            "UPDATE kling_fleet.queues SET follower = NULL, follower_owner = NULL WHERE follower = %(me)s", self._values
-        )
+        await self.resign(connection)
         await connection.execute(
             "UPDATE kling_fleet.pgqueuer SET heartbeat = now() - interval '1 day' WHERE queue_manager_id = %(me)s "
             "AND status = 'picked'",
@@ -139,6 +149,21 @@ class Rows:
         )
         await connection.execute("DELETE FROM kling_fleet.workers WHERE id = %(me)s", self._values)
         await self._notify(connection, QUEUED)
+
+    async def follower(self, connection: Connection) -> Follower | None:
+        """Who asks for tasks, be it gone or not; None where nobody does."""
+        cursor = await connection.execute(
+            "SELECT follower, follower_owner FROM kling_fleet.queues WHERE name = %(queue)s", self._values
+        )
+        found = await cursor.fetchone()
+        return None if found is None or found["follower"] is None else Follower(*found.values())
+
+    async def resign(self, connection: Connection) -> None:
+        """Somebody else may ask for tasks from now on, and this session begins nothing."""
+        await connection.execute(
+            "UPDATE kling_fleet.queues SET follower = NULL, follower_owner = NULL WHERE follower = %(me)s", self._values
+        )
+        await connection.execute("UPDATE kling_fleet.workers SET draining = TRUE WHERE id = %(me)s", self._values)
 
     async def follow(self, connection: Connection, owner: int, instead_of: int | None) -> bool:
         """Becomes the follower in place of one that is gone; whether nobody else was quicker."""
@@ -154,7 +179,7 @@ class Rows:
     async def state(self, connection: Connection) -> QueueState | None:
         """The queue now; None where it is gone."""
         cursor = await connection.execute(
-            "SELECT draining, tasks_most, paused_reason IS NOT NULL AS paused, follower, follower_owner, "
+            "SELECT draining, tasks_most, paused_reason IS NOT NULL AS paused, "
             "extract(epoch FROM paused_until - now())::float8 AS opens_at, extract(epoch FROM now())::float8 AS now "
             "FROM kling_fleet.queues WHERE name = %(queue)s",
             self._values,
@@ -173,12 +198,10 @@ class Rows:
             closed=queue["draining"] or queue["paused"],
             opens_at=max(0.0, queue["opens_at"] or 0.0) if queue["paused"] and not queue["draining"] else None,
             lines=lines,
-            follower=queue["follower"],
-            follower_owner=queue["follower_owner"],
         )
 
     async def claim(
-        self, connection: Connection, lines: list[Line], heartbeat: float, *, saves: int, new: bool, most: int
+        self, connection: Connection, lines: list[LineState], heartbeat: float, *, saves: int, new: bool, most: int
     ) -> int:
         """Takes jobs; `look` has them.
 
@@ -382,12 +405,12 @@ async def _ended(queries: Queries, job: int, status: str) -> None:
     await queries.driver.execute(queries.qbq.build_log_job_query(), [job], [status], [None])
 
 
-def _line(found: dict[str, Any], declared: int, now: float) -> Line:
+def _line(found: dict[str, Any], declared: int, now: float) -> LineState:
     picked, entrypoint = found.pop("picked"), found.pop("entrypoint")
     learned = LearnedLimit(**found)
     times = [learned.not_before] if learned.refused_above is None else [learned.not_before, learned.probe_at]
     opens_at = min((time - now for time in times if time > now), default=None)
-    return Line(entrypoint, learned.seats(declared, now), picked, opens_at)
+    return LineState(entrypoint, learned.seats(declared, now), picked, opens_at, learned != LearnedLimit())
 
 
 def _row(found: dict[str, Any], saves: str) -> Row:
@@ -406,9 +429,14 @@ def _row(found: dict[str, Any], saves: str) -> Row:
         typical_seconds=found["typical_seconds"],
         is_file=found["is_file"],
         save_to=found["save_to"],
+        estimate=Estimate(**{unit: _decimal(found[f"estimate_{unit}"]) for unit in ("units", "usd")}),
         submitted_at=found["submitted_at"],
         priority=found["priority"],
         outcome=found["outcome"],
         result=json.loads(result) if result else None,
         attempts=found["attempts"],
     )
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

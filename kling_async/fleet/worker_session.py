@@ -14,8 +14,8 @@ import psycopg
 
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
-from kling_async.fleet.worker_making import Follower, Making
-from kling_async.fleet.worker_rows import QueueState, Row, Rows
+from kling_async.fleet.worker_making import Making
+from kling_async.fleet.worker_rows import Follower, QueueState, Row, Rows
 from kling_async.fleet.worker_saving import Saves
 from kling_async.protocol.errors import JournalError, LeaseLost
 from kling_async.version import __version__
@@ -121,7 +121,7 @@ class Session:
         while True:
             await asyncio.sleep(self._settings.heartbeat / 3)
             try:
-                if await self._client.is_fenced():
+                if self._client.is_fenced():
                     self.lost()
                     return
             except JournalError as error:
