@@ -1,7 +1,6 @@
 """A worker: takes jobs of all queues that it has credentials for, and hands over what it has when it ends."""
 
 import asyncio
-import functools
 import json
 import logging
 import os
@@ -18,7 +17,7 @@ from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_session import Session, Settings
 from kling_async.journal.postgres.journal import PostgresJournal
 from kling_async.protocol.budget import Budget
-from kling_async.protocol.errors import ConfigurationError, KlingError
+from kling_async.protocol.errors import KlingError
 from kling_async.protocol.fleet.names import api_key_variable
 from kling_async.protocol.polling.durations import Durations
 

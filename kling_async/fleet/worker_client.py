@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from kling_async.client import KlingClient
-from kling_async.fleet.worker_rows import Row
+from kling_async.fleet.worker_values import Row
 from kling_async.handle import TaskHandle
 from kling_async.io.seats import Seats
 from kling_async.io.slots import Slots
@@ -19,7 +19,7 @@ from kling_async.journal.entry import Entry
 from kling_async.journal.store import Store, Work
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import ClientClosed, ConfigurationError, KlingError, Remedy, TaskFailed
+from kling_async.protocol.errors import ClientClosed, ConfigurationError, KlingError
 from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -86,6 +86,15 @@ class WorkerClient(KlingClient):
             return entry, state
 
         return await journal.do(take)
+
+    async def release(self, entry: Entry) -> None:
+        """Lets go of work whose task has ended: whoever saves it may take it.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        journal = self.works.journal
+        await journal.do(lambda store: store.let_go([entry.id], journal.owner))
 
     async def end_of(self, row: Row, entry: Entry) -> Task | KlingError:
         """Follows the task of an entry to its end, which is written to the journal."""

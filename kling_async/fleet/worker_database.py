@@ -1,4 +1,4 @@
-"""A worker's lines to the database: what is done there is done again until it holds, and what is told there is heard."""
+"""A worker's lines to the database: what is done there is done until it holds, and what is told there is heard."""
 
 import asyncio
 import contextlib

@@ -9,9 +9,10 @@ import enum
 import logging
 from typing import Any, Final, Protocol
 
-from kling_async.fleet.worker_client import WorkerClient, endpoint_of, result_of
+from kling_async.fleet.worker_client import WorkerClient, result_of
 from kling_async.fleet.worker_database import Line
-from kling_async.fleet.worker_rows import Follower, Row, Rows
+from kling_async.fleet.worker_rows import Rows
+from kling_async.fleet.worker_values import Follower, Row
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
@@ -39,9 +40,9 @@ logger = logging.getLogger("kling_async")
 _PASSES: Final = (RateLimited, ConnectionFailed, ServerError, BadResponse)
 _PASSING_SECONDS: Final = 10.0
 """Seconds after which a job may be sent anew that was refused for something that passes."""
-_LOOK_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 1.0
 """Seconds between two looks at work that another worker is at."""
-_DOUBT_SECONDS: Final = 30.0
+_DOUBT_SECONDS: Final = 10.0
 """Seconds between two attempts to find out whether there is a task, and to follow one that cannot be asked for."""
 
 
@@ -55,8 +56,13 @@ class Followed(enum.Enum):
 class Role(Protocol):
     """What a session is in its queue."""
 
-    def may_begin(self, row: Row) -> bool:
+    def may_begin(self) -> bool:
         """Whether a job may be sent now that was not sent before."""
+        ...
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing is sent any more, not even what may have been sent before."""
         ...
 
     def is_limited(self, entrypoint: str) -> bool:
@@ -112,6 +118,8 @@ class Making:
                         assert entry is not None  # noqa: S101  (for checkers)
                         await self._finish(row, entry, result)
                         return
+                    case EntryState.INTENT if owner is OwnerState.LIVING:
+                        await asyncio.sleep(_LOOK_SECONDS)
                     case state:
                         if await self._send(row, begun=state is EntryState.INTENT):
                             return
@@ -126,10 +134,10 @@ class Making:
 
     async def _send(self, row: Row, *, begun: bool) -> bool:
         """Sends it, or finds out whether it was sent; whether this session is done with it."""
-        if not self._role.may_begin(row):
-            if begun:  # it may be paid for: whoever has it next settles that
-                await asyncio.sleep(_LOOK_SECONDS)
-                return False
+        if begun and self._role.is_ending:  # it may be paid for: whoever has it next settles that
+            await asyncio.sleep(_LOOK_SECONDS)
+            return False
+        if not (begun or self._role.may_begin()):
             await self._line.surely(lambda connection: self._rows.back(connection, row, 0.0))
             return True
         if not await self._line.surely(lambda connection: self._rows.begin(connection, row)):
@@ -211,7 +219,7 @@ class Making:
     async def _finish(self, row: Row, entry: Entry, result: dict[str, Any] | None) -> None:
         """Its seat is free; what is to be saved is so next."""
         if entry.state is EntryState.ENDED and not entry.failed and row.is_file:
-            self._client.works.journal.let_go([entry.id])
+            await self._client.release(entry)
             await self._line.surely(lambda connection: self._rows.made(connection, row, result))
             return
         outcome = _outcome(row, entry)

@@ -3,8 +3,7 @@
 import json
 import random
 import uuid
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any, Final
 
 import attrs
@@ -16,7 +15,7 @@ from kling_async.fleet import engine
 from kling_async.fleet.schema import CHANNEL, HANDED, QUEUED
 from kling_async.fleet.statements import FINISH
 from kling_async.fleet.worker_database import Connection
-from kling_async.protocol.estimate import Estimate
+from kling_async.fleet.worker_values import Follower, LineState, QueueState, Row, line_of, row_of
 from kling_async.protocol.fleet.job_state import JobState
 from kling_async.protocol.fleet.learned_limit import LearnedLimit
 from kling_async.protocol.fleet.names import save_entrypoint, storable
@@ -27,84 +26,12 @@ TRIAL_SECONDS: Final = 60.0
 """Seconds for which a queue is left alone whose account refuses all; then one job tries."""
 
 
-@attrs.frozen(kw_only=True)
-class Row:
-    """A job of the engine that a session has, with the job of the fleet behind it.
-
-    Attributes:
-        engine: its id in the engine.
-        saves: whether its files are to be saved; else its task is to be made.
-        entrypoint: under which the engine has it.
-        id: of the job, as all that follows.
-        result: of its task, for a save; None where the service is to be asked for it.
-    """
-
-    engine: int
-    saves: bool
-    entrypoint: str
-    id: int
-    key: str
-    endpoint: str
-    request: dict[str, Any] = attrs.field(repr=False)
-    known: frozenset[str] | None = attrs.field(repr=False)
-    line: str
-    kind: str
-    typical_seconds: float
-    is_file: bool
-    save_to: str | None
-    estimate: Estimate
-    submitted_at: datetime
-    priority: int
-    outcome: str | None
-    result: dict[str, Any] | None = attrs.field(default=None, repr=False)
-    attempts: int = 0
-
-
 @attrs.frozen
-class LineState:
-    """A line of a queue, as it is before a claim.
+class _Learned:
+    """What a line has learned, and the database's time."""
 
-    Attributes:
-        entrypoint: in the engine.
-        seats: how many there may be now.
-        picked: how many are taken.
-        opens_at: seconds from now until there may be more, where time alone decides.
-        is_limited: whether the account has refused something there.
-    """
-
-    entrypoint: str
-    seats: int
-    picked: int
-    opens_at: float | None
-    is_limited: bool
-
-
-@attrs.frozen
-class QueueState:
-    """A queue, as it is before a claim.
-
-    Attributes:
-        closed: whether nothing new may be begun.
-        opens_at: seconds from now until one job may try whether the account accepts something again.
-        lines: of the queue.
-    """
-
-    closed: bool
-    opens_at: float | None
-    lines: list[LineState]
-
-
-@attrs.frozen
-class Follower:
-    """The session that asks for the tasks of a queue.
-
-    Attributes:
-        session: of which worker.
-        owner: its number in the journal.
-    """
-
-    session: uuid.UUID
-    owner: int
+    now: float
+    limit: LearnedLimit
 
 
 class Rows:
@@ -189,11 +116,13 @@ class Rows:
             return None
         cursor = await connection.execute(
             "SELECT entrypoint, refused_above, probe_gap, probe_at, empty_pause, not_before, (SELECT count(*) FROM "
-            "kling_fleet.pgqueuer WHERE queue_manager_id IS NOT NULL AND entrypoint = lines.entrypoint) AS picked "
+            "kling_fleet.pgqueuer WHERE queue_manager_id IS NOT NULL AND entrypoint = lines.entrypoint) AS picked, "
+            "(SELECT extract(epoch FROM min(execute_after))::float8 FROM kling_fleet.pgqueuer WHERE status = 'queued' "
+            "AND entrypoint = lines.entrypoint AND execute_after > now()) AS due_at "
             "FROM kling_fleet.lines WHERE queue = %(queue)s",
             self._values,
         )
-        lines = [_line(each, queue["tasks_most"], queue["now"]) for each in await cursor.fetchall()]
+        lines = [line_of(each, queue["tasks_most"], queue["now"]) for each in await cursor.fetchall()]
         return QueueState(
             closed=queue["draining"] or queue["paused"],
             opens_at=max(0.0, queue["opens_at"] or 0.0) if queue["paused"] and not queue["draining"] else None,
@@ -243,7 +172,7 @@ class Rows:
             "WHERE engine.queue_manager_id = %(me)s AND engine.status = 'picked' AND engine.id <> ALL(%(known)s)",
             {**self._values, "known": known},
         )
-        return [_row(each, self._values["saves"]) for each in await cursor.fetchall()]
+        return [row_of(each, self._values["saves"]) for each in await cursor.fetchall()]
 
     # ------------------------------------------------------------------------------------ one job of it
 
@@ -272,9 +201,7 @@ class Rows:
         if not row.saves:
             await connection.execute("UPDATE kling_fleet.jobs SET begun_at = NULL WHERE id = %s", [row.id])
         queries = engine.queries(connection)
-        await queries.driver.execute(
-            queries.qbq.build_retry_job_query(), row.engine, timedelta(seconds=seconds), None
-        )
+        await queries.driver.execute(queries.qbq.build_retry_job_query(), row.engine, timedelta(seconds=seconds), None)
         await self._notify(connection, QUEUED)
 
     async def drop(self, connection: Connection, row: Row) -> None:
@@ -306,7 +233,12 @@ class Rows:
         await self._notify(connection, QUEUED)
 
     async def finish(self, connection: Connection, row: Row, outcome: JobState, error: str = "") -> None:
-        """It has come to its end, whoever sees that; what somebody should look at stays in the engine."""
+        """It has come to its end; what somebody should look at stays in the engine.
+
+        What the journal says holds whoever sees it. What this session alone has seen holds as long as the job is its.
+        """
+        if outcome in {JobState.REFUSED, JobState.SAVE_FAILED} and not await self._is_mine(connection, row):
+            return
         held = outcome in {JobState.REFUSED, JobState.IN_DOUBT, JobState.LOST, JobState.SAVE_FAILED}
         await _ended(engine.queries(connection), row.engine, "failed" if held else "successful")
         await self._notify(connection, QUEUED)
@@ -318,16 +250,9 @@ class Rows:
         """The account had no room for it: the line learns, and it goes back."""
         if not await self._is_mine(connection, row):
             return
-        learned, now = await self._learned(connection, row.entrypoint)
-        cursor = await connection.execute(
-            "SELECT count(*) AS others FROM kling_fleet.pgqueuer engine JOIN kling_fleet.jobs ON jobs.seat = engine.id "
-            "WHERE engine.entrypoint = %(entrypoint)s AND engine.queue_manager_id IS NOT NULL "
-            "AND jobs.begun_at IS NOT NULL AND jobs.id <> %(id)s",
-            {"entrypoint": row.entrypoint, "id": row.id},
-        )
-        found = await cursor.fetchone()
-        if learned is not None and found is not None:
-            await self._keep(connection, row, learned.refused(found["others"], now, random.random))
+        learned, begun = await self._learned(connection, row.entrypoint), await self._begun(connection, row)
+        if learned is not None:
+            await self._keep(connection, row, learned.limit.refused(begun - 1, learned.now, random.random))
         await self.back(connection, row, 0.0)
 
     async def accepted(self, connection: Connection, row: Row) -> None:
@@ -337,18 +262,11 @@ class Rows:
             "paused_reason IS NOT NULL",
             self._values,
         )
-        learned, now = await self._learned(connection, row.entrypoint)
-        cursor = await connection.execute(
-            "SELECT count(*) AS running FROM kling_fleet.pgqueuer engine JOIN kling_fleet.jobs ON jobs.seat = engine.id "
-            "WHERE engine.entrypoint = %s AND engine.queue_manager_id IS NOT NULL AND jobs.begun_at IS NOT NULL",
-            [row.entrypoint],
-        )
-        found = await cursor.fetchone()
-        if learned is not None and found is not None:
-            after = learned.accepted(found["running"], now)
-            if after != learned:
-                await self._keep(connection, row, after)
-                await self._notify(connection, QUEUED)
+        learned, begun = await self._learned(connection, row.entrypoint), await self._begun(connection, row)
+        after = None if learned is None else learned.limit.accepted(begun, learned.now)
+        if learned is not None and after is not None and after != learned.limit:
+            await self._keep(connection, row, after)
+            await self._notify(connection, QUEUED)
 
     async def pause(self, connection: Connection, row: Row, reason: str) -> None:
         """The account refuses all that is sent: it goes back, and the queue waits."""
@@ -377,17 +295,25 @@ class Rows:
         )
         return await cursor.fetchone() is not None
 
-    async def _learned(self, connection: Connection, entrypoint: str) -> tuple[LearnedLimit | None, float]:
+    async def _learned(self, connection: Connection, entrypoint: str) -> _Learned | None:
         cursor = await connection.execute(
             "SELECT refused_above, probe_gap, probe_at, empty_pause, not_before, extract(epoch FROM now())::float8 "
             "AS now FROM kling_fleet.lines WHERE entrypoint = %s FOR UPDATE",
             [entrypoint],
         )
         found = await cursor.fetchone()
-        if found is None:
-            return None, 0.0
-        now = found.pop("now")
-        return LearnedLimit(**found), now
+        return None if found is None else _Learned(found.pop("now"), LearnedLimit(**found))
+
+    async def _begun(self, connection: Connection, row: Row) -> int:
+        """How many jobs of its line may be at the service, this one among them."""
+        cursor = await connection.execute(
+            "SELECT count(*) AS begun FROM kling_fleet.pgqueuer engine JOIN kling_fleet.jobs ON jobs.seat = engine.id "
+            "WHERE engine.entrypoint = %(entrypoint)s AND engine.queue_manager_id IS NOT NULL "
+            "AND (jobs.begun_at IS NOT NULL OR jobs.id = %(id)s)",
+            {"entrypoint": row.entrypoint, "id": row.id},
+        )
+        found = await cursor.fetchone()
+        return found["begun"] if found is not None else 1
 
     async def _keep(self, connection: Connection, row: Row, learned: LearnedLimit) -> None:
         await connection.execute(
@@ -403,40 +329,3 @@ class Rows:
 
 async def _ended(queries: Queries, job: int, status: str) -> None:
     await queries.driver.execute(queries.qbq.build_log_job_query(), [job], [status], [None])
-
-
-def _line(found: dict[str, Any], declared: int, now: float) -> LineState:
-    picked, entrypoint = found.pop("picked"), found.pop("entrypoint")
-    learned = LearnedLimit(**found)
-    times = [learned.not_before] if learned.refused_above is None else [learned.not_before, learned.probe_at]
-    opens_at = min((time - now for time in times if time > now), default=None)
-    return LineState(entrypoint, learned.seats(declared, now), picked, opens_at, learned != LearnedLimit())
-
-
-def _row(found: dict[str, Any], saves: str) -> Row:
-    _, _, result = bytes(found["payload"]).decode().partition("\n")
-    return Row(
-        engine=found["engine"],
-        saves=found["place"] == saves,
-        entrypoint=found["place"],
-        id=found["id"],
-        key=found["key"],
-        endpoint=found["endpoint"],
-        request=json.loads(found["request"]),
-        known=None if found["known"] is None else frozenset(found["known"].split()),
-        line=found["line"],
-        kind=found["kind"],
-        typical_seconds=found["typical_seconds"],
-        is_file=found["is_file"],
-        save_to=found["save_to"],
-        estimate=Estimate(**{unit: _decimal(found[f"estimate_{unit}"]) for unit in ("units", "usd")}),
-        submitted_at=found["submitted_at"],
-        priority=found["priority"],
-        outcome=found["outcome"],
-        result=json.loads(result) if result else None,
-        attempts=found["attempts"],
-    )
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)

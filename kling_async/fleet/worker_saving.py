@@ -1,14 +1,15 @@
 """What a worker does with one job whose task has ended: its files are saved, or somebody is told why they are not."""
 
-import datetime
 import functools
 import logging
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
-from kling_async.fleet.worker_rows import Row, Rows
+from kling_async.fleet.worker_rows import Rows
+from kling_async.fleet.worker_values import Row
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import EntryState
 from kling_async.journal.names import file_name
@@ -49,7 +50,7 @@ class Saves:
         try:
             entry, owner = await self._client.taken(row.key)
             if entry is None or entry.task_id is None:
-                raise KlingError("the journal does not have it")  # noqa: TRY301  (as whatever else goes wrong)
+                raise KlingError("the journal does not have it")
             if owner is OwnerState.LIVING:
                 await self._line.surely(functools.partial(self._rows.back, row=row, seconds=_OWNED_SECONDS))
                 return
@@ -66,7 +67,7 @@ class Saves:
     def _place(self, row: Row, task_id: str) -> str:
         if row.save_to is None:
             return f"{self._out}/"
-        day = row.submitted_at.astimezone(datetime.UTC)
+        day = row.submitted_at.astimezone(UTC)
         return str(self._out / place_of(row.save_to, key=file_name(row.key), task_id=task_id, day=day))
 
     async def _failed(self, row: Row, error: KlingError) -> None:

@@ -5,25 +5,29 @@ import contextlib
 import functools
 import logging
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 import psycopg
 
+from kling_async.fleet.database import Connection
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_making import Making
-from kling_async.fleet.worker_rows import Follower, QueueState, Row, Rows
+from kling_async.fleet.worker_rows import Rows
 from kling_async.fleet.worker_saving import Saves
-from kling_async.protocol.errors import JournalError, LeaseLost
+from kling_async.fleet.worker_values import Follower, QueueState, Row
 from kling_async.version import __version__
 
 logger = logging.getLogger("kling_async")
 
 _COALESCED: Final = 0.05
 """Seconds between two claims at least, however many wake-ups come."""
+
+_END_SECONDS: Final = 10.0
+"""Seconds that a session which ends gives to a database that is away."""
 
 
 @attrs.frozen(kw_only=True)
@@ -80,16 +84,14 @@ class Session:
             Whether it was to stop.
         """
         async with self._client:
-            await self._line.surely(
-                functools.partial(self._rows.enter, name=self._settings.name, version=__version__)
-            )
+            await self._line.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
             beats = asyncio.create_task(self._beats())
             claims = asyncio.create_task(self._claims())
             try:
                 await _first(stop.wait(), self._over.wait())
                 self._stopping = True
                 if not self._over.is_set():
-                    await self._line.surely(self._rows.resign)
+                    await self._soon(self._rows.resign)
                     await self._end_in_grace()
             finally:
                 self._stopping = True
@@ -100,12 +102,18 @@ class Session:
                 beats.cancel()
                 await asyncio.gather(beats, return_exceptions=True)
         if not self._over.is_set():
-            await self._line.surely(self._rows.leave)
+            await self._soon(self._rows.leave)
         return not self._over.is_set()
 
     def wake(self) -> None:
         """There may be something to do."""
         self._wake.set()
+
+    async def _soon(self, step: Callable[[Connection], Awaitable[None]]) -> None:
+        """Does something that others will find out by themselves, later, where the database is away."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                await self._line.surely(step)
 
     async def _end_in_grace(self) -> None:
         over = asyncio.create_task(self._over.wait())
@@ -120,13 +128,11 @@ class Session:
     async def _beats(self) -> None:
         while True:
             await asyncio.sleep(self._settings.heartbeat / 3)
-            try:
-                if self._client.is_fenced():
-                    self.lost()
-                    return
-            except JournalError as error:
-                logger.warning("%s", error, extra={"kling_event": "journal_failed"})
-            await self._line.surely(self._rows.beat)
+            if self._client.is_fenced():
+                self.lost()
+                return
+            with contextlib.suppress(psycopg.Error, OSError):
+                await self._line.once(self._rows.beat)
             self.wake()
 
     def lost(self) -> None:
@@ -196,7 +202,7 @@ class Session:
 
     # ------------------------------------------------------------------------------------------ its role
 
-    def may_begin(self, row: Row) -> bool:
+    def may_begin(self) -> bool:
         """Whether a job may be sent now that was not sent before."""
         if self._stopping or self._state is None:
             return False
@@ -204,6 +210,11 @@ class Session:
             self._trials, may = 0, self._trials > 0
             return may
         return True
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing is sent any more, not even what may have been sent before."""
+        return self._stopping or self._over.is_set()
 
     def is_limited(self, entrypoint: str) -> bool:
         """Whether the account has refused something there."""
