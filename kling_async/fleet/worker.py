@@ -1,23 +1,23 @@
 """A worker: takes jobs of all queues that it has credentials for, and hands over what it has when it ends."""
 
 import asyncio
-import json
 import logging
 import os
-import signal
 import socket
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from kling_async.fleet.database import Connection, Database
+from kling_async.fleet import queues
+from kling_async.fleet.database import Database
+from kling_async.fleet.queues import Queue
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_session import Session, Settings
+from kling_async.io.config import checked, is_seconds
+from kling_async.io.threads import in_thread
 from kling_async.journal.postgres.journal import PostgresJournal
-from kling_async.protocol.budget import Budget
-from kling_async.protocol.errors import KlingError
+from kling_async.protocol.errors import KlingError, TargetError
 from kling_async.protocol.fleet.names import api_key_variable
 from kling_async.protocol.polling.durations import Durations
 
@@ -65,6 +65,10 @@ class Worker:
         self._database = Database(dsn)
         self._keys = keys
         self._base_url = base_url
+        checked(
+            "heartbeat", heartbeat, "seconds, from 0.5 to 3600", fits=is_seconds(heartbeat) and 0.5 <= heartbeat <= 3600
+        )
+        checked("grace", grace, "seconds", fits=is_seconds(grace))
         name = name if name is not None else f"{socket.gethostname()}:{os.getpid()}"
         self._settings = Settings(
             name=name, out=Path(out).absolute(), heartbeat=heartbeat, grace=grace, downloads=downloads
@@ -72,20 +76,16 @@ class Worker:
         self._stopping = asyncio.Event()
         self._queues: dict[str, asyncio.Task[None]] = {}
         self._sessions: dict[str, Session] = {}
-        self._durations: dict[str, Durations] = {}
         self._lacking: set[str] = set()
 
     async def run(self) -> None:
-        """Works until `stop`, SIGTERM or SIGINT, and hands over what it has then.
+        """Works until `stop`, or until it is cancelled, and hands over what it has then.
 
         Raises:
             FleetError: there is no fleet in the database, or it cannot be reached.
             TargetError: the directory cannot be written to.
         """
-        self._settings.out.mkdir(parents=True, exist_ok=True)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        await in_thread(self._make_directory)
         async with self._database:
             hearing = asyncio.create_task(Line(self._database.connect, _PATIENCE).listen(self._heard))
             try:
@@ -93,8 +93,13 @@ class Worker:
             finally:
                 hearing.cancel()
                 await asyncio.gather(hearing, return_exceptions=True)
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.remove_signal_handler(number)
+
+    def _make_directory(self) -> None:
+        out = self._settings.out
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TargetError(f"{out} cannot be made: {error.strerror}") from None
 
     def stop(self) -> None:
         """Begins nothing any more; `run` returns once what it has is done or handed over."""
@@ -110,7 +115,7 @@ class Worker:
         try:
             while not self._stopping.is_set():
                 try:
-                    for queue in await self._database.step(_queues):
+                    for queue in await self._database.step(queues.all_of):
                         self._begin(queue)
                 except KlingError as error:
                     logger.warning("%s", error, extra={"kling_event": "database_away"})
@@ -119,64 +124,51 @@ class Worker:
             self._stopping.set()
             await asyncio.gather(*self._queues.values())
 
-    def _begin(self, queue: dict[str, Any]) -> None:
-        name, credentials = queue["name"], queue["credentials"]
-        if name in self._queues:
+    def _begin(self, queue: Queue) -> None:
+        if queue.name in self._queues:
             return
-        key = self._key(credentials)
-        if key is None:
-            if name not in self._lacking:
-                variable = api_key_variable(credentials)
-                logger.warning("queue %s is left to others: there is no %s", name, variable, extra=_LEFT)
-                self._lacking.add(name)
-            return
-        budget = None if queue["budget"] is None else _budget(name, json.loads(queue["budget"]))
-        self._queues[name] = asyncio.create_task(self._in_queue(name, key, budget))
+        key = self._key(queue.credentials)
+        if key is not None:
+            self._queues[queue.name] = asyncio.create_task(self._in_queue(queue, key))
+        elif queue.name not in self._lacking:
+            self._lacking.add(queue.name)
+            logger.warning(
+                "queue %s is left to others: there is no %s",
+                queue.name,
+                api_key_variable(queue.credentials),
+                extra={"kling_event": "queue_left"},
+            )
 
     def _key(self, credentials: str) -> str | None:
         if self._keys is not None:
             return self._keys.get(credentials)
         return os.environ.get(api_key_variable(credentials)) or None
 
-    async def _in_queue(self, queue: str, key: str, budget: Budget | None) -> None:
+    async def _in_queue(self, queue: Queue, key: str) -> None:
         """Session after session, until the worker is to stop."""
         durations = Durations()
         while not self._stopping.is_set():
+            line = Line(self._database.connect, _PATIENCE)
+            session = Session(queue.name, self._client(queue, key, durations), line, self._settings)
+            self._sessions[queue.name] = session
             try:
-                await self._session(queue, key, budget, durations)
+                await session.run(self._stopping)
             except KlingError as error:
-                logger.warning("queue %s: %s", queue, error, extra={"kling_event": "session_failed"})
+                logger.warning("queue %s: %s", queue.name, error, extra={"kling_event": "session_failed"})
                 await _stopped(self._stopping, _AGAIN_SECONDS)
+            finally:
+                del self._sessions[queue.name]
+                await line.close()
 
-    async def _session(self, queue: str, key: str, budget: Budget | None, durations: Durations) -> None:
-        client = WorkerClient(
+    def _client(self, queue: Queue, key: str, durations: Durations) -> WorkerClient:
+        return WorkerClient(
             api_key=key,
             base_url=self._base_url,
             downloads=self._settings.downloads,
             durations=durations,
-            journal=PostgresJournal(self._dsn, name=queue, lease=self._settings.heartbeat),
-            budget=budget,
+            journal=PostgresJournal(self._dsn, name=queue.name, lease=self._settings.heartbeat),
+            budget=queue.budget,
         )
-        line = Line(self._database.connect, _PATIENCE)
-        self._sessions[queue] = session = Session(queue, client, line, self._settings)
-        try:
-            await session.run(self._stopping)
-        finally:
-            del self._sessions[queue]
-            await line.close()
-
-
-_LEFT: Final = {"kling_event": "queue_left"}
-
-
-async def _queues(connection: Connection) -> list[dict[str, Any]]:
-    cursor = await connection.execute("SELECT name, credentials, budget FROM kling_fleet.queues")
-    return await cursor.fetchall()
-
-
-def _budget(queue: str, terms: Mapping[str, Any]) -> Budget:
-    per = None if terms.get("per") is None else timedelta(seconds=terms["per"])
-    return Budget(**{terms["unit"]: terms["limit"]}, per=per, name=queue, assume=terms.get("assume"), change=True)
 
 
 async def _stopped(stopping: asyncio.Event, seconds: float) -> None:

@@ -15,7 +15,7 @@ from kling_async.io.seats import Seats
 from kling_async.io.slots import Slots
 from kling_async.io.task_watch import TaskWatch
 from kling_async.journal.decisions import OwnerState
-from kling_async.journal.entry import Entry
+from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.store import Store, Work
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
@@ -64,7 +64,7 @@ class WorkerClient(KlingClient):
         Raises:
             KlingError: as `KlingClient.submit`.
         """
-        await self.works.submit_kept(endpoint_of(row), work_of(row))
+        await self.works.submit_kept(work_of(row), estimate=self._estimate(row))
 
     def is_fenced(self) -> bool:
         """Whether others may go on with what it has."""
@@ -81,7 +81,7 @@ class WorkerClient(KlingClient):
         def take(store: Store) -> tuple[Entry | None, OwnerState]:
             entry = store.last(key)
             state = OwnerState.GONE if entry is None else journal.state_of(store, entry)
-            if entry is not None and state is OwnerState.GONE:
+            if entry is not None and entry.state is EntryState.ENDED and state is OwnerState.GONE:
                 store.take(entry.id, journal.owner)
             return entry, state
 
