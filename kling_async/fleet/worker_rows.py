@@ -12,9 +12,9 @@ from pgqueuer.queries import Queries
 from pgqueuer.types import QueueEntrypoint, QueueManagerId
 
 from kling_async.fleet import engine
+from kling_async.fleet.database import Connection
 from kling_async.fleet.schema import CHANNEL, HANDED, QUEUED
 from kling_async.fleet.statements import FINISH
-from kling_async.fleet.worker_database import Connection
 from kling_async.fleet.worker_values import Follower, LineState, QueueState, Row, line_of, row_of
 from kling_async.protocol.fleet.job_state import JobState
 from kling_async.protocol.fleet.learned_limit import LearnedLimit
@@ -45,7 +45,8 @@ class Rows:
     def __init__(self, queue: str, me: uuid.UUID) -> None:
         self.queue = queue
         self.me = me
-        self._values = {"queue": queue, "me": me, "saves": save_entrypoint(queue)}
+        self._saves = save_entrypoint(queue)
+        self._values = {"queue": queue, "me": me}
 
     # ------------------------------------------------------------------------------------ the session
 
@@ -150,7 +151,7 @@ class Rows:
         seats = {line.entrypoint: line.seats if new and line.seats else line.picked for line in lines}
         for wanted, most_now in (
             ({entrypoint: count for entrypoint, count in seats.items() if count > 0}, min(most, CLAIMED_AT_ONCE)),
-            ({save_entrypoint(self.queue): 0}, saves),
+            ({self._saves: 0}, saves),
         ):
             if wanted and most_now > 0:
                 taken = await queries.dequeue(
@@ -172,7 +173,7 @@ class Rows:
             "WHERE engine.queue_manager_id = %(me)s AND engine.status = 'picked' AND engine.id <> ALL(%(known)s)",
             {**self._values, "known": known},
         )
-        return [row_of(each, self._values["saves"]) for each in await cursor.fetchall()]
+        return [row_of(each, self._saves) for each in await cursor.fetchall()]
 
     # ------------------------------------------------------------------------------------ one job of it
 
@@ -225,7 +226,7 @@ class Rows:
         if job is None or job["ended"]:
             return
         payload = f"{row.id}\n{json.dumps(result) if result is not None else ''}".encode()
-        (save,) = await queries.enqueue(self._values["saves"], payload, row.priority)
+        (save,) = await queries.enqueue(self._saves, payload, row.priority)
         await connection.execute(
             "UPDATE kling_fleet.jobs SET ended_at = now(), seat = NULL, save = %(save)s WHERE id = %(id)s",
             {"id": row.id, "save": save},
