@@ -1,7 +1,6 @@
 """Fleet: jobs for many machines, from the side of who submits them and waits for them."""
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -173,9 +172,7 @@ class Fleet:
         """
         while True:
             rung = self._bell.next
-            page = await self._do(
-                functools.partial(jobs.finished_after, queue=self.queue, number=after, count=_PAGE)
-            )
+            page = await self._do(functools.partial(jobs.finished_after, queue=self.queue, number=after, count=_PAGE))
             for job in page:
                 yield job
                 after = job.number or after

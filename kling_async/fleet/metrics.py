@@ -190,9 +190,7 @@ def _line(row: dict[str, Any], declared: int, now: float) -> LineMetrics:
     return LineMetrics(line=row["line"], slots=slots, used=row["used"], queued=row["queued"])
 
 
-async def _spending(
-    connection: Connection, queue: Queue, journal: sql.Identifier, now: datetime
-) -> Spending | None:
+async def _spending(connection: Connection, queue: Queue, journal: sql.Identifier, now: datetime) -> Spending | None:
     if queue.budget is None:
         return None
     terms = queue.budget.terms

@@ -63,9 +63,7 @@ _AGAIN: Final = (
     )
     + " WHERE id = %(id)s"
 )
-_SAVE_AGAIN: Final = (
-    "UPDATE kling_fleet.jobs SET outcome = NULL, finished = NULL, finished_at = NULL, error = '', save = %s WHERE id = %s"
-)
+_SAVE_AGAIN: Final = "UPDATE kling_fleet.jobs SET outcome = NULL, finished = NULL, finished_at = NULL, error = '', save = %s WHERE id = %s"
 
 
 class _FilesGone(Exception):

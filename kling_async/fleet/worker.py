@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from kling_async.fleet import queues
 from kling_async.fleet.database import Database
@@ -49,6 +49,9 @@ class Worker:
         ConfigurationError: a value cannot be used.
     """
 
+    _options: ClassVar[Mapping[str, Any]] = {}
+    """Further arguments of its clients; of tests, whose time is short."""
+
     def __init__(
         self,
         dsn: str,
@@ -87,12 +90,14 @@ class Worker:
         """
         await in_thread(self._make_directory)
         async with self._database:
-            hearing = asyncio.create_task(Line(self._database.connect, _PATIENCE).listen(self._heard))
+            line = Line(self._database.connect, _PATIENCE)
+            hearing = asyncio.create_task(line.listen(self._heard))
             try:
                 await self._work()
             finally:
                 hearing.cancel()
                 await asyncio.gather(hearing, return_exceptions=True)
+                await line.close()
 
     def _make_directory(self) -> None:
         out = self._settings.out
@@ -168,6 +173,7 @@ class Worker:
             durations=durations,
             journal=PostgresJournal(self._dsn, name=queue.name, lease=self._settings.heartbeat),
             budget=queue.budget,
+            **self._options,
         )
 
 

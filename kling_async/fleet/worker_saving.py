@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os
 from datetime import UTC
 from pathlib import Path
 from typing import Final
@@ -10,10 +11,11 @@ from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_rows import Rows
 from kling_async.fleet.worker_values import Row
+from kling_async.io.threads import in_thread
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import EntryState
 from kling_async.journal.names import file_name
-from kling_async.protocol.errors import ClientClosed, JournalError, KlingError
+from kling_async.protocol.errors import ClientClosed, JournalError, KlingError, TargetError
 from kling_async.protocol.fleet.job_state import JobState
 from kling_async.protocol.fleet.save_place import place_of
 
@@ -55,7 +57,9 @@ class Saves:
                 await self._line.surely(functools.partial(self._rows.back, row=row, seconds=_OWNED_SECONDS))
                 return
             if entry.state is not EntryState.SAVED:
-                await self._client.save(row, entry, self._place(row, entry.task_id))
+                place = self._place(row, entry.task_id)
+                await in_thread(_make_folder, place)
+                await self._client.save(row, entry, place)
                 await self._client.last(row.key)  # behind what it had to tell
         except ClientClosed:
             return
@@ -78,3 +82,11 @@ class Saves:
         else:
             outcome = functools.partial(self._rows.finish, row=row, outcome=JobState.SAVE_FAILED, error=str(error))
             await self._line.surely(outcome)
+
+
+def _make_folder(place: str) -> None:
+    folder = os.path.dirname(place)  # noqa: PTH120  (of a folder, which ends in a slash, the folder itself)
+    try:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    except OSError as error:
+        raise TargetError(f"{folder} cannot be made: {error.strerror}") from None
