@@ -59,7 +59,9 @@ def _spent(queue: "QueueMetrics") -> str:
     text = f"paid: {', '.join(paid)}" if paid else ""
     if queue.spending is not None:
         left = queue.spending
-        known = f"budget: {number(left.left)} of {number(left.limit)} {left.unit} left, {number(left.reserved)} reserved"
+        known = (
+            f"budget: {number(left.left)} of {number(left.limit)} {left.unit} left, {number(left.reserved)} reserved"
+        )
         text = f"{text}; {known}" if text else known
     return text
 
@@ -77,5 +79,3 @@ def job_text(job: "Job") -> str:
 def under_way(metrics: "Metrics", name: str) -> int:
     """How many tasks of a queue hold a slot."""
     return sum(line.used for queue in metrics.queues if queue.name == name for line in queue.lines)
-
-

@@ -1,7 +1,6 @@
 """Fleet: jobs for many machines, from the side of who submits them and waits for them."""
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -18,6 +17,7 @@ from kling_async.fleet.new_job import NewJob, Prepared, digest_of, prepared, pro
 from kling_async.fleet.queues import Queue, no_queue
 from kling_async.fleet.statements import CANCEL
 from kling_async.journal.contents import differences
+from kling_async.journal.postgres.journal import PostgresJournal
 from kling_async.protocol.budget import Budget
 from kling_async.protocol.errors import FleetError, InvalidRequest, Problem
 from kling_async.protocol.fleet.names import checked
@@ -173,9 +173,7 @@ class Fleet:
         """
         while True:
             rung = self._bell.next
-            page = await self._do(
-                functools.partial(jobs.finished_after, queue=self.queue, number=after, count=_PAGE)
-            )
+            page = await self._do(functools.partial(jobs.finished_after, queue=self.queue, number=after, count=_PAGE))
             for job in page:
                 yield job
                 after = job.number or after
@@ -280,8 +278,6 @@ class _Empty(Database):
 
 async def _make_journal(dsn: str, queue: str) -> None:
     """Makes the tables of the journal of a queue."""
-    from kling_async.journal.postgres.journal import PostgresJournal
-
     await PostgresJournal(dsn, name=queue).last_of([""])
 
 

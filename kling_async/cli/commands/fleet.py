@@ -70,9 +70,7 @@ def _submit(options: Namespace, output: Output) -> int:
 
 async def _submitted(options: Namespace, output: Output, jobs: Jobs) -> Exit:
     fleet = _fleet()
-    given = [
-        fleet.NewJob(row.request, row.id, save_to=options.save_to, priority=options.priority) for row in jobs.rows
-    ]
+    given = [fleet.NewJob(row.request, row.id, save_to=options.save_to, priority=options.priority) for row in jobs.rows]
     if jobs.problems:
         return _refused(output, jobs.problems)
     async with fleet.Fleet(options.dsn, options.queue) as opened:
@@ -81,7 +79,11 @@ async def _submitted(options: Namespace, output: Output, jobs: Jobs) -> Exit:
         except InvalidBatch as error:
             lines = {row.id: row.line for row in jobs.rows}
             return _refused(
-                output, [RowProblem(line=lines.get(each.id or ""), id=each.id, problem=each.problem) for each in error.problems]
+                output,
+                [
+                    RowProblem(line=lines.get(each.id or ""), id=each.id, problem=each.problem)
+                    for each in error.problems
+                ],
             )
     states: dict[str, int] = {}
     for each in there:
