@@ -32,6 +32,7 @@ from kling_async.protocol.errors import CreateInDoubt as CreateInDoubt
 from kling_async.protocol.errors import Difference as Difference
 from kling_async.protocol.errors import DownloadError as DownloadError
 from kling_async.protocol.errors import ExternalTaskIdConflict as ExternalTaskIdConflict
+from kling_async.protocol.errors import FleetError as FleetError
 from kling_async.protocol.errors import ImageFileMissing as ImageFileMissing
 from kling_async.protocol.errors import InDoubt as InDoubt
 from kling_async.protocol.errors import InsufficientBalance as InsufficientBalance

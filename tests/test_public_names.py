@@ -61,6 +61,7 @@ NAMES = """
     Face
     FaceChoice
     Faces
+    FleetError
     GenerateImages
     IdentifyFaces
     Image

@@ -10,6 +10,7 @@ KlingError
 ├── KeyConflict                            the key belongs to another request
 ├── BudgetExceeded                         the budget has not enough left; nothing was sent
 ├── JournalError                           the journal cannot be read or written; nothing was sent
+├── FleetError                             the database of a fleet cannot be used
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
 ├── ClientClosed                           the client was closed while something waited
 ├── QueueTimeout (TimeoutError)            no slot came free in time; nothing was sent
@@ -305,6 +306,14 @@ class JournalError(KlingError):
     """The journal cannot be opened, read or written. What would have been paid for was not sent.
 
     What to do: see to the disk, or to who may write there; the same key again goes on.
+    """
+
+
+class FleetError(KlingError):
+    """The database of a fleet cannot be used, or has no such fleet, queue or job.
+
+    What to do: what the message says. What was submitted in one step is there as a whole or not at all; the same again
+    finds out, and submits nothing twice.
     """
 
 
