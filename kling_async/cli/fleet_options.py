@@ -29,8 +29,8 @@ examples:
 
 """
 _WORKER: Final = """\
-The API key of a queue is KLING_API_KEY where its credentials are called default, else KLING_API_KEY_NAME. A worker takes
-from all queues that it has a key for. SIGTERM begins nothing new, and after --grace hands over what is left.
+The API key of a queue is KLING_API_KEY where its credentials are called default, else KLING_API_KEY_NAME. A worker
+takes from all queues that it has a key for. SIGTERM begins nothing new, and after --grace hands over what is left.
 """
 
 

@@ -17,6 +17,7 @@ from kling_async.fleet.new_job import NewJob, Prepared, digest_of, prepared, pro
 from kling_async.fleet.queues import Queue, no_queue
 from kling_async.fleet.statements import CANCEL
 from kling_async.journal.contents import differences
+from kling_async.journal.postgres.journal import PostgresJournal
 from kling_async.protocol.budget import Budget
 from kling_async.protocol.errors import FleetError, InvalidRequest, Problem
 from kling_async.protocol.fleet.names import checked
@@ -277,8 +278,6 @@ class _Empty(Database):
 
 async def _make_journal(dsn: str, queue: str) -> None:
     """Makes the tables of the journal of a queue."""
-    from kling_async.journal.postgres.journal import PostgresJournal
-
     await PostgresJournal(dsn, name=queue).last_of([""])
 
 

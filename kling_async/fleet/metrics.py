@@ -14,7 +14,6 @@ from kling_async.fleet.queues import Queue
 from kling_async.fleet.schema import JOURNAL_SCHEMA
 from kling_async.protocol.budget import NOTHING, Spending
 from kling_async.protocol.fleet.job_state import JobState, state_of
-from kling_async.protocol.fleet.learned_limit import LearnedLimit
 from kling_async.protocol.fleet.names import save_entrypoint
 
 
@@ -106,7 +105,7 @@ _WORKERS: Final = """
     FROM kling_fleet.workers ORDER BY name, started_at
 """
 _QUEUE: Final = """
-    SELECT now() AS now, extract(epoch FROM now())::float8 AS seconds,
+    SELECT now() AS now,
         CASE WHEN paused_until > now() OR paused_until IS NULL THEN paused_reason END AS paused,
         (SELECT count(*) FROM kling_fleet.jobs WHERE queue = name AND finished IS NULL AND begun_at IS NULL) AS queued
     FROM kling_fleet.queues WHERE name = %s
@@ -176,7 +175,7 @@ async def _queue(connection: Connection, queue: Queue) -> QueueMetrics:
         draining=queue.draining,
         paused=now["paused"],
         states={state: states[state] for state in JobState if states[state]},
-        lines=tuple(_line(row, queue.limit, now["seconds"]) for row in lines),
+        lines=tuple(_line(row, queue.limit) for row in lines),
         lag=max((row["oldest"] for row in lines if row["oldest"] is not None), default=None),
         units=sum((row["units"] for row in paid), NOTHING),
         money={row["currency"]: row["money"] for row in paid if row["money"]},
@@ -184,9 +183,8 @@ async def _queue(connection: Connection, queue: Queue) -> QueueMetrics:
     )
 
 
-def _line(row: dict[str, Any], declared: int, now: float) -> LineMetrics:
-    learned = LearnedLimit(**{field.name: row[field.name] for field in attrs.fields(LearnedLimit)})
-    slots = declared if learned.refused_above is None else min(declared, learned.refused_above)
+def _line(row: dict[str, Any], declared: int) -> LineMetrics:
+    slots = declared if row["refused_above"] is None else min(declared, row["refused_above"])
     return LineMetrics(line=row["line"], slots=slots, used=row["used"], queued=row["queued"])
 
 

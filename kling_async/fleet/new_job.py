@@ -32,8 +32,8 @@ class NewJob:
     Attributes:
         request: as `KlingClient.submit` takes it.
         key: its name in the queue, 1 to 1000 letters.
-        save_to: where its files go, below the directory of the worker that saves them; `{key}`, `{task_id}` and `{date}`
-            (on which it was submitted, UTC) are filled in. None calls them by the key.
+        save_to: where its files go, below the directory of the worker that saves them; `{key}`, `{task_id}` and
+            `{date}` (on which it was submitted, UTC) are filled in. None calls them by the key.
         priority: those with more are sent first.
         not_before: when it may be sent at the earliest, with its zone; None for at once.
     """

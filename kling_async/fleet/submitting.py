@@ -53,17 +53,17 @@ _INSERT: Final = (
     f"INSERT INTO kling_fleet.jobs (queue, {', '.join(_KINDS)}) SELECT %(queue)s, {_SELECTED} "  # noqa: S608  (of constants)
     f"FROM unnest({_ARRAYS}) AS given ({', '.join(_KINDS)}) ON CONFLICT DO NOTHING RETURNING id, key_sha256"
 )
-_AGAIN: Final = (
-    "UPDATE kling_fleet.jobs SET submitted_at = now(), begun_at = NULL, ended_at = NULL, outcome = NULL, "
-    "finished = NULL, finished_at = NULL, error = '', "
-    + ", ".join(
-        f"{name} = " + (f"string_to_array(%({name})s, ',')" if name == "files" else f"%({name})s")
-        for name in _KINDS
-        if name not in {"key", "key_sha256"}
-    )
-    + " WHERE id = %(id)s"
+_CHANGED: Final = ", ".join(
+    f"{name} = " + ("string_to_array(%(files)s, ',')" if name == "files" else f"%({name})s")
+    for name in _KINDS
+    if name not in {"key", "key_sha256"}
 )
-_SAVE_AGAIN: Final = "UPDATE kling_fleet.jobs SET outcome = NULL, finished = NULL, finished_at = NULL, error = '', save = %s WHERE id = %s"
+_ANEW: Final = "outcome = NULL, finished = NULL, finished_at = NULL, error = ''"
+_AGAIN: Final = (
+    f"UPDATE kling_fleet.jobs SET submitted_at = now(), begun_at = NULL, ended_at = NULL, {_ANEW}, {_CHANGED} "  # noqa: S608  (of constants, as the next)
+    "WHERE id = %(id)s"
+)
+_SAVE_AGAIN: Final = f"UPDATE kling_fleet.jobs SET {_ANEW}, save = %s WHERE id = %s"  # noqa: S608
 
 
 class _FilesGone(Exception):

@@ -19,12 +19,15 @@ class Owner(Protocol):
     Attributes:
         id: its number in the journal; 0 as long as it has none.
         name: names what is its own.
-        forked: whether this is the child of its process.
     """
 
     id: int
     name: str
-    forked: bool
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is the child of its process."""
+        ...
 
     @property
     def holds(self) -> bool:

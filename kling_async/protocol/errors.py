@@ -100,7 +100,7 @@ class KlingError(Exception):
         reference: the task this is about, as text for `KlingClient.attach`.
     """
 
-    message: str
+    message: str = ""
     remedy: Remedy | None = None
     code: int | None = None
     http_status: int | None = None

@@ -15,8 +15,8 @@ from tests.fleet.workers import clips, ended, working
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """The account: tasks take a second, and four may run."""
-    async with Emulator(render=False, speed=100, concurrency=4) as emulator:
+    """The account: tasks take a moment, and four may run."""
+    async with Emulator(render=False, speed=250, concurrency=4) as emulator:
         yield emulator
 
 
@@ -116,15 +116,13 @@ async def test_an_account_that_accepts_nothing(
 ) -> None:
     """A queue whose account has no balance waits with the reason, and goes on by itself when it is paid."""
     monkeypatch.setattr(worker_rows, "TRIAL_SECONDS", 0.5)
-    fault = emulator.faults.add(Fault.error(1102), on="create")
+    emulator.faults.add(Fault.error(1102), on="create")
     jobs = clips(3)
     await fleet.submit_all(jobs)
     async with working(postgres, emulator, tmp_path):
         await until(postgres, "SELECT paused_reason LIKE '%resource pack%' FROM kling_fleet.queues")
-        assert (await fleet.metrics()).queues
         emulator.faults.clear()
         done = await ended(fleet, jobs)
-    assert fault is None or fault
     assert {job.state for job in done} == {JobState.SAVED}
     assert one(postgres, "SELECT paused_reason IS NULL FROM kling_fleet.queues")
     assert emulator.ledger.created == 3

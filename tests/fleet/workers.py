@@ -33,19 +33,11 @@ def clips(count: int, prompt: str = "a cat, number {}") -> list[NewJob]:
 @contextlib.asynccontextmanager
 async def working(
     dsn: str, emulator: Emulator, out: Path, *, count: int = 1, heartbeat: float = 2.0, grace: float = 5.0
-) -> AsyncIterator[list[Worker]]:
+) -> AsyncIterator[list[QuickWorker]]:
     """Workers of this process; afterwards they have ended."""
     workers = [
-        QuickWorker(
-            dsn,
-            out=out,
-            keys=KEYS,
-            grace=grace,
-            heartbeat=heartbeat,
-            base_url=emulator.base_url,
-            name=f"worker-{number}",
-        )
-        for number in range(count)
+        QuickWorker(dsn, out=out, keys=KEYS, grace=grace, heartbeat=heartbeat, base_url=emulator.base_url)
+        for _ in range(count)
     ]
     running = [asyncio.create_task(worker.run()) for worker in workers]
     try:
