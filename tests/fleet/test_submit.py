@@ -16,8 +16,7 @@ from kling_async import (
     KeyConflict,
     TextToVideo,
 )
-from kling_async.fleet import Fleet, JobState, NewJob
-from kling_async.fleet import engine, kept
+from kling_async.fleet import Fleet, JobState, NewJob, engine, kept
 from kling_async.fleet.fleet import Fleet as FleetClass
 from kling_async.fleet.statements import FINISH
 

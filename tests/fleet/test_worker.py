@@ -1,6 +1,5 @@
 """Workers of a fleet, on a real Postgres and the emulator, whose ledger is the judge."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from kling_async import TextToVideo
 from kling_async.emulator import Emulator, Fault
 from kling_async.fleet import Fleet, JobState, NewJob, worker_rows, worker_saving
-from tests.fleet.workers import clips, ended, working
+from tests.fleet.workers import clips, ended, one, until, working
 
 
 @pytest.fixture
@@ -32,20 +31,6 @@ def held(dsn: str) -> list[tuple[str, str]]:
     """What the engine has: entrypoints and statuses."""
     with psycopg.connect(dsn) as connection:
         return connection.execute("SELECT entrypoint, status::text FROM kling_fleet.pgqueuer").fetchall()
-
-
-def one(dsn: str, query: str) -> object:
-    """A value of the database."""
-    with psycopg.connect(dsn) as connection:
-        row = connection.execute(query.encode()).fetchone()
-    assert row is not None
-    return row[0]
-
-
-async def until(dsn: str, query: str) -> None:
-    """Waits until a query gives something true."""
-    while not one(dsn, query):  # noqa: ASYNC110  (a database has no events)
-        await asyncio.sleep(0.05)
 
 
 async def test_from_a_job_to_its_file(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
