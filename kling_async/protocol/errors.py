@@ -10,6 +10,7 @@ KlingError
 ├── KeyConflict                            the key belongs to another request
 ├── BudgetExceeded                         the budget has not enough left; nothing was sent
 ├── JournalError                           the journal cannot be read or written; nothing was sent
+│   └── LeaseLost                          the client was away from its journal for too long; nothing was sent
 ├── FleetError                             the database of a fleet cannot be used
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
 ├── ClientClosed                           the client was closed while something waited
@@ -306,6 +307,15 @@ class JournalError(KlingError):
     """The journal cannot be opened, read or written. What would have been paid for was not sent.
 
     What to do: see to the disk, or to who may write there; the same key again goes on.
+    """
+
+
+class LeaseLost(JournalError):
+    """A client did not reach its journal for as long as its lease: others may go on with its work. Nothing was sent.
+
+    Its process was stopped, or cut off from the database. It still follows what it has, but begins nothing any more.
+
+    What to do: close it and make another one; the same key again goes on.
     """
 
 
