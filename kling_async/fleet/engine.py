@@ -12,7 +12,6 @@ from pgqueuer.domain.types import Channel
 from kling_async.fleet.schema import ENGINE_CHANNEL, SCHEMA
 
 
-
 def settings() -> DBSettings:
     """All of them: what is left out is read from the environment, under names such as PREFIX and CHANNEL."""
     return DBSettings(
