@@ -103,8 +103,15 @@ def _refused(output: Output, problems: Any) -> Exit:
     return Exit.USAGE
 
 
-async def _work(options: Namespace, output: Output, stop: Stop) -> None:
-    raise NotImplementedError
+async def _work(options: Namespace, _output: Output, stop: Stop) -> None:
+    worker = _fleet().Worker(
+        options.dsn, out=options.out, grace=options.grace, heartbeat=options.heartbeat, base_url=options.base_url
+    )
+
+    async def end() -> None:
+        worker.stop()
+
+    await stop.or_result(worker.run(), end)
 
 
 async def _status(options: Namespace, output: Output, stop: Stop) -> int | None:
