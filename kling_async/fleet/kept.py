@@ -121,7 +121,7 @@ async def sweep(connection: Connection, queue: str) -> None:
     await _lock(connection, queue)
     unneeded = sql.SQL(
         "holder LIKE 'job:%' AND NOT EXISTS (SELECT FROM kling_fleet.jobs WHERE queue = {} "
-        "AND key_sha256 = decode(substr(holder, 5), 'hex') AND finished IS NULL)"
+        "AND key_sha256 = decode(substr(holder, 5), 'hex') AND finished IS NULL AND sha256 = ANY(files))"
     ).format(queue)
     # Waits for who has looked at it, and is about to have a job; the next statement then sees that.
     await connection.execute(sql.SQL("SELECT FROM {}.kept_for WHERE {} FOR UPDATE").format(journal, unneeded))

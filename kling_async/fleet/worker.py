@@ -170,8 +170,10 @@ class Worker:
             self._sessions[queue.name] = session
             try:
                 await session.run(self._stopping)
-            except KlingError as error:
-                logger.warning("queue %s: %s", queue.name, error, extra={"kling_event": "session_failed"})
+            except Exception as error:
+                unexpected = not isinstance(error, KlingError)
+                told = {"kling_event": "session_failed"}
+                logger.warning("queue %s: %s", queue.name, error, exc_info=unexpected, extra=told)
                 await _stopped(self._stopping, _AGAIN_SECONDS)
             finally:
                 del self._sessions[queue.name]

@@ -51,8 +51,7 @@ class Rows:
     # ------------------------------------------------------------------------------------ the session
 
     async def enter(self, connection: Connection, name: str, version: str) -> None:
-        """The session begins; those that have been gone for a day are forgotten."""
-        await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")
+        """The session begins."""
         await connection.execute(
             "INSERT INTO kling_fleet.workers (id, name, version, queues) VALUES (%(me)s, %(name)s, %(version)s, "
             "ARRAY[%(queue)s]) ON CONFLICT (id) DO NOTHING",
@@ -66,6 +65,11 @@ class Rows:
             self._values,
         )
         await connection.execute("UPDATE kling_fleet.workers SET seen_at = now() WHERE id = %(me)s", self._values)
+
+    async def tidy(self, connection: Connection) -> None:
+        """What is a day old is forgotten: sessions that are gone, and what the engine wrote down of its jobs."""
+        await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")
+        await connection.execute("DELETE FROM kling_fleet.pgqueuer_log WHERE created < now() - interval '1 day'")
 
     async def leave(self, connection: Connection) -> None:
         """The session ends: anybody may take its jobs at once, with their seats."""

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import functools
 import logging
+import math
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ logger = logging.getLogger("kling_async")
 _COALESCED: Final = 0.05
 """Seconds between two claims at least, however many wake-ups come."""
 
+_TIDIED_SECONDS: Final = 3600.0
+"""Seconds between two times that what is too old is deleted."""
 _END_SECONDS: Final = 10.0
 """Seconds that a session which ends gives to a database that is away."""
 
@@ -77,33 +80,34 @@ class Session:
         self._follower: Follower | None = None
         self._choosing = asyncio.Lock()
 
-    async def run(self, stop: asyncio.Event) -> bool:
-        """Works until it is to stop, and hands over what it has then, or until its lease is lost.
-
-        Returns:
-            Whether it was to stop.
-        """
-        async with self._client:
-            await self._line.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
-            beats = asyncio.create_task(self._beats())
-            claims = asyncio.create_task(self._claims())
-            try:
-                await _first(stop.wait(), self._over.wait())
-                self._stopping = True
-                if not self._over.is_set():
-                    await self._soon(self._rows.resign)
-                    await self._end_in_grace()
-            finally:
-                self._stopping = True
-                for each in (claims, *self._works.values()):
-                    each.cancel()
-                await asyncio.gather(claims, *self._works.values(), return_exceptions=True)
-                await self._client.close()  # what it has in the journal is nobody's
-                beats.cancel()
-                await asyncio.gather(beats, return_exceptions=True)
-        if not self._over.is_set():
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until it is to stop, or until its lease is lost, and hands over what it has then."""
+        try:
+            async with self._client:
+                await self._work(stop)
+        finally:
             await self._soon(self._rows.leave)
-        return not self._over.is_set()
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        await self._line.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
+        beats = asyncio.create_task(self._beats())
+        claims = asyncio.create_task(self._claims())
+        try:
+            await _first(stop.wait(), self._over.wait(), asyncio.shield(claims))
+            if claims.done():
+                claims.result()
+            self._stopping = True
+            if not self._over.is_set():
+                await self._soon(self._rows.resign)
+                await self._end_in_grace()
+        finally:
+            self._stopping = True
+            for each in (claims, *self._works.values()):
+                each.cancel()
+            await asyncio.gather(claims, *self._works.values(), return_exceptions=True)
+            await self._client.close()  # what it has in the journal is nobody's
+            beats.cancel()
+            await asyncio.gather(beats, return_exceptions=True)
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -126,6 +130,7 @@ class Session:
     # ------------------------------------------------------------------------------------------ its life
 
     async def _beats(self) -> None:
+        loop, tidied_at = asyncio.get_running_loop(), -math.inf
         while True:
             await asyncio.sleep(self._settings.heartbeat / 3)
             if self._client.is_fenced():
@@ -133,6 +138,9 @@ class Session:
                 return
             with contextlib.suppress(psycopg.Error, OSError):
                 await self._line.once(self._rows.beat)
+                if loop.time() >= tidied_at + _TIDIED_SECONDS:
+                    await self._line.once(self._rows.tidy)
+                    tidied_at = loop.time()
             self.wake()
 
     def lost(self) -> None:
@@ -240,7 +248,7 @@ class Session:
             return self._follower
 
 
-async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+async def _first(*waits: Awaitable[Any]) -> None:
     """Waits for the first of these."""
     waiting = [asyncio.ensure_future(each) for each in waits]
     try:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
@@ -7,6 +7,7 @@ from psycopg.rows import DictRow, dict_row
 
 from kling_async import TextToVideo
 from kling_async.fleet import Fleet
+from tests.postgres import Cluster
 
 Connection = psycopg.AsyncConnection[DictRow]
 
@@ -16,11 +17,20 @@ def request(prompt: str = "the cat turns its head") -> TextToVideo:
     return TextToVideo(prompt=prompt)
 
 
+@pytest.fixture(scope="session")
+def fleet_template(shared_cluster: Cluster) -> str:
+    """A database with a fleet, whose only queue is an account of 5 tasks at once; nobody uses it."""
+    name = shared_cluster.create()
+    asyncio.run(Fleet.init(shared_cluster.dsn(name), limit=5))
+    return name
+
+
 @pytest.fixture
-async def dsn(postgres: str) -> str:
-    """A database with a fleet, whose only queue is an account of 5 tasks at once."""
-    await Fleet.init(postgres, limit=5)
-    return postgres
+def dsn(shared_cluster: Cluster, fleet_template: str) -> Iterator[str]:
+    """One of the test's own."""
+    name = shared_cluster.create(fleet_template)
+    yield shared_cluster.dsn(name)
+    shared_cluster.drop(name)
 
 
 @pytest.fixture
