@@ -1,5 +1,7 @@
 """Workers of a fleet, on a real Postgres and the emulator, whose ledger is the judge."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -57,18 +59,24 @@ async def test_the_place_of_a_file(postgres: str, fleet: Fleet, emulator: Emulat
     assert [str(path)] == [file.path for file in job.entry.files]
 
 
-async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, tmp_path: Path) -> None:
     """What the account refuses is learned by all workers; refused jobs wait unsent, and none is lost."""
-    emulator.account.limit = 2
-    jobs = clips(8)
-    await fleet.submit_all(jobs)
-    async with working(postgres, emulator, tmp_path, count=2):
-        done = await ended(fleet, jobs)
+    begun, stands_still, jobs = time.time(), asyncio.Event(), clips(4)
+    stands_still.set()
+
+    def clock() -> float:
+        return begun if stands_still.is_set() else time.time()
+
+    async with Emulator(render=False, speed=250, concurrency=2, clock=clock) as emulator:
+        await fleet.submit_all(jobs)
+        async with working(postgres, emulator, tmp_path, count=2):
+            await until(postgres, "SELECT coalesce(min(refused_above) = 2, FALSE) FROM kling_fleet.lines")
+            await until(postgres, "SELECT count(*) = 2 FROM kling_fleet.jobs WHERE begun_at IS NULL")
+            assert emulator.ledger.refused[1303] == 2
+            stands_still.clear()
+            done = await ended(fleet, jobs)
     assert {job.state for job in done} == {JobState.SAVED}
-    assert emulator.ledger.created == 8
-    assert emulator.ledger.peak() == 2
-    assert emulator.ledger.refused[1303] <= 4  # two of the first four, and what had passed meanwhile
-    assert one(postgres, "SELECT refused_above FROM kling_fleet.lines") == 2
+    assert (emulator.ledger.created, emulator.ledger.peak()) == (4, 2)
 
 
 async def test_cancelled(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:

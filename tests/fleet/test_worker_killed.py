@@ -34,6 +34,7 @@ async def all_saved(fleet: Fleet, emulator: Emulator, count: int) -> None:
         assert are_whole(job.entry.files)
 
 
+@pytest.mark.slow
 async def test_one_killed_for_good_and_one_stopped(postgres: str, tmp_path: Path) -> None:
     """Two workers go on with the work of the third; one that was stopped for longer than its heartbeat pays nothing."""
     await Fleet.init(postgres, limit=4)
@@ -54,6 +55,7 @@ async def test_one_killed_for_good_and_one_stopped(postgres: str, tmp_path: Path
         assert [await each.wait() for each in (slow, good)] == [0, 0]
 
 
+@pytest.mark.slow
 async def test_cut_off_from_the_database(own_cluster: Cluster, tmp_path: Path) -> None:
     """A worker that reaches the service and not the database begins nothing; others go on, and it does when it can."""
     dsn = own_cluster.dsn(own_cluster.create())
