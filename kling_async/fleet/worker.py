@@ -165,8 +165,8 @@ class Worker:
         """Session after session, until the worker is to stop."""
         durations = Durations()
         while not self._stopping.is_set():
-            line = Line(self._database.connect, _PATIENCE)
-            session = Session(queue.name, self._client(queue, key, durations), line, self._settings)
+            lines = [Line(self._database.connect, _PATIENCE) for _ in range(2)]
+            session = Session(queue.name, self._client(queue, key, durations), *lines, self._settings)
             self._sessions[queue.name] = session
             try:
                 await session.run(self._stopping)
@@ -177,7 +177,8 @@ class Worker:
                 await _stopped(self._stopping, _AGAIN_SECONDS)
             finally:
                 del self._sessions[queue.name]
-                await line.close()
+                for line in lines:
+                    await line.close()
 
     def _client(self, queue: Queue, key: str, durations: Durations) -> WorkerClient:
         return WorkerClient(

@@ -58,14 +58,16 @@ class Session:
     Args:
         queue: whose jobs it takes.
         client: with the queue's credentials and journal, whose lease is the heartbeat.
-        line: to the database; nobody else's.
+        line: to the database, for its jobs.
+        pulse: another one, for its claims and its heartbeat, which must not wait for many jobs that end at once.
         settings: of the worker.
     """
 
-    def __init__(self, queue: str, client: WorkerClient, line: Line, settings: Settings) -> None:
+    def __init__(self, queue: str, client: WorkerClient, line: Line, pulse: Line, settings: Settings) -> None:
         self.id = uuid.uuid4()
         self._client = client
         self._line = line
+        self._pulse = pulse
         self._settings = settings
         self._rows = Rows(queue, self.id)
         self._making = Making(client, line, self._rows, self)
@@ -89,7 +91,7 @@ class Session:
             await self._soon(self._rows.leave)
 
     async def _work(self, stop: asyncio.Event) -> None:
-        await self._line.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
+        await self._pulse.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
         beats = asyncio.create_task(self._beats())
         claims = asyncio.create_task(self._claims())
         try:
@@ -117,7 +119,7 @@ class Session:
         """Does something that others will find out by themselves, later, where the database is away."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_SECONDS):
-                await self._line.surely(step)
+                await self._pulse.surely(step)
 
     async def _end_in_grace(self) -> None:
         over = asyncio.create_task(self._over.wait())
@@ -137,9 +139,9 @@ class Session:
                 self.lost()
                 return
             with contextlib.suppress(psycopg.Error, OSError):
-                await self._line.once(self._rows.beat)
+                await self._pulse.once(self._rows.beat)
                 if loop.time() >= tidied_at + _TIDIED_SECONDS:
-                    await self._line.once(self._rows.tidy)
+                    await self._pulse.once(self._rows.tidy)
                     tidied_at = loop.time()
             self.wake()
 
@@ -170,19 +172,19 @@ class Session:
     async def _claim(self) -> float:
         """Takes what there is; gives the seconds until there may be more."""
         heartbeat, most = self._settings.heartbeat, 1000
-        self._state = state = await self._line.once(self._rows.state)
+        self._state = state = await self._pulse.once(self._rows.state)
         if state is None:
             return heartbeat / 3
         new = not (state.closed or self._stopping)
         if state.closed and state.opens_at == 0 and not self._stopping:
-            new = await self._line.once(self._rows.may_try)
+            new = await self._pulse.once(self._rows.may_try)
             most = self._trials = int(new)
         free = 0 if self._stopping else self._settings.downloads - len(self._saving)
         claim = functools.partial(
             self._rows.claim, lines=state.lines, heartbeat=heartbeat, saves=free, new=new, most=most
         )
-        taken = 0 if self._stopping else await self._line.once(claim)
-        for row in await self._line.once(functools.partial(self._rows.look, known=list(self._works))):
+        taken = 0 if self._stopping else await self._pulse.once(claim)
+        for row in await self._pulse.once(functools.partial(self._rows.look, known=list(self._works))):
             self._start(row)
         times = [heartbeat / 3, state.opens_at, *(line.opens_at for line in state.lines)]
         return 0.0 if taken else max(_COALESCED, min(time for time in times if time is not None))
