@@ -71,8 +71,11 @@ class PostgresDatabase:
 
     def run(self, statement: str, *values: object) -> Rows:
         """As `Database.run`."""
-        cursor = self._open_connection().execute(texts.statement(statement), [texts.written(value) for value in values])
-        return Fetched(cursor)
+        connection, given = self._open_connection(), [texts.written(value) for value in values]
+        try:
+            return Fetched(connection.execute(texts.statement(statement), given))
+        except _LOST as error:
+            raise self._explained(error) from None
 
     def insert(self, statement: str, *values: object) -> int:
         """As `Database.insert`."""
