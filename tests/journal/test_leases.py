@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import psycopg
 import pytest
 
@@ -51,17 +52,12 @@ def away(dsn: str, owner: int, seconds: float) -> None:
         connection.execute(AWAY, (seconds, owner))
 
 
-async def intended(journal: ClientJournal, **members: object) -> Entry:
+async def intended(journal: ClientJournal, work: Work = WORK) -> Entry:
     """An intent of a client."""
-    work, owner = WORK if not members else Work(**{**vars_of(WORK), **members}), journal.owner
+    owner = journal.owner
     entry = await journal.do(lambda store: store.intend(work, owner, NOW))
     assert entry is not None
     return entry
-
-
-def vars_of(work: Work) -> dict[str, object]:
-    """Its attributes."""
-    return {name: getattr(work, name) for name in Work.__annotations__}
 
 
 async def now_of(journal: ClientJournal, entry: Entry) -> Entry:
@@ -152,7 +148,7 @@ async def test_time_is_looked_at_before_the_first_byte(
 async def test_what_may_still_be_under_way_is_left_alone(postgres: str) -> None:
     """An intent is taken only after the lease and the longest time of a create; a task at once."""
     first, second = await opened(postgres), await opened(postgres)
-    entry, accepted = await intended(first), await intended(first, key="dog")
+    entry, accepted = await intended(first), await intended(first, attrs.evolve(WORK, key="dog"))
     await first.do(lambda store: store.accepted(accepted.id, TASK, NOW))
     away(postgres, first.owner, longest_create(None) - 5)
     assert [each.key for each in await second.take_left()] == ["dog"]
@@ -204,7 +200,7 @@ async def test_late_reports_where_nobody_has_the_entry(postgres: str) -> None:
 async def test_a_task_of_what_was_given_up(postgres: str) -> None:
     """Where an intent was closed as lost since nobody could know, and its client tells of a task, that is anybody's."""
     first, second = await opened(postgres), await opened(postgres)
-    entry = await intended(first, external_task_id=None)
+    entry = await intended(first, attrs.evolve(WORK, external_task_id=None))
     away(postgres, first.owner, 1000)
     await second.take_left()
     await second.do(lambda store: store.closed(entry.id, EntryState.LOST, "?", NOW))

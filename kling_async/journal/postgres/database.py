@@ -116,6 +116,7 @@ class PostgresDatabase:
             with contextlib.suppress(psycopg.Error):
                 if self._in_doubt is None and not connection.closed:
                     connection.execute("DELETE FROM connections WHERE name = %s", [self._name])
+            with contextlib.suppress(psycopg.Error):
                 connection.close()
 
     def _settle_doubt(self, name: str, step: int) -> None:
