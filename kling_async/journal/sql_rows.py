@@ -14,12 +14,12 @@ from kling_async.protocol.errors import JournalError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import TaskStatus
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "entries.id, key, attempt, endpoint, external_task_id, request, members, line, slots, save_to, state, owner, "
     "intended_at, accepted_at, ended_at, saved_at, task_id, estimate_units, estimate_usd, status, units, quota, "
     "list_price, currency, error, saving_to, files, trace"
 )
-SELECT: Final = f"SELECT {_COLUMNS} FROM entries LEFT JOIN knowledge ON knowledge.id = entries.knowledge"  # noqa: S608  (of constants)
+SELECT: Final = f"SELECT {COLUMNS} FROM entries LEFT JOIN knowledge ON knowledge.id = entries.knowledge"  # noqa: S608  (of constants)
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
@@ -35,7 +35,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
 
 
 def _read(row: Sequence[Any]) -> Entry:
-    names = [name.rpartition(".")[2] for name in _COLUMNS.split(", ")]
+    names = [name.rpartition(".")[2] for name in COLUMNS.split(", ")]
     values = dict(zip(names, row, strict=True))
     members = values.pop("members")
     units, usd = values.pop("estimate_units"), values.pop("estimate_usd")
