@@ -112,7 +112,7 @@ class ClientBase(abc.ABC):
         self._transport = self._transport_of(session)
         warn_of_file_limit(concurrency + downloads)
         self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
-        self._slots = Slots(lambda: Limit(concurrency, self._beat, self._uniform), queue_deadline)
+        self._slots = self._slots_of(concurrency, queue_deadline)
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
@@ -266,6 +266,9 @@ class ClientBase(abc.ABC):
         return self._saving.open_file(handle, method=method, headers=headers, watermark=watermark)
 
     # ------------------------------------------------------------------------------------------ inside
+
+    def _slots_of(self, concurrency: int, queue_deadline: float | None) -> Slots:
+        return Slots(lambda: Limit(concurrency, self._beat, self._uniform), queue_deadline)
 
     def _transport_of(self, session: aiohttp.ClientSession | None) -> Transport:
         return Transport(self._base_url, session, proxies_from())

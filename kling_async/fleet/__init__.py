@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kling_async.fleet.metrics import QueueMetrics as QueueMetrics
     from kling_async.fleet.metrics import WorkerMetrics as WorkerMetrics
     from kling_async.fleet.new_job import NewJob as NewJob
+    from kling_async.fleet.worker import Worker as Worker
     from kling_async.protocol.fleet.job_state import JobState as JobState
 else:
     from kling_async.lazy_exports import import_on_use

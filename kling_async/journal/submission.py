@@ -166,6 +166,14 @@ class JournalSubmitter:
         taken = [(endpoint_named(entry.endpoint), entry) for entry in found if entry is not None]
         return [self._settling.followed(endpoint, entry) for endpoint, entry in taken if endpoint is not None]
 
+    def record(self, endpoint: Endpoint, entry: Entry) -> Record:
+        """The place of an entry; the same one for the same entry."""
+        return self._settling.record(endpoint, entry)
+
+    async def lost(self, entry: Entry, why: str) -> None:
+        """Nothing can be done any more for an entry: says so, with what it cost."""
+        await self._settling.lost(entry, why)
+
     def may_exist(self, entry: Entry) -> bool:
         """Whether there may be a task of an entry of this client, as far as its create has come."""
         if entry.state is not EntryState.INTENT:
