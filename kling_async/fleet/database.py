@@ -100,9 +100,9 @@ class Database:
         text = psycopg.conninfo.make_conninfo(**known | {"client_encoding": "utf8"})
         connection = await psycopg.AsyncConnection.connect(text, autocommit=True, row_factory=dict_row)
         try:
-            # Who is stopped within a transaction must not hold up all others. And the engine's claim is one long statement:
-            # where Postgres expects many rows, as after many submits of which its statistics do not know yet, it would
-            # compile that anew each time: half a second, for milliseconds.
+            # Who is stopped within a transaction must not hold up all others. And the engine's claim is one long
+            # statement: where Postgres expects many rows, as after many submits of which its statistics do not know
+            # yet, it would compile that anew each time: half a second, for milliseconds.
             await connection.execute(f"SET idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; SET jit TO off")
         except BaseException:
             await connection.close()
