@@ -68,6 +68,7 @@ class ClientBase(abc.ABC):
     """
 
     _beat: ClassVar[float] = BEAT
+    _is_durable: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -295,7 +296,14 @@ class ClientBase(abc.ABC):
     def _downloads(self) -> "Downloads":
         from kling_async.io.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
 
-        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
+        return Downloads(
+            self._transport,
+            self._saved_at_once,
+            self._retry,
+            self._uniform,
+            self._api.service_time,
+            durable=self._is_durable,
+        )
 
     def _handle_of(self, submitted: "Submitted") -> TaskHandle:
         return TaskHandle(self, submitted.reference, submitted.watch, submitted.record)
