@@ -137,9 +137,9 @@ class Cluster:
         """How a database is reached over TCP."""
         return f"postgresql://postgres@{HERE}:{self.port}/{database}"
 
-    def create(self) -> str:
-        """The name of a new, empty database."""
-        self._do(f"CREATE DATABASE {(name := next(self._names))} TEMPLATE template0")
+    def create(self, like: str = "template0") -> str:
+        """The name of a new database, which is empty or as one that nobody uses."""
+        self._do(f"CREATE DATABASE {(name := next(self._names))} TEMPLATE {like}")
         return name
 
     def drop(self, name: str) -> None:

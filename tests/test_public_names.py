@@ -80,6 +80,7 @@ NAMES = """
     KeyConflict
     KlingClient
     KlingError
+    LeaseLost
     LipSync
     MediaFileMissing
     ModelRetired
@@ -96,6 +97,7 @@ NAMES = """
     Plan
     Point
     Polling
+    PostgresJournal
     PresetElements
     PresetVoices
     Problem

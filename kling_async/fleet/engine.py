@@ -11,21 +11,26 @@ from pgqueuer.domain.types import Channel
 
 from kling_async.fleet.schema import ENGINE_CHANNEL, SCHEMA
 
-# All of them: what is left out is read from the environment, under names such as PREFIX and CHANNEL.
-SETTINGS: Final = DBSettings(
-    prefix="",
-    db_schema=SCHEMA,
-    channel=Channel(ENGINE_CHANNEL),
-    function="fn_pgqueuer_changed",
-    statistics_table="pgqueuer_statistics",
-    queue_status_type="pgqueuer_status",
-    queue_table="pgqueuer",
-    queue_table_log="pgqueuer_log",
-    trigger="tg_pgqueuer_changed",
-    schedules_table="pgqueuer_schedules",
-    durability=Durability.durable,
-    widen_id=True,
-)
+
+def settings() -> DBSettings:
+    """All of them: what is left out is read from the environment, under names such as PREFIX and CHANNEL."""
+    return DBSettings(
+        prefix="",
+        db_schema=SCHEMA,
+        channel=Channel(ENGINE_CHANNEL),
+        function="fn_pgqueuer_changed",
+        statistics_table="pgqueuer_statistics",
+        queue_status_type="pgqueuer_status",
+        queue_table="pgqueuer",
+        queue_table_log="pgqueuer_log",
+        trigger="tg_pgqueuer_changed",
+        schedules_table="pgqueuer_schedules",
+        durability=Durability.durable,
+        widen_id=True,
+    )
+
+
+SETTINGS: Final = settings()
 
 
 def queries(connection: psycopg.AsyncConnection[Any]) -> Queries:

@@ -36,7 +36,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             credentials TEXT NOT NULL,
             -- Tasks at once per line.
             tasks_most INTEGER NOT NULL,
-            -- JSON: unit, limit, per (seconds) and assume of the account's budget.
+            -- JSON: unit, limit, per (seconds), failed_is_free and assume of the account's budget, which is called as
+            -- the queue.
             budget TEXT,
             draining BOOLEAN NOT NULL DEFAULT FALSE,
             paused_reason TEXT,
@@ -65,11 +66,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             -- Keys may be longer than what an index can hold.
             key_sha256 BYTEA NOT NULL,
             endpoint TEXT NOT NULL,
-            -- JSON of the members that are sent, with marks for files; their bytes are in `files`.
+            -- JSON of the members that are sent, with marks for files: their bytes are in the journal of the queue, by
+            -- their digests, for as long as the holder `job:<hexadecimal key_sha256>` has them.
             request TEXT NOT NULL,
             -- The members that the version knew which submitted it, with spaces between; NULL of a raw path.
             known TEXT,
-            files TEXT[] NOT NULL DEFAULT '{}',
+            files TEXT[] NOT NULL,
             line TEXT NOT NULL,
             entrypoint TEXT NOT NULL,
             kind TEXT NOT NULL,
@@ -96,9 +98,6 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE UNIQUE INDEX jobs_by_key ON jobs (queue, key_sha256)",
         "CREATE UNIQUE INDEX jobs_finished ON jobs (queue, finished) WHERE finished IS NOT NULL",
         "CREATE INDEX jobs_unfinished ON jobs (queue) WHERE finished IS NULL",
-        # By content. What no unfinished job names, and nobody has submitted for an hour, may go.
-        """CREATE TABLE files (
-            sha256 TEXT PRIMARY KEY, data BYTEA NOT NULL, submitted_at TIMESTAMPTZ NOT NULL DEFAULT now())""",
         """CREATE TABLE workers (
             -- PgQueuer's queue_manager_id of one session of a worker.
             id UUID PRIMARY KEY,
