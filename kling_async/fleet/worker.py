@@ -165,8 +165,8 @@ class Worker:
         """Session after session, until the worker is to stop."""
         durations = Durations()
         while not self._stopping.is_set():
-            lines = [Line(self._database.connect, _PATIENCE) for _ in range(2)]
-            session = Session(queue.name, self._client(queue, key, durations), *lines, self._settings)
+            line, pulse = (Line(self._database.connect, _PATIENCE) for _ in range(2))
+            session = Session(queue.name, self._client(queue, key, durations), line, pulse, self._settings)
             self._sessions[queue.name] = session
             try:
                 await session.run(self._stopping)
@@ -177,8 +177,8 @@ class Worker:
                 await _stopped(self._stopping, _AGAIN_SECONDS)
             finally:
                 del self._sessions[queue.name]
-                for line in lines:
-                    await line.close()
+                await line.close()
+                await pulse.close()
 
     def _client(self, queue: Queue, key: str, durations: Durations) -> WorkerClient:
         return WorkerClient(
