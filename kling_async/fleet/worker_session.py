@@ -14,10 +14,10 @@ import attrs
 import psycopg
 
 from kling_async.fleet.database import Connection
+from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_making import Making
-from kling_async.fleet.worker_rows import Rows
 from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Follower, QueueState, Row
 from kling_async.version import __version__
@@ -69,7 +69,7 @@ class Session:
         self._line = line
         self._pulse = pulse
         self._settings = settings
-        self._rows = Rows(queue, self.id)
+        self._rows = AccountRows(queue, self.id)
         self._making = Making(client, line, self._rows, self)
         self._saves = Saves(client, line, self._rows, settings.out)
         self._works: dict[int, asyncio.Task[None]] = {}

@@ -10,7 +10,7 @@ import pytest
 
 from kling_async import TextToVideo
 from kling_async.emulator import Emulator, Fault
-from kling_async.fleet import Fleet, JobState, NewJob, worker_rows, worker_saving
+from kling_async.fleet import Fleet, JobState, NewJob, worker_account, worker_saving
 from tests.fleet.workers import clips, ended, one, until, working
 
 
@@ -108,7 +108,7 @@ async def test_an_account_that_accepts_nothing(
     postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A queue whose account has no balance waits with the reason, and goes on by itself when it is paid."""
-    monkeypatch.setattr(worker_rows, "TRIAL_SECONDS", 0.5)
+    monkeypatch.setattr(worker_account, "TRIAL_SECONDS", 0.5)
     emulator.faults.add(Fault.error(1102), on="create")
     jobs = clips(3)
     await fleet.submit_all(jobs)
