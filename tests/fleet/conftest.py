@@ -50,7 +50,7 @@ async def worker(dsn: str) -> AsyncIterator[Connection]:
 
 async def connected(dsn: str) -> Connection:
     """A connection of a worker."""
-    return await psycopg.AsyncConnection.connect(dsn, autocommit=True, row_factory=dict_row)
+    return await Connection.connect(dsn, autocommit=True, row_factory=dict_row)
 
 
 async def begin(worker: Connection, key: str) -> bool:
