@@ -211,7 +211,6 @@ async def test_a_key_that_the_journal_knows(dsn: str, fleet: Fleet) -> None:
         journal = PostgresJournal(dsn)
         async with KlingClient(api_key=emulator.api_key, base_url=emulator.base_url, journal=journal) as kling:
             handle = await kling.submit(request("one\0"), key="cat\uf8ff")
-            await handle
         with pytest.raises(KeyConflict, match="prompt: 'one") as caught:
             await fleet.submit(request("another"), key="cat\uf8ff")
         assert caught.value.reference == handle.reference
