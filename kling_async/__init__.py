@@ -32,6 +32,7 @@ from kling_async.protocol.errors import CreateInDoubt as CreateInDoubt
 from kling_async.protocol.errors import Difference as Difference
 from kling_async.protocol.errors import DownloadError as DownloadError
 from kling_async.protocol.errors import ExternalTaskIdConflict as ExternalTaskIdConflict
+from kling_async.protocol.errors import FleetError as FleetError
 from kling_async.protocol.errors import ImageFileMissing as ImageFileMissing
 from kling_async.protocol.errors import InDoubt as InDoubt
 from kling_async.protocol.errors import InsufficientBalance as InsufficientBalance
@@ -40,6 +41,7 @@ from kling_async.protocol.errors import InvalidRequest as InvalidRequest
 from kling_async.protocol.errors import JournalError as JournalError
 from kling_async.protocol.errors import KeyConflict as KeyConflict
 from kling_async.protocol.errors import KlingError as KlingError
+from kling_async.protocol.errors import LeaseLost as LeaseLost
 from kling_async.protocol.errors import MediaFileMissing as MediaFileMissing
 from kling_async.protocol.errors import ModelRetired as ModelRetired
 from kling_async.protocol.errors import NotTheService as NotTheService
@@ -88,6 +90,7 @@ if typing.TYPE_CHECKING:
     from kling_async.journal.entry import EntryState as EntryState
     from kling_async.journal.entry import SavedFile as SavedFile
     from kling_async.journal.journal import Journal as Journal
+    from kling_async.journal.postgres.journal import PostgresJournal as PostgresJournal
     from kling_async.protocol.budget import Budget as Budget
     from kling_async.protocol.budget import Spending as Spending
     from kling_async.protocol.call import Call as Call

@@ -31,7 +31,7 @@ from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus
 
 if TYPE_CHECKING:
-    from kling_async.journal.journal import Journal
+    from kling_async.journal.journal import AnyJournal
     from kling_async.protocol.budget import Budget, Spending
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class KlingClient(ClientBase, Models):
         queue_deadline: float | None = None,
         on_intent: OnIntent | None = None,
         on_event: OnEvent | None = None,
-        journal: "Journal | str | PathLike[str] | None" = None,
+        journal: "AnyJournal | str | PathLike[str] | None" = None,
         budget: "Budget | None" = None,
         callback_url: str | None = None,
         session: aiohttp.ClientSession | None = None,
@@ -310,7 +310,7 @@ class KlingClient(ClientBase, Models):
     # ------------------------------------------------------------------------------------ finding videos
 
     @property
-    def journal(self) -> "Journal":
+    def journal(self) -> "AnyJournal":
         """The client's journal: `async for entry in client.journal.entries()`.
 
         Raises:
@@ -335,7 +335,7 @@ class KlingClient(ClientBase, Models):
             async for submitted in recovered:
                 yield self._handle_of(submitted)
 
-    def use_journal(self, journal: "Journal | str | PathLike[str]") -> None:
+    def use_journal(self, journal: "AnyJournal | str | PathLike[str]") -> None:
         """Keeps in a journal what is paid for from now on, as `KlingClient(journal=...)` does from the beginning.
 
         Raises:

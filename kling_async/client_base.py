@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from kling_async.io.budget import ClientBudget
     from kling_async.io.download import Downloads
     from kling_async.io.open_file import OpenFile
-    from kling_async.journal.journal import Journal
+    from kling_async.journal.journal import AnyJournal
     from kling_async.journal.settling import Submitted
     from kling_async.journal.submission import JournalSubmitter
     from kling_async.protocol.budget import Budget
@@ -112,7 +112,7 @@ class ClientBase(abc.ABC):
         self._transport = self._transport_of(session)
         warn_of_file_limit(concurrency + downloads)
         self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
-        self._slots = Slots(lambda: Limit(concurrency, self._beat, self._uniform), queue_deadline)
+        self._slots = self._slots_of(concurrency, queue_deadline)
         self.durations = durations if durations is not None else Durations()
         """How long tasks take, by kind, as far as this client has seen."""
         polling = polling if polling is not None else AimedPolling()
@@ -148,14 +148,14 @@ class ClientBase(abc.ABC):
 
     # ----------------------------------------------------------------------------------------- journal
 
-    def _use_journal(self, journal: "Journal | str | PathLike[str]") -> None:
+    def _use_journal(self, journal: "AnyJournal | str | PathLike[str]") -> None:
         from kling_async.journal import budget, client_journal, submission  # noqa: PLC0415  (not without a journal)
 
         given = self._budget.budget if self._budget is not None else None
         mine = client_journal.ClientJournal.of(journal, self._clock, given)
         if self._works is not None:
-            if self._works.journal.journal.path != mine.journal.path:
-                raise ConfigurationError(f"this client has another journal: {self._works.journal.journal.path}")
+            if self._works.journal.journal.place != mine.journal.place:
+                raise ConfigurationError(f"this client has another journal: {self._works.journal.journal.place}")
             return
         self._works = submission.JournalSubmitter(
             mine,
@@ -266,6 +266,9 @@ class ClientBase(abc.ABC):
         return self._saving.open_file(handle, method=method, headers=headers, watermark=watermark)
 
     # ------------------------------------------------------------------------------------------ inside
+
+    def _slots_of(self, concurrency: int, queue_deadline: float | None) -> Slots:
+        return Slots(lambda: Limit(concurrency, self._beat, self._uniform), queue_deadline)
 
     def _transport_of(self, session: aiohttp.ClientSession | None) -> Transport:
         return Transport(self._base_url, session, proxies_from())

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kling_async.handle import TaskHandle
 from kling_async.io import refusals
-from kling_async.io.events import Events
-from kling_async.io.threads import in_thread
+from kling_async.io.events import Events, tell_saved
 from kling_async.protocol.errors import DownloadError, TargetError
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task
@@ -131,8 +130,7 @@ class Saving:
         except BaseException as error:
             told.not_saved(error, None if begun is None else loop.time() - begun)
             raise
-        if told.is_heard:
-            told.saved(paths, await in_thread(_size_of, paths), loop.time() - begun)
+        await tell_saved(told, paths, begun)
         return paths
 
     async def _saved(
@@ -212,12 +210,3 @@ class Saving:
         async with contextlib.aclosing(self._downloads().stream(task, refresh, watermark=watermark)) as chunks:
             async for chunk in chunks:
                 yield chunk
-
-
-def _size_of(paths: Iterable[Path]) -> int:
-    """Bytes of all files that are there."""
-    size = 0
-    for path in paths:
-        with contextlib.suppress(OSError):
-            size += path.stat().st_size
-    return size

@@ -6,6 +6,8 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.postgres"]
+
 settings.register_profile("tests", deadline=None)  # a busy machine is no mistake of what is tested
 settings.load_profile("tests")
 

@@ -14,7 +14,10 @@ CAT = Path(__file__).parents[1] / "examples" / "images" / "cat.png"
 COMMAND = str(Path(sysconfig.get_path("scripts"), "kling-async"))
 RENDERS = "emulator-video"
 FOR = {"": "kling_async", "cli": "rich", RENDERS: "av", "testing": "pytest", "opentelemetry": "opentelemetry"}
+FOR |= {"fleet": "psycopg"}
 """What can be imported with an extra, and not without it."""
+BRINGS = {"": {""}, "fleet": {"", "fleet", "cli"}}  # PgQueuer has a command of its own, which needs rich, too
+"""Of which extras the modules can be imported with one; else of none and of itself."""
 
 
 def main(extra: str) -> None:
@@ -29,10 +32,11 @@ def main(extra: str) -> None:
     installed = importlib.metadata.version("kling-async")
     if _run(COMMAND, "--version") != f"kling-async {installed}\n":
         sys.exit("the command tells another version than what is installed")
+    brought = BRINGS.get(extra, {"", extra})
     for each, module in FOR.items():
         there = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, check=False)
-        if (there.returncode == 0) is not (each in {"", extra}):
-            sys.exit(f"with the extra {extra!r}, {module} can{'' if each in {'', extra} else ' not'} be imported")
+        if (there.returncode == 0) is not (each in brought):
+            sys.exit(f"with the extra {extra!r}, {module} must{'' if each in brought else ' not'} be importable")
     with tempfile.TemporaryDirectory() as place:
         clip = Path(place, "clip.mp4")
         words = ("generate", str(CAT), "-o", str(clip), "--prompt", "the cat turns its head", "--emulator")

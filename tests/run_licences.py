@@ -18,21 +18,21 @@ GPL = {"libx264", "libx265"}
 SAME = {"Apache 2.0": "Apache-2.0", "MIT License": "MIT", "BSD License": "BSD-3-Clause"}
 
 
-def needed(name: str, extra: str) -> Iterator[str]:
-    """The installed packages that one with an extra requires, here."""
+def needed(name: str, extra: str) -> Iterator[tuple[str, str]]:
+    """The installed packages that one with an extra requires, here, and with which extras of theirs."""
     for text in distribution(name).requires or ():
         requirement = Requirement(text)
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
-            yield canonicalize_name(requirement.name)
+            yield from ((canonicalize_name(requirement.name), each) for each in ("", *requirement.extras))
 
 
 def reached(extra: str) -> set[str]:
     """All that this package brings with an extra, through others, too."""
-    found, new = set[str](), {*needed(OURS, extra)}
+    found, new = set[tuple[str, str]](), {*needed(OURS, extra)}
     while new:
         found |= new
-        new = {each for name in new for each in needed(name, "")} - found
-    return found
+        new = {each for name, extra_of_it in new for each in needed(name, extra_of_it)} - found
+    return {name for name, _ in found}
 
 
 def licence(name: str) -> str:

@@ -61,6 +61,7 @@ NAMES = """
     Face
     FaceChoice
     Faces
+    FleetError
     GenerateImages
     IdentifyFaces
     Image
@@ -79,6 +80,7 @@ NAMES = """
     KeyConflict
     KlingClient
     KlingError
+    LeaseLost
     LipSync
     MediaFileMissing
     ModelRetired
@@ -95,6 +97,7 @@ NAMES = """
     Plan
     Point
     Polling
+    PostgresJournal
     PresetElements
     PresetVoices
     Problem

@@ -28,8 +28,9 @@ from kling_async.client import KlingClient
 from kling_async.io.refusals import endpoint_that_takes
 from kling_async.io.submission import Again
 from kling_async.io.threads import in_thread
+from kling_async.journal.client_journal import journal_of
 from kling_async.journal.entry import EntryState
-from kling_async.journal.journal import Journal
+from kling_async.journal.journal import AnyJournal, Journal
 from kling_async.protocol.errors import ConfigurationError, KlingError, TargetError
 from kling_async.protocol.records import WatermarkInfo
 
@@ -70,7 +71,7 @@ class Batch:
         jobs: str | PathLike[str] | Iterable[Any],
         *,
         out: str | PathLike[str],
-        journal: Journal | str | PathLike[str] | None = None,
+        journal: AnyJournal | str | PathLike[str] | None = None,
         endpoint: str = endpoints.DEFAULT,
         defaults: Mapping[str, Any] | None = None,
         retry_failed: bool = False,
@@ -108,7 +109,7 @@ class Batch:
         """
         return await self._checked(self._kept_in())
 
-    async def _checked(self, journal: Journal) -> tuple[RowProblem, ...]:
+    async def _checked(self, journal: AnyJournal) -> tuple[RowProblem, ...]:
         if self._rows is None:
             await self._load()
         late = {problem.id for problem in self._late}
@@ -215,23 +216,23 @@ class Batch:
         self._problems = _in_order([*read.problems, *(problem for problem in found if problem.id in wrong)])
         self._rows = tuple(row for row in rows if row.id not in wrong)
 
-    async def _loaded(self, journal: Journal) -> tuple[Row, ...]:
+    async def _loaded(self, journal: AnyJournal) -> tuple[Row, ...]:
         problems = await self._checked(journal)
         if problems and not self._skip_invalid:
             raise InvalidBatch.of(problems)
         return self._rows or ()
 
-    def _kept_in(self, client: KlingClient | None = None) -> Journal:
+    def _kept_in(self, client: KlingClient | None = None) -> AnyJournal:
         """The journal of the batch, which may be the client's."""
         if self._journal is None and client is not None:
             with contextlib.suppress(ConfigurationError):  # it has none
                 return client.journal
         given = self._journal if self._journal is not None else self.out / JOURNAL
-        return given if isinstance(given, Journal) else Journal(given)
+        return journal_of(given)
 
-    async def _paid(self, rows: Sequence[Row], journal: Journal) -> set[str]:
+    async def _paid(self, rows: Sequence[Row], journal: AnyJournal) -> set[str]:
         """The rows that are paid already, or may be."""
-        if not await in_thread(journal.path.exists):
+        if not await in_thread(journal.exists):
             return set()
         last = await journal.last_of([row.id for row in rows])
         return {
@@ -254,12 +255,13 @@ class Batch:
             client.use_journal(self._journal)
             return
         try:
-            has_one = client.journal.path
+            has_one = client.journal.place
         except ConfigurationError:
             client.use_journal(self.out / JOURNAL)
             _GIVEN.add(client)
             return
-        if client in _GIVEN and has_one != self.out / JOURNAL:  # another process would look for it in `out`
+        # Another process would look for it in `out`.
+        if client in _GIVEN and has_one != Journal(self.out / JOURNAL).place:
             raise ConfigurationError(
                 f"this client got the journal {has_one} from another batch, where a later run of this one would not "
                 "look: give each batch a client of its own, or all of them one journal: KlingClient(journal=...)"

@@ -7,6 +7,7 @@ from typing import Final
 
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.entry import Entry, EntryState
+from kling_async.journal.journal import Journal
 from kling_async.protocol.catalog import endpoint_named
 
 logger = logging.getLogger("kling_async")
@@ -26,7 +27,7 @@ async def warn_of_forgotten(journal: ClientJournal, ids: Collection[str], out: P
     Raises:
         JournalError: the journal cannot be read.
     """
-    own = journal.journal.path.parent == out
+    own = isinstance(journal.journal, Journal) and journal.journal.path.parent == out
     found = [
         entry
         for state in _OPEN

@@ -91,6 +91,7 @@ def _parser(chosen: Sequence[str]) -> tuple[ArgumentParser, Mapping[str, Argumen
     _add_endpoints(commands, chosen)
     _add_estimate(commands, chosen)
     _add_batch(commands, chosen)
+    _add_fleet(commands, chosen)
     _add_save(commands)
     _add_list(commands)
     _add_models(commands)
@@ -169,6 +170,15 @@ def _add_batch(commands: Any, chosen: Sequence[str]) -> None:
         from kling_async.cli.batch_options import add_batch  # noqa: PLC0415  (schemas of rows; only with batches)
 
         add_batch(parser, chosen[1:])
+
+
+def _add_fleet(commands: Any, chosen: Sequence[str]) -> None:
+    text = "make many on several machines, any of which may die; nothing is paid twice"
+    parser = _command(commands, "fleet", "fleet", text)
+    if [*chosen[:1]] == ["fleet"]:
+        from kling_async.cli.fleet_options import add_fleet  # noqa: PLC0415  (schemas of rows; only with fleets)
+
+        add_fleet(parser, chosen[1:])
 
 
 def _add_save(commands: Any) -> None:

@@ -52,25 +52,43 @@ def add_batch(parser: ArgumentParser, words: Sequence[str]) -> None:
     Raises:
         UsageError: there is no such endpoint, or it makes no tasks.
     """
-    name = endpoint_that_makes(_endpoint_in(words))
-    fields = fields_in_rows(name)
+    name = rows_for(words)
     parser.usage = "%(prog)s JOBS --out DIR [options]\n       %(prog)s --schema ENDPOINT"
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG + KEYS
-    parser.add_argument("jobs", nargs="?", metavar="JOBS", help="a file of JSONL or CSV, or a folder of pictures")
+    add_jobs(parser, name, nargs="?")
     text = "where results and the report go; the command's memory too: the same again goes on"
     parser.add_argument("-o", "--out", metavar="DIR", help=text)
-    text = f"what a row makes that does not say it (default: {endpoints.DEFAULT})"
-    parser.add_argument("--endpoint", default=name, metavar="NAME", help=text)
-    parser.set_defaults(rows_for=name)
     parser.add_argument("--schema", metavar="ENDPOINT", help="print the JSON schema of a row, and end")
     _add_how(parser)
     parser.add_argument("--json", action="store_true", help="an event on each line of stdout, as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only the end")
-    group = parser.add_argument_group(f"parameters of all rows of {name} that do not give them")
-    record_options.add_named(group, fields, piped=False)
-    add_model(group, name, parser.prog)
+    add_parameters(parser, name)
     _add_service(parser)
+
+
+def rows_for(words: Sequence[str]) -> str:
+    """The command of the endpoint that the words name for all rows.
+
+    Raises:
+        UsageError: there is none, or it answers at once.
+    """
+    return endpoint_that_makes(_endpoint_in(words))
+
+
+def add_jobs(parser: ArgumentParser, name: str, nargs: str | None = None) -> None:
+    """The jobs, and what their rows are for."""
+    parser.add_argument("jobs", nargs=nargs, metavar="JOBS", help="a file of JSONL or CSV, or a folder of pictures")
+    text = f"what a row makes that does not say it (default: {endpoints.DEFAULT})"
+    parser.add_argument("--endpoint", default=name, metavar="NAME", help=text)
+    parser.set_defaults(rows_for=name)
+
+
+def add_parameters(parser: ArgumentParser, name: str) -> None:
+    """What all rows of an endpoint have that do not give it."""
+    group = parser.add_argument_group(f"parameters of all rows of {name} that do not give them")
+    record_options.add_named(group, fields_in_rows(name), piped=False)
+    add_model(group, name, parser.prog)
 
 
 def endpoint_that_makes(name: str) -> str:

@@ -266,6 +266,7 @@ class Api:
         told: WorkEvents,
         *,
         find_others: FindOthers,
+        must_hold: Callable[[], None] = lambda: None,
     ) -> Task:
         """Drives the create machine to its end.
 
@@ -276,6 +277,7 @@ class Api:
             slot: held; given back and waited for again when the account turns out to be full.
             told: its events.
             find_others: says what is known of others that may have made some tasks.
+            must_hold: called directly before a first byte; raises where somebody else may send it.
 
         Raises:
             KlingError: the machine's verdict.
@@ -293,7 +295,7 @@ class Api:
                     await slot.wait_again()
                     create.slot_taken()
                 case Ask.SEND:
-                    outcome = await self._outcome(self._send_create(endpoint, request, create, told))
+                    outcome = await self._outcome(self._send_create(endpoint, request, create, told, must_hold))
                     create.answered(loop.time(), outcome)
                     if create.undecided:
                         slot.in_doubt()
@@ -332,7 +334,14 @@ class Api:
             return error
         return BadResponse(f"the list is longer than {SEARCHED_PAGES} pages")
 
-    async def _send_create(self, endpoint: Endpoint, request: HttpRequest, create: Create, told: WorkEvents) -> Task:
+    async def _send_create(
+        self,
+        endpoint: Endpoint,
+        request: HttpRequest,
+        create: Create,
+        told: WorkEvents,
+        must_hold: Callable[[], None],
+    ) -> Task:
         def read(response: HttpResponse) -> Task:
             if endpoint.generation is Generation.CURRENT:
                 return several.created(response, endpoint.name, create.id_sent)
@@ -342,6 +351,7 @@ class Api:
 
         def began() -> None:
             nonlocal sent_at
+            must_hold()
             sent_at = self._wall()
             create.sending(self._wall(), self._tokens.clock_offset.of_tasks)
             told.sent()

@@ -140,6 +140,9 @@ class Reserved:
         """
         self._reservation = await self._budget.account.reserve(self._amount)
 
+    def must_hold(self) -> None:
+        """Nobody else has it."""
+
     async def others(self, tasks: Sequence[Task], until: datetime) -> Others:  # noqa: ARG002  (as `Record`)
         """Nothing is known of others."""
         return NOBODY

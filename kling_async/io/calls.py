@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kling_async.io import refusals
 from kling_async.io.api import Api
-from kling_async.io.events import Events
+from kling_async.io.events import Events, tell_saved
 from kling_async.io.paged_list import PagedList, by_cursor, by_number
-from kling_async.io.threads import in_thread
 from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.call import Call, CallEndpoint, CursorListEndpoint, HasFiles, ListEndpoint
 from kling_async.protocol.endpoint import Generation
@@ -134,18 +133,8 @@ class Calls:
                 except BaseException as error:
                     told.not_saved(error, asyncio.get_running_loop().time() - begun)
                     raise
-                if told.is_heard:
-                    size = await in_thread(_size_of, saved)
-                    told.saved([saved], size, asyncio.get_running_loop().time() - begun)
+                await tell_saved(told, [saved], begun)
                 return saved
         except KlingError as error:
             error.reference = None
             raise
-
-
-def _size_of(path: Path) -> int:
-    """Bytes of a file; 0 where it is gone again."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

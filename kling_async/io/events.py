@@ -2,12 +2,15 @@
 
 import asyncio
 import collections
+import contextlib
 import inspect
 import itertools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kling_async.io import threads
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.work_events import Kept, WorkEvents
 from kling_async.protocol.errors import KlingError
@@ -194,6 +197,32 @@ class Events:
         if text not in self._complained:
             self._complained.add(text)
             logger.error(text, exc_info=error, extra={"kling_event": "on_event_failed"})
+
+
+async def tell_saved(told: WorkEvents, paths: Sequence[Path], begun: float) -> None:
+    """Tells that files are whole, also where this is cancelled while their size is read.
+
+    Args:
+        told: the events of their work.
+        paths: where they are.
+        begun: when the end of their task was known, by the loop's clock.
+    """
+    if not told.is_heard:
+        return
+    reading = threads.begin(_size_of, paths)
+    try:
+        await threads.finished(reading)
+    finally:
+        told.saved(paths, reading.result(), asyncio.get_running_loop().time() - begun)
+
+
+def _size_of(paths: Sequence[Path]) -> int:
+    """Bytes of all files that are there."""
+    size = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            size += path.stat().st_size
+    return size
 
 
 class _Counting:

@@ -26,6 +26,11 @@ class Lifetime:
         """Whether the running loop is the one that it began on, or could begin on."""
         return self._loop is None or self._loop is asyncio.get_running_loop()
 
+    @property
+    def is_stranded(self) -> bool:
+        """Whether it was not closed before the loop that it began on was."""
+        return self._loop is not None and self._loop.is_closed() and not self.closed
+
     def enter(self) -> None:
         """Begins with the first use; called by all that needs the loop.
 

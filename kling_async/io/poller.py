@@ -115,6 +115,11 @@ class Poller:
         self._plan.hold(watch, asyncio.get_running_loop().time(), held=held)
         self._step()
 
+    def forget(self, watch: TaskWatch, end: KlingError) -> None:
+        """Follows a task no longer, since it was given away; all waiters get the error."""
+        self._plan.forget(watch, end)
+        self._step()
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing is followed."""

@@ -79,6 +79,14 @@ class Record(Protocol):
         """
         ...
 
+    def must_hold(self) -> None:
+        """Is called directly before the first byte of each send.
+
+        Raises:
+            LeaseLost: somebody else may send it: nothing goes out.
+        """
+        ...
+
     async def others(self, tasks: Sequence[Task], until: datetime) -> Others:
         """Which of some tasks are another's, and whether others may have made one until a moment of this machine."""
         ...
@@ -235,6 +243,21 @@ class Submitter:
         record.accepted(task, watch)
         return watch
 
+    async def send_kept(self, endpoint: Endpoint, sending: Sending, record: Record, *, own_id: bool) -> TaskWatch:
+        """Waits for a slot and creates what is kept as its members, as `submit` does with a request.
+
+        Args:
+            endpoint: that takes it.
+            sending: what is sent.
+            record: of the create.
+            own_id: whether its external id was made for it.
+
+        Raises:
+            KlingError: as `KlingClient.image_to_video`.
+        """
+        create = self._new(endpoint, sending.path, record.external_task_id, own_id=own_id, adopt=False, resend=True)
+        return await self._submit(endpoint, sending, create, SubmitOptions(), record)
+
     def _new(
         self, endpoint: Endpoint, path: str, external_task_id: str, *, own_id: bool, adopt: bool, resend: bool
     ) -> Create:
@@ -344,7 +367,10 @@ class Submitter:
             if sending.first_sent is not None:
                 create.sent_before(asyncio.get_running_loop().time(), sending.first_sent)
             find_others = functools.partial(self._others, create, record)
-            task = await self._api.create(endpoint, sending.http(), create, slot, sending.told, find_others=find_others)
+            must_hold = record.must_hold if record is not None else lambda: None
+            task = await self._api.create(
+                endpoint, sending.http(), create, slot, sending.told, find_others=find_others, must_hold=must_hold
+            )
             self._learn(sending.path, create)
             self.under_way.made(task)
         except BaseException as error:

@@ -80,7 +80,7 @@ def restored(members: Any, restore: Callable[[Mapping[str, Any]], Any]) -> Any:
             return members
 
 
-def differences(entry: Entry, work: Work) -> tuple[Difference, ...]:
+def differences(entry: Entry | Work, work: Work) -> tuple[Difference, ...]:
     """In what a request differs from the one in the journal, ids and `callback_url` apart.
 
     Only members that both versions of this package know count: a new one may send what the other one did not know of.

@@ -1,4 +1,4 @@
-"""The journal as users see it: a file, and what stands in it."""
+"""The journal as users see it: where it is, and what stands in it."""
 
 import functools
 import os
@@ -7,7 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
+from kling_async.journal.backend import Backend
 from kling_async.journal.entry import Entry, EntryState
+from kling_async.journal.local import Local
 from kling_async.journal.sqlite import SqliteStore
 from kling_async.journal.store import Store
 from kling_async.journal.writer import Writer
@@ -16,34 +18,25 @@ from kling_async.protocol.errors import ConfigurationError
 _PAGE: Final = 200
 
 
-class Journal:
-    """What is paid for, on this machine's disk before it is sent: `KlingClient(journal="clips.sqlite")`.
+class AnyJournal:
+    """A journal, wherever it is.
 
-    Several clients and processes of one machine may share a journal. Beside it there is a directory, `NAME.files`, with
-    the locks of clients and the bytes of requests that are not accepted yet.
-
-    Args:
-        path: the file; made where there is none. Not on a network file system.
-        moved: whether unfinished work of another machine, from which the file was moved here, is taken over.
-
-    Raises:
-        ConfigurationError: it is no path.
+    Attributes:
+        writer: the thread that writes.
+        backend: what it rests on beside its store.
     """
 
-    def __init__(self, path: str | PathLike[str], *, moved: bool = False) -> None:
-        try:
-            text = os.fsdecode(path)
-        except TypeError:
-            raise ConfigurationError(f"journal must be a path or a Journal, got {type(path).__name__}") from None
-        if not text or "\0" in text or text.endswith(("/", os.sep)):
-            raise ConfigurationError(f"journal must be the path of a file, got {text!r}")
-        self.path = Path(os.path.abspath(text))  # noqa: PTH100  (links stay as they were given)
-        self.moved = moved
-        self.writer = Writer(lambda: SqliteStore(self.path))
+    writer: Writer
+    backend: Backend
 
-    def __repr__(self) -> str:
-        """Its path."""
-        return f"Journal({str(self.path)!r})"
+    @property
+    def place(self) -> str:
+        """Where it is; no secret."""
+        raise NotImplementedError
+
+    def exists(self) -> bool:
+        """Whether there may be something in it; blocks."""
+        return True
 
     async def entries(
         self, *, key: str | None = None, state: EntryState | None = None, endpoint: str | None = None
@@ -87,6 +80,45 @@ class Journal:
             return found
         finally:
             await self.writer.leave()
+
+
+class Journal(AnyJournal):
+    """What is paid for, on this machine's disk before it is sent: `KlingClient(journal="clips.sqlite")`.
+
+    Several clients and processes of one machine may share a journal. Beside it there is a directory, `NAME.files`, with
+    the locks of clients and the bytes of requests that are not accepted yet.
+
+    Args:
+        path: the file; made where there is none. Not on a network file system.
+        moved: whether unfinished work of another machine, from which the file was moved here, is taken over.
+
+    Raises:
+        ConfigurationError: it is no path.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, moved: bool = False) -> None:
+        try:
+            text = os.fsdecode(path)
+        except TypeError:
+            raise ConfigurationError(f"journal must be a path or a Journal, got {type(path).__name__}") from None
+        if not text or "\0" in text or text.endswith(("/", os.sep)):
+            raise ConfigurationError(f"journal must be the path of a file, got {text!r}")
+        self.path = Path(os.path.abspath(text))  # noqa: PTH100  (links stay as they were given)
+        self.backend: Backend = Local(self.path, moved=moved)
+        self.writer = Writer(lambda: SqliteStore(self.path))
+
+    def __repr__(self) -> str:
+        """Its path."""
+        return f"Journal({str(self.path)!r})"
+
+    @property
+    def place(self) -> str:
+        """As `AnyJournal.place`."""
+        return str(self.path)
+
+    def exists(self) -> bool:
+        """As `AnyJournal.exists`."""
+        return self.path.exists()
 
 
 def _last_of(store: Store, keys: Sequence[str]) -> dict[str, Entry]:

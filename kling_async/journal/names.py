@@ -1,4 +1,4 @@
-"""What is derived from a key: the id by which the service finds the task, and the name of a file."""
+"""What is derived from a key: the id by which the service finds the task, and the name of a file; and words."""
 
 import base64
 import hashlib
@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 JOURNAL_ID_LETTERS: Final = 8
+DAMAGED: Final = "damaged: put it away, and keep it; `sqlite3 FILE .recover` saves what there is"
 _KEY_LETTERS: Final = 20  # 100 bits: two keys of one journal do not meet
 _NAME_LETTERS: Final = 100
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

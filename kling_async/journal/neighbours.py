@@ -1,8 +1,9 @@
 """What one client hears from others of its journal: news of its tasks that reached them, and the ends of theirs.
 
 A callback may reach any process of a service. One about a task that another living client follows is written to the
-journal, where that client looks twice a second. And a task that is another client's is not asked for twice: its handle
-here ends when the journal says that the task has, and is asked for from then on if its client is gone.
+journal, where that client looks twice a second, or is told to look. And a task that is another client's is not asked
+for twice: its handle here ends when the journal says that the task has, and is asked for from then on if its client is
+gone.
 """
 
 import asyncio
@@ -10,14 +11,13 @@ import functools
 import json
 import logging
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from kling_async.io.callbacks import Callbacks
 from kling_async.io.poller import Poller
 from kling_async.io.task_watch import TaskWatch
-from kling_async.journal import owners
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry
@@ -27,9 +27,6 @@ from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
 
 logger = logging.getLogger("kling_async")
-
-LOOK_SECONDS: Final = 0.5
-"""Between two looks at what others have written: some 0.1 ms each, in the journal's thread."""
 
 
 @attrs.frozen
@@ -132,7 +129,7 @@ class Neighbours:
         entry = store.running(reference.id)
         if entry is None or entry.endpoint != reference.endpoint or entry.owner is None:
             return None, None
-        living = self._journal.state_of(store, entry.owner) is OwnerState.LIVING
+        living = self._journal.state_of(store, entry) is OwnerState.LIVING
         return entry, store.owner(entry.owner) if living else None
 
     def _tell_acceptance(self, watch: TaskWatch, entry: Entry) -> None:
@@ -157,8 +154,9 @@ class Neighbours:
             self._start(self._looks())
 
     async def _looks(self) -> None:
+        heard = self._journal.others.count
         while self._held or (self._hears and not self._poller.is_idle):
-            await asyncio.sleep(LOOK_SECONDS)
+            heard = await self._journal.others.wait(heard, self._journal.backend.look_seconds)
             try:
                 await self._look()
             except KlingError as error:  # polling goes on
@@ -187,7 +185,7 @@ class Neighbours:
 
     def _read(self, store: Store, *, others: set[OwnerRow]) -> _Look | None:
         """What is new; None where nothing can be."""
-        living = {owner for owner in others if not owners.is_gone(self._journal.directory, owner)}
+        living = {owner for owner in others if not self._journal.backend.is_gone(store, owner.id)}
         version = store.version()
         if version == self._version and living == others:
             return None

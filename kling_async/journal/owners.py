@@ -50,6 +50,11 @@ class Owner:
         loop = self._loop()
         return self._descriptor >= 0 and loop is not None and not loop.is_closed()
 
+    @property
+    def holds(self) -> bool:
+        """As `lives`: a lock does not lapse."""
+        return self.lives
+
     def release(self) -> None:
         """Lets go; idempotent."""
         descriptor, self._descriptor = self._descriptor, -1

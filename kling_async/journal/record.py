@@ -118,10 +118,16 @@ class Record:
 
     async def _write_intent(self, work: Work) -> None:
         marks = marks_in(work.request)
-        if any("kept" in mark for mark in marks):
-            await in_thread(files.keep, self._journal.directory, self._parts, marks)
+        keep = await in_thread(self._journal.backend.keep, self._parts, marks) if marks else None
         now, owner = self._journal.now(), self._journal.owner
-        writing = self._journal.begin(lambda store: store.intend(work, owner, now))
+
+        def write(store: Store) -> Entry | None:
+            entry = store.intend(work, owner, now)
+            if entry is not None and keep is not None:
+                keep(store, entry.id)
+            return entry
+
+        writing = self._journal.begin(write)
         try:
             self.entry = await finished(writing)
         except asyncio.CancelledError as error:
@@ -131,6 +137,10 @@ class Record:
             raise
         if self.entry is None:
             raise Taken
+
+    def must_hold(self) -> None:
+        """As `ClientJournal.must_hold`."""
+        self._journal.must_hold()
 
     async def others(self, tasks: Sequence[Task], until: datetime) -> Others:
         """What other entries say of tasks that may be this one's, which are without an id.
@@ -293,7 +303,7 @@ class Record:
 
     def _forget(self, request: Mapping[str, Any]) -> Callable[[], None]:
         """Takes away the bytes that were kept of a request."""
-        return functools.partial(files.forget, self._journal.directory, marks_in(request))
+        return functools.partial(self._journal.backend.forget, marks_in(request))
 
 
 def _place(target: str | PathLike[str]) -> str:

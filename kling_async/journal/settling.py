@@ -1,7 +1,7 @@
 """Work that the journal has already: its task is followed, or it is found out whether there is one."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
@@ -10,9 +10,9 @@ import attrs
 from kling_async.io.submission import Sending, Submitter, new_external_task_id
 from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
-from kling_async.journal import files, refusals
+from kling_async.journal import refusals
 from kling_async.journal.client_journal import ClientJournal
-from kling_async.journal.contents import restored
+from kling_async.journal.contents import marks_in, restored
 from kling_async.journal.decisions import Left, OwnerState, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id
@@ -142,7 +142,7 @@ class Settling:
         record = self.record(endpoint, entry)
         members, resend = entry.request, True
         try:
-            members = await in_thread(self._members, entry, sent)
+            members = await self.members(entry.request, entry.known, sent)
         except InvalidRequest as error:
             logger.warning("%s is only looked up: %s", entry.reference, error, extra={"kling_event": "not_sent_again"})
             resend = False
@@ -161,12 +161,29 @@ class Settling:
         watch = await self._submitter.settle(endpoint, sending, record, own_id=own_id, resend=resend)
         return Submitted(watch.reference, record, watch)
 
-    def _members(self, entry: Entry, sent: str) -> dict[str, Any]:
-        """What was sent, or was about to be."""
-        members = restored(entry.request, lambda mark: files.restore(self.journal.directory, mark, _KINDS))
-        if self._submitter.callback_url is not None and "callback_url" in (entry.known or ()):
+    async def members(
+        self, request: Mapping[str, Any], known: frozenset[str] | None, external_task_id: str | None
+    ) -> dict[str, Any]:
+        """What was sent, or is about to be.
+
+        Args:
+            request: as it is kept.
+            known: the members that the version knew which kept it.
+            external_task_id: that it is sent with; None where it has its own, or none.
+
+        Raises:
+            InvalidRequest: a file is gone, or another one.
+            JournalError: the journal cannot be read.
+        """
+        digests = {mark["sha256"] for mark in marks_in(request)}
+        kept = await self.journal.look(lambda store: store.kept(digests)) if digests else {}
+        members = await in_thread(
+            lambda: restored(request, lambda mark: self.journal.backend.restore(mark, _KINDS, kept))
+        )
+        if self._submitter.callback_url is not None and "callback_url" in (known or ()):
             members.setdefault("callback_url", self._submitter.callback_url)
-        return {**members, "external_task_id": sent}
+        own = {} if external_task_id is None else {"external_task_id": external_task_id}
+        return {**members, **own}
 
     async def called_back(self, task: Task, body: bytes, *, signed: bool) -> None:
         """Keeps what a callback tells, if it is about work of the journal; else it is dropped.
@@ -186,7 +203,7 @@ class Settling:
 
         def find(store: Store) -> tuple[Entry, OwnerState] | None:
             entry = store.running(task.task_id)
-            return None if entry is None else (entry, self.journal.state_of(store, entry.owner))
+            return None if entry is None else (entry, self.journal.state_of(store, entry))
 
         found = await self.journal.look(find)
         if found is None:

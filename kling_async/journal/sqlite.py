@@ -1,28 +1,14 @@
 """A journal in one SQLite file of this machine."""
 
 import json
-import os
-import time
-from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
-import attrs
-
-from kling_async.journal import saved_files
-from kling_async.journal.entry import Entry, EntryState, SavedFile
-from kling_async.journal.sqlite_budgets import SqliteBudgets
-from kling_async.journal.sqlite_file import DAMAGED, SqliteFile
-from kling_async.journal.sqlite_rows import SELECT, entry_of, json_text, number_text, path_value, printable
-from kling_async.journal.store import News, OwnerRow, Work
-from kling_async.protocol.budget import Settled
-from kling_async.protocol.cost import Cost
-from kling_async.protocol.errors import JournalError
-from kling_async.protocol.tasks import Task
+from kling_async.journal.sql_store import SqlStore
+from kling_async.journal.sqlite_file import SqliteFile
 
 
-class SqliteStore(SqliteFile):
+class SqliteStore(SqliteFile, SqlStore):
     """A `Store` in a file; used by one thread.
 
     Args:
@@ -30,232 +16,17 @@ class SqliteStore(SqliteFile):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._knowledge: dict[frozenset[str], int] = {}
-        self.budgets = SqliteBudgets(self.run)
+        SqliteFile.__init__(self, path)
+        SqlStore.__init__(self)
+
+    def insert(self, statement: str, *values: object) -> int:
+        """As `Database.insert`."""
+        return self.run(statement, *values).lastrowid or 0
+
+    def one_of(self, values: Collection[str]) -> tuple[str, object]:
+        """As `SqlStore.one_of`."""
+        return "IN (SELECT value FROM json_each(?))", json.dumps([*values])
 
     def forget(self) -> None:
         """As `SqliteFile.forget`."""
-        self._knowledge.clear()
-
-    # -------------------------------------------------------------------------------------- owners
-
-    def enter(self, name: str, machine: str, boot: str) -> int:
-        """As `Store.enter`."""
-        added = self.run("INSERT INTO owners (name, machine, boot) VALUES (?, ?, ?)", name, machine, boot)
-        return added.lastrowid or 0
-
-    def leave(self, owner: int) -> None:
-        """As `Store.leave`."""
-        self.run("UPDATE entries SET owner = NULL WHERE owner = ? AND unfinished", owner)
-        self.run("DELETE FROM owners WHERE id = ?", owner)
-
-    def owner(self, owner: int) -> OwnerRow | None:
-        """As `Store.owner`."""
-        row = self.run("SELECT id, name, machine, boot FROM owners WHERE id = ?", owner).fetchone()
-        return OwnerRow(*row) if row else None
-
-    def owners(self, *, unfinished: bool) -> list[OwnerRow]:
-        """As `Store.owners`."""
-        work = "EXISTS (SELECT 1 FROM entries WHERE unfinished AND owner = owners.id)"
-        rows = self.run(f"SELECT id, name, machine, boot FROM owners WHERE {work} = ?", unfinished)  # noqa: S608  (constants)
-        return [OwnerRow(*row) for row in rows]
-
-    # ---------------------------------------------------------------------------------------- work
-
-    def intents(self) -> list[Entry]:
-        """As `Store.intents`."""
-        return [entry_of(row) for row in self.run(f"{SELECT} WHERE unfinished AND state = 'intent'")]
-
-    def last(self, key: str) -> Entry | None:
-        """As `Store.last`."""
-        row = self.run(f"{SELECT} WHERE key = ? ORDER BY attempt DESC LIMIT 1", key).fetchone()
-        return entry_of(row) if row else None
-
-    def get(self, entry: int) -> Entry | None:
-        """As `Store.get`."""
-        row = self.run(f"{SELECT} WHERE entries.id = ?", entry).fetchone()
-        return entry_of(row) if row else None
-
-    def tasks_of_others(self, entry: int, task_ids: Collection[str]) -> set[str]:
-        """As `Store.tasks_of_others`."""
-        known = "SELECT task_id FROM entries WHERE id <> ? AND task_id IN (SELECT value FROM json_each(?))"
-        return {row[0] for row in self.run(known, entry, json.dumps([*task_ids]))}
-
-    def running(self, task_id: str) -> Entry | None:
-        """As `Store.running`."""
-        # Of few, by the index of the unfinished ones.
-        running = "unfinished AND ? IN (task_id, external_task_id) AND state = ?"
-        order = "ORDER BY task_id = ? DESC LIMIT 1"
-        row = self.run(f"{SELECT} WHERE {running} {order}", task_id, EntryState.ACCEPTED, task_id).fetchone()
-        return entry_of(row) if row else None
-
-    def accepted_by(self, owner: int) -> set[int]:
-        """As `Store.accepted_by`."""
-        accepted = "SELECT id FROM entries WHERE unfinished AND owner = ? AND state = ?"
-        return {row[0] for row in self.run(accepted, owner, EntryState.ACCEPTED)}
-
-    def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
-        """As `Store.intend`."""
-        if work.replaces is not None:
-            refused = "SELECT 1 FROM entries WHERE id = ? AND state = ?"
-            if not self.run(refused, work.replaces, EntryState.REFUSED).fetchone():
-                return None
-        if work.key is not None:
-            there = "SELECT 1 FROM entries WHERE key = ? AND attempt >= ? AND id IS NOT ?"
-            if self.run(there, work.key, work.attempt, work.replaces).fetchone():
-                return None
-        claim = work.claim  # before anything is changed: it may be refused
-        reservation = None if claim is None else self.budgets.reserve(claim.budget, claim.amount, now)
-        if work.replaces is not None:
-            self.run("DELETE FROM entries WHERE id = ?", work.replaces)
-        values: dict[str, Any] = {
-            "key": work.key,
-            "attempt": work.attempt,
-            "endpoint": work.endpoint,
-            "external_task_id": work.external_task_id,
-            "request": json_text(work.request),
-            "knowledge": self._knowledge_of(work.known),
-            "line": work.line,
-            "slots": work.slots,
-            "save_to": path_value(work.save_to),
-            "state": EntryState.INTENT,
-            "owner": owner,
-            "unfinished": 1,
-            "intended_at": now.timestamp(),
-            "estimate_units": number_text(work.estimate.units),
-            "estimate_usd": number_text(work.estimate.usd),
-            "spending": reservation and reservation.account,
-            "reservation": reservation and str(reservation.amount),
-            "trace": work.trace,
-        }
-        places = ", ".join("?" * len(values))
-        added = self.run(f"INSERT INTO entries ({', '.join(values)}) VALUES ({places})", *values.values())  # noqa: S608  (names)
-        members = attrs.asdict(work, recurse=False)
-        return Entry(
-            id=added.lastrowid or 0,
-            intended_at=now,
-            owner=owner,
-            **{name: value for name, value in members.items() if name not in {"replaces", "claim"}},
-        )
-
-    def take(self, entry: int, owner: int | None) -> None:
-        """As `Store.take`."""
-        self.run("UPDATE entries SET owner = ? WHERE id = ?", owner, entry)
-
-    def let_go(self, entries: Sequence[int], owner: int) -> None:
-        """As `Store.let_go`."""
-        for entry in entries:
-            self.run("UPDATE entries SET owner = NULL WHERE id = ? AND owner = ? AND unfinished", entry, owner)
-
-    def aim(self, entry: int, save_to: str) -> None:
-        """As `Store.aim`."""
-        self._set(entry, save_to=path_value(save_to))
-
-    def take_left(self, owner: int, is_gone: Callable[[int | None], bool]) -> list[Entry]:
-        """As `Store.take_left`."""
-        owners = [row[0] for row in self.run("SELECT DISTINCT owner FROM entries WHERE unfinished")]
-        taken: list[Entry] = []
-        for gone in filter(is_gone, owners):
-            rows = self.run(f"{SELECT} WHERE unfinished AND owner IS ?", gone)
-            taken += [attrs.evolve(entry_of(row), owner=owner) for row in rows]
-            self.run("UPDATE entries SET owner = ? WHERE unfinished AND owner IS ?", owner, gone)
-        return sorted(taken, key=lambda entry: entry.id)
-
-    def accepted(self, entry: int, task: Task, now: datetime) -> None:
-        """As `Store.accepted`."""
-        # Only forwards: what is heard late, or twice, changes nothing.
-        accepted = {"state": EntryState.ACCEPTED, "task_id": task.task_id, "accepted_at": now.timestamp()}
-        self._set(entry, "state = 'intent'", **accepted, error=None)
-
-    def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> Settled | None:
-        """As `Store.ended`."""
-        cost, money = task.cost or Cost(), task.final_balance_deduction
-        told: dict[str, object] = {
-            "task_id": task.task_id,
-            "ended_at": now.timestamp(),
-            "status": task.status,
-            "units": number_text(cost.units),
-            "quota": number_text(cost.amount),
-            "currency": cost.currency,
-            "list_price": number_text(money.list_price if money else None),
-            "error": printable(task.status_msg) or None,
-        }
-        self._set(entry, "state = 'saved' AND ended_at IS NULL", **told)  # what it cost was asked for meanwhile
-        running = "state IN ('intent', 'accepted')"
-        self._set(entry, running, state=EntryState.ENDED, unfinished=int(not finished), **told)
-        return self.budgets.ended(entry, task)
-
-    def saving(self, entry: int, place: str) -> None:
-        """As `Store.saving`."""
-        self._set(entry, saving_to=path_value(place))
-
-    def saved(self, entry: int, files: Sequence[SavedFile], now: datetime) -> None:
-        """As `Store.saved`."""
-        row = self.run("SELECT save_to FROM entries WHERE id = ?", entry).fetchone()
-        target = os.fsdecode(row[0]) if row and row[0] is not None else None
-        done = {"state": EntryState.SAVED, "unfinished": 0, "saved_at": now.timestamp()}
-        self._set(entry, **done, files=json_text(saved_files.shortened(files, target)), saving_to=None)
-
-    def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
-        """As `Store.closed`."""
-        self._set(entry, state=state, unfinished=0, error=printable(error), ended_at=now.timestamp())
-        self.budgets.ended(entry, None, free=state is EntryState.REFUSED)
-
-    def in_doubt(self, entry: int, error: str) -> None:
-        """As `Store.in_doubt`."""
-        self._set(entry, "state = 'intent'", error=printable(error), owner=None)
-
-    def entries(
-        self, after: int, count: int, *, key: str | None, state: EntryState | None, endpoint: str | None
-    ) -> list[Entry]:
-        """As `Store.entries`."""
-        wanted = {"key": key, "state": state, "endpoint": endpoint}
-        given = {name: value for name, value in wanted.items() if value is not None}
-        where = "".join(f" AND {name} = ?" for name in given)
-        select = f"{SELECT} WHERE entries.id > ?{where} ORDER BY entries.id LIMIT ?"
-        rows = self.run(select, after, *given.values(), count)
-        return [entry_of(row) for row in rows]
-
-    # ---------------------------------------------------------------------------------------- news
-
-    def add_news(self, entry: int, body: bytes, *, signed: bool) -> None:
-        """As `Store.add_news`."""
-        number = "max(?, 1 + (SELECT coalesce(max(id), 0) FROM news))"  # by the time, so that none comes twice
-        self.run(f"INSERT INTO news VALUES ({number}, ?, ?, ?)", time.time_ns(), entry, signed, body)  # noqa: S608  (the expression above, no value)
-
-    def news(self, owner: int) -> list[News]:
-        """As `Store.news`."""
-        theirs = "news JOIN entries ON entries.id = entry WHERE owner = ?"
-        rows = self.run(f"SELECT news.id, signed, body FROM {theirs} ORDER BY news.id", owner)  # noqa: S608  (constants)
-        return [News(row[0], bool(row[1]), row[2]) for row in rows]
-
-    def news_of(self, entry: int) -> list[News]:
-        """As `Store.news_of`."""
-        rows = self.run("SELECT id, signed, body FROM news WHERE entry = ?", entry)
-        return [News(row[0], bool(row[1]), row[2]) for row in rows]
-
-    def forget_news(self, news: Collection[int] | None = None) -> None:
-        """As `Store.forget_news`."""
-        if news is None:
-            self.run("DELETE FROM news WHERE entry NOT IN (SELECT id FROM entries WHERE unfinished)")
-        for one in news or ():
-            self.run("DELETE FROM news WHERE id = ?", one)
-
-    # -------------------------------------------------------------------------------------- inside
-
-    def _set(self, entry: int, where: str = "1", /, **values: object) -> None:
-        names = ", ".join(f"{name} = ?" for name in values)
-        self.run(f"UPDATE entries SET {names} WHERE id = ? AND {where}", *values.values(), entry)  # noqa: S608  (constants)
-
-    def _knowledge_of(self, known: frozenset[str] | None) -> int | None:
-        if known is None:
-            return None
-        if known not in self._knowledge:
-            text = " ".join(sorted(known))
-            self.run("INSERT OR IGNORE INTO knowledge (members) VALUES (?)", text)
-            row = self.run("SELECT id FROM knowledge WHERE members = ?", text).fetchone()
-            if row is None:
-                raise JournalError(f"the journal is {DAMAGED}")
-            self._knowledge[known] = row[0]
-        return self._knowledge[known]
+        SqlStore.forget(self)

@@ -10,13 +10,12 @@ from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Final
 
-from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
+from kling_async.journal.names import DAMAGED, JOURNAL_ID_LETTERS, base32
 from kling_async.journal.schema import APPLICATION, MIGRATIONS
 from kling_async.protocol.errors import JournalError
 
 LOCK_SECONDS: Final = 20.0
 """How long another process may write before a step of this one fails: each of ours takes milliseconds."""
-DAMAGED: Final = "damaged: put it away, and keep it; `sqlite3 FILE .recover` saves what there is"
 _PAGE_BYTES: Final = 8192
 """Entries have 500 to 1000 bytes: in the usual 4096 the rest of a page would be a sixth of it."""
 _PAUSE: Final = 0.01
@@ -142,6 +141,10 @@ class SqliteFile:
                 raise
         except sqlite3.Error as error:
             raise self._explained(error) from None
+
+    def took_effect(self) -> int | None:
+        """As `Store.took_effect`: nothing is interrupted."""
+        return None
 
     def version(self) -> Hashable:
         """As `Store.version`."""

@@ -3,7 +3,7 @@
 All of it blocks, and is called by one thread.
 """
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ import attrs
 
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.protocol.budget import Reservation, Settled, Spending, Terms
+from kling_async.protocol.errors import JournalError, LeaseLost
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import Task
 
@@ -114,7 +115,15 @@ class Budgets(Protocol):
 
 
 class Store(Protocol):
-    """Where work is kept. What is done within `together()` is there as a whole, or not at all, once it is left."""
+    """Where work is kept. What is done within `together()` is there as a whole, or not at all, once it is left.
+
+    Where owners are leases, what a client reports whose lease is over counts only as long as nobody else has the entry.
+
+    Attributes:
+        actor: the owner whose step it is; 0 for none.
+    """
+
+    actor: int
 
     @property
     def id(self) -> str:
@@ -144,6 +153,10 @@ class Store(Protocol):
         Raises:
             JournalError: it cannot be written; nothing was changed.
         """
+        ...
+
+    def took_effect(self) -> int | None:
+        """Tells once which `Interrupted` step was taken all the same, as is known when it is open again."""
         ...
 
     def version(self) -> Hashable:
@@ -199,11 +212,34 @@ class Store(Protocol):
 
         Raises:
             BudgetExceeded: the budget has not enough left; nothing was changed.
+            LeaseLost: the owner is none any more; the same of all that gives it work.
         """
         ...
 
     def take(self, entry: int, owner: int | None) -> None:
         """Gives an entry to another owner."""
+        ...
+
+    def give(self, entry: int, owner: int, to: int) -> bool:
+        """Gives an accepted entry of an owner to another one; whether it was that owner's.
+
+        Raises:
+            LeaseLost: the other one is none any more.
+        """
+        ...
+
+    def keep(self, entry: int, parts: Mapping[str, bytes], digests: Collection[str]) -> None:
+        """Keeps the bytes of an entry's request until its task is accepted or it is closed.
+
+        Args:
+            entry: its number.
+            parts: bytes by their digests, as far as they are not there yet.
+            digests: all of them.
+        """
+        ...
+
+    def kept(self, digests: Collection[str]) -> dict[str, bytes]:
+        """Bytes that are kept here, by their digests."""
         ...
 
     def let_go(self, entries: Sequence[int], owner: int) -> None:
@@ -214,8 +250,13 @@ class Store(Protocol):
         """Its files go elsewhere from now on."""
         ...
 
-    def take_left(self, owner: int, is_gone: Callable[[int | None], bool]) -> list[Entry]:
-        """Gives all unfinished entries whose owners are gone to this one."""
+    def take_left(self, owner: int, is_gone: Callable[[int | None, Entry | None], bool]) -> list[Entry]:
+        """Gives all unfinished entries whose owners are gone to this one.
+
+        Args:
+            owner: this one.
+            is_gone: whether an owner is gone, and so long ago that this entry of it may be taken; None for any.
+        """
         ...
 
     def accepted(self, entry: int, task: Task, now: datetime) -> None:
@@ -267,3 +308,21 @@ class Store(Protocol):
     ) -> list[Entry]:
         """Entries in the order in which they were made, from behind a number."""
         ...
+
+
+class Interrupted(JournalError):
+    """The connection to a store was lost.
+
+    Attributes:
+        attempt: names the step that was about to be taken, where it is not known whether it was; `took_effect` tells.
+    """
+
+    attempt: int | None = None
+
+
+def lease_lost() -> LeaseLost:
+    """The error of a client that may not be the owner of its work any more."""
+    return LeaseLost(
+        "this client did not reach its journal for as long as its lease, so that others may go on with its work; "
+        "nothing was sent: close it and make another one, where the same key goes on"
+    )

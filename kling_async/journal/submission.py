@@ -11,8 +11,9 @@ from kling_async.io.api import Api
 from kling_async.io.callbacks import Callbacks
 from kling_async.io.poller import Poller
 from kling_async.io.refusals import endpoint_that_takes
-from kling_async.io.submission import SubmitOptions, Submitter, new_external_task_id
+from kling_async.io.submission import Sending, SubmitOptions, Submitter, new_external_task_id
 from kling_async.io.target import absolute
+from kling_async.io.task_watch import TaskWatch
 from kling_async.io.threads import in_thread
 from kling_async.io.turns import Turns
 from kling_async.journal import files, refusals
@@ -25,9 +26,13 @@ from kling_async.journal.neighbours import Neighbours
 from kling_async.journal.record import Record, Taken
 from kling_async.journal.recovery import Recovery
 from kling_async.journal.settling import Settling, StartWatching, Submitted
-from kling_async.journal.store import Claim, Work
+from kling_async.journal.store import Claim, Store, Work
+from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.errors import InvalidRequest, Problem
+from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.tasks import TaskStatus
+from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.codec import to_wire
 
 logger = logging.getLogger("kling_async")
@@ -42,11 +47,12 @@ class _Asked:
 
     Attributes:
         endpoint: that takes it.
-        request: as it was given.
+        request: as it was given; None where only its members are kept.
         options: of `submit`.
         work: as the journal keeps it.
         parts: the files of the request.
         refuse: raises where the request must not be sent; what has a task is followed all the same.
+        estimate: how long the task takes, where there is no request to tell.
     """
 
     endpoint: Endpoint
@@ -55,6 +61,7 @@ class _Asked:
     work: Work
     parts: list[Part]
     refuse: Callable[[], None] = lambda: None
+    estimate: DurationEstimate | None = None
 
 
 class JournalSubmitter:
@@ -117,6 +124,55 @@ class JournalSubmitter:
                 submitted = await self._one_step(asked)
                 if submitted is not None:
                     return submitted
+
+    async def submit_kept(
+        self, work: Work, *, again_if_failed: bool = False, estimate: DurationEstimate | None = None
+    ) -> Submitted:
+        """Submits what is kept as its members, or finds what was submitted under its key.
+
+        Args:
+            work: with a key; its attempt and its external id are decided here. The files of its request are kept, too.
+            again_if_failed: as `again` of `submit`.
+            estimate: how long its task takes, where its kind is known.
+
+        Raises:
+            InvalidRequest: a file of it is gone; or this version knows no such endpoint.
+            KlingError: as `submit`.
+        """
+        await self.journal.open()
+        endpoint = endpoint_named(work.endpoint)
+        if endpoint is None:
+            raise InvalidRequest.of([Problem("endpoint", f"this version knows no {work.endpoint}")])
+        options = SubmitOptions(key=work.key, again="failed" if again_if_failed else None)
+        asked = _Asked(endpoint, None, options, work, [], estimate=estimate)
+        async with self._turns.of(work.key or ""):
+            while True:
+                submitted = await self._one_step(asked)
+                if submitted is not None:
+                    return submitted
+
+    async def taken_up(self) -> list[Submitted]:
+        """Follows what other clients have given to this one; all that it has and did not follow yet.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        mine = self.journal.owner
+
+        def read(store: Store) -> list[Entry | None]:
+            return [store.get(entry) for entry in store.accepted_by(mine) if not self._settling.has_record(entry)]
+
+        found = await self.journal.look(read)
+        taken = [(endpoint_named(entry.endpoint), entry) for entry in found if entry is not None]
+        return [self._settling.followed(endpoint, entry) for endpoint, entry in taken if endpoint is not None]
+
+    def record(self, endpoint: Endpoint, entry: Entry) -> Record:
+        """The place of an entry; the same one for the same entry."""
+        return self._settling.record(endpoint, entry)
+
+    async def lost(self, entry: Entry, why: str) -> None:
+        """Nothing can be done any more for an entry: says so, with what it cost."""
+        await self._settling.lost(entry, why)
 
     def may_exist(self, entry: Entry) -> bool:
         """Whether there may be a task of an entry of this client, as far as its create has come."""
@@ -219,6 +275,28 @@ class JournalSubmitter:
         )
         is_file = endpoint.result.is_file
         record = Record(self.journal, work=work, parts=asked.parts, is_file=is_file, external_task_id=own_id)
-        watch = await self._submitter.submit(endpoint, asked.request, asked.options, record)
+        if asked.request is None:
+            watch = await self._send_kept(asked, work, record)
+        else:
+            watch = await self._submitter.submit(endpoint, asked.request, asked.options, record)
         self._settling.keep(record)
         return Submitted(watch.reference, record, watch)
+
+    async def _send_kept(self, asked: _Asked, work: Work, record: Record) -> TaskWatch:
+        """Sends what is kept as its members."""
+        endpoint, users_id = asked.endpoint, work.request.get("external_task_id")
+        record.external_task_id = users_id or record.external_task_id
+        sent = record.external_task_id if endpoint.finds_by_external_id else None
+        members = await self._settling.members(work.request, work.known, sent)
+        calls_back = self._submitter.callback_url
+        sending = Sending(
+            given=work.request,
+            http=lambda: requests.create_of(endpoint, members),
+            line=work.line,
+            slots=work.slots,
+            told=self._submitter.events.of(endpoint.name, line=work.line, key=work.key, external_task_id=sent),
+            estimate=asked.estimate,
+            calls_back=calls_back is not None and members.get("callback_url") == calls_back,
+            path=str(work.request.get("path", "")),
+        )
+        return await self._submitter.send_kept(endpoint, sending, record, own_id=users_id is None)

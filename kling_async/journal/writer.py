@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from kling_async.journal import forks
-from kling_async.journal.store import Store
+from kling_async.journal.store import Interrupted, Store
 from kling_async.protocol.errors import JournalError, KlingError
 
 logger = logging.getLogger("kling_async")
@@ -26,6 +26,10 @@ _LATER_SECONDS: Final = 1.0
 """After that what could not be written is tried again."""
 _GATHER_SECONDS: Final = 0.25
 """How long what nobody waits for may wait for more, so that it costs no sync of its own."""
+_PATIENCE_SECONDS: Final = 20.0
+"""How long those who wait wait for a store that was interrupted."""
+_PAUSE_SECONDS: Final = 0.1
+"""Between two tries of that."""
 
 
 @attrs.define(eq=False)
@@ -39,6 +43,7 @@ class _Step:
         then: is called in the thread once it is on disk.
         only_reads: whether it changes nothing, and needs no lock.
         is_last: whether the thread ends with it.
+        attempt: the last try of which it is not known yet whether it took effect.
     """
 
     work: Callable[[Store], Any]
@@ -49,6 +54,7 @@ class _Step:
     is_last: bool = False
     result: Any = None
     error: BaseException | None = None
+    attempt: int | None = None
 
 
 class Writer:
@@ -209,23 +215,28 @@ def _read(store: Store, steps: list[_Step]) -> list[_Step]:
 
 def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_Step], list[_Step]]:
     """Does what could not be done before, and what is new; gives what is left of it, and the last step if it came."""
-    batch = left + new
+    batch, ends_at = left + new, time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             store.open()
+            batch = _without_done(batch, store.took_effect())
             with store.together():
                 for step in batch:
                     _do(step, store)
         except _Odd as odd:  # a mistake of one step is no reason for the others to fail
             batch.remove(odd.step)
             _refuse(odd.step)
+        except Interrupted as error:
+            for step in batch if error.attempt is not None else ():
+                step.attempt = error.attempt
+            if time.monotonic() < ends_at and any(step.future is not None for step in batch):
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            left = _failed(batch, error, was_left=bool(left))
+            break
         except Exception as error:  # noqa: BLE001  (whatever it is: those who wait must get it)
             failed = error if isinstance(error, KlingError) else JournalError(f"the journal failed: {error!r}")
-            for step in batch:
-                step.error = copy.copy(failed)
-            was_left, left = bool(left), [step for step in batch if step.future is None and not step.is_last]
-            if left and not was_left:  # who waits gets it, and says so
-                logger.warning("%s; it is tried again", failed, extra={"kling_event": "journal_failed"})
+            left = _failed(batch, failed, was_left=bool(left))
             break
         else:
             left = []
@@ -234,6 +245,25 @@ def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_S
             break
     _answer([step for step in batch if not step.is_last])
     return left, [step for step in batch if step.is_last]
+
+
+def _without_done(batch: list[_Step], attempt: int | None) -> list[_Step]:
+    """What is left to do where a try took effect that had been interrupted."""
+    done = [step for step in batch if attempt is not None and step.attempt == attempt]
+    for step in done:
+        _follow(step)
+    _answer(done)
+    return [step for step in batch if step not in done]
+
+
+def _failed(batch: list[_Step], error: KlingError, *, was_left: bool) -> list[_Step]:
+    """None of it was written; gives what is to be tried again."""
+    for step in batch:
+        step.error = copy.copy(error)
+    left = [step for step in batch if step.future is None and not step.is_last]
+    if left and not was_left:  # who waits gets it, and says so
+        logger.warning("%s; it is tried again", error, extra={"kling_event": "journal_failed"})
+    return left
 
 
 def _follow(step: _Step) -> None:

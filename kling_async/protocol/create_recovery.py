@@ -30,6 +30,7 @@ from kling_async.protocol.errors import (
     ExternalTaskIdConflict,
     InvalidRequest,
     KlingError,
+    LeaseLost,
     NotTheService,
     Remedy,
     UnexpectedAnswer,
@@ -365,7 +366,7 @@ class Create:
         return outcome
 
     def _answered_first(self, now: float, error: KlingError) -> None:
-        if isinstance(error, InvalidRequest | ClientClosed | UnexpectedAnswer):
+        if isinstance(error, InvalidRequest | ClientClosed | UnexpectedAnswer | LeaseLost):
             self._refuse(error)
         elif made_nothing(error):
             self._send_later(now, error)
@@ -399,8 +400,8 @@ class Create:
             self._wait(now)
 
     def _answered_again(self, now: float, error: KlingError) -> None:
-        if isinstance(error, InvalidRequest):
-            self._sends_left = 0  # the file is gone: only the first send's task can still show
+        if isinstance(error, InvalidRequest | LeaseLost):
+            self._sends_left = 0  # it must not go out again: only the first send's task can still show
         if isinstance(error, UnexpectedAnswer):
             self._refuse(error)
         elif made_nothing(error) or not refused(error):

@@ -34,7 +34,7 @@ UNDECIDED: Final = SENDING | {_S.CLAIMED, _S.SETTLING, _S.DOUBTFUL, _S.EXPECTED,
 TRANSITIONS: Final[Mapping[CreateState, Mapping[CreateState, str]]] = {
     _S.UNSENT: {
         _S.SENDING: "its first byte goes out",
-        _S.REFUSED: "the client closes, or a file is gone, or it did not get out before the budget was over",
+        _S.REFUSED: "the client closes, a file or the lease is gone, or it did not get out before the budget was over",
     },
     _S.FULL: {_S.UNSENT: "there is a slot again", _S.REFUSED: "the client closes"},
     _S.SENDING: {

@@ -7,9 +7,11 @@ KlingError
 ├── InvalidReference (ValueError)          no `<endpoint>:<id>`
 ├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
 ├── BatchError                             the jobs of a batch cannot be read; nothing was sent
+├── FleetError                             the database of a fleet cannot be used
 ├── KeyConflict                            the key belongs to another request
 ├── BudgetExceeded                         the budget has not enough left; nothing was sent
 ├── JournalError                           the journal cannot be read or written; nothing was sent
+│   └── LeaseLost                          the client was away from its journal for too long; nothing was sent
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
 ├── ClientClosed                           the client was closed while something waited
 ├── QueueTimeout (TimeoutError)            no slot came free in time; nothing was sent
@@ -98,7 +100,7 @@ class KlingError(Exception):
         reference: the task this is about, as text for `KlingClient.attach`.
     """
 
-    message: str
+    message: str = ""
     remedy: Remedy | None = None
     code: int | None = None
     http_status: int | None = None
@@ -254,6 +256,14 @@ class BatchError(KlingError):
     """
 
 
+class FleetError(KlingError):
+    """The database of a fleet cannot be used, or has no such fleet, queue or job.
+
+    What to do: what the message says. What was submitted in one step is there as a whole or not at all; the same again
+    finds out, and submits nothing twice.
+    """
+
+
 @attrs.frozen
 class Difference:
     """In what two requests under one key differ.
@@ -305,6 +315,15 @@ class JournalError(KlingError):
     """The journal cannot be opened, read or written. What would have been paid for was not sent.
 
     What to do: see to the disk, or to who may write there; the same key again goes on.
+    """
+
+
+class LeaseLost(JournalError):
+    """A client did not reach its journal for as long as its lease: others may go on with its work. Nothing was sent.
+
+    Its process was stopped, or cut off from the database. It still follows what it has, but begins nothing any more.
+
+    What to do: close it and make another one; the same key again goes on.
     """
 
 

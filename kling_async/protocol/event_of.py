@@ -42,12 +42,12 @@ def failed(error: BaseException | None) -> Failed:
     """An error as text, without what nobody may read: the service may repeat addresses that are signed.
 
     Of an error that is not of this package there is the type alone, and of the system's the number by name, as
-    `ENOSPC`: a caller's own code may put anything into its words.
+    `ENOSPC`: a caller's own code may put anything into its words, also where its class is derived from ours.
     """
     if error is None:
         return Failed(error="", error_type="", code=None)
     kind = type(error).__name__
-    if isinstance(error, KlingError):
+    if isinstance(error, KlingError) and type(error).__module__.partition(".")[0] == __name__.partition(".")[0]:
         return Failed(error=service_text(error.message), error_type=kind, code=error.code)
     number = error.errno if isinstance(error, OSError) else None
     return Failed(error=errno.errorcode.get(number, "") if isinstance(number, int) else "", error_type=kind, code=None)

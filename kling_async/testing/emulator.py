@@ -117,10 +117,16 @@ class KlingEmulator:
 
     async def close_clients(self) -> None:
         """Closes the clients that `client` made and that were used on the running event loop, if on any."""
-        clients, self._clients = self._clients, []
-        for client in clients:
-            if client.is_at_home:
-                await client.close()
+        here = [client for client in self._clients if client.is_at_home]
+        self._clients = [client for client in self._clients if not client.is_at_home]
+        for client in here:
+            await client.close()
+
+    def forget_stranded(self) -> bool:
+        """Lets go of the clients that were left open on an event loop which has ended; tells whether there were any."""
+        before = len(self._clients)
+        self._clients = [client for client in self._clients if not client.is_stranded]
+        return len(self._clients) < before
 
     def __enter__(self) -> Self:
         """Starts."""

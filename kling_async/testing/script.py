@@ -26,6 +26,8 @@ from kling_async.testing.settings import POLLING, RETRY, QuickClient
 _HOST: Final = "http://kling.invalid"
 _JSON: Final = {"content-type": "application/json"}
 _VIDEO: Final = "video/mp4"
+_POLLING: Final = attrs.evolve(POLLING, deadline=5.0)
+"""What a script has not told within seconds it does not tell."""
 _UNFINISHED: Final = {"submitted", "processing"}
 _NEW, _FILE, _ANYBODY = "<new>", "<file>", "<anybody>"
 
@@ -38,11 +40,13 @@ class Answer:
         status: of HTTP; 0 where there is no answer, because the connection broke off.
         body: as it comes.
         headers: names in lower case.
+        task_id: whose task's questions it answers, where it does not tell that itself: see `about`.
     """
 
     status: int
     body: bytes = attrs.field(default=b"", repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict)
+    task_id: str = ""
 
     @classmethod
     def data(cls, data: object) -> Self:
@@ -94,6 +98,10 @@ class Answer:
         """A page of somebody between, such as a gateway."""
         return cls(status, text.encode(), {"content-type": "text/html"})
 
+    def about(self, task_id: str) -> Self:
+        """The same, for a question about a task: an error that is the last thing told of it."""
+        return attrs.evolve(self, task_id=task_id)
+
     @classmethod
     def file(cls, content: bytes | None = None) -> Self:
         """A file of a result.
@@ -125,9 +133,10 @@ class Script:
 
     The whole client is at work but for its sockets. A request takes the first answer that is left for it: a question
     about a task takes those with its id, a file those of `Answer.file`, a new task those with an id that was not told
-    before. What is for nobody in particular, such as an error, is for the request that the next answer is for. A task
-    of which no more is told stays as it is. At the end of the block its clients are closed, and all answers must have
-    been used.
+    before. What is for nobody in particular, such as an error, is for the request that the next answer is for; at the
+    end it is for a new task or a file, and `Answer.about` says which task it is about. A task of which no more is told
+    stays as it is; who waits for its end gets `TaskTimeout` after five seconds. At the end of the block its clients
+    are closed, and all answers must have been used.
 
     Args:
         answers: one for each request.
@@ -152,7 +161,7 @@ class Script:
         Args:
             **options: those of `KlingClient`, in place of the settings for tests.
         """
-        ours: dict[str, Any] = {"base_url": _HOST.replace("http:", "https:"), "polling": POLLING, "retry": RETRY}
+        ours: dict[str, Any] = {"base_url": _HOST.replace("http:", "https:"), "polling": _POLLING, "retry": RETRY}
         if options.get("access_key") is None and options.get("secret_key") is None:
             ours["api_key"] = "scripted"
         client = _ScriptedClient(self, **(ours | options))
@@ -171,7 +180,10 @@ class Script:
             raise AssertionError(f"no answer was left for {', '.join(self._unanswered)}; answered were:{sent}")
         if self._answers:
             left = ", ".join(str(each.status or "lost") for each in self._answers)
-            raise AssertionError(f"{len(self._answers)} answers were not used (HTTP {left}); answered were:{sent}")
+            asked = f" (Answer.about says that it is for {', '.join(self._repeated)})" if self._repeated else ""
+            raise AssertionError(
+                f"{len(self._answers)} answers were not used (HTTP {left}){asked}; answered were:{sent}"
+            )
 
     async def __aenter__(self) -> Self:
         """The script itself."""
@@ -205,8 +217,8 @@ class Script:
         if place is not None:
             self.sent.append(sent)
             answer = self._answers.pop(place)
-            task_id, _ = _task_of(answer)
-            if task_id:
+            task_id, status = _task_of(answer)
+            if status:
                 self._told[task_id] = answer
             return answer
         if polled in self._told and _task_of(self._told[polled])[1] in _UNFINISHED:
@@ -218,7 +230,7 @@ class Script:
     def _place_of_poll(self, task_id: str) -> int | None:
         """Of what is for this task: questions are asked at any time, and must not take what is for others."""
         each_of = zip(self._owners(), self._answers, strict=True)
-        return _first(owner in {task_id, _ANYBODY} or _task_of(each)[0] == task_id for owner, each in each_of)
+        return _first(task_id in {owner, _task_of(each)[0]} for owner, each in each_of)
 
     def _place_of(self, sent: Sent) -> int | None:
         """Of what is for a request other than a question about a task; else of what nothing else fits."""
@@ -229,14 +241,16 @@ class Script:
             place = _first(owner in {_NEW, _ANYBODY} for owner in owners)
             if place is None:
                 place = _first(map(_is_error, self._answers))
-        return 0 if place is None and self._answers else place
+        return _first(not each.task_id for each in self._answers) if place is None else place
 
     def _owners(self) -> list[str]:
         """For whom each answer is: a task's id, or one of the words below."""
         told, owners = {*self._told}, list[str]()
         for answer in self._answers:
             task_id, _ = _task_of(answer)
-            if task_id:
+            if answer.task_id:
+                owners.append(task_id)
+            elif task_id:
                 owners.append(task_id if task_id in told else _NEW)
                 told.add(task_id)
             elif _is_error(answer):
@@ -318,13 +332,17 @@ def _first(fits: Iterable[bool]) -> int | None:
 
 def _is_error(answer: Answer) -> bool:
     """Whether it can be meant for any request."""
+    if answer.task_id:
+        return False
     if answer.headers != _JSON:
         return answer.headers.get("content-type") != _VIDEO
     return answer.status >= HTTPStatus.BAD_REQUEST
 
 
 def _task_of(answer: Answer) -> tuple[str, str]:
-    """The id and the status of the task that it tells of; empty where it tells of none."""
+    """The id and the status of the task that it is about; empty where it is about none, or does not tell."""
+    if answer.task_id:
+        return answer.task_id, ""
     data = json.loads(answer.body).get("data") if answer.headers == _JSON else None
     if not isinstance(data, Mapping):
         return "", ""

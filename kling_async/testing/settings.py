@@ -26,3 +26,8 @@ class QuickClient(KlingClient):
     def is_at_home(self) -> bool:
         """Whether it can be used on the running event loop: it began there, or has not begun."""
         return self._lifetime.is_at_home
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether nothing can close it any more: its event loop was closed before it was."""
+        return self._lifetime.is_stranded

@@ -1,9 +1,12 @@
 """What the journal's tests share: the shell's fixtures, and virtual time that waits for the journal's thread."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kling_async import Journal, PostgresJournal
+from kling_async.journal.journal import AnyJournal
 from tests.patience import wait_for_the_thread
 from tests.shell.conftest import (
     emulator,
@@ -34,3 +37,15 @@ def time_waits_for_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def path(tmp_path: Path) -> Path:
     """Where the journal is."""
     return tmp_path / "clips.sqlite"
+
+
+Place = Callable[..., AnyJournal]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where journals are, by their names: the same rules hold in a file as in Postgres."""
+    if request.param == "sqlite":
+        return lambda name="clips": Journal(tmp_path / f"{name}.sqlite")
+    dsn: str = request.getfixturevalue("postgres")
+    return lambda name="clips": PostgresJournal(dsn, name=name)

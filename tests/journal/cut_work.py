@@ -17,10 +17,10 @@ from typing import Any
 
 from kling_async import Budget, ImageToVideo, KlingClient, KlingError, Polling, Retry, TaskFailed
 from kling_async import TextToVideo as Text
-from kling_async.journal import client_journal, files
+from kling_async.journal import files, local
 from kling_async.journal.owners import Owner
+from kling_async.journal.sql_budgets import SqlBudgets
 from kling_async.journal.sqlite import SqliteStore
-from kling_async.journal.sqlite_budgets import SqliteBudgets
 
 PICTURE = (Path(__file__).parents[2] / "examples" / "images" / "cat.png").read_bytes()
 KINDS = ["aim", "accepted", "closed", "ended", "enter", "in_doubt", "intend", "leave", "let_go"]
@@ -101,11 +101,11 @@ def arm() -> None:
     """Puts the cuts in their places."""
     SqliteStore.together = cut  # type: ignore[assignment, method-assign]  # by name
     for name in KINDS:
-        holder = SqliteStore if hasattr(SqliteStore, name) else SqliteBudgets
+        holder = SqliteStore if hasattr(SqliteStore, name) else SqlBudgets
         setattr(holder, name, noted(name, getattr(holder, name)))
     files.keep = beside("keep", files.keep)
     files.forget = beside("forget", files.forget)
-    client_journal.Owner = functools.wraps(Owner)(beside("lock", Owner))  # type: ignore[assignment, attr-defined]  # put in its place
+    local.Owner = functools.wraps(Owner)(beside("lock", Owner))  # type: ignore[assignment, attr-defined]  # put in its place
     Owner.release = beside("unlock", Owner.release)  # type: ignore[method-assign]  # put in its place
 
 

@@ -176,7 +176,7 @@ def test_a_client_that_is_closed_in_a_forked_child(path: Path) -> None:
                 def work() -> None:
                     assert client._works is not None
                     asyncio.run(client._works.journal.close())
-                    asyncio.run(written(client.journal, "child"))
+                    asyncio.run(written(Journal(path), "child"))
 
                 assert in_child(work) == 0
                 assert (await client.submit(TextToVideo("a cat"), key="cat")).reference == handle.reference

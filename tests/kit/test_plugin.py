@@ -195,6 +195,36 @@ def test_no_plugin_for_async_tests(tmp_path: Path) -> None:
         assert words in done.output
 
 
+LEFT_OPEN = f"""{IMPORTS}
+import gc
+
+def test_of_the_fixture(kling):
+    asyncio.run(kling.submit(TextToVideo("a cat")))
+
+def test_of_a_client(kling_emulator):
+    async def main():
+        await kling_emulator.client().submit(TextToVideo("a cat"))
+    asyncio.run(main())
+
+def test_of_the_server(kling_server):
+    async def main():
+        await kling_server.client().submit(TextToVideo("a cat"))
+    asyncio.run(main())
+
+def test_of_nothing(kling, kling_server):
+    gc.collect()
+"""
+
+
+def test_a_client_that_nobody_can_close(tmp_path: Path) -> None:
+    """What a test that is not async leaves open is said of that test and no other; what was not used is harmless."""
+    done = run(tmp_path, LEFT_OPEN, "-p", "pytest_asyncio.plugin", ini=AUTO)
+    assert "4 passed, 3 errors" in done.output, done.output
+    for name, emulator in (("the_fixture", "emulator"), ("a_client", "emulator"), ("the_server", "server")):
+        assert len(done.lines(f"ERROR test_it.py::test_of_{name} - Failed: a client of kling_{emulator} ")) == 1
+        assert f"`async with kling_{emulator}.client() as kling`" in done.output
+
+
 @pytest.mark.slow
 def test_a_test_that_fails_shows_its_failure(tmp_path: Path) -> None:
     """What a failing test leaves open is closed without a word: no errors at teardown, none in the test after it."""

@@ -160,7 +160,48 @@ async def test_who_waits_in_vain_is_told_why() -> None:
 
     with pytest.raises(TaskTimeout) as caught:
         await test()
+    assert Script([]).client()._poller._deadline <= 5
     assert caught.value.__notes__ == ["the script had no further answer for GET /v1/videos/text2video/1"]
+
+
+@pytest.mark.parametrize("polls", [False, True])
+async def test_an_error_at_the_end(*, polls: bool) -> None:
+    """It is for what the test does next, and not for questions in the background, unless it says for which task."""
+    async with Script([Answer.task("submitted"), Answer.error(1102)]) as script:
+        kling = script.client(polling=Polling(first=0.001, maximum=0.001, deadline=0.1))
+        handle = await kling.submit(CAT)
+        if polls:
+            with pytest.raises(TaskTimeout):
+                await handle
+        with pytest.raises(InsufficientBalance):
+            await kling.submit(CAT)
+
+
+async def test_an_error_about_a_task() -> None:
+    """It waits for a question about that task, whatever else is asked before, and the task is then as it was."""
+    no = Answer.error(1103, "not yours").about("1")
+    two = [Answer.task("submitted", task_id="2"), Answer.task("failed", task_id="2")]
+    async with Script([no, Answer.task("submitted"), *two]) as script:
+        kling = script.client()
+        first = await kling.submit(CAT)
+        with pytest.raises(TaskFailed):
+            await (await kling.submit(CAT))
+        with pytest.raises(KlingError, match="not yours"):
+            await first
+        assert (await kling.get_task("text2video:1")).status == "submitted"
+
+
+async def test_an_error_that_nobody_asked_for_says_how() -> None:
+    """Where a task was asked for in vain, and an error was left, the failure names what says that it is for that."""
+
+    async def test() -> None:
+        async with Script([Answer.task("submitted"), Answer.error(1203)]) as script:
+            kling = script.client(polling=Polling(first=0.001, maximum=0.001, deadline=0.1))
+            with pytest.raises(TaskTimeout):
+                await (await kling.submit(CAT))
+
+    with pytest.raises(AssertionError, match=r"\(HTTP \d+\) \(Answer.about says .* GET /v1/videos/text2video/1\)"):
+        await test()
 
 
 async def test_a_file_that_is_gone_is_asked_for_anew(tmp_path: Path) -> None:

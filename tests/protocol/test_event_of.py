@@ -58,6 +58,20 @@ def test_the_end_of_a_create_is_no_failed_send() -> None:
     assert event_of.failed_send(CreateState.REFUSED, FULL, 5.0, IDS) is None
 
 
+class _TheirError(KlingError):
+    """As a caller's own hook may raise it: with words of its own, and without what ours have."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self, "sesame")
+
+
+def test_an_error_of_the_callers_own_class() -> None:
+    """Of a class that is derived from ours elsewhere there is the type alone, as of any that is not of this package."""
+    event = event_of.not_created(_TheirError(), 5.0, IDS, undecided=False)
+    assert (event.error, event.error_type, event.code) == ("", "_TheirError", None)
+    assert str(_TheirError()) == ""
+
+
 @pytest.mark.parametrize(
     ("error", "undecided", "kind"),
     [

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from kling_async import (
 )
 from kling_async.emulator import Emulator, Fault
 from kling_async.emulator.faults.kinds import CallKind
+from kling_async.io import events as client_events
 from kling_async.io.heard_events import HeardEvents
 from tests.shell.conftest import ClientMaker, wall
 from tests.virtual_time import VirtualTimeLoop
@@ -240,6 +241,29 @@ async def test_a_call_that_is_repeated(make_client: ClientMaker, emulator: Emula
     with pytest.raises(KlingError):
         await speech.audios[0].save(tmp_path / "again.mp3")
     assert names(told)[-2:] == ["Saving", "NotSaved"]
+
+
+async def test_a_save_that_is_cancelled_at_its_end(
+    make_client: ClientMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each save that is told of is told to its end: files that are whole are saved, also while their size is read."""
+    told: list[events.Event] = []
+    client = make_client(on_event=told.append)
+    handle = await client.submit(CAT)
+    speech = await client.submit(TextToSpeech("Hello", voice_id="genshin_vindi2", voice_language="en"))
+    loop, size_of = asyncio.get_running_loop(), client_events._size_of
+
+    def cancelled_meanwhile(paths: Sequence[Path]) -> int:
+        loop.call_soon_threadsafe(saving.cancel)
+        return size_of(paths)
+
+    monkeypatch.setattr(client_events, "_size_of", cancelled_meanwhile)
+    for place, save in (("cat.mp4", handle.save), ("hello.mp3", speech.audios[0].save)):
+        saving = asyncio.ensure_future(save(tmp_path / place))
+        with pytest.raises(asyncio.CancelledError):
+            await saving
+        assert names(told)[-1] == "Saved"
+        assert those(told, events.Saved)[-1].size == (tmp_path / place).stat().st_size
 
 
 async def test_a_coroutine_is_no_listener(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:

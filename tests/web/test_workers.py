@@ -9,7 +9,8 @@ import pytest
 
 from kling_async import EntryState, ImageToVideo, KlingClient, Polling, TaskFailed, TaskHandle, TaskStatus
 from kling_async.emulator import Emulator
-from kling_async.journal import neighbours, sqlite_file
+from kling_async.journal import sqlite_file
+from kling_async.journal.local import Local
 from kling_async.journal.sqlite import SqliteStore
 from tests.shell.conftest import ClientMaker
 from tests.web.callbacks import current, legacy, sender, signed
@@ -213,7 +214,7 @@ async def test_a_journal_that_cannot_be_read(
     assert emulator.ledger.created == 1
 
 
-@pytest.mark.parametrize(("url", "expected"), [(None, 0), (URL, 10 / neighbours.LOOK_SECONDS)])
+@pytest.mark.parametrize(("url", "expected"), [(None, 0), (URL, 10 / Local.look_seconds)])
 async def test_when_the_journal_is_looked_at(
     make_client: ClientMaker,
     image: Path,

@@ -1,6 +1,7 @@
 """The page in Chromium, on both backends: from a picture to the video, and who sees it."""
 
 import asyncio
+import itertools
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ async def test_from_a_picture_to_a_video(served: Stage, browser: Browser) -> Non
 @pytest.mark.slow
 @pytest.mark.skipif(not RENDERS, reason="without PyAV a video is one picture, which cannot be read in parts")
 async def test_seeking_loads_nothing_between(served: Stage, browser: Browser) -> None:
-    """Who goes to 85 % of a video gets it from there, and what lies before it is not loaded."""
+    """Who goes to 85 % of a video gets it from there, before anything that lies between was loaded."""
     await fill(browser, model_name="kling-v2-6", duration="10")
     await make(browser)
     await until_status(browser, "done")
@@ -69,8 +70,10 @@ async def test_seeking_loads_nothing_between(served: Stage, browser: Browser) ->
     asked_for = [asked for asked in served.relay.videos() if asked.method == "GET"]
     spans = [(asked.first, asked.first + asked.sent) for asked in asked_for]
     assert int(size) > 1_500_000
-    assert all(end < 0.25 * int(size) or first > 0.65 * int(size) for first, end in spans), spans
-    assert max(spans)[0] > 0.65 * int(size)
+    # In the order of the requests: once it shows that place, a browser may fill the gap on its own.
+    before = list(itertools.takewhile(lambda span: span[0] < 0.65 * int(size), spans))
+    assert len(before) < len(spans), spans
+    assert all(end < 0.25 * int(size) for _, end in before), spans
 
 
 @pytest.mark.slow

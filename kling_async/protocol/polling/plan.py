@@ -166,6 +166,11 @@ class PollPlan(Generic[_F]):
         """Nothing is asked any more; answers to what is under way still count."""
         self._closed = True
 
+    def forget(self, followed: _F, end: KlingError) -> None:
+        """Follows a task no longer, if it has not ended; nothing is learned from it."""
+        if followed.end is None:
+            self._of(followed.reference).finish(followed, end)
+
     def abandon(self) -> None:
         """Ends the following of all tasks; each waiter gets `ClientClosed` with the reference."""
         for followed in self.unfinished():

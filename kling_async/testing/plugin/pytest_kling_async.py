@@ -5,6 +5,8 @@ nothing until a test asks for a fixture.
 """
 
 import contextlib
+import gc
+import sys
 import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +29,10 @@ _applied_key: Final = pytest.StashKey[bool]()
 _NO_RUNNER: Final = (
     "`kling` is a client for asyncio, and nothing here runs async tests: pip install pytest-asyncio, or mark the test "
     "with @pytest.mark.anyio. A test that is not async uses `kling_server`: its base_url, or its environment"
+)
+_LEFT_OPEN: Final = (
+    "a client of {name} was left open on an event loop that has ended, so nobody can close it: in a test that is not "
+    "async make and close it on the loop, `async with {name}.client() as kling`"
 )
 _OTHER_RUNNER: Final = (
     "kling_async runs on asyncio only, and this test runs on {name}: add a fixture "
@@ -63,6 +69,16 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
         pytest.fail(f"{_MARKER} has no effect: the test uses none of {', '.join(_EMULATORS)}", pytrace=False)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Refuses clients that a test has left open where nobody closes them; here also those of a shared server."""
+    __tracebackhide__ = True
+    yield
+    server = item.config.stash.get(_server_key, None)
+    if server is not None:
+        _refuse_left_open(server, item, "kling_server")
+
+
 @pytest.fixture
 def kling_clock() -> "FakeClock":
     """A clock that stands still until `advance(seconds)`: tasks of `kling_emulator` then take the service's time."""
@@ -79,6 +95,7 @@ def _kling_thread(request: pytest.FixtureRequest) -> "Iterator[KlingEmulator]":
     with KlingEmulator(clock=clock) as emulator:
         _add_faults(emulator, request.node)
         yield emulator
+    _refuse_left_open(emulator, request.node, "kling_emulator")
 
 
 @pytest.fixture
@@ -162,6 +179,19 @@ def _closer(item: Any) -> str | None:
         with contextlib.suppress(ValueError):  # older versions have no such option
             scope = item.config.getini("asyncio_default_test_loop_scope")
     return _closer_on(scope or "function")
+
+
+def _refuse_left_open(emulator: "KlingEmulator", item: Any, name: str) -> None:
+    __tracebackhide__ = True
+    if emulator.forget_stranded():
+        # What their remains would complain of later would be blamed on other tests.
+        getattr(item, "funcargs", {}).clear()
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        try:
+            gc.collect()
+        finally:
+            sys.unraisablehook = hook
+        pytest.fail(_LEFT_OPEN.format(name=name), pytrace=False)
 
 
 # ------------------------------------------------------------------------------------------------------- faults

@@ -1,11 +1,10 @@
-"""The budgets of a journal in SQLite: their terms, and what each window of theirs has given out."""
+"""The budgets of a journal in SQL: their terms, and what each window of theirs has given out."""
 
-import sqlite3
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from kling_async.journal.database import Database
 from kling_async.protocol.budget import NOTHING, Reservation, Settled, Spending, Terms
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.errors import JournalError
@@ -20,15 +19,16 @@ _RESERVED: Final = (
 )
 
 
-class SqliteBudgets:
-    """The budgets of one `SqliteStore`, whose transaction is under way.
+class SqlBudgets:
+    """The budgets of one `SqlStore`, whose transaction is under way.
 
     Args:
-        run: runs a statement with its values.
+        database: where they are.
     """
 
-    def __init__(self, run: Callable[..., sqlite3.Cursor]) -> None:
-        self._run = run
+    def __init__(self, database: Database) -> None:
+        self._run = database.run
+        self._insert = database.insert
 
     def agree(self, terms: Terms, *, change: bool) -> None:
         """As `Budgets.agree`."""
@@ -39,7 +39,8 @@ class SqliteBudgets:
         if known != terms:
             per = None if terms.per is None else terms.per // timedelta(microseconds=1)
             values = (terms.name, terms.unit, str(terms.limit), per, terms.failed_is_free)
-            self._run("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?, ?)", *values)
+            self._run("DELETE FROM budgets WHERE name = ?", terms.name)
+            self._run("INSERT INTO budgets VALUES (?, ?, ?, ?, ?)", *values)
 
     def spending(self, name: str, now: datetime) -> Spending:
         """As `Budgets.spending`."""
@@ -52,7 +53,7 @@ class SqliteBudgets:
         after = before.with_reserved(amount, name)
         if row is None:
             added = "INSERT INTO spending (budget, per, number, reserved, settled) VALUES (?, ?, ?, '0', '0')"
-            row = self._run(added, name, *terms.window(now)).lastrowid
+            row = self._insert(added, name, *terms.window(now))
         self._write(row, after)
         return Reservation(row, amount)
 

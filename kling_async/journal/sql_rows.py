@@ -1,4 +1,4 @@
-"""Rows of a journal in SQLite, and the entries that they are."""
+"""Rows of a journal in SQL, and the entries that they are."""
 
 import json
 import os
@@ -9,17 +9,17 @@ from typing import Any, Final
 
 from kling_async.journal import saved_files
 from kling_async.journal.entry import Entry, EntryState
-from kling_async.journal.sqlite_file import DAMAGED
+from kling_async.journal.names import DAMAGED
 from kling_async.protocol.errors import JournalError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import TaskStatus
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "entries.id, key, attempt, endpoint, external_task_id, request, members, line, slots, save_to, state, owner, "
     "intended_at, accepted_at, ended_at, saved_at, task_id, estimate_units, estimate_usd, status, units, quota, "
     "list_price, currency, error, saving_to, files, trace"
 )
-SELECT: Final = f"SELECT {_COLUMNS} FROM entries LEFT JOIN knowledge ON knowledge.id = knowledge"  # noqa: S608  (of constants)
+SELECT: Final = f"SELECT {COLUMNS} FROM entries LEFT JOIN knowledge ON knowledge.id = entries.knowledge"  # noqa: S608  (of constants)
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
@@ -35,7 +35,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
 
 
 def _read(row: Sequence[Any]) -> Entry:
-    names = [name.rpartition(".")[2] for name in _COLUMNS.split(", ")]
+    names = [name.rpartition(".")[2] for name in COLUMNS.split(", ")]
     values = dict(zip(names, row, strict=True))
     members = values.pop("members")
     units, usd = values.pop("estimate_units"), values.pop("estimate_usd")
@@ -73,7 +73,7 @@ def _is_text(text: str) -> bool:
 
 
 def path_value(path: str | None) -> str | bytes | None:
-    """A path as it is kept: as bytes where they are no text."""
+    """A path as SQLite keeps it: as bytes where they are no text."""
     return path if path is None or _is_text(path) else os.fsencode(path)
 
 

@@ -1,0 +1,158 @@
+"""`kling-async fleet`: the same jobs on many machines."""
+
+import asyncio
+import os
+from argparse import Namespace
+from typing import Any, Final
+
+from kling_async.batch.jobs import Jobs, read_jobs
+from kling_async.batch.row import InvalidBatch, RowProblem
+from kling_async.cli import record_options, runner
+from kling_async.cli.batch_end import problem_data
+from kling_async.cli.batch_options import fields_in_rows
+from kling_async.cli.batch_state import one_line
+from kling_async.cli.data import as_data
+from kling_async.cli.endpoints import record
+from kling_async.cli.exit_codes import Exit, UsageError
+from kling_async.cli.fleet_options import DSN
+from kling_async.cli.fleet_status import job_text, metrics_text, under_way
+from kling_async.cli.job import Job
+from kling_async.cli.output import Output, columns_of_terminal, failure
+from kling_async.cli.record_fields import option_names
+from kling_async.cli.runner import Stop
+from kling_async.io.postgres import driver
+from kling_async.protocol.budget import Budget
+
+_LOOK_SECONDS: Final = 2.0
+
+
+def run(options: Namespace, output: Output) -> int:
+    """Carries the command out; returns the exit code."""
+    options.dsn = options.dsn or os.environ.get(DSN)
+    if not options.dsn:
+        raise UsageError(f"which database? set {DSN}, or give --dsn", f"see `{options.parser.prog} --help`")
+    if options.what == "submit":
+        return _submit(options, output)
+    work = {"init": _init, "worker": _work, "status": _status, "drain": _drain}[options.what]
+    job = Job(base_url=getattr(options, "base_url", None))
+    return runner.run(job, output, lambda stop: work(options, output, stop))
+
+
+async def _init(options: Namespace, output: Output, stop: Stop) -> None:
+    if options.assume is not None and options.budget is None:
+        raise UsageError("--assume says what a request takes of a budget: give --budget as well")
+    fleet = _fleet()
+    budget = None
+    if options.budget is not None:
+        unit, limit = options.budget
+        amounts: dict[str, Any] = {unit: limit}
+        budget = Budget(**amounts, assume=options.assume)
+    made = fleet.Fleet.init(
+        options.dsn, limit=options.limit, queue=options.queue, credentials=options.credentials, budget=budget
+    )
+    await stop.or_result(made)
+    text = f"the queue {options.queue} is ready: {options.limit} at once per model"
+    output.result(text, text, {"queue": options.queue, "limit": options.limit})
+
+
+def _submit(options: Namespace, output: Output) -> int:
+    name = options.rows_for
+    defaults = record_options.defaults_from(fields_in_rows(name), options)
+    job = Job(options=option_names(record(name)))
+
+    async def submitted(stop: Stop) -> Exit:
+        jobs = read_jobs(options.jobs, endpoint=name.replace("-", "_"), defaults=defaults)
+        job.options = {}  # from here on messages are about rows
+        return await stop.or_result(_submitted(options, output, jobs))
+
+    return runner.run(job, output, submitted)
+
+
+async def _submitted(options: Namespace, output: Output, jobs: Jobs) -> Exit:
+    fleet = _fleet()
+    given = [fleet.NewJob(row.request, row.id, save_to=options.save_to, priority=options.priority) for row in jobs.rows]
+    if jobs.problems:
+        return _refused(output, jobs.problems)
+    async with fleet.Fleet(options.dsn, options.queue) as opened:
+        try:
+            there = await opened.submit_all(given)
+        except InvalidBatch as error:
+            lines = {row.id: row.line for row in jobs.rows}
+            return _refused(
+                output,
+                [
+                    RowProblem(line=lines.get(each.id or ""), id=each.id, problem=each.problem)
+                    for each in error.problems
+                ],
+            )
+    states: dict[str, int] = {}
+    for each in there:
+        states[each.state.value] = states.get(each.state.value, 0) + 1
+    counted = ", ".join(f"{count} {state}" for state, count in states.items())
+    text = f"{len(there)} job{'s' * (len(there) != 1)} in the queue {options.queue}: {counted}"
+    output.result(text, text, {"queue": options.queue, "jobs": len(there), "states": states})
+    return Exit.OK
+
+
+def _refused(output: Output, problems: Any) -> Exit:
+    for problem in problems:
+        output.note(one_line(str(problem)))
+    message = f"{len(problems)} problem{'s' * (len(problems) != 1)} in the jobs; nothing was submitted"
+    told = [{name: value for name, value in problem_data(each).items() if name != "event"} for each in problems]
+    output.failed(message, failure(Exit.USAGE, "InvalidBatch", message, problems=told))
+    return Exit.USAGE
+
+
+async def _work(options: Namespace, _output: Output, stop: Stop) -> None:
+    worker = _fleet().Worker(
+        options.dsn, out=options.out, grace=options.grace, heartbeat=options.heartbeat, base_url=options.base_url
+    )
+
+    async def end() -> None:
+        worker.stop()
+
+    await stop.or_result(worker.run(), end)
+
+
+async def _status(options: Namespace, output: Output, stop: Stop) -> int | None:
+    async with _fleet().Fleet(options.dsn, options.queue) as fleet:
+        if options.key is None:
+            metrics = await stop.or_result(fleet.metrics())
+            text = metrics_text(metrics, columns_of_terminal())
+            output.result(text, text, as_data(metrics))
+            return None
+        job = await stop.or_result(fleet.status(options.key))
+    if job is None:
+        message = f"the queue {options.queue} has no job {options.key!r}"
+        output.failed(f"error: {message}", failure(Exit.USAGE, "FleetError", message))
+        return Exit.USAGE
+    output.result(job_text(job), job.state.value, as_data(job))
+    return None
+
+
+async def _drain(options: Namespace, output: Output, stop: Stop) -> None:
+    async with _fleet().Fleet(options.dsn, options.queue) as fleet:
+        await stop.or_result(fleet.drain(on=not options.off))
+        if options.off:
+            text = f"the queue {options.queue} begins new jobs again"
+            output.result(text, text, {"queue": options.queue, "draining": False})
+            return
+        output.note(f"the queue {options.queue} begins nothing new; --off takes that back")
+        while running := under_way(await stop.or_result(fleet.metrics()), options.queue):
+            if not output.quiet:
+                output.note(f"{running} under way")
+            await stop.or_result(asyncio.sleep(_LOOK_SECONDS))
+    text = f"the queue {options.queue} is drained: nothing is under way"
+    output.result(text, text, {"queue": options.queue, "draining": True})
+
+
+def _fleet() -> Any:
+    """What needs the extra.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    driver()
+    from kling_async import fleet  # noqa: PLC0415  (as above)
+
+    return fleet

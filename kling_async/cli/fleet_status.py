@@ -1,0 +1,81 @@
+"""A fleet as text."""
+
+from typing import TYPE_CHECKING
+
+from kling_async.cli.batch_state import one_line
+from kling_async.cli.output import number, table
+
+if TYPE_CHECKING:
+    from kling_async.fleet.jobs import Job
+    from kling_async.fleet.metrics import Metrics, QueueMetrics
+
+
+def metrics_text(metrics: "Metrics", width: int | None) -> str:
+    """All queues and workers.
+
+    Args:
+        metrics: of the fleet.
+        width: of the terminal; None for no limit.
+    """
+    parts = [_queue_text(queue, width) for queue in metrics.queues]
+    if metrics.workers:
+        rows = [
+            [
+                each.name,
+                each.version,
+                ", ".join(each.queues),
+                str(each.jobs),
+                f"{each.seen:.0f} s ago",
+                "draining" * each.draining,
+            ]
+            for each in metrics.workers
+        ]
+        parts.append(table(["worker", "version", "queues", "jobs", "heard", ""], rows, width))
+    else:
+        parts.append("no worker runs: `kling-async fleet worker --out DIR` is one")
+    return "\n\n".join(parts)
+
+
+def _queue_text(queue: "QueueMetrics", width: int | None) -> str:
+    states = ", ".join(f"{count} {state.value}" for state, count in queue.states.items()) or "no jobs"
+    lines = [f"queue {queue.name}: {states}"]
+    if queue.draining:
+        lines.append("  draining: nothing new is begun (`kling-async fleet drain --off` takes that back)")
+    if queue.paused is not None:
+        lines.append(one_line(f"  paused: {queue.paused}"))
+    if queue.lag is not None:
+        lines.append(f"  the first in line has waited for {queue.lag:.0f} s")
+    if spent := _spent(queue):
+        lines.append(f"  {spent}")
+    if queue.lines:
+        rows = [[one_line(each.line), f"{each.used} of {each.slots}", str(each.queued)] for each in queue.lines]
+        lines.append(table(["  model", "slots", "queued"], [[f"  {row[0]}", *row[1:]] for row in rows], width))
+    return "\n".join(lines)
+
+
+def _spent(queue: "QueueMetrics") -> str:
+    paid = [f"{number(queue.units)} units"] * bool(queue.units)
+    paid += [f"{number(amount)} {currency or '(no currency named)'}" for currency, amount in queue.money.items()]
+    text = f"paid: {', '.join(paid)}" if paid else ""
+    if queue.spending is not None:
+        left = queue.spending
+        known = (
+            f"budget: {number(left.left)} of {number(left.limit)} {left.unit} left, {number(left.reserved)} reserved"
+        )
+        text = f"{text}; {known}" if text else known
+    return text
+
+
+def job_text(job: "Job") -> str:
+    """One job."""
+    more: list[str] = [job.state.value]
+    more += [job.reference] if job.reference else []
+    lines = [one_line(f"{job.key}: {', '.join(more)}")]
+    lines += [one_line(f"  {job.error}")] if job.error else []
+    lines += [f"  {file.path}" for file in (job.entry.files if job.entry is not None else ())]
+    return "\n".join(lines)
+
+
+def under_way(metrics: "Metrics", name: str) -> int:
+    """How many tasks of a queue hold a slot."""
+    return sum(line.used for queue in metrics.queues if queue.name == name for line in queue.lines)

@@ -1,0 +1,217 @@
+"""The database of a fleet: one connection, opened anew where it is lost, and steps in it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Self, TypeVar
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from kling_async.fleet import engine, schema
+from kling_async.io import postgres
+from kling_async.protocol.errors import FleetError
+
+T = TypeVar("T")
+Connection = psycopg.AsyncConnection[DictRow]
+
+PATIENCE: Final = 20.0
+"""Seconds for which a server that is gone is waited for."""
+_PAUSE: Final = 0.2
+_CONNECT_SECONDS: Final = 10
+_ANEW: Final = frozenset({"40P01", "40001"})
+"""Deadlock and serialization failure: nothing was done, and the same again can work."""
+_NOT_YET: Final = frozenset({"57P01", "57P02", "57P03"})
+"""The server is shutting down, or starting."""
+
+
+class Database:
+    """The database of a fleet.
+
+    Args:
+        dsn: its address.
+        patience: seconds for which a server that was there is waited for.
+
+    Raises:
+        ConfigurationError: it is no address.
+    """
+
+    def __init__(self, dsn: str, *, patience: float = PATIENCE) -> None:
+        self._parameters = postgres.parameters_of(dsn)
+        self.place = postgres.place_of(self._parameters)
+        self._patience = patience
+        self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        """Where it is."""
+        return f"<Database {self.place}>"
+
+    async def __aenter__(self) -> Self:
+        """Connects, and brings the tables to the present version.
+
+        Raises:
+            FleetError: it cannot be reached, has no fleet, or one of a version that this one cannot work with.
+        """
+        try:
+            connection = await self.connect()
+        except psycopg.Error as error:
+            raise self._unreachable(error) from None
+        try:
+            await self.use(connection)
+        except psycopg.Error as error:
+            await connection.close()
+            raise self._failed(error) from None
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection = connection
+        return self
+
+    async def use(self, connection: Connection) -> None:
+        """Makes sure that the tables are there, as this version needs them."""
+        await up_to_date(connection, self.place)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Disconnects."""
+        async with self._turn:
+            if self._connection is not None:
+                await self._connection.close()
+                self._connection = None
+
+    async def connect(self) -> Connection:
+        """A new connection, for who needs one of his own.
+
+        Raises:
+            psycopg.Error: there is none.
+        """
+        known: dict[str, Any] = {
+            "connect_timeout": _CONNECT_SECONDS,
+            "application_name": "kling-async",
+        } | self._parameters
+        text = psycopg.conninfo.make_conninfo(**known | {"client_encoding": "utf8"})
+        connection = await psycopg.AsyncConnection.connect(text, autocommit=True, row_factory=dict_row)
+        try:
+            # The engine's claim is one long statement. Where Postgres expects many rows, as after many submits of which
+            # its statistics do not know yet, it would compile that anew each time: half a second, for milliseconds.
+            await connection.execute("SET jit = off")
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def step(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Does something in one transaction; once more where its connection was lost.
+
+        Args:
+            work: does it; twice must mean the same as once.
+
+        Raises:
+            FleetError: the database cannot be reached, or refuses.
+        """
+        async with self._turn:
+            loop = asyncio.get_running_loop()
+            until = loop.time() + self._patience
+            while True:
+                try:
+                    if self._connection is None or self._connection.closed:
+                        self._connection = await self.connect()
+                    async with self._connection.transaction():
+                        return await work(self._connection)
+                except psycopg.Error as error:
+                    if not self._passes(error):
+                        raise self._failed(error) from None
+                    if loop.time() >= until:
+                        raise self._unreachable(error) from None
+                await asyncio.sleep(_PAUSE)
+
+    def _passes(self, error: psycopg.Error) -> bool:
+        """Whether the same again can work."""
+        if error.sqlstate is not None:
+            return error.sqlstate in _ANEW | _NOT_YET
+        return self._connection is None or self._connection.closed
+
+    def _unreachable(self, error: psycopg.Error) -> FleetError:
+        return FleetError(
+            f"{self.place} cannot be reached: {postgres.complaint(error)}; see that Postgres runs there, and that the "
+            "dsn (or KLING_FLEET_DSN) names it, its user and its password"
+        )
+
+    def _failed(self, error: psycopg.Error) -> FleetError:
+        if error.sqlstate in {"42P01", "3F000"}:  # no such table, or schema
+            return no_fleet(self.place)
+        if error.sqlstate == "42501":
+            why = "its user must be allowed to create and change tables there"
+            return FleetError(f"{self.place}: {postgres.complaint(error)}; {why}")
+        return FleetError(f"{self.place} failed: {postgres.complaint(error)}")
+
+
+def no_fleet(place: str) -> FleetError:
+    """There are no tables."""
+    return FleetError(f"there is no fleet in {place}; `kling-async fleet init --limit N` makes one")
+
+
+async def version_of(connection: Connection) -> tuple[int, int] | None:
+    """The version of the tables, and the oldest whose code can work with them; None where there are none."""
+    found = await connection.execute("SELECT to_regclass('kling_fleet.facts') IS NOT NULL AS there")
+    if not (await found.fetchone() or {})["there"]:
+        return None
+    rows = await connection.execute("SELECT name, value FROM kling_fleet.facts")
+    facts = {row["name"]: int(row["value"]) for row in await rows.fetchall()}
+    return facts["version"], facts["oldest_reader"]
+
+
+async def up_to_date(connection: Connection, place: str) -> None:
+    """Brings tables that are there to the present version; leaves those of a later one alone.
+
+    Raises:
+        FleetError: there are none, or a later version has changed them too much for this one.
+    """
+    found = await version_of(connection)
+    if found is None:
+        raise no_fleet(place)
+    version, oldest_reader = found
+    if oldest_reader > schema.VERSION:
+        raise FleetError(
+            f"the fleet's tables are of version {version}, with which this kling-async cannot work: "
+            "pip install -U 'kling-async[fleet]'"
+        )
+    if version < schema.VERSION:
+        await install(connection)
+
+
+async def install(connection: Connection) -> None:
+    """Makes the tables, or brings them to the present version; one at a time does so."""
+    await connection.execute("SELECT pg_advisory_lock(%s)", [schema.LOCK])
+    try:
+        pgqueuer = engine.queries(connection)
+        if await pgqueuer.schema_is_installed():
+            await pgqueuer.upgrade()
+        else:
+            await pgqueuer.install()
+        async with connection.transaction():
+            await _migrate(connection)
+    finally:
+        if not connection.closed:
+            await connection.execute("SELECT pg_advisory_unlock(%s)", [schema.LOCK])
+
+
+async def _migrate(connection: Connection) -> None:
+    await connection.execute("SET LOCAL search_path TO kling_fleet")
+    await connection.execute("CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+    found = await version_of(connection) if await _has_facts(connection) else None
+    version = 0 if found is None else found[0]
+    if version >= schema.VERSION:
+        return
+    for statements in schema.MIGRATIONS[version:]:
+        for statement in statements:
+            await connection.execute(statement)
+    facts: dict[str, Any] = {"version": schema.VERSION, "oldest_reader": schema.OLDEST_READER}
+    for name, value in facts.items():
+        await connection.execute(
+            "INSERT INTO facts VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [name, str(value)],
+        )
+
+
+async def _has_facts(connection: Connection) -> bool:
+    return await (await connection.execute("SELECT FROM facts LIMIT 1")).fetchone() is not None

@@ -1,0 +1,116 @@
+"""Jobs of a fleet, as they are read."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import attrs
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from kling_async.fleet.database import Connection
+from kling_async.fleet.schema import JOURNAL_SCHEMA
+from kling_async.journal import sql_rows
+from kling_async.journal.entry import Entry
+from kling_async.journal.postgres import texts
+from kling_async.protocol.cost import Cost
+from kling_async.protocol.fleet.job_state import JobState, state_of
+
+_COLUMNS: Final = (
+    "jobs.queue, jobs.key, jobs.endpoint, jobs.line, jobs.save_to, jobs.priority, jobs.not_before, jobs.submitted_at, "
+    "jobs.begun_at, jobs.finished_at, jobs.finished, jobs.error, jobs.outcome, jobs.is_file"
+)
+_COUNT: Final = len(_COLUMNS.split(", "))
+_MOMENTS: Final = ("not_before", "submitted_at", "begun_at", "finished_at")
+_READ: Final = sql.SQL(
+    f"SELECT {_COLUMNS}, entry.* FROM kling_fleet.jobs LEFT JOIN LATERAL ("  # noqa: S608  (of constants)
+    f"SELECT {sql_rows.COLUMNS} FROM {{journal}}.entries LEFT JOIN {{journal}}.knowledge ON knowledge.id = knowledge "
+    # As the journal keeps the letter that it marks others by.
+    "WHERE entries.key = replace(jobs.key, chr(63743), chr(63743) || 'f8ff') ORDER BY attempt DESC LIMIT 1) entry "
+    "ON TRUE WHERE jobs.queue = {queue} AND "
+)
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """A job of a fleet, as it was when it was read.
+
+    Attributes:
+        queue: that it is in.
+        key: its name there.
+        state: how far it has come.
+        endpoint: that it is sent to, such as `image2video`.
+        line: tasks that share their slots with it.
+        save_to: the template of where its files go; None where they are called by the key.
+        priority: those with more are sent first.
+        not_before: when it may be sent at the earliest; None for at once.
+        submitted_at: when it was submitted last (UTC), by the database's clock, as the next two.
+        begun_at: when it was sent, or about to be.
+        finished_at: when it got its final state.
+        number: in `Fleet.finished`; None where it is not finished.
+        error: why it was refused, failed, is lost, in doubt or not saved; empty otherwise.
+        entry: what the journal has of it: its task, what it cost, its files; None as long as nothing was sent.
+    """
+
+    queue: str
+    key: str
+    state: JobState
+    endpoint: str
+    line: str
+    save_to: str | None
+    priority: int
+    not_before: datetime | None
+    submitted_at: datetime
+    begun_at: datetime | None
+    finished_at: datetime | None
+    number: int | None
+    error: str
+    entry: Entry | None
+
+    @property
+    def reference(self) -> str | None:
+        """The text that `KlingClient.attach` takes; None where there is no task."""
+        return self.entry.reference if self.entry is not None and self.begun_at is not None else None
+
+    @property
+    def cost(self) -> Cost | None:
+        """What it took from the account; None where the service has not said so."""
+        return self.entry.cost if self.entry is not None else None
+
+
+async def by_keys(connection: Connection, queue: str, digests: Sequence[bytes]) -> dict[str, Job]:
+    """The jobs with keys of these digests, by their keys."""
+    found = await _read(connection, queue, sql.SQL("key_sha256 = ANY({})").format(list(digests)))
+    return {job.key: job for job in found}
+
+
+async def finished_after(connection: Connection, queue: str, number: int, count: int) -> list[Job]:
+    """The next finished jobs behind a number."""
+    which = sql.SQL("jobs.finished > {} ORDER BY jobs.finished LIMIT {}").format(number, count)
+    return await _read(connection, queue, which)
+
+
+async def _read(connection: Connection, queue: str, which: sql.Composable) -> list[Job]:
+    journal = sql.Identifier(JOURNAL_SCHEMA.format(queue=queue))
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute(_READ.format(journal=journal, queue=queue) + which)
+    return [_job_of(row) for row in await cursor.fetchall()]
+
+
+def _job_of(row: Sequence[Any]) -> Job:
+    names = [name.removeprefix("jobs.") for name in _COLUMNS.split(", ")]
+    of_job: dict[str, Any] = dict(zip(names, row[:_COUNT], strict=True))
+    of_entry = [texts.read(value) for value in row[_COUNT:]]
+    entry = None if of_entry[0] is None else sql_rows.entry_of(of_entry)
+    state = state_of(
+        of_job.pop("outcome"),
+        begun=of_job["begun_at"] is not None,
+        is_file=of_job.pop("is_file"),
+        entry=None if entry is None else entry.state,
+        failed=entry is not None and entry.failed,
+        doubtful=entry is not None and entry.error != "",
+    )
+    moments = {name: of_job[name] and of_job[name].astimezone(UTC) for name in _MOMENTS}
+    number, error = of_job.pop("finished"), of_job.pop("error")
+    told = "" if entry is None or state in {JobState.QUEUED, JobState.CANCELLED} else entry.error
+    return Job(**of_job | moments, state=state, number=number, error=error or told, entry=entry)

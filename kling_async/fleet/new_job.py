@@ -1,0 +1,173 @@
+"""What is submitted to a fleet, checked as a client checks it, and as its tables have it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+
+from kling_async.batch.row import RowProblem
+from kling_async.fleet.kept import File, holder_of
+from kling_async.io import refusals, request_checks
+from kling_async.io.submission import SubmitOptions
+from kling_async.io.threads import in_thread
+from kling_async.journal import contents
+from kling_async.journal.contents import known_members, split
+from kling_async.journal.sql_rows import json_text, number_text
+from kling_async.journal.store import Work
+from kling_async.protocol.endpoint import Endpoint
+from kling_async.protocol.errors import InvalidRequest, Problem
+from kling_async.protocol.fleet import save_place
+from kling_async.protocol.fleet.names import entrypoint_of, storable
+from kling_async.protocol.wire.codec import to_wire
+
+PRIORITY_MOST: Final = 2**31 - 1
+
+
+@attrs.frozen
+class NewJob:
+    """A job to submit, for `Fleet.submit_all`.
+
+    Attributes:
+        request: as `KlingClient.submit` takes it.
+        key: its name in the queue, 1 to 1000 letters.
+        save_to: where its files go, below the directory of the worker that saves them; `{key}`, `{task_id}` and
+            `{date}` (on which it was submitted, UTC) are filled in. None calls them by the key.
+        priority: those with more are sent first.
+        not_before: when it may be sent at the earliest, with its zone; None for at once.
+    """
+
+    request: Any
+    key: str
+    save_to: str | None = None
+    priority: int = 0
+    not_before: datetime | None = None
+
+
+@attrs.frozen
+class Prepared:
+    """A job that may be submitted.
+
+    Attributes:
+        job: as it was given.
+        digest: of its key.
+        work: as a journal keeps it.
+        files: of the request.
+        values: of its row.
+    """
+
+    job: NewJob
+    digest: bytes
+    work: Work
+    files: Sequence[File]
+    values: dict[str, Any]
+
+    @property
+    def holder(self) -> str:
+        """Who has its files."""
+        return holder_of(self.digest)
+
+    @property
+    def digests(self) -> list[str]:
+        """Of its files."""
+        return sorted({file.sha256 for file in self.files})
+
+
+def digest_of(key: str) -> bytes:
+    """What a key is found by."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+async def prepared(job: NewJob, queue: str, now: float) -> Prepared:
+    """Checks a job, and reads its files.
+
+    Args:
+        job: to submit.
+        queue: into which.
+        now: seconds since 1970.
+
+    Raises:
+        InvalidRequest: with all problems.
+        ConnectionFailed: this machine is short of open files or memory, which passes.
+    """
+    endpoint = refusals.endpoint_that_takes(job.request)
+    found = await request_checks.problems_of(endpoint, job.request, now)
+    own = [*_problems_of_options(job), *_problems_of_slots(endpoint, job.request, found)]
+    if own:
+        raise InvalidRequest.of([*(each for each in found if not each.only_warns), *own])
+    refusals.refuse(found, strict=True)
+    members = to_wire(job.request)
+    plain, parts = split(members)
+    files = await in_thread(lambda: [File.of(part) for part in parts]) if parts else []
+    work = Work(
+        key=job.key,
+        endpoint=endpoint.name,
+        external_task_id=None,
+        request=contents.kept(members, [file.mark for file in files]) if parts else plain,
+        known=None if endpoint.is_raw else known_members(job.request.__class__),
+        line=endpoint.line_of(job.request),
+        slots=1,
+        save_to=job.save_to,
+        estimate=endpoint.estimate(job.request),
+    )
+    prepared = Prepared(job, digest_of(job.key), work, files, {})
+    prepared.values.update(_row(prepared, endpoint, queue))
+    return prepared
+
+
+def problems_as_rows(job: NewJob, error: InvalidRequest) -> list[RowProblem]:
+    """The problems of one job among many."""
+    key = storable(job.key)[:80] if isinstance(job.key, str) else None
+    return [RowProblem(line=None, id=key, problem=problem) for problem in error.problems]
+
+
+def _problems_of_options(job: NewJob) -> list[Problem]:
+    problems: list[Problem] = []
+    if not isinstance(job.key, str):
+        problems.append(Problem("key", f"must be text of 1 to {refusals.KEY_MAXIMUM} letters"))
+    else:
+        try:
+            refusals.check_options(SubmitOptions(key=job.key), job.request, journal=True)
+        except InvalidRequest as error:
+            problems += error.problems
+    if job.save_to is not None:
+        problems += save_place.problems_of(job.save_to)
+    if type(job.priority) is not int or abs(job.priority) > PRIORITY_MOST:
+        problems.append(Problem("priority", "must be a whole number of at most 32 bits"))
+    moment = job.not_before
+    if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo is not None):
+        problems.append(Problem("not_before", "must be a datetime with its zone, as datetime.now(UTC) has it"))
+    return problems
+
+
+def _problems_of_slots(endpoint: Endpoint, request: Any, found: Sequence[Problem]) -> list[Problem]:
+    if any(not problem.only_warns for problem in found):
+        return []  # of values that may be anything
+    slots = endpoint.slots_of(request)
+    if slots == 1:
+        return []
+    problem = f"takes {slots} slots of the account; a fleet sends what takes one: ask for one result in each job"
+    return [Problem("request", problem)]
+
+
+def _row(prepared: Prepared, endpoint: Endpoint, queue: str) -> Mapping[str, Any]:
+    job, work = prepared.job, prepared.work
+    return {
+        "key": job.key,
+        "key_sha256": prepared.digest,
+        "endpoint": storable(work.endpoint),
+        "request": json_text(work.request),
+        "known": None if work.known is None else " ".join(sorted(work.known)),
+        "files": ",".join(prepared.digests),
+        "line": storable(work.line),
+        "entrypoint": entrypoint_of(queue, work.line),
+        "kind": storable(endpoint.kind_of(job.request)),
+        "typical_seconds": endpoint.typical_seconds(job.request),
+        "is_file": endpoint.result.is_file,
+        "estimate_units": number_text(work.estimate.units),
+        "estimate_usd": number_text(work.estimate.usd),
+        "save_to": job.save_to,
+        "priority": job.priority,
+        "not_before": job.not_before,
+    }

@@ -1,0 +1,121 @@
+"""The queues of a fleet: one for each account."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from kling_async.fleet.database import Connection
+from kling_async.protocol.budget import Budget
+from kling_async.protocol.errors import ConfigurationError, FleetError
+from kling_async.protocol.rules.values import shown
+
+TASKS_MOST = 100_000
+
+
+@attrs.frozen(kw_only=True)
+class Queue:
+    """A queue, which is an account.
+
+    Attributes:
+        name: of the queue.
+        credentials: the name of the account's credentials.
+        limit: tasks at once per line.
+        budget: what its workers may spend; None without.
+        draining: whether nothing new is begun.
+    """
+
+    name: str
+    credentials: str
+    limit: int
+    budget: Budget | None = None
+    draining: bool = False
+
+
+def checked_limit(limit: object) -> int:
+    """How many tasks an account can have at once.
+
+    Raises:
+        ConfigurationError: it is no such number.
+    """
+    if isinstance(limit, int) and not isinstance(limit, bool) and 1 <= limit <= TASKS_MOST:
+        return limit
+    raise ConfigurationError(f"limit must be the account's tasks at once, 1 to {TASKS_MOST}, got {shown(limit)}")
+
+
+async def put(connection: Connection, queue: Queue) -> None:
+    """Adds a queue, or changes one; it is drained no more."""
+    await connection.execute(
+        "INSERT INTO kling_fleet.queues (name, credentials, tasks_most, budget) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT (name) DO UPDATE SET credentials = excluded.credentials, tasks_most = excluded.tasks_most, "
+        "budget = excluded.budget, draining = FALSE",
+        [queue.name, queue.credentials, queue.limit, None if queue.budget is None else budget_text(queue.budget)],
+    )
+    await connection.execute("SELECT pg_notify('kling_fleet', %s)", [f"queued {queue.name}"])
+
+
+async def all_of(connection: Connection, name: str | None = None) -> list[Queue]:
+    """All queues, or the one of a name, in the order of their names."""
+    cursor = await connection.execute(
+        "SELECT name, credentials, tasks_most, budget, draining FROM kling_fleet.queues "
+        "WHERE %(name)s::text IS NULL OR name = %(name)s ORDER BY name",
+        {"name": name},
+    )
+    return [
+        Queue(
+            name=row["name"],
+            credentials=row["credentials"],
+            limit=row["tasks_most"],
+            budget=None if row["budget"] is None else budget_of(row["name"], row["budget"]),
+            draining=row["draining"],
+        )
+        for row in await cursor.fetchall()
+    ]
+
+
+async def drain(connection: Connection, name: str | None, *, on: bool) -> None:
+    """Nothing new is begun in a queue, or in all of them; or is again."""
+    await connection.execute(
+        "UPDATE kling_fleet.queues SET draining = %(on)s WHERE %(name)s::text IS NULL OR name = %(name)s",
+        {"on": on, "name": name},
+    )
+    for queue in await all_of(connection, name):
+        await connection.execute("SELECT pg_notify('kling_fleet', %s)", [f"queued {queue.name}"])
+
+
+async def no_queue(connection: Connection, name: str) -> FleetError:
+    """The error for a queue that is not there."""
+    known = ", ".join(queue.name for queue in await all_of(connection))
+    return FleetError(
+        f"the fleet has no queue {name!r} ({f'it has {known}' if known else 'it has none'}); "
+        f"`kling-async fleet init --queue {name} --limit N` makes it"
+    )
+
+
+def budget_text(budget: Budget) -> str:
+    """A budget as it is kept."""
+    terms, assume = budget.terms, budget.assume
+    kept: dict[str, Any] = {
+        "unit": terms.unit,
+        "limit": str(terms.limit),
+        "per": None if terms.per is None else terms.per.total_seconds(),
+        "failed_is_free": terms.failed_is_free,
+        "assume": None if assume is None else str(assume),
+    }
+    return json.dumps(kept)
+
+
+def budget_of(queue: str, text: str) -> Budget:
+    """The budget of a queue as it was kept, for a client: it replaces the terms that the journal knows."""
+    kept: dict[str, Any] = json.loads(text)
+    amounts: dict[str, Any] = {kept["unit"]: Decimal(kept["limit"])}
+    return Budget(
+        **amounts,
+        per=None if kept["per"] is None else timedelta(seconds=kept["per"]),
+        name=queue,
+        failed_is_free=kept["failed_is_free"],
+        assume=None if kept["assume"] is None else Decimal(kept["assume"]),
+        change=True,
+    )

@@ -1,0 +1,36 @@
+"""What is written about jobs in more than one place."""
+
+from typing import Final
+
+FINISH: Final = """
+    WITH job AS (
+        SELECT id, queue FROM kling_fleet.jobs
+        WHERE id = %(id)s AND finished IS NULL FOR UPDATE
+    ), number AS (
+        UPDATE kling_fleet.queues SET finished = queues.finished + 1 FROM job WHERE name = job.queue
+        RETURNING queues.finished, pg_notify('kling_fleet', 'finished ' || name)
+    )
+    UPDATE kling_fleet.jobs SET
+        outcome = %(outcome)s, error = %(error)s, finished = number.finished, finished_at = now()
+    FROM job, number WHERE jobs.id = job.id
+    RETURNING number.finished
+"""
+"""Gives a job its final state and the next number of its queue; nothing where it has one already.
+
+The jobs row is locked first and the queue's last, which is so everywhere; the latter only for the rest of the
+transaction, which should end with it.
+"""
+
+CANCEL: Final = """
+    WITH job AS (
+        SELECT id, queue FROM kling_fleet.jobs
+        WHERE queue = %(queue)s AND key_sha256 = %(key_sha256)s AND begun_at IS NULL AND finished IS NULL FOR UPDATE
+    ), number AS (
+        UPDATE kling_fleet.queues SET finished = queues.finished + 1 FROM job WHERE name = job.queue
+        RETURNING queues.finished, pg_notify('kling_fleet', 'finished ' || name)
+    )
+    UPDATE kling_fleet.jobs SET outcome = 'cancelled', finished = number.finished, finished_at = now()
+    FROM job, number WHERE jobs.id = job.id
+    RETURNING jobs.seat
+"""
+"""As `FINISH`, of a job that was not begun."""

@@ -1,0 +1,186 @@
+"""A worker: takes jobs of all queues that it has credentials for, and hands over what it has when it ends."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from kling_async.fleet import queues
+from kling_async.fleet.database import Database
+from kling_async.fleet.queues import Queue
+from kling_async.fleet.worker_client import WorkerClient
+from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_session import Session, Settings
+from kling_async.io.config import checked, is_seconds
+from kling_async.io.threads import in_thread
+from kling_async.journal.postgres.journal import PostgresJournal
+from kling_async.protocol.errors import KlingError, TargetError
+from kling_async.protocol.fleet.names import api_key_variable
+from kling_async.protocol.polling.durations import Durations
+
+logger = logging.getLogger("kling_async")
+
+_PATIENCE: Final = 10.0
+"""Seconds that a step in the database may take before its connection is taken for dead."""
+_LOOK_SECONDS: Final = 30.0
+"""Seconds between two looks for queues that are new."""
+_AGAIN_SECONDS: Final = 5.0
+"""Seconds after which a session is begun anew that could not work."""
+
+
+class Worker:
+    """A worker.
+
+    Args:
+        dsn: of the fleet's database.
+        out: the directory for results; `save_to` of the jobs is below it.
+        keys: API keys by the names of credentials; None for those of the environment: `KLING_API_KEY` is called
+            `default`, others are `KLING_API_KEY_<NAME>`.
+        grace: seconds that it may take for what it has when it ends, from 0; what is left then is handed over.
+        heartbeat: seconds after which others go on with its work if it is silent, from 0.5; the same for all workers.
+        downloads: saves at once, in each queue.
+        base_url: of the service, as that of `KlingClient`.
+        name: that it is shown under; None for its machine and process.
+
+    Raises:
+        ConfigurationError: a value cannot be used.
+    """
+
+    _options: ClassVar[Mapping[str, Any]] = {}
+    """Further arguments of its clients; of tests, whose time is short."""
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        out: str | os.PathLike[str],
+        keys: Mapping[str, str] | None = None,
+        grace: float = 30.0,
+        heartbeat: float = 30.0,
+        downloads: int = 4,
+        base_url: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._dsn = dsn
+        self._database = Database(dsn)
+        self._keys = keys
+        self._base_url = base_url
+        checked(
+            "heartbeat", heartbeat, "seconds, from 0.5 to 3600", fits=is_seconds(heartbeat) and 0.5 <= heartbeat <= 3600
+        )
+        checked("grace", grace, "seconds", fits=is_seconds(grace))
+        name = name if name is not None else f"{socket.gethostname()}:{os.getpid()}"
+        self._settings = Settings(
+            name=name, out=Path(out).absolute(), heartbeat=heartbeat, grace=grace, downloads=downloads
+        )
+        self._stopping = asyncio.Event()
+        self._queues: dict[str, asyncio.Task[None]] = {}
+        self._sessions: dict[str, Session] = {}
+        self._lacking: set[str] = set()
+
+    async def run(self) -> None:
+        """Works until `stop`, or until it is cancelled, and hands over what it has then.
+
+        Raises:
+            FleetError: there is no fleet in the database, or it cannot be reached.
+            TargetError: the directory cannot be written to.
+        """
+        await in_thread(self._make_directory)
+        async with self._database:
+            line = Line(self._database.connect, _PATIENCE)
+            hearing = asyncio.create_task(line.listen(self._heard))
+            try:
+                await self._work()
+            finally:
+                hearing.cancel()
+                await asyncio.gather(hearing, return_exceptions=True)
+                await line.close()
+
+    def _make_directory(self) -> None:
+        out = self._settings.out
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TargetError(f"{out} cannot be made: {error.strerror}") from None
+
+    def stop(self) -> None:
+        """Begins nothing any more; `run` returns once what it has is done or handed over."""
+        self._stopping.set()
+
+    def _heard(self, told: str) -> None:
+        _, _, queue = told.partition(" ")
+        for name, session in self._sessions.items():
+            if queue in {"", name}:
+                session.wake()
+
+    async def _work(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                try:
+                    for queue in await self._database.step(queues.all_of):
+                        self._begin(queue)
+                except KlingError as error:
+                    logger.warning("%s", error, extra={"kling_event": "database_away"})
+                await _stopped(self._stopping, _LOOK_SECONDS)
+        finally:
+            self._stopping.set()
+            await asyncio.gather(*self._queues.values())
+
+    def _begin(self, queue: Queue) -> None:
+        if queue.name in self._queues:
+            return
+        key = self._key(queue.credentials)
+        if key is not None:
+            self._queues[queue.name] = asyncio.create_task(self._in_queue(queue, key))
+        elif queue.name not in self._lacking:
+            self._lacking.add(queue.name)
+            logger.warning(
+                "queue %s is left to others: there is no %s",
+                queue.name,
+                api_key_variable(queue.credentials),
+                extra={"kling_event": "queue_left"},
+            )
+
+    def _key(self, credentials: str) -> str | None:
+        if self._keys is not None:
+            return self._keys.get(credentials)
+        return os.environ.get(api_key_variable(credentials)) or None
+
+    async def _in_queue(self, queue: Queue, key: str) -> None:
+        """Session after session, until the worker is to stop."""
+        durations = Durations()
+        while not self._stopping.is_set():
+            line = Line(self._database.connect, _PATIENCE)
+            session = Session(queue.name, self._client(queue, key, durations), line, self._settings)
+            self._sessions[queue.name] = session
+            try:
+                await session.run(self._stopping)
+            except KlingError as error:
+                logger.warning("queue %s: %s", queue.name, error, extra={"kling_event": "session_failed"})
+                await _stopped(self._stopping, _AGAIN_SECONDS)
+            finally:
+                del self._sessions[queue.name]
+                await line.close()
+
+    def _client(self, queue: Queue, key: str, durations: Durations) -> WorkerClient:
+        return WorkerClient(
+            api_key=key,
+            base_url=self._base_url,
+            downloads=self._settings.downloads,
+            durations=durations,
+            journal=PostgresJournal(self._dsn, name=queue.name, lease=self._settings.heartbeat),
+            budget=queue.budget,
+            **self._options,
+        )
+
+
+async def _stopped(stopping: asyncio.Event, seconds: float) -> None:
+    """Waits for some seconds, or until it is to stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,234 @@
+"""What a worker does with one job until its task has ended and its seat is free: whatever it finds, it goes on there.
+
+What is paid for stands in the journal. So each step looks there first, and the engine's job is only the duty to see to
+it: whoever has that may have been somebody else a moment ago, and may be again.
+"""
+
+import asyncio
+import enum
+import logging
+from typing import Any, Final, Protocol
+
+from kling_async.fleet.worker_client import WorkerClient, result_of
+from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_rows import Rows
+from kling_async.fleet.worker_values import Follower, Row
+from kling_async.journal.decisions import OwnerState
+from kling_async.journal.entry import Entry, EntryState
+from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
+from kling_async.protocol.errors import (
+    AuthenticationError,
+    BadResponse,
+    BudgetExceeded,
+    ClientClosed,
+    ConcurrencyExceeded,
+    ConfigurationError,
+    ConnectionFailed,
+    JournalError,
+    KlingError,
+    LeaseLost,
+    RateLimited,
+    ServerError,
+    TaskFailed,
+    TaskNotFound,
+)
+from kling_async.protocol.fleet.job_state import JobState
+from kling_async.protocol.tasks import Task
+
+logger = logging.getLogger("kling_async")
+
+_PASSES: Final = (RateLimited, ConnectionFailed, ServerError, BadResponse)
+_PASSING_SECONDS: Final = 10.0
+"""Seconds after which a job may be sent anew that was refused for something that passes."""
+_LOOK_SECONDS: Final = 1.0
+"""Seconds between two looks at work that another worker is at."""
+_DOUBT_SECONDS: Final = 10.0
+"""Seconds between two attempts to find out whether there is a task, and to follow one that cannot be asked for."""
+
+
+class Followed(enum.Enum):
+    """What came of following a task whose end is not known here."""
+
+    ELSEWHERE = "another session sees to it, or this one has ended"
+    LOOK_AGAIN = "the journal tells what is next"
+
+
+class Role(Protocol):
+    """What a session is in its queue."""
+
+    def may_begin(self) -> bool:
+        """Whether a job may be sent now that was not sent before."""
+        ...
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing is sent any more, not even what may have been sent before."""
+        ...
+
+    def is_limited(self, entrypoint: str) -> bool:
+        """Whether the account has refused something there."""
+        ...
+
+    async def follower(self, *, anew: bool = False) -> Follower | None:
+        """Who asks for tasks; None where this session had better do so for its own ones.
+
+        Args:
+            anew: whether the last one that was given is gone.
+        """
+        ...
+
+    def lost(self) -> None:
+        """The session is at its end: others may go on with what it has."""
+        ...
+
+
+class Making:
+    """What the jobs of one session need.
+
+    Args:
+        client: of the session.
+        line: to the database.
+        rows: of the session.
+        role: of the session.
+    """
+
+    def __init__(self, client: WorkerClient, line: Line, rows: Rows, role: Role) -> None:
+        self._client = client
+        self._line = line
+        self._rows = rows
+        self._role = role
+
+    async def run(self, row: Row) -> None:
+        """Sees to a job until it is somebody else's, or at its end."""
+        if row.outcome is not None:
+            await self._line.surely(lambda connection: self._rows.drop(connection, row))
+            return
+        result: dict[str, Any] | None = None
+        while True:
+            try:
+                entry, owner = await self._client.last(row.key)
+                match entry.state if entry is not None else None:
+                    case EntryState.ACCEPTED:
+                        assert entry is not None  # noqa: S101  (for checkers)
+                        followed = await self._follow(row, entry, owner)
+                        if followed is Followed.ELSEWHERE:
+                            return
+                        result = result_of(followed) if isinstance(followed, Task) else result
+                    case EntryState.ENDED | EntryState.SAVED | EntryState.LOST:
+                        assert entry is not None  # noqa: S101  (for checkers)
+                        await self._finish(row, entry, result)
+                        return
+                    case EntryState.INTENT if owner is OwnerState.LIVING:
+                        await asyncio.sleep(_LOOK_SECONDS)
+                    case state:
+                        if await self._send(row, begun=state is EntryState.INTENT):
+                            return
+            except LeaseLost:
+                self._role.lost()
+                return
+            except JournalError as error:
+                logger.warning("%s", error, extra={"kling_event": "journal_failed"})
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    # ---------------------------------------------------------------------------------------- the create
+
+    async def _send(self, row: Row, *, begun: bool) -> bool:
+        """Sends it, or finds out whether it was sent; whether this session is done with it."""
+        if begun and self._role.is_ending:  # it may be paid for: whoever has it next settles that
+            await asyncio.sleep(_LOOK_SECONDS)
+            return False
+        if not (begun or self._role.may_begin()):
+            await self._line.surely(lambda connection: self._rows.back(connection, row, 0.0))
+            return True
+        if not await self._line.surely(lambda connection: self._rows.begin(connection, row)):
+            await self._line.surely(lambda connection: self._rows.drop(connection, row))
+            return True
+        try:
+            await self._client.make(row)
+        except JournalError:
+            raise
+        except KlingError as error:
+            return await self._not_made(row, error)
+        if self._role.is_limited(row.entrypoint):
+            await self._line.surely(lambda connection: self._rows.accepted(connection, row))
+        return False
+
+    async def _not_made(self, row: Row, error: KlingError) -> bool:
+        """Takes what a create ended with; whether this session is done with the job."""
+        entry, _ = await self._client.last(row.key)
+        if isinstance(error, ClientClosed):
+            return True  # the session ends, and hands over what it has
+        if entry is not None and entry.state is EntryState.INTENT:
+            await asyncio.sleep(_DOUBT_SECONDS)
+            return False
+        if entry is not None and entry.state is not EntryState.REFUSED:
+            return False
+        steps = self._rows
+        if isinstance(error, ConcurrencyExceeded):
+            await self._line.surely(lambda connection: steps.full(connection, row))
+        elif error.code in ACCOUNT_CODES | PACK_CODES or isinstance(error, AuthenticationError | BudgetExceeded):
+            await self._line.surely(lambda connection: steps.pause(connection, row, str(error)))
+        elif isinstance(error, _PASSES):
+            await self._line.surely(lambda connection: steps.back(connection, row, _PASSING_SECONDS))
+        else:
+            await self._line.surely(lambda connection: steps.finish(connection, row, JobState.REFUSED, str(error)))
+        return True
+
+    # ------------------------------------------------------------------------------------------ the task
+
+    async def _follow(self, row: Row, entry: Entry, owner: OwnerState) -> Task | Followed:
+        """Follows its task to its end, or gives it to who does."""
+        if owner is OwnerState.GONE:
+            await self._client.works.journal.take_of_gone(entry.id)
+            return Followed.LOOK_AGAIN
+        follower = await self._role.follower()
+        if owner is OwnerState.LIVING:
+            if follower is not None and entry.owner == follower.owner:
+                await self._line.surely(lambda connection: self._rows.give(connection, row, follower.session))
+                return Followed.ELSEWHERE
+            await asyncio.sleep(_LOOK_SECONDS)
+            return Followed.LOOK_AGAIN
+        if follower is not None and follower.session != self._rows.me:
+            try:
+                await self._client.give(entry, follower.owner)
+            except LeaseLost:
+                await self._role.follower(anew=True)
+                return Followed.LOOK_AGAIN
+            await self._line.surely(lambda connection: self._rows.give(connection, row, follower.session))
+            return Followed.ELSEWHERE
+        return await self._to_its_end(row, entry)
+
+    async def _to_its_end(self, row: Row, entry: Entry) -> Task | Followed:
+        try:
+            end = await self._client.end_of(row, entry)
+        except ConfigurationError as error:
+            end = error
+        if isinstance(end, Task):
+            return end
+        if isinstance(end, ClientClosed):
+            return Followed.ELSEWHERE
+        if isinstance(end, TaskFailed):
+            return Followed.LOOK_AGAIN
+        logger.warning("%s: %s", entry.reference, end, extra={"kling_event": "not_followed"})
+        if isinstance(end, TaskNotFound):
+            await self._client.works.lost(entry, end.message)
+        else:
+            await asyncio.sleep(_DOUBT_SECONDS)
+        return Followed.LOOK_AGAIN
+
+    async def _finish(self, row: Row, entry: Entry, result: dict[str, Any] | None) -> None:
+        """Its seat is free; what is to be saved is so next."""
+        if entry.state is EntryState.ENDED and not entry.failed and row.is_file:
+            await self._client.release(entry)
+            await self._line.surely(lambda connection: self._rows.made(connection, row, result))
+            return
+        outcome = _outcome(row, entry)
+        await self._line.surely(lambda connection: self._rows.finish(connection, row, outcome, entry.error))
+
+
+def _outcome(row: Row, entry: Entry) -> JobState:
+    if entry.state is EntryState.LOST:
+        return JobState.LOST if entry.task_id is not None else JobState.IN_DOUBT
+    if entry.failed:
+        return JobState.FAILED
+    return JobState.SAVED if row.is_file else JobState.DONE

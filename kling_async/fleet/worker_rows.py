@@ -1,0 +1,332 @@
+"""What a worker reads and writes of a fleet's tables, each as one step; all of it may be done twice."""
+
+import json
+import random
+import uuid
+from datetime import timedelta
+from typing import Any, Final
+
+import attrs
+from pgqueuer.ports.repository import EntrypointExecutionParameter as Seats
+from pgqueuer.queries import Queries
+from pgqueuer.types import QueueEntrypoint, QueueManagerId
+
+from kling_async.fleet import engine
+from kling_async.fleet.database import Connection
+from kling_async.fleet.schema import CHANNEL, HANDED, QUEUED
+from kling_async.fleet.statements import FINISH
+from kling_async.fleet.worker_values import Follower, LineState, QueueState, Row, line_of, row_of
+from kling_async.protocol.fleet.job_state import JobState
+from kling_async.protocol.fleet.learned_limit import LearnedLimit
+from kling_async.protocol.fleet.names import save_entrypoint, storable
+
+CLAIMED_AT_ONCE: Final = 20
+"""Jobs that one claim takes at most: others may have some, too."""
+TRIAL_SECONDS: Final = 60.0
+"""Seconds for which a queue is left alone whose account refuses all; then one job tries."""
+
+
+@attrs.frozen
+class _Learned:
+    """What a line has learned, and the database's time."""
+
+    now: float
+    limit: LearnedLimit
+
+
+class Rows:
+    """The rows of one session.
+
+    Args:
+        queue: whose jobs it takes.
+        me: the session.
+    """
+
+    def __init__(self, queue: str, me: uuid.UUID) -> None:
+        self.queue = queue
+        self.me = me
+        self._saves = save_entrypoint(queue)
+        self._values = {"queue": queue, "me": me}
+
+    # ------------------------------------------------------------------------------------ the session
+
+    async def enter(self, connection: Connection, name: str, version: str) -> None:
+        """The session begins; those that have been gone for a day are forgotten."""
+        await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")
+        await connection.execute(
+            "INSERT INTO kling_fleet.workers (id, name, version, queues) VALUES (%(me)s, %(name)s, %(version)s, "
+            "ARRAY[%(queue)s]) ON CONFLICT (id) DO NOTHING",
+            {**self._values, "name": storable(name), "version": version},
+        )
+
+    async def beat(self, connection: Connection) -> None:
+        """The session lives, and so do its jobs."""
+        await connection.execute(
+            "UPDATE kling_fleet.pgqueuer SET heartbeat = now() WHERE queue_manager_id = %(me)s AND status = 'picked'",
+            self._values,
+        )
+        await connection.execute("UPDATE kling_fleet.workers SET seen_at = now() WHERE id = %(me)s", self._values)
+
+    async def leave(self, connection: Connection) -> None:
+        """The session ends: anybody may take its jobs at once, with their seats."""
+        await self.resign(connection)
+        await connection.execute(
+            "UPDATE kling_fleet.pgqueuer SET heartbeat = now() - interval '1 day' WHERE queue_manager_id = %(me)s "
+            "AND status = 'picked'",
+            self._values,
+        )
+        await connection.execute("DELETE FROM kling_fleet.workers WHERE id = %(me)s", self._values)
+        await self._notify(connection, QUEUED)
+
+    async def follower(self, connection: Connection) -> Follower | None:
+        """Who asks for tasks, be it gone or not; None where nobody does."""
+        cursor = await connection.execute(
+            "SELECT follower, follower_owner FROM kling_fleet.queues WHERE name = %(queue)s", self._values
+        )
+        found = await cursor.fetchone()
+        return None if found is None or found["follower"] is None else Follower(*found.values())
+
+    async def resign(self, connection: Connection) -> None:
+        """Somebody else may ask for tasks from now on, and this session begins nothing."""
+        await connection.execute(
+            "UPDATE kling_fleet.queues SET follower = NULL, follower_owner = NULL WHERE follower = %(me)s", self._values
+        )
+        await connection.execute("UPDATE kling_fleet.workers SET draining = TRUE WHERE id = %(me)s", self._values)
+
+    async def follow(self, connection: Connection, owner: int, instead_of: int | None) -> bool:
+        """Becomes the follower in place of one that is gone; whether nobody else was quicker."""
+        cursor = await connection.execute(
+            "UPDATE kling_fleet.queues SET follower = %(me)s, follower_owner = %(owner)s WHERE name = %(queue)s AND "
+            "(follower_owner IS NOT DISTINCT FROM %(before)s::bigint OR follower = %(me)s)",
+            {**self._values, "owner": owner, "before": instead_of},
+        )
+        return cursor.rowcount == 1
+
+    # -------------------------------------------------------------------------------------- its claims
+
+    async def state(self, connection: Connection) -> QueueState | None:
+        """The queue now; None where it is gone."""
+        cursor = await connection.execute(
+            "SELECT draining, tasks_most, paused_reason IS NOT NULL AS paused, "
+            "extract(epoch FROM paused_until - now())::float8 AS opens_at, extract(epoch FROM now())::float8 AS now "
+            "FROM kling_fleet.queues WHERE name = %(queue)s",
+            self._values,
+        )
+        queue = await cursor.fetchone()
+        if queue is None:
+            return None
+        cursor = await connection.execute(
+            "SELECT entrypoint, refused_above, probe_gap, probe_at, empty_pause, not_before, (SELECT count(*) FROM "
+            "kling_fleet.pgqueuer WHERE queue_manager_id IS NOT NULL AND entrypoint = lines.entrypoint) AS picked, "
+            "(SELECT extract(epoch FROM min(execute_after))::float8 FROM kling_fleet.pgqueuer WHERE status = 'queued' "
+            "AND entrypoint = lines.entrypoint AND execute_after > now()) AS due_at "
+            "FROM kling_fleet.lines WHERE queue = %(queue)s",
+            self._values,
+        )
+        lines = [line_of(each, queue["tasks_most"], queue["now"]) for each in await cursor.fetchall()]
+        return QueueState(
+            closed=queue["draining"] or queue["paused"],
+            opens_at=max(0.0, queue["opens_at"] or 0.0) if queue["paused"] and not queue["draining"] else None,
+            lines=lines,
+        )
+
+    async def claim(
+        self, connection: Connection, lines: list[LineState], heartbeat: float, *, saves: int, new: bool, most: int
+    ) -> int:
+        """Takes jobs; `look` has them.
+
+        Args:
+            connection: to do it by.
+            lines: of the queue, now.
+            heartbeat: seconds after which a job is anybody's whose session is silent.
+            saves: how many may be taken of what is to be saved.
+            new: whether those may be taken that nobody has.
+            most: how many of them.
+
+        Returns:
+            How many were taken.
+        """
+        queries, found = engine.queries(connection), 0
+        # PgQueuer reads a 0 as no limit; where all that is allowed is taken, it looks for abandoned jobs only.
+        seats = {line.entrypoint: line.seats if new and line.seats else line.picked for line in lines}
+        for wanted, most_now in (
+            ({entrypoint: count for entrypoint, count in seats.items() if count > 0}, min(most, CLAIMED_AT_ONCE)),
+            ({self._saves: 0}, saves),
+        ):
+            if wanted and most_now > 0:
+                taken = await queries.dequeue(
+                    most_now,
+                    {QueueEntrypoint(each): Seats(concurrency_limit=count) for each, count in wanted.items()},
+                    QueueManagerId(self.me),
+                    None,
+                    timedelta(seconds=heartbeat),
+                )
+                found += len(taken)
+        return found
+
+    async def look(self, connection: Connection, known: list[int]) -> list[Row]:
+        """All jobs that are this session's, were they claimed or given, but for those that are known."""
+        cursor = await connection.execute(
+            "SELECT engine.id AS engine, engine.entrypoint AS place, engine.payload, engine.attempts, jobs.* "
+            "FROM kling_fleet.pgqueuer engine JOIN kling_fleet.jobs ON jobs.id = "
+            "split_part(convert_from(engine.payload, 'UTF8'), chr(10), 1)::bigint "
+            "WHERE engine.queue_manager_id = %(me)s AND engine.status = 'picked' AND engine.id <> ALL(%(known)s)",
+            {**self._values, "known": known},
+        )
+        return [row_of(each, self._saves) for each in await cursor.fetchall()]
+
+    # ------------------------------------------------------------------------------------ one job of it
+
+    async def begin(self, connection: Connection, row: Row) -> bool:
+        """From now on it may be sent; whether it may: it was not cancelled, and is this session's still."""
+        cursor = await connection.execute(
+            "UPDATE kling_fleet.jobs SET begun_at = coalesce(begun_at, now()) WHERE id = %(id)s AND outcome IS NULL "
+            "AND EXISTS (SELECT FROM kling_fleet.pgqueuer WHERE id = %(engine)s AND queue_manager_id = %(me)s)",
+            {**self._values, "id": row.id, "engine": row.engine},
+        )
+        return cursor.rowcount == 1
+
+    async def give(self, connection: Connection, row: Row, follower: uuid.UUID) -> None:
+        """Its task is another session's from now on."""
+        await connection.execute(
+            "UPDATE kling_fleet.pgqueuer SET queue_manager_id = %(follower)s, heartbeat = now() "
+            "WHERE id = %(engine)s AND queue_manager_id = %(me)s",
+            {**self._values, "engine": row.engine, "follower": follower},
+        )
+        await self._notify(connection, HANDED)
+
+    async def back(self, connection: Connection, row: Row, seconds: float) -> None:
+        """It was not sent, or not saved: anybody may have it after a while."""
+        if not await self._is_mine(connection, row):
+            return
+        if not row.saves:
+            await connection.execute("UPDATE kling_fleet.jobs SET begun_at = NULL WHERE id = %s", [row.id])
+        queries = engine.queries(connection)
+        await queries.driver.execute(queries.qbq.build_retry_job_query(), row.engine, timedelta(seconds=seconds), None)
+        await self._notify(connection, QUEUED)
+
+    async def drop(self, connection: Connection, row: Row) -> None:
+        """The engine forgets it, if it has its final state: it was cancelled, or somebody was quicker."""
+        cursor = await connection.execute(
+            "SELECT 1 FROM kling_fleet.jobs WHERE id = %s AND outcome IS NOT NULL FOR SHARE", [row.id]
+        )
+        if await cursor.fetchone() is not None and await self._is_mine(connection, row):
+            await _ended(engine.queries(connection), row.engine, "canceled")
+            await self._notify(connection, QUEUED)
+
+    async def made(self, connection: Connection, row: Row, result: dict[str, Any] | None) -> None:
+        """Its task has ended with files to save: its seat is free, whoever sees that."""
+        cursor = await connection.execute(
+            "SELECT ended_at IS NOT NULL OR outcome IS NOT NULL AS ended FROM kling_fleet.jobs WHERE id = %s "
+            "FOR UPDATE",
+            [row.id],
+        )
+        job, queries = await cursor.fetchone(), engine.queries(connection)
+        await _ended(queries, row.engine, "successful")
+        if job is None or job["ended"]:
+            return
+        payload = f"{row.id}\n{json.dumps(result) if result is not None else ''}".encode()
+        (save,) = await queries.enqueue(self._saves, payload, row.priority)
+        await connection.execute(
+            "UPDATE kling_fleet.jobs SET ended_at = now(), seat = NULL, save = %(save)s WHERE id = %(id)s",
+            {"id": row.id, "save": save},
+        )
+        await self._notify(connection, QUEUED)
+
+    async def finish(self, connection: Connection, row: Row, outcome: JobState, error: str = "") -> None:
+        """It has come to its end; what somebody should look at stays in the engine.
+
+        What the journal says holds whoever sees it. What this session alone has seen holds as long as the job is its.
+        """
+        if outcome in {JobState.REFUSED, JobState.SAVE_FAILED} and not await self._is_mine(connection, row):
+            return
+        held = outcome in {JobState.REFUSED, JobState.IN_DOUBT, JobState.LOST, JobState.SAVE_FAILED}
+        await _ended(engine.queries(connection), row.engine, "failed" if held else "successful")
+        await self._notify(connection, QUEUED)
+        await connection.execute(FINISH, {"id": row.id, "outcome": outcome.value, "error": storable(error)})
+
+    # ----------------------------------------------------------------------------- the account's limits
+
+    async def full(self, connection: Connection, row: Row) -> None:
+        """The account had no room for it: the line learns, and it goes back."""
+        if not await self._is_mine(connection, row):
+            return
+        learned, begun = await self._learned(connection, row.entrypoint), await self._begun(connection, row)
+        if learned is not None:
+            await self._keep(connection, row, learned.limit.refused(begun - 1, learned.now, random.random))
+        await self.back(connection, row, 0.0)
+
+    async def accepted(self, connection: Connection, row: Row) -> None:
+        """The account had room for it, and accepts again what it refused altogether."""
+        await connection.execute(
+            "UPDATE kling_fleet.queues SET paused_reason = NULL, paused_until = NULL WHERE name = %(queue)s AND "
+            "paused_reason IS NOT NULL",
+            self._values,
+        )
+        learned, begun = await self._learned(connection, row.entrypoint), await self._begun(connection, row)
+        after = None if learned is None else learned.limit.accepted(begun, learned.now)
+        if learned is not None and after is not None and after != learned.limit:
+            await self._keep(connection, row, after)
+            await self._notify(connection, QUEUED)
+
+    async def pause(self, connection: Connection, row: Row, reason: str) -> None:
+        """The account refuses all that is sent: it goes back, and the queue waits."""
+        await connection.execute(
+            "UPDATE kling_fleet.queues SET paused_reason = %(reason)s, paused_until = now() + %(seconds)s WHERE "
+            "name = %(queue)s",
+            {**self._values, "reason": storable(reason), "seconds": timedelta(seconds=TRIAL_SECONDS)},
+        )
+        await self.back(connection, row, 0.0)
+
+    async def may_try(self, connection: Connection) -> bool:
+        """Whether this session is the one that tries whether the account accepts something again."""
+        cursor = await connection.execute(
+            "UPDATE kling_fleet.queues SET paused_until = now() + %(seconds)s WHERE name = %(queue)s AND "
+            "paused_reason IS NOT NULL AND paused_until <= now() AND NOT draining",
+            {**self._values, "seconds": timedelta(seconds=TRIAL_SECONDS)},
+        )
+        return cursor.rowcount == 1
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    async def _is_mine(self, connection: Connection, row: Row) -> bool:
+        cursor = await connection.execute(
+            "SELECT 1 FROM kling_fleet.pgqueuer WHERE id = %(engine)s AND queue_manager_id = %(me)s FOR UPDATE",
+            {**self._values, "engine": row.engine},
+        )
+        return await cursor.fetchone() is not None
+
+    async def _learned(self, connection: Connection, entrypoint: str) -> _Learned | None:
+        cursor = await connection.execute(
+            "SELECT refused_above, probe_gap, probe_at, empty_pause, not_before, extract(epoch FROM now())::float8 "
+            "AS now FROM kling_fleet.lines WHERE entrypoint = %s FOR UPDATE",
+            [entrypoint],
+        )
+        found = await cursor.fetchone()
+        return None if found is None else _Learned(found.pop("now"), LearnedLimit(**found))
+
+    async def _begun(self, connection: Connection, row: Row) -> int:
+        """How many jobs of its line may be at the service, this one among them."""
+        cursor = await connection.execute(
+            "SELECT count(*) AS begun FROM kling_fleet.pgqueuer engine JOIN kling_fleet.jobs ON jobs.seat = engine.id "
+            "WHERE engine.entrypoint = %(entrypoint)s AND engine.queue_manager_id IS NOT NULL "
+            "AND (jobs.begun_at IS NOT NULL OR jobs.id = %(id)s)",
+            {"entrypoint": row.entrypoint, "id": row.id},
+        )
+        found = await cursor.fetchone()
+        return found["begun"] if found is not None else 1
+
+    async def _keep(self, connection: Connection, row: Row, learned: LearnedLimit) -> None:
+        await connection.execute(
+            "UPDATE kling_fleet.lines SET refused_above = %(refused_above)s, probe_gap = %(probe_gap)s, "
+            "probe_at = %(probe_at)s, empty_pause = %(empty_pause)s, not_before = %(not_before)s "
+            "WHERE entrypoint = %(entrypoint)s",
+            {**attrs.asdict(learned), "entrypoint": row.entrypoint},
+        )
+
+    async def _notify(self, connection: Connection, what: str) -> None:
+        await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{what} {self.queue}"])
+
+
+async def _ended(queries: Queries, job: int, status: str) -> None:
+    await queries.driver.execute(queries.qbq.build_log_job_query(), [job], [status], [None])

@@ -1,0 +1,92 @@
+"""What a worker does with one job whose task has ended: its files are saved, or somebody is told why they are not."""
+
+import functools
+import logging
+import os
+from datetime import UTC
+from pathlib import Path
+from typing import Final
+
+from kling_async.fleet.worker_client import WorkerClient
+from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_rows import Rows
+from kling_async.fleet.worker_values import Row
+from kling_async.io.threads import in_thread
+from kling_async.journal.decisions import OwnerState
+from kling_async.journal.entry import EntryState
+from kling_async.journal.names import file_name
+from kling_async.protocol.errors import ClientClosed, JournalError, KlingError, TargetError
+from kling_async.protocol.fleet.job_state import JobState
+from kling_async.protocol.fleet.save_place import place_of
+
+logger = logging.getLogger("kling_async")
+
+ATTEMPTS: Final = 8
+"""Saves of one job, by whichever workers; then somebody has to look at it."""
+_PAUSE_MAXIMUM: Final = 300.0
+_OWNED_SECONDS: Final = 2.0
+"""Seconds after which work is looked at again that another worker has."""
+
+
+class Saves:
+    """What the saves of one session need.
+
+    Args:
+        client: of the session.
+        line: to the database.
+        rows: of the session.
+        out: the directory.
+    """
+
+    def __init__(self, client: WorkerClient, line: Line, rows: Rows, out: Path) -> None:
+        self._client = client
+        self._line = line
+        self._rows = rows
+        self._out = out
+
+    async def run(self, row: Row) -> None:
+        """Saves the files of a job, or says why they are not saved."""
+        if row.outcome is not None:
+            await self._line.surely(functools.partial(self._rows.drop, row=row))
+            return
+        try:
+            entry, owner = await self._client.taken(row.key)
+            if entry is None or entry.task_id is None:
+                raise KlingError("the journal does not have it")
+            if owner is OwnerState.LIVING:
+                await self._line.surely(functools.partial(self._rows.back, row=row, seconds=_OWNED_SECONDS))
+                return
+            if entry.state is not EntryState.SAVED:
+                place = self._place(row, entry.task_id)
+                await in_thread(_make_folder, place)
+                await self._client.save(row, entry, place)
+                await self._client.last(row.key)  # behind what it had to tell
+        except ClientClosed:
+            return
+        except KlingError as error:
+            await self._failed(row, error)
+        else:
+            await self._line.surely(functools.partial(self._rows.finish, row=row, outcome=JobState.SAVED))
+
+    def _place(self, row: Row, task_id: str) -> str:
+        if row.save_to is None:
+            return f"{self._out}/"
+        day = row.submitted_at.astimezone(UTC)
+        return str(self._out / place_of(row.save_to, key=file_name(row.key), task_id=task_id, day=day))
+
+    async def _failed(self, row: Row, error: KlingError) -> None:
+        seconds = min(_PAUSE_MAXIMUM, 2.0**row.attempts)
+        logger.warning("%s is not saved: %s", row.key, error, extra={"kling_event": "not_saved"})
+        if row.attempts + 1 < ATTEMPTS or isinstance(error, JournalError):
+            await self._line.surely(functools.partial(self._rows.back, row=row, seconds=seconds))
+        else:
+            outcome = functools.partial(self._rows.finish, row=row, outcome=JobState.SAVE_FAILED, error=str(error))
+            await self._line.surely(outcome)
+
+
+def _make_folder(place: str) -> None:
+    folder = os.path.dirname(place)  # noqa: PTH120  (of a folder, which ends in a slash, the folder itself)
+    try:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    except OSError as error:
+        raise TargetError(f"{folder} cannot be made: {error.strerror}") from None

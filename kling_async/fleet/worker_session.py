@@ -1,0 +1,251 @@
+"""One session of a worker in one queue: as long as it keeps its lease, what it has taken is its own."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import psycopg
+
+from kling_async.fleet.database import Connection
+from kling_async.fleet.worker_client import WorkerClient
+from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_making import Making
+from kling_async.fleet.worker_rows import Rows
+from kling_async.fleet.worker_saving import Saves
+from kling_async.fleet.worker_values import Follower, QueueState, Row
+from kling_async.version import __version__
+
+logger = logging.getLogger("kling_async")
+
+_COALESCED: Final = 0.05
+"""Seconds between two claims at least, however many wake-ups come."""
+
+_END_SECONDS: Final = 10.0
+"""Seconds that a session which ends gives to a database that is away."""
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How a worker works.
+
+    Attributes:
+        name: that it is shown under.
+        out: the directory for results.
+        heartbeat: seconds after which its work is anybody's if it is silent.
+        grace: seconds that it may take for what it has when it ends.
+        downloads: saves at once.
+    """
+
+    name: str
+    out: Path
+    heartbeat: float = 30.0
+    grace: float = 30.0
+    downloads: int = 4
+
+
+class Session:
+    """A session.
+
+    Args:
+        queue: whose jobs it takes.
+        client: with the queue's credentials and journal, whose lease is the heartbeat.
+        line: to the database; nobody else's.
+        settings: of the worker.
+    """
+
+    def __init__(self, queue: str, client: WorkerClient, line: Line, settings: Settings) -> None:
+        self.id = uuid.uuid4()
+        self._client = client
+        self._line = line
+        self._settings = settings
+        self._rows = Rows(queue, self.id)
+        self._making = Making(client, line, self._rows, self)
+        self._saves = Saves(client, line, self._rows, settings.out)
+        self._works: dict[int, asyncio.Task[None]] = {}
+        self._saving: set[int] = set()
+        self._wake = asyncio.Event()
+        self._over = asyncio.Event()
+        self._stopping = False
+        self._state: QueueState | None = None
+        self._trials = 0
+        self._follower: Follower | None = None
+        self._choosing = asyncio.Lock()
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Works until it is to stop, and hands over what it has then, or until its lease is lost.
+
+        Returns:
+            Whether it was to stop.
+        """
+        async with self._client:
+            await self._line.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
+            beats = asyncio.create_task(self._beats())
+            claims = asyncio.create_task(self._claims())
+            try:
+                await _first(stop.wait(), self._over.wait())
+                self._stopping = True
+                if not self._over.is_set():
+                    await self._soon(self._rows.resign)
+                    await self._end_in_grace()
+            finally:
+                self._stopping = True
+                for each in (claims, *self._works.values()):
+                    each.cancel()
+                await asyncio.gather(claims, *self._works.values(), return_exceptions=True)
+                await self._client.close()  # what it has in the journal is nobody's
+                beats.cancel()
+                await asyncio.gather(beats, return_exceptions=True)
+        if not self._over.is_set():
+            await self._soon(self._rows.leave)
+        return not self._over.is_set()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    async def _soon(self, step: Callable[[Connection], Awaitable[None]]) -> None:
+        """Does something that others will find out by themselves, later, where the database is away."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                await self._line.surely(step)
+
+    async def _end_in_grace(self) -> None:
+        over = asyncio.create_task(self._over.wait())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.grace):
+                while self._works and not over.done():
+                    await asyncio.wait([over, *self._works.values()], return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+
+    # ------------------------------------------------------------------------------------------ its life
+
+    async def _beats(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat / 3)
+            if self._client.is_fenced():
+                self.lost()
+                return
+            with contextlib.suppress(psycopg.Error, OSError):
+                await self._line.once(self._rows.beat)
+            self.wake()
+
+    def lost(self) -> None:
+        """The session is at its end: others may go on with what it has."""
+        if not self._over.is_set():
+            logger.warning(
+                "this worker was away for longer than its heartbeat; others go on with its work, and it begins anew",
+                extra={"kling_event": "fenced"},
+            )
+            self._over.set()
+
+    # ---------------------------------------------------------------------------------------- its claims
+
+    async def _claims(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                seconds = await self._claim()
+            except (psycopg.Error, OSError) as error:
+                logger.debug("no claim: %s", error, extra={"kling_event": "database_away"})
+                seconds = 1.0
+            await asyncio.sleep(_COALESCED)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+
+    async def _claim(self) -> float:
+        """Takes what there is; gives the seconds until there may be more."""
+        heartbeat, most = self._settings.heartbeat, 1000
+        self._state = state = await self._line.once(self._rows.state)
+        if state is None:
+            return heartbeat / 3
+        new = not (state.closed or self._stopping)
+        if state.closed and state.opens_at == 0 and not self._stopping:
+            new = await self._line.once(self._rows.may_try)
+            most = self._trials = int(new)
+        free = 0 if self._stopping else self._settings.downloads - len(self._saving)
+        claim = functools.partial(
+            self._rows.claim, lines=state.lines, heartbeat=heartbeat, saves=free, new=new, most=most
+        )
+        taken = 0 if self._stopping else await self._line.once(claim)
+        for row in await self._line.once(functools.partial(self._rows.look, known=list(self._works))):
+            self._start(row)
+        times = [heartbeat / 3, state.opens_at, *(line.opens_at for line in state.lines)]
+        return 0.0 if taken else max(_COALESCED, min(time for time in times if time is not None))
+
+    def _start(self, row: Row) -> None:
+        if row.engine in self._works:
+            return
+        work = asyncio.create_task(self._done(row))
+        self._works[row.engine] = work
+        if row.saves:
+            self._saving.add(row.engine)
+        work.add_done_callback(functools.partial(self._ended, row))
+
+    async def _done(self, row: Row) -> None:
+        try:
+            await (self._saves if row.saves else self._making).run(row)
+        except Exception:
+            logger.exception("a job failed unexpectedly", extra={"kling_event": "job_failed"})
+            await asyncio.sleep(self._settings.heartbeat / 3)  # then it is taken up again
+
+    def _ended(self, row: Row, _work: "asyncio.Task[None]") -> None:
+        del self._works[row.engine]
+        self._saving.discard(row.engine)
+        self.wake()
+
+    # ------------------------------------------------------------------------------------------ its role
+
+    def may_begin(self) -> bool:
+        """Whether a job may be sent now that was not sent before."""
+        if self._stopping or self._state is None:
+            return False
+        if self._state.closed:
+            self._trials, may = 0, self._trials > 0
+            return may
+        return True
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing is sent any more, not even what may have been sent before."""
+        return self._stopping or self._over.is_set()
+
+    def is_limited(self, entrypoint: str) -> bool:
+        """Whether the account has refused something there."""
+        if self._state is None or self._state.closed:
+            return True
+        return any(line.is_limited for line in self._state.lines if line.entrypoint == entrypoint)
+
+    async def follower(self, *, anew: bool = False) -> Follower | None:
+        """Who asks for tasks; None where this session had better do so for its own ones."""
+        async with self._choosing:
+            if anew:
+                self._follower = None
+            while self._follower is None or await self._client.is_gone(self._follower.owner):
+                self._follower = found = await self._line.surely(self._rows.follower)
+                if found is not None and not await self._client.is_gone(found.owner):
+                    break
+                if self._stopping:
+                    return None
+                owner, before = self._client.works.journal.owner, None if found is None else found.owner
+                step = functools.partial(self._rows.follow, owner=owner, instead_of=before)
+                if await self._line.surely(step):
+                    self._follower = Follower(self.id, owner)
+            return self._follower
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Waits for the first of these."""
+    waiting = [asyncio.ensure_future(each) for each in waits]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

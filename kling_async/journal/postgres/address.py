@@ -1,0 +1,61 @@
+"""Where a database is: what was given, what may be shown of it, and what a connection is opened with."""
+
+import re
+from typing import Any, Final
+
+import attrs
+import psycopg
+from psycopg import conninfo
+
+from kling_async.protocol.errors import ConfigurationError
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+@attrs.frozen
+class Address:
+    """A journal in a database.
+
+    Attributes:
+        parameters: of connections.
+        name: of the journal.
+    """
+
+    parameters: dict[str, Any] = attrs.field(repr=False)
+    name: str
+
+    @classmethod
+    def of(cls, dsn: str, name: str) -> "Address":
+        """Of a connection string.
+
+        Raises:
+            ConfigurationError: it is none, or the name cannot be one.
+        """
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"the name of a journal is a small letter and up to 40 of a-z, 0-9 and _, got {name!r}"
+            )
+        try:
+            return cls(dict(conninfo.conninfo_to_dict(dsn)), name)
+        except (psycopg.Error, TypeError, ValueError):  # whose text may show the password
+            raise ConfigurationError(
+                "the database must be given as postgresql://USER@HOST/DATABASE, or as what else libpq takes"
+            ) from None
+
+    @property
+    def schema(self) -> str:
+        """The schema that the journal's tables are in."""
+        return f"kling_journal_{self.name}"
+
+    @property
+    def shown(self) -> str:
+        """The place, without secrets and users."""
+        host, port = self.parameters.get("host") or "", self.parameters.get("port")
+        return f"postgresql://{host}{f':{port}' if port else ''}/{self.parameters.get('dbname') or ''} ({self.name})"
+
+    def hidden(self, text: str) -> str:
+        """A text without the password."""
+        secrets = [self.parameters.get(name) for name in ("password", "sslpassword")]
+        for secret in filter(None, secrets):
+            text = text.replace(str(secret), "***")
+        return text

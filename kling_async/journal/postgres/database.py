@@ -1,0 +1,303 @@
+"""The connection of a store to Postgres: opened, brought to the present version, one step after the other."""
+
+import contextlib
+import hashlib
+import itertools
+import logging
+import secrets
+from collections.abc import Hashable, Iterator
+from typing import Any, Final
+
+import psycopg
+
+from kling_async.journal.database import Rows
+from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
+from kling_async.journal.postgres import schema, texts
+from kling_async.journal.postgres.address import Address
+from kling_async.journal.store import Interrupted
+from kling_async.protocol.errors import JournalError
+
+logger = logging.getLogger("kling_async")
+
+LOCK_SECONDS: Final = 20
+"""How long other clients may write before a step fails: each of ours takes milliseconds."""
+CLOCK: Final = "extract(epoch from clock_timestamp())::double precision"
+"""The server's time, which alone counts; not that of the beginning of a step, which may have waited."""
+_LOST: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+"""What is said of connections that are gone, or were too slow."""
+
+
+class Fetched:
+    """Rows of a statement, as they were written."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self.rowcount = cursor.rowcount
+        rows = cursor.fetchall() if cursor.description is not None else []
+        self._rows = iter([tuple(map(texts.read, row)) for row in rows])
+
+    def fetchone(self) -> Any:
+        """As `Rows.fetchone`."""
+        return next(self._rows, None)
+
+    def __iter__(self) -> Iterator[Any]:
+        """As `Rows`."""
+        return self._rows
+
+
+class PostgresDatabase:
+    """A journal's schema in a database, and the connection to it; used by one thread.
+
+    Args:
+        address: where.
+        lease: seconds, a third of which a step may stand still before the server ends it; 10 at most.
+    """
+
+    def __init__(self, address: Address, lease: float) -> None:
+        self._address = address
+        self._lease = lease
+        self._connection: psycopg.Connection[Any] | None = None
+        self._name = ""
+        self._steps = itertools.count(1)
+        self._attempt = 0
+        self._in_doubt: tuple[str, int] | None = None
+        """The connection that was lost at its commit, and the step."""
+        self._took_effect: int | None = None
+        self._looks = itertools.count()
+        self.id = ""
+
+    def run(self, statement: str, *values: object) -> Rows:
+        """As `Database.run`."""
+        cursor = self._open_connection().execute(texts.statement(statement), [texts.written(value) for value in values])
+        return Fetched(cursor)
+
+    def insert(self, statement: str, *values: object) -> int:
+        """As `Database.insert`."""
+        added: int = self.run(f"{statement} RETURNING id", *values).fetchone()[0]
+        return added
+
+    def forget(self) -> None:
+        """What was read may not be so any more."""
+
+    # ------------------------------------------------------------------------------------ its life
+
+    def open(self) -> None:
+        """As `Store.open`."""
+        if self._connection is not None:
+            if not self._connection.closed:
+                return
+            self.close()
+        self._name = f"kling_async {secrets.token_hex(8)}"
+        try:
+            self._connection = connect(self._address, self._lease, self._name)
+            if self._in_doubt is not None:
+                self._settle_doubt(*self._in_doubt)
+            if not self.id:
+                self._prepare()
+            self.run(f"INSERT INTO connections VALUES (?, 0, {CLOCK})", self._name)  # noqa: S608  (constants)
+        except psycopg.Error as error:
+            self.close()
+            raise self._explained(error) from None
+        except JournalError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        connection, self._connection = self._connection, None
+        self.forget()
+        if connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                if self._in_doubt is None and not connection.closed:
+                    connection.execute("DELETE FROM connections WHERE name = %s", [self._name])
+                connection.close()
+
+    def _settle_doubt(self, name: str, step: int) -> None:
+        """Finds out whether the last step of a lost connection was taken, once nothing more can come of it."""
+        mine = "FROM pg_stat_activity WHERE application_name = %s"
+        connection = self._open_connection()
+        connection.execute(f"SELECT pg_terminate_backend(pid) {mine}", [name])
+        if connection.execute(f"SELECT 1 {mine}", [name]).fetchone():
+            raise Interrupted(f"the journal {self._address.shown} is not free yet")
+        row = connection.execute("SELECT step FROM connections WHERE name = %s", [name]).fetchone()
+        self._took_effect = step if row is not None and row[0] >= step else None
+        self._in_doubt = None
+        connection.execute("DELETE FROM connections WHERE name = %s", [name])
+
+    def took_effect(self) -> int | None:
+        """As `Store.took_effect`."""
+        attempt, self._took_effect = self._took_effect, None
+        return attempt
+
+    def _prepare(self) -> None:
+        connection = self._open_connection()
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_of(self._address.schema)])
+            exists = connection.execute("SELECT to_regnamespace(%s) IS NOT NULL", [self._address.schema]).fetchone()
+            if exists is None or not exists[0]:
+                connection.execute(f"CREATE SCHEMA {self._address.schema}")  # type: ignore[arg-type, unused-ignore]
+            there = connection.execute("SELECT to_regclass(%s)", [f"{self._address.schema}.facts"]).fetchone()
+            if there is None or there[0] is None:
+                connection.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            facts = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+            self._migrate(connection, facts)
+            made = facts.get("id") or base32(secrets.token_bytes(5), JOURNAL_ID_LETTERS)
+            self._put(connection, {"id": made})
+            connection.execute(f"DELETE FROM connections WHERE seen_at < {CLOCK} - 86400")  # noqa: S608  (a constant)
+        self.id = made
+
+    def _migrate(self, connection: psycopg.Connection[Any], facts: dict[str, str]) -> None:
+        """Leads to the present version.
+
+        Raises:
+            JournalError: the tables are of a newer version that this one does not understand.
+        """
+        version, known = int(facts.get("version", 0)), len(schema.MIGRATIONS)
+        if known < int(facts.get("oldest_reader", 0)):
+            raise JournalError(
+                f"{self._address.shown} was written by a newer version of kling_async (journal version {version}, this "
+                f"one knows {known}); update kling_async"
+            )
+        for migration in schema.MIGRATIONS[version:]:
+            for statement in migration.statements:
+                connection.execute(statement)  # type: ignore[arg-type, unused-ignore]
+            self._put(connection, {"oldest_reader": str(migration.oldest_reader)})
+        if version < known:
+            self._put(connection, {"version": str(known)})
+
+    @staticmethod
+    def _put(connection: psycopg.Connection[Any], facts: dict[str, str]) -> None:
+        put = "INSERT INTO facts VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        for fact in facts.items():
+            connection.execute(put, fact)
+
+    # --------------------------------------------------------------------------------------- steps
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """As `Store.together`: one after the other, as with SQLite."""
+        connection = self._open_connection()
+        lock = lock_of(self._address.schema)
+        self._attempt = next(self._steps)
+        try:
+            try:
+                self._script(f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({lock})")
+                yield
+            except BaseException:
+                self.forget()
+                with contextlib.suppress(psycopg.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            self._commit()
+        except psycopg.Error as error:
+            raise self._explained(error) from None
+
+    def _commit(self) -> None:
+        # Where nothing was written there is nothing to be in doubt about, and nothing to sync.
+        wrote = f"name = '{self._name}' AND pg_current_xact_id_if_assigned() IS NOT NULL"
+        try:
+            self._script(f"UPDATE connections SET step = {self._attempt}, seen_at = {CLOCK} WHERE {wrote}; COMMIT")  # noqa: S608  (own values)
+        except _LOST as error:
+            self._in_doubt = (self._name, self._attempt)
+            lost = self._interrupted(error)
+            lost.attempt = self._attempt
+            self.close()
+            raise lost from None
+        except BaseException:
+            self.forget()
+            with contextlib.suppress(psycopg.Error):
+                self._open_connection().execute("ROLLBACK")
+            raise
+
+    def _script(self, statements: str) -> None:
+        """Several statements on one way to the server and back."""
+        self._open_connection().execute(statements)  # type: ignore[arg-type, unused-ignore]
+
+    def version(self) -> Hashable:
+        """As `Store.version`: looks are rare here, or somebody said that there is something new."""
+        return next(self._looks)
+
+    def fails_by(self, error: Exception) -> bool:
+        """As `Store.fails_by`."""
+        of_a_step = psycopg.IntegrityError | psycopg.DataError | psycopg.ProgrammingError
+        return isinstance(error, psycopg.Error | OSError | MemoryError) and not isinstance(error, of_a_step)
+
+    def _open_connection(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            raise JournalError(f"the journal {self._address.shown} is closed")
+        return self._connection
+
+    # -------------------------------------------------------------------------------------- errors
+
+    def _interrupted(self, error: BaseException) -> Interrupted:
+        text = self._address.hidden(" ".join(str(error).split()))
+        return Interrupted(f"the journal {self._address.shown} cannot be reached ({text})")
+
+    def _explained(self, error: psycopg.Error) -> JournalError:
+        place, text = self._address.shown, self._address.hidden(" ".join(str(error).split()))
+        match error:
+            case psycopg.errors.LockNotAvailable():
+                return JournalError(f"the journal {place} is locked by other clients for {LOCK_SECONDS} seconds")
+            case psycopg.errors.ReadOnlySqlTransaction():
+                return JournalError(f"the journal {place} is read-only: name the primary server")
+            case psycopg.errors.InsufficientPrivilege():
+                return JournalError(
+                    f"the journal {place} cannot be used ({text}): let its owner make the schema "
+                    f"{self._address.schema} and grant it to this user"
+                )
+            case psycopg.errors.InvalidPassword() | psycopg.errors.InvalidAuthorizationSpecification():
+                return JournalError(f"the journal {place} does not let this user in ({text})")
+            case psycopg.errors.InvalidCatalogName():
+                return JournalError(f"the journal {place} cannot be opened ({text}): make the database first")
+            case _ if isinstance(error, _LOST):
+                lost = self._interrupted(error)
+                self.close()
+                return lost if self.id else JournalError(lost.message)
+            case _:
+                return JournalError(f"the journal {place} failed: {text}")
+
+
+def lock_of(name: str) -> int:
+    """The number of the lock of a schema; whoever writes to it has that."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+
+
+def connect(address: Address, lease: float, name: str) -> psycopg.Connection[Any]:
+    """A connection for a journal.
+
+    Args:
+        address: where.
+        lease: seconds.
+        name: of the connection.
+
+    Raises:
+        psycopg.Error: there is none to be had.
+        JournalError: the database cannot keep all texts.
+    """
+    patience = max(1, int(lease / 3))
+    parameters: dict[str, Any] = {
+        "connect_timeout": max(2, patience),
+        "keepalives_idle": patience,
+        "keepalives_interval": max(1, patience // 3),
+        "keepalives_count": 3,
+        "tcp_user_timeout": 1000 * max(2, patience),
+        **address.parameters,
+        "application_name": name,
+        "client_encoding": "UTF8",
+    }
+    connection: psycopg.Connection[Any] = psycopg.connect(autocommit=True, **parameters)
+    try:
+        if connection.info.parameter_status("server_encoding") != "UTF8":
+            raise JournalError(f"the database of {address.shown} is not in UTF8, so that it cannot keep all texts")
+        connection.execute(
+            f"SET search_path TO {address.schema}; SET lock_timeout TO '{LOCK_SECONDS}s'; "  # type: ignore[arg-type, unused-ignore]
+            f"SET idle_in_transaction_session_timeout TO {max(100, min(10_000, int(1000 * lease / 3)))}; "
+            "SET synchronous_commit TO on; SET statement_timeout TO 0"
+        )
+    except BaseException:
+        connection.close()
+        raise
+    return connection

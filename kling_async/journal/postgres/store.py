@@ -1,0 +1,155 @@
+"""A journal in Postgres, whose owners are leases by the server's clock."""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from kling_async.journal.entry import EntryState, SavedFile
+from kling_async.journal.postgres.address import Address
+from kling_async.journal.postgres.database import CLOCK, PostgresDatabase
+from kling_async.journal.sql_store import SqlStore
+from kling_async.journal.store import lease_lost
+from kling_async.protocol.budget import Settled
+from kling_async.protocol.tasks import Task
+
+_HOLDS: Final = f"SELECT 1 FROM owners WHERE id = ? AND seen_at + lease > {CLOCK}"  # noqa: S608  (constants)
+
+
+class PostgresStore(PostgresDatabase, SqlStore):
+    """A `Store` in a schema of its own; used by one thread.
+
+    Args:
+        address: where.
+        lease: seconds for which owners hold what is theirs after they were heard.
+    """
+
+    def __init__(self, address: Address, lease: float) -> None:
+        PostgresDatabase.__init__(self, address, lease)
+        SqlStore.__init__(self)
+
+    def one_of(self, values: Collection[str]) -> tuple[str, object]:
+        """As `SqlStore.one_of`."""
+        return "= ANY(?)", [*map(str, values)]
+
+    def forget(self) -> None:
+        """As `PostgresDatabase.forget`."""
+        SqlStore.forget(self)
+
+    def path_value(self, path: str | None) -> bytes | None:
+        """As `SqlStore.path_value`."""
+        return None if path is None else os.fsencode(path)
+
+    # -------------------------------------------------------------------------------------- leases
+
+    def enter(self, name: str, machine: str, boot: str) -> int:
+        """As `Store.enter`."""
+        added = f"INSERT INTO owners (name, machine, boot, seen_at, lease) VALUES (?, ?, ?, {CLOCK}, ?)"  # noqa: S608  (a constant)
+        return self.insert(added, name, machine, boot, self._lease)
+
+    def renew(self, owner: int) -> bool:
+        """Renews a lease that is not over; whether that was so."""
+        renewed = f"UPDATE owners SET seen_at = {CLOCK} WHERE id = ? AND seen_at + lease > {CLOCK}"  # noqa: S608  (constants)
+        return self.run(renewed, owner).rowcount > 0
+
+    def overdue(self, owner: int) -> float:
+        """Seconds since the lease of an owner was over; negative as long as it is not, endless for none."""
+        row = self.run(f"SELECT {CLOCK} - seen_at - lease FROM owners WHERE id = ?", owner).fetchone()  # noqa: S608  (constants)
+        return float("inf") if row is None else float(row[0])
+
+    def holds(self, owner: int) -> bool:
+        """Whether an owner's lease is not over."""
+        return self.run(_HOLDS, owner).fetchone() is not None
+
+    def must_own(self, owner: int) -> None:
+        """As `SqlStore.must_own`."""
+        if not self.holds(owner):
+            raise lease_lost()
+
+    def may_change(self, entry: int) -> bool:
+        """As `SqlStore.may_change`."""
+        if not self.actor or self.holds(self.actor):
+            return True
+        free = "SELECT 1 FROM entries WHERE id = ? AND (owner IS NULL OR owner = ?)"
+        return self.run(free, entry, self.actor).fetchone() is not None
+
+    # --------------------------------------------------------------------------------- kept bytes
+
+    def keep(self, entry: int, parts: Mapping[str, bytes], digests: Collection[str]) -> None:
+        """As `Store.keep`."""
+        for digest, data in parts.items():
+            self.run("INSERT INTO kept VALUES (?, ?) ON CONFLICT DO NOTHING", digest, data)
+        self.hold(f"entry:{entry}", digests)
+
+    def hold(self, holder: str, digests: Collection[str]) -> None:
+        """Lets somebody have what is kept, until `release`."""
+        for digest in digests:
+            self.run("INSERT INTO kept_for VALUES (?, ?) ON CONFLICT DO NOTHING", holder, digest)
+
+    def release(self, holder: str) -> None:
+        """Deletes what nobody else has."""
+        digests = [row[0] for row in self.run("DELETE FROM kept_for WHERE holder = ? RETURNING sha256", holder)]
+        if digests:
+            nobody = "NOT EXISTS (SELECT 1 FROM kept_for WHERE kept_for.sha256 = kept.sha256)"
+            self.run(f"DELETE FROM kept WHERE sha256 = ANY(?) AND {nobody}", digests)  # noqa: S608  (a constant)
+
+    def kept(self, digests: Collection[str]) -> dict[str, bytes]:
+        """As `Store.kept`."""
+        rows = self.run("SELECT sha256, data FROM kept WHERE sha256 = ANY(?)", [*digests])
+        return {row[0]: row[1] for row in rows}
+
+    def kept_bytes(self, digests: Collection[str]) -> int:
+        """How many bytes these are."""
+        row = self.run("SELECT coalesce(sum(length(data)), 0)::bigint FROM kept WHERE sha256 = ANY(?)", [*digests])
+        return int(row.fetchone()[0])
+
+    # ------------------------------------------------------------- what others wait for, or are done with
+
+    def accepted(self, entry: int, task: Task, now: datetime) -> None:
+        """As `Store.accepted`."""
+        super().accepted(entry, task, now)
+        self._done_with_bytes(entry)
+
+    def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
+        """As `Store.closed`."""
+        super().closed(entry, state, error, now)
+        self._done_with_bytes(entry)
+        self.notify()
+
+    def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> Settled | None:
+        """As `Store.ended`."""
+        settled = super().ended(entry, task, now, finished=finished)
+        self._done_with_bytes(entry)
+        self.notify()
+        return settled
+
+    def saved(self, entry: int, files: Sequence[SavedFile], now: datetime) -> None:
+        """As `Store.saved`."""
+        super().saved(entry, files, now)
+        self._done_with_bytes(entry)
+
+    def give(self, entry: int, owner: int, to: int) -> bool:
+        """As `Store.give`."""
+        given = super().give(entry, owner, to)
+        if given:
+            self.notify()
+        return given
+
+    def leave(self, owner: int) -> None:
+        """As `Store.leave`."""
+        super().leave(owner)
+        self.notify()
+
+    def add_news(self, entry: int, body: bytes, *, signed: bool) -> None:
+        """As `Store.add_news`."""
+        super().add_news(entry, body, signed=signed)
+        self.notify()
+
+    def notify(self) -> None:
+        """Wakes all clients of the journal; several times in one step are one."""
+        self.run("SELECT pg_notify(?, '')", self._address.schema)
+
+    def _done_with_bytes(self, entry: int) -> None:
+        state = self.run("SELECT state FROM entries WHERE id = ?", entry).fetchone()
+        if state is None or state[0] != EntryState.INTENT:
+            self.release(f"entry:{entry}")

@@ -1,0 +1,52 @@
+"""Where the files of a job go: a template, below the directory of whichever worker saves them."""
+
+import re
+import string
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from kling_async.protocol.errors import Problem
+from kling_async.protocol.rules.values import shown
+
+FIELDS: Final = ("key", "task_id", "date")
+_MOST: Final = 1000
+_KNOWN: Final = ", ".join(f"{{{name}}}" for name in FIELDS)
+
+
+def problems_of(template: object) -> Iterator[Problem]:
+    """What is wrong with a template."""
+    if not isinstance(template, str):
+        yield Problem("save_to", f"must be text such as 'clips/{{key}}.mp4', got {shown(template)}")
+        return
+    if not 1 <= len(template) <= _MOST or not template.isprintable():
+        yield Problem("save_to", f"must have 1 to {_MOST} letters that can be shown")
+        return
+    try:
+        fields = [field[1:] for field in string.Formatter().parse(template) if field[1] is not None]
+    except ValueError:
+        yield Problem("save_to", f"holds a brace without another; {_KNOWN} are filled in")
+        return
+    if any(name not in FIELDS or spec or conversion for name, spec, conversion in fields):
+        yield Problem("save_to", f"may hold {_KNOWN} and no other braces, got {shown(template)}")
+        return
+    parts = re.split(r"[/\\]", template)
+    if not parts[0] or re.match(r"[A-Za-z]:", template) or ".." in parts:  # as any system reads it
+        yield Problem("save_to", f"must be below the worker's --out: no absolute path and no .., got {shown(template)}")
+
+
+def place_of(template: str, *, key: str, task_id: str, day: datetime) -> str:
+    """The place, relative to the worker's directory, and the same whoever saves, whenever.
+
+    Args:
+        template: that has no problems.
+        key: the job's, as a safe file name.
+        task_id: the service's.
+        day: when the job was submitted (UTC).
+    """
+    return template.format(key=key, task_id=_plain(task_id), date=f"{day:%Y-%m-%d}")
+
+
+def _plain(task_id: str) -> str:
+    """An id as part of a file name, whatever a server answers."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in task_id)[:100] or "task"

@@ -1,0 +1,339 @@
+"""Jobs put into a fleet: each key once, all of them or none, and checked as a client checks them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_async import (
+    FleetError,
+    GenerateImages,
+    ImageToVideo,
+    InvalidBatch,
+    InvalidRequest,
+    KeyConflict,
+    TextToVideo,
+)
+from kling_async.fleet import Fleet, JobState, NewJob, engine, kept
+from kling_async.fleet.statements import FINISH
+
+from .conftest import Connection, begin, connected, one, request
+
+CAT = Path(__file__).parents[2] / "examples" / "images" / "cat.png"
+
+
+async def test_an_equal_submit_gives_the_same_job(fleet: Fleet, worker: Connection) -> None:
+    """The same request under a known key submits nothing, whatever else it says."""
+    first = await fleet.submit(request(), key="cat", save_to="{key}.mp4", priority=3)
+    again = await fleet.submit(request(), key="cat", save_to="elsewhere/", priority=5)
+    assert again == first
+    assert (first.state, first.key, first.save_to, first.priority) == (JobState.QUEUED, "cat", "{key}.mp4", 3)
+    found = await one(worker, "SELECT count(*) AS jobs FROM kling_fleet.pgqueuer")
+    assert found["jobs"] == 1
+
+
+async def test_another_request_under_a_key_is_a_conflict(fleet: Fleet) -> None:
+    """It is refused with what differs, and changes nothing."""
+    first = await fleet.submit(request(), key="cat")
+    with pytest.raises(KeyConflict, match="'cat' belongs to another request") as caught:
+        await fleet.submit(request("another"), key="cat")
+    assert [each.member for each in caught.value.differences] == ["prompt"]
+    assert await fleet.status("cat") == first
+
+
+async def test_two_submitters_of_one_key_make_one_job(dsn: str, worker: Connection) -> None:
+    """However many submit the same at once, in whatever order, there is one job for each key."""
+    jobs = [NewJob(request(str(number)), f"key {number}") for number in range(40)]
+
+    async def submit(backwards: bool) -> list[Any]:  # noqa: FBT001  (a test's own)
+        async with Fleet(dsn) as fleet:
+            return await fleet.submit_all(jobs[::-1] if backwards else jobs)
+
+    both = await asyncio.gather(*(submit(bool(number % 2)) for number in range(4)))
+    assert all({job.key for job in each} == {job.key for job in jobs} for each in both)
+    found = await one(
+        worker, "SELECT (SELECT count(*) FROM kling_fleet.jobs) AS jobs, count(*) AS seats FROM kling_fleet.pgqueuer"
+    )
+    assert found == {"jobs": 40, "seats": 40}
+
+
+async def test_a_thousand_are_submitted_together_or_not_at_all(fleet: Fleet, worker: Connection) -> None:
+    """One conflict among a thousand leaves none of them; without it all are there, in the order in which they came."""
+    await fleet.submit(request("mine"), key="key 500")
+    jobs = [NewJob(request(str(number)), f"key {number}") for number in range(1000)]
+    with pytest.raises(KeyConflict, match="'key 500' belongs to another"):
+        await fleet.submit_all(jobs)
+    assert await one(worker, "SELECT count(*) AS jobs FROM kling_fleet.jobs") == {"jobs": 1}
+    assert await one(worker, "SELECT count(*) AS jobs FROM kling_fleet.pgqueuer") == {"jobs": 1}
+    del jobs[500]
+    there = await fleet.submit_all(jobs)
+    assert [job.key for job in there] == [job.key for job in jobs]
+    cursor = await worker.execute("SELECT key FROM kling_fleet.jobs ORDER BY seat")
+    assert [row["key"] for row in await cursor.fetchall()] == ["key 500", *(job.key for job in jobs)]
+
+
+async def test_several_conflicts_are_told_together(fleet: Fleet) -> None:
+    """The first one's differences, and how many there are besides."""
+    await fleet.submit_all([NewJob(request("a"), "a"), NewJob(request("b"), "b"), NewJob(request("c"), "c")])
+    with pytest.raises(KeyConflict, match="and 1 more such keys; nothing was submitted"):
+        await fleet.submit_all([NewJob(request("a"), "a"), NewJob(request("x"), "b"), NewJob(request("y"), "c")])
+
+
+async def test_a_key_twice_in_one_call(fleet: Fleet) -> None:
+    """The same job twice is one; two different requests under one key are refused before anything is asked."""
+    twice = await fleet.submit_all([NewJob(request(), "cat"), NewJob(request(), "cat")])
+    assert twice[0] == twice[1]
+    with pytest.raises(InvalidBatch, match=r"\(dog\): key: is given to two different requests"):
+        await fleet.submit_all([NewJob(request(), "dog"), NewJob(request("another"), "dog")])
+
+
+async def test_all_problems_are_told_at_once(fleet: Fleet, worker: Connection) -> None:
+    """Of the request, its files and its options together, and nothing is submitted."""
+    with pytest.raises(InvalidRequest) as caught:
+        await fleet.submit(
+            ImageToVideo(image="missing.png", prompt="x" * 3000, external_task_id="mine"),
+            key="",
+            save_to="/etc/{key}",
+            priority=2**40,
+            not_before=datetime(2026, 1, 1),  # noqa: DTZ001  (that is the mistake)
+        )
+    assert {each.field for each in caught.value.problems} == {
+        "image", "prompt", "key", "save_to", "priority", "not_before",
+    }  # fmt: skip
+    with pytest.raises(InvalidBatch) as batch:
+        await fleet.submit_all([NewJob(request(), "fine"), NewJob(request(""), "none"), NewJob(request(), "x" * 1001)])
+    assert {each.problem.field for each in batch.value.problems} == {"prompt", "key"}
+    assert await one(worker, "SELECT count(*) AS jobs FROM kling_fleet.jobs") == {"jobs": 0}
+
+
+@pytest.mark.parametrize("key", [None, 3, b"x", "", "a\0b", "half \ud800", "x" * 1001])
+async def test_keys_that_are_none(fleet: Fleet, key: Any) -> None:
+    """What a database could not keep is refused with what would be right, and is found nowhere."""
+    with pytest.raises(InvalidRequest, match="key: must be text of 1 to 1000 letters"):
+        await fleet.submit(request(), key=key)
+    assert await fleet.status(key) is None
+
+
+HOSTILE = ["'; DROP TABLE kling_fleet.jobs; --", '"', "%s %(x)s", "{key}", "\uf8ff", "\n", "../..", "😀" * 1000, " "]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_strange_keys_and_texts(fleet: Fleet, text: str) -> None:
+    """Any text is a key, and any text can be asked for: none of it is taken for something else."""
+    job = await fleet.submit(request(text[:200] + "\0" * 3), key=text)
+    assert await fleet.status(text) == job
+    assert (await fleet.submit(request(text[:200] + "\0" * 3), key=text)).key == text
+    with pytest.raises(KeyConflict):
+        await fleet.submit(request("another"), key=text)
+    assert await fleet.cancel(text)
+
+
+async def test_a_model_with_a_strange_name(fleet: Fleet) -> None:
+    """A line is called whatever a model is called: it has an entrypoint all the same."""
+    job = await fleet.submit(TextToVideo(prompt="x", model_name="kling-v2-5-turbo"), key="cat")
+    assert job.line == "kling-v2-5-turbo"
+    metrics = await fleet.metrics()
+    assert [line.line for line in metrics.queues[0].lines] == ["kling-v2-5-turbo"]
+
+
+async def test_what_takes_several_slots_is_refused(fleet: Fleet) -> None:
+    """Seats are counted one by one; the reason is told."""
+    with pytest.raises(InvalidRequest, match="takes 3 slots of the account; a fleet sends what takes one"):
+        await fleet.submit(GenerateImages(prompt="a cat", n=3), key="cats")
+    assert (await fleet.submit(GenerateImages(prompt="a cat", n=1), key="cat")).state is JobState.QUEUED
+
+
+async def test_an_unknown_queue(dsn: str) -> None:
+    """It is told which there are, and how one is made."""
+    async with Fleet(dsn, "other") as fleet:
+        with pytest.raises(
+            FleetError, match=r"no queue 'other' \(it has default\); `kling-async fleet init --queue other"
+        ):
+            await fleet.submit(request(), key="cat")
+
+
+async def test_queues_have_keys_of_their_own(dsn: str, fleet: Fleet) -> None:
+    """The same key in two accounts names two jobs."""
+    await Fleet.init(dsn, limit=3, queue="other", credentials="second")
+    async with Fleet(dsn, "other") as other:
+        await fleet.submit(request("one"), key="cat")
+        await other.submit(request("two"), key="cat")
+        assert await other.cancel("cat")
+    job = await fleet.status("cat")
+    assert job is not None
+    assert job.state is JobState.QUEUED
+
+
+async def test_when_a_job_may_be_sent(fleet: Fleet, worker: Connection) -> None:
+    """The engine gives it to nobody before its time, whatever zone that is told in; one in the past is due at once."""
+    now = datetime.now(timezone(timedelta(hours=5)))
+    await fleet.submit(request("1"), key="later", not_before=now + timedelta(days=1))
+    await fleet.submit(request("2"), key="past", not_before=datetime(1970, 1, 1, tzinfo=UTC))
+    cursor = await worker.execute(
+        "SELECT key, extract(epoch FROM execute_after - now())::float8 AS waits FROM kling_fleet.jobs "
+        "JOIN kling_fleet.pgqueuer ON pgqueuer.id = seat ORDER BY waits"
+    )
+    rows = await cursor.fetchall()
+    assert [row["key"] for row in rows] == ["past", "later"]
+    assert rows[0]["waits"] <= 0
+    assert 80_000 < rows[1]["waits"] < 90_000
+    job = await fleet.status("later")
+    assert job is not None
+    assert job.not_before == now + timedelta(days=1)
+
+
+async def test_a_refused_job_is_queued_again(fleet: Fleet, worker: Connection) -> None:
+    """An equal submit, or another request, queues anew what was refused; what the engine held of it is gone."""
+    await fleet.submit(request(), key="cat")
+    await begin(worker, "cat")
+    row = await one(worker, "SELECT id, seat FROM kling_fleet.jobs")
+    await worker.execute("UPDATE kling_fleet.pgqueuer SET status = 'failed'")
+    await worker.execute(FINISH, {"id": row["id"], "outcome": "refused", "error": "no"})
+    refused = await fleet.wait("cat")
+    assert (refused.state, refused.error, refused.number) == (JobState.REFUSED, "no", 1)
+    again = await fleet.submit(request("a better one"), key="cat", priority=7)
+    assert (again.state, again.error, again.number, again.priority) == (JobState.QUEUED, "", None, 7)
+    after = await one(
+        worker, "SELECT pgqueuer.id, status, pgqueuer.priority, seat FROM kling_fleet.pgqueuer, kling_fleet.jobs"
+    )
+    assert after["id"] == after["seat"] != row["seat"]
+    assert (after["status"], after["priority"]) == ("queued", 7)
+
+
+async def test_a_failed_job_stays_failed(fleet: Fleet, worker: Connection) -> None:
+    """What was paid for and failed is not made again by an equal submit."""
+    await fleet.submit(request(), key="cat")
+    await begin(worker, "cat")
+    row = await one(worker, "SELECT id FROM kling_fleet.jobs")
+    await worker.execute(FINISH, {"id": row["id"], "outcome": "failed", "error": "it failed"})
+    assert (await fleet.submit(request(), key="cat")).state is JobState.FAILED
+
+
+async def test_what_was_not_saved_is_saved_again(fleet: Fleet, worker: Connection) -> None:
+    """An equal submit puts it among what is to be saved, and nothing is made again."""
+    await fleet.submit(request(), key="cat")
+    await begin(worker, "cat")
+    row = await one(worker, "SELECT id FROM kling_fleet.jobs")
+    await worker.execute("DELETE FROM kling_fleet.pgqueuer")
+    await worker.execute("UPDATE kling_fleet.jobs SET seat = NULL, ended_at = now()")
+    await worker.execute(FINISH, {"id": row["id"], "outcome": "save_failed", "error": "disk full"})
+    job = await fleet.submit(request(), key="cat")
+    assert (job.number, job.error) == (None, "")
+    found = await one(
+        worker,
+        "SELECT engine.entrypoint, payload, engine.id = save AS ours FROM kling_fleet.pgqueuer engine, "
+        "kling_fleet.jobs",
+    )
+    assert found == {"entrypoint": "default/save", "payload": f"{row['id']}\n".encode(), "ours": True}
+
+
+# ------------------------------------------------------------------------------------------------------- files
+
+
+async def files_of(worker: Connection) -> tuple[int, int]:
+    """How many files are kept, and how many times somebody has one."""
+    row = await one(
+        worker,
+        "SELECT (SELECT count(*) FROM kling_journal_default.kept) AS files, "
+        "(SELECT count(*) FROM kling_journal_default.kept_for) AS held",
+    )
+    return row["files"], row["held"]
+
+
+async def test_files_go_into_the_database(fleet: Fleet, worker: Connection) -> None:
+    """The bytes of a file are kept once, by whatever way they were given; the same bytes are the same request."""
+    await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="by path")
+    await fleet.submit(ImageToVideo(image=CAT.read_bytes(), prompt="x"), key="as bytes")
+    await fleet.submit(ImageToVideo(image=CAT.read_bytes(), prompt="x"), key="by path")
+    assert await files_of(worker) == (1, 2)
+    row = await one(worker, "SELECT data FROM kling_journal_default.kept")
+    assert row["data"] == CAT.read_bytes()
+
+
+async def test_files_of_a_refused_submit_are_not_left(fleet: Fleet, worker: Connection, tmp_path: Path) -> None:
+    """Where nothing was submitted, nothing stays; and what others need does."""
+    await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="cat")
+    other = tmp_path / "other.png"
+    other.write_bytes(CAT.read_bytes() + b"more")
+    with pytest.raises(KeyConflict, match=r"image: .cat.png \(SHA-256 .*other.png"):
+        await fleet.submit(ImageToVideo(image=other, prompt="x"), key="cat")
+    assert await files_of(worker) == (1, 1)
+
+
+async def test_files_are_swept_once_no_job_needs_them(fleet: Fleet, worker: Connection) -> None:
+    """A finished job needs none; one that is queued does."""
+    await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="one")
+    await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="two")
+    await fleet.cancel("one")
+    async with worker.transaction():
+        await kept.sweep(worker, "default")
+    assert await files_of(worker) == (1, 1)
+    await fleet.cancel("two")
+    async with worker.transaction():
+        await kept.sweep(worker, "default")
+    assert await files_of(worker) == (0, 0)
+
+
+async def test_files_that_are_swept_while_they_are_submitted_are_brought_again(
+    dsn: str, worker: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep between the file and its job takes the file; the job is there only with it."""
+    looked: list[bool] = []
+    are_held = kept.are_held
+
+    async def swept_before(*arguments: Any) -> bool:
+        if not looked:
+            async with worker.transaction():
+                await kept.sweep(worker, "default")
+        looked.append(await are_held(*arguments))
+        return looked[-1]
+
+    monkeypatch.setattr(kept, "are_held", swept_before)
+    async with Fleet(dsn) as fleet:
+        await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="cat")
+    assert looked == [False, True]
+    assert await files_of(worker) == (1, 1)
+
+
+async def test_a_sweep_waits_for_who_is_about_to_submit(dsn: str, fleet: Fleet, worker: Connection) -> None:
+    """Who has looked that a file is there, and then has a job, keeps it: the sweep sees the job."""
+    await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="cat")
+    await fleet.cancel("cat")
+    held = await one(worker, "SELECT holder, sha256 FROM kling_journal_default.kept_for")
+    other = await connected(dsn)
+    try:
+        async with worker.transaction():
+            assert await kept.are_held(worker, "default", {held["holder"]: [held["sha256"]]})
+
+            async def sweep() -> None:
+                async with other.transaction():
+                    await kept.sweep(other, "default")
+
+            sweeping = asyncio.create_task(sweep())
+            await asyncio.sleep(0.1)
+            assert not sweeping.done()
+            await worker.execute("UPDATE kling_fleet.jobs SET finished = NULL, outcome = NULL")
+        await sweeping
+    finally:
+        await other.close()
+    assert await files_of(worker) == (1, 1)
+
+
+# ------------------------------------------------------------------------------------------------- the engine
+
+
+async def test_the_environment_does_not_name_the_tables(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PgQueuer reads names of tables from variables, of which some are called as anybody's; the fleet has its own."""
+    for name in ("PREFIX", "CHANNEL", "FUNCTION", "QUEUE_TABLE", "PGQUEUER_SCHEMA", "PGQUEUER_DURABILITY"):
+        monkeypatch.setenv(name, "volatile" if "DURABILITY" in name else "other")
+    assert engine.settings() == engine.SETTINGS
+    await Fleet.init(postgres, limit=1)
+    worker = await connected(postgres)
+    cursor = await worker.execute(
+        "SELECT DISTINCT nspname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace "
+        "WHERE relname LIKE '%pgqueuer%'"
+    )
+    assert await cursor.fetchall() == [{"nspname": "kling_fleet"}]
+    await worker.close()

@@ -1,0 +1,185 @@
+"""Workers of a fleet, on a real Postgres and the emulator, whose ledger is the judge."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from kling_async import TextToVideo
+from kling_async.emulator import Emulator, Fault
+from kling_async.fleet import Fleet, JobState, NewJob, worker_rows, worker_saving
+from tests.fleet.workers import clips, ended, working
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """The account: tasks take a moment, and four may run."""
+    async with Emulator(render=False, speed=250, concurrency=4) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def fleet(postgres: str) -> AsyncIterator[Fleet]:
+    """A fleet without jobs, which believes that four may run."""
+    await Fleet.init(postgres, limit=4)
+    async with Fleet(postgres) as fleet:
+        yield fleet
+
+
+def held(dsn: str) -> list[tuple[str, str]]:
+    """What the engine has: entrypoints and statuses."""
+    with psycopg.connect(dsn) as connection:
+        return connection.execute("SELECT entrypoint, status::text FROM kling_fleet.pgqueuer").fetchall()
+
+
+def one(dsn: str, query: str) -> object:
+    """A value of the database."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+async def until(dsn: str, query: str) -> None:
+    """Waits until a query gives something true."""
+    while not one(dsn, query):  # noqa: ASYNC110  (a database has no events)
+        await asyncio.sleep(0.05)
+
+
+async def test_from_a_job_to_its_file(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """Each job is paid once and saved whole where it was to go, and the engine has nothing left."""
+    jobs = clips(6)
+    async with working(postgres, emulator, tmp_path, count=2):
+        await fleet.submit_all(jobs)
+        done = await ended(fleet, jobs)
+    assert {job.state for job in done} == {JobState.SAVED}
+    assert emulator.ledger.created == emulator.ledger.paid == 6
+    assert {path.name for path in tmp_path.iterdir()} == {f"clip-{number}.mp4" for number in range(6)}
+    assert held(postgres) == []
+
+
+async def test_the_place_of_a_file(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """The template of a job is filled in, below the worker's directory, and folders are made."""
+    async with working(postgres, emulator, tmp_path):
+        await fleet.submit(TextToVideo("a cat"), key="Köln 1", save_to="{date}/{key}-{task_id}.mp4")
+        job = await fleet.wait("Köln 1")
+    assert job.entry is not None
+    (path,) = tmp_path.rglob("*.mp4")
+    assert path.parent.name == f"{job.submitted_at:%Y-%m-%d}"
+    assert path.name.endswith(f"-{job.entry.task_id}.mp4")
+    assert [str(path)] == [file.path for file in job.entry.files]
+
+
+async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """What the account refuses is learned by all workers; refused jobs wait unsent, and none is lost."""
+    emulator.account.limit = 2
+    jobs = clips(8)
+    await fleet.submit_all(jobs)
+    async with working(postgres, emulator, tmp_path, count=2):
+        done = await ended(fleet, jobs)
+    assert {job.state for job in done} == {JobState.SAVED}
+    assert emulator.ledger.created == 8
+    assert emulator.ledger.peak() == 2
+    assert emulator.ledger.refused[1303] <= 4  # two of the first four, and what had passed meanwhile
+    assert one(postgres, "SELECT refused_above FROM kling_fleet.lines") == 2
+
+
+async def test_cancelled(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """What was cancelled before it was sent is never sent."""
+    jobs = clips(2)
+    await fleet.submit_all(jobs)
+    assert await fleet.cancel("clip-1")
+    async with working(postgres, emulator, tmp_path):
+        done = await ended(fleet, jobs)
+    assert [job.state for job in done] == [JobState.SAVED, JobState.CANCELLED]
+    assert emulator.ledger.created == 1
+
+
+async def test_refused_and_failed(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """What the service refuses, and what it cannot make, ends with its words; the seat is free, others go on."""
+    await fleet.submit(TextToVideo("a refused cat"), key="refused")
+    await fleet.submit(TextToVideo("a forbidden cat"), key="failed")
+    await fleet.submit(TextToVideo("a cat"), key="made")
+    async with working(postgres, emulator, tmp_path):
+        refused, failed, made = [await fleet.wait(key) for key in ("refused", "failed", "made")]
+    assert [job.state for job in (refused, failed, made)] == [JobState.REFUSED, JobState.FAILED, JobState.SAVED]
+    assert "content safety" in refused.error
+    assert "risk control" in failed.error
+    assert [status for _, status in held(postgres)] == ["failed"]  # where somebody can look at it
+    assert emulator.ledger.created == 2
+
+
+async def test_an_account_that_accepts_nothing(
+    postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue whose account has no balance waits with the reason, and goes on by itself when it is paid."""
+    monkeypatch.setattr(worker_rows, "TRIAL_SECONDS", 0.5)
+    emulator.faults.add(Fault.error(1102), on="create")
+    jobs = clips(3)
+    await fleet.submit_all(jobs)
+    async with working(postgres, emulator, tmp_path):
+        await until(postgres, "SELECT paused_reason LIKE '%resource pack%' FROM kling_fleet.queues")
+        emulator.faults.clear()
+        done = await ended(fleet, jobs)
+    assert {job.state for job in done} == {JobState.SAVED}
+    assert one(postgres, "SELECT paused_reason IS NULL FROM kling_fleet.queues")
+    assert emulator.ledger.created == 3
+
+
+async def test_handed_over(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """What a worker has when it ends is another one's at once, long before its heartbeat is over."""
+    jobs = clips(4)
+    await fleet.submit_all(jobs)
+    async with working(postgres, emulator, tmp_path, heartbeat=3600, grace=0):
+        await until(postgres, "SELECT count(*) = 4 FROM kling_journal_default.entries WHERE state = 'accepted'")
+    assert one(postgres, "SELECT count(*) FROM kling_fleet.workers") == 0
+    async with working(postgres, emulator, tmp_path, heartbeat=3600):
+        done = await ended(fleet, jobs)
+    assert {job.state for job in done} == {JobState.SAVED}
+    assert emulator.ledger.created == 4
+
+
+async def test_drained(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """A queue that is drained begins nothing new, ends what runs, and goes on when that is taken back."""
+    await fleet.submit(TextToVideo("a cat"), key="first")
+    async with working(postgres, emulator, tmp_path, heartbeat=0.6):
+        await until(postgres, "SELECT count(*) = 1 FROM kling_journal_default.entries WHERE state = 'accepted'")
+        await fleet.drain()
+        await fleet.submit(TextToVideo("a dog"), key="second")
+        assert (await fleet.wait("first")).state is JobState.SAVED
+        assert emulator.ledger.created == 1
+        await fleet.drain(on=False)
+        assert (await fleet.wait("second")).state is JobState.SAVED
+
+
+async def test_a_place_that_is_taken(
+    postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose place has a file of somebody else is told of; the same submitted again saves it, and pays nothing."""
+    monkeypatch.setattr(worker_saving, "ATTEMPTS", 1)
+    (tmp_path / "cat.mp4").write_text("mine")
+    job = NewJob(TextToVideo("a cat"), "cat", save_to="cat.mp4")
+    async with working(postgres, emulator, tmp_path):
+        await fleet.submit_all([job])
+        failed = await fleet.wait("cat")
+        assert failed.state is JobState.SAVE_FAILED
+        assert "cat.mp4" in failed.error
+        (tmp_path / "cat.mp4").unlink()
+        await fleet.submit_all([job])
+        assert (await fleet.wait("cat")).state is JobState.SAVED
+    assert emulator.ledger.created == 1
+
+
+async def test_queues_without_a_key(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """A worker leaves a queue alone whose credentials it does not have, and says of which name they are."""
+    await Fleet.init(postgres, limit=1, queue="other", credentials="theirs")
+    async with Fleet(postgres, "other") as other:
+        await other.submit(TextToVideo("a cat"), key="other")
+        await fleet.submit(TextToVideo("a cat"), key="ours")
+        async with working(postgres, emulator, tmp_path):
+            assert (await fleet.wait("ours")).state is JobState.SAVED
+        job = await other.status("other")
+    assert job is not None
+    assert job.state is JobState.QUEUED

@@ -1,0 +1,60 @@
+"""Workers of a fleet for tests: quick ones, in this process or in ones of their own; an emulator is the account."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from kling_async import Polling, Retry, TextToVideo
+from kling_async.emulator import Emulator
+from kling_async.fleet import Fleet, Job, NewJob
+from kling_async.fleet.worker import Worker
+
+KEYS = {"default": "api-key-kling-emulator"}
+
+
+class QuickWorker(Worker):
+    """A worker for tasks of a second."""
+
+    _options: ClassVar[Mapping[str, Any]] = {
+        "polling": Polling(first=0.2, factor=1.0, maximum=0.2),
+        "retry": Retry(first=0.05, settle=0.2, budget=2.0),
+    }
+
+
+def clips(count: int, prompt: str = "a cat, number {}") -> list[NewJob]:
+    """Jobs for some clips."""
+    return [NewJob(TextToVideo(prompt.format(number)), f"clip-{number}") for number in range(count)]
+
+
+@contextlib.asynccontextmanager
+async def working(
+    dsn: str, emulator: Emulator, out: Path, *, count: int = 1, heartbeat: float = 2.0, grace: float = 5.0
+) -> AsyncIterator[list[QuickWorker]]:
+    """Workers of this process; afterwards they have ended."""
+    workers = [
+        QuickWorker(dsn, out=out, keys=KEYS, grace=grace, heartbeat=heartbeat, base_url=emulator.base_url)
+        for _ in range(count)
+    ]
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            worker.stop()
+        await asyncio.gather(*running)
+
+
+async def ended(fleet: Fleet, jobs: Iterable[NewJob]) -> list[Job]:
+    """Waits until all jobs have their final state."""
+    return [await fleet.wait(job.key) for job in jobs]
+
+
+async def started(dsn: str, emulator: Emulator, out: Path, **options: Any) -> asyncio.subprocess.Process:
+    """A worker in a process of its own; see `work.py`."""
+    script = Path(__file__).with_name("work.py")
+    given = {"dsn": dsn, "base_url": emulator.base_url, "out": str(out), **options}
+    return await asyncio.create_subprocess_exec(sys.executable, script, json.dumps(given))

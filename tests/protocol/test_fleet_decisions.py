@@ -1,0 +1,214 @@
+"""What a fleet decides: states of jobs, learned limits, names and places."""
+
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kling_async.protocol.concurrency_limit import EMPTY_MAXIMUM, PROBE_FIRST, PROBE_MAXIMUM
+from kling_async.protocol.errors import ConfigurationError
+from kling_async.protocol.fleet import save_place
+from kling_async.protocol.fleet.job_state import JobState, state_of
+from kling_async.protocol.fleet.learned_limit import LearnedLimit
+from kling_async.protocol.fleet.names import api_key_variable, checked, entrypoint_of, save_entrypoint, storable
+
+ANY = st.characters(exclude_categories=())
+"""Half letters, too."""
+
+
+def middle() -> float:
+    """A random number in the middle."""
+    return 0.5
+
+
+# ------------------------------------------------------------------------------------------------------ states
+
+
+@pytest.mark.parametrize(
+    ("has", "state"),
+    [
+        ({"begun": False}, JobState.QUEUED),
+        ({"begun": False, "entry": "refused"}, JobState.QUEUED),
+        ({"begun": True}, JobState.SENDING),
+        ({"begun": True, "entry": "refused"}, JobState.SENDING),
+        ({"begun": True, "entry": "intent"}, JobState.SENDING),
+        ({"begun": True, "entry": "intent", "doubtful": True}, JobState.IN_DOUBT),
+        ({"begun": True, "entry": "accepted"}, JobState.GENERATING),
+        ({"begun": True, "entry": "ended"}, JobState.SAVING),
+        ({"begun": True, "entry": "ended", "failed": True}, JobState.FAILED),
+        ({"begun": True, "entry": "saved"}, JobState.SAVED),
+        ({"begun": True, "entry": "saved", "is_file": False}, JobState.DONE),
+        ({"begun": True, "entry": "lost"}, JobState.LOST),
+    ],
+)
+def test_states(has: dict[str, Any], state: JobState) -> None:
+    """How far a job is follows from what its row and the journal have, and what is written as its outcome counts."""
+    known = {"is_file": True, **has}
+    assert state_of(None, **known) is state
+    assert all(state_of(outcome.value, **known) is outcome for outcome in JobState)
+
+
+def test_states_under_way_are_not_final() -> None:
+    """What can go on by itself is not final."""
+    assert {state for state in JobState if not state.is_final} == {
+        JobState.QUEUED,
+        JobState.SENDING,
+        JobState.GENERATING,
+        JobState.SAVING,
+    }
+
+
+# ------------------------------------------------------------------------------------------------------ limits
+
+
+def test_a_limit_is_what_was_declared_until_it_is_refused() -> None:
+    """Without a refusal all declared seats are there at once."""
+    assert LearnedLimit().seats(20, 0.0) == 20
+    assert LearnedLimit().accepted(20, 0.0).seats(20, 0.0) == 20
+
+
+def test_a_storm_of_refusals_teaches_the_account_limit() -> None:
+    """Where 20 were sent to an account of 5, fifteen refusals leave a limit of 5, and the first probe comes in time."""
+    learned = LearnedLimit()
+    for others in range(19, 4, -1):
+        learned = learned.refused(others, 100.0, middle)
+    assert learned.seats(20, 100.0) == 5
+    assert learned.probe_gap == PROBE_FIRST
+    assert learned.probe_at == 100.0 + PROBE_FIRST
+    assert learned.seats(20, learned.probe_at) == 6
+
+
+def test_probes_that_are_refused_come_ever_later() -> None:
+    """Each refused probe triples the gap, up to its maximum; a probe that is accepted raises the limit."""
+    learned = LearnedLimit().refused(5, 0.0, middle)
+    gaps = []
+    for _ in range(5):
+        learned = learned.refused(5, learned.probe_at, middle)
+        gaps.append(learned.probe_gap)
+    assert gaps == [36.0, 108.0, 300.0, 300.0, PROBE_MAXIMUM]
+    raised = learned.accepted(6, learned.probe_at)
+    assert (raised.refused_above, raised.probe_gap, raised.probe_at) == (6, PROBE_FIRST, learned.probe_at + PROBE_FIRST)
+
+
+def test_refusals_with_nothing_running_make_a_pause() -> None:
+    """Where others hold the whole account nothing is sent for a while, longer each time; a success ends that."""
+    learned, now, pauses = LearnedLimit(), 0.0, []
+    for _ in range(6):
+        learned = learned.refused(0, now, middle)
+        pauses.append(learned.not_before - now)
+        assert learned.seats(20, now) == 0
+        now = learned.not_before
+        assert learned.seats(20, now) >= 1
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 8.0, EMPTY_MAXIMUM]
+    assert learned.accepted(1, now).refused(0, now, middle).not_before == now + 1.0
+
+
+@given(
+    st.integers(1, 50),
+    st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.floats(0, 400)), max_size=30),
+)
+def test_a_learned_limit_stays_within_its_bounds(declared: int, happened: list[tuple[bool, int, float]]) -> None:
+    """Whatever happens, seats are from 0 to what was declared, and some time there is one again."""
+    learned, now = LearnedLimit(), 0.0
+    for accepted, running, seconds in happened:
+        now += seconds
+        learned = learned.accepted(running + 1, now) if accepted else learned.refused(running, now, middle)
+        assert 0 <= learned.seats(declared, now) <= declared
+        assert learned.seats(declared, now + EMPTY_MAXIMUM * 1.5) >= 1
+
+
+# ------------------------------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("name", ["", "A", "1a", "a-b", "a b", "a" * 42, "ä", "a\n", None, 3])
+def test_names_that_are_none(name: object) -> None:
+    """Names of queues become names of schemas and variables: anything but small letters, digits and _ is refused."""
+    with pytest.raises(ConfigurationError, match="queue must be a name"):
+        checked("queue", name)
+
+
+def test_variables_of_credentials() -> None:
+    """The key that is called default is KLING_API_KEY, others have their name behind it."""
+    assert api_key_variable("default") == "KLING_API_KEY"
+    assert api_key_variable("second_account") == "KLING_API_KEY_SECOND_ACCOUNT"
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_entrypoints_tell_lines_apart(one: str, other: str) -> None:
+    """Two lines never share an entrypoint, none is that of saves, and all can be kept in an index."""
+    names = {line: entrypoint_of("q", line) for line in (one, other, "save", "kling-v2-6", "x" * 10_000)}
+    assert len({*names.values()}) == len(names)
+    assert save_entrypoint("q") not in names.values()
+    assert all(len(name) < 200 and name.isprintable() and name.isascii() for name in names.values())
+
+
+def test_a_plain_line_is_readable() -> None:
+    """What models are called is what their entrypoint is called."""
+    assert entrypoint_of("default", "kling-v2-6") == "default/kling-v2-6"
+    assert entrypoint_of("default", "kling-v2 (image)") == "default/kling-v2 (image)"
+
+
+@given(st.text(ANY, max_size=50))
+def test_any_text_can_be_stored(text: str) -> None:
+    """What a stranger says has no letter that a database cannot keep."""
+    kept = storable(text)
+    assert "\0" not in kept
+    kept.encode()
+
+
+# ------------------------------------------------------------------------------------------------------ places
+
+
+@pytest.mark.parametrize("template", ["{key}", "{date}/{key}.mp4", "a b/{task_id}/", "x.mp4", "{key}{{x}}", "..a/b"])
+def test_templates(template: str) -> None:
+    """A template below the worker's directory is taken."""
+    assert [*save_place.problems_of(template)] == []
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("", "1 to 1000 letters"),
+        ("x" * 1001, "1 to 1000 letters"),
+        ("a\0b", "letters that can be shown"),
+        ("a\nb", "letters that can be shown"),
+        ("\ud800", "letters that can be shown"),
+        ("/abs/{key}", "below the worker's --out"),
+        ("../{key}", "below the worker's --out"),
+        ("a/../../{key}", "below the worker's --out"),
+        ("a\\..\\{key}", "below the worker's --out"),
+        ("\\\\server\\{key}", "below the worker's --out"),
+        ("C:{key}", "below the worker's --out"),
+        ("{name}", "may hold {key}, {task_id}, {date} and no other"),
+        ("{}", "may hold {key}, {task_id}, {date} and no other"),
+        ("{key.__class__}", "may hold {key}, {task_id}, {date} and no other"),
+        ("{key!r}", "may hold {key}, {task_id}, {date} and no other"),
+        ("{date:%Y}", "may hold {key}, {task_id}, {date} and no other"),
+        ("{key", "a brace without another"),
+        (b"x", "must be text"),
+        (3, "must be text"),
+    ],
+)
+def test_templates_that_are_refused(template: object, told: str) -> None:
+    """A template that leads elsewhere, or holds what is not known, is refused with what would be right."""
+    (problem,) = save_place.problems_of(template)
+    assert problem.field == "save_to"
+    assert told in problem.message
+
+
+def test_a_place() -> None:
+    """What is filled in is the job's, and the day is that on which it was submitted."""
+    day = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
+    assert save_place.place_of("{date}/{key}-{task_id}.mp4", key="cat", task_id="8", day=day) == "2026-11-30/cat-8.mp4"
+
+
+@given(st.text(ANY, max_size=200))
+def test_no_task_id_leads_elsewhere(task_id: str) -> None:
+    """Whatever a server calls a task, its file stays in the directory."""
+    place = save_place.place_of("a/{task_id}", key="k", task_id=task_id, day=datetime(2026, 1, 1, tzinfo=UTC))
+    assert PurePosixPath(place).parent == PurePosixPath("a")
+    assert "\\" not in place
+    assert ".." not in place
