@@ -9,9 +9,9 @@ import enum
 import logging
 from typing import Any, Final, Protocol
 
+from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient, result_of
 from kling_async.fleet.worker_database import Line
-from kling_async.fleet.worker_rows import Rows
 from kling_async.fleet.worker_values import Follower, Row
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry, EntryState
@@ -92,7 +92,7 @@ class Making:
         role: of the session.
     """
 
-    def __init__(self, client: WorkerClient, line: Line, rows: Rows, role: Role) -> None:
+    def __init__(self, client: WorkerClient, line: Line, rows: AccountRows, role: Role) -> None:
         self._client = client
         self._line = line
         self._rows = rows
