@@ -142,7 +142,7 @@ class PostgresDatabase:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_of(self._address.schema)])
             exists = connection.execute("SELECT to_regnamespace(%s) IS NOT NULL", [self._address.schema]).fetchone()
             if exists is None or not exists[0]:
-                connection.execute(f"CREATE SCHEMA {self._address.schema}")  # type: ignore[arg-type, unused-ignore]
+                connection.execute(f"CREATE SCHEMA {self._address.schema}".encode())
             there = connection.execute("SELECT to_regclass(%s)", [f"{self._address.schema}.facts"]).fetchone()
             if there is None or there[0] is None:
                 connection.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
@@ -167,7 +167,7 @@ class PostgresDatabase:
             )
         for migration in schema.MIGRATIONS[version:]:
             for statement in migration.statements:
-                connection.execute(statement)  # type: ignore[arg-type, unused-ignore]
+                connection.execute(statement.encode())
             self._put(connection, {"oldest_reader": str(migration.oldest_reader)})
         if version < known:
             self._put(connection, {"version": str(known)})
@@ -218,7 +218,7 @@ class PostgresDatabase:
 
     def _script(self, statements: str) -> None:
         """Several statements on one way to the server and back."""
-        self._open_connection().execute(statements)  # type: ignore[arg-type, unused-ignore]
+        self._open_connection().execute(statements.encode())
 
     def version(self) -> Hashable:
         """As `Store.version`: looks are rare here, or somebody said that there is something new."""
@@ -296,11 +296,12 @@ def connect(address: Address, lease: float, name: str) -> psycopg.Connection[Any
     try:
         if connection.info.parameter_status("server_encoding") != "UTF8":
             raise JournalError(f"the database of {address.shown} is not in UTF8, so that it cannot keep all texts")
-        connection.execute(
-            f"SET search_path TO {address.schema}; SET lock_timeout TO '{LOCK_SECONDS}s'; "  # type: ignore[arg-type, unused-ignore]
+        settings = (
+            f"SET search_path TO {address.schema}; SET lock_timeout TO '{LOCK_SECONDS}s'; "
             f"SET idle_in_transaction_session_timeout TO {max(100, min(10_000, int(1000 * lease / 3)))}; "
             "SET synchronous_commit TO on; SET statement_timeout TO 0"
         )
+        connection.execute(settings.encode())
     except BaseException:
         connection.close()
         raise

@@ -80,7 +80,7 @@ class Listener:
         """Listens until it is over."""
         connection = connect(self._address, self._lease, f"kling_async {secrets.token_hex(8)}")
         with contextlib.closing(connection):
-            connection.execute(f'LISTEN "{self._address.schema}"')  # type: ignore[arg-type, unused-ignore]
+            connection.execute(f"LISTEN {self._address.schema}".encode())
             self._tell()  # what was said meanwhile was not heard
             while True:
                 readable, _, _ = select.select([connection.fileno(), ended], [], [])
