@@ -52,6 +52,12 @@ def away(dsn: str, owner: int, seconds: float) -> None:
         connection.execute(AWAY, (seconds, owner))
 
 
+def all_away(dsn: str) -> None:
+    """As if no owner had been heard for long."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("UPDATE kling_journal_default.owners SET seen_at = 0")
+
+
 async def intended(journal: ClientJournal, work: Work = WORK) -> Entry:
     """An intent of a client."""
     owner = journal.owner
