@@ -71,8 +71,11 @@ class PostgresDatabase:
 
     def run(self, statement: str, *values: object) -> Rows:
         """As `Database.run`."""
-        cursor = self._open_connection().execute(texts.statement(statement), [texts.written(value) for value in values])
-        return Fetched(cursor)
+        connection, given = self._open_connection(), [texts.written(value) for value in values]
+        try:
+            return Fetched(connection.execute(texts.statement(statement), given))
+        except _LOST as error:
+            raise self._explained(error) from None
 
     def insert(self, statement: str, *values: object) -> int:
         """As `Database.insert`."""
@@ -113,6 +116,7 @@ class PostgresDatabase:
             with contextlib.suppress(psycopg.Error):
                 if self._in_doubt is None and not connection.closed:
                     connection.execute("DELETE FROM connections WHERE name = %s", [self._name])
+            with contextlib.suppress(psycopg.Error):
                 connection.close()
 
     def _settle_doubt(self, name: str, step: int) -> None:

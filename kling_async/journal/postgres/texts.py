@@ -13,6 +13,8 @@ _ESCAPED: Final = re.compile(f"{_MARK}([0-9a-f]{{4}})")
 
 def written(value: object) -> object:
     """A value as it is kept: NUL and half letters, which are in texts of strangers, are no text to Postgres."""
+    if isinstance(value, list):
+        return [written(each) for each in value]
     if not isinstance(value, str):
         return value
     text = str(value.value) if isinstance(value, enum.Enum) else value
