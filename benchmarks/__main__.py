@@ -25,7 +25,7 @@ from benchmarks import compare, environments, report
 from benchmarks.figures import Goal
 from benchmarks.work.runs import REPOSITORY
 
-PARTS: Final = ("work", "growth", "schedule", "downloads", "imports")
+PARTS: Final = ("work", "growth", "schedule", "downloads", "imports", "kit")
 
 
 class Part(Protocol):

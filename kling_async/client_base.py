@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import aiohttp
 
 from kling_async.handle import TaskHandle
-from kling_async.io import refusals
+from kling_async.io import refusals, threads
 from kling_async.io.api import Api
 from kling_async.io.callbacks import Callbacks
 from kling_async.io.calls import Calls
@@ -68,6 +68,7 @@ class ClientBase(abc.ABC):
     """
 
     _beat: ClassVar[float] = BEAT
+    _is_durable: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -138,9 +139,9 @@ class ClientBase(abc.ABC):
         self._budget = None if budget is None else self._budget_of(budget)
         self._works: JournalSubmitter | None = None
         self._calls = Calls(
-            self._api, lambda: self._downloads, self._enter, self._budget, self.check_current, events=self._events
+            self._api, self._imported_downloads, self._enter, self._budget, self.check_current, events=self._events
         )
-        self._saving = Saving(lambda: self._downloads, self.get_task, self._events)
+        self._saving = Saving(self._imported_downloads, self.get_task, self._events)
 
     @abc.abstractmethod
     async def get_task(self, reference: str) -> Task:
@@ -290,11 +291,22 @@ class ClientBase(abc.ABC):
         self._check_generation(refusals.endpoint_of_reference(parsed))
         return parsed
 
+    async def _imported_downloads(self) -> "Downloads":
+        await threads.imported("kling_async.io.download")
+        return self._downloads
+
     @functools.cached_property
     def _downloads(self) -> "Downloads":
         from kling_async.io.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
 
-        return Downloads(self._transport, self._saved_at_once, self._retry, self._uniform, self._api.service_time)
+        return Downloads(
+            self._transport,
+            self._saved_at_once,
+            self._retry,
+            self._uniform,
+            self._api.service_time,
+            durable=self._is_durable,
+        )
 
     def _handle_of(self, submitted: "Submitted") -> TaskHandle:
         return TaskHandle(self, submitted.reference, submitted.watch, submitted.record)

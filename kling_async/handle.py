@@ -337,11 +337,7 @@ class TaskHandle:
             TargetError: the directory cannot be written to; said before waiting where that can be known.
             KlingError: as `save`.
         """
-        from kling_async.io.target import text_of  # noqa: PLC0415  (on first use, as all that saves)
-
-        text = text_of(directory)
-        path = f"{text}/" if text else text  # so that it is made
-        return await self._client.save_all(self, path, watermark=watermark, overwrite=overwrite, several=True)
+        return await self._client.save_all(self, directory, watermark=watermark, overwrite=overwrite, several=True)
 
     def stream(self, *, watermark: bool = False) -> AsyncGenerator[bytes, None]:
         """Waits for the end, then gives the bytes of the (first) file, for a `StreamingResponse`.

@@ -5,13 +5,12 @@ import contextlib
 import functools
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kling_async.handle import TaskHandle
-from kling_async.io import refusals
+from kling_async.io import refusals, threads
 from kling_async.io.events import Events, tell_saved
 from kling_async.protocol.errors import DownloadError, TargetError
 from kling_async.protocol.reference import Reference
@@ -39,7 +38,10 @@ class Saving:
     """
 
     def __init__(
-        self, downloads: "Callable[[], Downloads]", get_task: Callable[[str], Awaitable[Task]], events: Events
+        self,
+        downloads: "Callable[[], Awaitable[Downloads]]",
+        get_task: Callable[[str], Awaitable[Task]],
+        events: Events,
     ) -> None:
         self._downloads = downloads
         self._events = events
@@ -48,9 +50,10 @@ class Saving:
         """Finished tasks by their references, and when they were heard of."""
         self._asking: dict[str, asyncio.Task[Task]] = {}
 
-    def place_for(
+    @contextlib.asynccontextmanager
+    async def place_for(
         self, request: object, path: str | PathLike[str], name: str | None, *, watermark: bool, overwrite: bool
-    ) -> "AbstractAsyncContextManager[Target]":
+    ) -> "AsyncIterator[Target]":
         """Keeps the place for what a request will make.
 
         Args:
@@ -68,7 +71,7 @@ class Saving:
         """
         endpoint = refusals.endpoint_that_takes(request)
         several = True if endpoint.slots_of(request) > 1 else None if name is not None else False
-        return self._downloads().reserve(
+        reserved = (await self._downloads()).reserve(
             path,
             None,
             watermark=watermark,
@@ -77,6 +80,8 @@ class Saving:
             several=several,
             name=name,
         )
+        async with reserved as place:
+            yield place
 
     async def save_all(
         self,
@@ -92,12 +97,18 @@ class Saving:
         Raises:
             KlingError: as `TaskHandle.save` and `TaskHandle.save_all`, which are the ways to call it.
         """
+        downloads = await self._downloads()
+        if several and path is not None:
+            from kling_async.io.target import text_of  # noqa: PLC0415  (on first use, as all that saves)
+
+            text = text_of(path)
+            path = f"{text}/" if text else text  # so that it is made
         wanted, path, work = path, path if path is not None else handle.save_to, handle.work
         if path is None:
             raise TargetError("expected a path to save to: give one here, or save_to=... to submit")
         if work is not None and not overwrite and (whole := await work.whole(wanted, watermark=watermark)) is not None:
             return whole
-        reserved = self._downloads().reserve(
+        reserved = downloads.reserve(
             path,
             handle.task_id,
             watermark=watermark,
@@ -139,7 +150,7 @@ class Saving:
         refresh = functools.partial(self._get_task, task.reference)
         if handle.work is not None:
             overwrite = await handle.work.saving(place, task, watermark=watermark, overwrite=overwrite)
-        paths = await self._downloads().save(task, place, refresh, watermark=watermark, overwrite=overwrite)
+        paths = await (await self._downloads()).save(task, place, refresh, watermark=watermark, overwrite=overwrite)
         if handle.work is not None:
             await handle.work.saved(paths, watermark=watermark)
         return paths
@@ -153,12 +164,14 @@ class Saving:
         Raises:
             KlingError: as `TaskHandle.open`, which is the way to call it.
         """
+        await threads.imported("kling_async.io.open_file")
         from kling_async.io import open_file  # noqa: PLC0415  (on first use, as all that fetches)
 
         open_file.check_method(method)
         task = await self._finished(handle)
         refresh = functools.partial(self._asked_once, task.reference)
-        opened = open_file.opened(self._downloads(), task, refresh, method=method, headers=headers, watermark=watermark)
+        downloads = await self._downloads()
+        opened = open_file.opened(downloads, task, refresh, method=method, headers=headers, watermark=watermark)
         async with opened as file:
             yield file
 
@@ -207,6 +220,7 @@ class Saving:
         """
         task = await handle.wait()
         refresh = functools.partial(self._get_task, task.reference)
-        async with contextlib.aclosing(self._downloads().stream(task, refresh, watermark=watermark)) as chunks:
+        downloads = await self._downloads()
+        async with contextlib.aclosing(downloads.stream(task, refresh, watermark=watermark)) as chunks:
             async for chunk in chunks:
                 yield chunk

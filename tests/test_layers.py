@@ -201,6 +201,58 @@ def test_what_is_rarely_needed_is_imported_on_first_use() -> None:
     assert run(script, *LAZY) == "[]\n"
 
 
+SAVES = """
+import asyncio, sys, tempfile, threading
+from pathlib import Path
+from kling_async import TextToSpeech, TextToVideo
+from kling_async.testing import KlingEmulator
+
+imported = []
+
+def audit(event, arguments):
+    if event == "import" and threading.current_thread() is threading.main_thread():
+        imported.append(arguments[0])
+
+async def main(emulator, folder):
+    async with emulator.client() as kling:
+        video = await kling.submit(TextToVideo("a cat"))
+        speech = await kling.submit(TextToSpeech("Hello", voice_id="calm_story1", voice_language="en"))
+        await video
+        sys.addaudithook(audit)
+        match sys.argv[1]:
+            case "save":
+                await asyncio.gather(video.save(folder / "cat.mp4"), video.save(folder / "again.mp4"))
+            case "save_all":
+                await video.save_all(folder)
+            case "generate":
+                await kling.generate(TextToVideo("a cat"), folder / "cat.mp4")
+            case "stream":
+                [_ async for _ in video.stream()]
+            case "open":
+                async with video.open() as file:
+                    [_ async for _ in file]
+            case "sound":
+                await speech.audios[0].save(folder / "hello.mp3")
+
+with KlingEmulator() as emulator, tempfile.TemporaryDirectory() as folder:
+    asyncio.run(main(emulator, Path(folder)))
+print([name for name in imported if name.startswith("kling_async")])
+"""
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "save",
+        "open",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("save_all", "generate", "stream", "sound")),
+    ],
+)
+def test_what_saves_is_not_imported_on_the_loop(way: str) -> None:
+    """The first file that is saved or streamed holds up nothing else: what that needs is imported in a thread."""
+    assert run(SAVES, way) == "[]\n"
+
+
 # ------------------------------------------------------------------------------------------ names of endpoints
 
 HOUSES = (f"{ROOT}.protocol.endpoints", f"{ROOT}.emulator.service.endpoints")

@@ -76,7 +76,7 @@ def _add_init(parser: ArgumentParser) -> None:
     parser.add_argument("--limit", type=whole_from(1), required=True, metavar="N", help="the account's tasks at once")
     _add_queue(parser, "of the account")
     text = "the name of the account's API key, which itself is with the workers only (default: default)"
-    parser.add_argument("--credentials", default="default", metavar="NAME", help=text)
+    parser.add_argument("--credentials", metavar="NAME", help=text)
     text = "what may be spent: units such as 60, or dollars such as 8.40usd; none without"
     parser.add_argument("--budget", type=budget, metavar="AMOUNT", help=text)
     text = "what a request of unknown price takes of the budget (else it is not sent)"

@@ -10,7 +10,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -72,7 +72,7 @@ class _Running:
     listener: socket.socket
     callbacks: CallbackSender
     results: ResultStore
-    worker: ThreadPoolExecutor
+    worker: Executor
     directory: TemporaryDirectory[str] | None
     base_url: str
 
@@ -211,8 +211,7 @@ class Emulator:
         self._port = listener.getsockname()[1]
         host = f"[{self._host}]" if ":" in self._host else self._host
         base_url = f"http://{host}:{self._port}"
-        # One worker: Python code in several threads at once would make the event loop wait longer for its turn.
-        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator")
+        worker = self._worker()
         links = Links(base_url, hashlib.sha256(b"links " + self.secret_key.encode()).digest(), self._link_lifetime)
         callbacks = CallbackSender(
             account=self._account,
@@ -264,9 +263,12 @@ class Emulator:
             message = f"the emulator cannot listen on {self._host}:{self._port}: {error.strerror}"
             raise OSError(error.errno, message) from error
 
-    def _results(
-        self, worker: ThreadPoolExecutor
-    ) -> tuple[TemporaryDirectory[str] | None, ImageStore | None, ResultStore]:
+    def _worker(self) -> Executor:
+        """Give where work is done that takes long."""
+        # One worker: Python code in several threads at once would make the event loop wait longer for its turn.
+        return ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator")
+
+    def _results(self, worker: Executor) -> tuple[TemporaryDirectory[str] | None, ImageStore | None, ResultStore]:
         """Give where files are kept, what keeps the images, and what makes the results."""
         placeholders = PlaceholderResults(worker)
         if self._render is False:
@@ -282,7 +284,7 @@ class Emulator:
         self,
         links: Links,
         callbacks: CallbackSender,
-        worker: ThreadPoolExecutor,
+        worker: Executor,
         images: ImageStore | None,
         results: ResultStore,
     ) -> web.Application:

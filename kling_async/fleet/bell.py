@@ -36,17 +36,17 @@ class Bell:
         self._awaited: Counter[bytes] = Counter()
 
     async def close(self) -> None:
-        """Ends; idempotent."""
-        tasks = [task for task in (self._listening, self._looking) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._listening = self._looking = None
+        """Ends, once the database is closed: who waits then finds that; idempotent."""
+        self._ring()
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+            self._listening = None
 
     @property
     def next(self) -> asyncio.Event:
         """Is set when something may be new from now on; to be got before one looks."""
-        if self._listening is None:
+        if self._listening is None and not self._database.closed:
             self._listening = asyncio.get_running_loop().create_task(self._listen(), name="kling_async fleet")
         return self._rung
 
@@ -68,6 +68,7 @@ class Bell:
                 rung = self.next
                 if self._looking is None:
                     self._looking = asyncio.get_running_loop().create_task(self._look(), name="kling_async fleet")
+                    self._looking.add_done_callback(_seen)
                 if digest in await asyncio.shield(self._looking):
                     return
                 await self.wait(rung)
@@ -109,3 +110,9 @@ class Bell:
             except psycopg.Error as error:
                 logger.debug("the fleet is not heard: %s", type(error).__name__, extra={"kling_event": "fleet_unheard"})
             await asyncio.sleep(self._look_seconds)
+
+
+def _seen(looking: "asyncio.Task[set[bytes]]") -> None:
+    """Its error is that of who waits, if somebody still does."""
+    if not looking.cancelled():
+        looking.exception()

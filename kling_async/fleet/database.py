@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
+from psycopg import conninfo
 from psycopg.rows import DictRow, dict_row
 
 from kling_async.fleet import engine, schema
@@ -17,7 +18,17 @@ Connection = psycopg.AsyncConnection[DictRow]
 PATIENCE: Final = 20.0
 """Seconds for which a server that is gone is waited for."""
 _PAUSE: Final = 0.2
-_CONNECT_SECONDS: Final = 10
+_IDLE_SECONDS: Final = 20
+_DEFAULTS: Final[dict[str, Any]] = {
+    "application_name": "kling-async",
+    "connect_timeout": 10,
+    # A server that is cut off is missed within 20 seconds.
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""What a dsn can say otherwise."""
 _ANEW: Final = frozenset({"40P01", "40001"})
 """Deadlock and serialization failure: nothing was done, and the same again can work."""
 _NOT_YET: Final = frozenset({"57P01", "57P02", "57P03"})
@@ -41,6 +52,7 @@ class Database:
         self._patience = patience
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
+        self.closed = True
 
     def __repr__(self) -> str:
         """Where it is."""
@@ -64,7 +76,7 @@ class Database:
         except BaseException:
             await connection.close()
             raise
-        self._connection = connection
+        self._connection, self.closed = connection, False
         return self
 
     async def use(self, connection: Connection) -> None:
@@ -73,6 +85,7 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         """Disconnects."""
+        self.closed = True
         async with self._turn:
             if self._connection is not None:
                 await self._connection.close()
@@ -84,16 +97,15 @@ class Database:
         Raises:
             psycopg.Error: there is none.
         """
-        known: dict[str, Any] = {
-            "connect_timeout": _CONNECT_SECONDS,
-            "application_name": "kling-async",
-        } | self._parameters
-        text = psycopg.conninfo.make_conninfo(**known | {"client_encoding": "utf8"})
-        connection = await psycopg.AsyncConnection.connect(text, autocommit=True, row_factory=dict_row)
+        known = _DEFAULTS | self._parameters
+        text = conninfo.make_conninfo(**known | {"client_encoding": "utf8"})
+        connection = await Connection.connect(text, autocommit=True, row_factory=dict_row)
         try:
-            # The engine's claim is one long statement. Where Postgres expects many rows, as after many submits of which
-            # its statistics do not know yet, it would compile that anew each time: half a second, for milliseconds.
-            await connection.execute("SET jit = off")
+            # Who is stopped within a transaction must not hold up all others. And the engine's claim is one long
+            # statement: where Postgres expects many rows, as after many submits of which its statistics do not know
+            # yet, it would compile that anew each time: half a second, for milliseconds.
+            settings = f"SET idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; SET jit TO off"
+            await connection.execute(settings.encode())
         except BaseException:
             await connection.close()
             raise
@@ -112,23 +124,30 @@ class Database:
             loop = asyncio.get_running_loop()
             until = loop.time() + self._patience
             while True:
+                connection: Connection | None = None
                 try:
-                    if self._connection is None or self._connection.closed:
-                        self._connection = await self.connect()
-                    async with self._connection.transaction():
-                        return await work(self._connection)
+                    connection = await self._connected()
+                    async with connection.transaction():
+                        return await work(connection)
                 except psycopg.Error as error:
-                    if not self._passes(error):
+                    if not _passes(error, connection):
                         raise self._failed(error) from None
                     if loop.time() >= until:
                         raise self._unreachable(error) from None
                 await asyncio.sleep(_PAUSE)
 
-    def _passes(self, error: psycopg.Error) -> bool:
-        """Whether the same again can work."""
-        if error.sqlstate is not None:
-            return error.sqlstate in _ANEW | _NOT_YET
-        return self._connection is None or self._connection.closed
+    async def _connected(self) -> Connection:
+        """The connection.
+
+        Raises:
+            FleetError: the database was closed.
+            psycopg.Error: there is none.
+        """
+        if self.closed:
+            raise FleetError("the fleet was closed")
+        if self._connection is None or self._connection.closed:
+            self._connection = await self.connect()
+        return self._connection
 
     def _unreachable(self, error: psycopg.Error) -> FleetError:
         return FleetError(
@@ -143,6 +162,13 @@ class Database:
             why = "its user must be allowed to create and change tables there"
             return FleetError(f"{self.place}: {postgres.complaint(error)}; {why}")
         return FleetError(f"{self.place} failed: {postgres.complaint(error)}")
+
+
+def _passes(error: psycopg.Error, connection: Connection | None) -> bool:
+    """Whether the same again can work: the connection was lost, there was none, or others were in the way."""
+    if connection is None:
+        return error.sqlstate is None or error.sqlstate in _NOT_YET
+    return connection.closed or error.sqlstate in _ANEW
 
 
 def no_fleet(place: str) -> FleetError:
@@ -204,7 +230,7 @@ async def _migrate(connection: Connection) -> None:
         return
     for statements in schema.MIGRATIONS[version:]:
         for statement in statements:
-            await connection.execute(statement)
+            await connection.execute(statement.encode())
     facts: dict[str, Any] = {"version": schema.VERSION, "oldest_reader": schema.OLDEST_READER}
     for name, value in facts.items():
         await connection.execute(

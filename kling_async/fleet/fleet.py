@@ -14,7 +14,7 @@ from kling_async.fleet.database import Connection, Database, install
 from kling_async.fleet.jobs import Job
 from kling_async.fleet.metrics import Metrics, measured
 from kling_async.fleet.new_job import NewJob, Prepared, digest_of, prepared, problems_as_rows
-from kling_async.fleet.queues import Queue, no_queue
+from kling_async.fleet.queues import no_queue
 from kling_async.fleet.statements import CANCEL
 from kling_async.journal.contents import differences
 from kling_async.journal.postgres.journal import PostgresJournal
@@ -66,8 +66,8 @@ class Fleet:
     async def __aexit__(self, *_: object) -> None:
         """Disconnects; jobs go on."""
         self._is_open = False
-        await self._bell.close()
         await self._database.__aexit__()
+        await self._bell.close()
 
     async def submit(
         self,
@@ -231,7 +231,7 @@ class Fleet:
         *,
         limit: int,
         queue: str = "default",
-        credentials: str = "default",
+        credentials: str | None = None,
         budget: Budget | None = None,
     ) -> None:
         """Makes the tables where there are none, and a queue, or changes what is known of it.
@@ -241,22 +241,21 @@ class Fleet:
             limit: the account's tasks at once per model, 1 to 100,000.
             queue: its name.
             credentials: the name of the account's credentials: `default` is `KLING_API_KEY` of the workers'
-                environment, `NAME` is `KLING_API_KEY_NAME`. The key itself is never kept.
-            budget: what may be spent; None for no budget.
+                environment, `NAME` is `KLING_API_KEY_NAME`. The key itself is never kept. None leaves it as it is, and
+                is `default` in a new queue.
+            budget: what may be spent; None leaves it as it is, and is none in a new queue.
 
         Raises:
             ConfigurationError: a value cannot be used.
             FleetError: the database cannot be used.
         """
-        made = Queue(
-            name=checked("queue", queue),
-            credentials=checked("credentials", credentials),
-            limit=queues.checked_limit(limit),
-            budget=budget,
-        )
+        name, most = checked("queue", queue), queues.checked_limit(limit)
+        named = None if credentials is None else checked("credentials", credentials)
         async with _Empty(dsn) as database:
-            await database.step(functools.partial(queues.put, queue=made))
-        await _make_journal(dsn, made.name)
+            # First: who finds the queue finds its journal.
+            await PostgresJournal(dsn, name=name).last_of([""])
+            put = functools.partial(queues.put, name=name, limit=most, credentials=named, budget=budget)
+            await database.step(put)
 
     async def _do(self, work: Callable[[Connection], Awaitable[_T]]) -> _T:
         return await self._opened.step(work)
@@ -274,11 +273,7 @@ class _Empty(Database):
     async def use(self, connection: Connection) -> None:
         """Makes the tables, or brings them to the present version."""
         await install(connection)
-
-
-async def _make_journal(dsn: str, queue: str) -> None:
-    """Makes the tables of the journal of a queue."""
-    await PostgresJournal(dsn, name=queue).last_of([""])
+        await super().use(connection)
 
 
 def _digest(key: object) -> bytes:

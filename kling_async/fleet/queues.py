@@ -45,15 +45,21 @@ def checked_limit(limit: object) -> int:
     raise ConfigurationError(f"limit must be the account's tasks at once, 1 to {TASKS_MOST}, got {shown(limit)}")
 
 
-async def put(connection: Connection, queue: Queue) -> None:
-    """Adds a queue, or changes one; it is drained no more."""
+async def put(connection: Connection, *, name: str, limit: int, credentials: str | None, budget: Budget | None) -> None:
+    """Adds a queue, or changes what is given of one; it is drained no more."""
     await connection.execute(
-        "INSERT INTO kling_fleet.queues (name, credentials, tasks_most, budget) VALUES (%s, %s, %s, %s) "
-        "ON CONFLICT (name) DO UPDATE SET credentials = excluded.credentials, tasks_most = excluded.tasks_most, "
-        "budget = excluded.budget, draining = FALSE",
-        [queue.name, queue.credentials, queue.limit, None if queue.budget is None else budget_text(queue.budget)],
+        "INSERT INTO kling_fleet.queues (name, credentials, tasks_most, budget) "
+        "VALUES (%(name)s, coalesce(%(credentials)s, 'default'), %(limit)s, %(budget)s) "
+        "ON CONFLICT (name) DO UPDATE SET credentials = coalesce(%(credentials)s, queues.credentials), "
+        "tasks_most = excluded.tasks_most, budget = coalesce(excluded.budget, queues.budget), draining = FALSE",
+        {
+            "name": name,
+            "credentials": credentials,
+            "limit": limit,
+            "budget": None if budget is None else budget_text(budget),
+        },
     )
-    await connection.execute("SELECT pg_notify('kling_fleet', %s)", [f"queued {queue.name}"])
+    await connection.execute("SELECT pg_notify('kling_fleet', %s)", [f"queued {name}"])
 
 
 async def all_of(connection: Connection, name: str | None = None) -> list[Queue]:

@@ -20,7 +20,13 @@ _PAUSE: Final = 0.2
 _PAUSE_MAXIMUM: Final = 2.0
 """Seconds between two attempts to reach a database that is away."""
 
-_PASSES: Final = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError)
+_PASSES: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,  # of a process that was stopped
+    TimeoutError,
+    OSError,
+)
 """What a database raises that is away, was cut off, or found two transactions in each other's way."""
 
 

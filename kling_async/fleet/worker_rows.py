@@ -147,11 +147,13 @@ class Rows:
             How many were taken.
         """
         queries, found = engine.queries(connection), 0
+        due, abandoned = await self._claimable(connection, [line.entrypoint for line in lines], heartbeat)
+        open_ = [line for line in lines if abandoned or (line.entrypoint in due and new and line.picked < line.seats)]
         # PgQueuer reads a 0 as no limit; where all that is allowed is taken, it looks for abandoned jobs only.
-        seats = {line.entrypoint: line.seats if new and line.seats else line.picked for line in lines}
+        seats = {line.entrypoint: line.seats if new and line.seats else line.picked for line in open_}
         for wanted, most_now in (
             ({entrypoint: count for entrypoint, count in seats.items() if count > 0}, min(most, CLAIMED_AT_ONCE)),
-            ({self._saves: 0}, saves),
+            ({self._saves: 0} if abandoned or self._saves in due else {}, saves),
         ):
             if wanted and most_now > 0:
                 taken = await queries.dequeue(
@@ -288,6 +290,23 @@ class Rows:
         return cursor.rowcount == 1
 
     # ------------------------------------------------------------------------------------------ inside
+
+    async def _claimable(self, connection: Connection, lines: list[str], heartbeat: float) -> tuple[set[str], bool]:
+        """The entrypoints at which jobs wait, and whether any were abandoned.
+
+        That is quickly seen, while a claim takes milliseconds of the database's processors, and each job that is
+        queued or ends wakes all workers.
+        """
+        cursor = await connection.execute(
+            "SELECT array(SELECT place FROM unnest(%(places)s::text[]) place WHERE EXISTS (SELECT FROM "
+            "kling_fleet.pgqueuer WHERE entrypoint = place AND status = 'queued' AND execute_after <= now())) AS due, "
+            "EXISTS (SELECT FROM kling_fleet.pgqueuer WHERE status = 'picked' AND entrypoint = ANY (%(places)s) AND "
+            "heartbeat < now() - %(heartbeat)s) AS abandoned",
+            {"places": [*lines, self._saves], "heartbeat": timedelta(seconds=heartbeat)},
+        )
+        found = await cursor.fetchone()
+        assert found is not None  # noqa: S101  (for checkers)
+        return set(found["due"]), found["abandoned"]
 
     async def _is_mine(self, connection: Connection, row: Row) -> bool:
         cursor = await connection.execute(

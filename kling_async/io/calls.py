@@ -43,7 +43,7 @@ class Calls:
     def __init__(
         self,
         api: Api,
-        downloads: "Callable[[], Downloads]",
+        downloads: "Callable[[], Awaitable[Downloads]]",
         enter: Callable[[], None],
         budget: "ClientBudget | None",
         check_current: Callable[[], None],
@@ -122,7 +122,7 @@ class Calls:
         async def refresh() -> Task:
             return task
 
-        downloads = self._downloads()
+        downloads = await self._downloads()
         reserved = downloads.reserve(path, audio.id, watermark=False, overwrite=overwrite, kind=ResultKind.AUDIO)
         try:
             async with reserved as place:

@@ -1,4 +1,4 @@
-"""New names that survive a power cut. Blocking; called in threads."""
+"""Files and new names that survive a power cut. Blocking; called in threads."""
 
 import contextlib
 import threading
@@ -18,6 +18,10 @@ class DirectorySync:
         self._adding = threading.Lock()
         self._waiting: dict[Path, set[object]] = {}
 
+    def sync_file(self, descriptor: int) -> None:
+        """Syncs what a file holds."""
+        system.HERE.sync(descriptor)
+
     def sync(self, directory: Path) -> None:
         """Syncs a directory, or waits for a sync that began after the call."""
         ticket = object()
@@ -30,3 +34,13 @@ class DirectorySync:
                 del self._waiting[directory]
             with contextlib.suppress(OSError):  # not every file system can
                 system.HERE.sync_directory(directory)
+
+
+class NoSync(DirectorySync):
+    """Syncs nothing: for files of tests, which no power cut can take away too early."""
+
+    def sync_file(self, descriptor: int) -> None:
+        """Does nothing."""
+
+    def sync(self, directory: Path) -> None:
+        """Does nothing."""

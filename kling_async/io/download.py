@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from os import PathLike
 from pathlib import Path
 
-from kling_async.io.directory_sync import DirectorySync
+from kling_async.io.directory_sync import DirectorySync, NoSync
 from kling_async.io.fetching import LOOKS, Fetching, warn_of
 from kling_async.io.part_file import PartFile
 from kling_async.io.result_addresses import Refresh, Source
@@ -40,6 +40,7 @@ class Downloads:
         retry: how a broken download is gone on with.
         uniform: random numbers for the delays.
         now: the service's time of day, seconds since 1970.
+        durable: whether files survive a power cut.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Downloads:
         retry: Retry,
         uniform: Uniform,
         now: Callable[[], float] = time.time,
+        *,
+        durable: bool = True,
     ) -> None:
         self.fetching = Fetching(transport, retry, uniform, now)
         self._places = asyncio.Semaphore(limit)
         self._targets: set[tuple[int, int, str]] = set()
-        self._sync = DirectorySync()
+        self._sync = DirectorySync() if durable else NoSync()
 
     @contextlib.asynccontextmanager
     async def reserve(

@@ -47,7 +47,7 @@ class PartFile:
     Args:
         target: NAME.
         label: which file it is; a part of another one begins anew.
-        sync: makes NAME durable.
+        sync: makes NAME and what it holds durable.
         kind: what it is.
         named: whether NAME stands; else it gets the suffix that its bytes call for once they are there.
     """
@@ -203,7 +203,7 @@ class PartFile:
         self._torn = False
 
     def _publish(self, *, overwrite: bool) -> None:
-        system.HERE.sync(self._descriptor)
+        self._sync.sync_file(self._descriptor)
         if self._noted is not None:  # before the part's name is free: then it would be another's note
             self._note.unlink(missing_ok=True)
             self._noted = None

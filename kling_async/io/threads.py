@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import importlib
 from collections.abc import Callable
 from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -13,6 +14,7 @@ _T = TypeVar("_T")
 
 # Not the loop's default executor: user code may keep all its threads busy.
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, concurrent.futures.ThreadPoolExecutor] = WeakKeyDictionary()
+_imported: set[str] = set()
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
 
 
@@ -26,6 +28,13 @@ def leave(loop: asyncio.AbstractEventLoop) -> None:
     _clients[loop] -= 1
     if not _clients[loop] and (pool := _pools.pop(loop, None)) is not None:
         pool.shutdown(wait=False)
+
+
+async def imported(module: str) -> None:
+    """Imports a module in a thread, on first use: that takes tens of milliseconds, in which the loop goes on."""
+    if module not in _imported:  # not `sys.modules`, which has a module while it is being imported
+        await in_thread(importlib.import_module, module)
+        _imported.add(module)
 
 
 async def in_thread(work: Callable[..., _T], *arguments: object) -> _T:

@@ -171,7 +171,7 @@ class ClientJournal:
         if self._abandoned is not None:
             self._abandoned.detach()
         try:
-            await self.do(lambda store: store.leave(owner.id))
+            await self.journal.writer.begin(lambda store: store.leave(owner.id), is_patient=False)
         except JournalError:
             pass  # the lock says it too
         finally:

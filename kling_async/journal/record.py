@@ -21,7 +21,7 @@ from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, marks_in
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import file_name
-from kling_async.journal.store import Store, Work
+from kling_async.journal.store import Interrupted, Store, Work
 from kling_async.protocol.budget import Settled
 from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.endpoint import SHOWN_WITHIN
@@ -130,6 +130,10 @@ class Record:
         writing = self._journal.begin(write)
         try:
             self.entry = await finished(writing)
+        except Interrupted as error:
+            if error.attempt is not None:  # it may be there all the same, and is not sent
+                self._journal.tell(lambda store: store.withdraw(work, owner, now))
+            raise
         except asyncio.CancelledError as error:
             # It is there all the same, and nobody may send what nobody wants any more.
             self.entry = None if writing.exception() else writing.result()

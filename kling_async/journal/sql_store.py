@@ -172,6 +172,13 @@ class SqlStore(abc.ABC):
             **{name: value for name, value in members.items() if name not in {"replaces", "claim"}},
         )
 
+    def withdraw(self, work: Work, owner: int, now: datetime) -> None:
+        """As `Store.withdraw`."""
+        mine = "owner = ? AND state = ? AND key IS ? AND endpoint = ? AND request = ? AND intended_at = ?"
+        values = (owner, EntryState.INTENT, work.key, work.endpoint, json_text(work.request), now.timestamp())
+        for row in list(self.run(f"SELECT id FROM entries WHERE {mine}", *values)):  # noqa: S608  (constants)
+            self.closed(row[0], EntryState.REFUSED, "the journal was not reached in time; nothing was sent", now)
+
     def take(self, entry: int, owner: int | None) -> None:
         """As `Store.take`."""
         if owner is not None:
@@ -192,7 +199,8 @@ class SqlStore(abc.ABC):
 
     def aim(self, entry: int, save_to: str) -> None:
         """As `Store.aim`."""
-        self._set(entry, save_to=self.path_value(save_to))
+        if self.may_change(entry):
+            self._set(entry, save_to=self.path_value(save_to))
 
     def take_left(self, owner: int, is_gone: Callable[[int | None, Entry | None], bool]) -> list[Entry]:
         """As `Store.take_left`."""

@@ -216,6 +216,10 @@ class Store(Protocol):
         """
         ...
 
+    def withdraw(self, work: Work, owner: int, now: datetime) -> None:
+        """Refuses an intent, if it is there: what wrote it could not tell."""
+        ...
+
     def take(self, entry: int, owner: int | None) -> None:
         """Gives an entry to another owner."""
         ...

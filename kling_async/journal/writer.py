@@ -43,6 +43,7 @@ class _Step:
         then: is called in the thread once it is on disk.
         only_reads: whether it changes nothing, and needs no lock.
         is_last: whether the thread ends with it.
+        is_patient: whether somebody waits for it, and waits for a store that is gone for a while.
         attempt: the last try of which it is not known yet whether it took effect.
     """
 
@@ -52,6 +53,7 @@ class _Step:
     then: Callable[[], object] | None = None
     only_reads: bool = False
     is_last: bool = False
+    is_patient: bool = False
     result: Any = None
     error: BaseException | None = None
     attempt: int | None = None
@@ -122,18 +124,21 @@ class Writer:
         """
         return await self.begin(work)
 
-    def begin(self, work: Callable[[Store], _T], *, only_reads: bool = False) -> "asyncio.Future[_T]":
+    def begin(
+        self, work: Callable[[Store], _T], *, only_reads: bool = False, is_patient: bool = True
+    ) -> "asyncio.Future[_T]":
         """Does something with the store; the future has its result once that is on disk, whoever waits for it.
 
         Args:
             work: does it.
             only_reads: whether it changes nothing: then it waits for no lock of another process.
+            is_patient: whether it waits for a store that is gone for a while.
 
         Raises:
             JournalError: it is closed.
         """
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        if not self._put(_Step(work, future, only_reads=only_reads)):
+        if not self._put(_Step(work, future, only_reads=only_reads, is_patient=is_patient)):
             raise JournalError("the journal is closed")
         return future
 
@@ -199,18 +204,21 @@ class Writer:
 
 
 def _read(store: Store, steps: list[_Step]) -> list[_Step]:
-    """Does what only reads; gives the rest."""
-    reads = [step for step in steps if step.only_reads]
-    for step in reads:
+    """Does what only reads; gives the rest, and what has to wait for the store."""
+    reads, left = [step for step in steps if step.only_reads], [step for step in steps if not step.only_reads]
+    for step in list(reads):
         try:
             store.open()
             step.result = step.work(store)
+        except Interrupted:
+            reads.remove(step)
+            left.append(step)
         except KlingError as error:
             step.error = error
         except Exception as error:  # noqa: BLE001  (whatever it is: who waits must get it)
             step.error = JournalError(f"the journal failed: {error!r}")
     _answer(reads)
-    return [step for step in steps if not step.only_reads]
+    return left
 
 
 def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_Step], list[_Step]]:
@@ -229,7 +237,7 @@ def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_S
         except Interrupted as error:
             for step in batch if error.attempt is not None else ():
                 step.attempt = error.attempt
-            if time.monotonic() < ends_at and any(step.future is not None for step in batch):
+            if time.monotonic() < ends_at and any(step.is_patient for step in batch):
                 time.sleep(_PAUSE_SECONDS)
                 continue
             left = _failed(batch, error, was_left=bool(left))
@@ -253,13 +261,15 @@ def _without_done(batch: list[_Step], attempt: int | None) -> list[_Step]:
     for step in done:
         _follow(step)
     _answer(done)
-    return [step for step in batch if step not in done]
+    return [step for step in batch if step not in done or step.is_last]
 
 
 def _failed(batch: list[_Step], error: KlingError, *, was_left: bool) -> list[_Step]:
     """None of it was written; gives what is to be tried again."""
     for step in batch:
         step.error = copy.copy(error)
+        if isinstance(step.error, Interrupted):
+            step.error.attempt = step.attempt
     left = [step for step in batch if step.future is None and not step.is_last]
     if left and not was_left:  # who waits gets it, and says so
         logger.warning("%s; it is tried again", error, extra={"kling_event": "journal_failed"})
@@ -288,6 +298,8 @@ def _do(step: _Step, store: Store) -> None:
     step.error = None
     try:
         step.result = step.work(store)
+    except Interrupted:
+        raise
     except KlingError as error:  # a refusal, which changed nothing
         step.error = error
     except Exception as error:

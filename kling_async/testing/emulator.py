@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
@@ -44,10 +44,24 @@ class _SmallResults(PlaceholderResults):
         return await super().made(placeholder)
 
 
+class _AtOnce(Executor):
+    """Does work where it is given: what tests give takes less than the way to another thread and back."""
+
+    def submit(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Do it."""
+        done: Future[_T] = Future()
+        try:
+            done.set_result(work(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - raised by `result`
+            done.set_exception(error)
+        return done
+
+
 class _SmallEmulator(Emulator):
-    def _results(
-        self, worker: ThreadPoolExecutor
-    ) -> tuple[TemporaryDirectory[str] | None, ImageStore | None, ResultStore]:
+    def _worker(self) -> Executor:
+        return _AtOnce()
+
+    def _results(self, worker: Executor) -> tuple[TemporaryDirectory[str] | None, ImageStore | None, ResultStore]:
         return None, None, _SmallResults(worker)
 
 

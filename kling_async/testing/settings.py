@@ -18,9 +18,10 @@ SPEED: Final = 1e6
 
 
 class QuickClient(KlingClient):
-    """A client whose waits for a slot are as short as those between two questions."""
+    """A client whose waits for a slot are as short as those between two questions, and whose files are not synced."""
 
     _beat = 0.01
+    _is_durable = False
 
     @property
     def is_at_home(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from kling_async import KlingClient
+from kling_async import KlingClient, TargetExists
 from kling_async.emulator import Emulator
 from tests.docs.blocks import DOCS, PAGES, Block, blocks_of, name_of
 from tests.shell.conftest import IMAGES, wall
@@ -27,7 +27,11 @@ TESTS = DOCS / "guides" / "tests.md"
 """A page whose blocks are modules of tests."""
 START = DOCS / "start.md"
 """A page that is followed from top to bottom in the folder of the project."""
-RUN = [page for page in PAGES if page != TESTS and any(block.kind == "python" for block in blocks_of(page))]
+FLEET = DOCS / "guides" / "fleet.md"
+"""A page that needs Postgres and a worker: `tests/fleet/test_page.py` runs it."""
+RUN = [
+    page for page in PAGES if page not in {TESTS, FLEET} and any(block.kind == "python" for block in blocks_of(page))
+]
 
 
 @pytest.fixture
@@ -113,6 +117,26 @@ async def test_a_page(
                     await run(block, page, names)
                     if after.kind == "text":
                         assert capsys.readouterr().out == after.code
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("page", [START])
+async def test_the_readmes_first_example(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It runs as it stands in the project's folder after the first command; a second run says what the README says."""
+    monkeypatch.setenv("KLING_API_KEY", emulator.api_key)
+    monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
+    readme = DOCS.parent / "README.md"
+    block = next(block for block in blocks_of(readme) if block.kind == "python")
+    text = readme.read_text("utf-8")
+    [says] = re.findall(r"a second run pays nothing:\s+`([^`]*)`", text)
+    async with virtual(monkeypatch):
+        await run(block, readme, {"__name__": "readme"})
+        assert capsys.readouterr().out == "yawn.mp4\n"
+        with pytest.raises(TargetExists, match=re.escape(says)):
+            await run(block, readme, {"__name__": "readme"})
+    assert emulator.ledger.paid == 1
 
 
 def test_the_page_about_tests(tmp_path: Path) -> None:

@@ -42,10 +42,20 @@ def path(tmp_path: Path) -> Path:
 Place = Callable[..., AnyJournal]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Where journals are, by their names: the same rules hold in a file as in Postgres."""
+def _place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "sqlite":
         return lambda name="clips": Journal(tmp_path / f"{name}.sqlite")
     dsn: str = request.getfixturevalue("postgres")
     return lambda name="clips": PostgresJournal(dsn, name=name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where journals are, by their names: the same rules hold in a file as in Postgres."""
+    return _place(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def any_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """The same, in Postgres for the slow set."""
+    return _place(request, tmp_path)

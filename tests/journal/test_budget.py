@@ -34,6 +34,7 @@ from kling_async import (
 from kling_async.emulator import Emulator, Fault
 from kling_async.journal.sqlite import SqliteStore
 from kling_async.protocol.budget import Memory, Reservation
+from tests.journal.conftest import Place
 from tests.repeatable import same_draws
 from tests.shell.conftest import IMAGES, ClientMaker
 
@@ -405,27 +406,27 @@ async def test_no_budget(make: ClientMaker) -> None:
 # ------------------------------------------------------------------------------------- in a journal
 
 
-async def test_it_holds_over_restarts(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_it_holds_over_restarts(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """A later client finds what earlier ones reserved; who hears of the end settles it, with a budget or without."""
-    async with make_client(journal=path, budget=Budget(units=4)) as first:
+    async with make_client(journal=any_place(), budget=Budget(units=4)) as first:
         await first.submit(CAT, key="cat")
-    later = make_client(journal=path, budget=Budget(units=4))
+    later = make_client(journal=any_place(), budget=Budget(units=4))
     assert await spent(later) == (1.5, 0)
     assert (await later.submit(CAT, key="cat")).reference  # which is there, and reserves nothing
     await later.submit(PRO)
     with pytest.raises(BudgetExceeded):
         await later.submit(CAT, key="dog")
     await later.close()
-    async with make_client(journal=path) as without:
+    async with make_client(journal=any_place()) as without:
         for handle in [handle async for handle in without.recover()]:
             await handle
-    assert await spent(make_client(journal=path, budget=Budget(units=4))) == (0, 4)
+    assert await spent(make_client(journal=any_place(), budget=Budget(units=4))) == (0, 4)
     assert emulator.ledger.created == 2
 
 
-async def test_an_attempt_more(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_an_attempt_more(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """A key that was refused for want of budget is free; another attempt reserves anew, after a refusal too."""
-    client = make_client(journal=path, budget=Budget(units=2))
+    client = make_client(journal=any_place(), budget=Budget(units=2))
     await client.submit(TextToVideo("forbidden"), key="cat")
     with pytest.raises(BudgetExceeded):
         await client.submit(CAT, key="dog")
@@ -441,10 +442,10 @@ async def test_an_attempt_more(make_client: ClientMaker, emulator: Emulator, pat
     assert emulator.ledger.created == 2
 
 
-async def test_what_settles_by_its_key(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_what_settles_by_its_key(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """What was in doubt stays reserved once, however it is settled; and counts once."""
     options: dict[str, Any] = {"budget": Budget(units=2), "retry": Retry(first=0.1, settle=1, budget=2)}
-    client = make_client(journal=path, **options)
+    client = make_client(journal=any_place(), **options)
     emulator.faults.add(Fault.reset(), on="create", times=1)
     emulator.faults.add(Fault.reset(), on="query")
     with pytest.raises(CreateInDoubt):
@@ -457,9 +458,9 @@ async def test_what_settles_by_its_key(make_client: ClientMaker, emulator: Emula
     assert emulator.ledger.created == 1
 
 
-async def test_what_two_hear(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_what_two_hear(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """However many hear of a task's end, it counts once."""
-    clients = [make_client(journal=path, budget=Budget(units=2)) for _ in range(3)]
+    clients = [make_client(journal=any_place(), budget=Budget(units=2)) for _ in range(3)]
     handles = [await client.submit(CAT, key="cat") for client in clients]
     await asyncio.gather(*handles)
     await asyncio.gather(*(client.close() for client in clients[1:]))
@@ -467,28 +468,28 @@ async def test_what_two_hear(make_client: ClientMaker, emulator: Emulator, path:
     assert emulator.ledger.created == 1
 
 
-async def test_what_is_lost_counts(make_client: ClientMaker, path: Path) -> None:
+async def test_what_is_lost_counts(any_place: Place, make_client: ClientMaker) -> None:
     """Work that nobody can get any more counts at its price."""
-    async with make_client(journal=path, budget=Budget(units=4)) as first:
+    async with make_client(journal=any_place(), budget=Budget(units=4)) as first:
         await first.submit(CAT)
     await asyncio.sleep(31 * 86_400)
-    client = make_client(journal=path, budget=Budget(units=4))
+    client = make_client(journal=any_place(), budget=Budget(units=4))
     assert [handle async for handle in client.recover()] == []
     assert [entry.state async for entry in client.journal.entries()] == [EntryState.LOST]
     assert await spent(client) == (0, 1.5)
 
 
-async def test_other_terms(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_other_terms(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """Another limit under a known name is refused before anything is paid, and holds for all once it is changed."""
-    old = make_client(journal=path, budget=Budget(units=2))
+    old = make_client(journal=any_place(), budget=Budget(units=2))
     await old.submit(CAT)
     with pytest.raises(ConfigurationError, match="is 2 units in this journal, not 6 units"):
-        await make_client(journal=path, budget=Budget(units=6)).submit(CAT)
+        await make_client(journal=any_place(), budget=Budget(units=6)).submit(CAT)
     with pytest.raises(ConfigurationError, match="change=True"):
-        await make_client(journal=path, budget=Budget(units=2, per="day")).__aenter__()
+        await make_client(journal=any_place(), budget=Budget(units=2, per="day")).__aenter__()
     assert emulator.ledger.created == 1
-    assert await spent(make_client(journal=path, budget=Budget(units=6, name="other"))) == (0, 0)
-    new = make_client(journal=path, budget=Budget(units=3, change=True))
+    assert await spent(make_client(journal=any_place(), budget=Budget(units=6, name="other"))) == (0, 0)
+    new = make_client(journal=any_place(), budget=Budget(units=3, change=True))
     await new.submit(CAT)
     with pytest.raises(BudgetExceeded, match="0 of 3 units"):
         await old.submit(CAT)

@@ -11,6 +11,7 @@ import pytest
 from kling_async import CreateInDoubt, EntryState, ImageToVideo, KlingClient, RawTask, Retry, TaskHandle, TextToVideo
 from kling_async.emulator import Emulator, Fault
 from tests.adversity.steps import Moments
+from tests.journal.conftest import Place
 from tests.shell.conftest import ClientMaker
 
 CAT = TextToVideo("a cat")
@@ -100,11 +101,11 @@ async def test_a_doubt_whose_settling_was_cancelled(make_client: ClientMaker, em
 
 @pytest.mark.parametrize("request_", [CAT, RawTask("/v1/videos/text2video", {"prompt": "a cat"})])
 async def test_a_key_whose_create_goes_on_without_its_caller(
-    make_client: ClientMaker, emulator: Emulator, path: Path, request_: TextToVideo | RawTask
+    any_place: Place, make_client: ClientMaker, emulator: Emulator, request_: TextToVideo | RawTask
 ) -> None:
     """Whoever asks for the key next waits for the answer to the create that is under way, and sends none."""
     emulator.faults.add(Fault.delay(30, after_effect=True), on="create", times=1)
-    client = make_client(journal=path)
+    client = make_client(journal=any_place())
     creating = asyncio.ensure_future(client.submit(request_, key="cat"))
     await asyncio.sleep(5)
     creating.cancel()
@@ -115,11 +116,11 @@ async def test_a_key_whose_create_goes_on_without_its_caller(
     assert (entry.state, entry.reference) == (EntryState.ACCEPTED, handle.reference)
 
 
-async def test_recovering_that_is_broken_off(make_client: ClientMaker, path: Path) -> None:
+async def test_recovering_that_is_broken_off(any_place: Place, make_client: ClientMaker) -> None:
     """What was not given is left for others, and for the same client."""
-    async with make_client(journal=path) as left:
+    async with make_client(journal=any_place()) as left:
         references = {(await left.submit(CAT, key=f"cat-{number}")).reference for number in range(5)}
-    first, second = make_client(journal=path), make_client(journal=path)
+    first, second = make_client(journal=any_place()), make_client(journal=any_place())
     taken = set()
     for client, count in [(first, 2), (second, 1)]:
         async with contextlib.aclosing(client.recover()) as handles:
@@ -182,18 +183,14 @@ async def the_cat(client: KlingClient) -> TaskHandle:
 
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_one_of_two_who_ask_for_a_key(
-    make_client: ClientMaker,
-    emulator: Emulator,
-    path: Path,
-    *,
-    is_first: bool,
+    any_place: Place, make_client: ClientMaker, emulator: Emulator, *, is_first: bool
 ) -> None:
     """Wherever one of two is cancelled who ask for a key at once, the other one gets its task, and one is paid."""
     number, struck = 0, True
     while struck:
         number += 1
         created = emulator.ledger.created
-        async with make_client(journal=path.with_name(f"{number}.sqlite")) as client:
+        async with make_client(journal=any_place(f"clips_{number}")) as client:
             submit = functools.partial(the_cat, client)
             other = asyncio.ensure_future(submit()) if not is_first else None
             await asyncio.sleep(0)
@@ -210,16 +207,16 @@ async def test_one_of_two_who_ask_for_a_key(
 
 @pytest.mark.parametrize("turns", [0, 1, 3, 10, 30, 100, 300])
 async def test_closing_while_much_is_written(
-    make_client: ClientMaker, emulator: Emulator, path: Path, turns: int
+    any_place: Place, make_client: ClientMaker, emulator: Emulator, turns: int
 ) -> None:
     """Whenever a client is closed that is at work, each create is in the journal or was never sent; all goes on."""
-    client = make_client(journal=path, concurrency=20)
+    client = make_client(journal=any_place(), concurrency=20)
     working = [asyncio.ensure_future(client.submit(CAT, key=f"{number}")) for number in range(20)]
     for _ in range(turns):
         await asyncio.sleep(0)
     await client.close()
     await asyncio.gather(*working, return_exceptions=True)
-    async with make_client(journal=path, concurrency=20) as second:
+    async with make_client(journal=any_place(), concurrency=20) as second:
         assert len(await recovered(second)) == emulator.ledger.created
         handles = await asyncio.gather(*(second.submit(CAT, key=f"{number}") for number in range(20)))
         assert len({handle.reference for handle in handles}) == emulator.ledger.created == 20

@@ -26,15 +26,16 @@ from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.decisions import Decision, Open
 from kling_async.journal.entry import Entry
 from kling_async.journal.store import Work
+from tests.journal.conftest import Place
 from tests.shell.conftest import ClientMaker
 
 CAT = TextToVideo("a cat")
 RAW = RawTask("/v1/videos/text2video", {"prompt": "a cat"})
 
 
-async def test_twenty_at_once(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_twenty_at_once(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """However many ask for a key at once, in two clients, there is one create."""
-    clients = [make_client(journal=path), make_client(journal=path)]
+    clients = [make_client(journal=place()), make_client(journal=place())]
     handles = await asyncio.gather(*(clients[number % 2].submit(CAT, key="cat") for number in range(20)))
     assert {handle.reference for handle in handles} == {handles[0].reference}
     assert emulator.ledger.created == 1
@@ -42,9 +43,9 @@ async def test_twenty_at_once(make_client: ClientMaker, emulator: Emulator, path
 
 @pytest.mark.parametrize("request_", [CAT, RAW], ids=["found by its id", "not found by its id"])
 async def test_two_who_find_a_key_free(
+    place: Place,
     make_client: ClientMaker,
     emulator: Emulator,
-    path: Path,
     monkeypatch: pytest.MonkeyPatch,
     request_: TextToVideo | RawTask,
 ) -> None:
@@ -58,35 +59,35 @@ async def test_two_who_find_a_key_free(
         return decided
 
     monkeypatch.setattr(ClientJournal, "decide", at_once)
-    clients = [make_client(journal=path), make_client(journal=path)]
+    clients = [make_client(journal=place()), make_client(journal=place())]
     first, second = await asyncio.gather(*(client.submit(request_, key="cat") for client in clients))
     assert first.reference == second.reference
     assert emulator.ledger.requests["create"] == emulator.ledger.created == 1
 
 
-async def test_a_key_lives_longer_than_its_client(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_a_key_lives_longer_than_its_client(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """A later client gets the same task for the key."""
-    async with make_client(journal=path) as first:
+    async with make_client(journal=place()) as first:
         handle = await first.submit(CAT, key="cat")
-    async with make_client(journal=path) as second:
+    async with make_client(journal=place()) as second:
         assert (await second.submit(CAT, key="cat")).reference == handle.reference
     assert emulator.ledger.created == 1
 
 
 async def test_another_request_of_a_path_without_a_record_is_a_conflict(
-    make_client: ClientMaker, emulator: Emulator, path: Path
+    place: Place, make_client: ClientMaker, emulator: Emulator
 ) -> None:
     """All that is sent to such a path is compared."""
-    client = make_client(journal=path)
+    client = make_client(journal=place())
     await client.submit(RAW, key="cat")
     with pytest.raises(KeyConflict, match="prompt: 'a cat' in the journal, 'a dog' now"):
         await client.submit(RawTask("/v1/videos/text2video", {"prompt": "a dog"}), key="cat")
     assert emulator.ledger.created == 1
 
 
-async def test_what_the_map_knows_to_be_impossible(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_what_the_map_knows_to_be_impossible(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """A new key is no way around the capability map; nothing is sent, and the key stays free."""
-    client = make_client(journal=path)
+    client = make_client(journal=place())
     with pytest.raises(InvalidRequest):
         await client.submit(TextToVideo("a cat", camera_control={"type": "down_back"}), key="cat")
     assert emulator.ledger.requests["create"] == 0
@@ -95,24 +96,24 @@ async def test_what_the_map_knows_to_be_impossible(make_client: ClientMaker, emu
 
 @pytest.mark.parametrize("prompt", ["a cat", "forbidden"])
 async def test_another_attempt_after_an_end_that_nobody_heard(
-    make_client: ClientMaker, emulator: Emulator, path: Path, prompt: str
+    place: Place, make_client: ClientMaker, emulator: Emulator, prompt: str
 ) -> None:
     """Before another attempt the service is asked how the last one ended; what was made is kept to be saved."""
     request = TextToVideo(prompt)
-    async with make_client(journal=path) as first:
+    async with make_client(journal=place()) as first:
         old = await first.submit(request, key="cat")
     await asyncio.sleep(1000)
-    async with make_client(journal=path) as second:
+    async with make_client(journal=place()) as second:
         handle = await second.submit(request, key="cat", again="failed")
         assert (handle.reference == old.reference) is (prompt == "a cat")
-    async with make_client(journal=path) as third:
+    async with make_client(journal=place()) as third:
         assert [each.reference async for each in third.recover()] == [handle.reference]
     assert emulator.ledger.created == (1 if prompt == "a cat" else 2)
 
 
-async def test_another_request_is_a_conflict(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_another_request_is_a_conflict(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """The same key with another request is refused, with what differs; nothing is sent."""
-    client = make_client(journal=path)
+    client = make_client(journal=place())
     handle = await client.submit(CAT, key="cat")
     with pytest.raises(KeyConflict, match="prompt: 'a cat' in the journal, 'a dog' now") as caught:
         await client.submit(TextToVideo("a dog"), key="cat")
@@ -122,10 +123,10 @@ async def test_another_request_is_a_conflict(make_client: ClientMaker, emulator:
 
 
 async def test_a_changed_file_is_a_conflict(
-    make_client: ClientMaker, image: Path, path: Path, tmp_path: Path, emulator: Emulator
+    place: Place, make_client: ClientMaker, image: Path, tmp_path: Path, emulator: Emulator
 ) -> None:
     """A file counts by its bytes: a copy elsewhere is the same request, other bytes are another one."""
-    client = make_client(journal=path)
+    client = make_client(journal=place())
     copy = tmp_path / "copy.png"
     copy.write_bytes(image.read_bytes())
     handle = await client.submit(ImageToVideo(image), key="cat")
@@ -137,10 +138,10 @@ async def test_a_changed_file_is_a_conflict(
 
 
 async def test_a_failed_task_is_made_again_only_on_demand(
-    make_client: ClientMaker, emulator: Emulator, path: Path
+    place: Place, make_client: ClientMaker, emulator: Emulator
 ) -> None:
     """The same key gives a failed task again; `again="failed"` makes another one, and of one that lives none."""
-    client = make_client(journal=path)
+    client = make_client(journal=place())
     request = TextToVideo("forbidden")
     first = await client.submit(request, key="cat")
     assert (await client.submit(request, key="cat", again="failed")).reference == first.reference  # still running
@@ -153,9 +154,9 @@ async def test_a_failed_task_is_made_again_only_on_demand(
     assert [entry.attempt async for entry in client.journal.entries(key="cat")] == [1, 2]
 
 
-async def test_what_was_refused_can_be_mended(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_what_was_refused_can_be_mended(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """A request that the service refused leaves the key free for a better one."""
-    client = make_client(journal=path)
+    client = make_client(journal=place())
     with pytest.raises(KlingError):
         await client.submit(TextToVideo("refused"), key="cat")
     assert [entry.state async for entry in client.journal.entries()] == [EntryState.REFUSED]
@@ -165,9 +166,9 @@ async def test_what_was_refused_can_be_mended(make_client: ClientMaker, emulator
 
 
 @pytest.mark.parametrize("after_effect", [True, False])
-async def test_a_lost_answer(make_client: ClientMaker, emulator: Emulator, path: Path, *, after_effect: bool) -> None:
+async def test_a_lost_answer(place: Place, make_client: ClientMaker, emulator: Emulator, *, after_effect: bool) -> None:
     """Where a create stays in doubt, the same key settles it: looked up, and sent where there is no task."""
-    client = make_client(journal=path, retry=Retry(first=0.1, settle=1, budget=2))
+    client = make_client(journal=place(), retry=Retry(first=0.1, settle=1, budget=2))
     emulator.faults.add(Fault.reset(after_effect=after_effect), on="create", times=1)
     emulator.faults.add(Fault.reset(), on="query")
     with pytest.raises(CreateInDoubt):
@@ -198,30 +199,30 @@ async def test_save_to_is_remembered(make_client: ClientMaker, emulator: Emulato
     ]
 
 
-async def test_save_without_any_target(make_client: ClientMaker, path: Path) -> None:
+async def test_save_without_any_target(place: Place, make_client: ClientMaker) -> None:
     """Where no target is known, saving says so."""
-    handle = await make_client(journal=path).submit(CAT, key="cat")
+    handle = await make_client(journal=place()).submit(CAT, key="cat")
     with pytest.raises(TargetError, match="save_to"):
         await handle.save()
 
 
 async def test_generate_into_a_directory(
-    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+    place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
     """With a key a file in a directory is called after it, and a second run gives it and pays nothing."""
     for _ in range(2):
-        async with make_client(journal=path) as client:
+        async with make_client(journal=place()) as client:
             assert await client.generate(CAT, f"{tmp_path}/out/", key="cat") == tmp_path / "out" / "cat.mp4"
     assert emulator.ledger.created == 1
 
 
 async def test_generate_does_not_overwrite(
-    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+    place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
     """A file that the journal knows nothing of is left alone, and nothing is sent."""
     (tmp_path / "cat.mp4").write_bytes(b"mine")
     with pytest.raises(TargetError, match="exists"):
-        await make_client(journal=path).generate(CAT, tmp_path / "cat.mp4", key="cat")
+        await make_client(journal=place()).generate(CAT, tmp_path / "cat.mp4", key="cat")
     assert (tmp_path / "cat.mp4").read_bytes() == b"mine"
     assert emulator.ledger.created == 0
 
@@ -248,15 +249,17 @@ async def test_options_need_a_journal(make_client: ClientMaker) -> None:
     ],
 )
 async def test_options_that_cannot_be_followed(
-    make_client: ClientMaker, emulator: Emulator, path: Path, request_: TextToVideo, options: Any
+    place: Place, make_client: ClientMaker, emulator: Emulator, request_: TextToVideo, options: Any
 ) -> None:
     """What cannot be followed is refused before anything is sent."""
     with pytest.raises(InvalidRequest):
-        await make_client(journal=path).submit(request_, **options)
+        await make_client(journal=place()).submit(request_, **options)
     assert emulator.ledger.created == 0
 
 
-async def test_the_intent_is_there_before_the_create(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_the_intent_is_there_before_the_create(
+    place: Place, make_client: ClientMaker, emulator: Emulator
+) -> None:
     """When `on_intent` is called the journal has the intent; if that raises, nothing is sent."""
     seen: list[EntryState] = []
 
@@ -264,7 +267,7 @@ async def test_the_intent_is_there_before_the_create(make_client: ClientMaker, e
         seen.extend([entry.state async for entry in client.journal.entries()])
         raise ValueError("no")
 
-    client = make_client(journal=path, on_intent=on_intent)
+    client = make_client(journal=place(), on_intent=on_intent)
     with pytest.raises(ValueError, match="no"):
         await client.submit(CAT, key="cat")
     assert seen == [EntryState.INTENT]
@@ -304,9 +307,9 @@ async def test_no_secrets_and_no_rights_for_others(
     assert b"iVBOR" not in text
 
 
-async def test_a_closed_journal_says_so(make_client: ClientMaker, path: Path) -> None:
+async def test_a_closed_journal_says_so(place: Place, make_client: ClientMaker) -> None:
     """Work that is saved after its client was closed cannot be told any more, and hangs nowhere."""
-    client = make_client(journal=path)
+    client = make_client(journal=place())
     await client.submit(CAT, key="cat")
     await client.close()
     with pytest.raises(JournalError, match="closed"):

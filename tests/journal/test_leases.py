@@ -1,16 +1,97 @@
-"""The journal in Postgres, whose owners are leases."""
+"""The journal in Postgres: owners whose leases may be over, late reports, and the bytes of requests."""
 
+import asyncio
+import hashlib
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from kling_async import EntryState, ImageToVideo, TextToVideo
+import attrs
+import psycopg
+import pytest
+
+from kling_async import (
+    EntryState,
+    ImageToVideo,
+    InvalidRequest,
+    KeyConflict,
+    KlingClient,
+    LeaseLost,
+    PostgresJournal,
+    TextToVideo,
+)
 from kling_async.emulator import Emulator
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.entry import Entry
+from kling_async.journal.postgres.leases import Lease, longest_create
+from kling_async.journal.postgres.store import PostgresStore
+from kling_async.journal.store import Store, Work
+from kling_async.protocol.estimate import Estimate
+from kling_async.protocol.tasks import Task, TaskStatus
 from tests.shell.conftest import ClientMaker
 
 CAT = TextToVideo("a cat")
+WORK = Work(
+    key="cat",
+    endpoint="text2video",
+    external_task_id="ka-1",
+    request={},
+    known=None,
+    line="",
+    slots=1,
+    save_to=None,
+    estimate=Estimate(units=None, usd=None),
+)
+AWAY = (
+    "UPDATE kling_journal_default.owners SET seen_at = extract(epoch from clock_timestamp()) - lease - %s WHERE id = %s"
+)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TASK = Task(task_id="1", status=TaskStatus.SUBMITTED, endpoint="text2video")
+END = Task(task_id="1", status=TaskStatus.SUCCEED, endpoint="text2video")
+
+
+async def opened(dsn: str) -> ClientJournal:
+    """A client's journal."""
+    journal = ClientJournal(PostgresJournal(dsn), time.time)
+    await journal.open()
+    return journal
+
+
+def away(dsn: str, owner: int, seconds: float) -> None:
+    """As if an owner had not been heard for some seconds after its lease was over."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(AWAY, (seconds, owner))
+
+
+def all_away(dsn: str) -> None:
+    """As if no owner had been heard for long."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("UPDATE kling_journal_default.owners SET seen_at = 0")
+
+
+async def intended(journal: ClientJournal, work: Work = WORK) -> Entry:
+    """An intent of a client."""
+    owner = journal.owner
+    entry = await journal.do(lambda store: store.intend(work, owner, NOW))
+    assert entry is not None
+    return entry
+
+
+async def now_of(journal: ClientJournal, entry: Entry) -> Entry:
+    """What stands there."""
+    found = await journal.do(lambda store: store.get(entry.id))
+    assert found is not None
+    return found
+
+
+def journal_of(client: KlingClient) -> ClientJournal:
+    """Its part of the journal."""
+    assert client._works is not None
+    return client._works.journal
 
 
 async def test_a_client_with_a_journal_in_postgres(
-    make_client: ClientMaker, emulator: Emulator, postgres: str, tmp_path: Path, image: Path
+    postgres: str, make_client: ClientMaker, emulator: Emulator, tmp_path: Path, image: Path
 ) -> None:
     """What one client submits, another one finds, and goes on with once the first one is closed."""
     async with make_client(journal=postgres) as first:
@@ -23,3 +104,223 @@ async def test_a_client_with_a_journal_in_postgres(
         states = {entry.key: entry.state async for entry in second.journal.entries()}
     assert states == {"cat": EntryState.SAVED, "image": EntryState.ENDED}
     assert emulator.ledger.created == 2
+
+
+async def test_the_work_of_a_client_whose_lease_is_over(
+    postgres: str, make_client: ClientMaker, emulator: Emulator
+) -> None:
+    """Another one takes its tasks at once; it follows what it has to the end, and begins nothing any more."""
+    first, second = make_client(journal=postgres), make_client(journal=postgres)
+    handle = await first.submit(CAT, key="cat")
+    await journal_of(first).do(lambda _: None)
+    assert [each async for each in second.recover()] == []
+    away(postgres, journal_of(first).owner, 0.001)
+    assert [each.reference async for each in second.recover()] == [handle.reference]
+    with pytest.raises(LeaseLost, match="make another one"):
+        await first.submit(CAT, key="dog")
+    assert (await handle).status is TaskStatus.SUCCEED
+    assert emulator.faults.calls["create"] == 1
+
+
+async def test_a_lease_that_is_over_is_not_renewed(postgres: str) -> None:
+    """Who comes back after its lease is never an owner again; while it lasts it is renewed."""
+    journal = await opened(postgres)
+    lease = journal._owner
+    assert isinstance(lease, Lease)
+    away(postgres, journal.owner, -20)
+    lease.renew()
+    await journal.do(lambda _: None)
+    away(postgres, journal.owner, -20)
+    assert not journal.is_fenced
+    away(postgres, journal.owner, 0.001)
+    lease.renew()
+    await journal.do(lambda _: None)
+    assert journal.is_fenced
+    with pytest.raises(LeaseLost):
+        journal.must_hold()
+    await journal.close()
+
+
+async def test_time_is_looked_at_before_the_first_byte(
+    postgres: str, make_client: ClientMaker, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a client was stopped between its intent and the first byte, nothing is sent, and the next one may."""
+
+    async def stopped(_: object) -> None:
+        lease = journal_of(client)._owner
+        assert isinstance(lease, Lease)
+        monkeypatch.setattr(lease, "_renewed_at", lease._renewed_at - 0.81 * lease.seconds)
+
+    client = make_client(journal=postgres, on_intent=stopped)
+    with pytest.raises(LeaseLost):
+        await client.submit(CAT, key="cat")
+    await journal_of(client).do(lambda _: None)
+    assert emulator.faults.calls["create"] == 0
+    async with make_client(journal=postgres) as second:
+        assert [entry.state async for entry in second.journal.entries()] == [EntryState.REFUSED]
+        await second.submit(CAT, key="cat")
+    assert emulator.ledger.created == 1
+
+
+async def test_what_may_still_be_under_way_is_left_alone(postgres: str) -> None:
+    """An intent is taken only after the lease and the longest time of a create; a task at once."""
+    first, second = await opened(postgres), await opened(postgres)
+    entry, accepted = await intended(first), await intended(first, attrs.evolve(WORK, key="dog"))
+    await first.do(lambda store: store.accepted(accepted.id, TASK, NOW))
+    away(postgres, first.owner, longest_create(None) - 5)
+    assert [each.key for each in await second.take_left()] == ["dog"]
+    away(postgres, first.owner, longest_create(None) + 1)
+    assert [each.key for each in await second.take_left()] == ["cat"]
+    assert (await now_of(second, entry)).owner == second.owner
+    for each in (first, second):
+        await each.close()
+
+
+def test_large_files_take_longer() -> None:
+    """Who takes over waits for the time that an upload of the request's size may take."""
+    assert longest_create(None) < longest_create(0) < longest_create(10_000_000) - 200
+
+
+async def test_late_reports_where_another_one_has_the_entry(postgres: str) -> None:
+    """They change nothing, whatever they say."""
+    first, second = await opened(postgres), await opened(postgres)
+    entry = await intended(first)
+    away(postgres, first.owner, 1000)
+    assert [each.id for each in await second.take_left()] == [entry.id]
+    before = await now_of(second, entry)
+    await first.do(lambda store: store.accepted(entry.id, TASK, NOW))
+    await first.do(lambda store: store.ended(entry.id, END, NOW, finished=True))
+    await first.do(lambda store: store.saving(entry.id, "/x"))
+    await first.do(lambda store: store.saved(entry.id, [], NOW))
+    await first.do(lambda store: store.in_doubt(entry.id, "?"))
+    await first.do(lambda store: store.aim(entry.id, "/x"))
+    await first.do(lambda store: store.closed(entry.id, EntryState.REFUSED, "?", NOW))
+    assert await now_of(second, entry) == before
+    await first.close()
+    assert await now_of(second, entry) == before
+    await second.close()
+
+
+async def test_late_reports_where_nobody_has_the_entry(postgres: str) -> None:
+    """They are kept: nothing else knows of the task."""
+    first, second = await opened(postgres), await opened(postgres)
+    entry = await intended(first)
+    away(postgres, first.owner, 1)
+    await first.do(lambda store: store.accepted(entry.id, TASK, NOW))
+    assert (await now_of(second, entry)).task_id == "1"
+    await first.do(lambda store: store.ended(entry.id, END, NOW, finished=False))
+    assert (await now_of(second, entry)).state is EntryState.ENDED
+    for each in (first, second):
+        await each.close()
+
+
+async def test_a_task_of_what_was_given_up(postgres: str) -> None:
+    """Where an intent was closed as lost since nobody could know, and its client tells of a task, that is anybody's."""
+    first, second = await opened(postgres), await opened(postgres)
+    entry = await intended(first, attrs.evolve(WORK, external_task_id=None))
+    away(postgres, first.owner, 1000)
+    await second.take_left()
+    await second.do(lambda store: store.closed(entry.id, EntryState.LOST, "?", NOW))
+    await first.do(lambda store: store.accepted(entry.id, TASK, NOW))
+    assert [(each.task_id, each.state) for each in await second.take_left()] == [("1", EntryState.ACCEPTED)]
+    for each in (first, second):
+        await each.close()
+
+
+async def test_a_task_that_is_given_away(postgres: str, make_client: ClientMaker, emulator: Emulator) -> None:
+    """Its new owner follows it; it cannot be given again, nor to one that is gone."""
+    first, second = make_client(journal=postgres), make_client(journal=postgres)
+    await second.works.journal.open()
+    handle = await first.submit(CAT, key="cat")
+    (entry,) = [entry async for entry in first.journal.entries()]
+    to = second.works.journal.owner
+    assert await first.works.journal.give(entry.id, to)
+    assert not await first.works.journal.give(entry.id, to)
+    taken = await second.works.taken_up()
+    assert [str(each.reference) for each in taken] == [handle.reference]
+    assert await second.works.taken_up() == []
+    away(postgres, first.works.journal.owner, 1)
+    with pytest.raises(LeaseLost):
+        await second.works.journal.give(entry.id, first.works.journal.owner)
+    assert emulator.ledger.created == 1
+
+
+async def test_what_is_kept_as_members(
+    postgres: str, make_client: ClientMaker, emulator: Emulator, image: Path
+) -> None:
+    """Work that was put into the journal's database by somebody else is sent with its files, once for its key."""
+    data = image.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    mark = {"kling_async.file": {"path": "/elsewhere.png", "sha256": digest, "kind": "Image"}}
+    members = {"model_name": "kling-v2-6", "duration": "5", "image": mark, "prompt": "a cat"}
+    work = attrs.evolve(WORK, key="image", endpoint="image2video", request=members)
+    client = make_client(journal=postgres)
+    await client.works.journal.open()
+
+    def keep(store: Store) -> None:
+        assert isinstance(store, PostgresStore)
+        store.run("INSERT INTO kept VALUES (?, ?)", digest, data)
+        store.hold("job:1", [digest])
+
+    await client.works.journal.do(keep)
+    both = await asyncio.gather(client.works.submit_kept(work), client.works.submit_kept(work))
+    assert len({str(each.reference) for each in both}) == emulator.ledger.created == 1
+    handle = await client.submit(ImageToVideo(image, prompt="a cat"), key="image")
+    assert handle.reference == str(both[0].reference)
+    with pytest.raises(KeyConflict):
+        await client.works.submit_kept(attrs.evolve(work, request={**members, "prompt": "a dog"}))
+    with pytest.raises(InvalidRequest, match="knows no nothing"):
+        await client.works.submit_kept(attrs.evolve(work, key="other", endpoint="nothing"))
+    assert await client.works.journal.look(lambda store: store.kept([digest])) == {digest: data}
+
+
+async def test_the_files_of_a_request(
+    postgres: str, make_client: ClientMaker, emulator: Emulator, image: Path, tmp_path: Path
+) -> None:
+    """They are in the database as long as they may have to be sent, also those that were given by their paths."""
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(image.read_bytes())
+    seen: list[int] = []
+
+    def kept() -> int:
+        with psycopg.connect(postgres) as connection:
+            rows = connection.execute("SELECT length(data) FROM kling_journal_default.kept").fetchall()
+            held = connection.execute("SELECT count(*) FROM kling_journal_default.kept_for").fetchone()
+        assert held is not None
+        assert held[0] == len(rows)
+        return sum(row[0] for row in rows)
+
+    async def stopped(_: object) -> None:
+        seen.append(kept())
+        copy.unlink()
+        raise asyncio.CancelledError
+
+    first = make_client(journal=postgres, on_intent=stopped)
+    with pytest.raises(asyncio.CancelledError):
+        await first.submit(ImageToVideo(copy), key="cat")
+    await first.close()
+    assert (seen, kept()) == ([image.stat().st_size], 0)
+    assert emulator.ledger.created == 0
+
+
+async def test_another_machine_sends_the_files(
+    postgres: str, make_client: ClientMaker, emulator: Emulator, image: Path, tmp_path: Path
+) -> None:
+    """What a client left that was killed before its first byte is sent by another one, which has not its files."""
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(image.read_bytes())
+    hanging = asyncio.Event()
+
+    async def hang(_: object) -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    first = make_client(journal=postgres, on_intent=hang)
+    left = asyncio.ensure_future(first.submit(ImageToVideo(copy), key="cat"))
+    await hanging.wait()
+    copy.unlink()
+    away(postgres, journal_of(first).owner, 1000)
+    async with make_client(journal=postgres) as second:
+        assert len([each async for each in second.recover()]) == 1
+    left.cancel()
+    assert emulator.ledger.created == 1

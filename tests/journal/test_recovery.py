@@ -26,6 +26,7 @@ from kling_async import (
 from kling_async.emulator import Emulator, Fault
 from kling_async.journal.record import Record
 from kling_async.journal.sqlite import SqliteStore
+from tests.journal.conftest import Place
 from tests.shell.conftest import ClientMaker, wall
 
 CAT = TextToVideo("a cat")
@@ -43,10 +44,10 @@ async def states(client: KlingClient) -> list[EntryState]:
 
 
 async def test_running_and_unsaved_and_done(
-    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+    any_place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
     """What runs and what is not saved comes back with its key and target; what failed or is saved does not."""
-    async with make_client(journal=path) as first:
+    async with make_client(journal=any_place()) as first:
         saved = await first.submit(CAT, key="saved", save_to=tmp_path / "saved.mp4")
         failed = await first.submit(TextToVideo("forbidden"), key="failed")
         ended = await first.submit(CAT, save_to=tmp_path / "ended.mp4")
@@ -55,7 +56,7 @@ async def test_running_and_unsaved_and_done(
         with pytest.raises(TaskFailed):
             await failed
         running = await first.submit(CAT, key="running", save_to=f"{tmp_path}/out/")
-    async with make_client(journal=path) as second:
+    async with make_client(journal=any_place()) as second:
         handles = await recovered(second)
         assert [(handle.reference, handle.key) for handle in handles] == [
             (ended.reference, None),
@@ -64,15 +65,15 @@ async def test_running_and_unsaved_and_done(
         assert await handles[0].save() == tmp_path / "ended.mp4"
         assert await handles[1].save() == tmp_path / "out" / "running.mp4"
         assert await recovered(second) == []
-    async with make_client(journal=path) as third:
+    async with make_client(journal=any_place()) as third:
         assert await recovered(third) == []
         assert await states(third) == [EntryState.SAVED, EntryState.ENDED, EntryState.SAVED, EntryState.SAVED]
     assert emulator.ledger.created == 4
 
 
-async def test_the_work_of_the_living_is_not_taken(make_client: ClientMaker, path: Path) -> None:
+async def test_the_work_of_the_living_is_not_taken(any_place: Place, make_client: ClientMaker) -> None:
     """As long as a client is open its work is its own; of those who recover at once, exactly one gets it."""
-    first, *others = [make_client(journal=path) for _ in range(4)]
+    first, *others = [make_client(journal=any_place()) for _ in range(4)]
     handle = await first.submit(CAT, key="cat")
     assert await recovered(others[0]) == []
     await first.close()
@@ -81,9 +82,9 @@ async def test_the_work_of_the_living_is_not_taken(make_client: ClientMaker, pat
 
 
 @pytest.mark.parametrize("lives", [True, False])
-async def test_whose_a_key_is(make_client: ClientMaker, emulator: Emulator, path: Path, *, lives: bool) -> None:
+async def test_whose_a_key_is(any_place: Place, make_client: ClientMaker, emulator: Emulator, *, lives: bool) -> None:
     """Whoever asks for a key becomes its owner where the old one is gone, and only follows it where that lives."""
-    first, second, third = (make_client(journal=path) for _ in range(3))
+    first, second, third = (make_client(journal=any_place()) for _ in range(3))
     handle = await first.submit(CAT, key="cat")
     if not lives:
         await first.close()
@@ -185,12 +186,12 @@ async def test_bytes_of_a_doubt_outlive_their_process(
 
 
 async def test_what_has_no_files_is_done_when_it_is_made(
-    make_client: ClientMaker, emulator: Emulator, path: Path
+    any_place: Place, make_client: ClientMaker, emulator: Emulator
 ) -> None:
     """There is nothing to save of it, and nothing to recover."""
-    async with make_client(journal=path) as first:
+    async with make_client(journal=any_place()) as first:
         await (await first.submit(CreateVoice("cat", voice_url="https://example.com/cat.mp3"), key="cat"))
-    async with make_client(journal=path) as second:
+    async with make_client(journal=any_place()) as second:
         assert await recovered(second) == []
         assert await states(second) == [EntryState.ENDED]
     assert emulator.ledger.created == 1
@@ -247,12 +248,14 @@ async def test_what_cannot_be_settled(
     assert emulator.ledger.created == 1
 
 
-async def test_what_is_too_old_is_lost(make_client: ClientMaker, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_too_old_is_lost(
+    any_place: Place, make_client: ClientMaker, caplog: pytest.LogCaptureFixture
+) -> None:
     """What is older than the service keeps tasks is told as lost, with its cost."""
-    async with make_client(journal=path) as first:
+    async with make_client(journal=any_place()) as first:
         await (await first.submit(CAT, key="cat"))
     now = wall()
-    async with make_client(journal=path, clock=lambda: now() + 31 * 86400) as second:
+    async with make_client(journal=any_place(), clock=lambda: now() + 31 * 86400) as second:
         with caplog.at_level(logging.WARNING):
             assert await recovered(second) == []
         assert "lost: cat" in caplog.text
@@ -262,13 +265,13 @@ async def test_what_is_too_old_is_lost(make_client: ClientMaker, path: Path, cap
 
 @pytest.mark.parametrize("by_key", [True, False])
 async def test_a_task_that_the_service_does_not_show_yet(
-    make_client: ClientMaker, emulator: Emulator, path: Path, *, by_key: bool
+    any_place: Place, make_client: ClientMaker, emulator: Emulator, *, by_key: bool
 ) -> None:
     """A task that was accepted a moment before its process was killed is waited for until the service shows it."""
     emulator.account.visible_after = 20
-    async with make_client(journal=path) as first:
+    async with make_client(journal=any_place()) as first:
         await first.submit(CAT, key="cat")
-    async with make_client(journal=path) as second:
+    async with make_client(journal=any_place()) as second:
         handle = await second.submit(CAT, key="cat") if by_key else (await recovered(second))[0]
         await handle
     assert emulator.ledger.created == 1
@@ -306,9 +309,9 @@ async def test_a_clock_that_went_elsewhere(
 
 @pytest.mark.parametrize("watermark", [False, True])
 async def test_a_file_that_was_there_before_its_note(
+    any_place: Place,
     make_client: ClientMaker,
     emulator: Emulator,
-    path: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -320,13 +323,13 @@ async def test_a_file_that_was_there_before_its_note(
         """The process is gone."""
 
     request, target = TextToVideo("a cat", watermark_info=WatermarkInfo(enabled=True)), tmp_path / "cat.mp4"
-    async with make_client(journal=path) as first:
+    async with make_client(journal=any_place()) as first:
         with monkeypatch.context() as patch:
             patch.setattr(Record, "saved", nothing)
             await first.generate(request, target, key="cat", watermark=watermark)
         assert await states(first) == [EntryState.ENDED]
     delivered = emulator.ledger.delivered
-    async with make_client(journal=path) as second:
+    async with make_client(journal=any_place()) as second:
         (handle,) = await recovered(second)
         assert await handle.save(target, watermark=watermark) == target
         (entry,) = [entry async for entry in second.journal.entries()]
@@ -335,11 +338,11 @@ async def test_a_file_that_was_there_before_its_note(
 
 
 async def test_a_place_that_is_not_that_of_the_broken_save(
-    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+    any_place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
     """After a save that broke off, one to another place makes a file there, and takes no other one for it."""
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
-    async with make_client(journal=path) as client:
+    async with make_client(journal=any_place()) as client:
         with pytest.raises(DownloadError):
             await client.generate(CAT, tmp_path / "cat.mp4", key="cat")
         emulator.faults.clear()
@@ -350,11 +353,11 @@ async def test_a_place_that_is_not_that_of_the_broken_save(
 
 
 async def test_a_file_that_appears_while_a_save_is_tried_again(
-    make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
+    any_place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
     """It is somebody else's, and is not replaced by the second save either."""
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
-    async with make_client(journal=path) as client:
+    async with make_client(journal=any_place()) as client:
         with pytest.raises(DownloadError):
             await client.generate(CAT, tmp_path / "cat.mp4", key="cat")
         emulator.faults.clear()
@@ -368,9 +371,9 @@ async def test_a_file_that_appears_while_a_save_is_tried_again(
     assert emulator.ledger.created == 1
 
 
-async def test_entries_are_typed(make_client: ClientMaker, path: Path) -> None:
+async def test_entries_are_typed(any_place: Place, make_client: ClientMaker) -> None:
     """An entry tells what was asked for, what it was to cost, what it did cost, and when each thing happened."""
-    async with make_client(journal=path) as client:
+    async with make_client(journal=any_place()) as client:
         task = await (await client.submit(CAT, key="cat"))
         (entry,) = [entry async for entry in client.journal.entries(endpoint="text2video")]
         assert [entry async for entry in client.journal.entries(endpoint="image2video")] == []
@@ -382,10 +385,10 @@ async def test_entries_are_typed(make_client: ClientMaker, path: Path) -> None:
     assert entry.intended_at <= entry.accepted_at < entry.ended_at
 
 
-async def test_closing_is_no_loss(make_client: ClientMaker, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_closing_is_no_loss(any_place: Place, make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
     """A client with a journal closes without a warning, whatever it leaves: the next one goes on with it."""
-    async with make_client(journal=path) as first:
+    async with make_client(journal=any_place()) as first:
         await first.submit(CAT, key="running")
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
-    async with make_client(journal=path) as second:
+    async with make_client(journal=any_place()) as second:
         assert [handle.key for handle in await recovered(second)] == ["running"]

@@ -9,6 +9,7 @@ import pytest
 
 from kling_async import CreateInDoubt, KlingClient, Polling, Retry, TextToVideo, events
 from kling_async.emulator import Emulator, Fault
+from tests.journal.conftest import Place
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.test_told import names, those, units
 from tests.web.callbacks import legacy, sender
@@ -35,15 +36,17 @@ class Tracing:
         return self.traces[queued.key]
 
 
-async def test_what_one_client_began(make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path) -> None:
+async def test_what_one_client_began(
+    any_place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
+) -> None:
     """Another client goes on under the same key and trace; of the two, one tells what each task took."""
     first, second = Tracing(), Tracing()
-    async with make_client(journal=path, on_event=first) as client:
+    async with make_client(journal=any_place(), on_event=first) as client:
         ended = await client.submit(CAT, key="ended", save_to=tmp_path / "ended.mp4")
         await ended
         await client.submit(CAT, key="running", save_to=tmp_path / "running.mp4")
         await asyncio.sleep(1)
-    async with make_client(journal=path, on_event=second) as client:
+    async with make_client(journal=any_place(), on_event=second) as client:
         async for handle in client.recover():
             await handle.save()
     assert {each.key: each.trace for each in those(second.told, events.Attached)} == first.traces
@@ -54,27 +57,27 @@ async def test_what_one_client_began(make_client: ClientMaker, emulator: Emulato
     assert units(first.told) + units(second.told) == Decimal(str(emulator.ledger.charged))
 
 
-async def test_what_was_in_doubt(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_what_was_in_doubt(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """What one client left in doubt, another one tells of with its trace, and what it took in the end."""
     first, second = Tracing(), Tracing()
     quick = Retry(first=0.1, settle=0.2, budget=1)
     emulator.faults.add(Fault.reset(after_effect=True), on="create")
     emulator.faults.add(Fault.gateway(502), on="query")
-    async with make_client(journal=path, on_event=first, retry=quick) as client:
+    async with make_client(journal=any_place(), on_event=first, retry=quick) as client:
         with pytest.raises(CreateInDoubt):
             await client.submit(CAT, key="cat")
     emulator.faults.clear()
-    async with make_client(journal=path, on_event=second) as client:
+    async with make_client(journal=any_place(), on_event=second) as client:
         await (await client.submit(CAT, key="cat"))
     assert [name for name in names(second.told) if name != "Changed"] == ["InDoubt", "Accepted", "Ended", "Paid"]
     assert those(second.told, events.InDoubt)[0].trace == first.traces["cat"]
     assert units(second.told) == Decimal(str(emulator.ledger.charged)) == Decimal("1.5")
 
 
-async def test_two_who_live(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_two_who_live(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """Of two living clients that wait for the same tasks, the one that follows them tells what they took."""
     first, second = Tracing(), Tracing()
-    mine, others = make_client(journal=path, on_event=first), make_client(journal=path, on_event=second)
+    mine, others = make_client(journal=any_place(), on_event=first), make_client(journal=any_place(), on_event=second)
     handles = [await mine.submit(CAT, key=f"cat {number}") for number in range(3)]
     again = [await others.submit(CAT, key=f"cat {number}") for number in range(3)]
     await asyncio.gather(*handles, *again, others.attach(handles[0].reference))
@@ -83,10 +86,10 @@ async def test_two_who_live(make_client: ClientMaker, emulator: Emulator, path: 
     assert units(first.told) == Decimal(str(emulator.ledger.charged))
 
 
-async def test_the_follower_is_gone(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_the_follower_is_gone(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """If the client that follows a task is closed, the one that waits for it tells what it took."""
     first, second = Tracing(), Tracing()
-    mine, others = make_client(journal=path, on_event=first), make_client(journal=path, on_event=second)
+    mine, others = make_client(journal=any_place(), on_event=first), make_client(journal=any_place(), on_event=second)
     await mine.submit(CAT, key="cat")
     again = await others.submit(CAT, key="cat")
     waiting = asyncio.ensure_future(again.wait())
@@ -97,16 +100,16 @@ async def test_the_follower_is_gone(make_client: ClientMaker, emulator: Emulator
     assert units(second.told) == Decimal(str(emulator.ledger.charged)) == Decimal("1.5")
 
 
-async def test_a_callback_for_nobody(make_client: ClientMaker, path: Path) -> None:
+async def test_a_callback_for_nobody(any_place: Place, make_client: ClientMaker) -> None:
     """The end of a task that nobody follows is told by who was called back for it, and by nobody later on."""
     first, second = Tracing(), Tracing()
-    async with make_client(journal=path) as client:
+    async with make_client(journal=any_place()) as client:
         handle = await client.submit(CAT, key="cat")
-    async with make_client(journal=path, on_event=first) as client:
+    async with make_client(journal=any_place(), on_event=first) as client:
         body = legacy(handle.task_id, "succeed", final_unit_deduction="1.5")
         assert (await sender(client).post(body)).status == 200
     assert names(first.told) == ["Attached", "Ended", "Paid"]
-    async with make_client(journal=path, on_event=second) as client:
+    async with make_client(journal=any_place(), on_event=second) as client:
         async for recovered in client.recover():
             await recovered
     assert those(second.told, events.Ended)
@@ -129,7 +132,9 @@ async def test_callbacks_that_do_not_tell_the_cost(make_client: ClientMaker, emu
     assert emulator.ledger.created == 1
 
 
-async def test_a_trace_that_is_none(make_client: ClientMaker, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_trace_that_is_none(
+    any_place: Place, make_client: ClientMaker, caplog: pytest.LogCaptureFixture
+) -> None:
     """A tracing that raises, or gives no short text, changes nothing; it is said once."""
 
     class Bad(Tracing):
@@ -138,7 +143,7 @@ async def test_a_trace_that_is_none(make_client: ClientMaker, path: Path, caplog
                 return "x" * 10_000
             raise ValueError("no")
 
-    async with make_client(journal=path, on_event=Bad()) as client:
+    async with make_client(journal=any_place(), on_event=Bad()) as client:
         for key in "abc":
             await client.submit(CAT, key=key)
         assert [entry.trace async for entry in client.journal.entries()] == [None] * 3

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import Retry, TaskFailed, TaskTimeout, TextToVideo, WrongEventLoop
+from kling_async import KlingClient, Retry, TaskFailed, TaskTimeout, TextToVideo, WrongEventLoop
 from kling_async.emulator import Emulator
+from kling_async.io import system
 from kling_async.testing import POLLING, FakeClock, Fault, KlingEmulator
 from tests.virtual_time import VirtualTimeLoop
 
@@ -200,3 +201,27 @@ def test_it_serves_a_loop_whose_time_is_not_real() -> None:
 async def _blocked(address: str) -> None:
     with urllib.request.urlopen(f"{address}/_emulator/ledger") as answer:  # noqa: ASYNC210, S310  (it blocks the loop)
         assert answer.status == 200
+
+
+async def test_a_file_of_a_test_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No power cut takes a test's file away too early, so its client waits for no disk; one that is no test's does."""
+    synced: list[object] = []
+    monkeypatch.setattr(system.HERE, "sync", synced.append)
+    monkeypatch.setattr(system.HERE, "sync_directory", synced.append)
+    with KlingEmulator() as emulator:
+        async with emulator.client() as kling:
+            await kling.generate(CAT, tmp_path / "quick.mp4")
+        assert synced == []
+        async with KlingClient(api_key=emulator.api_key, base_url=emulator.base_url, polling=POLLING) as kling:
+            await kling.generate(CAT, tmp_path / "safe.mp4")
+        assert len(synced) == 2
+
+
+async def test_the_emulator_of_a_test_has_one_thread() -> None:
+    """Its work takes less than the way to another thread and back."""
+    before = set(threading.enumerate())
+    with KlingEmulator() as emulator:
+        async with emulator.client() as kling:
+            await (await kling.submit(CAT))
+        begun = {each.name.partition("_")[0] for each in set(threading.enumerate()) - before}
+        assert "emulator" not in begun  # as those are called that an emulator has beside its own

@@ -68,8 +68,8 @@ def test_the_rest_is_asked_for_if_it_can_be_told_to_fit(
         (Part("v", length=200, etag='W/"a"'), 0, 50, 200, {"Range": "bytes=0-199"}, 0),
     ],
 )
-def test_the_rest_of_a_span_is_asked_for_or_all_of_it(  # noqa: PLR0917
-    part: Part, first: int, place: int, end: int, headers: dict[str, str], offset: int
+def test_the_rest_of_a_span_is_asked_for_or_all_of_it(
+    *, part: Part, first: int, place: int, end: int, headers: dict[str, str], offset: int
 ) -> None:
     """From where it is there, if that can be told to fit; else from its beginning. A whole file is asked for whole."""
     assert span_headers(part, first, place, end) == (headers, offset)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.range_requests import DATE, ETAG, LENGTH, REQUESTS, Asked
-from tests.shell.stub import Seen, serve, task_answer
+from tests.shell.stub import Answer, Seen, serve, task_answer
 
-from .conftest import Got, Page, on_aiohttp, on_asgi, page_of
+from .conftest import Got, Page, Serve, on_aiohttp, on_asgi, page_of
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
@@ -79,18 +79,18 @@ def filled(asked: Asked, etag: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("way", [on_aiohttp, on_asgi], ids=lambda way: way.__name__)
-async def test_requests_are_answered_as_nginx_answers_them(tmp_path: Path, way: object) -> None:
+async def test_requests_are_answered_as_nginx_answers_them(tmp_path: Path, way: Serve) -> None:
     """Status, headers and bytes are those of nginx for the same file and the same request."""
     assert len(MOVIE) == LENGTH
     assert sum(asked.like_nginx for asked in REQUESTS) >= 20
     async with nginx(tmp_path) as file:
 
-        def service(_seen: Seen) -> bytes:
+        def service(_seen: Seen) -> Answer:
             return task_answer(
                 "succeed", task_id="9", task_result={"videos": [{"id": "v", "url": file, "duration": "5"}]}
             )
 
-        async with serve(service) as stub, page_of(way, stub.base_url) as page:  # type: ignore[arg-type]
+        async with serve(service) as stub, page_of(way, stub.base_url) as page:
             theirs = Page(file, page.session)
             etag = (await theirs.ask()).headers["ETag"]
             for asked in REQUESTS:

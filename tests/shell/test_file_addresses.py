@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -215,9 +216,13 @@ async def test_only_a_watermarked_video(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     host = FileHost(told(MOVIE))
+
+    def watermarked(url: str | None, host: FileHost) -> Task:
+        return finished(video(url, f"{host.base}/w"))
+
     for nothing in (None, ""):
         with pytest.raises(DownloadError, match="watermark=True saves it"):
-            await save(host, tmp_path / "x.mp4", lambda host, url=nothing: finished(video(url, f"{host.base}/w")))  # type: ignore[misc]
+            await save(host, tmp_path / "x.mp4", functools.partial(watermarked, nothing))
     with pytest.raises(DownloadError, match="no address"):
         await save(host, tmp_path / "x.mp4", lambda _: finished(video("")))
     with pytest.raises(DownloadError, match="watermark_info"):
@@ -280,7 +285,9 @@ async def test_what_an_address_names_goes_there(tmp_path: Path) -> None:
     assert "authorization" not in host.seen[1].headers
 
 
-async def test_a_redirect_to_cleartext_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_redirect_to_cleartext_is_warned_of(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From https to http a redirect is followed, as browsers do not and tools do, but not without a word."""
     transport = Transport("https://h")
     answers = iter([302, 200])
@@ -298,6 +305,6 @@ async def test_a_redirect_to_cleartext_is_warned_of(caplog: pytest.LogCaptureFix
     async def get(*_: object) -> Response:
         return Response()
 
-    transport._get = get  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(transport, "_get", get)
     await transport._followed("https://h/f", {})
     assert "unencrypted" in caplog.text

@@ -208,7 +208,7 @@ async def test_strict_false_keeps_documented_limits(client: KlingClient, image: 
 async def test_something_else_than_a_request(client: KlingClient) -> None:
     """`submit` of something that is no request names what it takes."""
     with pytest.raises(InvalidRequest, match="ImageToVideo"):
-        await client.submit(io.BytesIO())  # type: ignore[call-overload]
+        await client.submit(io.BytesIO())  # type: ignore[call-overload]  # wrong on purpose
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -55,8 +55,12 @@ class Seen:
             point for scope in scopes for each in scope.metrics if each.name == name for point in each.data.data_points
         ]
         return [
-            (getattr(point, "value", None) or (point.count, point.sum), dict(point.attributes or {}))  # type: ignore[union-attr]
+            (
+                point.value if isinstance(point, NumberDataPoint) else (point.count, point.sum),
+                dict(point.attributes or {}),
+            )
             for point in points
+            if isinstance(point, NumberDataPoint | HistogramDataPoint)
         ]
 
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,9 @@ async def test_slow_consumers_of_streams_hold_no_download_slot(
     await stream.aclose()
 
 
-async def test_downloads_are_bounded(make_client: ClientMaker, image: Path, tmp_path: Path) -> None:
+async def test_downloads_are_bounded(
+    make_client: ClientMaker, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No more than `downloads` files are fetched at once."""
     open_now, peak = 0, 0
     client = make_client(downloads=2, concurrency=10)
@@ -135,17 +138,17 @@ async def test_downloads_are_bounded(make_client: ClientMaker, image: Path, tmp_
     await asyncio.gather(*handles)
     fetch = client._transport._get
 
-    async def counted(url: str, headers: object) -> object:
+    async def counted(url: str, headers: Mapping[str, str]) -> object:
         nonlocal open_now, peak
         open_now += 1
         peak = max(peak, open_now)
         try:
-            return await fetch(url, headers)  # type: ignore[arg-type]
+            return await fetch(url, headers)
         finally:
             await asyncio.sleep(1)
             open_now -= 1
 
-    client._transport._get = counted  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(client._transport, "_get", counted)
     await asyncio.gather(*(handle.save(tmp_path) for handle in handles))
     assert peak == 2
     assert len(whole(tmp_path)) == 6

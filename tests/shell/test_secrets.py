@@ -5,6 +5,7 @@ import base64
 import logging
 import pickle
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,11 @@ def echo(seen: Seen) -> Answer:
     return refusal(400, 1201, sent)
 
 
+def always(one: Answer) -> Callable[[Seen], Answer]:
+    """A service that says the same to all."""
+    return lambda _: one
+
+
 ANSWERS: list[Answer] = [
     None,
     b"HTTP/1.1 garbage\r\n\r\n",
@@ -77,7 +83,7 @@ async def test_errors_and_logs_keep_secrets(
     hay = Haystack(image)
     calls = 0
     for one in [*ANSWERS, echo]:
-        async with serve(one if callable(one) else lambda _, one=one: one) as stub:  # type: ignore[misc]
+        async with serve(one if callable(one) else always(one)) as stub:
             client = make_client(base_url=stub.base_url, retry=Retry(budget=3, settle=1), **keys)
             for call in (client.image_to_video(image, prompt="x"), client.get_task("image2video:1")):
                 with pytest.raises(KlingError) as caught:
@@ -99,7 +105,7 @@ async def test_short_keys_are_not_said_back(
     caplog.set_level(logging.DEBUG)
     failed = task_answer("failed", task_status_msg=f"no right for {key} at all")
     for one in (refusal(401, 1002, f"unknown key {key}"), refusal(400, 1201, "x" * 395 + f" {key} y"), failed):
-        async with serve(lambda _, one=one: one) as stub:  # type: ignore[misc]
+        async with serve(always(one)) as stub:
             client = make_client(base_url=stub.base_url, api_key=key, retry=Retry(budget=1))
             with pytest.raises(KlingError) as caught:
                 await client.attach("image2video:1")
@@ -133,7 +139,7 @@ async def test_failed_downloads_keep_signatures(
 
         def respond(seen: Seen, one: Answer = one) -> Answer:
             if seen.path.startswith("/v1/"):
-                videos = [{"id": "v", "url": f"{base}/f.mp4?sig=abc"}]  # noqa: B023
+                videos = [{"id": "v", "url": f"{base}/f.mp4?sig=abc"}]  # noqa: B023  (the address of this round)
                 return task_answer("succeed", task_result={"videos": videos})
             return one
 

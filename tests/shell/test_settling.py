@@ -169,7 +169,7 @@ async def test_a_refusal_in_the_background_is_settled(
     """A cancelled caller's create that the service refuses is nobody's concern any more."""
     client = make_client()
     creating = asyncio.ensure_future(client.image_to_video(image, prompt="to be refused"))
-    while not client._submitter.under_way.unsettled:  # noqa: ASYNC110
+    while not client._submitter.under_way.unsettled:  # noqa: ASYNC110  (no event tells it)
         await asyncio.sleep(0)
     creating.cancel()
     with pytest.raises((asyncio.CancelledError, ContentRefused, KlingError)):

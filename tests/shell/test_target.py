@@ -231,7 +231,7 @@ async def test_bytes_and_paths_name_places_alike(tmp_path: Path) -> None:
     """A place may be named by text, bytes or a path."""
     async with FileHost(told(MOVIE)).downloads() as downloads:
         for name in (str(tmp_path / "x.mp4"), tmp_path / "x.mp4", os.fsencode(tmp_path / "x.mp4")):
-            async with downloads.reserve(name, None, watermark=False, overwrite=False) as place:  # type: ignore[arg-type]
+            async with downloads.reserve(name, None, watermark=False, overwrite=False) as place:  # type: ignore[arg-type]  # bytes: undocumented
                 assert place.path == tmp_path / "x.mp4"
 
 

@@ -288,7 +288,9 @@ async def test_a_callback_of_a_task_that_is_asked_for(client: KlingClient, image
     sent = sender(client)
     await asyncio.sleep(40)
     for handle in handles:
-        client._poller._plan._of(handle._watch.reference).queue.put(handle._watch, asyncio.get_running_loop().time(), 0)  # type: ignore[union-attr, arg-type]
+        watch = handle._watch
+        assert watch is not None
+        client._poller._plan._of(watch.reference).queue.put(watch, asyncio.get_running_loop().time(), 0)
     client._poller._step()
     await asyncio.sleep(0)
     for handle in handles:

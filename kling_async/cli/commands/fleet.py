@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+import time
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import Any, Final
 
+from kling_async.batch import check
 from kling_async.batch.jobs import Jobs, read_jobs
 from kling_async.batch.row import InvalidBatch, RowProblem
 from kling_async.cli import record_options, runner
@@ -71,8 +74,9 @@ def _submit(options: Namespace, output: Output) -> int:
 async def _submitted(options: Namespace, output: Output, jobs: Jobs) -> Exit:
     fleet = _fleet()
     given = [fleet.NewJob(row.request, row.id, save_to=options.save_to, priority=options.priority) for row in jobs.rows]
-    if jobs.problems:
-        return _refused(output, jobs.problems)
+    problems = [*jobs.problems, *await check.problems_of(jobs.rows, time.time())]
+    if problems:
+        return _refused(output, problems)
     async with fleet.Fleet(options.dsn, options.queue) as opened:
         try:
             there = await opened.submit_all(given)
@@ -94,7 +98,7 @@ async def _submitted(options: Namespace, output: Output, jobs: Jobs) -> Exit:
     return Exit.OK
 
 
-def _refused(output: Output, problems: Any) -> Exit:
+def _refused(output: Output, problems: Sequence[RowProblem]) -> Exit:
     for problem in problems:
         output.note(one_line(str(problem)))
     message = f"{len(problems)} problem{'s' * (len(problems) != 1)} in the jobs; nothing was submitted"

@@ -71,6 +71,7 @@ class PlaceholderResults:
         self._worker = worker
         self._turn = asyncio.Lock()
         self._cache: OrderedDict[Placeholder, ResultFile] = OrderedDict()
+        self._bytes = 0  # of all that are kept
 
     async def file(self, task: EmulatedTask, name: str) -> ResultFile:
         """Give a result file; the same task gives the same bytes always."""
@@ -83,8 +84,9 @@ class PlaceholderResults:
             if made is None:
                 made = await asyncio.get_running_loop().run_in_executor(self._worker, _make, placeholder)
                 self._cache[placeholder] = made
-                while sum(each.size for each in self._cache.values()) > _PLACEHOLDER_BYTES and len(self._cache) > 1:
-                    self._cache.popitem(last=False)
+                self._bytes += made.size
+                while self._bytes > _PLACEHOLDER_BYTES and len(self._cache) > 1:
+                    self._bytes -= self._cache.popitem(last=False)[1].size
             self._cache.move_to_end(placeholder)
             return made
 

@@ -13,6 +13,8 @@ _ESCAPED: Final = re.compile(f"{_MARK}([0-9a-f]{{4}})")
 
 def written(value: object) -> object:
     """A value as it is kept: NUL and half letters, which are in texts of strangers, are no text to Postgres."""
+    if isinstance(value, list):
+        return [written(each) for each in value]
     if not isinstance(value, str):
         return value
     text = str(value.value) if isinstance(value, enum.Enum) else value
@@ -27,7 +29,7 @@ def read(value: Any) -> Any:
 
 
 @functools.lru_cache(500)
-def statement(text: str) -> str:
+def statement(text: str) -> bytes:
     """A statement that SQLite understands, as Postgres does."""
     compared = text.replace(" IS NOT ?", " IS DISTINCT FROM ?").replace(" IS ?", " IS NOT DISTINCT FROM ?")
-    return compared.replace("?", "%s")
+    return compared.replace("?", "%s").encode()

@@ -126,12 +126,14 @@ def _verdict(followed: FollowedTask, news: Task | KlingError, now: float, servic
         _identify(followed, news, now, service_time)
     if isinstance(news, AuthenticationError):
         followed.refusals += 1
+    # What tasks usually take is not worked out for each answer that has the task.
+    patience = 0.0 if isinstance(news, Task) else max(NOT_FOUND_PATIENCE, 2 * followed.estimate.look_schedule().median)
     verdict = classify(
         followed.status,
         news,
         age=now - followed.heard_at if followed.is_new else float("inf"),
         reference=str(followed.reference),
-        patience=max(NOT_FOUND_PATIENCE, 2 * followed.estimate.look_schedule().median),
+        patience=patience,
         refusals=followed.refusals,
     )
     if verdict.snapshot is not None:

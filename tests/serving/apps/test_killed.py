@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from kling_async.emulator import Call, Emulator, Fault
+from kling_async.emulator.faults.kinds import CallKind
 from tests.repeatable import same_draws
 from tests.serving.apps.conftest import Visitor, visitor
 from tests.serving.apps.processes import Backend, started
@@ -18,7 +19,7 @@ KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "3"))
 """How often: more in a session of its own."""
 
 
-def arrival(emulator: Emulator, on: str, fault: Fault) -> asyncio.Event:
+def arrival(emulator: Emulator, on: CallKind, fault: Fault) -> asyncio.Event:
     """Lets a fault strike each call of a kind; the event tells when one came."""
     arrived = asyncio.Event()
 
@@ -26,7 +27,7 @@ def arrival(emulator: Emulator, on: str, fault: Fault) -> asyncio.Event:
         arrived.set()
         return fault
 
-    emulator.faults.add(came, on=on)  # type: ignore[arg-type]
+    emulator.faults.add(came, on=on)
     return arrived
 
 

@@ -27,8 +27,9 @@ class _Canvas:
 
     def write(self, word: str, left: int, top: int, scale: int) -> None:
         """Write a word whose font pixels are `scale` x `scale` cells; what lies outside is left out."""
+        glyphs = [font.rows(letter) for letter in word]
         for row in range(7):
-            columns = [font.rows(letter)[row] >> bit & 1 for letter in word for bit in (4, 3, 2, 1, 0, 5)]
+            columns = [glyph[row] >> bit & 1 for glyph in glyphs for bit in (4, 3, 2, 1, 0, 5)]
             for y in range(max(top + row * scale, 0), min(top + (row + 1) * scale, self.height)):
                 self.inked.add(y // 4)
                 for column, ink in enumerate(columns):

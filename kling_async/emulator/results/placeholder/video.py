@@ -1,5 +1,7 @@
 """Result files: small programs to play, real H.264 in MP4, without an encoder."""
 
+import functools
+
 import attrs
 
 from . import h264, mp4, picture
@@ -40,13 +42,17 @@ def render(spec: VideoSpec) -> bytes:
     rows[0] = rows[0].removeprefix(h264.PCM_HEADER)  # the first macroblock's is part of the slice header
     key_frame = [h264.key_frame_start(), *rows, h264.key_frame_end()]
     key_size = sum(map(len, key_frame))
-    repeats = [h264.repeat_frame(form, number) for number in range(1, spec.fps * spec.seconds)]
-    sizes = [4 + key_size, *(4 + len(unit) for unit in repeats)]
+    repeats = _repeats(form, spec.fps * spec.seconds - 1)
+    sizes = [4 + key_size, *map(len, repeats)]
     parts = [mp4.header(form, h264.sequence_parameters(form), h264.picture_parameters(), sizes)]
-    parts += [_length(key_size), *key_frame]
-    for unit in repeats:
-        parts += [_length(len(unit)), unit]
-    return b"".join(parts)
+    return b"".join([*parts, _length(key_size), *key_frame, *repeats])
+
+
+@functools.lru_cache(16)  # the same for all videos of a length and a size
+def _repeats(form: h264.Format, count: int) -> tuple[bytes, ...]:
+    """Write the frames that follow the key frame, each with its length before it."""
+    units = (h264.repeat_frame(form, number) for number in range(1, count + 1))
+    return tuple(_length(len(unit)) + unit for unit in units)
 
 
 def _length(size: int) -> bytes:

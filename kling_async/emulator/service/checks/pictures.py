@@ -25,6 +25,9 @@ MAX_RATIO: Final = 2.5
 # Decoded in pieces, so that other threads get the interpreter's lock between two of them; a multiple of 4.
 _PIECE: Final = 256 * 1024
 
+# What most headers are in; a multiple of 4.
+_HEAD: Final = 4096
+
 UNREACHABLE_MESSAGE: Final = "Something went wrong when we tried to get the contents of the file."
 """Why a task fails whose image cannot be fetched."""
 
@@ -82,7 +85,7 @@ def read_image(text: str, field: str, most: int = MAX_IMAGE_BYTES) -> SubmittedI
         raise invalid(f"{field}: file size can not exceed {most // 2**20}MB")
     try:
         try:
-            return _read_header(text[:_PIECE], size, field)
+            return _read_header(text[:_HEAD], size, field)
         except (IndexError, struct.error):
             return _read_header(text, size, field)  # a long profile or preview precedes the JPEG's frame header
     except (ValueError, IndexError, struct.error):

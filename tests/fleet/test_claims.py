@@ -1,0 +1,45 @@
+"""When a worker claims, which is the dearest thing that it asks of the database."""
+
+import uuid
+
+import pytest
+from pgqueuer.queries import Queries
+
+from kling_async.fleet import Fleet, NewJob
+from kling_async.fleet.worker_rows import Rows
+from tests.fleet.conftest import Connection, request
+
+
+@pytest.fixture
+def claims(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The entrypoints of each claim, as they come."""
+    found, dequeue = list[list[str]](), Queries.dequeue
+
+    async def counted(self: Queries, most: int, entrypoints: dict[str, object], *arguments: object) -> object:
+        found.append([*entrypoints])
+        return await dequeue(self, most, entrypoints, *arguments)  # type: ignore[arg-type]  # handed on as they came
+
+    monkeypatch.setattr(Queries, "dequeue", counted)
+    return found
+
+
+async def claim(worker: Connection, rows: Rows) -> int:
+    """As a session does it."""
+    state = await rows.state(worker)
+    assert state is not None
+    return await rows.claim(worker, state.lines, 30.0, saves=4, new=True, most=100)
+
+
+async def test_nothing_is_claimed_where_nothing_is(worker: Connection, fleet: Fleet, claims: list[list[str]]) -> None:
+    """Neither without jobs that wait, nor without free seats; a job whose worker is silent is claimed all the same."""
+    rows = Rows("default", uuid.uuid4())
+    assert await claim(worker, rows) == 0
+    await fleet.submit_all([NewJob(request(), key=f"clip {number}") for number in range(7)])
+    assert claims == []
+    assert await claim(worker, rows) == 5
+    assert await claim(worker, Rows("default", uuid.uuid4())) == 0
+    assert len(claims) == 1
+    await worker.execute(
+        "UPDATE kling_fleet.pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'"
+    )
+    assert await claim(worker, Rows("default", uuid.uuid4())) == 5

@@ -1,0 +1,190 @@
+"""`kling-async fleet`: what it prints, and what it says where something is wrong."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from kling_async.cli import main
+from kling_async.io import postgres as io_postgres
+from kling_async.protocol.errors import ConfigurationError
+
+from .test_database import SECRET
+
+
+@attrs.frozen
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """Its JSON: one object, and nothing else on stdout."""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in this process, in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KLING_FLEET_DSN", raising=False)
+
+    def run_(*words: str) -> Ran:
+        capsys.readouterr()
+        code = main(["fleet", *words])
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run_
+
+
+@pytest.fixture
+def at(dsn: str, monkeypatch: pytest.MonkeyPatch, run: Run) -> Run:
+    """The same, of a fleet."""
+    monkeypatch.setenv("KLING_FLEET_DSN", dsn)
+    return run
+
+
+def jobs(*rows: dict[str, Any], name: str = "jobs.jsonl") -> str:
+    """A file of jobs."""
+    Path(name).write_text("".join(json.dumps({"endpoint": "text-to-video", **row}) + "\n" for row in rows))
+    return name
+
+
+TWO = ({"id": "a", "prompt": "a cat"}, {"id": "b", "prompt": "a dog"})
+
+
+def test_jobs_are_submitted_once(at: Run) -> None:
+    """The ids of rows are the keys: the same file again submits nothing, and both say what is there."""
+    first = at("submit", jobs(*TWO), "--save-to", "{date}/{key}.mp4", "--priority", "2")
+    assert (first.code, first.out) == (0, "2 jobs in the queue default: 2 queued\n")
+    again = at("submit", "jobs.jsonl", "--json")
+    assert again.data == {"ok": True, "exit_code": 0, "queue": "default", "jobs": 2, "states": {"queued": 2}}
+    job = at("status", "a", "--json").data
+    assert (job["key"], job["state"], job["save_to"], job["priority"]) == ("a", "queued", "{date}/{key}.mp4", 2)
+    assert at("status", "a").out == "a: queued\n"
+
+
+def test_parameters_of_all_rows(at: Run) -> None:
+    """What rows do not give is given by options, as with a batch."""
+    Path("jobs.jsonl").write_text('{"id": "a"}\n')
+    ran = at("submit", "jobs.jsonl", "--endpoint", "text-to-video", "--prompt", "a cat")
+    assert ran.code == 0, ran.err
+
+
+def test_problems_of_rows(at: Run) -> None:
+    """All of them at once, each with its line and its id, and nothing is submitted."""
+    rows = ({"id": "a", "prompt": "a cat"}, {"id": "b", "prompt": ""}, {"id": "c", "prompt": "x", "mode": "best"})
+    ran = at("submit", jobs(*rows))
+    assert ran.code == 2
+    assert "line 2 (b): prompt: is required" in ran.err
+    assert "line 3 (c): mode: " in ran.err
+    assert "2 problems in the jobs; nothing was submitted" in ran.err
+    told = at("submit", "jobs.jsonl", "--json").data
+    assert [(each["line"], each["id"], each["field"]) for each in told["problems"]] == [
+        (3, "c", "mode"),
+        (2, "b", "prompt"),
+    ]
+    assert at("status", "a").code == 2
+    wrong = at("submit", jobs(*TWO), "--save-to", "/etc/{key}")
+    assert wrong.code == 2
+    assert "line 1 (a): save_to: must be below the worker's --out" in wrong.err
+
+
+def test_a_conflict(at: Run) -> None:
+    """It is told in what the requests differ."""
+    at("submit", jobs(*TWO))
+    ran = at("submit", jobs({"id": "a", "prompt": "another"}))
+    assert ran.code == 1
+    assert "the key 'a' belongs to another request (prompt: 'a cat' in the journal, 'another' now)" in ran.err
+
+
+def test_status(at: Run) -> None:
+    """Queues with their slots and workers, for people and for programs."""
+    assert at("init", "--limit", "20", "--queue", "other", "--credentials", "second", "--budget", "8.40usd").code == 0
+    at("submit", jobs(*TWO))
+    ran = at("status")
+    assert "queue default: 2 queued\n" in ran.out
+    assert "kling-v2-6  0 of 5  2\n" in ran.out
+    assert "queue other: no jobs\n  budget: 8.4 of 8.4 usd left, 0 reserved\n" in ran.out
+    assert "no worker runs: `kling-async fleet worker --out DIR` is one" in ran.out
+    default, other = at("status", "--json").data["queues"]
+    assert (default["name"], default["states"], default["limit"]) == ("default", {"queued": 2}, 5)
+    assert default["lines"] == [{"line": "kling-v2-6", "slots": 5, "used": 0, "queued": 2}]
+    assert default["lag"] >= 0
+    assert (other["credentials"], other["spending"]["limit"], other["lag"]) == ("second", 8.4, None)
+
+
+def test_drain(at: Run) -> None:
+    """A queue where nothing is under way is drained at once; --off takes it back."""
+    ran = at("drain")
+    assert ran.out == "the queue default is drained: nothing is under way\n"
+    assert "draining: nothing new is begun" in at("status").out
+    assert at("drain", "--off", "--json").data["draining"] is False
+    assert "draining" not in at("status").out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["status"], "which database? set KLING_FLEET_DSN, or give --dsn"),
+        (["statsu"], "there is no command fleet statsu; did you mean status?"),
+        (["init"], "the following arguments are required: --limit"),
+        (["init", "--limit", "0"], "must be 1 or more"),
+        (["init", "--limit", "3", "--dsn", "x=y", "--assume", "3"], "give --budget as well"),
+        (["submit"], "the following arguments are required: JOBS"),
+        (["submit", "missing.jsonl", "--dsn", "host=x"], "there is no file or folder 'missing.jsonl'"),
+        (["worker", "--dsn", "host=x"], "the following arguments are required: -o/--out"),
+        (["status", "--dsn", f"postgresql://u:{SECRET}@more@host/db"], "dsn cannot be read: give it as postgresql://"),
+        (["status", "--queue", "A b", "--dsn", "host=x"], "queue must be a name of 1 to 41 small letters"),
+    ],
+)
+def test_mistakes(run: Run, words: list[str], told: str) -> None:
+    """A mistake ends with exit code 2 and what would be right, and without the password."""
+    ran = run(*words)
+    assert ran.code == 2, ran.err
+    assert told in ran.err
+    assert SECRET not in ran.err + ran.out
+
+
+def test_a_server_that_is_not_there(run: Run) -> None:
+    """It is an error, and tells where it was looked for."""
+    ran = run("status", "--dsn", f"postgresql://u:{SECRET}@127.0.0.1:1/clips", "--json")
+    assert (ran.code, ran.data["error"]) == (1, "FleetError")
+    assert "clips on 127.0.0.1:1 cannot be reached" in ran.data["message"]
+    assert SECRET not in ran.out + ran.err
+
+
+def test_an_unknown_job(at: Run) -> None:
+    """It is told that there is none."""
+    ran = at("status", "cat", "--json")
+    assert (ran.code, ran.data["message"]) == (2, "the queue default has no job 'cat'")
+
+
+def test_without_the_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told how it is installed."""
+
+    def driver() -> None:
+        raise ConfigurationError(f"Postgres needs what an extra installs: {io_postgres.EXTRA}")
+
+    monkeypatch.setattr("kling_async.cli.commands.fleet.driver", driver)
+    ran = run("status", "--dsn", "host=x")
+    assert ran.code == 2
+    assert "pip install 'kling-async[fleet]'" in ran.err
+
+
+def test_help_names_all_commands(run: Run) -> None:
+    """Each has its own help, too."""
+    for words in ([], ["init"], ["submit"], ["worker"], ["status"], ["drain"]):
+        ran = run(*words, "--help")
+        assert ran.code == 0
+        assert "kling-async fleet" in ran.out

@@ -1,0 +1,252 @@
+"""The database of a fleet: what is said where it cannot be used, what waits until it can, and its versions."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from kling_async import Budget, ConfigurationError, FleetError, KlingError
+from kling_async.fleet import Fleet, JobState, NewJob, database, schema
+from kling_async.fleet.database import Database, install, version_of
+from tests.postgres import Cluster, Relay
+
+from .conftest import Connection, connected, one, request, settled
+
+SECRET = "s3cret"
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "", " ", None, 3, b"postgresql://h/d", Path("x"), "nonsense",
+        f"postgresql://kling:{SECRET}@more@host/kling",
+        f"postgresql://kling:{SECRET}/more@host/kling",
+        f"postgresql://kling:more%{SECRET}@host/kling",
+        f"postgresql://kling:more@host:{SECRET}/kling",
+        f"password={SECRET} more host=x",
+    ],
+)  # fmt: skip
+async def test_addresses_that_are_none(dsn: str) -> None:
+    """They are refused with what would be right, and none of what may be a password is said again."""
+    with pytest.raises(ConfigurationError, match="postgresql://user:password@host/database") as caught:
+        Fleet(dsn)
+    assert SECRET not in str(caught.value)
+    assert "more" not in str(caught.value)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+async def test_a_server_that_is_not_there(caplog: pytest.LogCaptureFixture) -> None:
+    """It is told which one, why, and what to look at; never the password."""
+    caplog.set_level(logging.DEBUG)
+    fleet = Fleet(f"postgresql://kling:{SECRET}@127.0.0.1:1/clips")
+    with pytest.raises(
+        FleetError, match=r"clips on 127.0.0.1:1 cannot be reached: Connection refused; see that"
+    ) as caught:
+        await fleet.__aenter__()
+    assert SECRET not in f"{caught.value!r} {caught.value} {fleet!r} {vars(fleet)['_database']!r} {caplog.text}"
+    with pytest.raises(FleetError, match="cannot be reached"):
+        await Fleet.init(f"postgresql://kling:{SECRET}@127.0.0.1:1/clips", limit=1)
+
+
+async def test_a_database_that_is_not_there(postgres: str) -> None:
+    """The server's own word is told."""
+    with pytest.raises(FleetError, match='cannot be reached: database "nothing" does not exist'):
+        await Fleet(f"{postgres.rpartition('/')[0]}/nothing").__aenter__()
+
+
+async def test_a_database_without_a_fleet(postgres: str) -> None:
+    """It is told how one is made, and nothing is made by looking."""
+    with pytest.raises(
+        FleetError, match=r"there is no fleet in test_\d+ on .*; `kling-async fleet init --limit N` makes one"
+    ):
+        await Fleet(postgres).__aenter__()
+    worker = await connected(postgres)
+    assert await one(worker, "SELECT count(*) AS found FROM pg_namespace WHERE nspname LIKE 'kling%%'") == {"found": 0}
+    await worker.close()
+
+
+async def test_a_user_who_may_not(postgres: str) -> None:
+    """It is told what the user must be allowed to do."""
+    worker = await connected(postgres)
+    await worker.execute("DROP ROLE IF EXISTS nobody_much")
+    await worker.execute("CREATE ROLE nobody_much LOGIN")
+    try:
+        with pytest.raises(FleetError, match=r"permission denied .*its user must be allowed to create"):
+            await Fleet.init(postgres.replace("postgres@", "nobody_much@"), limit=1)
+    finally:
+        await worker.execute("DROP ROLE nobody_much")
+        await worker.close()
+
+
+async def test_the_fleet_has_to_be_open(dsn: str) -> None:
+    """Before and after, it says so; who still waits when it is closed is told, too."""
+    fleet = Fleet(dsn)
+    with pytest.raises(FleetError, match="use it in `async with"):
+        await fleet.status("cat")
+    async with fleet:
+        await fleet.submit(request(), key="cat")
+        waiting = asyncio.create_task(fleet.wait("cat"))
+        await settled(waiting)
+    with pytest.raises(FleetError, match="the fleet was closed"):
+        await waiting
+    with pytest.raises(FleetError, match="use it in `async with"):
+        await fleet.submit(request(), key="cat")
+
+
+async def test_init_again_changes_what_is_given(dsn: str) -> None:
+    """The limit is that of the last time; what is not given stays, a budget above all; a drained queue begins again."""
+    await Fleet.init(dsn, limit=7, credentials="second", budget=Budget(usd="8.40", per="day", assume=1))
+    async with Fleet(dsn) as fleet:
+        await fleet.drain()
+        assert (await fleet.metrics()).queues[0].draining
+        await Fleet.init(dsn, limit=9)
+        queue = (await fleet.metrics()).queues[0]
+    assert (queue.limit, queue.credentials, queue.draining) == (9, "second", False)
+    assert queue.spending is not None
+    assert (queue.spending.unit, str(queue.spending.limit)) == ("usd", "8.40")
+
+
+@pytest.mark.parametrize("limit", [0, -1, 100_001, True, 2.5, "5", None])
+async def test_limits_that_are_none(dsn: str, limit: int) -> None:
+    """A limit is a whole number of tasks."""
+    with pytest.raises(ConfigurationError, match="limit must be"):
+        await Fleet.init(dsn, limit=limit)
+
+
+async def test_no_secret_is_kept(dsn: str, worker: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of credentials the name alone is in the database, and of the database's address nothing."""
+    monkeypatch.setenv("KLING_API_KEY", "the-api-key")
+    secret = dsn.replace("postgres@", f"postgres:{SECRET}@")
+    await Fleet.init(secret, limit=3, queue="other")
+    async with Fleet(secret, "other") as fleet:
+        await fleet.submit(request(), key="cat")
+        assert SECRET not in f"{await fleet.metrics()!r} {await fleet.status('cat')!r} {fleet!r}"
+    cursor = await worker.execute(
+        "SELECT quote_ident(table_schema) || '.' || quote_ident(table_name) AS name FROM information_schema.tables "
+        "WHERE table_schema LIKE 'kling%%'"
+    )
+    for row in await cursor.fetchall():
+        text = await one(worker, f"SELECT string_agg(t::text, ' ') AS text FROM {row['name']} t")  # noqa: S608  (a table's name)
+        assert "the-api-key" not in str(text)
+        assert SECRET not in str(text)
+
+
+# ---------------------------------------------------------------------------------------------- servers that go
+
+
+async def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
+    """What is asked meanwhile waits for it; what was submitted is there, and is there once."""
+    dsn = own_cluster.dsn(own_cluster.create())
+    await Fleet.init(dsn, limit=5)
+    async with Fleet(dsn) as fleet:
+        first = await fleet.submit(request(), key="before")
+        waiting = asyncio.create_task(fleet.wait("before"))
+        await settled(waiting)
+        own_cluster.kill()
+        submitting = asyncio.create_task(fleet.submit(request(), key="meanwhile"))
+        await settled(submitting, waiting)
+        own_cluster.start()
+        assert (await submitting).state is JobState.QUEUED
+        assert await fleet.status("before") == first
+        assert await fleet.cancel("before")
+        assert (await waiting).state is JobState.CANCELLED
+
+
+async def test_a_server_that_does_not_come_back(own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for as long as is said, and then told."""
+    dsn = own_cluster.dsn(own_cluster.create())
+    await Fleet.init(dsn, limit=5)
+    async with Fleet(dsn) as fleet:
+        monkeypatch.setattr(fleet._database, "_patience", 0.0)
+        own_cluster.kill()
+        with pytest.raises(FleetError, match="cannot be reached"):
+            await fleet.submit(request(), key="cat")
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+async def test_a_commit_whose_answer_is_lost(dsn: str, worker: Connection, *, arrives: bool) -> None:
+    """Whether the database had it or not, the jobs are there once."""
+    with Relay(dsn) as relay:
+        async with Fleet(relay.dsn) as fleet:
+            relay.lose(b"COMMIT", arrives=arrives)
+            jobs = await fleet.submit_all([NewJob(request(key), key) for key in ("a", "b")])
+    assert [job.state for job in jobs] == [JobState.QUEUED] * 2
+    found = await one(
+        worker, "SELECT (SELECT count(*) FROM kling_fleet.jobs) AS jobs, count(*) AS seats FROM kling_fleet.pgqueuer"
+    )
+    assert found == {"jobs": 2, "seats": 2}
+
+
+async def test_who_is_stopped_within_a_step_does_not_hold_up_others(
+    dsn: str, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database ends a transaction in which nothing happens, so that a queue's numbers go on."""
+    monkeypatch.setattr(database, "_IDLE_SECONDS", 1)
+    await fleet.submit_all([NewJob(request(key), key) for key in ("a", "b")])
+    stopped = await Database(dsn).connect()
+    await stopped.execute("BEGIN")
+    await stopped.execute("UPDATE kling_fleet.queues SET finished = finished")
+    assert await fleet.cancel("a")
+    with pytest.raises(psycopg.Error):
+        await stopped.execute("COMMIT")
+    await stopped.close()
+
+
+# ----------------------------------------------------------------------------------------------------- versions
+
+
+async def test_an_older_fleet_is_brought_forward(own_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer version adds what it needs when it comes, however many come at once; the older one works on beside it."""
+    fleet = Fleet(own_dsn)
+    await fleet.__aenter__()
+    await fleet.submit(request("before"), key="before")
+    later = (*schema.MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN later TEXT NOT NULL DEFAULT 'x'",))
+    with monkeypatch.context() as newer:
+        newer.setattr(schema, "MIGRATIONS", later)
+        newer.setattr(schema, "VERSION", len(later))
+
+        async def open_one() -> None:
+            async with Fleet(own_dsn) as each:
+                assert await each.status("before") is not None
+
+        await asyncio.gather(*(open_one() for _ in range(3)))
+    worker = await connected(own_dsn)
+    assert await version_of(worker) == (len(later), 1)
+    assert await one(worker, "SELECT later FROM kling_fleet.jobs") == {"later": "x"}
+    await worker.close()
+    await fleet.submit(request("after"), key="after")
+    await fleet.__aexit__()
+    async with Fleet(own_dsn) as old:
+        assert {(await old.status(key)) is None for key in ("before", "after")} == {False}
+
+
+async def test_a_fleet_that_is_too_new(own_dsn: str) -> None:
+    """A version that cannot work with the tables says so, and changes nothing."""
+    worker = await connected(own_dsn)
+    await worker.execute("UPDATE kling_fleet.facts SET value = '99'")
+    with pytest.raises(FleetError, match=r"of version 99, .*pip install -U 'kling-async\[fleet\]'"):
+        await Fleet(own_dsn).__aenter__()
+    with pytest.raises(FleetError, match="of version 99"):
+        await Fleet.init(own_dsn, limit=3)
+    assert await one(worker, "SELECT tasks_most FROM kling_fleet.queues") == {"tasks_most": 5}
+    await worker.close()
+
+
+async def test_an_installation_that_was_broken_off(postgres: str) -> None:
+    """What an earlier one left is completed, also by several at once."""
+    worker = await connected(postgres)
+    await install(worker)
+    await worker.execute(
+        "DROP TABLE kling_fleet.facts, kling_fleet.queues, kling_fleet.lines, kling_fleet.jobs, kling_fleet.workers"
+    )
+    await worker.close()
+    await asyncio.gather(*(Fleet.init(postgres, limit=5) for _ in range(3)))
+    async with Fleet(postgres) as fleet:
+        assert (await fleet.submit(request(), key="cat")).state is JobState.QUEUED
+
+
+def test_all_errors_are_of_the_tree() -> None:
+    """One `except` catches them."""
+    assert issubclass(FleetError, KlingError)

@@ -1,0 +1,240 @@
+"""A journal in Postgres whose connections break, whose server dies, and whose clients are stopped in the middle."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from kling_async import EntryState, JournalError, PostgresJournal
+from kling_async.journal import writer
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.postgres import database
+from kling_async.journal.postgres.address import Address
+from kling_async.journal.postgres.store import PostgresStore
+from kling_async.journal.record import Record
+from kling_async.journal.store import Interrupted, Store
+from tests.journal.test_leases import WORK
+from tests.postgres import Cluster, Relay
+
+
+def put(name: str) -> Callable[[Store], None]:
+    """Writes a fact, which cannot be written twice."""
+
+    def work(store: Store) -> None:
+        assert isinstance(store, PostgresStore)
+        store.run("INSERT INTO facts VALUES (?, ?)", name, name)
+
+    return work
+
+
+def facts(dsn: str) -> set[str]:
+    """What stands there."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute("SELECT name FROM kling_journal_default.facts").fetchall()
+    return {row[0] for row in rows} - {"id", "version", "oldest_reader"}
+
+
+def unreachable(*_: object) -> None:
+    """As if there were no way to the server."""
+    raise psycopg.OperationalError("no way")
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_commit_that_is_not_answered(postgres: str, *, arrives: bool) -> None:
+    """Whether it was taken is found out: nothing is done twice, nothing is lost, and who waits hears no error."""
+
+    async def run() -> None:
+        with Relay(postgres) as relay:
+            journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
+            await journal.open()
+            relay.lose(b"; COMMIT", arrives=arrives)
+            journal.tell(put("told"))
+            await journal.do(put("waited"))
+            await journal.do(put("later"))
+            await journal.close()
+        assert facts(postgres) == {"told", "waited", "later"}
+
+    asyncio.run(run())
+
+
+def test_a_statement_that_is_not_answered(postgres: str) -> None:
+    """A step whose connection breaks in its middle is taken once, by the next one."""
+
+    async def run() -> None:
+        with Relay(postgres) as relay:
+            journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
+            await journal.open()
+            for arrives in (True, False):
+                relay.lose(b"INSERT INTO facts", arrives=arrives)
+                await journal.do(put(f"{arrives}"))
+            relay.reset()
+            assert await journal.look(lambda store: store.intents()) == []
+            await journal.close()
+        assert facts(postgres) == {"True", "False"}
+
+    asyncio.run(run())
+
+
+def test_a_commit_of_which_nobody_hears_for_long(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits gets an error that says so; what nobody waits for is there once, as soon as the server answers."""
+    monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 0.2)
+
+    async def run() -> None:
+        with Relay(postgres) as relay:
+            journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
+            await journal.open()
+            relay.lose(b"; COMMIT", arrives=True)
+            journal.tell(put("told"))
+            with monkeypatch.context() as patch:
+                patch.setattr(database, "connect", unreachable)
+                with pytest.raises(Interrupted) as caught:
+                    await journal.do(put("waited"))
+            assert caught.value.attempt is not None
+            await journal.do(put("later"))
+            await journal.close()
+        assert facts(postgres) == {"told", "waited", "later"}
+
+    asyncio.run(run())
+
+
+def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
+    """Who waits waits for it; after that a client works as before."""
+
+    async def run() -> None:
+        dsn = own_cluster.dsn(own_cluster.create())
+        journal = ClientJournal(PostgresJournal(dsn), time.time)
+        await journal.open()
+        await journal.do(put("before"))
+        await asyncio.to_thread(own_cluster.kill)
+        journal.tell(put("told"))
+        waiting = asyncio.ensure_future(journal.do(put("meanwhile")))
+        looking = asyncio.ensure_future(journal.look(lambda store: store.intents()))
+        await asyncio.to_thread(own_cluster.start)
+        await waiting
+        assert await looking == []
+        await journal.do(put("after"))
+        await journal.close()
+        assert facts(dsn) == {"before", "told", "meanwhile", "after"}
+
+    asyncio.run(run())
+
+
+def test_a_server_that_stays_away(own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits gets an error that names the place and no password; nothing hangs."""
+    monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 0.2)
+
+    async def run() -> None:
+        dsn = own_cluster.dsn(own_cluster.create()).replace("postgres@", "postgres:secret@")
+        journal = ClientJournal(PostgresJournal(dsn), time.time)
+        await journal.open()
+        await asyncio.to_thread(own_cluster.kill)
+        with pytest.raises(JournalError, match="cannot be reached") as caught:
+            await journal.do(put("meanwhile"))
+        assert "secret" not in f"{caught.value!r} {journal.journal!r}"
+        await journal.close()
+
+    asyncio.run(run())
+
+
+def test_a_server_that_says_nothing(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection over which nothing comes any more is given up, and the step is taken on another one."""
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 0.5)
+
+    async def run() -> None:
+        with Relay(postgres) as relay:
+            journal = ClientJournal(PostgresJournal(relay.dsn, lease=3.0), time.time)
+            await journal.open()
+            relay.cut()
+            waiting = asyncio.ensure_future(journal.do(put("waited")))
+            await asyncio.sleep(0.7)
+            assert not waiting.done()
+            relay.mend()
+            await waiting
+            await journal.close()
+        assert facts(postgres) == {"waited"}
+
+    asyncio.run(run())
+
+
+def test_a_client_that_is_stopped_within_a_step(postgres: str) -> None:
+    """The server ends its step after a third of its lease: others are not held up, and it takes the step again."""
+    address = Address.of(postgres, "default")
+    stopped, other = PostgresStore(address, 0.5), PostgresStore(address, 30.0)
+    for store in (stopped, other):
+        store.open()
+    begun, go_on = threading.Event(), threading.Event()
+    errors: list[BaseException] = []
+
+    def stop() -> None:
+        try:
+            with stopped.together():
+                put("stopped")(stopped)
+                begun.set()
+                go_on.wait()
+        except JournalError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    begun.wait()
+    with other.together():
+        put("other")(other)
+    go_on.set()
+    thread.join()
+    assert [type(error) for error in errors] == [Interrupted]
+    stopped.open()
+    assert stopped.took_effect() is None
+    with stopped.together():
+        put("stopped")(stopped)
+    for store in (stopped, other):
+        store.close()
+    assert facts(postgres) == {"other", "stopped"}
+
+
+def test_steps_are_taken_one_after_the_other(postgres: str) -> None:
+    """What one client has read within a step, no other one changes before that is taken."""
+    address = Address.of(postgres, "default")
+    stores = [PostgresStore(address, 30.0) for _ in range(3)]
+    for store in stores:
+        store.open()
+    with stores[0].together():
+        put("0")(stores[0])
+
+    def count(store: PostgresStore) -> None:
+        for _ in range(10):
+            with store.together():
+                (before,) = store.run("SELECT value FROM facts WHERE name = '0'").fetchone()
+                store.run("UPDATE facts SET value = ? WHERE name = '0'", str(int(before) + 1))
+
+    threads = [threading.Thread(target=count, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stores[0].run("SELECT value FROM facts WHERE name = '0'").fetchone() == ("30",)
+    for store in stores:
+        store.close()
+
+
+def test_an_intent_of_which_nobody_hears_for_long(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not sent since it was not known whether its intent is there, is refused once that is known."""
+    monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 0.2)
+
+    async def run() -> None:
+        with Relay(postgres) as relay:
+            journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
+            await journal.open()
+            relay.lose(b"; COMMIT", arrives=True)
+            record = Record(journal, work=WORK, is_file=True, external_task_id="ka-1")
+            with monkeypatch.context() as patch:
+                patch.setattr(database, "connect", unreachable)
+                with pytest.raises(JournalError):
+                    await record.intend(None)
+            await journal.do(lambda _: None)
+            assert [entry.state async for entry in journal.journal.entries()] == [EntryState.REFUSED]
+            await journal.close()
+
+    asyncio.run(run())
