@@ -9,7 +9,7 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter as Seats
 from pgqueuer.queries import Queries
 from pgqueuer.types import QueueEntrypoint, QueueManagerId
 
-from kling_async.fleet import engine
+from kling_async.fleet import engine, kept
 from kling_async.fleet.database import Connection
 from kling_async.fleet.schema import CHANNEL, HANDED, QUEUED
 from kling_async.fleet.statements import FINISH
@@ -54,9 +54,11 @@ class Rows:
         await connection.execute("UPDATE kling_fleet.workers SET seen_at = now() WHERE id = %(me)s", self._values)
 
     async def tidy(self, connection: Connection) -> None:
-        """What is a day old is forgotten: sessions that are gone, and what the engine wrote down of its jobs."""
+        """What is a day old is forgotten: sessions that are gone, what the engine wrote down; and unneeded files."""
         await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")
         await connection.execute("DELETE FROM kling_fleet.pgqueuer_log WHERE created < now() - interval '1 day'")
+        async with connection.transaction():
+            await kept.sweep(connection, self.queue)
 
     async def leave(self, connection: Connection) -> None:
         """The session ends: anybody may take its jobs at once, with their seats."""
