@@ -27,7 +27,11 @@ TESTS = DOCS / "guides" / "tests.md"
 """A page whose blocks are modules of tests."""
 START = DOCS / "start.md"
 """A page that is followed from top to bottom in the folder of the project."""
-RUN = [page for page in PAGES if page != TESTS and any(block.kind == "python" for block in blocks_of(page))]
+FLEET = DOCS / "guides" / "fleet.md"
+"""A page that needs Postgres and a worker: `tests/fleet/test_page.py` runs it."""
+RUN = [
+    page for page in PAGES if page not in {TESTS, FLEET} and any(block.kind == "python" for block in blocks_of(page))
+]
 
 
 @pytest.fixture
