@@ -118,6 +118,13 @@ def callbacks(session: nox.Session) -> None:
 
 
 @nox.session
+def fleet(session: nox.Session) -> None:
+    """How a fleet scales: claims measured on Postgres, a million jobs simulated by that; writes FLEET.md."""
+    install(session, "test")
+    session.run("python", "-m", "benchmarks.fleet", "--work", session.create_tmp(), *session.posargs)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """The examples as scripts, in processes of their own, against an emulator in another one."""
     install(session)

@@ -13,6 +13,7 @@ REPORTS: Final = {
     "benchmarks/RESULTS.md": "benchmarks.md",
     "benchmarks/JOURNAL.md": "journal-costs.md",
     "benchmarks/CALLBACKS.md": "callback-costs.md",
+    "benchmarks/FLEET.md": "fleet-scale.md",
     "benchmarks/MUTATIONS.md": "mutations.md",
     "CHANGELOG.md": "changelog.md",
     "ARCHITECTURE.md": "architecture.md",

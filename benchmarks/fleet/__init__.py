@@ -1,0 +1,1 @@
+"""A fleet: claims as PgQueuer makes them, and a simulation that goes by these."""
