@@ -14,6 +14,7 @@ INK: Final = "#808080"
 OURS: Final = "#e4572e"
 FLOOR: Final = "#3a86c8"
 BOUND: Final = "#2a9d8f"
+COLUMNS: Final = 2
 STYLE: Final = {
     **dict.fromkeys(
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), INK
@@ -46,7 +47,7 @@ def draw(data: Mapping[str, Any], path: Path) -> bool:
                 title="500 tasks at once: CPU per task, ms\n(* ran beside others: CPU somewhat inflated)",
             ),
             partial(_clients, runs=runs, key="requests", title="requests per task", named=False),
-            partial(_clients, runs=runs, key="lag_mean", title="mean lag, s", named=False),
+            partial(_clients, runs=runs, key="lag_mean", title="mean lag, s"),
         ]
     if "curves" in data.get("schedule", {}):
         panels.append(partial(_schedule, data=data["schedule"]))
@@ -58,8 +59,12 @@ def draw(data: Mapping[str, Any], path: Path) -> bool:
     from matplotlib import pyplot as plt  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.6), squeeze=False)
-        for panel, axis in zip(panels, axes[0], strict=True):
+        # Two beside each other, so that it can be read on a page.
+        rows, columns = -(-len(panels) // COLUMNS), min(len(panels), COLUMNS)
+        figure, axes = plt.subplots(rows, columns, figsize=(4.4 * columns, 3.6 * rows), squeeze=False)
+        for axis in axes.flat[len(panels) :]:
+            axis.remove()
+        for panel, axis in zip(panels, axes.flat, strict=False):
             panel(axis)
             for scale in (axis.xaxis, axis.yaxis):
                 if scale.get_scale() == "log":

@@ -94,7 +94,7 @@ PAGES: Final = (
         "Journal and batch",
         "What is paid for, kept on disk; and many pieces of work from one file.",
         "kling_async",
-        "Journal Entry EntryState SavedFile Batch Row RowProblem RowResult RowStatus Plan InvalidBatch",
+        "Journal PostgresJournal Entry EntryState SavedFile Batch Row RowProblem RowResult RowStatus Plan InvalidBatch",
     ),
     Page(
         "errors",

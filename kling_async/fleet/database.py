@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
+from psycopg import conninfo
 from psycopg.rows import DictRow, dict_row
 
 from kling_async.fleet import engine, schema
@@ -97,13 +98,14 @@ class Database:
             psycopg.Error: there is none.
         """
         known = _DEFAULTS | self._parameters
-        text = psycopg.conninfo.make_conninfo(**known | {"client_encoding": "utf8"})
-        connection = await psycopg.AsyncConnection.connect(text, autocommit=True, row_factory=dict_row)
+        text = conninfo.make_conninfo(**known | {"client_encoding": "utf8"})
+        connection = await Connection.connect(text, autocommit=True, row_factory=dict_row)
         try:
             # Who is stopped within a transaction must not hold up all others. And the engine's claim is one long
             # statement: where Postgres expects many rows, as after many submits of which its statistics do not know
             # yet, it would compile that anew each time: half a second, for milliseconds.
-            await connection.execute(f"SET idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; SET jit TO off")
+            settings = f"SET idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; SET jit TO off"
+            await connection.execute(settings.encode())
         except BaseException:
             await connection.close()
             raise
@@ -228,7 +230,7 @@ async def _migrate(connection: Connection) -> None:
         return
     for statements in schema.MIGRATIONS[version:]:
         for statement in statements:
-            await connection.execute(statement)
+            await connection.execute(statement.encode())
     facts: dict[str, Any] = {"version": schema.VERSION, "oldest_reader": schema.OLDEST_READER}
     for name, value in facts.items():
         await connection.execute(

@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 from kling_async.fleet.database import Connection
 from kling_async.fleet.schema import JOURNAL_SCHEMA
 from kling_async.journal import sql_rows
-from kling_async.journal.entry import Entry
+from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.postgres import texts
 from kling_async.protocol.cost import Cost
 from kling_async.protocol.fleet.job_state import JobState, state_of
@@ -28,6 +28,10 @@ _READ: Final = sql.SQL(
     # As the journal keeps the letter that it marks others by.
     "WHERE entries.key = replace(jobs.key, chr(63743), chr(63743) || 'f8ff') ORDER BY attempt DESC LIMIT 1) entry "
     "ON TRUE WHERE jobs.queue = {queue} AND "
+)
+_LAST: Final = sql.SQL(
+    f"SELECT DISTINCT ON (key) {sql_rows.COLUMNS} FROM {{journal}}.entries LEFT JOIN {{journal}}.knowledge "  # noqa: S608  (as above)
+    "ON knowledge.id = knowledge WHERE key = ANY({keys}) ORDER BY key, attempt DESC"
 )
 
 
@@ -84,6 +88,16 @@ async def by_keys(connection: Connection, queue: str, digests: Sequence[bytes]) 
     return {job.key: job for job in found}
 
 
+async def paid_for(connection: Connection, queue: str, keys: Sequence[str]) -> dict[str, Entry]:
+    """What the journal of a queue has under keys, whoever made it, but for what was refused; by the keys."""
+    journal = sql.Identifier(JOURNAL_SCHEMA.format(queue=queue))
+    wanted = [texts.written(key) for key in keys]
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute(_LAST.format(journal=journal, keys=wanted))
+    entries = [_entry_of(row) for row in await cursor.fetchall()]
+    return {entry.key or "": entry for entry in entries if entry.state is not EntryState.REFUSED}
+
+
 async def finished_after(connection: Connection, queue: str, number: int, count: int) -> list[Job]:
     """The next finished jobs behind a number."""
     which = sql.SQL("jobs.finished > {} ORDER BY jobs.finished LIMIT {}").format(number, count)
@@ -97,11 +111,14 @@ async def _read(connection: Connection, queue: str, which: sql.Composable) -> li
     return [_job_of(row) for row in await cursor.fetchall()]
 
 
+def _entry_of(row: Sequence[Any]) -> Entry:
+    return sql_rows.entry_of([texts.read(value) for value in row])
+
+
 def _job_of(row: Sequence[Any]) -> Job:
     names = [name.removeprefix("jobs.") for name in _COLUMNS.split(", ")]
     of_job: dict[str, Any] = dict(zip(names, row[:_COUNT], strict=True))
-    of_entry = [texts.read(value) for value in row[_COUNT:]]
-    entry = None if of_entry[0] is None else sql_rows.entry_of(of_entry)
+    entry = None if row[_COUNT] is None else _entry_of(row[_COUNT:])
     state = state_of(
         of_job.pop("outcome"),
         begun=of_job["begun_at"] is not None,

@@ -145,7 +145,7 @@ async def measured(connection: Connection) -> Metrics:
     workers = await (await connection.execute(_WORKERS)).fetchall()
     return Metrics(
         queues=tuple([await _queue(connection, queue) for queue in await queues.all_of(connection)]),
-        workers=tuple(WorkerMetrics(**row | {"queues": tuple(row["queues"])}) for row in workers),
+        workers=tuple(_worker(row) for row in workers),
     )
 
 
@@ -180,6 +180,17 @@ async def _queue(connection: Connection, queue: Queue) -> QueueMetrics:
         units=sum((row["units"] for row in paid), NOTHING),
         money={row["currency"]: row["money"] for row in paid if row["money"]},
         spending=await _spending(connection, queue, journal, now["now"]),
+    )
+
+
+def _worker(row: dict[str, Any]) -> WorkerMetrics:
+    return WorkerMetrics(
+        name=row["name"],
+        version=row["version"],
+        queues=tuple(row["queues"]),
+        draining=row["draining"],
+        seen=row["seen"],
+        jobs=row["jobs"],
     )
 
 

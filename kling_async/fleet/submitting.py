@@ -9,12 +9,14 @@ import attrs
 
 from kling_async.fleet import engine, kept
 from kling_async.fleet.database import Connection, Database
+from kling_async.fleet.jobs import paid_for
 from kling_async.fleet.new_job import Prepared
 from kling_async.fleet.queues import no_queue
 from kling_async.io.threads import in_thread
 from kling_async.journal import refusals
 from kling_async.journal.contents import differences
 from kling_async.journal.decisions import Conflict
+from kling_async.journal.entry import Entry
 from kling_async.journal.store import Work
 from kling_async.protocol.errors import FleetError, KeyConflict
 from kling_async.protocol.fleet.job_state import QUEUED_AGAIN, JobState
@@ -129,7 +131,11 @@ class _Submission:
             raise await no_queue(self.connection, self.queue)
         new = await self._insert(jobs)
         known = await self._known([job.digest for job in jobs if job.digest not in new])
-        self._refuse(jobs, known)
+        anew = [job for job in jobs if job.digest in new or known[job.digest]["outcome"] in QUEUED_AGAIN]
+        paid: dict[str, Entry] = {}
+        for some in _batched(anew, _AT_ONCE):
+            paid |= await paid_for(self.connection, self.queue, [job.job.key for job in some])
+        self._refuse(jobs, known, paid)
         again = {digest for digest, row in known.items() if row["outcome"] in QUEUED_AGAIN}
         unsaved = {digest for digest, row in known.items() if row["outcome"] == JobState.SAVE_FAILED}
         await self._forget([known[digest] for digest in again | unsaved])
@@ -137,7 +143,7 @@ class _Submission:
         for job in jobs:
             if job.digest in again:
                 ids[job.digest] = known[job.digest]["id"]
-                await self.connection.execute(_AGAIN, job.values | {"id": ids[job.digest]})
+                await self.connection.execute(_AGAIN.encode(), job.values | {"id": ids[job.digest]})
         queued = [job for job in jobs if job.digest in ids]
         await self._enqueue([(ids[job.digest], job) for job in queued], found["now"])
         await self._save_again([known[digest] for digest in sorted(unsaved)])
@@ -152,7 +158,7 @@ class _Submission:
         new: dict[bytes, int] = {}
         for some in _batched(sorted(jobs, key=lambda job: job.digest), _AT_ONCE):
             arrays: dict[str, Any] = {name: [job.values[name] for job in some] for name in _KINDS}
-            cursor = await self.connection.execute(_INSERT, arrays | {"queue": self.queue})
+            cursor = await self.connection.execute(_INSERT.encode(), arrays | {"queue": self.queue})
             new |= {row["key_sha256"]: row["id"] for row in await cursor.fetchall()}
         return new
 
@@ -164,17 +170,27 @@ class _Submission:
         )
         return {row["key_sha256"]: row for row in await cursor.fetchall()}
 
-    def _refuse(self, jobs: Sequence[Prepared], known: Mapping[bytes, Mapping[str, Any]]) -> None:
+    def _refuse(
+        self, jobs: Sequence[Prepared], known: Mapping[bytes, Mapping[str, Any]], paid: Mapping[str, Entry]
+    ) -> None:
         """Refuses keys of other requests; one that was refused or cancelled is free.
+
+        Args:
+            jobs: to submit.
+            known: rows of theirs, by the digests of their keys.
+            paid: entries of the journal by keys of those of them that may be sent, of which no job is there.
 
         Raises:
             KeyConflict: there are such.
         """
         conflicts = []
         for job in jobs:
-            row = known.get(job.digest)
-            if row is not None and row["outcome"] not in QUEUED_AGAIN and (found := _conflict_of(row, job.work)):
-                conflicts.append(found)
+            row, entry = known.get(job.digest), paid.get(job.job.key)
+            before: Work | Entry | None = entry
+            if row is not None and row["outcome"] not in QUEUED_AGAIN:
+                before = _work_of(row, job.work)
+            if before is not None and (found := differences(before, job.work)):
+                conflicts.append(refusals.conflict(Conflict(found), job.work, entry))
         if conflicts:
             raise _all_of(conflicts)
 
@@ -212,15 +228,13 @@ class _Submission:
         for row in rows:
             queries = engine.queries(self.connection)
             (save,) = await queries.enqueue(save_entrypoint(self.queue), f"{row['id']}\n".encode(), row["priority"])
-            await self.connection.execute(_SAVE_AGAIN, [save, row["id"]])
+            await self.connection.execute(_SAVE_AGAIN.encode(), [save, row["id"]])
 
 
-def _conflict_of(row: Mapping[str, Any], work: Work) -> KeyConflict | None:
-    """Why a key cannot be used that is known; None where the request is the same."""
+def _work_of(row: Mapping[str, Any], work: Work) -> Work:
+    """The work of a job that is there, as far as it is compared."""
     known = None if row["known"] is None else frozenset(row["known"].split())
-    before = attrs.evolve(work, endpoint=row["endpoint"], request=json.loads(row["request"]), known=known)
-    found = differences(before, work)
-    return refusals.conflict(Conflict(found), work, None) if found else None
+    return attrs.evolve(work, endpoint=row["endpoint"], request=json.loads(row["request"]), known=known)
 
 
 def _all_of(conflicts: Sequence[KeyConflict]) -> KeyConflict:

@@ -200,7 +200,8 @@ async def happen(given: Conditions, directory: Path) -> None:
 
 def happens(given: Conditions, story: Callable[[Conditions, Path], Coroutine[None, None, None]] = happen) -> None:
     """Lets it happen in virtual time."""
-    with virtual_time() as runner, tempfile.TemporaryDirectory() as directory:
+    place = os.environ.get("PYTEST_DEBUG_TEMPROOT")  # where pytest's own are
+    with virtual_time() as runner, tempfile.TemporaryDirectory(dir=place) as directory:
         runner.run(story(given, Path(directory)))
 
 

@@ -12,6 +12,7 @@ from kling_async.cli.arguments import read
 from tests.docs.blocks import DOCS, PAGES, blocks_of, name_of
 
 ROOT = DOCS.parent
+LETTERS = 92
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"])
 VARIABLES = {"KLING_API_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY", "KLING_FLEET_DSN"}
 LINES = [
@@ -49,6 +50,13 @@ def test_rows_of_a_batch(tmp_path: Path) -> None:
         jobs = tmp_path / f"{number}.jsonl"
         jobs.write_text(code)
         assert [row.id for row in read_jobs(jobs).rows] == [json.loads(line)["id"] for line in code.splitlines()]
+
+
+def test_lines_fit_a_laptop() -> None:
+    """No line of code on a page is cut off at the side of a window 1366 pixels wide."""
+    blocks = [(name_of(page), block) for page in PAGES for block in blocks_of(page)]
+    lines = [(page, line) for page, block in blocks for line in block.code.splitlines()]
+    assert [each for each in lines if len(each[1]) > LETTERS] == []
 
 
 def test_no_other_kinds() -> None:

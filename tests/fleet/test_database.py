@@ -197,8 +197,10 @@ async def test_who_is_stopped_within_a_step_does_not_hold_up_others(
 # ----------------------------------------------------------------------------------------------------- versions
 
 
-async def test_an_older_fleet_is_brought_forward(dsn: str, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_older_fleet_is_brought_forward(own_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newer version adds what it needs when it comes, however many come at once; the older one works on beside it."""
+    fleet = Fleet(own_dsn)
+    await fleet.__aenter__()
     await fleet.submit(request("before"), key="before")
     later = (*schema.MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN later TEXT NOT NULL DEFAULT 'x'",))
     with monkeypatch.context() as newer:
@@ -206,27 +208,30 @@ async def test_an_older_fleet_is_brought_forward(dsn: str, fleet: Fleet, monkeyp
         newer.setattr(schema, "VERSION", len(later))
 
         async def open_one() -> None:
-            async with Fleet(dsn) as each:
+            async with Fleet(own_dsn) as each:
                 assert await each.status("before") is not None
 
         await asyncio.gather(*(open_one() for _ in range(3)))
-    worker = await connected(dsn)
+    worker = await connected(own_dsn)
     assert await version_of(worker) == (len(later), 1)
     assert await one(worker, "SELECT later FROM kling_fleet.jobs") == {"later": "x"}
     await worker.close()
     await fleet.submit(request("after"), key="after")
-    async with Fleet(dsn) as old:
+    await fleet.__aexit__()
+    async with Fleet(own_dsn) as old:
         assert {(await old.status(key)) is None for key in ("before", "after")} == {False}
 
 
-async def test_a_fleet_that_is_too_new(dsn: str, worker: Connection) -> None:
+async def test_a_fleet_that_is_too_new(own_dsn: str) -> None:
     """A version that cannot work with the tables says so, and changes nothing."""
+    worker = await connected(own_dsn)
     await worker.execute("UPDATE kling_fleet.facts SET value = '99'")
     with pytest.raises(FleetError, match=r"of version 99, .*pip install -U 'kling-async\[fleet\]'"):
-        await Fleet(dsn).__aenter__()
+        await Fleet(own_dsn).__aenter__()
     with pytest.raises(FleetError, match="of version 99"):
-        await Fleet.init(dsn, limit=3)
+        await Fleet.init(own_dsn, limit=3)
     assert await one(worker, "SELECT tasks_most FROM kling_fleet.queues") == {"tasks_most": 5}
+    await worker.close()
 
 
 async def test_an_installation_that_was_broken_off(postgres: str) -> None:

@@ -14,10 +14,13 @@ from kling_async import (
     InvalidBatch,
     InvalidRequest,
     KeyConflict,
+    KlingClient,
     TextToVideo,
 )
+from kling_async.emulator import Emulator
 from kling_async.fleet import Fleet, JobState, NewJob, engine, kept
 from kling_async.fleet.statements import FINISH
+from kling_async.journal.postgres.journal import PostgresJournal
 
 from .conftest import Connection, begin, connected, one, request
 
@@ -200,6 +203,21 @@ async def test_a_refused_job_is_queued_again(fleet: Fleet, worker: Connection) -
     )
     assert after["id"] == after["seat"] != row["seat"]
     assert (after["status"], after["priority"]) == ("queued", 7)
+
+
+async def test_a_key_that_the_journal_knows(dsn: str, fleet: Fleet) -> None:
+    """What a client has made under a key in the queue's journal is what that key means; the same request may follow."""
+    async with Emulator(speed=2000) as emulator:
+        journal = PostgresJournal(dsn)
+        async with KlingClient(api_key=emulator.api_key, base_url=emulator.base_url, journal=journal) as kling:
+            handle = await kling.submit(request("one\0"), key="cat\uf8ff")
+        with pytest.raises(KeyConflict, match="prompt: 'one") as caught:
+            await fleet.submit(request("another"), key="cat\uf8ff")
+        assert caught.value.reference == handle.reference
+        assert await fleet.status("cat\uf8ff") is None
+        job = await fleet.submit(request("one\0"), key="cat\uf8ff")
+        assert job.entry is not None
+        assert job.state is JobState.QUEUED
 
 
 async def test_a_failed_job_stays_failed(fleet: Fleet, worker: Connection) -> None:

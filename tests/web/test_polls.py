@@ -12,11 +12,18 @@ from aiohttp import web
 
 from kling_async import KlingClient, Polling
 from kling_async.emulator import Emulator
+from kling_async.emulator.service import callback_sender
 from kling_async.protocol.polling.single_or_list import EndpointPlan
 from tests.shell.conftest import wall
 from tests.web.callbacks import SECRET, sender
 
 Lost = Callable[["Story"], bool]
+
+
+@pytest.fixture(autouse=True)
+def callbacks_on_a_slower_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is the loop's, so that the emulator need not look each moment whether it has jumped."""
+    monkeypatch.setattr(callback_sender, "_LONGEST_WAIT", 0.2)
 
 
 class Story:

@@ -33,7 +33,7 @@ class Relay:
         port: of the backend; while nobody listens there, connections are closed.
         url: its own.
         asked: all requests so far.
-        wall: a byte of a video that no answer passes which begins before it; None for none.
+        wall: bytes of a video with which no piece of an answer begins; None for none.
         loses: "METHOD path" of requests whose next answer is lost.
         streaming: event streams that are open.
         streamed: the most of them at once.
@@ -42,7 +42,7 @@ class Relay:
     port: int = 0
     url: str = ""
     asked: list[Asked] = attrs.field(factory=list)
-    wall: int | None = None
+    wall: range | None = None
     loses: list[str] = attrs.field(factory=list)
     streaming: int = 0
     streamed: int = 0
@@ -90,11 +90,11 @@ class Relay:
         self.streamed = max(self.streamed, self.streaming)
         try:
             while piece := await theirs.read(PIECE):
+                if is_video and self.wall is not None and asked.first + asked.sent in self.wall:
+                    await asyncio.Event().wait()  # until the browser leaves
                 writer.write(piece)
                 await writer.drain()
                 asked.sent += len(piece)
-                if is_video and self.wall is not None and asked.first < self.wall <= asked.first + asked.sent:
-                    await asyncio.Event().wait()  # until the browser leaves
         finally:
             self.streaming -= is_stream
 
