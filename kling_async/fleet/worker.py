@@ -1,6 +1,7 @@
 """A worker: takes jobs of all queues that it has credentials for, and hands over what it has when it ends."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from kling_async.fleet import queues
-from kling_async.fleet.database import Database
+from kling_async.fleet.database import PATIENCE, Connection, Database
 from kling_async.fleet.queues import Queue
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
@@ -89,6 +90,7 @@ class Worker:
             TargetError: the directory cannot be written to.
         """
         await in_thread(self._make_directory)
+        await self._wait_for_the_database()
         async with self._database:
             line = Line(self._database.connect, _PATIENCE)
             hearing = asyncio.create_task(line.listen(self._heard))
@@ -98,6 +100,16 @@ class Worker:
                 hearing.cancel()
                 await asyncio.gather(hearing, return_exceptions=True)
                 await line.close()
+
+    async def _wait_for_the_database(self) -> None:
+        """It may be starting, as this worker is; what else is wrong with it is said by the next who uses it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                line = Line(self._database.connect, _PATIENCE)
+                try:
+                    await line.surely(_nothing)
+                finally:
+                    await line.close()
 
     def _make_directory(self) -> None:
         out = self._settings.out
@@ -153,17 +165,20 @@ class Worker:
         """Session after session, until the worker is to stop."""
         durations = Durations()
         while not self._stopping.is_set():
-            line = Line(self._database.connect, _PATIENCE)
-            session = Session(queue.name, self._client(queue, key, durations), line, self._settings)
+            line, pulse = (Line(self._database.connect, _PATIENCE) for _ in range(2))
+            session = Session(queue.name, self._client(queue, key, durations), line, pulse, self._settings)
             self._sessions[queue.name] = session
             try:
                 await session.run(self._stopping)
-            except KlingError as error:
-                logger.warning("queue %s: %s", queue.name, error, extra={"kling_event": "session_failed"})
+            except Exception as error:
+                unexpected = not isinstance(error, KlingError)
+                told = {"kling_event": "session_failed"}
+                logger.warning("queue %s: %s", queue.name, error, exc_info=unexpected, extra=told)
                 await _stopped(self._stopping, _AGAIN_SECONDS)
             finally:
                 del self._sessions[queue.name]
                 await line.close()
+                await pulse.close()
 
     def _client(self, queue: Queue, key: str, durations: Durations) -> WorkerClient:
         return WorkerClient(
@@ -175,6 +190,10 @@ class Worker:
             budget=queue.budget,
             **self._options,
         )
+
+
+async def _nothing(_: Connection) -> None:
+    """To see whether there is a database."""
 
 
 async def _stopped(stopping: asyncio.Event, seconds: float) -> None:

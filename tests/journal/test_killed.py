@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import EntryState, Journal
+from kling_async import EntryState
 from kling_async.emulator import Emulator
+from kling_async.journal.client_journal import journal_of
 from kling_async.journal.files import are_whole
+from tests.journal.test_leases import all_away
+from tests.postgres import Cluster
 from tests.repeatable import same_draws
 
 KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "5"))
@@ -30,22 +33,30 @@ async def started(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def killed(
-    directory: Path, kills: int, clips: int, rng: random.Random, how: signal.Signals = signal.SIGKILL
+    directory: Path,
+    kills: int,
+    clips: int,
+    rng: random.Random,
+    how: signal.Signals = signal.SIGKILL,
+    *,
+    postgres: str | None = None,
 ) -> None:
     """Ends process after process; the emulator's ledger is the judge."""
-    journal = directory / "journal.sqlite"
+    journal = postgres or str(directory / "journal.sqlite")
     async with Emulator(render=False, speed=400, concurrency=8) as emulator:
-        arguments = [emulator.base_url, str(journal), str(directory / "out"), str(clips)]
+        arguments = [emulator.base_url, journal, str(directory / "out"), str(clips)]
         for _ in range(kills):
             process = await started(*arguments)
             await asyncio.sleep(rng.random() * 1.5)
             with contextlib.suppress(ProcessLookupError):  # it was quicker
                 process.send_signal(how)
             await process.wait()
+            if postgres is not None:
+                all_away(postgres)
         process = await started(*arguments)
         assert await process.wait() == 0
         assert emulator.ledger.created == clips
-        entries = [entry async for entry in Journal(journal).entries()]
+        entries = [entry async for entry in journal_of(journal).entries()]
         assert {entry.state for entry in entries} == {EntryState.SAVED}
         assert len(entries) == clips
         assert all(are_whole(entry.files) for entry in entries)
@@ -65,3 +76,32 @@ def test_killed_at_random_moments(tmp_path: Path, kills: int, clips: int) -> Non
 def test_interrupted_at_random_moments(tmp_path: Path) -> None:
     """The same with Ctrl-C, after which a client is closed."""
     asyncio.run(killed(tmp_path, 2, 6, same_draws(13), signal.SIGINT))
+
+
+@pytest.mark.slow
+def test_killed_with_a_journal_in_postgres(postgres: str, tmp_path: Path) -> None:
+    """The same where the work of a killed process is left by a lease that is over."""
+    asyncio.run(killed(tmp_path, KILLS, CLIPS, same_draws(14), postgres=postgres))
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_at_random_moments(own_cluster: Cluster, tmp_path: Path) -> None:
+    """Whenever Postgres dies and comes back, a process goes on, and pays for nothing twice."""
+    dsn, rng = own_cluster.dsn(own_cluster.create()), same_draws(15)
+
+    async def run() -> None:
+        async with Emulator(render=False, speed=400, concurrency=8) as emulator:
+            process = await started(emulator.base_url, dsn, str(tmp_path), "24")
+            for _ in range(4):
+                await asyncio.sleep(rng.random() * 0.5)
+                await asyncio.to_thread(own_cluster.kill)
+                await asyncio.to_thread(own_cluster.start)
+            while await process.wait():  # on a slow machine the server is away for too long
+                all_away(dsn)
+                process = await started(emulator.base_url, dsn, str(tmp_path), "24")
+            assert emulator.ledger.created == 24
+        entries = [entry async for entry in journal_of(dsn).entries()]
+        assert [entry.state for entry in entries] == [EntryState.SAVED] * 24
+        assert all(are_whole(entry.files) for entry in entries)
+
+    asyncio.run(run())

@@ -1,6 +1,7 @@
 """The journal in Postgres: owners whose leases may be over, late reports, and the bytes of requests."""
 
 import asyncio
+import hashlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +10,22 @@ import attrs
 import psycopg
 import pytest
 
-from kling_async import EntryState, ImageToVideo, KlingClient, LeaseLost, PostgresJournal, TextToVideo
+from kling_async import (
+    EntryState,
+    ImageToVideo,
+    InvalidRequest,
+    KeyConflict,
+    KlingClient,
+    LeaseLost,
+    PostgresJournal,
+    TextToVideo,
+)
 from kling_async.emulator import Emulator
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.entry import Entry
 from kling_async.journal.postgres.leases import Lease, longest_create
-from kling_async.journal.store import Work
+from kling_async.journal.postgres.store import PostgresStore
+from kling_async.journal.store import Store, Work
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.tasks import Task, TaskStatus
 from tests.shell.conftest import ClientMaker
@@ -50,6 +61,12 @@ def away(dsn: str, owner: int, seconds: float) -> None:
     """As if an owner had not been heard for some seconds after its lease was over."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(AWAY, (seconds, owner))
+
+
+def all_away(dsn: str) -> None:
+    """As if no owner had been heard for long."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("UPDATE kling_journal_default.owners SET seen_at = 0")
 
 
 async def intended(journal: ClientJournal, work: Work = WORK) -> Entry:
@@ -226,6 +243,35 @@ async def test_a_task_that_is_given_away(postgres: str, make_client: ClientMaker
     with pytest.raises(LeaseLost):
         await second.works.journal.give(entry.id, first.works.journal.owner)
     assert emulator.ledger.created == 1
+
+
+async def test_what_is_kept_as_members(
+    postgres: str, make_client: ClientMaker, emulator: Emulator, image: Path
+) -> None:
+    """Work that was put into the journal's database by somebody else is sent with its files, once for its key."""
+    data = image.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    mark = {"kling_async.file": {"path": "/elsewhere.png", "sha256": digest, "kind": "Image"}}
+    members = {"model_name": "kling-v2-6", "duration": "5", "image": mark, "prompt": "a cat"}
+    work = attrs.evolve(WORK, key="image", endpoint="image2video", request=members)
+    client = make_client(journal=postgres)
+    await client.works.journal.open()
+
+    def keep(store: Store) -> None:
+        assert isinstance(store, PostgresStore)
+        store.run("INSERT INTO kept VALUES (?, ?)", digest, data)
+        store.hold("job:1", [digest])
+
+    await client.works.journal.do(keep)
+    both = await asyncio.gather(client.works.submit_kept(work), client.works.submit_kept(work))
+    assert len({str(each.reference) for each in both}) == emulator.ledger.created == 1
+    handle = await client.submit(ImageToVideo(image, prompt="a cat"), key="image")
+    assert handle.reference == str(both[0].reference)
+    with pytest.raises(KeyConflict):
+        await client.works.submit_kept(attrs.evolve(work, request={**members, "prompt": "a dog"}))
+    with pytest.raises(InvalidRequest, match="knows no nothing"):
+        await client.works.submit_kept(attrs.evolve(work, key="other", endpoint="nothing"))
+    assert await client.works.journal.look(lambda store: store.kept([digest])) == {digest: data}
 
 
 async def test_the_files_of_a_request(

@@ -139,6 +139,26 @@ def test_a_server_that_stays_away(own_cluster: Cluster, monkeypatch: pytest.Monk
     asyncio.run(run())
 
 
+def test_a_server_that_says_nothing(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection over which nothing comes any more is given up, and the step is taken on another one."""
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 0.5)
+
+    async def run() -> None:
+        with Relay(postgres) as relay:
+            journal = ClientJournal(PostgresJournal(relay.dsn, lease=3.0), time.time)
+            await journal.open()
+            relay.cut()
+            waiting = asyncio.ensure_future(journal.do(put("waited")))
+            await asyncio.sleep(0.7)
+            assert not waiting.done()
+            relay.mend()
+            await waiting
+            await journal.close()
+        assert facts(postgres) == {"waited"}
+
+    asyncio.run(run())
+
+
 def test_a_client_that_is_stopped_within_a_step(postgres: str) -> None:
     """The server ends its step after a third of its lease: others are not held up, and it takes the step again."""
     address = Address.of(postgres, "default")

@@ -32,7 +32,7 @@ Start = Callable[..., Awaitable[Process]]
 
 
 @contextlib.asynccontextmanager
-async def processes(path: Path) -> AsyncIterator[tuple[Emulator, Start]]:
+async def processes(path: Path | str) -> AsyncIterator[tuple[Emulator, Start]]:
     """An emulator, and a way to start processes with the journal, which are gone in the end."""
     started: list[Process] = []
 

@@ -2,7 +2,7 @@
 
 `submit` makes a task, `same` twenty times the one of a key; `hold` prints a line and waits until it is killed;
 `fork` uses the client in a forked child; `recover` prints what it finds, `watch` what it finds until a line comes;
-`key` follows the one task of a key.
+`key` follows the one task of a key, `ask` makes a new task once a line comes.
 """
 
 import asyncio
@@ -45,6 +45,15 @@ async def watched(client: KlingClient) -> list[str]:
     return [handle.reference for handle in found]
 
 
+async def asked(client: KlingClient) -> str:
+    """Makes a task under a new key once a line comes; gives its reference, or what went wrong."""
+    await asyncio.to_thread(sys.stdin.readline)
+    try:
+        return (await client.submit(CAT, key="new")).reference
+    except KlingError as error:
+        return type(error).__name__
+
+
 async def main(base_url: str, journal: str, *steps: str) -> None:
     """Does the steps."""
     client = KlingClient(
@@ -59,7 +68,7 @@ async def main(base_url: str, journal: str, *steps: str) -> None:
             await take(step, client)
 
 
-async def take(step: str, client: KlingClient) -> None:
+async def take(step: str, client: KlingClient) -> None:  # noqa: C901  (a table)
     """Does one of them."""
     match step:
         case "submit":
@@ -74,6 +83,8 @@ async def take(step: str, client: KlingClient) -> None:
         case "hold":
             say("holds")
             await asyncio.Event().wait()
+        case "ask":  # for something new, once a line comes
+            say(await asked(client))
         case "fork":
             forked(client)
         case "child":  # which lives on when its parent is killed

@@ -5,10 +5,12 @@ import hashlib
 import itertools
 import logging
 import secrets
+import time
 from collections.abc import Hashable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 
 from kling_async.journal.database import Rows
 from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
@@ -19,8 +21,12 @@ from kling_async.protocol.errors import JournalError
 
 logger = logging.getLogger("kling_async")
 
+_T = TypeVar("_T")
+
 LOCK_SECONDS: Final = 20
 """How long other clients may write before a step fails: each of ours takes milliseconds."""
+ANSWER_SECONDS: Final = LOCK_SECONDS + 10.0
+"""After that a server that is reached and says nothing counts as lost."""
 CLOCK: Final = "extract(epoch from clock_timestamp())::double precision"
 """The server's time, which alone counts; not that of the beginning of a step, which may have waited."""
 _LOST: Final = (
@@ -48,6 +54,29 @@ class Fetched:
         return self._rows
 
 
+class _Connection(psycopg.Connection[Any]):
+    """A connection that does not wait for ever: not every network tells that it is cut."""
+
+    def wait(self, gen: PQGen[_T], *given: Any, **more: Any) -> _T:
+        """As psycopg's own."""
+        return super().wait(_bounded(gen), *given, **more)
+
+
+def _bounded(work: PQGen[_T]) -> PQGen[_T]:
+    """The same for some seconds; who drives it asks several times in one."""
+    ends_at = time.monotonic() + ANSWER_SECONDS
+    try:
+        wanted = next(work)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > ends_at:
+                raise psycopg.OperationalError("no answer in time")
+            wanted = work.send(ready)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+
+
 class PostgresDatabase:
     """A journal's schema in a database, and the connection to it; used by one thread.
 
@@ -63,8 +92,8 @@ class PostgresDatabase:
         self._name = ""
         self._steps = itertools.count(1)
         self._attempt = 0
-        self._in_doubt: tuple[str, int] | None = None
-        """The connection that was lost at its commit, and the step."""
+        self._lost: tuple[str, int] | None = None
+        """The connection that was lost, and the step that it may have taken; 0 for none."""
         self._took_effect: int | None = None
         self._looks = itertools.count()
         self.id = ""
@@ -93,11 +122,13 @@ class PostgresDatabase:
             if not self._connection.closed:
                 return
             self.close()
+        if self._lost is None and self._name and self.id:
+            self._lost = (self._name, 0)
         self._name = f"kling_async {secrets.token_hex(8)}"
         try:
             self._connection = connect(self._address, self._lease, self._name)
-            if self._in_doubt is not None:
-                self._settle_doubt(*self._in_doubt)
+            if self._lost is not None:
+                self._settle(*self._lost)
             if not self.id:
                 self._prepare()
             self.run(f"INSERT INTO connections VALUES (?, 0, {CLOCK})", self._name)  # noqa: S608  (constants)
@@ -114,21 +145,21 @@ class PostgresDatabase:
         self.forget()
         if connection is not None:
             with contextlib.suppress(psycopg.Error):
-                if self._in_doubt is None and not connection.closed:
+                if self._lost is None and not connection.closed:
                     connection.execute("DELETE FROM connections WHERE name = %s", [self._name])
             with contextlib.suppress(psycopg.Error):
                 connection.close()
 
-    def _settle_doubt(self, name: str, step: int) -> None:
-        """Finds out whether the last step of a lost connection was taken, once nothing more can come of it."""
+    def _settle(self, name: str, step: int) -> None:
+        """Ends what the server may have left of a lost connection, and finds out whether its last step was taken."""
         mine = "FROM pg_stat_activity WHERE application_name = %s"
         connection = self._open_connection()
         connection.execute(f"SELECT pg_terminate_backend(pid) {mine}", [name])
         if connection.execute(f"SELECT 1 {mine}", [name]).fetchone():
             raise Interrupted(f"the journal {self._address.shown} is not free yet")
         row = connection.execute("SELECT step FROM connections WHERE name = %s", [name]).fetchone()
-        self._took_effect = step if row is not None and row[0] >= step else None
-        self._in_doubt = None
+        self._took_effect = step if row is not None and 0 < step <= row[0] else None
+        self._lost = None
         connection.execute("DELETE FROM connections WHERE name = %s", [name])
 
     def took_effect(self) -> int | None:
@@ -142,7 +173,7 @@ class PostgresDatabase:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_of(self._address.schema)])
             exists = connection.execute("SELECT to_regnamespace(%s) IS NOT NULL", [self._address.schema]).fetchone()
             if exists is None or not exists[0]:
-                connection.execute(f"CREATE SCHEMA {self._address.schema}")  # type: ignore[arg-type, unused-ignore]
+                connection.execute(f"CREATE SCHEMA {self._address.schema}".encode())
             there = connection.execute("SELECT to_regclass(%s)", [f"{self._address.schema}.facts"]).fetchone()
             if there is None or there[0] is None:
                 connection.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
@@ -167,7 +198,7 @@ class PostgresDatabase:
             )
         for migration in schema.MIGRATIONS[version:]:
             for statement in migration.statements:
-                connection.execute(statement)  # type: ignore[arg-type, unused-ignore]
+                connection.execute(statement.encode())
             self._put(connection, {"oldest_reader": str(migration.oldest_reader)})
         if version < known:
             self._put(connection, {"version": str(known)})
@@ -205,7 +236,7 @@ class PostgresDatabase:
         try:
             self._script(f"UPDATE connections SET step = {self._attempt}, seen_at = {CLOCK} WHERE {wrote}; COMMIT")  # noqa: S608  (own values)
         except _LOST as error:
-            self._in_doubt = (self._name, self._attempt)
+            self._lost = (self._name, self._attempt)
             lost = self._interrupted(error)
             lost.attempt = self._attempt
             self.close()
@@ -218,7 +249,7 @@ class PostgresDatabase:
 
     def _script(self, statements: str) -> None:
         """Several statements on one way to the server and back."""
-        self._open_connection().execute(statements)  # type: ignore[arg-type, unused-ignore]
+        self._open_connection().execute(statements.encode())
 
     def version(self) -> Hashable:
         """As `Store.version`: looks are rare here, or somebody said that there is something new."""
@@ -281,7 +312,7 @@ def connect(address: Address, lease: float, name: str) -> psycopg.Connection[Any
         psycopg.Error: there is none to be had.
         JournalError: the database cannot keep all texts.
     """
-    patience = max(1, int(lease / 3))
+    patience = max(1, min(10, int(lease / 3)))
     parameters: dict[str, Any] = {
         "connect_timeout": max(2, patience),
         "keepalives_idle": patience,
@@ -292,15 +323,16 @@ def connect(address: Address, lease: float, name: str) -> psycopg.Connection[Any
         "application_name": name,
         "client_encoding": "UTF8",
     }
-    connection: psycopg.Connection[Any] = psycopg.connect(autocommit=True, **parameters)
+    connection: psycopg.Connection[Any] = _Connection.connect(autocommit=True, **parameters)
     try:
         if connection.info.parameter_status("server_encoding") != "UTF8":
             raise JournalError(f"the database of {address.shown} is not in UTF8, so that it cannot keep all texts")
-        connection.execute(
-            f"SET search_path TO {address.schema}; SET lock_timeout TO '{LOCK_SECONDS}s'; "  # type: ignore[arg-type, unused-ignore]
+        settings = (
+            f"SET search_path TO {address.schema}; SET lock_timeout TO '{LOCK_SECONDS}s'; "
             f"SET idle_in_transaction_session_timeout TO {max(100, min(10_000, int(1000 * lease / 3)))}; "
             "SET synchronous_commit TO on; SET statement_timeout TO 0"
         )
+        connection.execute(settings.encode())
     except BaseException:
         connection.close()
         raise

@@ -1,6 +1,7 @@
 """What a journal in Postgres rests on: owners whose leases are renewed, and the bytes of requests in the database."""
 
 import asyncio
+import hashlib
 import os
 import secrets
 import threading
@@ -158,7 +159,7 @@ class Leases:
 
     def keep(self, parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> Keep:
         """As `Backend.keep`: all bytes go into the database, since another machine may have to send them."""
-        data = {mark["sha256"]: _bytes_of(part) for part, mark in zip(parts, marks, strict=False)}
+        data = {mark["sha256"]: _bytes_of(part, mark["sha256"]) for part, mark in zip(parts, marks, strict=bool(parts))}
         digests = [mark["sha256"] for mark in marks]
         return lambda store, entry: store.keep(entry, data, digests)
 
@@ -190,13 +191,16 @@ def longest_create(size: int | None) -> float:
     return connecting + transport.UPLOAD_SECONDS + 1.4 * size / transport.UPLOAD_BYTES_PER_SECOND
 
 
-def _bytes_of(part: Part) -> bytes:
+def _bytes_of(part: Part, digest: str) -> bytes:
     data = part.data
     if data is not None:
         return data
     assert isinstance(part.given, Media)  # noqa: S101  (for checkers: it has a path)
     try:
         with opened(part.given) as file:
-            return file.read()
+            data = file.read()
     except (OSError, ValueError) as error:
         raise InvalidRequest.of([Problem(part.path or "", f"cannot be read: {reason(error)}")]) from None
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise InvalidRequest.of([Problem(part.path or "", "has changed while it was read")])
+    return data

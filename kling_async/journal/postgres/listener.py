@@ -17,6 +17,8 @@ from kling_async.protocol.errors import JournalError
 
 logger = logging.getLogger("kling_async")
 
+_END_SECONDS: Final = 1.0
+"""How long its end is waited for: it may be on its way to a server that is gone."""
 _AGAIN_SECONDS: Final = 1.0
 """After that a connection that was lost is made anew."""
 
@@ -59,7 +61,7 @@ class Listener:
 
         def end() -> None:
             os.close(wake)
-            thread.join()
+            thread.join(_END_SECONDS)
 
         self._end = end
 
@@ -80,7 +82,7 @@ class Listener:
         """Listens until it is over."""
         connection = connect(self._address, self._lease, f"kling_async {secrets.token_hex(8)}")
         with contextlib.closing(connection):
-            connection.execute(f'LISTEN "{self._address.schema}"')  # type: ignore[arg-type, unused-ignore]
+            connection.execute(f"LISTEN {self._address.schema}".encode())
             self._tell()  # what was said meanwhile was not heard
             while True:
                 readable, _, _ = select.select([connection.fileno(), ended], [], [])

@@ -29,7 +29,7 @@ def read(value: Any) -> Any:
 
 
 @functools.lru_cache(500)
-def statement(text: str) -> str:
+def statement(text: str) -> bytes:
     """A statement that SQLite understands, as Postgres does."""
     compared = text.replace(" IS NOT ?", " IS DISTINCT FROM ?").replace(" IS ?", " IS NOT DISTINCT FROM ?")
-    return compared.replace("?", "%s")
+    return compared.replace("?", "%s").encode()

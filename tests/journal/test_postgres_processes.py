@@ -1,0 +1,68 @@
+"""Several processes with a journal in Postgres: one that was only stopped is fenced."""
+
+import asyncio
+import signal
+
+import pytest
+
+from kling_async import EntryState
+from kling_async.journal.client_journal import journal_of
+from tests.journal.test_leases import all_away
+from tests.journal.test_processes import delayed, processes
+
+
+async def accepted(dsn: str) -> None:
+    """Waits until a task is in the journal: the note of it is written a moment later."""
+    async with asyncio.timeout(30):
+        while True:
+            if [entry async for entry in journal_of(dsn).entries(state=EntryState.ACCEPTED)]:
+                return
+            await asyncio.sleep(0.05)
+
+
+def test_a_process_that_was_stopped_for_longer_than_its_lease(postgres: str) -> None:
+    """Another one has its work; when it goes on it begins nothing, and what it tells changes nothing."""
+
+    async def run() -> None:
+        async with processes(postgres) as (emulator, start):
+            first = await start("submit", "ask", "hold")
+            reference = await first.line()
+            await accepted(postgres)
+            assert await (await start("recover")).line() == ""
+            first.process.send_signal(signal.SIGSTOP)
+            all_away(postgres)
+            second = await start("recover", "hold")
+            assert await second.line() == reference
+            first.process.send_signal(signal.SIGCONT)
+            assert first.process.stdin is not None
+            first.process.stdin.write(b"now\n")
+            assert await first.line() == "LeaseLost"
+            assert emulator.ledger.created == 1
+            (entry,) = [entry async for entry in journal_of(postgres).entries()]
+            assert entry.reference == reference
+
+    asyncio.run(run())
+
+
+@pytest.mark.slow
+def test_one_key_of_which_the_sender_is_stopped(postgres: str) -> None:
+    """A create that is under way in a stopped process is waited for by others, however long its lease is over."""
+
+    async def run() -> None:
+        async with processes(postgres) as (emulator, start):
+            arrived = await delayed(emulator)
+            first = await start("key", "hold")
+            await arrived.wait()
+            first.process.send_signal(signal.SIGSTOP)
+            calls = emulator.faults.calls["create"]
+            second = await start("key", "hold")
+            line = asyncio.ensure_future(second.line())
+            assert not (await asyncio.wait([line], timeout=1))[0]
+            assert emulator.faults.calls["create"] == calls
+            all_away(postgres)  # also for longer than any create may take
+            assert (await line).startswith("text2video:")
+            first.process.send_signal(signal.SIGCONT)
+            assert await first.line() == await line
+            assert emulator.ledger.created == 1
+
+    asyncio.run(run())
