@@ -82,9 +82,10 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def sequences(session: nox.Session) -> None:
-    """Ten times as many sequences of faults as the test run has, more processes killed, all writes of a journal cut."""
+    """Twenty times as many sequences of faults as the test run has, more kills, a cut at all writes and all awaits."""
     install(session, "test")
-    more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50", "KLING_ASYNC_CUTS": "1"}
+    more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50"}
+    more |= {"KLING_ASYNC_CUTS": "1", "KLING_ASYNC_AWAITS": "1"}  # each of them
     kills = ("tests/journal/test_killed.py", "tests/journal/test_cuts.py", "tests/batch/test_killed.py")
     session.run("pytest", "tests/adversity", *kills, *ALL, *session.posargs, env=more)
 

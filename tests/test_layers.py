@@ -152,7 +152,10 @@ ALONE = """
 import importlib, sys, traceback, types
 bare = types.ModuleType("kling_async")
 bare.__path__ = [sys.argv[1]]
+with_its_package = set()  # what a package imports itself begins with that package, whichever of it is named
 for name in sys.argv[2:]:
+    if name in with_its_package:
+        continue
     for loaded in [each for each in sys.modules if each.partition(".")[0] == "kling_async"]:
         del sys.modules[loaded]
     if not name.startswith(("kling_async.cli", "kling_async.testing")):
@@ -161,6 +164,7 @@ for name in sys.argv[2:]:
         importlib.import_module(name)
     except Exception:
         print(name, traceback.format_exc())
+    with_its_package |= {each for each in sys.modules if each.startswith(f"{name}.")}
 """
 
 

@@ -21,7 +21,7 @@ from tests.patience import wait_for_the_thread
 from tests.shell.conftest import IMAGES
 from tests.virtual_time import VirtualTimeLoop
 
-SEQUENCES: Final = int(os.environ.get("KLING_ASYNC_SEQUENCES", "200"))
+SEQUENCES: Final = int(os.environ.get("KLING_ASYNC_SEQUENCES", "100"))
 """How many are tried: more in a session of its own."""
 FEW: Final = 40
 """How many are tried for a quick look."""

@@ -23,7 +23,7 @@ KINDS = {"enter", "leave", "intend", "accepted", "closed", "in_doubt", "ended", 
 BESIDE = {"keep", "forget", "lock"}
 """What is written beside it. How many writes there are differs from run to run, so that the very last,
 `unlock`, may be missed by its number; it is cut by its name."""
-STEP = int(os.environ.get("KLING_ASYNC_CUTS", "6"))
+STEP = int(os.environ.get("KLING_ASYNC_CUTS", "12"))
 """One of so many writes is cut by its number, of each place another one; 1 cuts all of them."""
 
 
