@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
+from typing import Final
 
 import attrs
 from psycopg import sql
@@ -13,6 +14,8 @@ from kling_async.journal.contents import Part
 from kling_async.journal.postgres.database import lock_of
 from kling_async.protocol.errors import InvalidRequest, Problem
 from kling_async.protocol.media.given import Media
+
+_LOCK_SECONDS: Final = 10
 
 
 @attrs.frozen
@@ -140,5 +143,6 @@ def _journal(queue: str) -> sql.Identifier:
 
 
 async def _lock(connection: Connection, queue: str) -> None:
-    """One step of the journal after the other, as its clients have it."""
+    """One step of the journal after the other, as its clients have it; not waited for for ever."""
+    await connection.execute(f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'".encode())
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_of(JOURNAL_SCHEMA.format(queue=queue))])

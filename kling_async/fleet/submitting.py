@@ -1,5 +1,6 @@
 """Puts jobs into a fleet: all of them or none, and each key once."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -90,7 +91,8 @@ async def submit(database: Database, queue: str, jobs: Sequence[Prepared]) -> No
             continue
         except BaseException:
             if needs:
-                await database.step(lambda connection: kept.sweep(connection, queue))
+                with contextlib.suppress(FleetError):  # workers sweep, too
+                    await database.step(lambda connection: kept.sweep(connection, queue))
             raise
         return
     raise FleetError("the files of the jobs could not be kept in the database; nothing was submitted; submit again")

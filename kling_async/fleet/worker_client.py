@@ -54,7 +54,7 @@ class WorkerClient(KlingClient):
             JournalError: the journal cannot be read.
         """
         journal = self.works.journal
-        return owner != journal.owner and await journal.do(
+        return owner != journal.owner and await journal.look(
             lambda store: owner is None or journal.backend.is_gone(store, owner)
         )
 

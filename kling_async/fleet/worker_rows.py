@@ -1,37 +1,24 @@
 """What a worker reads and writes of a fleet's tables, each as one step; all of it may be done twice."""
 
 import json
-import random
 import uuid
 from datetime import timedelta
 from typing import Any, Final
 
-import attrs
 from pgqueuer.ports.repository import EntrypointExecutionParameter as Seats
 from pgqueuer.queries import Queries
 from pgqueuer.types import QueueEntrypoint, QueueManagerId
 
-from kling_async.fleet import engine
+from kling_async.fleet import engine, kept
 from kling_async.fleet.database import Connection
 from kling_async.fleet.schema import CHANNEL, HANDED, QUEUED
 from kling_async.fleet.statements import FINISH
 from kling_async.fleet.worker_values import Follower, LineState, QueueState, Row, line_of, row_of
 from kling_async.protocol.fleet.job_state import JobState
-from kling_async.protocol.fleet.learned_limit import LearnedLimit
 from kling_async.protocol.fleet.names import save_entrypoint, storable
 
 CLAIMED_AT_ONCE: Final = 20
 """Jobs that one claim takes at most: others may have some, too."""
-TRIAL_SECONDS: Final = 60.0
-"""Seconds for which a queue is left alone whose account refuses all; then one job tries."""
-
-
-@attrs.frozen
-class _Learned:
-    """What a line has learned, and the database's time."""
-
-    now: float
-    limit: LearnedLimit
 
 
 class Rows:
@@ -51,8 +38,7 @@ class Rows:
     # ------------------------------------------------------------------------------------ the session
 
     async def enter(self, connection: Connection, name: str, version: str) -> None:
-        """The session begins; those that have been gone for a day are forgotten."""
-        await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")
+        """The session begins."""
         await connection.execute(
             "INSERT INTO kling_fleet.workers (id, name, version, queues) VALUES (%(me)s, %(name)s, %(version)s, "
             "ARRAY[%(queue)s]) ON CONFLICT (id) DO NOTHING",
@@ -66,6 +52,13 @@ class Rows:
             self._values,
         )
         await connection.execute("UPDATE kling_fleet.workers SET seen_at = now() WHERE id = %(me)s", self._values)
+
+    async def tidy(self, connection: Connection) -> None:
+        """What is a day old is forgotten: sessions that are gone, what the engine wrote down; and unneeded files."""
+        await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")
+        await connection.execute("DELETE FROM kling_fleet.pgqueuer_log WHERE created < now() - interval '1 day'")
+        async with connection.transaction():
+            await kept.sweep(connection, self.queue)
 
     async def leave(self, connection: Connection) -> None:
         """The session ends: anybody may take its jobs at once, with their seats."""
@@ -247,48 +240,6 @@ class Rows:
         await self._notify(connection, QUEUED)
         await connection.execute(FINISH, {"id": row.id, "outcome": outcome.value, "error": storable(error)})
 
-    # ----------------------------------------------------------------------------- the account's limits
-
-    async def full(self, connection: Connection, row: Row) -> None:
-        """The account had no room for it: the line learns, and it goes back."""
-        if not await self._is_mine(connection, row):
-            return
-        learned, begun = await self._learned(connection, row.entrypoint), await self._begun(connection, row)
-        if learned is not None:
-            await self._keep(connection, row, learned.limit.refused(begun - 1, learned.now, random.random))
-        await self.back(connection, row, 0.0)
-
-    async def accepted(self, connection: Connection, row: Row) -> None:
-        """The account had room for it, and accepts again what it refused altogether."""
-        await connection.execute(
-            "UPDATE kling_fleet.queues SET paused_reason = NULL, paused_until = NULL WHERE name = %(queue)s AND "
-            "paused_reason IS NOT NULL",
-            self._values,
-        )
-        learned, begun = await self._learned(connection, row.entrypoint), await self._begun(connection, row)
-        after = None if learned is None else learned.limit.accepted(begun, learned.now)
-        if learned is not None and after is not None and after != learned.limit:
-            await self._keep(connection, row, after)
-            await self._notify(connection, QUEUED)
-
-    async def pause(self, connection: Connection, row: Row, reason: str) -> None:
-        """The account refuses all that is sent: it goes back, and the queue waits."""
-        await connection.execute(
-            "UPDATE kling_fleet.queues SET paused_reason = %(reason)s, paused_until = now() + %(seconds)s WHERE "
-            "name = %(queue)s",
-            {**self._values, "reason": storable(reason), "seconds": timedelta(seconds=TRIAL_SECONDS)},
-        )
-        await self.back(connection, row, 0.0)
-
-    async def may_try(self, connection: Connection) -> bool:
-        """Whether this session is the one that tries whether the account accepts something again."""
-        cursor = await connection.execute(
-            "UPDATE kling_fleet.queues SET paused_until = now() + %(seconds)s WHERE name = %(queue)s AND "
-            "paused_reason IS NOT NULL AND paused_until <= now() AND NOT draining",
-            {**self._values, "seconds": timedelta(seconds=TRIAL_SECONDS)},
-        )
-        return cursor.rowcount == 1
-
     # ------------------------------------------------------------------------------------------ inside
 
     async def _claimable(self, connection: Connection, lines: list[str], heartbeat: float) -> tuple[set[str], bool]:
@@ -314,34 +265,6 @@ class Rows:
             {**self._values, "engine": row.engine},
         )
         return await cursor.fetchone() is not None
-
-    async def _learned(self, connection: Connection, entrypoint: str) -> _Learned | None:
-        cursor = await connection.execute(
-            "SELECT refused_above, probe_gap, probe_at, empty_pause, not_before, extract(epoch FROM now())::float8 "
-            "AS now FROM kling_fleet.lines WHERE entrypoint = %s FOR UPDATE",
-            [entrypoint],
-        )
-        found = await cursor.fetchone()
-        return None if found is None else _Learned(found.pop("now"), LearnedLimit(**found))
-
-    async def _begun(self, connection: Connection, row: Row) -> int:
-        """How many jobs of its line may be at the service, this one among them."""
-        cursor = await connection.execute(
-            "SELECT count(*) AS begun FROM kling_fleet.pgqueuer engine JOIN kling_fleet.jobs ON jobs.seat = engine.id "
-            "WHERE engine.entrypoint = %(entrypoint)s AND engine.queue_manager_id IS NOT NULL "
-            "AND (jobs.begun_at IS NOT NULL OR jobs.id = %(id)s)",
-            {"entrypoint": row.entrypoint, "id": row.id},
-        )
-        found = await cursor.fetchone()
-        return found["begun"] if found is not None else 1
-
-    async def _keep(self, connection: Connection, row: Row, learned: LearnedLimit) -> None:
-        await connection.execute(
-            "UPDATE kling_fleet.lines SET refused_above = %(refused_above)s, probe_gap = %(probe_gap)s, "
-            "probe_at = %(probe_at)s, empty_pause = %(empty_pause)s, not_before = %(not_before)s "
-            "WHERE entrypoint = %(entrypoint)s",
-            {**attrs.asdict(learned), "entrypoint": row.entrypoint},
-        )
 
     async def _notify(self, connection: Connection, what: str) -> None:
         await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{what} {self.queue}"])

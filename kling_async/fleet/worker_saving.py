@@ -1,5 +1,6 @@
 """What a worker does with one job whose task has ended: its files are saved, or somebody is told why they are not."""
 
+import asyncio
 import functools
 import logging
 import os
@@ -24,7 +25,7 @@ logger = logging.getLogger("kling_async")
 ATTEMPTS: Final = 8
 """Saves of one job, by whichever workers; then somebody has to look at it."""
 _PAUSE_MAXIMUM: Final = 300.0
-_OWNED_SECONDS: Final = 2.0
+_OWNED_SECONDS: Final = 1.0
 """Seconds after which work is looked at again that another worker has."""
 
 
@@ -50,17 +51,20 @@ class Saves:
             await self._line.surely(functools.partial(self._rows.drop, row=row))
             return
         try:
-            entry, owner = await self._client.taken(row.key)
+            while True:
+                entry, owner = await self._client.taken(row.key)
+                if owner is not OwnerState.LIVING:
+                    break
+                await asyncio.sleep(_OWNED_SECONDS)
             if entry is None or entry.task_id is None:
                 raise KlingError("the journal does not have it")
-            if owner is OwnerState.LIVING:
-                await self._line.surely(functools.partial(self._rows.back, row=row, seconds=_OWNED_SECONDS))
-                return
             if entry.state is not EntryState.SAVED:
                 place = self._place(row, entry.task_id)
                 await in_thread(_make_folder, place)
-                await self._client.save(row, entry, place)
+                paths = await self._client.save(row, entry, place)
                 await self._client.last(row.key)  # behind what it had to tell
+                told = {"kling_event": "job_saved"}
+                logger.info("%s is saved: %s", row.key, ", ".join(map(str, paths)), extra=told)
         except ClientClosed:
             return
         except KlingError as error:

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import functools
 import logging
+import math
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +14,10 @@ import attrs
 import psycopg
 
 from kling_async.fleet.database import Connection
+from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_making import Making
-from kling_async.fleet.worker_rows import Rows
 from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Follower, QueueState, Row
 from kling_async.version import __version__
@@ -26,6 +27,8 @@ logger = logging.getLogger("kling_async")
 _COALESCED: Final = 0.05
 """Seconds between two claims at least, however many wake-ups come."""
 
+_TIDIED_SECONDS: Final = 3600.0
+"""Seconds between two times that what is too old is deleted."""
 _END_SECONDS: Final = 10.0
 """Seconds that a session which ends gives to a database that is away."""
 
@@ -55,16 +58,18 @@ class Session:
     Args:
         queue: whose jobs it takes.
         client: with the queue's credentials and journal, whose lease is the heartbeat.
-        line: to the database; nobody else's.
+        line: to the database, for its jobs.
+        pulse: another one, for its claims and its heartbeat, which must not wait for many jobs that end at once.
         settings: of the worker.
     """
 
-    def __init__(self, queue: str, client: WorkerClient, line: Line, settings: Settings) -> None:
+    def __init__(self, queue: str, client: WorkerClient, line: Line, pulse: Line, settings: Settings) -> None:
         self.id = uuid.uuid4()
         self._client = client
         self._line = line
+        self._pulse = pulse
         self._settings = settings
-        self._rows = Rows(queue, self.id)
+        self._rows = AccountRows(queue, self.id)
         self._making = Making(client, line, self._rows, self)
         self._saves = Saves(client, line, self._rows, settings.out)
         self._works: dict[int, asyncio.Task[None]] = {}
@@ -77,33 +82,36 @@ class Session:
         self._follower: Follower | None = None
         self._choosing = asyncio.Lock()
 
-    async def run(self, stop: asyncio.Event) -> bool:
-        """Works until it is to stop, and hands over what it has then, or until its lease is lost.
-
-        Returns:
-            Whether it was to stop.
-        """
-        async with self._client:
-            await self._line.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
-            beats = asyncio.create_task(self._beats())
-            claims = asyncio.create_task(self._claims())
-            try:
-                await _first(stop.wait(), self._over.wait())
-                self._stopping = True
-                if not self._over.is_set():
-                    await self._soon(self._rows.resign)
-                    await self._end_in_grace()
-            finally:
-                self._stopping = True
-                for each in (claims, *self._works.values()):
-                    each.cancel()
-                await asyncio.gather(claims, *self._works.values(), return_exceptions=True)
-                await self._client.close()  # what it has in the journal is nobody's
-                beats.cancel()
-                await asyncio.gather(beats, return_exceptions=True)
-        if not self._over.is_set():
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until it is to stop, or until its lease is lost, and hands over what it has then."""
+        try:
+            async with self._client:
+                await self._work(stop)
+        finally:
             await self._soon(self._rows.leave)
-        return not self._over.is_set()
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        await self._pulse.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
+        beats = asyncio.create_task(self._beats())
+        claims = asyncio.create_task(self._claims())
+        try:
+            await _first(stop.wait(), self._over.wait(), asyncio.shield(claims))
+            if claims.done():
+                claims.result()
+            self._stopping = True
+            if not self._over.is_set():
+                await self._soon(self._rows.resign)
+                await self._end_in_grace()
+                if self._works:
+                    logger.info("hands over %d jobs", len(self._works), extra={"kling_event": "handed_over"})
+        finally:
+            self._stopping = True
+            for each in (claims, *self._works.values()):
+                each.cancel()
+            await asyncio.gather(claims, *self._works.values(), return_exceptions=True)
+            await self._client.close()  # what it has in the journal is nobody's
+            beats.cancel()
+            await asyncio.gather(beats, return_exceptions=True)
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -113,7 +121,7 @@ class Session:
         """Does something that others will find out by themselves, later, where the database is away."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_SECONDS):
-                await self._line.surely(step)
+                await self._pulse.surely(step)
 
     async def _end_in_grace(self) -> None:
         over = asyncio.create_task(self._over.wait())
@@ -126,13 +134,17 @@ class Session:
     # ------------------------------------------------------------------------------------------ its life
 
     async def _beats(self) -> None:
+        loop, tidied_at = asyncio.get_running_loop(), -math.inf
         while True:
             await asyncio.sleep(self._settings.heartbeat / 3)
             if self._client.is_fenced():
                 self.lost()
                 return
             with contextlib.suppress(psycopg.Error, OSError):
-                await self._line.once(self._rows.beat)
+                await self._pulse.once(self._rows.beat)
+                if loop.time() >= tidied_at + _TIDIED_SECONDS:
+                    await self._pulse.once(self._rows.tidy)
+                    tidied_at = loop.time()
             self.wake()
 
     def lost(self) -> None:
@@ -162,19 +174,19 @@ class Session:
     async def _claim(self) -> float:
         """Takes what there is; gives the seconds until there may be more."""
         heartbeat, most = self._settings.heartbeat, 1000
-        self._state = state = await self._line.once(self._rows.state)
+        self._state = state = await self._pulse.once(self._rows.state)
         if state is None:
             return heartbeat / 3
         new = not (state.closed or self._stopping)
         if state.closed and state.opens_at == 0 and not self._stopping:
-            new = await self._line.once(self._rows.may_try)
+            new = await self._pulse.once(self._rows.may_try)
             most = self._trials = int(new)
         free = 0 if self._stopping else self._settings.downloads - len(self._saving)
         claim = functools.partial(
             self._rows.claim, lines=state.lines, heartbeat=heartbeat, saves=free, new=new, most=most
         )
-        taken = 0 if self._stopping else await self._line.once(claim)
-        for row in await self._line.once(functools.partial(self._rows.look, known=list(self._works))):
+        taken = 0 if self._stopping else await self._pulse.once(claim)
+        for row in await self._pulse.once(functools.partial(self._rows.look, known=list(self._works))):
             self._start(row)
         times = [heartbeat / 3, state.opens_at, *(line.opens_at for line in state.lines)]
         return 0.0 if taken else max(_COALESCED, min(time for time in times if time is not None))
@@ -240,7 +252,7 @@ class Session:
             return self._follower
 
 
-async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+async def _first(*waits: Awaitable[Any]) -> None:
     """Waits for the first of these."""
     waiting = [asyncio.ensure_future(each) for each in waits]
     try:

@@ -1,6 +1,7 @@
 """Jobs put into a fleet: each key once, all of them or none, and checked as a client checks them."""
 
 import asyncio
+import uuid
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from kling_async import (
 from kling_async.emulator import Emulator
 from kling_async.fleet import Fleet, JobState, NewJob, engine, kept
 from kling_async.fleet.statements import FINISH
+from kling_async.fleet.worker_rows import Rows
 from kling_async.journal.postgres.journal import PostgresJournal
 
 from .conftest import Connection, begin, connected, one, request
@@ -281,16 +283,15 @@ async def test_files_of_a_refused_submit_are_not_left(fleet: Fleet, worker: Conn
 
 
 async def test_files_are_swept_once_no_job_needs_them(fleet: Fleet, worker: Connection) -> None:
-    """A finished job needs none; one that is queued does."""
+    """A finished job needs none, one that is queued does; workers take away what is not needed."""
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="one")
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="two")
     await fleet.cancel("one")
-    async with worker.transaction():
-        await kept.sweep(worker, "default")
+    rows = Rows("default", uuid.uuid4())
+    await rows.tidy(worker)
     assert await files_of(worker) == (1, 1)
     await fleet.cancel("two")
-    async with worker.transaction():
-        await kept.sweep(worker, "default")
+    await rows.tidy(worker)
     assert await files_of(worker) == (0, 0)
 
 

@@ -1,16 +1,18 @@
 """Workers of a fleet, on a real Postgres and the emulator, whose ledger is the judge."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
 
-from kling_async import TextToVideo
+from kling_async import Polling, TextToVideo
 from kling_async.emulator import Emulator, Fault
-from kling_async.fleet import Fleet, JobState, NewJob, worker_rows, worker_saving
-from tests.fleet.workers import clips, ended, working
+from kling_async.fleet import Fleet, JobState, NewJob, worker_account, worker_saving
+from tests.fleet.workers import QuickWorker, clips, ended, one, until, working
 
 
 @pytest.fixture
@@ -32,20 +34,6 @@ def held(dsn: str) -> list[tuple[str, str]]:
     """What the engine has: entrypoints and statuses."""
     with psycopg.connect(dsn) as connection:
         return connection.execute("SELECT entrypoint, status::text FROM kling_fleet.pgqueuer").fetchall()
-
-
-def one(dsn: str, query: str) -> object:
-    """A value of the database."""
-    with psycopg.connect(dsn) as connection:
-        row = connection.execute(query.encode()).fetchone()
-    assert row is not None
-    return row[0]
-
-
-async def until(dsn: str, query: str) -> None:
-    """Waits until a query gives something true."""
-    while not one(dsn, query):  # noqa: ASYNC110  (a database has no events)
-        await asyncio.sleep(0.05)
 
 
 async def test_from_a_job_to_its_file(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
@@ -72,18 +60,25 @@ async def test_the_place_of_a_file(postgres: str, fleet: Fleet, emulator: Emulat
     assert [str(path)] == [file.path for file in job.entry.files]
 
 
-async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, tmp_path: Path) -> None:
     """What the account refuses is learned by all workers; refused jobs wait unsent, and none is lost."""
-    emulator.account.limit = 2
-    jobs = clips(8)
-    await fleet.submit_all(jobs)
-    async with working(postgres, emulator, tmp_path, count=2):
-        done = await ended(fleet, jobs)
+    begun, stands_still, jobs = time.time(), asyncio.Event(), clips(4)
+    stands_still.set()
+
+    def clock() -> float:
+        return begun if stands_still.is_set() else time.time()
+
+    async with Emulator(render=False, speed=250, concurrency=2, clock=clock) as emulator:
+        await fleet.submit_all(jobs)
+        async with working(postgres, emulator, tmp_path, count=2):
+            await until(postgres, "SELECT coalesce(min(refused_above) = 2, FALSE) FROM kling_fleet.lines")
+            await until(postgres, "SELECT count(*) = 2 FROM kling_fleet.jobs WHERE begun_at IS NULL")
+            # Two, and one more where the first of them was sent again before the second was answered.
+            assert emulator.ledger.refused[1303] in {2, 3}
+            stands_still.clear()
+            done = await ended(fleet, jobs)
     assert {job.state for job in done} == {JobState.SAVED}
-    assert emulator.ledger.created == 8
-    assert emulator.ledger.peak() == 2
-    assert emulator.ledger.refused[1303] <= 4  # two of the first four, and what had passed meanwhile
-    assert one(postgres, "SELECT refused_above FROM kling_fleet.lines") == 2
+    assert (emulator.ledger.created, emulator.ledger.peak()) == (4, 2)
 
 
 async def test_cancelled(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
@@ -115,7 +110,7 @@ async def test_an_account_that_accepts_nothing(
     postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A queue whose account has no balance waits with the reason, and goes on by itself when it is paid."""
-    monkeypatch.setattr(worker_rows, "TRIAL_SECONDS", 0.5)
+    monkeypatch.setattr(worker_account, "TRIAL_SECONDS", 0.5)
     emulator.faults.add(Fault.error(1102), on="create")
     jobs = clips(3)
     await fleet.submit_all(jobs)
@@ -183,3 +178,31 @@ async def test_queues_without_a_key(postgres: str, fleet: Fleet, emulator: Emula
         job = await other.status("other")
     assert job is not None
     assert job.state is JobState.QUEUED
+
+
+class PatientWorker(QuickWorker):
+    """A worker that asks for a task once it has surely ended."""
+
+    _options: ClassVar[Mapping[str, Any]] = {"polling": Polling(first=6.0, maximum=6.0)}
+
+
+@pytest.mark.slow
+async def test_only_one_asks(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """However many workers there are, a task is asked for by one of them, and for its files by nobody."""
+    jobs = clips(4)
+    async with working(postgres, emulator, tmp_path, count=3, kind=PatientWorker):
+        await fleet.submit_all(jobs)
+        done = await ended(fleet, jobs)
+    assert {job.state for job in done} == {JobState.SAVED}
+    assert emulator.ledger.requests["query"] + emulator.ledger.requests["list"] <= len(jobs)
+
+
+async def test_a_job_of_a_newer_version(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """A worker leaves a job alone whose endpoint only a newer version knows."""
+    await fleet.submit(TextToVideo("a cat"), key="newer")
+    one(postgres, "UPDATE kling_fleet.jobs SET endpoint = 'none yet' RETURNING id")
+    async with working(postgres, emulator, tmp_path):
+        await until(postgres, "SELECT bool_and(attempts > 0) FROM kling_fleet.pgqueuer")
+    job = await fleet.status("newer")
+    assert job is not None
+    assert (job.state, job.error) == (JobState.QUEUED, "")

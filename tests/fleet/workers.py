@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psycopg
+
 from kling_async import Polling, Retry, TextToVideo
 from kling_async.emulator import Emulator
 from kling_async.fleet import Fleet, Job, NewJob
@@ -32,11 +34,18 @@ def clips(count: int, prompt: str = "a cat, number {}") -> list[NewJob]:
 
 @contextlib.asynccontextmanager
 async def working(
-    dsn: str, emulator: Emulator, out: Path, *, count: int = 1, heartbeat: float = 2.0, grace: float = 5.0
-) -> AsyncIterator[list[QuickWorker]]:
+    dsn: str,
+    emulator: Emulator,
+    out: Path,
+    *,
+    count: int = 1,
+    heartbeat: float = 2.0,
+    grace: float = 5.0,
+    kind: type[Worker] = QuickWorker,
+) -> AsyncIterator[list[Worker]]:
     """Workers of this process; afterwards they have ended."""
     workers = [
-        QuickWorker(dsn, out=out, keys=KEYS, grace=grace, heartbeat=heartbeat, base_url=emulator.base_url)
+        kind(dsn, out=out, keys=KEYS, grace=grace, heartbeat=heartbeat, base_url=emulator.base_url)
         for _ in range(count)
     ]
     running = [asyncio.create_task(worker.run()) for worker in workers]
@@ -58,3 +67,17 @@ async def started(dsn: str, emulator: Emulator, out: Path, **options: Any) -> as
     script = Path(__file__).with_name("work.py")
     given = {"dsn": dsn, "base_url": emulator.base_url, "out": str(out), **options}
     return await asyncio.create_subprocess_exec(sys.executable, script, json.dumps(given))
+
+
+def one(dsn: str, query: str) -> object:
+    """A value of the database."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+async def until(dsn: str, query: str) -> None:
+    """Waits until a query gives something true."""
+    while not one(dsn, query):  # noqa: ASYNC110  (a database has no events)
+        await asyncio.sleep(0.05)

@@ -274,6 +274,20 @@ def test_a_closed_plan_asks_nothing_and_ends_all() -> None:
     assert {type(each.end) for each in (first, second, third)} == {ClientClosed}
 
 
+def test_what_was_given_away_is_not_asked_for() -> None:
+    """A task that another client follows is asked for no more, and an answer that comes late is none."""
+    story = Story()
+    given, kept = story.follow("1", attached=True), story.follow("2")
+    (query,) = story.at(0).queries
+    story.plan.forget(given, ClientClosed("another one follows it"))
+    assert [(name, end) for name, _, end in told(story.at(0))] == [("1", "ClientClosed")]
+    story.plan.answered(query, task("1", "succeed"), 1, EPOCH)
+    story.plan.forget(given, ClientClosed("said before"))
+    assert story.at(1).updates == []
+    assert str(given.end) == "another one follows it"
+    assert story.plan.unfinished() == [kept]
+
+
 # ------------------------------------------------------------------------------------------------ pages of the list
 
 

@@ -1,0 +1,36 @@
+"""The client of a worker: its slots are somebody else's matter."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kling_async import EntryState, TextToVideo
+from kling_async.emulator import Emulator
+from kling_async.fleet.worker_client import WorkerClient
+from kling_async.protocol.errors import ConcurrencyExceeded
+
+
+def client_of(emulator: Emulator, folder: Path) -> WorkerClient:
+    """One with a journal of its own."""
+    return WorkerClient(base_url=emulator.base_url, api_key=emulator.api_key, journal=folder / "clips.sqlite")
+
+
+async def test_a_full_account_is_told_of_at_once(tmp_path: Path) -> None:
+    """Where the account has no slot, a create ends with that, unsent in the journal, and is not tried again."""
+    async with Emulator(render=False, concurrency=1) as emulator, client_of(emulator, tmp_path) as client:
+        await client.submit(TextToVideo("a cat"), key="first")
+        with pytest.raises(ConcurrencyExceeded):
+            await client.submit(TextToVideo("a dog"), key="second")
+        entry, _ = await client.last("second")
+        assert entry is not None
+        assert entry.state is EntryState.REFUSED
+        assert emulator.ledger.requests["create"] == 2
+
+
+async def test_all_that_have_seats_are_sent_at_once(tmp_path: Path) -> None:
+    """There is neither a limit nor a slow start: who gave the seats has counted."""
+    async with Emulator(render=False, concurrency=30) as emulator, client_of(emulator, tmp_path) as client:
+        makings = [client.submit(TextToVideo(f"a cat, number {number}"), key=f"{number}") for number in range(30)]
+        await asyncio.gather(*makings)
+        assert emulator.ledger.peak() == 30
