@@ -73,7 +73,8 @@ async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, tmp_
         async with working(postgres, emulator, tmp_path, count=2):
             await until(postgres, "SELECT coalesce(min(refused_above) = 2, FALSE) FROM kling_fleet.lines")
             await until(postgres, "SELECT count(*) = 2 FROM kling_fleet.jobs WHERE begun_at IS NULL")
-            assert emulator.ledger.refused[1303] == 2
+            # Two, and one more where the first of them was sent again before the second was answered.
+            assert emulator.ledger.refused[1303] in {2, 3}
             stands_still.clear()
             done = await ended(fleet, jobs)
     assert {job.state for job in done} == {JobState.SAVED}
