@@ -26,6 +26,7 @@ from kling_async.protocol.errors import (
     ConfigurationError,
     ConnectionFailed,
     JournalError,
+    KeyConflict,
     KlingError,
     LeaseLost,
     RateLimited,
@@ -167,11 +168,12 @@ class Making:
         entry, _ = await self._client.last(row.key)
         if isinstance(error, ClientClosed):
             return True  # the session ends, and hands over what it has
-        if entry is not None and entry.state is EntryState.INTENT:
-            await asyncio.sleep(_DOUBT_SECONDS)
-            return False
-        if entry is not None and entry.state is not EntryState.REFUSED:
-            return False
+        if not isinstance(error, KeyConflict):  # else the entry is another job's
+            if entry is not None and entry.state is EntryState.INTENT:
+                await asyncio.sleep(_DOUBT_SECONDS)
+                return False
+            if entry is not None and entry.state is not EntryState.REFUSED:
+                return False
         steps = self._rows
         if isinstance(error, ConcurrencyExceeded):
             await self._line.surely(lambda connection: steps.full(connection, row))
