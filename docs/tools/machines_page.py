@@ -5,8 +5,9 @@ from typing import Final, TypeVar
 
 from docs.tools.drawing import Card, Place, svg
 from kling_async.protocol import create_states, lifecycle
-from kling_async.protocol.create_recovery import CLOCK_TOLERANCE, SENDS, TIMEOUT_FACTOR
+from kling_async.protocol.create_recovery import SENDS, TIMEOUT_FACTOR
 from kling_async.protocol.create_states import CreateState
+from kling_async.protocol.create_times import CLOCK_TOLERANCE
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import TaskStatus
 

@@ -187,6 +187,9 @@ _REPORTED_AT_THE_END: Final = {"closed_unfinished", "create_cancelled", "create_
 _TRIED_AGAIN: Final = {"create_failed", "download_failed"}
 _RETRIED: Final = {*_TRIED_AGAIN, "page_failed", "poll_failed", "read_failed"}
 
+_NEWS: Final = {"queue_served", "job_saved", "handed_over"}
+"""What a worker tells while it works: it has no other result."""
+
 
 class _Lines(logging.Handler):
     """The library's log, from warnings up, and what is tried again; each line once."""
@@ -204,6 +207,9 @@ class _Lines(logging.Handler):
             # Minutes may pass before it is given up; until then nothing else would say why nothing happens.
             if not self._output.quiet:
                 self.once(f"{error.explained(report.SHELL_WORDS)}; still trying")
+        elif event in _NEWS:
+            if not self._output.quiet:
+                self._output.note(record.getMessage())
         # What is unfinished when a command is interrupted is reported at its end, with the way to go on.
         elif record.levelno >= logging.WARNING and event not in _REPORTED_AT_THE_END:
             self.once(f"warning: {record.getMessage()}")

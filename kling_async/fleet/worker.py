@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import socket
@@ -18,7 +19,7 @@ from kling_async.fleet.worker_session import Session, Settings
 from kling_async.io.config import checked, is_seconds
 from kling_async.io.threads import in_thread
 from kling_async.journal.postgres.journal import PostgresJournal
-from kling_async.protocol.errors import KlingError, TargetError
+from kling_async.protocol.errors import ConfigurationError, FleetError, KlingError, TargetError
 from kling_async.protocol.fleet.names import api_key_variable
 from kling_async.protocol.polling.durations import Durations
 
@@ -86,6 +87,7 @@ class Worker:
         """Works until `stop`, or until it is cancelled, and hands over what it has then.
 
         Raises:
+            ConfigurationError: it has a key of none of the queues, or one that is none.
             FleetError: there is no fleet in the database, or it cannot be reached.
             TargetError: the directory cannot be written to.
         """
@@ -131,11 +133,15 @@ class Worker:
     async def _work(self) -> None:
         try:
             while not self._stopping.is_set():
+                found: list[Queue] = []
                 try:
-                    for queue in await self._database.step(queues.all_of):
-                        self._begin(queue)
-                except KlingError as error:
+                    found = await self._database.step(queues.all_of)
+                except FleetError as error:
                     logger.warning("%s", error, extra={"kling_event": "database_away"})
+                for queue in found:
+                    self._begin(queue)
+                if found and not self._queues:
+                    raise _no_key(found)
                 await _stopped(self._stopping, _LOOK_SECONDS)
         finally:
             self._stopping.set()
@@ -146,7 +152,11 @@ class Worker:
             return
         key = self._key(queue.credentials)
         if key is not None:
+            if not self._queues:
+                self._client(queue, key, Durations())  # a key that is none ends what does nothing yet
             self._queues[queue.name] = asyncio.create_task(self._in_queue(queue, key))
+            told = {"kling_event": "queue_served"}
+            logger.info("works for the queue %s, %d at once per model", queue.name, queue.limit, extra=told)
         elif queue.name not in self._lacking:
             self._lacking.add(queue.name)
             logger.warning(
@@ -165,20 +175,27 @@ class Worker:
         """Session after session, until the worker is to stop."""
         durations = Durations()
         while not self._stopping.is_set():
-            line, pulse = (Line(self._database.connect, _PATIENCE) for _ in range(2))
-            session = Session(queue.name, self._client(queue, key, durations), line, pulse, self._settings)
-            self._sessions[queue.name] = session
             try:
-                await session.run(self._stopping)
+                now = await self._database.step(functools.partial(queues.all_of, name=queue.name))
+                if not now:
+                    raise FleetError("it is gone")
+                await self._session(now[0], key, durations)
             except Exception as error:
                 unexpected = not isinstance(error, KlingError)
                 told = {"kling_event": "session_failed"}
                 logger.warning("queue %s: %s", queue.name, error, exc_info=unexpected, extra=told)
                 await _stopped(self._stopping, _AGAIN_SECONDS)
-            finally:
-                del self._sessions[queue.name]
-                await line.close()
-                await pulse.close()
+
+    async def _session(self, queue: Queue, key: str, durations: Durations) -> None:
+        line, pulse = (Line(self._database.connect, _PATIENCE) for _ in range(2))
+        session = Session(queue.name, self._client(queue, key, durations), line, pulse, self._settings)
+        self._sessions[queue.name] = session
+        try:
+            await session.run(self._stopping)
+        finally:
+            del self._sessions[queue.name]
+            await line.close()
+            await pulse.close()
 
     def _client(self, queue: Queue, key: str, durations: Durations) -> WorkerClient:
         return WorkerClient(
@@ -190,6 +207,11 @@ class Worker:
             budget=queue.budget,
             **self._options,
         )
+
+
+def _no_key(found: list[Queue]) -> ConfigurationError:
+    wanted = ", ".join(f"{api_key_variable(queue.credentials)} of the queue {queue.name}" for queue in found)
+    return ConfigurationError(f"there is no API key for any queue: set {wanted}")
 
 
 async def _nothing(_: Connection) -> None:

@@ -15,6 +15,7 @@ from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_values import Follower, Row
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry, EntryState
+from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
 from kling_async.protocol.errors import (
     AuthenticationError,
@@ -40,6 +41,8 @@ logger = logging.getLogger("kling_async")
 _PASSES: Final = (RateLimited, ConnectionFailed, ServerError, BadResponse)
 _PASSING_SECONDS: Final = 10.0
 """Seconds after which a job may be sent anew that was refused for something that passes."""
+_NEWER_SECONDS: Final = 60.0
+"""Seconds after which a job may be claimed anew that a newer version submitted, and this one does not know."""
 _LOOK_SECONDS: Final = 1.0
 """Seconds between two looks at work that another worker is at."""
 _DOUBT_SECONDS: Final = 10.0
@@ -137,8 +140,10 @@ class Making:
         if begun and self._role.is_ending:  # it may be paid for: whoever has it next settles that
             await asyncio.sleep(_LOOK_SECONDS)
             return False
-        if not (begun or self._role.may_begin()):
-            await self._line.surely(lambda connection: self._rows.back(connection, row, 0.0))
+        known = endpoint_named(row.endpoint) is not None
+        if not begun and not (known and self._role.may_begin()):
+            seconds = 0.0 if known else _NEWER_SECONDS
+            await self._line.surely(lambda connection: self._rows.back(connection, row, seconds))
             return True
         if not await self._line.surely(lambda connection: self._rows.begin(connection, row)):
             await self._line.surely(lambda connection: self._rows.drop(connection, row))

@@ -61,8 +61,10 @@ class Saves:
             if entry.state is not EntryState.SAVED:
                 place = self._place(row, entry.task_id)
                 await in_thread(_make_folder, place)
-                await self._client.save(row, entry, place)
+                paths = await self._client.save(row, entry, place)
                 await self._client.last(row.key)  # behind what it had to tell
+                told = {"kling_event": "job_saved"}
+                logger.info("%s is saved: %s", row.key, ", ".join(map(str, paths)), extra=told)
         except ClientClosed:
             return
         except KlingError as error:

@@ -102,6 +102,8 @@ class Session:
             if not self._over.is_set():
                 await self._soon(self._rows.resign)
                 await self._end_in_grace()
+                if self._works:
+                    logger.info("hands over %d jobs", len(self._works), extra={"kling_event": "handed_over"})
         finally:
             self._stopping = True
             for each in (claims, *self._works.values()):

@@ -13,7 +13,7 @@ What rests on the service refusing a second task with the same external id is sa
 
 import enum
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import attrs
@@ -21,6 +21,7 @@ import attrs
 from kling_async.protocol import create_doubt, create_search
 from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.create_states import SENDING, UNDECIDED, CreateState
+from kling_async.protocol.create_times import CLOCK_TOLERANCE, SendTimes
 from kling_async.protocol.errors import (
     BadResponse,
     ClientClosed,
@@ -47,15 +48,6 @@ from kling_async.protocol.send_failures import (
     was_slow,
 )
 from kling_async.protocol.tasks import Task
-
-CLOCK_TOLERANCE: Final = 10.0
-"""Seconds by which a task may seem older than our first send and still be ours: clocks agree to about a second."""
-
-CLOCKS_AGREE: Final = 1.0
-"""Seconds by which a task may seem older and be taken for ours without its id; a `Date` is up to one more behind."""
-
-SEND_SECONDS: Final = 60.0
-"""Seconds that a send may have taken whose end nobody has seen."""
 
 TIMEOUT_FACTOR: Final = 4.0
 """After a timeout the service may still be at work, so a task settles that many times longer."""
@@ -158,12 +150,8 @@ class Create:
         self.kept_id: bool | None = None
         self._made_nothing = False
         self._last_error: KlingError | None = None
-        self._first_sent_wall = 0.0
-        self._last_sent_wall = 0.0
+        self._times = SendTimes()
         self._last_sent_at = 0.0
-        self._last_send_took = SEND_SECONDS
-        self._clock_offset = 0.0
-        self._seen_offset = 0.0
         self._sends_left = SENDS
         self._not_before = 0.0
         self._settle_seconds = retry.settle
@@ -213,10 +201,7 @@ class Create:
             self.state = CreateState.SENDING_AGAIN
         elif self.state is CreateState.UNSENT:
             self.state = CreateState.SENDING
-        if self.state is not CreateState.SENDING_AGAIN:  # sends before this one surely created nothing
-            self._first_sent_wall, self._clock_offset = wall, clock_offset
-            self._seen_offset = clock_offset
-        self._last_sent_wall = wall
+        self._times.sending(wall, clock_offset, is_first=self.state is not CreateState.SENDING_AGAIN)
         self._sends_left -= 1
 
     @property
@@ -226,7 +211,7 @@ class Create:
 
     def answered(self, now: float, outcome: Task | KlingError) -> None:
         """A send ended."""
-        self._last_send_took = now - self._last_sent_at
+        self._times.took(now - self._last_sent_at)
         outcome = self._checked(outcome)
         if isinstance(outcome, Task):
             self.kept_id = outcome.external_task_id is not None if self.id_sent is not None else None
@@ -247,7 +232,7 @@ class Create:
             now: as everywhere.
             first_sent_wall: when it was sent at the earliest, by the machine's own clock.
         """
-        self._first_sent_wall = self._last_sent_wall = first_sent_wall
+        self._times.sent_before(first_sent_wall)
         self._last_error = ConnectionFailed("an earlier attempt left it undecided")
         self._gives_up_at = now + self._retry.budget
         self._settle(now, self._last_error)
@@ -258,7 +243,7 @@ class Create:
 
     def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float) -> None:
         """A look-up ended; the offset is what the service's clock shows more than this machine's, in seconds."""
-        self._seen_offset = clock_offset
+        self._times.seen(clock_offset)
         outcome = self._checked(outcome)
         if isinstance(outcome, Task):
             self._found(outcome)
@@ -284,17 +269,13 @@ class Create:
 
     @property
     def search_since(self) -> datetime:
-        """When a task that is this create's was made at the earliest, by the service's clock.
-
-        Neither what was seen of that clock before the first send nor what was seen later is surely right for it.
-        """
-        offset = min(self._clock_offset, self._seen_offset)
-        return datetime.fromtimestamp(self._first_sent_wall + offset - self._clock_error(), UTC)
+        """When a task that is this create's was made at the earliest, by the service's clock."""
+        return self._times.made_since(self._clock_error())
 
     @property
     def last_send_ended(self) -> datetime:
         """When the last send ended, by this machine's own clock."""
-        return datetime.fromtimestamp(self._last_sent_wall + self._last_send_took, UTC)
+        return self._times.ended
 
     def searched(self, now: float, outcome: Sequence[Task] | KlingError, others: Others = NOBODY) -> None:
         """A look at all tasks since `search_since` ended; none of them may be missing.
@@ -334,10 +315,7 @@ class Create:
         """Whether one task alone may be ours, was made while a send was under way, and is nobody's that is known."""
         if len(may_be) != 1 or may_be[0].created_at is None or others.may_have_made or self._others_undecided():
             return False
-        offset = timedelta(seconds=max(self._clock_offset, self._seen_offset))
-        made_at = (may_be[0].created_at - offset).timestamp()
-        ended = self.last_send_ended.timestamp()
-        return self._first_sent_wall - CLOCKS_AGREE <= made_at <= ended + 2 * CLOCKS_AGREE
+        return self._times.was_under_way(may_be[0].created_at)
 
     def stop(self) -> None:
         """The client closes: what created nothing so far is not sent again."""
@@ -450,9 +428,7 @@ class Create:
         self._not_before = now + (self._attempts.failed(now) or 0.0)
 
     def _found(self, task: Task) -> None:
-        first_sent = self._first_sent_wall + self._seen_offset
-        created_at = task.created_at
-        is_older = created_at is not None and created_at.timestamp() < first_sent - CLOCK_TOLERANCE
+        is_older = self._times.is_older(task.created_at)
         if self.own_id or self.adopt or not (is_older or task.task_id in self._made_before):
             self._accept(task)
             return
@@ -472,8 +448,7 @@ class Create:
 
     @property
     def _about(self) -> create_doubt.Sent:
-        sent_at = datetime.fromtimestamp(self._first_sent_wall + self._clock_offset, UTC)
-        return create_doubt.Sent(self.endpoint, self.reference, sent_at, self._last_error)
+        return create_doubt.Sent(self.endpoint, self.reference, self._times.sent_at, self._last_error)
 
     def _accept(self, task: Task) -> None:
         self.state = CreateState.ACCEPTED

@@ -188,3 +188,20 @@ def test_help_names_all_commands(run: Run) -> None:
         ran = run(*words, "--help")
         assert ran.code == 0
         assert "kling-async fleet" in ran.out
+
+
+def test_a_worker_without_a_key(at: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that can serve no queue ends at once, and names the variable that it lacks."""
+    monkeypatch.delenv("KLING_API_KEY", raising=False)
+    ran = at("worker", "--out", "clips")
+    assert ran.code == 2
+    assert "set KLING_API_KEY of the queue default" in ran.err
+
+
+def test_a_worker_with_a_key_that_is_none(at: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that cannot be one ends it at once, too, and is not shown."""
+    monkeypatch.setenv("KLING_API_KEY", "my secret\nkey")
+    ran = at("worker", "--out", "clips")
+    assert ran.code == 2
+    assert "api_key" in ran.err
+    assert "secret" not in ran.err

@@ -34,11 +34,18 @@ def clips(count: int, prompt: str = "a cat, number {}") -> list[NewJob]:
 
 @contextlib.asynccontextmanager
 async def working(
-    dsn: str, emulator: Emulator, out: Path, *, count: int = 1, heartbeat: float = 2.0, grace: float = 5.0
-) -> AsyncIterator[list[QuickWorker]]:
+    dsn: str,
+    emulator: Emulator,
+    out: Path,
+    *,
+    count: int = 1,
+    heartbeat: float = 2.0,
+    grace: float = 5.0,
+    kind: type[Worker] = QuickWorker,
+) -> AsyncIterator[list[Worker]]:
     """Workers of this process; afterwards they have ended."""
     workers = [
-        QuickWorker(dsn, out=out, keys=KEYS, grace=grace, heartbeat=heartbeat, base_url=emulator.base_url)
+        kind(dsn, out=out, keys=KEYS, grace=grace, heartbeat=heartbeat, base_url=emulator.base_url)
         for _ in range(count)
     ]
     running = [asyncio.create_task(worker.run()) for worker in workers]

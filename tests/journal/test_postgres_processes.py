@@ -5,7 +5,6 @@ import signal
 
 import pytest
 
-from kling_async import EntryState
 from kling_async.journal.client_journal import journal_of
 from tests.journal.test_leases import all_away
 from tests.journal.test_processes import delayed, processes
@@ -15,11 +14,12 @@ async def accepted(dsn: str) -> None:
     """Waits until a task is in the journal: the note of it is written a moment later."""
     async with asyncio.timeout(30):
         while True:
-            if [entry async for entry in journal_of(dsn).entries(state=EntryState.ACCEPTED)]:
+            if [entry.task_id async for entry in journal_of(dsn).entries() if entry.task_id]:
                 return
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_process_that_was_stopped_for_longer_than_its_lease(postgres: str) -> None:
     """Another one has its work; when it goes on it begins nothing, and what it tells changes nothing."""
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import attrs
 
-from kling_async.protocol.create_recovery import CLOCK_TOLERANCE, Ask, Create, Pause
+from kling_async.protocol.create_recovery import Ask, Create, Pause
 from kling_async.protocol.create_states import SENDING, TRANSITIONS, CreateState
+from kling_async.protocol.create_times import CLOCK_TOLERANCE
 from kling_async.protocol.errors import (
     BadResponse,
     ConnectionFailed,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kling_async.protocol.create_recovery import CLOCK_TOLERANCE, Ask, Pause
+from kling_async.protocol.create_recovery import Ask, Pause
+from kling_async.protocol.create_times import CLOCK_TOLERANCE
 from kling_async.protocol.errors import (
     BadResponse,
     ConnectionFailed,

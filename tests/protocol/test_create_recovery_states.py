@@ -6,9 +6,10 @@ from typing import Any
 import attrs
 import pytest
 
-from kling_async.protocol.create_recovery import CLOCK_TOLERANCE, SENDS, Ask, Create, Pause
+from kling_async.protocol.create_recovery import SENDS, Ask, Create, Pause
 from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.create_states import TRANSITIONS, CreateState
+from kling_async.protocol.create_times import CLOCK_TOLERANCE
 from kling_async.protocol.errors import (
     ClientClosed,
     CreateInDoubt,

@@ -111,6 +111,8 @@ async def test_one_id_asked_for_twice_at_once_holds_one_slot(
 ) -> None:
     """Two creates with one id: the second is refused and joins the first, and gives its slot back."""
     client = make_client(concurrency=2)
+    # However late the second one's picture is read: an id that was answered before is an older task's.
+    emulator.faults.add(Fault.delay(1, after_effect=True), on="create", at=1)
     both = [client.image_to_video(image, external_task_id="job-1") for _ in range(2)]
     first, second = await asyncio.gather(*both)
     assert (first.task_id, emulator.ledger.created) == (second.task_id, 1)

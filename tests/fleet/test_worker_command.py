@@ -1,0 +1,32 @@
+"""`kling-async fleet worker`, as a system's service runs it."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from kling_async.emulator import Emulator
+from kling_async.fleet import Fleet, JobState
+from tests.fleet.workers import clips, ended, one, until, working
+
+
+@pytest.mark.slow
+async def test_sigterm_hands_over(postgres: str, tmp_path: Path) -> None:
+    """SIGTERM ends it well; what it had is another worker's at once, though its heartbeat is an hour."""
+    await Fleet.init(postgres, limit=2)
+    async with Emulator(render=False, speed=250, concurrency=2) as emulator, Fleet(postgres) as fleet:
+        await fleet.submit_all(clips(2))
+        environment = {**os.environ, "KLING_API_KEY": emulator.api_key, "KLING_FLEET_DSN": postgres}
+        options = ("--out", str(tmp_path), "--base-url", emulator.base_url, "--grace", "0", "--heartbeat", "3600")
+        command = (sys.executable, "-m", "kling_async.cli", "fleet", "worker", *options)
+        process = await asyncio.create_subprocess_exec(*command, env=environment)
+        await until(postgres, "SELECT count(*) = 2 FROM kling_journal_default.entries WHERE state = 'accepted'")
+        process.terminate()
+        assert await process.wait() == 0
+        assert one(postgres, "SELECT count(*) FROM kling_fleet.workers") == 0
+        async with working(postgres, emulator, tmp_path, heartbeat=3600):
+            done = await ended(fleet, clips(2))
+        assert {job.state for job in done} == {JobState.SAVED}
+        assert emulator.ledger.created == 2
