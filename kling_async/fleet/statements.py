@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from psycopg import sql
+
 FINISH: Final = """
     WITH job AS (
         SELECT id, queue FROM kling_fleet.jobs
@@ -34,3 +36,10 @@ CANCEL: Final = """
     RETURNING jobs.seat
 """
 """As `FINISH`, of a job that was not begun."""
+
+UNSENT: Final = sql.SQL("""
+    UPDATE kling_fleet.jobs SET begun_at = NULL WHERE id = %s AND NOT EXISTS (
+        SELECT FROM {journal}.entries WHERE entries.key = replace(jobs.key, chr(63743), chr(63743) || 'f8ff')
+        AND entries.state <> 'refused')
+""")
+"""A job can be cancelled again, unless something is paid for under its key, or may be."""

@@ -31,7 +31,7 @@ class AccountRows(Rows):
 
     async def full(self, connection: Connection, row: Row) -> None:
         """The account had no room for it: the line learns, and it goes back."""
-        if not await self._is_mine(connection, row):
+        if not await self._has(connection, row):
             return
         learned, begun = await self._learned(connection, row.entrypoint), await self._begun(connection, row)
         if learned is not None:

@@ -8,11 +8,12 @@ from typing import Any, Final
 from pgqueuer.ports.repository import EntrypointExecutionParameter as Seats
 from pgqueuer.queries import Queries
 from pgqueuer.types import QueueEntrypoint, QueueManagerId
+from psycopg import sql
 
 from kling_async.fleet import engine, kept
 from kling_async.fleet.database import Connection
-from kling_async.fleet.schema import CHANNEL, HANDED, QUEUED
-from kling_async.fleet.statements import FINISH
+from kling_async.fleet.schema import CHANNEL, HANDED, JOURNAL_SCHEMA, QUEUED
+from kling_async.fleet.statements import FINISH, UNSENT
 from kling_async.fleet.worker_values import Follower, LineState, QueueState, Row, line_of, row_of
 from kling_async.protocol.fleet.job_state import JobState
 from kling_async.protocol.fleet.names import save_entrypoint, storable
@@ -34,6 +35,7 @@ class Rows:
         self.me = me
         self._saves = save_entrypoint(queue)
         self._values = {"queue": queue, "me": me}
+        self._unsent = UNSENT.format(journal=sql.Identifier(JOURNAL_SCHEMA.format(queue=queue)))
 
     # ------------------------------------------------------------------------------------ the session
 
@@ -162,21 +164,27 @@ class Rows:
     async def look(self, connection: Connection, known: list[int]) -> list[Row]:
         """All jobs that are this session's, were they claimed or given, but for those that are known."""
         cursor = await connection.execute(
-            "SELECT engine.id AS engine, engine.entrypoint AS place, engine.payload, engine.attempts, jobs.* "
+            "SELECT engine.id AS engine, engine.entrypoint AS place, engine.payload, engine.attempts, jobs.*, "
+            "engine.id = CASE WHEN engine.entrypoint = %(saves)s THEN save ELSE seat END IS TRUE AS is_current "
             "FROM kling_fleet.pgqueuer engine JOIN kling_fleet.jobs ON jobs.id = "
             "split_part(convert_from(engine.payload, 'UTF8'), chr(10), 1)::bigint "
             "WHERE engine.queue_manager_id = %(me)s AND engine.status = 'picked' AND engine.id <> ALL(%(known)s)",
-            {**self._values, "known": known},
+            {**self._values, "saves": self._saves, "known": known},
         )
         return [row_of(each, self._saves) for each in await cursor.fetchall()]
 
     # ------------------------------------------------------------------------------------ one job of it
 
     async def begin(self, connection: Connection, row: Row) -> bool:
-        """From now on it may be sent; whether it may: it was not cancelled, and is this session's still."""
+        """From now on it may be sent; whether it may: it was not cancelled, and is this session's still.
+
+        One that was cancelled may have been submitted anew meanwhile, as another request even: that has a seat of its
+        own.
+        """
         cursor = await connection.execute(
             "UPDATE kling_fleet.jobs SET begun_at = coalesce(begun_at, now()) WHERE id = %(id)s AND outcome IS NULL "
-            "AND EXISTS (SELECT FROM kling_fleet.pgqueuer WHERE id = %(engine)s AND queue_manager_id = %(me)s)",
+            "AND seat = %(engine)s AND EXISTS (SELECT FROM kling_fleet.pgqueuer WHERE id = %(engine)s AND "
+            "queue_manager_id = %(me)s)",
             {**self._values, "id": row.id, "engine": row.engine},
         )
         return cursor.rowcount == 1
@@ -192,33 +200,33 @@ class Rows:
 
     async def back(self, connection: Connection, row: Row, seconds: float) -> None:
         """It was not sent, or not saved: anybody may have it after a while."""
-        if not await self._is_mine(connection, row):
+        if not await self._has(connection, row):
             return
         if not row.saves:
-            await connection.execute("UPDATE kling_fleet.jobs SET begun_at = NULL WHERE id = %s", [row.id])
+            await connection.execute(self._unsent, [row.id])
         queries = engine.queries(connection)
         await queries.driver.execute(queries.qbq.build_retry_job_query(), row.engine, timedelta(seconds=seconds), None)
         await self._notify(connection, QUEUED)
 
     async def drop(self, connection: Connection, row: Row) -> None:
         """The engine forgets it, if it has its final state: it was cancelled, or somebody was quicker."""
-        cursor = await connection.execute(
-            "SELECT 1 FROM kling_fleet.jobs WHERE id = %s AND outcome IS NOT NULL FOR SHARE", [row.id]
-        )
-        if await cursor.fetchone() is not None and await self._is_mine(connection, row):
+        if not await self._has(connection, row):
+            return
+        cursor = await connection.execute("SELECT outcome FROM kling_fleet.jobs WHERE id = %s", [row.id])
+        job = await cursor.fetchone()
+        if job is not None and job["outcome"] is not None:
             await _ended(engine.queries(connection), row.engine, "canceled")
             await self._notify(connection, QUEUED)
 
     async def made(self, connection: Connection, row: Row, result: dict[str, Any] | None) -> None:
         """Its task has ended with files to save: its seat is free, whoever sees that."""
+        is_current = await self._is_current(connection, row)
         cursor = await connection.execute(
-            "SELECT ended_at IS NOT NULL OR outcome IS NOT NULL AS ended FROM kling_fleet.jobs WHERE id = %s "
-            "FOR UPDATE",
-            [row.id],
+            "SELECT ended_at IS NOT NULL OR outcome IS NOT NULL AS ended FROM kling_fleet.jobs WHERE id = %s", [row.id]
         )
         job, queries = await cursor.fetchone(), engine.queries(connection)
         await _ended(queries, row.engine, "successful")
-        if job is None or job["ended"]:
+        if not is_current or job is None or job["ended"]:
             return
         payload = f"{row.id}\n{json.dumps(result) if result is not None else ''}".encode()
         (save,) = await queries.enqueue(self._saves, payload, row.priority)
@@ -233,7 +241,10 @@ class Rows:
 
         What the journal says holds whoever sees it. What this session alone has seen holds as long as the job is its.
         """
-        if outcome in {JobState.REFUSED, JobState.SAVE_FAILED} and not await self._is_mine(connection, row):
+        if outcome in {JobState.REFUSED, JobState.SAVE_FAILED} and not await self._has(connection, row):
+            return
+        if not await self._is_current(connection, row):  # who has the one that is sees the same
+            await _ended(engine.queries(connection), row.engine, "canceled")
             return
         held = outcome in {JobState.REFUSED, JobState.IN_DOUBT, JobState.LOST, JobState.SAVE_FAILED}
         await _ended(engine.queries(connection), row.engine, "failed" if held else "successful")
@@ -258,6 +269,29 @@ class Rows:
         found = await cursor.fetchone()
         assert found is not None  # noqa: S101  (for checkers)
         return set(found["due"]), found["abandoned"]
+
+    async def _has(self, connection: Connection, row: Row) -> bool:
+        """Whether it is this session's still, and what the job is worked on by; if not that, the engine forgets it."""
+        is_current = await self._is_current(connection, row)
+        if not await self._is_mine(connection, row):
+            return False
+        if not is_current:
+            await _ended(engine.queries(connection), row.engine, "canceled")
+            await self._notify(connection, QUEUED)
+        return is_current
+
+    async def _is_current(self, connection: Connection, row: Row) -> bool:
+        """Whether the job has no other seat, or save, by now; it has none until the end of the transaction.
+
+        The job is locked first, and the engine's row after it, which is so everywhere.
+        """
+        cursor = await connection.execute(
+            "SELECT CASE WHEN %(saves)s THEN save ELSE seat END AS engine FROM kling_fleet.jobs WHERE id = %(id)s "
+            "FOR UPDATE",
+            {"saves": row.saves, "id": row.id},
+        )
+        found = await cursor.fetchone()
+        return found is not None and found["engine"] == row.engine
 
     async def _is_mine(self, connection: Connection, row: Row) -> bool:
         cursor = await connection.execute(

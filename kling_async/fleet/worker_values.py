@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from kling_async.protocol.estimate import Estimate
+from kling_async.protocol.fleet.job_state import JobState
 from kling_async.protocol.fleet.learned_limit import LearnedLimit
 
 
@@ -21,6 +22,7 @@ class Row:
         saves: whether its files are to be saved; else its task is to be made.
         entrypoint: under which the engine has it.
         id: of the job, as all that follows.
+        outcome: its final state; `cancelled` where it was, and what was submitted anew has another row in the engine.
         result: of its task, for a save; None where the service is to be asked for it.
     """
 
@@ -127,7 +129,7 @@ def row_of(found: dict[str, Any], saves: str) -> Row:
         estimate=Estimate(**{unit: _decimal(found[f"estimate_{unit}"]) for unit in ("units", "usd")}),
         submitted_at=found["submitted_at"],
         priority=found["priority"],
-        outcome=found["outcome"],
+        outcome=found["outcome"] if found["is_current"] else JobState.CANCELLED,
         result=json.loads(result) if result else None,
         attempts=found["attempts"],
     )

@@ -1,0 +1,106 @@
+"""What workers write about jobs whose rows in the engine are not what those are worked on by any more."""
+
+import uuid
+
+import pytest
+
+from kling_async import TextToVideo
+from kling_async.fleet import Fleet, JobState
+from kling_async.fleet.worker_account import AccountRows
+from kling_async.fleet.worker_values import Row
+
+from .conftest import Connection, one, request
+
+
+async def claimed(rows: AccountRows, worker: Connection, *known: int) -> Row:
+    """The one job that a session gets, which has those that are known."""
+    state = await rows.state(worker)
+    assert state is not None
+    await rows.claim(worker, state.lines, 30.0, saves=1, new=True, most=1)
+    (row,) = await rows.look(worker, [*known])
+    return row
+
+
+@pytest.fixture
+def rows() -> AccountRows:
+    """Those of a session."""
+    return AccountRows("default", uuid.uuid4())
+
+
+@pytest.fixture
+async def old(fleet: Fleet, worker: Connection, rows: AccountRows) -> Row:
+    """A job that a session has, and that was cancelled and submitted anew, as another request, meanwhile."""
+    await fleet.submit(request("the old one"), key="cat")
+    old = await claimed(rows, worker)
+    assert await fleet.cancel("cat")
+    await fleet.submit(request("the new one"), key="cat")
+    return old
+
+
+async def engine_has(worker: Connection) -> list[int]:
+    """The rows of the engine."""
+    cursor = await worker.execute("SELECT id FROM kling_fleet.pgqueuer ORDER BY id")
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def test_what_was_cancelled_is_not_sent_for_what_was_submitted_instead(
+    old: Row, fleet: Fleet, worker: Connection, rows: AccountRows
+) -> None:
+    """A session that has the old request may not send it, and forgets it; the new one waits untouched."""
+    assert not await rows.begin(worker, old)
+    await rows.drop(worker, old)
+    new = await claimed(rows, worker)
+    assert await engine_has(worker) == [new.engine] != [old.engine]
+    assert new.request["prompt"] == "the new one"
+    assert await rows.begin(worker, new)
+    assert not await fleet.cancel("cat")
+
+
+async def test_what_was_cancelled_is_not_given_back_for_what_runs(
+    old: Row, fleet: Fleet, worker: Connection, rows: AccountRows
+) -> None:
+    """However a session ends with the old request, what was begun of the new one stays begun, and unfinished."""
+    new = await claimed(rows, worker, old.engine)
+    assert await rows.begin(worker, new)
+    seat = [new.engine]
+    for ending in (
+        rows.back(worker, old, 0.0),
+        rows.full(worker, old),
+        rows.made(worker, old, None),
+        rows.finish(worker, old, JobState.REFUSED, "no"),
+        rows.finish(worker, old, JobState.LOST, "no"),
+    ):
+        async with worker.transaction(force_rollback=True):
+            await ending
+            assert await engine_has(worker) == seat
+            assert await one(worker, "SELECT seat, begun_at IS NOT NULL AS begun, finished FROM kling_fleet.jobs") == {
+                "seat": new.engine,
+                "begun": True,
+                "finished": None,
+            }
+    assert not await fleet.cancel("cat")
+
+
+async def test_what_was_cancelled_is_known_as_such(old: Row, worker: Connection, rows: AccountRows) -> None:
+    """Who takes the old request over sees that there is nothing to do: it has the final state that it had."""
+    (again,) = await rows.look(worker, [])
+    assert (again.engine, again.outcome) == (old.engine, JobState.CANCELLED)
+    assert (await claimed(rows, worker, old.engine)).outcome is None
+
+
+@pytest.mark.parametrize(("state", "can_be"), [("accepted", False), ("intent", False), ("refused", True)])
+async def test_what_is_paid_for_is_not_cancelled(
+    fleet: Fleet, worker: Connection, rows: AccountRows, state: str, *, can_be: bool
+) -> None:
+    """A job that is given back can be cancelled if nothing of it can be at the service."""
+    await fleet.submit(TextToVideo("a cat"), key="cat\uf8ff")
+    row = await claimed(rows, worker)
+    assert await rows.begin(worker, row)
+    await worker.execute(
+        "INSERT INTO kling_journal_default.entries (key, attempt, endpoint, request, line, slots, state, unfinished, "
+        "intended_at) VALUES (chr(63743) || 'x', 1, 'text2video', '{}', 'x', 1, 'accepted', TRUE, 0), "
+        "('cat' || chr(63743) || 'f8ff', 1, 'text2video', '{}', 'x', 1, %s, TRUE, 0)",
+        [state],
+    )
+    await rows.back(worker, row, 0.0)
+    assert await fleet.cancel("cat\uf8ff") == can_be
