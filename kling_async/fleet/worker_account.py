@@ -78,7 +78,8 @@ class AccountRows(Rows):
         cursor = await connection.execute(
             "SELECT EXISTS (SELECT FROM kling_fleet.jobs JOIN kling_fleet.pgqueuer engine ON engine.id = jobs.seat "
             "WHERE queue = %(queue)s AND jobs.id <> %(id)s AND begun_at IS NULL AND outcome IS NULL AND "
-            "engine.execute_after <= now() AND coalesce(estimate_units, estimate_usd)::numeric <= %(left)s) AS fits",
+            "engine.execute_after <= now() AND CASE WHEN coalesce(estimate_units, estimate_usd) ~ '^[0-9.]+$' "
+            "THEN coalesce(estimate_units, estimate_usd)::numeric <= %(left)s ELSE FALSE END) AS fits",
             {**self._values, "id": row.id, "left": left},
         )
         found = await cursor.fetchone()

@@ -14,7 +14,7 @@ from kling_async.fleet import engine, kept
 from kling_async.fleet.database import Connection
 from kling_async.fleet.schema import CHANNEL, HANDED, JOURNAL_SCHEMA, QUEUED
 from kling_async.fleet.statements import FINISH, UNSENT
-from kling_async.fleet.worker_values import Follower, LineState, QueueState, Row, line_of, row_of
+from kling_async.fleet.worker_values import Follower, LineState, QueueState, Row, Unreadable, line_of, read
 from kling_async.protocol.fleet.job_state import JobState
 from kling_async.protocol.fleet.names import save_entrypoint, storable
 
@@ -161,17 +161,17 @@ class Rows:
                 found += len(taken)
         return found
 
-    async def look(self, connection: Connection, known: list[int]) -> list[Row]:
+    async def look(self, connection: Connection, known: list[int]) -> list[Row | Unreadable]:
         """All jobs that are this session's, were they claimed or given, but for those that are known."""
         cursor = await connection.execute(
             "SELECT engine.id AS engine, engine.entrypoint AS place, engine.payload, engine.attempts, jobs.*, "
             "engine.id = CASE WHEN engine.entrypoint = %(saves)s THEN save ELSE seat END IS TRUE AS is_current "
-            "FROM kling_fleet.pgqueuer engine JOIN kling_fleet.jobs ON jobs.id = "
-            "split_part(convert_from(engine.payload, 'UTF8'), chr(10), 1)::bigint "
+            "FROM kling_fleet.pgqueuer engine LEFT JOIN kling_fleet.jobs ON jobs.id = "
+            "substring(encode(engine.payload, 'escape') FROM '^([0-9]{1,18})(?:\\n|$)')::bigint "
             "WHERE engine.queue_manager_id = %(me)s AND engine.status = 'picked' AND engine.id <> ALL(%(known)s)",
             {**self._values, "saves": self._saves, "known": known},
         )
-        return [row_of(each, self._saves) for each in await cursor.fetchall()]
+        return [read(each, self._saves) for each in await cursor.fetchall()]
 
     # ------------------------------------------------------------------------------------ one job of it
 
@@ -207,6 +207,21 @@ class Rows:
         queries = engine.queries(connection)
         await queries.driver.execute(queries.qbq.build_retry_job_query(), row.engine, timedelta(seconds=seconds), None)
         await self._notify(connection, QUEUED)
+
+    async def set_aside(self, connection: Connection, row: Unreadable, seconds: float) -> str | None:
+        """Somebody else may be able to read it, later; whether it was sent stays as it is. Gives its key."""
+        await connection.execute(
+            "UPDATE kling_fleet.pgqueuer SET status = 'queued', queue_manager_id = NULL, updated = now(), "
+            "execute_after = now() + %(after)s WHERE id = %(engine)s AND queue_manager_id = %(me)s",
+            {**self._values, "engine": row.engine, "after": timedelta(seconds=seconds)},
+        )
+        await self._notify(connection, QUEUED)
+        cursor = await connection.execute(
+            "SELECT key FROM kling_fleet.jobs WHERE queue = %(queue)s AND %(engine)s IN (seat, save)",
+            {**self._values, "engine": row.engine},
+        )
+        found = await cursor.fetchone()
+        return None if found is None else found["key"]
 
     async def drop(self, connection: Connection, row: Row) -> None:
         """The engine forgets it, if it has its final state: it was cancelled, or somebody was quicker."""

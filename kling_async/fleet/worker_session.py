@@ -19,8 +19,9 @@ from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_making import Making
 from kling_async.fleet.worker_saving import Saves
-from kling_async.fleet.worker_values import Follower, QueueState, Row
+from kling_async.fleet.worker_values import Follower, QueueState, Row, Unreadable
 from kling_async.protocol.errors import KlingError
+from kling_async.protocol.rules.values import shown
 from kling_async.version import __version__
 
 logger = logging.getLogger("kling_async")
@@ -28,6 +29,8 @@ logger = logging.getLogger("kling_async")
 _COALESCED: Final = 0.05
 """Seconds between two claims at least, however many wake-ups come."""
 
+_ASIDE_SECONDS: Final = 600.0
+"""Seconds for which a job is left alone that this version cannot read."""
 _TIDIED_SECONDS: Final = 3600.0
 """Seconds between two times that what is too old is deleted."""
 _END_SECONDS: Final = 10.0
@@ -219,9 +222,22 @@ class Session:
         )
         taken = 0 if self._stopping else await self._pulse.once(claim)
         for row in await self._pulse.once(functools.partial(self._rows.look, known=list(self._works))):
-            self._start(row)
+            if isinstance(row, Unreadable):
+                await self._set_aside(row)
+            else:
+                self._start(row)
         times = [heartbeat / 3, state.opens_at, *(line.opens_at for line in state.lines)]
         return 0.0 if taken else max(_COALESCED, min(time for time in times if time is not None))
+
+    async def _set_aside(self, row: Unreadable) -> None:
+        key = await self._pulse.surely(functools.partial(self._rows.set_aside, row=row, seconds=_ASIDE_SECONDS))
+        logger.warning(
+            "the job %s is left to others for %d minutes: this worker cannot read it (%s)",
+            shown(key) if key is not None else f"{row.engine} of the engine",
+            _ASIDE_SECONDS // 60,
+            row.why,
+            extra={"kling_event": "job_unreadable"},
+        )
 
     def _start(self, row: Row) -> None:
         if row.engine in self._works:

@@ -48,6 +48,19 @@ class Row:
 
 
 @attrs.frozen
+class Unreadable:
+    """A job of the engine that this version cannot read: another one put it there, or somebody by hand.
+
+    Attributes:
+        engine: its id in the engine.
+        why: it cannot be read.
+    """
+
+    engine: int
+    why: str
+
+
+@attrs.frozen
 class LineState:
     """A line of a queue, as it is before a claim.
 
@@ -109,8 +122,16 @@ def line_of(found: dict[str, Any], declared: int, now: float) -> LineState:
     return LineState(entrypoint, learned.seats(declared, now), picked, opens_at, learned != LearnedLimit())
 
 
-def row_of(found: dict[str, Any], saves: str) -> Row:
+def read(found: dict[str, Any], saves: str) -> Row | Unreadable:
     """A job, out of the rows of the engine and of the fleet; `saves` is the entrypoint of what is to be saved."""
+    try:
+        return _row_of(found, saves)
+    except Exception as error:  # noqa: BLE001  (whatever is wrong with one must not stop the others)
+        why = "the fleet has no such job" if found["id"] is None else f"{type(error).__name__}: {error}"
+        return Unreadable(found["engine"], why)
+
+
+def _row_of(found: dict[str, Any], saves: str) -> Row:
     _, _, result = bytes(found["payload"]).decode().partition("\n")
     return Row(
         engine=found["engine"],

@@ -273,3 +273,28 @@ async def test_cancelled_while_it_ends(
     with pytest.raises(asyncio.CancelledError):
         await running
     assert one(postgres, "SELECT count(*) FROM kling_fleet.workers") == 0
+
+
+async def test_jobs_that_cannot_be_read(
+    postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They go back, with a word that names them, unsent; all others are made, in the seats that they had."""
+    jobs = clips(7)
+    await fleet.submit_all(jobs)
+    with psycopg.connect(postgres) as connection:
+        connection.execute("UPDATE kling_fleet.jobs SET estimate_units = 'abc' WHERE key = 'clip-0'")
+        connection.execute("UPDATE kling_fleet.jobs SET request = '{' WHERE key = 'clip-1'")
+        for key, payload in (("clip-2", b"v2:1"), ("clip-3", b"\xff\x00"), ("clip-4", b"99999999")):
+            connection.execute(
+                "UPDATE kling_fleet.pgqueuer SET payload = %s WHERE id = "
+                "(SELECT seat FROM kling_fleet.jobs WHERE key = %s)",
+                [payload, key],
+            )
+    async with working(postgres, emulator, tmp_path):
+        done = await ended(fleet, jobs[5:])
+        aside = "SELECT count(*) = 5 FROM kling_fleet.pgqueuer WHERE status = 'queued' AND execute_after > now()"
+        await until(postgres, aside)
+    assert {job.state for job in done} == {JobState.SAVED}
+    assert emulator.ledger.created == 2
+    told = [each.getMessage() for each in caplog.records if "cannot read it" in each.getMessage()]
+    assert [sum(f"'clip-{number}'" in each for each in told) for number in range(7)] == [1, 1, 1, 1, 1, 0, 0]
