@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from kling_async import Budget, ConfigurationError, FleetError, KlingError
-from kling_async.fleet import Fleet, JobState, NewJob, database, schema
+from kling_async.fleet import Fleet, JobState, NewJob, database, queues, schema
 from kling_async.fleet.database import Database, install, version_of
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.postgres.journal import PostgresJournal
 from tests.postgres import Cluster, Relay
 
 from .conftest import Connection, connected, one, request, settled
@@ -106,6 +109,26 @@ async def test_init_again_changes_what_is_given(dsn: str) -> None:
     assert (queue.limit, queue.credentials, queue.draining) == (9, "second", False)
     assert queue.spending is not None
     assert (queue.spending.unit, str(queue.spending.limit)) == ("usd", "8.40")
+
+
+async def test_a_budget_is_that_of_the_last_init(dsn: str, worker: Connection) -> None:
+    """Its terms are at once those of all workers, also of those that run; who read older ones does not bring them back.
+
+    A budget that counts something else would begin anew, and is refused.
+    """
+    await Fleet.init(dsn, limit=5, budget=Budget(units=1000))
+    before = (await queues.all_of(worker, "default"))[0].budget
+    await Fleet.init(dsn, limit=5, budget=Budget(units=1, per="day"))
+    with pytest.raises(ConfigurationError, match="is 1 units per 1 day"):
+        await ClientJournal.of(PostgresJournal(dsn), time.time, before).open()
+    journal = ClientJournal.of(PostgresJournal(dsn), time.time, (await queues.all_of(worker, "default"))[0].budget)
+    await journal.open()
+    await journal.close()
+    known = "SELECT unit, allowed, per FROM kling_journal_default.budgets"
+    assert await one(worker, known) == {"unit": "units", "allowed": "1", "per": 86_400_000_000}
+    with pytest.raises(ConfigurationError, match="counts units in this journal, not usd"):
+        await Fleet.init(dsn, limit=9, budget=Budget(usd=1))
+    assert await one(worker, "SELECT tasks_most FROM kling_fleet.queues") == {"tasks_most": 5}
 
 
 @pytest.mark.parametrize("limit", [0, -1, 100_001, True, 2.5, "5", None])
