@@ -76,7 +76,8 @@ class Saves:
         if row.save_to is None:
             return f"{self._out}/"
         day = row.submitted_at.astimezone(UTC)
-        return str(self._out / place_of(row.save_to, key=file_name(row.key), task_id=task_id, day=day))
+        place = place_of(row.save_to, key=file_name(row.key), task_id=task_id, day=day)
+        return f"{self._out}/{place}"  # as text: a slash at its end makes it a folder
 
     async def _failed(self, row: Row, error: KlingError) -> None:
         seconds = min(_PAUSE_MAXIMUM, 2.0**row.attempts)
