@@ -82,12 +82,12 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def sequences(session: nox.Session) -> None:
-    """Twenty times as many sequences of faults as the test run has, more kills, a cut at all writes and all awaits."""
+    """Twenty times as many sequences of faults as the test run has, more kills and requests; each cut there is."""
     install(session, "test")
-    more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50"}
-    more |= {"KLING_ASYNC_CUTS": "1", "KLING_ASYNC_AWAITS": "1"}  # each of them
+    more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50", "KLING_ASYNC_DRAWN": "150"}
+    more |= {"KLING_ASYNC_CUTS": "1", "KLING_ASYNC_AWAITS": "1"}  # at each write, at each await
     kills = ("tests/journal/test_killed.py", "tests/journal/test_cuts.py", "tests/batch/test_killed.py")
-    session.run("pytest", "tests/adversity", *kills, *ALL, *session.posargs, env=more)
+    session.run("pytest", "tests/adversity", "tests/two_readings", *kills, *ALL, *session.posargs, env=more)
 
 
 @nox.session

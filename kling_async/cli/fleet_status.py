@@ -49,6 +49,7 @@ def _queue_text(queue: "QueueMetrics", width: int | None) -> str:
         lines.append(f"  {spent}")
     if queue.lines:
         rows = [[one_line(each.line), f"{each.used} of {each.slots}", str(each.queued)] for each in queue.lines]
+        lines += [one_line(f"  {each.line} waits: {each.waits_for}") for each in queue.lines if each.waits_for]
         lines.append(table(["  model", "slots", "queued"], [[f"  {row[0]}", *row[1:]] for row in rows], width))
     return "\n".join(lines)
 

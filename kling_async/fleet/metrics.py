@@ -26,12 +26,14 @@ class LineMetrics:
         slots: how many the account has, as far as is known: what was declared, or what its refusals have taught.
         used: how many are taken.
         queued: jobs that wait for one, those that wait for their time among them.
+        waits_for: why none is sent at the moment, as the service said it; None where that is not so.
     """
 
     line: str
     slots: int
     used: int
     queued: int
+    waits_for: str | None
 
 
 @attrs.frozen(kw_only=True)
@@ -196,7 +198,9 @@ def _worker(row: dict[str, Any]) -> WorkerMetrics:
 
 def _line(row: dict[str, Any], declared: int) -> LineMetrics:
     slots = declared if row["refused_above"] is None else min(declared, row["refused_above"])
-    return LineMetrics(line=row["line"], slots=slots, used=row["used"], queued=row["queued"])
+    return LineMetrics(
+        line=row["line"], slots=slots, used=row["used"], queued=row["queued"], waits_for=row["waits_for"]
+    )
 
 
 async def _spending(connection: Connection, queue: Queue, journal: sql.Identifier, now: datetime) -> Spending | None:

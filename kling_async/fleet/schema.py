@@ -57,7 +57,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             probe_gap DOUBLE PRECISION NOT NULL DEFAULT 12,
             probe_at DOUBLE PRECISION NOT NULL DEFAULT 0,
             empty_pause DOUBLE PRECISION NOT NULL DEFAULT 1,
-            not_before DOUBLE PRECISION NOT NULL DEFAULT 0)""",
+            not_before DOUBLE PRECISION NOT NULL DEFAULT 0,
+            -- Why nothing is sent before that, where it is not for want of slots.
+            waits_for TEXT)""",
         "CREATE INDEX lines_of_queues ON lines (queue)",
         """CREATE TABLE jobs (
             id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

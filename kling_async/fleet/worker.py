@@ -19,7 +19,7 @@ from kling_async.fleet.worker_session import Session, Settings
 from kling_async.io.config import checked, is_seconds
 from kling_async.io.threads import in_thread
 from kling_async.journal.postgres.journal import PostgresJournal
-from kling_async.protocol.errors import ConfigurationError, FleetError, KlingError, TargetError
+from kling_async.protocol.errors import ApiError, ConfigurationError, FleetError, KlingError, TargetError
 from kling_async.protocol.fleet.names import api_key_variable
 from kling_async.protocol.polling.durations import Durations
 
@@ -31,6 +31,8 @@ _LOOK_SECONDS: Final = 30.0
 """Seconds between two looks for queues that are new."""
 _AGAIN_SECONDS: Final = 5.0
 """Seconds after which a session is begun anew that could not work."""
+_REFUSED_SECONDS: Final = 60.0
+"""The same where the account takes nothing of it."""
 
 
 class Worker:
@@ -184,7 +186,8 @@ class Worker:
                 unexpected = not isinstance(error, KlingError)
                 told = {"kling_event": "session_failed"}
                 logger.warning("queue %s: %s", queue.name, error, exc_info=unexpected, extra=told)
-                await _stopped(self._stopping, _AGAIN_SECONDS)
+                refused = isinstance(error, ApiError)  # of its key, or its address: somebody has to see to that
+                await _stopped(self._stopping, _REFUSED_SECONDS if refused else _AGAIN_SECONDS)
 
     async def _session(self, queue: Queue, key: str, durations: Durations) -> None:
         line, pulse = (Line(self._database.connect, _PATIENCE) for _ in range(2))

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 import attrs
@@ -44,6 +45,10 @@ class AccountRows(Rows):
             "paused_reason IS NOT NULL",
             self._values,
         )
+        await connection.execute(
+            "UPDATE kling_fleet.lines SET waits_for = NULL WHERE entrypoint = %s AND waits_for IS NOT NULL",
+            [row.entrypoint],
+        )
         learned, begun = await self._learned(connection, row.entrypoint), await self._begun(connection, row)
         after = None if learned is None else learned.limit.accepted(begun, learned.now)
         if learned is not None and after is not None and after != learned.limit:
@@ -57,7 +62,30 @@ class AccountRows(Rows):
             "name = %(queue)s",
             {**self._values, "reason": storable(reason), "seconds": timedelta(seconds=TRIAL_SECONDS)},
         )
-        await self.back(connection, row, 0.0)
+        await self.back(connection, row, TRIAL_SECONDS)  # others try first: it may be this one alone
+
+    async def pause_line(self, connection: Connection, row: Row, reason: str) -> None:
+        """What pays for its line is used up: it goes back, and the line waits."""
+        await connection.execute(
+            "UPDATE kling_fleet.lines SET waits_for = %s, not_before = extract(epoch FROM now()) + %s WHERE "
+            "entrypoint = %s",
+            [storable(reason), TRIAL_SECONDS, row.entrypoint],
+        )
+        await self.back(connection, row, TRIAL_SECONDS)
+
+    async def too_dear(self, connection: Connection, row: Row, left: Decimal, reason: str) -> None:
+        """The budget has too little left for it: it goes back, and the queue waits if that holds for all the others."""
+        cursor = await connection.execute(
+            "SELECT EXISTS (SELECT FROM kling_fleet.jobs JOIN kling_fleet.pgqueuer engine ON engine.id = jobs.seat "
+            "WHERE queue = %(queue)s AND jobs.id <> %(id)s AND begun_at IS NULL AND outcome IS NULL AND "
+            "engine.execute_after <= now() AND coalesce(estimate_units, estimate_usd)::numeric <= %(left)s) AS fits",
+            {**self._values, "id": row.id, "left": left},
+        )
+        found = await cursor.fetchone()
+        if found is None or not found["fits"]:
+            await self.pause(connection, row, reason)
+        else:
+            await self.back(connection, row, TRIAL_SECONDS)
 
     async def may_try(self, connection: Connection) -> bool:
         """Whether this session is the one that tries whether the account accepts something again."""

@@ -16,7 +16,7 @@ from kling_async.fleet.worker_values import Follower, Row
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.protocol.catalog import endpoint_named
-from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
+from kling_async.protocol.error_codes import ACCOUNT_CODES, ADDRESS_CODE, PACK_CODES
 from kling_async.protocol.errors import (
     AuthenticationError,
     BadResponse,
@@ -82,6 +82,10 @@ class Role(Protocol):
 
     def lost(self) -> None:
         """The session is at its end: others may go on with what it has."""
+        ...
+
+    def refused(self, error: KlingError) -> None:
+        """The session is at its end: the account takes nothing of this machine, or of its key."""
         ...
 
 
@@ -171,8 +175,16 @@ class Making:
         steps = self._rows
         if isinstance(error, ConcurrencyExceeded):
             await self._line.surely(lambda connection: steps.full(connection, row))
-        elif error.code in ACCOUNT_CODES | PACK_CODES or isinstance(error, AuthenticationError | BudgetExceeded):
+        elif isinstance(error, AuthenticationError) or error.code == ADDRESS_CODE:
+            await self._line.surely(lambda connection: steps.back(connection, row, 0.0))
+            self._role.refused(error)
+        elif error.code in PACK_CODES:
+            await self._line.surely(lambda connection: steps.pause_line(connection, row, str(error)))
+        elif error.code in ACCOUNT_CODES:
             await self._line.surely(lambda connection: steps.pause(connection, row, str(error)))
+        elif isinstance(error, BudgetExceeded):
+            left = error.left
+            await self._line.surely(lambda connection: steps.too_dear(connection, row, left, str(error)))
         elif isinstance(error, _PASSES):
             await self._line.surely(lambda connection: steps.back(connection, row, _PASSING_SECONDS))
         else:

@@ -20,6 +20,7 @@ from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_making import Making
 from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Follower, QueueState, Row
+from kling_async.protocol.errors import KlingError
 from kling_async.version import __version__
 
 logger = logging.getLogger("kling_async")
@@ -76,6 +77,7 @@ class Session:
         self._saving: set[int] = set()
         self._wake = asyncio.Event()
         self._over = asyncio.Event()
+        self._refusal: KlingError | None = None
         self._stopping = False
         self._state: QueueState | None = None
         self._trials = 0
@@ -83,7 +85,11 @@ class Session:
         self._choosing = asyncio.Lock()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until it is to stop, or until its lease is lost, and hands over what it has then."""
+        """Works until it is to stop, or until its lease is lost, and hands over what it has then.
+
+        Raises:
+            KlingError: the account takes nothing of this machine, or of its key.
+        """
         try:
             async with self._client:
                 await self._work(stop)
@@ -112,6 +118,8 @@ class Session:
             await self._client.close()  # what it has in the journal is nobody's
             beats.cancel()
             await asyncio.gather(beats, return_exceptions=True)
+        if self._refusal is not None:
+            raise self._refusal
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -155,6 +163,11 @@ class Session:
                 extra={"kling_event": "fenced"},
             )
             self._over.set()
+
+    def refused(self, error: KlingError) -> None:
+        """The session is at its end: the account takes nothing of this machine, or of its key."""
+        self._refusal = error
+        self._over.set()
 
     # ---------------------------------------------------------------------------------------- its claims
 

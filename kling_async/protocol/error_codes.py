@@ -69,7 +69,9 @@ CODES: dict[int, CodeRow] = {
 """The error table of the documentation; HTTP 429 alone stands for six of its rows, so the code decides."""
 
 
-ACCOUNT_CODES: frozenset[int] = frozenset({1100, 1101, 1304})
+ADDRESS_CODE: int = 1304
+"""Refusal of all that comes from this machine's address."""
+ACCOUNT_CODES: frozenset[int] = frozenset({1100, 1101, ADDRESS_CODE})
 """Refusals of the account, not of the request: whoever sends next gets the same."""
 PACK_CODES: frozenset[int] = frozenset({1102})
 """Refusals of one resource pack: whoever is paid from it gets the same, and an image pack does not pay for video."""

@@ -97,10 +97,11 @@ def test_the_page_says_where_the_engine_is_the_limit(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(scenarios, "POOL", 500)
     about = {"date": "2026-01-01", "seconds": 1.0}
     quick, slow = (measured(cpu) | about for cpu in (0.1 * MS, 100 * MS))
-    page = report.page(quick, scenarios.simulate(quick) | about)
+    workers = about | {"slots": 3, "peaks": {"10": 60e6, "100": 130e6}}
+    page = report.page(quick, workers, scenarios.simulate(quick) | about)
     assert "keeps 50 slots at work down to tasks of 1 s on average" in page
-    assert "memory of a process that claims | below 120 MB | 60 MB with 10 jobs queued | met" in page
-    page = report.page(slow, scenarios.simulate(slow) | about)
+    assert "3 slots | below 120 MB | 60 MB with 10 jobs queued, 130 MB with 100 jobs queued | **missed" in page
+    page = report.page(slow, workers, scenarios.simulate(slow) | about)
     assert "does not keep 50 slots at work with any of these" in page
     assert "**missed by" in page
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
-from kling_async import Polling, TextToVideo
+from kling_async import Budget, GenerateImages, Polling, TextToVideo
 from kling_async.emulator import Emulator, Fault
 from kling_async.fleet import Fleet, JobState, NewJob, worker_account, worker_saving
 from tests.fleet.workers import QuickWorker, clips, ended, one, until, working
@@ -117,18 +117,62 @@ async def test_refused_and_failed(postgres: str, fleet: Fleet, emulator: Emulato
 async def test_an_account_that_accepts_nothing(
     postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A queue whose account has no balance waits with the reason, and goes on by itself when it is paid."""
+    """A queue whose account is in arrears waits with the reason, and goes on by itself when it is paid."""
     monkeypatch.setattr(worker_account, "TRIAL_SECONDS", 0.5)
-    emulator.faults.add(Fault.error(1102), on="create")
+    emulator.faults.add(Fault.error(1101), on="create")
     jobs = clips(3)
     await fleet.submit_all(jobs)
     async with working(postgres, emulator, tmp_path):
-        await until(postgres, "SELECT paused_reason LIKE '%resource pack%' FROM kling_fleet.queues")
+        await until(postgres, "SELECT paused_reason LIKE '%arrears%' FROM kling_fleet.queues")
         emulator.faults.clear()
         done = await ended(fleet, jobs)
     assert {job.state for job in done} == {JobState.SAVED}
     assert one(postgres, "SELECT paused_reason IS NULL FROM kling_fleet.queues")
     assert emulator.ledger.created == 3
+
+
+async def test_an_empty_pack_stops_its_line_alone(
+    postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is paid from a pack that is used up waits, with the reason; jobs of other lines are made meanwhile."""
+    monkeypatch.setattr(worker_account, "TRIAL_SECONDS", 0.5)
+    emulator.faults.add(Fault.error(1102), on="create", when=lambda call: call.endpoint == "text2video")
+    await fleet.submit(TextToVideo("a cat"), key="video", priority=1)
+    await fleet.submit(GenerateImages("a cat"), key="picture")
+    async with working(postgres, emulator, tmp_path):
+        assert (await fleet.wait("picture")).state is JobState.SAVED
+        await until(postgres, "SELECT count(*) = 1 FROM kling_fleet.lines WHERE waits_for LIKE '%resource pack%'")
+        assert one(postgres, "SELECT paused_reason IS NULL FROM kling_fleet.queues")
+        emulator.faults.clear()
+        assert (await fleet.wait("video")).state is JobState.SAVED
+    assert one(postgres, "SELECT count(*) FROM kling_fleet.lines WHERE waits_for IS NOT NULL") == 0
+
+
+async def test_a_job_that_is_too_dear(postgres: str, emulator: Emulator, tmp_path: Path) -> None:
+    """A job for which the budget has not enough left stops no other one, whatever its priority."""
+    await Fleet.init(postgres, limit=1, budget=Budget(units=4))
+    async with Fleet(postgres) as fleet, working(postgres, emulator, tmp_path):
+        await fleet.submit(TextToVideo("a cat", model_name="kling-v2-master", duration="10"), key="dear", priority=1)
+        await fleet.submit_all(clips(2))
+        assert {job.state for job in await ended(fleet, clips(2))} == {JobState.SAVED}
+        dear = await fleet.status("dear")
+    assert dear is not None
+    assert dear.state is JobState.QUEUED
+    assert emulator.ledger.created == 2
+
+
+async def test_a_key_that_is_refused(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """A worker whose key the account refuses lets go of its jobs, which others make at once."""
+    wrong = QuickWorker(postgres, out=tmp_path, keys={"default": "api-key-wrong"}, base_url=emulator.base_url)
+    running = asyncio.create_task(wrong.run())
+    jobs = clips(3)
+    await fleet.submit_all(jobs)
+    await until(postgres, "SELECT count(*) = 0 FROM kling_fleet.workers WHERE started_at < now()")
+    async with working(postgres, emulator, tmp_path):
+        assert {job.state for job in await ended(fleet, jobs)} == {JobState.SAVED}
+    assert one(postgres, "SELECT paused_reason IS NULL FROM kling_fleet.queues")
+    wrong.stop()
+    await running
 
 
 async def test_handed_over(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import importlib
 import itertools
 import json
 import operator
+import os
 import pkgutil
 import re
 from typing import Any, Final
@@ -35,6 +36,8 @@ from tests import two_readings
 from tests.two_readings.pieces import COMMON, camera
 from tests.two_readings.reading import Difference, Piece, Reading
 
+DRAWN: Final = int(os.environ.get("KLING_ASYNC_DRAWN", "50"))
+"""Requests of each endpoint that are drawn: more in a session of its own."""
 CLIENTS: Final[dict[str, Endpoint]] = {
     endpoint.path: endpoint for endpoint in all_endpoints() if endpoint.generation is Generation.LEGACY
 }
@@ -166,7 +169,7 @@ def drawn(reading: Reading) -> st.SearchStrategy[Piece]:
 
 @EACH_READING
 @seed(1)
-@settings(max_examples=150, database=None)
+@settings(max_examples=DRAWN, database=None)
 @given(data=st.data())
 def test_drawn_requests(reading: Reading, data: st.DataObject) -> None:
     """What the client passes the emulator accepts, and what the client refuses the emulator refuses, too."""

@@ -56,6 +56,7 @@ async def test_from_a_picture_to_a_video(served: Stage, browser: Browser) -> Non
 @pytest.mark.skipif(not RENDERS, reason="without PyAV a video is one picture, which cannot be read in parts")
 async def test_seeking_loads_nothing_between(served: Stage, browser: Browser) -> None:
     """Who goes to 85 % of a video gets it from there, before anything that lies between was loaded."""
+    served.hurry()
     await fill(browser, model_name="kling-v2-6", duration="10")
     await make(browser)
     await until_status(browser, "done")
@@ -79,6 +80,7 @@ async def test_seeking_loads_nothing_between(served: Stage, browser: Browser) ->
 @pytest.mark.slow
 async def test_another_session_sees_nothing(served: Stage, browser: Browser, tmp_path: Path) -> None:
     """Clips are shown to the browser that made them, and to no other one, even by their addresses."""
+    served.hurry()
     await make(browser, "mine")
     await until_status(browser, "done")
     addresses = await browser.run(
@@ -110,6 +112,7 @@ async def test_a_killed_backend_loses_nothing(served: Stage, browser: Browser) -
 @pytest.mark.slow
 async def test_a_lost_answer_is_not_paid_twice(served: Stage, browser: Browser) -> None:
     """The page says so, and pressing the button again gives the clip that was taken already."""
+    served.hurry()
     served.relay.loses.append("POST /api/clips")
     await browser.choose("#picture", CAT)
     await send(browser)

@@ -26,6 +26,7 @@ def posts(served: Stage) -> int:
 
 async def test_a_picture_is_dropped_anywhere(served: Stage, browser: Browser) -> None:
     """It is taken with its preview, the page stays, and its clip is made; of several the first one is taken."""
+    served.hurry()
     await browser.drop("h1", CAT, CAT)
     await until(browser, "return document.getElementById('preview').naturalWidth === 451")
     assert "the first of 2" in await problem(browser, "picture")
@@ -71,6 +72,7 @@ async def test_what_is_refused_says_why(served: Stage, browser: Browser, tmp_pat
 
 async def test_a_failed_clip_says_why_and_is_made_again(served: Stage, browser: Browser) -> None:
     """What the service says is shown; the form can be filled with what it was made of."""
+    served.hurry()
     await make(browser, "this is forbidden")
     await until_status(browser, "failed")
     assert "risk control" in (await clips(browser))[0]["message"]
