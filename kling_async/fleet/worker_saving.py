@@ -82,11 +82,12 @@ class Saves:
     async def _failed(self, row: Row, error: KlingError) -> None:
         seconds = min(_PAUSE_MAXIMUM, 2.0**row.attempts)
         logger.warning("%s is not saved: %s", row.key, error, extra={"kling_event": "not_saved"})
-        if row.attempts + 1 < ATTEMPTS or isinstance(error, JournalError):
-            await self._line.surely(functools.partial(self._rows.back, row=row, seconds=seconds))
-        else:
+        if (is_try := not isinstance(error, JournalError)) and row.attempts + 1 >= ATTEMPTS:
             outcome = functools.partial(self._rows.finish, row=row, outcome=JobState.SAVE_FAILED, error=str(error))
             await self._line.surely(outcome)
+        else:
+            back = functools.partial(self._rows.back, row=row, seconds=seconds, counts=is_try)
+            await self._line.surely(back)
 
 
 def _make_folder(place: str) -> None:

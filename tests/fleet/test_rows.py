@@ -1,12 +1,18 @@
 """What workers write about jobs whose rows in the engine are not what those are worked on by any more."""
 
 import uuid
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from kling_async import TextToVideo
+from kling_async import JournalError, KlingError, TargetError, TextToVideo
 from kling_async.fleet import Fleet, JobState
+from kling_async.fleet.database import Database
 from kling_async.fleet.worker_account import AccountRows
+from kling_async.fleet.worker_client import WorkerClient
+from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Row
 
 from .conftest import Connection, one, request
@@ -104,3 +110,33 @@ async def test_what_is_paid_for_is_not_cancelled(
     )
     await rows.back(worker, row, 0.0)
     assert await fleet.cancel("cat\uf8ff") == can_be
+
+
+class NoJournal:
+    """A client whose journal is away."""
+
+    def __init__(self, error: KlingError) -> None:
+        self.error = error
+
+    async def taken(self, _key: str) -> None:
+        """As `WorkerClient.taken`."""
+        raise self.error
+
+
+@pytest.mark.parametrize(("error", "attempts"), [(JournalError("away"), 0), (TargetError("disk full"), 1)])
+async def test_waiting_is_no_attempt(
+    dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows, *, error: KlingError, attempts: int
+) -> None:
+    """Saves have so many attempts; what a save has to wait for, such as a journal that is away, takes none of them."""
+    await fleet.submit(request(), key="cat")
+    job = await claimed(rows, worker)
+    assert await rows.begin(worker, job)
+    await rows.made(worker, job, None)
+    save = await claimed(rows, worker)
+    line = Line(Database(dsn).connect, 10.0)
+    await Saves(cast("WorkerClient", NoJournal(error)), line, rows, Path()).run(save)
+    await line.close()
+    assert await one(worker, "SELECT status::text, attempts FROM kling_fleet.pgqueuer") == {
+        "status": "queued",
+        "attempts": attempts,
+    }
