@@ -1,6 +1,7 @@
 """The queues of a fleet: one for each account."""
 
 import json
+import logging
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ from kling_async.journal.postgres.database import lock_of
 from kling_async.protocol.budget import Budget, Terms
 from kling_async.protocol.errors import ConfigurationError, FleetError
 from kling_async.protocol.rules.values import shown
+
+logger = logging.getLogger("kling_async")
 
 TASKS_MOST = 100_000
 
@@ -66,9 +69,27 @@ async def put(connection: Connection, *, name: str, limit: int, credentials: str
             "budget": None if budget is None else budget_text(budget),
         },
     )
+    await _warn_of_a_shared_account(connection, name)
     if budget is not None:
         await _agree(connection, budget_of(name, budget_text(budget)).terms)
     await connection.execute("SELECT pg_notify('kling_fleet', %s)", [f"queued {name}"])
+
+
+async def _warn_of_a_shared_account(connection: Connection, name: str) -> None:
+    cursor = await connection.execute(
+        "SELECT other.name, credentials FROM kling_fleet.queues other JOIN kling_fleet.queues mine USING (credentials) "
+        "WHERE mine.name = %s AND other.name <> mine.name ORDER BY 1",
+        [name],
+    )
+    if others := await cursor.fetchall():
+        logger.warning(
+            "the queue %s has the credentials of %s, %s: each queue counts for itself, so that together they are over "
+            "the account's limit, and its budget; let one account have one queue",
+            name,
+            ", ".join(row["name"] for row in others),
+            others[0]["credentials"],
+            extra={"kling_event": "account_shared"},
+        )
 
 
 async def _agree(connection: Connection, terms: Terms) -> None:
