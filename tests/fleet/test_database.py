@@ -266,7 +266,7 @@ async def test_a_fleet_that_does_not_say_its_version(own_dsn: str, change: str) 
     worker = await connected(own_dsn)
     await worker.execute(f"{change} kling_fleet.facts".encode())
     for attempt in (Fleet(own_dsn).__aenter__(), Fleet.init(own_dsn, limit=3)):
-        with pytest.raises(FleetError, match="does not say of which version .* from a backup"):
+        with pytest.raises(FleetError, match=r"does not say of which version .* from a backup"):
             await attempt
     await worker.close()
 
