@@ -6,9 +6,12 @@ it: whoever has that may have been somebody else a moment ago, and may be again.
 
 import asyncio
 import enum
+import functools
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
+from kling_async.fleet.database import Connection
 from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient, result_of
 from kling_async.fleet.worker_database import Line
@@ -26,6 +29,7 @@ from kling_async.protocol.errors import (
     ConfigurationError,
     ConnectionFailed,
     JournalError,
+    KeyConflict,
     KlingError,
     LeaseLost,
     RateLimited,
@@ -167,29 +171,31 @@ class Making:
         entry, _ = await self._client.last(row.key)
         if isinstance(error, ClientClosed):
             return True  # the session ends, and hands over what it has
-        if entry is not None and entry.state is EntryState.INTENT:
-            await asyncio.sleep(_DOUBT_SECONDS)
-            return False
-        if entry is not None and entry.state is not EntryState.REFUSED:
-            return False
-        steps = self._rows
-        if isinstance(error, ConcurrencyExceeded):
-            await self._line.surely(lambda connection: steps.full(connection, row))
-        elif isinstance(error, AuthenticationError) or error.code == ADDRESS_CODE:
-            await self._line.surely(lambda connection: steps.back(connection, row, 0.0))
+        if not isinstance(error, KeyConflict):  # else the entry is another job's
+            if entry is not None and entry.state is EntryState.INTENT:
+                await asyncio.sleep(_DOUBT_SECONDS)
+                return False
+            if entry is not None and entry.state is not EntryState.REFUSED:
+                return False
+        await self._line.surely(self._after(row, error))
+        if _is_of_this_machine(error):
             self._role.refused(error)
-        elif error.code in PACK_CODES:
-            await self._line.surely(lambda connection: steps.pause_line(connection, row, str(error)))
-        elif error.code in ACCOUNT_CODES:
-            await self._line.surely(lambda connection: steps.pause(connection, row, str(error)))
-        elif isinstance(error, BudgetExceeded):
-            left = error.left
-            await self._line.surely(lambda connection: steps.too_dear(connection, row, left, str(error)))
-        elif isinstance(error, _PASSES):
-            await self._line.surely(lambda connection: steps.back(connection, row, _PASSING_SECONDS))
-        else:
-            await self._line.surely(lambda connection: steps.finish(connection, row, JobState.REFUSED, str(error)))
         return True
+
+    def _after(self, row: Row, error: KlingError) -> Callable[[Connection], Awaitable[None]]:
+        """What becomes of a job that was refused."""
+        rows, text = self._rows, str(error)
+        if isinstance(error, ConcurrencyExceeded):
+            return functools.partial(rows.full, row=row)
+        if error.code in PACK_CODES:
+            return functools.partial(rows.pause_line, row=row, reason=text)
+        if isinstance(error, BudgetExceeded):
+            return functools.partial(rows.too_dear, row=row, left=error.left, reason=text)
+        if _is_of_this_machine(error) or isinstance(error, _PASSES):
+            return functools.partial(rows.back, row=row, seconds=_PASSING_SECONDS)
+        if error.code in ACCOUNT_CODES:
+            return functools.partial(rows.pause, row=row, reason=text)
+        return functools.partial(rows.finish, row=row, outcome=JobState.REFUSED, error=text)
 
     # ------------------------------------------------------------------------------------------ the task
 
@@ -249,3 +255,8 @@ def _outcome(row: Row, entry: Entry) -> JobState:
     if entry.failed:
         return JobState.FAILED
     return JobState.SAVED if row.is_file else JobState.DONE
+
+
+def _is_of_this_machine(error: KlingError) -> bool:
+    """Whether the service takes nothing with its key, or from its address."""
+    return isinstance(error, AuthenticationError) or error.code == ADDRESS_CODE

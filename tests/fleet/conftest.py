@@ -13,7 +13,7 @@ from tests.postgres import Cluster
 Connection = psycopg.AsyncConnection[DictRow]
 
 ALONE: Final = """
-    SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 EMPTY: Final = """

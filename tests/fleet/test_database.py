@@ -210,8 +210,7 @@ async def test_who_is_stopped_within_a_step_does_not_hold_up_others(
     monkeypatch.setattr(database, "_IDLE_SECONDS", 1)
     await fleet.submit_all([NewJob(request(key), key) for key in ("a", "b")])
     stopped = await Database(dsn).connect()
-    await stopped.execute("BEGIN")
-    await stopped.execute("UPDATE kling_fleet.queues SET finished = finished")
+    await stopped.execute("BEGIN; UPDATE kling_fleet.queues SET finished = finished")
     assert await fleet.cancel("a")
     with pytest.raises(psycopg.Error):
         await stopped.execute("COMMIT")

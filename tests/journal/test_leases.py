@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from kling_async import (
+    CreateInDoubt,
     EntryState,
     ImageToVideo,
     InvalidRequest,
@@ -18,9 +19,10 @@ from kling_async import (
     KlingClient,
     LeaseLost,
     PostgresJournal,
+    Retry,
     TextToVideo,
 )
-from kling_async.emulator import Emulator
+from kling_async.emulator import Call, Emulator, Fault
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.entry import Entry
 from kling_async.journal.postgres.leases import Lease, longest_create
@@ -158,6 +160,29 @@ async def test_time_is_looked_at_before_the_first_byte(
     assert emulator.faults.calls["create"] == 0
     async with make_client(journal=postgres) as second:
         assert [entry.state async for entry in second.journal.entries()] == [EntryState.REFUSED]
+        await second.submit(CAT, key="cat")
+    assert emulator.ledger.created == 1
+
+
+async def test_nothing_is_sent_again_after_the_lease(
+    postgres: str, make_client: ClientMaker, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a send was lost and the lease is over meanwhile, it is looked up, and in doubt; the next one settles it."""
+
+    def lost(_: Call) -> Fault:
+        lease = journal_of(client)._owner
+        assert isinstance(lease, Lease)
+        monkeypatch.setattr(lease, "_renewed_at", lease._renewed_at - lease.seconds)
+        return Fault.reset()
+
+    client = make_client(journal=postgres, retry=Retry(first=0.1, settle=1, budget=5))
+    emulator.faults.add(lost, on="create")
+    with pytest.raises(CreateInDoubt):
+        await client.submit(CAT, key="cat")
+    await journal_of(client).do(lambda _: None)
+    assert emulator.faults.calls["create"] == 1
+    emulator.faults.clear()
+    async with make_client(journal=postgres) as second:
         await second.submit(CAT, key="cat")
     assert emulator.ledger.created == 1
 

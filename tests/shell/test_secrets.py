@@ -82,8 +82,8 @@ async def test_errors_and_logs_keep_secrets(
     caplog.set_level(logging.DEBUG)
     hay = Haystack(image)
     calls = 0
-    for one in [*ANSWERS, echo]:
-        async with serve(one if callable(one) else always(one)) as stub:
+    for respond in [*map(always, ANSWERS), echo]:
+        async with serve(respond) as stub:
             client = make_client(base_url=stub.base_url, retry=Retry(budget=3, settle=1), **keys)
             for call in (client.image_to_video(image, prompt="x"), client.get_task("image2video:1")):
                 with pytest.raises(KlingError) as caught:
