@@ -256,6 +256,7 @@ class Rows:
             return
         if not await self._is_current(connection, row):  # who has the one that is sees the same
             await _ended(engine.queries(connection), row.engine, "canceled")
+            await self._notify(connection, QUEUED)
             return
         held = outcome in {JobState.REFUSED, JobState.IN_DOUBT, JobState.LOST, JobState.SAVE_FAILED}
         await _ended(engine.queries(connection), row.engine, "failed" if held else "successful")
