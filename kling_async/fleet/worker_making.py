@@ -192,7 +192,8 @@ class Making:
         if isinstance(error, BudgetExceeded):
             return functools.partial(rows.too_dear, row=row, left=error.left, reason=text)
         if _is_of_this_machine(error) or isinstance(error, _PASSES):
-            return functools.partial(rows.back, row=row, seconds=_PASSING_SECONDS)
+            seconds = 0.0 if _is_of_this_machine(error) else _PASSING_SECONDS
+            return functools.partial(rows.back, row=row, seconds=seconds)
         if error.code in ACCOUNT_CODES:
             return functools.partial(rows.pause, row=row, reason=text)
         return functools.partial(rows.finish, row=row, outcome=JobState.REFUSED, error=text)
