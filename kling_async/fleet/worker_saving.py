@@ -63,8 +63,7 @@ class Saves:
                 await in_thread(_make_folder, place)
                 paths = await self._client.save(row, entry, place)
                 await self._client.last(row.key)  # behind what it had to tell
-                told = {"kling_event": "job_saved"}
-                logger.info("%s is saved: %s", row.key, ", ".join(map(str, paths)), extra=told)
+                logger.info("%s is saved: %s", row.key, ", ".join(map(str, paths)), extra={"kling_event": "job_saved"})
         except ClientClosed:
             return
         except KlingError as error:
