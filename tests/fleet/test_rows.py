@@ -24,6 +24,7 @@ async def claimed(rows: AccountRows, worker: Connection, *known: int) -> Row:
     assert state is not None
     await rows.claim(worker, state.lines, 30.0, saves=1, new=True, most=1)
     (row,) = await rows.look(worker, [*known])
+    assert isinstance(row, Row)
     return row
 
 
@@ -90,6 +91,7 @@ async def test_what_was_cancelled_is_not_given_back_for_what_runs(
 async def test_what_was_cancelled_is_known_as_such(old: Row, worker: Connection, rows: AccountRows) -> None:
     """Who takes the old request over sees that there is nothing to do: it has the final state that it had."""
     (again,) = await rows.look(worker, [])
+    assert isinstance(again, Row)
     assert (again.engine, again.outcome) == (old.engine, JobState.CANCELLED)
     assert (await claimed(rows, worker, old.engine)).outcome is None
 
