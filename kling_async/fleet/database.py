@@ -1,6 +1,7 @@
 """The database of a fleet: one connection, opened anew where it is lost, and steps in it."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self, TypeVar
 
@@ -9,6 +10,7 @@ from psycopg import conninfo
 from psycopg.rows import DictRow, dict_row
 
 from kling_async.fleet import engine, schema
+from kling_async.fleet.schema import JOURNAL_SCHEMA
 from kling_async.io import postgres
 from kling_async.protocol.errors import FleetError
 
@@ -157,7 +159,8 @@ class Database:
 
     def _failed(self, error: psycopg.Error) -> FleetError:
         if error.sqlstate in {"42P01", "3F000"}:  # no such table, or schema
-            return no_fleet(self.place)
+            journal = re.search(JOURNAL_SCHEMA.format(queue="([a-z0-9_]+)"), str(error))
+            return no_fleet(self.place) if journal is None else _no_journal(self.place, journal[1])
         if error.sqlstate == "42501":
             why = "its user must be allowed to create and change tables there"
             return FleetError(f"{self.place}: {postgres.complaint(error)}; {why}")
@@ -176,14 +179,32 @@ def no_fleet(place: str) -> FleetError:
     return FleetError(f"there is no fleet in {place}; `kling-async fleet init --limit N` makes one")
 
 
+def _no_journal(place: str, queue: str) -> FleetError:
+    """There is no such queue, or somebody has deleted what was paid in it."""
+    return FleetError(
+        f"there is no queue {queue!r} in {place}, or no journal of it any more; `kling-async fleet status` shows the "
+        f"queues, and `kling-async fleet init --queue {queue} --limit N` makes one"
+    )
+
+
 async def version_of(connection: Connection) -> tuple[int, int] | None:
-    """The version of the tables, and the oldest whose code can work with them; None where there are none."""
+    """The version of the tables, and the oldest whose code can work with them; None where there are none.
+
+    Raises:
+        FleetError: the tables do not say.
+    """
     found = await connection.execute("SELECT to_regclass('kling_fleet.facts') IS NOT NULL AS there")
     if not (await found.fetchone() or {})["there"]:
         return None
     rows = await connection.execute("SELECT name, value FROM kling_fleet.facts")
-    facts = {row["name"]: int(row["value"]) for row in await rows.fetchall()}
-    return facts["version"], facts["oldest_reader"]
+    facts = {row["name"]: row["value"] for row in await rows.fetchall()}
+    version, oldest_reader = (facts.get(name, "") for name in ("version", "oldest_reader"))
+    if not (version.isdecimal() and oldest_reader.isdecimal()):
+        raise FleetError(
+            "the fleet's table kling_fleet.facts does not say of which version the others are: somebody has changed "
+            "it; bring it back from a backup of the database"
+        )
+    return int(version), int(oldest_reader)
 
 
 async def up_to_date(connection: Connection, place: str) -> None:
@@ -192,21 +213,40 @@ async def up_to_date(connection: Connection, place: str) -> None:
     Raises:
         FleetError: there are none, or a later version has changed them too much for this one.
     """
-    found = await version_of(connection)
-    if found is None:
+    version = await _known_version(connection)
+    if version is None:
         raise no_fleet(place)
-    version, oldest_reader = found
+    if version < schema.VERSION:
+        await install(connection)
+
+
+async def _known_version(connection: Connection) -> int | None:
+    """The version of the tables; None where there are none.
+
+    Raises:
+        FleetError: a later version has changed them too much for this one.
+    """
+    version, oldest_reader = await version_of(connection) or (None, 0)
     if oldest_reader > schema.VERSION:
         raise FleetError(
             f"the fleet's tables are of version {version}, with which this kling-async cannot work: "
             "pip install -U 'kling-async[fleet]'"
         )
-    if version < schema.VERSION:
-        await install(connection)
+    return version
 
 
 async def install(connection: Connection) -> None:
-    """Makes the tables, or brings them to the present version; one at a time does so."""
+    """Makes the tables, or brings them to the present version; one at a time does so.
+
+    Raises:
+        FleetError: they cannot be made there, or are of a version that this one cannot work with; nothing was changed.
+    """
+    if connection.info.parameter_status("server_encoding") != "UTF8":
+        raise FleetError(
+            f"the database {connection.info.dbname} cannot keep all letters: make one with CREATE DATABASE kling "
+            "ENCODING 'UTF8' TEMPLATE template0"
+        )
+    await _known_version(connection)
     await connection.execute("SELECT pg_advisory_lock(%s)", [schema.LOCK])
     try:
         pgqueuer = engine.queries(connection)

@@ -13,10 +13,9 @@ from kling_async.fleet.bell import Bell
 from kling_async.fleet.database import Connection, Database, install
 from kling_async.fleet.jobs import Job
 from kling_async.fleet.metrics import Metrics, measured
-from kling_async.fleet.new_job import NewJob, Prepared, digest_of, prepared, problems_as_rows
+from kling_async.fleet.new_job import NewJob, Prepared, digest_of, prepared, problems_as_rows, problems_together
 from kling_async.fleet.queues import no_queue
 from kling_async.fleet.statements import CANCEL
-from kling_async.journal.contents import differences
 from kling_async.journal.postgres.journal import PostgresJournal
 from kling_async.protocol.budget import Budget
 from kling_async.protocol.errors import FleetError, InvalidRequest, Problem
@@ -80,13 +79,15 @@ class Fleet:
     ) -> Job:
         """Submits a job; the same under a known key gives the job that is there.
 
-        A job that was refused or cancelled is queued again, one that could not be saved is saved again.
+        A job that was refused or cancelled is queued again; one that could not be saved is saved again, to where
+        `save_to` says now.
 
         Args:
             request: as `KlingClient.submit` takes it; one that takes more than one slot is refused.
             key: its name in the queue, 1 to 1000 letters.
             save_to: where its files go, below the directory of the worker that saves them; `{key}`, `{task_id}` and
-                `{date}` (on which it was submitted, UTC) are filled in. None calls them by the key.
+                `{date}` (on which it was submitted, UTC) are filled in. None, and a folder, which ends in `/`, calls
+                them by the key.
             priority: those with more are sent first.
             not_before: when it may be sent at the earliest, with its zone; None for at once.
 
@@ -121,7 +122,7 @@ class Fleet:
             except InvalidRequest as error:
                 problems += problems_as_rows(job, error)
             await asyncio.sleep(0)  # one without files has nothing to wait for
-        problems += _twice(found)
+        problems += problems_together(found)
         if problems:
             raise InvalidBatch.of(problems)
         return await self._submit(found) if found else []
@@ -278,15 +279,3 @@ class _Empty(Database):
 
 def _digest(key: object) -> bytes:
     return digest_of(key if isinstance(key, str) else "")
-
-
-def _twice(given: Iterable[Prepared]) -> list[RowProblem]:
-    """Keys that are given to different requests."""
-    first: dict[bytes, Prepared] = {}
-    problems = []
-    for job in given:
-        before = first.setdefault(job.digest, job)
-        if before is not job and differences(before.work, job.work):
-            problem = Problem("key", "is given to two different requests; each needs its own")
-            problems.append(RowProblem(line=None, id=job.job.key, problem=problem))
-    return problems

@@ -1,7 +1,7 @@
 """What is submitted to a fleet, checked as a client checks it, and as its tables have it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,13 +13,14 @@ from kling_async.io import refusals, request_checks
 from kling_async.io.submission import SubmitOptions
 from kling_async.io.threads import in_thread
 from kling_async.journal import contents
-from kling_async.journal.contents import known_members, split
+from kling_async.journal.contents import differences, known_members, split
 from kling_async.journal.sql_rows import json_text, number_text
 from kling_async.journal.store import Work
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import InvalidRequest, Problem
 from kling_async.protocol.fleet import save_place
 from kling_async.protocol.fleet.names import entrypoint_of, storable
+from kling_async.protocol.rules.values import shown
 from kling_async.protocol.wire.codec import to_wire
 
 PRIORITY_MOST: Final = 2**31 - 1
@@ -120,6 +121,45 @@ def problems_as_rows(job: NewJob, error: InvalidRequest) -> list[RowProblem]:
     """The problems of one job among many."""
     key = storable(job.key)[:80] if isinstance(job.key, str) else None
     return [RowProblem(line=None, id=key, problem=problem) for problem in error.problems]
+
+
+def problems_together(given: Sequence[Prepared]) -> list[RowProblem]:
+    """The problems that jobs have with each other."""
+    return [*_twice(given), *_in_one_place(given)]
+
+
+def _twice(given: Iterable[Prepared]) -> list[RowProblem]:
+    """Keys that are given to different requests."""
+    first: dict[bytes, Prepared] = {}
+    problems = []
+    for job in given:
+        before = first.setdefault(job.digest, job)
+        if before is not job and differences(before.work, job.work):
+            problem = Problem("key", "is given to two different requests; each needs its own")
+            problems.append(RowProblem(line=None, id=job.job.key, problem=problem))
+    return problems
+
+
+def _in_one_place(given: Iterable[Prepared]) -> list[RowProblem]:
+    """Places of which each is that of several jobs: all but one would be made, paid and not saved."""
+    keys: dict[str, dict[str, None]] = {}
+    for job in given:
+        template = job.job.save_to
+        if template is not None and save_place.is_of_one(template):
+            keys.setdefault(template, {})[job.job.key] = None
+    return [
+        RowProblem(
+            line=None,
+            id=next(iter(those)),
+            problem=Problem(
+                "save_to",
+                f"{shown(template)} is the place of {len(those)} jobs, and only one can be saved there: put {{key}} or "
+                "{task_id} into it, or end it with a / for a folder",
+            ),
+        )
+        for template, those in keys.items()
+        if len(those) > 1
+    ]
 
 
 def _problems_of_options(job: NewJob) -> list[Problem]:

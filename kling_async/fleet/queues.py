@@ -1,16 +1,22 @@
 """The queues of a fleet: one for each account."""
 
 import json
+import logging
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import attrs
+from psycopg import sql
 
 from kling_async.fleet.database import Connection
-from kling_async.protocol.budget import Budget
+from kling_async.fleet.schema import JOURNAL_SCHEMA
+from kling_async.journal.postgres.database import lock_of
+from kling_async.protocol.budget import Budget, Terms
 from kling_async.protocol.errors import ConfigurationError, FleetError
 from kling_async.protocol.rules.values import shown
+
+logger = logging.getLogger("kling_async")
 
 TASKS_MOST = 100_000
 
@@ -46,7 +52,11 @@ def checked_limit(limit: object) -> int:
 
 
 async def put(connection: Connection, *, name: str, limit: int, credentials: str | None, budget: Budget | None) -> None:
-    """Adds a queue, or changes what is given of one; it is drained no more."""
+    """Adds a queue, or changes what is given of one; it is drained no more.
+
+    Raises:
+        ConfigurationError: the budget counts another unit than before.
+    """
     await connection.execute(
         "INSERT INTO kling_fleet.queues (name, credentials, tasks_most, budget) "
         "VALUES (%(name)s, coalesce(%(credentials)s, 'default'), %(limit)s, %(budget)s) "
@@ -59,7 +69,46 @@ async def put(connection: Connection, *, name: str, limit: int, credentials: str
             "budget": None if budget is None else budget_text(budget),
         },
     )
+    await _warn_of_a_shared_account(connection, name)
+    if budget is not None:
+        await _agree(connection, budget_of(name, budget_text(budget)).terms)
     await connection.execute("SELECT pg_notify('kling_fleet', %s)", [f"queued {name}"])
+
+
+async def _warn_of_a_shared_account(connection: Connection, name: str) -> None:
+    cursor = await connection.execute(
+        "SELECT other.name, credentials FROM kling_fleet.queues other JOIN kling_fleet.queues mine USING (credentials) "
+        "WHERE mine.name = %s AND other.name <> mine.name ORDER BY 1",
+        [name],
+    )
+    if others := await cursor.fetchall():
+        logger.warning(
+            "the queue %s has the credentials of %s, %s: each queue counts for itself, so that together they are over "
+            "the account's limit, and its budget; let one account have one queue",
+            name,
+            ", ".join(row["name"] for row in others),
+            others[0]["credentials"],
+            extra={"kling_event": "account_shared"},
+        )
+
+
+async def _agree(connection: Connection, terms: Terms) -> None:
+    """Changes the terms in the queue's journal, by which workers reserve: also those that run, with their next job."""
+    schema = JOURNAL_SCHEMA.format(queue=terms.name)
+    journal = sql.Identifier(schema)
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_of(schema)])
+    read = sql.SQL("SELECT unit FROM {}.budgets WHERE name = {}")
+    cursor = await connection.execute(read.format(journal, terms.name))
+    row = await cursor.fetchone()
+    if row is not None:
+        terms.check(attrs.evolve(terms, unit=row["unit"]), change=True)
+    per = None if terms.per is None else terms.per // timedelta(microseconds=1)
+    write = sql.SQL(
+        "INSERT INTO {}.budgets (name, unit, allowed, per, failed_is_free) VALUES (%s, %s, %s, %s, %s) "
+        "ON CONFLICT (name) DO UPDATE SET allowed = excluded.allowed, per = excluded.per, "
+        "failed_is_free = excluded.failed_is_free"
+    ).format(journal)
+    await connection.execute(write, [terms.name, terms.unit, str(terms.limit), per, terms.failed_is_free])
 
 
 async def all_of(connection: Connection, name: str | None = None) -> list[Queue]:
@@ -114,7 +163,10 @@ def budget_text(budget: Budget) -> str:
 
 
 def budget_of(queue: str, text: str) -> Budget:
-    """The budget of a queue as it was kept, for a client: it replaces the terms that the journal knows."""
+    """The budget of a queue as it was kept, for a client, whose journal has the same terms.
+
+    Who has read them before they were changed must not change them back.
+    """
     kept: dict[str, Any] = json.loads(text)
     amounts: dict[str, Any] = {kept["unit"]: Decimal(kept["limit"])}
     return Budget(
@@ -123,5 +175,4 @@ def budget_of(queue: str, text: str) -> Budget:
         name=queue,
         failed_is_free=kept["failed_is_free"],
         assume=None if kept["assume"] is None else Decimal(kept["assume"]),
-        change=True,
     )

@@ -66,7 +66,10 @@ _AGAIN: Final = (
     f"UPDATE kling_fleet.jobs SET submitted_at = now(), begun_at = NULL, ended_at = NULL, {_ANEW}, {_CHANGED} "  # noqa: S608  (of constants, as the next)
     "WHERE id = %(id)s"
 )
-_SAVE_AGAIN: Final = f"UPDATE kling_fleet.jobs SET {_ANEW}, save = %s WHERE id = %s"  # noqa: S608
+_SAVE_AGAIN: Final = (
+    f"UPDATE kling_fleet.jobs SET {_ANEW}, save = %(save)s, save_to = %(save_to)s, priority = %(priority)s "  # noqa: S608
+    "WHERE id = %(id)s"
+)
 
 
 class _FilesGone(Exception):
@@ -148,7 +151,7 @@ class _Submission:
                 await self.connection.execute(_AGAIN.encode(), job.values | {"id": ids[job.digest]})
         queued = [job for job in jobs if job.digest in ids]
         await self._enqueue([(ids[job.digest], job) for job in queued], found["now"])
-        await self._save_again([known[digest] for digest in sorted(unsaved)])
+        await self._save_again([(known[job.digest]["id"], job) for job in jobs if job.digest in unsaved])
         held = {job.holder: needs[job.holder] for job in queued if job.files}
         if held and not await kept.are_held(self.connection, self.queue, held):
             raise _FilesGone
@@ -166,7 +169,7 @@ class _Submission:
 
     async def _known(self, digests: Sequence[bytes]) -> dict[bytes, dict[str, Any]]:
         cursor = await self.connection.execute(
-            "SELECT id, key_sha256, endpoint, request, known, outcome, seat, save, priority FROM kling_fleet.jobs "
+            "SELECT id, key_sha256, endpoint, request, known, outcome, seat, save FROM kling_fleet.jobs "
             "WHERE queue = %s AND key_sha256 = ANY(%s) ORDER BY key_sha256 FOR UPDATE",
             [self.queue, sorted(digests)],
         )
@@ -226,11 +229,12 @@ class _Submission:
                 [ids],
             )
 
-    async def _save_again(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        for row in rows:
-            queries = engine.queries(self.connection)
-            (save,) = await queries.enqueue(save_entrypoint(self.queue), f"{row['id']}\n".encode(), row["priority"])
-            await self.connection.execute(_SAVE_AGAIN.encode(), [save, row["id"]])
+    async def _save_again(self, jobs: Sequence[tuple[int, Prepared]]) -> None:
+        """Hands saves to the engine, to the places that are wanted now."""
+        entrypoint, queries = save_entrypoint(self.queue), engine.queries(self.connection)
+        for id_, job in jobs:
+            (save,) = await queries.enqueue(entrypoint, f"{id_}\n".encode(), job.job.priority)
+            await self.connection.execute(_SAVE_AGAIN.encode(), job.values | {"save": save, "id": id_})
 
 
 def _work_of(row: Mapping[str, Any], work: Work) -> Work:

@@ -157,8 +157,12 @@ class Worker:
             if not self._queues:
                 self._client(queue, key, Durations())  # a key that is none ends what does nothing yet
             self._queues[queue.name] = asyncio.create_task(self._in_queue(queue, key))
-            told = {"kling_event": "queue_served"}
-            logger.info("works for the queue %s, %d at once per model", queue.name, queue.limit, extra=told)
+            logger.info(
+                "works for the queue %s, %d at once per model",
+                queue.name,
+                queue.limit,
+                extra={"kling_event": "queue_served"},
+            )
         elif queue.name not in self._lacking:
             self._lacking.add(queue.name)
             logger.warning(
@@ -184,8 +188,9 @@ class Worker:
                 await self._session(now[0], key, durations)
             except Exception as error:
                 unexpected = not isinstance(error, KlingError)
-                told = {"kling_event": "session_failed"}
-                logger.warning("queue %s: %s", queue.name, error, exc_info=unexpected, extra=told)
+                logger.warning(
+                    "queue %s: %s", queue.name, error, exc_info=unexpected, extra={"kling_event": "session_failed"}
+                )
                 refused = isinstance(error, ApiError)  # of its key, or its address: somebody has to see to that
                 await _stopped(self._stopping, _REFUSED_SECONDS if refused else _AGAIN_SECONDS)
 

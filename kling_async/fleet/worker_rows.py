@@ -198,14 +198,25 @@ class Rows:
         )
         await self._notify(connection, HANDED)
 
-    async def back(self, connection: Connection, row: Row, seconds: float) -> None:
-        """It was not sent, or not saved: anybody may have it after a while."""
+    async def back(self, connection: Connection, row: Row, seconds: float, *, counts: bool = True) -> None:
+        """It was not sent, or not saved: anybody may have it after a while.
+
+        Args:
+            connection: to do it by.
+            row: of the job.
+            seconds: of the while.
+            counts: whether that was an attempt at it.
+        """
         if not await self._has(connection, row):
             return
         if not row.saves:
             await connection.execute(self._unsent, [row.id])
         queries = engine.queries(connection)
         await queries.driver.execute(queries.qbq.build_retry_job_query(), row.engine, timedelta(seconds=seconds), None)
+        if not counts:
+            await connection.execute(
+                "UPDATE kling_fleet.pgqueuer SET attempts = attempts - 1 WHERE id = %s", [row.engine]
+            )
         await self._notify(connection, QUEUED)
 
     async def set_aside(self, connection: Connection, row: Unreadable, seconds: float) -> str | None:
@@ -260,6 +271,7 @@ class Rows:
             return
         if not await self._is_current(connection, row):  # who has the one that is sees the same
             await _ended(engine.queries(connection), row.engine, "canceled")
+            await self._notify(connection, QUEUED)
             return
         held = outcome in {JobState.REFUSED, JobState.IN_DOUBT, JobState.LOST, JobState.SAVE_FAILED}
         await _ended(engine.queries(connection), row.engine, "failed" if held else "successful")

@@ -63,8 +63,7 @@ class Saves:
                 await in_thread(_make_folder, place)
                 paths = await self._client.save(row, entry, place)
                 await self._client.last(row.key)  # behind what it had to tell
-                told = {"kling_event": "job_saved"}
-                logger.info("%s is saved: %s", row.key, ", ".join(map(str, paths)), extra=told)
+                logger.info("%s is saved: %s", row.key, ", ".join(map(str, paths)), extra={"kling_event": "job_saved"})
         except ClientClosed:
             return
         except KlingError as error:
@@ -76,16 +75,18 @@ class Saves:
         if row.save_to is None:
             return f"{self._out}/"
         day = row.submitted_at.astimezone(UTC)
-        return str(self._out / place_of(row.save_to, key=file_name(row.key), task_id=task_id, day=day))
+        place = place_of(row.save_to, key=file_name(row.key), task_id=task_id, day=day)
+        return f"{self._out}/{place}"  # as text: a slash at its end makes it a folder
 
     async def _failed(self, row: Row, error: KlingError) -> None:
         seconds = min(_PAUSE_MAXIMUM, 2.0**row.attempts)
         logger.warning("%s is not saved: %s", row.key, error, extra={"kling_event": "not_saved"})
-        if row.attempts + 1 < ATTEMPTS or isinstance(error, JournalError):
-            await self._line.surely(functools.partial(self._rows.back, row=row, seconds=seconds))
-        else:
+        if (is_try := not isinstance(error, JournalError)) and row.attempts + 1 >= ATTEMPTS:
             outcome = functools.partial(self._rows.finish, row=row, outcome=JobState.SAVE_FAILED, error=str(error))
             await self._line.surely(outcome)
+        else:
+            back = functools.partial(self._rows.back, row=row, seconds=seconds, counts=is_try)
+            await self._line.surely(back)
 
 
 def _make_folder(place: str) -> None:

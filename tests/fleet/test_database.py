@@ -2,14 +2,18 @@
 
 import asyncio
 import logging
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
+from pgqueuer.queries import Queries
 
 from kling_async import Budget, ConfigurationError, FleetError, KlingError
-from kling_async.fleet import Fleet, JobState, NewJob, database, schema
+from kling_async.fleet import Fleet, JobState, NewJob, database, queues, schema
 from kling_async.fleet.database import Database, install, version_of
+from kling_async.journal.client_journal import ClientJournal
+from kling_async.journal.postgres.journal import PostgresJournal
 from tests.postgres import Cluster, Relay
 
 from .conftest import Connection, connected, one, request, settled
@@ -106,6 +110,26 @@ async def test_init_again_changes_what_is_given(dsn: str) -> None:
     assert (queue.limit, queue.credentials, queue.draining) == (9, "second", False)
     assert queue.spending is not None
     assert (queue.spending.unit, str(queue.spending.limit)) == ("usd", "8.40")
+
+
+async def test_a_budget_is_that_of_the_last_init(dsn: str, worker: Connection) -> None:
+    """Its terms are at once those of all workers, also of those that run; who read older ones does not bring them back.
+
+    A budget that counts something else would begin anew, and is refused.
+    """
+    await Fleet.init(dsn, limit=5, budget=Budget(units=1000))
+    before = (await queues.all_of(worker, "default"))[0].budget
+    await Fleet.init(dsn, limit=5, budget=Budget(units=1, per="day"))
+    with pytest.raises(ConfigurationError, match="is 1 units per 1 day"):
+        await ClientJournal.of(PostgresJournal(dsn), time.time, before).open()
+    journal = ClientJournal.of(PostgresJournal(dsn), time.time, (await queues.all_of(worker, "default"))[0].budget)
+    await journal.open()
+    await journal.close()
+    known = "SELECT unit, allowed, per FROM kling_journal_default.budgets"
+    assert await one(worker, known) == {"unit": "units", "allowed": "1", "per": 86_400_000_000}
+    with pytest.raises(ConfigurationError, match="counts units in this journal, not usd"):
+        await Fleet.init(dsn, limit=9, budget=Budget(usd=1))
+    assert await one(worker, "SELECT tasks_most FROM kling_fleet.queues") == {"tasks_most": 5}
 
 
 @pytest.mark.parametrize("limit", [0, -1, 100_001, True, 2.5, "5", None])
@@ -231,6 +255,73 @@ async def test_a_fleet_that_is_too_new(own_dsn: str) -> None:
         await Fleet.init(own_dsn, limit=3)
     assert await one(worker, "SELECT tasks_most FROM kling_fleet.queues") == {"tasks_most": 5}
     await worker.close()
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM", "UPDATE kling_fleet.facts SET value = 'x' WHERE name = 'version' --"]
+)
+async def test_a_fleet_that_does_not_say_its_version(own_dsn: str, change: str) -> None:
+    """Whatever somebody has done there, nobody works with it, and what is to be done is told."""
+    worker = await connected(own_dsn)
+    await worker.execute(f"{change} kling_fleet.facts".encode())
+    for attempt in (Fleet(own_dsn).__aenter__(), Fleet.init(own_dsn, limit=3)):
+        with pytest.raises(FleetError, match=r"does not say of which version .* from a backup"):
+            await attempt
+    await worker.close()
+
+
+async def test_the_engine_of_a_fleet_that_is_too_new_is_left_alone(
+    own_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older version does not bring PgQueuer's tables to what it knows before it has seen that it may not."""
+    worker = await connected(own_dsn)
+    await worker.execute("UPDATE kling_fleet.facts SET value = '99'")
+    await worker.close()
+    upgraded: list[bool] = []
+
+    async def upgrade(_: Queries) -> None:
+        upgraded.append(True)
+
+    monkeypatch.setattr(Queries, "upgrade", upgrade)
+    with pytest.raises(FleetError, match="of version 99"):
+        await Fleet.init(own_dsn, limit=3)
+    assert not upgraded
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_that_cannot_keep_all_letters(postgres: str, encoding: str) -> None:
+    """It is told before anything is made there, with what makes one that can."""
+    worker = await connected(postgres)
+    name = f"letters_{encoding.lower()}"
+    await worker.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'".encode())
+    there = f"{postgres.rpartition('/')[0]}/{name}"
+    try:
+        with pytest.raises(FleetError, match=rf"{name} cannot keep all letters: .* ENCODING 'UTF8' TEMPLATE template0"):
+            await Fleet.init(there, limit=3)
+        with pytest.raises(FleetError, match="there is no fleet"):
+            await Fleet(there).__aenter__()
+    finally:
+        await worker.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        await worker.close()
+
+
+async def test_a_queue_whose_name_is_misspelt(dsn: str) -> None:
+    """The queue is missing, and not the fleet: what reads is told the same as what submits."""
+    async with Fleet(dsn, "defualt") as fleet:
+        for reading in (fleet.status("cat"), fleet.wait("cat"), fleet.cancel("cat"), anext(fleet.finished())):
+            with pytest.raises(
+                FleetError, match=r"no queue 'defualt' in .* `kling-async fleet status` shows the queue"
+            ):
+                await reading
+
+
+async def test_two_queues_of_one_account(dsn: str, caplog: pytest.LogCaptureFixture) -> None:
+    """They are told of: each has the account's limit for itself."""
+    await Fleet.init(dsn, limit=5, queue="second", credentials="theirs")
+    assert not caplog.records
+    await Fleet.init(dsn, limit=5, queue="third")
+    (record,) = caplog.records
+    assert "the queue third has the credentials of default, default" in record.getMessage()
 
 
 async def test_an_installation_that_was_broken_off(postgres: str) -> None:

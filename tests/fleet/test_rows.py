@@ -1,12 +1,18 @@
 """What workers write about jobs whose rows in the engine are not what those are worked on by any more."""
 
 import uuid
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from kling_async import TextToVideo
+from kling_async import JournalError, KlingError, TargetError, TextToVideo
 from kling_async.fleet import Fleet, JobState
+from kling_async.fleet.database import Database
 from kling_async.fleet.worker_account import AccountRows
+from kling_async.fleet.worker_client import WorkerClient
+from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Row
 
 from .conftest import Connection, one, request
@@ -18,6 +24,7 @@ async def claimed(rows: AccountRows, worker: Connection, *known: int) -> Row:
     assert state is not None
     await rows.claim(worker, state.lines, 30.0, saves=1, new=True, most=1)
     (row,) = await rows.look(worker, [*known])
+    assert isinstance(row, Row)
     return row
 
 
@@ -84,6 +91,7 @@ async def test_what_was_cancelled_is_not_given_back_for_what_runs(
 async def test_what_was_cancelled_is_known_as_such(old: Row, worker: Connection, rows: AccountRows) -> None:
     """Who takes the old request over sees that there is nothing to do: it has the final state that it had."""
     (again,) = await rows.look(worker, [])
+    assert isinstance(again, Row)
     assert (again.engine, again.outcome) == (old.engine, JobState.CANCELLED)
     assert (await claimed(rows, worker, old.engine)).outcome is None
 
@@ -104,3 +112,33 @@ async def test_what_is_paid_for_is_not_cancelled(
     )
     await rows.back(worker, row, 0.0)
     assert await fleet.cancel("cat\uf8ff") == can_be
+
+
+class NoJournal:
+    """A client whose journal is away."""
+
+    def __init__(self, error: KlingError) -> None:
+        self.error = error
+
+    async def taken(self, _key: str) -> None:
+        """As `WorkerClient.taken`."""
+        raise self.error
+
+
+@pytest.mark.parametrize(("error", "attempts"), [(JournalError("away"), 0), (TargetError("disk full"), 1)])
+async def test_waiting_is_no_attempt(
+    dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows, *, error: KlingError, attempts: int
+) -> None:
+    """Saves have so many attempts; what a save has to wait for, such as a journal that is away, takes none of them."""
+    await fleet.submit(request(), key="cat")
+    job = await claimed(rows, worker)
+    assert await rows.begin(worker, job)
+    await rows.made(worker, job, None)
+    save = await claimed(rows, worker)
+    line = Line(Database(dsn).connect, 10.0)
+    await Saves(cast("WorkerClient", NoJournal(error)), line, rows, Path()).run(save)
+    await line.close()
+    assert await one(worker, "SELECT status::text, attempts FROM kling_fleet.pgqueuer") == {
+        "status": "queued",
+        "attempts": attempts,
+    }

@@ -94,6 +94,16 @@ async def test_a_key_twice_in_one_call(fleet: Fleet) -> None:
         await fleet.submit_all([NewJob(request(), "dog"), NewJob(request("another"), "dog")])
 
 
+async def test_jobs_of_one_place(fleet: Fleet) -> None:
+    """Jobs of which only one could be saved are refused together; one of its own, and a folder, are nobody else's."""
+    with pytest.raises(InvalidBatch, match=r"'{date}.mp4' is the place of 2 jobs, .* put {key} or {task_id}") as caught:
+        await fleet.submit_all([NewJob(request(), key, save_to="{date}.mp4") for key in ("a", "b", "a")])
+    assert [each.id for each in caught.value.problems] == ["a"]
+    for number, template in enumerate(["clips/", "{key}.mp4", "{date}/{task_id}.mp4", None]):
+        await fleet.submit_all([NewJob(request(), f"{number} {key}", save_to=template) for key in ("a", "b")])
+    await fleet.submit_all([NewJob(request(), "alone", save_to="alone.mp4")])
+
+
 async def test_all_problems_are_told_at_once(fleet: Fleet, worker: Connection) -> None:
     """Of the request, its files and its options together, and nothing is submitted."""
     with pytest.raises(InvalidRequest) as caught:
@@ -232,15 +242,15 @@ async def test_a_failed_job_stays_failed(fleet: Fleet, worker: Connection) -> No
 
 
 async def test_what_was_not_saved_is_saved_again(fleet: Fleet, worker: Connection) -> None:
-    """An equal submit puts it among what is to be saved, and nothing is made again."""
+    """An equal submit puts it among what is to be saved, where and when it says, and nothing is made again."""
     await fleet.submit(request(), key="cat")
     await begin(worker, "cat")
     row = await one(worker, "SELECT id FROM kling_fleet.jobs")
     await worker.execute("DELETE FROM kling_fleet.pgqueuer")
     await worker.execute("UPDATE kling_fleet.jobs SET seat = NULL, ended_at = now()")
     await worker.execute(FINISH, {"id": row["id"], "outcome": "save_failed", "error": "disk full"})
-    job = await fleet.submit(request(), key="cat")
-    assert (job.number, job.error) == (None, "")
+    job = await fleet.submit(request(), key="cat", save_to="other.mp4", priority=3)
+    assert (job.number, job.error, job.save_to, job.priority) == (None, "", "other.mp4", 3)
     found = await one(
         worker,
         "SELECT engine.entrypoint, payload, engine.id = save AS ours FROM kling_fleet.pgqueuer engine, "

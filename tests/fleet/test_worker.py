@@ -60,6 +60,14 @@ async def test_the_place_of_a_file(postgres: str, fleet: Fleet, emulator: Emulat
     assert [str(path)] == [file.path for file in job.entry.files]
 
 
+async def test_the_folder_of_a_file(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+    """A template that ends in a slash is a folder, in which files are called by the key."""
+    async with working(postgres, emulator, tmp_path):
+        await fleet.submit(TextToVideo("a cat"), key="cat", save_to="clips/")
+        assert (await fleet.wait("cat")).state is JobState.SAVED
+    assert (tmp_path / "clips" / "cat.mp4").is_file()
+
+
 async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, tmp_path: Path) -> None:
     """What the account refuses is learned by all workers; refused jobs wait unsent, and none is lost."""
     begun, stands_still, jobs = time.time(), asyncio.Event(), clips(4)

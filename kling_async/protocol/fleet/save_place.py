@@ -35,6 +35,12 @@ def problems_of(template: object) -> Iterator[Problem]:
         yield Problem("save_to", f"must be below the worker's --out: no absolute path and no .., got {shown(template)}")
 
 
+def is_of_one(template: str) -> bool:
+    """Whether it gives jobs of one day the same place, which only one of them can have."""
+    fields = {field[1] for field in string.Formatter().parse(template)}
+    return not (template.endswith("/") or fields & {"key", "task_id"})
+
+
 def place_of(template: str, *, key: str, task_id: str, day: datetime) -> str:
     """The place, relative to the worker's directory, and the same whoever saves, whenever.
 
