@@ -81,6 +81,11 @@ def _add_init(parser: ArgumentParser) -> None:
     _add_queue(parser, "of the account")
     text = "the name of the account's API key, which itself is with the workers only (default: default)"
     parser.add_argument("--credentials", metavar="NAME", help=text)
+    text = (
+        "the account has a new API key: the queue works with that of the next worker that begins, so end those with "
+        "the old one first (else a worker is refused whose key is another one than that of the others)"
+    )
+    parser.add_argument("--new-key", action="store_true", help=text)
     text = "what may be spent: units such as 60, or dollars such as 8.40usd; none without"
     parser.add_argument("--budget", type=budget, metavar="AMOUNT", help=text)
     text = "what a request of unknown price takes of the budget (else it is not sent)"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Self, TypeVar
 
 from kling_async.batch.row import InvalidBatch, RowProblem
-from kling_async.fleet import jobs, queues, submitting
+from kling_async.fleet import jobs, queues, submitting, worker_key
 from kling_async.fleet.bell import Bell
 from kling_async.fleet.database import Connection, Database, install
 from kling_async.fleet.jobs import Job
@@ -234,6 +234,7 @@ class Fleet:
         queue: str = "default",
         credentials: str | None = None,
         budget: Budget | None = None,
+        new_key: bool = False,
     ) -> None:
         """Makes the tables where there are none, and a queue, or changes what is known of it.
 
@@ -245,6 +246,7 @@ class Fleet:
                 environment, `NAME` is `KLING_API_KEY_NAME`. The key itself is never kept. None leaves it as it is, and
                 is `default` in a new queue.
             budget: what may be spent; None leaves it as it is, and is none in a new queue.
+            new_key: the account has a new API key, which the next worker has: of a queue, all workers need the same.
 
         Raises:
             ConfigurationError: a value cannot be used.
@@ -257,6 +259,8 @@ class Fleet:
             await PostgresJournal(dsn, name=name).last_of([""])
             put = functools.partial(queues.put, name=name, limit=most, credentials=named, budget=budget)
             await database.step(put)
+            if new_key:
+                await database.step(functools.partial(worker_key.forget, queue=name))
 
     async def _do(self, work: Callable[[Connection], Awaitable[_T]]) -> _T:
         return await self._opened.step(work)

@@ -34,6 +34,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             name TEXT PRIMARY KEY,
             -- The name of the account's credentials, which themselves are never here.
             credentials TEXT NOT NULL,
+            -- By which a worker sees that its key is that of the others (worker_key); and whether the account has
+            -- accepted something of it.
+            key_proof BYTEA,
+            key_works BOOLEAN NOT NULL DEFAULT FALSE,
             -- Tasks at once per line.
             tasks_most INTEGER NOT NULL,
             -- JSON: unit, limit, per (seconds), failed_is_free and assume of the account's budget, which is called as

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from kling_async.fleet import queues
+from kling_async.fleet import queues, worker_key
 from kling_async.fleet.database import PATIENCE, Connection, Database
 from kling_async.fleet.queues import Queue
 from kling_async.fleet.worker_client import WorkerClient
@@ -19,7 +19,14 @@ from kling_async.fleet.worker_session import Session, Settings
 from kling_async.io.config import checked, is_seconds
 from kling_async.io.threads import in_thread
 from kling_async.journal.postgres.journal import PostgresJournal
-from kling_async.protocol.errors import ApiError, ConfigurationError, FleetError, KlingError, TargetError
+from kling_async.protocol.errors import (
+    ApiError,
+    AuthenticationError,
+    ConfigurationError,
+    FleetError,
+    KlingError,
+    TargetError,
+)
 from kling_async.protocol.fleet.names import api_key_variable
 from kling_async.protocol.polling.durations import Durations
 
@@ -185,13 +192,18 @@ class Worker:
                 now = await self._database.step(functools.partial(queues.all_of, name=queue.name))
                 if not now:
                     raise FleetError("it is gone")
+                await worker_key.prove(self._database, now[0], key)
                 await self._session(now[0], key, durations)
             except Exception as error:
                 unexpected = not isinstance(error, KlingError)
                 logger.warning(
                     "queue %s: %s", queue.name, error, exc_info=unexpected, extra={"kling_event": "session_failed"}
                 )
-                refused = isinstance(error, ApiError)  # of its key, or its address: somebody has to see to that
+                # Of its key, or its address: somebody has to see to that.
+                refused = isinstance(error, ApiError | ConfigurationError)
+                if isinstance(error, AuthenticationError):
+                    with contextlib.suppress(FleetError):
+                        await worker_key.refused(self._database, queue, key)
                 await _stopped(self._stopping, _REFUSED_SECONDS if refused else _AGAIN_SECONDS)
 
     async def _session(self, queue: Queue, key: str, durations: Durations) -> None:

@@ -41,8 +41,8 @@ class AccountRows(Rows):
     async def accepted(self, connection: Connection, row: Row) -> None:
         """The account had room for it, and accepts again what it refused altogether."""
         await connection.execute(
-            "UPDATE kling_fleet.queues SET paused_reason = NULL, paused_until = NULL WHERE name = %(queue)s AND "
-            "paused_reason IS NOT NULL",
+            "UPDATE kling_fleet.queues SET paused_reason = NULL, paused_until = NULL, key_works = TRUE WHERE "
+            "name = %(queue)s AND (paused_reason IS NOT NULL OR NOT key_works)",
             self._values,
         )
         await connection.execute(

@@ -108,6 +108,7 @@ class Making:
         self._line = line
         self._rows = rows
         self._role = role
+        self._is_accepted = False
 
     async def run(self, row: Row) -> None:
         """Sees to a job until it is somebody else's, or at its end."""
@@ -162,7 +163,8 @@ class Making:
             raise
         except KlingError as error:
             return await self._not_made(row, error)
-        if self._role.is_limited(row.entrypoint):
+        if self._role.is_limited(row.entrypoint) or not self._is_accepted:
+            self._is_accepted = True
             await self._line.surely(lambda connection: self._rows.accepted(connection, row))
         return False
 

@@ -11,7 +11,7 @@ import pytest
 
 from kling_async import Budget, GenerateImages, Polling, TextToVideo
 from kling_async.emulator import Emulator, Fault
-from kling_async.fleet import Fleet, JobState, NewJob, worker_account, worker_saving
+from kling_async.fleet import Fleet, JobState, NewJob, worker, worker_account, worker_saving
 from tests.fleet.workers import KEYS, QuickWorker, clips, ended, one, until, working
 
 
@@ -306,3 +306,36 @@ async def test_jobs_that_cannot_be_read(
     assert emulator.ledger.created == 2
     told = [each.getMessage() for each in caplog.records if "cannot read it" in each.getMessage()]
     assert [sum(f"'clip-{number}'" in each for each in told) for number in range(7)] == [1, 1, 1, 1, 1, 0, 0]
+
+
+async def test_a_key_of_another_account(
+    postgres: str,
+    fleet: Fleet,
+    emulator: Emulator,
+    tmp_path: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A worker sends nothing to another account than the others do, until that is wanted; keys are not kept."""
+    monkeypatch.setattr(worker, "_REFUSED_SECONDS", 0.2)
+    async with working(postgres, emulator, tmp_path):
+        await fleet.submit(TextToVideo("a cat"), key="first")
+        assert (await fleet.wait("first")).state is JobState.SAVED
+    keys = {"default": "api-key-of-another-account"}
+    async with Emulator(render=False, speed=250, api_key=keys["default"]) as another:
+        other = QuickWorker(postgres, out=tmp_path, keys=keys, base_url=another.base_url)
+        running = asyncio.create_task(other.run())
+        await fleet.submit(TextToVideo("a dog"), key="second")
+        while "KLING_API_KEY is not the key that this queue works with" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert another.ledger.created == 0
+        await Fleet.init(postgres, limit=4, new_key=True)
+        assert (await fleet.wait("second")).state is JobState.SAVED
+        assert another.ledger.created == 1
+        other.stop()
+        await running
+    kept = one(postgres, "SELECT key_proof FROM kling_fleet.queues")
+    assert isinstance(kept, bytes)
+    assert len(kept) == 16 + 64
+    assert keys["default"].encode() not in kept

@@ -53,7 +53,12 @@ async def _init(options: Namespace, output: Output, stop: Stop) -> None:
         amounts: dict[str, Any] = {unit: limit}
         budget = Budget(**amounts, assume=options.assume)
     made = fleet.Fleet.init(
-        options.dsn, limit=options.limit, queue=options.queue, credentials=options.credentials, budget=budget
+        options.dsn,
+        limit=options.limit,
+        queue=options.queue,
+        credentials=options.credentials,
+        budget=budget,
+        new_key=options.new_key,
     )
     await stop.or_result(made)
     text = f"the queue {options.queue} is ready: {options.limit} at once per model"

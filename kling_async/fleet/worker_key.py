@@ -1,0 +1,81 @@
+"""That all workers of a queue have the key of one account: a task is not found by the key of another one.
+
+The key is not in the database, only a slow hash of it with a salt, by which nobody finds it.
+"""
+
+import functools
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+from kling_async.fleet.database import Connection, Database
+from kling_async.fleet.queues import Queue
+from kling_async.io.threads import in_thread
+from kling_async.protocol.errors import ConfigurationError, FleetError
+from kling_async.protocol.fleet.names import api_key_variable
+
+_SALT: Final = 16
+_COSTS: Final = {"n": 2**14, "r": 8, "p": 1}
+"""16 MiB, and some 50 ms."""
+
+
+async def prove(database: Database, queue: Queue, key: str) -> None:
+    """Makes sure that a key is the one that a queue works with; the first one is.
+
+    Raises:
+        ConfigurationError: it is another one, and the account has accepted jobs of that.
+        FleetError: it is another one, of which that is not known yet; or the database cannot be used.
+    """
+    new = await _proof(secrets.token_bytes(_SALT), key)
+    proof, works = await database.step(functools.partial(_bound, queue=queue.name, proof=new))
+    if hmac.compare_digest(proof, new) or hmac.compare_digest(proof, await _proof(proof[:_SALT], key)):
+        return
+    variable = api_key_variable(queue.credentials)
+    if not works:
+        raise FleetError(f"another worker tries another key than {variable} of this one; waits for what comes of that")
+    raise ConfigurationError(
+        f"{variable} is not the key that this queue works with, and tasks of one account are not found in another; set "
+        f"that key, or, if the account has a new one, run `kling-async fleet init --new-key --queue {queue.name}`"
+    )
+
+
+async def refused(database: Database, queue: Queue, key: str) -> None:
+    """The account refuses a key: unless it has ever accepted something of it, the queue is bound to it no more.
+
+    Raises:
+        FleetError: the database cannot be used.
+    """
+    proof, works = await database.step(functools.partial(_found, queue=queue.name))
+    if proof is not None and not works and hmac.compare_digest(proof, await _proof(proof[:_SALT], key)):
+        await database.step(functools.partial(forget, queue=queue.name, proof=proof))
+
+
+async def forget(connection: Connection, queue: str, proof: bytes | None = None) -> None:
+    """The queue works with the key of the next worker; where a proof is given, only if that is the present one."""
+    await connection.execute(
+        "UPDATE kling_fleet.queues SET key_proof = NULL, key_works = FALSE WHERE name = %(queue)s AND "
+        "(%(proof)s::bytea IS NULL OR (key_proof = %(proof)s AND NOT key_works))",
+        {"queue": queue, "proof": proof},
+    )
+
+
+async def _bound(connection: Connection, queue: str, proof: bytes) -> tuple[bytes, bool]:
+    await connection.execute(
+        "UPDATE kling_fleet.queues SET key_proof = %s WHERE name = %s AND key_proof IS NULL", [proof, queue]
+    )
+    found, works = await _found(connection, queue)
+    if found is None:
+        raise FleetError("it is gone")
+    return found, works
+
+
+async def _found(connection: Connection, queue: str) -> tuple[bytes | None, bool]:
+    cursor = await connection.execute("SELECT key_proof, key_works FROM kling_fleet.queues WHERE name = %s", [queue])
+    row = await cursor.fetchone()
+    return (None, False) if row is None else (row["key_proof"], row["key_works"])
+
+
+async def _proof(salt: bytes, key: str) -> bytes:
+    """The salt, and what it makes of the key."""
+    return salt + await in_thread(functools.partial(hashlib.scrypt, key.encode(), salt=salt, **_COSTS))
