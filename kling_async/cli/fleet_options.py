@@ -30,7 +30,8 @@ examples:
 """
 _WORKER: Final = """\
 The API key of a queue is KLING_API_KEY where its credentials are called default, else KLING_API_KEY_NAME. A worker
-takes from all queues that it has a key for. SIGTERM begins nothing new, and after --grace hands over what is left.
+takes from all queues that it has a key for. SIGTERM begins nothing new, and after --grace hands over what is left; a
+second one ends it at once.
 """
 
 
@@ -62,7 +63,10 @@ def add_fleet(parser: ArgumentParser, words: Sequence[str]) -> None:
         each.set_defaults(parser=each)
         if [name] == [*words[:1]]:
             add(each)
-            text = f"address of the database, such as postgresql://user:password@host/database; else {DSN}"
+            text = (
+                f"address of the database, such as postgresql://user:password@host/database; else {DSN}, which others "
+                "on this machine cannot read: an option, with its password, is seen by all of them in `ps`"
+            )
             each.add_argument("--dsn", metavar="DSN", help=text)
             add_output(each)
 

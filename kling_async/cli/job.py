@@ -18,6 +18,7 @@ class Stage(enum.Enum):
     ATTACHED = "the reference was given; nothing was heard yet"
     ACCEPTED = "the service has the task"
     MADE = "the result is made"
+    WORKING = "a worker: what it has is others' work, too"
 
 
 @attrs.define

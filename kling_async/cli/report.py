@@ -182,6 +182,10 @@ _STOPPED: Final = {
     Stage.ATTACHED: ("a task is not touched by that", "save it later: "),
     Stage.ACCEPTED: ("the task goes on at the service, and is billed", "save it later: "),
     Stage.MADE: ("the result is made, but not saved", "save it: "),
+    Stage.WORKING: (
+        "ended at once; what was sent goes on at the service, and is billed; others take it over after the heartbeat",
+        "",
+    ),
 }
 
 

@@ -32,6 +32,8 @@ _TIDIED_SECONDS: Final = 3600.0
 """Seconds between two times that what is too old is deleted."""
 _END_SECONDS: Final = 10.0
 """Seconds that a session which ends gives to a database that is away."""
+_HURRY_SECONDS: Final = 2.0
+"""The same where somebody waits for its end already, as after a second Ctrl-C."""
 
 
 @attrs.frozen(kw_only=True)
@@ -90,20 +92,25 @@ class Session:
         Raises:
             KlingError: the account takes nothing of this machine, or of its key.
         """
+        seconds = _END_SECONDS
         try:
             async with self._client:
                 await self._work(stop)
+        except asyncio.CancelledError:
+            seconds = _HURRY_SECONDS
+            raise
         finally:
-            await self._soon(self._rows.leave)
+            await self._leave(seconds)
 
     async def _work(self, stop: asyncio.Event) -> None:
         await self._pulse.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
         beats = asyncio.create_task(self._beats())
         claims = asyncio.create_task(self._claims())
         try:
-            await _first(stop.wait(), self._over.wait(), asyncio.shield(claims))
-            if claims.done():
-                claims.result()
+            await _first(stop.wait(), self._over.wait(), asyncio.shield(claims), asyncio.shield(beats))
+            for each in (claims, beats):
+                if each.done():
+                    each.result()
             self._stopping = True
             if not self._over.is_set():
                 await self._soon(self._rows.resign)
@@ -114,10 +121,12 @@ class Session:
             self._stopping = True
             for each in (claims, *self._works.values()):
                 each.cancel()
-            await asyncio.gather(claims, *self._works.values(), return_exceptions=True)
-            await self._client.close()  # what it has in the journal is nobody's
-            beats.cancel()
-            await asyncio.gather(beats, return_exceptions=True)
+            try:
+                await asyncio.gather(claims, *self._works.values(), return_exceptions=True)
+                await self._client.close()  # what it has in the journal is nobody's
+            finally:
+                beats.cancel()
+                await asyncio.gather(beats, return_exceptions=True)
         if self._refusal is not None:
             raise self._refusal
 
@@ -125,10 +134,20 @@ class Session:
         """There may be something to do."""
         self._wake.set()
 
-    async def _soon(self, step: Callable[[Connection], Awaitable[None]]) -> None:
+    async def _leave(self, seconds: float) -> None:
+        """Lets others have its jobs, also while it is cancelled once more."""
+        leaving = asyncio.create_task(self._soon(self._rows.leave, seconds))
+        try:
+            await asyncio.shield(leaving)
+        except asyncio.CancelledError:
+            await asyncio.wait([leaving], timeout=_HURRY_SECONDS)
+            leaving.cancel()
+            raise
+
+    async def _soon(self, step: Callable[[Connection], Awaitable[None]], seconds: float = _END_SECONDS) -> None:
         """Does something that others will find out by themselves, later, where the database is away."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._pulse.surely(step)
 
     async def _end_in_grace(self) -> None:

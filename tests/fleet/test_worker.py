@@ -12,7 +12,7 @@ import pytest
 from kling_async import Budget, GenerateImages, Polling, TextToVideo
 from kling_async.emulator import Emulator, Fault
 from kling_async.fleet import Fleet, JobState, NewJob, worker_account, worker_saving
-from tests.fleet.workers import QuickWorker, clips, ended, one, until, working
+from tests.fleet.workers import KEYS, QuickWorker, clips, ended, one, until, working
 
 
 @pytest.fixture
@@ -258,3 +258,26 @@ async def test_a_job_of_a_newer_version(postgres: str, fleet: Fleet, emulator: E
     job = await fleet.status("newer")
     assert job is not None
     assert (job.state, job.error) == (JobState.QUEUED, "")
+
+
+@pytest.mark.usefixtures("fleet")
+async def test_cancelled_while_it_ends(
+    postgres: str, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever does not wait for its end, others have its jobs at once."""
+    leave, leaves = worker_account.AccountRows.leave, asyncio.Event()
+
+    async def left(rows: worker_account.AccountRows, connection: Any) -> None:
+        leaves.set()
+        await leave(rows, connection)
+
+    monkeypatch.setattr(worker_account.AccountRows, "leave", left)
+    worker = QuickWorker(postgres, out=tmp_path, keys=KEYS, base_url=emulator.base_url)
+    running = asyncio.create_task(worker.run())
+    await until(postgres, "SELECT count(*) = 1 FROM kling_fleet.workers")
+    running.cancel()
+    await leaves.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert one(postgres, "SELECT count(*) FROM kling_fleet.workers") == 0

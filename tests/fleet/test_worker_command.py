@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kling_async.emulator import Emulator
+from kling_async.emulator import Emulator, Fault
 from kling_async.fleet import Fleet, JobState
 from tests.fleet.workers import clips, ended, one, until, working
 
@@ -30,3 +30,28 @@ async def test_sigterm_hands_over(postgres: str, tmp_path: Path) -> None:
             done = await ended(fleet, clips(2))
         assert {job.state for job in done} == {JobState.SAVED}
         assert emulator.ledger.created == 2
+
+
+@pytest.mark.slow
+async def test_sigterm_twice(postgres: str, tmp_path: Path) -> None:
+    """It ends at once, says that what was sent goes on and is billed, and others have its jobs before its heartbeat."""
+    await Fleet.init(postgres, limit=2)
+    async with Emulator(render=False, speed=0.1, concurrency=2) as emulator, Fleet(postgres) as fleet:
+        emulator.faults.add(Fault.delay(3600, after_effect=True), on="create", times=1)
+        await fleet.submit_all(clips(2))
+        environment = {**os.environ, "KLING_API_KEY": emulator.api_key, "KLING_FLEET_DSN": postgres}
+        options = ("--out", str(tmp_path), "--base-url", emulator.base_url, "--grace", "3600", "--heartbeat", "3600")
+        command = (sys.executable, "-m", "kling_async.cli", "fleet", "worker", *options)
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+        await until(postgres, "SELECT count(*) = 1 FROM kling_journal_default.entries WHERE state = 'accepted'")
+        while emulator.ledger.created < 2:  # noqa: ASYNC110  (a ledger has no events)
+            await asyncio.sleep(0.05)
+        process.terminate()
+        await until(postgres, "SELECT bool_and(draining) FROM kling_fleet.workers")
+        process.terminate()
+        _, told = await process.communicate()
+        assert process.returncode in {130, 143}
+        assert b"what was sent goes on at the service, and is billed" in told
+        assert b"nothing was sent" not in told
+        assert one(postgres, "SELECT count(*) FROM kling_fleet.workers") == 0
+        assert one(postgres, "SELECT bool_and(heartbeat < now() - interval '1 hour') FROM kling_fleet.pgqueuer")

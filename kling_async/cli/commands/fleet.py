@@ -19,7 +19,7 @@ from kling_async.cli.endpoints import record
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.fleet_options import DSN
 from kling_async.cli.fleet_status import job_text, metrics_text, under_way
-from kling_async.cli.job import Job
+from kling_async.cli.job import Job, Stage
 from kling_async.cli.output import Output, columns_of_terminal, failure
 from kling_async.cli.record_fields import option_names
 from kling_async.cli.runner import Stop
@@ -38,6 +38,8 @@ def run(options: Namespace, output: Output) -> int:
         return _submit(options, output)
     work = {"init": _init, "worker": _work, "status": _status, "drain": _drain}[options.what]
     job = Job(base_url=getattr(options, "base_url", None))
+    if options.what == "worker":
+        job.stage = Stage.WORKING
     return runner.run(job, output, lambda stop: work(options, output, stop))
 
 
