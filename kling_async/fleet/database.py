@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self, TypeVar
 
@@ -54,6 +55,7 @@ class Database:
         self._patience = patience
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
+        self._session = secrets.token_hex(8)
         self.closed = True
 
     def __repr__(self) -> str:
@@ -64,13 +66,15 @@ class Database:
         """Connects, and brings the tables to the present version.
 
         Raises:
-            FleetError: it cannot be reached, has no fleet, or one of a version that this one cannot work with.
+            FleetError: it cannot be reached, has no fleet, or one of a version that this one cannot work with; or a
+                pooler gives the connection to others.
         """
         try:
             connection = await self.connect()
         except psycopg.Error as error:
             raise self._unreachable(error) from None
         try:
+            await self._must_be_own(connection)
             await self.use(connection)
         except psycopg.Error as error:
             await connection.close()
@@ -107,7 +111,8 @@ class Database:
             # statement: where Postgres expects many rows, as after many submits of which its statistics do not know
             # yet, it would compile that anew each time: half a second, for milliseconds.
             settings = f"SET idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; SET jit TO off"
-            await connection.execute(settings.encode())
+            own = f"SET {postgres.SESSION} TO '{self._session}'"
+            await connection.execute(f"{settings}; {own}".encode())
         except BaseException:
             await connection.close()
             raise
@@ -130,6 +135,7 @@ class Database:
                 try:
                     connection = await self._connected()
                     async with connection.transaction():
+                        await self._must_be_own(connection)
                         return await work(connection)
                 except psycopg.Error as error:
                     if not _passes(error, connection):
@@ -137,6 +143,16 @@ class Database:
                     if loop.time() >= until:
                         raise self._unreachable(error) from None
                 await asyncio.sleep(_PAUSE)
+
+    async def _must_be_own(self, connection: Connection) -> None:
+        """Refuses a session that others have, too: what was prepared in it is theirs.
+
+        Raises:
+            FleetError: it is none of this connection, or not any more.
+        """
+        found = await connection.execute("SELECT current_setting(%s, true) AS session", [postgres.SESSION])
+        if (await found.fetchone() or {}).get("session") != self._session:
+            raise FleetError(f"{self.place} cannot be used: {postgres.POOLED}; nothing was done")
 
     async def _connected(self) -> Connection:
         """The connection.

@@ -12,6 +12,13 @@ from kling_async.protocol.errors import ConfigurationError
 EXTRA: Final = "pip install 'kling-async[fleet]'"
 _LIKE: Final = "postgresql://user:password@host/database"
 _HIDDEN: Final = "connection to server"
+SESSION: Final = "kling_async.session"
+"""A setting that a session has to itself: each of its steps looks whether it is there still."""
+POOLED: Final = (
+    "a pooler in transaction mode is in front of it, which gives the settings of one client to others: name the server "
+    "itself, or a pooler in session mode"
+)
+"""Said where it is not."""
 
 
 def driver() -> ModuleType:

@@ -318,9 +318,7 @@ class ClientJournal:
         return OwnerState.GONE if self._is_gone(store, entry.owner, entry) else OwnerState.LIVING
 
     def _is_gone(self, store: Store, owner: int | None, entry: Entry | None = None) -> bool:
-        if owner == self.owner:
-            return False
-        return owner is None or self.backend.is_gone(store, owner, entry)
+        return owner != self.owner and self.backend.is_gone(store, owner, entry)
 
     async def give(self, entry: int, to: int) -> bool:
         """Gives an accepted entry to another client, which takes it up; whether it was this client's.

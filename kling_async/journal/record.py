@@ -187,11 +187,11 @@ class Record:
         """The create ended without a task, or with one that nobody knows of."""
         if self.entry is None:
             return
-        entry, now, text = self.entry, self._journal.now(), _text_of(error)
+        entry, now, text = self.entry, self._journal.now(), _text_of(error, undecided=undecided)
         if isinstance(error, UnexpectedAnswer):
             self._journal.tell(lambda store: store.closed(entry.id, EntryState.LOST, text, now))
         elif undecided or isinstance(error, CreateInDoubt):
-            self._journal.tell(lambda store: store.in_doubt(entry.id, text))
+            self._journal.tell(lambda store: store.in_doubt(entry.id, text, cut_off=undecided))
         else:
             refused = EntryState.REFUSED
             self._journal.tell(
@@ -325,7 +325,7 @@ def _described(paths: Sequence[Path], watermark: bool) -> tuple[SavedFile, ...]:
     return tuple(attrs.evolve(files.describe(path), watermark=watermark) for path in paths)
 
 
-def _text_of(error: BaseException) -> str:
+def _text_of(error: BaseException, *, undecided: bool) -> str:
     if isinstance(error, asyncio.CancelledError):
-        return "cancelled before it was sent"
+        return "cut off before an answer said whether it was created" if undecided else "cancelled before it was sent"
     return str(error) or type(error).__name__

@@ -269,7 +269,7 @@ class SqlStore(abc.ABC):
         self._set(entry, state=state, unfinished=False, error=printable(error), ended_at=now.timestamp())
         self.budgets.ended(entry, None, free=state is EntryState.REFUSED)
 
-    def in_doubt(self, entry: int, error: str) -> None:
+    def in_doubt(self, entry: int, error: str, *, cut_off: bool) -> None:  # noqa: ARG002  (of leases)
         """As `Store.in_doubt`."""
         if self.may_change(entry):
             self._set(entry, "state = 'intent'", error=printable(error), owner=None)

@@ -287,8 +287,15 @@ class Store(Protocol):
         """Nothing more will come of it: it was refused, and what was reserved is free; or is lost, and that counts."""
         ...
 
-    def in_doubt(self, entry: int, error: str) -> None:
-        """It may have been sent; whoever is asked for it next settles that."""
+    def in_doubt(self, entry: int, error: str, *, cut_off: bool) -> None:
+        """It may have been sent; whoever is asked for it next settles that.
+
+        Args:
+            entry: its number.
+            error: why nobody knows.
+            cut_off: whether the service may be at work on it at this moment: where owners are leases, and the next one
+                may be another machine, which begins at once, it waits until that is over.
+        """
         ...
 
     def add_news(self, entry: int, body: bytes, *, signed: bool) -> None:

@@ -47,6 +47,10 @@ WORK = Work(
 AWAY = (
     "UPDATE kling_journal_default.owners SET seen_at = extract(epoch from clock_timestamp()) - lease - %s WHERE id = %s"
 )
+CUT = (
+    "UPDATE kling_journal_default.entries SET cut_at = extract(epoch from clock_timestamp()) - %s "
+    "WHERE cut_at IS NOT NULL"
+)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TASK = Task(task_id="1", status=TaskStatus.SUBMITTED, endpoint="text2video")
 END = Task(task_id="1", status=TaskStatus.SUCCEED, endpoint="text2video")
@@ -201,6 +205,79 @@ async def test_what_may_still_be_under_way_is_left_alone(postgres: str) -> None:
         await each.close()
 
 
+def long_ago(dsn: str, seconds: float) -> None:
+    """As if all that was cut off had been so some seconds ago."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(CUT, (seconds,))
+
+
+@pytest.mark.parametrize("how", ["cut_off", "left", "both"])
+async def test_what_a_client_cuts_off_is_left_alone(postgres: str, how: str) -> None:
+    """A client that ends in order may have been sending: its intent waits as long as that of one that was killed."""
+    first, second = await opened(postgres), await opened(postgres)
+    entry, accepted = await intended(first), await intended(first, attrs.evolve(WORK, key="dog"))
+    await first.do(lambda store: store.accepted(accepted.id, TASK, NOW))
+    if how != "left":
+        await first.do(lambda store: store.in_doubt(entry.id, "?", cut_off=True))
+    if how != "cut_off":
+        await first.close()
+        assert [each.key for each in await second.take_left()] == ["dog"]
+    long_ago(postgres, longest_create(None) - 5)
+    assert await second.take_left() == []
+    assert await second.is_anothers("cat")
+    long_ago(postgres, longest_create(None) + 1)
+    assert [each.key for each in await second.take_left()] == ["cat"]
+    for each in (first, second):
+        await each.close()
+
+
+async def test_what_was_settled_is_left_to_anybody(postgres: str) -> None:
+    """A create whose client looked for its task to the end and is in doubt can be taken at once."""
+    first, second = await opened(postgres), await opened(postgres)
+    entry = await intended(first)
+    await first.do(lambda store: store.in_doubt(entry.id, "?", cut_off=False))
+    assert [each.key for each in await second.take_left()] == ["cat"]
+    for each in (first, second):
+        await each.close()
+
+
+async def test_a_create_that_the_end_of_its_client_cuts_off(
+    postgres: str, make_client: ClientMaker, emulator: Emulator
+) -> None:
+    """Another client waits for what the service may still make of it, and the journal does not say it was not sent."""
+    emulator.faults.add(Fault.delay(3600, after_effect=True), on="create", times=1)
+    first, second = make_client(journal=postgres), make_client(journal=postgres)
+    creating = asyncio.ensure_future(first.submit(CAT, key="cat"))
+    await asyncio.sleep(5)
+    await first.close()
+    assert isinstance((await asyncio.gather(creating, return_exceptions=True))[0], CreateInDoubt)
+    assert [each async for each in second.recover()] == []
+    (left,) = [entry async for entry in second.journal.entries()]
+    assert (left.state, left.error) == (EntryState.INTENT, "cut off before an answer said whether it was created")
+    long_ago(postgres, 1000)
+    assert len([each async for each in second.recover()]) == emulator.ledger.created == 1
+
+
+async def test_a_create_that_was_not_begun_is_free_at_once(
+    postgres: str, make_client: ClientMaker, emulator: Emulator
+) -> None:
+    """What a client that ends has surely not sent is refused, and anybody's."""
+    hanging = asyncio.Event()
+
+    async def hang(_: object) -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    first, second = make_client(journal=postgres, on_intent=hang), make_client(journal=postgres)
+    creating = asyncio.ensure_future(first.submit(CAT, key="cat"))
+    await hanging.wait()
+    await first.close()
+    await asyncio.gather(creating, return_exceptions=True)
+    assert [entry.state async for entry in second.journal.entries()] == [EntryState.REFUSED]
+    await second.submit(CAT, key="cat")
+    assert emulator.ledger.created == 1
+
+
 def test_large_files_take_longer() -> None:
     """Who takes over waits for the time that an upload of the request's size may take."""
     assert longest_create(None) < longest_create(0) < longest_create(10_000_000) - 200
@@ -217,7 +294,7 @@ async def test_late_reports_where_another_one_has_the_entry(postgres: str) -> No
     await first.do(lambda store: store.ended(entry.id, END, NOW, finished=True))
     await first.do(lambda store: store.saving(entry.id, "/x"))
     await first.do(lambda store: store.saved(entry.id, [], NOW))
-    await first.do(lambda store: store.in_doubt(entry.id, "?"))
+    await first.do(lambda store: store.in_doubt(entry.id, "?", cut_off=True))
     await first.do(lambda store: store.aim(entry.id, "/x"))
     await first.do(lambda store: store.closed(entry.id, EntryState.REFUSED, "?", NOW))
     assert await now_of(second, entry) == before

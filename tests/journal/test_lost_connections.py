@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from kling_async import EntryState, JournalError, PostgresJournal
+from kling_async.io.postgres import SESSION
 from kling_async.journal import writer
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.postgres import database
@@ -238,3 +239,29 @@ def test_an_intent_of_which_nobody_hears_for_long(postgres: str, monkeypatch: py
             await journal.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("pooled", ["other", "none"])
+async def test_a_pooler_that_gives_connections_to_others(postgres: str, pooled: str) -> None:
+    """A step, and a look, in a session with another client's settings, or with none, changes and tells nothing."""
+    journal, other = PostgresJournal(postgres, name="a"), PostgresJournal(postgres, name="b")
+    mine, theirs = ClientJournal(journal, time.time), ClientJournal(other, time.time)
+    await theirs.open()
+    await mine.open()
+    settings = f"SET search_path TO kling_journal_b; SET {SESSION} TO 'another'" if pooled == "other" else "DISCARD ALL"
+
+    def spoil(store: Store) -> None:
+        assert isinstance(store, PostgresStore)
+        store._open_connection().execute(settings.encode())
+
+    await mine.look(spoil)
+    now = mine.now()
+    with pytest.raises(JournalError, match="a pooler in transaction mode"):
+        await mine.do(lambda store: store.intend(WORK, 1, now))
+    with pytest.raises(JournalError, match="a pooler in transaction mode"):
+        await mine.look(lambda store: store.last("cat"))
+    with psycopg.connect(postgres) as connection:
+        for name in "ab":
+            assert not connection.execute(f"SELECT FROM kling_journal_{name}.entries".encode()).fetchall()
+    await theirs.close()
+    await mine.close()

@@ -4,9 +4,8 @@ import re
 from typing import Any, Final
 
 import attrs
-import psycopg
-from psycopg import conninfo
 
+from kling_async.io import postgres
 from kling_async.protocol.errors import ConfigurationError
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -35,12 +34,7 @@ class Address:
             raise ConfigurationError(
                 f"the name of a journal is a small letter and up to 40 of a-z, 0-9 and _, got {name!r}"
             )
-        try:
-            return cls(dict(conninfo.conninfo_to_dict(dsn)), name)
-        except (psycopg.Error, TypeError, ValueError):  # whose text may show the password
-            raise ConfigurationError(
-                "the database must be given as postgresql://USER@HOST/DATABASE, or as what else libpq takes"
-            ) from None
+        return cls(postgres.parameters_of(dsn), name)
 
     @property
     def schema(self) -> str:

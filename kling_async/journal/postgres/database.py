@@ -11,7 +11,9 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 
+from kling_async.io import postgres
 from kling_async.journal.database import Rows
 from kling_async.journal.names import JOURNAL_ID_LETTERS, base32
 from kling_async.journal.postgres import schema, texts
@@ -102,7 +104,11 @@ class PostgresDatabase:
         """As `Database.run`."""
         connection, given = self._open_connection(), [texts.written(value) for value in values]
         try:
-            return Fetched(connection.execute(texts.statement(statement), given))
+            if connection.info.transaction_status is not TransactionStatus.IDLE:
+                return Fetched(connection.execute(texts.statement(statement), given))
+            with connection.transaction():
+                must_be_own(connection, self._address, self._name)
+                return Fetched(connection.execute(texts.statement(statement), given))
         except _LOST as error:
             raise self._explained(error) from None
 
@@ -170,6 +176,7 @@ class PostgresDatabase:
     def _prepare(self) -> None:
         connection = self._open_connection()
         with connection.transaction():
+            must_be_own(connection, self._address, self._name)
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_of(self._address.schema)])
             exists = connection.execute("SELECT to_regnamespace(%s) IS NOT NULL", [self._address.schema]).fetchone()
             if exists is None or not exists[0]:
@@ -219,7 +226,10 @@ class PostgresDatabase:
         self._attempt = next(self._steps)
         try:
             try:
-                self._script(f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({lock})")
+                own = f"SELECT current_setting('{postgres.SESSION}', true)"
+                begun = self._script(f"BEGIN ISOLATION LEVEL READ COMMITTED; {own}, pg_advisory_xact_lock({lock})")
+                begun.nextset()
+                _compare(begun, self._address, self._name)
                 yield
             except BaseException:
                 self.forget()
@@ -247,9 +257,9 @@ class PostgresDatabase:
                 self._open_connection().execute("ROLLBACK")
             raise
 
-    def _script(self, statements: str) -> None:
+    def _script(self, statements: str) -> psycopg.Cursor[Any]:
         """Several statements on one way to the server and back."""
-        self._open_connection().execute(statements.encode())
+        return self._open_connection().execute(statements.encode())
 
     def version(self) -> Hashable:
         """As `Store.version`: looks are rare here, or somebody said that there is something new."""
@@ -300,6 +310,21 @@ def lock_of(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
+def must_be_own(connection: psycopg.Connection[Any], address: Address, name: str) -> None:
+    """Refuses a session with the settings of another one, where the tables are another journal's.
+
+    Raises:
+        JournalError: it is none of this connection, or not any more.
+    """
+    _compare(connection.execute("SELECT current_setting(%s, true)", [postgres.SESSION]), address, name)
+
+
+def _compare(found: psycopg.Cursor[Any], address: Address, name: str) -> None:
+    row = found.fetchone()
+    if row is None or row[0] != name:
+        raise JournalError(f"the journal {address.shown} cannot be used: {postgres.POOLED}; nothing was written")
+
+
 def connect(address: Address, lease: float, name: str) -> psycopg.Connection[Any]:
     """A connection for a journal.
 
@@ -310,7 +335,7 @@ def connect(address: Address, lease: float, name: str) -> psycopg.Connection[Any
 
     Raises:
         psycopg.Error: there is none to be had.
-        JournalError: the database cannot keep all texts.
+        JournalError: the database cannot keep all texts, or a pooler gives the connection to others.
     """
     patience = max(1, min(10, int(lease / 3)))
     parameters: dict[str, Any] = {
@@ -330,9 +355,10 @@ def connect(address: Address, lease: float, name: str) -> psycopg.Connection[Any
         settings = (
             f"SET search_path TO {address.schema}; SET lock_timeout TO '{LOCK_SECONDS}s'; "
             f"SET idle_in_transaction_session_timeout TO {max(100, min(10_000, int(1000 * lease / 3)))}; "
-            "SET synchronous_commit TO on; SET statement_timeout TO 0"
+            f"SET synchronous_commit TO on; SET statement_timeout TO 0; SET {postgres.SESSION} TO '{name}'"
         )
         connection.execute(settings.encode())
+        must_be_own(connection, address, name)
     except BaseException:
         connection.close()
         raise

@@ -148,14 +148,13 @@ class Leases:
 
     def is_gone(self, store: Store, owner: int | None, entry: Entry | None = None) -> bool:
         """As `Backend.is_gone`: what may still be under way to the service is left alone for as long as that takes."""
-        if owner is None:
-            return True
         assert isinstance(store, PostgresStore)  # noqa: S101  (for checkers: it is made with this)
-        overdue = store.overdue(owner)
+        overdue = float("inf") if owner is None else store.overdue(owner)
         if entry is None or entry.state is not EntryState.INTENT:
             return overdue > 0
         digests = {mark["sha256"] for mark in marks_in(entry.request) if mark["sha256"]}
-        return overdue > longest_create(store.kept_bytes(digests) if digests else None)
+        ended = min(overdue, store.since_cut(entry.id))
+        return ended > longest_create(store.kept_bytes(digests) if digests else None)
 
     def keep(self, parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> Keep:
         """As `Backend.keep`: all bytes go into the database, since another machine may have to send them."""

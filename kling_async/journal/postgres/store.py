@@ -57,6 +57,11 @@ class PostgresStore(PostgresDatabase, SqlStore):
         row = self.run(f"SELECT {CLOCK} - seen_at - lease FROM owners WHERE id = ?", owner).fetchone()  # noqa: S608  (constants)
         return float("inf") if row is None else float(row[0])
 
+    def since_cut(self, entry: int) -> float:
+        """Seconds since the create of an entry was cut off; endless where none was."""
+        row = self.run(f"SELECT {CLOCK} - cut_at FROM entries WHERE id = ?", entry).fetchone()  # noqa: S608  (a constant)
+        return float("inf") if row is None or row[0] is None else float(row[0])
+
     def holds(self, owner: int) -> bool:
         """Whether an owner's lease is not over."""
         return self.run(_HOLDS, owner).fetchone() is not None
@@ -135,8 +140,16 @@ class PostgresStore(PostgresDatabase, SqlStore):
             self.notify()
         return given
 
+    def in_doubt(self, entry: int, error: str, *, cut_off: bool) -> None:
+        """As `Store.in_doubt`."""
+        if cut_off and self.may_change(entry):
+            self.run(f"UPDATE entries SET cut_at = {CLOCK} WHERE id = ?", entry)  # noqa: S608  (a constant)
+        super().in_doubt(entry, error, cut_off=cut_off)
+
     def leave(self, owner: int) -> None:
-        """As `Store.leave`."""
+        """As `Store.leave`: of what is an intent still nothing says that it is not being sent."""
+        intents = "owner = ? AND unfinished AND state = 'intent'"
+        self.run(f"UPDATE entries SET cut_at = {CLOCK} WHERE {intents}", owner)  # noqa: S608  (constants)
         super().leave(owner)
         self.notify()
 
