@@ -327,7 +327,8 @@ async def test_a_key_of_another_account(
         other = QuickWorker(postgres, out=tmp_path, keys=keys, base_url=another.base_url)
         running = asyncio.create_task(other.run())
         await fleet.submit(TextToVideo("a dog"), key="second")
-        while "KLING_API_KEY is not the key that this queue works with" not in caplog.text:  # noqa: ASYNC110
+        while "KLING_API_KEY is not the key that this queue works with" not in caplog.text:
+            assert another.ledger.created == 0
             await asyncio.sleep(0.05)
         assert another.ledger.created == 0
         await Fleet.init(postgres, limit=4, new_key=True)
