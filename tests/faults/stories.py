@@ -243,4 +243,6 @@ async def everything_at_once(
         before = await objects_of_the_client()
         play.emulator.faults.add(any_fault, on=("create", "query", "list", "file"), probability=0.2, seed=seed)
         await play.work(client, count)
+        if journal is not None:
+            await client.works.journal.do(lambda _: None)  # its last notes are written
         return await play.outcome(kept=await objects_of_the_client() - before - len(play.errors))

@@ -166,6 +166,9 @@ def test_three_of_which_one_is_killed(path: Path) -> None:
                 assert each.process.stdin is not None
                 each.process.stdin.write(b"end\n")
                 found += (await each.line()).split()
+            for each in others:
+                assert each.process.stdin is not None
+                each.process.stdin.close()
             assert sorted(found) == sorted(references)
             assert len(references | own) == emulator.ledger.created == 6
             assert [await each.process.wait() for each in others] == [0, 0]

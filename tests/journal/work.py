@@ -1,7 +1,8 @@
 """A process with a journal: BASE_URL JOURNAL STEP..., where each step is one letter's worth of work.
 
 `submit` makes a task, `same` twenty times the one of a key; `hold` prints a line and waits until it is killed;
-`fork` uses the client in a forked child; `recover` prints what it finds, `watch` what it finds until a line comes;
+`fork` uses the client in a forked child; `recover` prints what it finds, `watch` what it finds until a line comes, and
+ends with the next;
 `key` follows the one task of a key, `ask` makes a new task once a line comes.
 """
 
@@ -80,6 +81,7 @@ async def take(step: str, client: KlingClient) -> None:  # noqa: C901  (a table)
             say((await client.submit(CAT, key="same")).reference)
         case "watch":
             say(" ".join(await watched(client)))
+            await asyncio.to_thread(sys.stdin.readline)  # what it has is its own until all have said what they have
         case "hold":
             say("holds")
             await asyncio.Event().wait()
