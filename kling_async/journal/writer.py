@@ -176,7 +176,7 @@ class Writer:
                 if writes or not new or (left and time.monotonic() >= again_at):  # reads alone keep nothing from disk
                     left, last = _written(store, left, writes)
                     again_at = time.monotonic() + _LATER_SECONDS
-            del new  # it holds what it was about
+            del new, writes  # they hold what they were about
         if left:
             logger.error(
                 "%d notes could not be written to the journal; recover() asks the service for what they said",
