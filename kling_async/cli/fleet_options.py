@@ -24,7 +24,7 @@ _EPILOG: Final = f"""\
 examples:
   export {DSN}=postgresql://kling:...@db.example/kling
   kling-async fleet init --limit 20
-  kling-async fleet submit jobs.jsonl --save-to '{{date}}/{{key}}.mp4'
+  kling-async fleet submit jobs.jsonl --save-to '{{date}}/'
   kling-async fleet worker --out /srv/clips
 
 """
