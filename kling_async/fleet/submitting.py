@@ -67,7 +67,7 @@ _AGAIN: Final = (
     "WHERE id = %(id)s"
 )
 _SAVE_AGAIN: Final = (
-    f"UPDATE kling_fleet.jobs SET {_ANEW}, save = %(save)s, save_to = %(save_to)s, priority = %(priority)s "  # noqa: S608
+    f"UPDATE kling_fleet.jobs SET {_ANEW}, save = %(save)s, save_to = %(save_to)s, priority = %(priority)s "  # noqa: S608  (constants)
     "WHERE id = %(id)s"
 )
 

@@ -92,6 +92,6 @@ class Saves:
 def _make_folder(place: str) -> None:
     folder = os.path.dirname(place)  # noqa: PTH120  (of a folder, which ends in a slash, the folder itself)
     try:
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TargetError(f"{folder} cannot be made: {error.strerror}") from None

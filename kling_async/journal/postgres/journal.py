@@ -34,9 +34,9 @@ class PostgresJournal(AnyJournal):
     def __init__(self, dsn: str, *, name: str = "default", lease: float = 30.0) -> None:
         try:
             from kling_async.journal.postgres.address import Address  # noqa: PLC0415  (needs the extra)
-            from kling_async.journal.postgres.leases import Leases  # noqa: PLC0415
-            from kling_async.journal.postgres.listener import Listener  # noqa: PLC0415
-            from kling_async.journal.postgres.store import PostgresStore  # noqa: PLC0415
+            from kling_async.journal.postgres.leases import Leases  # noqa: PLC0415  (as above)
+            from kling_async.journal.postgres.listener import Listener  # noqa: PLC0415  (as above)
+            from kling_async.journal.postgres.store import PostgresStore  # noqa: PLC0415  (as above)
         except ImportError as error:
             raise ConfigurationError(
                 f"a journal in Postgres needs psycopg ({error}): pip install 'kling-async[fleet]'"
