@@ -63,33 +63,57 @@ class Database:
         return f"<Database {self.place}>"
 
     async def __aenter__(self) -> Self:
+        """As `open`, at once.
+
+        Raises:
+            FleetError: as `open`.
+        """
+        await self.open()
+        return self
+
+    async def open(self, *, patience: float = 0.0) -> None:
         """Connects, and brings the tables to the present version.
+
+        Args:
+            patience: seconds for which a server is waited for that is not there yet, or goes away meanwhile.
 
         Raises:
             FleetError: it cannot be reached, has no fleet, or one of a version that this one cannot work with; or a
                 pooler gives the connection to others.
         """
-        try:
-            connection = await self.connect()
-        except psycopg.Error as error:
-            raise self._unreachable(error) from None
-        try:
-            await self._must_be_own(connection)
-            await self.use(connection)
-        except psycopg.Error as error:
-            await connection.close()
-            raise self._failed(error) from None
-        except BaseException:
-            await connection.close()
-            raise
-        self._connection, self.closed = connection, False
-        return self
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience
+        while True:
+            connection: Connection | None = None
+            try:
+                connection = await self.connect()
+                await self._must_be_own(connection)
+                await self.use(connection)
+            except psycopg.Error as error:
+                failure = (self._unreachable if connection is None else self._failed)(error)
+                passes = _passes(error, connection)
+                if connection is not None:
+                    await connection.close()
+                if not passes or loop.time() >= until:
+                    raise failure from None
+            except BaseException:
+                if connection is not None:
+                    await connection.close()
+                raise
+            else:
+                self._connection, self.closed = connection, False
+                return
+            await asyncio.sleep(_PAUSE)
 
     async def use(self, connection: Connection) -> None:
         """Makes sure that the tables are there, as this version needs them."""
         await up_to_date(connection, self.place)
 
     async def __aexit__(self, *_: object) -> None:
+        """As `close`."""
+        await self.close()
+
+    async def close(self) -> None:
         """Disconnects."""
         self.closed = True
         async with self._turn:

@@ -58,14 +58,14 @@ class Fleet:
         Raises:
             FleetError: the database cannot be reached, or has no fleet.
         """
-        await self._database.__aenter__()
+        await self._database.open()
         self._is_open = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Disconnects; jobs go on."""
         self._is_open = False
-        await self._database.__aexit__()
+        await self._database.close()
         await self._bell.close()
 
     async def submit(

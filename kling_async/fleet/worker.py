@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from kling_async.fleet import queues, worker_key
-from kling_async.fleet.database import PATIENCE, Connection, Database
+from kling_async.fleet.database import PATIENCE, Database
 from kling_async.fleet.queues import Queue
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
@@ -101,26 +101,16 @@ class Worker:
             TargetError: the directory cannot be written to.
         """
         await in_thread(self._make_directory)
-        await self._wait_for_the_database()
-        async with self._database:
-            line = Line(self._database.connect, _PATIENCE)
-            hearing = asyncio.create_task(line.listen(self._heard))
-            try:
-                await self._work()
-            finally:
-                hearing.cancel()
-                await asyncio.gather(hearing, return_exceptions=True)
-                await line.close()
-
-    async def _wait_for_the_database(self) -> None:
-        """It may be starting, as this worker is; what else is wrong with it is said by the next who uses it."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                line = Line(self._database.connect, _PATIENCE)
-                try:
-                    await line.surely(_nothing)
-                finally:
-                    await line.close()
+        await self._database.open(patience=PATIENCE)  # it may be starting, as this worker is
+        line = Line(self._database.connect, _PATIENCE)
+        hearing = asyncio.create_task(line.listen(self._heard))
+        try:
+            await self._work()
+        finally:
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
+            await line.close()
+            await self._database.close()
 
     def _make_directory(self) -> None:
         out = self._settings.out
@@ -232,10 +222,6 @@ class Worker:
 def _no_key(found: list[Queue]) -> ConfigurationError:
     wanted = ", ".join(f"{api_key_variable(queue.credentials)} of the queue {queue.name}" for queue in found)
     return ConfigurationError(f"there is no API key for any queue: set {wanted}")
-
-
-async def _nothing(_: Connection) -> None:
-    """To see whether there is a database."""
 
 
 async def _stopped(stopping: asyncio.Event, seconds: float) -> None:

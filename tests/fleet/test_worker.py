@@ -13,6 +13,7 @@ from kling_async import Budget, GenerateImages, Polling, TextToVideo
 from kling_async.emulator import Emulator, Fault
 from kling_async.fleet import Fleet, JobState, NewJob, worker, worker_account, worker_saving
 from tests.fleet.workers import KEYS, QuickWorker, clips, ended, one, until, working
+from tests.postgres import Relay
 
 
 @pytest.fixture
@@ -46,6 +47,17 @@ async def test_from_a_job_to_its_file(postgres: str, fleet: Fleet, emulator: Emu
     assert emulator.ledger.created == emulator.ledger.paid == 6
     assert {path.name for path in tmp_path.iterdir()} == {f"clip-{number}.mp4" for number in range(6)}
     assert held(postgres) == []
+
+
+async def test_a_database_that_goes_while_it_begins(
+    postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path
+) -> None:
+    """A worker whose connection breaks while it opens the database tries again."""
+    with Relay(postgres) as relay:
+        relay.lose(b"current_setting", arrives=True)
+        async with working(relay.dsn, emulator, tmp_path):
+            await fleet.submit(TextToVideo("a cat"), key="cat")
+            assert (await fleet.wait("cat")).state is JobState.SAVED
 
 
 async def test_the_place_of_a_file(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:

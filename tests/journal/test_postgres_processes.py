@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from kling_async.journal.client_journal import journal_of
-from tests.journal.test_leases import all_away
+from kling_async.journal.postgres.leases import longest_create
+from tests.journal.test_leases import all_away, away
 from tests.journal.test_processes import delayed, processes
 
 
@@ -59,7 +60,9 @@ def test_one_key_of_which_the_sender_is_stopped(postgres: str) -> None:
             line = asyncio.ensure_future(second.line())
             assert not (await asyncio.wait([line], timeout=1))[0]
             assert emulator.faults.calls["create"] == calls
-            all_away(postgres)  # also for longer than any create may take
+            (entry,) = [entry async for entry in journal_of(postgres).entries()]
+            assert entry.owner is not None
+            away(postgres, entry.owner, longest_create(None) + 1)
             assert (await line).startswith("text2video:")
             first.process.send_signal(signal.SIGCONT)
             assert await first.line() == await line

@@ -34,7 +34,8 @@ class Relay:
         url: its own.
         asked: all requests so far.
         wall: bytes of a video with which no piece of an answer begins; None for none.
-        loses: "METHOD path" of requests whose next answer is lost.
+        loses: "METHOD path" of requests whose answers are lost, each of them: what gets no answer on a connection that
+            was made beforehand, a browser sends again on its own.
         streaming: event streams that are open.
         streamed: the most of them at once.
     """
@@ -43,7 +44,7 @@ class Relay:
     url: str = ""
     asked: list[Asked] = attrs.field(factory=list)
     wall: range | None = None
-    loses: list[str] = attrs.field(factory=list)
+    loses: set[str] = attrs.field(factory=set)
     streaming: int = 0
     streamed: int = 0
 
@@ -82,7 +83,6 @@ class Relay:
     async def _answer(self, asked: Asked, theirs: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await theirs.readuntil(b"\r\n\r\n")
         if f"{asked.method} {asked.path}" in self.loses:
-            self.loses.remove(f"{asked.method} {asked.path}")
             return
         writer.write(head)
         is_stream, is_video = asked.path.endswith("/events"), asked.path.endswith("/video")

@@ -113,10 +113,11 @@ async def test_a_killed_backend_loses_nothing(served: Stage, browser: Browser) -
 async def test_a_lost_answer_is_not_paid_twice(served: Stage, browser: Browser) -> None:
     """The page says so, and pressing the button again gives the clip that was taken already."""
     served.hurry()
-    served.relay.loses.append("POST /api/clips")
+    served.relay.loses.add("POST /api/clips")
     await browser.choose("#picture", CAT)
     await send(browser)
     await until(browser, "return document.getElementById('refusal').innerText.includes('Try again')")
+    served.relay.loses.clear()
     await send(browser)
     await until(browser, "return document.getElementById('refusal').hidden")
     await until_status(browser, "done")
