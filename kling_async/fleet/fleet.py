@@ -19,7 +19,7 @@ from kling_async.fleet.statements import CANCEL
 from kling_async.journal.postgres.journal import PostgresJournal
 from kling_async.protocol.budget import Budget
 from kling_async.protocol.errors import FleetError, InvalidRequest, Problem
-from kling_async.protocol.fleet.names import checked
+from kling_async.protocol.names import checked_name
 from kling_async.protocol.rules.values import shown
 
 _T = TypeVar("_T")
@@ -42,7 +42,7 @@ class Fleet:
     """
 
     def __init__(self, dsn: str, queue: str = "default") -> None:
-        self.queue = checked("queue", queue)
+        self.queue = checked_name("queue", queue)
         self._dsn = dsn
         self._database = Database(dsn)
         self._bell = Bell(self._database, self.queue)
@@ -252,8 +252,8 @@ class Fleet:
             ConfigurationError: a value cannot be used.
             FleetError: the database cannot be used.
         """
-        name, most = checked("queue", queue), queues.checked_limit(limit)
-        named = None if credentials is None else checked("credentials", credentials)
+        name, most = checked_name("queue", queue), queues.checked_limit(limit)
+        named = None if credentials is None else checked_name("credentials", credentials)
         async with _Empty(dsn) as database:
             # First: who finds the queue finds its journal.
             await PostgresJournal(dsn, name=name).last_of([""])

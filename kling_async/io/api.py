@@ -1,19 +1,16 @@
-"""One call: authorise, send, read, retry; and a create, brought to certainty by look-ups."""
+"""One call: authorise, send, read, retry."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from kling_async.io.slots import Slot
 from kling_async.io.threads import in_thread
 from kling_async.io.transport import Transport
-from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.call import CallEndpoint
-from kling_async.protocol.create_recovery import Ask, Create, Pause
-from kling_async.protocol.create_search import NOBODY, Others
+from kling_async.protocol.clock_offset import ClockOffset
 from kling_async.protocol.endpoint import Described, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, Problem, TokenTimeError
 from kling_async.protocol.estimate import Estimate
@@ -32,12 +29,6 @@ from kling_async.protocol.wrong_address import Recognition
 logger = logging.getLogger("kling_async")
 
 _T = TypeVar("_T")
-
-FindOthers = Callable[[Sequence[Task]], Awaitable[Others]]
-"""Says what is known of others who may have made some tasks."""
-
-SEARCHED_PAGES: Final = 10
-"""Pages of 500 tasks that are looked at for a task without its id."""
 
 
 class Api:
@@ -81,9 +72,9 @@ class Api:
         """
         if endpoint.generation is Generation.CURRENT:
             request = requests.several([task_id])
-            return await self._call(request, lambda response: several.one(response, endpoint.name, task_id))
+            return await self.send(request, lambda response: several.one(response, endpoint.name, task_id))
         request = requests.query(endpoint, task_id)
-        return await self._call(request, lambda response: responses.task(response, endpoint.name, task_id))
+        return await self.send(request, lambda response: responses.task(response, endpoint.name, task_id))
 
     async def query_all(self, endpoint: Endpoint, names: Sequence[str]) -> Mapping[str, Task | KlingError]:
         """Asks for some tasks of the current generation, once, for those who wait for them.
@@ -99,7 +90,7 @@ class Api:
             KlingError: as `query`.
         """
         request = requests.several(names)
-        return await self._call(request, lambda response: several.found(response, endpoint.name, names))
+        return await self.send(request, lambda response: several.found(response, endpoint.name, names))
 
     async def get_task(self, endpoint: Endpoint, task_id: str) -> Task:
         """Asks for one task; failures in passing are retried for `retry.budget` seconds.
@@ -124,7 +115,7 @@ class Api:
             KlingError: as `query`.
         """
         read = several.page if endpoint.generation is Generation.CURRENT else responses.tasks
-        return await self.persistently(lambda: self._call(request, lambda response: read(response, endpoint.name)))
+        return await self.persistently(lambda: self.send(request, lambda response: read(response, endpoint.name)))
 
     async def listed(
         self, endpoint: Endpoint, request: HttpRequest, known: Callable[[str], TaskStatus | None]
@@ -135,7 +126,7 @@ class Api:
             KlingError: as `query`.
         """
         read = several.listed if endpoint.generation is Generation.CURRENT else responses.listed
-        return await self._call(request, lambda response: read(response, endpoint.name, known))
+        return await self.send(request, lambda response: read(response, endpoint.name, known))
 
     async def answer(self, request: HttpRequest) -> Any:
         """Sends a call that makes no task, once, and gives the `data` of its answer.
@@ -145,7 +136,7 @@ class Api:
             KlingError: as `query`.
         """
         try:
-            return await self._call(request, responses.answer)
+            return await self.send(request, responses.answer)
         except ConnectionFailed:
             if self._transport.closed:
                 raise ClientClosed("the client was closed before the answer came; the call may have worked") from None
@@ -188,7 +179,7 @@ class Api:
         async def attempt() -> Any:
             nonlocal is_lost
             try:
-                return await self._call(request, lambda response: responses.value(response, endpoint.read), began)
+                return await self.send(request, lambda response: responses.value(response, endpoint.read), began)
             except KlingError as error:
                 if isinstance(error, ConnectionFailed) and self._transport.closed and not error.sent:
                     raise ClientClosed("the client was closed; nothing was sent") from None
@@ -217,6 +208,15 @@ class Api:
         from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
 
         return await self.persistently(lambda: problems_of(endpoint, request, self.service_time()))
+
+    def time(self) -> float:
+        """This machine's time of day: seconds since 1970."""
+        return self._wall()
+
+    @property
+    def clock_offset(self) -> ClockOffset:
+        """By how much the service's clock differs, as far as its answers tell."""
+        return self._tokens.clock_offset
 
     def service_time(self) -> float:
         """The service's time of day, as far as the `Date` of its answers tells: seconds since 1970."""
@@ -257,121 +257,19 @@ class Api:
                 on_repeat(error)
             await self._transport.pause(delay)
 
-    async def create(
-        self,
-        endpoint: Endpoint,
-        request: HttpRequest,
-        create: Create,
-        slot: Slot,
-        told: WorkEvents,
-        *,
-        find_others: FindOthers,
-        must_hold: Callable[[], None] = lambda: None,
-    ) -> Task:
-        """Drives the create machine to its end.
-
-        Args:
-            endpoint: where.
-            request: the create request, sent as often as the machine says.
-            create: the machine; it decides everything.
-            slot: held; given back and waited for again when the account turns out to be full.
-            told: its events.
-            find_others: says what is known of others that may have made some tasks.
-            must_hold: called directly before a first byte; raises where somebody else may send it.
-
-        Raises:
-            KlingError: the machine's verdict.
-        """
-        loop = asyncio.get_running_loop()
-        while True:
-            match create.next(loop.time()):
-                case Task() as task:
-                    return task
-                case KlingError() as error:
-                    raise error
-                case Pause(seconds):
-                    await asyncio.sleep(seconds)
-                case Ask.TAKE_SLOT:
-                    await slot.wait_again()
-                    create.slot_taken()
-                case Ask.SEND:
-                    outcome = await self._outcome(self._send_create(endpoint, request, create, told, must_hold))
-                    create.answered(loop.time(), outcome)
-                    if create.undecided:
-                        slot.in_doubt()
-                    told.answered(create, outcome)
-                case Ask.LOOK_UP:
-                    outcome = await self._outcome(self.query(endpoint, create.name))
-                    told.looked_up()
-                    create.looked_up(loop.time(), outcome, self._tokens.clock_offset.of_tasks)
-                case Ask.SEARCH:
-                    await self._search_for(endpoint, create, find_others)
-                    told.looked_up()
-
-    async def _search_for(self, endpoint: Endpoint, create: Create, find_others: FindOthers) -> None:
-        """Looks at all tasks, and whose they are, as far as that is known."""
-        found, others = await self._search(endpoint, create.search_since), NOBODY
-        if not isinstance(found, KlingError):
-            try:
-                others = await find_others(found)
-            except KlingError as error:
-                found = error
-        create.searched(asyncio.get_running_loop().time(), found, others)
-
-    async def _search(self, endpoint: Endpoint, since: datetime) -> list[Task] | KlingError:
-        """All tasks since a time that are paid as this endpoint's are; an error where one may be missing."""
-        found: list[Task] = []
-        cursor = None
-        filters = {"product_type": [endpoint.pool.value]}
-        try:
-            for _ in range(SEARCHED_PAGES):
-                request = requests.page_from(500, cursor, since=since, filters=filters)
-                page = await self._call(request, lambda response: several.whole_page(response, endpoint.name))
-                found += page.tasks
-                if (cursor := page.cursor) is None:
-                    return found
-        except KlingError as error:
-            return error
-        return BadResponse(f"the list is longer than {SEARCHED_PAGES} pages")
-
-    async def _send_create(
-        self,
-        endpoint: Endpoint,
-        request: HttpRequest,
-        create: Create,
-        told: WorkEvents,
-        must_hold: Callable[[], None],
-    ) -> Task:
-        def read(response: HttpResponse) -> Task:
-            if endpoint.generation is Generation.CURRENT:
-                return several.created(response, endpoint.name, create.id_sent)
-            return responses.created(response, endpoint.name, create.id_sent, raw=endpoint.is_raw)
-
-        sent_at = self._wall()
-
-        def began() -> None:
-            nonlocal sent_at
-            must_hold()
-            sent_at = self._wall()
-            create.sending(self._wall(), self._tokens.clock_offset.of_tasks)
-            told.sent()
-
-        task = await self._call(request, read, began)
-        if create.shows_clock and task.created_at is not None:
-            self._tokens.clock_offset.made(task.created_at.timestamp(), sent_at, self._wall())
-        return task
-
-    async def _outcome(self, attempt: Awaitable[Task]) -> Task | KlingError:
-        try:
-            return await attempt
-        except KlingError as error:
-            logger.debug("create: %s", error)
-            return error
-
-    async def _call(
+    async def send(
         self, request: HttpRequest, read: Callable[[HttpResponse], _T], began: Callable[[], None] = lambda: None
     ) -> _T:
-        """Sends with a token and reads the answer; a token that is refused for its times is renewed."""
+        """Sends with a token and reads the answer; a token that is refused for its times is renewed.
+
+        Args:
+            request: to send.
+            read: reads the answer.
+            began: called right before the first byte of each send.
+
+        Raises:
+            KlingError: as `read`, and for no answer.
+        """
         renewals = 0
         while True:
             token = self._tokens.token(self._wall())

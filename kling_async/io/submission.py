@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 import attrs
 
 from kling_async.io.api import Api
+from kling_async.io.creates import Creates
 from kling_async.io.events import Events
 from kling_async.io.poller import Poller
 from kling_async.io.slots import Slot, Slots
@@ -154,6 +155,7 @@ class Submitter:
         events: Events,
     ) -> None:
         self._api = api
+        self._creates = Creates(api)
         self._slots = slots
         self._poller = poller
         self._retry = retry
@@ -368,7 +370,7 @@ class Submitter:
                 create.sent_before(asyncio.get_running_loop().time(), sending.first_sent)
             find_others = functools.partial(self._others, create, record)
             must_hold = record.must_hold if record is not None else lambda: None
-            task = await self._api.create(
+            task = await self._creates.drive(
                 endpoint, sending.http(), create, slot, sending.told, find_others=find_others, must_hold=must_hold
             )
             self._learn(sending.path, create)

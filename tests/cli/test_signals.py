@@ -12,7 +12,7 @@ import pytest
 from kling_async.cli.commands import generate
 from kling_async.emulator import Emulator
 from kling_async.io import under_way
-from kling_async.io.api import Api
+from kling_async.io.creates import Creates
 
 from .conftest import CAT, Clock, Run, line_with, printed_command, serving, started
 
@@ -141,16 +141,16 @@ def test_second_signal_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_accepted_while_it_is_interrupted(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A create that is answered after Ctrl-C is told as what it is: a task that goes on."""
-    real = Api.create
+    real = Creates.drive
 
-    async def interrupted(api: Any, *arguments: Any, **options: Any) -> Any:
-        task = await real(api, *arguments, **options)
+    async def interrupted(creates: Any, *arguments: Any, **options: Any) -> Any:
+        task = await real(creates, *arguments, **options)
         os.kill(os.getpid(), signal.SIGINT)
         return task
 
-    monkeypatch.setattr(Api, "create", interrupted)
+    monkeypatch.setattr(Creates, "drive", interrupted)
     ran = run("generate", CAT, "-o", "cat.mp4")
-    monkeypatch.setattr(Api, "create", real)
+    monkeypatch.setattr(Creates, "drive", real)
     assert ran.code == 130
     assert "goes on at the service" in ran.err
     assert printed_command(ran.err)[1] == f"image2video:{service.ledger.entries[0].task_id}"

@@ -13,7 +13,8 @@ from kling_async.protocol.errors import ConfigurationError
 from kling_async.protocol.fleet import save_place
 from kling_async.protocol.fleet.job_state import JobState, state_of
 from kling_async.protocol.fleet.learned_limit import LearnedLimit
-from kling_async.protocol.fleet.names import api_key_variable, checked, entrypoint_of, save_entrypoint, storable
+from kling_async.protocol.fleet.names import api_key_variable, entrypoint_of, save_entrypoint, storable
+from kling_async.protocol.names import checked_name
 
 ANY = st.characters(exclude_categories=())
 """Half letters, too."""
@@ -127,7 +128,7 @@ def test_a_learned_limit_stays_within_its_bounds(declared: int, happened: list[t
 def test_names_that_are_none(name: object) -> None:
     """Names of queues become names of schemas and variables: anything but small letters, digits and _ is refused."""
     with pytest.raises(ConfigurationError, match="queue must be a name"):
-        checked("queue", name)
+        checked_name("queue", name)
 
 
 def test_variables_of_credentials() -> None:

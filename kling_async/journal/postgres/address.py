@@ -1,14 +1,11 @@
 """Where a database is: what was given, what may be shown of it, and what a connection is opened with."""
 
-import re
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from kling_async.io import postgres
-from kling_async.protocol.errors import ConfigurationError
-
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
+from kling_async.protocol.names import checked_name
 
 
 @attrs.frozen
@@ -30,11 +27,7 @@ class Address:
         Raises:
             ConfigurationError: it is none, or the name cannot be one.
         """
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise ConfigurationError(
-                f"the name of a journal is a small letter and up to 40 of a-z, 0-9 and _, got {name!r}"
-            )
-        return cls(postgres.parameters_of(dsn), name)
+        return cls(postgres.parameters_of(dsn), checked_name("name of a journal", name))
 
     @property
     def schema(self) -> str:

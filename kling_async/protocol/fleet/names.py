@@ -1,34 +1,13 @@
-"""Names in a fleet: of queues and their credentials, and what the engine knows jobs by."""
+"""Names in a fleet: variables of API keys, and what the engine knows jobs by."""
 
 import base64
 import hashlib
 import re
 from typing import Final
 
-from kling_async.protocol.errors import ConfigurationError
-from kling_async.protocol.rules.values import shown
-
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 ._:/()-]{1,80}")
 _SAVE: Final = "save"
 _DIGEST_LETTERS: Final = 16
-
-
-def checked(kind: str, name: object) -> str:
-    """A name of a queue or of credentials.
-
-    Args:
-        kind: of the name, for the message.
-        name: that was given.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    if isinstance(name, str) and _NAME.fullmatch(name):
-        return name
-    raise ConfigurationError(
-        f"{kind} must be a name of 1 to 41 small letters, digits and _, which begins with a letter; got {shown(name)}"
-    )
 
 
 def api_key_variable(credentials: str) -> str:

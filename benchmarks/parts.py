@@ -1,0 +1,46 @@
+"""A measurement of several parts: runs them, keeps their raw figures, and writes the page of all."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+Figures = dict[str, Any]
+"""Raw figures of a part, as JSON can keep them; `date` and `seconds` say when they were taken, and how long it took."""
+Kept = Mapping[str, Figures]
+"""What parts gave when they were run last, by their names."""
+
+_PAGES: Final = Path(__file__).parent
+
+
+def run(name: str, about: str, parts: Mapping[str, Callable[[Kept], Figures]], page: Callable[[Kept], str]) -> None:
+    """Runs what the command line says, and writes the page.
+
+    Args:
+        name: of the measurement; its page is called by it in capitals.
+        about: what it measures, in a sentence.
+        parts: by their names, in order; each gets what was kept of those before it.
+        page: what is written of all that is kept.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=about)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all by default")
+    parser.add_argument("--work", type=Path, default=Path(".benchmarks"), help="for raw figures")
+    parser.add_argument("--out", type=Path, default=_PAGES / f"{name.upper()}.md", help="the page")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(parts):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    paths = {part: arguments.work / f"{name}-{part}.json" for part in parts}
+    for part in arguments.parts or parts:
+        print(f"{time.strftime('%H:%M:%S')} {part}", flush=True)
+        began = time.monotonic()
+        figures = parts[part](_kept(paths))
+        figures |= {"date": time.strftime("%Y-%m-%d"), "seconds": time.monotonic() - began}
+        paths[part].write_text(json.dumps(figures), "utf-8")
+    arguments.out.write_text(page(_kept(paths)), "utf-8")
+
+
+def _kept(paths: Mapping[str, Path]) -> Kept:
+    return {part: json.loads(path.read_text("utf-8")) for part, path in paths.items() if path.exists()}

@@ -1,0 +1,149 @@
+"""A create, brought to certainty: sent, looked up and searched for as its machine says."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from kling_async.io.api import Api
+from kling_async.io.slots import Slot
+from kling_async.io.work_events import WorkEvents
+from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_search import NOBODY, Others
+from kling_async.protocol.endpoint import Endpoint, Generation
+from kling_async.protocol.errors import BadResponse, KlingError
+from kling_async.protocol.tasks import Task
+from kling_async.protocol.wire import requests, responses, several
+from kling_async.protocol.wire.envelope import HttpResponse
+from kling_async.protocol.wire.requests import HttpRequest
+
+logger = logging.getLogger("kling_async")
+
+FindOthers = Callable[[Sequence[Task]], Awaitable[Others]]
+"""Says what is known of others who may have made some tasks."""
+
+SEARCHED_PAGES: Final = 10
+"""Pages of 500 tasks that are looked at for a task without its id."""
+
+
+class Creates:
+    """The creates of one client.
+
+    Args:
+        api: sends.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def drive(
+        self,
+        endpoint: Endpoint,
+        request: HttpRequest,
+        create: Create,
+        slot: Slot,
+        told: WorkEvents,
+        *,
+        find_others: FindOthers,
+        must_hold: Callable[[], None] = lambda: None,
+    ) -> Task:
+        """Drives the create machine to its end.
+
+        Args:
+            endpoint: where.
+            request: the create request, sent as often as the machine says.
+            create: the machine; it decides everything.
+            slot: held; given back and waited for again when the account turns out to be full.
+            told: its events.
+            find_others: says what is known of others that may have made some tasks.
+            must_hold: called directly before a first byte; raises where somebody else may send it.
+
+        Raises:
+            KlingError: the machine's verdict.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            match create.next(loop.time()):
+                case Task() as task:
+                    return task
+                case KlingError() as error:
+                    raise error
+                case Pause(seconds):
+                    await asyncio.sleep(seconds)
+                case Ask.TAKE_SLOT:
+                    await slot.wait_again()
+                    create.slot_taken()
+                case Ask.SEND:
+                    outcome = await self._outcome(self._send_create(endpoint, request, create, told, must_hold))
+                    create.answered(loop.time(), outcome)
+                    if create.undecided:
+                        slot.in_doubt()
+                    told.answered(create, outcome)
+                case Ask.LOOK_UP:
+                    outcome = await self._outcome(self._api.query(endpoint, create.name))
+                    told.looked_up()
+                    create.looked_up(loop.time(), outcome, self._api.clock_offset.of_tasks)
+                case Ask.SEARCH:
+                    await self._search_for(endpoint, create, find_others)
+                    told.looked_up()
+
+    async def _search_for(self, endpoint: Endpoint, create: Create, find_others: FindOthers) -> None:
+        """Looks at all tasks, and whose they are, as far as that is known."""
+        found, others = await self._search(endpoint, create.search_since), NOBODY
+        if not isinstance(found, KlingError):
+            try:
+                others = await find_others(found)
+            except KlingError as error:
+                found = error
+        create.searched(asyncio.get_running_loop().time(), found, others)
+
+    async def _search(self, endpoint: Endpoint, since: datetime) -> list[Task] | KlingError:
+        """All tasks since a time that are paid as this endpoint's are; an error where one may be missing."""
+        found: list[Task] = []
+        cursor = None
+        filters = {"product_type": [endpoint.pool.value]}
+        try:
+            for _ in range(SEARCHED_PAGES):
+                request = requests.page_from(500, cursor, since=since, filters=filters)
+                page = await self._api.send(request, lambda response: several.whole_page(response, endpoint.name))
+                found += page.tasks
+                if (cursor := page.cursor) is None:
+                    return found
+        except KlingError as error:
+            return error
+        return BadResponse(f"the list is longer than {SEARCHED_PAGES} pages")
+
+    async def _send_create(
+        self,
+        endpoint: Endpoint,
+        request: HttpRequest,
+        create: Create,
+        told: WorkEvents,
+        must_hold: Callable[[], None],
+    ) -> Task:
+        def read(response: HttpResponse) -> Task:
+            if endpoint.generation is Generation.CURRENT:
+                return several.created(response, endpoint.name, create.id_sent)
+            return responses.created(response, endpoint.name, create.id_sent, raw=endpoint.is_raw)
+
+        sent_at = self._api.time()
+
+        def began() -> None:
+            nonlocal sent_at
+            must_hold()
+            sent_at = self._api.time()
+            create.sending(self._api.time(), self._api.clock_offset.of_tasks)
+            told.sent()
+
+        task = await self._api.send(request, read, began)
+        if create.shows_clock and task.created_at is not None:
+            self._api.clock_offset.made(task.created_at.timestamp(), sent_at, self._api.time())
+        return task
+
+    async def _outcome(self, attempt: Awaitable[Task]) -> Task | KlingError:
+        try:
+            return await attempt
+        except KlingError as error:
+            logger.debug("create: %s", error)
+            return error
