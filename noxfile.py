@@ -86,8 +86,9 @@ def sequences(session: nox.Session) -> None:
     install(session, "test")
     more = {"KLING_ASYNC_SEQUENCES": "2000", "KLING_ASYNC_KILLS": "50", "KLING_ASYNC_DRAWN": "150"}
     more |= {"KLING_ASYNC_CUTS": "1", "KLING_ASYNC_AWAITS": "1"}  # at each write, at each await
-    kills = ("tests/journal/test_killed.py", "tests/journal/test_cuts.py", "tests/batch/test_killed.py")
-    session.run("pytest", "tests/adversity", "tests/two_readings", *kills, *ALL, *session.posargs, env=more)
+    killed = map(str, Path("tests").rglob("test_*killed.py"))
+    others = ("tests/adversity", "tests/two_readings", "tests/journal/test_cuts.py")
+    session.run("pytest", "-n", "auto", *killed, *others, *ALL, *session.posargs, env=more)
 
 
 @nox.session

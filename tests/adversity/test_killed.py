@@ -92,7 +92,7 @@ async def killed_again_and_again(image: Path, directory: Path, kills: int, rng: 
     assert {path.name: hashlib.sha256(path.read_bytes()).digest() for path in directory.iterdir()} == whole
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(KILLS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [4, pytest.param(KILLS, marks=[pytest.mark.slow, pytest.mark.many])])
 def test_killed_at_random_moments(image: Path, tmp_path: Path, kills: int) -> None:
     """Whenever a process is killed, each file is whole or absent; started again with the references, all are whole."""
     asyncio.run(killed_again_and_again(image, tmp_path, kills, same_draws(4)))

@@ -254,6 +254,7 @@ def test_paid_is_what_was_asked_for(given: Conditions) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.many
 @settings(max_examples=SEQUENCES, suppress_health_check=[HealthCheck.too_slow])
 @given(conditions)
 def test_paid_is_what_was_asked_for_in_many_sequences(given: Conditions) -> None:
@@ -269,6 +270,7 @@ def test_what_a_journal_has_is_gone_on_with(given: Conditions) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.many
 @settings(max_examples=SEQUENCES // 2, suppress_health_check=[HealthCheck.too_slow])
 @given(conditions)
 def test_what_a_journal_has_is_gone_on_with_in_many_sequences(given: Conditions) -> None:

@@ -168,7 +168,7 @@ async def test_downloads_that_always_fail(tmp_path: Path, name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.many])])
 @pytest.mark.parametrize("journalled", [False, True], ids=["", "journal"])
 async def test_everything_at_once(
     tmp_path: Path,

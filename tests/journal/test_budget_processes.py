@@ -58,7 +58,7 @@ def test_two_processes(path: Path) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(8, marks=[pytest.mark.slow, pytest.mark.many])])
 def test_killed_in_between(path: Path, kills: int) -> None:
     """Whenever one of two is killed, what it reserved stays so, and is settled once by those who take its work."""
 

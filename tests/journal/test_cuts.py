@@ -90,6 +90,7 @@ async def each_write(directory: Path, when: str) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.many
 @pytest.mark.parametrize("when", PLACES)
 def test_each_write_is_cut(tmp_path: Path, when: str) -> None:
     """Wherever it is cut, the next run pays for nothing twice, and in the end all files and notes are there."""

@@ -16,7 +16,7 @@ from tests.shell.conftest import ClientMaker
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.many])])
 async def test_many_at_once(
     make_client: ClientMaker, image: Path, emulator: Emulator, tmp_path: Path, count: int
 ) -> None:

@@ -102,6 +102,7 @@ def test_killed_between_post_and_video(
 
 
 @pytest.mark.slow
+@pytest.mark.many
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     """Whenever it is killed, each clip that was answered is finished in the end, and none was paid for twice."""
     over = False
