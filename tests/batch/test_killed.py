@@ -87,7 +87,9 @@ async def whole(emulator: Emulator, out: Path, rows: int) -> None:
 
 @pytest.mark.parametrize("lost", [0.0, 0.1], ids=["all-answers", "a-tenth-lost"])
 @pytest.mark.parametrize(
-    ("kills", "rows"), [(2, 8), pytest.param(KILLS, ROWS, marks=[pytest.mark.slow, pytest.mark.many])], ids=["few", "many"]
+    ("kills", "rows"),
+    [(2, 8), pytest.param(KILLS, ROWS, marks=[pytest.mark.slow, pytest.mark.many])],
+    ids=["few", "many"],
 )
 async def test_killed_at_random_moments(tmp_path: Path, kills: int, rows: int, lost: float) -> None:
     """However often a batch is killed, it pays for each row once, has each file whole, and reports them all."""

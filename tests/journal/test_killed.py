@@ -66,7 +66,9 @@ async def killed(
 
 
 @pytest.mark.parametrize(
-    ("kills", "clips"), [(2, 6), pytest.param(KILLS, CLIPS, marks=[pytest.mark.slow, pytest.mark.many])], ids=["few", "many"]
+    ("kills", "clips"),
+    [(2, 6), pytest.param(KILLS, CLIPS, marks=[pytest.mark.slow, pytest.mark.many])],
+    ids=["few", "many"],
 )
 def test_killed_at_random_moments(tmp_path: Path, kills: int, clips: int) -> None:
     """Whenever a process is killed, started again it pays for nothing twice, and in the end all is saved."""
