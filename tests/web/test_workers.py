@@ -124,7 +124,7 @@ async def test_what_is_told_to_one_who_does_not_own_it(
 
 
 async def test_the_owner_goes(make_client: ClientMaker, image: Path, path: Path, emulator: Emulator) -> None:
-    """Who asked for the key goes on with the work, who attached goes on asking; nothing is sent again."""
+    """Who asked for the key goes on with the work; who attached asks, or hears it from there; nothing is sent again."""
     client, handle = await owned(make_client, image, path)
     other, third = make_client(journal=path), make_client(journal=path)
     follower = await other.submit(ImageToVideo(image), key="cat")
@@ -133,7 +133,7 @@ async def test_the_owner_goes(make_client: ClientMaker, image: Path, path: Path,
     assert questions(emulator) == 0
     await client.close()
     await asyncio.sleep(1)
-    assert questions(emulator) == 2
+    assert questions(emulator) in {1, 2}  # who attached looks before the work is taken on, or after that
     [entry] = [entry async for entry in other.journal.entries()]
     assert entry.owner == other.works.journal.owner
     assert (await follower).task_id == (await watching).task_id == handle.task_id
