@@ -26,6 +26,7 @@ from kling_async.protocol.polling.schedule import AimedPolling
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus
+from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.protocol.wire.responses import Listed
 
 MEAN: Final = 164.0
@@ -164,8 +165,9 @@ class Service:
         await asyncio.sleep(ANSWER)
         return self._task(task_id)
 
-    async def listed(self, _: Endpoint, number: int, size: int, known: Callable[[str], TaskStatus | None]) -> Listed:
+    async def listed(self, _: Endpoint, request: HttpRequest, known: Callable[[str], TaskStatus | None]) -> Listed:
         """A page."""
+        number, size = (int(dict(request.params)[name]) for name in ("pageNum", "pageSize"))
         self.asked += 1
         await asyncio.sleep(ANSWER)
         newest = len(self._ends) - 1 - (number - 1) * size
