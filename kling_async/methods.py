@@ -175,8 +175,11 @@ def _method(
     taken = inspect.signature(record)
 
     def method(client: Client, /, *args: Any, **kwargs: Any) -> Any:
-        _check_arguments(qualified_name, called, taken, args, kwargs)
-        return sent(client, record(*args, **kwargs))
+        try:
+            request = record(*args, **kwargs)
+        except TypeError as error:
+            raise _refused(qualified_name, called, taken, args, kwargs) or error from None
+        return sent(client, request)
 
     signature = inspect.Signature(
         [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *taken.parameters.values()],
@@ -210,23 +213,20 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(having_word(name, known) or difflib.get_close_matches(name, known, n=1)), None)
 
 
-def _check_arguments(
+def _refused(
     method: str, record: str, taken: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> None:
-    """Refuses arguments that the record does not take, in the method's name.
-
-    Raises:
-        TypeError: there is one.
-    """
+) -> TypeError | None:
+    """What is wrong with arguments that the record does not take, in the method's name; None if nothing is."""
     for name, value in kwargs.items():
         if name in taken.parameters:
             continue
         refused = f"{method}() got an unexpected keyword argument {name!r}"
         if name in SubmitOptions.__annotations__:
-            raise TypeError(f"{refused}: it is an option of submit({record}(...), {name}={repr(value)[:60]})")
+            return TypeError(f"{refused}: it is an option of submit({record}(...), {name}={repr(value)[:60]})")
         close = nearest(name, taken.parameters)
-        raise TypeError(f"{refused}; did you mean {close!r}?" if close else refused)
+        return TypeError(f"{refused}; did you mean {close!r}?" if close else refused)
     try:
         taken.bind(*args, **kwargs)
     except TypeError as error:
-        raise TypeError(f"{method}(): {error}") from None
+        return TypeError(f"{method}(): {error}")
+    return None

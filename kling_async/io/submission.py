@@ -263,7 +263,7 @@ class Submitter:
     def _new(
         self, endpoint: Endpoint, path: str, external_task_id: str, *, own_id: bool, adopt: bool, resend: bool
     ) -> Create:
-        create = Create(
+        return Create(
             endpoint=endpoint.name,
             external_task_id=external_task_id,
             retry=endpoint.patient(self._retry),
@@ -277,11 +277,10 @@ class Submitter:
             keeps_id=lambda: self._keeps_ids.get(path),
             is_known=self.under_way.is_known,
             made_before=frozenset() if own_id else self.under_way.made_lately(),
-            others_undecided=lambda: self.under_way.may_be_others(create),
+            others_undecided=self.under_way.may_be_others,
             clock_error=self._api.task_clock_error,
             resend_after=RESENT_AFTER if endpoint.generation is Generation.CURRENT else 0.0,
         )
-        return create
 
     async def _others(self, create: Create, record: Record | None, tasks: Sequence[Task]) -> Others:
         """What the journal knows of tasks that may be those of a create, and of other clients' creates at that time."""

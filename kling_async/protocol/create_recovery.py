@@ -96,7 +96,7 @@ class Create:
         keeps_id: whether an answer has shown that the path keeps the external id, or drops it; None for neither.
         is_known: whether a task is that of another create of this client.
         made_before: ids of tasks that were there before: one that has the caller's id is an older task, however young.
-        others_undecided: whether another create is under way that may have made a task without its id.
+        others_undecided: whether another create than this one is under way that may have made a task without its id.
         clock_error: seconds by which a task may be younger than its time says, by what the service's clock has shown.
         resend_after: seconds of looking it up before it is sent again, at least.
 
@@ -122,7 +122,7 @@ class Create:
         keeps_id: Callable[[], bool | None] = lambda: None,
         is_known: Callable[[Task], bool] = lambda _: False,
         made_before: Collection[str] = (),
-        others_undecided: Callable[[], bool] = lambda: False,
+        others_undecided: "Callable[[Create], bool]" = lambda _: False,
         clock_error: Callable[[], float] = lambda: CLOCK_TOLERANCE,
         resend_after: float = 0.0,
     ) -> None:
@@ -313,7 +313,7 @@ class Create:
 
     def _is_surely_ours(self, may_be: Sequence[Task], others: Others) -> bool:
         """Whether one task alone may be ours, was made while a send was under way, and is nobody's that is known."""
-        if len(may_be) != 1 or may_be[0].created_at is None or others.may_have_made or self._others_undecided():
+        if len(may_be) != 1 or may_be[0].created_at is None or others.may_have_made or self._others_undecided(self):
             return False
         return self._times.was_under_way(may_be[0].created_at)
 

@@ -226,7 +226,7 @@ def create(
         is_known=is_known,
         searches=searches,
         keeps_id=lambda: keeps_id,
-        others_undecided=lambda: others_undecided,
+        others_undecided=lambda _: others_undecided,
         clock_error=clock_error,
     )
 

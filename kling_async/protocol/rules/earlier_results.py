@@ -25,7 +25,7 @@ def stand_ins(request: object) -> Iterator[Problem]:
     """What stands in for an id or an address is of the field's kind, and has one."""
     for path, field, value in values_in(request):
         stand_in: StandIn | None = field and field.metadata.get("instead_of")
-        if stand_in is None or value is None:
+        if stand_in is None:
             continue
         sent: Any = getattr(value, stand_in.attribute, None) if isinstance(value, field.type) else None
         if sent is None:
