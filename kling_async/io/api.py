@@ -57,6 +57,7 @@ class Api:
         self._tokens = TokenCache(credentials)
         self._clock_warned = False
         self._recognition = Recognition()
+        self._checks = asyncio.Lock()
         self.own_secrets: frozenset[str] = frozenset()
         """What no text may show besides credentials."""
 
@@ -207,6 +208,8 @@ class Api:
         """Finds all problems of a request, its files included, by the service's clock."""
         from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
 
+        async with self._checks:  # each in a turn of the loop of its own: a thousand at once would hold up all else
+            await asyncio.sleep(0)
         return await self.persistently(lambda: problems_of(endpoint, request, self.service_time()))
 
     def time(self) -> float:

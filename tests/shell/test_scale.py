@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import Polling
+from kling_async import InvalidRequest, Polling, Problem, TextToVideo
 from kling_async.emulator import Emulator
+from kling_async.io import request_checks
 from tests.shell.conftest import ClientMaker
 
 ROOT = Path(__file__).parents[2]
@@ -44,3 +45,27 @@ def test_large_images_cost_little_memory() -> None:
     measured = json.loads(done.stdout.splitlines()[0])
     assert measured["accepted"] == 30
     assert measured["memory_mb"] < 60
+
+
+async def test_checks_take_turns(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many requests come at once, each is checked in a turn of the loop of its own: others go between."""
+    turns, checked = 0, list[int]()
+    loop = asyncio.get_running_loop()
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if len(checked) < 50:
+            loop.call_soon(turn)
+
+    async def check(*_: object) -> list[Problem]:
+        checked.append(turns)
+        return [Problem("prompt", "is enough")]
+
+    monkeypatch.setattr(request_checks, "problems_of", check)
+    kling = make_client()
+    loop.call_soon(turn)
+    ended = await asyncio.gather(*(kling.submit(TextToVideo("a cat")) for _ in range(50)), return_exceptions=True)
+    monkeypatch.undo()
+    assert {type(each) for each in ended} == {InvalidRequest}
+    assert len(set(checked)) == 50
