@@ -27,6 +27,7 @@ from kling_async.emulator import Emulator, Fault
 from kling_async.emulator.faults.kinds import CallKind
 from kling_async.io import events as client_events
 from kling_async.io.heard_events import HeardEvents
+from kling_async.testing import KlingEmulator
 from tests.shell.conftest import ClientMaker, wall
 from tests.virtual_time import VirtualTimeLoop
 
@@ -178,6 +179,9 @@ async def test_calls_that_charge(make_client: ClientMaker, emulator: Emulator) -
     assert those(told, events.InDoubt)[0].final
 
 
+RAISED = (ValueError("no"), asyncio.CancelledError(), pytest.fail.Exception("no"), GeneratorExit(), BaseException())
+
+
 async def test_a_listener_that_raises(
     make_client: ClientMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -186,12 +190,36 @@ async def test_a_listener_that_raises(
 
     def heard(event: events.Event) -> None:
         told.append(event)
-        raise asyncio.CancelledError if len(told) % 2 else ValueError("no")
+        raise RAISED[len(told) % len(RAISED)]
 
     path = await make_client(on_event=heard).generate(CAT, tmp_path / "cat.mp4")
     assert path.is_file()
     assert names(told)[-1] == "Saved"
     assert [vars(each)["kling_event"] for each in caplog.records] == ["on_event_failed"]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("at", [events.Sent, events.Accepted, events.Polled, events.Ended, events.Paid])
+def test_a_listener_that_ends_the_program(kind: type[BaseException], at: type[events.Event], tmp_path: Path) -> None:
+    """What ends the program comes out of the loop, not out of the work, which goes on where the loop does."""
+
+    def heard(event: events.Event) -> None:
+        if isinstance(event, at) and not raised:
+            raised.append(event)
+            raise kind
+
+    async def work() -> Path:
+        async with emulator.client(on_event=heard) as client:
+            return await client.generate(CAT, tmp_path / "cat.mp4")
+
+    raised: list[events.Event] = []
+    with KlingEmulator() as emulator, asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        working = loop.create_task(work())
+        with pytest.raises(kind):
+            loop.run_until_complete(working)
+        assert loop.run_until_complete(working).is_file()
+        emulator.assert_paid(1)
 
 
 async def test_a_slow_listener(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
