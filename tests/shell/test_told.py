@@ -13,7 +13,9 @@ import attrs
 import pytest
 
 from kling_async import (
+    ClientClosed,
     ConfigurationError,
+    CreateInDoubt,
     KlingClient,
     KlingError,
     QueueTimeout,
@@ -123,6 +125,43 @@ async def test_a_doubt_that_stays(make_client: ClientMaker, emulator: Emulator) 
     with pytest.raises(KlingError):
         await client.submit(TextToVideo("refused"))
     assert [each.code for each in those(told, events.Refused)] == [1301]
+
+
+async def test_closing_leaves_a_create_in_doubt(
+    make_client: ClientMaker, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What closing cuts off is told, and logged with and without a listener, as the doubt that its caller gets."""
+    told: list[events.Event] = []
+    emulator.faults.add(Fault.delay(60), on="create")
+    for on_event in (told.append, None):
+        client = make_client(on_event=on_event)
+        creating = asyncio.ensure_future(client.submit(CAT))
+        await asyncio.sleep(1)
+        await client.close()
+        with pytest.raises(CreateInDoubt) as caught:
+            await creating
+        [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
+        assert vars(record)["kling_event"] == "in_doubt"
+        assert vars(record)["kling_error"] == caught.value.message
+        assert vars(record)["kling_error_type"] == "CreateInDoubt"
+        caplog.clear()
+    [doubt] = those(told, events.InDoubt)
+    assert (doubt.final, doubt.error_type) == (True, "CreateInDoubt")
+    assert "it may be billed" in doubt.error
+
+
+async def test_closing_ends_what_waits_in_line(make_client: ClientMaker) -> None:
+    """What was not sent when the client closed is refused, as its caller hears it."""
+    told: list[events.Event] = []
+    client = make_client(on_event=told.append, concurrency=1)
+    await client.submit(CAT)
+    waiting = asyncio.ensure_future(client.submit(CAT))
+    await asyncio.sleep(1)
+    await client.close()
+    with pytest.raises(ClientClosed):
+        await waiting
+    assert [each.error_type for each in those(told, events.Refused)] == ["ClientClosed"]
+    assert those(told, events.InDoubt) == []
 
 
 async def test_what_is_never_sent(make_client: ClientMaker) -> None:
