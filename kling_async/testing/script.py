@@ -21,7 +21,7 @@ from kling_async.protocol.errors import ClientClosed, ConnectionFailed, TaskTime
 from kling_async.protocol.wire.envelope import HttpResponse
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.testing.emulator import taking_the_arguments_of
-from kling_async.testing.settings import POLLING, RETRY, QuickClient
+from kling_async.testing.settings import POLLING, QUEUE_DEADLINE, RETRY, QuickClient
 
 _HOST: Final = "http://kling.invalid"
 _JSON: Final = {"content-type": "application/json"}
@@ -161,7 +161,12 @@ class Script:
         Args:
             **options: those of `KlingClient`, in place of the settings for tests.
         """
-        ours: dict[str, Any] = {"base_url": _HOST.replace("http:", "https:"), "polling": _POLLING, "retry": RETRY}
+        ours: dict[str, Any] = {
+            "base_url": _HOST.replace("http:", "https:"),
+            "polling": _POLLING,
+            "queue_deadline": QUEUE_DEADLINE,
+            "retry": RETRY,
+        }
         if options.get("access_key") is None and options.get("secret_key") is None:
             ours["api_key"] = "scripted"
         client = _ScriptedClient(self, **(ours | options))

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import KlingClient, Retry, TaskFailed, TaskTimeout, TextToVideo, WrongEventLoop
+from kling_async import KlingClient, QueueTimeout, Retry, TaskFailed, TaskTimeout, TextToVideo, WrongEventLoop
 from kling_async.emulator import Emulator
 from kling_async.io import system
-from kling_async.testing import POLLING, FakeClock, Fault, KlingEmulator
+from kling_async.testing import POLLING, QUEUE_DEADLINE, FakeClock, Fault, KlingEmulator
+from kling_async.testing import emulator as testing_emulator
 from tests.virtual_time import VirtualTimeLoop
 
 CAT = TextToVideo("a cat on a skateboard")
@@ -103,6 +104,23 @@ async def test_a_task_that_never_ends_is_a_timeout_not_a_hang() -> None:
             handle = await kling.submit(CAT, deadline=0.05)
             with pytest.raises(TaskTimeout):
                 await handle
+
+
+async def test_an_account_that_stays_full_is_a_timeout_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings for tests have a deadline in line, which an option replaces as any other."""
+    assert QUEUE_DEADLINE <= 60
+    monkeypatch.setattr(testing_emulator, "QUEUE_DEADLINE", 0.05)
+    with KlingEmulator() as emulator:
+        emulator.faults.add(Fault.error(1303), on="create", times=1000)
+        async with emulator.client() as kling:
+            with pytest.raises(QueueTimeout):
+                await kling.submit(CAT)
+        emulator.assert_paid(0)
+        emulator.faults.clear()
+        emulator.account.limit = 1
+        async with emulator.client(queue_deadline=None) as kling:
+            await asyncio.gather(*[await each for each in [kling.submit(CAT) for _ in range(4)]])
+        emulator.assert_paid(4)
 
 
 async def test_options_replace_the_settings() -> None:
