@@ -210,8 +210,11 @@ class KlingEmulator:
 
         Raises:
             AssertionError: it is another; the message shows what the ledger has.
+            TypeError: it is no number, which no count would ever be equal to.
         """
         __tracebackhide__ = True
+        if type(tasks) is not int:
+            raise TypeError(f"assert_paid takes how many were paid, as 1, not {tasks!r}")
         paid, message = self._inside(self._account_for)
         if paid != tasks:
             raise AssertionError(f"expected {tasks} paid, there are {paid}; the emulator's ledger:\n{message}")

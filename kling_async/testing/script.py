@@ -18,6 +18,7 @@ from kling_async.emulator.service.errors import HTTP_STATUS
 from kling_async.io.transport import Fetched, Transport
 from kling_async.io.upload import UploadBody
 from kling_async.protocol.errors import ClientClosed, ConnectionFailed, TaskTimeout
+from kling_async.protocol.tasks import TaskStatus
 from kling_async.protocol.wire.envelope import HttpResponse
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.testing.emulator import taking_the_arguments_of
@@ -143,10 +144,13 @@ class Script:
 
     Attributes:
         sent: the requests that took an answer.
+
+    Raises:
+        TypeError: one is none of `Answer`.
     """
 
     def __init__(self, answers: Iterable[Answer]) -> None:
-        self._answers = [*answers]
+        self._answers = [_answer(each) for each in answers]
         self._told: dict[str, Answer] = {}
         """What was last said of each task."""
         self._unanswered: list[str] = []
@@ -321,6 +325,14 @@ class _ScriptedTransport(Transport):
     def _check_open(self) -> None:
         if self.closed:
             raise ClientClosed("the client is closed")
+
+
+def _answer(value: Any) -> Answer:
+    if isinstance(value, Answer):
+        return value
+    is_status = isinstance(value, str) and value in {status.value for status in TaskStatus}
+    like = f"Answer.task({value!r})" if is_status else "Answer.task('submitted') or Answer.error(1303)"
+    raise TypeError(f"{value!r} is no answer: write {like}")
 
 
 async def _chunks(body: bytes) -> AsyncIterator[bytes]:

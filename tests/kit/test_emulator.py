@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,13 @@ async def test_assert_paid_shows_the_ledger() -> None:
     ):
         assert words in message
     assert "error on create 1" in message
+
+
+@pytest.mark.parametrize("number", ["1", 1.0, True, None])
+def test_assert_paid_takes_a_number(number: Any) -> None:
+    """What can be no count is a mistake of the test, not a payment that is missing."""
+    with pytest.raises(TypeError, match="not " + re.escape(repr(number))):
+        KlingEmulator().assert_paid(number)
 
 
 async def test_what_failed_is_not_paid_and_what_answers_at_once_is() -> None:
