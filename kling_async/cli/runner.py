@@ -183,7 +183,7 @@ def _warnings_shown(output: Output, job: Job) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-_REPORTED_AT_THE_END: Final = {"closed_unfinished", "create_cancelled", "create_abandoned"}
+_REPORTED_AT_THE_END: Final = {"closed_unfinished", "create_cancelled", "create_abandoned", "in_doubt"}
 _TRIED_AGAIN: Final = {"create_failed", "download_failed"}
 _RETRIED: Final = {*_TRIED_AGAIN, "page_failed", "poll_failed", "read_failed"}
 

@@ -140,8 +140,8 @@ class Events:
             return None
         try:
             trace = ask(work)
-        except Exception as error:  # noqa: BLE001  (as `_hand_over`)
-            self._complain("trace_of of on_event raised; what is resumed elsewhere has no link to here", error)
+        except BaseException as error:  # noqa: BLE001  (as `_hand_over`)
+            self._raised("trace_of of on_event raised; what is resumed elsewhere has no link to here", error)
             return None
         return trace if isinstance(trace, str) and len(trace) <= TRACE_LETTERS and trace.isprintable() else None
 
@@ -180,8 +180,8 @@ class Events:
         begun = clock()
         try:
             result = on_event(event)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (whatever it is, nothing is lost by it)
-            self._complain("on_event raised; what it is told of goes on, and it is told on", error)
+        except BaseException as error:  # noqa: BLE001  (whatever it is, nothing is lost by it)
+            self._raised("on_event raised; what it is told of goes on, and it is told on", error)
         else:
             if inspect.iscoroutine(result):
                 result.close()
@@ -192,11 +192,25 @@ class Events:
                 "put events into a queue"
             )
 
+    def _raised(self, text: str, error: BaseException) -> None:
+        """Takes what the listener has raised; what ends the program does that by itself, a moment later.
+
+        Here it would end whatever happens to tell: a create that is paid, or a question for which others wait.
+        """
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            asyncio.get_running_loop().call_soon(_raise, error)
+        else:
+            self._complain(text, error)
+
     def _complain(self, text: str, error: BaseException | None = None) -> None:
         """Says something about the listener, once."""
         if text not in self._complained:
             self._complained.add(text)
             logger.error(text, exc_info=error, extra={"kling_event": "on_event_failed"})
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 async def tell_saved(told: WorkEvents, paths: Sequence[Path], begun: float) -> None:

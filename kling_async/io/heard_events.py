@@ -10,7 +10,7 @@ from kling_async.protocol import event_of, events
 from kling_async.protocol.cost import Cost
 from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.create_states import CreateState
-from kling_async.protocol.errors import BadResponse, KlingError
+from kling_async.protocol.errors import BadResponse, InDoubt, KlingError
 from kling_async.protocol.event_of import Ids
 from kling_async.protocol.tasks import Task
 
@@ -113,7 +113,9 @@ class HeardEvents(WorkEvents):
 
     def not_created(self, error: BaseException, *, undecided: bool) -> None:
         """As `WorkEvents.not_created`."""
-        self._listened.tell(event_of.not_created(error, self._listened.now(), self.ids, undecided=undecided))
+        event = event_of.not_created(error, self._listened.now(), self.ids, undecided=undecided)
+        level = logging.WARNING if isinstance(error, InDoubt) else logging.DEBUG
+        self._listened.tell(event, level=level)
 
     def accepted(self, task: Task) -> None:
         """As `WorkEvents.accepted`."""

@@ -78,8 +78,13 @@ class CreatesUnderWay:
             raise
 
     def _ended(self, on_failed: Callable[[BaseException], None], creating: "asyncio.Task[TaskWatch]") -> None:
-        del self._creates[creating]
-        error = asyncio.CancelledError() if creating.cancelled() else creating.exception()
+        create = self._creates.pop(creating)
+        if not creating.cancelled():
+            error = creating.exception()
+        elif self._closed or create.undecided:  # as its caller hears it
+            error = create.interrupted()
+        else:
+            error = asyncio.CancelledError()
         if error is not None:
             on_failed(error)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from kling_async.protocol.create_recovery import Create
-from kling_async.protocol.errors import KlingError
+from kling_async.protocol.errors import InDoubt, KlingError
 from kling_async.protocol.tasks import Task
 
 if TYPE_CHECKING:  # they take time to import, and are needed where somebody listens
@@ -80,7 +80,9 @@ class WorkEvents:
         """An earlier process may have sent it, which is looked up now."""
 
     def not_created(self, error: BaseException, *, undecided: bool) -> None:
-        """It has ended without a task; `undecided` where there may be one all the same."""
+        """It has ended without a task; `undecided` where there may be one all the same. A doubt is logged anyhow."""
+        if isinstance(error, InDoubt):
+            self._events.heard(self.ids).not_created(error, undecided=undecided)
 
     def accepted(self, task: Task) -> None:
         """The service has its task."""

@@ -80,7 +80,7 @@ def _happened(event: events.WorkEvent) -> str:
         case events.Saved():
             return f"saved {event.size} bytes in {event.seconds:.3f} s"
         case events.InDoubt():
-            return f"in doubt: {event.error}"
+            return f"in doubt: {event.error or event.error_type}"
         case events.Failure():
             return f"{event.name.replace('_', ' ')}: {event.error or event.error_type}"
         case _:

@@ -18,6 +18,7 @@ from kling_async.testing.script import Answer as Answer
 from kling_async.testing.script import Script as Script
 from kling_async.testing.script import Sent as Sent
 from kling_async.testing.settings import POLLING as POLLING
+from kling_async.testing.settings import QUEUE_DEADLINE as QUEUE_DEADLINE
 from kling_async.testing.settings import RETRY as RETRY
 
-__all__ = ["POLLING", "RETRY", "Answer", "FakeClock", "Fault", "KlingEmulator", "Script", "Sent"]
+__all__ = ["POLLING", "QUEUE_DEADLINE", "RETRY", "Answer", "FakeClock", "Fault", "KlingEmulator", "Script", "Sent"]

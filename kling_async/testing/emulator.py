@@ -18,7 +18,7 @@ from kling_async.emulator.results.placeholder.video import VideoSpec
 from kling_async.emulator.results.result import Placeholder
 from kling_async.emulator.results.result_store import PlaceholderResults, ResultFile, ResultStore
 from kling_async.testing.clock import FakeClock
-from kling_async.testing.settings import POLLING, RETRY, SPEED, QuickClient
+from kling_async.testing.settings import POLLING, QUEUE_DEADLINE, RETRY, SPEED, QuickClient
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -185,10 +185,15 @@ class KlingEmulator:
         """A client of this emulator, which waits for next to nothing.
 
         Args:
-            **options: those of `KlingClient`, in place of the settings for tests: `POLLING` and `RETRY` of
-                `kling_async.testing`.
+            **options: those of `KlingClient`, in place of the settings for tests: `POLLING`, `QUEUE_DEADLINE` and
+                `RETRY` of `kling_async.testing`.
         """
-        ours: dict[str, Any] = {"base_url": self.base_url, "polling": POLLING, "retry": RETRY}
+        ours: dict[str, Any] = {
+            "base_url": self.base_url,
+            "polling": POLLING,
+            "queue_deadline": QUEUE_DEADLINE,
+            "retry": RETRY,
+        }
         if options.get("access_key") is None and options.get("secret_key") is None:
             ours["api_key"] = self.api_key
         if self._clock is not None:
@@ -205,8 +210,11 @@ class KlingEmulator:
 
         Raises:
             AssertionError: it is another; the message shows what the ledger has.
+            TypeError: it is no number, which no count would ever be equal to.
         """
         __tracebackhide__ = True
+        if type(tasks) is not int:
+            raise TypeError(f"assert_paid takes how many were paid, as 1, not {tasks!r}")
         paid, message = self._inside(self._account_for)
         if paid != tasks:
             raise AssertionError(f"expected {tasks} paid, there are {paid}; the emulator's ledger:\n{message}")

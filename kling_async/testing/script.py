@@ -18,10 +18,11 @@ from kling_async.emulator.service.errors import HTTP_STATUS
 from kling_async.io.transport import Fetched, Transport
 from kling_async.io.upload import UploadBody
 from kling_async.protocol.errors import ClientClosed, ConnectionFailed, TaskTimeout
+from kling_async.protocol.tasks import TaskStatus
 from kling_async.protocol.wire.envelope import HttpResponse
 from kling_async.protocol.wire.requests import HttpRequest
 from kling_async.testing.emulator import taking_the_arguments_of
-from kling_async.testing.settings import POLLING, RETRY, QuickClient
+from kling_async.testing.settings import POLLING, QUEUE_DEADLINE, RETRY, QuickClient
 
 _HOST: Final = "http://kling.invalid"
 _JSON: Final = {"content-type": "application/json"}
@@ -143,10 +144,13 @@ class Script:
 
     Attributes:
         sent: the requests that took an answer.
+
+    Raises:
+        TypeError: one is none of `Answer`.
     """
 
     def __init__(self, answers: Iterable[Answer]) -> None:
-        self._answers = [*answers]
+        self._answers = [_answer(each) for each in answers]
         self._told: dict[str, Answer] = {}
         """What was last said of each task."""
         self._unanswered: list[str] = []
@@ -161,7 +165,12 @@ class Script:
         Args:
             **options: those of `KlingClient`, in place of the settings for tests.
         """
-        ours: dict[str, Any] = {"base_url": _HOST.replace("http:", "https:"), "polling": _POLLING, "retry": RETRY}
+        ours: dict[str, Any] = {
+            "base_url": _HOST.replace("http:", "https:"),
+            "polling": _POLLING,
+            "queue_deadline": QUEUE_DEADLINE,
+            "retry": RETRY,
+        }
         if options.get("access_key") is None and options.get("secret_key") is None:
             ours["api_key"] = "scripted"
         client = _ScriptedClient(self, **(ours | options))
@@ -316,6 +325,14 @@ class _ScriptedTransport(Transport):
     def _check_open(self) -> None:
         if self.closed:
             raise ClientClosed("the client is closed")
+
+
+def _answer(value: Any) -> Answer:
+    if isinstance(value, Answer):
+        return value
+    is_status = isinstance(value, str) and value in {status.value for status in TaskStatus}
+    like = f"Answer.task({value!r})" if is_status else "Answer.task('submitted') or Answer.error(1303)"
+    raise TypeError(f"{value!r} is no answer: write {like}")
 
 
 async def _chunks(body: bytes) -> AsyncIterator[bytes]:

@@ -13,6 +13,9 @@ test hangs."""
 RETRY: Final = Retry(first=0.01, factor=2.0, maximum=0.05, settle=0.1, budget=2.0)
 """What fails in passing is repeated at once, and for two seconds at most."""
 
+QUEUE_DEADLINE: Final = 5.0
+"""Seconds that a task may stand in line: an account that stays full is `QueueTimeout`, so that no test hangs."""
+
 SPEED: Final = 1e6
 """How many times faster than the service an emulator's tasks advance: they have ended before the first question."""
 

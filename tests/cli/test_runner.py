@@ -89,7 +89,8 @@ def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
 
     async def work(_stop: Stop) -> None:
         logging.getLogger("kling_async").warning("base_url is http://")
-        logging.getLogger("kling_async").warning("unfinished", extra={"kling_event": "closed_unfinished"})
+        for event in ("closed_unfinished", "in_doubt"):
+            logging.getLogger("kling_async").warning("unfinished", extra={"kling_event": event})
         for _ in range(2):
             failed = ConnectionFailed("refused", remedy=Remedy.BASE_URL)
             logging.getLogger("kling_async").debug("1: %s", failed, extra={"kling_event": "read_failed"})

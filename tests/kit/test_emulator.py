@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kling_async import KlingClient, Retry, TaskFailed, TaskTimeout, TextToVideo, WrongEventLoop
+from kling_async import KlingClient, QueueTimeout, Retry, TaskFailed, TaskTimeout, TextToVideo, WrongEventLoop
 from kling_async.emulator import Emulator
 from kling_async.io import system
-from kling_async.testing import POLLING, FakeClock, Fault, KlingEmulator
+from kling_async.testing import POLLING, QUEUE_DEADLINE, FakeClock, Fault, KlingEmulator
+from kling_async.testing import emulator as testing_emulator
 from tests.virtual_time import VirtualTimeLoop
 
 CAT = TextToVideo("a cat on a skateboard")
@@ -45,6 +48,13 @@ async def test_assert_paid_shows_the_ledger() -> None:
     ):
         assert words in message
     assert "error on create 1" in message
+
+
+@pytest.mark.parametrize("number", ["1", 1.0, True, None])
+def test_assert_paid_takes_a_number(number: Any) -> None:
+    """What can be no count is a mistake of the test, not a payment that is missing."""
+    with pytest.raises(TypeError, match="not " + re.escape(repr(number))):
+        KlingEmulator().assert_paid(number)
 
 
 async def test_what_failed_is_not_paid_and_what_answers_at_once_is() -> None:
@@ -103,6 +113,23 @@ async def test_a_task_that_never_ends_is_a_timeout_not_a_hang() -> None:
             handle = await kling.submit(CAT, deadline=0.05)
             with pytest.raises(TaskTimeout):
                 await handle
+
+
+async def test_an_account_that_stays_full_is_a_timeout_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings for tests have a deadline in line, which an option replaces as any other."""
+    assert QUEUE_DEADLINE <= 60
+    monkeypatch.setattr(testing_emulator, "QUEUE_DEADLINE", 0.05)
+    with KlingEmulator() as emulator:
+        emulator.faults.add(Fault.error(1303), on="create", times=1000)
+        async with emulator.client() as kling:
+            with pytest.raises(QueueTimeout):
+                await kling.submit(CAT)
+        emulator.assert_paid(0)
+        emulator.faults.clear()
+        emulator.account.limit = 1
+        async with emulator.client(queue_deadline=None) as kling:
+            await asyncio.gather(*[await each for each in [kling.submit(CAT) for _ in range(4)]])
+        emulator.assert_paid(4)
 
 
 async def test_options_replace_the_settings() -> None:

@@ -111,6 +111,26 @@ def test_anyio(tmp_path: Path, beside: tuple[str, ...]) -> None:
     assert passed(4) in done.output, done.output
 
 
+TWO_RUNNERS = f"""{IMPORTS}
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.mark.anyio
+async def test_story(kling, kling_emulator, tmp_path):
+{STORY}
+"""
+
+
+@pytest.mark.slow
+def test_two_plugins_that_run_one_test(tmp_path: Path) -> None:
+    """Where pytest-asyncio and anyio both take a test, the error names them, and says to use one."""
+    done = run(tmp_path, TWO_RUNNERS, "-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin", ini=AUTO)
+    assert "two plugins run this test: pytest-asyncio" in done.output, done.output
+    assert "use one of them" in done.output
+    assert "was left open on an event loop" not in done.output
+
+
 NO_RUNNER = f"""{IMPORTS}
 import os, subprocess, sys
 from kling_async import InsufficientBalance

@@ -240,6 +240,13 @@ def test_an_unknown_code_is_refused() -> None:
         Answer.error(4711)
 
 
+@pytest.mark.parametrize(("value", "words"), [("submitted", r"Answer.task\('submitted'\)"), (1303, "Answer.error")])
+def test_what_is_no_answer_is_refused(value: Any, words: str) -> None:
+    """What was not made by `Answer` is said at once, with what to write."""
+    with pytest.raises(TypeError, match=words):
+        Script([Answer.task("submitted"), value])
+
+
 async def test_no_secret_is_shown() -> None:
     """Neither an answer nor what was sent shows its contents when it is printed."""
     async with Script([Answer.task()]) as script:

@@ -135,6 +135,19 @@ async def test_what_goes_wrong(make_client: ClientMaker, emulator: Emulator, see
     assert [number for number, _ in seen.metric("kling.throttled")] == [1]
 
 
+async def test_closing_leaves_a_doubt(make_client: ClientMaker, emulator: Emulator, seen: Seen) -> None:
+    """A create that is cut off by closing is an error of its span, in the words that its caller gets."""
+    emulator.faults.add(Fault.delay(60), on="create")
+    client = make_client(on_event=seen.telemetry)
+    creating = asyncio.ensure_future(client.submit(CAT))
+    await asyncio.sleep(1)
+    await client.close()
+    await asyncio.gather(creating, return_exceptions=True)
+    [root] = seen.roots
+    assert (root.attributes or {})["error.type"] == "CreateInDoubt"
+    assert "it may be billed" in (root.status.description or "")
+
+
 async def test_a_link_over_processes(make_client: ClientMaker, seen: Seen, tmp_path: Path) -> None:
     """What another process goes on with by the journal is linked to the span that began it."""
     path, later = tmp_path / "clips.sqlite", Seen()

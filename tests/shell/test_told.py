@@ -13,7 +13,9 @@ import attrs
 import pytest
 
 from kling_async import (
+    ClientClosed,
     ConfigurationError,
+    CreateInDoubt,
     KlingClient,
     KlingError,
     QueueTimeout,
@@ -27,6 +29,7 @@ from kling_async.emulator import Emulator, Fault
 from kling_async.emulator.faults.kinds import CallKind
 from kling_async.io import events as client_events
 from kling_async.io.heard_events import HeardEvents
+from kling_async.testing import KlingEmulator
 from tests.shell.conftest import ClientMaker, wall
 from tests.virtual_time import VirtualTimeLoop
 
@@ -124,6 +127,43 @@ async def test_a_doubt_that_stays(make_client: ClientMaker, emulator: Emulator) 
     assert [each.code for each in those(told, events.Refused)] == [1301]
 
 
+async def test_closing_leaves_a_create_in_doubt(
+    make_client: ClientMaker, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What closing cuts off is told, and logged with and without a listener, as the doubt that its caller gets."""
+    told: list[events.Event] = []
+    emulator.faults.add(Fault.delay(60), on="create")
+    for on_event in (told.append, None):
+        client = make_client(on_event=on_event)
+        creating = asyncio.ensure_future(client.submit(CAT))
+        await asyncio.sleep(1)
+        await client.close()
+        with pytest.raises(CreateInDoubt) as caught:
+            await creating
+        [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
+        assert vars(record)["kling_event"] == "in_doubt"
+        assert vars(record)["kling_error"] == caught.value.message
+        assert vars(record)["kling_error_type"] == "CreateInDoubt"
+        caplog.clear()
+    [doubt] = those(told, events.InDoubt)
+    assert (doubt.final, doubt.error_type) == (True, "CreateInDoubt")
+    assert "it may be billed" in doubt.error
+
+
+async def test_closing_ends_what_waits_in_line(make_client: ClientMaker) -> None:
+    """What was not sent when the client closed is refused, as its caller hears it."""
+    told: list[events.Event] = []
+    client = make_client(on_event=told.append, concurrency=1)
+    await client.submit(CAT)
+    waiting = asyncio.ensure_future(client.submit(CAT))
+    await asyncio.sleep(1)
+    await client.close()
+    with pytest.raises(ClientClosed):
+        await waiting
+    assert [each.error_type for each in those(told, events.Refused)] == ["ClientClosed"]
+    assert those(told, events.InDoubt) == []
+
+
 async def test_what_is_never_sent(make_client: ClientMaker) -> None:
     """What waits in vain, or is cancelled in line or before its first byte, is refused: each work has an end."""
     told: list[events.Event] = []
@@ -178,6 +218,9 @@ async def test_calls_that_charge(make_client: ClientMaker, emulator: Emulator) -
     assert those(told, events.InDoubt)[0].final
 
 
+RAISED = (ValueError("no"), asyncio.CancelledError(), pytest.fail.Exception("no"), GeneratorExit(), BaseException())
+
+
 async def test_a_listener_that_raises(
     make_client: ClientMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -186,12 +229,36 @@ async def test_a_listener_that_raises(
 
     def heard(event: events.Event) -> None:
         told.append(event)
-        raise asyncio.CancelledError if len(told) % 2 else ValueError("no")
+        raise RAISED[len(told) % len(RAISED)]
 
     path = await make_client(on_event=heard).generate(CAT, tmp_path / "cat.mp4")
     assert path.is_file()
     assert names(told)[-1] == "Saved"
     assert [vars(each)["kling_event"] for each in caplog.records] == ["on_event_failed"]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("at", [events.Sent, events.Accepted, events.Polled, events.Ended, events.Paid])
+def test_a_listener_that_ends_the_program(kind: type[BaseException], at: type[events.Event], tmp_path: Path) -> None:
+    """What ends the program comes out of the loop, not out of the work, which goes on where the loop does."""
+
+    def heard(event: events.Event) -> None:
+        if isinstance(event, at) and not raised:
+            raised.append(event)
+            raise kind
+
+    async def work() -> Path:
+        async with emulator.client(on_event=heard) as client:
+            return await client.generate(CAT, tmp_path / "cat.mp4")
+
+    raised: list[events.Event] = []
+    with KlingEmulator() as emulator, asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        working = loop.create_task(work())
+        with pytest.raises(kind):
+            loop.run_until_complete(working)
+        assert loop.run_until_complete(working).is_file()
+        emulator.assert_paid(1)
 
 
 async def test_a_slow_listener(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:

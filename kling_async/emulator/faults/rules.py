@@ -61,6 +61,24 @@ def _numbers(value: int | Iterable[int] | None) -> frozenset[int] | None:
     return numbers
 
 
+def _refuse_what_is_none(fault: Any) -> None:
+    """Raise TypeError for what is neither a fault nor a function that gives one."""
+    if fault is Fault or getattr(fault, "__self__", None) is Fault:
+        name = getattr(fault, "__name__", "Fault")
+        made = "Fault.error(1303)" if fault is Fault else f"Fault.{name}(...)"
+        raise TypeError(f"{name} is not called, so it is no fault yet: write {made}")
+    if not isinstance(fault, Fault) and not callable(fault):
+        wanted = f"Fault.error({fault})" if type(fault) is int else "Fault.error(1303)"
+        raise TypeError(f"{fault!r} is no fault, nor a function that gives one: write {wanted}, for example")
+
+
+def _given(source: FaultSource, call: Call) -> Fault | None:
+    fault: Any = source(call)
+    if fault is None or isinstance(fault, Fault):
+        return fault
+    raise TypeError(f"a function of faults gives a Fault or None, not {fault!r}")
+
+
 @attrs.define(kw_only=True, eq=False)
 class Rule:
     """A fault and when it happens; the arguments of `Faults.add`.
@@ -97,7 +115,7 @@ class Rule:
             return None
         if (self.at is not None and self.matched not in self.at) or (self.every and self.matched % self.every):
             return None
-        return self.source if isinstance(self.source, Fault) else self.source(call)
+        return self.source if isinstance(self.source, Fault) else _given(self.source, call)
 
     def as_json(self) -> dict[str, Any]:
         """Give the rule in plain JSON values; what is a function is only named."""
@@ -180,8 +198,10 @@ class Faults:
             times: How often at most.
 
         Raises:
+            TypeError: If the fault is none, nor a function; `Fault.error` is none until it is called.
             ValueError: If the fault cannot happen to such calls, or a condition makes no sense.
         """
+        _refuse_what_is_none(fault)
         suited = SUITS[fault.kind] if isinstance(fault, Fault) else frozenset(CALL_KINDS)
         kinds = suited if on is None else _kinds(on)
         if not kinds or not kinds <= suited:
@@ -215,6 +235,7 @@ class Faults:
         """Count a call, and give the fault that happens to it, if any.
 
         Raises:
+            TypeError: If a function gave something else than a fault.
             ValueError: If a function gave a fault that cannot happen to such a call.
         """
         self.calls[call.kind] += 1

@@ -34,6 +34,11 @@ _LEFT_OPEN: Final = (
     "a client of {name} was left open on an event loop that has ended, so nobody can close it: in a test that is not "
     "async make and close it on the loop, `async with {name}.client() as kling`"
 )
+_TWO_RUNNERS: Final = (
+    "two plugins run this test: pytest-asyncio, in its auto mode, and anyio, by its marker or its fixture "
+    "`anyio_backend`, each on an event loop of its own, so the client of {name} cannot be closed on the loop that used "
+    "it: use one of them for this test; leave out anyio's, or set asyncio_mode to strict"
+)
 _OTHER_RUNNER: Final = (
     "kling_async runs on asyncio only, and this test runs on {name}: add a fixture "
     "`anyio_backend` that returns 'asyncio', or leave {name} out of it"
@@ -191,7 +196,14 @@ def _refuse_left_open(emulator: "KlingEmulator", item: Any, name: str) -> None:
             gc.collect()
         finally:
             sys.unraisablehook = hook
-        pytest.fail(_LEFT_OPEN.format(name=name), pytrace=False)
+        message = _TWO_RUNNERS if _has_two_runners(item) else _LEFT_OPEN
+        pytest.fail(message.format(name=name), pytrace=False)
+
+
+def _has_two_runners(item: Any) -> bool:
+    """Whether pytest-asyncio has made a test its own which anyio prepares."""
+    is_pytest_asyncios = type(item).__module__.partition(".")[0] == "pytest_asyncio"
+    return is_pytest_asyncios and "anyio_backend" in getattr(item, "fixturenames", ())
 
 
 # ------------------------------------------------------------------------------------------------------- faults

@@ -159,6 +159,33 @@ def test_a_function_cannot_do_what_cannot_be() -> None:
         faults.fault_for(Call(kind="create"))
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (1303, r"write Fault.error\(1303\)"),
+        ("reset", "'reset' is no fault"),
+        (None, "None is no fault"),
+        (Fault.error, "error is not called"),
+        (Fault, "Fault is not called"),
+    ],
+)
+def test_what_is_no_fault_is_refused(fault: Any, words: str) -> None:
+    """What is neither a fault nor a function is said at once, with what to write."""
+    faults = Faults()
+    with pytest.raises(TypeError, match=words):
+        faults.add(fault, on="create")
+    assert faults.rules == []
+
+
+def test_a_function_gives_faults() -> None:
+    """What a function gives that is no fault is said at the call."""
+    faults = Faults()
+    wrong: Any = lambda _: 1303  # noqa: E731
+    faults.add(wrong, on="create")
+    with pytest.raises(TypeError, match="gives a Fault or None, not 1303"):
+        faults.fault_for(Call(kind="create"))
+
+
 def test_clear_ends_everything() -> None:
     """After `clear` nothing goes wrong any more, and what did is still counted."""
     faults = Faults()
