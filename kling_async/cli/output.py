@@ -170,6 +170,11 @@ def number(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def units_of(pack: str, units: Decimal) -> str:
+    """Units, and of which pack, unless that is the usual one: those of pictures cost a fortieth."""
+    return f"{number(units)} units" + f" ({pack} pack)" * (pack != "video")
+
+
 def dollars(value: Decimal) -> str:
     """Cents, or what is less where it matters."""
     return f"${value:.2f}" if value >= Decimal("0.1") or value == 0 else f"${number(value)}"
