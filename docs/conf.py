@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from docs.tools import write_pages  # noqa: E402  (it is found by the line above)
+from docs.tools.reports import led_to_pages  # noqa: E402  (as above)
 
 project = "kling_async"
 author = "the authors of kling_async"
@@ -61,7 +62,14 @@ def fences_to_blocks(_app: object, _what: str, _name: str, _value: object, _opti
     lines[:] = [re.sub(r"(?<!`)(`[^`]+`)(?=\w)", r"\1\\ ", line) for line in made]  # `Row`s
 
 
+def links_to_pages(_app: object, name: str, text: list[str]) -> None:
+    """Links lead to files of the repository, since the pages are read there too; here, to what is made of those."""
+    if not name.startswith(("made/", "reference/")):
+        text[0] = led_to_pages(text[0], HERE / f"{name}.md")
+
+
 def setup(app: Any) -> None:
-    """Writes the pages that are made of the code, and hooks into docstrings."""
+    """Writes the pages that are made of the code, and hooks into pages and docstrings."""
     write_pages(HERE)
+    app.connect("source-read", links_to_pages)
     app.connect("autodoc-process-docstring", fences_to_blocks, priority=400)

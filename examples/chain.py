@@ -87,4 +87,8 @@ async def make(kling: KlingClient, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    match sys.argv[1:]:
+        case [directory]:
+            asyncio.run(main(directory))
+        case _:
+            sys.exit(__doc__)

@@ -23,4 +23,8 @@ async def main(prompts: str, directory: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    match sys.argv[1:]:
+        case [prompts, directory]:
+            asyncio.run(main(prompts, directory))
+        case _:
+            sys.exit(__doc__)

@@ -31,4 +31,8 @@ async def main(directory: str, *images: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    match sys.argv[1:]:
+        case [directory, *images] if images:
+            asyncio.run(main(directory, *images))
+        case _:
+            sys.exit(__doc__)

@@ -24,4 +24,8 @@ async def main(image: str, target: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    match sys.argv[1:]:
+        case [image, target]:
+            asyncio.run(main(image, target))
+        case _:
+            sys.exit(__doc__)

@@ -76,4 +76,10 @@ def app(directory: str) -> web.Application:
 
 
 if __name__ == "__main__":
-    web.run_app(app(sys.argv[1]), host="127.0.0.1", port=int((sys.argv[2:] or ["8080"])[0]))
+    match sys.argv[1:]:
+        case [directory]:
+            web.run_app(app(directory), host="127.0.0.1", port=8080)
+        case [directory, port]:
+            web.run_app(app(directory), host="127.0.0.1", port=int(port))
+        case _:
+            sys.exit(__doc__)

@@ -31,4 +31,10 @@ async def save(jobs: str, directory: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run({"submit": submit, "save": save}[sys.argv[1]](*sys.argv[2:]))
+    match sys.argv[1:]:
+        case ["submit", image, jobs]:
+            asyncio.run(submit(image, jobs))
+        case ["save", jobs, directory]:
+            asyncio.run(save(jobs, directory))
+        case _:
+            sys.exit(__doc__)

@@ -19,4 +19,8 @@ async def main(jobs: str, out: str, units: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    match sys.argv[1:]:
+        case [jobs, out, units]:
+            asyncio.run(main(jobs, out, units))
+        case _:
+            sys.exit(__doc__)

@@ -66,4 +66,8 @@ def end(span: dict[str, Any]) -> float:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    match sys.argv[1:]:
+        case [spans, directory]:
+            asyncio.run(main(spans, directory))
+        case _:
+            sys.exit(__doc__)

@@ -1,6 +1,7 @@
-"""Pages that stand elsewhere in the repository, with their links led to where things are here."""
+"""Pages that stand elsewhere in the repository, and links to what stands there, led to where things are here."""
 
 import ast
+import os.path
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,15 @@ REPORTS: Final = {
     "LICENCES.md": "licences.md",
 }
 """What is taken over, and what it is called here."""
+MADE_OF: Final = {
+    "kling_async/protocol/errors.py": "made/errors.md",
+    "kling_async/protocol/create_states.py": "made/machines.md",
+    "kling_async/protocol/endpoints": "reference/requests.md",
+    "kling_async/protocol/events.py": "reference/events.md",
+    "kling_async/current.py": "reference/current.md",
+    "kling_async/emulator/faults/fault.py": "reference/emulator.md",
+}
+"""Code that pages link to, so that a link leads somewhere in the repository as well, and the page made of it here."""
 _LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -31,6 +41,30 @@ def pages() -> Iterator[tuple[str, str]]:
     for source, page in REPORTS.items():
         yield page, _with_links((ROOT / source).read_text("utf-8"), (ROOT / source).parent)
     yield "examples.md", _examples()
+
+
+def led_to_pages(text: str, page: Path) -> str:
+    """The text of a page that is not made, in which links to what pages are made of lead to these pages."""
+
+    def led(match: re.Match[str]) -> str:
+        picture, words, target, anchor = match.groups()
+        path = (page.parent / target).resolve()
+        made = _page_of(path.relative_to(ROOT).as_posix()) if path.is_relative_to(ROOT) else None
+        if picture or made is None:
+            return match[0]
+        here = Path(os.path.relpath(ROOT / "docs" / made, page.parent)).as_posix()
+        return f"[{words}]({here}{anchor or ''})"
+
+    return _LINK.sub(led, text)
+
+
+def _page_of(source: str) -> str | None:
+    """The page that is made of a file, from `docs/` on."""
+    if source in REPORTS:
+        return f"made/{REPORTS[source]}"
+    if source.startswith("examples/") and source.endswith(".py"):
+        return f"made/examples.md#{_anchor(Path(source))}"
+    return MADE_OF.get(source)
 
 
 def _with_links(text: str, folder: Path) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol, cast
 
-from kling_async.cli.arguments import read
+from kling_async.cli.arguments import Shown, read
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.output import Output, failure
 
@@ -38,6 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Looked for before the options are read, since a program gets a mistake in them as JSON too.
     output = Output(json="--json" in words, quiet="--quiet" in words or "-q" in words)
     try:
+        code = _run(words, output)
+    finally:
+        output.close()
+    return Exit.ERROR if output.lost and code == Exit.OK else code
+
+
+def _run(words: Sequence[str], output: Output) -> int:
+    try:
         with _terminated_raises():
             options = read(words)
             # The commands need aiohttp and more; `--help` must not wait for them.
@@ -50,10 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _goodbye(output, Exit.TERMINATED)
     except KeyboardInterrupt:
         return _goodbye(output, Exit.INTERRUPTED)
-    except SystemExit as end:  # argparse, after --help and --version
-        return end.code if isinstance(end.code, int) else Exit.OK
-    finally:
-        output.close()
+    except Shown as shown:
+        output.text(shown.text)
+        return Exit.OK
 
 
 def _goodbye(output: Output, code: Exit) -> Exit:

@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-import sys
 import textwrap
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ def read(words: Sequence[str]) -> Namespace:
 
     Raises:
         UsageError: it cannot be understood.
-        SystemExit: `--help` or `--version` was asked for, and shown.
+        Shown: `--help` or `--version` was asked for.
     """
     makers = [_SHORT, *endpoints.names()]
     if _leaves_out_what(words, makers):
@@ -59,6 +58,9 @@ class _Parser(ArgumentParser):
         # An abbreviation would change its meaning with the next option that begins alike.
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
 
+    def print_help(self, _file: object = None) -> NoReturn:
+        raise Shown(self.format_help().rstrip("\n"))
+
     def error(self, message: str) -> NoReturn:
         about, colon, what = message.partition(": ")
         if colon and what == "expected one argument":
@@ -67,13 +69,23 @@ class _Parser(ArgumentParser):
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
+class Shown(Exception):
+    """A text was asked for in place of a command; argparse would print it, and hide that stdout did not take it.
+
+    Args:
+        text: the help or the version.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
 class _Version(argparse.Action):
     """Shows the version."""
 
-    def __call__(self, parser: ArgumentParser, *_: object) -> None:
-        if sys.stdout is not None:
-            sys.stdout.write(f"kling-async {__version__}\n")
-        parser.exit()
+    def __call__(self, *_: object) -> NoReturn:
+        raise Shown(f"kling-async {__version__}")
 
 
 def _parser(chosen: Sequence[str]) -> tuple[ArgumentParser, Mapping[str, ArgumentParser]]:

@@ -10,9 +10,8 @@ from kling_async.batch.report_sums import Sums
 from kling_async.batch.report_text import unsigned
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.cli.data import as_data
-from kling_async.cli.output import dollars, number
+from kling_async.cli.output import dollars, number, units_of
 from kling_async.protocol.budget import Spending
-from kling_async.protocol.endpoint import Pool
 
 UNDER_WAY: Final = (RowStatus.RUNNING, RowStatus.SAVING)
 NOTHING: Final = Decimal(0)
@@ -78,11 +77,7 @@ class Moment:
 
 def money_text(sums: Sums) -> str:
     """What rows cost: the units of each pack, and dollars."""
-    packs = [
-        f"{number(units)} units" + f" ({pool.value} pack)" * (pool is not Pool.VIDEO)
-        for pool, units in sums.units.items()
-        if units
-    ]
+    packs = [units_of(pool.value, units) for pool, units in sums.units.items() if units]
     about = "about " * bool(sums.estimated)
     return about + ", ".join([*packs, dollars(sums.usd or NOTHING)]) if packs else "nothing spent"
 

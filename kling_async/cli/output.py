@@ -1,5 +1,6 @@
 """The one place that writes: results to stdout, all else to stderr, for people or for programs."""
 
+import errno
 import json
 import os
 import shutil
@@ -7,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from kling_async.cli.exit_codes import Exit
 
@@ -42,20 +43,26 @@ class Output:
     def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
         self.json = json
         self.quiet = quiet
-        self.closed = False
-        """Whether nobody reads stdout any more."""
+        self.lost = False
+        """Whether stdout did not take all, though nobody closed it: a full disk. That is no success."""
 
     def result(self, text: str, short: str, data: dict[str, Any]) -> None:
         """Prints what was asked for: `text` to people, `short` where it is to be quiet, `data` to programs."""
         if self.json:
-            self._out(json.dumps({"ok": True, "exit_code": 0} | data))
+            lost = failure(Exit.ERROR, "OutputLost", "stdout cannot be written") | data
+            self._out(json.dumps({"ok": True, "exit_code": 0} | data), json.dumps(lost))
         else:
-            self._out(short if self.quiet else text)
+            line = short if self.quiet else text
+            self._out(line, line)
+
+    def text(self, text: str) -> None:
+        """Prints a text that is the same for all."""
+        self._out(text)
 
     def failed(self, text: str, data: dict[str, Any]) -> None:
         """Prints that it did not work; programs read that on stdout too."""
         if self.json:
-            self._out(json.dumps(data))
+            self._out(json.dumps(data), json.dumps(data))
         else:
             _write(sys.stderr, text)
 
@@ -74,27 +81,44 @@ class Output:
         _write(sys.stderr, text)
 
     def close(self) -> None:
-        """Writes what is still held back (argparse's help): at the interpreter's end a broken pipe is an ugly error."""
-        for stream in (sys.stdout, sys.stderr):
-            _write(stream, None)
+        """Writes what is still held back: at the interpreter's end a broken pipe is an ugly error."""
+        self._out(None)
+        _write(sys.stderr, None)
 
-    def _out(self, text: str) -> None:
-        if not _write(sys.stdout, text):
-            self.closed = True
+    def _out(self, text: str | None, otherwise: str | None = None) -> None:
+        """Writes a line to stdout, or, where that does not take it, another one to stderr: it may be paid for."""
+        error = None if self.lost else _write(sys.stdout, text)
+        if error is not None:
+            self.lost = True
+            _write(sys.stderr, f"error: stdout cannot be written: {error.strerror or error}")
+        if self.lost:
+            _write(sys.stderr, otherwise)
 
 
-def _write(stream: TextIO | None, text: str | None) -> bool:
-    """Writes a line at once; False if nobody reads it any more."""
+_NOBODY_READS: Final = frozenset({errno.EPIPE, errno.ESHUTDOWN, errno.EINVAL})
+"""Errors of a closed pipe; EINVAL is that of Windows."""
+
+
+def _write(stream: TextIO | None, text: str | None) -> OSError | None:
+    """Writes a line at once.
+
+    Neither a closed pipe nor a full disk is a reason to stop: what was paid for is still to be saved.
+
+    Returns:
+        Why it could not, unless nobody reads the stream.
+    """
     if stream is None:  # a process without a console
-        return False
+        return None
     try:
         if text is not None:
             stream.write(printable(text, stream.encoding or "ascii") + "\n")
         stream.flush()
-    except (OSError, ValueError):  # a closed pipe, a full disk, a closed stream: no reason to drop what was paid for
+    except ValueError:  # a closed stream
         _silence(stream)
-        return False
-    return True
+    except OSError as error:
+        _silence(stream)
+        return None if error.errno in _NOBODY_READS else error
+    return None
 
 
 def _silence(stream: TextIO) -> None:
@@ -144,6 +168,11 @@ def number(value: Decimal) -> str:
     """Without zeros at the end: `1.50` is `1.5`."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def units_of(pack: str, units: Decimal) -> str:
+    """Units, and of which pack, unless that is the usual one: those of pictures cost a fortieth."""
+    return f"{number(units)} units" + f" ({pack} pack)" * (pack != "video")
 
 
 def dollars(value: Decimal) -> str:

@@ -9,10 +9,11 @@ import attrs
 
 from kling_async import estimate
 from kling_async.cli.data import as_data
-from kling_async.cli.output import dollars, file_size, number
+from kling_async.cli.output import dollars, file_size, number, units_of
 from kling_async.protocol.catalog import described_by, endpoint_named
 from kling_async.protocol.cost import Cost as Taken
-from kling_async.protocol.result_kind import ResultKind
+from kling_async.protocol.endpoint import Pool
+from kling_async.protocol.result_files import files_for
 from kling_async.protocol.tasks import Task
 
 
@@ -22,6 +23,7 @@ class Cost:
 
     Attributes:
         units: of the resource pack; None where it is not known.
+        pack: from which those are taken.
         usd: dollars, of units at list price.
         from_service: whether the service gave it; else the price table did.
         amount: money that was paid, where an account pays so.
@@ -33,12 +35,17 @@ class Cost:
     from_service: bool = False
     amount: Decimal | None = None
     currency: str | None = None
+    pack: str = Pool.VIDEO.value
+
+    def units_text(self) -> str:
+        """The units, where there are some, and their pack."""
+        return units_of(self.pack, self.units) if self.units else ""
 
     def text(self, *, emulated: bool) -> str:
         """In words."""
         if self.amount:
             money = f"{number(self.amount)} {self.currency or 'of a currency that the service does not name'}"
-            paid = f"{number(self.units)} units and {money}" if self.units else money
+            paid = " and ".join(filter(None, [self.units_text(), money]))
             return f"would have cost {paid}; nothing was paid" if emulated else paid
         if self.units is None and self.amount is not None:
             return "nothing"
@@ -47,8 +54,8 @@ class Cost:
         if self.units == 0:
             return "nothing"
         if self.usd is None:
-            return f"{number(self.units)} units, of which no price is known"
-        amount = f"{number(self.units)} units, {dollars(self.usd)}"
+            return f"{self.units_text()}, of which no price is known"
+        amount = f"{self.units_text()}, {dollars(self.usd)}"
         if emulated:
             return f"would have cost {amount}; nothing was paid"
         return f"{amount} at list price" if self.from_service else f"about {amount} (price table)"
@@ -63,13 +70,14 @@ def cost_of(result: Any, request: Any = None) -> Cost:
     """
     told: Taken | None = getattr(result, "cost", None)
     endpoint = endpoint_named(result.endpoint) if isinstance(result, Task) else described_by(type(request))
+    pack = (told and told.package_type) or (endpoint.pool if endpoint is not None else Pool.VIDEO).value
     if told is not None and endpoint is not None:
         usd = endpoint.usd_of(told)
-        return Cost(told.units, usd, from_service=True, amount=told.amount, currency=told.currency)
+        return Cost(told.units, usd, from_service=True, amount=told.amount, currency=told.currency, pack=pack)
     if request is None:
         return Cost()
     expected = estimate(request)
-    return Cost(expected.units, expected.usd)
+    return Cost(expected.units, expected.usd, pack=pack)
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +147,8 @@ class Result:
         for index, path in enumerate(self.paths):
             about = [file_size(path.stat().st_size)]
             if index == 0 and length is not None:
-                about.append(f"{number(length)} s of {'video' if path.suffix == ResultKind.VIDEO.suffix else 'sound'}")
+                # A video may have any name; only what such files are called chooses the sound of one.
+                about.append(f"{number(length)} s of {files_for(self.task, path.suffix)[0].kind.value}")
             rows.append(("saved", f"{path} ({', '.join(about)})"))
         rows += [("watermark", str(path)) for path in self.watermark_paths]
         rows += [("video id", video.id) for video in self.task.videos if video.id]

@@ -24,7 +24,7 @@ JSON = {
     ("words", "of", "cost"),
     [
         (["generate", CAT, "--mode", "pro", "--duration", "10"], "kling-v2-6 pro 10 s", "about 5 units, $0.70"),
-        (["generate-images", "a cat", "--n", "3"], "kling-v3 3 times", "about 24 units, $0.084"),
+        (["generate-images", "a cat", "--n", "3"], "kling-v3 3 times", "about 24 units (image pack), $0.084"),
         (["text-to-speech", "hi", "--voice-id", "x", "--voice-language", "en"], "", "about 0.05 units, $0.007"),
         (["delete-voice", "1"], "", "nothing"),
         (["--model", "kling-3.0-turbo", "--first-frame", CAT], "kling-3.0-turbo", "about 4 units, $0.56"),

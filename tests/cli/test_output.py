@@ -1,10 +1,13 @@
+import errno
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from kling_async.cli import Exit, main
 from kling_async.cli.output import Output, printable
 
 from .conftest import started
@@ -33,14 +36,56 @@ def test_terminal_that_knows_ascii_only(monkeypatch: pytest.MonkeyPatch) -> None
     assert written.getvalue() == b"\\u732b.mp4\n"
 
 
-def test_broken_pipe() -> None:
+@pytest.mark.parametrize("words", ["models", "--version", "--help"])
+def test_broken_pipe(words: str) -> None:
     """A reader that goes away is no error and no traceback."""
-    with started("models") as process:
+    with started(words) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         assert process.wait(60) == 0
         assert process.stderr.read() == ""
+
+
+class _Full(io.StringIO):
+    """A file on a full disk."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["models"], ["models", "--json"], ["--version"], ["--help"], ["batch", "--schema", "text-to-video", "--json"]],
+)
+def test_full_disk(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Output that a full disk did not take is an error, said once."""
+    monkeypatch.setattr(sys, "stdout", _Full())
+    assert main(words) == Exit.ERROR
+    assert capsys.readouterr().err.count("error: stdout cannot be written: No space left on device\n") == 1
+
+
+@pytest.mark.usefixtures("hurry")
+def test_full_disk_where_something_was_paid(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What was paid for is saved, and what a program was to read of it is on stderr."""
+    monkeypatch.setattr(sys, "stdout", _Full())
+    words = ["text-to-video", "--prompt", "a boat", "-o", "boat.mp4", "--emulator", "--json"]
+    assert main(words) == Exit.ERROR
+    about, told = capsys.readouterr().err.splitlines()
+    assert about == "error: stdout cannot be written: No space left on device"
+    lost = json.loads(told)
+    assert lost["reference"].startswith("text2video:")
+    assert (lost["ok"], lost["exit_code"]) == (False, Exit.ERROR)
+    assert (tmp_path / "boat.mp4").exists()
+
+
+def test_full_disk_after_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk hides neither an error nor its exit code."""
+    monkeypatch.setattr(sys, "stdout", _Full())
+    assert main(["models", "no-model", "--json"]) == Exit.USAGE
+    assert "no-model" in capsys.readouterr().err
 
 
 def test_no_streams_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +96,7 @@ def test_no_streams_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     output.result("x", "x", {})
     output.note("x")
     output.close()
-    assert output.closed
+    assert not output.lost
 
 
 def test_c_locale() -> None:

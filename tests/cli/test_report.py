@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from kling_async import (
+    Audio,
     AuthenticationError,
     BadResponse,
     ConfigurationError,
@@ -14,6 +15,7 @@ from kling_async import (
     CreateInDoubt,
     DownloadError,
     ExternalTaskIdConflict,
+    GenerateImages,
     ImageToVideo,
     InvalidReference,
     InvalidRequest,
@@ -43,6 +45,7 @@ TASK = Task(
     videos=(Video(id="2", url="http://h/2.mp4", duration=Decimal("5.041")),),
     final_unit_deduction=Decimal("1.50"),
 )
+SOUND = Audio(id="3", url="http://h/3.mp3", duration=Decimal("5.041"))
 
 
 @pytest.mark.parametrize(
@@ -251,6 +254,29 @@ def test_saved_video(here: Path) -> None:
         "emulated": False,
         "seconds": 61.23,
     }
+
+
+@pytest.mark.parametrize(
+    ("target", "audios", "what"),
+    [
+        ("cat.txt", (), "video"),
+        ("cat.mp3", (), "video"),
+        ("cat.txt", (SOUND,), "video"),
+        ("cat.mp3", (SOUND,), "sound"),
+    ],
+)
+def test_seconds_of_what_was_saved(target: str, audios: tuple[Audio, ...], what: str) -> None:
+    """Whatever a file is called, its seconds are said to be of what it holds."""
+    Path(target).write_bytes(b"")
+    task = attrs.evolve(TASK, audios=audios)
+    text = results.Result(task=task, paths=[Path(target)], cost=results.cost_of(task), seconds=1).text()
+    assert text.startswith(f"saved      {target} (0 bytes, 5.041 s of {what})")
+
+
+def test_units_of_pictures() -> None:
+    """Units that are not those of videos are named with their pack: they cost less."""
+    cost = results.cost_of(None, GenerateImages("a cat"))
+    assert cost.text(emulated=True) == "would have cost 8 units (image pack), $0.028; nothing was paid"
 
 
 def test_small_numbers() -> None:

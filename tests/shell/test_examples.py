@@ -1,6 +1,8 @@
 """Every example does what its first lines say."""
 
 import importlib.util
+import runpy
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -103,3 +105,13 @@ async def test_traces(tmp_path: Path, emulator: Emulator, capsys: pytest.Capture
     assert all("=" in line for line in lines)
     assert emulator.ledger.created == 10
     assert len((tmp_path / "spans.jsonl").read_text("utf-8").splitlines()) >= 10 * 5
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("[a-z]*.py")))
+async def test_usage(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is given other words than it takes says what it takes, and ends."""
+    takes_many = example == "many_clips.py"
+    for words in ([], ["one"] if takes_many else ["one", "two", "three", "four", "five"]):
+        monkeypatch.setattr(sys, "argv", [example, *words])
+        with pytest.raises(SystemExit, match=rf"python (examples/)?{example}"):
+            runpy.run_path(str(EXAMPLES / example), run_name="__main__")

@@ -48,4 +48,4 @@ def _price(cost: Cost) -> str:
         return "not known: the price table has no such request"
     if cost.units == 0:
         return "nothing"
-    return f"about {number(cost.units)} units" + (f", {dollars(cost.usd)}" if cost.usd is not None else "")
+    return f"about {cost.units_text()}" + (f", {dollars(cost.usd)}" if cost.usd is not None else "")

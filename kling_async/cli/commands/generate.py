@@ -13,7 +13,7 @@ from kling_async.cli import endpoints, progress, record_options, runner, service
 from kling_async.cli.commands.save import Stopwatch, note_what_is_left, save_results, wait_for_end
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.option_values import stdin_bytes
-from kling_async.cli.output import Output, number
+from kling_async.cli.output import Output
 from kling_async.cli.places import places, watermarked
 from kling_async.cli.progress import Progress
 from kling_async.cli.record_fields import option_names
@@ -138,8 +138,8 @@ class _Generation:
 
     def _about(self) -> str:
         """What is submitted, and at which price."""
-        units = cost_of(None, self.request).units
-        price = f"about {number(units)} units" if units is not None else ""
+        cost = cost_of(None, self.request)
+        price = f"about {cost.units_text() or '0 units'}" if cost.units is not None else ""
         return ", ".join(filter(None, [what_is_made(self.request), price]))
 
 
