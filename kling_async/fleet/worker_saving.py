@@ -1,6 +1,6 @@
 """What a worker does with one job whose task has ended: its files are saved, or somebody is told why they are not."""
 
-import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -14,7 +14,7 @@ from kling_async.fleet.worker_rows import Rows
 from kling_async.fleet.worker_values import Row
 from kling_async.io.threads import in_thread
 from kling_async.journal.decisions import OwnerState
-from kling_async.journal.entry import EntryState
+from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import file_name
 from kling_async.protocol.errors import ClientClosed, JournalError, KlingError, TargetError
 from kling_async.protocol.fleet.job_state import JobState
@@ -50,12 +50,13 @@ class Saves:
         if row.outcome is not None:
             await self._line.surely(functools.partial(self._rows.drop, row=row))
             return
+        entry: Entry | None = None
         try:
-            while True:
-                entry, owner = await self._client.taken(row.key)
-                if owner is not OwnerState.LIVING:
-                    break
-                await asyncio.sleep(_OWNED_SECONDS)
+            entry, owner = await self._client.taken(row.key)
+            if owner is OwnerState.LIVING:
+                # Not waited for: what the owner needs to go on may be this very row, and others want the place.
+                await self._back(row, _OWNED_SECONDS, counts=False)
+                return
             if entry is None or entry.task_id is None:
                 raise KlingError("the journal does not have it")
             if entry.state is not EntryState.SAVED:
@@ -67,7 +68,7 @@ class Saves:
         except ClientClosed:
             return
         except KlingError as error:
-            await self._failed(row, error)
+            await self._failed(row, entry, error)
         else:
             await self._line.surely(functools.partial(self._rows.finish, row=row, outcome=JobState.SAVED))
 
@@ -78,15 +79,20 @@ class Saves:
         place = place_of(row.save_to, key=file_name(row.key), task_id=task_id, day=day)
         return f"{self._out}/{place}"  # as text: a slash at its end makes it a folder
 
-    async def _failed(self, row: Row, error: KlingError) -> None:
+    async def _failed(self, row: Row, entry: Entry | None, error: KlingError) -> None:
         seconds = min(_PAUSE_MAXIMUM, 2.0**row.attempts)
         logger.warning("%s is not saved: %s", row.key, error, extra={"kling_event": "not_saved"})
+        if entry is not None:  # before others can have the row, which is of no use without it
+            with contextlib.suppress(JournalError):
+                await self._client.release(entry)
         if (is_try := not isinstance(error, JournalError)) and row.attempts + 1 >= ATTEMPTS:
             outcome = functools.partial(self._rows.finish, row=row, outcome=JobState.SAVE_FAILED, error=str(error))
             await self._line.surely(outcome)
         else:
-            back = functools.partial(self._rows.back, row=row, seconds=seconds, counts=is_try)
-            await self._line.surely(back)
+            await self._back(row, seconds, counts=is_try)
+
+    async def _back(self, row: Row, seconds: float, *, counts: bool) -> None:
+        await self._line.surely(functools.partial(self._rows.back, row=row, seconds=seconds, counts=counts))
 
 
 def _make_folder(place: str) -> None:

@@ -1,19 +1,25 @@
 """What workers write about jobs whose rows in the engine are not what those are worked on by any more."""
 
+import contextlib
 import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from kling_async import JournalError, KlingError, TargetError, TextToVideo
-from kling_async.fleet import Fleet, JobState
+from kling_async import DownloadError, JournalError, KlingError, TargetError, TextToVideo
+from kling_async.fleet import Fleet, JobState, worker_saving
 from kling_async.fleet.database import Database
 from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Row
+from kling_async.journal.decisions import OwnerState
+from kling_async.journal.entry import Entry, EntryState
+from kling_async.protocol.estimate import Estimate
 
 from .conftest import Connection, one, request
 
@@ -125,19 +131,102 @@ class NoJournal:
         raise self.error
 
 
-@pytest.mark.parametrize(("error", "attempts"), [(JournalError("away"), 0), (TargetError("disk full"), 1)])
-async def test_waiting_is_no_attempt(
-    dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows, *, error: KlingError, attempts: int
-) -> None:
-    """Saves have so many attempts; what a save has to wait for, such as a journal that is away, takes none of them."""
+class Unsaved:
+    """A client whose file host is away."""
+
+    def __init__(self, worker: Connection, owner: OwnerState = OwnerState.OURS) -> None:
+        self._worker = worker
+        self._owner = owner
+        self.let_go: list[object] = []
+        """What the engine had of the job whenever its work was let go."""
+
+    async def taken(self, key: str) -> tuple[Entry, OwnerState]:
+        """As `WorkerClient.taken`."""
+        now, nothing = datetime.now(UTC), Estimate(units=None, usd=None)
+        entry = Entry(
+            id=1,
+            key=key,
+            attempt=1,
+            endpoint="text2video",
+            external_task_id=None,
+            request={},
+            state=EntryState.ENDED,
+            intended_at=now,
+            estimate=nothing,
+            task_id="1",
+        )
+        return entry, self._owner
+
+    async def save(self, *_: object) -> None:
+        """As `WorkerClient.save`."""
+        raise DownloadError("the file host answered 404")
+
+    async def release(self, _entry: Entry) -> None:
+        """As `WorkerClient.release`."""
+        row = await one(self._worker, "SELECT status::text FROM kling_fleet.pgqueuer")
+        self.let_go.append(row["status"])
+
+
+@pytest.fixture
+async def save(fleet: Fleet, worker: Connection, rows: AccountRows) -> Row:
+    """A job that a session has, to save its files."""
     await fleet.submit(request(), key="cat")
     job = await claimed(rows, worker)
     assert await rows.begin(worker, job)
     await rows.made(worker, job, None)
-    save = await claimed(rows, worker)
+    return await claimed(rows, worker)
+
+
+@contextlib.asynccontextmanager
+async def saves(dsn: str, client: object, rows: AccountRows, out: Path) -> AsyncIterator[Saves]:
+    """Those of a session with such a client."""
     line = Line(Database(dsn).connect, 10.0)
-    await Saves(cast("WorkerClient", NoJournal(error)), line, rows, Path()).run(save)
-    await line.close()
+    try:
+        yield Saves(cast("WorkerClient", client), line, rows, out)
+    finally:
+        await line.close()
+
+
+@pytest.mark.parametrize(("attempts", "status"), [(8, "queued"), (1, "failed")])
+async def test_what_is_not_saved_is_nobodys(
+    dsn: str,
+    worker: Connection,
+    rows: AccountRows,
+    save: Row,
+    *,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    attempts: int,
+    status: str,
+) -> None:
+    """Before others can have a job that could not be saved, its work is let go: else they had to wait for this one."""
+    monkeypatch.setattr(worker_saving, "ATTEMPTS", attempts)
+    client = Unsaved(worker)
+    async with saves(dsn, client, rows, tmp_path) as them:
+        await them.run(save)
+    assert client.let_go == ["picked"]
+    assert (await one(worker, "SELECT status::text FROM kling_fleet.pgqueuer"))["status"] == status
+
+
+async def test_what_another_one_has_is_not_waited_for(
+    dsn: str, worker: Connection, rows: AccountRows, save: Row, tmp_path: Path
+) -> None:
+    """A job whose work another living client has is given back, which is no attempt: that one may need it to go on."""
+    client = Unsaved(worker, OwnerState.LIVING)
+    async with saves(dsn, client, rows, tmp_path) as them:
+        await them.run(save)
+    row = await one(worker, "SELECT status::text, attempts FROM kling_fleet.pgqueuer")
+    assert row == {"status": "queued", "attempts": 0}
+    assert client.let_go == []
+
+
+@pytest.mark.parametrize(("error", "attempts"), [(JournalError("away"), 0), (TargetError("disk full"), 1)])
+async def test_waiting_is_no_attempt(
+    dsn: str, worker: Connection, rows: AccountRows, save: Row, *, error: KlingError, attempts: int
+) -> None:
+    """Saves have so many attempts; what a save has to wait for, such as a journal that is away, takes none of them."""
+    async with saves(dsn, NoJournal(error), rows, Path()) as them:
+        await them.run(save)
     assert await one(worker, "SELECT status::text, attempts FROM kling_fleet.pgqueuer") == {
         "status": "queued",
         "attempts": attempts,
