@@ -1,6 +1,8 @@
 """What workers write about jobs whose rows in the engine are not what those are worked on by any more."""
 
 import contextlib
+import errno
+import os
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -218,6 +220,89 @@ async def test_what_another_one_has_is_not_waited_for(
     row = await one(worker, "SELECT status::text, attempts FROM kling_fleet.pgqueuer")
     assert row == {"status": "queued", "attempts": 0}
     assert client.let_go == []
+
+
+@pytest.mark.parametrize(
+    ("number", "closed"),
+    [(errno.ENOSPC, True), (errno.EROFS, True), (errno.EACCES, False), (errno.ENAMETOOLONG, False)],
+)
+async def test_a_disk_that_takes_nothing(
+    dsn: str, worker: Connection, rows: AccountRows, save: Row, *, tmp_path: Path, number: int, closed: bool
+) -> None:
+    """A full disk takes no attempts of a job, and gets no more for a while; the rest is the job's own matter."""
+
+    async def refuses(*_: object) -> None:
+        try:
+            raise OSError(number, os.strerror(number))
+        except OSError as error:
+            raise TargetError(f"it cannot be written: {error.strerror}") from None
+
+    client = Unsaved(worker)
+    client.save = refuses  # type: ignore[method-assign]
+    async with saves(dsn, client, rows, tmp_path) as them:
+        assert them.room(1, 4) == 3
+        await them.run(save)
+        assert them.room(0, 4) == (0 if closed else 4)
+    row = await one(worker, "SELECT status::text, attempts, execute_after <= now() AS due FROM kling_fleet.pgqueuer")
+    assert row == {"status": "queued", "attempts": int(not closed), "due": closed}
+    assert client.let_go == ["picked"]
+
+
+async def test_an_out_that_it_may_not_write_to(
+    dsn: str, worker: Connection, rows: AccountRows, save: Row, *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that may write nothing below its directory takes no attempts of a job, and gets no more for a while."""
+
+    def refused(*_: object, **_more: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as it is for all users but one
+    async with saves(dsn, Unsaved(worker), rows, tmp_path / "out") as them:
+        await them.run(save)
+        assert them.room(0, 4) == 0
+    assert await one(worker, "SELECT attempts FROM kling_fleet.pgqueuer") == {"attempts": 0}
+
+
+async def test_a_disk_is_tried_by_one_save(
+    dsn: str,
+    worker: Connection,
+    rows: AccountRows,
+    save: Row,
+    *,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After a while one save tries a disk that took nothing, which is told of once, until one has succeeded."""
+    monkeypatch.setattr(worker_saving, "_PLACE_SECONDS", 0.0)
+    out = tmp_path / "out"
+    out.write_text("no folder")
+    full, client = [True], Unsaved(worker)
+
+    def make(_place: str) -> None:
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            if full[0]:
+                raise TargetError("it cannot be made") from None
+
+    async def saved(*_: object) -> list[Path]:
+        return [out]
+
+    async def told(_key: str) -> None:
+        pass
+
+    monkeypatch.setattr(worker_saving, "_make_folder", make)
+    client.save, client.last = saved, told  # type: ignore[attr-defined,method-assign,assignment]
+    async with saves(dsn, client, rows, out) as them:
+        await them.run(save)
+        assert (them.room(0, 4), them.room(1, 4)) == (1, 0)
+        await them.run(await claimed(rows, worker))
+        assert caplog.text.count("saves nothing until") == 1
+        full[0] = False
+        await them.run(await claimed(rows, worker))
+        assert them.room(0, 4) == 4
 
 
 @pytest.mark.parametrize(("error", "attempts"), [(JournalError("away"), 0), (TargetError("disk full"), 1)])
