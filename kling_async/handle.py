@@ -55,11 +55,15 @@ class Work(Protocol):
         ...
 
     def began(self, target: str | PathLike[str]) -> bool:
-        """Whether an earlier save of it to this directory broke off."""
+        """Whether an earlier save of it to this file or directory broke off."""
         ...
 
     async def saving(self, place: "Target", task: Task, *, watermark: bool, overwrite: bool) -> bool:
-        """Files are about to be saved; tells whether those that are there already may be replaced."""
+        """Files are about to be saved; tells whether there are some already that may be its own."""
+        ...
+
+    def not_its_own(self) -> None:
+        """What is there, where a save began, is something else's."""
         ...
 
     async def saved(self, paths: list[Path], *, watermark: bool) -> None:

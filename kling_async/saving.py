@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from kling_async.handle import TaskHandle
 from kling_async.io import refusals, threads
 from kling_async.io.events import Events, tell_saved
-from kling_async.protocol.errors import DownloadError, TargetError
+from kling_async.protocol.errors import DownloadError, TargetError, TargetExists
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task
 
@@ -148,11 +148,20 @@ class Saving:
         self, place: "Target", handle: TaskHandle, task: Task, *, watermark: bool, overwrite: bool
     ) -> list[Path]:
         refresh = functools.partial(self._get_task, task.reference)
-        if handle.work is not None:
-            overwrite = await handle.work.saving(place, task, watermark=watermark, overwrite=overwrite)
-        paths = await (await self._downloads()).save(task, place, refresh, watermark=watermark, overwrite=overwrite)
-        if handle.work is not None:
-            await handle.work.saved(paths, watermark=watermark)
+        work, downloads, begun = handle.work, await self._downloads(), False
+        if work is not None:
+            begun = await work.saving(place, task, watermark=watermark, overwrite=overwrite)
+        try:
+            if begun:
+                paths = await downloads.save_again(task, place, refresh, watermark=watermark)
+            else:
+                paths = await downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
+        except TargetExists:
+            if work is not None:
+                work.not_its_own()
+            raise
+        if work is not None:
+            await work.saved(paths, watermark=watermark)
         return paths
 
     @contextlib.asynccontextmanager

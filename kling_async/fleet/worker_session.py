@@ -216,7 +216,7 @@ class Session:
         if state.closed and state.opens_at == 0 and not self._stopping:
             new = await self._pulse.once(self._rows.may_try)
             most = self._trials = int(new)
-        free = 0 if self._stopping else self._settings.downloads - len(self._saving)
+        free = 0 if self._stopping else self._saves.room(len(self._saving), self._settings.downloads)
         claim = functools.partial(
             self._rows.claim, lines=state.lines, heartbeat=heartbeat, saves=free, new=new, most=most
         )

@@ -2,12 +2,17 @@
 
 import asyncio
 import contextlib
+import filecmp
 import functools
+import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from os import PathLike
 from pathlib import Path
 
+import attrs
+
+from kling_async.io import system
 from kling_async.io.directory_sync import DirectorySync, NoSync
 from kling_async.io.fetching import LOOKS, Fetching, warn_of
 from kling_async.io.part_file import PartFile
@@ -112,6 +117,32 @@ class Downloads:
         for index in range(len(paths)):
             if (problem := source.problem(index)) is not None:
                 raise problem
+        return paths
+
+    async def save_again(self, task: Task, place: Target, refresh: Refresh, *, watermark: bool) -> list[Path]:
+        """As `save`, where one broke off that may have come to its end: a file that is there stays if it is the same.
+
+        Whether it is, only its bytes tell: so all files are fetched anew, into a folder beside.
+
+        Raises:
+            TargetExists: there is another file.
+        """
+        folder = place.path if place.is_directory else place.path.parent
+        beside = folder / f".{hashlib.sha256(task.reference.encode()).hexdigest()[:16]}.again"
+        try:
+            await in_thread(functools.partial(beside.mkdir, exist_ok=True))
+            there = attrs.evolve(place, path=beside if place.is_directory else beside / place.path.name)
+            paths = await self.save(task, there, refresh, watermark=watermark, overwrite=True)
+            paths = [await in_thread(_put, path, folder / path.name) for path in paths]
+            await in_thread(self._sync.sync, folder)
+        except KlingError as error:
+            error.about(task.reference)
+            raise
+        except OSError as error:
+            raise TargetError(f"{shown(place.path)} cannot be written: {error.strerror}") from error
+        finally:
+            with contextlib.suppress(OSError):  # what has come of a file stays there
+                await in_thread(beside.rmdir)
         return paths
 
     async def stream(self, task: Task, refresh: Refresh, *, watermark: bool) -> AsyncGenerator[bytes, None]:
@@ -220,3 +251,15 @@ class Downloads:
             yield
         finally:
             self._targets.discard(key)
+
+
+def _put(path: Path, target: Path) -> Path:
+    """Gives a file its name, unless the same file has it; blocking."""
+    try:
+        system.HERE.publish(path, target)
+    except FileExistsError:
+        is_same = target.is_file() and filecmp.cmp(path, target, shallow=False)
+        path.unlink()
+        if not is_same:
+            raise TargetExists(f"{shown(target)} is another file", remedy=Remedy.OVERWRITE) from None
+    return target

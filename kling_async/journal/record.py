@@ -250,37 +250,31 @@ class Record:
         if wanted is not None and not here and (moved := await in_thread(files.moved, known, wanted)):
             await self.saved(moved, watermark=watermark)
             return moved
-        if entry.saving_to is None or wanted != entry.saving_to:
-            return None
-        # Nothing was there when the save began, and a file appears whole: it is the one.
-        path = Path(entry.saving_to)
-        if await in_thread(path.is_file):
-            await self.saved([path], watermark=watermark)
-            return [path]
         return None
 
     def began(self, target: str | PathLike[str]) -> bool:
-        """Whether a save to this directory has begun where nothing was: what is called after it there is its own."""
+        """Whether a save to this file, or directory, has begun where nothing was: what is there may be its own."""
         saving_to = self.entry.saving_to if self.entry is not None else None
-        return saving_to is not None and os.path.dirname(saving_to) == _place(target)  # noqa: PTH120  (texts)
+        return saving_to is not None and _place(target) in {saving_to, os.path.dirname(saving_to)}  # noqa: PTH120  (texts)
 
     async def saving(self, place: Target, task: Task, *, watermark: bool, overwrite: bool) -> bool:
-        """Files are about to be saved; where the place is free, whatever is there afterwards is this task's.
+        """Files are about to be saved.
 
         Returns:
-            Whether what is there may be replaced: a save to this directory broke off, or `overwrite` says so.
+            Whether there is something already that may be this task's: a save to this place broke off, which began
+            where nothing was. It may as well be of another save that was quicker: only its bytes can tell.
 
         Raises:
             TargetExists: there is a file of something else in the directory.
         """
         if self.entry is None:
-            return overwrite
-        entry, path = self.entry, str(place.path.absolute())
+            return False
+        entry, path = self.entry, _place(place.path)
         if place.is_directory:
             path = os.path.join(path, place.name or task.task_id)  # noqa: PTH118  (texts)
-        if entry.saving_to == path:
-            return place.is_directory or overwrite
         taken = await in_thread(_taken, place, task, watermark)
+        if entry.saving_to == path:
+            return taken is not None and not overwrite
         if taken is not None and place.is_directory:  # before any of its files is there
             refuse_existing(taken, overwrite=overwrite)
         if taken is None:
@@ -290,7 +284,14 @@ class Record:
                 logger.warning("%s; %s is saved all the same", error, path, extra={"kling_event": "journal_failed"})
             else:
                 self.entry = attrs.evolve(entry, saving_to=path)
-        return overwrite
+        return False
+
+    def not_its_own(self) -> None:
+        """What is there, where a save began, is something else's."""
+        if self.entry is not None:
+            entry = self.entry
+            self._journal.tell(lambda store: store.saving(entry.id, None))
+            self.entry = attrs.evolve(entry, saving_to=None)
 
     async def saved(self, paths: Sequence[Path], *, watermark: bool = False) -> None:
         """All files are whole."""

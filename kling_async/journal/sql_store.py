@@ -248,7 +248,7 @@ class SqlStore(abc.ABC):
         self._set(entry, running, state=EntryState.ENDED, unfinished=not finished, **told)
         return self.budgets.ended(entry, task)
 
-    def saving(self, entry: int, place: str) -> None:
+    def saving(self, entry: int, place: str | None) -> None:
         """As `Store.saving`."""
         if self.may_change(entry):
             self._set(entry, saving_to=self.path_value(place))

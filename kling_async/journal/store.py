@@ -275,8 +275,8 @@ class Store(Protocol):
         """
         ...
 
-    def saving(self, entry: int, place: str) -> None:
-        """Files are about to be saved to a place that is free."""
+    def saving(self, entry: int, place: str | None) -> None:
+        """Files are about to be saved to a place that is free; None where something else turned out to be there."""
         ...
 
     def saved(self, entry: int, files: Sequence[SavedFile], now: datetime) -> None:

@@ -1,19 +1,27 @@
 """What workers write about jobs whose rows in the engine are not what those are worked on by any more."""
 
+import contextlib
+import errno
+import os
 import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from kling_async import JournalError, KlingError, TargetError, TextToVideo
-from kling_async.fleet import Fleet, JobState
+from kling_async import DownloadError, JournalError, KlingError, TargetError, TextToVideo
+from kling_async.fleet import Fleet, JobState, worker_saving
 from kling_async.fleet.database import Database
 from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Row
+from kling_async.journal.decisions import OwnerState
+from kling_async.journal.entry import Entry, EntryState
+from kling_async.protocol.estimate import Estimate
 
 from .conftest import Connection, one, request
 
@@ -125,19 +133,185 @@ class NoJournal:
         raise self.error
 
 
-@pytest.mark.parametrize(("error", "attempts"), [(JournalError("away"), 0), (TargetError("disk full"), 1)])
-async def test_waiting_is_no_attempt(
-    dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows, *, error: KlingError, attempts: int
-) -> None:
-    """Saves have so many attempts; what a save has to wait for, such as a journal that is away, takes none of them."""
+class Unsaved:
+    """A client whose file host is away."""
+
+    def __init__(self, worker: Connection, owner: OwnerState = OwnerState.OURS) -> None:
+        self._worker = worker
+        self._owner = owner
+        self.let_go: list[object] = []
+        """What the engine had of the job whenever its work was let go."""
+
+    async def taken(self, key: str) -> tuple[Entry, OwnerState]:
+        """As `WorkerClient.taken`."""
+        now, nothing = datetime.now(UTC), Estimate(units=None, usd=None)
+        entry = Entry(
+            id=1,
+            key=key,
+            attempt=1,
+            endpoint="text2video",
+            external_task_id=None,
+            request={},
+            state=EntryState.ENDED,
+            intended_at=now,
+            estimate=nothing,
+            task_id="1",
+        )
+        return entry, self._owner
+
+    async def save(self, *_: object) -> None:
+        """As `WorkerClient.save`."""
+        raise DownloadError("the file host answered 404")
+
+    async def release(self, _entry: Entry) -> None:
+        """As `WorkerClient.release`."""
+        row = await one(self._worker, "SELECT status::text FROM kling_fleet.pgqueuer")
+        self.let_go.append(row["status"])
+
+
+@pytest.fixture
+async def save(fleet: Fleet, worker: Connection, rows: AccountRows) -> Row:
+    """A job that a session has, to save its files."""
     await fleet.submit(request(), key="cat")
     job = await claimed(rows, worker)
     assert await rows.begin(worker, job)
     await rows.made(worker, job, None)
-    save = await claimed(rows, worker)
+    return await claimed(rows, worker)
+
+
+@contextlib.asynccontextmanager
+async def saves(dsn: str, client: object, rows: AccountRows, out: Path) -> AsyncIterator[Saves]:
+    """Those of a session with such a client."""
     line = Line(Database(dsn).connect, 10.0)
-    await Saves(cast("WorkerClient", NoJournal(error)), line, rows, Path()).run(save)
-    await line.close()
+    try:
+        yield Saves(cast("WorkerClient", client), line, rows, out)
+    finally:
+        await line.close()
+
+
+@pytest.mark.parametrize(("attempts", "status"), [(8, "queued"), (1, "failed")])
+async def test_what_is_not_saved_is_nobodys(
+    dsn: str,
+    worker: Connection,
+    rows: AccountRows,
+    save: Row,
+    *,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    attempts: int,
+    status: str,
+) -> None:
+    """Before others can have a job that could not be saved, its work is let go: else they had to wait for this one."""
+    monkeypatch.setattr(worker_saving, "ATTEMPTS", attempts)
+    client = Unsaved(worker)
+    async with saves(dsn, client, rows, tmp_path) as them:
+        await them.run(save)
+    assert client.let_go == ["picked"]
+    assert (await one(worker, "SELECT status::text FROM kling_fleet.pgqueuer"))["status"] == status
+
+
+async def test_what_another_one_has_is_not_waited_for(
+    dsn: str, worker: Connection, rows: AccountRows, save: Row, tmp_path: Path
+) -> None:
+    """A job whose work another living client has is given back, which is no attempt: that one may need it to go on."""
+    client = Unsaved(worker, OwnerState.LIVING)
+    async with saves(dsn, client, rows, tmp_path) as them:
+        await them.run(save)
+    row = await one(worker, "SELECT status::text, attempts FROM kling_fleet.pgqueuer")
+    assert row == {"status": "queued", "attempts": 0}
+    assert client.let_go == []
+
+
+@pytest.mark.parametrize(
+    ("number", "closed"),
+    [(errno.ENOSPC, True), (errno.EROFS, True), (errno.EACCES, False), (errno.ENAMETOOLONG, False)],
+)
+async def test_a_disk_that_takes_nothing(
+    dsn: str, worker: Connection, rows: AccountRows, save: Row, *, tmp_path: Path, number: int, closed: bool
+) -> None:
+    """A full disk takes no attempts of a job, and gets no more for a while; the rest is the job's own matter."""
+
+    async def refuses(*_: object) -> None:
+        try:
+            raise OSError(number, os.strerror(number))
+        except OSError as error:
+            raise TargetError(f"it cannot be written: {error.strerror}") from None
+
+    client = Unsaved(worker)
+    client.save = refuses  # type: ignore[method-assign]
+    async with saves(dsn, client, rows, tmp_path) as them:
+        assert them.room(1, 4) == 3
+        await them.run(save)
+        assert them.room(0, 4) == (0 if closed else 4)
+    row = await one(worker, "SELECT status::text, attempts, execute_after <= now() AS due FROM kling_fleet.pgqueuer")
+    assert row == {"status": "queued", "attempts": int(not closed), "due": closed}
+    assert client.let_go == ["picked"]
+
+
+async def test_an_out_that_it_may_not_write_to(
+    dsn: str, worker: Connection, rows: AccountRows, save: Row, *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that may write nothing below its directory takes no attempts of a job, and gets no more for a while."""
+
+    def refused(*_: object, **_more: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as it is for all users but one
+    async with saves(dsn, Unsaved(worker), rows, tmp_path / "out") as them:
+        await them.run(save)
+        assert them.room(0, 4) == 0
+    assert await one(worker, "SELECT attempts FROM kling_fleet.pgqueuer") == {"attempts": 0}
+
+
+async def test_a_disk_is_tried_by_one_save(
+    dsn: str,
+    worker: Connection,
+    rows: AccountRows,
+    save: Row,
+    *,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After a while one save tries a disk that took nothing, which is told of once, until one has succeeded."""
+    monkeypatch.setattr(worker_saving, "_PLACE_SECONDS", 0.0)
+    out = tmp_path / "out"
+    out.write_text("no folder")
+    full, client = [True], Unsaved(worker)
+
+    def make(_place: str) -> None:
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            if full[0]:
+                raise TargetError("it cannot be made") from None
+
+    async def saved(*_: object) -> list[Path]:
+        return [out]
+
+    async def told(_key: str) -> None:
+        pass
+
+    monkeypatch.setattr(worker_saving, "_make_folder", make)
+    client.save, client.last = saved, told  # type: ignore[attr-defined,method-assign,assignment]
+    async with saves(dsn, client, rows, out) as them:
+        await them.run(save)
+        assert (them.room(0, 4), them.room(1, 4)) == (1, 0)
+        await them.run(await claimed(rows, worker))
+        assert caplog.text.count("saves nothing until") == 1
+        full[0] = False
+        await them.run(await claimed(rows, worker))
+        assert them.room(0, 4) == 4
+
+
+@pytest.mark.parametrize(("error", "attempts"), [(JournalError("away"), 0), (TargetError("disk full"), 1)])
+async def test_waiting_is_no_attempt(
+    dsn: str, worker: Connection, rows: AccountRows, save: Row, *, error: KlingError, attempts: int
+) -> None:
+    """Saves have so many attempts; what a save has to wait for, such as a journal that is away, takes none of them."""
+    async with saves(dsn, NoJournal(error), rows, Path()) as them:
+        await them.run(save)
     assert await one(worker, "SELECT status::text, attempts FROM kling_fleet.pgqueuer") == {
         "status": "queued",
         "attempts": attempts,
