@@ -1,6 +1,7 @@
 """`kling-async fleet`: the same jobs on many machines."""
 
 import asyncio
+import functools
 import os
 import time
 from argparse import Namespace
@@ -18,7 +19,7 @@ from kling_async.cli.data import as_data
 from kling_async.cli.endpoints import record
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.fleet_options import DSN
-from kling_async.cli.fleet_status import job_text, metrics_text, under_way
+from kling_async.cli.fleet_status import job_text, metrics_text, under_way, unheard, unsaved
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.output import Output, columns_of_terminal, failure
 from kling_async.cli.record_fields import option_names
@@ -28,6 +29,12 @@ from kling_async.protocol.budget import Budget
 
 _LOOK_SECONDS: Final = 2.0
 
+_GOES_ON: Final = {
+    "init": "the queue may be as it was, or as it was to be; `kling-async fleet status` shows it",
+    "status": "all jobs go on as they did",
+}
+"""What is so where a command is interrupted: not that nothing is billed, which is up to the workers."""
+
 
 def run(options: Namespace, output: Output) -> int:
     """Carries the command out; returns the exit code."""
@@ -36,10 +43,12 @@ def run(options: Namespace, output: Output) -> int:
         raise UsageError(f"which database? set {DSN}, or give --dsn", f"see `{options.parser.prog} --help`")
     if options.what == "submit":
         return _submit(options, output)
-    work = {"init": _init, "worker": _work, "status": _status, "drain": _drain}[options.what]
-    job = Job(base_url=getattr(options, "base_url", None))
+    job = Job(base_url=getattr(options, "base_url", None), goes_on=_GOES_ON.get(options.what))
     if options.what == "worker":
         job.stage = Stage.WORKING
+    if options.what == "drain":
+        return runner.run(job, output, functools.partial(_drain, options, output, job))
+    work = {"init": _init, "worker": _work, "status": _status}[options.what]
     return runner.run(job, output, lambda stop: work(options, output, stop))
 
 
@@ -73,6 +82,10 @@ def _submit(options: Namespace, output: Output) -> int:
     async def submitted(stop: Stop) -> Exit:
         jobs = read_jobs(options.jobs, endpoint=name.replace("-", "_"), defaults=defaults)
         job.options = {}  # from here on messages are about rows
+        job.goes_on = (
+            f"either all jobs are in the queue {options.queue}, to be made and billed, or none is; the same command "
+            "again submits none twice"
+        )
         return await stop.or_result(_submitted(options, output, jobs))
 
     return runner.run(job, output, submitted)
@@ -141,20 +154,35 @@ async def _status(options: Namespace, output: Output, stop: Stop) -> int | None:
     return None
 
 
-async def _drain(options: Namespace, output: Output, stop: Stop) -> None:
-    async with _fleet().Fleet(options.dsn, options.queue) as fleet:
+async def _drain(options: Namespace, output: Output, job: Job, stop: Stop) -> None:
+    queue = options.queue
+    off = f"`kling-async fleet drain --queue {queue} --off`"
+    job.goes_on = f"the queue {queue} may be drained already, or not yet; what was sent goes on, and is billed"
+    if options.off:
+        job.goes_on = f"the queue {queue} may begin new jobs again already, which are billed"
+    async with _fleet().Fleet(options.dsn, queue) as fleet:
         await stop.or_result(fleet.drain(on=not options.off))
         if options.off:
-            text = f"the queue {options.queue} begins new jobs again"
-            output.result(text, text, {"queue": options.queue, "draining": False})
+            text = f"the queue {queue} begins new jobs again"
+            output.result(text, text, {"queue": queue, "draining": False})
             return
-        output.note(f"the queue {options.queue} begins nothing new; --off takes that back")
-        while running := under_way(await stop.or_result(fleet.metrics()), options.queue):
-            if not output.quiet:
+        stays = f"the queue {queue} stays drained ({off} takes that back)"
+        job.goes_on = f"{stays}; what was sent goes on, and is billed"
+        output.note(f"the queue {queue} begins nothing new; --off takes that back")
+        warned = ""
+        while running := under_way(metrics := await stop.or_result(fleet.metrics()), queue):
+            nobody = unheard(metrics, queue)
+            job.goes_on = f"{stays}; {running} under way go on, and are billed" + f"; {nobody}" * bool(nobody)
+            if nobody and not warned:
+                output.note(f"warning: {running} under way, but {nobody}")
+            elif not output.quiet:
                 output.note(f"{running} under way")
+            warned = nobody
             await stop.or_result(asyncio.sleep(_LOOK_SECONDS))
-    text = f"the queue {options.queue} is drained: nothing is under way"
-    output.result(text, text, {"queue": options.queue, "draining": True})
+    text = f"the queue {queue} is drained: nothing is under way"
+    if left := unsaved(metrics, queue):
+        text += f", and {left} {'result is' if left == 1 else 'results are'} made, and not saved yet"
+    output.result(text, text, {"queue": queue, "draining": True, "unsaved": left})
 
 
 def _fleet() -> Any:
