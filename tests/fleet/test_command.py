@@ -130,6 +130,28 @@ def test_status(at: Run) -> None:
     assert (other["credentials"], other["spending"]["limit"], other["lag"]) == ("second", 8.4, None)
 
 
+def test_status_of_one_queue(at: Run) -> None:
+    """The one that is named is shown alone; one that is not there is an error, as elsewhere."""
+    assert at("init", "--limit", "2", "--queue", "other").code == 0
+    shown = at("status", "--queue", "other", "--json").data["queues"]
+    assert [queue["name"] for queue in shown] == ["other"]
+    told = "the fleet has no queue 'nope' (it has default, other); `kling-async fleet init --queue nope --limit N`"
+    for words in (["status"], ["drain"], ["submit", jobs(*TWO)]):
+        ran = at(*words, "--queue", "nope")
+        assert (ran.code, ran.out) == (1, "")
+        assert told in ran.err
+
+
+def test_init_of_a_drained_queue(at: Run) -> None:
+    """A new limit begins nothing that was stopped: the queue stays drained, which is told, until that is taken back."""
+    assert at("drain").code == 0
+    ran = at("init", "--limit", "6")
+    back = "`kling-async fleet drain --queue default --off` takes that back"
+    assert (ran.code, ran.out) == (0, f"the queue default is ready: 6 at once per model; it stays drained: {back}\n")
+    assert at("drain", "--off").code == 0
+    assert at("init", "--limit", "7").out == "the queue default is ready: 7 at once per model\n"
+
+
 def test_drain(at: Run) -> None:
     """A queue where nothing is under way is drained at once; --off takes it back."""
     ran = at("drain")

@@ -6,7 +6,9 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
 
 from kling_async.batch import check
 from kling_async.batch.jobs import Jobs, read_jobs
@@ -26,6 +28,9 @@ from kling_async.cli.record_fields import option_names
 from kling_async.cli.runner import Stop
 from kling_async.io.postgres import driver
 from kling_async.protocol.budget import Budget
+
+if TYPE_CHECKING:
+    from kling_async.fleet.metrics import QueueMetrics
 
 _LOOK_SECONDS: Final = 2.0
 
@@ -70,8 +75,12 @@ async def _init(options: Namespace, output: Output, stop: Stop) -> None:
         new_key=options.new_key,
     )
     await stop.or_result(made)
+    async with fleet.Fleet(options.dsn, options.queue) as opened:
+        (queue,) = _of((await stop.or_result(opened.metrics())).queues, options.queue)
     text = f"the queue {options.queue} is ready: {options.limit} at once per model"
-    output.result(text, text, {"queue": options.queue, "limit": options.limit})
+    if queue.draining:
+        text += f"; it stays drained: `kling-async fleet drain --queue {options.queue} --off` takes that back"
+    output.result(text, text, {"queue": options.queue, "limit": options.limit, "draining": queue.draining})
 
 
 def _submit(options: Namespace, output: Output) -> int:
@@ -139,15 +148,18 @@ async def _work(options: Namespace, _output: Output, stop: Stop) -> None:
 
 
 async def _status(options: Namespace, output: Output, stop: Stop) -> int | None:
-    async with _fleet().Fleet(options.dsn, options.queue) as fleet:
+    name = options.queue or "default"
+    async with _fleet().Fleet(options.dsn, name) as fleet:
         if options.key is None:
             metrics = await stop.or_result(fleet.metrics())
+            if options.queue is not None:
+                metrics = attrs.evolve(metrics, queues=_of(metrics.queues, name))
             text = metrics_text(metrics, columns_of_terminal())
             output.result(text, text, as_data(metrics))
             return None
         job = await stop.or_result(fleet.status(options.key))
     if job is None:
-        message = f"the queue {options.queue} has no job {options.key!r}"
+        message = f"the queue {name} has no job {options.key!r}"
         output.failed(f"error: {message}", failure(Exit.USAGE, "FleetError", message))
         return Exit.USAGE
     output.result(job_text(job), job.state.value, as_data(job))
@@ -183,6 +195,20 @@ async def _drain(options: Namespace, output: Output, job: Job, stop: Stop) -> No
     if left := unsaved(metrics, queue):
         text += f", and {left} {'result is' if left == 1 else 'results are'} made, and not saved yet"
     output.result(text, text, {"queue": queue, "draining": True, "unsaved": left})
+
+
+def _of(queues: Sequence["QueueMetrics"], name: str) -> tuple["QueueMetrics"]:
+    """The queue of a name.
+
+    Raises:
+        FleetError: there is none.
+    """
+    from kling_async.fleet.queues import missing  # noqa: PLC0415  (needs the extra)
+
+    for queue in queues:
+        if queue.name == name:
+            return (queue,)
+    raise missing(name, [queue.name for queue in queues])
 
 
 def _fleet() -> Any:
