@@ -24,6 +24,7 @@ _PASSES: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.IdleInTransactionSessionTimeout,  # of a process that was stopped
+    psycopg.errors.ReadOnlySqlTransaction,  # of a server in whose place another one comes
     TimeoutError,
     OSError,
 )
