@@ -76,17 +76,20 @@ def _add_queue(parser: ArgumentParser, text: str) -> None:
 
 
 def _add_init(parser: ArgumentParser) -> None:
-    parser.description = "Make the fleet's tables where there are none, and a queue, or change what is known of it."
+    parser.description = (
+        "Make the fleet's tables where there are none, and a queue, or change what is known of it. What is not given "
+        "stays as it is in a queue that is there; one that is drained stays so, too (`fleet drain --off`)."
+    )
     parser.add_argument("--limit", type=whole_from(1), required=True, metavar="N", help="the account's tasks at once")
     _add_queue(parser, "of the account")
-    text = "the name of the account's API key, which itself is with the workers only (default: default)"
+    text = "the name of the account's API key, which itself is with the workers only (of a new queue: default)"
     parser.add_argument("--credentials", metavar="NAME", help=text)
     text = (
         "the account has a new API key: the queue works with that of the next worker that begins, so end those with "
         "the old one first (else a worker is refused whose key is another one than that of the others)"
     )
     parser.add_argument("--new-key", action="store_true", help=text)
-    text = "what may be spent: units such as 60, or dollars such as 8.40usd; none without"
+    text = "what may be spent: units such as 60, or dollars such as 8.40usd (of a new queue: without a limit)"
     parser.add_argument("--budget", type=budget, metavar="AMOUNT", help=text)
     text = "what a request of unknown price takes of the budget (else it is not sent)"
     parser.add_argument("--assume", type=amount, metavar="AMOUNT", help=text)
@@ -120,7 +123,8 @@ def _add_worker(parser: ArgumentParser) -> None:
 def _add_status(parser: ArgumentParser) -> None:
     parser.description = "Show all queues and workers, or one job."
     parser.add_argument("key", nargs="?", metavar="KEY", help="of a job")
-    _add_queue(parser, "that it is in")
+    text = "that it is in (default: default); without KEY, show only this queue"
+    parser.add_argument("--queue", metavar="NAME", help=text)
 
 
 def _add_drain(parser: ArgumentParser) -> None:

@@ -1,13 +1,17 @@
 """A fleet as text."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kling_async.cli.batch_state import one_line
 from kling_async.cli.output import number, table
+from kling_async.protocol.fleet.job_state import JobState
 
 if TYPE_CHECKING:
     from kling_async.fleet.jobs import Job
     from kling_async.fleet.metrics import Metrics, QueueMetrics
+
+_HEARD_SECONDS: Final = 60.0
+"""After which a worker is taken for gone here, which has a heartbeat of 30 seconds unless that was said otherwise."""
 
 
 def metrics_text(metrics: "Metrics", width: int | None) -> str:
@@ -80,3 +84,17 @@ def job_text(job: "Job") -> str:
 def under_way(metrics: "Metrics", name: str) -> int:
     """How many tasks of a queue hold a slot."""
     return sum(line.used for queue in metrics.queues if queue.name == name for line in queue.lines)
+
+
+def unheard(metrics: "Metrics", name: str) -> str:
+    """What to say of a queue with tasks under way that nobody may follow; nothing where a worker was heard."""
+    heard = min((worker.seen for worker in metrics.workers if name in worker.queues), default=None)
+    if heard is not None and heard <= _HEARD_SECONDS:
+        return ""
+    told = "no worker takes from it" if heard is None else f"none of its workers was heard for {heard:.0f} s"
+    return f"{told}: until one does, nobody follows them, and nothing is saved (`kling-async fleet worker --out DIR`)"
+
+
+def unsaved(metrics: "Metrics", name: str) -> int:
+    """How many results of a queue are made, and not saved yet."""
+    return sum(queue.states.get(JobState.SAVING, 0) for queue in metrics.queues if queue.name == name)

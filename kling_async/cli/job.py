@@ -35,6 +35,7 @@ class Job:
         reference: of the task, once there may be one.
         stage: how far it is.
         options: what is typed for each field of the request, for messages about them.
+        goes_on: what is so without the command, if it is interrupted; None where the stage says it.
     """
 
     target: str = ""
@@ -46,6 +47,7 @@ class Job:
     reference: str | None = None
     stage: Stage = Stage.UNSENT
     options: Mapping[str, str] = attrs.field(factory=dict)
+    goes_on: str | None = None
 
     def save_command(self, *, overwrite: bool = False) -> str | None:
         """What to type to get the result later; None as long as there cannot be one.

@@ -150,6 +150,7 @@ def of_stop(number: signal.Signals, job: Job) -> Ending:
     command = job.save_command()
     reference = None if job.stage is Stage.UNSENT else job.reference
     message, before = _STOPPED[job.stage]
+    message = job.goes_on or message
     if job.emulated:
         message = "the emulator ended, and its task with it; nothing was billed"
     lines = [f"interrupted: {message}", *_optional(reference, "reference: ")]

@@ -34,6 +34,8 @@ _DEFAULTS: Final[dict[str, Any]] = {
 """What a dsn can say otherwise."""
 _ANEW: Final = frozenset({"40P01", "40001"})
 """Deadlock and serialization failure: nothing was done, and the same again can work."""
+_READ_ONLY: Final = "25006"
+"""As of a server in whose place another one comes: nothing was done, and a new connection can lead to that."""
 _NOT_YET: Final = frozenset({"57P01", "57P02", "57P03"})
 """The server is shutting down, or starting."""
 
@@ -134,9 +136,10 @@ class Database:
             # Who is stopped within a transaction must not hold up all others. And the engine's claim is one long
             # statement: where Postgres expects many rows, as after many submits of which its statistics do not know
             # yet, it would compile that anew each time: half a second, for milliseconds.
+            # Where the database has a zone of its own, moments near the ends of time cannot be read back.
             settings = f"SET idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; SET jit TO off"
             own = f"SET {postgres.SESSION} TO '{self._session}'"
-            await connection.execute(f"{settings}; {own}".encode())
+            await connection.execute(f"{settings}; SET TimeZone TO UTC; {own}".encode())
         except BaseException:
             await connection.close()
             raise
@@ -162,10 +165,13 @@ class Database:
                         await self._must_be_own(connection)
                         return await work(connection)
                 except psycopg.Error as error:
+                    read_only = error.sqlstate == _READ_ONLY
+                    if read_only and connection is not None:
+                        await connection.close()
                     if not _passes(error, connection):
                         raise self._failed(error) from None
                     if loop.time() >= until:
-                        raise self._unreachable(error) from None
+                        raise (self._failed if read_only else self._unreachable)(error) from None
                 await asyncio.sleep(_PAUSE)
 
     async def _must_be_own(self, connection: Connection) -> None:

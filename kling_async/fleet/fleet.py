@@ -238,6 +238,8 @@ class Fleet:
     ) -> None:
         """Makes the tables where there are none, and a queue, or changes what is known of it.
 
+        A queue that is drained stays so until `drain(on=False)`.
+
         Args:
             dsn: the database.
             limit: the account's tasks at once per model, 1 to 100,000.

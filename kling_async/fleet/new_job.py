@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import attrs
@@ -24,6 +24,9 @@ from kling_async.protocol.rules.values import shown
 from kling_async.protocol.wire.codec import to_wire
 
 PRIORITY_MOST: Final = 2**31 - 1
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9001, 1, 1, tzinfo=UTC)
+"""Between them, a moment can be read back in any zone; what is outside is a mistake."""
 
 
 @attrs.frozen
@@ -175,10 +178,17 @@ def _problems_of_options(job: NewJob) -> list[Problem]:
         problems += save_place.problems_of(job.save_to)
     if type(job.priority) is not int or abs(job.priority) > PRIORITY_MOST:
         problems.append(Problem("priority", "must be a whole number of at most 32 bits"))
-    moment = job.not_before
-    if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo is not None):
-        problems.append(Problem("not_before", "must be a datetime with its zone, as datetime.now(UTC) has it"))
-    return problems
+    return problems + _problems_of_moment(job.not_before)
+
+
+def _problems_of_moment(moment: Any) -> list[Problem]:
+    if moment is None:
+        return []
+    if not (isinstance(moment, datetime) and moment.utcoffset() is not None):
+        return [Problem("not_before", "must be a datetime with its zone, as datetime.now(UTC) has it")]
+    if not _FIRST <= moment < _LAST:
+        return [Problem("not_before", "must be in the years 1970 to 9000; None is at once")]
+    return []
 
 
 def _problems_of_slots(endpoint: Endpoint, request: Any, found: Sequence[Problem]) -> list[Problem]:

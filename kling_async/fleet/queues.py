@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -52,7 +53,7 @@ def checked_limit(limit: object) -> int:
 
 
 async def put(connection: Connection, *, name: str, limit: int, credentials: str | None, budget: Budget | None) -> None:
-    """Adds a queue, or changes what is given of one; it is drained no more.
+    """Adds a queue, or changes what is given of one; a drained one stays so.
 
     Raises:
         ConfigurationError: the budget counts another unit than before.
@@ -61,7 +62,7 @@ async def put(connection: Connection, *, name: str, limit: int, credentials: str
         "INSERT INTO kling_fleet.queues (name, credentials, tasks_most, budget) "
         "VALUES (%(name)s, coalesce(%(credentials)s, 'default'), %(limit)s, %(budget)s) "
         "ON CONFLICT (name) DO UPDATE SET credentials = coalesce(%(credentials)s, queues.credentials), "
-        "tasks_most = excluded.tasks_most, budget = coalesce(excluded.budget, queues.budget), draining = FALSE",
+        "tasks_most = excluded.tasks_most, budget = coalesce(excluded.budget, queues.budget)",
         {
             "name": name,
             "credentials": credentials,
@@ -142,7 +143,12 @@ async def drain(connection: Connection, name: str | None, *, on: bool) -> None:
 
 async def no_queue(connection: Connection, name: str) -> FleetError:
     """The error for a queue that is not there."""
-    known = ", ".join(queue.name for queue in await all_of(connection))
+    return missing(name, [queue.name for queue in await all_of(connection)])
+
+
+def missing(name: str, there: Sequence[str]) -> FleetError:
+    """The same, by the names of those that are there."""
+    known = ", ".join(there)
     return FleetError(
         f"the fleet has no queue {name!r} ({f'it has {known}' if known else 'it has none'}); "
         f"`kling-async fleet init --queue {name} --limit N` makes it"

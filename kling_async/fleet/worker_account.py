@@ -17,6 +17,39 @@ from kling_async.protocol.fleet.names import storable
 TRIAL_SECONDS: Final = 60.0
 """Seconds for which a queue is left alone whose account refuses all; then one job tries."""
 
+_DOUBLED_MOST: Final = 4
+"""How often the time is doubled for which a job is left alone for which a budget has too little."""
+
+_PRICED: Final = """
+    SELECT engine.id, coalesce(price.amount <= %(left)s, TRUE) AS fits
+    FROM kling_fleet.jobs JOIN kling_fleet.queues ON queues.name = jobs.queue
+    JOIN kling_fleet.pgqueuer engine ON engine.id = jobs.seat
+    CROSS JOIN LATERAL (SELECT coalesce(
+        CASE queues.budget::json ->> 'unit' WHEN 'usd' THEN estimate_usd ELSE estimate_units END,
+        queues.budget::json ->> 'assume'
+    )::numeric AS amount) price
+    WHERE jobs.queue = %(queue)s AND jobs.id <> %(id)s AND jobs.finished IS NULL AND begun_at IS NULL
+    AND engine.execute_after <= now()
+"""
+"""Other jobs that could be sent now, and whether the budget has enough left, as `Budget.price_of` counts.
+
+What has no price, and none is assumed, is refused when it is its turn, and in nobody's way.
+"""
+_ONE_FITS: Final = f"SELECT 1 FROM ({_PRICED}) priced WHERE fits LIMIT 1".encode()  # noqa: S608  (of constants, as the next)
+_LEAVE_TOO_DEAR: Final = f"""
+    UPDATE kling_fleet.pgqueuer SET attempts = attempts + 1, updated = now(),
+        execute_after = now() + %(trial)s * 2 ^ least(attempts, {_DOUBLED_MOST})
+    WHERE id IN (
+        SELECT id FROM kling_fleet.pgqueuer
+        WHERE status = 'queued' AND id IN (SELECT id FROM ({_PRICED}) priced WHERE NOT fits)
+        FOR UPDATE SKIP LOCKED
+    )
+""".encode()  # noqa: S608
+"""Each time for longer, or they would all be the first ones again in a moment. Who claims them meanwhile has them."""
+_TRY_NOW: Final = (
+    b"UPDATE kling_fleet.queues SET paused_until = now() WHERE name = %(queue)s AND paused_reason IS NOT NULL"
+)
+
 
 @attrs.frozen
 class _Learned:
@@ -74,19 +107,19 @@ class AccountRows(Rows):
         await self.back(connection, row, TRIAL_SECONDS)
 
     async def too_dear(self, connection: Connection, row: Row, left: Decimal, reason: str) -> None:
-        """The budget has too little left for it: it goes back, and the queue waits if that holds for all the others."""
-        cursor = await connection.execute(
-            "SELECT EXISTS (SELECT FROM kling_fleet.jobs JOIN kling_fleet.pgqueuer engine ON engine.id = jobs.seat "
-            "WHERE queue = %(queue)s AND jobs.id <> %(id)s AND begun_at IS NULL AND outcome IS NULL AND "
-            "engine.execute_after <= now() AND CASE WHEN coalesce(estimate_units, estimate_usd) ~ '^[0-9.]+$' "
-            "THEN coalesce(estimate_units, estimate_usd)::numeric <= %(left)s ELSE FALSE END) AS fits",
-            {**self._values, "id": row.id, "left": left},
-        )
-        found = await cursor.fetchone()
-        if found is None or not found["fits"]:
+        """The budget has too little left for it: it goes back, and the queue waits if that holds for all the others.
+
+        Else the others for which it has too little are left alone as well: nobody tries them one by one while cheaper
+        ones wait behind them.
+        """
+        values = {**self._values, "id": row.id, "left": left, "trial": timedelta(seconds=TRIAL_SECONDS)}
+        cursor = await connection.execute(_ONE_FITS, values)
+        if await cursor.fetchone() is None:
             await self.pause(connection, row, reason)
-        else:
-            await self.back(connection, row, TRIAL_SECONDS)
+            return
+        await connection.execute(_LEAVE_TOO_DEAR, values)
+        await connection.execute(_TRY_NOW, values)
+        await self.back(connection, row, TRIAL_SECONDS * 2 ** min(row.attempts, _DOUBLED_MOST))
 
     async def may_try(self, connection: Connection) -> bool:
         """Whether this session is the one that tries whether the account accepts something again."""

@@ -20,10 +20,11 @@ _PAUSE: Final = 0.2
 _PAUSE_MAXIMUM: Final = 2.0
 """Seconds between two attempts to reach a database that is away."""
 
-_PASSES: Final = (
+PASSES: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.IdleInTransactionSessionTimeout,  # of a process that was stopped
+    psycopg.errors.ReadOnlySqlTransaction,  # of a server in whose place another one comes
     TimeoutError,
     OSError,
 )
@@ -54,7 +55,7 @@ class Line:
             try:
                 async with asyncio.timeout(self._patience):
                     return await step(await self._connected())
-            except (*_PASSES, asyncio.CancelledError):
+            except (*PASSES, asyncio.CancelledError):
                 await self._drop()
                 raise
 
@@ -73,7 +74,7 @@ class Line:
         while True:
             try:
                 return await self.once(together)
-            except _PASSES as error:
+            except PASSES as error:
                 logger.debug("the fleet's database: %s", _text(error), extra={"kling_event": "database_away"})
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311  (no secret)
             pause = min(_PAUSE_MAXIMUM, 2 * pause)
@@ -81,7 +82,7 @@ class Line:
     async def listen(self, heard: Callable[[str], object]) -> None:
         """Hears what is told on the channel, for ever; after each new line once with "", since something was missed."""
         while True:
-            with contextlib.suppress(*_PASSES):
+            with contextlib.suppress(*PASSES):
                 async with asyncio.timeout(self._patience):
                     connection = await self._connected()
                     await connection.execute(f"LISTEN {CHANNEL}".encode())

@@ -20,6 +20,11 @@ from kling_async.protocol.fleet.names import save_entrypoint, storable
 
 CLAIMED_AT_ONCE: Final = 20
 """Jobs that one claim takes at most: others may have some, too."""
+_READ: Final = (
+    "jobs.id, key, endpoint, request, known, line, kind, typical_seconds, is_file, save_to, estimate_units, "
+    "estimate_usd, submitted_at, jobs.priority, outcome"
+)
+"""Columns of a job that a worker needs: a value in another one that cannot be read here must not stop all of them."""
 
 
 class Rows:
@@ -164,7 +169,7 @@ class Rows:
     async def look(self, connection: Connection, known: list[int]) -> list[Row | Unreadable]:
         """All jobs that are this session's, were they claimed or given, but for those that are known."""
         cursor = await connection.execute(
-            "SELECT engine.id AS engine, engine.entrypoint AS place, engine.payload, engine.attempts, jobs.*, "
+            f"SELECT engine.id AS engine, engine.entrypoint AS place, engine.payload, engine.attempts, {_READ}, "  # noqa: S608  (constant)
             "engine.id = CASE WHEN engine.entrypoint = %(saves)s THEN save ELSE seat END IS TRUE AS is_current "
             "FROM kling_fleet.pgqueuer engine LEFT JOIN kling_fleet.jobs ON jobs.id = "
             "substring(encode(engine.payload, 'escape') FROM '^([0-9]{1,18})(?:\\n|$)')::bigint "

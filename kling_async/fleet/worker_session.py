@@ -16,7 +16,7 @@ import psycopg
 from kling_async.fleet.database import Connection
 from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient
-from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_database import PASSES, Line
 from kling_async.fleet.worker_making import Making
 from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Follower, QueueState, Row, Unreadable
@@ -199,12 +199,19 @@ class Session:
             try:
                 seconds = await self._claim()
             except (psycopg.Error, OSError) as error:
-                logger.debug("no claim: %s", error, extra={"kling_event": "database_away"})
-                seconds = 1.0
+                seconds = self._not_claimed(error)
             await asyncio.sleep(_COALESCED)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._wake.wait()
+
+    def _not_claimed(self, error: Exception) -> float:
+        """Tells why nothing can be taken; gives the seconds after which it is tried again."""
+        if isinstance(error, PASSES):
+            logger.debug("no claim: %s", error, extra={"kling_event": "database_away"})
+            return 1.0
+        logger.warning("no jobs can be taken: %s", error, extra={"kling_event": "claim_failed"})
+        return self._settings.heartbeat / 3
 
     async def _claim(self) -> float:
         """Takes what there is; gives the seconds until there may be more."""

@@ -7,6 +7,7 @@ from pgqueuer.queries import Queries
 
 from kling_async.fleet import Fleet, NewJob
 from kling_async.fleet.worker_rows import Rows
+from kling_async.fleet.worker_values import Row
 from tests.fleet.conftest import Connection, request
 
 
@@ -43,3 +44,12 @@ async def test_nothing_is_claimed_where_nothing_is(worker: Connection, fleet: Fl
         "UPDATE kling_fleet.pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'"
     )
     assert await claim(worker, Rows("default", uuid.uuid4())) == 5
+
+
+async def test_a_value_that_cannot_be_read(worker: Connection, fleet: Fleet) -> None:
+    """One job with a time that Python has no word for, as somebody may write by hand, stops no other one."""
+    await fleet.submit_all([NewJob(request(), key="odd"), NewJob(request(), key="plain")])
+    await worker.execute("UPDATE kling_fleet.jobs SET not_before = '-infinity' WHERE key = 'odd'")
+    rows = Rows("default", uuid.uuid4())
+    assert await claim(worker, rows) == 2
+    assert {row.key for row in await rows.look(worker, []) if isinstance(row, Row)} == {"odd", "plain"}

@@ -1,14 +1,19 @@
 """`kling-async fleet`: what it prints, and what it says where something is wrong."""
 
+import asyncio
 import json
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import attrs
+import psycopg
 import pytest
 
 from kling_async.cli import main
+from kling_async.cli.fleet_status import under_way
+from kling_async.fleet import Fleet, Job, JobState, Metrics, NewJob
 from kling_async.io import postgres as io_postgres
 from kling_async.protocol.errors import ConfigurationError
 
@@ -125,6 +130,28 @@ def test_status(at: Run) -> None:
     assert (other["credentials"], other["spending"]["limit"], other["lag"]) == ("second", 8.4, None)
 
 
+def test_status_of_one_queue(at: Run) -> None:
+    """The one that is named is shown alone; one that is not there is an error, as elsewhere."""
+    assert at("init", "--limit", "2", "--queue", "other").code == 0
+    shown = at("status", "--queue", "other", "--json").data["queues"]
+    assert [queue["name"] for queue in shown] == ["other"]
+    told = "the fleet has no queue 'nope' (it has default, other); `kling-async fleet init --queue nope --limit N`"
+    for words in (["status"], ["drain"], ["submit", jobs(*TWO)]):
+        ran = at(*words, "--queue", "nope")
+        assert (ran.code, ran.out) == (1, "")
+        assert told in ran.err
+
+
+def test_init_of_a_drained_queue(at: Run) -> None:
+    """A new limit begins nothing that was stopped: the queue stays drained, which is told, until that is taken back."""
+    assert at("drain").code == 0
+    ran = at("init", "--limit", "6")
+    back = "`kling-async fleet drain --queue default --off` takes that back"
+    assert (ran.code, ran.out) == (0, f"the queue default is ready: 6 at once per model; it stays drained: {back}\n")
+    assert at("drain", "--off").code == 0
+    assert at("init", "--limit", "7").out == "the queue default is ready: 7 at once per model\n"
+
+
 def test_drain(at: Run) -> None:
     """A queue where nothing is under way is drained at once; --off takes it back."""
     ran = at("drain")
@@ -132,6 +159,74 @@ def test_drain(at: Run) -> None:
     assert "draining: nothing new is begun" in at("status").out
     assert at("drain", "--off", "--json").data["draining"] is False
     assert "draining" not in at("status").out
+
+
+@pytest.mark.parametrize(
+    ("heard", "told"),
+    [
+        (0, ""),
+        (3600, "none of its workers was heard for 36"),
+        (None, "no worker takes from it: until one does, nobody follows them, and nothing is saved"),
+    ],
+)
+def test_a_drain_that_is_interrupted(
+    at: Run, dsn: str, monkeypatch: pytest.MonkeyPatch, heard: int | None, told: str
+) -> None:
+    """It tells that the queue stays drained, how many tasks go on and are billed, and whether anybody follows them."""
+
+    def stopped(metrics: Metrics, name: str) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return under_way(metrics, name)
+
+    monkeypatch.setattr("kling_async.cli.commands.fleet.under_way", stopped)
+    assert at("submit", jobs(*TWO)).code == 0
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE kling_fleet.pgqueuer SET status = 'picked'")
+        if heard is not None:
+            connection.execute(
+                "INSERT INTO kling_fleet.workers (id, name, version, queues, seen_at) VALUES (gen_random_uuid(), 'a', "
+                "'1', '{default}', now() - make_interval(secs => %s))",
+                [heard],
+            )
+    ran = at("drain")
+    assert ran.code == 143
+    assert "interrupted: the queue default stays drained (`kling-async fleet drain --queue default --off`" in ran.err
+    assert "2 under way go on, and are billed" in ran.err
+    assert "nothing is billed" not in ran.err
+    assert ("nobody follows them" in ran.err) == bool(told)
+    assert told in ran.err
+    assert "draining: nothing new is begun" in at("status").out
+
+
+def test_a_submit_that_is_interrupted(at: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not tell that nothing is billed: all jobs may be in the queue already."""
+    submit_all = Fleet.submit_all
+
+    async def stopped(self: Fleet, given: Iterable[NewJob]) -> list[Job]:
+        there = await submit_all(self, given)
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.Event().wait()
+        return there
+
+    monkeypatch.setattr(Fleet, "submit_all", stopped)
+    ran = at("submit", jobs(*TWO))
+    assert ran.code == 143
+    assert "either all jobs are in the queue default, to be made and billed, or none is" in ran.err
+    assert "nothing is billed" not in ran.err
+    assert at("status", "a").code == 0
+
+
+def test_drained_and_not_saved(at: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is under way, results that are paid for and not saved yet are told of."""
+    measured = Fleet.metrics
+
+    async def metrics(self: Fleet) -> Metrics:
+        (queue,) = (found := await measured(self)).queues
+        return attrs.evolve(found, queues=(attrs.evolve(queue, states={JobState.SAVING: 2}),))
+
+    monkeypatch.setattr(Fleet, "metrics", metrics)
+    ran = at("drain")
+    assert ran.out == "the queue default is drained: nothing is under way, and 2 results are made, and not saved yet\n"
 
 
 @pytest.mark.parametrize(

@@ -100,14 +100,14 @@ async def test_the_fleet_has_to_be_open(dsn: str) -> None:
 
 
 async def test_init_again_changes_what_is_given(dsn: str) -> None:
-    """The limit is that of the last time; what is not given stays, a budget above all; a drained queue begins again."""
+    """The limit is that of the last time; what is not given stays, a budget above all, and that a queue is drained."""
     await Fleet.init(dsn, limit=7, credentials="second", budget=Budget(usd="8.40", per="day", assume=1))
     async with Fleet(dsn) as fleet:
         await fleet.drain()
         assert (await fleet.metrics()).queues[0].draining
         await Fleet.init(dsn, limit=9)
         queue = (await fleet.metrics()).queues[0]
-    assert (queue.limit, queue.credentials, queue.draining) == (9, "second", False)
+    assert (queue.limit, queue.credentials, queue.draining) == (9, "second", True)
     assert queue.spending is not None
     assert (queue.spending.unit, str(queue.spending.limit)) == ("usd", "8.40")
 

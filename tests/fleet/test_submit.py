@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from kling_async import (
@@ -20,6 +21,7 @@ from kling_async import (
 )
 from kling_async.emulator import Emulator
 from kling_async.fleet import Fleet, JobState, NewJob, engine, kept
+from kling_async.fleet.database import Database
 from kling_async.fleet.statements import FINISH
 from kling_async.fleet.worker_rows import Rows
 from kling_async.journal.postgres.journal import PostgresJournal
@@ -197,6 +199,37 @@ async def test_when_a_job_may_be_sent(fleet: Fleet, worker: Connection) -> None:
     job = await fleet.status("later")
     assert job is not None
     assert job.not_before == now + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime.min.replace(tzinfo=UTC),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
+        datetime(1969, 12, 31, 23, 59, tzinfo=UTC),
+        datetime(9001, 1, 1, tzinfo=UTC),
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))),
+    ],
+)
+async def test_moments_that_are_a_mistake(fleet: Fleet, worker: Connection, moment: datetime) -> None:
+    """A time outside the years 1970 to 9000 is refused before anything is written."""
+    with pytest.raises(InvalidRequest, match="not_before: must be in the years 1970 to 9000"):
+        await fleet.submit(request(), key="cat", not_before=moment)
+    assert await one(worker, "SELECT count(*) AS jobs FROM kling_fleet.jobs") == {"jobs": 0}
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+async def test_a_database_with_a_zone_of_its_own(own_dsn: str, zone: str) -> None:
+    """Moments at both ends are told as they were given, whatever zone the database has."""
+    moments = [datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 12, 31, 23, tzinfo=UTC)]
+    with psycopg.connect(own_dsn, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {own_dsn.rpartition('/')[2]} SET TimeZone TO '{zone}'".encode())
+    async with Database(own_dsn) as database:
+        given = await database.step(lambda connection: connection.execute("SELECT '0001-01-01 00:00+00'::timestamptz"))
+        assert await given.fetchone() == {"timestamptz": datetime.min.replace(tzinfo=UTC)}
+    async with Fleet(own_dsn) as fleet:
+        for moment in moments:
+            assert (await fleet.submit(request(), key=str(moment), not_before=moment)).not_before == moment
 
 
 async def test_a_refused_job_is_queued_again(fleet: Fleet, worker: Connection) -> None:

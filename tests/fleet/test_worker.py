@@ -1,6 +1,7 @@
 """Workers of a fleet, on a real Postgres and the emulator, whose ledger is the judge."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from kling_async import Budget, GenerateImages, Polling, TextToVideo
 from kling_async.emulator import Emulator, Fault
 from kling_async.fleet import Fleet, JobState, NewJob, worker, worker_account, worker_saving
+from kling_async.fleet.database import Connection
+from kling_async.fleet.worker_rows import Rows
+from kling_async.fleet.worker_values import QueueState
 from tests.fleet.workers import KEYS, QuickWorker, clips, ended, one, until, working
 from tests.postgres import Relay
 
@@ -171,6 +175,31 @@ async def test_a_job_that_is_too_dear(postgres: str, emulator: Emulator, tmp_pat
     assert dear is not None
     assert dear.state is JobState.QUEUED
     assert emulator.ledger.created == 2
+
+
+async def test_a_claim_that_fails_is_told(
+    postgres: str,
+    fleet: Fleet,
+    emulator: Emulator,
+    tmp_path: Path,
+    *,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker that can take no jobs, though its database is there, says why, and goes on when that has passed."""
+    state, failures = Rows.state, [psycopg.DataError("timestamp too small"), psycopg.OperationalError("it was cut off")]
+
+    async def failing(self: Rows, connection: Connection) -> QueueState | None:
+        if failures:
+            raise failures.pop()
+        return await state(self, connection)
+
+    monkeypatch.setattr(Rows, "state", failing)
+    await fleet.submit(TextToVideo("a cat"), key="cat")
+    async with working(postgres, emulator, tmp_path):
+        assert (await fleet.wait("cat")).state is JobState.SAVED
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [each for each in told if "jobs" in each or "claim" in each] == ["no jobs can be taken: timestamp too small"]
 
 
 async def test_a_key_that_is_refused(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:

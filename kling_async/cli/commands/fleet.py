@@ -1,11 +1,14 @@
 """`kling-async fleet`: the same jobs on many machines."""
 
 import asyncio
+import functools
 import os
 import time
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
 
 from kling_async.batch import check
 from kling_async.batch.jobs import Jobs, read_jobs
@@ -18,7 +21,7 @@ from kling_async.cli.data import as_data
 from kling_async.cli.endpoints import record
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.fleet_options import DSN
-from kling_async.cli.fleet_status import job_text, metrics_text, under_way
+from kling_async.cli.fleet_status import job_text, metrics_text, under_way, unheard, unsaved
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.output import Output, columns_of_terminal, failure
 from kling_async.cli.record_fields import option_names
@@ -26,7 +29,16 @@ from kling_async.cli.runner import Stop
 from kling_async.io.postgres import driver
 from kling_async.protocol.budget import Budget
 
+if TYPE_CHECKING:
+    from kling_async.fleet.metrics import QueueMetrics
+
 _LOOK_SECONDS: Final = 2.0
+
+_GOES_ON: Final = {
+    "init": "the queue may be as it was, or as it was to be; `kling-async fleet status` shows it",
+    "status": "all jobs go on as they did",
+}
+"""What is so where a command is interrupted: not that nothing is billed, which is up to the workers."""
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -36,10 +48,12 @@ def run(options: Namespace, output: Output) -> int:
         raise UsageError(f"which database? set {DSN}, or give --dsn", f"see `{options.parser.prog} --help`")
     if options.what == "submit":
         return _submit(options, output)
-    work = {"init": _init, "worker": _work, "status": _status, "drain": _drain}[options.what]
-    job = Job(base_url=getattr(options, "base_url", None))
+    job = Job(base_url=getattr(options, "base_url", None), goes_on=_GOES_ON.get(options.what))
     if options.what == "worker":
         job.stage = Stage.WORKING
+    if options.what == "drain":
+        return runner.run(job, output, functools.partial(_drain, options, output, job))
+    work = {"init": _init, "worker": _work, "status": _status}[options.what]
     return runner.run(job, output, lambda stop: work(options, output, stop))
 
 
@@ -61,8 +75,12 @@ async def _init(options: Namespace, output: Output, stop: Stop) -> None:
         new_key=options.new_key,
     )
     await stop.or_result(made)
+    async with fleet.Fleet(options.dsn, options.queue) as opened:
+        (queue,) = _of((await stop.or_result(opened.metrics())).queues, options.queue)
     text = f"the queue {options.queue} is ready: {options.limit} at once per model"
-    output.result(text, text, {"queue": options.queue, "limit": options.limit})
+    if queue.draining:
+        text += f"; it stays drained: `kling-async fleet drain --queue {options.queue} --off` takes that back"
+    output.result(text, text, {"queue": options.queue, "limit": options.limit, "draining": queue.draining})
 
 
 def _submit(options: Namespace, output: Output) -> int:
@@ -73,6 +91,10 @@ def _submit(options: Namespace, output: Output) -> int:
     async def submitted(stop: Stop) -> Exit:
         jobs = read_jobs(options.jobs, endpoint=name.replace("-", "_"), defaults=defaults)
         job.options = {}  # from here on messages are about rows
+        job.goes_on = (
+            f"either all jobs are in the queue {options.queue}, to be made and billed, or none is; the same command "
+            "again submits none twice"
+        )
         return await stop.or_result(_submitted(options, output, jobs))
 
     return runner.run(job, output, submitted)
@@ -126,35 +148,67 @@ async def _work(options: Namespace, _output: Output, stop: Stop) -> None:
 
 
 async def _status(options: Namespace, output: Output, stop: Stop) -> int | None:
-    async with _fleet().Fleet(options.dsn, options.queue) as fleet:
+    name = options.queue or "default"
+    async with _fleet().Fleet(options.dsn, name) as fleet:
         if options.key is None:
             metrics = await stop.or_result(fleet.metrics())
+            if options.queue is not None:
+                metrics = attrs.evolve(metrics, queues=_of(metrics.queues, name))
             text = metrics_text(metrics, columns_of_terminal())
             output.result(text, text, as_data(metrics))
             return None
         job = await stop.or_result(fleet.status(options.key))
     if job is None:
-        message = f"the queue {options.queue} has no job {options.key!r}"
+        message = f"the queue {name} has no job {options.key!r}"
         output.failed(f"error: {message}", failure(Exit.USAGE, "FleetError", message))
         return Exit.USAGE
     output.result(job_text(job), job.state.value, as_data(job))
     return None
 
 
-async def _drain(options: Namespace, output: Output, stop: Stop) -> None:
-    async with _fleet().Fleet(options.dsn, options.queue) as fleet:
+async def _drain(options: Namespace, output: Output, job: Job, stop: Stop) -> None:
+    queue = options.queue
+    off = f"`kling-async fleet drain --queue {queue} --off`"
+    job.goes_on = f"the queue {queue} may be drained already, or not yet; what was sent goes on, and is billed"
+    if options.off:
+        job.goes_on = f"the queue {queue} may begin new jobs again already, which are billed"
+    async with _fleet().Fleet(options.dsn, queue) as fleet:
         await stop.or_result(fleet.drain(on=not options.off))
         if options.off:
-            text = f"the queue {options.queue} begins new jobs again"
-            output.result(text, text, {"queue": options.queue, "draining": False})
+            text = f"the queue {queue} begins new jobs again"
+            output.result(text, text, {"queue": queue, "draining": False})
             return
-        output.note(f"the queue {options.queue} begins nothing new; --off takes that back")
-        while running := under_way(await stop.or_result(fleet.metrics()), options.queue):
-            if not output.quiet:
+        stays = f"the queue {queue} stays drained ({off} takes that back)"
+        job.goes_on = f"{stays}; what was sent goes on, and is billed"
+        output.note(f"the queue {queue} begins nothing new; --off takes that back")
+        warned = ""
+        while running := under_way(metrics := await stop.or_result(fleet.metrics()), queue):
+            nobody = unheard(metrics, queue)
+            job.goes_on = f"{stays}; {running} under way go on, and are billed" + f"; {nobody}" * bool(nobody)
+            if nobody and not warned:
+                output.note(f"warning: {running} under way, but {nobody}")
+            elif not output.quiet:
                 output.note(f"{running} under way")
+            warned = nobody
             await stop.or_result(asyncio.sleep(_LOOK_SECONDS))
-    text = f"the queue {options.queue} is drained: nothing is under way"
-    output.result(text, text, {"queue": options.queue, "draining": True})
+    text = f"the queue {queue} is drained: nothing is under way"
+    if left := unsaved(metrics, queue):
+        text += f", and {left} {'result is' if left == 1 else 'results are'} made, and not saved yet"
+    output.result(text, text, {"queue": queue, "draining": True, "unsaved": left})
+
+
+def _of(queues: Sequence["QueueMetrics"], name: str) -> tuple["QueueMetrics"]:
+    """The queue of a name.
+
+    Raises:
+        FleetError: there is none.
+    """
+    from kling_async.fleet.queues import missing  # noqa: PLC0415  (needs the extra)
+
+    for queue in queues:
+        if queue.name == name:
+            return (queue,)
+    raise missing(name, [queue.name for queue in queues])
 
 
 def _fleet() -> Any:
