@@ -11,6 +11,7 @@ from typing import Final
 
 from kling_async.fleet.database import Connection, Database
 from kling_async.fleet.queues import Queue
+from kling_async.fleet.worker_values import Account
 from kling_async.io.threads import in_thread
 from kling_async.protocol.errors import ConfigurationError, FleetError
 from kling_async.protocol.fleet.names import api_key_variable
@@ -20,18 +21,33 @@ _COSTS: Final = {"n": 2**14, "r": 8, "p": 1}
 """16 MiB, and some 50 ms."""
 
 
-async def prove(database: Database, queue: Queue, key: str) -> None:
+async def prove(database: Database, queue: Queue, key: str, *, former: bool = False) -> Account:
     """Makes sure that a key is the one that a queue works with; the first one is.
 
+    Args:
+        database: of the fleet.
+        queue: as it is now.
+        key: of the worker.
+        former: whether this worker has worked with it before the queue was told of a new one: then it is not the first.
+
     Raises:
-        ConfigurationError: it is another one, and the account has accepted jobs of that.
+        ConfigurationError: it is another one, and the account has accepted jobs of that; or it is a former one.
         FleetError: it is another one, of which that is not known yet; or the database cannot be used.
     """
-    new = await _proof(secrets.token_bytes(_SALT), key)
-    proof, works = await database.step(functools.partial(_bound, queue=queue.name, proof=new))
-    if hmac.compare_digest(proof, new) or hmac.compare_digest(proof, await _proof(proof[:_SALT], key)):
-        return
     variable = api_key_variable(queue.credentials)
+    if former:
+        new, (found, works) = b"", await database.step(functools.partial(_found, queue=queue.name))
+        if found is None:
+            raise ConfigurationError(
+                f"the queue was told of a new key, and {variable} is the one from before; start this worker anew with "
+                f"the key that it shall work with"
+            )
+        proof = found
+    else:
+        new = await _proof(secrets.token_bytes(_SALT), key)
+        proof, works = await database.step(functools.partial(_bound, queue=queue.name, proof=new))
+    if hmac.compare_digest(proof, new) or hmac.compare_digest(proof, await _proof(proof[:_SALT], key)):
+        return Account(queue=queue.name, credentials=queue.credentials, proof=proof)
     if not works:
         raise FleetError(f"another worker tries another key than {variable} of this one; waits for what comes of that")
     raise ConfigurationError(
@@ -52,9 +68,13 @@ async def refused(database: Database, queue: Queue, key: str) -> None:
 
 
 async def forget(connection: Connection, queue: str, proof: bytes | None = None) -> None:
-    """The queue works with the key of the next worker; where a proof is given, only if that is the present one."""
+    """The queue works with the key of the next worker; where a proof is given, only if that is the present one.
+
+    Nobody asks for the tasks of the new key yet.
+    """
     await connection.execute(
-        "UPDATE kling_fleet.queues SET key_proof = NULL, key_works = FALSE WHERE name = %(queue)s AND "
+        "UPDATE kling_fleet.queues SET key_proof = NULL, key_works = FALSE, follower = NULL, follower_owner = NULL "
+        "WHERE name = %(queue)s AND "
         "(%(proof)s::bytea IS NULL OR (key_proof = %(proof)s AND NOT key_works))",
         {"queue": queue, "proof": proof},
     )

@@ -154,7 +154,7 @@ class Making:
             seconds = 0.0 if known else _NEWER_SECONDS
             await self._line.surely(lambda connection: self._rows.back(connection, row, seconds))
             return True
-        if not await self._line.surely(lambda connection: self._rows.begin(connection, row)):
+        if not await self._line.surely(lambda connection: self._rows.begin(connection, row, again=begun)):
             await self._line.surely(lambda connection: self._rows.drop(connection, row))
             return True
         try:

@@ -1,0 +1,89 @@
+"""What becomes of work whose queue gets another key: it is paid once, and lost by nobody."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kling_async.emulator import Emulator
+from kling_async.fleet import Fleet, JobState, worker
+from tests.fleet.workers import KEYS, QuickWorker, clips, ended, until, working
+
+ANOTHER = "api-key-of-another-account"
+
+
+@pytest.fixture
+async def fleet(postgres: str) -> AsyncIterator[Fleet]:
+    """A fleet without jobs."""
+    await Fleet.init(postgres, limit=4)
+    async with Fleet(postgres) as fleet:
+        yield fleet
+
+
+async def logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    """Waits until a log has a text."""
+    while text not in caplog.text:  # noqa: ASYNC110  (a log has no events)
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("credentials", [None, "other"])
+async def test_a_queue_goes_to_another_account(
+    postgres: str,
+    fleet: Fleet,
+    tmp_path: Path,
+    *,
+    credentials: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Workers with the former key send nothing more, and follow to its end what they have sent."""
+    monkeypatch.setattr(worker, "_REFUSED_SECONDS", 0.1)
+    before, after = clips(6)[:3], clips(6)[3:]
+    keys = {credentials or "default": ANOTHER}
+    async with (
+        Emulator(render=False, speed=250, concurrency=4) as first,
+        Emulator(render=False, speed=250, concurrency=4, api_key=ANOTHER) as second,
+        working(postgres, first, tmp_path),
+    ):
+        await fleet.submit_all(before)
+        await until(postgres, "SELECT count(*) = 3 FROM kling_journal_default.entries WHERE state <> 'intent'")
+        await Fleet.init(postgres, limit=4, credentials=credentials, new_key=True)
+        other = QuickWorker(postgres, out=tmp_path, keys=keys, heartbeat=2.0, base_url=second.base_url)
+        running = asyncio.create_task(other.run())
+        await fleet.submit_all(after)
+        assert {job.state for job in await ended(fleet, before + after)} == {JobState.SAVED}
+        assert (first.ledger.created, second.ledger.created) == (3, 3)
+        await logged(
+            caplog, "not the key that this queue" if credentials is None else "there is no KLING_API_KEY_OTHER"
+        )
+        other.stop()
+        await running
+
+
+async def test_a_former_key_does_not_come_back(
+    postgres: str, fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that runs is not the one that a queue's new key is taken from: nothing is sent with its former one."""
+    async with Emulator(render=False, speed=250) as emulator, working(postgres, emulator, tmp_path):
+        await fleet.submit_all(clips(1))
+        await fleet.wait("clip-0")
+        await Fleet.init(postgres, limit=4, new_key=True)
+        await fleet.submit_all(clips(2))
+        await logged(caplog, "start this worker anew")
+        assert emulator.ledger.created == 1
+
+
+async def test_a_worker_goes_on_with_other_credentials(postgres: str, fleet: Fleet, tmp_path: Path) -> None:
+    """A worker that has the key of a queue's new credentials takes that one, without being started anew."""
+    async with Emulator(render=False, speed=250) as emulator:
+        running = QuickWorker(
+            postgres, out=tmp_path, keys={"default": "gone", "other": KEYS["default"]}, base_url=emulator.base_url
+        )
+        task = asyncio.create_task(running.run())
+        await until(postgres, "SELECT count(*) = 1 FROM kling_fleet.workers")
+        await Fleet.init(postgres, limit=4, credentials="other", new_key=True)
+        await fleet.submit_all(clips(1))
+        assert {job.state for job in await ended(fleet, clips(1))} == {JobState.SAVED}
+        running.stop()
+        await task
