@@ -19,7 +19,7 @@ from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.store import Store, Work
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import ClientClosed, ConfigurationError, KlingError
+from kling_async.protocol.errors import ClientClosed, ConfigurationError, KlingError, TaskNotFound
 from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -65,6 +65,20 @@ class WorkerClient(KlingClient):
             KlingError: as `KlingClient.submit`.
         """
         await self.works.submit_kept(work_of(row), estimate=self._estimate(row))
+
+    async def may_find(self, row: Row, entry: Entry) -> bool:
+        """Whether the service shows the task of a create whose end is not known; also where it never does.
+
+        Raises:
+            KlingError: the service could not be asked.
+        """
+        if entry.external_task_id is None:
+            return True
+        try:
+            await self.get_task(str(Reference.by_external_task_id(endpoint_of(row).name, entry.external_task_id)))
+        except TaskNotFound:
+            return False
+        return True
 
     def is_fenced(self) -> bool:
         """Whether others may go on with what it has."""

@@ -7,6 +7,7 @@ import logging
 import math
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -309,6 +310,10 @@ class Session:
     def is_ending(self) -> bool:
         """Whether nothing is sent any more, not even what may have been sent before."""
         return (self._stopping and not self._settles) or self._over.is_set()
+
+    def has_sent(self, at: datetime | None) -> bool:
+        """Whether what was sent then was sent with the key of this session, so that the service shows it here."""
+        return at is not None and at > self._account.since
 
     def is_limited(self, entrypoint: str) -> bool:
         """Whether the account has refused something there."""

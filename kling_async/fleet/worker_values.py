@@ -87,11 +87,13 @@ class Account:
         queue: of the account.
         credentials: the name of the account's credentials.
         proof: of its key (worker_key); a queue with another one has another key.
+        since: when the queue got that key, or a moment after it.
     """
 
     queue: str
     credentials: str
     proof: bytes = attrs.field(repr=False)
+    since: datetime
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,11 @@ import pytest
 
 from kling_async.emulator import Emulator
 from kling_async.fleet import Fleet, JobState, worker
-from tests.fleet.workers import KEYS, QuickWorker, clips, ended, until, working
+from kling_async.fleet.worker_client import WorkerClient
+from kling_async.fleet.worker_values import Row
+from kling_async.journal.entry import Entry
+from kling_async.protocol.errors import KlingError, TaskNotFound
+from tests.fleet.workers import KEYS, QuickWorker, clips, ended, one, until, working
 
 ANOTHER = "api-key-of-another-account"
 
@@ -57,6 +61,33 @@ async def test_a_queue_goes_to_another_account(
         await logged(
             caplog, "not the key that this queue" if credentials is None else "there is no KLING_API_KEY_OTHER"
         )
+        other.stop()
+        await running
+
+
+@pytest.mark.parametrize("state", ["accepted", "intent"])
+async def test_not_found_in_another_account(
+    postgres: str, fleet: Fleet, tmp_path: Path, *, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was, or may have been, paid with a former key is neither lost nor sent again: the other account has it."""
+    async with Emulator(render=False, speed=0.01) as first, working(postgres, first, tmp_path, grace=0):
+        await fleet.submit_all(clips(1))
+        await until(postgres, "SELECT count(*) = 1 FROM kling_journal_default.entries WHERE state <> 'intent'")
+    if state == "intent":
+        one(postgres, "UPDATE kling_journal_default.entries SET state = 'intent', task_id = NULL RETURNING 1")
+
+    async def missing(_client: WorkerClient, _row: Row, _entry: Entry) -> KlingError:
+        return TaskNotFound("not found")
+
+    monkeypatch.setattr(WorkerClient, "end_of", missing)
+    await Fleet.init(postgres, limit=4, new_key=True)
+    async with Emulator(render=False, speed=250, api_key=ANOTHER) as second:
+        other = QuickWorker(postgres, out=tmp_path, keys={"default": ANOTHER}, base_url=second.base_url)
+        running = asyncio.create_task(other.run())
+        left = "SELECT count(*) = 1 FROM kling_fleet.pgqueuer WHERE status = 'queued' AND queue_manager_id IS NULL"
+        await until(postgres, f"{left} AND execute_after > now() + interval '5 minutes'")
+        assert one(postgres, "SELECT state FROM kling_journal_default.entries") == state
+        assert second.ledger.created == 0
         other.stop()
         await running
 
