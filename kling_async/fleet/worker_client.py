@@ -19,7 +19,15 @@ from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.store import Store, Work
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import ClientClosed, ConfigurationError, KlingError, TaskNotFound
+from kling_async.protocol.error_codes import ADDRESS_CODE
+from kling_async.protocol.errors import (
+    AuthenticationError,
+    ClientClosed,
+    ConfigurationError,
+    ConnectionFailed,
+    KlingError,
+    TaskNotFound,
+)
 from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -79,6 +87,14 @@ class WorkerClient(KlingClient):
         except TaskNotFound:
             return False
         return True
+
+    def cut_off(self, seconds: float) -> KlingError | None:
+        """Why nothing is heard of its tasks from this machine; None unless that is so for some seconds."""
+        now, watches = asyncio.get_running_loop().time(), self._poller.unfinished()
+        if any(each.accepted_at < each.heard_at > now - seconds for each in watches):
+            return None
+        errors = (each.last_error for each in watches if each.heard_at <= now - seconds)
+        return next((each for each in errors if each is not None and is_cut_off(each)), None)
 
     def is_fenced(self) -> bool:
         """Whether others may go on with what it has."""
@@ -187,6 +203,11 @@ class _Waiting:
         """There is nothing more to come."""
         if not self.end.done():
             self.end.set_result(end)
+
+
+def is_cut_off(error: KlingError) -> bool:
+    """Whether it may be only this machine's way to the service, or its key, that does not work."""
+    return isinstance(error, AuthenticationError | ConnectionFailed) or error.code == ADDRESS_CODE
 
 
 def endpoint_of(row: Row) -> Endpoint:

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from kling_async.fleet.database import Connection
 from kling_async.fleet.worker_account import AccountRows
-from kling_async.fleet.worker_client import WorkerClient, result_of
+from kling_async.fleet.worker_client import WorkerClient, is_cut_off, result_of
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_values import Follower, Row, Unreadable
 from kling_async.journal.decisions import RETENTION, OwnerState
@@ -187,6 +187,9 @@ class Making:
             return True  # the session ends, and hands over what it has
         if not isinstance(error, KeyConflict):  # else the entry is another job's
             if entry is not None and entry.state is EntryState.INTENT:
+                if _is_of_this_machine(error):  # who has it next settles it
+                    self._role.refused(error)
+                    return True
                 await asyncio.sleep(_DOUBT_SECONDS)
                 return False
             if entry is not None and entry.state is not EntryState.REFUSED:
@@ -253,6 +256,9 @@ class Making:
                 await self._set_aside(row, entry)
                 return Followed.ELSEWHERE
             await self._client.works.lost(entry, end.message)
+        elif is_cut_off(end):
+            self._role.refused(end)
+            return Followed.ELSEWHERE
         else:
             await asyncio.sleep(_DOUBT_SECONDS)
         return Followed.LOOK_AGAIN

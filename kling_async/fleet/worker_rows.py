@@ -56,6 +56,16 @@ class Rows:
         )
         await connection.execute("UPDATE kling_fleet.workers SET seen_at = now() WHERE id = %(me)s", self._values)
 
+    async def has_others(self, connection: Connection, heartbeat: float) -> bool:
+        """Whether another session of the queue lives that could ask for tasks."""
+        cursor = await connection.execute(
+            "SELECT EXISTS (SELECT FROM kling_fleet.workers WHERE id <> %(me)s AND %(queue)s = ANY (queues) AND "
+            "NOT draining AND seen_at > now() - %(heartbeat)s) AS others",
+            {**self._values, "heartbeat": timedelta(seconds=heartbeat)},
+        )
+        found = await cursor.fetchone()
+        return found is not None and found["others"]
+
     async def tidy(self, connection: Connection) -> None:
         """What is a day old is forgotten: sessions that are gone, what the engine wrote down; and unneeded files."""
         await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")

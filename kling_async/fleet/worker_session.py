@@ -190,10 +190,24 @@ class Session:
                 return
             with contextlib.suppress(psycopg.Error, OSError):
                 await self._pulse.once(self._rows.beat)
+                await self._give_way(self._client.cut_off(self._settings.heartbeat))
                 if loop.time() >= tidied_at + _TIDIED_SECONDS:
                     await self._pulse.once(self._rows.tidy)
                     tidied_at = loop.time()
             self.wake()
+
+    async def _give_way(self, error: KlingError | None) -> None:
+        """Ends the session if nothing is heard of its tasks here, and somebody else may hear of them."""
+        if error is None or self._over.is_set():
+            return
+        others = functools.partial(self._rows.has_others, heartbeat=self._settings.heartbeat)
+        if await self._pulse.once(others):
+            logger.warning(
+                "this worker hears nothing of the tasks that it follows (%s); others go on with its work",
+                error,
+                extra={"kling_event": "cut_off"},
+            )
+            self.refused(error)
 
     def lost(self) -> None:
         """The session is at its end: others may go on with what it has."""

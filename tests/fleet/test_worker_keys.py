@@ -1,8 +1,10 @@
 """What becomes of work whose queue gets another key: it is paid once, and lost by nobody."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,6 +25,33 @@ async def fleet(postgres: str) -> AsyncIterator[Fleet]:
     await Fleet.init(postgres, limit=4)
     async with Fleet(postgres) as fleet:
         yield fleet
+
+
+@contextlib.asynccontextmanager
+async def way(emulator: Emulator) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """Another address of an emulator, and what cuts it off."""
+    port, open_ = urlsplit(emulator.base_url).port, set[asyncio.StreamWriter]()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_.add(writer)
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+    server = await asyncio.start_server(taken, "127.0.0.1", 0)
+
+    def cut() -> None:
+        server.close()
+        for each in open_:
+            each.transport.abort()
+
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", cut
+    cut()
 
 
 async def logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
@@ -89,6 +118,21 @@ async def test_not_found_in_another_account(
         assert one(postgres, "SELECT state FROM kling_journal_default.entries") == state
         assert second.ledger.created == 0
         other.stop()
+        await running
+
+
+async def test_a_follower_that_is_cut_off(postgres: str, fleet: Fleet, tmp_path: Path) -> None:
+    """A worker that hears nothing of the tasks that it follows gives way to one that does."""
+    async with Emulator(render=False, speed=100) as emulator, way(emulator) as (url, cut):
+        near = QuickWorker(postgres, out=tmp_path, keys=KEYS, heartbeat=1.0, base_url=url)
+        running = asyncio.create_task(near.run())
+        await fleet.submit_all(clips(2))
+        await until(postgres, "SELECT count(*) = 2 FROM kling_journal_default.entries WHERE state <> 'intent'")
+        cut()
+        async with working(postgres, emulator, tmp_path, heartbeat=1.0):
+            assert {job.state for job in await ended(fleet, clips(2))} == {JobState.SAVED}
+        assert emulator.ledger.created == 2
+        near.stop()
         await running
 
 
