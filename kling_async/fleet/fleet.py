@@ -259,10 +259,13 @@ class Fleet:
         async with _Empty(dsn) as database:
             # First: who finds the queue finds its journal.
             await PostgresJournal(dsn, name=name).last_of([""])
-            put = functools.partial(queues.put, name=name, limit=most, credentials=named, budget=budget)
+
+            async def put(connection: Connection) -> None:
+                await queues.put(connection, name=name, limit=most, credentials=named, budget=budget)
+                if new_key:
+                    await worker_key.forget(connection, name)
+
             await database.step(put)
-            if new_key:
-                await database.step(functools.partial(worker_key.forget, queue=name))
 
     async def _do(self, work: Callable[[Connection], Awaitable[_T]]) -> _T:
         return await self._opened.step(work)

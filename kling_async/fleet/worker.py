@@ -16,6 +16,7 @@ from kling_async.fleet.queues import Queue
 from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_session import Session, Settings
+from kling_async.fleet.worker_values import Account
 from kling_async.io.config import checked, is_seconds
 from kling_async.io.threads import in_thread
 from kling_async.journal.postgres.journal import PostgresJournal
@@ -153,7 +154,7 @@ class Worker:
         if key is not None:
             if not self._queues:
                 self._client(queue, key, Durations())  # a key that is none ends what does nothing yet
-            self._queues[queue.name] = asyncio.create_task(self._in_queue(queue, key))
+            self._queues[queue.name] = asyncio.create_task(self._in_queue(queue))
             logger.info(
                 "works for the queue %s, %d at once per model",
                 queue.name,
@@ -174,16 +175,21 @@ class Worker:
             return self._keys.get(credentials)
         return os.environ.get(api_key_variable(credentials)) or None
 
-    async def _in_queue(self, queue: Queue, key: str) -> None:
-        """Session after session, until the worker is to stop."""
-        durations = Durations()
+    async def _in_queue(self, queue: Queue) -> None:
+        """Session after session, until the worker is to stop; the queue may have other credentials in each."""
+        durations, former = Durations(), set[str]()
         while not self._stopping.is_set():
+            key = None
             try:
                 now = await self._database.step(functools.partial(queues.all_of, name=queue.name))
                 if not now:
                     raise FleetError("it is gone")
-                await worker_key.prove(self._database, now[0], key)
-                await self._session(now[0], key, durations)
+                key = self._key(now[0].credentials)
+                if key is None:
+                    raise ConfigurationError(f"there is no {api_key_variable(now[0].credentials)}")
+                account = await worker_key.prove(self._database, now[0], key, former=key in former)
+                if await self._session(now[0], account, key, durations):
+                    former.add(key)
             except Exception as error:
                 unexpected = not isinstance(error, KlingError)
                 logger.warning(
@@ -191,17 +197,19 @@ class Worker:
                 )
                 # Of its key, or its address: somebody has to see to that.
                 refused = isinstance(error, ApiError | ConfigurationError)
-                if isinstance(error, AuthenticationError):
+                if isinstance(error, AuthenticationError) and key is not None:
                     with contextlib.suppress(FleetError):
                         await worker_key.refused(self._database, queue, key)
                 await _stopped(self._stopping, _REFUSED_SECONDS if refused else _AGAIN_SECONDS)
 
-    async def _session(self, queue: Queue, key: str, durations: Durations) -> None:
+    async def _session(self, queue: Queue, account: Account, key: str, durations: Durations) -> bool:
+        """One session; whether it has ended since the queue has another key."""
         line, pulse = (Line(self._database.connect, _PATIENCE) for _ in range(2))
-        session = Session(queue.name, self._client(queue, key, durations), line, pulse, self._settings)
+        session = Session(account, self._client(queue, key, durations), line, pulse, self._settings)
         self._sessions[queue.name] = session
         try:
             await session.run(self._stopping)
+            return session.has_former_key
         finally:
             del self._sessions[queue.name]
             await line.close()

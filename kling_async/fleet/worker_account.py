@@ -75,7 +75,8 @@ class AccountRows(Rows):
         """The account had room for it, and accepts again what it refused altogether."""
         await connection.execute(
             "UPDATE kling_fleet.queues SET paused_reason = NULL, paused_until = NULL, key_works = TRUE WHERE "
-            "name = %(queue)s AND (paused_reason IS NOT NULL OR NOT key_works)",
+            "name = %(queue)s AND (paused_reason IS NOT NULL OR NOT key_works) AND "
+            "key_proof IS NOT DISTINCT FROM %(proof)s",
             self._values,
         )
         await connection.execute(

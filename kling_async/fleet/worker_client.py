@@ -19,7 +19,15 @@ from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.store import Store, Work
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import ClientClosed, ConfigurationError, KlingError
+from kling_async.protocol.error_codes import ADDRESS_CODE
+from kling_async.protocol.errors import (
+    AuthenticationError,
+    ClientClosed,
+    ConfigurationError,
+    ConnectionFailed,
+    KlingError,
+    TaskNotFound,
+)
 from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -65,6 +73,28 @@ class WorkerClient(KlingClient):
             KlingError: as `KlingClient.submit`.
         """
         await self.works.submit_kept(work_of(row), estimate=self._estimate(row))
+
+    async def may_find(self, row: Row, entry: Entry) -> bool:
+        """Whether the service shows the task of a create whose end is not known; also where it never does.
+
+        Raises:
+            KlingError: the service could not be asked.
+        """
+        if entry.external_task_id is None:
+            return True
+        try:
+            await self.get_task(str(Reference.by_external_task_id(endpoint_of(row).name, entry.external_task_id)))
+        except TaskNotFound:
+            return False
+        return True
+
+    def cut_off(self, seconds: float) -> KlingError | None:
+        """Why nothing is heard of its tasks from this machine; None unless that is so for some seconds."""
+        now, watches = asyncio.get_running_loop().time(), self._poller.unfinished()
+        if any(each.accepted_at < each.heard_at > now - seconds for each in watches):
+            return None
+        errors = (each.last_error for each in watches if each.heard_at <= now - seconds)
+        return next((each for each in errors if each is not None and is_cut_off(each)), None)
 
     def is_fenced(self) -> bool:
         """Whether others may go on with what it has."""
@@ -173,6 +203,11 @@ class _Waiting:
         """There is nothing more to come."""
         if not self.end.done():
             self.end.set_result(end)
+
+
+def is_cut_off(error: KlingError) -> bool:
+    """Whether it may be only this machine's way to the service, or its key, that does not work."""
+    return isinstance(error, AuthenticationError | ConnectionFailed) or error.code == ADDRESS_CODE
 
 
 def endpoint_of(row: Row) -> Endpoint:

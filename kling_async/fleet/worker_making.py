@@ -9,14 +9,15 @@ import enum
 import functools
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from kling_async.fleet.database import Connection
 from kling_async.fleet.worker_account import AccountRows
-from kling_async.fleet.worker_client import WorkerClient, result_of
+from kling_async.fleet.worker_client import WorkerClient, is_cut_off, result_of
 from kling_async.fleet.worker_database import Line
-from kling_async.fleet.worker_values import Follower, Row
-from kling_async.journal.decisions import OwnerState
+from kling_async.fleet.worker_values import Follower, Row, Unreadable
+from kling_async.journal.decisions import RETENTION, OwnerState
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.error_codes import ACCOUNT_CODES, ADDRESS_CODE, PACK_CODES
@@ -49,6 +50,8 @@ _NEWER_SECONDS: Final = 60.0
 """Seconds after which a job may be claimed anew that a newer version submitted, and this one does not know."""
 _LOOK_SECONDS: Final = 1.0
 """Seconds between two looks at work that another worker is at."""
+_ELSEWHERE_SECONDS: Final = 600.0
+"""Seconds between two looks for a task that may be another account's."""
 _DOUBT_SECONDS: Final = 10.0
 """Seconds between two attempts to find out whether there is a task, and to follow one that cannot be asked for."""
 
@@ -70,6 +73,10 @@ class Role(Protocol):
     @property
     def is_ending(self) -> bool:
         """Whether nothing is sent any more, not even what may have been sent before."""
+        ...
+
+    def has_sent(self, at: datetime | None) -> bool:
+        """Whether what was sent then was sent with the key of this session, so that the service shows it here."""
         ...
 
     def is_limited(self, entrypoint: str) -> bool:
@@ -133,7 +140,7 @@ class Making:
                     case EntryState.INTENT if owner is OwnerState.LIVING:
                         await asyncio.sleep(_LOOK_SECONDS)
                     case state:
-                        if await self._send(row, begun=state is EntryState.INTENT):
+                        if await self._send(row, entry if state is EntryState.INTENT else None):
                             return
             except LeaseLost:
                 self._role.lost()
@@ -144,8 +151,9 @@ class Making:
 
     # ---------------------------------------------------------------------------------------- the create
 
-    async def _send(self, row: Row, *, begun: bool) -> bool:
+    async def _send(self, row: Row, intent: Entry | None) -> bool:
         """Sends it, or finds out whether it was sent; whether this session is done with it."""
+        begun = intent is not None
         if begun and self._role.is_ending:  # it may be paid for: whoever has it next settles that
             await asyncio.sleep(_LOOK_SECONDS)
             return False
@@ -154,10 +162,14 @@ class Making:
             seconds = 0.0 if known else _NEWER_SECONDS
             await self._line.surely(lambda connection: self._rows.back(connection, row, seconds))
             return True
-        if not await self._line.surely(lambda connection: self._rows.begin(connection, row)):
+        if not await self._line.surely(lambda connection: self._rows.begin(connection, row, again=begun)):
             await self._line.surely(lambda connection: self._rows.drop(connection, row))
             return True
         try:
+            may_be_elsewhere = intent is not None and self._may_be_elsewhere(intent, intent.intended_at)
+            if intent is not None and may_be_elsewhere and not await self._client.may_find(row, intent):
+                await self._set_aside(row, intent)
+                return True
             await self._client.make(row)
         except JournalError:
             raise
@@ -175,6 +187,9 @@ class Making:
             return True  # the session ends, and hands over what it has
         if not isinstance(error, KeyConflict):  # else the entry is another job's
             if entry is not None and entry.state is EntryState.INTENT:
+                if _is_of_this_machine(error):  # who has it next settles it
+                    self._role.refused(error)
+                    return True
                 await asyncio.sleep(_DOUBT_SECONDS)
                 return False
             if entry is not None and entry.state is not EntryState.REFUSED:
@@ -237,10 +252,36 @@ class Making:
             return Followed.LOOK_AGAIN
         logger.warning("%s: %s", entry.reference, end, extra={"kling_event": "not_followed"})
         if isinstance(end, TaskNotFound):
+            if self._may_be_elsewhere(entry, entry.accepted_at):
+                await self._set_aside(row, entry)
+                return Followed.ELSEWHERE
             await self._client.works.lost(entry, end.message)
+        elif is_cut_off(end):
+            self._role.refused(end)
+            return Followed.ELSEWHERE
         else:
             await asyncio.sleep(_DOUBT_SECONDS)
         return Followed.LOOK_AGAIN
+
+    def _may_be_elsewhere(self, entry: Entry, sent_at: datetime | None) -> bool:
+        """Whether what is not found here may be in the account of another key that the queue had."""
+        return not self._role.has_sent(sent_at) and self._client.works.journal.now() - entry.intended_at <= RETENTION
+
+    async def _set_aside(self, row: Row, entry: Entry) -> None:
+        """Leaves it, without its seat, until it is looked for again, for as long as the service keeps tasks."""
+        logger.warning(
+            "%s: the task %s is not found with the key that the queue has had since; it is kept, and looked for again "
+            "in %d minutes: a worker with the key from before would find it",
+            row.key,
+            entry.reference or entry.external_task_id,
+            _ELSEWHERE_SECONDS // 60,
+            extra={"kling_event": "task_elsewhere"},
+        )
+        await self._client.release(entry)
+        aside = functools.partial(
+            self._rows.set_aside, row=Unreadable(row.engine, "it is not found"), seconds=_ELSEWHERE_SECONDS
+        )
+        await self._line.surely(aside)
 
     async def _finish(self, row: Row, entry: Entry, result: dict[str, Any] | None) -> None:
         """Its seat is free; what is to be saved is so next."""

@@ -33,13 +33,14 @@ class Rows:
     Args:
         queue: whose jobs it takes.
         me: the session.
+        proof: of the key that it works with; None in a queue that has none yet.
     """
 
-    def __init__(self, queue: str, me: uuid.UUID) -> None:
+    def __init__(self, queue: str, me: uuid.UUID, proof: bytes | None = None) -> None:
         self.queue = queue
         self.me = me
         self._saves = save_entrypoint(queue)
-        self._values = {"queue": queue, "me": me}
+        self._values = {"queue": queue, "me": me, "proof": proof}
         self._unsent = UNSENT.format(journal=sql.Identifier(JOURNAL_SCHEMA.format(queue=queue)))
 
     # ------------------------------------------------------------------------------------ the session
@@ -60,6 +61,16 @@ class Rows:
         )
         await connection.execute("UPDATE kling_fleet.workers SET seen_at = now() WHERE id = %(me)s", self._values)
 
+    async def has_others(self, connection: Connection, heartbeat: float) -> bool:
+        """Whether another session of the queue lives that could ask for tasks."""
+        cursor = await connection.execute(
+            "SELECT EXISTS (SELECT FROM kling_fleet.workers WHERE id <> %(me)s AND %(queue)s = ANY (queues) AND "
+            "NOT draining AND seen_at > now() - %(heartbeat)s) AS others",
+            {**self._values, "heartbeat": timedelta(seconds=heartbeat)},
+        )
+        found = await cursor.fetchone()
+        return found is not None and found["others"]
+
     async def tidy(self, connection: Connection) -> None:
         """What is a day old is forgotten: sessions that are gone, what the engine wrote down; and unneeded files."""
         await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")
@@ -79,9 +90,11 @@ class Rows:
         await self._notify(connection, QUEUED)
 
     async def follower(self, connection: Connection) -> Follower | None:
-        """Who asks for tasks, be it gone or not; None where nobody does."""
+        """Who asks for tasks, be it gone or not; None where nobody does with the key of this session."""
         cursor = await connection.execute(
-            "SELECT follower, follower_owner FROM kling_fleet.queues WHERE name = %(queue)s", self._values
+            "SELECT follower, follower_owner FROM kling_fleet.queues WHERE name = %(queue)s AND "
+            "key_proof IS NOT DISTINCT FROM %(proof)s",
+            self._values,
         )
         found = await cursor.fetchone()
         return None if found is None or found["follower"] is None else Follower(*found.values())
@@ -97,7 +110,8 @@ class Rows:
         """Becomes the follower in place of one that is gone; whether nobody else was quicker."""
         cursor = await connection.execute(
             "UPDATE kling_fleet.queues SET follower = %(me)s, follower_owner = %(owner)s WHERE name = %(queue)s AND "
-            "(follower_owner IS NOT DISTINCT FROM %(before)s::bigint OR follower = %(me)s)",
+            "(follower_owner IS NOT DISTINCT FROM %(before)s::bigint OR follower = %(me)s) AND "
+            "key_proof IS NOT DISTINCT FROM %(proof)s",
             {**self._values, "owner": owner, "before": instead_of},
         )
         return cursor.rowcount == 1
@@ -107,7 +121,7 @@ class Rows:
     async def state(self, connection: Connection) -> QueueState | None:
         """The queue now; None where it is gone."""
         cursor = await connection.execute(
-            "SELECT draining, tasks_most, paused_reason IS NOT NULL AS paused, "
+            "SELECT credentials, key_proof, draining, tasks_most, paused_reason IS NOT NULL AS paused, "
             "extract(epoch FROM paused_until - now())::float8 AS opens_at, extract(epoch FROM now())::float8 AS now "
             "FROM kling_fleet.queues WHERE name = %(queue)s",
             self._values,
@@ -125,6 +139,8 @@ class Rows:
         )
         lines = [line_of(each, queue["tasks_most"], queue["now"]) for each in await cursor.fetchall()]
         return QueueState(
+            credentials=queue["credentials"],
+            proof=queue["key_proof"],
             closed=queue["draining"] or queue["paused"],
             opens_at=max(0.0, queue["opens_at"] or 0.0) if queue["paused"] and not queue["draining"] else None,
             lines=lines,
@@ -180,17 +196,19 @@ class Rows:
 
     # ------------------------------------------------------------------------------------ one job of it
 
-    async def begin(self, connection: Connection, row: Row) -> bool:
+    async def begin(self, connection: Connection, row: Row, *, again: bool = False) -> bool:
         """From now on it may be sent; whether it may: it was not cancelled, and is this session's still.
 
         One that was cancelled may have been submitted anew meanwhile, as another request even: that has a seat of its
-        own.
+        own. Nor may it where the queue has another key by now: it would be paid from the wrong account; but what may
+        have been sent before (`again`) is settled.
         """
         cursor = await connection.execute(
             "UPDATE kling_fleet.jobs SET begun_at = coalesce(begun_at, now()) WHERE id = %(id)s AND outcome IS NULL "
             "AND seat = %(engine)s AND EXISTS (SELECT FROM kling_fleet.pgqueuer WHERE id = %(engine)s AND "
-            "queue_manager_id = %(me)s)",
-            {**self._values, "id": row.id, "engine": row.engine},
+            "queue_manager_id = %(me)s) AND (%(again)s OR EXISTS (SELECT FROM kling_fleet.queues "
+            "WHERE name = %(queue)s AND key_proof IS NOT DISTINCT FROM %(proof)s))",
+            {**self._values, "id": row.id, "engine": row.engine, "again": again},
         )
         return cursor.rowcount == 1
 

@@ -7,6 +7,7 @@ import logging
 import math
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from kling_async.fleet.worker_client import WorkerClient
 from kling_async.fleet.worker_database import PASSES, Line
 from kling_async.fleet.worker_making import Making
 from kling_async.fleet.worker_saving import Saves
-from kling_async.fleet.worker_values import Follower, QueueState, Row, Unreadable
+from kling_async.fleet.worker_values import Account, Follower, QueueState, Row, Unreadable
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.rules.values import shown
 from kling_async.version import __version__
@@ -62,26 +63,31 @@ class Session:
     """A session.
 
     Args:
-        queue: whose jobs it takes.
+        account: of the queue whose jobs it takes.
         client: with the queue's credentials and journal, whose lease is the heartbeat.
         line: to the database, for its jobs.
         pulse: another one, for its claims and its heartbeat, which must not wait for many jobs that end at once.
         settings: of the worker.
     """
 
-    def __init__(self, queue: str, client: WorkerClient, line: Line, pulse: Line, settings: Settings) -> None:
+    def __init__(self, account: Account, client: WorkerClient, line: Line, pulse: Line, settings: Settings) -> None:
         self.id = uuid.uuid4()
         self._client = client
         self._line = line
         self._pulse = pulse
         self._settings = settings
-        self._rows = AccountRows(queue, self.id)
+        self._account = account
+        self._rows = AccountRows(account.queue, self.id, account.proof)
         self._making = Making(client, line, self._rows, self)
         self._saves = Saves(client, line, self._rows, settings.out)
         self._works: dict[int, asyncio.Task[None]] = {}
         self._saving: set[int] = set()
         self._wake = asyncio.Event()
         self._over = asyncio.Event()
+        self._outdated = asyncio.Event()
+        self._settles = False
+        self.has_former_key = False
+        """Whether the queue was told of another key than that of this session."""
         self._refusal: KlingError | None = None
         self._stopping = False
         self._state: QueueState | None = None
@@ -91,6 +97,9 @@ class Session:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until it is to stop, or until its lease is lost, and hands over what it has then.
+
+        Where the queue has got other credentials, or another key, it begins nothing and follows what it has to its end:
+        who has the new ones may not find that.
 
         Raises:
             KlingError: the account takes nothing of this machine, or of its key.
@@ -110,11 +119,16 @@ class Session:
         beats = asyncio.create_task(self._beats())
         claims = asyncio.create_task(self._claims())
         try:
-            await _first(stop.wait(), self._over.wait(), asyncio.shield(claims), asyncio.shield(beats))
+            ends = stop.wait(), self._over.wait(), self._outdated.wait()
+            await _first(*ends, asyncio.shield(claims), asyncio.shield(beats))
             for each in (claims, beats):
                 if each.done():
                     each.result()
             self._stopping = True
+            if self._outdated.is_set():
+                await self._soon(self._rows.resign)
+                await _first(stop.wait(), self._over.wait(), self._all_ended())
+                self._settles = False
             if not self._over.is_set():
                 await self._soon(self._rows.resign)
                 await self._end_in_grace()
@@ -153,6 +167,10 @@ class Session:
             async with asyncio.timeout(seconds):
                 await self._pulse.surely(step)
 
+    async def _all_ended(self) -> None:
+        while self._works:
+            await asyncio.wait([*self._works.values()])
+
     async def _end_in_grace(self) -> None:
         over = asyncio.create_task(self._over.wait())
         with contextlib.suppress(TimeoutError):
@@ -172,10 +190,24 @@ class Session:
                 return
             with contextlib.suppress(psycopg.Error, OSError):
                 await self._pulse.once(self._rows.beat)
+                await self._give_way(self._client.cut_off(self._settings.heartbeat))
                 if loop.time() >= tidied_at + _TIDIED_SECONDS:
                     await self._pulse.once(self._rows.tidy)
                     tidied_at = loop.time()
             self.wake()
+
+    async def _give_way(self, error: KlingError | None) -> None:
+        """Ends the session if nothing is heard of its tasks here, and somebody else may hear of them."""
+        if error is None or self._over.is_set():
+            return
+        others = functools.partial(self._rows.has_others, heartbeat=self._settings.heartbeat)
+        if await self._pulse.once(others):
+            logger.warning(
+                "this worker hears nothing of the tasks that it follows (%s); others go on with its work",
+                error,
+                extra={"kling_event": "cut_off"},
+            )
+            self.refused(error)
 
     def lost(self) -> None:
         """The session is at its end: others may go on with what it has."""
@@ -219,6 +251,8 @@ class Session:
         self._state = state = await self._pulse.once(self._rows.state)
         if state is None:
             return heartbeat / 3
+        if (state.credentials, state.proof) != (self._account.credentials, self._account.proof):
+            self._is_outdated(state)
         new = not (state.closed or self._stopping)
         if state.closed and state.opens_at == 0 and not self._stopping:
             new = await self._pulse.once(self._rows.may_try)
@@ -235,6 +269,21 @@ class Session:
                 self._start(row)
         times = [heartbeat / 3, state.opens_at, *(line.opens_at for line in state.lines)]
         return 0.0 if taken else max(_COALESCED, min(time for time in times if time is not None))
+
+    def _is_outdated(self, state: QueueState) -> None:
+        """The session is at its end: the queue's jobs are to be paid from another account."""
+        if not self._outdated.is_set():
+            self.has_former_key = state.proof != self._account.proof
+            self._stopping = self._settles = True
+            self._outdated.set()
+            logger.warning(
+                "the queue %s has got %s; this worker follows the %d jobs that it has to their ends, and begins anew "
+                "then",
+                self._account.queue,
+                "another key" if self.has_former_key else "other credentials",
+                len(self._works),
+                extra={"kling_event": "account_changed"},
+            )
 
     async def _set_aside(self, row: Unreadable) -> None:
         key = await self._pulse.surely(functools.partial(self._rows.set_aside, row=row, seconds=_ASIDE_SECONDS))
@@ -281,7 +330,11 @@ class Session:
     @property
     def is_ending(self) -> bool:
         """Whether nothing is sent any more, not even what may have been sent before."""
-        return self._stopping or self._over.is_set()
+        return (self._stopping and not self._settles) or self._over.is_set()
+
+    def has_sent(self, at: datetime | None) -> bool:
+        """Whether what was sent then was sent with the key of this session, so that the service shows it here."""
+        return at is not None and at > self._account.since
 
     def is_limited(self, entrypoint: str) -> bool:
         """Whether the account has refused something there."""
@@ -292,6 +345,8 @@ class Session:
     async def follower(self, *, anew: bool = False) -> Follower | None:
         """Who asks for tasks; None where this session had better do so for its own ones."""
         async with self._choosing:
+            if self._outdated.is_set():  # who asks now may not find what is this session's
+                return None
             if anew:
                 self._follower = None
             while self._follower is None or await self._client.is_gone(self._follower.owner):
@@ -300,10 +355,13 @@ class Session:
                     break
                 if self._stopping:
                     return None
+                # None may also be one with another key, of which this session is about to hear.
                 owner, before = self._client.works.journal.owner, None if found is None else found.owner
                 step = functools.partial(self._rows.follow, owner=owner, instead_of=before)
                 if await self._line.surely(step):
                     self._follower = Follower(self.id, owner)
+                else:
+                    await asyncio.sleep(_COALESCED)
             return self._follower
 
 

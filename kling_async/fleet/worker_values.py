@@ -79,16 +79,37 @@ class LineState:
     is_limited: bool
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
+class Account:
+    """The account that a session works with.
+
+    Attributes:
+        queue: of the account.
+        credentials: the name of the account's credentials.
+        proof: of its key (worker_key); a queue with another one has another key.
+        since: when the queue got that key, or a moment after it.
+    """
+
+    queue: str
+    credentials: str
+    proof: bytes = attrs.field(repr=False)
+    since: datetime
+
+
+@attrs.frozen(kw_only=True)
 class QueueState:
     """A queue, as it is before a claim.
 
     Attributes:
+        credentials: the name of the account's credentials.
+        proof: of the account's key; None where the next worker's key is to be the queue's.
         closed: whether nothing new may be begun.
         opens_at: seconds from now until one job may try whether the account accepts something again.
         lines: of the queue.
     """
 
+    credentials: str
+    proof: bytes | None = attrs.field(repr=False)
     closed: bool
     opens_at: float | None
     lines: list[LineState]
