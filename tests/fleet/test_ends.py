@@ -207,11 +207,11 @@ async def test_cancelled_against_begun(dsn: str, fleet: Fleet, worker: Connectio
     async def beginning() -> dict[str, bool]:
         return {key: await begin(worker, key) for key in keys}
 
-    async def cancelling() -> dict[str, bool]:
-        async with Fleet(dsn) as other:
-            return {key: await other.cancel(key) for key in reversed(keys)}
+    async def cancelling(other: Fleet) -> dict[str, bool]:
+        return {key: await other.cancel(key) for key in reversed(keys)}
 
-    may, cancelled = await asyncio.gather(beginning(), cancelling())
+    async with Fleet(dsn) as other:
+        may, cancelled = await asyncio.gather(beginning(), cancelling(other))
     assert [may[key] for key in keys] == [not cancelled[key] for key in keys]
     assert {*may.values()} == {True, False}
 
