@@ -1,6 +1,7 @@
 """Many at once: all whole, never more in flight than allowed, nothing left over, memory flat."""
 
 import asyncio
+import collections
 import hashlib
 import json
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from kling_async import InvalidRequest, Polling, Problem, TextToVideo
 from kling_async.emulator import Emulator
 from kling_async.io import request_checks
+from kling_async.io.api import CHECKS_AT_ONCE
 from tests.shell.conftest import ClientMaker
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +50,7 @@ def test_large_images_cost_little_memory() -> None:
 
 
 async def test_checks_take_turns(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many requests come at once, each is checked in a turn of the loop of its own: others go between."""
+    """However many requests come at once, only some are checked in each turn of the loop: others go between."""
     turns, checked = 0, list[int]()
     loop = asyncio.get_running_loop()
 
@@ -68,4 +70,4 @@ async def test_checks_take_turns(make_client: ClientMaker, monkeypatch: pytest.M
     ended = await asyncio.gather(*(kling.submit(TextToVideo("a cat")) for _ in range(50)), return_exceptions=True)
     monkeypatch.undo()
     assert {type(each) for each in ended} == {InvalidRequest}
-    assert len(set(checked)) == 50
+    assert max(collections.Counter(checked).values()) <= CHECKS_AT_ONCE
