@@ -2,10 +2,11 @@
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 Figures = dict[str, Any]
 """Raw figures of a part, as JSON can keep them; `date` and `seconds` say when they were taken, and how long it took."""
@@ -42,5 +43,10 @@ def run(name: str, about: str, parts: Mapping[str, Callable[[Kept], Figures]], p
     arguments.out.write_text(page(_kept(paths)), "utf-8")
 
 
+class _Kept(dict[str, Figures]):
+    def __missing__(self, part: str) -> NoReturn:
+        sys.exit(f"the figures of {part} are not there: run that part, too")
+
+
 def _kept(paths: Mapping[str, Path]) -> Kept:
-    return {part: json.loads(path.read_text("utf-8")) for part, path in paths.items() if path.exists()}
+    return _Kept({part: json.loads(path.read_text("utf-8")) for part, path in paths.items() if path.exists()})

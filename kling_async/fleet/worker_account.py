@@ -44,7 +44,7 @@ _LEAVE_TOO_DEAR: Final = f"""
         WHERE status = 'queued' AND id IN (SELECT id FROM ({_PRICED}) priced WHERE NOT fits)
         FOR UPDATE SKIP LOCKED
     )
-""".encode()  # noqa: S608
+""".encode()  # noqa: S608  (as above)
 """Each time for longer, or they would all be the first ones again in a moment. Who claims them meanwhile has them."""
 _TRY_NOW: Final = (
     b"UPDATE kling_fleet.queues SET paused_until = now() WHERE name = %(queue)s AND paused_reason IS NOT NULL"

@@ -238,7 +238,7 @@ async def test_a_disk_that_takes_nothing(
             raise TargetError(f"it cannot be written: {error.strerror}") from None
 
     client = Unsaved(worker)
-    client.save = refuses  # type: ignore[method-assign]
+    client.save = refuses  # type: ignore[method-assign]  # of a stand-in, in this test
     async with saves(dsn, client, rows, tmp_path) as them:
         assert them.room(1, 4) == 3
         await them.run(save)
@@ -294,7 +294,7 @@ async def test_a_disk_is_tried_by_one_save(
         pass
 
     monkeypatch.setattr(worker_saving, "_make_folder", make)
-    client.save, client.last = saved, told  # type: ignore[attr-defined,method-assign,assignment]
+    client.save, client.last = saved, told  # type: ignore[attr-defined,method-assign,assignment]  # as above
     async with saves(dsn, client, rows, out) as them:
         await them.run(save)
         assert (them.room(0, 4), them.room(1, 4)) == (1, 0)

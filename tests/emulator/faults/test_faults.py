@@ -180,7 +180,10 @@ def test_what_is_no_fault_is_refused(fault: Any, words: str) -> None:
 def test_a_function_gives_faults() -> None:
     """What a function gives that is no fault is said at the call."""
     faults = Faults()
-    wrong: Any = lambda _: 1303  # noqa: E731
+
+    def wrong(_: Call) -> Any:
+        return 1303
+
     faults.add(wrong, on="create")
     with pytest.raises(TypeError, match="gives a Fault or None, not 1303"):
         faults.fault_for(Call(kind="create"))
