@@ -58,7 +58,7 @@ class _Parser(ArgumentParser):
         # An abbreviation would change its meaning with the next option that begins alike.
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
 
-    def print_help(self, _file: object = None) -> NoReturn:
+    def print_help(self, file: object = None) -> NoReturn:  # noqa: ARG002  (argparse names it)
         raise Shown(self.format_help().rstrip("\n"))
 
     def error(self, message: str) -> NoReturn:
