@@ -175,7 +175,7 @@ def test_every_module_imports_alone() -> None:
     assert run(ALONE, str(FOLDER), *modules) == ""
 
 
-LAZY = ["decimal", "jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
+LAZY = ["decimal", "html", "jwt", "cattrs", "backoff", "importlib.metadata", "kling_async.emulator", "rich"]
 LAZY += [
     f"kling_async.{name}" for name in ("io.request_checks", "io.download", "protocol.wire.codec", "protocol.capability")
 ]
@@ -193,6 +193,21 @@ print(kling_async.ImageToVideo("cat.jpg").image.path, callable(kling.image_to_vi
 def test_endpoints_are_imported_on_first_use() -> None:
     """Neither importing the package nor a client imports an endpoint, which take long together; using one does."""
     assert run(LAZY_ENDPOINTS) == "[]\ncat.jpg True False\n"
+
+
+NAMED = """
+import sys
+from kling_async import ImageToVideo
+from kling_async.protocol import catalog
+catalog.endpoint_of(ImageToVideo("cat.jpg"))
+before = {*sys.modules}
+print(catalog.endpoint_named("image2video").record is ImageToVideo, sorted({*sys.modules} - before))
+"""
+
+
+def test_the_name_of_an_endpoint_that_is_there_imports_no_other() -> None:
+    """Looking for a name among all endpoints would import those before it, in the middle of the first create."""
+    assert run(NAMED) == "True []\n"
 
 
 def test_what_is_rarely_needed_is_imported_on_first_use() -> None:

@@ -15,6 +15,9 @@ from kling_async.protocol.reference import RAW_PREFIX, TASKS
 CURRENT: Final = f"{endpoints.__name__}.current"
 """Where the records of the current generation are; two of the same name are no trouble there."""
 
+_imported: dict[str, Endpoint] = {}
+"""Endpoints that were used, by their names."""
+
 
 def endpoint_of(request: object) -> Endpoint | None:
     """The endpoint that takes this request, or None."""
@@ -88,7 +91,8 @@ def endpoint_named(name: str) -> Endpoint | None:
         from kling_async.protocol.endpoints.current import tasks  # noqa: PLC0415  (as above)
 
         return tasks.ENDPOINT
-    return next((endpoint for endpoint in all_endpoints() if endpoint.name == name), None)
+    known = _imported.get(name)  # importing those before it takes time, in the middle of the first create
+    return known or next((endpoint for endpoint in all_endpoints() if endpoint.name == name), None)
 
 
 def all_endpoints() -> Iterator[Endpoint]:
@@ -113,4 +117,6 @@ def _modules() -> dict[str, None]:
 
 def _in(module: str) -> Described | None:
     found: Described | None = getattr(importlib.import_module(module), "ENDPOINT", None)
+    if isinstance(found, Endpoint):
+        _imported.setdefault(found.name, found)
     return found

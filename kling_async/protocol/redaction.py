@@ -2,7 +2,6 @@
 
 import base64
 import functools
-import html
 import json
 import re
 from collections.abc import Iterator
@@ -82,5 +81,7 @@ def forms(secret: str) -> Iterator[str]:
 
 
 def _escaped(secret: str) -> set[str]:
+    from html import escape  # noqa: PLC0415  (on first use: its table of entities takes time)
+
     in_json = json.dumps(secret)[1:-1]
-    return {secret, quote(secret, safe=""), quote(secret), html.escape(secret), in_json, in_json.replace("/", "\\/")}
+    return {secret, quote(secret, safe=""), quote(secret), escape(secret), in_json, in_json.replace("/", "\\/")}

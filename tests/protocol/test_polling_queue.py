@@ -101,6 +101,19 @@ def test_the_heap_holds_each_once_however_often_it_is_put_off() -> None:
     assert len(queue.take_due(1100)) == 100
 
 
+def test_what_was_put_off_or_removed_wakes_nobody_at_its_old_time() -> None:
+    """When to look next is when something is due: each time before it would be a turn of the event loop for nothing."""
+    queue = PollQueue[QueueEntry]()
+    items = [QueueEntry() for _ in range(100)]
+    for number, item in enumerate(items):
+        queue.put(item, 0, 10 + number)
+    for item in items[:-1]:
+        queue.put(item, 5, 200)
+    queue.remove(items[-1])
+    assert queue.next_time() == 200
+    assert len(queue.take_due(200)) == 99
+
+
 @given(st.integers(0, 10**6))
 def test_it_agrees_with_a_plain_list(seed: int) -> None:
     """After any sequence of puts, removals and takings, due times and worth are those of a list of all that wait."""

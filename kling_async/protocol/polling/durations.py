@@ -23,8 +23,10 @@ PUBLISHED_WEIGHT: Final = 1.0
 """Tasks' worth of weight that the published times have."""
 _SMOOTHING: Final = (1, 2, 3, 2, 1)
 """Shares of an observation that its own bin and its neighbours get."""
-_SPREAD: Final = 0.5  # of the logarithm of the time
-_ANY: Final = 0.04  # chance that a task ends while its age grows by a factor e, whatever is published
+_SPREAD: Final = 0.3  # of the logarithm of the time, where it is about what is published
+_OTHERWISE: Final = 1 / 16  # of the tasks: of these, only the order of magnitude is published
+_WIDE_SPREAD: Final = 0.9
+_ANY: Final = 0.02  # chance that a task ends while its age grows by a factor e, whatever is published
 
 
 class DurationEstimate:
@@ -193,19 +195,20 @@ _WEIGHTS: Final = tuple(float(weight) for weight in _SMOOTHING)
 
 @functools.lru_cache(maxsize=256)
 def _published(median: float) -> tuple[float, ...]:
-    """The hazard of each bin as published: log-normal about the median, with a long tail, and never nothing."""
+    """The hazard of each bin as published: log-normal about the median, a few tasks far from it, and never nothing."""
+    survivals = [_survival(edge / median) for edge in EDGES]
     hazards = []
-    for left, right in itertools.pairwise(EDGES):
-        middle = (left + right) / 2
-        before, after = _survival(left, median), _survival(right, median)
-        # Far out a log-normal ends sooner and sooner; those that are late come later, as if all began anew.
-        hazard = math.log(before / after) / (right - left) if after > 0 else math.inf
-        hazards.append(min(hazard, 2 / middle) + _ANY / middle)
+    for (left, right), (before, after) in zip(itertools.pairwise(EDGES), itertools.pairwise(survivals), strict=True):
+        hazards.append(math.log(before / after) / (right - left) + 2 * _ANY / (left + right))
     return tuple(hazards)
 
 
-def _survival(age: float, median: float) -> float:
-    return 1.0 if age <= 0 else 0.5 * math.erfc(math.log(age / median) / _SPREAD / math.sqrt(2))
+def _survival(age: float) -> float:
+    """The share of tasks that take longer; the age is in medians."""
+    if age <= 0:
+        return 1.0
+    usual, other = (math.erfc(math.log(age) / spread / math.sqrt(2)) / 2 for spread in (_SPREAD, _WIDE_SPREAD))
+    return (1 - _OTHERWISE) * usual + _OTHERWISE * other
 
 
 def _rounded(numbers: Any) -> list[float]:

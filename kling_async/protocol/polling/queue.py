@@ -5,7 +5,10 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+MOVED_AT_ONCE: Final = 1000
+"""Places of the heap that are put right at once: a page may put off as many, and each by itself would wake the loop."""
 
 
 class QueueEntry:
@@ -69,17 +72,14 @@ class PollQueue(Generic[_T]):
         """All that are due; they do not wait any more."""
         due: list[_T] = []
         while self._heap and self._heap[0][0] <= now:
-            heap_time, _, item = heapq.heappop(self._heap)
-            if heap_time != item.heap_time:
-                continue  # it was pushed anew, earlier
-            item.heap_time = math.inf
-            if item.rate == 0:
-                continue
-            if item.due <= now:
+            item = self._heap[0][2]
+            if self._is_in_place():
+                heapq.heappop(self._heap)
+                item.heap_time = math.inf
                 self.remove(item)
                 due.append(item)
             else:
-                self._push(item, item.due)
+                self._put_in_place()
         return due
 
     def __iter__(self) -> Iterator[_T]:
@@ -97,11 +97,28 @@ class PollQueue(Generic[_T]):
 
     def next_time(self) -> float | None:
         """When to look here next; None if nothing waits."""
+        for _ in range(MOVED_AT_ONCE):
+            if not self._heap or self._is_in_place():
+                break
+            self._put_in_place()
         return self._heap[0][0] if self._heap else None
 
     def value(self, now: float) -> float:
         """What an answer about all that wait would be worth: each counts with the share of its wait that has passed."""
         return max(0.0, self._slope * now - self._offset)
+
+    def _is_in_place(self) -> bool:
+        """Whether what is first in the heap is due then."""
+        heap_time, _, item = self._heap[0]
+        return heap_time == item.heap_time and item.rate > 0 and item.due <= heap_time
+
+    def _put_in_place(self) -> None:
+        """Moves what is first in the heap and is due later, or takes it out where it does not wait there."""
+        heap_time, _, item = heapq.heappop(self._heap)
+        if heap_time == item.heap_time:  # else it was pushed anew, earlier
+            item.heap_time = math.inf
+            if item.rate > 0:
+                self._push(item, item.due)
 
     def _push(self, item: _T, when: float) -> None:
         item.heap_time = when

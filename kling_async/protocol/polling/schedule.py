@@ -12,9 +12,9 @@ EARLY: Final = 0.9
 """Share of a delay after which a page that comes early is taken for the question of a beat that grows."""
 SHORTEST_DELAY: Final = 0.5
 """Seconds between two aimed questions at least: they would cost more than the moment is worth."""
-KNOWN_EFFORT: Final = 0.72
+KNOWN_EFFORT: Final = 0.6
 """`LookSchedule.effort` squared, for its median, of a kind that is known well; for others the lag grows with it, so
-that at the default lag no kind takes more than 12 questions on average."""
+that at the default lag no kind that takes as long as is known of it takes more than 10 questions on average."""
 
 
 @attrs.frozen
