@@ -31,6 +31,8 @@ def import_on_use(package: str) -> tuple[Callable[[str], Any], Callable[[], list
         module = None if name.startswith("_") else exports(package).get(name)
         if module is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
+        if module == package:  # a module of it
+            return importlib.import_module(f"{package}.{name}")
         found = getattr(importlib.import_module(module), name)
         setattr(sys.modules[package], name, found)  # the next use finds it there
         return found

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol, cast
 
-from kling_async.cli.arguments import Shown, read
-from kling_async.cli.exit_codes import Exit, UsageError
+from kling_async.cli.exit_codes import Exit, Shown, UsageError
 from kling_async.cli.output import Output, failure
 
 __all__ = ["Exit", "main"]
@@ -47,8 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str], output: Output) -> int:
     try:
         with _terminated_raises():
+            # Whoever is interrupted while it is being imported hears so, too.
+            from kling_async.cli.arguments import read  # noqa: PLC0415  (as just said)
+
             options = read(words)
-            # The commands need aiohttp and more; `--help` must not wait for them.
+            # The commands need more still; `--help` must not wait for them.
             command = cast("_Command", importlib.import_module(f"kling_async.cli.commands.{options.module}"))
             return command.run(options, output)
     except UsageError as error:

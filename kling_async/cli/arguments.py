@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from kling_async.cli import endpoints
 from kling_async.cli.common_options import add_base_url, add_output, add_target, add_waiting
 from kling_async.cli.endpoint_options import KEYS, add_endpoint
-from kling_async.cli.exit_codes import Exit, UsageError
+from kling_async.cli.exit_codes import Exit, Shown, UsageError
 from kling_async.cli.mistakes import about_command, about_unknown
 from kling_async.cli.option_values import number, port, positive, whole, whole_from
 from kling_async.version import __version__
@@ -67,18 +67,6 @@ class _Parser(ArgumentParser):
             option = about.split()[-1].rpartition("/")[2]
             message += f"; a value that begins with a dash is joined to it: {option}=-..."
         raise UsageError(message, f"see `{self.prog} --help`")
-
-
-class Shown(Exception):
-    """A text was asked for in place of a command; argparse would print it, and hide that stdout did not take it.
-
-    Args:
-        text: the help or the version.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
 
 
 class _Version(argparse.Action):

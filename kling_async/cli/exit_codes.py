@@ -53,3 +53,15 @@ class UsageError(Exception):
     def __str__(self) -> str:
         """As people read it."""
         return f"error: {self.message}" + (f"\n{self.hint}" if self.hint else "")
+
+
+class Shown(Exception):
+    """A text was asked for in place of a command; argparse would print it, and hide that stdout did not take it.
+
+    Args:
+        text: the help or the version.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text

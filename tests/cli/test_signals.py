@@ -5,6 +5,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,17 @@ def test_while_waiting(run: Run, monkeypatch: pytest.MonkeyPatch, number: signal
         assert "Traceback" not in told
         assert run(*printed_command(told)).code == 0
         assert service.ledger.created == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_while_it_is_imported(tmp_path: Path, number: str, code: int) -> None:
+    """A signal in the first moment, while the command is still being imported, gets the same words as a later one."""
+    stand_in = f"import os, signal, time\nos.kill(os.getpid(), signal.{number})\ntime.sleep(60)\n"
+    (tmp_path / "aiohttp.py").write_text(stand_in)
+    with generating(env={**os.environ, "PYTHONPATH": str(tmp_path)}) as process:
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert told == "interrupted: nothing was sent, nothing is billed\n"
 
 
 def test_ignored_from_the_start() -> None:
