@@ -19,12 +19,14 @@ class Share:
         model: of the requests; empty where they have none.
         rows: how many are to be made.
         units: that they cost by the price table, as far as prices are known.
+        pack: that they are drawn from, such as `video` or `image`.
     """
 
     endpoint: str
     model: str
     rows: int
     units: Decimal
+    pack: str
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +37,7 @@ class Plan:
         rows: that are valid.
         done: of these, are paid already: made, running or saved.
         to_make: of these, are sent.
-        units: what is sent costs by the price table, as far as prices are known.
+        units: what is sent costs by the price table, as far as prices are known; those of all packs, added up as they are.
         usd: the same in dollars at list price.
         unpriced: rows whose price is not known.
         seconds: that it takes about, by the typical times of such tasks.
@@ -63,6 +65,7 @@ def plan(rows: Sequence[Row], paid: int, endpoint_of: Callable[[Row], Endpoint],
     """
     counts: Counter[tuple[str, str]] = Counter()
     units: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    packs: dict[tuple[str, str], str] = {}
     seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
     usd, unpriced = Decimal(0), 0
     for row in rows:
@@ -70,6 +73,7 @@ def plan(rows: Sequence[Row], paid: int, endpoint_of: Callable[[Row], Endpoint],
         estimate, name = endpoint.estimate(row.request), (row.endpoint, getattr(row.request, "model_name", None) or "")
         counts[name] += 1
         units[name] += estimate.units or 0
+        packs[name] = endpoint.pool.value
         usd += estimate.usd or 0
         unpriced += estimate.units is None
         line = (endpoint.pack, endpoint.line_of(row.request))
@@ -83,6 +87,7 @@ def plan(rows: Sequence[Row], paid: int, endpoint_of: Callable[[Row], Endpoint],
         unpriced=unpriced,
         seconds=max((time / concurrency for time in seconds.values()), default=0.0),
         shares=tuple(
-            Share(endpoint=name[0], model=name[1], rows=count, units=units[name]) for name, count in counts.items()
+            Share(endpoint=name[0], model=name[1], rows=count, units=units[name], pack=packs[name])
+            for name, count in counts.items()
         ),
     )

@@ -1,7 +1,7 @@
 """What a batch is about to do, and what came of it: values in, text and JSON out."""
 
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from kling_async.batch.row import RowProblem
 from kling_async.cli.batch_state import UNDER_WAY, counted, is_left_out, money_data, money_text, one_line
 from kling_async.cli.data import as_data
 from kling_async.cli.exit_codes import Exit
-from kling_async.cli.output import dollars, number
+from kling_async.cli.output import dollars, number, units_of
 
 REPORT: Final = "report.html"
 RETRY: Final = "--retry-failed"
@@ -63,7 +63,7 @@ def plan_text(
         lines[0] += f": {_price(plan)}{takes}"
     if len(plan.shares) > 1:
         lines += [
-            f"  {share.rows} {' '.join(filter(None, [share.endpoint, share.model]))}: {number(share.units)} units"
+            f"  {share.rows} {' '.join(filter(None, [share.endpoint, share.model]))}: {units_of(share.pack, share.units)}"
             for share in plan.shares
         ]
     if plan.to_make and plan.unpriced:
@@ -87,7 +87,11 @@ def amount(budget: tuple[str, Decimal]) -> str:
 
 
 def _price(plan: Plan) -> str:
-    return f"about {number(plan.units)} units, {dollars(plan.usd)} (price table)"
+    packs: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for share in plan.shares:
+        packs[share.pack] += share.units
+    priced = [units_of(pack, units) for pack, units in packs.items() if units] or ["0 units"]
+    return f"about {', '.join([*priced, dollars(plan.usd)])} (price table)"
 
 
 # --------------------------------------------------------------------------------------------------------- the end

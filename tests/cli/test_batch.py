@@ -27,6 +27,17 @@ def test_all_done(run: Run, here: Path, service: Emulator) -> None:
     assert service.ledger.created == 2
 
 
+def test_units_of_two_packs(run: Run, here: Path, service: Emulator) -> None:
+    """Units of pictures and of videos, which cost differently, are not added up."""
+    rows = [{"endpoint": "generate_images", "prompt": "a cat"}, {"endpoint": "text_to_video", "prompt": "a cat"}]
+    (here / "jobs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    ran = run("batch", "jobs.jsonl", "--out", "out", "--dry-run")
+    assert ran.code == 0
+    assert "2 to make: about 8 units (image pack), 1.5 units, $0.24 (price table)" in ran.err + ran.out
+    assert "1 generate_images" in ran.err + ran.out
+    assert service.ledger.created == 0
+
+
 def test_again(run: Run, here: Path, service: Emulator) -> None:
     """The same command again pays for nothing and is as content."""
     words = ["batch", jobs(here, "one", "two"), "--out", "out"]
