@@ -130,7 +130,7 @@ class Saving:
         Raises:
             KlingError: as `TaskHandle.save`.
         """
-        told = handle.begin() or self._events.of(Reference.parse(handle.reference).endpoint)
+        told = handle.begin() or self._events.of(Reference.parse(handle.reference).endpoint, task_id=handle.task_id)
         told.saving(watermark=watermark)
         loop = asyncio.get_running_loop()
         begun: float | None = None

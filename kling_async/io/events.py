@@ -94,10 +94,10 @@ class Events:
 
     def follow(self, watch: TaskWatch, told: WorkEvents) -> None:
         """Tells what becomes of the task of a piece of work."""
-        if watch.events is None:
-            watch.events = told
         if not told.is_heard:
             return
+        if watch.events is None:
+            watch.events = told
         counting = _Counting(watch, told)
         if watch.end is not None:
             counting.ended(watch.end)

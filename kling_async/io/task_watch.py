@@ -52,7 +52,7 @@ class TaskWatch(FollowedTask):
         self.accounts: list[Listener] = []
         """Those who hear of the end only, and have to know what the task has cost."""
         self.events: WorkEvents | None = None
-        """The events of the first piece of work whose task it is here."""
+        """The events of the first piece of work whose task it is here, where somebody listens."""
         self._on_end = on_end
 
     def tell(self, snapshot: Task | None, end: Task | KlingError | None, *, uncounted: bool = False) -> list[Listener]:
