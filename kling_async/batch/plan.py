@@ -37,7 +37,8 @@ class Plan:
         rows: that are valid.
         done: of these, are paid already: made, running or saved.
         to_make: of these, are sent.
-        units: what is sent costs by the price table, as far as prices are known; those of all packs, added up as they are.
+        units: what is sent costs by the price table, as far as prices are known; those of all packs added up as they
+            are.
         usd: the same in dollars at list price.
         unpriced: rows whose price is not known.
         seconds: that it takes about, by the typical times of such tasks.
