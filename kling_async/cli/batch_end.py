@@ -63,7 +63,7 @@ def plan_text(
         lines[0] += f": {_price(plan)}{takes}"
     if len(plan.shares) > 1:
         lines += [
-            f"  {share.rows} {share.endpoint}{' ' * bool(share.model)}{share.model}: {units_of(share.pack, share.units)}"
+            f"  {share.rows} {share.endpoint} {share.model}".rstrip() + f": {units_of(share.pack, share.units)}"
             for share in plan.shares
         ]
     if plan.to_make and plan.unpriced:
