@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kling_async.protocol.catalog import all_calls
-from kling_async.protocol.errors import KlingError
+from kling_async.protocol.endpoints import IdentifyFaces
+from kling_async.protocol.errors import KlingError, UnexpectedAnswer
 from kling_async.protocol.lifecycle import classify
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.result_files import files_for, files_of
@@ -197,3 +198,15 @@ def test_deep_nesting_in_a_place_that_nobody_reads(depth: int) -> None:
     data = {"task_id": "8", "task_status": "failed", "more": deep, "created_at": deep, "task_result": deep}
     task = task_from_wire(data, "image2video")
     check_shown(task)
+
+
+@pytest.mark.parametrize("depth", [10, 900])
+def test_deep_nesting_in_the_answer_to_a_call(depth: int) -> None:
+    """What may be billed is in the error, which can be pickled: as a value, or as the text that came."""
+    body = '{"code": 0, "data": ' + '{"task_id": ' * depth + "1" + "}" * depth + "}"
+    call = next(each for each in CALLS if each.record is IdentifyFaces)
+    with pytest.raises(UnexpectedAnswer) as caught:
+        responses.value(HttpResponse(200, {}, body.encode()), call.read)
+    error = pickled(caught.value)
+    check_shown(caught.value)
+    assert error.data == (json.loads(body)["data"] if depth == 10 else body)

@@ -95,10 +95,10 @@ async def hanging(respond: Callable[[Seen], Answer]) -> AsyncIterator[str]:
                 writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    async with server:
+    async with server:  # from Python 3.12 on, its end waits for those of the connections
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    for writer in writers:
-        writer.close()
+        for writer in writers:
+            writer.close()
 
 
 @pytest.mark.parametrize(

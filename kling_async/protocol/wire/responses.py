@@ -41,7 +41,7 @@ def created(response: HttpResponse, endpoint: str, external_task_id: str | None,
             raise UnexpectedAnswer(
                 f"{error.message}: the path may make no task; its answer is in `data` of this error, and RawCall is "
                 "for paths that answer at once. It may be billed",
-                data=data,
+                data=_kept(data, response),
             ) from None
         return made if external_task_id is None else _ours(made, external_task_id)
 
@@ -73,7 +73,8 @@ def value(response: HttpResponse, read: Callable[[Any], _T]) -> _T:
         try:
             return read(data)
         except BadResponse as error:
-            raise UnexpectedAnswer(f"{error.message}; what came is in `data` of this error", data=data) from None
+            message = f"{error.message}; what came is in `data` of this error"
+            raise UnexpectedAnswer(message, data=_kept(data, response)) from None
 
 
 def task(response: HttpResponse, endpoint: str, asked: str) -> Task:
@@ -238,6 +239,13 @@ def _moment(text: str) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  # "-0000" reads as no zone, and means UTC
+
+
+def _kept(data: Any, response: HttpResponse) -> Any:
+    """The `data` of an answer for an error, which is pickled; all of it, as text, where it is nested endlessly."""
+    from kling_async.protocol.wire.results import is_shallow  # noqa: PLC0415  (an error is rare)
+
+    return data if is_shallow(data) else response.body.decode("utf-8", "replace")
 
 
 def _alone(data: Any) -> Any:

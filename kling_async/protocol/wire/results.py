@@ -61,7 +61,7 @@ def results_of(value: Any, made: datetime | None = None) -> Results:
         "audios": _each(functools.partial(_audio, made), items(lists.get("audios"))),
         "voices": _each(_voice, items(lists.get("voices"))),
         "elements": _each(_element, items(lists.get("elements"))),
-        "raw": value if _is_shallow(value) else None,
+        "raw": value if is_shallow(value) else None,
     }
 
 
@@ -94,7 +94,7 @@ def outputs_of(value: Any, made: datetime | None = None) -> Results:
         "audios": _each(functools.partial(_output_audio, made), of("audio")),
         "voices": _each(_output_voice, of("voice")),
         "elements": _each(_output_element, of("element")),
-        "raw": value if _is_shallow(value) else None,
+        "raw": value if is_shallow(value) else None,
     }
 
 
@@ -105,11 +105,12 @@ def balance_of(value: Any) -> BalanceDeduction | None:
     return BalanceDeduction(quota=decimal(value.get("quota")), list_price=decimal(value.get("list_price")))
 
 
-def _is_shallow(value: Any, depth: int = DEEPEST) -> bool:
+def is_shallow(value: Any, depth: int = DEEPEST) -> bool:
+    """Whether a value has no more levels than can be copied and pickled everywhere."""
     if not isinstance(value, dict | list):
         return True
     inner = value.values() if isinstance(value, dict) else value
-    return all(depth > 0 and _is_shallow(item, depth - 1) for item in inner)
+    return all(depth > 0 and is_shallow(item, depth - 1) for item in inner)
 
 
 def _each(read: Callable[[_Item], _T | None], values: Iterable[Any]) -> tuple[_T, ...]:
