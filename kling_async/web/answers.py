@@ -84,6 +84,8 @@ async def unless_left(work: Coroutine[Any, Any, T], leaving: Coroutine[Any, Any,
         await asyncio.wait({working, left}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
+        if not left.cancelled():
+            left.result()  # what has failed has not left
         raise BrowserLeft("the browser has left")
     finally:
         working.cancel()

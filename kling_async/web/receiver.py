@@ -1,5 +1,6 @@
 """Receives callbacks, whatever the web framework: one coroutine, an ASGI application, and a handler for aiohttp."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
@@ -131,8 +132,9 @@ class CallbackReceiver:
         answer = await self.handle(scope["method"], target, headers, body)
         fields = {**answer.headers, "content-length": str(len(answer.body))}
         start = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": start})
-        await send({"type": "http.response.body", "body": answer.body})
+        with contextlib.suppress(OSError):  # so ASGI 2.4 says that nobody is there any more
+            await send({"type": "http.response.start", "status": answer.status, "headers": start})
+            await send({"type": "http.response.body", "body": answer.body})
 
     async def aiohttp_handler(self, request: "web.Request") -> "web.Response":
         """A handler of aiohttp: `app.router.add_route("*", "/kling/{token}", receiver.aiohttp_handler)`."""

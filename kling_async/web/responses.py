@@ -92,14 +92,23 @@ def asgi_response(handle: TaskHandle, *, watermark: bool = False) -> AsgiApp:
         async def respond() -> None:
             async with answered(handle, scope["method"], headers, watermark=watermark) as file:
                 raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in file.headers.items()]
-                await send({"type": "http.response.start", "status": int(file.status), "headers": raw})
+                await sent({"type": "http.response.start", "status": int(file.status), "headers": raw})
                 async for chunk in file:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    await sent({"type": "http.response.body", "body": chunk, "more_body": True})
+                await sent({"type": "http.response.body", "body": b"", "more_body": False})
+
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            try:
+                await send(message)
+            except OSError as error:  # so ASGI 2.4 has it
+                raise BrowserLeft("the browser has left") from error
 
         async def left() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            ended = False
+            while (message := await receive())["type"] != "http.disconnect":
+                # A server lets this wait then; what replays a body answers at once, for ever: the loop has to go on.
+                await asyncio.sleep(LOOK_SECONDS if ended else 0)
+                ended = not message.get("more_body", False)
 
         with contextlib.suppress(BrowserLeft):
             await unless_left(respond(), left())

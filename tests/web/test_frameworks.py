@@ -72,6 +72,25 @@ async def test_asgi_with_several_signature_lines(client: KlingClient, image: Pat
         assert handle.done()
 
 
+@pytest.mark.parametrize("refused", ["http.response.start", "http.response.body"])
+async def test_a_sender_that_left_before_the_answer_is_no_error(client: KlingClient, image: Path, refused: str) -> None:
+    """ASGI 2.4: `send` raises an OSError then; what the callback told was taken all the same."""
+    handle = await client.image_to_video(image)
+    body = legacy(handle.task_id, "succeed")
+
+    async def receive() -> Message:
+        return part(body)
+
+    async def send(message: Message) -> None:
+        if message["type"] == refused:
+            raise OSError("the connection is closed")
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in signed(body).items()]
+    scope = {"type": "http", "method": "POST", "path": "/kling", "query_string": b"", "headers": headers}
+    await sender(client).receiver.asgi(scope, receive, send)
+    assert handle.done()
+
+
 async def test_asgi_address(client: KlingClient) -> None:
     """The token may stand in the path or in the query, as they were received, or as they were mounted."""
     receiver = sender(client, secrets=[], token="t 1").receiver
