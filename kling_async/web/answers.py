@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,22 @@ STATUSES: Final = (
 )
 """What errors are answered; all others with 502."""
 
+OURS: Final = frozenset(
+    {
+        "accept-ranges",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "etag",
+        "last-modified",
+        "transfer-encoding",
+    }
+)
+"""What a route cannot say: only who has the bytes knows it."""
+OF_THE_FILE: Final = ("cache-control", "content-disposition", "expires", "surrogate-control")
+"""How names end of what a route says of the file: an error in its place may not be kept or saved."""
+
 
 class BrowserLeft(ConnectionResetError):
     """Nobody is there any more who could be answered."""
@@ -36,6 +52,16 @@ async def answered(
     """The answer to a request, also where there is no result."""
     async with contextlib.AsyncExitStack() as stack:
         yield await _opened(stack, handle, method, headers, watermark=watermark)
+
+
+def headers_of(file: OpenFile, given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers of an answer: its own, and of those that the route gives what they leave open."""
+    taken = OURS | {name.lower() for name in file.headers}
+    more = [(name, value) for name, value in given if name.lower() not in taken]
+    if file.status >= HTTPStatus.BAD_REQUEST:
+        more = [(name, value) for name, value in more if not name.lower().endswith(OF_THE_FILE)]
+        more.append(("Cache-Control", "no-store"))  # the next one who asks may get the file
+    return [*file.headers.items(), *more]
 
 
 async def _opened(

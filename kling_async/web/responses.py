@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from kling_async.handle import TaskHandle
 from kling_async.protocol.errors import KlingError
-from kling_async.web.answers import BrowserLeft, answered, unless_left
+from kling_async.web.answers import BrowserLeft, answered, headers_of, unless_left
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -22,7 +22,7 @@ LOOK_SECONDS: Final = 1.0
 
 
 async def aiohttp_response(
-    handle: TaskHandle, request: "web.Request", *, watermark: bool = False
+    handle: TaskHandle, request: "web.Request", *, watermark: bool = False, headers: Mapping[str, str] | None = None
 ) -> "web.StreamResponse":
     """Answers a request of aiohttp with a handle's result, once it is there.
 
@@ -41,6 +41,9 @@ async def aiohttp_response(
         handle: whose (first) file is sent. Whether the asker may see it is up to you.
         request: GET or HEAD.
         watermark: the watermarked variant, if `watermark_info` asked for one.
+        headers: to send as well, `Cache-Control: private` say; all of a multidict's. What describes the bytes is not
+            taken from them, and what an error is answered with has no `Cache-Control` and `Content-Disposition` of
+            theirs.
 
     Raises:
         KlingError: the rest of the body cannot be fetched.
@@ -48,11 +51,12 @@ async def aiohttp_response(
     from aiohttp import web  # noqa: PLC0415  (servers only need it)
 
     response = web.StreamResponse()
+    given = () if headers is None else headers.items()
 
     async def send() -> None:
         async with answered(handle, request.method, request.headers, watermark=watermark) as file:
             response.set_status(file.status)
-            response.headers.update(file.headers)
+            response.headers.extend(headers_of(file, given))
             await response.prepare(request)
             async for chunk in file:
                 await response.write(chunk)
@@ -71,7 +75,7 @@ async def aiohttp_response(
     return response
 
 
-def asgi_response(handle: TaskHandle, *, watermark: bool = False) -> AsgiApp:
+def asgi_response(handle: TaskHandle, *, watermark: bool = False, headers: Mapping[str, str] | None = None) -> AsgiApp:
     """An ASGI application that answers with a handle's result; `TaskResponse` is the same for routes of FastAPI.
 
     What is answered, errors too, is as with `aiohttp_response`.
@@ -79,7 +83,9 @@ def asgi_response(handle: TaskHandle, *, watermark: bool = False) -> AsgiApp:
     Args:
         handle: whose (first) file is sent.
         watermark: the watermarked variant, if `watermark_info` asked for one.
+        headers: to send as well, as with `aiohttp_response`.
     """
+    given = () if headers is None else headers.items()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -87,11 +93,11 @@ def asgi_response(handle: TaskHandle, *, watermark: bool = False) -> AsgiApp:
             return
         if scope["type"] != "http":
             raise ValueError(f"expected a request over HTTP, got {scope['type']}")
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        asked = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
         async def respond() -> None:
-            async with answered(handle, scope["method"], headers, watermark=watermark) as file:
-                raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in file.headers.items()]
+            async with answered(handle, scope["method"], asked, watermark=watermark) as file:
+                raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers_of(file, given)]
                 await sent({"type": "http.response.start", "status": int(file.status), "headers": raw})
                 async for chunk in file:
                     await sent({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -1,5 +1,7 @@
 """A handle's result as a response of Starlette, and so of FastAPI; importing this needs Starlette."""
 
+from collections.abc import Mapping
+
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -21,14 +23,19 @@ class TaskResponse(Response):
     Args:
         handle: whose (first) file is sent. Whether the asker may see it is up to you.
         watermark: the watermarked variant, if `watermark_info` asked for one.
+        headers: to send as well, as with `kling_async.web.aiohttp_response`; more of them, and cookies, can be set as
+            with other responses of Starlette.
     """
 
-    def __init__(self, handle: TaskHandle, *, watermark: bool = False) -> None:
-        super().__init__()
-        self._app = asgi_response(handle, watermark=watermark)
+    def __init__(
+        self, handle: TaskHandle, *, watermark: bool = False, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(headers=headers)
+        self._handle = handle
+        self._watermark = watermark
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""
-        await self._app(scope, receive, send)
+        await asgi_response(self._handle, watermark=self._watermark, headers=self.headers)(scope, receive, send)
         if self.background is not None:
             await self.background()

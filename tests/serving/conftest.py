@@ -10,6 +10,7 @@ import attrs
 import pytest
 import uvicorn
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from kling_async import KlingClient, Retry, TaskHandle
 from kling_async.web import aiohttp_response, asgi_response
@@ -46,7 +47,7 @@ class Got:
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: CIMultiDictProxy[str]
     body: bytes
     whole: bool = True
 
@@ -75,11 +76,11 @@ Serve = Callable[[TaskHandle], contextlib.AbstractAsyncContextManager[str]]
 
 
 @contextlib.asynccontextmanager
-async def on_aiohttp(handle: TaskHandle) -> AsyncIterator[str]:
+async def on_aiohttp(handle: TaskHandle, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
     """A server of aiohttp; gives its address."""
 
     async def respond(request: web.Request) -> web.StreamResponse:
-        return await aiohttp_response(handle, request)
+        return await aiohttp_response(handle, request, headers=headers)
 
     app = web.Application()
     app.router.add_route("*", "/video", respond)
@@ -107,19 +108,23 @@ async def on_uvicorn(app: AsgiApp) -> AsyncIterator[str]:
         await running
 
 
-def on_asgi(handle: TaskHandle) -> contextlib.AbstractAsyncContextManager[str]:
+def on_asgi(
+    handle: TaskHandle, headers: Mapping[str, str] | None = None
+) -> contextlib.AbstractAsyncContextManager[str]:
     """The bare ASGI application."""
-    return on_uvicorn(asgi_response(handle))
+    return on_uvicorn(asgi_response(handle, headers=headers))
 
 
-def on_starlette(handle: TaskHandle) -> contextlib.AbstractAsyncContextManager[str]:
+def on_starlette(
+    handle: TaskHandle, headers: Mapping[str, str] | None = None
+) -> contextlib.AbstractAsyncContextManager[str]:
     """A route of Starlette."""
     from starlette.applications import Starlette  # noqa: PLC0415  (only where it is asked for)
     from starlette.requests import Request  # noqa: PLC0415  (only where it is asked for)
     from starlette.routing import Route  # noqa: PLC0415  (only where it is asked for)
 
     async def video(_request: Request) -> TaskResponse:
-        return TaskResponse(handle)
+        return TaskResponse(handle, headers=headers)
 
     return on_uvicorn(Starlette(routes=[Route("/video", video, methods=["GET", "HEAD", "POST"])]))
 

@@ -286,7 +286,8 @@ async def over_http(kling: KlingClient, request: web.Request) -> web.StreamRespo
     async for event in progress_events(handle):
         assert_type(event, bytes)
     show(handle.progress.share * 100, handle.progress.seconds_left, asgi_response(handle), EVENT_HEADERS)
-    return await aiohttp_response(handle, request)
+    show(asgi_response(handle, headers={"Cache-Control": "private"}))
+    return await aiohttp_response(handle, request, headers={"Cache-Control": "private"})
 
 
 async def callbacks(kling: KlingClient) -> None:
