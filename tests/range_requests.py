@@ -55,6 +55,10 @@ REQUESTS: Final = [
     ranges("bytes=500-" + "9" * 17, 206, (500, 999)),
     ranges("bytes=500-" + "9" * 6000, 206, (500, 999), like_nginx=False),  # to nginx it is no number
     ranges("bytes=000500-0600", 206, (500, 600)),
+    ranges("bytes=" + "0" * 22 + "5-9", 206, (5, 9)),
+    ranges("bytes=5-" + "0" * 5000 + "9", 206, (5, 9)),
+    ranges("bytes=-" + "0" * 22 + "5", 206, (995, 999)),
+    ranges("bytes=" + "0" * 22 + "-9", 206, (0, 9)),
     ranges("bytes=-1", 206, (999, 999)),
     ranges("bytes=-500", 206, (500, 999)),
     ranges("bytes=-99999", 206, (0, 999)),

@@ -176,4 +176,5 @@ def _spans(ranges: str, length: int) -> list[tuple[int, int]]:
 
 
 def _number(digits: str) -> int:
-    return int(digits) if len(digits) <= 18 else _MOST
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= 18 else _MOST

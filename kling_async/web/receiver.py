@@ -83,7 +83,9 @@ class CallbackReceiver:
         self._ids = MessageIds()
         self._clock = clock
 
-    async def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
+    async def handle(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | bytearray | memoryview
+    ) -> WebhookAnswer:
         """Takes or refuses a request; nothing is asked of the service before the answer.
 
         Args:
@@ -95,6 +97,7 @@ class CallbackReceiver:
         Raises:
             WrongEventLoop: the client belongs to another loop.
         """
+        body = bytes(body)
         decision = self._rules.decide(method, target, headers, body, self._clock())
         if isinstance(decision, Refused):
             return _refused(decision)
@@ -181,7 +184,7 @@ def _text(value: bytes) -> str:
 async def _body_of(headers: Mapping[str, str], receive: Receive) -> bytes | None:
     """A body, or its beginning where that is too long already; None where the connection broke."""
     length = headers.get("content-length", "")
-    if length.isdecimal() and len(length) > len(str(BODY_MAXIMUM)):
+    if length.isdecimal() and len(length.lstrip("0")) > len(str(BODY_MAXIMUM)):
         return bytes(BODY_MAXIMUM + 1)
     body = bytearray()
     while len(body) <= BODY_MAXIMUM:

@@ -72,6 +72,15 @@ async def test_asgi_with_several_signature_lines(client: KlingClient, image: Pat
         assert handle.done()
 
 
+async def test_asgi_length_with_zeros(client: KlingClient) -> None:
+    """Zeros before a number make it no larger."""
+    body = legacy("9", "processing")
+    headers = [(name.lower().encode(), value.encode()) for name, value in signed(body).items()]
+    headers.append((b"content-length", b"%012d" % len(body)))
+    sent, _ = await asgi(sender(client).receiver, part(body), headers=headers)
+    assert sent[0]["status"] == 200
+
+
 @pytest.mark.parametrize("refused", ["http.response.start", "http.response.body"])
 async def test_a_sender_that_left_before_the_answer_is_no_error(client: KlingClient, image: Path, refused: str) -> None:
     """ASGI 2.4: `send` raises an OSError then; what the callback told was taken all the same."""
