@@ -6,14 +6,15 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
-from kling_async.io.incoming import Passing, taken
+from kling_async.io.incoming import Passing, refuse_text, taken
 from kling_async.io.result_addresses import Refresh, Source
 from kling_async.io.sinks import FileChanged, Sink
 from kling_async.io.target import Target
 from kling_async.io.transport import Fetched, Transport
 from kling_async.protocol import transfer
 from kling_async.protocol.errors import BadResponse, ConnectionFailed, DownloadError, KlingError
-from kling_async.protocol.ranges import KnownFile, known_file
+from kling_async.protocol.media import contents
+from kling_async.protocol.ranges import KnownFile, known_file, named_type
 from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.retry import Retry, Uniform
 from kling_async.protocol.tasks import Task
@@ -26,7 +27,8 @@ NEW_SECONDS: Final = 60.0
 LOOKS: Final = 3
 """Times that a file is fetched at most whose host does not say how long it is, and which looks cut off."""
 
-
+FIRST_BYTE: Final = {"Range": "bytes=0-0"}
+BEGINNING: Final = {"Range": f"bytes=0-{contents.HEAD_BYTES - 1}"}
 KNOWN_FILES: Final = 1024
 """Files of which is kept what their hosts said of them, for the next range that a browser asks for."""
 
@@ -99,16 +101,22 @@ class Fetching:
 
     async def _asked_once(self, source: Source) -> KnownFile:
         # Not by HEAD: addresses are signed, some for GET only.
-        wanted = {"Range": "bytes=0-0"}
+        wanted = FIRST_BYTE
         while True:
             async with self._transport.fetch(source.address(0), wanted) as answer:
                 match await _meaning(source, 0, answer, None, 0):
                     case Body(length=0):
                         raise Passing("the file host sent nothing")
                     case Body() as body:
-                        if answer.headers.get("content-length") == "1":
+                        if wanted is FIRST_BYTE and answer.headers.get("content-length") == "1":
                             async for _ in answer.chunks:  # to its end, so that the connection can be used again
                                 pass
+                            if named_type(answer.headers) is None:
+                                wanted = BEGINNING  # a byte alone does not tell a page from a file
+                                continue
+                        else:
+                            patience = Patience(self._retry.budget, asyncio.get_running_loop().time(), 0)
+                            await refuse_text(answer, body, source.kind(0), patience)
                         suffix = source.kind(0).suffix_at(source.address(0))
                         return known_file(answer.status, answer.headers, body, suffix)
                     case Answer.RESTART if not wanted:

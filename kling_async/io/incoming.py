@@ -92,6 +92,17 @@ async def taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) -> 
         await sink.begin(Body(place, place))  # its own end mark tells the length
 
 
+async def refuse_text(answer: Fetched, body: Body, kind: ResultKind, patience: Patience) -> None:
+    """Looks at the beginning of a body of which no more is wanted.
+
+    Raises:
+        DownloadError: it is text in place of the file.
+    """
+    incoming = Incoming(answer.chunks, patience)
+    await _unpacked(incoming, body)
+    await _refuse_text(incoming, kind, answer.headers.get("content-type", "no type"))
+
+
 async def _unpacked(incoming: Incoming, body: Body) -> Body:
     """What a body is once it is unpacked: its length and its ETag were those of the packed one."""
     if body.encoding is None:

@@ -72,6 +72,13 @@ class RangeAnswer:
     span: tuple[int, int | None] | None = None
 
 
+def named_type(headers: Mapping[str, str]) -> str | None:
+    """The type that a host names, if it is of a picture, a video or sound."""
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    # A page or a script from there must not run as if it came from here.
+    return given if _TYPE.fullmatch(given) else None
+
+
 def known_file(status: int, headers: Mapping[str, str], body: Body, suffix: str) -> KnownFile:
     """What a host's answer to a request for the first byte tells of the whole file.
 
@@ -81,9 +88,7 @@ def known_file(status: int, headers: Mapping[str, str], body: Body, suffix: str)
         body: what `transfer.classify` made of them.
         suffix: what the file's name ends in, as `.mp4`, for where the host names no type that a browser may be given.
     """
-    given = headers.get("content-type", "").partition(";")[0].strip().lower()
-    # A page or a script from there must not run as if it came from here.
-    media_type = given if _TYPE.fullmatch(given) else _TYPES.get(suffix.lower(), "application/octet-stream")
+    media_type = named_type(headers) or _TYPES.get(suffix.lower(), "application/octet-stream")
     if body.encoding is not None:  # length and ETag are those of the packed file
         return KnownFile(media_type)
     etag, modified = body.etag or "", body.modified or ""

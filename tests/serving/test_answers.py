@@ -201,6 +201,29 @@ async def test_what_the_host_does_not_give_is_502(serve_handle: Serve, instead: 
     assert (got.status, got.body) == (502, b"502 Bad Gateway\n")
 
 
+@pytest.mark.parametrize("in_parts", [False, True])
+async def test_a_page_in_place_of_the_file_is_502_for_every_request(*, in_parts: bool) -> None:
+    """Also where no byte of it would be sent; once the file is there, nothing is kept of the page."""
+    host = RangeHost(ranges=in_parts, media_type="text/html")
+    host.file = b"<!DOCTYPE html><title>Sign in</title>" + b"<p>Please sign in.</p>" * 50
+    async with page(host) as browser:
+        assert (await browser.ask("HEAD")).status == 502
+        for headers in ({}, {"If_None_Match": "*"}, {"If_None_Match": '"a"'}, {"Range": "bytes=9999-"}):
+            assert (await browser.ask(**headers)).status == 502
+        host.file, host.media_type = FILE, "video/mp4"
+        head = await browser.ask("HEAD")
+    assert (head.status, head.headers["Content-Length"]) == (200, str(SIZE))
+
+
+async def test_a_file_without_a_type_is_looked_at_once() -> None:
+    """Whether it is a page its first bytes tell; they are not fetched for each request."""
+    host = RangeHost(media_type="application/octet-stream")
+    async with page(host) as browser:
+        for _ in range(3):
+            assert (await browser.ask("HEAD")).headers["Content-Length"] == str(SIZE)
+    assert host.asked == ["bytes=0-0", "bytes=0-511"]
+
+
 async def test_a_method_that_is_neither_get_nor_head_is_405(serve_handle: Serve) -> None:
     """With the methods that are, and without asking anybody."""
     host = RangeHost()
