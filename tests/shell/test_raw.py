@@ -66,6 +66,17 @@ async def test_the_body_is_posted_as_it_was_when_the_task_was_made(make_client: 
     assert service.bodies == [expected, expected]
 
 
+async def test_a_path_of_the_current_generation_is_refused_before_anything_is_sent(
+    make_client: ClientMaker, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Its task would be paid for, and is not found at the path: nothing leaves, and the record to use is named."""
+    client, task = make_client(), RawTask("/text-to-video/kling-3.0-turbo", {"prompt": "a cat"})
+    for attempt in (client.submit(task), client.generate(task, tmp_path / "a.mp4"), client.check(task)):
+        with pytest.raises(InvalidRequest, match=r"use current\.TextToVideo"):
+            await attempt
+    assert not emulator.ledger.requests
+
+
 LOST: dict[str, Answer] = {
     "closed": None,
     "5000": refusal(500, 5000),
