@@ -64,12 +64,13 @@ class Api:
         self.own_secrets: frozenset[str] = frozenset()
         """What no text may show besides credentials."""
 
-    async def query(self, endpoint: Endpoint, task_id: str) -> Task:
+    async def query(self, endpoint: Endpoint, task_id: str, *, by_external: bool = False) -> Task:
         """Asks for one task, once.
 
         Args:
             endpoint: of the task.
             task_id: the second half of its reference.
+            by_external: whether that is known to be the caller's id.
 
         Raises:
             KlingError: as `responses.task`, and for no answer.
@@ -78,7 +79,9 @@ class Api:
             request = requests.several([task_id])
             return await self.send(request, lambda response: several.one(response, endpoint.name, task_id))
         request = requests.query(endpoint, task_id)
-        return await self.send(request, lambda response: responses.task(response, endpoint.name, task_id))
+        return await self.send(
+            request, lambda response: responses.task(response, endpoint.name, task_id, by_external=by_external)
+        )
 
     async def query_all(self, endpoint: Endpoint, names: Sequence[str]) -> Mapping[str, Task | KlingError]:
         """Asks for some tasks of the current generation, once, for those who wait for them.
@@ -96,8 +99,8 @@ class Api:
         request = requests.several(names)
         return await self.send(request, lambda response: several.found(response, endpoint.name, names))
 
-    async def get_task(self, endpoint: Endpoint, task_id: str) -> Task:
-        """Asks for one task; failures in passing are retried for `retry.budget` seconds.
+    async def get_task(self, endpoint: Endpoint, task_id: str, *, by_external: bool = False) -> Task:
+        """Asks for one task, as `query`; failures in passing are retried for `retry.budget` seconds.
 
         Raises:
             TaskNotFound: the service does not know it.
@@ -105,7 +108,7 @@ class Api:
         """
         reference = str(Reference(endpoint.name, task_id))
         try:
-            return await self.persistently(lambda: self.query(endpoint, task_id))
+            return await self.persistently(lambda: self.query(endpoint, task_id, by_external=by_external))
         except KlingError as error:
             if is_missing(error):
                 raise not_found(error, reference) from None

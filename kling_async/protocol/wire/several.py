@@ -76,13 +76,14 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
     items, _ = _page(response)
     news: dict[str, Task | KlingError] = {}
     others: list[str] = []
+    is_alone = len(names) == len(items) == 1 and Reference(endpoint, names[0]).external_task_id is not None
     for item in items:
         task_id, external_task_id = _ids(item)
         if task_id is None:
             continue  # then the answer says nothing about whichever it is
         by_external = Reference.by_external_task_id(endpoint, external_task_id or "").id
         name = next((name for name in (task_id, by_external) if name in names), None)
-        if name is None and external_task_id is None and len(names) == len(items) == 1:
+        if name is None and external_task_id is None and is_alone:
             name = names[0]  # the only one there can be; not all that has an external id repeats it
         if name is None:
             others.append(task_id)

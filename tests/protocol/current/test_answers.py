@@ -119,6 +119,13 @@ def test_the_only_task_of_an_answer_may_leave_its_external_id_out() -> None:
     assert several.one(enveloped([task("1")]), "tasks", "external:a").external_task_id == "a"
 
 
+@pytest.mark.parametrize("asked", ["1", "job-1", "external"])
+def test_the_only_task_of_an_answer_is_not_that_of_another_id(asked: str) -> None:
+    """By the service's own id it is asked for by what it always has."""
+    with pytest.raises(BadResponse, match="about task 9, which nobody asked for"):
+        several.one(enveloped([task("9", "succeeded")]), "tasks", asked)
+
+
 @pytest.mark.parametrize("data", ["text", 5, {"result": "text"}, {"result": 5}])
 def test_what_is_no_list_is_no_answer(data: Any) -> None:
     """And says nothing about any task."""
