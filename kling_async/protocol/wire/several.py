@@ -71,16 +71,18 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
 
     Raises:
         ApiError: as in `one`.
-        BadResponse: the answer is not the service's, or has only tasks that nobody asked for: it is another's.
+        BadResponse: the answer is not the service's, or has only tasks that nobody asked for, or that have no id.
     """
     items, _ = _page(response)
     news: dict[str, Task | KlingError] = {}
     others: list[str] = []
+    has_unnamed = False
     is_alone = len(names) == len(items) == 1 and Reference(endpoint, names[0]).external_task_id is not None
     for item in items:
         task_id, external_task_id = _ids(item)
         if task_id is None:
-            continue  # then the answer says nothing about whichever it is
+            has_unnamed = True  # it may be any of them
+            continue
         by_external = Reference.by_external_task_id(endpoint, external_task_id or "").id
         name = next((name for name in (task_id, by_external) if name in names), None)
         if name is None and external_task_id is None and is_alone:
@@ -89,9 +91,11 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
             others.append(task_id)
         else:
             news[name] = _named(_read(item, endpoint, response.status), name)
-    if not others:
+    if not others and not has_unnamed:
         return news
-    text = f"the answer is about task {printable(others[0], 64)}, which nobody asked for"
+    text = "the answer has a task without an id"
+    if others:
+        text = f"the answer is about task {printable(others[0], 64)}, which nobody asked for"
     if not news:
         raise BadResponse(text, http_status=response.status)
     # It hides none that is there, and says nothing about those that are not.
@@ -143,15 +147,31 @@ def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskSta
 
 
 def _page(response: HttpResponse) -> tuple[list[Any], str | None]:
-    """The tasks of an answer, and where the list goes on; an empty page has neither."""
+    """The tasks of an answer, and where the list goes on; an empty page has neither.
+
+    Raises:
+        BadResponse: it may hold tasks where nobody looks: that is no word about any.
+    """
     data = responses.answer(response)
-    held = data.get("result", [data] if _ids(data)[0] else None) if isinstance(data, Mapping) else data
+    held, cursor = data, None
+    if isinstance(data, Mapping):
+        held = data.get("result")
+        cursor = data.get("next_cursor") if data.get("has_more") is not False else None
+        if held is None and _ids(data)[0] is not None:
+            held = [data]
+        elif held is None and not _is_empty(data):
+            shown = ", ".join(printable(str(name), 40) for name in [*data][:5])
+            raise BadResponse(f"expected tasks, got {shown}", http_status=response.status)
     if held is None:
         held = []
     if not isinstance(held, list):
         raise BadResponse(f"expected tasks, got {type(held).__name__}", http_status=response.status)
-    cursor = data.get("next_cursor") if isinstance(data, Mapping) and data.get("has_more") is not False else None
     return held, cursor if isinstance(cursor, str) and cursor else None
+
+
+def _is_empty(data: Mapping[str, Any]) -> bool:
+    """Whether data without tasks says so itself: as recorded, an empty page has no result, and counts 0."""
+    return not data or data.get("count") == 0 or ("result" in data and data.get("count") is None)
 
 
 def _ids(item: Any) -> tuple[str | None, str | None]:

@@ -107,7 +107,10 @@ def test_a_member_of_the_other_generation_that_is_null_hides_nothing(more: dict[
     assert (name, isinstance(told, Task)) == ("1", True)
 
 
-@pytest.mark.parametrize("data", [[], None, {"count": 0, "has_more": False}])
+@pytest.mark.parametrize(
+    "data",
+    [[], None, {}, {"count": 0, "has_more": False}, {"count": 0}, {"result": None}, {"result": [], "count": 0}],
+)
 def test_an_empty_answer_about_one_task_is_not_found(data: Any) -> None:
     """In whichever form it is empty."""
     with pytest.raises(TaskNotFound):
@@ -126,7 +129,36 @@ def test_the_only_task_of_an_answer_is_not_that_of_another_id(asked: str) -> Non
         several.one(enveloped([task("9", "succeeded")]), "tasks", asked)
 
 
-@pytest.mark.parametrize("data", ["text", 5, {"result": "text"}, {"result": 5}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"tasks": [task("1", "succeeded")]},
+        {"tasks": [task("1", "succeeded")], "count": 1, "has_more": False},
+        {"result": None, "count": 1},
+        {"has_more": False},
+    ],
+)
+def test_tasks_that_stand_where_nobody_looks_are_not_missing(data: Any) -> None:
+    """An answer without tasks is empty only if it says so: no word of "not found" about what it may hold."""
+    for read_ in (several.one, lambda *asked: several.found(asked[0], asked[1], [asked[2]])):
+        with pytest.raises(BadResponse, match="expected tasks, got"):
+            read_(enveloped(data), "tasks", "1")
+    with pytest.raises(BadResponse):
+        several.page(enveloped(data), "tasks")
+    with pytest.raises(BadResponse):
+        several.listed(enveloped(data), "tasks", {"1": TaskStatus.PROCESSING}.get)
+
+
+@pytest.mark.parametrize("item", [{"status": "failed"}, 5, None, [task("1")], {"task": task("1")}])
+def test_an_item_without_an_id_may_be_any_of_those_that_are_not_there(item: Any) -> None:
+    """It hides none that is there, and none that is not there is "not found"."""
+    found = several.found(enveloped([item, task("2")]), "tasks", ["1", "2"])
+    assert {name: type(each) for name, each in found.items()} == {"1": BadResponse, "2": Task}
+    with pytest.raises(BadResponse, match="without an id"):
+        several.one(enveloped([item]), "tasks", "1")
+
+
+@pytest.mark.parametrize("data", ["text", 5, {"result": "text"}, {"result": 5}, {"result": {}}])
 def test_what_is_no_list_is_no_answer(data: Any) -> None:
     """And says nothing about any task."""
     with pytest.raises(BadResponse):
