@@ -389,6 +389,16 @@ def test_somebody_elses_task_is_no_answer() -> None:
         assert responses.task(enveloped(data), "image2video", asked).task_id == "9"
 
 
+def test_our_id_in_another_case_is_ours() -> None:
+    """It is kept as it was sent."""
+    data = {"task_id": "9", "task_status": "submitted", "task_info": {"external_task_id": "OURS"}}
+    for task in (
+        responses.created(enveloped(data), "image2video", "ours"),
+        responses.task(enveloped(data), "image2video", "ours"),
+    ):
+        assert (task.task_id, task.external_task_id) == ("9", "ours")
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [

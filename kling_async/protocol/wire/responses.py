@@ -11,6 +11,7 @@ import attrs
 
 from kling_async.protocol.errors import BadResponse, TaskNotFound, UnexpectedAnswer, UnknownStatus
 from kling_async.protocol.redaction import printable
+from kling_async.protocol.reference import is_same_id
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.envelope import HttpResponse, data_of, envelope_of, json_of, reason_in, status_of
 
@@ -212,7 +213,8 @@ def _ours(task: Task, asked: str, *, by_external: bool) -> Task:
     """
     if asked in {task.task_id, task.external_task_id}:
         return task
-    if task.external_task_id is None and (by_external or not _look_alike(asked, task.task_id)):
+    may_be_ours = task.external_task_id is None and (by_external or not _look_alike(asked, task.task_id))
+    if may_be_ours or is_same_id(task.external_task_id, asked):
         return attrs.evolve(task, external_task_id=asked)
     if task.external_task_id is None:
         theirs = f"; where {printable(asked, 64)} is its external_task_id, ask for the task by its own id"

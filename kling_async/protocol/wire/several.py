@@ -10,7 +10,7 @@ import attrs
 
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound
 from kling_async.protocol.redaction import printable
-from kling_async.protocol.reference import Reference
+from kling_async.protocol.reference import Reference, is_same_id
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.envelope import HttpResponse
@@ -30,10 +30,13 @@ def created(response: HttpResponse, endpoint: str, external_task_id: str | None)
         BadResponse: the answer is not the service's, or names no task, or another one.
     """
     made = responses.created(response, endpoint, None)
-    if made.external_task_id not in {None, external_task_id}:
-        theirs = printable(made.external_task_id or "", 64)
-        raise BadResponse(f"the answer is about a task with external_id {theirs}", http_status=response.status)
-    return made
+    theirs = made.external_task_id
+    if theirs in {None, external_task_id}:
+        return made
+    if is_same_id(theirs, external_task_id):
+        return attrs.evolve(made, external_task_id=external_task_id)
+    what = f"task {printable(made.task_id, 64)} with external_id {printable(theirs, 64)}"
+    raise BadResponse(f"the answer is about {what}", http_status=response.status)
 
 
 def one(response: HttpResponse, endpoint: str, name: str) -> Task:
@@ -85,6 +88,9 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
             continue
         by_external = Reference.by_external_task_id(endpoint, external_task_id or "").id
         name = next((name for name in (task_id, by_external) if name in names), None)
+        if name is None and external_task_id is not None:
+            same = (each for each in names if is_same_id(Reference(endpoint, each).external_task_id, external_task_id))
+            name = next(same, None)
         if name is None and external_task_id is None and is_alone:
             name = names[0]  # the only one there can be; not all that has an external id repeats it
         if name is None:
@@ -194,7 +200,8 @@ def _read(item: Any, endpoint: str, status: int) -> Task | KlingError:
 
 
 def _named(told: Task | KlingError, name: str) -> Task | KlingError:
-    """What is told, with the external id that it was asked for by."""
-    if isinstance(told, Task) and told.external_task_id is None:
-        return attrs.evolve(told, external_task_id=Reference(told.endpoint, name).external_task_id)
+    """What is told, with the external id that it was asked for by, as that was written."""
+    asked = Reference(told.endpoint, name).external_task_id if isinstance(told, Task) else None
+    if isinstance(told, Task) and asked is not None and told.external_task_id != asked:
+        return attrs.evolve(told, external_task_id=asked)
     return told

@@ -167,10 +167,24 @@ def test_what_is_no_list_is_no_answer(data: Any) -> None:
 
 def test_a_create_that_is_answered_for_another_is_no_success() -> None:
     """One that names no external id was made by a path that drops it."""
-    with pytest.raises(BadResponse, match="external_id theirs"):
+    with pytest.raises(BadResponse, match="the answer is about task 1 with external_id theirs"):
         several.created(enveloped(task("1", external_id="theirs")), "tasks", "ours")
     assert several.created(enveloped(task("1")), "tasks", "ours").external_task_id is None
     assert several.created(enveloped(task("1", external_id="ours")), "tasks", "ours").external_task_id == "ours"
+
+
+def test_an_external_id_in_another_case_is_ours() -> None:
+    """Of a create and of a question: it is kept as it was sent. Where both are asked for, each is its own."""
+    told = enveloped([task("5", external_id="OURS")])
+    made = several.created(enveloped(task("5", external_id="OURS")), "tasks", "ours")
+    assert (made.task_id, made.external_task_id) == ("5", "ours")
+    assert several.one(told, "tasks", "external:ours").external_task_id == "ours"
+    both = enveloped([task("5", external_id="OURS"), task("6", external_id="ours")])
+    found = several.found(both, "tasks", ["external:ours", "external:OURS"])
+    assert {name: isinstance(each, Task) and each.task_id for name, each in found.items()} == {
+        "external:OURS": "5",
+        "external:ours": "6",
+    }
 
 
 def test_questions_have_one_kind_of_ids() -> None:
