@@ -11,7 +11,7 @@ from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.clock_offset import ClockOffset
-from kling_async.protocol.endpoint import Described, Endpoint, Generation
+from kling_async.protocol.endpoint import LEGACY_PREFIX, Described, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, Problem, TokenTimeError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.lifecycle import is_missing, not_found
@@ -79,9 +79,24 @@ class Api:
             request = requests.several([task_id])
             return await self.send(request, lambda response: several.one(response, endpoint.name, task_id))
         request = requests.query(endpoint, task_id)
-        return await self.send(
-            request, lambda response: responses.task(response, endpoint.name, task_id, by_external=by_external)
-        )
+        try:
+            return await self.send(
+                request, lambda response: responses.task(response, endpoint.name, task_id, by_external=by_external)
+            )
+        except KlingError as error:
+            is_elsewhere = endpoint.is_raw and not endpoint.path.startswith(LEGACY_PREFIX) and error.http_status == 404
+            told = await self._as_current(endpoint, task_id) if is_elsewhere and not by_external else None
+            if told is None:
+                raise
+            return told
+
+    async def _as_current(self, endpoint: Endpoint, task_id: str) -> Task | None:
+        """A task that its own path does not tell: what is known of no path may be of the current generation."""
+        try:
+            request = requests.several([task_id])
+            return await self.send(request, lambda response: several.one(response, endpoint.name, task_id))
+        except KlingError:
+            return None
 
     async def query_all(self, endpoint: Endpoint, names: Sequence[str]) -> Mapping[str, Task | KlingError]:
         """Asks for some tasks of the current generation, once, for those who wait for them.

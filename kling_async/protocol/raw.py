@@ -44,7 +44,8 @@ def _containers(value: Any) -> Any:
 class RawTask(Request):
     """A task of any path of the legacy protocol: `POST path` makes it, `GET path/{id}` is asked for it.
 
-    What is known to be asked for elsewhere is refused. Paths of the current generation have the records of
+    Outside of `/v1/`, where nothing may be there, `/tasks` is asked for it as well. What is known to be asked for
+    elsewhere is refused. Paths of the current generation have the records of
     `kling_async.current`, which take any `model` and `path`; a body that those cannot make goes out by `RawCall`, and
     `attach("tasks:<id>")` follows the task that its answer names.
 
