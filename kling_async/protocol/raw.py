@@ -44,9 +44,9 @@ def _containers(value: Any) -> Any:
 class RawTask(Request):
     """A task of any path of the legacy protocol: `POST path` makes it, `GET path/{id}` is asked for it.
 
-    Outside of `/v1/`, where nothing may be there, `/tasks` is asked for it as well. What is known to be asked for
-    elsewhere is refused. Paths of the current generation have the records of
-    `kling_async.current`, which take any `model` and `path`; a body that those cannot make goes out by `RawCall`, and
+    Outside of `/v1/`, where the service may have no such page, `/tasks` is asked for it as well. What is known to be
+    asked for elsewhere is refused: paths of the current generation have the records of `kling_async.current`, which
+    take any `model` and `path`. A body that those cannot make goes out by `RawCall`, once and without a slot, and
     `attach("tasks:<id>")` follows the task that its answer names.
 
     The body is posted as given and its rules are not known here: nothing is checked before it is paid for, and
