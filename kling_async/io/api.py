@@ -11,7 +11,7 @@ from kling_async.io.transport import Transport
 from kling_async.protocol.auth import ApiKey, KeyPair, Token, TokenCache
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.clock_offset import ClockOffset
-from kling_async.protocol.endpoint import Described, Endpoint, Generation
+from kling_async.protocol.endpoint import LEGACY_PREFIX, Described, Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, ClientClosed, ConnectionFailed, KlingError, Problem, TokenTimeError
 from kling_async.protocol.estimate import Estimate
 from kling_async.protocol.lifecycle import is_missing, not_found
@@ -64,12 +64,13 @@ class Api:
         self.own_secrets: frozenset[str] = frozenset()
         """What no text may show besides credentials."""
 
-    async def query(self, endpoint: Endpoint, task_id: str) -> Task:
+    async def query(self, endpoint: Endpoint, task_id: str, *, by_external: bool = False) -> Task:
         """Asks for one task, once.
 
         Args:
             endpoint: of the task.
             task_id: the second half of its reference.
+            by_external: whether that is known to be the caller's id.
 
         Raises:
             KlingError: as `responses.task`, and for no answer.
@@ -78,7 +79,24 @@ class Api:
             request = requests.several([task_id])
             return await self.send(request, lambda response: several.one(response, endpoint.name, task_id))
         request = requests.query(endpoint, task_id)
-        return await self.send(request, lambda response: responses.task(response, endpoint.name, task_id))
+        try:
+            return await self.send(
+                request, lambda response: responses.task(response, endpoint.name, task_id, by_external=by_external)
+            )
+        except KlingError as error:
+            is_elsewhere = endpoint.is_raw and not endpoint.path.startswith(LEGACY_PREFIX) and error.http_status == 404
+            told = await self._as_current(endpoint, task_id) if is_elsewhere and not by_external else None
+            if told is None:
+                raise
+            return told
+
+    async def _as_current(self, endpoint: Endpoint, task_id: str) -> Task | None:
+        """A task that its own path does not tell: what is known of no path may be of the current generation."""
+        try:
+            request = requests.several([task_id])
+            return await self.send(request, lambda response: several.one(response, endpoint.name, task_id))
+        except KlingError:
+            return None
 
     async def query_all(self, endpoint: Endpoint, names: Sequence[str]) -> Mapping[str, Task | KlingError]:
         """Asks for some tasks of the current generation, once, for those who wait for them.
@@ -96,8 +114,8 @@ class Api:
         request = requests.several(names)
         return await self.send(request, lambda response: several.found(response, endpoint.name, names))
 
-    async def get_task(self, endpoint: Endpoint, task_id: str) -> Task:
-        """Asks for one task; failures in passing are retried for `retry.budget` seconds.
+    async def get_task(self, endpoint: Endpoint, task_id: str, *, by_external: bool = False) -> Task:
+        """Asks for one task, as `query`; failures in passing are retried for `retry.budget` seconds.
 
         Raises:
             TaskNotFound: the service does not know it.
@@ -105,7 +123,7 @@ class Api:
         """
         reference = str(Reference(endpoint.name, task_id))
         try:
-            return await self.persistently(lambda: self.query(endpoint, task_id))
+            return await self.persistently(lambda: self.query(endpoint, task_id, by_external=by_external))
         except KlingError as error:
             if is_missing(error):
                 raise not_found(error, reference) from None

@@ -81,7 +81,7 @@ class Creates:
                         slot.in_doubt()
                     told.answered(create, outcome)
                 case Ask.LOOK_UP:
-                    outcome = await self._outcome(self._api.query(endpoint, create.name))
+                    outcome = await self._outcome(self._api.query(endpoint, create.name, by_external=True))
                     told.looked_up()
                     create.looked_up(loop.time(), outcome, self._api.clock_offset.of_tasks)
                 case Ask.SEARCH:

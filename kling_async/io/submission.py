@@ -235,7 +235,7 @@ class Submitter:
         create = self._new(endpoint, sending.path, record.external_task_id, own_id=own_id, adopt=False, resend=resend)
         sending.told.left_in_doubt()
         try:
-            task = await self._api.get_task(endpoint, create.name)
+            task = await self._api.get_task(endpoint, create.name, by_external=True)
         except TaskNotFound:
             return await self._submit(endpoint, sending, create, SubmitOptions(), record)
         except BaseException as error:
@@ -322,7 +322,7 @@ class Submitter:
             self._take_up(watch, told)
             return watch
         try:
-            task = await self._api.get_task(endpoint, create.name)
+            task = await self._api.get_task(endpoint, create.name, by_external=True)
         except TaskNotFound:
             return None
         return self._followed(endpoint, task, deadline, told)

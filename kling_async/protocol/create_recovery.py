@@ -295,7 +295,7 @@ class Create:
         ours = create_search.named(outcome, self.external_task_id)
         may_be = [
             task
-            for task in create_search.unnamed(outcome, self.search_since, self._is_known)
+            for task in create_search.unnamed(outcome, self.external_task_id, self.search_since, self._is_known)
             if task.task_id not in others.tasks
         ]
         drops_ids = self._keeps_id() is False

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, get_args
 import attrs
 
 from kling_async.protocol.call import Call
-from kling_async.protocol.endpoint import Endpoint, Request
+from kling_async.protocol.endpoint import LEGACY_PREFIX, Endpoint, Request
 from kling_async.protocol.errors import Problem
 from kling_async.protocol.records import WatermarkInfo, watermark_info
 from kling_async.protocol.reference import RAW_PREFIX
@@ -43,6 +43,11 @@ def _containers(value: Any) -> Any:
 @attrs.frozen
 class RawTask(Request):
     """A task of any path of the legacy protocol: `POST path` makes it, `GET path/{id}` is asked for it.
+
+    Outside of `/v1/`, where the service may have no such page, `/tasks` is asked for it as well. What is known to be
+    asked for elsewhere is refused: paths of the current generation have the records of `kling_async.current`, which
+    take any `model` and `path`. A body that those cannot make goes out by `RawCall`, once and without a slot, and
+    `attach("tasks:<id>")` follows the task that its answer names.
 
     The body is posted as given and its rules are not known here: nothing is checked before it is paid for, and
     `estimate` knows no price. What may have made a task is never sent again: where the answer is lost, `CreateInDoubt`
@@ -120,7 +125,7 @@ def endpoint_at(path: str, *, finds_by_external_id: bool = False) -> Endpoint:
         path=path,
         record=RawTask,
         name=f"{RAW_PREFIX}{path}",
-        rules=(_path, _body, task_options.external_task_id, _one_id),
+        rules=(_path, _elsewhere, _body, task_options.external_task_id, _one_id),
         typical_seconds=lambda _: TYPICAL_SECONDS,
         result=ResultKind.ANY,
         is_raw=True,
@@ -144,6 +149,36 @@ def _path(request: RawTask | RawCall) -> Iterator[Problem]:
         f"{what} is not possible; use a path such as /v1/general/new-route: letters, digits and "
         f"{in_words(['.', '_', '~', '-'])} between slashes, no host, no '..' and no query, which is the body of a GET",
     )
+
+
+def _elsewhere(request: RawTask) -> Iterator[Problem]:
+    """Refuses what is known not to be asked for at `path/{id}`: it would be paid for, and never be found there."""
+    path: Any = request.path
+    if not is_path(path) or path.startswith(LEGACY_PREFIX):
+        return
+    from kling_async.protocol.endpoints.current import table  # noqa: PLC0415  (for few paths only)
+
+    begin, _, rest = path.removeprefix("/").partition("/")
+    family = f"/{begin.lower()}"
+    if family in table.FAMILIES:
+        name = begin.lower().title().replace("-", "")
+        named = "model=..." if not rest else f"model={rest!r}" if "/" not in rest else f"model=..., path={path!r}"
+        yield Problem(
+            "path",
+            f"is of the current generation, whose tasks are not asked for at their own paths: use current.{name}"
+            f"({named}). A body that it cannot make goes out by RawCall; attach('tasks:<id>') follows what that made",
+        )
+    elif (advice := _OTHERS.get(family)) is not None:
+        yield Problem("path", advice)
+
+
+_OTHERS: Final = {
+    "/tasks": "makes no task: kling.tasks('tasks') lists them, and attach('tasks:<id>') follows one",
+    "/account": "makes no task: it is about the account; use RawCall",
+    # [docs]: POST /solutions/<name>, then GET /solutions?task_ids=
+    "/solutions": "makes tasks that are asked for at /solutions, by task_ids: use RawCall for that, and to make them",
+}
+"""What begins other paths outside of the legacy ones, and is known to be no task of this kind."""
 
 
 def _body(request: RawTask) -> Iterator[Problem]:

@@ -14,6 +14,11 @@ EXTERNAL_PREFIX: Final = "external:"
 """Begins the id of such a reference where it is the external one: the service is asked for the two differently."""
 
 
+def is_same_id(one: str | None, other: str | None) -> bool:
+    """Whether two external ids are one, whatever their case: what stands between may have changed it."""
+    return one is not None and other is not None and one.casefold() == other.casefold()
+
+
 @attrs.frozen
 class Reference:
     """Names one task for ever: an endpoint, and the service's or the caller's id.

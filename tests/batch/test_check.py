@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kling_async import RawTask
 from kling_async.batch.check import problems_of
-from kling_async.batch.jobs import Jobs, read_jobs
+from kling_async.batch.jobs import Jobs, read_jobs, rows_of
 from kling_async.io import request_checks
 from kling_async.protocol.media.given import FileFacts, Media
 from tests.batch.writing import read
@@ -51,6 +52,13 @@ async def test_all_problems_of_all_rows(tmp_path: Path) -> None:
     starts = ["line 2 (gone): image: there is no file", "line 2 (gone): prompt: has 2501", "line 3 (text): image: this"]
     starts += ["line 4 (map): sound", "line 5 (none): image: give image"]
     assert [text[: len(start)] for text, start in zip(texts, starts, strict=True)] == starts
+
+
+async def test_a_raw_task_of_the_current_generation_is_a_problem() -> None:
+    """Given in code it is a row like any other: no batch pays for what it could not find."""
+    jobs = rows_of([RawTask("/text-to-video/kling-3.0-turbo", {"prompt": "a"}), RawTask("/v1/new", {"prompt": "a"})])
+    [text] = await found(jobs)
+    assert "use current.TextToVideo(model='kling-3.0-turbo')" in text
 
 
 async def test_warnings_are_no_problems(tmp_path: Path) -> None:

@@ -40,6 +40,33 @@ def test_what_is_no_path(path: Any) -> None:
     assert [problem.field for problem in problems_of_call(RawCall("POST", path))] == ["path"]
 
 
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [
+        ("/text-to-video/kling-3.0-turbo", "use current.TextToVideo(model='kling-3.0-turbo')"),
+        ("/image-to-video/kling-9", "use current.ImageToVideo(model='kling-9')"),
+        ("/omni-video/new/kling-9", "use current.OmniVideo(model=..., path='/omni-video/new/kling-9')"),
+        ("/Motion-Control", "use current.MotionControl(model=...)"),
+        ("/tasks", "attach('tasks:<id>')"),
+        ("/tasks/8", "attach('tasks:<id>')"),
+        ("/account/billing/balance", "use RawCall"),
+        ("/solutions/virtual_try_on", "use RawCall"),
+    ],
+)
+def test_what_is_known_to_be_asked_for_elsewhere_is_no_raw_task(path: str, way: str) -> None:
+    """It would be paid for and never found: it is refused, with what makes it; a call of the path is still possible."""
+    [problem] = endpoint_at(path).problems(RawTask(path, {"prompt": "a"}), {})
+    assert (problem.field, problem.only_warns, problem.by_map) == ("path", False, False)
+    assert way in problem.message
+    assert not problems_of_call(RawCall("POST", path, {"prompt": "a"}))
+
+
+@pytest.mark.parametrize("path", ["/new/route", "/v2/videos/x", "/text-to-video-2/kling-9", "/v1/text-to-video"])
+def test_a_path_that_nothing_is_known_of_is_possible(path: str) -> None:
+    """Outside of the legacy paths, too."""
+    assert not endpoint_at(path).problems(RawTask(path, {"prompt": "a"}), {})
+
+
 @pytest.mark.parametrize("body", [None, [], "{}", 5, {1: 2}, {"a": b"x"}, {"a": ANYTHING}, {"a": float("nan")}])
 def test_what_is_no_body(body: Any) -> None:
     """The body is a dict that JSON can say; NaN is no JSON."""

@@ -389,6 +389,46 @@ def test_somebody_elses_task_is_no_answer() -> None:
         assert responses.task(enveloped(data), "image2video", asked).task_id == "9"
 
 
+def test_our_id_in_another_case_is_ours() -> None:
+    """It is kept as it was sent."""
+    data = {"task_id": "9", "task_status": "submitted", "task_info": {"external_task_id": "OURS"}}
+    for task in (
+        responses.created(enveloped(data), "image2video", "ours"),
+        responses.task(enveloped(data), "image2video", "ours"),
+    ):
+        assert (task.task_id, task.external_task_id) == ("9", "ours")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("A", "B"),
+        ("867283741759110000", "867283741759110001"),
+        ("999999999999999999", "1000000000000000000"),
+        ("CjikY2gHPbcAAAAABlkE-w", "CjikY2gHPbcAAAAABlkE-x"),
+    ],
+)
+def test_a_task_of_another_id_answers_no_question_by_the_services(asked: str, told: str) -> None:
+    """Ids that look alike are both the service's, as long as it is not known that ours is the caller's."""
+    data = {"task_id": told, "task_status": "succeed", "task_info": {}}
+    with pytest.raises(BadResponse, match=f"asked for {asked}, the answer is about task {told}; where") as caught:
+        responses.task(enveloped(data), "image2video", asked)
+    assert (caught.value.foreign, caught.value.http_status) == (False, 200)
+    task = responses.task(enveloped(data), "image2video", asked, by_external=True)
+    assert (task.task_id, task.external_task_id) == (told, asked)
+    assert responses.created(enveloped(data), "image2video", asked) == task
+
+
+@pytest.mark.parametrize(
+    "asked", ["4711", "mine", "order-4711-of-today", "kling-async-0123456789abcdef0123456789abcdef"]
+)
+def test_an_id_that_looks_otherwise_is_the_callers(asked: str) -> None:
+    """By it the service answers with the id of its own, and not always with ours."""
+    data = {"task_id": "867283741759110000", "task_status": "processing", "task_info": {}}
+    task = responses.task(enveloped(data), "image2video", asked)
+    assert (task.task_id, task.external_task_id) == ("867283741759110000", asked)
+
+
 @pytest.mark.parametrize("status", [None, "", "queued", 5, {}])
 def test_an_id_is_enough_to_be_accepted(status: object) -> None:
     """The answer to a create that names a task is an acceptance, whatever it calls the status."""

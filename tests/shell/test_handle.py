@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from kling_async import (
 from kling_async.emulator import Emulator
 from tests.repeatable import pickled
 from tests.shell.conftest import ClientMaker
+from tests.shell.stub import answer, script, serve, task_answer
 
 
 async def submitted(client: KlingClient, image: Path, prompt: str = "a cat") -> TaskHandle:
@@ -259,6 +261,28 @@ async def test_attach_by_the_external_id(client: KlingClient, image: Path) -> No
     task = await handle
     assert task.task_id == made.task_id
     assert handle.reference == made.reference
+
+
+def of_current(task_id: str) -> bytes:
+    """A finished task as the current generation answers."""
+    return answer(200, {"code": 0, "data": [{"id": task_id, "status": "succeeded"}]})
+
+
+def of_legacy(task_id: str) -> bytes:
+    """The same as the legacy one does."""
+    return task_answer("succeed", task_id=task_id, task_info={})
+
+
+@pytest.mark.parametrize(("name", "told"), [("tasks", of_current), ("image2video", of_legacy)])
+async def test_an_attached_task_does_not_end_with_anothers_result(
+    make_client: ClientMaker, name: str, told: Callable[[str], bytes]
+) -> None:
+    """Of which nothing was heard before: a mixed-up answer is asked for again, and nothing is made of it."""
+    async with serve(script(told("B"), told("B"), told("A"))) as stub:
+        handle = make_client(base_url=stub.base_url, api_key="key").attach(f"{name}:A")
+        task = await handle
+    assert (task.task_id, task.external_task_id, handle.reference) == ("A", None, f"{name}:A")
+    assert len(stub.seen) == 3
 
 
 async def test_attach_to_nothing(client: KlingClient) -> None:

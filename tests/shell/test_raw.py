@@ -32,7 +32,7 @@ from kling_async.emulator import Emulator, Fault
 from tests.faults.other_service import FOREIGN, VIDEO
 from tests.shell.conftest import ClientMaker
 from tests.shell.raw_service import PATH, RawService
-from tests.shell.stub import Answer, answer, refusal, serve
+from tests.shell.stub import Answer, Seen, answer, refusal, serve
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
@@ -64,6 +64,17 @@ async def test_the_body_is_posted_as_it_was_when_the_task_was_made(make_client: 
         body["list"].append("changed")
         await (await client.submit(waiting))
     assert service.bodies == [expected, expected]
+
+
+async def test_a_path_of_the_current_generation_is_refused_before_anything_is_sent(
+    make_client: ClientMaker, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Its task would be paid for, and is not found at the path: nothing leaves, and the record to use is named."""
+    client, task = make_client(), RawTask("/text-to-video/kling-3.0-turbo", {"prompt": "a cat"})
+    for attempt in (client.submit(task), client.generate(task, tmp_path / "a.mp4"), client.check(task)):
+        with pytest.raises(InvalidRequest, match=r"use current\.TextToVideo"):
+            await attempt
+    assert not emulator.ledger.requests
 
 
 LOST: dict[str, Answer] = {
@@ -273,6 +284,53 @@ async def test_files_are_named_by_their_bytes(
         assert await client.generate(RawTask(PATH, {}), tmp_path / "made") == tmp_path / "made"
     for name in (f"1000{suffix}", f"all/1000{suffix}", "named.data", "made"):
         assert (tmp_path / name).read_bytes() == files[suffix]
+
+
+class NewGeneration:
+    """A path that nothing is known of, outside of the legacy ones: there is no page for a task of it."""
+
+    def __init__(self, path: str, created: Answer) -> None:
+        self.path = path
+        self.created = created
+
+    def __call__(self, seen: Seen) -> Answer:
+        """Answers one request."""
+        if seen.method == "POST":
+            return self.created
+        if seen.path == "/tasks?task_ids=t1":
+            return answer(200, {"code": 0, "data": [{"id": "t1", "status": "succeeded"}]})
+        if seen.path.startswith("/tasks"):
+            return answer(200, {"code": 0, "data": []})
+        return answer(404, b"<html>404</html>", Content_Type="text/html")
+
+
+@pytest.mark.parametrize("path", ["/new-kind/kling-9", "/text-to-video/kling-3.0-turbo"])
+async def test_what_its_path_does_not_tell_is_asked_for_as_the_current_generation_has_it(
+    make_client: ClientMaker, path: str
+) -> None:
+    """A task of a new path that is no legacy one is not lost; nor one of a path that earlier versions took."""
+    created = answer(200, {"code": 0, "data": {"id": "t1", "status": "submitted"}})
+    async with serve(NewGeneration(path, created)) as stub:
+        client, reference = make_client(base_url=stub.base_url, api_key="key"), f"raw:{path}:t1"
+        if path == "/new-kind/kling-9":
+            handle = await client.submit(RawTask(path, {"prompt": "a"}))
+            assert (handle.reference, (await handle).task_id) == (reference, "t1")
+        for task in (await client.get_task(reference), await client.attach(reference)):
+            assert (task.status, task.reference) == (TaskStatus.SUCCEED, reference)
+        with pytest.raises(kling_async.BadResponse, match="404"):
+            await client.get_task(f"raw:{path}:t2")
+
+
+async def test_a_lost_create_of_a_new_path_is_not_looked_up_where_its_id_is_not_known(make_client: ClientMaker) -> None:
+    """There the id may be ignored: "no such task" would send it again, and pay twice."""
+    async with serve(NewGeneration("/new-kind/kling-9", None)) as stub:
+        client = make_client(base_url=stub.base_url, api_key="key")
+        with pytest.raises(CreateInDoubt):
+            await client.submit(RawTask("/new-kind/kling-9", {"prompt": "a"}, finds_by_external_id=True))
+        asked = {seen.path for seen in stub.seen if seen.method == "GET"}
+    assert [seen.method for seen in stub.seen].count("POST") == 1
+    assert asked
+    assert not any(path.startswith("/tasks") for path in asked)
 
 
 async def test_nothing_to_save(make_client: ClientMaker, tmp_path: Path) -> None:

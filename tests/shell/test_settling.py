@@ -21,7 +21,7 @@ from kling_async import (
 from kling_async.emulator import Emulator, Fault
 from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT
 from tests.shell.conftest import ClientMaker, wall
-from tests.shell.stub import Answer, refusal, serve
+from tests.shell.stub import Answer, refusal, script, serve, task_answer
 from tests.shell.test_calls import LosesAnswers
 
 
@@ -56,6 +56,15 @@ async def test_on_doubt_raise_still_looks(make_client: ClientMaker, image: Path)
     async with serve(LosesAnswers(None)) as stub:
         handle = await make_client(base_url=stub.base_url).submit(ImageToVideo(image), on_doubt="raise")
         assert (await handle).status is TaskStatus.SUCCEED
+
+
+async def test_an_id_that_looks_like_the_services_is_found_too(make_client: ClientMaker, image: Path) -> None:
+    """A look-up by our id takes the task that it is answered with, though that does not repeat it."""
+    found = task_answer("succeed", task_id="1000", task_info={})
+    async with serve(script(None, found)) as stub:
+        handle = await make_client(base_url=stub.base_url).image_to_video(image, external_task_id="2000")
+        assert (handle.task_id, handle.external_task_id) == ("1000", "2000")
+    assert [seen.method for seen in stub.seen[:2]] == ["POST", "GET"]
 
 
 async def test_a_cancelled_callers_create_is_unsettled_until_it_is_known(make_client: ClientMaker, image: Path) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 from kling_async.protocol.errors import BadResponse, TaskNotFound, UnexpectedAnswer, UnknownStatus
 from kling_async.protocol.redaction import printable
+from kling_async.protocol.reference import is_same_id
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire.envelope import HttpResponse, data_of, envelope_of, json_of, reason_in, status_of
 
@@ -43,7 +44,7 @@ def created(response: HttpResponse, endpoint: str, external_task_id: str | None,
                 "for paths that answer at once. It may be billed",
                 data=_kept(data, response),
             ) from None
-        return made if external_task_id is None else _ours(made, external_task_id)
+        return made if external_task_id is None else _ours(made, external_task_id, by_external=True)
 
 
 def answer(response: HttpResponse) -> Any:
@@ -77,13 +78,14 @@ def value(response: HttpResponse, read: Callable[[Any], _T]) -> _T:
             raise UnexpectedAnswer(message, data=_kept(data, response)) from None
 
 
-def task(response: HttpResponse, endpoint: str, asked: str) -> Task:
+def task(response: HttpResponse, endpoint: str, asked: str, *, by_external: bool = False) -> Task:
     """Reads the answer to a query.
 
     Args:
         response: the answer.
         endpoint: whose task it is.
         asked: the id that was asked for, the service's or the caller's.
+        by_external: whether it is known to be the caller's.
 
     Raises:
         ApiError: as in `created`.
@@ -95,7 +97,7 @@ def task(response: HttpResponse, endpoint: str, asked: str) -> Task:
         # "Not found" also comes as an empty answer (new standard); the codes of the legacy one are errors above.
         raise TaskNotFound("the service knows no such task", http_status=response.status)
     with status_of(response):
-        return _ours(_task(_alone(data), endpoint), asked)
+        return _ours(_task(_alone(data), endpoint), asked, by_external=by_external)
 
 
 def reason(response: HttpResponse) -> str:
@@ -200,22 +202,32 @@ def _item(item: Mapping[str, Any], endpoint: str) -> Task | UnknownStatus:
         return error
 
 
-def _ours(task: Task, asked: str) -> Task:
+def _ours(task: Task, asked: str, *, by_external: bool) -> Task:
     """The task, if it can be the one that was asked for: captures exist in which `task_info` is empty.
 
-    Such a task gets the name that it was asked for by.
+    Such a task gets the name that it was asked for by. That it was not the service's own id shows by its look, where it
+    is not known: the ids of one service look alike.
 
     Raises:
-        BadResponse: it has another `external_task_id`: the answer belongs to somebody else's request.
+        BadResponse: it is another one: the answer belongs to somebody else's request.
     """
     if asked in {task.task_id, task.external_task_id}:
         return task
-    if task.external_task_id is None:
+    may_be_ours = task.external_task_id is None and (by_external or not _look_alike(asked, task.task_id))
+    if may_be_ours or is_same_id(task.external_task_id, asked):
         return attrs.evolve(task, external_task_id=asked)
-    raise BadResponse(
-        f"asked for {printable(asked, 64)}, the answer is about task {printable(task.task_id, 64)} with "
-        f"external_task_id {printable(task.external_task_id, 64)}"
-    )
+    if task.external_task_id is None:
+        theirs = f"; where {printable(asked, 64)} is its external_task_id, ask for the task by its own id"
+    else:
+        theirs = f" with external_task_id {printable(task.external_task_id, 64)}"
+    asked_for = f"asked for {printable(asked, 64)}, the answer is about task {printable(task.task_id, 64)}"
+    raise BadResponse(asked_for + theirs)
+
+
+def _look_alike(one: str, other: str) -> bool:
+    """Whether two ids may have been given by the same: numbers of about as many digits, or texts of one length."""
+    numbers = one.isdecimal() + other.isdecimal()
+    return numbers != 1 and abs(len(one) - len(other)) <= (1 if numbers else 0)
 
 
 def callback(body: bytes, endpoint: str) -> Task:

@@ -10,7 +10,7 @@ import attrs
 
 from kling_async.protocol.errors import BadResponse, KlingError, TaskNotFound
 from kling_async.protocol.redaction import printable
-from kling_async.protocol.reference import Reference
+from kling_async.protocol.reference import Reference, is_same_id
 from kling_async.protocol.tasks import Task, TaskStatus
 from kling_async.protocol.wire import responses
 from kling_async.protocol.wire.envelope import HttpResponse
@@ -30,10 +30,13 @@ def created(response: HttpResponse, endpoint: str, external_task_id: str | None)
         BadResponse: the answer is not the service's, or names no task, or another one.
     """
     made = responses.created(response, endpoint, None)
-    if made.external_task_id not in {None, external_task_id}:
-        theirs = printable(made.external_task_id or "", 64)
-        raise BadResponse(f"the answer is about a task with external_id {theirs}", http_status=response.status)
-    return made
+    theirs = made.external_task_id
+    if theirs in {None, external_task_id}:
+        return made
+    if is_same_id(theirs, external_task_id):
+        return attrs.evolve(made, external_task_id=external_task_id)
+    what = f"task {printable(made.task_id, 64)} with external_id {printable(theirs, 64)}"
+    raise BadResponse(f"the answer is about {what}", http_status=response.status)
 
 
 def one(response: HttpResponse, endpoint: str, name: str) -> Task:
@@ -71,26 +74,34 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
 
     Raises:
         ApiError: as in `one`.
-        BadResponse: the answer is not the service's, or has only tasks that nobody asked for: it is another's.
+        BadResponse: the answer is not the service's, or has only tasks that nobody asked for, or that have no id.
     """
     items, _ = _page(response)
     news: dict[str, Task | KlingError] = {}
     others: list[str] = []
+    has_unnamed = False
+    is_alone = len(names) == len(items) == 1 and Reference(endpoint, names[0]).external_task_id is not None
     for item in items:
         task_id, external_task_id = _ids(item)
         if task_id is None:
-            continue  # then the answer says nothing about whichever it is
+            has_unnamed = True  # it may be any of them
+            continue
         by_external = Reference.by_external_task_id(endpoint, external_task_id or "").id
         name = next((name for name in (task_id, by_external) if name in names), None)
-        if name is None and external_task_id is None and len(names) == len(items) == 1:
+        if name is None and external_task_id is not None:
+            same = (each for each in names if is_same_id(Reference(endpoint, each).external_task_id, external_task_id))
+            name = next(same, None)
+        if name is None and external_task_id is None and is_alone:
             name = names[0]  # the only one there can be; not all that has an external id repeats it
         if name is None:
             others.append(task_id)
         else:
             news[name] = _named(_read(item, endpoint, response.status), name)
-    if not others:
+    if not others and not has_unnamed:
         return news
-    text = f"the answer is about task {printable(others[0], 64)}, which nobody asked for"
+    text = "the answer has a task without an id"
+    if others:
+        text = f"the answer is about task {printable(others[0], 64)}, which nobody asked for"
     if not news:
         raise BadResponse(text, http_status=response.status)
     # It hides none that is there, and says nothing about those that are not.
@@ -142,15 +153,31 @@ def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskSta
 
 
 def _page(response: HttpResponse) -> tuple[list[Any], str | None]:
-    """The tasks of an answer, and where the list goes on; an empty page has neither."""
+    """The tasks of an answer, and where the list goes on; an empty page has neither.
+
+    Raises:
+        BadResponse: it may hold tasks where nobody looks: that is no word about any.
+    """
     data = responses.answer(response)
-    held = data.get("result", [data] if _ids(data)[0] else None) if isinstance(data, Mapping) else data
+    held, cursor = data, None
+    if isinstance(data, Mapping):
+        held = data.get("result")
+        cursor = data.get("next_cursor") if data.get("has_more") is not False else None
+        if held is None and _ids(data)[0] is not None:
+            held = [data]
+        elif held is None and not _is_empty(data):
+            shown = ", ".join(printable(str(name), 40) for name in [*data][:5])
+            raise BadResponse(f"expected tasks, got {shown}", http_status=response.status)
     if held is None:
         held = []
     if not isinstance(held, list):
         raise BadResponse(f"expected tasks, got {type(held).__name__}", http_status=response.status)
-    cursor = data.get("next_cursor") if isinstance(data, Mapping) and data.get("has_more") is not False else None
     return held, cursor if isinstance(cursor, str) and cursor else None
+
+
+def _is_empty(data: Mapping[str, Any]) -> bool:
+    """Whether data without tasks says so itself: as recorded, an empty page has no result, and counts 0."""
+    return not data or data.get("count") == 0 or ("result" in data and data.get("count") is None)
 
 
 def _ids(item: Any) -> tuple[str | None, str | None]:
@@ -173,7 +200,8 @@ def _read(item: Any, endpoint: str, status: int) -> Task | KlingError:
 
 
 def _named(told: Task | KlingError, name: str) -> Task | KlingError:
-    """What is told, with the external id that it was asked for by."""
-    if isinstance(told, Task) and told.external_task_id is None:
-        return attrs.evolve(told, external_task_id=Reference(told.endpoint, name).external_task_id)
+    """What is told, with the external id that it was asked for by, as that was written."""
+    asked = Reference(told.endpoint, name).external_task_id if isinstance(told, Task) else None
+    if isinstance(told, Task) and asked is not None and told.external_task_id != asked:
+        return attrs.evolve(told, external_task_id=asked)
     return told

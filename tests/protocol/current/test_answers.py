@@ -107,7 +107,10 @@ def test_a_member_of_the_other_generation_that_is_null_hides_nothing(more: dict[
     assert (name, isinstance(told, Task)) == ("1", True)
 
 
-@pytest.mark.parametrize("data", [[], None, {"count": 0, "has_more": False}])
+@pytest.mark.parametrize(
+    "data",
+    [[], None, {}, {"count": 0, "has_more": False}, {"count": 0}, {"result": None}, {"result": [], "count": 0}],
+)
 def test_an_empty_answer_about_one_task_is_not_found(data: Any) -> None:
     """In whichever form it is empty."""
     with pytest.raises(TaskNotFound):
@@ -119,7 +122,43 @@ def test_the_only_task_of_an_answer_may_leave_its_external_id_out() -> None:
     assert several.one(enveloped([task("1")]), "tasks", "external:a").external_task_id == "a"
 
 
-@pytest.mark.parametrize("data", ["text", 5, {"result": "text"}, {"result": 5}])
+@pytest.mark.parametrize("asked", ["1", "job-1", "external"])
+def test_the_only_task_of_an_answer_is_not_that_of_another_id(asked: str) -> None:
+    """By the service's own id it is asked for by what it always has."""
+    with pytest.raises(BadResponse, match="about task 9, which nobody asked for"):
+        several.one(enveloped([task("9", "succeeded")]), "tasks", asked)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"tasks": [task("1", "succeeded")]},
+        {"tasks": [task("1", "succeeded")], "count": 1, "has_more": False},
+        {"result": None, "count": 1},
+        {"has_more": False},
+    ],
+)
+def test_tasks_that_stand_where_nobody_looks_are_not_missing(data: Any) -> None:
+    """An answer without tasks is empty only if it says so: no word of "not found" about what it may hold."""
+    for read_ in (several.one, lambda *asked: several.found(asked[0], asked[1], [asked[2]])):
+        with pytest.raises(BadResponse, match="expected tasks, got"):
+            read_(enveloped(data), "tasks", "1")
+    with pytest.raises(BadResponse):
+        several.page(enveloped(data), "tasks")
+    with pytest.raises(BadResponse):
+        several.listed(enveloped(data), "tasks", {"1": TaskStatus.PROCESSING}.get)
+
+
+@pytest.mark.parametrize("item", [{"status": "failed"}, 5, None, [task("1")], {"task": task("1")}])
+def test_an_item_without_an_id_may_be_any_of_those_that_are_not_there(item: Any) -> None:
+    """It hides none that is there, and none that is not there is "not found"."""
+    found = several.found(enveloped([item, task("2")]), "tasks", ["1", "2"])
+    assert {name: type(each) for name, each in found.items()} == {"1": BadResponse, "2": Task}
+    with pytest.raises(BadResponse, match="without an id"):
+        several.one(enveloped([item]), "tasks", "1")
+
+
+@pytest.mark.parametrize("data", ["text", 5, {"result": "text"}, {"result": 5}, {"result": {}}])
 def test_what_is_no_list_is_no_answer(data: Any) -> None:
     """And says nothing about any task."""
     with pytest.raises(BadResponse):
@@ -128,10 +167,24 @@ def test_what_is_no_list_is_no_answer(data: Any) -> None:
 
 def test_a_create_that_is_answered_for_another_is_no_success() -> None:
     """One that names no external id was made by a path that drops it."""
-    with pytest.raises(BadResponse, match="external_id theirs"):
+    with pytest.raises(BadResponse, match="the answer is about task 1 with external_id theirs"):
         several.created(enveloped(task("1", external_id="theirs")), "tasks", "ours")
     assert several.created(enveloped(task("1")), "tasks", "ours").external_task_id is None
     assert several.created(enveloped(task("1", external_id="ours")), "tasks", "ours").external_task_id == "ours"
+
+
+def test_an_external_id_in_another_case_is_ours() -> None:
+    """Of a create and of a question: it is kept as it was sent. Where both are asked for, each is its own."""
+    told = enveloped([task("5", external_id="OURS")])
+    made = several.created(enveloped(task("5", external_id="OURS")), "tasks", "ours")
+    assert (made.task_id, made.external_task_id) == ("5", "ours")
+    assert several.one(told, "tasks", "external:ours").external_task_id == "ours"
+    both = enveloped([task("5", external_id="OURS"), task("6", external_id="ours")])
+    found = several.found(both, "tasks", ["external:ours", "external:OURS"])
+    assert {name: isinstance(each, Task) and each.task_id for name, each in found.items()} == {
+        "external:OURS": "5",
+        "external:ours": "6",
+    }
 
 
 def test_questions_have_one_kind_of_ids() -> None:

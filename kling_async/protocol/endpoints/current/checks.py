@@ -35,7 +35,9 @@ Rule = Callable[[Given], Iterable[Problem]]
 def problems(path: str, body: Mapping[str, Any]) -> list[Problem]:
     """Finds what is wrong with a body made by hand, without sending it; never raises.
 
-    The service ignores most of what is found here, and bills for what it makes of the rest.
+    The service ignores most of what is found here, and bills for what it makes of the rest. A record makes a right body
+    of itself; `RawCall("POST", path, body)` sends one made by hand, once, and `attach("tasks:<id>")` follows the task
+    that its answer names.
 
     ```python
     for problem in current.problems("/image-to-video/kling-3.0-turbo", body):
