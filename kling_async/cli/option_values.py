@@ -132,15 +132,26 @@ def positive(text: str) -> float:
     return value
 
 
+def place(text: str) -> str:
+    """Takes a path.
+
+    Raises:
+        ArgumentTypeError: it is empty, as a shell's variable is that is not set.
+    """
+    if not text:
+        raise ArgumentTypeError("is empty (a variable that is not set?): give a path")
+    return text
+
+
 def target(text: str) -> str:
     """Takes a place to save to.
 
     Raises:
-        ArgumentTypeError: it is standard output.
+        ArgumentTypeError: it is empty, or standard output.
     """
     if text == "-":
         raise ArgumentTypeError("results are saved to files (standard output cannot be resumed)")
-    return text
+    return place(text)
 
 
 def from_json(text: str) -> Any:
