@@ -170,6 +170,7 @@ class _Command:
     async def _made(self, plan: Plan) -> Exit:
         """Makes all rows; a signal lets what runs end, a second one does not."""
         left = False
+        self.job.goes_on = f"what was sent may go on at the service, and is billed; go on: {again(self.options.words)}"
         try:
             async with service.batch_client(self.options, self._requests(), _budget(self.options)) as client:
                 await self._run(client, plan)
