@@ -231,7 +231,7 @@ def _add_costs(commands: Any) -> None:
         "second at most. What was spent wants an API key: a pair of keys is shown the packs alone.\n",
     )
     text = "of which to show what was spent (default: 30)"
-    parser.add_argument("--days", type=whole_from(1), default=30, metavar="N", help=text)
+    parser.add_argument("--days", type=whole_from(1, 36_500), default=30, metavar="N", help=text)
     add_base_url(parser)
     add_output(parser)
 

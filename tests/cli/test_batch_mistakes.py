@@ -42,6 +42,9 @@ from .conftest import CAT, Run
         (["jobs.jsonl", "--out", "out", "--concurrency", "0"], "must be 1 or more"),
         (["jobs.jsonl", "--out", "out", "--emulator", "--journal", "j"], "--emulator takes no --journal"),
         (["jobs.jsonl", "--out", "out", "--journal", ""], "--journal: is empty"),
+        (["jobs.jsonl", "--out", "out", "--concurrency", "9" * 30], "must be 1000000000 or less"),
+        (["jobs.jsonl", "--out", "out", "--budget", "9" * 30], "must be 1000000000000000 or less"),
+        (["jobs.jsonl", "--out", "out", "--budget", "5", "--assume", "9" * 30], "must be 1000000000000000 or less"),
         (["x" * 300, "--out", "out"], "cannot be read: File name too long"),
     ],
 )
