@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from kling_async.batch.runner import Runner
 from kling_async.client import KlingClient
 from kling_async.io.refusals import endpoint_that_takes
 from kling_async.io.submission import Again
+from kling_async.io.target import absolute
 from kling_async.io.threads import in_thread
 from kling_async.journal.client_journal import journal_of
 from kling_async.journal.entry import EntryState
@@ -64,6 +64,9 @@ class Batch:
         retry_failed: whether rows whose task failed get another one.
         skip_invalid: whether the others are made where rows are wrong.
         watermark: whether the watermarked variants are saved as well; asks for them where a request can.
+
+    Raises:
+        TargetError: `out` is no path.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Batch:
         skip_invalid: bool = False,
         watermark: bool = False,
     ) -> None:
-        self.out = Path(os.path.abspath(os.fsdecode(out)))  # noqa: PTH100  (links stay as they were given)
+        self.out = Path(absolute(out))
         self._jobs = jobs
         self._journal = journal
         self._endpoint = endpoint

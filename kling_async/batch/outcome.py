@@ -9,15 +9,24 @@ import attrs
 
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import Row
+from kling_async.io.target import shown as shown_path
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.protocol.budget import shown
 from kling_async.protocol.cost import Cost, total
 from kling_async.protocol.endpoint import Endpoint
-from kling_async.protocol.errors import BudgetExceeded, InvalidRequest, KeyConflict, KlingError
+from kling_async.protocol.errors import (
+    BudgetExceeded,
+    InvalidRequest,
+    KeyConflict,
+    KlingError,
+    TargetError,
+    TargetExists,
+)
 from kling_async.protocol.tasks import Task
 
 _ANEW: Final = "look at the account's list of tasks; another id for the row makes it anew, which may pay twice"
 _AGAIN: Final = "the same batch, started again, goes on with it"
+_THEN_SAVED: Final = "{}, then the same batch, started again, saves it; it is made already, so that costs nothing"
 
 
 def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: KlingError | None) -> RowResult:
@@ -111,7 +120,18 @@ def _text(status: RowStatus, last: Entry | None, error: KlingError | None) -> st
         return f"needs {shown(error.asked)}, and the budget has {shown(error.left)} left: a larger one sends it"
     if status is RowStatus.UNKNOWN and _is_lost(last):
         return f"{text}; {_ANEW}"
+    if status is RowStatus.UNSAVED and last is not None and isinstance(error, TargetError):
+        return _of_its_place(error, last)
     return f"{text}; {_AGAIN}" if status in {RowStatus.UNSAVED, RowStatus.UNKNOWN} and last is not None else text
+
+
+def _of_its_place(error: TargetError, last: Entry) -> str:
+    """Why something made is not saved: another run alone would find the same there."""
+    if not isinstance(error, TargetExists):
+        return f"{error.message}; {_THEN_SAVED.format('put that right')}"
+    is_changed = any(error.message.startswith(f"{shown_path(Path(file.path))} ") for file in last.files)
+    changed = ", and is not what was saved there: it was changed since" * is_changed
+    return f"{error.message}{changed}; {_THEN_SAVED.format('move it away')}"
 
 
 def _is_lost(last: Entry | None) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final, get_type_hints
 
 from kling_async.batch import endpoints, jsonl, table
 from kling_async.batch.raw_row import RawRow
+from kling_async.io import system
 from kling_async.protocol.errors import BatchError
 from kling_async.protocol.media.formats import suffix_of
 from kling_async.protocol.media.image import Image
@@ -36,10 +37,10 @@ def opened(path: str, default: str) -> Iterator[Iterator[RawRow]]:
         BatchError: it is neither, or cannot be read.
     """
     try:
-        if Path(path).is_dir():
+        if os.path.isdir(path):  # noqa: PTH112  (that of Path raises where the name is too long)
             yield _in_folder(path, default)
             return
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=_opened_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise BatchError(f"{_shown(path)} is no regular file; give a file of jobs, or a folder of pictures")
             yield _in_file(path, file, default)
@@ -48,6 +49,11 @@ def opened(path: str, default: str) -> Iterator[Iterator[RawRow]]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
         raise BatchError(f"{_shown(path)} cannot be read: {reason}") from None
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """Opens a file without waiting for the other end of a named pipe, which may never come."""
+    return os.open(path, flags | system.HERE.waits_for_nobody)
 
 
 # ---------------------------------------------------------------------------------------------------------- files

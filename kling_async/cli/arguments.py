@@ -12,7 +12,7 @@ from kling_async.cli.common_options import add_base_url, add_output, add_target,
 from kling_async.cli.endpoint_options import KEYS, add_endpoint
 from kling_async.cli.exit_codes import Exit, Shown, UsageError
 from kling_async.cli.mistakes import about_command, about_unknown
-from kling_async.cli.option_values import number, port, positive, whole, whole_from
+from kling_async.cli.option_values import number, place, port, positive, whole, whole_from
 from kling_async.version import __version__
 
 _SHORT: Final = "generate"
@@ -231,7 +231,7 @@ def _add_costs(commands: Any) -> None:
         "second at most. What was spent wants an API key: a pair of keys is shown the packs alone.\n",
     )
     text = "of which to show what was spent (default: 30)"
-    parser.add_argument("--days", type=whole_from(1), default=30, metavar="N", help=text)
+    parser.add_argument("--days", type=whole_from(1, 36_500), default=30, metavar="N", help=text)
     add_base_url(parser)
     add_output(parser)
 
@@ -245,7 +245,8 @@ def _add_doctor(commands: Any) -> None:
         "It costs nothing: one page of the account's tasks is asked for. Keys are never shown.\n",
     )
     add_base_url(parser)
-    parser.add_argument("--out", default=".", metavar="DIR", help="where results are to be saved (default: here)")
+    text = "where results are to be saved (default: here)"
+    parser.add_argument("--out", type=place, default=".", metavar="DIR", help=text)
     add_output(parser)
 
 

@@ -10,7 +10,7 @@ from kling_async.cli.common_options import add_base_url, add_waiting
 from kling_async.cli.endpoint_options import KEYS, add_model
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.mistakes import did_you_mean
-from kling_async.cli.option_values import amount, budget, whole_from
+from kling_async.cli.option_values import amount, budget, place, whole_from
 from kling_async.cli.record_fields import Field, fields_of
 from kling_async.protocol.endpoint import Endpoint
 
@@ -138,7 +138,7 @@ def _add_how(parser: ArgumentParser) -> None:
     text = "make and save a watermarked variant as well, where the endpoint has one"
     group.add_argument("--watermark", action="store_true", help=text)
     text = "where is kept what was sent and made (default: DIR/journal.sqlite)"
-    group.add_argument("--journal", metavar="FILE", help=text)
+    group.add_argument("--journal", type=place, metavar="FILE", help=text)
 
 
 def _add_service(parser: ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from kling_async.cli.batch_options import add_jobs, add_parameters, rows_for
 from kling_async.cli.common_options import add_base_url, add_output
 from kling_async.cli.exit_codes import UsageError
 from kling_async.cli.mistakes import did_you_mean
-from kling_async.cli.option_values import amount, budget, number, positive, whole, whole_from
+from kling_async.cli.option_values import amount, budget, number, place, positive, whole, whole_from
 
 DSN: Final = "KLING_FLEET_DSN"
 _DESCRIPTION: Final = """\
@@ -112,7 +112,7 @@ def _add_submit(parser: ArgumentParser, words: Sequence[str]) -> None:
 def _add_worker(parser: ArgumentParser) -> None:
     parser.description = "Carry jobs out, until Ctrl-C or SIGTERM."
     parser.epilog = _WORKER
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where results go")
+    parser.add_argument("-o", "--out", type=place, required=True, metavar="DIR", help="where results go")
     text = "how long to wait for what it has when it ends (default: 30)"
     parser.add_argument("--grace", type=number, default=30.0, metavar="SECONDS", help=text)
     text = "silence after which others go on with its work, the same for all workers (default: 30)"

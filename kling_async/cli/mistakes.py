@@ -1,9 +1,9 @@
 """What was probably meant by words that a command does not take."""
 
+import os
 import re
 from argparse import ArgumentParser
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
 from kling_async.cli import endpoints
@@ -27,7 +27,8 @@ def about_unknown(word: str, command: ArgumentParser) -> str:
     if not word.startswith("-") and is_batch:
         return "; give one file of jobs, or one folder of pictures"
     if not word.startswith("-"):
-        return _about_file(command) if Path(word).is_file() else "; a text with spaces needs quotes around it"
+        is_file = os.path.isfile(word)  # noqa: PTH113  (that of Path raises where the word is too long for a name)
+        return _about_file(command) if is_file else "; a text with spaces needs quotes around it"
     option = word.partition("=")[0]
     if option in {"-o", "--output"} and not is_batch:
         return "; leave it out: what this command makes is no file"

@@ -16,6 +16,10 @@ import attrs
 from kling_async.cli.exit_codes import UsageError
 from kling_async.protocol.records import CameraConfig
 
+MOST: Final = 10**9
+"""More than anybody means, and less than what a computation cannot hold."""
+MOST_MONEY: Final = 10**15
+"""As a budget holds it."""
 AXES: Final = tuple(attrs.fields_dict(CameraConfig))
 
 STDIN_BYTES: Final = 64 * 2**20
@@ -68,13 +72,15 @@ def whole(text: str) -> int:
     return value
 
 
-def whole_from(least: int) -> Callable[[str], int]:
-    """What reads whole numbers from `least` up."""
+def whole_from(least: int, most: int = MOST) -> Callable[[str], int]:
+    """What reads whole numbers from `least` up to `most`."""
 
     def whole_number(text: str) -> int:
         value = whole(text)
         if value < least:
             raise ArgumentTypeError(f"must be {least} or more, got {value}")
+        if value > most:
+            raise ArgumentTypeError(f"must be {most} or less, got {text[:40]}")
         return value
 
     return whole_number
@@ -94,6 +100,7 @@ def budget(text: str) -> tuple[str, Decimal]:
     amount = Decimal(found[2])
     if not amount:
         raise ArgumentTypeError(f"must be more than 0, got {text!r}; quote the $, which the shell reads")
+    _refuse_large(amount)
     return "usd" if found[1] or found[3] == "usd" else "units", amount
 
 
@@ -105,7 +112,19 @@ def amount(text: str) -> Decimal:
     """
     if not re.fullmatch(r"\d+(\.\d+)?", text):
         raise ArgumentTypeError(f"must be a number from 0 up, got {text!r}")
-    return Decimal(text)
+    value = Decimal(text)
+    _refuse_large(value)
+    return value
+
+
+def _refuse_large(value: Decimal) -> None:
+    """Refuses what no budget holds, before there is a plan for it.
+
+    Raises:
+        ArgumentTypeError: it is that large.
+    """
+    if value > MOST_MONEY:
+        raise ArgumentTypeError(f"must be {MOST_MONEY} or less")
 
 
 def port(text: str) -> int:
@@ -132,15 +151,26 @@ def positive(text: str) -> float:
     return value
 
 
+def place(text: str) -> str:
+    """Takes a path.
+
+    Raises:
+        ArgumentTypeError: it is empty, as a shell's variable is that is not set.
+    """
+    if not text:
+        raise ArgumentTypeError("is empty (a variable that is not set?): give a path")
+    return text
+
+
 def target(text: str) -> str:
     """Takes a place to save to.
 
     Raises:
-        ArgumentTypeError: it is standard output.
+        ArgumentTypeError: it is empty, or standard output.
     """
     if text == "-":
         raise ArgumentTypeError("results are saved to files (standard output cannot be resumed)")
-    return text
+    return place(text)
 
 
 def from_json(text: str) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import threading
 import traceback
@@ -22,6 +23,9 @@ from kling_async.protocol.retry import is_transient
 
 _T = TypeVar("_T")
 
+LEAVE_SECONDS: Final = 10.0
+"""After a second signal, in which all that is under way is dropped, and the end is told."""
+
 
 class Stopped(Exception):
     """A signal asked the command to end; what was under way has ended.
@@ -35,10 +39,53 @@ class Stopped(Exception):
         self.number = number
 
 
-class Stop:
-    """The wish to end. The second one does not wait for anything to be found out."""
+class Leaving:
+    """Ends the process though a thread is stuck, as in a file system that does not answer: no thread can be cancelled.
 
-    def __init__(self) -> None:
+    That is as a kill is, after which the journal and the parts of files are as they should be.
+
+    Args:
+        output: where the end is reported.
+        job: what is known of its task.
+    """
+
+    def __init__(self, output: Output, job: Job) -> None:
+        self._output = output
+        self._job = job
+        self._timer: threading.Timer | None = None
+        self.number = signal.SIGINT
+        """The first signal, once there were two."""
+
+    def begin(self, number: signal.Signals) -> None:
+        """A second signal came after the one of this number."""
+        self.number = number
+        if self._timer is None:
+            self._timer = threading.Timer(LEAVE_SECONDS, self._leave)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def end(self) -> None:
+        """Nothing was stuck."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _leave(self) -> None:
+        try:
+            _report_end(self._output, report.of_stop(self.number, self._job))
+            self._output.close()
+        finally:
+            os._exit(report.exit_of(self.number))
+
+
+class Stop:
+    """The wish to end. The second one does not wait for anything to be found out.
+
+    Args:
+        leaving: what ends the process where the second one does not.
+    """
+
+    def __init__(self, leaving: Leaving) -> None:
+        self._leaving = leaving
         self._number: signal.Signals | None = None
         self._asked = asyncio.Event()
         self._main = asyncio.current_task()
@@ -54,6 +101,7 @@ class Stop:
             self._number = number
             self._asked.set()
         elif self._main is not None:
+            self._leaving.begin(self._number)
             # What is dropped now ends with errors that nobody waits for; the words at the end say the same.
             asyncio.get_running_loop().set_exception_handler(_without_ours)
             for task in asyncio.all_tasks():  # closing is a task of its own, which waits for what is in doubt
@@ -109,13 +157,14 @@ def run(job: Job, output: Output, work: Callable[[Stop], Coroutine[Any, Any, int
     Returns:
         The exit code.
     """
+    leaving = Leaving(output, job)
     try:
         with _warnings_shown(output, job):
-            return asyncio.run(_with_signals(work)) or Exit.OK
+            return asyncio.run(_with_signals(work, leaving)) or Exit.OK
     except Stopped as stopped:
         return _report_end(output, report.of_stop(stopped.number, job))
     except asyncio.CancelledError:  # the second signal; the first may have left something unknown
-        return _report_end(output, report.of_stop(signal.SIGINT, job))
+        return _report_end(output, report.of_stop(leaving.number, job))
     except KeyboardInterrupt as interrupt:
         number = signal.SIGINT if type(interrupt) is KeyboardInterrupt else signal.SIGTERM
         return _report_end(output, report.of_stop(number, job))
@@ -126,6 +175,8 @@ def run(job: Job, output: Output, work: Callable[[Stop], Coroutine[Any, Any, int
     except Exception as error:  # noqa: BLE001  (a bug must not hide what was paid for)
         output.traceback(traceback.format_exc())
         return _report_end(output, report.of_bug(error, job))
+    finally:
+        leaving.end()
 
 
 def _report_end(output: Output, ending: Ending) -> Exit:
@@ -133,8 +184,8 @@ def _report_end(output: Output, ending: Ending) -> Exit:
     return ending.code
 
 
-async def _with_signals(work: Callable[[Stop], Coroutine[Any, Any, int | None]]) -> int | None:
-    stop = Stop()
+async def _with_signals(work: Callable[[Stop], Coroutine[Any, Any, int | None]], leaving: Leaving) -> int | None:
+    stop = Stop(leaving)
     with _signals_to(stop):
         return await work(stop)
 

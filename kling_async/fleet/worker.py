@@ -18,6 +18,7 @@ from kling_async.fleet.worker_database import Line
 from kling_async.fleet.worker_session import Session, Settings
 from kling_async.fleet.worker_values import Account
 from kling_async.io.config import checked, is_seconds
+from kling_async.io.target import text_of
 from kling_async.io.threads import in_thread
 from kling_async.journal.postgres.journal import PostgresJournal
 from kling_async.protocol.errors import (
@@ -59,6 +60,7 @@ class Worker:
 
     Raises:
         ConfigurationError: a value cannot be used.
+        TargetError: `out` is no path.
     """
 
     _options: ClassVar[Mapping[str, Any]] = {}
@@ -86,7 +88,7 @@ class Worker:
         checked("grace", grace, "seconds", fits=is_seconds(grace))
         name = name if name is not None else f"{socket.gethostname()}:{os.getpid()}"
         self._settings = Settings(
-            name=name, out=Path(out).absolute(), heartbeat=heartbeat, grace=grace, downloads=downloads
+            name=name, out=Path(text_of(out)).absolute(), heartbeat=heartbeat, grace=grace, downloads=downloads
         )
         self._stopping = asyncio.Event()
         self._queues: dict[str, asyncio.Task[None]] = {}

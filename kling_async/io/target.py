@@ -47,12 +47,15 @@ def text_of(path: Any) -> str:
     """A path as text.
 
     Raises:
-        TargetError: it is something else.
+        TargetError: it is something else, or empty, which would be the working directory.
     """
     try:
-        return os.fsdecode(path)
+        text = os.fsdecode(path)
     except TypeError:
         raise TargetError(f"expected a path to save to, got {type(path).__name__}") from None
+    if not text or "\0" in text:
+        raise TargetError(f"{text!r} is no path to save to")
+    return text
 
 
 def absolute(path: Any) -> str:
@@ -80,9 +83,7 @@ def check_target(text: str, *, overwrite: bool) -> Target:
         TargetExists: there is a file.
         TargetError: it cannot be written to.
     """
-    if not text or "\0" in text:
-        raise TargetError(f"{text!r} is no path to save to")
-    path = Path(text)
+    path = Path(text_of(text))
     try:
         if is_directory_name(text):
             path.mkdir(parents=True, exist_ok=True)

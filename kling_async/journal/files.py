@@ -144,7 +144,8 @@ def moved(files: Sequence[SavedFile], place: str) -> list[Path]:
         place: a directory, or where there is one file, that.
     """
     names = [os.path.basename(file.path) for file in files]  # noqa: PTH119  (texts)
-    paths = [Path(place, name) for name in names] if Path(place).is_dir() else [Path(place)] * (len(files) == 1)
+    is_directory = os.path.isdir(place)  # noqa: PTH112  (that of Path raises where one may not look)
+    paths = [Path(place, name) for name in names] if is_directory else [Path(place)] * (len(files) == 1)
     there = [attrs.evolve(file, path=str(path)) for file, path in zip(files, paths, strict=False)]
     return paths if are_whole(there) else []
 

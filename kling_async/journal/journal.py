@@ -118,7 +118,13 @@ class Journal(AnyJournal):
 
     def exists(self) -> bool:
         """As `AnyJournal.exists`."""
-        return self.path.exists()
+        try:
+            self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True  # opening it says why one cannot look
+        return True
 
 
 def _last_of(store: Store, keys: Sequence[str]) -> dict[str, Entry]:

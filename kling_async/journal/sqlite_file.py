@@ -53,6 +53,7 @@ class SqliteFile:
             return
         try:
             self._make_file()
+            self._refuse_device()
             # One thread uses it; before a fork another one closes it.
             self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             self._prepare(self._connection)
@@ -68,6 +69,15 @@ class SqliteFile:
         """With its permissions, before there is anything in it; SQLite gives them to the files beside it."""
         with contextlib.suppress(FileExistsError):
             os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+    def _refuse_device(self) -> None:
+        """Refuses what SQLite would open, and what would get other permissions: `/dev/null` is everybody's.
+
+        Raises:
+            JournalError: it is no file that keeps what is written to it.
+        """
+        if self._path.exists() and not self._path.is_file() and not self._path.is_dir():
+            raise JournalError(f"the journal {self._path} cannot be opened: it is no regular file; choose another file")
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._patiently(lambda: self._version(connection))  # before anything is changed

@@ -20,6 +20,8 @@ Window = tuple[int, int]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 NOTHING: Final = Decimal(0)
+WINDOWS: Final = 1000
+"""That are kept of a budget without a journal."""
 
 
 @attrs.frozen
@@ -180,7 +182,7 @@ class Memory:
 
     def spending(self, now: datetime) -> Spending:
         """What the present window has given out."""
-        return self._windows.get(self._terms.window(now)) or Spending(self._terms.unit, self._terms.limit)
+        return self._in(self._terms.window(now))
 
     def reserve(self, amount: Decimal, now: datetime) -> Reservation:
         """Reserves an amount.
@@ -189,15 +191,25 @@ class Memory:
             BudgetExceeded: it does not fit.
         """
         spending, window = self.spending(now).with_reserved(amount, self._terms.name), self._terms.window(now)
-        if window not in self._windows:  # earlier ones, in which nothing is under way, are not asked for any more
-            self._windows = {each: kept for each, kept in self._windows.items() if kept.reserved or each > window}
+        is_new = window not in self._windows
         self._windows[window] = spending
+        if is_new and len(self._windows) > WINDOWS:
+            self._forget_oldest(window)
         return Reservation(window, amount)
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
         """Counts an amount in place of a reservation."""
-        before = self._windows[reservation.account]
+        before = self._in(reservation.account)
         self._windows[reservation.account] = before.with_settled(reservation.amount, counted)
+
+    def _in(self, window: Window) -> Spending:
+        return self._windows.get(window) or Spending(self._terms.unit, self._terms.limit)
+
+    def _forget_oldest(self, present: Window) -> None:
+        """Bounds the memory: by how many there are, as a clock that is set may go back over any number of windows."""
+        over = [window for window, kept in self._windows.items() if not kept.reserved and window != present]
+        for window in over[: len(self._windows) - WINDOWS]:
+            del self._windows[window]
 
 
 class Budget:

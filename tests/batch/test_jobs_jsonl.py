@@ -289,6 +289,23 @@ def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
         read_jobs(None)  # type: ignore[arg-type]  # wrong on purpose
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="it has no named pipes")
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that nobody writes to is refused, as it would be opened for ever."""
+    os.mkfifo(tmp_path / "jobs.jsonl")
+    asked = []
+
+    def open_(path: str, flags: int, *_: object) -> int:
+        asked.append(flags)
+        return os_open(path, flags | os.O_NONBLOCK)  # a test that fails must not hang
+
+    os_open = os.open
+    monkeypatch.setattr(os, "open", open_)
+    with pytest.raises(BatchError, match="is no regular file"):
+        read_jobs(tmp_path / "jobs.jsonl")
+    assert [flags & os.O_NONBLOCK for flags in asked] == [os.O_NONBLOCK]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads all")
 def test_a_file_that_may_not_be_read_is_an_error(tmp_path: Path) -> None:
     """The system's reason is in the message."""

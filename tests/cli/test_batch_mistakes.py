@@ -41,6 +41,11 @@ from .conftest import CAT, Run
         (["jobs.jsonl", "--out", "out", "--budget", "0"], "must be more than 0"),
         (["jobs.jsonl", "--out", "out", "--concurrency", "0"], "must be 1 or more"),
         (["jobs.jsonl", "--out", "out", "--emulator", "--journal", "j"], "--emulator takes no --journal"),
+        (["jobs.jsonl", "--out", "out", "--journal", ""], "--journal: is empty"),
+        (["jobs.jsonl", "--out", "out", "--concurrency", "9" * 30], "must be 1000000000 or less"),
+        (["jobs.jsonl", "--out", "out", "--budget", "9" * 30], "must be 1000000000000000 or less"),
+        (["jobs.jsonl", "--out", "out", "--budget", "5", "--assume", "9" * 30], "must be 1000000000000000 or less"),
+        (["x" * 300, "--out", "out"], "cannot be read: File name too long"),
     ],
 )
 def test_mistakes(run: Run, here: Path, words: list[str], told: str) -> None:
@@ -52,6 +57,15 @@ def test_mistakes(run: Run, here: Path, words: list[str], told: str) -> None:
     assert ran.code == 2, ran.err
     assert told in ran.err
     assert {path.name for path in here.iterdir()} == before
+
+
+@pytest.mark.parametrize("words", [["--out", "x" * 300], ["--out", "out", "--journal", "x" * 300]])
+def test_names_that_no_file_can_have(run: Run, here: Path, words: list[str]) -> None:
+    """A name that the system refuses is told as its word, without a plan for what cannot be begun."""
+    ran = run("batch", jobs(here, "one"), *words, "--dry-run")
+    assert (ran.code, ran.out) == (1, "")
+    assert "cannot be opened: File name too long" in ran.err
+    assert "Traceback" not in ran.err
 
 
 @pytest.mark.parametrize(

@@ -120,5 +120,6 @@ def test_an_account(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch
 
 
 def test_days(run: Run) -> None:
-    """There is no time of no days."""
+    """There is no time of no days, nor one that began before there were dates."""
     assert run("costs", "--days", "0").code == 2
+    assert "must be 36500 or less" in run("costs", "--days", "9" * 30).err

@@ -133,6 +133,7 @@ def test_text_that_begins_with_a_dash() -> None:
         (["--shot-type", "custom"], "'customize', 'intelligence'"),
         (["--sound", "on"], "unrecognized arguments: on"),
         (["--prompt", "the", "cat"], "a text with spaces needs quotes around it"),
+        (["--prompt", "the", "cat" * 100], "a text with spaces needs quotes around it"),
         (["--prompt", "-over the hill"], "a value that begins with a dash is joined to it: --prompt=-..."),
         (["--promt", "x"], "did you mean --prompt?"),
         (["picture"], "each file needs its option before it: --image, --image-tail, --static-mask or --dynamic-masks"),

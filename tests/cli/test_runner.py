@@ -1,6 +1,8 @@
 import asyncio
 import logging
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -120,6 +122,49 @@ def test_errors_of_others_are_not_hidden() -> None:
     for error in (KlingError("x"), ValueError("y")):
         runner._without_ours(Loop(), {"exception": error})  # type: ignore[arg-type]  # a loop of which one method is asked
     assert [type(context["exception"]) for context in told] == [ValueError]
+
+
+_STUCK = """
+import asyncio, signal, sys, threading
+from kling_async.cli import runner
+from kling_async.cli.job import Job
+from kling_async.cli.output import Output
+from kling_async.io.threads import in_thread
+
+async def work(stop):
+    loop = asyncio.get_running_loop()
+
+    def stuck():
+        for _ in range(3):
+            loop.call_soon_threadsafe(stop.ask, signal.SIGTERM)
+        threading.Event().wait()
+
+    await stop.or_result(in_thread(stuck))
+
+runner.LEAVE_SECONDS = 0.1
+sys.exit(runner.run(Job(), Output(), work))
+"""
+
+
+def test_a_thread_that_is_stuck() -> None:
+    """After a second signal the process ends although a thread never does, with the same words and code."""
+    ran = subprocess.run([sys.executable, "-c", _STUCK], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (143, "interrupted: nothing was sent, nothing is billed\n")
+
+
+def test_a_process_is_left_alone_where_nothing_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the command has ended after a second signal, nothing ends the process that ran it."""
+    monkeypatch.setattr(runner, "LEAVE_SECONDS", 3600.0)
+
+    async def work(stop: Stop) -> None:
+        for _ in range(2):
+            asyncio.get_running_loop().call_soon(stop.ask, signal.SIGTERM)
+        await stop.or_result(forever())
+
+    assert run_(work) == 143
+    for timer in [each for each in threading.enumerate() if isinstance(each, threading.Timer)]:
+        timer.join(60)
+        assert not timer.is_alive()
 
 
 def test_outside_of_the_main_thread(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """A journal that cannot be used says so before anything is paid."""
 
 import contextlib
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -58,6 +59,12 @@ def directory(path: Path) -> None:
     path.mkdir()
 
 
+def pipe(path: Path) -> None:
+    """A named pipe in its place, whose permissions are not the journal's to change, as those of a device are not."""
+    os.mkfifo(path)
+    path.chmod(0o666)
+
+
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
@@ -66,6 +73,7 @@ def directory(path: Path) -> None:
         (text, "no journal, or damaged"),
         (damaged, "damaged"),
         (directory, "cannot be opened"),
+        (pipe, "no regular file; choose another"),
     ],
 )
 async def test_a_file_that_cannot_be_used(
@@ -74,13 +82,13 @@ async def test_a_file_that_cannot_be_used(
     """What is no journal, damaged or too new is refused where the client begins, and is left as it was."""
     assert callable(prepare)
     prepare(path)
-    before = path.read_bytes() if path.is_file() else b""
+    before = path.read_bytes() if path.is_file() else b"", path.stat().st_mode
     with pytest.raises(JournalError, match=message):
         await make_client(journal=path).submit(CAT)
     with pytest.raises(JournalError, match=message):
         await make_client(journal=path).__aenter__()
     assert emulator.ledger.created == 0
-    assert before == (path.read_bytes() if path.is_file() else b"")
+    assert before == (path.read_bytes() if path.is_file() else b"", path.stat().st_mode)
 
 
 async def test_no_directory(make_client: ClientMaker, tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from kling_async import (
     TargetError,
     TextToVideo,
 )
+from kling_async.batch.batch import Batch
 from kling_async.emulator import Emulator
+from kling_async.fleet.worker import Worker
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.local import Local
 from kling_async.journal.sqlite import SqliteStore
@@ -80,6 +82,19 @@ async def test_a_directory_that_cannot_be_made(
     (tmp_path / "file").write_text("a file")
     with pytest.raises(TargetError):
         await make_client(journal=path).generate(CAT, f"{tmp_path}/{name}", key="cat")
+    assert emulator.ledger.created == 0
+
+
+@pytest.mark.parametrize("target", ["", "a\0b"])
+async def test_what_is_no_place(make_client: ClientMaker, emulator: Emulator, path: Path, target: str) -> None:
+    """An empty path, as of a variable that is not set, is refused before anything is paid: it is no directory."""
+    client = make_client(journal=path)
+    with pytest.raises(TargetError, match="no path to save to"):
+        await client.submit(CAT, key="cat", save_to=target)
+    with pytest.raises(TargetError, match="no path to save to"):
+        Batch([CAT], out=target)
+    with pytest.raises(TargetError, match="no path to save to"):
+        Worker("postgresql:///none", out=target)
     assert emulator.ledger.created == 0
 
 

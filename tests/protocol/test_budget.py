@@ -19,6 +19,7 @@ from kling_async import (
     Task,
     TaskStatus,
 )
+from kling_async.protocol import budget
 from kling_async.protocol.budget import Memory, Spending
 from kling_async.protocol.catalog import endpoint_named
 
@@ -75,11 +76,11 @@ def billed(
 def test_what_counts(task: Task | Speech, units: str, usd: str, *, failed_is_free: bool) -> None:
     """What the service says was taken counts; else what was reserved, here 9, unless a failed task is free."""
     endpoint = endpoint_named("text2video")
-    for budget, counted in (
+    for each, counted in (
         (Budget(units=10, failed_is_free=failed_is_free), units),
         (Budget(usd=10, failed_is_free=failed_is_free), usd),
     ):
-        assert budget.terms.counted(Decimal(9), task, endpoint) == Decimal(counted)
+        assert each.terms.counted(Decimal(9), task, endpoint) == Decimal(counted)
 
 
 def test_what_counts_in_dollars_where_the_price_of_a_unit_is_not_known() -> None:
@@ -192,12 +193,35 @@ def test_other_terms(other: dict[str, Any], message: str) -> None:
         Budget(**other).terms.check(known, change=True)
 
 
-def test_memory_of_windows_ends() -> None:
-    """Windows that are over are forgotten once all is settled that began in them, and not before."""
+def test_memory_of_windows_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest windows are forgotten once there are many and all is settled that began in them, and not before."""
+    monkeypatch.setattr(budget, "WINDOWS", 10)
     memory = Memory(Budget(units=1, per=timedelta(seconds=1)).terms)
     first = memory.reserve(Decimal(1), MIDNIGHT)
     for second in range(1, 100):
         memory.settle(memory.reserve(Decimal(1), MIDNIGHT + timedelta(seconds=second)), Decimal(1))
     memory.settle(first, Decimal("0.5"))
     assert memory.spending(MIDNIGHT).settled == Decimal("0.5")
-    assert len(vars(memory)["_windows"]) == 2
+    assert len(vars(memory)["_windows"]) == 10
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1), timedelta(days=36_500)])
+def test_memory_outlasts_a_clock_that_is_set_twice(jump: timedelta) -> None:
+    """What was spent in a window still counts after the clock was in another one for a while."""
+    memory = Memory(Budget(units=3, per="day").terms)
+    memory.settle(memory.reserve(Decimal(3), MIDNIGHT), Decimal(3))
+    memory.settle(memory.reserve(Decimal(1), MIDNIGHT + jump), Decimal(1))
+    with pytest.raises(BudgetExceeded):
+        memory.reserve(Decimal(1), MIDNIGHT)
+
+
+def test_memory_keeps_the_present_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many windows there are, none is forgotten that is counted in right now, nor one with a free request."""
+    monkeypatch.setattr(budget, "WINDOWS", 1)
+    memory = Memory(Budget(units=3, per="day").terms)
+    free = memory.reserve(Decimal(0), MIDNIGHT)
+    memory.reserve(Decimal(1), MIDNIGHT + timedelta(days=1))
+    memory.settle(memory.reserve(Decimal(2), MIDNIGHT + timedelta(days=2)), Decimal(2))
+    memory.settle(free, Decimal(1))
+    assert memory.spending(MIDNIGHT).settled == 1
+    assert memory.spending(MIDNIGHT + timedelta(days=2)).settled == 2

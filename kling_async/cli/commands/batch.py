@@ -81,18 +81,23 @@ def _journal(options: Namespace, out: Path) -> Path:
     Raises:
         UsageError: the directory cannot be used.
     """
-    if out.exists() and not out.is_dir():
+    there, is_directory = _exists(out), os.path.isdir(out)  # noqa: PTH112  (as in `_exists`)
+    if there and not is_directory:
         raise UsageError(f"--out {options.out} is a file; give a directory, which may be a new one")
     real, emulated = out / JOURNAL, out / EMULATED_JOURNAL
     if options.emulator and options.journal:
         raise UsageError("--emulator takes no --journal: the emulator's tasks end with the command")
-    if options.emulator and real.exists():
+    if options.emulator and _exists(real):
         raise UsageError(f"{options.out} holds what the service made; give another --out for the emulator")
-    if not options.emulator and emulated.exists():
+    if not options.emulator and _exists(emulated):
         raise UsageError(f"{options.out} holds what an emulator made; give another --out, or delete the directory")
     if options.emulator:
         return emulated
     return Path(options.journal) if options.journal else real
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  (that of Path raises where one may not look, or the name is too long)
 
 
 @attrs.frozen
@@ -165,6 +170,7 @@ class _Command:
     async def _made(self, plan: Plan) -> Exit:
         """Makes all rows; a signal lets what runs end, a second one does not."""
         left = False
+        self.job.goes_on = f"what was sent may go on at the service, and is billed; go on: {again(self.options.words)}"
         try:
             async with service.batch_client(self.options, self._requests(), _budget(self.options)) as client:
                 await self._run(client, plan)

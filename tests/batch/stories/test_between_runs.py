@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,54 @@ async def test_another_file_where_the_directory_was_moved(
         found = await run(Batch(jobs, out=tmp_path / "elsewhere"), client)
     assert (found["0"].status, found["0"].files) == ("unsaved", ())
     assert (tmp_path / "elsewhere" / "0.mp4").read_bytes() == b"mine"
+    assert emulator.ledger.created == 1
+
+
+def cut(path: Path) -> None:
+    """What is left of a file by a copy that broke off."""
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def directory(path: Path) -> None:
+    """A directory in place of a file."""
+    path.unlink()
+    path.mkdir()
+
+
+def link(path: Path) -> None:
+    """A link to nothing in place of a file."""
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (cut, "0.mp4 exists, and is not what was saved there: it was changed since; move it away, then the same batch"),
+        (directory, "0.mp4 is not a regular file; put that right, then the same batch"),
+        (link, "0.mp4 is a link to nothing, and is not what was saved there: it was changed since; move it away, "),
+    ],
+)
+async def test_a_name_that_is_taken(
+    make_client: ClientMaker,
+    emulator: Emulator,
+    jobs: Path,
+    tmp_path: Path,
+    *,
+    change: Callable[[Path], None],
+    said: str,
+) -> None:
+    """What stands in the way of a file is to go first, since no run by itself gets further; then the batch saves it."""
+    out = tmp_path / "out"
+    async with make_client() as client:
+        await run(Batch(jobs, out=out), client)
+        change(out / "0.mp4")
+        found = await run(Batch(jobs, out=out), client)
+        assert found["0"].status == "unsaved"
+        assert said in found["0"].error
+        assert "that costs nothing" in found["0"].error
+        (out / "0.mp4").rename(tmp_path / "away")
+        assert (await run(Batch(jobs, out=out), client))["0"].files == (out / "0.mp4",)
     assert emulator.ledger.created == 1
 
 
