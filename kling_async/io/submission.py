@@ -277,6 +277,7 @@ class Submitter:
             uniform=self._uniform,
             can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
+            from_key=own_id and external_task_id.startswith(OWN_IDS[1]),
             adopt=adopt,
             resend=resend,
             is_anothers=functools.partial(self.under_way.is_anothers, external_task_id),

@@ -5,7 +5,8 @@ same id, three times in all. In the current generation nobody knows whether a pa
 the first send are looked at before (`create_search`), and one that may be ours ends it in doubt.
 
 A task that is found but older than our first send is refused as a conflict, or accepted with `adopt`. After a send of
-an earlier process, whose clock nobody knows, one that seems older ends it in doubt. Where tasks
+an earlier process, whose clock nobody knows, one that seems older ends it in doubt. An id that was made from a key is
+another's too where a journal was copied: a first send that is refused for it takes no older task. Where tasks
 cannot be looked up by their external id, what would be looked up is `CreateInDoubt` at once. A path that answers yes
 without naming a task is refused with that answer, wherever the create is.
 
@@ -19,7 +20,7 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from kling_async.protocol import create_doubt, create_search
+from kling_async.protocol import create_doubt, create_search, create_times
 from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.create_states import SENDING, UNDECIDED, CreateState
 from kling_async.protocol.create_times import CLOCK_TOLERANCE, SendTimes
@@ -90,7 +91,8 @@ class Create:
         can_look_up: whether the endpoint finds tasks by their external id. Where it does not, nothing that may have
             made a task is sent again, and its doubt ends at once.
         own_id: whether the id was made for this create, so that nobody else can have used it.
-        adopt: whether an older task with the user's id is taken as the result.
+        from_key: whether it was made from the key alone, so that each copy of the journal makes the same one.
+        adopt: whether an older task with the id is taken as the result.
         resend: whether what was not found over `settle` seconds is sent again; if not, it stays in doubt.
         is_anothers: whether a task is known to be that of another create: an answer may reach the wrong request.
         searches: whether all tasks since it was sent are looked at before it is sent again.
@@ -116,6 +118,7 @@ class Create:
         *,
         can_look_up: bool,
         own_id: bool,
+        from_key: bool = False,
         adopt: bool,
         resend: bool,
         is_anothers: Callable[[Task], bool],
@@ -135,6 +138,7 @@ class Create:
         self.reference = str(named) if can_look_up else None
         self.can_look_up = can_look_up
         self.own_id = own_id
+        self._from_key = from_key
         self.adopt = adopt
         self.state = CreateState.UNSENT
         self.end: Task | KlingError | None = None
@@ -445,8 +449,7 @@ class Create:
         self._not_before = now + (self._attempts.failed(now) or 0.0)
 
     def _found(self, task: Task) -> None:
-        is_older = self._times.is_older(task.created_at, max(self._clock_error(), CLOCK_TOLERANCE))
-        if self.own_id or self.adopt or not (is_older or task.task_id in self._made_before):
+        if self.adopt or not (self._is_of_a_copy(task) if self.own_id else self._is_older(task)):
             self._accept(task)
             return
         if self._times.is_anothers:
@@ -457,14 +460,34 @@ class Create:
             self._refuse(create_doubt.in_doubt(self._about, known, [task]))
             return
         refusal = self._last_error if self.state is CreateState.CLAIMED else None
+        conflict = f"external_task_id {self.external_task_id!r} belongs to an older task"
+        if self.own_id:
+            conflict += (
+                f", {task.reference}, and was made from the key: was the journal copied, or restored from a backup? "
+                "Nothing was created now; whether that task is of the same request is not known. Another key (of a "
+                "batch: another id) makes a new one"
+            )
         self._refuse(
             ExternalTaskIdConflict(
-                f"external_task_id {self.external_task_id!r} belongs to an older task",
-                remedy=Remedy.ADOPT,
+                conflict,
+                remedy=Remedy.ATTACH if self.own_id else Remedy.ADOPT,
                 code=refusal.code if refusal else None,
                 reference=task.reference,
                 task=task,
             )
+        )
+
+    def _is_older(self, task: Task) -> bool:
+        """Whether a task with the user's id is surely not ours."""
+        is_older = self._times.is_older(task.created_at, max(self._clock_error(), CLOCK_TOLERANCE))
+        return is_older or task.task_id in self._made_before
+
+    def _is_of_a_copy(self, task: Task) -> bool:
+        """Whether a first send was refused for a task that was there before; later ones are refused for the first's."""
+        return (
+            self._from_key
+            and self.state is CreateState.CLAIMED
+            and self._times.is_older(task.created_at, create_times.error_of_refused(self._clock_error()))
         )
 
     def _in_doubt(self, look_up: KlingError | None = None, candidates: Sequence[Task] = ()) -> CreateInDoubt:

@@ -22,6 +22,15 @@ ANOTHERS_CLOCK: Final = ABSURD
 clock was ahead, by a wrong time zone or more."""
 
 
+def error_of_refused(clock_error: float) -> float:
+    """Seconds by which a task may seem older than a send, and be what somebody on the way made of it a moment before.
+
+    Args:
+        clock_error: how well the service's clock is known.
+    """
+    return clock_error if clock_error >= UNSEEN_ERROR else min(clock_error, 2 * CLOCKS_AGREE)
+
+
 class SendTimes:
     """The sends of one create of which any may have made its task.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kling_async.protocol.clock_offset import ABSURD, UNSEEN_ERROR
+from kling_async.protocol.clock_offset import ABSURD, DATE_ERROR, MADE_ERROR, UNSEEN_ERROR
 from kling_async.protocol.create_recovery import Ask, Create
 from kling_async.protocol.create_states import CreateState
 from kling_async.protocol.create_times import ANOTHERS_ERROR
@@ -142,6 +142,45 @@ def test_nothing_is_taken_without_its_id_once_the_clock_was_set(set_by: float, k
     """That it was made while ours was sent cannot be said any more."""
     machine = sent(set_by, MISSING, searches=True, keeps_id=False)
     assert isinstance(searched(machine, task(0, None)).end, kind)
+
+
+def claimed(made_at: float, *, error: float, from_key: bool = True, offset: float = 0.0, adopt: bool = False) -> Create:
+    """A create whose first send was refused for its own id, of which there is a task."""
+    machine = create(from_key=from_key, adopt=adopt, clock_error=lambda: error)
+    machine.sending(WALL)
+    machine.answered(1, failure("1201"))
+    machine.looked_up(1, task(made_at), offset)
+    return machine
+
+
+@pytest.mark.parametrize("error", [DATE_ERROR, MADE_ERROR])
+@pytest.mark.parametrize("offset", [0, -300, 300])
+def test_a_task_that_a_copy_of_the_journal_made_is_not_ours(error: float, offset: float) -> None:
+    """Claimed -> refused: what has the id of our key since before our first send is another's, and is named."""
+    machine = claimed(offset - 3, error=error, offset=offset)
+    assert isinstance(machine.end, ExternalTaskIdConflict)
+    assert machine.end.reference == "image2video:802"
+    assert "was the journal copied" in str(machine.end)
+    assert isinstance(claimed(offset - 1, error=error, offset=offset).end, Task)
+    assert isinstance(claimed(offset - 3, error=error, offset=offset, adopt=True).end, Task)
+
+
+def test_a_refusal_by_age_needs_a_clock_that_is_known() -> None:
+    """Somebody on the way may have sent ours twice, by a clock that is minutes off; no copy makes other ids."""
+    assert isinstance(claimed(-300, error=UNSEEN_ERROR).end, Task)
+    assert isinstance(claimed(-9 * HOUR, error=DATE_ERROR, from_key=False).end, Task)
+
+
+def test_what_was_sent_before_is_ours_with_the_id_of_its_key() -> None:
+    """Expected -> accepted: a further send is refused for what the first one made, whatever its time says."""
+    machine = create(from_key=True)
+    machine.sending(WALL)
+    machine.answered(1, ConnectionFailed("reset"))
+    machine.looked_up(16, MISSING, 0)
+    machine.sending(WALL + 16)
+    machine.answered(17, failure("1201"))
+    machine.looked_up(17, task(-HOUR), 0)
+    assert isinstance(machine.end, Task)
 
 
 def test_no_task_is_older_by_a_clock_that_nothing_has_shown() -> None:

@@ -270,3 +270,15 @@ async def test_what_was_sent_by_a_clock_that_was_ahead_is_paid_once(
         await make_client(**options).submit(clip(NEW), key="cat")
     assert raised.value.candidates == tuple(f"tasks:{entry.task_id}" for entry in forgetful.ledger.entries)
     assert forgetful.ledger.created == 1
+
+
+async def test_a_clock_that_is_set_back_while_it_is_looked_up(make_client: ClientMaker, emulator: Emulator) -> None:
+    """What was made when the clock was an hour ahead is no older task, and is not paid for again."""
+    now, ahead = wall(), [3600.0]
+    kling = make_client(api_key=emulator.api_key, clock=lambda: now() + ahead[0])
+    lose(emulator)
+    emulator.account.visible_after = 5
+    asyncio.get_running_loop().call_later(3, ahead.clear)
+    asyncio.get_running_loop().call_later(3, ahead.append, 0.0)
+    handle = await kling.submit(clip(external_task_id="mine"))
+    assert [entry.task_id for entry in emulator.ledger.entries] == [handle.task_id]
