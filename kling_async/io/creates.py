@@ -83,7 +83,9 @@ class Creates:
                 case Ask.LOOK_UP:
                     outcome = await self._outcome(self._api.query(endpoint, create.name, by_external=True))
                     told.looked_up()
-                    create.looked_up(loop.time(), outcome, self._api.clock_offset.of_tasks)
+                    create.looked_up(
+                        loop.time(), outcome, self._api.clock_offset.of_tasks, self._api.time() - loop.time()
+                    )
                 case Ask.SEARCH:
                     await self._search_for(endpoint, create, find_others)
                     told.looked_up()
@@ -133,7 +135,8 @@ class Creates:
             nonlocal sent_at
             must_hold()
             sent_at = self._api.time()
-            create.sending(self._api.time(), self._api.clock_offset.of_tasks)
+            counts_from = self._api.time() - asyncio.get_running_loop().time()
+            create.sending(self._api.time(), self._api.clock_offset.of_tasks, counts_from)
             told.sent()
 
         task = await self._api.send(request, read, began)

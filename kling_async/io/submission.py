@@ -241,6 +241,13 @@ class Submitter:
         except BaseException as error:
             sending.told.not_created(error, undecided=True)
             raise
+        now, wall = asyncio.get_running_loop().time(), self._api.time()
+        create.sent_before(now, wall if sending.first_sent is None else sending.first_sent, wall)
+        create.looked_up(now, task, self._api.clock_offset.of_tasks)
+        if isinstance(create.end, KlingError):
+            record.failed(create.end, undecided=False)
+            sending.told.not_created(create.end, undecided=True)
+            raise create.end
         watch = self._followed(endpoint, task, None, sending.told)
         record.accepted(task, watch)
         return watch
@@ -270,6 +277,7 @@ class Submitter:
             uniform=self._uniform,
             can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
+            from_key=own_id and external_task_id.startswith(OWN_IDS[1]),
             adopt=adopt,
             resend=resend,
             is_anothers=functools.partial(self.under_way.is_anothers, external_task_id),
@@ -366,7 +374,7 @@ class Submitter:
                     Intent(reference=create.reference, external_task_id=create.id_sent, request=sending.given)
                 )
             if sending.first_sent is not None:
-                create.sent_before(asyncio.get_running_loop().time(), sending.first_sent)
+                create.sent_before(asyncio.get_running_loop().time(), sending.first_sent, self._api.time())
             find_others = functools.partial(self._others, create, record)
             must_hold = record.must_hold if record is not None else lambda: None
             task = await self._creates.drive(

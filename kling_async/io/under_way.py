@@ -188,7 +188,10 @@ class CreatesUnderWay:
         """Whether a task without an id may be that of another create, which is in doubt or ended so."""
         others = [other for other in self._creates.values() if other.undecided and other is not create]
         early = create.search_since - timedelta(seconds=SHOWN_WITHIN)
-        return any(other.may_be_unnamed and other.search_since > early for other in [*others, *self._doubts])
+        return any(
+            other.may_be_unnamed and max(other.search_since, other.last_send_ended) > early
+            for other in [*others, *self._doubts]
+        )
 
     def _followed(self, task: Task) -> TaskWatch | None:
         return self._poller.find(Reference(task.endpoint, task.task_id))

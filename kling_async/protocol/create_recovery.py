@@ -4,7 +4,9 @@
 same id, three times in all. In the current generation nobody knows whether a path keeps the id: there all tasks since
 the first send are looked at before (`create_search`), and one that may be ours ends it in doubt.
 
-A task that is found but older than our first send is refused as a conflict, or accepted with `adopt`. Where tasks
+A task that is found but older than our first send is refused as a conflict, or accepted with `adopt`. After a send of
+an earlier process, whose clock nobody knows, one that seems older ends it in doubt. An id that was made from a key is
+another's too where a journal was copied: a first send that is refused for it takes no older task. Where tasks
 cannot be looked up by their external id, what would be looked up is `CreateInDoubt` at once. A path that answers yes
 without naming a task is refused with that answer, wherever the create is.
 
@@ -18,7 +20,7 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from kling_async.protocol import create_doubt, create_search
+from kling_async.protocol import create_doubt, create_search, create_times
 from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.create_states import SENDING, UNDECIDED, CreateState
 from kling_async.protocol.create_times import CLOCK_TOLERANCE, SendTimes
@@ -89,7 +91,8 @@ class Create:
         can_look_up: whether the endpoint finds tasks by their external id. Where it does not, nothing that may have
             made a task is sent again, and its doubt ends at once.
         own_id: whether the id was made for this create, so that nobody else can have used it.
-        adopt: whether an older task with the user's id is taken as the result.
+        from_key: whether it was made from the key alone, so that each copy of the journal makes the same one.
+        adopt: whether an older task with the id is taken as the result.
         resend: whether what was not found over `settle` seconds is sent again; if not, it stays in doubt.
         is_anothers: whether a task is known to be that of another create: an answer may reach the wrong request.
         searches: whether all tasks since it was sent are looked at before it is sent again.
@@ -115,6 +118,7 @@ class Create:
         *,
         can_look_up: bool,
         own_id: bool,
+        from_key: bool = False,
         adopt: bool,
         resend: bool,
         is_anothers: Callable[[Task], bool],
@@ -134,6 +138,7 @@ class Create:
         self.reference = str(named) if can_look_up else None
         self.can_look_up = can_look_up
         self.own_id = own_id
+        self._from_key = from_key
         self.adopt = adopt
         self.state = CreateState.UNSENT
         self.end: Task | KlingError | None = None
@@ -190,18 +195,20 @@ class Create:
         """Whether something may be paid for that nobody knows of yet: then it must not be dropped."""
         return self.state in UNDECIDED
 
-    def sending(self, wall: float, clock_offset: float = 0.0) -> None:
+    def sending(self, wall: float, clock_offset: float = 0.0, counts_from: float = 0.0) -> None:
         """The first byte is about to go out; once more with a new token.
 
         Args:
             wall: the time of the machine's own clock.
             clock_offset: how far the service's clock is ahead of it, as far as its answers show.
+            counts_from: what the machine's clock showed when the monotonic one was 0.
         """
         if self.state is CreateState.MISSING:
             self.state = CreateState.SENDING_AGAIN
         elif self.state is CreateState.UNSENT:
             self.state = CreateState.SENDING
-        self._times.sending(wall, clock_offset, is_first=self.state is not CreateState.SENDING_AGAIN)
+        is_first = self.state is not CreateState.SENDING_AGAIN
+        self._times.sending(wall, clock_offset, is_first=is_first, counts_from=counts_from)
         self._sends_left -= 1
 
     @property
@@ -225,14 +232,15 @@ class Create:
         else:
             self._answered_first(now, outcome)
 
-    def sent_before(self, now: float, first_sent_wall: float) -> None:
+    def sent_before(self, now: float, first_sent_wall: float, wall: float) -> None:
         """A process that is gone may have sent it: it is looked up before anything is sent.
 
         Args:
             now: as everywhere.
-            first_sent_wall: when it was sent at the earliest, by the machine's own clock.
+            first_sent_wall: when it was sent at the earliest, by the clock that the machine had then.
+            wall: the time of the machine's own clock.
         """
-        self._times.sent_before(first_sent_wall)
+        self._times.sent_before(first_sent_wall, wall)
         self._last_error = ConnectionFailed("an earlier attempt left it undecided")
         self._gives_up_at = now + self._retry.budget
         self._settle(now, self._last_error)
@@ -241,9 +249,16 @@ class Create:
         """A slot is held again."""
         self.state = CreateState.UNSENT
 
-    def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float) -> None:
-        """A look-up ended; the offset is what the service's clock shows more than this machine's, in seconds."""
-        self._times.seen(clock_offset)
+    def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float, counts_from: float = 0.0) -> None:
+        """A look-up ended.
+
+        Args:
+            now: as everywhere.
+            outcome: of it.
+            clock_offset: what the service's clock shows more than this machine's, in seconds.
+            counts_from: as for `sending`.
+        """
+        self._times.seen(clock_offset, counts_from)
         outcome = self._checked(outcome)
         if isinstance(outcome, Task):
             self._found(outcome)
@@ -303,13 +318,19 @@ class Create:
             self._found(ours)
         elif drops_ids and self._is_surely_ours(may_be, others):
             self._accept(attrs.evolve(may_be[0], external_task_id=self.external_task_id))
-        elif may_be or drops_ids or is_over or not self._resend:  # no twin is refused where ids are dropped
+        elif may_be or drops_ids or is_over or not self._resend or self._may_be_missed:
+            # No twin is refused where ids are dropped.
             self._refuse(self._in_doubt(candidates=may_be))
         elif self._sends_left > 0:
             self.state = CreateState.MISSING
         else:
             self.state = CreateState.DOUBTFUL
             self._wait(now)
+
+    @property
+    def _may_be_missed(self) -> bool:
+        """Whether its task may be without an id, and of a time that was not looked at."""
+        return self._times.is_unknown and self._keeps_id() is not True
 
     def _is_surely_ours(self, may_be: Sequence[Task], others: Others) -> bool:
         """Whether one task alone may be ours, was made while a send was under way, and is nobody's that is known."""
@@ -428,23 +449,52 @@ class Create:
         self._not_before = now + (self._attempts.failed(now) or 0.0)
 
     def _found(self, task: Task) -> None:
-        is_older = self._times.is_older(task.created_at)
-        if self.own_id or self.adopt or not (is_older or task.task_id in self._made_before):
+        if self.adopt or not (self._is_of_a_copy(task) if self.own_id else self._is_older(task)):
             self._accept(task)
             return
+        if self._times.is_anothers:
+            known = (
+                f"external_task_id {self.external_task_id!r} belongs to a task that seems older than this, which an "
+                "earlier process sent: it is another's, or the clock was wrong then"
+            )
+            self._refuse(create_doubt.in_doubt(self._about, known, [task]))
+            return
         refusal = self._last_error if self.state is CreateState.CLAIMED else None
+        conflict = f"external_task_id {self.external_task_id!r} belongs to an older task"
+        if self.own_id:
+            conflict += (
+                f", {task.reference}, and was made from the key: was the journal copied, or restored from a backup? "
+                "Nothing was created now; whether that task is of the same request is not known. Another key (of a "
+                "batch: another id) makes a new one"
+            )
         self._refuse(
             ExternalTaskIdConflict(
-                f"external_task_id {self.external_task_id!r} belongs to an older task",
-                remedy=Remedy.ADOPT,
+                conflict,
+                remedy=Remedy.ATTACH if self.own_id else Remedy.ADOPT,
                 code=refusal.code if refusal else None,
                 reference=task.reference,
                 task=task,
             )
         )
 
+    def _is_older(self, task: Task) -> bool:
+        """Whether a task with the user's id is surely not ours."""
+        is_older = self._times.is_older(task.created_at, max(self._clock_error(), CLOCK_TOLERANCE))
+        return is_older or task.task_id in self._made_before
+
+    def _is_of_a_copy(self, task: Task) -> bool:
+        """Whether a first send was refused for a task that was there before; later ones are refused for the first's."""
+        return (
+            self._from_key
+            and self.state is CreateState.CLAIMED
+            and self._times.is_older(task.created_at, create_times.error_of_refused(self._clock_error()))
+        )
+
     def _in_doubt(self, look_up: KlingError | None = None, candidates: Sequence[Task] = ()) -> CreateInDoubt:
-        return create_doubt.in_doubt(self._about, create_doubt.what_is_known(self._about, look_up), candidates)
+        known = create_doubt.what_is_known(self._about, look_up)
+        if self._searches and self._may_be_missed:
+            known += " (it was sent by a clock that was ahead, so that its time is not known)"
+        return create_doubt.in_doubt(self._about, known, candidates)
 
     @property
     def _about(self) -> create_doubt.Sent:

@@ -1,5 +1,6 @@
 """A journal that is damaged, foreign or torn is told before anything is paid, at opening and while it is used."""
 
+import asyncio
 import random
 import shutil
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kling_async import EntryState, JournalError, KlingError, TextToVideo
+from kling_async import EntryState, ExternalTaskIdConflict, JournalError, KlingError, TextToVideo
 from kling_async.emulator import Emulator
 from kling_async.journal.sqlite import SqliteStore
 from tests.repeatable import same_draws
@@ -143,14 +144,20 @@ async def test_a_log_of_something_else(
 
 
 async def test_a_log_that_is_missing(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """A file that is copied without its log gives the same tasks for its keys, which have the same ids as before."""
+    """A file that is copied without its log has the same ids for its keys: what has them is named, or adopted."""
     client = make_client(journal=path)
     handles = [await client.submit(TextToVideo("a cat"), key=f"{number}") for number in range(3)]
     copy = path.with_name("copy.sqlite")
     shutil.copy(path, copy)
+    await asyncio.sleep(5)
     async with make_client(journal=copy) as second:
         assert [entry async for entry in second.journal.entries()] == []
-        again = [await second.submit(TextToVideo("a cat"), key=f"{number}") for number in range(3)]
+        for number, handle in enumerate(handles):
+            for _ in range(2):
+                with pytest.raises(ExternalTaskIdConflict, match="was the journal copied") as raised:
+                    await second.submit(TextToVideo("a dog"), key=f"{number}")
+                assert raised.value.reference == handle.reference
+        again = [await second.submit(TextToVideo("a cat"), key=f"{number}", if_exists="adopt") for number in range(3)]
         assert {entry.state async for entry in second.journal.entries()} == {EntryState.ACCEPTED}
     assert [handle.task_id for handle in again] == [handle.task_id for handle in handles]
     assert emulator.ledger.created == 3

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +141,30 @@ async def test_doubt_about_an_id_of_the_users(make_client: ClientMaker, emulator
     async with make_client(journal=path, retry=QUICK) as client:
         (handle,) = await recovered(client)
         assert handle.external_task_id == "mine"
+    assert emulator.ledger.created == 1
+
+
+@pytest.mark.parametrize("lag", [0, 0.5])
+@pytest.mark.parametrize(("later", "is_taken"), [(0, True), (3600, True), (7300, False)])
+async def test_an_id_of_the_users_that_was_sent_by_a_clock_that_was_ahead(
+    make_client: ClientMaker, emulator: Emulator, path: Path, *, later: float, is_taken: bool, lag: float
+) -> None:
+    """Its task seems older than it is: that is never taken for nobody's, whether it shows at once or later."""
+    now, request = wall(), TextToVideo("a cat", external_task_id="mine")
+
+    def make_early(**options: Any) -> KlingClient:
+        return make_client(api_key=emulator.api_key, clock=lambda: now() + 7200, **options)
+
+    await in_doubt(make_early, path, emulator, request, effect=True)
+    (paid,) = emulator.ledger.entries
+    await asyncio.sleep(later)
+    emulator.account.visible_after = now() - paid.created_at + lag
+    async with make_client(journal=path, retry=QUICK, api_key=emulator.api_key) as client:
+        handles = await recovered(client)
+        (entry,) = [entry async for entry in client.journal.entries()]
+    assert [handle.task_id for handle in handles] == [paid.task_id] * is_taken
+    assert (entry.state is EntryState.INTENT) is not is_taken
+    assert paid.task_id in f"{entry.task_id} {entry.error}"
     assert emulator.ledger.created == 1
 
 

@@ -13,12 +13,13 @@ from kling_async import (
     ExternalTaskIdConflict,
     KlingClient,
     KlingError,
+    Retry,
     Task,
     TaskHandle,
     current,
 )
 from kling_async.emulator import Emulator, Fault
-from tests.shell.conftest import ClientMaker
+from tests.shell.conftest import ClientMaker, wall
 
 TURBO: Final = "kling-3.0-turbo"
 NEW: Final = "kling-4.0"
@@ -249,3 +250,35 @@ async def test_a_journal_of_an_api_key_does_not_stop_a_pair_of_keys(
     assert [handle.reference.partition(":")[0] async for handle in second.recover()] == ["text2video"]
     third = make_client(api_key=emulator.api_key, journal=tmp_path / "work.sqlite")
     assert "current" in [handle.key async for handle in third.recover()]
+
+
+@pytest.mark.parametrize("later", [0, 8 * 3600])
+async def test_what_was_sent_by_a_clock_that_was_ahead_is_paid_once(
+    make_client: ClientMaker, forgetful: Emulator, tmp_path: Path, later: float
+) -> None:
+    """The clock is right when a new process looks, at once or hours later: a doubt names what may be ours."""
+    now, journal = wall(), tmp_path / "work.sqlite"
+    forgetful.faults.add(Fault.reset(after_effect=True), on="create", at=1)
+    forgetful.faults.add(Fault.reset(), on="query")
+    options: dict[str, Any] = {"api_key": forgetful.api_key, "journal": journal}
+    async with make_client(clock=lambda: now() + 8 * 3600, retry=Retry(settle=1, budget=2), **options) as first:
+        with pytest.warns(CapabilityWarning), pytest.raises(CreateInDoubt):
+            await first.submit(clip(NEW), key="cat")
+    forgetful.faults.clear()
+    await asyncio.sleep(later)
+    with pytest.raises(CreateInDoubt) as raised:
+        await make_client(**options).submit(clip(NEW), key="cat")
+    assert raised.value.candidates == tuple(f"tasks:{entry.task_id}" for entry in forgetful.ledger.entries)
+    assert forgetful.ledger.created == 1
+
+
+async def test_a_clock_that_is_set_back_while_it_is_looked_up(make_client: ClientMaker, emulator: Emulator) -> None:
+    """What was made when the clock was an hour ahead is no older task, and is not paid for again."""
+    now, ahead = wall(), [3600.0]
+    kling = make_client(api_key=emulator.api_key, clock=lambda: now() + ahead[0])
+    lose(emulator)
+    emulator.account.visible_after = 5
+    asyncio.get_running_loop().call_later(3, ahead.clear)
+    asyncio.get_running_loop().call_later(3, ahead.append, 0.0)
+    handle = await kling.submit(clip(external_task_id="mine"))
+    assert [entry.task_id for entry in emulator.ledger.entries] == [handle.task_id]

@@ -1,0 +1,193 @@
+"""What a create makes of ages where clocks may be wrong: its own, that of an earlier process, the service's."""
+
+from typing import Any
+
+import pytest
+
+from kling_async.protocol.clock_offset import ABSURD, DATE_ERROR, MADE_ERROR, UNSEEN_ERROR
+from kling_async.protocol.create_recovery import Ask, Create
+from kling_async.protocol.create_states import CreateState
+from kling_async.protocol.create_times import ANOTHERS_ERROR
+from kling_async.protocol.errors import ConnectionFailed, CreateInDoubt, ExternalTaskIdConflict, KlingError
+from kling_async.protocol.tasks import Task, TaskStatus
+
+from .create_world import WALL, create, failure, moment
+
+HOUR = 3600.0
+MISSING = failure("not-found", look_up=True)
+
+
+def task(made_at: float, external_task_id: str | None = "mine") -> Task:
+    """A task of a time, by the service's clock."""
+    return Task(
+        endpoint="image2video",
+        task_id="802",
+        status=TaskStatus.SUBMITTED,
+        external_task_id=external_task_id,
+        created_at=moment(made_at),
+    )
+
+
+def taken_up(sent_at: float, *, offset: float = 0.0, **how: Any) -> Create:
+    """A create that an earlier process sent at a time by its clock; it is 0 now, and its id is not found."""
+    machine = create(**{"searches": True, **how})
+    machine.sent_before(0, WALL + sent_at, WALL)
+    machine.looked_up(15, MISSING, offset)
+    return machine
+
+
+def searched(machine: Create, *tasks: Task) -> Create:
+    """All tasks are looked at."""
+    assert machine.state is CreateState.SEARCHING
+    machine.searched(31, tasks)
+    return machine
+
+
+@pytest.mark.parametrize(("made_at", "may_be"), [(-ABSURD - 61, False), (-ABSURD - 60, True), (-60, True)])
+def test_the_clock_of_an_earlier_process_may_have_been_ahead(made_at: float, *, may_be: bool) -> None:
+    """Searching -> refused: a task of the day before may be what it made; only without one it is sent again."""
+    machine = searched(taken_up(-60), task(made_at, None))
+    if may_be:
+        assert isinstance(machine.end, CreateInDoubt)
+        assert machine.end.candidates == ("image2video:802",)
+    else:
+        assert machine.next(32) is Ask.SEND
+
+
+@pytest.mark.parametrize("ahead", [11.0, HOUR, 365 * ABSURD])
+def test_what_was_sent_in_the_future_is_not_sent_again(ahead: float) -> None:
+    """The clock was wrong by nobody knows how much: no look at tasks of a time is enough; what fits is named."""
+    for tasks in ((), (task(-ABSURD, None),)):
+        machine = searched(taken_up(ahead), *tasks)
+        assert isinstance(machine.end, CreateInDoubt)
+        assert len(machine.end.candidates) == len(tasks)
+        assert machine.end.reference == "image2video:mine"
+        assert "a clock that was ahead" in str(machine.end)
+        assert machine.end.sent_at == moment(0)
+
+
+def test_a_clock_that_begins_with_1970_asks_for_no_time_before() -> None:
+    """A machine without a battery may have been there: other systems know no such times."""
+    machine = create(searches=True)
+    machine.sent_before(0, 60.0, WALL)
+    assert machine.search_since.timestamp() == 0
+
+
+def test_where_ids_are_kept_no_clock_matters() -> None:
+    """What the service does not find by an id that it keeps is sent again, whenever it was sent."""
+    for how in ({"keeps_id": True}, {"searches": False}):
+        machine = taken_up(HOUR, **how)
+        if machine.state is CreateState.SEARCHING:
+            searched(machine)
+        assert machine.next(32) is Ask.SEND
+
+
+def test_a_clock_that_is_behind_now_makes_no_send_one_in_the_future() -> None:
+    """As soon as the service's answers show that it is this clock that is wrong."""
+    assert searched(taken_up(HOUR, offset=2 * HOUR)).next(32) is Ask.SEND
+
+
+@pytest.mark.parametrize(("ahead", "is_taken"), [(-60, True), (HOUR, True), (ANOTHERS_ERROR + 1, False)])
+@pytest.mark.parametrize("searches", [False, True])
+def test_no_age_by_the_clock_of_an_earlier_process_is_a_conflict(
+    ahead: float, *, searches: bool, is_taken: bool
+) -> None:
+    """A task with the user's id may be ours, and paid: it is taken, or, if it seems much older, a doubt names it."""
+    machine = create(own_id=False, searches=searches)
+    machine.sent_before(0, WALL + ahead, WALL + max(ahead, 0))
+    machine.looked_up(15, task(0), 0)
+    assert isinstance(machine.end, Task if is_taken else CreateInDoubt)
+    if isinstance(machine.end, CreateInDoubt):
+        assert machine.end.candidates == ("image2video:802",)
+        assert "the clock was wrong then" in str(machine.end)
+
+
+def test_an_own_id_that_an_earlier_process_sent_has_no_age() -> None:
+    """However old its task seems."""
+    machine = create()
+    machine.sent_before(0, WALL + 9 * HOUR, WALL)
+    machine.looked_up(15, task(-1), 0)
+    assert isinstance(machine.end, Task)
+
+
+def sent(set_by: float, outcome: Task | KlingError, **how: Any) -> Create:
+    """A create whose answer was lost; then this machine's clock is set, which the one that only counts shows."""
+    machine = create(**how)
+    assert machine.next(0) is Ask.SEND
+    machine.sending(WALL, counts_from=WALL)
+    machine.answered(1, ConnectionFailed("reset"))
+    machine.looked_up(16, outcome, 0, WALL + set_by)
+    return machine
+
+
+def test_a_clock_that_is_set_back_makes_no_task_older() -> None:
+    """Settling -> accepted: it was ahead when ours was sent; what is surely older stays a conflict."""
+    assert isinstance(sent(-HOUR, task(-HOUR), own_id=False).end, Task)
+    assert isinstance(sent(-HOUR, task(-HOUR - 11), own_id=False).end, ExternalTaskIdConflict)
+    assert isinstance(sent(HOUR, task(0), own_id=False).end, Task)  # or the machine slept
+
+
+@pytest.mark.parametrize(("set_by", "since"), [(-HOUR, -HOUR - 10), (HOUR, -10), (0, -10)])
+def test_all_tasks_are_looked_at_from_the_first_send_on_whatever_the_clock_is_set_to(
+    set_by: float, since: float
+) -> None:
+    """Neither what the clock showed then nor what it shows now is surely right."""
+    machine = sent(set_by, MISSING, searches=True)
+    assert machine.search_since == moment(since)
+    assert isinstance(searched(machine, task(since, None)).end, CreateInDoubt)
+
+
+@pytest.mark.parametrize(("set_by", "kind"), [(-2, CreateInDoubt), (2, CreateInDoubt), (0.5, Task)])
+def test_nothing_is_taken_without_its_id_once_the_clock_was_set(set_by: float, kind: type) -> None:
+    """That it was made while ours was sent cannot be said any more."""
+    machine = sent(set_by, MISSING, searches=True, keeps_id=False)
+    assert isinstance(searched(machine, task(0, None)).end, kind)
+
+
+def claimed(made_at: float, *, error: float, from_key: bool = True, offset: float = 0.0, adopt: bool = False) -> Create:
+    """A create whose first send was refused for its own id, of which there is a task."""
+    machine = create(from_key=from_key, adopt=adopt, clock_error=lambda: error)
+    machine.sending(WALL)
+    machine.answered(1, failure("1201"))
+    machine.looked_up(1, task(made_at), offset)
+    return machine
+
+
+@pytest.mark.parametrize("error", [DATE_ERROR, MADE_ERROR])
+@pytest.mark.parametrize("offset", [0, -300, 300])
+def test_a_task_that_a_copy_of_the_journal_made_is_not_ours(error: float, offset: float) -> None:
+    """Claimed -> refused: what has the id of our key since before our first send is another's, and is named."""
+    machine = claimed(offset - 3, error=error, offset=offset)
+    assert isinstance(machine.end, ExternalTaskIdConflict)
+    assert machine.end.reference == "image2video:802"
+    assert "was the journal copied" in str(machine.end)
+    assert isinstance(claimed(offset - 1, error=error, offset=offset).end, Task)
+    assert isinstance(claimed(offset - 3, error=error, offset=offset, adopt=True).end, Task)
+
+
+def test_a_refusal_by_age_needs_a_clock_that_is_known() -> None:
+    """Somebody on the way may have sent ours twice, by a clock that is minutes off; no copy makes other ids."""
+    assert isinstance(claimed(-300, error=UNSEEN_ERROR).end, Task)
+    assert isinstance(claimed(-9 * HOUR, error=DATE_ERROR, from_key=False).end, Task)
+
+
+def test_what_was_sent_before_is_ours_with_the_id_of_its_key() -> None:
+    """Expected -> accepted: a further send is refused for what the first one made, whatever its time says."""
+    machine = create(from_key=True)
+    machine.sending(WALL)
+    machine.answered(1, ConnectionFailed("reset"))
+    machine.looked_up(16, MISSING, 0)
+    machine.sending(WALL + 16)
+    machine.answered(17, failure("1201"))
+    machine.looked_up(17, task(-HOUR), 0)
+    assert isinstance(machine.end, Task)
+
+
+def test_no_task_is_older_by_a_clock_that_nothing_has_shown() -> None:
+    """Where no answer has a `Date` this machine's clock may be an hour ahead; what is older than that is a conflict."""
+    for made_at, kind in ((-HOUR, Task), (-HOUR - 1, ExternalTaskIdConflict)):
+        machine = create(own_id=False, clock_error=lambda: UNSEEN_ERROR)
+        machine.sending(WALL)
+        machine.answered(1, failure("1201"))
+        machine.looked_up(1, task(made_at), 0)
+        assert isinstance(machine.end, kind)
