@@ -4,11 +4,11 @@ import asyncio
 import functools
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -19,6 +19,7 @@ from kling_async.io.threads import finished, in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, marks_in
+from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import file_name
 from kling_async.journal.store import Interrupted, Store, Work
@@ -30,6 +31,10 @@ from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task, TaskStatus
 
 logger = logging.getLogger("kling_async")
+
+_SENT_WITHIN: Final = 3600.0
+"""Seconds after its intent in which a create whose client is gone may have been sent last: it is tried for minutes, and
+an intent does not say how often, or when it had its turn."""
 
 
 class Taken(Exception):
@@ -146,12 +151,13 @@ class Record:
         """As `ClientJournal.must_hold`."""
         self._journal.must_hold()
 
-    async def others(self, tasks: Sequence[Task], until: datetime) -> Others:
+    async def others(self, tasks: Sequence[Task], until: datetime, begun_here: Collection[str]) -> Others:
         """What other entries say of tasks that may be this one's, which are without an id.
 
         Args:
             tasks: of the account, since this one was sent.
             until: when its last send ended, by this machine's clock.
+            begun_here: external ids of creates that this client began itself, and judges by their sends.
 
         Raises:
             JournalError: it could not be read.
@@ -159,18 +165,26 @@ class Record:
         own = self.entry
         if own is None:
             return NOBODY
-        since, until = own.intended_at - timedelta(seconds=SHOWN_WITHIN), until + timedelta(seconds=SHOWN_WITHIN)
+        since = own.intended_at - timedelta(seconds=_SENT_WITHIN)
+        until += timedelta(seconds=SHOWN_WITHIN)
         unnamed = {task.task_id for task in tasks if task.external_task_id is None}
-        me = self._journal.owner  # of whose creates the client knows more than the journal
+        journal = self._journal
+
+        def may_have_made(store: Store, entry: Entry) -> bool:
+            if entry.id == own.id or entry.endpoint != own.endpoint or entry.intended_at > until:
+                return False
+            if journal.state_of(store, entry) is OwnerState.LIVING:
+                return True  # which may be sending it again, however old it is
+            # What this client has taken over, and has not come to yet, is nobody's as much as what nobody has.
+            is_known = entry.owner in {None, journal.owner} and entry.external_task_id in begun_here
+            return not is_known and entry.intended_at >= since
 
         def look(store: Store) -> Others:
-            may_have_made = any(
-                entry.owner != me and entry.endpoint == own.endpoint and since <= entry.intended_at <= until
-                for entry in store.intents()
-            )
-            return Others(frozenset(store.tasks_of_others(own.id, unnamed)), may_have_made)
+            undecided = any(may_have_made(store, entry) for entry in store.intents())
+            return Others(frozenset(store.tasks_of_others(own.id, unnamed)), undecided)
 
-        return await self._journal.look(look) if unnamed else NOBODY
+        # Behind all that this client had to tell: what it has settled is in doubt no more.
+        return await journal.do(look) if unnamed else NOBODY
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
         """The service has the task."""
