@@ -1,6 +1,7 @@
 """One piece of work while a client has it: what happens to it is told to the journal as it happens."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -283,10 +284,11 @@ class Record:
         """
         if self.entry is None:
             return False
-        entry, path = self.entry, _place(place.path)
-        if place.is_directory:
-            path = os.path.join(path, place.name or task.task_id)  # noqa: PTH118  (texts)
+        path = _saving_to(place, task)
         taken = await in_thread(_taken, place, task, watermark)
+        if taken is not None and self.entry.saving_to != path:
+            await self.read_again()  # another client may have begun here
+        entry = self.entry
         if entry.saving_to == path:
             return taken is not None and not overwrite
         if taken is not None and place.is_directory:  # before any of its files is there
@@ -300,12 +302,13 @@ class Record:
                 self.entry = attrs.evolve(entry, saving_to=path)
         return False
 
-    def not_its_own(self) -> None:
+    def not_its_own(self, place: Target, task: Task) -> None:
         """What is there, where a save began, is something else's."""
-        if self.entry is not None:
-            entry = self.entry
-            self._journal.tell(lambda store: store.saving(entry.id, None))
-            self.entry = attrs.evolve(entry, saving_to=None)
+        if self.entry is None or self.entry.saving_to != _saving_to(place, task):
+            return  # another client is at another place
+        entry = self.entry
+        self._journal.tell(lambda store: store.saving(entry.id, None))
+        self.entry = attrs.evolve(entry, saving_to=None)
 
     async def saved(self, paths: Sequence[Path], *, watermark: bool = False) -> None:
         """All files are whole."""
@@ -313,10 +316,24 @@ class Record:
             return
         entry, now = self.entry, self._journal.now()
         described = await in_thread(_described, paths, watermark)
-        others = tuple(file for file in entry.files if file.watermark is not watermark)
-        kept = tuple(sorted(described + others, key=lambda file: file.watermark))
-        self._journal.tell(lambda store: store.saved(entry.id, kept, now))
-        self.entry = attrs.evolve(entry, state=EntryState.SAVED, files=kept, saving_to=None)
+
+        def write(store: Store) -> None:
+            known = store.get(entry.id) or entry  # another client may have saved the other variant
+            store.saved(entry.id, _kept(described, known, watermark=watermark), now)
+
+        self._journal.tell(write)
+        kept = _kept(described, self.entry, watermark=watermark)
+        self.entry = attrs.evolve(self.entry, state=EntryState.SAVED, files=kept, saving_to=None)
+
+    async def read_again(self) -> None:
+        """Learns what other clients have done with it since this one read it; where that fails, nothing."""
+        if self.entry is None:
+            return
+        number = self.entry.id
+        with contextlib.suppress(JournalError):
+            now = await self._journal.do(lambda store: store.get(number))  # behind all that this client had to tell
+            if now is not None and now.task_id == self.entry.task_id:
+                self.entry = attrs.evolve(now, save_to=self.entry.save_to)
 
     # ---------------------------------------------------------------------------------------- inside
 
@@ -327,6 +344,18 @@ class Record:
 
 def _place(target: str | PathLike[str]) -> str:
     return absolute(target).rstrip("/" + os.sep)
+
+
+def _saving_to(place: Target, task: Task) -> str:
+    """What is noted where a save begins: the file, or what files in a directory begin with."""
+    path = _place(place.path)
+    return os.path.join(path, place.name or task.task_id) if place.is_directory else path  # noqa: PTH118  (texts)
+
+
+def _kept(described: tuple[SavedFile, ...], known: Entry, *, watermark: bool) -> tuple[SavedFile, ...]:
+    """All files of an entry where those of one variant were saved."""
+    others = tuple(file for file in known.files if file.watermark is not watermark)
+    return tuple(sorted(described + others, key=lambda file: file.watermark))
 
 
 def _taken(place: Target, task: Task, watermark: bool) -> Path | None:  # noqa: FBT001  (called by a thread)
