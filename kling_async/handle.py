@@ -62,8 +62,12 @@ class Work(Protocol):
         """Files are about to be saved; tells whether there are some already that may be its own."""
         ...
 
-    def not_its_own(self) -> None:
+    def not_its_own(self, place: "Target", task: Task) -> None:
         """What is there, where a save began, is something else's."""
+        ...
+
+    async def read_again(self) -> None:
+        """Learns what other clients have done with it since this one read it."""
         ...
 
     async def saved(self, paths: list[Path], *, watermark: bool) -> None:

@@ -97,7 +97,6 @@ class Saving:
         Raises:
             KlingError: as `TaskHandle.save` and `TaskHandle.save_all`, which are the ways to call it.
         """
-        downloads = await self._downloads()
         if several and path is not None:
             from kling_async.io.target import text_of  # noqa: PLC0415  (on first use, as all that saves)
 
@@ -106,6 +105,30 @@ class Saving:
         wanted, path, work = path, path if path is not None else handle.save_to, handle.work
         if path is None:
             raise TargetError("expected a path to save to: give one here, or save_to=... to submit")
+        try:
+            return await self._save(handle, wanted, path, watermark=watermark, overwrite=overwrite, several=several)
+        except TargetExists:
+            if work is None or overwrite:
+                raise
+            await work.read_again()  # what is there may have been saved by another client since the handle was made
+            if (whole := await work.whole(wanted, watermark=watermark)) is not None:
+                return whole
+            if not work.began(path):
+                raise
+        return await self._save(handle, wanted, path, watermark=watermark, overwrite=overwrite, several=several)
+
+    async def _save(
+        self,
+        handle: TaskHandle,
+        wanted: str | PathLike[str] | None,
+        path: str | PathLike[str],
+        *,
+        watermark: bool,
+        overwrite: bool,
+        several: bool | None,
+    ) -> list[Path]:
+        """As `save_all`, by what is known of the work now."""
+        work, downloads = handle.work, await self._downloads()
         if work is not None and not overwrite and (whole := await work.whole(wanted, watermark=watermark)) is not None:
             return whole
         reserved = downloads.reserve(
@@ -149,16 +172,21 @@ class Saving:
     ) -> list[Path]:
         refresh = functools.partial(self._get_task, task.reference)
         work, downloads, begun = handle.work, await self._downloads(), False
-        if work is not None:
-            begun = await work.saving(place, task, watermark=watermark, overwrite=overwrite)
         try:
+            if work is not None:
+                begun = await work.saving(place, task, watermark=watermark, overwrite=overwrite)
             if begun:
                 paths = await downloads.save_again(task, place, refresh, watermark=watermark)
             else:
                 paths = await downloads.save(task, place, refresh, watermark=watermark, overwrite=overwrite)
         except TargetExists:
-            if work is not None:
-                work.not_its_own()
+            if work is None:
+                raise
+            await work.read_again()  # the task may have taken as long as another client took to save it
+            if not overwrite and (whole := await work.whole(place.path, watermark=watermark)) is not None:
+                return whole
+            if begun:  # else the next save looks at its bytes
+                work.not_its_own(place, task)
             raise
         if work is not None:
             await work.saved(paths, watermark=watermark)

@@ -1,7 +1,7 @@
 """The budget of one client: reserved before anything is paid, settled by what it took."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
@@ -143,7 +143,7 @@ class Reserved:
     def must_hold(self) -> None:
         """Nobody else has it."""
 
-    async def others(self, tasks: Sequence[Task], until: datetime) -> Others:  # noqa: ARG002  (as `Record`)
+    async def others(self, *_: object, **__: object) -> Others:
         """Nothing is known of others."""
         return NOBODY
 

@@ -5,7 +5,7 @@ import copy
 import functools
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
@@ -88,8 +88,14 @@ class Record(Protocol):
         """
         ...
 
-    async def others(self, tasks: Sequence[Task], until: datetime) -> Others:
-        """Which of some tasks are another's, and whether others may have made one until a moment of this machine."""
+    async def others(self, tasks: Sequence[Task], until: datetime, begun_here: Collection[str]) -> Others:
+        """Which of some tasks are another's, and whether others may have made one until a moment of this machine.
+
+        Args:
+            tasks: of the account.
+            until: that moment.
+            begun_here: external ids of creates that need not be counted, since this client knows when it sent them.
+        """
         ...
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
@@ -163,7 +169,7 @@ class Submitter:
         self._on_intent = on_intent
         self.callback_url = callback_url
         self.events = events
-        self.under_way = CreatesUnderWay(poller, api.task_time)
+        self.under_way = CreatesUnderWay(poller, api)
         self._turns = Turns()
         self._keeps_ids: dict[str, bool] = {}
         """Whether paths of the current generation keep external ids, as their answers have shown."""
@@ -294,7 +300,7 @@ class Submitter:
         """What the journal knows of tasks that may be those of a create, and of other clients' creates at that time."""
         if record is None:
             return NOBODY
-        return await record.others(tasks, create.last_send_ended)
+        return await record.others(tasks, create.last_send_ended, self.under_way.begun_here)
 
     async def _submit(
         self, endpoint: Endpoint, sending: Sending, create: Create, options: SubmitOptions, record: Record | None
@@ -313,7 +319,7 @@ class Submitter:
             sending.told.not_created(error, undecided=create.undecided)
 
         steps = self._create(endpoint, sending, create, slot, options.get("deadline"), record=record)
-        return await self.under_way.run(steps, create, failed)
+        return await self.under_way.run(steps, create, failed, was_left=sending.first_sent is not None)
 
     async def _existing(
         self, endpoint: Endpoint, create: Create, deadline: float | None, told: WorkEvents

@@ -4,10 +4,12 @@ import asyncio
 import functools
 import itertools
 import logging
+import weakref
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from kling_async.io.api import Api
 from kling_async.io.poller import Poller
 from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.create_recovery import Create
@@ -27,12 +29,12 @@ class CreatesUnderWay:
 
     Args:
         poller: knows the tasks that are followed.
-        task_time: the time of a task that is made now, in seconds since 1970.
+        api: knows the service's clock.
     """
 
-    def __init__(self, poller: Poller, task_time: Callable[[], float]) -> None:
+    def __init__(self, poller: Poller, api: Api) -> None:
         self._poller = poller
-        self._task_time = task_time
+        self._api = api
         self._creates: dict[asyncio.Task[TaskWatch], Create] = {}
         self._orphans: dict[object, str | None] = {}
         """Creates without a caller, each with the reference by which it can be found at the moment."""
@@ -40,12 +42,19 @@ class CreatesUnderWay:
         """Tasks that were made lately, with their time."""
         self._doubts: list[Create] = []
         """Creates that ended in doubt where tasks have no id."""
+        self._left: weakref.WeakSet[Create] = weakref.WeakSet()
+        """Creates that an earlier process left: nobody knows when that sent them last."""
         self._closed = False
 
     # -------------------------------------------------------------------------------------------- their life
 
     async def run(
-        self, steps: Coroutine[Any, Any, TaskWatch], create: Create, on_failed: Callable[[BaseException], None]
+        self,
+        steps: Coroutine[Any, Any, TaskWatch],
+        create: Create,
+        on_failed: Callable[[BaseException], None],
+        *,
+        was_left: bool = False,
     ) -> TaskWatch:
         """Runs a create; one that may be paid for goes on when the caller is cancelled.
 
@@ -53,10 +62,13 @@ class CreatesUnderWay:
             steps: what it does.
             create: its machine.
             on_failed: called with its error, if it ends with one, when it is not under way any more.
+            was_left: whether an earlier process may have sent it.
 
         Raises:
             KlingError: as the steps.
         """
+        if was_left:
+            self._left.add(create)
         creating = asyncio.get_running_loop().create_task(steps)
         self._creates[creating] = create
         creating.add_done_callback(functools.partial(self._ended, on_failed))
@@ -157,7 +169,7 @@ class CreatesUnderWay:
 
     def made(self, task: Task) -> None:
         """Keeps the id of a task as long as a create may be under way that could take it for its own."""
-        now = self._task_time()
+        now = self._api.task_time()
         self._made[task.task_id] = now
         if next(iter(self._made.values())) >= now - SHOWN_WITHIN:
             return  # none is so old, whoever is under way
@@ -184,14 +196,21 @@ class CreatesUnderWay:
         watch = self._followed(task)
         return watch is not None and watch.external_task_id not in {None, external_task_id}
 
+    @property
+    def begun_here(self) -> frozenset[str]:
+        """External ids of creates that are under way or ended in doubt, and that no earlier process has sent."""
+        known = [*self._creates.values(), *self._doubts]
+        return frozenset(create.external_task_id for create in known if create not in self._left)
+
     def may_be_others(self, create: Create) -> bool:
         """Whether a task without an id may be that of another create, which is in doubt or ended so."""
         others = [other for other in self._creates.values() if other.undecided and other is not create]
         early = create.search_since - timedelta(seconds=SHOWN_WITHIN)
-        return any(
-            other.may_be_unnamed and max(other.search_since, other.last_send_ended) > early
-            for other in [*others, *self._doubts]
-        )
+        return any(other.may_be_unnamed and self._last_made(other) > early for other in [*others, *self._doubts])
+
+    def _last_made(self, create: Create) -> datetime:
+        """When a task of a create was made at the latest, by the service's clock: it may have been sent again."""
+        return max(create.search_since, create.last_send_ended + timedelta(seconds=self._api.clock_offset.of_tasks))
 
     def _followed(self, task: Task) -> TaskWatch | None:
         return self._poller.find(Reference(task.endpoint, task.task_id))

@@ -1,14 +1,15 @@
 """One piece of work while a client has it: what happens to it is told to the journal as it happens."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -19,6 +20,7 @@ from kling_async.io.threads import finished, in_thread
 from kling_async.journal import files
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.contents import Part, marks_in
+from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import file_name
 from kling_async.journal.store import Interrupted, Store, Work
@@ -30,6 +32,10 @@ from kling_async.protocol.result_files import files_of
 from kling_async.protocol.tasks import Task, TaskStatus
 
 logger = logging.getLogger("kling_async")
+
+_SENT_WITHIN: Final = 3600.0
+"""Seconds after its intent in which a create whose client is gone may have been sent last: it is tried for minutes, and
+an intent does not say how often, or when it had its turn."""
 
 
 class Taken(Exception):
@@ -146,12 +152,13 @@ class Record:
         """As `ClientJournal.must_hold`."""
         self._journal.must_hold()
 
-    async def others(self, tasks: Sequence[Task], until: datetime) -> Others:
+    async def others(self, tasks: Sequence[Task], until: datetime, begun_here: Collection[str]) -> Others:
         """What other entries say of tasks that may be this one's, which are without an id.
 
         Args:
             tasks: of the account, since this one was sent.
             until: when its last send ended, by this machine's clock.
+            begun_here: external ids of creates that this client began itself, and judges by their sends.
 
         Raises:
             JournalError: it could not be read.
@@ -159,18 +166,26 @@ class Record:
         own = self.entry
         if own is None:
             return NOBODY
-        since, until = own.intended_at - timedelta(seconds=SHOWN_WITHIN), until + timedelta(seconds=SHOWN_WITHIN)
+        since = own.intended_at - timedelta(seconds=_SENT_WITHIN)
+        until += timedelta(seconds=SHOWN_WITHIN)
         unnamed = {task.task_id for task in tasks if task.external_task_id is None}
-        me = self._journal.owner  # of whose creates the client knows more than the journal
+        journal = self._journal
+
+        def may_have_made(store: Store, entry: Entry) -> bool:
+            if entry.id == own.id or entry.endpoint != own.endpoint or entry.intended_at > until:
+                return False
+            if journal.state_of(store, entry) is OwnerState.LIVING:
+                return True  # which may be sending it again, however old it is
+            # What this client has taken over, and has not come to yet, is nobody's as much as what nobody has.
+            is_known = entry.owner in {None, journal.owner} and entry.external_task_id in begun_here
+            return not is_known and entry.intended_at >= since
 
         def look(store: Store) -> Others:
-            may_have_made = any(
-                entry.owner != me and entry.endpoint == own.endpoint and since <= entry.intended_at <= until
-                for entry in store.intents()
-            )
-            return Others(frozenset(store.tasks_of_others(own.id, unnamed)), may_have_made)
+            undecided = any(may_have_made(store, entry) for entry in store.intents())
+            return Others(frozenset(store.tasks_of_others(own.id, unnamed)), undecided)
 
-        return await self._journal.look(look) if unnamed else NOBODY
+        # Behind all that this client had to tell: what it has settled is in doubt no more.
+        return await journal.do(look) if unnamed else NOBODY
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
         """The service has the task."""
@@ -269,10 +284,11 @@ class Record:
         """
         if self.entry is None:
             return False
-        entry, path = self.entry, _place(place.path)
-        if place.is_directory:
-            path = os.path.join(path, place.name or task.task_id)  # noqa: PTH118  (texts)
+        path = _saving_to(place, task)
         taken = await in_thread(_taken, place, task, watermark)
+        if taken is not None and self.entry.saving_to != path:
+            await self.read_again()  # another client may have begun here
+        entry = self.entry
         if entry.saving_to == path:
             return taken is not None and not overwrite
         if taken is not None and place.is_directory:  # before any of its files is there
@@ -286,12 +302,13 @@ class Record:
                 self.entry = attrs.evolve(entry, saving_to=path)
         return False
 
-    def not_its_own(self) -> None:
+    def not_its_own(self, place: Target, task: Task) -> None:
         """What is there, where a save began, is something else's."""
-        if self.entry is not None:
-            entry = self.entry
-            self._journal.tell(lambda store: store.saving(entry.id, None))
-            self.entry = attrs.evolve(entry, saving_to=None)
+        if self.entry is None or self.entry.saving_to != _saving_to(place, task):
+            return  # another client is at another place
+        entry = self.entry
+        self._journal.tell(lambda store: store.saving(entry.id, None))
+        self.entry = attrs.evolve(entry, saving_to=None)
 
     async def saved(self, paths: Sequence[Path], *, watermark: bool = False) -> None:
         """All files are whole."""
@@ -299,10 +316,24 @@ class Record:
             return
         entry, now = self.entry, self._journal.now()
         described = await in_thread(_described, paths, watermark)
-        others = tuple(file for file in entry.files if file.watermark is not watermark)
-        kept = tuple(sorted(described + others, key=lambda file: file.watermark))
-        self._journal.tell(lambda store: store.saved(entry.id, kept, now))
-        self.entry = attrs.evolve(entry, state=EntryState.SAVED, files=kept, saving_to=None)
+
+        def write(store: Store) -> None:
+            known = store.get(entry.id) or entry  # another client may have saved the other variant
+            store.saved(entry.id, _kept(described, known, watermark=watermark), now)
+
+        self._journal.tell(write)
+        kept = _kept(described, self.entry, watermark=watermark)
+        self.entry = attrs.evolve(self.entry, state=EntryState.SAVED, files=kept, saving_to=None)
+
+    async def read_again(self) -> None:
+        """Learns what other clients have done with it since this one read it; where that fails, nothing."""
+        if self.entry is None:
+            return
+        number = self.entry.id
+        with contextlib.suppress(JournalError):
+            now = await self._journal.do(lambda store: store.get(number))  # behind all that this client had to tell
+            if now is not None and now.task_id == self.entry.task_id:
+                self.entry = attrs.evolve(now, save_to=self.entry.save_to)
 
     # ---------------------------------------------------------------------------------------- inside
 
@@ -313,6 +344,18 @@ class Record:
 
 def _place(target: str | PathLike[str]) -> str:
     return absolute(target).rstrip("/" + os.sep)
+
+
+def _saving_to(place: Target, task: Task) -> str:
+    """What is noted where a save begins: the file, or what files in a directory begin with."""
+    path = _place(place.path)
+    return os.path.join(path, place.name or task.task_id) if place.is_directory else path  # noqa: PTH118  (texts)
+
+
+def _kept(described: tuple[SavedFile, ...], known: Entry, *, watermark: bool) -> tuple[SavedFile, ...]:
+    """All files of an entry where those of one variant were saved."""
+    others = tuple(file for file in known.files if file.watermark is not watermark)
+    return tuple(sorted(described + others, key=lambda file: file.watermark))
 
 
 def _taken(place: Target, task: Task, watermark: bool) -> Path | None:  # noqa: FBT001  (called by a thread)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kling_async import CreateInDoubt
 from tests.faults.current_service import CurrentService
 from tests.faults.current_stories import doubt_of
 from tests.faults.ends import Play, other
@@ -68,6 +69,76 @@ async def test_what_the_journal_has_under_another_key_is_not_taken(play: Play, t
     await (await neighbour.submit(play.request(), key="x"))
     error = await lost
     assert (error.candidates, play.service.paid) == ((), 3)
+
+
+async def sent(play: Play, creates: int) -> None:
+    """Waits until so many creates have reached the service."""
+    while play.service.posts < creates:  # noqa: ASYNC110  (it has no event)
+        await asyncio.sleep(0.1)
+
+
+async def test_what_was_sent_again_may_have_made_a_later_task(play: Play) -> None:
+    """A create whose first send is long ago counts by its last one: another does not get what that has made."""
+    client = play.client()
+    play.service.creates, play.service.effect = [None], False
+    again = asyncio.ensure_future(doubt_of(play, client))
+    await sent(play, 1)
+    play.service.creates, play.service.effect = [None], True
+    await sent(play, 2)
+    play.service.creates, play.service.effect = [None], False
+    lost = asyncio.ensure_future(doubt_of(play, client))
+    await sent(play, 3)
+    play.service.effect = True
+    await client.submit(play.request())  # shows that ids are dropped
+    assert [error.candidates for error in await asyncio.gather(again, lost)] == [("tasks:1000",)] * 2
+    assert play.service.paid == 2
+
+
+async def left_in_doubt(play: Play, journal: Path, key: str, *, arrives: bool) -> None:
+    """A client is gone before it knows whether its create has made a task."""
+    play.service.creates, play.service.effect = [None], arrives
+    client, before = play.client(journal=journal), play.service.posts
+    lost = asyncio.ensure_future(client.submit(play.request(), key=key))
+    await sent(play, before + 1)
+    await client.close()
+    with pytest.raises(CreateInDoubt):
+        await lost
+    play.service.effect = True
+
+
+@pytest.mark.parametrize(("made", "apart", "found"), [("a", 0, []), ("b", 0, []), ("b", 600, []), ("b", 4000, ["b"])])
+async def test_what_waits_to_be_recovered_may_have_made_a_task(
+    play: Play, tmp_path: Path, made: str, apart: float, found: list[str]
+) -> None:
+    """Of two creates that gone clients left in doubt neither gets the one task, however few are settled at once.
+
+    Their intents may be minutes apart, in which the first one was tried again and again; one of an hour ago is over.
+    """
+    journal = tmp_path / "clips.sqlite"
+    await left_in_doubt(play, journal, "a", arrives=made == "a")
+    await asyncio.sleep(apart)
+    await left_in_doubt(play, journal, "b", arrives=made == "b")
+    client = play.client(journal=journal, concurrency=1)
+    await (await client.submit(play.request(), key="shows that ids are dropped"))
+    assert [handle.key async for handle in client.recover()] == found
+    assert [entry.task_id async for entry in client.journal.entries(key="b")] == ["1000" if "b" in found else None]
+    assert play.service.paid == 2
+
+
+async def test_what_a_living_client_is_at_may_have_made_a_task_however_old_it_is(play: Play, tmp_path: Path) -> None:
+    """It may be sending it again."""
+    journal = tmp_path / "clips.sqlite"
+    await left_in_doubt(play, journal, "a", arrives=False)
+    await asyncio.sleep(4000)
+    await left_in_doubt(play, journal, "b", arrives=True)
+    client, neighbour = play.client(journal=journal), play.client(journal=journal)
+    await client.submit(play.request(), key="shows that ids are dropped")
+    ours = asyncio.ensure_future(client.submit(play.request(), key="b"))
+    await asyncio.sleep(30)
+    theirs = asyncio.ensure_future(neighbour.submit(play.request(), key="a"))
+    for each in (ours, theirs):
+        with pytest.raises(CreateInDoubt, match="tasks:1000"):
+            await each
 
 
 async def test_what_is_older_than_ours_is_not_taken(play: Play) -> None:
