@@ -203,7 +203,11 @@ class TaskHandle:
         """
         self._start()
         if not self.done():
-            await self._told(self._waiters)
+            waiter = self._wait_among(self._waiters)
+            try:
+                await waiter
+            finally:
+                self._left(self._waiters, waiter)
         return self.result()
 
     def done(self) -> bool:
@@ -289,7 +293,11 @@ class TaskHandle:
                 break
             if self._news is None:
                 self._news = []
-            await self._told(self._news)
+            news = self._wait_among(self._news)
+            try:
+                await news
+            finally:
+                self._left(self._news, news)
         if self.cancelled() or not isinstance(self.exception(), TaskFailed):
             self.result()
 
@@ -425,21 +433,22 @@ class TaskHandle:
         self._start()
         return self._watch.events if self._watch is not None else None
 
-    async def _told(self, waiters: "list[asyncio.Future[None]]") -> None:
-        """Waits among those who are told of the end, or of the next change.
+    def _wait_among(self, waiters: "list[asyncio.Future[None]]") -> "asyncio.Future[None]":
+        """A future of its own for each wait, so that cancelling one waiter cancels no other.
 
-        By a future of its own for each wait, so that cancelling one waiter cancels no other; it takes a fraction of
-        what `asyncio.shield` keeps, for as long as the task runs.
+        Awaited in place: it takes a fraction of what `asyncio.shield` keeps, or a coroutine, for as long as the task
+        runs.
         """
-        waiter = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._listen()
         waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            if not self.done():
-                waiters.remove(waiter)
-                self._leave_if_idle()
+        return waiter
+
+    def _left(self, waiters: "list[asyncio.Future[None]] | None", waiter: "asyncio.Future[None]") -> None:
+        """A wait is over; those that the end ended are taken out together."""
+        if waiters is not None and not self.done():
+            waiters.remove(waiter)
+            self._leave_if_idle()
 
     def _listen(self) -> None:
         if self._watch is not None and self.place is None:
