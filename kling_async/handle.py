@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
@@ -115,7 +115,7 @@ class TaskHandle:
     Handles come from the client's methods, such as `image_to_video`, from `submit` and `attach`.
     """
 
-    __slots__ = ("_callbacks", "_client", "_future", "_news", "_reference", "_waiters", "_watch", "work")
+    __slots__ = ("_callbacks", "_client", "_end", "_loop", "_news", "_reference", "_waiters", "_watch", "place", "work")
 
     def __init__(
         self, client: Client, reference: Reference, watch: TaskWatch | None = None, work: Work | None = None
@@ -123,13 +123,15 @@ class TaskHandle:
         self.work = work
         self._client = client
         self._reference = reference
-        self._watch: TaskWatch | None = None
-        self._future: asyncio.Future[Task] | None = None
-        self._news: asyncio.Future[None] | None = None
-        self._callbacks: list[tuple[Callback, contextvars.Context]] = []
+        self._watch = watch
+        self._loop = None if watch is None else asyncio.get_running_loop()
+        self._end: asyncio.Future[Task] | None = None
+        """What awaiting gives, made when it is known and asked for: most of a task's time nobody can use it."""
+        self._callbacks: list[tuple[Callback, contextvars.Context]] | None = None
         self._waiters: list[asyncio.Future[None]] = []
-        if watch is not None:
-            self._join(watch)
+        self._news: list[asyncio.Future[None]] | None = None
+        """Who waits for the next change, once somebody did."""
+        self.place: int | None = None
 
     # --------------------------------------------------------------------------------- what is known
 
@@ -166,9 +168,9 @@ class TaskHandle:
     @property
     def progress(self) -> Progress:
         """How far the task is, and how long it still takes, by how long such tasks took before; asks nobody."""
-        if self._watch is None or self._future is None:
+        if self._watch is None or self._loop is None:
             return Progress(0.0, None)
-        return self._watch.progress(self._future.get_loop().time())
+        return self._watch.progress(self._loop.time())
 
     @property
     def _last(self) -> Task | None:
@@ -203,22 +205,18 @@ class TaskHandle:
             asyncio.CancelledError: `cancel()` was called.
             KlingError: another error of the service that waiting does not cure.
         """
-        future = self._started()
-        if not future.done():
-            # A future of its own for each wait, so that cancelling one waiter cancels no other; it takes a
-            # fraction of what `asyncio.shield` keeps, for as long as the task runs.
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
+        self._start()
+        if not self.done():
+            waiter = self._wait_among(self._waiters)
             try:
                 await waiter
             finally:
-                if not future.done():
-                    self._waiters.remove(waiter)
-        return future.result()
+                self._left(self._waiters, waiter)
+        return self.result()
 
     def done(self) -> bool:
         """Whether the end is known, or `cancel()` was called."""
-        return self._future is not None and self._future.done()
+        return self._known() is not None
 
     def result(self) -> Task:
         """The finished task.
@@ -240,7 +238,8 @@ class TaskHandle:
 
     def cancelled(self) -> bool:
         """Whether `cancel()` ended the handle."""
-        return self._future is not None and self._future.cancelled()
+        known = self._known()
+        return known is not None and known.cancelled()
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Gives this handle's waiters `CancelledError` at once.
@@ -251,27 +250,34 @@ class TaskHandle:
         Returns:
             False if the end was known already.
         """
-        if self._future is None:
-            self._future = asyncio.get_running_loop().create_future()
-        if not self._future.cancel(msg):
+        if self.done():
             return False
-        self._tell_end()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._end = self._loop.create_future()
+        self._end.cancel(msg)
+        self._tell_end(self._loop)
         return True
 
     def add_done_callback(self, fn: Callback, *, context: contextvars.Context | None = None) -> None:
         """Calls `fn(handle)` soon after the end."""
         context = contextvars.copy_context() if context is None else context
-        if self._started().done():
-            asyncio.get_running_loop().call_soon(fn, self, context=context)
-        else:
-            self._callbacks.append((fn, context))
+        loop = self._start()
+        if self.done():
+            loop.call_soon(fn, self, context=context)
+            return
+        self._listen()
+        if self._callbacks is None:
+            self._callbacks = []
+        self._callbacks.append((fn, context))
 
     def remove_done_callback(self, fn: Callback) -> int:
         """Takes back all `add_done_callback(fn)`; tells how many."""
-        kept = [(callback, context) for callback, context in self._callbacks if callback != fn]
-        removed = len(self._callbacks) - len(kept)
-        self._callbacks = kept
-        return removed
+        callbacks = self._callbacks or []
+        kept = [(callback, context) for callback, context in callbacks if callback != fn]
+        self._callbacks = kept or None
+        self._leave_if_idle()
+        return len(callbacks) - len(kept)
 
     # ------------------------------------------------------------------------------------- on the way
 
@@ -281,19 +287,23 @@ class TaskHandle:
         Raises:
             KlingError: as `wait`, except that a failed task is the last snapshot, and not raised.
         """
-        future = self._started()
+        self._start()
         given = 0
         while True:
             while self._watch is not None and given < len(self._watch.snapshots):
                 given += 1
                 yield self._watch.snapshots[given - 1]
-            if future.done():
+            if self.done():
                 break
             if self._news is None:
-                self._news = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._news)
-        if future.cancelled() or not isinstance(future.exception(), TaskFailed):
-            future.result()
+                self._news = []
+            news = self._wait_among(self._news)
+            try:
+                await news
+            finally:
+                self._left(self._news, news)
+        if self.cancelled() or not isinstance(self.exception(), TaskFailed):
+            self.result()
 
     async def save(
         self, path: str | PathLike[str] | None = None, *, watermark: bool = False, overwrite: bool = False
@@ -394,59 +404,88 @@ class TaskHandle:
 
     def changed(self, _task: Task, /) -> None:
         """The task has a new status, which the watch keeps."""
-        self._wake()
+        _wake(self._news or ())
 
-    def ended(self, end: Task | KlingError) -> None:
-        """There is nothing more to come."""
-        if self._future is None or self._future.done():
-            return
-        if isinstance(end, Task):
-            self._future.set_result(end)
-        else:
-            self._future.set_exception(end)
-            self._future.exception()  # a failure that is never awaited is in the log, not an unraisable error
-        self._tell_end()
+    def ended(self, _end: Task | KlingError, /) -> None:
+        """There is nothing more to come; the watch keeps what came."""
+        if self._loop is not None:
+            self._tell_end(self._loop)
 
-    def _tell_end(self) -> None:
-        loop = asyncio.get_running_loop()
-        callbacks, self._callbacks = self._callbacks, []
+    def _tell_end(self, loop: asyncio.AbstractEventLoop) -> None:
+        callbacks, self._callbacks = self._callbacks or [], None
         for fn, context in callbacks:
             loop.call_soon(fn, self, context=context)
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._wake()
+        _wake(self._waiters)
+        _wake(self._news or ())
+        self._waiters, self._news = [], None
+        self._leave_if_idle()
 
-    def _wake(self) -> None:
-        if self._news is not None:
-            if not self._news.done():
-                self._news.set_result(None)
-            self._news = None
+    # ---------------------------------------------------------------------------------------- the watch
 
-    def _started(self) -> "asyncio.Future[Task]":
+    def _start(self) -> asyncio.AbstractEventLoop:
         """An attached handle is cold: the first wait starts it."""
-        if self._future is None:
-            self._join(self._client.start_watching(self._reference, work=self.work))
-        future = self._settled()
-        if future.get_loop() is not asyncio.get_running_loop():
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._watch = self._client.start_watching(self._reference, work=self.work)
+            self._loop = loop
+        if self._loop is not loop:
             raise WrongEventLoop("this handle belongs to another event loop; attach(reference) on a client of this one")
-        return future
+        return loop
 
     def begin(self) -> WorkEvents | None:
         """Follows the task as awaiting does, and gives its events; None where `cancel()` came before that."""
-        _ = self._started()
+        self._start()
         return self._watch.events if self._watch is not None else None
 
-    def _settled(self) -> "asyncio.Future[Task]":
-        if self._future is None:
-            raise asyncio.InvalidStateError("the task was attached and nobody has awaited it yet")
-        return self._future
+    def _wait_among(self, waiters: "list[asyncio.Future[None]]") -> "asyncio.Future[None]":
+        """A future of its own for each wait, so that cancelling one waiter cancels no other.
 
-    def _join(self, watch: TaskWatch) -> None:
-        self._future = asyncio.get_running_loop().create_future()
-        self._watch = watch
-        if watch.end is not None:
-            self.ended(watch.end)
-        else:
-            watch.listeners.append(self)
+        Awaited in place: it takes a fraction of what `asyncio.shield` keeps, or a coroutine, for as long as the task
+        runs.
+        """
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._listen()
+        waiters.append(waiter)
+        return waiter
+
+    def _left(self, waiters: "list[asyncio.Future[None]] | None", waiter: "asyncio.Future[None]") -> None:
+        """A wait is over; those that the end ended are taken out together."""
+        if waiters is not None and not self.done():
+            waiters.remove(waiter)
+            self._leave_if_idle()
+
+    def _listen(self) -> None:
+        if self._watch is not None and self.place is None:
+            self._watch.join(self)
+
+    def _leave_if_idle(self) -> None:
+        """The watch keeps only handles that have somebody to tell: pages open and leave by thousands."""
+        idle = not (self._waiters or self._news or self._callbacks)
+        if idle and self._watch is not None and self.place is not None:
+            self._watch.leave(self)
+
+    def _known(self) -> "asyncio.Future[Task] | None":
+        """The end, if it is known; the watch is asked, since it does not tell a handle that nobody waits for."""
+        end = self._watch.end if self._watch is not None else None
+        if self._end is None and self._loop is not None and end is not None:
+            known: asyncio.Future[Task] = self._loop.create_future()
+            if isinstance(end, Task):
+                known.set_result(end)
+            else:
+                known.set_exception(end)
+                known.exception()  # a failure that is never awaited is in the log, not an unraisable error
+            self._end = known
+        return self._end
+
+    def _settled(self) -> "asyncio.Future[Task]":
+        known = self._known()
+        if known is None:
+            cold = "the task was attached and nobody has awaited it yet"
+            raise asyncio.InvalidStateError(cold if self._loop is None else "the end of the task is not known yet")
+        return known
+
+
+def _wake(waiters: "Iterable[asyncio.Future[None]]") -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -17,8 +17,15 @@ class Listener(Protocol):
     def changed(self, task: Task, /) -> None:
         """The task has a new status."""
 
-    def ended(self, end: Task | KlingError) -> None:
+    def ended(self, end: Task | KlingError, /) -> None:
         """There is nothing more to come."""
+
+
+class Visitor(Listener, Protocol):
+    """A listener that comes and goes."""
+
+    place: int | None
+    """Where it is among them, kept by the watch, so that leaving costs no search; None where it is not."""
 
 
 class TaskWatch(FollowedTask):
@@ -34,7 +41,7 @@ class TaskWatch(FollowedTask):
         on_end: called once, when it ends.
     """
 
-    __slots__ = ("_on_end", "accounts", "events", "listeners")
+    __slots__ = ("_on_end", "_visitors", "accounts", "events", "listeners")
 
     def __init__(
         self,
@@ -51,9 +58,23 @@ class TaskWatch(FollowedTask):
         self.listeners: list[Listener] = []
         self.accounts: list[Listener] = []
         """Those who hear of the end only, and have to know what the task has cost."""
+        self._visitors: list[Visitor] = []
         self.events: WorkEvents | None = None
         """The events of the first piece of work whose task it is here, where somebody listens."""
         self._on_end = on_end
+
+    def join(self, visitor: Visitor) -> None:
+        """Tells it, too, until it leaves."""
+        visitor.place = len(self._visitors)
+        self._visitors.append(visitor)
+
+    def leave(self, visitor: Visitor) -> None:
+        """Tells it no longer; pages come and leave by thousands, so its place is filled, and not searched."""
+        last = self._visitors.pop()
+        if last is not visitor and visitor.place is not None:
+            last.place = visitor.place
+            self._visitors[visitor.place] = last
+        visitor.place = None
 
     def tell(self, snapshot: Task | None, end: Task | KlingError | None, *, uncounted: bool = False) -> list[Listener]:
         """Tells all listeners of a new status, and of the end, if that is what came.
@@ -67,13 +88,16 @@ class TaskWatch(FollowedTask):
             Those who have to know what the task has cost, and were not told of its end.
         """
         if snapshot is not None:
-            for listener in self.listeners:
+            for listener in [*self.listeners, *self._visitors]:
                 listener.changed(snapshot)
         if end is None:
             return []
         self._on_end()
         accounts, self.accounts = self.accounts, []
         listeners, self.listeners = self.listeners, []
-        for listener in [*([] if uncounted else accounts), *listeners]:
+        visitors, self._visitors = self._visitors, []
+        for visitor in visitors:
+            visitor.place = None
+        for listener in [*([] if uncounted else accounts), *listeners, *visitors]:
             listener.ended(end)
         return accounts if uncounted else []

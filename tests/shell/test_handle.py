@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -412,3 +413,93 @@ async def test_a_slot_comes_back_after_the_deadline(make_client: ClientMaker, im
     with pytest.raises(TaskTimeout):
         await first
     await asyncio.wait_for(submitted(client, image), 10)
+
+
+def alive(reference: str) -> int:
+    """Handles of a task that somebody keeps."""
+    gc.collect()
+    return sum(isinstance(each, TaskHandle) and each.reference == reference for each in gc.get_objects())
+
+
+async def consumed(handle: TaskHandle) -> list[TaskStatus]:
+    """All that the updates tell."""
+    return [task.status async for task in handle.updates()]
+
+
+@pytest.mark.parametrize("way", ["wait", "updates", "callback", "cancel"])
+async def test_handles_that_were_left_are_not_kept(client: KlingClient, image: Path, way: str) -> None:
+    """Pages that come and leave cost nothing while their task goes on for hours."""
+    made = await submitted(client, image)
+
+    async def visit() -> None:
+        handle = client.attach(made.reference)
+        if way == "callback":
+            handle.add_done_callback(print)
+            assert handle.remove_done_callback(print) == 1
+            return
+        waiting = asyncio.ensure_future(consumed(handle) if way == "updates" else handle.wait())
+        await asyncio.sleep(0)
+        _ = handle.cancel() if way == "cancel" else waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    for _ in range(5):
+        await visit()
+    assert not made.done()
+    assert alive(made.reference) <= 2, "the loop may keep the last one for its turn"
+    assert (await made).status is TaskStatus.SUCCEED
+
+
+@pytest.mark.parametrize("prompt", ["a cat", "something forbidden"])
+async def test_a_handle_that_nobody_awaits_knows_the_end(client: KlingClient, image: Path, prompt: str) -> None:
+    """It answers as one that was awaited, be it that nobody did or that all gave up, and calls who asks then."""
+    awaited = await submitted(client, image, prompt)
+    left, never = client.attach(awaited.reference), client.attach(awaited.reference)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(left, 1)
+    _ = never.begin()
+    assert not left.done()
+    end = (await asyncio.gather(awaited, return_exceptions=True))[0]
+    seen: list[TaskHandle] = []
+    for handle in (left, never):
+        assert handle.done()
+        assert not handle.cancelled()
+        assert not handle.cancel()
+        assert (handle.status, handle.progress) == (awaited.status, awaited.progress)
+        assert (handle.exception() or handle.result()) is end
+        assert (await asyncio.gather(handle, return_exceptions=True))[0] is end
+        assert (await consumed(handle))[-1] is awaited.status
+        handle.add_done_callback(seen.append)
+    await asyncio.sleep(0)
+    assert seen == [left, never]
+
+
+async def test_who_stays_is_told_whoever_leaves(client: KlingClient, image: Path) -> None:
+    """Of the handles of one task some are left, in any order: all others hear of the end, and of each change."""
+    made = await submitted(client, image)
+    waiting = [asyncio.ensure_future(client.attach(made.reference).wait()) for _ in range(7)]
+    changes = asyncio.ensure_future(consumed(client.attach(made.reference)))
+    await asyncio.sleep(0)
+    for each in (6, 0, 3, 1):
+        waiting[each].cancel()
+        await asyncio.sleep(0)
+    async with asyncio.timeout(1000):
+        ends = await asyncio.gather(*(waiting[each] for each in (2, 4, 5)))
+        heard = await changes
+    assert ends == [made.result()] * 3
+    assert heard == [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED]
+
+
+async def test_a_callback_keeps_its_handle(client: KlingClient, image: Path) -> None:
+    """Who has added a callback need not keep the handle, even if somebody else's wait of it is given up."""
+    made = await submitted(client, image)
+    handle = client.attach(made.reference)
+    seen: list[str] = []
+    handle.add_done_callback(lambda each: seen.append(each.reference))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(handle, 1)
+    del handle
+    assert alive(made.reference) == 2
+    await made
+    await asyncio.sleep(0)
+    assert seen == [made.reference]
