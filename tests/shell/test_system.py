@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,9 +24,11 @@ from tests.shell.windows_rules import Refused, obeyed
 
 
 @pytest.fixture
-def windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def windows(tmp_path: Path) -> Iterator[None]:  # noqa: ARG001  (it is removed afterwards, not by these rules)
     """What Windows refuses is refused, and what it lacks is not there."""
-    obeyed(monkeypatch)
+    with pytest.MonkeyPatch.context() as patched:
+        obeyed(patched)
+        yield
 
 
 def mac(**more: Any) -> Posix:

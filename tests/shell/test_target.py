@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,10 +127,10 @@ def test_a_part_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "x.mp4.part").write_bytes(b"x")
     opened = os.open
 
-    def theirs(path: Path, *arguments: int) -> int:
-        if path.name.endswith(".part"):
+    def theirs(path: str | Path, *arguments: Any, **options: Any) -> int:
+        if str(path).endswith(".part"):
             raise OSError(errno.EACCES, "Permission denied")
-        return opened(path, *arguments)
+        return opened(path, *arguments, **options)
 
     monkeypatch.setattr("kling_async.io.target.os.open", theirs)
     with pytest.raises(TargetError, match="Permission denied"):
