@@ -16,6 +16,7 @@ from kling_async import (
     EntryState,
     InvalidBatch,
     KlingClient,
+    Polling,
     Retry,
     RowResult,
     RowStatus,
@@ -68,12 +69,12 @@ async def test_every_row_is_made_once(make_client: ClientMaker, emulator: Emulat
 
 async def test_more_at_once_than_slots(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
     """The account's slots are filled, and never more."""
-    async with make_client(concurrency=5) as client:
+    async with make_client(concurrency=5, polling=Polling(first=2, factor=1, maximum=2)) as client:
         await run(Batch(jobs(*[{}] * 20), out=out), client)
     assert emulator.ledger.peak() == 5
     begun = sorted(entry.created_at for entry in emulator.ledger.entries)
     ended = sorted(entry.finished_at or 0 for entry in emulator.ledger.entries)
-    assert max(begin - end for begin, end in zip(begun[5:], ended, strict=False)) < 15  # as soon as an end is heard
+    assert max(begin - end for begin, end in zip(begun[5:], ended, strict=False)) < 4  # as soon as an end is heard
 
 
 async def test_wrong_rows_stop_all(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
