@@ -97,11 +97,11 @@ class Saving:
         Raises:
             KlingError: as `TaskHandle.save` and `TaskHandle.save_all`, which are the ways to call it.
         """
+        await self._downloads()  # all that saves is imported in a thread
         if several and path is not None:
-            from kling_async.io.target import text_of  # noqa: PLC0415  (on first use, as all that saves)
+            from kling_async.io.target import text_of  # noqa: PLC0415  (as just said)
 
-            text = text_of(path)
-            path = f"{text}/" if text else text  # so that it is made
+            path = f"{text_of(path)}/"  # so that it is made
         wanted, path, work = path, path if path is not None else handle.save_to, handle.work
         if path is None:
             raise TargetError("expected a path to save to: give one here, or save_to=... to submit")
