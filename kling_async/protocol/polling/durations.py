@@ -26,7 +26,7 @@ _SMOOTHING: Final = (1, 2, 3, 2, 1)
 _SPREAD: Final = 0.3  # of the logarithm of the time, where it is about what is published
 _OTHERWISE: Final = 1 / 16  # of the tasks: of these, only the order of magnitude is published
 _WIDE_SPREAD: Final = 0.9
-_ANY: Final = 0.02  # chance that a task ends while its age grows by a factor e, whatever is published
+_ANY: Final = 0.04  # chance that a task ends while its age grows by a factor e, whatever is published
 
 
 class DurationEstimate:
