@@ -107,7 +107,7 @@ async def left_in_doubt(play: Play, journal: Path, key: str, *, arrives: bool) -
 
 
 @pytest.mark.parametrize(
-    ("made", "apart", "found"), [("a", 0, []), ("b", 0, []), ("b", 4000, []), ("b", 90_000, ["b"])]
+    ("made", "apart", "found"), [("a", 0, []), ("b", 0, []), ("b", 4000, []), ("b", 100_000, ["b"])]
 )
 async def test_what_waits_to_be_recovered_may_have_made_a_task(
     play: Play, tmp_path: Path, made: str, apart: float, found: list[str]
