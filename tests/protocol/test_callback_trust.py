@@ -36,16 +36,20 @@ def test_two_hundred_tasks(concurrency: int, *, signed: bool) -> None:
     assert max(lags(world.heard)) < (ON_THE_WAY if signed else 1.2) + 0.001
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_all_are_lost_after_a_hundred(concurrency: int, seed: int) -> None:
+def test_all_are_lost_after_a_hundred(concurrency: int) -> None:
     """Within the next ten ends the client asks as often as if there had never been any, and hears as soon."""
-    lost = World(lambda world: len(world.heard) >= 100, seed=seed, concurrency=concurrency).run(200)
-    never = World(lambda _: True, seed=seed, concurrency=concurrency).run(200)
-    assert max(lags(lost.heard[:100])) < ON_THE_WAY + 0.001
-    assert mean(lags(lost.heard[110:])) < 1.3 * mean(lags(never.heard[110:]))
-    assert max(lags(lost.heard[110:])) < 15
-    asked, usual = (world.heard[-1].asked - world.heard[110].asked for world in (lost, never))
-    assert asked > 0.8 * usual
+    late: list[float] = []
+    usually_late: list[float] = []
+    for seed in range(6):
+        lost = World(lambda world: len(world.heard) >= 100, seed=seed, concurrency=concurrency).run(200)
+        never = World(lambda _: True, seed=seed, concurrency=concurrency).run(200)
+        assert max(lags(lost.heard[:100])) < ON_THE_WAY + 0.001
+        late += lags(lost.heard[110:])
+        usually_late += lags(never.heard[110:])
+        asked, usual = (world.heard[-1].asked - world.heard[110].asked for world in (lost, never))
+        assert asked > 0.8 * usual
+    assert mean(late) < 1.1 * mean(usually_late)
+    assert max(late) < 1.1 * max(usually_late)
 
 
 @pytest.mark.parametrize("seed", range(3))

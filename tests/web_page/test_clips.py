@@ -29,7 +29,7 @@ QUICK = pytest.mark.parametrize(
 @QUICK
 async def test_from_a_picture_to_a_video(served: Stage, browser: Browser) -> None:
     """A picture is chosen, its clip's progress moves on, its video plays, a reload keeps it; no text becomes markup."""
-    assert await browser.run("return !document.getElementById('empty').hidden")
+    await until(browser, "return !document.getElementById('empty').hidden")
     await make(browser, SCRIPT)
     shares: list[float] = []
     async with asyncio.timeout(PATIENCE):
