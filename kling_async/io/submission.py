@@ -22,6 +22,7 @@ from kling_async.io.turns import Turns
 from kling_async.io.under_way import CreatesUnderWay
 from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.create_recovery import Create
+from kling_async.protocol.create_rules import CreateRules
 from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint, Generation
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
@@ -208,7 +209,7 @@ class Submitter:
             calls_back=self.callback_url is not None and getattr(request, "callback_url", None) == self.callback_url,
             path=path,
         )
-        if own_id or not create.adopt:
+        if own_id or not create.rules.adopt:
             return await self._submit(endpoint, sending, create, options, record)
         # One after the other: what the first one makes, and the service may not show yet, is there for the others.
         async with self._turns.of(create.reference) as turn:
@@ -276,24 +277,28 @@ class Submitter:
     def _new(
         self, endpoint: Endpoint, path: str, external_task_id: str, *, own_id: bool, adopt: bool, resend: bool
     ) -> Create:
-        return Create(
-            endpoint=endpoint.name,
-            external_task_id=external_task_id,
-            retry=endpoint.patient(self._retry),
-            uniform=self._uniform,
+        is_current = endpoint.generation is Generation.CURRENT
+        rules = CreateRules(
             can_look_up=endpoint.finds_by_external_id,
             own_id=own_id,
             from_key=own_id and external_task_id.startswith(OWN_IDS[1]),
             adopt=adopt,
             resend=resend,
+            resend_after=RESENT_AFTER if is_current else 0.0,
+            searches=is_current,
+        )
+        return Create(
+            endpoint.name,
+            external_task_id,
+            rules,
+            endpoint.patient(self._retry),
+            self._uniform,
             is_anothers=functools.partial(self.under_way.is_anothers, external_task_id),
-            searches=endpoint.generation is Generation.CURRENT,
             keeps_id=lambda: self._keeps_ids.get(path),
             is_known=self.under_way.is_known,
             made_before=frozenset() if own_id else self.under_way.made_lately(),
             others_undecided=self.under_way.may_be_others,
             clock_error=self._api.task_clock_error,
-            resend_after=RESENT_AFTER if endpoint.generation is Generation.CURRENT else 0.0,
         )
 
     async def _others(self, create: Create, record: Record | None, tasks: Sequence[Task]) -> Others:

@@ -20,7 +20,8 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from kling_async.protocol import create_doubt, create_search, create_times
+from kling_async.protocol import create_conflict, create_doubt, create_search, create_times
+from kling_async.protocol.create_rules import CreateRules
 from kling_async.protocol.create_search import NOBODY, Others
 from kling_async.protocol.create_states import SENDING, UNDECIDED, CreateState
 from kling_async.protocol.create_times import CLOCK_TOLERANCE, SendTimes
@@ -30,12 +31,10 @@ from kling_async.protocol.errors import (
     ConcurrencyExceeded,
     ConnectionFailed,
     CreateInDoubt,
-    ExternalTaskIdConflict,
     InvalidRequest,
     KlingError,
     LeaseLost,
     NotTheService,
-    Remedy,
     UnexpectedAnswer,
 )
 from kling_async.protocol.lifecycle import is_missing
@@ -86,24 +85,18 @@ class Create:
     Args:
         endpoint: name of the endpoint, whose list has the task.
         external_task_id: what the task can be looked up by.
+        rules: what it goes by.
         retry: delays, settle and budget.
         uniform: random numbers for the delays.
-        can_look_up: whether the endpoint finds tasks by their external id. Where it does not, nothing that may have
-            made a task is sent again, and its doubt ends at once.
-        own_id: whether the id was made for this create, so that nobody else can have used it.
-        from_key: whether it was made from the key alone, so that each copy of the journal makes the same one.
-        adopt: whether an older task with the id is taken as the result.
-        resend: whether what was not found over `settle` seconds is sent again; if not, it stays in doubt.
         is_anothers: whether a task is known to be that of another create: an answer may reach the wrong request.
-        searches: whether all tasks since it was sent are looked at before it is sent again.
         keeps_id: whether an answer has shown that the path keeps the external id, or drops it; None for neither.
         is_known: whether a task is that of another create of this client.
         made_before: ids of tasks that were there before: one that has the caller's id is an older task, however young.
         others_undecided: whether another create than this one is under way that may have made a task without its id.
         clock_error: seconds by which a task may be younger than its time says, by what the service's clock has shown.
-        resend_after: seconds of looking it up before it is sent again, at least.
 
     Attributes:
+        rules: what it goes by.
         state: where it is.
         end: the task or the error, once it is at its end.
         kept_id: whether the answer to a send was about a task with the id that was sent; None for no such answer.
@@ -113,45 +106,34 @@ class Create:
         self,
         endpoint: str,
         external_task_id: str,
+        rules: CreateRules,
         retry: Retry,
         uniform: Uniform,
         *,
-        can_look_up: bool,
-        own_id: bool,
-        from_key: bool = False,
-        adopt: bool,
-        resend: bool,
         is_anothers: Callable[[Task], bool],
-        searches: bool = False,
         keeps_id: Callable[[], bool | None] = lambda: None,
         is_known: Callable[[Task], bool] = lambda _: False,
         made_before: Collection[str] = (),
         others_undecided: "Callable[[Create], bool]" = lambda _: False,
         clock_error: Callable[[], float] = lambda: CLOCK_TOLERANCE,
-        resend_after: float = 0.0,
     ) -> None:
         self.endpoint = endpoint
         self.external_task_id = external_task_id
         named = Reference.by_external_task_id(endpoint, external_task_id)
         self.name = named.id
         """What the service is asked for to find it."""
-        self.reference = str(named) if can_look_up else None
-        self.can_look_up = can_look_up
-        self.own_id = own_id
-        self._from_key = from_key
-        self.adopt = adopt
+        self.reference = str(named) if rules.can_look_up else None
+        self.rules = rules
         self.state = CreateState.UNSENT
         self.end: Task | KlingError | None = None
         self._retry = retry
-        self._resend = resend
+        self._resend = rules.resend
         self._is_anothers = is_anothers
-        self._searches = searches
         self._keeps_id = keeps_id
         self._is_known = is_known
         self._made_before = made_before
         self._others_undecided = others_undecided
         self._clock_error = clock_error
-        self._resend_after = resend_after
         self.kept_id: bool | None = None
         self._made_nothing = False
         self._last_error: KlingError | None = None
@@ -166,12 +148,12 @@ class Create:
     @property
     def id_sent(self) -> str | None:
         """The external id that goes along with the request: the user's, or the one by which the task is looked up."""
-        return self.external_task_id if self.can_look_up or not self.own_id else None
+        return self.external_task_id if self.rules.can_look_up or not self.rules.own_id else None
 
     @property
     def may_be_unnamed(self) -> bool:
         """Whether its task may show without an id."""
-        return self.id_sent is None or (self._searches and self._keeps_id() is not True)
+        return self.id_sent is None or (self.rules.searches and self._keeps_id() is not True)
 
     def next(self, now: float) -> Ask | Pause | Task | KlingError:
         """What to do now; a task or an error is the end. Not to be asked while a send is under way."""
@@ -214,7 +196,7 @@ class Create:
     @property
     def shows_clock(self) -> bool:
         """Whether a task that answers the send under way has surely been made by it."""
-        return self.own_id and self.state is CreateState.SENDING
+        return self.rules.own_id and self.state is CreateState.SENDING
 
     def answered(self, now: float, outcome: Task | KlingError) -> None:
         """A send ended."""
@@ -273,7 +255,7 @@ class Create:
             self._refuse(self._last_error)
         elif isinstance(outcome, NotTheService):
             self._refuse(self._in_doubt(outcome))
-        elif self._searches and self.state in _SEARCHED_AFTER and (settled or is_over):
+        elif self.rules.searches and self.state in _SEARCHED_AFTER and (settled or is_over):
             self._search(now)
         elif is_over or (settled and not self._resend):
             self._refuse(self._in_doubt(outcome))
@@ -372,7 +354,7 @@ class Create:
         elif not refused(error):
             self._gives_up_at = now + self._retry.budget
             self._settle(now, error)
-        elif self.can_look_up and may_be_a_duplicate(error):
+        elif self.rules.can_look_up and may_be_a_duplicate(error):
             self.state = CreateState.CLAIMED
             self._look_up_at_once(now, now + min(self._retry.settle, self._retry.budget))
         else:
@@ -411,11 +393,11 @@ class Create:
 
     def _settle(self, now: float, error: KlingError) -> None:
         """The task may exist: gives the service time to show it."""
-        if not self.can_look_up:
+        if not self.rules.can_look_up:
             self._refuse(self._in_doubt())
             return
         looks_for = self._retry.settle * (TIMEOUT_FACTOR if was_slow(error) else 1.0)
-        self._settle_seconds = max(looks_for, self._resend_after)
+        self._settle_seconds = max(looks_for, self.rules.resend_after)
         settled_at = min(now + self._settle_seconds, self._gives_up_at)
         expected = is_unreadable_success(error)
         if expected:
@@ -449,33 +431,15 @@ class Create:
         self._not_before = now + (self._attempts.failed(now) or 0.0)
 
     def _found(self, task: Task) -> None:
-        if self.adopt or not (self._is_of_a_copy(task) if self.own_id else self._is_older(task)):
+        if self.rules.adopt or not (self._is_of_a_copy(task) if self.rules.own_id else self._is_older(task)):
             self._accept(task)
             return
         if self._times.is_anothers:
-            known = (
-                f"external_task_id {self.external_task_id!r} belongs to a task that seems older than this, which an "
-                "earlier process sent: it is another's, or the clock was wrong then"
-            )
-            self._refuse(create_doubt.in_doubt(self._about, known, [task]))
+            seems = create_conflict.seems_older(self.external_task_id)
+            self._refuse(create_doubt.in_doubt(self._about, seems, [task]))
             return
         refusal = self._last_error if self.state is CreateState.CLAIMED else None
-        conflict = f"external_task_id {self.external_task_id!r} belongs to an older task"
-        if self.own_id:
-            conflict += (
-                f", {task.reference}, and was made from the key: was the journal copied, or restored from a backup? "
-                "Nothing was created now; whether that task is of the same request is not known. Another key (of a "
-                "batch: another id) makes a new one"
-            )
-        self._refuse(
-            ExternalTaskIdConflict(
-                conflict,
-                remedy=Remedy.ATTACH if self.own_id else Remedy.ADOPT,
-                code=refusal.code if refusal else None,
-                reference=task.reference,
-                task=task,
-            )
-        )
+        self._refuse(create_conflict.older_task(self.external_task_id, task, refusal, own_id=self.rules.own_id))
 
     def _is_older(self, task: Task) -> bool:
         """Whether a task with the user's id is surely not ours."""
@@ -485,14 +449,14 @@ class Create:
     def _is_of_a_copy(self, task: Task) -> bool:
         """Whether a first send was refused for a task that was there before; later ones are refused for the first's."""
         return (
-            self._from_key
+            self.rules.from_key
             and self.state is CreateState.CLAIMED
             and self._times.is_older(task.created_at, create_times.error_of_refused(self._clock_error()))
         )
 
     def _in_doubt(self, look_up: KlingError | None = None, candidates: Sequence[Task] = ()) -> CreateInDoubt:
         known = create_doubt.what_is_known(self._about, look_up)
-        if self._searches and self._may_be_missed:
+        if self.rules.searches and self._may_be_missed:
             known += " (it was sent by a clock that was ahead, so that its time is not known)"
         return create_doubt.in_doubt(self._about, known, candidates)
 

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_rules import CreateRules
 from kling_async.protocol.create_states import SENDING, TRANSITIONS, CreateState
 from kling_async.protocol.create_times import CLOCK_TOLERANCE
 from kling_async.protocol.errors import (
@@ -217,16 +218,13 @@ def create(
     return Create(
         "image2video",
         "mine",
+        CreateRules(
+            can_look_up=can_look_up, own_id=own_id, from_key=from_key, adopt=adopt, resend=resend, searches=searches
+        ),
         retry or Retry(),
         lambda: 1.0,
-        can_look_up=can_look_up,
-        own_id=own_id,
-        from_key=from_key,
-        adopt=adopt,
-        resend=resend,
         is_anothers=is_anothers,
         is_known=is_known,
-        searches=searches,
         keeps_id=lambda: keeps_id,
         others_undecided=lambda _: others_undecided,
         clock_error=clock_error,
