@@ -49,7 +49,7 @@ def test_all_are_lost_after_a_hundred(concurrency: int) -> None:
         asked, usual = (world.heard[-1].asked - world.heard[110].asked for world in (lost, never))
         assert asked > 0.8 * usual
     assert mean(late) < 1.1 * mean(usually_late)
-    assert max(late) < 1.1 * max(usually_late)
+    assert max(late) < 1.2 * max(usually_late)
 
 
 @pytest.mark.parametrize("seed", range(3))

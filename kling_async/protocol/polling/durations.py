@@ -25,8 +25,9 @@ _SMOOTHING: Final = (1, 2, 3, 2, 1)
 """Shares of an observation that its own bin and its neighbours get."""
 _SPREAD: Final = 0.3  # of the logarithm of the time, where it is about what is published
 _OTHERWISE: Final = 1 / 16  # of the tasks: of these, only the order of magnitude is published
-_WIDE_SPREAD: Final = 0.9
-_ANY: Final = 0.04  # chance that a task ends while its age grows by a factor e, whatever is published
+_WIDE_SPREAD: Final = 1.0
+_QUICK: Final = 0.05  # chance that a task ends while its age grows by a factor e, up to a share of what is published
+_QUICK_UNTIL: Final = 0.1
 
 
 class DurationEstimate:
@@ -195,11 +196,16 @@ _WEIGHTS: Final = tuple(float(weight) for weight in _SMOOTHING)
 
 @functools.lru_cache(maxsize=256)
 def _published(median: float) -> tuple[float, ...]:
-    """The hazard of each bin as published: log-normal about the median, a few tasks far from it, and never nothing."""
+    """The hazard of each bin as published: log-normal about the median, a few tasks far from it.
+
+    A service that is far quicker than that is looked at early, too, for a look or two.
+    """
     survivals = [_survival(edge / median) for edge in EDGES]
     hazards = []
     for (left, right), (before, after) in zip(itertools.pairwise(EDGES), itertools.pairwise(survivals), strict=True):
-        hazards.append(math.log(before / after) / (right - left) + 2 * _ANY / (left + right))
+        middle = (left + right) / 2
+        quick = _QUICK / middle if middle < _QUICK_UNTIL * median else 0.0
+        hazards.append(math.log(before / after) / (right - left) + quick)
     return tuple(hazards)
 
 
