@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import aiohttp
 from yarl import URL
 
+from kling_async.io import rounds
 from kling_async.io.http_errors import refused_by_proxy, translated, unsent
 from kling_async.io.request_middlewares import ReplaceHeaders, replace_authorization, send_once
 from kling_async.io.upload import UploadBody, UploadPlace
@@ -254,6 +255,7 @@ class Transport:
             total=None, connect=2 * CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS
         )
         target = file_addresses.split(url)
+        await rounds.spend(rounds.REQUEST)
         host = URL(f"{target.scheme}://{target.host}")  # encodes names that are not ASCII (IDNA)
         address = URL(f"{target.scheme}://{host.raw_authority}{target.path}", encoded=True)  # signed: no re-quoting
         return await self._open_session().get(
@@ -268,9 +270,12 @@ class Transport:
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         # One by one as they arrive: reading several at once would join them, which copies on the loop.
+        count = rounds.REQUEST
         while True:
+            await rounds.spend(count)
             chunk, ends = await translated(self._chunk(response))
             if chunk:
+                count = len(chunk)
                 yield chunk
             elif not ends:
                 return
