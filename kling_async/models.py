@@ -17,7 +17,6 @@ import attrs
 from kling_async import parameters
 from kling_async.methods import submits
 from kling_async.protocol.errors import InvalidRequest
-from kling_async.protocol.rules.values import segment
 
 P = ParamSpec("P")
 
@@ -173,6 +172,8 @@ class Models(abc.ABC):
             InvalidRequest: it is no segment of a path: not text, blank, or with other letters.
             ConfigurationError: these paths take an API key only, or the client's host does not serve them.
         """
+        from kling_async.protocol.rules.values import segment  # noqa: PLC0415  (on first use: rules take time)
+
         if problems := [*segment("model", name)]:
             raise InvalidRequest.of(problems)
         self.check_current()
