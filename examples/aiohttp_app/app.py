@@ -6,6 +6,7 @@ import errno
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -25,7 +26,8 @@ logger = logging.getLogger(__name__)
 
 CLIPS: Final = web.AppKey("clips", Clips)
 SETTINGS: Final = web.AppKey("settings", Settings)
-BEGUN: Final = web.RequestKey("begun", bool)
+BEGUN: Final = ContextVar[bool]("BEGUN")
+"""Whether the answer to the request is on its way; `web.RequestKey`, which is for such, is newer than aiohttp 3.13."""
 NO_FORM: Final = (ValueError, RuntimeError, web.RequestPayloadError, HttpProcessingError)
 """What aiohttp raises for bodies and parts of them that it cannot read."""
 routes = web.RouteTableDef()
@@ -176,6 +178,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @web.middleware
 async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers errors as the page reads them."""
+    BEGUN.set(False)  # requests of one connection share it
     try:
         return await handler(request)
     except Refusal as error:
@@ -188,7 +191,7 @@ async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse
             return web.Response(status=HTTPStatus.BAD_REQUEST)  # nobody is there any more
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # of a file that cannot be there
             return web.json_response({"message": "Not Found"}, status=HTTPStatus.NOT_FOUND)
-        if request.get(BEGUN):
+        if BEGUN.get():
             raise  # the connection is broken off
         logger.exception("answered with 503")
         return web.json_response({"message": requests.TROUBLE}, status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -196,7 +199,7 @@ async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse
 
 async def with_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Puts the headers of every answer on each; the connection ends with a body that cannot be read."""
-    request[BEGUN] = True
+    BEGUN.set(True)
     if request.content.exception() is not None:
         request.content.feed_eof()  # else the server reads on, and tells of it as of an error of its own
         response.force_close()
