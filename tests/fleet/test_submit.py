@@ -306,6 +306,14 @@ async def files_of(worker: Connection) -> tuple[int, int]:
     return row["files"], row["held"]
 
 
+async def test_a_place_that_no_disk_has(fleet: Fleet) -> None:
+    """It is refused before anything is paid, as with a client; the key counts as the name that it becomes."""
+    with pytest.raises(InvalidRequest, match="save_to: makes a name that is too long for a disk"):
+        await fleet.submit(request(), key="k" * 90, save_to="{key}" * 3)
+    assert await fleet.status("k" * 90) is None
+    assert (await fleet.submit(request(), key="k" * 1000, save_to="{key}{key}")).state is JobState.QUEUED
+
+
 async def test_files_go_into_the_database(fleet: Fleet, worker: Connection) -> None:
     """The bytes of a file are kept once, by whatever way they were given; the same bytes are the same request."""
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="by path")
