@@ -103,7 +103,10 @@ def _add_submit(parser: ArgumentParser, words: Sequence[str]) -> None:
     name = rows_for(words)
     add_jobs(parser, name)
     _add_queue(parser, "to put them into")
-    text = "where files go, below the --out of the worker; {key}, {task_id} and {date} are filled in (default: {key})"
+    text = (
+        "where files go, below the --out of the worker; {key}, {task_id} and {date} are filled in; what ends in / is a "
+        "folder, in which files are called by the key with their ending, such as boat.mp4 (default: --out itself)"
+    )
     parser.add_argument("--save-to", metavar="TEMPLATE", help=text)
     parser.add_argument("--priority", type=whole, default=0, metavar="N", help="those with more first (default: 0)")
     add_parameters(parser, name)

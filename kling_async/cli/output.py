@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, TextIO
 
 from kling_async.cli.exit_codes import Exit
+from kling_async.protocol.redaction import without_users
 
 
 def printable(text: str, encoding: str) -> str:
@@ -60,7 +61,12 @@ class Output:
         self._out(text)
 
     def failed(self, text: str, data: dict[str, Any]) -> None:
-        """Prints that it did not work; programs read that on stdout too."""
+        """Prints that it did not work; programs read that on stdout too.
+
+        It may repeat what was typed, such as an address with a password at a place where none was expected.
+        """
+        text = without_users(text)
+        data = {name: without_users(value) if isinstance(value, str) else value for name, value in data.items()}
         if self.json:
             self._out(json.dumps(data), json.dumps(data))
         else:
@@ -74,7 +80,7 @@ class Output:
     def note(self, text: str) -> None:
         """Prints something for people on the way; not part of the result."""
         if not self.json:
-            _write(sys.stderr, text)
+            _write(sys.stderr, without_users(text))
 
     def traceback(self, text: str) -> None:
         """Shows where a bug is."""

@@ -3,11 +3,14 @@
 import asyncio
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from psycopg import conninfo
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
 from kling_async.fleet import engine, schema
@@ -20,6 +23,8 @@ Connection = psycopg.AsyncConnection[DictRow]
 
 PATIENCE: Final = 20.0
 """Seconds for which a server that is gone is waited for."""
+ANSWER_SECONDS: Final = 60.0
+"""After that a server that is reached and says nothing of a statement counts as lost."""
 _PAUSE: Final = 0.2
 _IDLE_SECONDS: Final = 20
 _DEFAULTS: Final[dict[str, Any]] = {
@@ -32,6 +37,24 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "tcp_user_timeout": 20_000,
 }
 """What a dsn can say otherwise."""
+_SETTINGS: Final = "; ".join(
+    f"SET {name} TO {value}"
+    for name, value in {
+        # The engine's claim is one long statement: where Postgres expects many rows, as after many submits of which its
+        # statistics do not know yet, it would compile that anew each time: half a second, for milliseconds.
+        "jit": "off",
+        # Where the database has a zone of its own, moments near the ends of time cannot be read back; nor can any that
+        # are written in the way of another country.
+        "TimeZone": "UTC",
+        "DateStyle": "ISO",
+        "IntervalStyle": "postgres",
+        # Else the driver writes the digests of many keys wrongly.
+        "standard_conforming_strings": "on",
+        # Steps wait for others' locks, and look then at what those have done.
+        "default_transaction_isolation": "'read committed'",
+    }.items()
+)
+"""Of each connection, whatever the database or its user has."""
 _ANEW: Final = frozenset({"40P01", "40001"})
 """Deadlock and serialization failure: nothing was done, and the same again can work."""
 _READ_ONLY: Final = "25006"
@@ -40,21 +63,49 @@ _NOT_YET: Final = frozenset({"57P01", "57P02", "57P03"})
 """The server is shutting down, or starting."""
 
 
+class _Connection(psycopg.AsyncConnection[DictRow]):
+    """A connection on which no statement waits for ever: a server that stands still ends no connection."""
+
+    answer_seconds = ANSWER_SECONDS
+
+    async def wait(self, gen: PQGen[T], *given: Any, **more: Any) -> T:
+        """As psycopg's own."""
+        return await super().wait(self._bounded(gen), *given, **more)
+
+    def _bounded(self, work: PQGen[T]) -> PQGen[T]:
+        """The same for some seconds, but for who listens; who drives it asks several times in one."""
+        ends_at = time.monotonic() + self.answer_seconds
+        try:
+            wanted = next(work)
+            while True:
+                ready = yield wanted
+                is_late = not ready and time.monotonic() > ends_at
+                if is_late and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError("it does not answer")
+                wanted = work.send(ready)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
 class Database:
     """The database of a fleet.
 
     Args:
         dsn: its address.
         patience: seconds for which a server that was there is waited for.
+        answer: seconds that a statement may take.
 
     Raises:
         ConfigurationError: it is no address.
     """
 
-    def __init__(self, dsn: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, dsn: str, *, patience: float = PATIENCE, answer: float = ANSWER_SECONDS) -> None:
         self._parameters = postgres.parameters_of(dsn)
         self.place = postgres.place_of(self._parameters)
         self._patience = patience
+        self._answer = answer
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
         self._session = secrets.token_hex(8)
@@ -131,15 +182,13 @@ class Database:
         """
         known = _DEFAULTS | self._parameters
         text = conninfo.make_conninfo(**known | {"client_encoding": "utf8"})
-        connection = await Connection.connect(text, autocommit=True, row_factory=dict_row)
+        connection = await _Connection.connect(text, autocommit=True, row_factory=dict_row)
+        connection.answer_seconds = self._answer
         try:
-            # Who is stopped within a transaction must not hold up all others. And the engine's claim is one long
-            # statement: where Postgres expects many rows, as after many submits of which its statistics do not know
-            # yet, it would compile that anew each time: half a second, for milliseconds.
-            # Where the database has a zone of its own, moments near the ends of time cannot be read back.
-            settings = f"SET idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; SET jit TO off"
+            # Who is stopped within a transaction must not hold up all others.
+            idle = f"SET idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'"
             own = f"SET {postgres.SESSION} TO '{self._session}'"
-            await connection.execute(f"{settings}; SET TimeZone TO UTC; {own}".encode())
+            await connection.execute(f"{idle}; {_SETTINGS}; {own}".encode())
         except BaseException:
             await connection.close()
             raise

@@ -1,7 +1,7 @@
 """The bytes of jobs' files, in the journal of their queue, by their digests, for as long as a job needs them."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -15,6 +15,8 @@ from kling_async.journal.postgres.database import lock_of
 from kling_async.protocol.errors import InvalidRequest, Problem
 from kling_async.protocol.media.given import Media
 
+SWEPT: Final = 20
+"""Jobs of which files are deleted in one step."""
 _LOCK_SECONDS: Final = 10
 
 
@@ -115,17 +117,26 @@ async def are_held(connection: Connection, queue: str, needs: Mapping[str, Colle
     return cursor.rowcount >= sum(len({*digests}) for digests in needs.values())
 
 
-async def sweep(connection: Connection, queue: str) -> None:
-    """Takes away what no unfinished job needs.
+async def swept(connection: Connection, queue: str, most: int) -> list[str]:
+    """Some of those who have something that no unfinished job needs, for `sweep`; nothing is locked for that."""
+    query = sql.SQL("SELECT DISTINCT holder FROM {}.kept_for WHERE {} LIMIT {}")
+    cursor = await connection.execute(query.format(_journal(queue), _unneeded(queue), most))
+    return [row["holder"] for row in await cursor.fetchall()]
+
+
+async def sweep(connection: Connection, queue: str, holders: Sequence[str]) -> None:
+    """Takes from some what no unfinished job needs.
 
     What somebody is about to submit may be taken from him: he looks whether it is there before it counts.
+
+    Args:
+        connection: in a transaction, which should end with it: nobody else can write to the journal meanwhile.
+        queue: of the jobs.
+        holders: at most `SWEPT` of them: thousands of files are deleted for longer than all others can wait.
     """
     journal = _journal(queue)
     await _lock(connection, queue)
-    unneeded = sql.SQL(
-        "holder LIKE 'job:%' AND NOT EXISTS (SELECT FROM kling_fleet.jobs WHERE queue = {} "
-        "AND key_sha256 = decode(substr(holder, 5), 'hex') AND finished IS NULL AND sha256 = ANY(files))"
-    ).format(queue)
+    unneeded = sql.SQL("holder = ANY({}) AND {}").format([*holders], _unneeded(queue))
     # Waits for who has looked at it, and is about to have a job; the next statement then sees that.
     await connection.execute(sql.SQL("SELECT FROM {}.kept_for WHERE {} FOR UPDATE").format(journal, unneeded))
     gone = sql.SQL("DELETE FROM {}.kept_for WHERE {} RETURNING sha256").format(journal, unneeded)
@@ -136,6 +147,13 @@ async def sweep(connection: Connection, queue: str) -> None:
         "(SELECT FROM {0}.kept_for WHERE kept_for.sha256 = kept.sha256)"
     ).format(journal, digests)
     await connection.execute(nobody)
+
+
+def _unneeded(queue: str) -> sql.Composed:
+    return sql.SQL(
+        "holder LIKE 'job:%' AND NOT EXISTS (SELECT FROM kling_fleet.jobs WHERE queue = {} "
+        "AND key_sha256 = decode(substr(holder, 5), 'hex') AND finished IS NULL AND sha256 = ANY(files))"
+    ).format(queue)
 
 
 def _journal(queue: str) -> sql.Identifier:

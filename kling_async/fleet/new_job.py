@@ -14,6 +14,7 @@ from kling_async.io.submission import SubmitOptions
 from kling_async.io.threads import in_thread
 from kling_async.journal import contents
 from kling_async.journal.contents import differences, known_members, split
+from kling_async.journal.names import file_name
 from kling_async.journal.sql_rows import json_text, number_text
 from kling_async.journal.store import Work
 from kling_async.protocol.endpoint import Endpoint
@@ -175,7 +176,8 @@ def _problems_of_options(job: NewJob) -> list[Problem]:
         except InvalidRequest as error:
             problems += error.problems
     if job.save_to is not None:
-        problems += save_place.problems_of(job.save_to)
+        found = [*save_place.problems_of(job.save_to)]
+        problems += found if found or problems else save_place.too_long(job.save_to, file_name(job.key))
     if type(job.priority) is not int or abs(job.priority) > PRIORITY_MOST:
         problems.append(Problem("priority", "must be a whole number of at most 32 bits"))
     return problems + _problems_of_moment(job.not_before)

@@ -1,6 +1,7 @@
 """Puts jobs into a fleet: all of them or none, and each key once."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -93,9 +94,9 @@ async def submit(database: Database, queue: str, jobs: Sequence[Prepared]) -> No
         except _FilesGone:
             continue
         except BaseException:
-            if needs:
-                with contextlib.suppress(FleetError):  # workers sweep, too
-                    await database.step(lambda connection: kept.sweep(connection, queue))
+            with contextlib.suppress(FleetError):  # workers sweep, too
+                for holders in _batched([*needs], kept.SWEPT):
+                    await database.step(functools.partial(kept.sweep, queue=queue, holders=holders))
             raise
         return
     raise FleetError("the files of the jobs could not be kept in the database; nothing was submitted; submit again")

@@ -79,7 +79,7 @@ class Worker:
         name: str | None = None,
     ) -> None:
         self._dsn = dsn
-        self._database = Database(dsn)
+        self._database = Database(dsn, answer=_PATIENCE)
         self._keys = keys
         self._base_url = base_url
         checked(

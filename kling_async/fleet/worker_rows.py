@@ -1,6 +1,7 @@
 """What a worker reads and writes of a fleet's tables, each as one step; all of it may be done twice."""
 
 import json
+import time
 import uuid
 from datetime import timedelta
 from typing import Any, Final
@@ -20,6 +21,11 @@ from kling_async.protocol.fleet.names import save_entrypoint, storable
 
 CLAIMED_AT_ONCE: Final = 20
 """Jobs that one claim takes at most: others may have some, too."""
+_FORGOTTEN_AT_ONCE: Final = 20_000
+"""Lines of the engine's log that are deleted in one step."""
+_SWEPT_AT_MOST: Final = 1000
+_TIDY_SECONDS: Final = 2.0
+"""Jobs whose files are deleted before other things have their turn, and seconds after which no more are begun."""
 _READ: Final = (
     "jobs.id, key, endpoint, request, known, line, kind, typical_seconds, is_file, save_to, estimate_units, "
     "estimate_usd, submitted_at, jobs.priority, outcome"
@@ -71,12 +77,27 @@ class Rows:
         found = await cursor.fetchone()
         return found is not None and found["others"]
 
-    async def tidy(self, connection: Connection) -> None:
-        """What is a day old is forgotten: sessions that are gone, what the engine wrote down; and unneeded files."""
+    async def tidy(self, connection: Connection) -> bool:
+        """Some of what is a day old is forgotten: sessions that are gone, what the engine wrote down; unneeded files.
+
+        Returns:
+            Whether there may be more: all at once can take minutes, in which nobody else could write to the journal.
+        """
         await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")
-        await connection.execute("DELETE FROM kling_fleet.pgqueuer_log WHERE created < now() - interval '1 day'")
-        async with connection.transaction():
-            await kept.sweep(connection, self.queue)
+        cursor = await connection.execute(
+            "DELETE FROM kling_fleet.pgqueuer_log WHERE id IN (SELECT id FROM kling_fleet.pgqueuer_log "
+            "WHERE created < now() - interval '1 day' LIMIT %s)",
+            [_FORGOTTEN_AT_ONCE],
+        )
+        until = time.monotonic() + _TIDY_SECONDS
+        holders = await kept.swept(connection, self.queue, _SWEPT_AT_MOST)
+        more = cursor.rowcount == _FORGOTTEN_AT_ONCE or len(holders) == _SWEPT_AT_MOST
+        for begin in range(0, len(holders), kept.SWEPT):
+            if time.monotonic() > until:
+                return True
+            async with connection.transaction():
+                await kept.sweep(connection, self.queue, holders[begin : begin + kept.SWEPT])
+        return more
 
     async def leave(self, connection: Connection) -> None:
         """The session ends: anybody may take its jobs at once, with their seats."""

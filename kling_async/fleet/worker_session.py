@@ -192,8 +192,8 @@ class Session:
                 await self._pulse.once(self._rows.beat)
                 await self._give_way(self._client.cut_off(self._settings.heartbeat))
                 if loop.time() >= tidied_at + _TIDIED_SECONDS:
-                    await self._pulse.once(self._rows.tidy)
-                    tidied_at = loop.time()
+                    more = await self._pulse.once(self._rows.tidy)
+                    tidied_at = -math.inf if more else loop.time()
             self.wake()
 
     async def _give_way(self, error: KlingError | None) -> None:

@@ -22,6 +22,7 @@ _LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.\-]{48,}")
 _ADDRESS = re.compile(r"(://[^\s?#]*)(\S*)")
 # The name and password before a host, also in JSON; a password that is not encoded may have any character.
 _USER = re.compile(r"(/\\?/)(?:[^\s/]*@|[^\s/@:]*:[^\s@]*@)")
+_PASSWORD = re.compile(r"(?i)(password\s*=\s*)(?:'(?:[^'\\]|\\.)*'?|[^\s'\"]+)")
 _LETTERS = "".join(map(chr, range(0x21, 0x7F)))  # characters that a key may contain
 
 
@@ -38,6 +39,11 @@ def service_text(value: Any, limit: int = 400) -> str:
     text = _USER.sub(r"\1…@", text)
     text = _ADDRESS.sub(lambda found: found[1] + ("?…" if found[2][1:] else found[2]), text)
     return printable(cut(text, limit), limit)
+
+
+def without_users(text: str) -> str:
+    """A text without the names and passwords of addresses in it, in either way that a database's is written."""
+    return _PASSWORD.sub(r"\1…", _USER.sub(r"\1…@", text))
 
 
 def cut(text: str, limit: int) -> str:

@@ -242,6 +242,17 @@ def test_drained_and_not_saved(at: Run, monkeypatch: pytest.MonkeyPatch) -> None
         (["worker", "--dsn", "host=x"], "the following arguments are required: -o/--out"),
         (["status", "--dsn", f"postgresql://u:{SECRET}@more@host/db"], "dsn cannot be read: give it as postgresql://"),
         (["status", "--queue", "A b", "--dsn", "host=x"], "queue must be a name of 1 to 41 small letters"),
+        (["status", "--queue", "", "--dsn", "host=x"], "queue must be a name of 1 to 41 small letters"),
+        (["--dsn", f"postgresql://u:{SECRET}@host/db", "status"], "invalid choice: 'postgresql://…@host/db'"),
+        ([f"postgresql://u:{SECRET}@host/db"], "there is no command fleet postgresql://…@host/db"),
+        (["drain", f"postgresql://u:{SECRET}@host/db"], "unrecognized arguments: postgresql://…@host/db"),
+        (["drain", f"host=x password={SECRET}"], "unrecognized arguments: host=x password=…"),
+        (["drain", f"host=x password = '{SECRET} {SECRET}'"], "unrecognized arguments: host=x password = …"),
+        (
+            ["submit", f"postgresql://u:{SECRET}@host/db", "--dsn", "host=x"],
+            "no file or folder 'postgresql://…@host/db'",
+        ),
+        (["submit", f"postgresql://u:{SECRET}@host/db", "--dsn", "host=x", "--json"], ""),
     ],
 )
 def test_mistakes(run: Run, words: list[str], told: str) -> None:

@@ -1,13 +1,23 @@
 """Connections of a fleet, as Postgres sees them."""
 
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
 import psycopg
 import pytest
 
 from kling_async import FleetError
+from kling_async.fleet import JobState, NewJob
+from kling_async.fleet import worker as worker_module
 from kling_async.fleet.database import Connection, Database
 from kling_async.fleet.fleet import Fleet
+from kling_async.fleet.worker import Worker
 from kling_async.fleet.worker_database import Line
 from kling_async.io.postgres import SESSION
+from tests.fleet.conftest import request
+from tests.postgres import Relay
 
 
 async def test_claims_are_not_compiled(postgres: str) -> None:
@@ -78,3 +88,80 @@ async def test_who_submits_waits_for_the_next_server(own_dsn: str) -> None:
     async with Database(own_dsn, patience=0.0) as hasty:
         with pytest.raises(FleetError, match="failed: cannot execute UPDATE in a read-only transaction"):
             await hasty.step(drained)
+
+
+# ------------------------------------------------------------------------------------- settings of the database
+
+HABITS: Final = {
+    "timezone": "'Asia/Kathmandu'",
+    "datestyle": "'German'",
+    "intervalstyle": "'sql_standard'",
+    "bytea_output": "'escape'",
+    "standard_conforming_strings": "off",
+    "default_transaction_isolation": "'serializable'",
+    "search_path": "'nowhere'",
+}
+
+
+async def test_a_database_with_habits_of_its_own(own_dsn: str) -> None:
+    """However it writes moments and bytes, jobs are found by their keys, with the times that they were given."""
+    with psycopg.connect(own_dsn, autocommit=True) as connection:
+        for name, value in HABITS.items():
+            connection.execute(f"ALTER DATABASE {own_dsn.rpartition('/')[2]} SET {name} TO {value}".encode())
+    due = datetime(2100, 1, 2, 3, 4, tzinfo=UTC)
+    keys = [f"cat-{number}" for number in range(20)]  # digests with all kinds of bytes
+    given = [NewJob(request(), key, not_before=due) for key in keys]
+    async with Fleet(own_dsn) as fleet:
+        await fleet.submit_all(given)
+        found = await fleet.submit_all(given)
+        assert [(job.key, job.not_before) for job in found] == [(key, due) for key in keys]
+        assert await fleet.cancel("cat-7")
+        assert (await fleet.wait("cat-7")).finished_at is not None
+        assert (await fleet.metrics()).queues[0].states == {JobState.QUEUED: 19, JobState.CANCELLED: 1}
+
+
+# --------------------------------------------------------------------------------- a server that does not answer
+
+
+async def test_a_server_that_stands_still(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends no connection, and is away all the same after a while; nobody waits for it for ever."""
+    with Relay(dsn) as relay:
+        async with Fleet(relay.dsn) as fleet:
+            monkeypatch.setattr(fleet._database, "_patience", 0.0)
+            assert fleet._database._connection is not None
+            monkeypatch.setattr(fleet._database._connection, "answer_seconds", 0.1)
+            relay.cut()
+            with pytest.raises(FleetError, match="cannot be reached: it does not answer"):
+                await fleet.status("cat")
+            relay.mend()
+            assert await fleet.status("cat") is None
+
+
+async def test_who_listens_waits_for_no_answer(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long nothing is told, a connection that listens stays."""
+    async with await Database(dsn).connect() as connection:
+        await connection.execute("LISTEN kling_fleet")
+        monkeypatch.setattr(connection, "answer_seconds", 0.0)
+        assert [told async for told in connection.notifies(timeout=0.3)] == []
+        assert not connection.closed
+
+
+async def test_a_worker_ends_while_the_server_stands_still(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it asks for at that moment is no reason to stay."""
+    monkeypatch.setattr(worker_module, "_LOOK_SECONDS", 0.01)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DELETE FROM kling_fleet.queues")
+    with Relay(dsn) as relay:
+        working = Worker(relay.dsn, out=tmp_path, keys={})
+        monkeypatch.setattr(working._database, "_answer", 0.2)
+        monkeypatch.setattr(working._database, "_patience", 0.0)
+        running = asyncio.create_task(working.run())
+        while working._database.closed:  # noqa: ASYNC110  (it has no event)
+            await asyncio.sleep(0.01)
+        relay.cut()
+        while not working._database._turn.locked():  # noqa: ASYNC110  (as above)
+            await asyncio.sleep(0)
+        working.stop()
+        await asyncio.wait_for(running, 60)

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from kling_async import (
     TextToVideo,
 )
 from kling_async.emulator import Emulator
-from kling_async.fleet import Fleet, JobState, NewJob, engine, kept
+from kling_async.fleet import Fleet, JobState, NewJob, engine, kept, worker_rows
 from kling_async.fleet.database import Database
 from kling_async.fleet.statements import FINISH
 from kling_async.fleet.worker_rows import Rows
@@ -305,6 +306,14 @@ async def files_of(worker: Connection) -> tuple[int, int]:
     return row["files"], row["held"]
 
 
+async def test_a_place_that_no_disk_has(fleet: Fleet) -> None:
+    """It is refused before anything is paid, as with a client; the key counts as the name that it becomes."""
+    with pytest.raises(InvalidRequest, match="save_to: makes a name that is too long for a disk"):
+        await fleet.submit(request(), key="k" * 90, save_to="{key}" * 3)
+    assert await fleet.status("k" * 90) is None
+    assert (await fleet.submit(request(), key="k" * 1000, save_to="{key}{key}")).state is JobState.QUEUED
+
+
 async def test_files_go_into_the_database(fleet: Fleet, worker: Connection) -> None:
     """The bytes of a file are kept once, by whatever way they were given; the same bytes are the same request."""
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="by path")
@@ -338,6 +347,49 @@ async def test_files_are_swept_once_no_job_needs_them(fleet: Fleet, worker: Conn
     assert await files_of(worker) == (0, 0)
 
 
+async def test_what_is_old_is_forgotten_bit_by_bit(
+    fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much there is to delete, a step takes little of it and tells that there is more; others go in between."""
+    for name, value in {"_FORGOTTEN_AT_ONCE": 5, "_SWEPT_AT_MOST": 3}.items():
+        monkeypatch.setattr(worker_rows, name, value)
+    monkeypatch.setattr(kept, "SWEPT", 2)
+    swept: list[int] = []
+    sweep = kept.sweep
+
+    async def counted(connection: Connection, queue: str, holders: Sequence[str]) -> None:
+        swept.append(len(holders))
+        await sweep(connection, queue, holders)
+
+    monkeypatch.setattr(kept, "sweep", counted)
+    for key in "abcd":
+        await fleet.submit(ImageToVideo(image=CAT.read_bytes() + key.encode(), prompt="x"), key=key)
+        await fleet.cancel(key)
+    await worker.execute(
+        "INSERT INTO kling_fleet.pgqueuer_log (created, job_id, status, priority, entrypoint) "
+        "SELECT now() - interval '2 days', number, 'successful', 0, 'default/x' FROM generate_series(1, 11) number"
+    )
+    rows = Rows("default", uuid.uuid4())
+    assert await rows.tidy(worker)
+    assert (swept, await files_of(worker)) == ([2, 1], (1, 1))
+    assert await rows.tidy(worker)  # of the engine's log
+    assert not await rows.tidy(worker)
+    assert await files_of(worker) == (0, 0)
+    old = "SELECT count(*) AS old FROM kling_fleet.pgqueuer_log WHERE created < now() - interval '1 day'"
+    assert await one(worker, old) == {"old": 0}
+
+
+async def test_a_step_that_takes_long_leaves_the_rest(
+    fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What there is to delete may be large: after some seconds others have their turn."""
+    monkeypatch.setattr(worker_rows, "_TIDY_SECONDS", -1.0)
+    await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="cat")
+    await fleet.cancel("cat")
+    assert await Rows("default", uuid.uuid4()).tidy(worker)
+    assert await files_of(worker) == (1, 1)
+
+
 async def test_files_that_are_swept_while_they_are_submitted_are_brought_again(
     dsn: str, worker: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,7 +400,7 @@ async def test_files_that_are_swept_while_they_are_submitted_are_brought_again(
     async def swept_before(*arguments: Any) -> bool:
         if not looked:
             async with worker.transaction():
-                await kept.sweep(worker, "default")
+                await kept.sweep(worker, "default", await kept.swept(worker, "default", 9))
         looked.append(await are_held(*arguments))
         return looked[-1]
 
@@ -371,7 +423,7 @@ async def test_a_sweep_waits_for_who_is_about_to_submit(dsn: str, fleet: Fleet, 
 
             async def sweep() -> None:
                 async with other.transaction():
-                    await kept.sweep(other, "default")
+                    await kept.sweep(other, "default", [held["holder"]])
 
             sweeping = asyncio.create_task(sweep())
             await asyncio.sleep(0.1)

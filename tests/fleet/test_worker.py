@@ -10,14 +10,16 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
-from kling_async import Budget, GenerateImages, Polling, TextToVideo
+from kling_async import Budget, GenerateImages, ImageToVideo, Polling, TextToVideo
 from kling_async.emulator import Emulator, Fault
-from kling_async.fleet import Fleet, JobState, NewJob, worker, worker_account, worker_saving
+from kling_async.fleet import Fleet, JobState, NewJob, worker, worker_account, worker_rows, worker_saving
 from kling_async.fleet.database import Connection
 from kling_async.fleet.worker_rows import Rows
 from kling_async.fleet.worker_values import QueueState
 from tests.fleet.workers import KEYS, QuickWorker, clips, ended, one, until, working
 from tests.postgres import Relay
+
+CAT = Path(__file__).parents[2] / "examples" / "images" / "cat.png"
 
 
 @pytest.fixture
@@ -240,6 +242,18 @@ async def test_drained(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path
         assert emulator.ledger.created == 1
         await fleet.drain(on=False)
         assert (await fleet.wait("second")).state is JobState.SAVED
+
+
+async def test_a_worker_tidies_until_all_is_tidy(
+    postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one step has left is not left until the next hour."""
+    monkeypatch.setattr(worker_rows, "_SWEPT_AT_MOST", 1)
+    for key in "abc":
+        await fleet.submit(ImageToVideo(CAT.read_bytes() + key.encode(), prompt="x"), key=key)
+        await fleet.cancel(key)
+    async with working(postgres, emulator, tmp_path, heartbeat=0.5):
+        await until(postgres, "SELECT count(*) = 0 FROM kling_journal_default.kept")
 
 
 async def test_a_place_that_is_taken(

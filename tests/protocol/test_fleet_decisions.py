@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_async.io import target
 from kling_async.protocol.concurrency_limit import EMPTY_MAXIMUM, PROBE_FIRST, PROBE_MAXIMUM
 from kling_async.protocol.errors import ConfigurationError
 from kling_async.protocol.fleet import save_place
@@ -198,6 +199,31 @@ def test_templates_that_are_refused(template: object, told: str) -> None:
     (problem,) = save_place.problems_of(template)
     assert problem.field == "save_to"
     assert told in problem.message
+
+
+@pytest.mark.parametrize(
+    ("template", "fits"),
+    [
+        ("x" * 255 + "/{key}", True),
+        ("x" * 256 + "/{key}", False),
+        ("ä" * 128 + "/", False),
+        ("x" * 238 + "{key}", True),
+        ("x" * 239 + "{key}", False),
+        ("{key}/" + "{key}" * 80, True),
+        ("{key}/" + "{key}" * 81, False),
+        ("a/" * 300 + "{task_id}", True),
+    ],
+)
+def test_names_that_no_disk_takes(template: str, *, fits: bool) -> None:
+    """Names are counted in bytes, with the key in its place; that of a file has room for what is put behind it."""
+    assert [each.field for each in save_place.too_long(template, "cat")] == ([] if fits else ["save_to"])
+
+
+def test_names_have_room_for_what_a_save_puts_behind_them() -> None:
+    """What is refused is what a save would refuse, and no more."""
+    room = target.NAME_BYTES - len(target.NOTE + target.DRAFT)
+    assert not [*save_place.too_long("x" * room, "cat")]
+    assert [*save_place.too_long("x" * (room + 1), "cat")]
 
 
 def test_a_place() -> None:

@@ -148,7 +148,7 @@ async def _work(options: Namespace, _output: Output, stop: Stop) -> None:
 
 
 async def _status(options: Namespace, output: Output, stop: Stop) -> int | None:
-    name = options.queue or "default"
+    name = "default" if options.queue is None else options.queue
     async with _fleet().Fleet(options.dsn, name) as fleet:
         if options.key is None:
             metrics = await stop.or_result(fleet.metrics())

@@ -3,7 +3,7 @@
 import re
 import string
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from kling_async.protocol.errors import Problem
@@ -11,6 +11,11 @@ from kling_async.protocol.rules.values import shown
 
 FIELDS: Final = ("key", "task_id", "date")
 _MOST: Final = 1000
+_NAME_BYTES: Final = 255
+"""What file systems allow for a name."""
+_GROWING_BYTES: Final = 14
+"""What a save puts behind the name of a file while it grows."""
+_A_DAY: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _KNOWN: Final = ", ".join(f"{{{name}}}" for name in FIELDS)
 
 
@@ -33,6 +38,21 @@ def problems_of(template: object) -> Iterator[Problem]:
     parts = re.split(r"[/\\]", template)
     if not parts[0] or re.match(r"[A-Za-z]:", template) or ".." in parts:  # as any system reads it
         yield Problem("save_to", f"must be below the worker's --out: no absolute path and no .., got {shown(template)}")
+
+
+def too_long(template: str, key: str) -> Iterator[Problem]:
+    """Whether no disk takes the names that a template makes: that is told before something is paid.
+
+    Args:
+        template: that has no problems.
+        key: the job's, as a safe file name.
+    """
+    *folders, name = place_of(template, key=key, task_id="0", day=_A_DAY).split("/")
+    if any(len(each.encode()) > _NAME_BYTES for each in folders) or len(name.encode()) > _NAME_BYTES - _GROWING_BYTES:
+        most = f"{_NAME_BYTES} bytes, and {_NAME_BYTES - _GROWING_BYTES} for the file's own"
+        yield Problem(
+            "save_to", f"makes a name that is too long for a disk, with {key!r} for {{key}}: {most}, are possible"
+        )
 
 
 def is_of_one(template: str) -> bool:
