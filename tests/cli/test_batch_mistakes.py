@@ -45,6 +45,7 @@ from .conftest import CAT, Run
         (["jobs.jsonl", "--out", "out", "--concurrency", "9" * 30], "must be 1000000000 or less"),
         (["jobs.jsonl", "--out", "out", "--budget", "9" * 30], "must be 1000000000000000 or less"),
         (["jobs.jsonl", "--out", "out", "--budget", "5", "--assume", "9" * 30], "must be 1000000000000000 or less"),
+        (["jobs.jsonl", "--out", "out", "--prompt", "-"], "--prompt takes the words, not where they are"),
         (["x" * 300, "--out", "out"], "cannot be read: File name too long"),
     ],
 )
