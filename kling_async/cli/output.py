@@ -49,8 +49,11 @@ class Output:
     def result(self, text: str, short: str, data: dict[str, Any]) -> None:
         """Prints what was asked for: `text` to people, `short` where it is to be quiet, `data` to programs."""
         if self.json:
+            told = {"ok": True, "exit_code": int(Exit.OK)} | data
             lost = failure(Exit.ERROR, "OutputLost", "stdout cannot be written") | data
-            self._out(json.dumps({"ok": True, "exit_code": 0} | data), json.dumps(lost))
+            # The end of a batch has a code of its own, which counts where it is an error.
+            lost |= {"ok": False, "exit_code": told["exit_code"] or int(Exit.ERROR)}
+            self._out(json.dumps(told), json.dumps(lost))
         else:
             line = short if self.quiet else text
             self._out(line, line)
