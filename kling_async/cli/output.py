@@ -142,6 +142,14 @@ def columns_of_terminal() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
+def columns_of_help() -> int:
+    """How wide the texts of `--help` are, as argparse has it; not less than words are, however narrow the terminal."""
+    return max(shutil.get_terminal_size().columns - 2, _LEAST_COLUMNS)
+
+
+_LEAST_COLUMNS: Final = 40
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
     """Text with one line for each row, or, where that is wider than `width`, with one paragraph for each.
 
