@@ -109,9 +109,16 @@ def _with_whole_paths(result: RowResult) -> RowResult:
     """Pictures are named as they can be opened from where this runs; the report is read from elsewhere."""
     if result.row is None:
         return result
-    here = Path.cwd()
-    pictures = tuple(str(here / picture) for picture in result.row.pictures if not is_address(picture))
+    local = [picture for picture in result.row.pictures if not is_address(picture)]
+    pictures = tuple(filter(None, map(_whole, local)))
     return attrs.evolve(result, row=attrs.evolve(result.row, pictures=pictures))
+
+
+def _whole(picture: str) -> str | None:
+    try:
+        return str(Path(picture).absolute())
+    except FileNotFoundError:  # the directory that this process is in is gone, and the picture with it
+        return None
 
 
 def _replace_all(place: Path, contents: Mapping[str, str]) -> None:

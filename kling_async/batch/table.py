@@ -31,8 +31,12 @@ def rows_in(lines: Iterable[str], default: str) -> Iterator[RawRow]:
         default: the endpoint of rows that name none.
     """
     lines = iter(lines)
-    line, first = next(((number, text) for number, text in enumerate(lines, 1) if text.strip(_EMPTY)), (1, ""))
-    delimiter = _delimiter(first)
+    numbered = enumerate(lines, 1)
+    line, first = _next_full(numbered)
+    named = _NAMED.fullmatch(first.strip("\ufeff \r\n"))
+    if named:
+        line, first = _next_full(numbered)
+    delimiter = named[1] if named else _delimiter(first)
     table = csv.reader(_joined(first, lines), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     while True:
@@ -56,6 +60,12 @@ def rows_in(lines: Iterable[str], default: str) -> Iterator[RawRow]:
 
 
 _EMPTY: Final = "\ufeff \t\r\n,;"
+_NAMED: Final = re.compile(r'"?sep=([,;\t])"?', re.IGNORECASE)
+"""A line before the header that tells spreadsheets what separates cells."""
+
+
+def _next_full(numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
+    return next(((number, text) for number, text in numbered if text.strip(_EMPTY)), (1, ""))
 
 
 def _joined(first: str, rest: Iterator[str]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """The words of the command line: all commands and options, and nothing that is slow to import."""
 
 import argparse
-import shutil
 import textwrap
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from kling_async.cli.endpoint_options import KEYS, add_endpoint
 from kling_async.cli.exit_codes import Exit, Shown, UsageError
 from kling_async.cli.mistakes import about_command, about_unknown
 from kling_async.cli.option_values import number, place, port, positive, whole, whole_from
+from kling_async.cli.output import columns_of_help
 from kling_async.version import __version__
 
 _SHORT: Final = "generate"
@@ -114,7 +114,7 @@ def _listed(commands: Mapping[str, ArgumentParser]) -> str:
         "more": {name: str(each.description).rstrip(".") for name, each in commands.items() if name not in makers},
     }
     column = max(map(len, commands)) + 4
-    width = shutil.get_terminal_size().columns - 2
+    width = columns_of_help()
     return "\n\n".join(
         "\n".join([f"{heading}:", *(_listed_one(name, text, column, width) for name, text in texts.items())])
         for heading, texts in groups.items()

@@ -1,6 +1,5 @@
 """The options of an endpoint's own command: its parameters, and how it is carried out."""
 
-import shutil
 import textwrap
 from argparse import ArgumentParser
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 from kling_async.cli import endpoints, record_options
 from kling_async.cli.common_options import add_base_url, add_output, add_target, add_waiting
 from kling_async.cli.examples import examples
+from kling_async.cli.output import columns_of_help
 from kling_async.cli.record_fields import Field, fields_of, positional, prose, watermark_field
 from kling_async.protocol.endpoint import Endpoint
 
@@ -87,7 +87,7 @@ def _usage(prog: str, record: type, *, output: bool) -> str:
     words += [f"{field.option} {record_options.metavar(field)}" for field in needed]
     # The wrapped lines begin under the command's first word; what belongs together is not torn.
     whole = " ".join(each.replace(" ", "\0") for each in [prog, *words, *["-o FILE"] * output, "[options]"])
-    width = _width() - len("usage: ")
+    width = columns_of_help() - len("usage: ")
     return textwrap.fill(whole, width, subsequent_indent=" " * 9, break_on_hyphens=False).replace("\0", " ")
 
 
@@ -97,8 +97,4 @@ def _unnamed(field: Field) -> str:
 
 
 def _wrapped(paragraph: str) -> str:
-    return textwrap.fill(paragraph, _width(), break_on_hyphens=False)
-
-
-def _width() -> int:
-    return shutil.get_terminal_size().columns - 2  # as argparse
+    return textwrap.fill(paragraph, columns_of_help(), break_on_hyphens=False)

@@ -50,8 +50,11 @@ class Output:
     def result(self, text: str, short: str, data: dict[str, Any]) -> None:
         """Prints what was asked for: `text` to people, `short` where it is to be quiet, `data` to programs."""
         if self.json:
+            told = {"ok": True, "exit_code": int(Exit.OK)} | data
             lost = failure(Exit.ERROR, "OutputLost", "stdout cannot be written") | data
-            self._out(json.dumps({"ok": True, "exit_code": 0} | data), json.dumps(lost))
+            # The end of a batch has a code of its own, which counts where it is an error.
+            lost |= {"ok": False, "exit_code": told["exit_code"] or int(Exit.ERROR)}
+            self._out(json.dumps(told), json.dumps(lost))
         else:
             line = short if self.quiet else text
             self._out(line, line)
@@ -143,6 +146,14 @@ def _silence(stream: TextIO) -> None:
 def columns_of_terminal() -> int | None:
     """How wide stdout is; None where it is no terminal, and lines may be of any length."""
     return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
+
+
+def columns_of_help() -> int:
+    """How wide the texts of `--help` are, as argparse has it; not less than words are, however narrow the terminal."""
+    return max(shutil.get_terminal_size().columns - 2, _LEAST_COLUMNS)
+
+
+_LEAST_COLUMNS: Final = 40
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:

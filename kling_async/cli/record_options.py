@@ -5,9 +5,11 @@ every problem at once.
 """
 
 import argparse
+import os
 import re
+import shlex
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import attrs
@@ -192,7 +194,7 @@ def request_from(record: type, options: Namespace, read_stdin: Callable[[], byte
         read_stdin: reads the file that `-` stands for.
 
     Raises:
-        UsageError: something is missing, or given twice.
+        UsageError: something is missing, given twice, or the name of a file in place of words.
     """
     hint = f"see `{options.parser.prog} --help`"
     values = dict(_given(record, options, hint))
@@ -201,6 +203,7 @@ def request_from(record: type, options: Namespace, read_stdin: Callable[[], byte
     missing += ["-o FILE"] * (options.needs_output and options.output is None)
     if missing:
         raise UsageError(f"needed as well: {', '.join(missing)}", hint)
+    _check_words(fields, values, hint)
     _read_piped(fields, values, read_stdin, hint)
     mark = watermark_field(record)
     if mark is not None and options.watermark:
@@ -216,7 +219,7 @@ def defaults_from(fields: Sequence[Field], options: Namespace) -> dict[str, Any]
         options: as argparse read them.
 
     Raises:
-        UsageError: a file is to come from standard input.
+        UsageError: a file is to come from standard input, or words from a file.
     """
     hint = f"see `{options.parser.prog} --help`"
 
@@ -225,6 +228,7 @@ def defaults_from(fields: Sequence[Field], options: Namespace) -> dict[str, Any]
 
     given = {field.name: _listed(field, getattr(options, field.dest)) for field in fields}
     values = {name: value for name, value in given.items() if value is not None}
+    _check_words(fields, values, hint)
     _read_piped(list(fields), values, refuse, hint)
     return values
 
@@ -288,6 +292,22 @@ def _check_no_switch(unnamed: Any, record: type, options: Namespace, hint: str) 
     if given and isinstance(unnamed, str) and unnamed.lower() in _OF_SWITCHES:
         off = "--no-" + given[0].removeprefix("--")
         raise UsageError(f"{given[0]} takes no {unnamed!r}: {given[0]} is on, {off} is off", hint)
+
+
+def _check_words(fields: Iterable[Field], values: Mapping[str, Any], hint: str) -> None:
+    """Refuses `-` and `@FILE` in place of words: other options read those, and here they would be made, and paid for.
+
+    Raises:
+        UsageError: one stands there. What begins with `@` and is no file may be words.
+    """
+    for field in fields:
+        value = values.get(field.name)
+        if field.is_file or str not in field.members or not isinstance(value, str):
+            continue
+        place = value[1:].strip() if value.startswith("@") else ""
+        if value.strip() == "-" or os.path.isfile(place):  # noqa: PTH113  (that of Path raises where it is too long)
+            instead = f"$(cat {shlex.quote(place)})" if place else "$(cat)"
+            raise UsageError(f'{field.option} takes the words, not where they are: {field.option} "{instead}"', hint)
 
 
 def _item(field: Field, given: Any) -> Any:

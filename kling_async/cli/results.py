@@ -118,6 +118,7 @@ class Result:
         """For programs."""
         paths, marks = [[str(path) for path in each] for each in (self.paths, self.watermark_paths)]
         length = length_of(self.task)
+        sizes = [size_of(path) for path in self.paths]
         return {
             "reference": self.task.reference,
             "task_id": self.task.task_id,
@@ -127,7 +128,7 @@ class Result:
             "paths": paths,
             "watermark_path": marks[0] if marks else None,
             "watermark_paths": marks,
-            "size": sum(path.stat().st_size for path in self.paths) if paths else None,
+            "size": sum(filter(None, sizes)) if sizes and None not in sizes else None,
             "duration": as_data(length),
             **ids_of(self.task),
             "voices": as_data(self.task.voices),
@@ -145,7 +146,7 @@ class Result:
         rows = [("made", " ".join(filter(None, each))) for each in _kept(self.task)]
         length = length_of(self.task)
         for index, path in enumerate(self.paths):
-            about = [file_size(path.stat().st_size)]
+            about = [size_text(path)]
             if index == 0 and length is not None:
                 # A video may have any name; only what such files are called chooses the sound of one.
                 about.append(f"{number(length)} s of {files_for(self.task, path.suffix)[0].kind.value}")
@@ -153,12 +154,30 @@ class Result:
         rows += [("watermark", str(path)) for path in self.watermark_paths]
         rows += [("video id", video.id) for video in self.task.videos if video.id]
         rows += [("audio id", audio.id) for audio in self.task.audios if audio.id]
-        if len(self.paths) == 1:
-            uri = self.paths[0].resolve().as_uri()
-            rows.append(("open", f"{uri} in a browser" + ", or the file in any player" * (length is not None)))
-        elif self.paths:
-            rows.append(("open", f"{self.paths[0].resolve().parent.as_uri()} in a browser"))
+        try:
+            places = [path.resolve() for path in self.paths]
+        except FileNotFoundError:  # the directory that this process is in is gone
+            return rows
+        if len(places) == 1:
+            player = ", or the file in any player" * (length is not None)
+            rows.append(("open", f"{places[0].as_uri()} in a browser{player}"))
+        elif places:
+            rows.append(("open", f"{places[0].parent.as_uri()} in a browser"))
         return rows
+
+
+def size_of(path: Path) -> int | None:
+    """Bytes of a file that was saved; None where somebody has taken it away since, as who waits for files does."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def size_text(path: Path) -> str:
+    """The same in words."""
+    size = size_of(path)
+    return "and taken from there since" if size is None else file_size(size)
 
 
 def ids_of(task: Task) -> dict[str, Any]:

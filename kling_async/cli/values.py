@@ -10,8 +10,8 @@ from typing import Any, Final
 import attrs
 
 from kling_async.cli.data import as_data, shown
-from kling_async.cli.output import file_size, number, table
-from kling_async.cli.results import Cost
+from kling_async.cli.output import number, table
+from kling_async.cli.results import Cost, size_text
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +32,7 @@ class Value:
 
     def text(self, width: int | None) -> str:
         """For people; `width` is that of the terminal."""
-        rows = [("saved", f"{path} ({file_size(path.stat().st_size)})") for path in self.paths]
+        rows = [("saved", f"{path} ({size_text(path)})") for path in self.paths]
         rows += [("cost", self.cost.text(emulated=self.emulated))] * (self.cost.units is not None)
         return as_text(self.value, rows, width)
 

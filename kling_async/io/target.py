@@ -62,10 +62,13 @@ def absolute(path: Any) -> str:
     """A place by its whole path; a separator at the end, which makes a directory, stays.
 
     Raises:
-        TargetError: it is no path.
+        TargetError: it is no path, or begins in a directory that is gone.
     """
     text = text_of(path)
-    whole = os.path.abspath(text)  # noqa: PTH100  (links stay as they were given)
+    try:
+        whole = os.path.abspath(text)  # noqa: PTH100  (links stay as they were given)
+    except FileNotFoundError:
+        raise TargetError(f"{text!r} has no place: the directory that this process is in is gone") from None
     return f"{whole}{os.sep}" if is_directory_name(text) else whole
 
 

@@ -93,7 +93,7 @@ class Journal(AnyJournal):
         moved: whether unfinished work of another machine, from which the file was moved here, is taken over.
 
     Raises:
-        ConfigurationError: it is no path.
+        ConfigurationError: it is no path, or begins in a directory that is gone.
     """
 
     def __init__(self, path: str | PathLike[str], *, moved: bool = False) -> None:
@@ -103,7 +103,11 @@ class Journal(AnyJournal):
             raise ConfigurationError(f"journal must be a path or a Journal, got {type(path).__name__}") from None
         if not text or "\0" in text or text.endswith(("/", os.sep)):
             raise ConfigurationError(f"journal must be the path of a file, got {text!r}")
-        self.path = Path(os.path.abspath(text))  # noqa: PTH100  (links stay as they were given)
+        try:
+            self.path = Path(os.path.abspath(text))  # noqa: PTH100  (links stay as they were given)
+        except FileNotFoundError:
+            gone = "the directory that this process is in is gone"
+            raise ConfigurationError(f"journal {text!r} has no place: {gone}") from None
         self.backend: Backend = Local(self.path, moved=moved)
         self.writer = Writer(lambda: SqliteStore(self.path))
 

@@ -132,11 +132,20 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
     assert asked(jobs, "prompt")[0] == "one\ntwo\r\n\nthree"
 
 
+def test_a_line_that_tells_the_separator_counts(tmp_path: Path) -> None:
+    """It says how cells are separated, whatever the header looks like, and lines after it keep their numbers."""
+    jobs = read(tmp_path, "\nSEP=;\n\nimage;prompt\na.png;one\nb.png\n")
+    assert lines(jobs) == [5]
+    assert said(jobs)[0].startswith("line 6: row: has 1 cells")
+
+
 FORMS = {
     "comma": "image,duration,prompt\r\na.png,5,é\r\n",
     "mark": "\ufeffimage,duration,prompt\na.png,5,é\n",
     "mark and quotes": '\ufeff"image","duration","prompt"\n"a.png","5","é"\n',
     "semicolon": "image;duration;prompt\na.png;5;é\n",
+    "separator told": "\ufeffsep=;\r\nimage;duration;prompt\r\na.png;5;é\r\n",
+    "separator told in quotes": '"sep=\t"\nimage\tduration\tprompt\na.png\t5\té\n',
     "tab": "image\tduration\tprompt\na.png\t5\té\n",
     "old": "image,duration,prompt\ra.png,5,é\r",
     "spaces": " image , duration , prompt \na.png,5,é\n",

@@ -136,6 +136,22 @@ def test_pictures_are_found_from_the_report(tmp_path: Path, monkeypatch: pytest.
     assert 'src="../pictures/cat.png"' in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 
+def test_a_report_is_written_where_the_working_directory_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures of whole paths are linked, and others, which are gone with the directory, hinder nothing."""
+
+    def gone() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    pictures = row("cat", str(tmp_path / "cat.png")), row("dog", "dog.png")
+    monkeypatch.setattr(os, "getcwd", gone)
+    write_report(tmp_path / "out", [result(each.id, row=each) for each in pictures], title="")
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert 'src="../cat.png"' in page
+    assert "dog.png" not in page
+
+
 def test_permissions(tmp_path: Path) -> None:
     """A report is for others too, as far as the user's mask allows."""
     before = os.umask(0o027)

@@ -108,6 +108,15 @@ def test_commands_are_listed_by_what_they_make(run: Run, monkeypatch: pytest.Mon
     assert re.findall(r"^  (\S+)", listed.partition("\nmore:\n")[2], re.MULTILINE)[0] == "generate"
 
 
+@pytest.mark.parametrize("columns", ["1", "9", "20"])
+def test_a_terminal_too_narrow_for_words(run: Run, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    """A terminal of any width shows the help, and hinders no command."""
+    monkeypatch.setenv("COLUMNS", columns)
+    for words in (["--help"], ["generate", "--help"], ["batch", "--help"], ["estimate", "text-to-video", "a cat"]):
+        ran = run(*words)
+        assert (ran.code, ran.err) == (0, "")
+
+
 @pytest.mark.parametrize("option", ["--prompt", "--callback-url"])
 def test_hints_name_few(run: Run, option: str) -> None:
     """An option that many commands have is told with three of them."""

@@ -1,5 +1,7 @@
 """Mistakes at the command line of a batch: what was meant is told, and nothing is sent."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,7 @@ from .conftest import CAT, Run
         (["jobs.jsonl", "--out", "out", "--concurrency", "9" * 30], "must be 1000000000 or less"),
         (["jobs.jsonl", "--out", "out", "--budget", "9" * 30], "must be 1000000000000000 or less"),
         (["jobs.jsonl", "--out", "out", "--budget", "5", "--assume", "9" * 30], "must be 1000000000000000 or less"),
+        (["jobs.jsonl", "--out", "out", "--prompt", "-"], "--prompt takes the words, not where they are"),
         (["x" * 300, "--out", "out"], "cannot be read: File name too long"),
     ],
 )
@@ -57,6 +60,21 @@ def test_mistakes(run: Run, here: Path, words: list[str], told: str) -> None:
     assert ran.code == 2, ran.err
     assert told in ran.err
     assert {path.name for path in here.iterdir()} == before
+
+
+def test_a_working_directory_that_is_gone(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place in it is told as a mistake, and one elsewhere is as good as ever."""
+    rows = str(here / jobs(here, "one"))
+
+    def gone() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(os, "getcwd", gone)
+    for words in (["--out", "out"], ["--out", str(here / "out"), "--journal", "a.sqlite"]):
+        ran = run("batch", rows, *words)
+        assert ran.code == 2
+        assert "has no place: the directory that this process is in is gone" in ran.err
+    assert run("batch", rows, "--out", str(here / "out"), "--dry-run").code == 0
 
 
 @pytest.mark.parametrize("words", [["--out", "x" * 300], ["--out", "out", "--journal", "x" * 300]])

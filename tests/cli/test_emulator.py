@@ -65,6 +65,16 @@ def test_keys_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert third["KLING_API_KEY"] == "known"
 
 
+def test_a_key_is_read_as_clients_read_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blanks and quotes around it, as files of variables have, are left out; one that no client takes is told."""
+    monkeypatch.setenv("KLING_EMULATOR_API_KEY", ' "known"\n')
+    assert environment()["KLING_API_KEY"] == "known"
+    monkeypatch.setenv("KLING_EMULATOR_API_KEY", "two words")
+    ran = run("emulator")
+    assert ran.code == 2
+    assert "KLING_EMULATOR_API_KEY: api_key contains letters that no key has" in ran.err
+
+
 def test_callbacks_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a secret of the environment, or one that is drawn; it is printed, and never stands on a command line."""
     name = "KLING_WEBHOOK_SECRET"

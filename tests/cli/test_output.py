@@ -10,6 +10,7 @@ import pytest
 from kling_async.cli import Exit, main
 from kling_async.cli.output import Output, printable
 
+from .batches import jobs
 from .conftest import started
 
 
@@ -79,6 +80,18 @@ def test_full_disk_where_something_was_paid(
     assert lost["reference"].startswith("text2video:")
     assert (lost["ok"], lost["exit_code"]) == (False, Exit.ERROR)
     assert (tmp_path / "boat.mp4").exists()
+
+
+@pytest.mark.usefixtures("hurry")
+def test_full_disk_at_the_end_of_a_batch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What is told on stderr is no success either, as the exit code is none."""
+    words = ["batch", jobs(tmp_path, "one"), "--out", "out", "--emulator", "--json"]
+    monkeypatch.setattr(sys, "stdout", _Full())
+    assert main(words) == Exit.ERROR
+    lost = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (lost["event"], lost["ok"], lost["exit_code"]) == ("end", False, Exit.ERROR)
 
 
 def test_full_disk_after_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,5 @@
+import errno
+import os
 import signal
 from decimal import Decimal
 from pathlib import Path
@@ -33,7 +35,7 @@ from kling_async import (
     TaskTimeout,
     Video,
 )
-from kling_async.cli import output, report, results
+from kling_async.cli import output, report, results, values
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job, Stage
 
@@ -271,6 +273,23 @@ def test_seconds_of_what_was_saved(target: str, audios: tuple[Audio, ...], what:
     task = attrs.evolve(TASK, audios=audios)
     text = results.Result(task=task, paths=[Path(target)], cost=results.cost_of(task), seconds=1).text()
     assert text.startswith(f"saved      {target} (0 bytes, 5.041 s of {what})")
+
+
+def test_a_file_that_was_taken_away(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for files may move one as soon as it is there: that is no error of the task that made it."""
+    (here / "b.mp4").write_bytes(bytes(10))
+    paths = [here / "a.mp4", here / "b.mp4"]
+    done = results.Result(task=TASK, paths=paths, cost=results.cost_of(TASK), seconds=1)
+    assert f"saved      {paths[0]} (and taken from there since" in done.text()
+    assert f"saved      {paths[1]} (10 bytes)" in done.text()
+    assert (done.data()["paths"], done.data()["size"]) == ([str(path) for path in paths], None)
+    assert "(and taken from there since)" in values.Value(value=None, paths=paths, cost=done.cost).text(None)
+
+    def gone() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(os, "getcwd", gone)
+    assert "reference  image2video:1" in attrs.evolve(done, paths=[Path("a.mp4")]).text()
 
 
 def test_units_of_pictures() -> None:

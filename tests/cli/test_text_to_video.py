@@ -159,6 +159,10 @@ def test_the_example_of_the_help_works(run: Run) -> None:
         (["--prompt", "cat", "--model-name", "kling-v2-1"], "makes videos from pictures only"),
         (["--prompt", "cat", "--sound"], "needs mode pro"),
         (["--prompt"], "expected one argument"),
+        (["--prompt", "-"], '--prompt takes the words, not where they are: --prompt "$(cat)"'),
+        (["-"], "--prompt takes the words"),
+        (["--prompt", f"@{CAT}"], '--prompt "$(cat '),
+        (["--prompt", "cat", "--negative-prompt", " - "], "--negative-prompt takes the words"),
     ],
     ids=lambda words: " ".join(words).replace(CAT, "CAT") if isinstance(words, list) else None,
 )
@@ -169,6 +173,11 @@ def test_a_mistake_is_told(run: Run, service: Emulator, words: list[str], text: 
     assert text.removeprefix("--image is ") in ran.err
     assert len(ran.err.splitlines()) <= 3
     assert not service.ledger.requests
+
+
+def test_words_may_begin_with_an_at_sign(run: Run) -> None:
+    """`@NAME` is the name of a file where there is such a file, and else words as any other."""
+    assert run("estimate", "text-to-video", "--prompt", "@nobody-here waves").code == 0
 
 
 def test_a_mistyped_command(run: Run) -> None:

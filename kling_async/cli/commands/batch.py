@@ -29,8 +29,9 @@ from kling_async.cli.output import Output, failure
 from kling_async.cli.record_fields import option_names
 from kling_async.cli.runner import Stop, Stopped
 from kling_async.client import KlingClient
+from kling_async.io.target import absolute
 from kling_async.protocol.budget import Budget
-from kling_async.protocol.errors import KlingError
+from kling_async.protocol.errors import KlingError, TargetError
 
 EMULATED_JOURNAL: Final = "emulator.sqlite"
 """What an emulator made is kept apart: it must not pass for what the service made."""
@@ -50,7 +51,10 @@ def run(options: Namespace, output: Output) -> int:
         raise UsageError("--assume says what a row takes of a budget: give --budget as well", hint)
     name = options.rows_for
     defaults = record_options.defaults_from(fields_in_rows(name), options)
-    out = Path(os.path.abspath(options.out))  # noqa: PTH100  (links stay as they were given)
+    try:
+        out = Path(absolute(options.out))
+    except TargetError as error:
+        raise UsageError(f"--out {error}", hint) from None
     batch = Batch(
         options.jobs,
         out=out,

@@ -5,6 +5,7 @@ import os
 import secrets
 import shlex
 from argparse import Namespace
+from typing import cast
 
 from kling_async.cli import runner
 from kling_async.cli.exit_codes import UsageError
@@ -13,6 +14,9 @@ from kling_async.cli.output import Output
 from kling_async.cli.runner import Stop
 from kling_async.emulator import Emulator
 from kling_async.emulator.service.webhooks import Webhooks
+from kling_async.io.config import credentials_from
+from kling_async.protocol.auth import ApiKey
+from kling_async.protocol.errors import ConfigurationError
 
 _API_KEY = "KLING_EMULATOR_API_KEY"
 _WEBHOOK_SECRET = "KLING_EMULATOR_WEBHOOK_SECRET"  # noqa: S105 - a name
@@ -29,6 +33,21 @@ def _webhook_secrets(options: Namespace) -> list[str]:
     if given or not options.sign_callbacks:
         return given
     return ["whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()]
+
+
+def _api_key() -> str:
+    """The API key, read as a client reads it: one file of variables may be for both, and keep quotes around it.
+
+    Raises:
+        UsageError: no client would take it.
+    """
+    given = os.environ.get(_API_KEY, "")
+    if not given.strip():
+        return f"api-key-emulator-{secrets.token_hex(16)}"
+    try:
+        return cast("ApiKey", credentials_from(given, None, None)).key
+    except ConfigurationError as error:
+        raise UsageError(f"{_API_KEY}: {error}") from None
 
 
 async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
@@ -51,7 +70,7 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
         # Drawn, so that no web page and no other user of the machine knows them.
         access_key=f"emulator-{secrets.token_hex(16)}",
         secret_key=secrets.token_hex(32),
-        api_key=os.environ.get(_API_KEY) or f"api-key-emulator-{secrets.token_hex(16)}",
+        api_key=_api_key(),
     )
     try:
         await emulator.start()
