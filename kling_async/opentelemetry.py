@@ -10,7 +10,8 @@ async with KlingClient(on_event=Telemetry(), journal="clips.sqlite") as kling:
 Each piece of work is a span, `generate_content kling-v2-6`, under the span in which it was submitted. Its children are
 what it went through: `queue` until its first byte goes out, `create` until the service has its task, `generate` until
 that has ended, `download` until its files are whole. With a journal, what another process goes on with is a span of its
-own there, with a link to the one that began it.
+own there, with a link to the one that began it. A listener of your own that passes events on to a `Telemetry` must be
+an object which has the `trace_of` of that, too: the client asks for it what the journal keeps.
 
 Attributes are those of the semantic conventions where these have them (`gen_ai.*`, `error.type`), else they begin with
 `kling.`. Nothing of this is sent to the service or to file hosts: no header is added to any request. Where aiohttp is

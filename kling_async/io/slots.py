@@ -14,7 +14,7 @@ from kling_async.protocol.errors import ClientClosed, KlingError, QueueTimeout
 
 logger = logging.getLogger("kling_async")
 
-_CLOSED: Final = "the client was closed; nothing was sent"
+_CLOSED: Final = "the client was closed; nothing was created"
 
 
 class Slot:
@@ -28,7 +28,7 @@ class Slot:
         queue_deadline: seconds that the request may wait for them, all its turns together.
     """
 
-    __slots__ = ("_count", "_line", "_pack", "_queue_deadline", "_state", "_ticket", "_waited")
+    __slots__ = ("_count", "_line", "_pack", "_queue_deadline", "_refused", "_state", "_ticket", "_waited")
 
     def __init__(self, line: "_Line", ticket: int, count: int, pack: str, queue_deadline: float | None) -> None:
         self._line = line
@@ -38,11 +38,14 @@ class Slot:
         self._queue_deadline = queue_deadline
         self._state = "waiting"
         self._waited = 0.0
+        self._refused = 0
 
     async def wait(self) -> None:
         """Waits for them."""
         begun = self._line.now()
-        await self._line.take(self._ticket, self._count, self._pack, self._queue_deadline, self._waited)
+        await self._line.take(
+            self._ticket, self._count, self._pack, self._queue_deadline, self._waited, refused=self._refused
+        )
         self._waited += self._line.now() - begun
         self._state = "sending"
 
@@ -62,6 +65,7 @@ class Slot:
     async def wait_again(self) -> None:
         """The account is full: gives the slots back, and waits for them at the former position in the line."""
         late, self._state = self._state == "running", "waiting"
+        self._refused += 1
         self._line.limit.refused(self._line.now(), self._count, late=late)
         if self._count > 1 and not self._line.limit.running:
             self._line.say_refused(self._count)
@@ -171,10 +175,12 @@ class _Line:
         """The loop's time."""
         return asyncio.get_running_loop().time()
 
-    async def take(self, ticket: int, count: int, pack: str, deadline: float | None, waited: float) -> None:
+    async def take(
+        self, ticket: int, count: int, pack: str, deadline: float | None, waited: float, *, refused: int
+    ) -> None:
         """Waits for `count` slots, behind all lower tickets; they count as sending from then on.
 
-        Of the deadline the seconds that it waited before it was refused are gone.
+        Of the deadline the seconds that it waited before it was refused are gone. How often it was is for the message.
         """
         waiting = _Waiting(ticket, count, pack, asyncio.get_running_loop().create_future())
         if self._closed:
@@ -192,7 +198,7 @@ class _Line:
                 self._waiting.remove(waiting)
             self.grant()
             if isinstance(error, TimeoutError):
-                raise self._timed_out(count, deadline) from None
+                raise self._timed_out(count, deadline, refused) from None
             raise
 
     def grant(self) -> None:
@@ -239,10 +245,15 @@ class _Line:
                 waiting.turn.set_exception(copy.copy(error))
         self.grant()
 
-    def _timed_out(self, count: int, deadline: float | None) -> QueueTimeout:
+    def _timed_out(self, count: int, deadline: float | None, refused: int) -> QueueTimeout:
         wanted = "no slot" if count == 1 else f"no {count} slots"
+        sent = (
+            f"the account was full each time it was sent ({refused}); nothing was created"
+            if refused
+            else "nothing was sent"
+        )
         return QueueTimeout(
-            f"{wanted} of {self._name} came free within {deadline:g} s (queue_deadline); nothing was sent. "
+            f"{wanted} of {self._name} came free within {deadline:g} s (queue_deadline); {sent}. "
             f"Tasks of this client hold {self.limit.running} slots, at most {self.limit.ceiling} may be held "
             "(concurrency)"
         )

@@ -14,7 +14,7 @@ KlingError
 │   └── LeaseLost                          the client was away from its journal for too long; nothing was sent
 ├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
 ├── ClientClosed                           the client was closed while something waited
-├── QueueTimeout (TimeoutError)            no slot came free in time; nothing was sent
+├── QueueTimeout (TimeoutError)            no slot came free in time; nothing was created
 ├── ApiError                               the service answered no
 │   ├── AuthenticationError                1000, 1001, 1002
 │   │   └── TokenTimeError                 1003, 1004: the clocks disagree
@@ -342,7 +342,7 @@ class ClientClosed(KlingError):
 
 
 class QueueTimeout(KlingError, TimeoutError):
-    """`queue_deadline` passed before a slot came free. Nothing was sent, nothing is paid.
+    """`queue_deadline` passed before a slot came free. Nothing was created, nothing is paid.
 
     What to do: submit again later, or with a longer `queue_deadline`.
     """

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -25,6 +26,24 @@ _T = TypeVar("_T")
 
 _SHOWN: Final = 20
 """Tasks that the message of a failed `assert_paid` lists."""
+
+
+@attrs.frozen
+class _Books:
+    """What the ledger has at one moment: paid, tasks, and counts of what was asked for, by their names."""
+
+    paid: int = 0
+    tasks: int = 0
+    counts: dict[str, Counter[Any]] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> Self:
+        counts: dict[str, Counter[Any]] = {
+            "requests": ledger.requests,
+            "calls": ledger.calls,
+            "refused": ledger.refused,
+        }
+        return cls(ledger.paid, ledger.created, {name: Counter(each) for name, each in counts.items()})
 
 
 def taking_the_arguments_of(
@@ -89,7 +108,7 @@ class KlingEmulator:
         self._emulator = emulator
         self._clock = clock
         self._clients: list[QuickClient] = []
-        self._paid_before = 0
+        self._before = _Books()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -156,8 +175,9 @@ class KlingEmulator:
     def begin(self) -> None:
         """Begins anew for another test: no faults, an account as promised, and nothing paid yet for `assert_paid`."""
         self.faults.clear()
+        self.faults.injected.clear()
         self.account.change(type(self.account)().as_json())
-        self._paid_before = self._inside(lambda: self.ledger.paid)
+        self._before = self._inside(lambda: _Books.of(self.ledger))
 
     # ------------------------------------------------------------------------------------- what it is for
 
@@ -246,23 +266,21 @@ class KlingEmulator:
         return asyncio.run_coroutine_threadsafe(seen(), self._loop).result()
 
     def _account_for(self) -> tuple[int, str]:
-        """What was paid, and the books behind that."""
-        entries = self.ledger.entries
+        """What was paid, and the books behind that: of a shared emulator without those of earlier tests."""
+        books, entries = _Books.of(self.ledger), self.ledger.entries[self._before.tasks :]
         lines = [
             f"  {task.task_id}  {task.endpoint} {task.model_name} {task.mode}: {task.status}, {task.units:g} units"
             for task in entries[-_SHOWN:]
         ]
         if len(entries) > _SHOWN:
             lines.insert(0, f"  (the last {_SHOWN} of {len(entries)} tasks)")
-        counts: dict[str, Mapping[Any, int]] = {
-            "requests": self.ledger.requests,
-            "calls": self.ledger.calls,
-            "refused": self.ledger.refused,
-            "faults": {f"{fault} on {call}": count for (call, fault), count in self.faults.injected.items()},
-        }
+        counts = {name: each - self._before.counts.get(name, Counter()) for name, each in books.counts.items()}
+        counts["faults"] = Counter(
+            {f"{fault} on {call}": count for (call, fault), count in self.faults.injected.items()}
+        )
         lines += [
             f"  {name}: {', '.join(f'{each} {count}' for each, count in counted.items())}"
             for name, counted in counts.items()
             if counted
         ]
-        return self.ledger.paid - self._paid_before, "\n".join(lines or ["  nothing was asked of it"])
+        return books.paid - self._before.paid, "\n".join(lines or ["  nothing was asked of it"])

@@ -30,6 +30,9 @@ _VIDEO: Final = "video/mp4"
 _POLLING: Final = attrs.evolve(POLLING, deadline=5.0)
 """What a script has not told within seconds it does not tell."""
 _UNFINISHED: Final = {"submitted", "processing"}
+_FINISHED: Final = {"succeed", "failed"}
+_KEY: Final = "api-key-of-a-script"
+"""Of its clients, which keep it out of all texts: no word of an answer."""
 _NEW, _FILE, _ANYBODY = "<new>", "<file>", "<anybody>"
 
 
@@ -65,7 +68,12 @@ class Answer:
             task_id: the service's id of it.
             reason: why it failed.
             result: what it made, as the documentation shows it; one video where it has succeeded and this is None.
+
+        Raises:
+            ValueError: there is no such status.
         """
+        if status not in _UNFINISHED | _FINISHED:
+            raise ValueError(f"{status!r} is no status of a task: it is submitted, processing, succeed or failed")
         task = {"task_id": task_id, "task_status": status, "task_status_msg": reason, "task_info": {}}
         if result is None and status == "succeed":
             video = {"id": f"{task_id}-1", "url": f"{_HOST}/files/{task_id}.mp4", "duration": "5"}
@@ -172,7 +180,7 @@ class Script:
             "retry": RETRY,
         }
         if options.get("access_key") is None and options.get("secret_key") is None:
-            ours["api_key"] = "scripted"
+            ours["api_key"] = _KEY
         client = _ScriptedClient(self, **(ours | options))
         self._clients.append(client)
         return client
@@ -230,8 +238,9 @@ class Script:
             if status:
                 self._told[task_id] = answer
             return answer
-        if polled in self._told and _task_of(self._told[polled])[1] in _UNFINISHED:
-            self._repeated[name] = None
+        if polled in self._told:
+            if _task_of(self._told[polled])[1] not in _FINISHED:
+                self._repeated[name] = None
             return self._told[polled]
         self._unanswered.append(name)
         raise AssertionError(f"the script has no answer left for {name}")

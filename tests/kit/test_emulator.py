@@ -50,6 +50,23 @@ async def test_assert_paid_shows_the_ledger() -> None:
     assert "error on create 1" in message
 
 
+async def test_assert_paid_shows_nothing_of_another_test() -> None:
+    """What a shared emulator shows where a test fails is of that test: no task, request, refusal or fault before it."""
+    with KlingEmulator() as emulator:
+        async with emulator.client() as kling:
+            emulator.faults.add(Fault.error(1303), on="create", at=1)
+            await (await kling.submit(CAT))
+            await kling.text_to_speech("Hello", voice_id="calm_story1", voice_language="en")
+            emulator.begin()
+            with pytest.raises(AssertionError, match=r"are 0; the emulator's ledger:\n  nothing was asked of it$"):
+                emulator.assert_paid(1)
+            await kling.submit(CAT)
+            with pytest.raises(AssertionError, match=r"requests: create 1\b") as caught:
+                emulator.assert_paid(2)
+    assert str(caught.value).count("text2video") == 1
+    assert not any(words in str(caught.value) for words in ("calls:", "refused:", "faults:"))
+
+
 @pytest.mark.parametrize("number", ["1", 1.0, True, None])
 def test_assert_paid_takes_a_number(number: Any) -> None:
     """What can be no count is a mistake of the test, not a payment that is missing."""

@@ -245,6 +245,61 @@ def test_a_client_that_nobody_can_close(tmp_path: Path) -> None:
         assert f"`async with kling_{emulator}.client() as kling`" in done.output
 
 
+OWN_EMULATOR = f"""{IMPORTS}
+from kling_async import ClientClosed
+from kling_async.emulator import Emulator
+
+@pytest.fixture
+def kling_emulator():
+    with KlingEmulator(Emulator(balance=2, speed=1e6, render=False)) as emulator:
+        yield emulator
+
+@pytest.mark.kling_faults(Fault.error(1303), on="create", at=1)
+async def test_of_a_fault(kling, kling_emulator, tmp_path):
+{STORY}
+    assert kling_emulator.ledger.balance < 2
+    assert kling_emulator.faults.injected["create", "error"] == 1
+
+def test_left_open(kling_emulator):
+    async def main():
+        await kling_emulator.client().submit(TextToVideo("a cat"))
+    asyncio.run(main())
+
+class TestShared:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def kling_emulator(cls):
+        with KlingEmulator() as emulator:
+            yield emulator
+
+    async def test_closes(self, kling, kling_emulator):
+        await kling.submit(TextToVideo("a cat"))
+        type(self).earlier = kling
+
+    async def test_closed(self, kling, kling_emulator):
+        with pytest.raises(ClientClosed):
+            await self.earlier.submit(TextToVideo("a cat"))
+        await kling.submit(TextToVideo("a cat"))
+        kling_emulator.assert_paid(2)
+
+    @pytest.mark.kling_faults(Fault.error(1303), on="create", at=1)
+    async def test_of_a_fault(self, kling_emulator):
+        pass
+"""
+
+
+def test_a_project_that_has_its_own_emulator(tmp_path: Path) -> None:
+    """In place of `kling_emulator` another has its faults, and what it leaves open is told; `kling` is closed with any.
+
+    One that tests share takes no faults, since it would keep them, and a test that asks for that is told.
+    """
+    done = run(tmp_path, OWN_EMULATOR, "-p", "pytest_asyncio.plugin", "-p", "no:randomly", ini=AUTO)
+    assert "4 passed, 2 errors" in done.output, done.output
+    assert len(done.lines("ERROR test_it.py::test_left_open - Failed: a client of kling_emulator ")) == 1
+    assert len(done.lines("kling_emulator is a fixture of this project which tests share")) == 1
+    assert not done.lines("unclosed")
+
+
 @pytest.mark.slow
 def test_a_test_that_fails_shows_its_failure(tmp_path: Path) -> None:
     """What a failing test leaves open is closed without a word: no errors at teardown, none in the test after it."""

@@ -51,10 +51,10 @@ async def test_a_story_without_sockets(tmp_path: Path) -> None:
 
 
 async def test_errors_of_the_service() -> None:
-    """A code of the table is the client's error of that code; a failed task tells its reason."""
+    """A code of the table is the client's error of that code, in the words of the answer; a failed task tells why."""
     async with Script([Answer.error(1102), Answer.task("submitted"), Answer.task("failed", reason="no")]) as script:
         kling = script.client()
-        with pytest.raises(InsufficientBalance):
+        with pytest.raises(InsufficientBalance, match=r"scripted.*request_id scripted"):
             await kling.submit(CAT)
         with pytest.raises(TaskFailed, match="no"):
             await (await kling.submit(CAT))
@@ -151,6 +151,16 @@ async def test_a_task_of_which_no_more_is_told_stays_as_it_is() -> None:
     assert [each.method for each in script.sent] == ["POST", "GET", "POST"]
 
 
+async def test_a_task_that_has_ended_stays_as_it_is(tmp_path: Path) -> None:
+    """Another client of the script that asks for it anew, as after a restart, finds it as it was told."""
+    async with Script([Answer.task("submitted"), Answer.task()]) as script:
+        for _ in range(2):
+            kling = script.client(journal=tmp_path / "clips.sqlite")
+            assert (await (await kling.submit(CAT, key="order"))).videos
+            await kling.close()
+    assert [each.method for each in script.sent] == ["POST", "GET"]
+
+
 async def test_who_waits_in_vain_is_told_why() -> None:
     """A task that never ends names the question that the script did not answer."""
 
@@ -238,6 +248,12 @@ def test_an_unknown_code_is_refused() -> None:
     """A code that the service does not have would test nothing."""
     with pytest.raises(ValueError, match="1303"):
         Answer.error(4711)
+
+
+def test_an_unknown_status_is_refused() -> None:
+    """A status that the service does not have, such as that of its other generation, would leave a task as it was."""
+    with pytest.raises(ValueError, match="succeed or failed"):
+        Answer.task("succeeded")
 
 
 @pytest.mark.parametrize(("value", "words"), [("submitted", r"Answer.task\('submitted'\)"), (1303, "Answer.error")])

@@ -237,13 +237,13 @@ async def test_a_doubtful_create_found_while_closing_is_listed(
 
 
 async def test_close_sends_those_in_line_away(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """Who waits for a slot gets ClientClosed, and nothing was sent for him."""
+    """Who waits for a slot gets ClientClosed, and nothing was created for him."""
     client = make_client(concurrency=1)
     await client.image_to_video(image)
     waiting = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)
     await client.close()
-    with pytest.raises(ClientClosed, match="nothing was sent"):
+    with pytest.raises(ClientClosed, match="nothing was created"):
         await waiting
     assert emulator.ledger.created == 1
 

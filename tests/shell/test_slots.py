@@ -1,6 +1,7 @@
 """Lines in which creates wait for slots: order, several slots at once, and what a timeout says."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -215,12 +216,12 @@ async def test_a_timeout_names_the_line_and_what_is_held(count: int, wanted: str
     await taken(lines, 3, 1)
     with pytest.raises(QueueTimeout, match=wanted) as caught:
         await lines.take(LINE, count)
-    assert "within 20 s (queue_deadline)" in str(caught.value)
+    assert "within 20 s (queue_deadline); nothing was sent." in str(caught.value)
     assert "hold 4 slots, at most 4 may be held (concurrency)" in str(caught.value)
 
 
 async def test_refusals_do_not_prolong_the_wait() -> None:
-    """A request that is refused again and again, since others hold the whole account, waits no longer for that."""
+    """A request that is refused again and again, since others hold the whole account, waits no longer, and is told."""
     lines = slots(5, queue_deadline=60)
     slot, loop = await lines.take(LINE), asyncio.get_running_loop()
     begun = loop.time()
@@ -229,9 +230,11 @@ async def test_refusals_do_not_prolong_the_wait() -> None:
         while loop.time() < begun + 600:
             await slot.wait_again()
 
-    with pytest.raises(QueueTimeout, match="within 60 s"):
+    with pytest.raises(QueueTimeout, match="within 60 s") as caught:
         await refused()
     assert loop.time() - begun == pytest.approx(60)
+    assert "nothing was sent" not in str(caught.value)
+    assert re.search(r"full each time it was sent \(\d+\); nothing was created", str(caught.value))
 
 
 async def test_lines_are_independent() -> None:

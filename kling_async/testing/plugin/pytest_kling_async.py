@@ -8,7 +8,7 @@ import contextlib
 import gc
 import sys
 import types
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -24,11 +24,17 @@ _SCOPES: Final = ("function", "class", "module", "package", "session")
 
 _server_key: Final = pytest.StashKey["KlingEmulator"]()
 _item_key: Final = pytest.StashKey[pytest.Item]()
-_applied_key: Final = pytest.StashKey[bool]()
+_faulty_key: Final = pytest.StashKey[dict[str, "KlingEmulator"]]()
+"""The emulators that have the faults of a test, by the names of their fixtures."""
 
 _NO_RUNNER: Final = (
     "`kling` is a client for asyncio, and nothing here runs async tests: pip install pytest-asyncio, or mark the test "
     "with @pytest.mark.anyio. A test that is not async uses `kling_server`: its base_url, or its environment"
+)
+_NO_EMULATOR: Final = f"{_MARKER} has no effect: the test uses none of {', '.join(_EMULATORS)}"
+_SHARED: Final = (
+    f"{_MARKER} has no effect: {{name}} is a fixture of this project which tests share, and would keep the faults: "
+    "add them where it is made, or in the test, {name}.faults.add(...)"
 )
 _LEFT_OPEN: Final = (
     "a client of {name} was left open on an event loop that has ended, so nobody can close it: in a test that is not "
@@ -67,21 +73,42 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     if server is not None:  # also where a test asks for it later
         server.begin()
         if "kling_server" in names:
-            _add_faults(server, item)
+            _add_faults(server, item, "kling_server")
     yield
-    own = any(marker.name == _MARKER for marker in item.own_markers)
-    if own and not item.stash.get(_applied_key, False):
-        pytest.fail(f"{_MARKER} has no effect: the test uses none of {', '.join(_EMULATORS)}", pytrace=False)
+    if item.get_closest_marker(_MARKER) is None or item.stash.get(_faulty_key, None):
+        return
+    for name in _EMULATORS:
+        if name in names:
+            pytest.fail(_SHARED.format(name=name), pytrace=False)
+    if any(marker.name == _MARKER for marker in item.own_markers):
+        pytest.fail(_NO_EMULATOR, pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, Any, object]:
+    """Adds the faults of a test to its emulator, also where the project has a fixture of its own in that place."""
+    __tracebackhide__ = True
+    emulator = yield
+    if fixturedef.argname in _EMULATORS and fixturedef.scope == "function" and hasattr(emulator, "faults"):
+        _add_faults(emulator, request.node, fixturedef.argname)
+    return emulator
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    """Refuses clients that a test has left open where nobody closes them; here also those of a shared server."""
+    """Refuses clients that a test has left open where nobody closes them: all event loops have ended by now."""
     __tracebackhide__ = True
-    yield
+    emulators = dict(item.stash.setdefault(_faulty_key, {}).items())
     server = item.config.stash.get(_server_key, None)
     if server is not None:
-        _refuse_left_open(server, item, "kling_server")
+        emulators["kling_server"] = server
+    yield
+    item.stash[_faulty_key] = {}
+    for name, emulator in emulators.items():
+        if hasattr(emulator, "forget_stranded"):  # else it is something else of the project
+            _refuse_left_open(emulator, item, name)
 
 
 @pytest.fixture
@@ -98,26 +125,48 @@ def _kling_thread(request: pytest.FixtureRequest) -> "Iterator[KlingEmulator]":
 
     clock = request.getfixturevalue("kling_clock") if "kling_clock" in request.fixturenames else None
     with KlingEmulator(clock=clock) as emulator:
-        _add_faults(emulator, request.node)
         yield emulator
-    _refuse_left_open(emulator, request.node, "kling_emulator")
 
 
 @pytest.fixture
-def kling_emulator(_kling_thread: "KlingEmulator", request: pytest.FixtureRequest) -> "KlingEmulator":
+def _kling_closing() -> "list[Callable[[], Awaitable[None]]]":
+    """What is to be closed after a test, on its event loop."""
+    return []
+
+
+@pytest.fixture
+def kling_emulator(
+    _kling_thread: "KlingEmulator",
+    _kling_closing: "list[Callable[[], Awaitable[None]]]",
+    request: pytest.FixtureRequest,
+) -> "KlingEmulator":
     """The service for one test, on a free port; clients that it made on the loop of the test are closed after it."""
     closer = _closer(request.node)
     if closer is not None:
+        _kling_closing.append(_kling_thread.close_clients)
         request.getfixturevalue(closer)
     return _kling_thread
 
 
 @pytest.fixture
-def kling(kling_emulator: "KlingEmulator", request: pytest.FixtureRequest) -> "KlingClient":
+def kling(
+    kling_emulator: "KlingEmulator",
+    _kling_closing: "list[Callable[[], Awaitable[None]]]",
+    request: pytest.FixtureRequest,
+) -> "KlingClient":
     """A client of `kling_emulator`, which waits for next to nothing; closed after the test."""
-    if _closer(request.node) is None:
+    closer = _closer(request.node)
+    if closer is None:
         pytest.fail(_NO_RUNNER, pytrace=False)
-    return kling_emulator.client()
+    client = kling_emulator.client()
+
+    async def close() -> None:
+        if getattr(client, "is_at_home", True):
+            await client.close()
+
+    _kling_closing.append(close)  # by itself: a project's own emulator may live on, with clients that others close
+    request.getfixturevalue(closer)
+    return client
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +178,7 @@ def kling_server(request: pytest.FixtureRequest) -> "Iterator[KlingEmulator]":
         request.config.stash[_server_key] = server
         item = request.config.stash.get(_item_key, None)
         if item is not None and "kling_server" in getattr(item, "fixturenames", ()):
-            _add_faults(server, item)
+            _add_faults(server, item, "kling_server")
         yield server
         del request.config.stash[_server_key]
 
@@ -137,17 +186,15 @@ def kling_server(request: pytest.FixtureRequest) -> "Iterator[KlingEmulator]":
 # ------------------------------------------------------------------------------------------ on which event loop
 
 
-async def _close_after(emulator: "KlingEmulator") -> AsyncIterator[None]:
-    yield
-    await emulator.close_clients()
-
-
 @pytest.fixture
-async def _kling_closed_by_anyio(_kling_thread: "KlingEmulator", anyio_backend_name: str) -> AsyncIterator[None]:
+async def _kling_closed_by_anyio(
+    _kling_closing: "list[Callable[[], Awaitable[None]]]", anyio_backend_name: str
+) -> AsyncIterator[None]:
     if anyio_backend_name != "asyncio":
         pytest.fail(_OTHER_RUNNER.format(name=anyio_backend_name), pytrace=False)
-    async for each in _close_after(_kling_thread):
-        yield each
+    yield
+    for close in _kling_closing:
+        await close()
 
 
 def _closers_for_pytest_asyncio() -> types.ModuleType:
@@ -157,12 +204,13 @@ def _closers_for_pytest_asyncio() -> types.ModuleType:
     module = types.ModuleType(_ON_PYTEST_ASYNCIO)
     for scope in _SCOPES:
 
-        async def close(_kling_thread: "KlingEmulator") -> AsyncIterator[None]:
-            async for each in _close_after(_kling_thread):
-                yield each
+        async def close_all(_kling_closing: "list[Callable[[], Awaitable[None]]]") -> AsyncIterator[None]:
+            yield
+            for close in _kling_closing:
+                await close()
 
         name = _closer_on(scope)
-        setattr(module, name, pytest_asyncio.fixture(loop_scope=scope, name=name)(close))
+        setattr(module, name, pytest_asyncio.fixture(loop_scope=scope, name=name)(close_all))
     return module
 
 
@@ -187,7 +235,6 @@ def _closer(item: Any) -> str | None:
 
 
 def _refuse_left_open(emulator: "KlingEmulator", item: Any, name: str) -> None:
-    __tracebackhide__ = True
     if emulator.forget_stranded():
         # What their remains would complain of later would be blamed on other tests.
         getattr(item, "funcargs", {}).clear()
@@ -209,12 +256,18 @@ def _has_two_runners(item: Any) -> bool:
 # ------------------------------------------------------------------------------------------------------- faults
 
 
-def _add_faults(emulator: "KlingEmulator", item: pytest.Item) -> None:
+def _add_faults(emulator: "KlingEmulator", item: pytest.Item, name: str) -> None:
     """Adds what the markers say, those nearest to the test first: a call has the first fault that fits."""
+    faulty = item.stash.setdefault(_faulty_key, {})
+    if any(emulator is each for each in faulty.values()):
+        return  # a fixture of the project, that gives the one of the same name
+    faulty[name] = emulator
     for marker in item.iter_markers(_MARKER):
         add: Callable[..., None] = emulator.faults.add
         try:
             add(*marker.args, **marker.kwargs)
         except (TypeError, ValueError) as error:
-            pytest.fail(f"{_MARKER}: {error}", pytrace=False)
-    item.stash[_applied_key] = True
+            refused = f"{_MARKER}: {error}"
+        else:
+            continue
+        pytest.fail(refused, pytrace=False)  # out here, so that it does not say the same twice
