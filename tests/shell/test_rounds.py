@@ -1,6 +1,8 @@
 """What comes in many pieces at once leaves the event loop to others: a round of it takes so much and no more."""
 
 import asyncio
+import gc
+import weakref
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -82,6 +84,19 @@ async def test_who_is_cancelled_takes_nothing(loop_rounds: LoopRounds) -> None:
     await last
     loop_rounds.take(PIECE)
     assert max(loop_rounds.taken) - min(loop_rounds.taken) <= 6
+
+
+def test_a_loop_that_ends_is_let_go() -> None:
+    """Also where somebody waited when it ended."""
+
+    async def leave_waiting() -> "weakref.ref[asyncio.AbstractEventLoop]":
+        waiting = [asyncio.create_task(spend(BYTES)) for _ in range(3)]
+        await waiting[0]
+        return weakref.ref(asyncio.get_running_loop())
+
+    loop = asyncio.run(leave_waiting())
+    gc.collect()
+    assert loop() is None
 
 
 async def test_many_files_are_read_in_turn(loop_rounds: LoopRounds) -> None:
