@@ -294,6 +294,10 @@ def _check_no_switch(unnamed: Any, record: type, options: Namespace, hint: str) 
         raise UsageError(f"{given[0]} takes no {unnamed!r}: {given[0]} is on, {off} is off", hint)
 
 
+_WORDS: Final = ("prompt", "text", "description")
+"""What names of fields for words of people end in; ids and the like may be a dash."""
+
+
 def _check_words(fields: Iterable[Field], values: Mapping[str, Any], hint: str) -> None:
     """Refuses `-` and `@FILE` in place of words: other options read those, and here they would be made, and paid for.
 
@@ -302,7 +306,7 @@ def _check_words(fields: Iterable[Field], values: Mapping[str, Any], hint: str) 
     """
     for field in fields:
         value = values.get(field.name)
-        if field.is_file or str not in field.members or not isinstance(value, str):
+        if not field.name.endswith(_WORDS) or not isinstance(value, str):
             continue
         place = value[1:].strip() if value.startswith("@") else ""
         if value.strip() == "-" or os.path.isfile(place):  # noqa: PTH113  (that of Path raises where it is too long)

@@ -14,13 +14,13 @@ __all__ = ["key_of_the_emulator"]
 
 
 async def test_run_batch(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """`run_batch.py` makes what the budget allows, each row once."""
+    """`run_batch.py` makes what the budget allows, each row once; which of two that cost the same is no rule."""
     jobs = str(EXAMPLES / "batch" / "jobs.csv")
     for _ in range(2):
         await load("run_batch").main(jobs, f"{tmp_path}/out/", "6.5")
     lines = [line.split(" ")[:3] for line in capsys.readouterr().out.splitlines()]
     assert ["cat", "done", "cat.mp4"] in lines
-    assert ["rocket", "done", "rocket.mp4"] in lines
+    assert len({line[0] for line in lines if line[1] == "done"}) == 2
     assert len([line for line in lines if line[1:] == ["over", "budget"]]) == 2
     assert emulator.ledger.charged == 6.5
 
