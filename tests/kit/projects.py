@@ -9,6 +9,8 @@ import attrs
 
 ASYNCIO = 'asyncio_default_fixture_loop_scope = "function"\nasyncio_mode = '
 AUTO, STRICT = f'{ASYNCIO}"auto"', f'{ASYNCIO}"strict"'
+# What pytest prints depends on these: where `CI` is set, it cuts no line of its summary.
+PRESENTATION = {"CI", "BUILD_NUMBER", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PY_COLORS"}
 OPTIONS = 'addopts = ["--strict-markers", "--strict-config", "-ra"]\nfilterwarnings = ["error"]\n'
 
 
@@ -37,7 +39,8 @@ def run(folder: Path, tests: str, *arguments: str, ini: str = "") -> Outcome:
     # As pytest does by itself with all modules of a distribution that has a plugin, once it is installed.
     (folder / "conftest.py").write_text("import pytest\npytest.register_assert_rewrite('kling_async')\n", "utf-8")
     (folder / "test_it.py").write_text(tests, "utf-8")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("KLING", "PYTEST"))}
+    dropped = [name for name in os.environ if name in PRESENTATION or name.startswith(("KLING", "PYTEST"))]
+    environment = {name: value for name, value in os.environ.items() if name not in dropped}
     ours = ("-p", "pytest_kling_async", "-p", "no:cacheprovider")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *ours, *arguments],
