@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from kling_async.handle import TaskHandle
 from kling_async.io import refusals, threads
-from kling_async.io.events import Events, tell_saved
+from kling_async.io.events import Events, emit_saved
 from kling_async.protocol.errors import DownloadError, TargetError, TargetExists
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task
@@ -153,8 +153,10 @@ class Saving:
         Raises:
             KlingError: as `TaskHandle.save`.
         """
-        told = handle.begin() or self._events.of(Reference.parse(handle.reference).endpoint, task_id=handle.task_id)
-        told.saving(watermark=watermark)
+        work_events = handle.begin() or self._events.of(
+            Reference.parse(handle.reference).endpoint, task_id=handle.task_id
+        )
+        work_events.saving(watermark=watermark)
         loop = asyncio.get_running_loop()
         begun: float | None = None
         try:
@@ -162,9 +164,9 @@ class Saving:
             begun = loop.time()
             paths = await self._saved(place, handle, task, watermark=watermark, overwrite=overwrite)
         except BaseException as error:
-            told.not_saved(error, None if begun is None else loop.time() - begun)
+            work_events.not_saved(error, None if begun is None else loop.time() - begun)
             raise
-        await tell_saved(told, paths, begun)
+        await emit_saved(work_events, paths, begun)
         return paths
 
     async def _saved(

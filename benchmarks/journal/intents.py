@@ -54,7 +54,7 @@ async def write(journal: Path, count: int, apart: float, name: str) -> list[floa
         wait = time.perf_counter() - began
         assert entry is not None
         task = Task(task_id=work.key or "", status=TaskStatus.SUBMITTED, endpoint=work.endpoint)
-        mine.tell(lambda store: store.accepted(entry.id, task, now))
+        mine.enqueue(lambda store: store.accepted(entry.id, task, now))
         return wait
 
     try:

@@ -91,9 +91,9 @@ class WorkerClient(KlingClient):
     def cut_off(self, seconds: float) -> KlingError | None:
         """Why nothing is heard of its tasks from this machine; None unless that is so for some seconds."""
         now, watches = asyncio.get_running_loop().time(), self._poller.unfinished()
-        if any(each.accepted_at < each.heard_at > now - seconds for each in watches):
+        if any(each.accepted_at < each.last_seen_at > now - seconds for each in watches):
             return None
-        errors = (each.last_error for each in watches if each.heard_at <= now - seconds)
+        errors = (each.last_error for each in watches if each.last_seen_at <= now - seconds)
         return next((each for each in errors if each is not None and is_cut_off(each)), None)
 
     def is_fenced(self) -> bool:

@@ -92,7 +92,7 @@ class Callbacks:
             return False
         return True
 
-    def told(self, body: bytes, *, signed: bool) -> None:
+    def forwarded(self, body: bytes, *, signed: bool) -> None:
         """Takes what another client of the journal was told of a task of this one."""
         try:
             task = self.read(body)

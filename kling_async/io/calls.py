@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kling_async.io import refusals
 from kling_async.io.api import Api
-from kling_async.io.events import Events, tell_saved
+from kling_async.io.events import Events, emit_saved
 from kling_async.io.paged_list import PagedList, by_cursor, by_number
 from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.call import Call, CallEndpoint, CursorListEndpoint, HasFiles, ListEndpoint
@@ -74,13 +74,13 @@ class Calls:
         refusals.refuse(await self._api.problems_of(endpoint, call), strict=True)
         sent = requests.of_call(endpoint, call)
         send = functools.partial(self._api.call, endpoint, sent, endpoint.estimate(call))
-        told = self._events.of(endpoint.name)
-        value = await (self._paid(endpoint, call, send, told) if endpoint.charges else send())
-        saver = functools.partial(self._save_audio, told)
+        work_events = self._events.of(endpoint.name)
+        value = await (self._paid(endpoint, call, send, work_events) if endpoint.charges else send())
+        saver = functools.partial(self._save_audio, work_events)
         return cast("T", value.with_saver(saver) if isinstance(value, HasFiles) else value)
 
     async def _paid(
-        self, endpoint: CallEndpoint, call: Any, send: Callable[..., Awaitable[Any]], told: WorkEvents
+        self, endpoint: CallEndpoint, call: Any, send: Callable[..., Awaitable[Any]], work_events: WorkEvents
     ) -> Any:
         """The value of a call that charges, with what happens told."""
         sends = 0
@@ -88,15 +88,15 @@ class Calls:
         def on_send() -> None:
             nonlocal sends
             sends += 1
-            told.sent()
+            work_events.sent()
 
-        paying = functools.partial(send, on_send=on_send, on_repeat=told.repeated)
+        paying = functools.partial(send, on_send=on_send, on_repeat=work_events.repeated)
         try:
             value = await (self._budget.paying(endpoint, call, paying) if self._budget is not None else paying())
         except BaseException as error:
-            told.not_created(error, undecided=sends > 0 and isinstance(error, asyncio.CancelledError))
+            work_events.not_created(error, undecided=sends > 0 and isinstance(error, asyncio.CancelledError))
             raise
-        told.called(value.cost)
+        work_events.called(value.cost)
         return value
 
     def listed(self, request: Call[list[T]]) -> PagedList[T]:
@@ -114,7 +114,9 @@ class Calls:
             return PagedList(lambda: by_number(self._api, endpoint, record.page_size))
         return PagedList(lambda: by_cursor(self._api, endpoint, record))
 
-    async def _save_audio(self, told: WorkEvents, audio: "Audio", path: "str | PurePath", *, overwrite: bool) -> Path:
+    async def _save_audio(
+        self, work_events: WorkEvents, audio: "Audio", path: "str | PurePath", *, overwrite: bool
+    ) -> Path:
         """Saves the sound of a call; there is no task that could be asked where it is now."""
         self._enter()
         task = Task(task_id=audio.id, status=TaskStatus.SUCCEED, endpoint="", audios=(audio,))
@@ -126,14 +128,14 @@ class Calls:
         reserved = downloads.reserve(path, audio.id, watermark=False, overwrite=overwrite, kind=ResultKind.AUDIO)
         try:
             async with reserved as place:
-                told.saving(watermark=False)
+                work_events.saving(watermark=False)
                 begun = asyncio.get_running_loop().time()
                 try:
                     saved, *_ = await downloads.save(task, place, refresh, watermark=False, overwrite=overwrite)
                 except BaseException as error:
-                    told.not_saved(error, asyncio.get_running_loop().time() - begun)
+                    work_events.not_saved(error, asyncio.get_running_loop().time() - begun)
                     raise
-                await tell_saved(told, [saved], begun)
+                await emit_saved(work_events, [saved], begun)
                 return saved
         except KlingError as error:
             error.reference = None

@@ -43,7 +43,7 @@ class Creates:
         request: HttpRequest,
         create: Create,
         slot: Slot,
-        told: WorkEvents,
+        work_events: WorkEvents,
         *,
         find_others: FindOthers,
         must_hold: Callable[[], None] = lambda: None,
@@ -55,7 +55,7 @@ class Creates:
             request: the create request, sent as often as the machine says.
             create: the machine; it decides everything.
             slot: held; given back and waited for again when the account turns out to be full.
-            told: its events.
+            work_events: its events.
             find_others: says what is known of others that may have made some tasks.
             must_hold: called directly before a first byte; raises where somebody else may send it.
 
@@ -75,20 +75,20 @@ class Creates:
                     await slot.wait_again()
                     create.slot_taken()
                 case Ask.SEND:
-                    outcome = await self._outcome(self._send_create(endpoint, request, create, told, must_hold))
+                    outcome = await self._outcome(self._send_create(endpoint, request, create, work_events, must_hold))
                     create.answered(loop.time(), outcome)
                     if create.undecided:
                         slot.in_doubt()
-                    told.answered(create, outcome)
+                    work_events.answered(create, outcome)
                 case Ask.LOOK_UP:
                     outcome = await self._outcome(self._api.query(endpoint, create.name, by_external=True))
-                    told.looked_up()
+                    work_events.looked_up()
                     create.looked_up(
                         loop.time(), outcome, self._api.clock_offset.of_tasks, self._api.time() - loop.time()
                     )
                 case Ask.SEARCH:
                     await self._search_for(endpoint, create, find_others)
-                    told.looked_up()
+                    work_events.looked_up()
 
     async def _search_for(self, endpoint: Endpoint, create: Create, find_others: FindOthers) -> None:
         """Looks at all tasks, and whose they are, as far as that is known."""
@@ -121,7 +121,7 @@ class Creates:
         endpoint: Endpoint,
         request: HttpRequest,
         create: Create,
-        told: WorkEvents,
+        work_events: WorkEvents,
         must_hold: Callable[[], None],
     ) -> Task:
         def read(response: HttpResponse) -> Task:
@@ -137,7 +137,7 @@ class Creates:
             sent_at = self._api.time()
             counts_from = self._api.time() - asyncio.get_running_loop().time()
             create.sending(self._api.time(), self._api.clock_offset.of_tasks, counts_from)
-            told.sent()
+            work_events.sent()
 
         task = await self._api.send(request, read, began)
         if create.shows_clock and task.created_at is not None:

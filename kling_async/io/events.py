@@ -47,11 +47,11 @@ class Events:
         self._paid: set[str] = set()
         """References of tasks whose cost was told: none is told twice."""
         self._waiting: collections.deque[events.Event] = collections.deque()
-        self._is_telling = False
+        self._is_emitting = False
         self._complained: set[str] = set()
 
     @property
-    def is_heard(self) -> bool:
+    def has_listener(self) -> bool:
         """Whether anybody listens, be it the log."""
         return self._on_event is not None or logger.isEnabledFor(logging.DEBUG)
 
@@ -75,38 +75,38 @@ class Events:
             "external_task_id": external_task_id,
             "task_id": task_id,
         }
-        return self.heard(ids) if self.is_heard else WorkEvents(self, ids)
+        return self.emitting(ids) if self.has_listener else WorkEvents(self, ids)
 
-    def heard(self, ids: "Ids") -> WorkEvents:
+    def emitting(self, ids: "Ids") -> WorkEvents:
         """The events of a piece of work, told to the log at least."""
-        from kling_async.io.heard_events import HeardEvents  # noqa: PLC0415  (not where nobody listens)
+        from kling_async.io.emitting_work_events import EmittingWorkEvents  # noqa: PLC0415  (not where nobody listens)
 
-        return HeardEvents(self, ids)
+        return EmittingWorkEvents(self, ids)
 
     def attached(self, watch: TaskWatch, kept: Kept | None = None) -> None:
         """A task is followed that was made elsewhere; `kept` is what the journal knows of its work."""
         reference = watch.reference
-        told = self.of(reference.endpoint, key=kept.key if kept is not None else None, task_id=reference.id)
+        work_events = self.of(reference.endpoint, key=kept.key if kept is not None else None, task_id=reference.id)
         if kept is not None:
-            told.trace, told.is_counted = kept.trace, kept.is_counted
-        told.attached()
-        self.follow(watch, told)
+            work_events.trace, work_events.is_counted = kept.trace, kept.is_counted
+        work_events.attached()
+        self.follow(watch, work_events)
 
-    def follow(self, watch: TaskWatch, told: WorkEvents) -> None:
+    def follow(self, watch: TaskWatch, work_events: WorkEvents) -> None:
         """Tells what becomes of the task of a piece of work."""
-        if not told.is_heard:
+        if not work_events.has_listener:
             return
         if watch.events is None:
-            watch.events = told
-        counting = _Counting(watch, told)
+            watch.events = work_events
+        counting = _Counting(watch, work_events)
         if watch.end is not None:
             counting.ended(watch.end)
         elif self._on_event is not None:
             # Of those who have to know what it cost: where a callback does not tell that, it is asked for.
             watch.accounts.append(counting)
-            watch.listeners.append(told)
+            watch.listeners.append(work_events)
         else:
-            watch.listeners += [told, counting]
+            watch.listeners += [work_events, counting]
 
     def polled(
         self,
@@ -117,12 +117,12 @@ class Events:
         page: int | None = None,
     ) -> None:
         """A question about tasks is over, which began at this time of the loop."""
-        if self.is_heard:
+        if self.has_listener:
             from kling_async.protocol import event_of  # noqa: PLC0415  (not where nobody listens)
 
             seconds = asyncio.get_running_loop().time() - begun
             names = [str(reference) for reference in references]
-            self.tell(event_of.polled(endpoint, names, self.now(), seconds, error=error, page=page), error=error)
+            self.emit(event_of.polled(endpoint, names, self.now(), seconds, error=error, page=page), error=error)
 
     def count(self, reference: str) -> bool:
         """Notes that the cost of a task is told now; False where it was already."""
@@ -145,7 +145,7 @@ class Events:
             return None
         return trace if isinstance(trace, str) and len(trace) <= TRACE_LETTERS and trace.isprintable() else None
 
-    def tell(
+    def emit(
         self,
         event: "events.Event",
         *,
@@ -166,14 +166,14 @@ class Events:
         if self._on_event is None:
             return
         self._waiting.append(event)
-        if self._is_telling:  # what the listener itself has caused comes behind what it is told of
+        if self._is_emitting:  # what the listener itself has caused comes behind what it is told of
             return
-        self._is_telling = True
+        self._is_emitting = True
         try:
             while self._waiting:
                 self._hand_over(self._on_event, self._waiting.popleft())
         finally:
-            self._is_telling = False
+            self._is_emitting = False
 
     def _hand_over(self, on_event: OnEvent, event: "events.Event") -> None:
         clock = asyncio.get_running_loop().time
@@ -213,21 +213,21 @@ def _raise(error: BaseException) -> None:
     raise error
 
 
-async def tell_saved(told: WorkEvents, paths: Sequence[Path], begun: float) -> None:
+async def emit_saved(work_events: WorkEvents, paths: Sequence[Path], begun: float) -> None:
     """Tells that files are whole, also where this is cancelled while their size is read.
 
     Args:
-        told: the events of their work.
+        work_events: the events of their work.
         paths: where they are.
         begun: when the end of their task was known, by the loop's clock.
     """
-    if not told.is_heard:
+    if not work_events.has_listener:
         return
     reading = threads.begin(_size_of, paths)
     try:
         await threads.finished(reading)
     finally:
-        told.saved(paths, reading.result(), asyncio.get_running_loop().time() - begun)
+        work_events.saved(paths, reading.result(), asyncio.get_running_loop().time() - begun)
 
 
 def _size_of(paths: Sequence[Path]) -> int:
@@ -244,23 +244,23 @@ class _Counting:
 
     Args:
         watch: of the task.
-        told: the events of its work.
+        work_events: the events of its work.
     """
 
-    __slots__ = ("_told", "_watch")
+    __slots__ = ("_watch", "_work_events")
 
-    def __init__(self, watch: TaskWatch, told: WorkEvents) -> None:
+    def __init__(self, watch: TaskWatch, work_events: WorkEvents) -> None:
         self._watch = watch
-        self._told = told
+        self._work_events = work_events
 
     def changed(self, _task: Task, /) -> None:
         """A status on the way costs nothing."""
 
     def ended(self, end: Task | KlingError) -> None:
         """The end comes before what it has cost, which is told by the client that follows the task."""
-        self._told.ended(end)
+        self._work_events.ended(end)
         if not self._watch.held:
-            self._told.paid(end)
+            self._work_events.paid(end)
 
 
 def _log(event: "events.Event", level: int, error: BaseException | None, reference: str | None) -> None:

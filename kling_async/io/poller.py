@@ -11,7 +11,7 @@ from kling_async.io.task_watch import Listener, TaskWatch
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.errors import KlingError, RequestTimeout
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
-from kling_async.protocol.polling.id_questions import News, Query
+from kling_async.protocol.polling.id_questions import Answers, Query
 from kling_async.protocol.polling.page_query import PageQuery
 from kling_async.protocol.polling.plan import PollPlan
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
@@ -166,7 +166,7 @@ class Poller:
         if step.wake_at is not None:
             self._wake_at(step.wake_at)
         for watch, snapshot, end in step.updates:
-            counting = watch.tell(snapshot, end, uncounted=uncounted and isinstance(end, Task))
+            counting = watch.publish(snapshot, end, uncounted=uncounted and isinstance(end, Task))
             if counting and isinstance(end, Task):
                 self._start(self._ask_cost(watch.reference, end, counting))
 
@@ -192,52 +192,54 @@ class Poller:
         failure: Exception | None = None
         try:
             async with asyncio.timeout_at(query.ends_at):
-                news: Task | News | KlingError
+                answer: Task | Answers | KlingError
                 if query.endpoint.ids_at_once == 1:
-                    news = await self._api.query(query.endpoint, reference.id)
+                    answer = await self._api.query(query.endpoint, reference.id)
                 else:
-                    news = await self._api.query_all(query.endpoint, query.names)
+                    answer = await self._api.query_all(query.endpoint, query.names)
         except KlingError as error:
-            news = failure = error
+            answer = failure = error
         except TimeoutError:
             failure = TimeoutError("no answer in time")
-            news = RequestTimeout(str(failure))
+            answer = RequestTimeout(str(failure))
         except asyncio.CancelledError:
             self._plan.cancelled(query, loop.time())
             self._step()
             raise
         except Exception as error:  # noqa: BLE001  (those who wait must get it, whatever it is)
-            news = failure = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(str(reference))
+            answer = failure = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(
+                str(reference)
+            )
         self._events.polled(reference.endpoint, _asked(query), begun, failure)
-        self._plan.answered(query, news, loop.time(), self._api.service_time())
+        self._plan.answered(query, answer, loop.time(), self._api.service_time())
         self._step()
 
     async def _ask_cost(self, reference: Reference, end: Task, counting: list[Listener]) -> None:
         """Asks once for a finished task, for those who have to know what it has cost."""
-        told, begun = end, asyncio.get_running_loop().time()
+        counted, begun = end, asyncio.get_running_loop().time()
         try:
             endpoint = endpoint_named(reference.endpoint)
             if endpoint is not None:
                 async with asyncio.timeout(COST_SECONDS):
                     answered = await self._api.query(endpoint, reference.id)
                 self._events.polled(reference.endpoint, [reference], begun)
-                told = answered if answered.status is end.status else end
+                counted = answered if answered.status is end.status else end
         except (KlingError, TimeoutError) as error:
             logger.debug("what %s has cost: %s", reference, error, extra={"kling_event": "poll_failed"})
         finally:
             for listener in counting:
-                listener.ended(told)
+                listener.ended(counted)
 
     async def _ask_page(self, page: PageQuery[TaskWatch]) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        news: Listed | KlingError | None = None
+        answer: Listed | KlingError | None = None
         failure: Exception | None = None
         try:
             async with asyncio.timeout_at(page.ends_at):
-                news = await self._api.listed(page.endpoint, page.request, page.known)
+                answer = await self._api.listed(page.endpoint, page.request, page.known)
         except KlingError as error:
-            news = failure = error
+            answer = failure = error
         except TimeoutError:
             failure = TimeoutError("no answer in time")
         except asyncio.CancelledError:
@@ -248,7 +250,7 @@ class Poller:
             failure = error
             logger.exception("reading the list failed unexpectedly", extra={"kling_event": "page_failed"})
         self._events.polled(page.endpoint.name, (), begun, failure, page.number)
-        self._plan.page_answered(page, news, loop.time(), self._api.service_time())
+        self._plan.page_answered(page, answer, loop.time(), self._api.service_time())
         self._step()
 
 

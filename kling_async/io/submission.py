@@ -121,14 +121,14 @@ class Sending:
         calls_back: whether it is called back at the client's address.
         first_sent: when an earlier process sent it, if it did, at the earliest: seconds since 1970; None for a new one.
         path: where it is sent to.
-        told: its events.
+        work_events: its events.
     """
 
     given: Any
     http: Callable[[], HttpRequest]
     line: str
     slots: int
-    told: WorkEvents
+    work_events: WorkEvents
     estimate: DurationEstimate | None = None
     calls_back: bool = False
     first_sent: float | None = None
@@ -197,14 +197,14 @@ class Submitter:
         resend = options.get("on_doubt") != "raise"
         path = endpoint.path_of(request)
         line, key = endpoint.line_of(request), options.get("key")
-        told = self.events.of(endpoint.name, line=line, key=key, external_task_id=external_task_id)
+        work_events = self.events.of(endpoint.name, line=line, key=key, external_task_id=external_task_id)
         create = self._new(endpoint, path, external_task_id, own_id=own_id, adopt=adopt, resend=resend)
         sending = Sending(
             request,
             functools.partial(requests.create, endpoint, request),
             line,
             endpoint.slots_of(request),
-            told,
+            work_events,
             self._poller.durations.of(endpoint.kind_of(request), endpoint.typical_seconds(request)),
             calls_back=self.callback_url is not None and getattr(request, "callback_url", None) == self.callback_url,
             path=path,
@@ -215,7 +215,7 @@ class Submitter:
         async with self._turns.of(create.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
-            existing = await self._existing(endpoint, create, options.get("deadline"), told)
+            existing = await self._existing(endpoint, create, options.get("deadline"), work_events)
             if existing is not None:
                 return existing
             try:
@@ -240,22 +240,22 @@ class Submitter:
             KlingError: as `KlingClient.image_to_video`.
         """
         create = self._new(endpoint, sending.path, record.external_task_id, own_id=own_id, adopt=False, resend=resend)
-        sending.told.left_in_doubt()
+        sending.work_events.left_in_doubt()
         try:
             task = await self._api.get_task(endpoint, create.name, by_external=True)
         except TaskNotFound:
             return await self._submit(endpoint, sending, create, SubmitOptions(), record)
         except BaseException as error:
-            sending.told.not_created(error, undecided=True)
+            sending.work_events.not_created(error, undecided=True)
             raise
         now, wall = asyncio.get_running_loop().time(), self._api.time()
         create.sent_before(now, wall if sending.first_sent is None else sending.first_sent, wall)
         create.looked_up(now, task, self._api.clock_offset.of_tasks)
         if isinstance(create.end, KlingError):
             record.failed(create.end, undecided=False)
-            sending.told.not_created(create.end, undecided=True)
+            sending.work_events.not_created(create.end, undecided=True)
             raise create.end
-        watch = self._followed(endpoint, task, None, sending.told)
+        watch = self._followed(endpoint, task, None, sending.work_events)
         record.accepted(task, watch)
         return watch
 
@@ -310,24 +310,24 @@ class Submitter:
     async def _submit(
         self, endpoint: Endpoint, sending: Sending, create: Create, options: SubmitOptions, record: Record | None
     ) -> TaskWatch:
-        sending.told.queued(sending.slots)
+        sending.work_events.queued(sending.slots)
         try:
             slot = await self._slots.take(
                 sending.line, sending.slots, pack=endpoint.pack, queue_deadline=options.get("queue_deadline")
             )
         except BaseException as error:
-            sending.told.not_created(error, undecided=sending.first_sent is not None)
+            sending.work_events.not_created(error, undecided=sending.first_sent is not None)
             raise
 
         def failed(error: BaseException) -> None:
             slot.release()
-            sending.told.not_created(error, undecided=create.undecided)
+            sending.work_events.not_created(error, undecided=create.undecided)
 
         steps = self._create(endpoint, sending, create, slot, options.get("deadline"), record=record)
         return await self.under_way.run(steps, create, failed, was_left=sending.first_sent is not None)
 
     async def _existing(
-        self, endpoint: Endpoint, create: Create, deadline: float | None, told: WorkEvents
+        self, endpoint: Endpoint, create: Create, deadline: float | None, work_events: WorkEvents
     ) -> TaskWatch | None:
         """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
 
@@ -338,22 +338,22 @@ class Submitter:
         await self.under_way.wait_for(create.external_task_id, endpoint.name)
         watch = self._poller.find(Reference.by_external_task_id(endpoint.name, create.external_task_id))
         if watch is not None:
-            self._take_up(watch, told)
+            self._take_up(watch, work_events)
             return watch
         try:
             task = await self._api.get_task(endpoint, create.name, by_external=True)
         except TaskNotFound:
             return None
-        return self._followed(endpoint, task, deadline, told)
+        return self._followed(endpoint, task, deadline, work_events)
 
-    def _take_up(self, watch: TaskWatch, told: WorkEvents, task: Task | None = None) -> None:
+    def _take_up(self, watch: TaskWatch, work_events: WorkEvents, task: Task | None = None) -> None:
         """Tells that a piece of work has this task, and what becomes of it."""
         task = task or (watch.snapshots[-1] if watch.snapshots else None)
         if task is not None:
-            told.accepted(task)
-        self.events.follow(watch, told)
+            work_events.accepted(task)
+        self.events.follow(watch, work_events)
 
-    def _followed(self, endpoint: Endpoint, task: Task, deadline: float | None, told: WorkEvents) -> TaskWatch:
+    def _followed(self, endpoint: Endpoint, task: Task, deadline: float | None, work_events: WorkEvents) -> TaskWatch:
         """Follows a task that was found; it takes no slot."""
         reference = Reference(endpoint.name, task.task_id)
         watch = self._poller.find(reference)
@@ -361,7 +361,7 @@ class Submitter:
             self._slots.attach(endpoint.pack)
             detach = functools.partial(self._slots.detach, endpoint.pack)
             watch = self._poller.follow(reference, created=task, deadline=deadline, on_end=detach)
-        self._take_up(watch, told, task)
+        self._take_up(watch, work_events, task)
         return watch
 
     async def _create(
@@ -376,7 +376,7 @@ class Submitter:
     ) -> TaskWatch:
         """Creates with a slot held, which goes back when the task ends; `_submit` gives it back where there is none."""
         if record is not None:
-            await record.intend(sending.told.trace)
+            await record.intend(sending.work_events.trace)
         try:
             if self._on_intent is not None and sending.first_sent is None:
                 from kling_async.protocol.records import Intent  # noqa: PLC0415  (on first use: records take time)
@@ -389,7 +389,13 @@ class Submitter:
             find_others = functools.partial(self._others, create, record)
             must_hold = record.must_hold if record is not None else lambda: None
             task = await self._creates.drive(
-                endpoint, sending.http(), create, slot, sending.told, find_others=find_others, must_hold=must_hold
+                endpoint,
+                sending.http(),
+                create,
+                slot,
+                sending.work_events,
+                find_others=find_others,
+                must_hold=must_hold,
             )
             self._learn(sending.path, create)
             self.under_way.made(task)
@@ -414,7 +420,7 @@ class Submitter:
             )
         if record is not None:
             record.accepted(task, watch)
-        self._take_up(watch, sending.told, task)
+        self._take_up(watch, sending.work_events, task)
         return watch
 
     def _note(self, error: BaseException, create: Create, endpoint: Endpoint) -> None:

@@ -76,7 +76,9 @@ class TaskWatch(FollowedTask):
             self._visitors[visitor.place] = last
         visitor.place = None
 
-    def tell(self, snapshot: Task | None, end: Task | KlingError | None, *, uncounted: bool = False) -> list[Listener]:
+    def publish(
+        self, snapshot: Task | None, end: Task | KlingError | None, *, uncounted: bool = False
+    ) -> list[Listener]:
         """Tells all listeners of a new status, and of the end, if that is what came.
 
         Args:

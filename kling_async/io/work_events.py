@@ -31,10 +31,10 @@ class Kept(Protocol):
         ...
 
 
-class Teller(Protocol):
+class ClientEvents(Protocol):
     """What the events of a piece of work need of those of its client."""
 
-    def heard(self, ids: "Ids") -> "WorkEvents":
+    def emitting(self, ids: "Ids") -> "WorkEvents":
         """Such as are told, of the same work."""
         ...
 
@@ -49,10 +49,10 @@ class WorkEvents:
 
     __slots__ = ("_events", "ids", "is_counted", "trace")
 
-    is_heard = False
+    has_listener = False
     """Whether somebody listens, be it the log."""
 
-    def __init__(self, events: Teller, ids: "Ids") -> None:
+    def __init__(self, events: ClientEvents, ids: "Ids") -> None:
         self._events = events
         self.ids = ids
         self.is_counted = False
@@ -71,7 +71,7 @@ class WorkEvents:
     def answered(self, create: Create, outcome: Task | KlingError) -> None:
         """A send has ended; what that means the create has decided. What fails is in the log in any case."""
         if isinstance(outcome, KlingError):
-            self._events.heard(self.ids).answered(create, outcome)
+            self._events.emitting(self.ids).answered(create, outcome)
 
     def looked_up(self) -> None:
         """What is told next is the answer to a look-up."""
@@ -82,7 +82,7 @@ class WorkEvents:
     def not_created(self, error: BaseException, *, undecided: bool) -> None:
         """It has ended without a task; `undecided` where there may be one all the same. A doubt is logged anyhow."""
         if isinstance(error, InDoubt):
-            self._events.heard(self.ids).not_created(error, undecided=undecided)
+            self._events.emitting(self.ids).not_created(error, undecided=undecided)
 
     def accepted(self, task: Task) -> None:
         """The service has its task."""

@@ -40,4 +40,4 @@ class InJournal:
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
         """As `Account.settle`."""
-        self._journal.tell(lambda store: store.budgets.settle(reservation, counted))
+        self._journal.enqueue(lambda store: store.budgets.settle(reservation, counted))

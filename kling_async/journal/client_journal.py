@@ -158,7 +158,7 @@ class ClientJournal:
         if self.budget is not None:
             store.budgets.agree(self.budget.terms, change=self.budget.change)
         entered = self.backend.enter(store, owner)
-        store.forget_news()
+        store.delete_callbacks()
         return store.id, entered
 
     async def close(self) -> None:
@@ -228,11 +228,11 @@ class ClientJournal:
         """
         return await self.journal.writer.begin(self._mine(work), only_reads=True)
 
-    def tell(
+    def enqueue(
         self, work: Callable[[Store], object], then: Callable[[], object] | None = None, *, at_once: bool = False
     ) -> None:
         """Does something with the store soon, and something else, in its thread, once that is on disk."""
-        self.journal.writer.tell(self._mine(work), then, at_once=at_once)
+        self.journal.writer.enqueue(self._mine(work), then, at_once=at_once)
 
     def _mine(self, work: Callable[[Store], _T]) -> Callable[[Store], _T]:
         actor = self.owner
@@ -350,7 +350,7 @@ class ClientJournal:
         """Gives back what this client took and does not work on: anybody may have it."""
         mine, given = self.owner, list(entries)
         if given:
-            self.tell(lambda store: store.let_go(given, mine), at_once=True)
+            self.enqueue(lambda store: store.let_go(given, mine), at_once=True)
 
 
 def _abandon(owner: Owner, writer: Writer, end_hearing: Callable[[], None]) -> None:

@@ -21,7 +21,7 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.journal.client_journal import ClientJournal
 from kling_async.journal.decisions import OwnerState
 from kling_async.journal.entry import Entry
-from kling_async.journal.store import News, OwnerRow, Store
+from kling_async.journal.store import OwnerRow, Store, StoredCallback
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -34,11 +34,11 @@ class _Look:
     """What a look at the journal shows.
 
     Attributes:
-        news: of tasks of this client.
+        callbacks: of tasks of this client.
         running: those entries that have not ended, of each client whose tasks are followed here and which lives.
     """
 
-    news: list[News]
+    callbacks: list[StoredCallback]
     running: dict[OwnerRow, set[int]]
 
 
@@ -62,7 +62,7 @@ class Neighbours:
         journal: of the client.
         poller: follows its tasks.
         callbacks: reads what others were told.
-        hears: whether the client's tasks are told of by callbacks, so that others may have news of them.
+        has_callbacks: whether the client's tasks are told of by callbacks, so that others may have news of them.
         has_record: whether a handle of this client was made for the work of an entry.
     """
 
@@ -72,13 +72,13 @@ class Neighbours:
         poller: Poller,
         callbacks: Callbacks,
         *,
-        hears: bool,
+        has_callbacks: bool,
         has_record: Callable[[int], bool],
     ) -> None:
         self._journal = journal
         self._poller = poller
         self._callbacks = callbacks
-        self._hears = hears
+        self._has_callbacks = has_callbacks
         self._has_record = has_record
         self._held: dict[TaskWatch, _Held] = {}
         self._version: Hashable = None
@@ -155,7 +155,7 @@ class Neighbours:
 
     async def _looks(self) -> None:
         heard = self._journal.others.count
-        while self._held or (self._hears and not self._poller.is_idle):
+        while self._held or (self._has_callbacks and not self._poller.is_idle):
             heard = await self._journal.others.wait(heard, self._journal.backend.look_seconds)
             try:
                 await self._look()
@@ -172,10 +172,10 @@ class Neighbours:
         )
         if seen is None:
             return
-        for news in seen.news:
-            if news.id not in self._taken:
-                self._taken.add(news.id)
-                self._callbacks.told(news.body, signed=news.signed)
+        for callback in seen.callbacks:
+            if callback.id not in self._taken:
+                self._taken.add(callback.id)
+                self._callbacks.forwarded(callback.body, signed=callback.signed)
         if self._taken:
             self._forget(set(self._taken))
         for watch, held in list(self._held.items()):
@@ -189,8 +189,8 @@ class Neighbours:
         version = store.version()
         if version == self._version and living == others:
             return None
-        news = store.news(self._journal.owner) if self._hears else []
-        look = _Look(news, {owner: store.accepted_by(owner.id) for owner in living})
+        callbacks = store.callbacks(self._journal.owner) if self._has_callbacks else []
+        look = _Look(callbacks, {owner: store.accepted_by(owner.id) for owner in living})
         self._version = version
         return look
 
@@ -200,7 +200,7 @@ class Neighbours:
         def forgotten() -> None:
             loop.call_soon_threadsafe(self._taken.difference_update, taken)
 
-        self._journal.tell(lambda store: store.forget_news(taken), forgotten)
+        self._journal.enqueue(lambda store: store.delete_callbacks(taken), forgotten)
 
     async def _go_on(self, watch: TaskWatch, held: _Held) -> None:
         """The task of another client has ended, or that client is gone, whose work is taken if it is wanted here."""
@@ -215,7 +215,7 @@ class Neighbours:
         await self._find_owner(watch)
 
 
-def told_to_owner(store: Store, entry: int, task: Task, body: bytes, *, signed: bool) -> None:
+def forward_to_owner(store: Store, entry: int, task: Task, body: bytes, *, signed: bool) -> None:
     """Keeps a callback for the client that works on an entry.
 
     Args:
@@ -226,7 +226,7 @@ def told_to_owner(store: Store, entry: int, task: Task, body: bytes, *, signed: 
         signed: whether it is the service's word; of others only the status is kept, once.
     """
     if not signed:
-        if any(not news.signed for news in store.news_of(entry)):
+        if any(not callback.signed for callback in store.callbacks_of(entry)):
             return
         body = json.dumps({"task_id": task.task_id, "task_status": task.status}).encode()
-    store.add_news(entry, body, signed=signed)
+    store.add_callback(entry, body, signed=signed)

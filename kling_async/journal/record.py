@@ -139,7 +139,7 @@ class Record:
             self.entry = await finished(writing)
         except Interrupted as error:
             if error.attempt is not None:  # it may be there all the same, and is not sent
-                self._journal.tell(lambda store: store.withdraw(work, owner, now))
+                self._journal.enqueue(lambda store: store.withdraw(work, owner, now))
             raise
         except asyncio.CancelledError as error:
             # It is there all the same, and nobody may send what nobody wants any more.
@@ -196,7 +196,7 @@ class Record:
         self.entry = attrs.evolve(entry, state=EntryState.ACCEPTED, task_id=task.task_id, accepted_at=now, error="")
         alone = entry.external_task_id is None or task.external_task_id is None  # nothing but this note names the task
         forget = self._forget(entry.request)
-        self._journal.tell(lambda store: store.accepted(entry.id, task, now), forget, at_once=alone)
+        self._journal.enqueue(lambda store: store.accepted(entry.id, task, now), forget, at_once=alone)
         self.follow(watch)
 
     def failed(self, error: BaseException, *, undecided: bool) -> None:
@@ -205,12 +205,12 @@ class Record:
             return
         entry, now, text = self.entry, self._journal.now(), _text_of(error, undecided=undecided)
         if isinstance(error, UnexpectedAnswer):
-            self._journal.tell(lambda store: store.closed(entry.id, EntryState.LOST, text, now))
+            self._journal.enqueue(lambda store: store.closed(entry.id, EntryState.LOST, text, now))
         elif undecided or isinstance(error, CreateInDoubt):
-            self._journal.tell(lambda store: store.in_doubt(entry.id, text, cut_off=undecided))
+            self._journal.enqueue(lambda store: store.in_doubt(entry.id, text, cut_off=undecided))
         else:
             refused = EntryState.REFUSED
-            self._journal.tell(
+            self._journal.enqueue(
                 lambda store: store.closed(entry.id, refused, text, now),
                 self._forget(entry.request),
                 at_once=self._journal.budget is not None,  # others may be waiting for what was reserved
@@ -242,7 +242,7 @@ class Record:
             def write(store: Store) -> None:
                 settled[0] = store.ended(entry.id, task, now, finished=finished)
 
-            self._journal.tell(write, lambda: warn_if_over(settled[0], task.reference))
+            self._journal.enqueue(write, lambda: warn_if_over(settled[0], task.reference))
 
     # ------------------------------------------------------------------------------------- the files
 
@@ -308,7 +308,7 @@ class Record:
         if self.entry is None or self.entry.saving_to != _saving_to(place, task):
             return  # another client is at another place
         entry = self.entry
-        self._journal.tell(lambda store: store.saving(entry.id, None))
+        self._journal.enqueue(lambda store: store.saving(entry.id, None))
         self.entry = attrs.evolve(entry, saving_to=None)
 
     async def saved(self, paths: Sequence[Path], *, watermark: bool = False) -> None:
@@ -322,7 +322,7 @@ class Record:
             known = store.get(entry.id) or entry  # another client may have saved the other variant
             store.saved(entry.id, _kept(described, known, watermark=watermark), now)
 
-        self._journal.tell(write)
+        self._journal.enqueue(write)
         kept = _kept(described, self.entry, watermark=watermark)
         self.entry = attrs.evolve(self.entry, state=EntryState.SAVED, files=kept, saving_to=None)
 

@@ -16,7 +16,7 @@ from kling_async.journal.contents import marks_in, restored
 from kling_async.journal.decisions import Left, OwnerState, for_left, is_new
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.names import external_task_id
-from kling_async.journal.neighbours import told_to_owner
+from kling_async.journal.neighbours import forward_to_owner
 from kling_async.journal.record import Record
 from kling_async.journal.store import Store
 from kling_async.protocol.catalog import endpoint_named
@@ -146,14 +146,14 @@ class Settling:
         except InvalidRequest as error:
             logger.warning("%s is only looked up: %s", entry.reference, error, extra={"kling_event": "not_sent_again"})
             resend = False
-        told = self._submitter.events.of(entry.endpoint, line=entry.line, key=entry.key, external_task_id=sent)
-        told.trace = entry.trace
+        work_events = self._submitter.events.of(entry.endpoint, line=entry.line, key=entry.key, external_task_id=sent)
+        work_events.trace = entry.trace
         sending = Sending(
             given=entry.request,
             http=lambda: requests.create_of(endpoint, members),
             line=entry.line,
             slots=entry.slots,
-            told=told,
+            work_events=work_events,
             first_sent=entry.intended_at.timestamp(),
             path=str(entry.request.get("path", "")),
         )
@@ -212,15 +212,17 @@ class Settling:
         entry, state = found
         endpoint = endpoint_named(entry.endpoint)
         if state is OwnerState.LIVING:
-            await self.journal.do(lambda store: told_to_owner(store, entry.id, task, body, signed=signed))
+            await self.journal.do(lambda store: forward_to_owner(store, entry.id, task, body, signed=signed))
         elif signed and task.status.is_final and endpoint is not None:
             record, end = self.record(endpoint, entry), attrs.evolve(task, endpoint=endpoint.name)
             record.ended(end)
-            told = self._submitter.events.of(entry.endpoint, line=entry.line, key=entry.key, task_id=entry.task_id)
-            told.trace = entry.trace
-            told.attached()
-            told.ended(failure(end) if end.status is TaskStatus.FAILED else end)
-            told.paid(end)
+            work_events = self._submitter.events.of(
+                entry.endpoint, line=entry.line, key=entry.key, task_id=entry.task_id
+            )
+            work_events.trace = entry.trace
+            work_events.attached()
+            work_events.ended(failure(end) if end.status is TaskStatus.FAILED else end)
+            work_events.paid(end)
 
     def let_go(self, entries: Iterable[Entry]) -> None:
         """Gives back what did not come to its end here, and on which nothing works in the background."""

@@ -15,7 +15,7 @@ from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import DAMAGED
 from kling_async.journal.sql_budgets import SqlBudgets
 from kling_async.journal.sql_rows import SELECT, entry_of, json_text, number_text, path_value, printable
-from kling_async.journal.store import News, OwnerRow, Work
+from kling_async.journal.store import OwnerRow, StoredCallback, Work
 from kling_async.protocol.budget import Settled
 from kling_async.protocol.cost import Cost
 from kling_async.protocol.errors import JournalError
@@ -285,30 +285,30 @@ class SqlStore(abc.ABC):
         rows = self.run(select, after, *given.values(), count)
         return [entry_of(row) for row in rows]
 
-    # ---------------------------------------------------------------------------------------- news
+    # --------------------------------------------------------------------- callbacks, in the table `news`
 
-    def add_news(self, entry: int, body: bytes, *, signed: bool) -> None:
-        """As `Store.add_news`."""
+    def add_callback(self, entry: int, body: bytes, *, signed: bool) -> None:
+        """As `Store.add_callback`."""
         last = self.run("SELECT coalesce(max(id), 0) FROM news").fetchone()[0]
         number = max(time.time_ns(), last + 1)  # by the time, so that none comes twice
         self.run("INSERT INTO news VALUES (?, ?, ?, ?)", number, entry, signed, body)
 
-    def news(self, owner: int) -> list[News]:
-        """As `Store.news`."""
+    def callbacks(self, owner: int) -> list[StoredCallback]:
+        """As `Store.callbacks`."""
         theirs = "news JOIN entries ON entries.id = entry WHERE owner = ?"
         rows = self.run(f"SELECT news.id, signed, body FROM {theirs} ORDER BY news.id", owner)  # noqa: S608  (constants)
-        return [News(row[0], bool(row[1]), row[2]) for row in rows]
+        return [StoredCallback(row[0], bool(row[1]), row[2]) for row in rows]
 
-    def news_of(self, entry: int) -> list[News]:
-        """As `Store.news_of`."""
+    def callbacks_of(self, entry: int) -> list[StoredCallback]:
+        """As `Store.callbacks_of`."""
         rows = self.run("SELECT id, signed, body FROM news WHERE entry = ?", entry)
-        return [News(row[0], bool(row[1]), row[2]) for row in rows]
+        return [StoredCallback(row[0], bool(row[1]), row[2]) for row in rows]
 
-    def forget_news(self, news: Collection[int] | None = None) -> None:
-        """As `Store.forget_news`."""
-        if news is None:
+    def delete_callbacks(self, numbers: Collection[int] | None = None) -> None:
+        """As `Store.delete_callbacks`."""
+        if numbers is None:
             self.run("DELETE FROM news WHERE entry NOT IN (SELECT id FROM entries WHERE unfinished)")
-        for one in news or ():
+        for one in numbers or ():
             self.run("DELETE FROM news WHERE id = ?", one)
 
     # -------------------------------------------------------------------------------------- inside

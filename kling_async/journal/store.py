@@ -68,7 +68,7 @@ class OwnerRow:
 
 
 @attrs.frozen
-class News:
+class StoredCallback:
     """What a callback told another client of a task.
 
     Attributes:
@@ -298,19 +298,19 @@ class Store(Protocol):
         """
         ...
 
-    def add_news(self, entry: int, body: bytes, *, signed: bool) -> None:
+    def add_callback(self, entry: int, body: bytes, *, signed: bool) -> None:
         """Keeps what a callback told, for the owner of an entry."""
         ...
 
-    def news(self, owner: int) -> list[News]:
+    def callbacks(self, owner: int) -> list[StoredCallback]:
         """What was told of the entries of an owner, oldest first."""
         ...
 
-    def news_of(self, entry: int) -> list[News]:
+    def callbacks_of(self, entry: int) -> list[StoredCallback]:
         """What was told of an entry."""
         ...
 
-    def forget_news(self, news: Collection[int] | None = None) -> None:
+    def delete_callbacks(self, numbers: Collection[int] | None = None) -> None:
         """Deletes what was read; None for all of entries that have ended."""
         ...
 

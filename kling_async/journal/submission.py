@@ -93,8 +93,8 @@ class JournalSubmitter:
         self._settling = Settling(journal, submitter, start_watching)
         self.recover = Recovery(self._settling, self._turns).recover
         callbacks.keep = self._settling.called_back
-        hears, has_record = submitter.callback_url is not None, self._settling.has_record
-        self.neighbours = Neighbours(journal, poller, callbacks, hears=hears, has_record=has_record)
+        has_callbacks, has_record = submitter.callback_url is not None, self._settling.has_record
+        self.neighbours = Neighbours(journal, poller, callbacks, has_callbacks=has_callbacks, has_record=has_record)
 
     async def submit(
         self, endpoint: Endpoint, request: Any, options: SubmitOptions, refuse: Callable[[], None]
@@ -294,7 +294,7 @@ class JournalSubmitter:
             http=lambda: requests.create_of(endpoint, members),
             line=work.line,
             slots=work.slots,
-            told=self._submitter.events.of(endpoint.name, line=work.line, key=work.key, external_task_id=sent),
+            work_events=self._submitter.events.of(endpoint.name, line=work.line, key=work.key, external_task_id=sent),
             estimate=asked.estimate,
             calls_back=calls_back is not None and members.get("callback_url") == calls_back,
             path=str(work.request.get("path", "")),

@@ -142,7 +142,7 @@ class Writer:
             raise JournalError("the journal is closed")
         return future
 
-    def tell(
+    def enqueue(
         self, work: Callable[[Store], object], then: Callable[[], object] | None = None, *, at_once: bool = False
     ) -> None:
         """Does something soon, and again until it succeeds; nobody waits.

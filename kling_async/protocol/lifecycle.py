@@ -50,7 +50,7 @@ class Verdict(NamedTuple):
 
 def classify(
     known: TaskStatus | None,
-    news: Task | KlingError,
+    answer: Task | KlingError,
     *,
     age: float,
     reference: str,
@@ -61,31 +61,31 @@ def classify(
 
     Args:
         known: the status seen last.
-        news: the answer to a query, or the error that came instead.
+        answer: the answer to a query, or the error that came instead.
         age: seconds since the service accepted the task, or last told of it; infinity where it was not this client
             that created it.
         reference: of the task, for the errors.
         patience: seconds of age in which "not found" ends nothing.
         refusals: how often in a row the credentials were refused, with this news.
     """
-    match news:
+    match answer:
         case Task():
-            return _of_task(known, news)
+            return _of_task(known, answer)
         case UnknownStatus() | NotTheService():
-            return Verdict(end=news.about(reference))
-        case _ if is_missing(news):
+            return Verdict(end=answer.about(reference))
+        case _ if is_missing(answer):
             if age < patience:
                 return Verdict(failing=True)
-            return Verdict(end=not_found(news, reference, accepted=age < math.inf))
+            return Verdict(end=not_found(answer, reference, accepted=age < math.inf))
         case TokenTimeError() | ConnectionFailed() if known is not None:
             # Token and address were good enough to hear of the task before, so they will be again.
             return Verdict(failing=True)
         case AuthenticationError() if known is not None and refusals <= REFUSALS:
             return Verdict(failing=True)
-        case _ if is_transient(news):
+        case _ if is_transient(answer):
             return Verdict(failing=True)
         case _:
-            return Verdict(end=news.about(reference))
+            return Verdict(end=answer.about(reference))
 
 
 def may_follow(known: TaskStatus | None, status: TaskStatus) -> bool:
@@ -93,7 +93,7 @@ def may_follow(known: TaskStatus | None, status: TaskStatus) -> bool:
     return status in TRANSITIONS[known]
 
 
-def is_news(known: Task | None, told: Task) -> bool:
+def is_change(known: Task | None, told: Task) -> bool:
     """Whether a callback tells something new: one may come twice, late, or after a later one.
 
     Args:
@@ -107,12 +107,12 @@ def is_news(known: Task | None, told: Task) -> bool:
     return may_follow(known.status, told.status)
 
 
-def is_missing(news: Task | KlingError) -> bool:
+def is_missing(answer: Task | KlingError) -> bool:
     """Whether the service itself says that it has no such task: 1201, 1203, or an empty answer ("Query task").
 
     Its text is not read: 1201 also stands for bad values, of which a query by id has none.
     """
-    return isinstance(news, TaskNotFound) or (isinstance(news, ApiError) and news.code in {1201, 1203})
+    return isinstance(answer, TaskNotFound) or (isinstance(answer, ApiError) and answer.code in {1201, 1203})
 
 
 def _of_task(known: TaskStatus | None, task: Task) -> Verdict:
@@ -135,11 +135,11 @@ def failure(task: Task) -> TaskFailed:
     )
 
 
-def not_found(news: KlingError, reference: str, *, accepted: bool = False) -> TaskNotFound:
+def not_found(answer: KlingError, reference: str, *, accepted: bool = False) -> TaskNotFound:
     """The error for a reference that the service does not know.
 
     Args:
-        news: what it answered.
+        answer: what it answered.
         reference: of the task.
         accepted: whether it had accepted the task.
     """
@@ -148,9 +148,9 @@ def not_found(news: KlingError, reference: str, *, accepted: bool = False) -> Ta
     else:
         text = "check the reference, and that the credentials are of the account that made it"
     return TaskNotFound(
-        f"the service does not know this task: {news.message}; {text}",
-        code=news.code,
-        http_status=news.http_status,
-        request_id=news.request_id,
+        f"the service does not know this task: {answer.message}; {text}",
+        code=answer.code,
+        http_status=answer.http_status,
+        request_id=answer.request_id,
         reference=reference,
     )

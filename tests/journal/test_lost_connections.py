@@ -52,7 +52,7 @@ def test_a_commit_that_is_not_answered(postgres: str, *, arrives: bool) -> None:
             journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
             await journal.open()
             relay.lose(b"; COMMIT", arrives=arrives)
-            journal.tell(put("told"))
+            journal.enqueue(put("told"))
             await journal.do(put("waited"))
             await journal.do(put("later"))
             await journal.close()
@@ -88,7 +88,7 @@ def test_a_commit_of_which_nobody_hears_for_long(postgres: str, monkeypatch: pyt
             journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
             await journal.open()
             relay.lose(b"; COMMIT", arrives=True)
-            journal.tell(put("told"))
+            journal.enqueue(put("told"))
             with monkeypatch.context() as patch:
                 patch.setattr(database, "connect", unreachable)
                 with pytest.raises(Interrupted) as caught:
@@ -110,7 +110,7 @@ def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
         await journal.open()
         await journal.do(put("before"))
         await asyncio.to_thread(own_cluster.kill)
-        journal.tell(put("told"))
+        journal.enqueue(put("told"))
         waiting = asyncio.ensure_future(journal.do(put("meanwhile")))
         looking = asyncio.ensure_future(journal.look(lambda store: store.intents()))
         await asyncio.to_thread(own_cluster.start)

@@ -160,7 +160,7 @@ def test_who_waits_is_woken(postgres: str) -> None:
                 await asyncio.sleep(0.01)
             for _ in range(2):
                 seen = second.others.count
-                await first.do(lambda store: store.add_news(entry.id, b"{}", signed=True))
+                await first.do(lambda store: store.add_callback(entry.id, b"{}", signed=True))
                 assert await second.others.wait(seen, 60) > seen
                 with psycopg.connect(postgres, autocommit=True) as connection:
                     others = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"

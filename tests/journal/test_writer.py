@@ -52,8 +52,8 @@ async def test_a_note_that_can_never_be_written(
     """It is told once and left out; what came with it, before and behind, is written, and so is what comes later."""
     journal = Journal(path)
     await journal.writer.enter()
-    journal.writer.tell(put("before"))
-    journal.writer.tell(mistake)
+    journal.writer.enqueue(put("before"))
+    journal.writer.enqueue(mistake)
     behind, waited = journal.writer.begin(put("behind")), journal.writer.begin(put("waited"))
     assert (await behind, await waited) == ("behind", "waited")
     assert await journal.writer.do(put("later")) == "later"
@@ -81,7 +81,7 @@ async def test_a_note_that_could_not_be_written_while_others_only_read(
     await journal.writer.enter()
     monkeypatch.setattr(writer, "_LATER_SECONDS", 0.1)
     monkeypatch.setattr(SqliteStore, "together", fails_once)
-    journal.writer.tell(put("note"), at_once=True)
+    journal.writer.enqueue(put("note"), at_once=True)
     async with asyncio.timeout(20):
         while "note" not in await journal.writer.begin(names, only_reads=True):
             pass

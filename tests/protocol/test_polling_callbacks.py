@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kling_async.protocol.lifecycle import is_news
+from kling_async.protocol.lifecycle import is_change
 from kling_async.protocol.polling.age_bins import BINS
 from kling_async.protocol.polling.callback_trust import PROOF
 from kling_async.protocol.polling.followed import FollowedTask
@@ -65,7 +65,7 @@ def test_what_is_news(
         status, second = value
         return task("1", status, updated_at=None if second is None else at(second))
 
-    assert is_news(None if known is None else of(known), of(news)) is expected
+    assert is_change(None if known is None else of(known), of(news)) is expected
 
 
 def test_a_callback_is_told_at_once() -> None:

@@ -99,7 +99,7 @@ def test_failures_grow_until_an_answer_comes() -> None:
     dues = [RULES.of(each, down, 101, EPOCH).due for _ in range(3)]
     assert dues == [104, 107, 113]
     RULES.of(each, task(), 110, EPOCH)
-    assert (each.last_error, each.heard_at) == (None, 110)
+    assert (each.last_error, each.last_seen_at) == (None, 110)
     assert RULES.of(each, down, 111, EPOCH).due == 114
 
 
@@ -242,10 +242,10 @@ def times(created: float, updated: float) -> dict[str, datetime]:
         ({"updated_at": times(0, 40)["updated_at"]}, 120, True, 50),
     ],
 )
-def test_what_is_learned_from_an_end(fields: dict[str, Any], heard_at: float, age: float, *, ended: bool) -> None:
+def test_what_is_learned_from_an_end(fields: dict[str, Any], last_seen_at: float, age: float, *, ended: bool) -> None:
     """How long it took is told by the service, within what was seen of it from here; all estimates learn it."""
     each = followed()
-    each.heard_at = heard_at
+    each.last_seen_at = last_seen_at
     each.snapshots.append(task("succeed", **fields))
     estimates = (DurationEstimate(150.0), DurationEstimate(100.0))
     learn(each, estimates, 150, ended=ended)

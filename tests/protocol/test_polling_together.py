@@ -50,7 +50,7 @@ class Story:
         """Follows tasks of which nothing is known."""
         tasks = [followed(name, endpoint) for name in names]
         for each in tasks:
-            each.begun_at = each.accepted_at = each.heard_at = self.now
+            each.begun_at = each.accepted_at = each.last_seen_at = self.now
             self.plan.follow(each, None, self.now, EPOCH + self.now)
         return tasks
 

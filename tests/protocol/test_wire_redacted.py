@@ -44,7 +44,7 @@ def test_an_error_does_not_say_a_key_back() -> None:
         (task, failed()),
         (lambda response: responses.tasks(response, "image2video").tasks[0], [failed()]),
         (
-            lambda response: responses.listed(response, "image2video", lambda _: TaskStatus.SUBMITTED).news[0][1],
+            lambda response: responses.listed(response, "image2video", lambda _: TaskStatus.SUBMITTED).changes[0][1],
             [failed()],
         ),
     ],
@@ -58,10 +58,10 @@ def test_a_task_does_not_say_a_key_back(read: Callable[[HttpResponse], Any], dat
 def test_an_unknown_status_does_not_say_a_key_back() -> None:
     """An error that a page carries as a value is an error all the same."""
 
-    def news(response: HttpResponse) -> Any:
-        return responses.listed(response, "image2video", lambda _: TaskStatus.SUBMITTED).news[0][1]
+    def changes(response: HttpResponse) -> Any:
+        return responses.listed(response, "image2video", lambda _: TaskStatus.SUBMITTED).changes[0][1]
 
-    found = read_without(SECRETS, news, body(data=[failed(KEY)]))
+    found = read_without(SECRETS, changes, body(data=[failed(KEY)]))
     assert isinstance(found, KlingError)
     assert KEY not in str(found) + repr(found)
 

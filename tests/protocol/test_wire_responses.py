@@ -543,12 +543,14 @@ DONE = {"task_result": {"videos": [{"id": "v", "url": "https://cdn.example/v.mp4
         ([item("ours", "failed", task_status_msg="too dark")], {0: ("ours", "failed")}),
     ],
 )
-def test_a_page_tells_news_of_those_who_wait(items: list[object], news: dict[int, Any]) -> None:
+def test_a_page_tells_news_of_those_who_wait(items: list[object], changes: dict[int, Any]) -> None:
     """Whose status is the one that is known is only named, and nobody else's task is told."""
     listed = responses.listed(page_of(*items), "image2video", KNOWN.get)
     assert listed.length == len(items)
-    found = {place: (task_id, task and getattr(task, "status", None)) for place, (task_id, task) in listed.news.items()}
-    assert found == news
+    found = {
+        place: (task_id, task and getattr(task, "status", None)) for place, (task_id, task) in listed.changes.items()
+    }
+    assert found == changes
 
 
 @pytest.mark.parametrize(
@@ -558,20 +560,20 @@ def test_a_page_tells_news_of_those_who_wait(items: list[object], news: dict[int
 def test_what_nobody_waits_for_cannot_spoil_a_page(strange: object) -> None:
     """Another's task may look like anything: ours beside it is told all the same."""
     listed = responses.listed(page_of(strange, item("ours", "succeed", **DONE)), "image2video", KNOWN.get)
-    assert (listed.length, list(listed.news)) == (2, [1])
+    assert (listed.length, list(listed.changes)) == (2, [1])
 
 
 @pytest.mark.parametrize("damage", [{"task_status": None}, {"task_status": ""}])
 def test_a_task_that_a_page_shows_damaged_is_left_to_a_single_question(damage: dict[str, Any]) -> None:
     """It counts as not answered: its own question tells what is wrong."""
     listed = responses.listed(page_of(item("ours", "succeed") | damage, item("new")), "image2video", KNOWN.get)
-    assert list(listed.news) == [1]
+    assert list(listed.changes) == [1]
 
 
 def test_an_undocumented_status_on_a_page_is_news() -> None:
     """It ends the wait, as it does when it answers a single question."""
-    (news,) = responses.listed(page_of(item("ours", "melting")), "image2video", KNOWN.get).news.values()
-    assert isinstance(news[1], UnknownStatus)
+    (changes,) = responses.listed(page_of(item("ours", "melting")), "image2video", KNOWN.get).changes.values()
+    assert isinstance(changes[1], UnknownStatus)
 
 
 @pytest.mark.parametrize("data", [{}, "tasks", 7, True])

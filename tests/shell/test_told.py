@@ -28,7 +28,7 @@ from kling_async import (
 from kling_async.emulator import Emulator, Fault
 from kling_async.emulator.faults.kinds import CallKind
 from kling_async.io import events as client_events
-from kling_async.io.heard_events import HeardEvents
+from kling_async.io.emitting_work_events import EmittingWorkEvents
 from kling_async.testing import KlingEmulator
 from tests.shell.conftest import ClientMaker, wall
 from tests.virtual_time import VirtualTimeLoop
@@ -388,7 +388,7 @@ async def test_nobody_listens(make_client: ClientMaker, tmp_path: Path, monkeypa
     def refuse(*_: Any) -> None:
         raise AssertionError("made for nobody")
 
-    monkeypatch.setattr(HeardEvents, "__init__", refuse)
+    monkeypatch.setattr(EmittingWorkEvents, "__init__", refuse)
     monkeypatch.setattr(events.Event, "__attrs_init__", refuse, raising=False)
     for kind in (events.Queued, events.Sent, events.Polled, events.Changed, events.Ended, events.Paid, events.Saved):
         monkeypatch.setattr(kind, "__init__", refuse)

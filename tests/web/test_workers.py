@@ -34,7 +34,7 @@ async def owned(make_client: ClientMaker, image: Path, path: Path, **options: An
 
 async def left(client: KlingClient) -> int:
     """How many news are in the journal."""
-    return await client.works.journal.do(lambda store: len(store.news(client.works.journal.owner)))
+    return await client.works.journal.do(lambda store: len(store.callbacks(client.works.journal.owner)))
 
 
 @pytest.mark.parametrize(("body", "word"), [(legacy, "succeed"), (current, "succeeded"), (legacy, "failed")])

@@ -88,7 +88,7 @@ class Lease:
             self._is_over = self._is_over or not began
             self._renewed_at = max([self._renewed_at, *began])
 
-        writer.tell(write, written, at_once=True)
+        writer.enqueue(write, written, at_once=True)
         return True
 
 

@@ -153,9 +153,9 @@ class PostgresStore(PostgresDatabase, SqlStore):
         super().leave(owner)
         self.notify()
 
-    def add_news(self, entry: int, body: bytes, *, signed: bool) -> None:
-        """As `Store.add_news`."""
-        super().add_news(entry, body, signed=signed)
+    def add_callback(self, entry: int, body: bytes, *, signed: bool) -> None:
+        """As `Store.add_callback`."""
+        super().add_callback(entry, body, signed=signed)
         self.notify()
 
     def notify(self) -> None:

@@ -31,9 +31,9 @@ class CallbackTrust(Generic[_F]):
 
     def __init__(self) -> None:
         self._row = 0
-        self._told: set[TaskStatus] = set()
+        self._reported: set[TaskStatus] = set()
         """Statuses that callbacks have told of; that of others nothing comes proves nothing."""
-        self._told_at = -math.inf
+        self._end_reported_at = -math.inf
         """When a callback last told of an end, or one was asked for."""
         self._put_off: dict[_F, tuple[float, float]] = {}
         """Of each task whose question was put off, since when and until when."""
@@ -43,19 +43,19 @@ class CallbackTrust(Generic[_F]):
         """Whether they have proved to come."""
         return self._row >= PROOF
 
-    def heard(self, followed: _F, now: float, *, by_callback: bool) -> None:
+    def observed(self, followed: _F, now: float, *, by_callback: bool) -> None:
         """Takes note of who told first of a task's last status."""
         status = followed.status
         if not followed.calls_back or status is None:
             return
         if by_callback:
-            self._told.add(status)
-            followed.told += 1
+            self._reported.add(status)
+            followed.reported_first += 1
             if status.is_final:
-                self._told_at = now
+                self._end_reported_at = now
                 self._count(followed)
-        elif status.is_final or status in self._told:
-            followed.told = 0
+        elif status.is_final or status in self._reported:
+            followed.reported_first = 0
             followed.overlooked = True
             self._row //= _LOSS
 
@@ -74,7 +74,7 @@ class CallbackTrust(Generic[_F]):
         silent = self._silent_until(followed, since)
         if now < silent:
             return min(until, silent)
-        self._told_at = now
+        self._end_reported_at = now
         self.answered(followed)
         return None
 
@@ -84,7 +84,7 @@ class CallbackTrust(Generic[_F]):
         if share >= 1:
             return math.inf
         between = followed.estimate.look_schedule().median * share
-        return max(self._told_at + between, _when_left(followed, since, 1 - share))
+        return max(self._end_reported_at + between, _when_left(followed, since, 1 - share))
 
     def answered(self, followed: _F) -> None:
         """A question about it was answered, maybe another one than its own: the next one may be put off again."""
@@ -100,8 +100,8 @@ class CallbackTrust(Generic[_F]):
 
     def _count(self, followed: _F) -> None:
         """Counts what was told of a task, now that a question would have shown whether something was left out."""
-        self._row = min(_MOST, self._row + followed.told)
-        followed.told = 0
+        self._row = min(_MOST, self._row + followed.reported_first)
+        followed.reported_first = 0
 
 
 def _when_left(followed: FollowedTask, since: float, share: float) -> float:

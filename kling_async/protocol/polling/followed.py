@@ -41,11 +41,11 @@ class FollowedTask(QueueEntry):
         "end",
         "estimate",
         "gives_up_at",
-        "heard_at",
         "held",
         "hinted",
         "is_new",
         "last_error",
+        "last_seen_at",
         "missed",
         "missing_at",
         "names",
@@ -53,11 +53,11 @@ class FollowedTask(QueueEntry):
         "prompted",
         "reference",
         "refusals",
+        "reported_first",
         "share",
         "snapshots",
         "stretch",
         "together_at_most",
-        "told",
         "twins",
     )
 
@@ -76,7 +76,7 @@ class FollowedTask(QueueEntry):
         self.accepted_at = now
         self.begun_at = now
         """When the service began with it, as far as that is known."""
-        self.heard_at = now
+        self.last_seen_at = now
         """When the last answer about it came."""
         self.deadline_at = now + deadline
         self.gives_up_at: float | None = None
@@ -105,7 +105,7 @@ class FollowedTask(QueueEntry):
         self.calls_back = calls_back
         self.held = False
         """Whether another client follows it, of which its end is heard: questions are for the case that it is not."""
-        self.told = 0
+        self.reported_first = 0
         """Changes that callbacks told first, and that prove nothing yet."""
         self.overlooked = False
         """Whether a callback about it was lost, or slower than a question."""

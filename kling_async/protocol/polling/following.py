@@ -5,8 +5,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from kling_async.protocol.endpoint import IDS_AT_ONCE, SHOWN_WITHIN, Endpoint, Generation
 from kling_async.protocol.errors import KlingError, TaskNotFound
-from kling_async.protocol.lifecycle import is_news, may_follow
-from kling_async.protocol.polling.callback_news import has_results
+from kling_async.protocol.lifecycle import is_change, may_follow
+from kling_async.protocol.polling.callback_results import has_results
 from kling_async.protocol.polling.callback_trust import CallbackTrust
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import SLOW_ANSWER, FollowedTask, age_of
@@ -35,7 +35,7 @@ class Following(Generic[_F]):
         rules: what news mean.
         durations: how long tasks take; it learns.
         trust: in callbacks; it learns.
-        tell: takes what is new about a task.
+        emit: takes what is new about a task.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class Following(Generic[_F]):
         rules: OutcomeRules,
         durations: Durations,
         trust: CallbackTrust[_F],
-        tell: Callable[[Update[_F]], None],
+        emit: Callable[[Update[_F]], None],
     ) -> None:
         self.endpoint = endpoint
         self._rules = rules
         self._durations = durations
         self._trust = trust
-        self._tell = tell
+        self._emit = emit
         self._are_current = endpoint.generation is Generation.CURRENT
         self.names: dict[str, _F] = {}
         """The tasks that have not ended, by each of their ids."""
@@ -77,20 +77,20 @@ class Following(Generic[_F]):
         else:
             self.take(followed, created, now, service_time)
 
-    def take(self, followed: _F, news: Task | KlingError, now: float, service_time: float) -> None:
+    def take(self, followed: _F, answer: Task | KlingError, now: float, service_time: float) -> None:
         """Takes an answer about a task, or what came instead."""
         if followed.end is not None:
             return
         followed.stretch = self.stretch()
-        news = checked(followed, news)
-        if isinstance(news, Task):
+        answer = checked(followed, answer)
+        if isinstance(answer, Task):
             followed.together_at_most = IDS_AT_ONCE
             if self._are_current and not followed.snapshots:
-                followed = self._joined(followed, news.task_id)
-            self._name(followed, news)
-        outcome = self._rules.of(followed, news, now, service_time)
+                followed = self._joined(followed, answer.task_id)
+            self._name(followed, answer)
+        outcome = self._rules.of(followed, answer, now, service_time)
         if outcome.snapshot is not None:
-            self._trust.heard(followed, now, by_callback=followed.prompted)
+            self._trust.observed(followed, now, by_callback=followed.prompted)
         self._apply(followed, outcome, now)
 
     def take_unchanged(self, followed: _F, now: float) -> None:
@@ -111,25 +111,25 @@ class Following(Generic[_F]):
         else:
             self.take(followed, TaskNotFound("its answers do not have it", http_status=200), now, service_time)
 
-    def called_back(self, followed: _F, news: Task, now: float, service_time: float, *, signed: bool) -> None:
+    def called_back(self, followed: _F, answer: Task, now: float, service_time: float, *, signed: bool) -> None:
         """Takes what a callback says: if the service has signed it, that is the news; else the task is asked for."""
-        if not is_news(followed.snapshots[-1] if followed.snapshots else None, news):
+        if not is_change(followed.snapshots[-1] if followed.snapshots else None, answer):
             return
-        if signed and has_results(news, self.endpoint.result):
-            news = filled(followed, news)
-            self._name(followed, news)
-            outcome = self._rules.told(followed, news, now, service_time)
-            self._trust.heard(followed, now, by_callback=True)
+        if signed and has_results(answer, self.endpoint.result):
+            answer = filled(followed, answer)
+            self._name(followed, answer)
+            outcome = self._rules.of_callback(followed, answer, now, service_time)
+            self._trust.observed(followed, now, by_callback=True)
             self._apply(followed, outcome, now)
         elif not followed.held:  # else it is asked for by who follows it
-            self._ask_soon(followed, news.status, now)
+            self._ask_soon(followed, answer.status, now)
 
     def _ask_soon(self, followed: _F, status: TaskStatus, now: float) -> None:
         """Asks for a task of which a callback says that there is news, however many of them come."""
         followed.prompted = True
         if followed.rate == 0:
             followed.hinted = status
-        elif (due := max(now, followed.heard_at + SHORTEST_DELAY)) < followed.due:
+        elif (due := max(now, followed.last_seen_at + SHORTEST_DELAY)) < followed.due:
             self.queue.put(followed, now, due)
 
     def _apply(self, followed: _F, outcome: Outcome, now: float) -> None:
@@ -157,10 +157,10 @@ class Following(Generic[_F]):
     def _say(self, followed: _F, snapshot: Task | None, end: Task | KlingError | None) -> None:
         """Tells what is new about a task, by whatever name it is followed."""
         followed.end = end
-        self._tell(Update(followed, snapshot, end))
+        self._emit(Update(followed, snapshot, end))
         for twin in followed.twins:
             twin.end = end
-            self._tell(Update(twin, snapshot, end))
+            self._emit(Update(twin, snapshot, end))
 
     # --------------------------------------------------------------------------------------------- names
 
@@ -187,7 +187,7 @@ class Following(Generic[_F]):
         other.twins = (*other.twins, followed)
         followed.reference, followed.snapshots = other.reference, other.snapshots
         if other.snapshots:
-            self._tell(Update(followed, other.snapshots[-1], None))
+            self._emit(Update(followed, other.snapshots[-1], None))
         return other
 
     def _name(self, followed: _F, task: Task) -> None:

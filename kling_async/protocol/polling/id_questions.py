@@ -23,7 +23,7 @@ from kling_async.protocol.reference import TASKS
 from kling_async.protocol.retry import is_transient
 from kling_async.protocol.tasks import Task
 
-News = Mapping[str, Task | KlingError]
+Answers = Mapping[str, Task | KlingError]
 """What an answer tells of several tasks, by the names they were asked for by."""
 
 QUERIES_AT_ONCE: Final = 32
@@ -97,26 +97,26 @@ class IdQuestions(Generic[_F]):
             self._under_way += 1
             yield trial
 
-    def answered(self, query: Query[_F], news: Task | News | KlingError, now: float, service_time: float) -> None:
+    def answered(self, query: Query[_F], answer: Task | Answers | KlingError, now: float, service_time: float) -> None:
         """Takes the answer to a question, or what came instead; where one has several tasks, by their names.
 
         Args:
             query: the question.
-            news: the task, tasks by the names they were asked for by, or an error where no answer came.
+            answer: the task, tasks by the names they were asked for by, or an error where no answer came.
             now: seconds of the monotonic clock.
             service_time: the service's time of day, in seconds since 1970.
         """
         self._under_way -= 1
-        if isinstance(news, Task):
-            self._compare(query.followed, news, now, service_time)
-            self._plan(query.followed).take(query.followed, news, now, service_time)
-        elif isinstance(news, KlingError):
-            self._failed(query, news, now, service_time)
+        if isinstance(answer, Task):
+            self._compare(query.followed, answer, now, service_time)
+            self._plan(query.followed).take(query.followed, answer, now, service_time)
+        elif isinstance(answer, KlingError):
+            self._failed(query, answer, now, service_time)
         else:
             if not query.asked:
-                current, legacy = (isinstance(news.get(name), Task) for name in query.riders)
+                current, legacy = (isinstance(answer.get(name), Task) for name in query.riders)
                 self._sharing.tried(now, legacy=legacy, current=current)
-            self._told(query, news, now, service_time)
+            self._take_answers(query, answer, now, service_time)
 
     def cancelled(self, query: Query[_F], now: float, *, again: bool) -> None:
         """A question was cancelled.
@@ -184,37 +184,37 @@ class IdQuestions(Generic[_F]):
 
     # ------------------------------------------------------------------------------------------ what answers mean
 
-    def _told(self, query: Query[_F], news: News, now: float, service_time: float) -> None:
+    def _take_answers(self, query: Query[_F], answers: Answers, now: float, service_time: float) -> None:
         has_guests = self._has_guests(query)
         for name in query.names:
             is_due = name in query.asked
             followed = query.asked[name] if is_due else query.riders[name]
             if not is_due and followed.rate == 0:
                 continue  # its own question tells, which may be under way by now
-            told, plan = news.get(name), self._plan(followed)
+            answer, plan = answers.get(name), self._plan(followed)
             if not self._is_current(followed):
-                self._told_of_guest(followed, told, now, service_time, is_due=is_due)
-            elif is_due and has_guests and not isinstance(told, Task):
+                self._take_guest(followed, answer, now, service_time, is_due=is_due)
+            elif is_due and has_guests and not isinstance(answer, Task):
                 followed.apart_until = now + SHOWN_WITHIN
                 self._put_again(followed, now)
-            elif isinstance(told, Task) or (is_due and told is not None):
+            elif isinstance(answer, Task) or (is_due and answer is not None):
                 if not has_guests and now < followed.apart_until and followed.missing_at is None:
                     self._sharing.failed(now, in_passing=False)  # the guests were why it was left out
-                plan.take(followed, told, now, service_time)
+                plan.take(followed, answer, now, service_time)
             elif is_due:
                 plan.take_left_out(followed, now, service_time)
 
-    def _told_of_guest(
-        self, followed: _F, told: Task | KlingError | None, now: float, service_time: float, *, is_due: bool
+    def _take_guest(
+        self, followed: _F, answer: Task | KlingError | None, now: float, service_time: float, *, is_due: bool
     ) -> None:
         """Takes what the current generation tells of a task of the legacy one: that it goes on. All else is checked."""
         if followed.end is not None:
             return
         plan = self._plan(followed)
-        if isinstance(told, Task) and not told.status.is_final:
-            plan.take(followed, attrs.evolve(told, endpoint=followed.reference.endpoint), now, service_time)
+        if isinstance(answer, Task) and not answer.status.is_final:
+            plan.take(followed, attrs.evolve(answer, endpoint=followed.reference.endpoint), now, service_time)
             return
-        has_ended = isinstance(told, Task)
+        has_ended = isinstance(answer, Task)
         followed.apart_until = math.inf if has_ended else now + SHOWN_WITHIN
         if has_ended or is_due:
             followed.overlooked = followed.overlooked or has_ended  # its callback is slower than this question
@@ -245,12 +245,12 @@ class IdQuestions(Generic[_F]):
         if followed.end is None:
             self._plan(followed).queue.put(followed, now, now)
 
-    def _compare(self, followed: _F, told: Task, now: float, service_time: float) -> None:
+    def _compare(self, followed: _F, answer: Task, now: float, service_time: float) -> None:
         """What a task's own path tells, answers about both generations that came later must have told, too."""
-        if not self._sharing.is_on or told.updated_at is None:
+        if not self._sharing.is_on or answer.updated_at is None:
             return
-        heard_at = service_time - (now - followed.heard_at)
-        if may_follow(followed.status, told.status) and told.updated_at.timestamp() + VIEW_TOLERANCE < heard_at:
+        last_seen_at = service_time - (now - followed.last_seen_at)
+        if may_follow(followed.status, answer.status) and answer.updated_at.timestamp() + VIEW_TOLERANCE < last_seen_at:
             self._sharing.failed(now, in_passing=False)
 
     def _has_guests(self, query: Query[_F]) -> bool:

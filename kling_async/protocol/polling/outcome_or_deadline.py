@@ -29,20 +29,20 @@ class Outcome(NamedTuple):
     due: float | None = None
 
 
-def checked(followed: FollowedTask, news: Task | KlingError) -> Task | KlingError:
+def checked(followed: FollowedTask, answer: Task | KlingError) -> Task | KlingError:
     """An answer about another task is an error; what the service does not always repeat is filled in."""
-    if not isinstance(news, Task):
-        return news
-    if followed.snapshots and news.task_id != followed.reference.id:
+    if not isinstance(answer, Task):
+        return answer
+    if followed.snapshots and answer.task_id != followed.reference.id:
         return BadResponse(f"asked for task {followed.reference.id}, the service answered about another one")
-    return filled(followed, news)
+    return filled(followed, answer)
 
 
-def filled(followed: FollowedTask, news: Task) -> Task:
+def filled(followed: FollowedTask, answer: Task) -> Task:
     """A task with what the service does not always repeat."""
-    if news.external_task_id is None:
-        return attrs.evolve(news, external_task_id=followed.external_task_id)
-    return news
+    if answer.external_task_id is None:
+        return attrs.evolve(answer, external_task_id=followed.external_task_id)
+    return answer
 
 
 class OutcomeRules:
@@ -59,26 +59,26 @@ class OutcomeRules:
         self._retry = retry
         self._uniform = uniform
 
-    def of(self, followed: FollowedTask, news: Task | KlingError, now: float, service_time: float) -> Outcome:
+    def of(self, followed: FollowedTask, answer: Task | KlingError, now: float, service_time: float) -> Outcome:
         """What an answer to a question about the task means, after `checked`; keeps what it tells.
 
         Args:
             followed: the task; one that has not ended.
-            news: the answer, or the error that came instead.
+            answer: the answer, or the error that came instead.
             now: seconds of the monotonic clock.
             service_time: the service's time of day, in seconds since 1970.
         """
-        if not isinstance(news, Task):
-            followed.note(news)
-        verdict = _verdict(followed, news, now, service_time)
+        if not isinstance(answer, Task):
+            followed.note(answer)
+        verdict = _verdict(followed, answer, now, service_time)
         if verdict.end is not None:
             return Outcome(verdict.snapshot, verdict.end)
         again = self.failed(followed, now) if verdict.failing else self.unchanged(followed, now)
         return again if verdict.snapshot is None else again._replace(snapshot=verdict.snapshot)
 
-    def told(self, followed: FollowedTask, news: Task, now: float, service_time: float) -> Outcome:
+    def of_callback(self, followed: FollowedTask, answer: Task, now: float, service_time: float) -> Outcome:
         """What it means that a callback tells this, as in `of`: whatever question is due, or under way, stays so."""
-        verdict = _verdict(followed, news, now, service_time)
+        verdict = _verdict(followed, answer, now, service_time)
         return Outcome(verdict.snapshot, verdict.end)
 
     def unchanged(self, followed: FollowedTask, now: float) -> Outcome:
@@ -87,7 +87,7 @@ class OutcomeRules:
         followed.attempts = None
         followed.missing_at = None
         followed.refusals = 0
-        followed.heard_at = now
+        followed.last_seen_at = now
         if followed.gives_up_at is not None:
             return Outcome(end=followed.timeout())
         due = self._next_question(followed, now)
@@ -120,18 +120,20 @@ class OutcomeRules:
                 return now + beat.delay(asked - 1, self._uniform)
 
 
-def _verdict(followed: FollowedTask, news: Task | KlingError, now: float, service_time: float) -> Verdict:
+def _verdict(followed: FollowedTask, answer: Task | KlingError, now: float, service_time: float) -> Verdict:
     """What news mean for those who wait; keeps what they tell."""
-    if isinstance(news, Task):
-        _identify(followed, news, now, service_time)
-    if isinstance(news, AuthenticationError):
+    if isinstance(answer, Task):
+        _identify(followed, answer, now, service_time)
+    if isinstance(answer, AuthenticationError):
         followed.refusals += 1
     # What tasks usually take is not worked out for each answer that has the task.
-    patience = 0.0 if isinstance(news, Task) else max(NOT_FOUND_PATIENCE, 2 * followed.estimate.look_schedule().median)
+    patience = (
+        0.0 if isinstance(answer, Task) else max(NOT_FOUND_PATIENCE, 2 * followed.estimate.look_schedule().median)
+    )
     verdict = classify(
         followed.status,
-        news,
-        age=now - followed.heard_at if followed.is_new else float("inf"),
+        answer,
+        age=now - followed.last_seen_at if followed.is_new else float("inf"),
         reference=str(followed.reference),
         patience=patience,
         refusals=followed.refusals,
@@ -163,7 +165,7 @@ def learn(followed: FollowedTask, estimates: tuple[DurationEstimate, ...], now: 
     age = now - followed.begun_at
     task = followed.snapshots[-1]
     if ended and task.created_at is not None and task.updated_at is not None:
-        told = (task.updated_at - task.created_at).total_seconds()
-        age = min(age, max(told, followed.heard_at - followed.begun_at))
+        reported_age = (task.updated_at - task.created_at).total_seconds()
+        age = min(age, max(reported_age, followed.last_seen_at - followed.begun_at))
     for estimate in estimates:
         estimate.observe(age, ended=ended)

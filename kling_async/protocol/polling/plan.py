@@ -14,7 +14,7 @@ from kling_async.protocol.polling.callback_trust import CallbackTrust
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
 from kling_async.protocol.polling.followed import FollowedTask
 from kling_async.protocol.polling.following import Update
-from kling_async.protocol.polling.id_questions import IdQuestions, News, Query
+from kling_async.protocol.polling.id_questions import Answers, IdQuestions, Query
 from kling_async.protocol.polling.outcome_or_deadline import OutcomeRules
 from kling_async.protocol.polling.page_query import PageQuery
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
@@ -110,23 +110,23 @@ class PollPlan(Generic[_F]):
 
     # ---------------------------------------------------------------------------------------------- news
 
-    def answered(self, query: Query[_F], news: Task | News | KlingError, now: float, service_time: float) -> None:
+    def answered(self, query: Query[_F], answer: Task | Answers | KlingError, now: float, service_time: float) -> None:
         """Takes the answer to a question, or what came instead; where one has several tasks, by their names."""
-        self._by_ids.answered(query, news, now, service_time)
+        self._by_ids.answered(query, answer, now, service_time)
 
     def cancelled(self, query: Query[_F], now: float) -> None:
         """A question was cancelled: it is asked again, unless the client closes."""
         self._by_ids.cancelled(query, now, again=not self._closed)
 
     def page_answered(
-        self, page: PageQuery[_F], news: Listed | KlingError | None, now: float, service_time: float
+        self, page: PageQuery[_F], answer: Listed | KlingError | None, now: float, service_time: float
     ) -> None:
         """Takes a page of the list, or what came instead; None where nothing came in time, or it could not be read."""
         plan = self._endpoints[page.endpoint.name]
-        if isinstance(news, Listed):
-            plan.page_answered(page.scan, news, now, service_time)
+        if isinstance(answer, Listed):
+            plan.page_answered(page.scan, answer, now, service_time)
         else:
-            plan.page_failed(page.scan, news, now, service_time)
+            plan.page_failed(page.scan, answer, now, service_time)
 
     def page_cancelled(self, page: PageQuery[_F], now: float) -> None:
         """The question for a page was cancelled: the tasks that wait for it are asked for again."""
@@ -146,8 +146,8 @@ class PollPlan(Generic[_F]):
         if found is None:
             return False
         plan, followed = found
-        news = attrs.evolve(task, endpoint=followed.reference.endpoint)
-        plan.called_back(followed, news, now, service_time, signed=signed)
+        answer = attrs.evolve(task, endpoint=followed.reference.endpoint)
+        plan.called_back(followed, answer, now, service_time, signed=signed)
         return not followed.held
 
     def _called(self, task: Task) -> tuple[EndpointPlan[_F], _F] | None:
@@ -210,7 +210,7 @@ class PollPlan(Generic[_F]):
                 self._durations,
                 self._trust,
                 ask=self._by_ids.add,
-                tell=self._updates.append,
+                emit=self._updates.append,
             )
             self._endpoints[reference.endpoint] = plan
         return plan

@@ -31,7 +31,7 @@ class EndpointPlan(Following[_F]):
         durations: how long tasks take; it learns.
         trust: in callbacks; it learns.
         ask: takes a task that is to be asked for by its id.
-        tell: takes what is new about a task.
+        emit: takes what is new about a task.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class EndpointPlan(Following[_F]):
         trust: CallbackTrust[_F],
         *,
         ask: Callable[[_F], None],
-        tell: Callable[[Update[_F]], None],
+        emit: Callable[[Update[_F]], None],
     ) -> None:
-        super().__init__(endpoint, rules, durations, trust, tell)
+        super().__init__(endpoint, rules, durations, trust, emit)
         self._ask = ask
         self._strategy = ListStrategy()
         self._scan: Scan[_F] | None = None
@@ -136,7 +136,7 @@ class EndpointPlan(Following[_F]):
         self._ask_overdue(scan, now)
         left = self.queue.value(now) + len(scan.waiting)
         more = listed.cursor is not None if self._are_current else None
-        if scan.pages.answered(listed.length, list(listed.news), gained=gained, left=left, more=more):
+        if scan.pages.answered(listed.length, list(listed.changes), gained=gained, left=left, more=more):
             scan.cursor = listed.cursor
             self._page_wanted = True
         else:
@@ -181,17 +181,17 @@ class EndpointPlan(Following[_F]):
         """Takes what a page says; returns what that was worth, in single questions."""
         gained = 0.0
         # What is new comes first: how long those took tells when to ask for the others again.
-        for task_id, news in sorted(listed.news.values(), key=lambda told: told[1] is None):
+        for task_id, task in sorted(listed.changes.values(), key=lambda change: change[1] is None):
             followed = self.names.get(task_id)
             if followed is None or self.known(task_id) is None:
                 continue  # on the page twice, or asked for singly since the page was read
             followed.missed = False
             asked = scan.waiting.pop(task_id, None)
             share, due = share_passed(followed, now), followed.due
-            if news is None:
+            if task is None:
                 self.take_unchanged(followed, now)
             else:
-                self.take(followed, news, now, service_time)
+                self.take(followed, task, now, service_time)
             if asked is not None or followed.end is not None:
                 gained += 1.0
             elif followed.due != due:  # else its question comes all the same
@@ -215,6 +215,6 @@ def _left_to_another(followed: FollowedTask, now: float) -> float | None:
     if followed.attempts is not None:
         return None
     schedule = followed.estimate.look_schedule()
-    age = schedule.age_when_left(max(0.0, followed.heard_at - followed.begun_at), LEFT_RUNNING)
+    age = schedule.age_when_left(max(0.0, followed.last_seen_at - followed.begun_at), LEFT_RUNNING)
     later = min(followed.begun_at + age, followed.deadline_at)
     return later if now < later else None

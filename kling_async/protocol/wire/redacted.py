@@ -64,9 +64,9 @@ def _without(secrets: frozenset[str], answer: Any) -> Any:
             return attrs.evolve(answer, status_msg=shown)
         case Page(length, tasks, cursor):
             return Page(length, [_without(secrets, one) for one in tasks], cursor)
-        case Listed(length, news, cursor):
-            told = {place: (whose, _without(secrets, one)) for place, (whose, one) in news.items()}
-            return Listed(length, told, cursor)
+        case Listed(length, changes, cursor):
+            redacted = {place: (task_id, _without(secrets, task)) for place, (task_id, task) in changes.items()}
+            return Listed(length, redacted, cursor)
         case dict() if all(isinstance(one, Task | KlingError) for one in answer.values()):
             return {name: _without(secrets, one) for name, one in answer.items()}
         case KlingError():

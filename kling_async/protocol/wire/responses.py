@@ -139,16 +139,16 @@ class Listed(NamedTuple):
 
     Attributes:
         length: items on the page, of any task.
-        news: by place on the page, in order: the task's id, and the task; None where its status is the known one.
+        changes: by place on the page, in order: the task's id, and the task; None where its status is the known one.
         cursor: where the list goes on, in the current generation; None at its end.
     """
 
     length: int
-    news: "News"
+    changes: "Changes"
     cursor: str | None = None
 
 
-News = Mapping[int, tuple[str, Task | UnknownStatus | None]]
+Changes = Mapping[int, tuple[str, Task | UnknownStatus | None]]
 """What a page tells, as `Listed` has it."""
 
 
@@ -165,12 +165,12 @@ def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskSta
         BadResponse: as in `tasks`.
     """
     items = _items(response)
-    return Listed(len(items), news_in(items, endpoint, known))
+    return Listed(len(items), changes_in(items, endpoint, known))
 
 
-def news_in(items: Sequence[Any], endpoint: str, known: Callable[[str], TaskStatus | None]) -> News:
+def changes_in(items: Sequence[Any], endpoint: str, known: Callable[[str], TaskStatus | None]) -> Changes:
     """What the items of a page say about the tasks that are followed, in the shape of either generation."""
-    news: dict[int, tuple[str, Task | UnknownStatus | None]] = {}
+    changes: dict[int, tuple[str, Task | UnknownStatus | None]] = {}
     for place, item in enumerate(items):
         if not isinstance(item, Mapping):
             continue
@@ -179,11 +179,11 @@ def news_in(items: Sequence[Any], endpoint: str, known: Callable[[str], TaskStat
         if not isinstance(task_id, str) or (status := known(task_id)) is None:
             continue
         if (item.get("task_status") or item.get("status")) == status.value:
-            news[place] = (task_id, None)
+            changes[place] = (task_id, None)
             continue
         with contextlib.suppress(BadResponse):  # then the page says nothing about it, and it is asked for singly
-            news[place] = (task_id, _item(item, endpoint))
-    return news
+            changes[place] = (task_id, _item(item, endpoint))
+    return changes
 
 
 def _items(response: HttpResponse) -> list[Any]:

@@ -52,12 +52,12 @@ def one(response: HttpResponse, endpoint: str, name: str) -> Task:
         TaskNotFound: the answer is the service's, and has no task.
         BadResponse: the answer is not the service's, or about another task.
     """
-    told = found(response, endpoint, [name]).get(name)
-    if told is None:
+    answer = found(response, endpoint, [name]).get(name)
+    if answer is None:
         raise TaskNotFound("the service knows no such task", http_status=response.status)
-    if isinstance(told, KlingError):
-        raise told
-    return told
+    if isinstance(answer, KlingError):
+        raise answer
+    return answer
 
 
 def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[str, Task | KlingError]:
@@ -77,7 +77,7 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
         BadResponse: the answer is not the service's, or has only tasks that nobody asked for, or that have no id.
     """
     items, _ = _page(response)
-    news: dict[str, Task | KlingError] = {}
+    answers: dict[str, Task | KlingError] = {}
     others: list[str] = []
     has_unnamed = False
     is_alone = len(names) == len(items) == 1 and Reference(endpoint, names[0]).external_task_id is not None
@@ -96,16 +96,16 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
         if name is None:
             others.append(task_id)
         else:
-            news[name] = _named(_read(item, endpoint, response.status), name)
+            answers[name] = _named(_read(item, endpoint, response.status), name)
     if not others and not has_unnamed:
-        return news
+        return answers
     text = "the answer has a task without an id"
     if others:
         text = f"the answer is about task {printable(others[0], 64)}, which nobody asked for"
-    if not news:
+    if not answers:
         raise BadResponse(text, http_status=response.status)
     # It hides none that is there, and says nothing about those that are not.
-    return {name: BadResponse(text, http_status=response.status) for name in names} | news
+    return {name: BadResponse(text, http_status=response.status) for name in names} | answers
 
 
 def page(response: HttpResponse, endpoint: str) -> Page:
@@ -116,8 +116,8 @@ def page(response: HttpResponse, endpoint: str) -> Page:
         BadResponse: the answer is not the service's, or no list.
     """
     items, cursor = _page(response)
-    told = [_read(item, endpoint, response.status) for item in items]
-    return Page(len(items), [each for each in told if isinstance(each, Task)], cursor)
+    tasks = [_read(item, endpoint, response.status) for item in items]
+    return Page(len(items), [each for each in tasks if isinstance(each, Task)], cursor)
 
 
 def whole_page(response: HttpResponse, endpoint: str) -> Page:
@@ -149,7 +149,7 @@ def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskSta
         BadResponse: as in `page`.
     """
     items, cursor = _page(response)
-    return Listed(len(items), responses.news_in(items, endpoint, known), cursor)
+    return Listed(len(items), responses.changes_in(items, endpoint, known), cursor)
 
 
 def _page(response: HttpResponse) -> tuple[list[Any], str | None]:
@@ -199,9 +199,9 @@ def _read(item: Any, endpoint: str, status: int) -> Task | KlingError:
         return error
 
 
-def _named(told: Task | KlingError, name: str) -> Task | KlingError:
-    """What is told, with the external id that it was asked for by, as that was written."""
-    asked = Reference(told.endpoint, name).external_task_id if isinstance(told, Task) else None
-    if isinstance(told, Task) and asked is not None and told.external_task_id != asked:
-        return attrs.evolve(told, external_task_id=asked)
-    return told
+def _named(answer: Task | KlingError, name: str) -> Task | KlingError:
+    """What was answered, with the external id that it was asked for by, as that was written."""
+    asked = Reference(answer.endpoint, name).external_task_id if isinstance(answer, Task) else None
+    if isinstance(answer, Task) and asked is not None and answer.external_task_id != asked:
+        return attrs.evolve(answer, external_task_id=asked)
+    return answer

@@ -103,7 +103,7 @@ def test_a_member_of_the_other_generation_that_is_null_hides_nothing(more: dict[
     item = task("1", "succeeded") | more
     assert several.one(enveloped([item]), "tasks", "1").status is TaskStatus.SUCCEED
     listed = several.listed(enveloped([item]), "tasks", {"1": TaskStatus.PROCESSING}.get)
-    [(name, told)] = listed.news.values()
+    [(name, told)] = listed.changes.values()
     assert (name, isinstance(told, Task)) == ("1", True)
 
 

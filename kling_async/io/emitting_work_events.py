@@ -18,14 +18,14 @@ _QUIET: Final = frozenset({CreateState.FULL, CreateState.CLAIMED})
 """Where a create is after a failed send that is no news for the log: it waits its turn, or it is looked up at once."""
 
 
-class Listened(Protocol):
+class Emitter(Protocol):
     """The events of a client to which somebody listens."""
 
     def now(self) -> float:
         """The time of day, in seconds since 1970."""
         ...
 
-    def tell(
+    def emit(
         self,
         event: events.Event,
         *,
@@ -44,26 +44,26 @@ class Listened(Protocol):
         """What the tracing of a piece of work wants to be kept with it."""
         ...
 
-    def heard(self, ids: Ids) -> WorkEvents:
+    def emitting(self, ids: Ids) -> WorkEvents:
         """The events of a piece of work."""
         ...
 
 
-class HeardEvents(WorkEvents):
+class EmittingWorkEvents(WorkEvents):
     """As `WorkEvents`, and told.
 
     Args:
-        listened: the events of the client.
+        emitter: the events of the client.
         ids: of the work.
     """
 
-    __slots__ = ("_ended", "_found", "_listened", "_sends", "_since")
+    __slots__ = ("_emitter", "_ended", "_found", "_sends", "_since")
 
-    is_heard = True
+    has_listener = True
 
-    def __init__(self, listened: Listened, ids: Ids) -> None:
-        super().__init__(listened, ids)
-        self._listened = listened
+    def __init__(self, emitter: Emitter, ids: Ids) -> None:
+        super().__init__(emitter, ids)
+        self._emitter = emitter
         self._since: float | None = None
         """When it came to where it is, by the loop's clock; None before anything has happened."""
         self._sends = 0
@@ -78,16 +78,16 @@ class HeardEvents(WorkEvents):
     def queued(self, slots: int) -> None:
         """As `WorkEvents.queued`."""
         self._passed()
-        self._listened.tell(events.Queued(at=self._listened.now(), slots=slots, **self.ids))
+        self._emitter.emit(events.Queued(at=self._emitter.now(), slots=slots, **self.ids))
         if self.trace is None:
-            self.trace = self._listened.trace_of(self.ids["work"])
+            self.trace = self._emitter.trace_of(self.ids["work"])
 
     def sent(self) -> None:
         """As `WorkEvents.sent`."""
         self._sends += 1
         self._found = False
         seconds = self._passed()
-        self._listened.tell(events.Sent(at=self._listened.now(), send=self._sends, seconds=seconds, **self.ids))
+        self._emitter.emit(events.Sent(at=self._emitter.now(), send=self._sends, seconds=seconds, **self.ids))
 
     def answered(self, create: Create, outcome: Task | KlingError) -> None:
         """As `WorkEvents.answered`."""
@@ -96,10 +96,10 @@ class HeardEvents(WorkEvents):
             if not create.undecided:
                 return
             error = BadResponse("the answer is about the task of another create")
-        event = event_of.failed_send(create.state, error, self._listened.now(), self.ids)
+        event = event_of.failed_send(create.state, error, self._emitter.now(), self.ids)
         if event is not None:
             level = logging.DEBUG if create.state in _QUIET or outcome is not error else logging.WARNING
-            self._listened.tell(event, level=level, error=error, reference=create.reference)
+            self._emitter.emit(event, level=level, error=error, reference=create.reference)
 
     def looked_up(self) -> None:
         """As `WorkEvents.looked_up`."""
@@ -108,14 +108,14 @@ class HeardEvents(WorkEvents):
     def left_in_doubt(self) -> None:
         """As `WorkEvents.left_in_doubt`."""
         error = "an earlier attempt left it undecided"
-        at = self._listened.now()
-        self._listened.tell(events.InDoubt(at=at, final=False, error=error, trace=self.trace, **self.ids))
+        at = self._emitter.now()
+        self._emitter.emit(events.InDoubt(at=at, final=False, error=error, trace=self.trace, **self.ids))
 
     def not_created(self, error: BaseException, *, undecided: bool) -> None:
         """As `WorkEvents.not_created`."""
-        event = event_of.not_created(error, self._listened.now(), self.ids, undecided=undecided)
+        event = event_of.not_created(error, self._emitter.now(), self.ids, undecided=undecided)
         level = logging.WARNING if isinstance(error, InDoubt) else logging.DEBUG
-        self._listened.tell(event, level=level)
+        self._emitter.emit(event, level=level)
 
     def accepted(self, task: Task) -> None:
         """As `WorkEvents.accepted`."""
@@ -123,23 +123,23 @@ class HeardEvents(WorkEvents):
         self._named(task)
         found = self._found or not self._sends
         seconds = passed if self._sends else 0.0
-        self._listened.tell(events.Accepted(at=self._listened.now(), seconds=seconds, found=found, **self.ids))
+        self._emitter.emit(events.Accepted(at=self._emitter.now(), seconds=seconds, found=found, **self.ids))
 
     def attached(self) -> None:
         """As `WorkEvents.attached`."""
         self._passed()
-        self._listened.tell(events.Attached(at=self._listened.now(), trace=self.trace, **self.ids))
+        self._emitter.emit(events.Attached(at=self._emitter.now(), trace=self.trace, **self.ids))
 
     def changed(self, task: Task, /) -> None:
         """As `WorkEvents.changed`."""
         self._named(task)
-        self._listened.tell(events.Changed(at=self._listened.now(), status=task.status.value, **self.ids))
+        self._emitter.emit(events.Changed(at=self._emitter.now(), status=task.status.value, **self.ids))
 
     def ended(self, end: Task | KlingError) -> None:
         """As `WorkEvents.ended`; once."""
         if not self._ended:
             self._ended = True
-            self._listened.tell(event_of.ended(end, self._listened.now(), self.ids, self._passed()))
+            self._emitter.emit(event_of.ended(end, self._emitter.now(), self.ids, self._passed()))
 
     def paid(self, end: Task | KlingError) -> None:
         """As `WorkEvents.paid`."""
@@ -150,21 +150,21 @@ class HeardEvents(WorkEvents):
 
     def repeated(self, error: KlingError) -> None:
         """As `WorkEvents.repeated`; the log has the error already."""
-        event = event_of.failed_send(CreateState.UNSENT, error, self._listened.now(), self.ids)
+        event = event_of.failed_send(CreateState.UNSENT, error, self._emitter.now(), self.ids)
         if event is not None:
-            self._listened.tell(event)
+            self._emitter.emit(event)
 
     def called(self, cost: Cost | None) -> None:
         """As `WorkEvents.called`."""
-        at, seconds = self._listened.now(), self._passed()
-        self._listened.tell(events.Ended(at=at, status="succeed", seconds=seconds, cost=cost, **self.ids))
+        at, seconds = self._emitter.now(), self._passed()
+        self._emitter.emit(events.Ended(at=at, status="succeed", seconds=seconds, cost=cost, **self.ids))
         self._count(cost, None)
 
     def _count(self, cost: Cost | None, reference: str | None) -> None:
-        event = event_of.paid(cost, self._listened.now(), self.ids)
-        if event is None or self.is_counted or (reference is not None and not self._listened.count(reference)):
+        event = event_of.paid(cost, self._emitter.now(), self.ids)
+        if event is None or self.is_counted or (reference is not None and not self._emitter.count(reference)):
             return
-        self._listened.tell(event)
+        self._emitter.emit(event)
 
     def _named(self, task: Task) -> None:
         self.ids["task_id"] = task.task_id
@@ -173,14 +173,14 @@ class HeardEvents(WorkEvents):
 
     def saving(self, *, watermark: bool) -> None:
         """As `WorkEvents.saving`."""
-        self._listened.tell(events.Saving(at=self._listened.now(), watermark=watermark, **self.ids))
+        self._emitter.emit(events.Saving(at=self._emitter.now(), watermark=watermark, **self.ids))
 
     def saved(self, paths: Iterable[object], size: int, seconds: float) -> None:
         """As `WorkEvents.saved`."""
         names = tuple(map(str, paths))
-        self._listened.tell(events.Saved(at=self._listened.now(), paths=names, size=size, seconds=seconds, **self.ids))
+        self._emitter.emit(events.Saved(at=self._emitter.now(), paths=names, size=size, seconds=seconds, **self.ids))
 
     def not_saved(self, error: BaseException, seconds: float | None) -> None:
         """As `WorkEvents.not_saved`."""
         failed = event_of.failed(error)
-        self._listened.tell(events.NotSaved(at=self._listened.now(), seconds=seconds, **failed, **self.ids))
+        self._emitter.emit(events.NotSaved(at=self._emitter.now(), seconds=seconds, **failed, **self.ids))
