@@ -14,6 +14,7 @@ from kling_async.batch import endpoints, kinds, row_ids, sources
 from kling_async.batch.raw_row import RawRow
 from kling_async.batch.row import Row, RowProblem
 from kling_async.batch.schema import NOT_IN_ROWS, needed, properties
+from kling_async.io.paths import text_of
 from kling_async.protocol.catalog import endpoint_of
 from kling_async.protocol.errors import BatchError, InvalidRequest, Problem
 from kling_async.protocol.media.given import MediaSource
@@ -275,9 +276,9 @@ def _fields_with_files(endpoint: str) -> list[tuple[str, tuple[Any, ...]]]:
 
 def _text(path: Any) -> str:
     try:
-        return os.fsdecode(path)
-    except TypeError:
-        raise BatchError(f"expected the path of a file of jobs or of a folder, got {type(path).__name__}") from None
+        return text_of(path)
+    except ValueError as error:
+        raise BatchError(f"{error}; give a file of jobs, or a folder of pictures") from None
 
 
 def _endpoint(given: object) -> str:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.io import system
+from kling_async.io import paths, system
+from kling_async.io.paths import is_directory_name
 from kling_async.protocol.errors import Remedy, TargetError, TargetExists
 from kling_async.protocol.media.formats import SUFFIXES
 from kling_async.protocol.result_kind import ResultKind
@@ -44,37 +45,27 @@ class Target:
 
 
 def text_of(path: Any) -> str:
-    """A path as text.
+    """A path to save to, as text.
 
     Raises:
-        TargetError: it is something else, or empty, which would be the working directory.
+        TargetError: it is no path, or an address.
     """
     try:
-        text = os.fsdecode(path)
-    except TypeError:
-        raise TargetError(f"expected a path to save to, got {type(path).__name__}") from None
-    if not text or "\0" in text:
-        raise TargetError(f"{text!r} is no path to save to")
-    return text
+        return paths.text_of(path)
+    except ValueError as error:
+        raise TargetError(str(error)) from None
 
 
 def absolute(path: Any) -> str:
-    """A place by its whole path; a separator at the end, which makes a directory, stays.
+    """A path to save to, from the root; a separator at the end, which makes a directory, stays.
 
     Raises:
         TargetError: it is no path, or begins in a directory that is gone.
     """
-    text = text_of(path)
     try:
-        whole = os.path.abspath(text)  # noqa: PTH100  (links stay as they were given)
-    except FileNotFoundError:
-        raise TargetError(f"{text!r} has no place: the directory that this process is in is gone") from None
-    return f"{whole}{os.sep}" if is_directory_name(text) else whole
-
-
-def is_directory_name(text: str) -> bool:
-    """Whether text names a directory even where there is none yet: it ends in a separator."""
-    return text.endswith(("/", os.sep))
+        return paths.absolute(path)
+    except ValueError as error:
+        raise TargetError(str(error)) from None
 
 
 def check_target(text: str, *, overwrite: bool) -> Target:

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
+from kling_async.io.paths import absolute, is_directory_name
 from kling_async.journal.backend import Backend
 from kling_async.journal.entry import Entry, EntryState
 from kling_async.journal.local import Local
@@ -98,16 +99,12 @@ class Journal(AnyJournal):
 
     def __init__(self, path: str | PathLike[str], *, moved: bool = False) -> None:
         try:
-            text = os.fsdecode(path)
-        except TypeError:
-            raise ConfigurationError(f"journal must be a path or a Journal, got {type(path).__name__}") from None
-        if not text or "\0" in text or text.endswith(("/", os.sep)):
-            raise ConfigurationError(f"journal must be the path of a file, got {text!r}")
-        try:
-            self.path = Path(os.path.abspath(text))  # noqa: PTH100  (links stay as they were given)
-        except FileNotFoundError:
-            gone = "the directory that this process is in is gone"
-            raise ConfigurationError(f"journal {text!r} has no place: {gone}") from None
+            text = absolute(path)
+        except ValueError as error:
+            raise ConfigurationError(f"journal: {error}") from None
+        if is_directory_name(text):
+            raise ConfigurationError(f"journal must be the path of a file, got {os.fsdecode(path)!r}")
+        self.path = Path(text)
         self.backend: Backend = Local(self.path, moved=moved)
         self.writer = Writer(lambda: SqliteStore(self.path))
 

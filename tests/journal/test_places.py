@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from kling_async import (
+    BatchError,
+    ConfigurationError,
     EntryState,
     ImageToVideo,
     InvalidRequest,
@@ -89,12 +91,37 @@ async def test_a_directory_that_cannot_be_made(
 async def test_what_is_no_place(make_client: ClientMaker, emulator: Emulator, path: Path, target: str) -> None:
     """An empty path, as of a variable that is not set, is refused before anything is paid: it is no directory."""
     client = make_client(journal=path)
-    with pytest.raises(TargetError, match="no path to save to"):
+    with pytest.raises(TargetError, match="is no path"):
         await client.submit(CAT, key="cat", save_to=target)
-    with pytest.raises(TargetError, match="no path to save to"):
+    with pytest.raises(TargetError, match="is no path"):
         Batch([CAT], out=target)
-    with pytest.raises(TargetError, match="no path to save to"):
+    with pytest.raises(TargetError, match="is no path"):
         Worker("postgresql:///none", out=target)
+    assert emulator.ledger.created == 0
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://bucket/", "https://me:s3cret@host/cat.mp4", "postgresql://me:s3cret@host/kling"]
+)
+async def test_an_address_is_no_place(make_client: ClientMaker, emulator: Emulator, path: Path, address: str) -> None:
+    """It is refused before anything is paid, as text or as a path: no directory is made, no password repeated."""
+    client = make_client(journal=path)
+    before, expected = sorted(Path.cwd().iterdir()), "expected a path on this machine, got an address"
+    for given in (address, Path(address)):
+        with pytest.raises(TargetError, match=expected) as target:
+            await client.submit(CAT, key="cat", save_to=given)
+        with pytest.raises(TargetError, match=expected):
+            await client.generate(CAT, given)
+        with pytest.raises(TargetError, match=expected):
+            Batch([CAT], out=given)
+        with pytest.raises(TargetError, match=expected):
+            Worker("postgresql:///none", out=given)
+        with pytest.raises(BatchError, match=expected) as jobs:
+            await Batch(given, out=path.parent / "out").load()
+        with pytest.raises(ConfigurationError, match=expected) as journal:
+            Journal(given)
+        assert "s3cret" not in f"{target.value} {jobs.value} {journal.value}"
+    assert sorted(Path.cwd().iterdir()) == before
     assert emulator.ledger.created == 0
 
 
