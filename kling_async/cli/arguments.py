@@ -11,7 +11,7 @@ from kling_async.cli.common_options import add_base_url, add_output, add_target,
 from kling_async.cli.endpoint_options import KEYS, add_endpoint
 from kling_async.cli.exit_codes import Exit, Shown, UsageError
 from kling_async.cli.mistakes import about_command, about_unknown
-from kling_async.cli.option_values import number, place, port, positive, whole, whole_from
+from kling_async.cli.option_values import amount, place, port, positive, whole, whole_from
 from kling_async.cli.output import columns_of_help
 from kling_async.version import __version__
 
@@ -274,7 +274,7 @@ def _add_emulator(commands: Any) -> None:
     parser.add_argument(
         "--concurrency", type=whole_from(1), default=5, metavar="N", help="tasks per model (default: 5)"
     )
-    parser.add_argument("--balance", type=number, default=10_000.0, metavar="UNITS", help="default: 10000")
+    parser.add_argument("--balance", type=amount, default=10_000.0, metavar="UNITS", help="default: 10000")
     parser.add_argument("--seed", type=whole, metavar="N", help="makes ids and times repeat")
     parser.add_argument(
         "--allow-host",

@@ -34,6 +34,14 @@ def test_for_programs() -> None:
         assert process.wait(60) == 0
 
 
+@pytest.mark.parametrize("balance", ["nan", "inf", "-1", "many"])
+def test_a_balance_that_no_account_has(run: Run, balance: str) -> None:
+    """It is a mistake of the command line."""
+    ran = run("emulator", f"--balance={balance}")
+    assert (ran.code, ran.out) == (2, "")
+    assert f"argument --balance: must be a number from 0 up, got '{balance}'" in ran.err
+
+
 def test_port_is_taken(run: Run) -> None:
     """A port that is taken is said in words."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -62,7 +62,7 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
         port=options.port,
         speed=options.speed,
         concurrency=options.concurrency,
-        balance=options.balance,
+        balance=float(options.balance),
         seed=secrets.randbits(32) if options.seed is None else options.seed,
         allow_hosts=options.allow_host,
         strict=options.strict,
