@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_recovery import Action, Create, Pause
 from kling_async.protocol.create_rules import CreateRules
 from kling_async.protocol.create_states import SENDING, TRANSITIONS, CreateState
 from kling_async.protocol.create_times import CLOCK_TOLERANCE
@@ -207,7 +207,7 @@ def create(
     from_key: bool = False,
     adopt: bool = False,
     resend: bool = True,
-    is_anothers: Callable[[Task], bool] = lambda _: False,
+    belongs_to_another: Callable[[Task], bool] = lambda _: False,
     is_known: Callable[[Task], bool] = lambda _: False,
     searches: bool = False,
     keeps_id: bool | None = None,
@@ -223,7 +223,7 @@ def create(
         ),
         retry or Retry(),
         lambda: 1.0,
-        is_anothers=is_anothers,
+        belongs_to_another=belongs_to_another,
         is_known=is_known,
         keeps_id=lambda: keeps_id,
         others_undecided=lambda _: others_undecided,
@@ -248,21 +248,21 @@ def drive(machine: Create, service: Service) -> Story:
             case Pause(seconds):
                 assert seconds > 0
                 service.now += seconds
-            case Ask.TAKE_SLOT:
+            case Action.TAKE_SLOT:
                 steps.append(("slot", service.now))
                 service.now += service.slot_takes
                 machine.slot_taken()
-            case Ask.SEND:
+            case Action.SEND:
                 steps.append(("send", service.now))
                 machine.sending(WALL + service.now)
                 assert machine.undecided
                 outcome = _read(service.create(machine.external_task_id), responses.created)
                 machine.answered(service.now, outcome)
-            case Ask.LOOK_UP:
+            case Action.LOOK_UP:
                 steps.append(("look", service.now))
                 outcome = _read(service.query(machine.external_task_id), responses.task)
                 machine.looked_up(service.now, outcome, service.offset)
-            case Ask.SEARCH:
+            case Action.SEARCH:
                 steps.append(("list", service.now))
                 machine.searched(service.now, service.listed())
             case end:

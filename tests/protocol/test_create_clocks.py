@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from kling_async.protocol.clock_offset import ABSURD, DATE_ERROR, MADE_ERROR, UNSEEN_ERROR
-from kling_async.protocol.create_recovery import Ask, Create
+from kling_async.protocol.create_recovery import Action, Create
 from kling_async.protocol.create_states import CreateState
-from kling_async.protocol.create_times import ANOTHERS_ERROR
+from kling_async.protocol.create_times import EARLIER_PROCESS_ERROR
 from kling_async.protocol.errors import ConnectionFailed, CreateInDoubt, ExternalTaskIdConflict, KlingError
 from kling_async.protocol.tasks import Task, TaskStatus
 
@@ -51,7 +51,7 @@ def test_the_clock_of_an_earlier_process_may_have_been_ahead(made_at: float, *, 
         assert isinstance(machine.end, CreateInDoubt)
         assert machine.end.candidates == ("image2video:802",)
     else:
-        assert machine.next(32) is Ask.SEND
+        assert machine.next(32) is Action.SEND
 
 
 @pytest.mark.parametrize("ahead", [11.0, HOUR, 365 * ABSURD])
@@ -79,15 +79,15 @@ def test_where_ids_are_kept_no_clock_matters() -> None:
         machine = taken_up(HOUR, **how)
         if machine.state is CreateState.SEARCHING:
             searched(machine)
-        assert machine.next(32) is Ask.SEND
+        assert machine.next(32) is Action.SEND
 
 
 def test_a_clock_that_is_behind_now_makes_no_send_one_in_the_future() -> None:
     """As soon as the service's answers show that it is this clock that is wrong."""
-    assert searched(taken_up(HOUR, offset=2 * HOUR)).next(32) is Ask.SEND
+    assert searched(taken_up(HOUR, offset=2 * HOUR)).next(32) is Action.SEND
 
 
-@pytest.mark.parametrize(("ahead", "is_taken"), [(-60, True), (HOUR, True), (ANOTHERS_ERROR + 1, False)])
+@pytest.mark.parametrize(("ahead", "is_taken"), [(-60, True), (HOUR, True), (EARLIER_PROCESS_ERROR + 1, False)])
 @pytest.mark.parametrize("searches", [False, True])
 def test_no_age_by_the_clock_of_an_earlier_process_is_a_conflict(
     ahead: float, *, searches: bool, is_taken: bool
@@ -113,7 +113,7 @@ def test_an_own_id_that_an_earlier_process_sent_has_no_age() -> None:
 def sent(set_by: float, outcome: Task | KlingError, **how: Any) -> Create:
     """A create whose answer was lost; then this machine's clock is set, which the one that only counts shows."""
     machine = create(**how)
-    assert machine.next(0) is Ask.SEND
+    assert machine.next(0) is Action.SEND
     machine.sending(WALL, counts_from=WALL)
     machine.answered(1, ConnectionFailed("reset"))
     machine.looked_up(16, outcome, 0, WALL + set_by)

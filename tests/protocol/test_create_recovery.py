@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kling_async.protocol.create_recovery import Ask, Pause
+from kling_async.protocol.create_recovery import Action, Pause
 from kling_async.protocol.create_times import CLOCK_TOLERANCE
 from kling_async.protocol.errors import (
     BadResponse,
@@ -148,7 +148,7 @@ def test_after_an_unreadable_success_nothing_is_sent_again(fault: str) -> None:
 def test_the_task_of_another_create_is_not_ours(times: int) -> None:
     """Doubtful: an answer without a name about a task that another create has made says nothing; ours is looked up."""
     service = Service(sends=["made-anothers"], looks=["anothers"] * times)
-    story = drive(create(is_anothers=lambda task: task.task_id == "7"), service)
+    story = drive(create(belongs_to_another=lambda task: task.task_id == "7"), service)
     assert service.sent == ["made-anothers"]
     if times == 20:
         in_doubt(story)
@@ -314,8 +314,8 @@ def test_nothing_is_sent_after_the_budget(budget: float) -> None:
     assert story.steps[-1] == ("look", budget)
 
 
-@pytest.mark.parametrize(("now", "ask"), [(99.9, Ask.SEND), (100.0, Ask.LOOK_UP)])
-def test_time_that_passes_before_the_second_send_counts(now: float, ask: Ask) -> None:
+@pytest.mark.parametrize(("now", "ask"), [(99.9, Action.SEND), (100.0, Action.LOOK_UP)])
+def test_time_that_passes_before_the_second_send_counts(now: float, ask: Action) -> None:
     """Doubtful: a second send that comes too late by a moment is a look-up instead."""
     machine = create(Retry(budget=100))
     machine.sending(0)

@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 import pytest
 
-from kling_async.protocol.create_recovery import SENDS, Ask, Create, Pause
-from kling_async.protocol.create_search import NOBODY, Others
+from kling_async.protocol.create_recovery import SENDS, Action, Create, Pause
+from kling_async.protocol.create_search import NO_OTHERS, Others
 from kling_async.protocol.create_states import TRANSITIONS, CreateState
 from kling_async.protocol.create_times import CLOCK_TOLERANCE
 from kling_async.protocol.errors import (
@@ -273,8 +273,8 @@ def test_all_tasks_are_looked_at_one_delay_after_the_last_look_up() -> None:
     machine = machine_in(S.SEARCHING)
     pause = machine.next(15)
     assert isinstance(pause, Pause)
-    assert machine.next(15 + pause.seconds - 0.1) != Ask.SEARCH
-    assert machine.next(15 + pause.seconds) is Ask.SEARCH
+    assert machine.next(15 + pause.seconds - 0.1) != Action.SEARCH
+    assert machine.next(15 + pause.seconds) is Action.SEARCH
 
 
 def test_what_has_probably_been_made_is_never_sent_again() -> None:
@@ -323,10 +323,10 @@ def test_an_older_task_with_the_users_id_is_a_conflict_in_the_list_too() -> None
 MADE = attrs.evolve(UNNAMED, created_at=moment(0))
 
 
-def searched(tasks: list[Task], others: Others = NOBODY, **how: Any) -> Task | KlingError | None:
+def searched(tasks: list[Task], others: Others = NO_OTHERS, **how: Any) -> Task | KlingError | None:
     """The end of a create, sent from 0 to 4 s, where ids are dropped and all tasks are these."""
     machine = create(is_known=lambda task: task.task_id == "known", searches=True, keeps_id=False, **how)
-    assert machine.next(0) is Ask.SEND
+    assert machine.next(0) is Action.SEND
     machine.sending(WALL)
     happens(machine, "reset", 4)
     happens(machine, "look not-found", 19)
@@ -412,7 +412,7 @@ def test_a_path_that_somebody_in_between_does_not_know_is_not_sent_to_again(path
 
 def test_an_answer_about_anothers_task_proves_nothing_but_that_one_was_made() -> None:
     """Sending -> expected: an answer that reached the wrong request is a 2xx that cannot be read."""
-    machine = machine_in(S.SENDING, create(is_anothers=lambda task: task.task_id == OUTCOME.task_id))
+    machine = machine_in(S.SENDING, create(belongs_to_another=lambda task: task.task_id == OUTCOME.task_id))
     happens(machine, "made", 0)
     assert machine.state is S.EXPECTED
     happens(machine, "look found", 1)
@@ -426,23 +426,23 @@ def test_an_answer_about_anothers_task_proves_nothing_but_that_one_was_made() ->
 @pytest.mark.parametrize(
     ("state", "ask"),
     [
-        (S.UNSENT, Ask.SEND),
-        (S.FULL, Ask.TAKE_SLOT),
-        (S.CLAIMED, Ask.LOOK_UP),
+        (S.UNSENT, Action.SEND),
+        (S.FULL, Action.TAKE_SLOT),
+        (S.CLAIMED, Action.LOOK_UP),
         (S.SETTLING, Pause(1)),
         (S.DOUBTFUL, Pause(2)),
-        (S.MISSING, Ask.SEND),
+        (S.MISSING, Action.SEND),
         (S.EXPECTED, Pause(1)),
     ],
 )
-def test_what_is_to_be_done_next(state: CreateState, ask: Ask | Pause) -> None:
+def test_what_is_to_be_done_next(state: CreateState, ask: Action | Pause) -> None:
     """Each state asks for one thing; what is looked up comes after a delay, a possible duplicate at once."""
     machine = machine_in(state)
     now = TO[state][-1][1] if TO[state] else 0
     assert machine.next(now) == ask
     if isinstance(ask, Pause):
         assert isinstance(machine.next(now + ask.seconds - 0.1), Pause)
-        assert machine.next(now + ask.seconds) is Ask.LOOK_UP
+        assert machine.next(now + ask.seconds) is Action.LOOK_UP
 
 
 @pytest.mark.parametrize("state", CreateState)
