@@ -7,8 +7,8 @@ from kling_async.protocol.tasks import Task
 def seems_older(external_task_id: str) -> str:
     """Returns the message for a create that an earlier process sent, whose clock is unknown."""
     return (
-        f"external_task_id {external_task_id!r} belongs to a task that seems older than this, which an earlier process "
-        "sent: it is another's, or the clock was wrong then"
+        f"external_task_id {external_task_id!r} belongs to a task that seems older than this create, which an earlier "
+        "process sent: the task belongs to another create, or the clock of that process was wrong"
     )
 
 

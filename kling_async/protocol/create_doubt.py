@@ -56,7 +56,7 @@ def in_doubt(sent: Sent, known: str, candidates: Sequence[Task] = ()) -> CreateI
     """
     named = tuple(task.reference for task in candidates)
     listed = ", ".join(named[:CANDIDATES_SHOWN])
-    shown = f" (it may be {listed}: such tasks do not tell whose they are)" if listed else ""
+    shown = f" (it may be {listed}: a task does not show which request made it)" if listed else ""
     where = (
         ": look for it in the account's list of tasks before it is submitted again, among those of "
         f"{sent.endpoint} that were created at about {sent.sent_at:%Y-%m-%d %H:%M:%S} UTC or later"

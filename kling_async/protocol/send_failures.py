@@ -90,7 +90,7 @@ def of_a_call(error: KlingError, endpoint: str, sent_at: datetime, estimate: Est
     data = error.data if isinstance(error, UnexpectedAnswer) else None
     return CallInDoubt(
         f"no readable answer came from {endpoint}, sent at {sent_at:%Y-%m-%d %H:%M:%S} UTC: it may have been done, and "
-        f"be billed{cost}. Nothing finds it, so it was not sent again: call anew to pay for another one "
+        f"be billed{cost}. It cannot be looked up, so it was not sent again: a new call is billed again "
         f"({error.message})",
         code=error.code,
         http_status=error.http_status,

@@ -262,9 +262,9 @@ def test_estimates(parameters: dict[str, Any], price: str | None) -> None:
 
 def test_unknown_models_are_named_beside_the_known() -> None:
     """Whoever mistypes a model sees the nearest, and all that are known."""
-    said = CAPABILITIES.unknown_model("kling-v2.6") or ""
-    assert "did you mean kling-v2-6?" in said
-    assert all(name in said for name in CAPABILITIES.models)
+    message = CAPABILITIES.unknown_model("kling-v2.6") or ""
+    assert "did you mean kling-v2-6?" in message
+    assert all(name in message for name in CAPABILITIES.models)
     assert "did you mean" not in str(CAPABILITIES.unknown_model("sora"))
     assert len(str(CAPABILITIES.unknown_model("A" * 5000))) < 300
     assert CAPABILITIES.unknown_model("kling-v3") is None

@@ -228,7 +228,7 @@ def test_idle_time_is_no_time_to_pay_with() -> None:
 
 
 def test_a_create_in_doubt_holds_up_nobody() -> None:
-    """One whose answer nobody knows counts as running, and the others open on."""
+    """A create in doubt counts as running, and does not delay others."""
     one = limit()
     one.started()
     one.accepted(0)

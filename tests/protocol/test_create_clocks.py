@@ -56,7 +56,7 @@ def test_the_clock_of_an_earlier_process_may_have_been_ahead(made_at: float, *, 
 
 @pytest.mark.parametrize("ahead", [11.0, HOUR, 365 * ABSURD])
 def test_what_was_sent_in_the_future_is_not_sent_again(ahead: float) -> None:
-    """The clock was wrong by nobody knows how much: no look at tasks of a time is enough; what fits is named."""
+    """The clock was wrong by an unknown amount: no search by time is sufficient; possible tasks are named."""
     for tasks in ((), (task(-ABSURD, None),)):
         machine = searched(taken_up(ahead), *tasks)
         assert isinstance(machine.end, CreateInDoubt)
@@ -139,7 +139,7 @@ def test_all_tasks_are_looked_at_from_the_first_send_on_whatever_the_clock_is_se
 
 @pytest.mark.parametrize(("set_by", "kind"), [(-2, CreateInDoubt), (2, CreateInDoubt), (0.5, Task)])
 def test_nothing_is_taken_without_its_id_once_the_clock_was_set(set_by: float, kind: type) -> None:
-    """That it was made while ours was sent cannot be said any more."""
+    """Whether it was made while ours was sent is no longer known."""
     machine = sent(set_by, MISSING, searches=True, keeps_id=False)
     assert isinstance(searched(machine, task(0, None)).end, kind)
 
@@ -172,7 +172,7 @@ def test_a_refusal_by_age_needs_a_clock_that_is_known() -> None:
 
 
 def test_what_was_sent_before_is_ours_with_the_id_of_its_key() -> None:
-    """Expected -> accepted: a further send is refused for what the first one made, whatever its time says."""
+    """Expected -> accepted: a further send is refused because of the first one's task, whatever its creation time."""
     machine = create(from_key=True)
     machine.sending(WALL)
     machine.answered(1, ConnectionFailed("reset"))

@@ -78,7 +78,7 @@ FAMILIES: list[Row] = [
 
 @pytest.mark.parametrize("expected", TABLE + FAMILIES)
 def test_the_error_table(expected: Row) -> None:
-    """Each code belongs to one class, and says whether to repeat a read, or to doubt a create."""
+    """Each code has one class, and determines whether a read is repeated and whether a create is in doubt."""
     _, code, *meaning = expected
     row = row_for(code)
     assert row is not None
@@ -117,7 +117,7 @@ def test_the_table_has_all_codes_and_no_other() -> None:
 
 @pytest.mark.parametrize("code", range(1000, 1305))
 def test_codes_to_1304_never_leave_a_create_in_doubt(code: int) -> None:
-    """After a code from 1000 to 1304 that the table knows, nothing was created."""
+    """After a code from 1000 to 1304 in the table, nothing was created."""
     assert code not in CODES or not CODES[code].in_doubt
 
 
@@ -148,7 +148,7 @@ def test_an_error_without_ids_is_its_message() -> None:
 
 
 def test_a_remedy_is_data() -> None:
-    """The message says what happened; what to do about it is added in the words of whoever shows it."""
+    """The message is followed by the remedy, in the words of the surface that shows it."""
     error = TargetExists("cat.mp4 exists", remedy=Remedy.OVERWRITE, reference="image2video:8")
     assert error.message == "cat.mp4 exists"
     assert str(error) == "cat.mp4 exists; overwrite=True replaces it (reference image2video:8)"

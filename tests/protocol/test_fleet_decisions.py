@@ -171,7 +171,7 @@ def test_templates(template: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "message"),
     [
         ("", "1 to 1000 letters"),
         ("x" * 1001, "1 to 1000 letters"),
@@ -194,11 +194,11 @@ def test_templates(template: str) -> None:
         (3, "must be text"),
     ],
 )
-def test_templates_that_are_refused(template: object, told: str) -> None:
+def test_templates_that_are_refused(template: object, message: str) -> None:
     """A template that leads elsewhere, or holds what is not known, is refused with what would be right."""
     (problem,) = save_place.problems_of(template)
     assert problem.field == "save_to"
-    assert told in problem.message
+    assert message in problem.message
 
 
 @pytest.mark.parametrize(

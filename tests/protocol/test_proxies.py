@@ -41,7 +41,7 @@ def test_a_proxy_has_the_name_of_its_variable() -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.8.8.8", "[::1]", "[::]"])
 def test_this_machine_is_asked_directly(host: str) -> None:
-    """Whatever the variables say: an emulator is nobody else's."""
+    """Whatever the variables contain: an emulator is local."""
     assert Proxies.of({"ALL_PROXY": PROXY}).for_address(f"http://{host}:8000/v1") is None
     assert is_loopback(host)
 

@@ -176,7 +176,7 @@ def test_no_attempt_begins_after_the_end(
     ],
 )
 def test_what_passes_by_itself(error: KlingError, *, transient: bool) -> None:
-    """No answer, an answer that nobody can read, and codes marked so in the table may be followed by a good answer."""
+    """After no answer, an unreadable answer, or a code marked so in the table, a repetition may succeed."""
     assert is_transient(error) is transient
 
 

@@ -72,7 +72,7 @@ def test_any_of_the_secrets_will_do(signs: str) -> None:
 
 @pytest.mark.parametrize("known", [("old",), ("new",), ("old", "new")])
 def test_secrets_rotate(known: tuple[str, ...]) -> None:
-    """While two secrets sign, whoever knows either of them takes the message."""
+    """While two secrets are in use, either of them is enough to accept the message."""
     secrets = tuple(ROTATION["secrets"][name] for name in known)
     body, given = ROTATION["raw_body"].encode(), ROTATION["headers"]
     assert decide(given, secrets=secrets, body=body, now=1781080807) == Taken("msg-0001")

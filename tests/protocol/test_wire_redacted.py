@@ -21,7 +21,7 @@ def body(status: int = 200, **envelope: Any) -> HttpResponse:
 
 
 def failed(status: str = "failed") -> dict[str, str]:
-    """A task that says the key back."""
+    """A task whose message contains the key."""
     return {"task_id": "1", "task_status": status, "task_status_msg": f"unknown key {KEY}"}
 
 

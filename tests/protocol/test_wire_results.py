@@ -110,7 +110,7 @@ def test_sound_is_read_in_both_formats() -> None:
 
 
 def test_voices_and_elements_are_read() -> None:
-    """A voice and an element have all that the service tells of them; a bound voice is a voice."""
+    """A voice and an element have all that the service reports about them; a bound voice is a voice."""
     trial = f"{HOST}/voice/trial-209.wav"
     assert queried("custom_voice_query_succeed_live").voices == (
         Voice(
@@ -165,10 +165,10 @@ def test_outputs_of_the_new_generation_have_the_same_members() -> None:
 
 
 def test_the_two_names_of_an_elements_parts_are_read_alike() -> None:
-    """A callback says `materials` where an answer says `references`."""
-    told = responses.callback(recorded("callback_new_element_materials").body, "image2video").elements
-    asked = task_from_wire(OTHERS["new_tasks_get_legacy_tasks"]["body"]["data"][2], "image2video").elements
-    assert told == asked != ()
+    """A callback has `materials` where an answer has `references`."""
+    called_back = responses.callback(recorded("callback_new_element_materials").body, "image2video").elements
+    queried = task_from_wire(OTHERS["new_tasks_get_legacy_tasks"]["body"]["data"][2], "image2video").elements
+    assert called_back == queried != ()
     voice = {"type": "voice", "id": "7"}
     for name in ("references", "materials"):
         [element] = outputs({"type": "element", "id": "1", name: [5, {"type": "image"}, voice]}).elements
@@ -176,7 +176,7 @@ def test_the_two_names_of_an_elements_parts_are_read_alike() -> None:
 
 
 def test_a_watermark_of_the_new_generation_is_seen_in_pictures_too() -> None:
-    """Its answers do not say what was asked for: a watermarked variant tells."""
+    """Its answers do not contain the request's option: a watermarked variant shows it."""
     assert outputs({"type": "image", "url": "a", "watermark_url": "b"}).watermark
     assert not outputs({"type": "image", "url": "a"}).watermark
 
