@@ -228,7 +228,7 @@ def test_idle_time_is_no_time_to_pay_with() -> None:
 
 
 def test_a_create_in_doubt_holds_up_nobody() -> None:
-    """A create in doubt counts as running, and does not delay others."""
+    """A create in doubt counts as running, and does not stop the growth of the limit."""
     one = limit()
     one.started()
     one.accepted(0)

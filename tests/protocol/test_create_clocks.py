@@ -99,7 +99,7 @@ def test_no_age_by_the_clock_of_an_earlier_process_is_a_conflict(
     assert isinstance(machine.end, Task if is_taken else CreateInDoubt)
     if isinstance(machine.end, CreateInDoubt):
         assert machine.end.candidates == ("image2video:802",)
-        assert "the clock was wrong then" in str(machine.end)
+        assert "the clock of that process was wrong" in str(machine.end)
 
 
 def test_an_own_id_that_an_earlier_process_sent_has_no_age() -> None:
@@ -166,7 +166,7 @@ def test_a_task_that_a_copy_of_the_journal_made_is_not_ours(error: float, offset
 
 
 def test_a_refusal_by_age_needs_a_clock_that_is_known() -> None:
-    """Somebody on the way may have sent ours twice, by a clock that is minutes off; no copy makes other ids."""
+    """A proxy may have sent ours twice, with a clock that is minutes off; other ids are not made by copies."""
     assert isinstance(claimed(-300, error=UNSEEN_ERROR).end, Task)
     assert isinstance(claimed(-9 * HOUR, error=DATE_ERROR, from_key=False).end, Task)
 

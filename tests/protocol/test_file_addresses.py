@@ -102,13 +102,13 @@ def test_a_redirect_leads_on(address: str, location: str, there: str) -> None:
 
 @pytest.mark.parametrize("location", ["ftp://h/x", "file:///x", "javascript:x", "https://"])
 def test_a_redirect_to_what_cannot_be_fetched(location: str) -> None:
-    """A redirect to another scheme is told."""
+    """A redirect to another scheme is an error."""
     with pytest.raises(DownloadError):
         redirected("https://h/x", location)
 
 
 def test_an_address_is_taken_apart() -> None:
-    """What stands before the `@` is told apart from the host."""
+    """The part before the `@` is not part of the host."""
     assert split("https://user:p@ss@h:1/x?y#z") == Target("https", "user:p@ss", "h:1", "/x?y")
 
 

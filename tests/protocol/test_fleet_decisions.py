@@ -155,7 +155,7 @@ def test_a_plain_line_is_readable() -> None:
 
 @given(st.text(ANY, max_size=50))
 def test_any_text_can_be_stored(text: str) -> None:
-    """What a stranger says has no letter that a database cannot keep."""
+    """Texts of foreign code contain no character that a database cannot store."""
     kept = storable(text)
     assert "\0" not in kept
     kept.encode()

@@ -79,7 +79,7 @@ def test_a_file_that_does_not_add_up_is_not_whole(data: bytes) -> None:
     ],
 )
 def test_what_ends_within_a_box_is_cut(data: bytes, shape: Shape) -> None:
-    """A file with boxes of an MP4, of which the last continues, is cut off; any other cannot be judged."""
+    """A file with boxes of an MP4, of which the last continues, is cut off; anything else is odd."""
     assert shape_of(len(data), reader(data)) is shape
 
 

@@ -62,7 +62,7 @@ def test_no_two_kinds_share_a_name() -> None:
 
 
 def test_names_have_numbers_and_the_mark() -> None:
-    """From the second file on, a name has a number; the watermarked variant says so."""
+    """From the second file on, a name has a number; that of the watermarked variant contains `watermark`."""
     assert names(task(images=TWO)) == ["8.png", "8-2.png"]
     assert names(task(images=TWO), watermark=True) == ["8-watermark.png", "8-watermark-2.png"]
 

@@ -70,7 +70,7 @@ def test_one_picture_may_have_several_problems() -> None:
 
 
 def test_a_missing_file_is_told_as_such() -> None:
-    """The problem says that the file is missing, so that the error can be a FileNotFoundError."""
+    """The problem is marked as a missing file, so that the error can be a FileNotFoundError."""
     found = problems_of({"image": ImageFacts(complaint="there is no file 'a.jpg'", missing_file=True)})
     assert found == [Problem("image", "there is no file 'a.jpg'", missing_file="image")]
 

@@ -111,7 +111,7 @@ def test_old_and_future_messages(age: int, expected: int | None) -> None:
     ],
 )
 def test_garbage_in_headers(changed: dict[str, str], expected: int | None) -> None:
-    """Whatever stands in the headers is refused with 4xx, and one good signature among others is enough."""
+    """Any malformed headers are refused with 4xx, and one good signature among others is enough."""
     assert decide({**headers(SECRET), **changed}) == (expected or Taken("m-1"))
 
 

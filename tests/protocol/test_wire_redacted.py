@@ -88,7 +88,7 @@ def test_secrets_are_the_keys_and_the_token() -> None:
     ("encoding", "wide"), [("utf-8", ""), ("utf-8", "x" * 60), ("utf-16", ""), ("utf-16-be", ""), ("utf-32", "")]
 )
 def test_a_key_is_found_in_any_page(encoding: str, wide: str) -> None:
-    """However its letters are encoded, and whatever stands directly before it."""
+    """However its letters are encoded, and whatever precedes it directly."""
     key = 'odd"key(0123456789'
     page = HttpResponse(404, {"location": f"/{wide}{key}"}, f"<p>{wide}{key}</p>".encode(encoding))
     refused = HttpResponse(400, {}, json.dumps({"code": 1201, "message": f"{wide}{key}"}).encode(encoding))

@@ -95,7 +95,7 @@ def test_three_views_are_three_pictures() -> None:
 
 
 def test_sound_is_read_in_both_formats() -> None:
-    """The MP3 is the sound, the WAV its other form; speech has one only. A dubbed video stands beside it."""
+    """The MP3 is the sound, the WAV its other format; speech has only one. A dubbed video comes with it."""
     both = Audio(
         id="867283741759110500",
         url=f"{HOST}/audio/500.mp3",
@@ -186,7 +186,7 @@ def test_a_watermark_of_the_new_generation_is_seen_in_pictures_too() -> None:
 
 @pytest.mark.parametrize("strange", [None, 5, "x", [], {}, True, [[]], {"url": 5}, {"url": ""}, {"id": "1"}])
 def test_an_item_that_cannot_be_read_hides_no_other(strange: Any) -> None:
-    """Of each array what can be read is kept, whatever stands beside it."""
+    """The valid items of each array are kept, whatever the others."""
     good = {
         "videos": {"id": "1", "url": "v"},
         "images": {"index": 0, "url": "i"},
@@ -275,7 +275,7 @@ def test_results_that_are_nested_endlessly_are_not_kept(depth: int, *, kept: boo
 
 
 def test_no_repr_shows_a_signature() -> None:
-    """The addresses of all results are signed; their reprs leave that out, and say where there is none."""
+    """The addresses of all results are signed; their reprs omit the signatures, and show missing addresses."""
     signed = "https://user:SECRET@h/a.png?sign=SECRET#SECRET"
     task = made(
         {

@@ -16,7 +16,7 @@ EACH_CASE = pytest.mark.parametrize("case", CASES, ids=[f"{each.rule}-{each.word
 
 @EACH_CASE
 def test_what_breaks_a_rule_is_found(case: Case) -> None:
-    """Each broken rule is a problem of the member that breaks it, which refuses or warns as the rule says."""
+    """Each broken rule is a problem of the member that breaks it, which refuses or warns by that rule."""
     assert found(case)
 
 
@@ -123,7 +123,7 @@ def test_recorded_bad_requests_are_refused(name: str) -> None:
     ],
 )
 def test_the_word_shot_is_a_word(prompt: str) -> None:
-    """C29: prose in which the word stands is refused nothing, wherever numbers and commas follow it."""
+    """C29: prose with the word "shot" is not refused, wherever numbers and commas follow it."""
     problems = current.problems("/text-to-video/kling-3.0", {"prompt": prompt})
     assert [problem for problem in problems if not problem.only_warns] == []
 
@@ -144,7 +144,7 @@ def test_the_word_shot_is_a_word(prompt: str) -> None:
     ],
 )
 def test_names_beside_letters_that_have_no_spaces(prompt: str, words: str) -> None:
-    """C28: a name is told from the words around it by the ids that there are, and Chinese ones part it as spaces do."""
+    """C28: the given ids separate a name from the words around it, and Chinese characters separate it like spaces."""
     materials = named("element", "cat", "\u732b", "the dog")
     made = {"contents": [item("prompt", text=prompt), item("first_frame"), *materials]}
     assert [problem.message.partition(words)[1] for problem in current.problems(V3, made)] == [words] * bool(words)
