@@ -26,7 +26,7 @@ from kling_async.journal.names import file_name
 from kling_async.journal.store import Interrupted, Store, Work
 from kling_async.protocol.budget import Settled
 from kling_async.protocol.create_search import NO_OTHERS, Others
-from kling_async.protocol.create_times import ANOTHERS_CLOCK
+from kling_async.protocol.create_times import EARLIER_PROCESS_CLOCK
 from kling_async.protocol.endpoint import SHOWN_WITHIN
 from kling_async.protocol.errors import CreateInDoubt, JournalError, KlingError, TaskFailed, UnexpectedAnswer
 from kling_async.protocol.result_files import files_of
@@ -34,7 +34,7 @@ from kling_async.protocol.tasks import Task, TaskStatus
 
 logger = logging.getLogger("kling_async")
 
-_SENT_WITHIN: Final = 3600.0 + ANOTHERS_CLOCK
+_SENT_WITHIN: Final = 3600.0 + EARLIER_PROCESS_CLOCK
 """Seconds after its intent in which a create whose client is gone may have been sent last: it is tried for minutes, and
 an intent does not say how often, when it had its turn, or by how wrong a clock."""
 
