@@ -66,7 +66,7 @@ def test_what_was_sent_in_the_future_is_not_sent_again(ahead: float) -> None:
         assert machine.end.sent_at == moment(0)
 
 
-def test_a_clock_that_begins_with_1970_asks_for_no_time_before() -> None:
+def test_a_clock_that_begins_with_1970_searches_from_no_time_before() -> None:
     """A machine without a battery may have been there: other systems know no such times."""
     machine = create(searches=True)
     machine.sent_before(0, 60.0, WALL)

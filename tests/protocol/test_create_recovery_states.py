@@ -268,7 +268,7 @@ def test_what_is_found_among_all_tasks(found: str, how: dict[str, Any], then: Cr
         assert machine.end.reference == "image2video:mine"
 
 
-def test_all_tasks_are_looked_at_one_delay_after_the_last_look_up() -> None:
+def test_all_tasks_are_searched_one_delay_after_the_last_look_up() -> None:
     """What the service made a little after it lost the connection has shown by then as well."""
     machine = machine_in(S.SEARCHING)
     pause = machine.next(15)
@@ -296,7 +296,7 @@ def test_after_three_sends_look_ups_and_looks_at_all_tasks_go_on() -> None:
 
 
 @pytest.mark.parametrize("offset", [-3600, 0, 3600])
-def test_all_tasks_are_looked_at_from_the_first_send_on_by_the_services_clock(offset: float) -> None:
+def test_all_tasks_are_searched_from_the_first_send_on_by_the_services_clock(offset: float) -> None:
     """Whatever this machine's clock shows: before the first answer its error is not known."""
     machine = create(searches=True)
     machine.sending(WALL)
@@ -400,7 +400,7 @@ def test_whose_tasks_may_show_without_an_id(how: dict[str, Any], *, may_be: bool
 
 @pytest.mark.parametrize("path", ["html-404", "html-405", "html-410", "gateway-404"])
 @pytest.mark.parametrize("searches", [False, True])
-def test_a_path_that_somebody_in_between_does_not_know_is_not_sent_to_again(path: str, *, searches: bool) -> None:
+def test_a_path_that_a_proxy_does_not_know_is_not_sent_to_again(path: str, *, searches: bool) -> None:
     """Settling -> refused: that server would repeat its answer; only the service knows that nothing was made."""
     for fault, kind in ((path, CreateInDoubt), (f"made-{path}", Task)):
         service = Service([fault])
@@ -566,7 +566,7 @@ def test_what_fails_before_its_first_byte_gives_no_send_back(passing: str) -> No
     assert machine.state is S.DOUBTFUL
 
 
-def test_the_first_send_that_arrived_tells_the_age() -> None:
+def test_the_first_send_that_arrived_determines_the_age() -> None:
     """Age counts from the last send before which nothing can have been made, not from later ones of the same id."""
     for second, kind in ((0.0, Task), (20.0, Task), (-10.0, Task), (-10.1, ExternalTaskIdConflict)):
         machine = create(own_id=False)

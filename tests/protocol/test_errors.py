@@ -97,7 +97,7 @@ def test_the_error_table(expected: Row) -> None:
         (5000, "The model is discontinued", ServerError),
     ],
 )
-def test_what_is_retired_is_told_from_what_never_was(code: int, text: str, kind: type[ApiError]) -> None:
+def test_retired_models_are_distinguished_from_unknown_ones(code: int, text: str, kind: type[ApiError]) -> None:
     """The text counts with 1203 and 1202 alone, whose texts repeat nothing that users chose."""
     row = row_for(code, text)
     assert row is not None
@@ -198,7 +198,7 @@ def test_an_error_about_a_task_carries_it(kind: type[TaskFailed | ExternalTaskId
         ([Problem("c", "d", missing_file="sound")], MediaFileMissing, "c: d"),
     ],
 )
-def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[InvalidRequest], text: str) -> None:
+def test_all_problems_are_reported_at_once(problems: list[Problem], kind: type[InvalidRequest], text: str) -> None:
     """A refused request names every problem with its field; a missing file makes it a `FileNotFoundError`."""
     error = InvalidRequest.of(problems)
     assert (type(error), str(error), error.problems) == (kind, text, tuple(problems))

@@ -113,7 +113,7 @@ def test_what_was_paid(cost: Cost | None, *, paid: bool) -> None:
     assert (event_of.paid(cost, 5.0, MADE) is not None) == paid
 
 
-def test_what_nobody_may_read() -> None:
+def test_secrets_are_left_out() -> None:
     """Queries of addresses and long runs of letters are left out of errors, which have an end."""
     error = KlingError("https://files.example/a.png?Signature=hush " + "x" * 100 + " and so on" * 100)
     text = event_of.failed(error)["error"]

@@ -71,7 +71,7 @@ def test_what_a_request_line_cannot_hold(address: str, sent: str) -> None:
         "https://user@/x",
     ],
 )
-def test_what_cannot_be_fetched_is_told(address: str) -> None:
+def test_addresses_that_cannot_be_fetched_are_errors(address: str) -> None:
     """Another scheme, none, or no host is an error that does not show the address: it may hold a signature."""
     with pytest.raises(DownloadError) as caught:
         usable(address, "https")

@@ -139,7 +139,7 @@ def test_variables_of_credentials() -> None:
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
-def test_entrypoints_tell_lines_apart(one: str, other: str) -> None:
+def test_entrypoints_of_lines_differ(one: str, other: str) -> None:
     """Two lines never share an entrypoint, none is that of saves, and all can be kept in an index."""
     names = {line: entrypoint_of("q", line) for line in (one, other, "save", "kling-v2-6", "x" * 10_000)}
     assert len({*names.values()}) == len(names)

@@ -73,7 +73,7 @@ def test_a_task_goes_forward_only(known: TaskStatus | None, status: TaskStatus) 
         ),
     ],
 )
-def test_a_failure_tells_the_services_reason(reason: str, text: str) -> None:
+def test_a_failure_has_the_services_reason(reason: str, text: str) -> None:
     """The error of a failed task has the service's reason and the task."""
     task = Task(endpoint="image2video", task_id="8", status=FAILED, status_msg=reason)
     assert text in str(failure(task))

@@ -39,7 +39,7 @@ PAGE = "<!DOCTYPE html><title>Anmelden für Gäste</title>"
         (b"x" * HEAD_BYTES, "text"),
     ],
 )
-def test_text_is_told_by_its_bytes(head: bytes, kind: str) -> None:
+def test_text_is_recognized_by_its_bytes(head: bytes, kind: str) -> None:
     """Pages, messages and listings, in any encoding, packed or not."""
     assert text_in(head) == kind
 

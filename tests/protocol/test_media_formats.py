@@ -67,7 +67,7 @@ def test_sound_is_known_by_its_first_frame(mark: int, suffix: str) -> None:
     assert suffix_of(b"\xff" + bytes([mark]) + NOISE) == suffix
 
 
-def test_all_suffixes_are_told() -> None:
+def test_all_suffixes_are_found() -> None:
     """All that can be found out is listed, so that such a name can be looked for."""
     assert {*SUFFIXES} == {*KINDS}
 

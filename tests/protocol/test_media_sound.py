@@ -74,7 +74,7 @@ def test_sounds_and_pictures_differ() -> None:
         Sound.from_base64("A")
 
 
-def test_the_beginning_tells_the_format() -> None:
+def test_the_beginning_determines_the_format() -> None:
     """Nothing but the beginning is looked at."""
     read: list[tuple[int, int]] = []
 

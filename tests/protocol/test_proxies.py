@@ -40,7 +40,7 @@ def test_a_proxy_has_the_name_of_its_variable() -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.8.8.8", "[::1]", "[::]"])
-def test_this_machine_is_asked_directly(host: str) -> None:
+def test_loopback_needs_no_proxy(host: str) -> None:
     """Whatever the variables contain: an emulator is local."""
     assert Proxies.of({"ALL_PROXY": PROXY}).for_address(f"http://{host}:8000/v1") is None
     assert is_loopback(host)
@@ -91,7 +91,7 @@ def test_an_address_in_the_other_family_is_the_same_machine() -> None:
         (", .", "https://api.example", False),
     ],
 )
-def test_no_proxy_names_who_is_asked_directly(no_proxy: str, url: str, *, direct: bool) -> None:
+def test_no_proxy_lists_hosts_without_a_proxy(no_proxy: str, url: str, *, direct: bool) -> None:
     """Names with their subdomains, addresses, networks, each with or without a port; `*` matches every host."""
     found = Proxies.of({"ALL_PROXY": PROXY, "NO_PROXY": no_proxy}).for_address(url)
     assert found == (None if direct else PROXY)

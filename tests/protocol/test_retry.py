@@ -201,7 +201,7 @@ def test_what_numbers_a_schedule_can_have(name: str, least: float) -> None:
             Retry(**{name: bad})
 
 
-def test_attempts_end_at_infinity_unless_told() -> None:
+def test_attempts_have_no_end_by_default() -> None:
     """The end is an attribute that can be read; by default there is none."""
     assert Retry().attempts(largest).ends_at == math.inf
     assert Retry().attempts(largest, 7.5).ends_at == 7.5

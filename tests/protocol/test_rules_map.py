@@ -109,7 +109,7 @@ def test_4k_is_for_kling_v3(mode: str) -> None:
     ],
     ids=str,
 )
-def test_one_cause_is_told_once(parameters: dict[str, Any], fields: list[str]) -> None:
+def test_one_cause_is_reported_once(parameters: dict[str, Any], fields: list[str]) -> None:
     """A feature that does not work is reported once, not again for each combination with it."""
     assert sorted(problem.field for problem in problems_of(**parameters)) == fields
 

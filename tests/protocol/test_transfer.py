@@ -49,9 +49,7 @@ REST = {"content-range": "bytes 100-199/200", "etag": '"a"', "content-length": "
         (Part("v", modified="Mon\r\nX: y"), 100, {}),
     ],
 )
-def test_the_rest_is_asked_for_if_it_can_be_told_to_fit(
-    part: Part | None, offset: int, headers: dict[str, str]
-) -> None:
+def test_the_rest_is_requested_if_a_validator_is_known(part: Part | None, offset: int, headers: dict[str, str]) -> None:
     """A range is requested only with a strong ETag, or else a date, that fits into a header."""
     assert headers == range_headers(part, offset)
 
@@ -68,7 +66,7 @@ def test_the_rest_is_asked_for_if_it_can_be_told_to_fit(
         (Part("v", length=200, etag='W/"a"'), 0, 50, 200, {"Range": "bytes=0-199"}, 0),
     ],
 )
-def test_the_rest_of_a_span_is_asked_for_or_all_of_it(
+def test_the_rest_of_a_span_is_requested_or_all_of_it(
     *, part: Part, first: int, place: int, end: int, headers: dict[str, str], offset: int
 ) -> None:
     """From the first missing byte, if there is a validator; else from its beginning. A whole file without a range."""
@@ -266,7 +264,7 @@ def test_the_length_counts_for_more_than_the_boxes(
         (302, {"content-length": "300"}, None),
     ],
 )
-def test_what_follows_the_end_tells_the_length(status: int, headers: dict[str, str], length: int | None) -> None:
+def test_an_answer_beyond_the_end_contains_the_length(status: int, headers: dict[str, str], length: int | None) -> None:
     """The answer to a request beyond the end contains the file's length, in one way or another."""
     assert announced(status, headers) == length
 

@@ -50,7 +50,7 @@ def test_an_error_does_not_say_a_key_back() -> None:
     ],
     ids=["one", "a page", "of a page"],
 )
-def test_a_task_does_not_say_a_key_back(read: Callable[[HttpResponse], Any], data: Any) -> None:
+def test_a_task_does_not_repeat_a_key(read: Callable[[HttpResponse], Any], data: Any) -> None:
     """However it came."""
     assert read_without(SECRETS, read, body(data=data)).status_msg == "unknown key …"
 

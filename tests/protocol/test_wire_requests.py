@@ -164,7 +164,7 @@ def test_any_id_arrives(id_: str) -> None:
     assert not {*"?#% "} & {*segment.replace("%", "")}
 
 
-def test_a_page_is_asked_for_by_number_and_size() -> None:
+def test_a_page_is_requested_by_number_and_size() -> None:
     """The list takes `pageNum` and `pageSize`, within documented limits."""
     expected = HttpRequest("GET", "/v1/videos/image2video", (("pageNum", "2"), ("pageSize", "500")))
     assert expected == requests.page(IMAGE_TO_VIDEO, 2, 500)

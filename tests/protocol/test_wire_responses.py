@@ -295,7 +295,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_is_not_the_services_envelope_says_nothing(read: Callable[[HttpResponse], object], name: str) -> None:
+def test_answers_without_the_services_envelope_prove_nothing(read: Callable[[HttpResponse], object], name: str) -> None:
     """An answer of anything else is foreign, whatever its HTTP status: neither a refusal nor "not found"."""
     error = error_of(read, FOREIGN[name])
     assert isinstance(error, BadResponse)
@@ -375,7 +375,7 @@ def test_an_answer_that_names_no_other_id_is_ours(info: object) -> None:
         assert (task.task_id, task.external_task_id) == ("9", "mine")
 
 
-def test_somebody_elses_task_is_no_answer() -> None:
+def test_another_task_is_no_answer() -> None:
     """A task with another external id answers neither our create nor our query, except a query by its task id."""
     data = {"task_id": "9", "task_status": "succeed", "task_info": {"external_task_id": "theirs"}}
     for error in (
@@ -557,7 +557,7 @@ def test_a_page_has_changes_of_followed_tasks(items: list[object], changes: dict
     "strange",
     [None, 7, "task", [], {}, item(None), item(7), item(["ours"]), item("other", "melting"), {"task_id": "other"}],
 )
-def test_what_nobody_waits_for_cannot_spoil_a_page(strange: object) -> None:
+def test_tasks_that_are_not_followed_cannot_spoil_a_page(strange: object) -> None:
     """Tasks that are not followed may have any form: the followed ones are parsed all the same."""
     listed = responses.listed(page_of(strange, item("ours", "succeed", **DONE)), "image2video", KNOWN.get)
     assert (listed.length, list(listed.changes)) == (2, [1])

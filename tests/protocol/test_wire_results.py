@@ -256,7 +256,7 @@ def test_names_that_are_no_text_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("result", [None, 5, "x", [1], {"models": [{"url": "https://h/m.glb?sign=SECRET"}]}])
-def test_results_that_nobody_knows_are_kept_as_they_came(result: Any) -> None:
+def test_results_of_an_unknown_kind_are_kept_as_received(result: Any) -> None:
     """Whatever a task of an unknown kind made is in `raw`; it is pickled, and not in the repr."""
     task = made(result)
     assert pickled(task).raw == result

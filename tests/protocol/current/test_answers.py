@@ -78,7 +78,7 @@ def test_what_is_left_out_is_left_out_and_order_does_not_matter() -> None:
     assert list(by_own) == ["external:a"]
 
 
-def test_an_answer_with_a_task_that_nobody_asked_for_is_anothers() -> None:
+def test_an_answer_with_a_task_that_was_not_queried_belongs_to_another_query() -> None:
     """It proves nothing about missing tasks, and hides no task that is present."""
     found = several.found(enveloped([task("9"), task("1")]), "tasks", ["1", "2"])
     assert {name: type(each) for name, each in found.items()} == {"1": Task, "2": BadResponse}
@@ -138,7 +138,7 @@ def test_the_only_task_of_an_answer_is_not_that_of_another_id(queried: str) -> N
         {"has_more": False},
     ],
 )
-def test_tasks_that_stand_where_nobody_looks_are_not_missing(data: Any) -> None:
+def test_tasks_in_unknown_members_are_not_missing(data: Any) -> None:
     """An answer without tasks is empty only if it has the form of an empty page; otherwise it is not "not found"."""
     for read_ in (several.one, lambda *args: several.found(args[0], args[1], [args[2]])):
         with pytest.raises(BadResponse, match="expected tasks, got"):
