@@ -11,7 +11,7 @@ from kling_async.io.task_watch import TaskWatch
 from kling_async.protocol.budget import NOTHING, Budget, Reservation, Settled, Spending, shown
 from kling_async.protocol.call import CallEndpoint
 from kling_async.protocol.catalog import endpoint_named
-from kling_async.protocol.create_search import NOBODY, Others
+from kling_async.protocol.create_search import NO_OTHERS, Others
 from kling_async.protocol.endpoint import Described, Endpoint
 from kling_async.protocol.errors import CreateInDoubt, InDoubt, KlingError, TaskFailed, UnexpectedAnswer
 from kling_async.protocol.tasks import Task
@@ -145,7 +145,7 @@ class Reserved:
 
     async def others(self, *_: object, **__: object) -> Others:
         """Nothing is known of others."""
-        return NOBODY
+        return NO_OTHERS
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:  # noqa: ARG002  (as `Record`)
         """Hears of the task's end."""

@@ -9,8 +9,8 @@ from typing import Final
 from kling_async.io.api import Api
 from kling_async.io.slots import Slot
 from kling_async.io.work_events import WorkEvents
-from kling_async.protocol.create_recovery import Ask, Create, Pause
-from kling_async.protocol.create_search import NOBODY, Others
+from kling_async.protocol.create_recovery import Action, Create, Pause
+from kling_async.protocol.create_search import NO_OTHERS, Others
 from kling_async.protocol.endpoint import Endpoint, Generation
 from kling_async.protocol.errors import BadResponse, KlingError
 from kling_async.protocol.tasks import Task
@@ -71,28 +71,28 @@ class Creates:
                     raise error
                 case Pause(seconds):
                     await asyncio.sleep(seconds)
-                case Ask.TAKE_SLOT:
+                case Action.TAKE_SLOT:
                     await slot.wait_again()
                     create.slot_taken()
-                case Ask.SEND:
+                case Action.SEND:
                     outcome = await self._outcome(self._send_create(endpoint, request, create, work_events, must_hold))
                     create.answered(loop.time(), outcome)
                     if create.undecided:
                         slot.in_doubt()
                     work_events.answered(create, outcome)
-                case Ask.LOOK_UP:
+                case Action.LOOK_UP:
                     outcome = await self._outcome(self._api.query(endpoint, create.name, by_external=True))
                     work_events.looked_up()
                     create.looked_up(
                         loop.time(), outcome, self._api.clock_offset.of_tasks, self._api.time() - loop.time()
                     )
-                case Ask.SEARCH:
+                case Action.SEARCH:
                     await self._search_for(endpoint, create, find_others)
                     work_events.looked_up()
 
     async def _search_for(self, endpoint: Endpoint, create: Create, find_others: FindOthers) -> None:
         """Looks at all tasks, and whose they are, as far as that is known."""
-        found, others = await self._search(endpoint, create.search_since), NOBODY
+        found, others = await self._search(endpoint, create.search_since), NO_OTHERS
         if not isinstance(found, KlingError):
             try:
                 others = await find_others(found)

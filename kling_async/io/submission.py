@@ -23,7 +23,7 @@ from kling_async.io.under_way import CreatesUnderWay
 from kling_async.io.work_events import WorkEvents
 from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.create_rules import CreateRules
-from kling_async.protocol.create_search import NOBODY, Others
+from kling_async.protocol.create_search import NO_OTHERS, Others
 from kling_async.protocol.endpoint import SHOWN_WITHIN, Endpoint, Generation
 from kling_async.protocol.error_codes import ACCOUNT_CODES, PACK_CODES
 from kling_async.protocol.errors import ApiError, CreateInDoubt, InvalidRequest, KlingError, Problem, TaskNotFound
@@ -293,7 +293,7 @@ class Submitter:
             rules,
             endpoint.patient(self._retry),
             self._uniform,
-            is_anothers=functools.partial(self.under_way.is_anothers, external_task_id),
+            belongs_to_another=functools.partial(self.under_way.is_anothers, external_task_id),
             keeps_id=lambda: self._keeps_ids.get(path),
             is_known=self.under_way.is_known,
             made_before=frozenset() if own_id else self.under_way.made_lately(),
@@ -304,7 +304,7 @@ class Submitter:
     async def _others(self, create: Create, record: Record | None, tasks: Sequence[Task]) -> Others:
         """What the journal knows of tasks that may be those of a create, and of other clients' creates at that time."""
         if record is None:
-            return NOBODY
+            return NO_OTHERS
         return await record.others(tasks, create.last_send_ended, self.under_way.begun_here)
 
     async def _submit(

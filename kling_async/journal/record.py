@@ -25,8 +25,8 @@ from kling_async.journal.entry import Entry, EntryState, SavedFile
 from kling_async.journal.names import file_name
 from kling_async.journal.store import Interrupted, Store, Work
 from kling_async.protocol.budget import Settled
-from kling_async.protocol.create_search import NOBODY, Others
-from kling_async.protocol.create_times import ANOTHERS_CLOCK
+from kling_async.protocol.create_search import NO_OTHERS, Others
+from kling_async.protocol.create_times import EARLIER_PROCESS_CLOCK
 from kling_async.protocol.endpoint import SHOWN_WITHIN
 from kling_async.protocol.errors import CreateInDoubt, JournalError, KlingError, TaskFailed, UnexpectedAnswer
 from kling_async.protocol.result_files import files_of
@@ -34,7 +34,7 @@ from kling_async.protocol.tasks import Task, TaskStatus
 
 logger = logging.getLogger("kling_async")
 
-_SENT_WITHIN: Final = 3600.0 + ANOTHERS_CLOCK
+_SENT_WITHIN: Final = 3600.0 + EARLIER_PROCESS_CLOCK
 """Seconds after its intent in which a create whose client is gone may have been sent last: it is tried for minutes, and
 an intent does not say how often, when it had its turn, or by how wrong a clock."""
 
@@ -166,7 +166,7 @@ class Record:
         """
         own = self.entry
         if own is None:
-            return NOBODY
+            return NO_OTHERS
         since = own.intended_at - timedelta(seconds=_SENT_WITHIN)
         until += timedelta(seconds=SHOWN_WITHIN)
         unnamed = {task.task_id for task in tasks if task.external_task_id is None}
@@ -186,7 +186,7 @@ class Record:
             return Others(frozenset(store.tasks_of_others(own.id, unnamed)), undecided)
 
         # Behind all that this client had to tell: what it has settled is in doubt no more.
-        return await journal.do(look) if unnamed else NOBODY
+        return await journal.do(look) if unnamed else NO_OTHERS
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
         """The service has the task."""

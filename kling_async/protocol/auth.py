@@ -1,4 +1,4 @@
-"""Credentials, the tokens made of them, and when a token is renewed ("Authentication" of the documentation)."""
+"""Credentials, the tokens made from them, and when a token is renewed ("Authentication" in the documentation)."""
 
 from typing import Final
 
@@ -7,31 +7,31 @@ import attrs
 from kling_async.protocol.clock_offset import ClockOffset
 
 TOKEN_LIFETIME: Final = 1800.0
-"""Seconds a token is valid, as in the official sample; a maximum is not documented."""
+"""Seconds for which a token is valid, as in the official sample; a maximum is not documented."""
 NOT_BEFORE: Final = 5.0
-"""Seconds that a token is valid before now, as in the official sample."""
+"""Seconds before now from which a token is valid, as in the official sample."""
 RENEWAL_MARGIN: Final = 300.0
-"""Seconds before its end at which a token is renewed: requests take time, and clocks drift."""
+"""Seconds before its expiry at which a token is renewed: requests take time, and clocks drift."""
 RENEWALS: Final = 2
-"""Tokens made anew for one call at most, after the service refused one for its times."""
+"""New tokens for one call at most, after the service refused a token as expired or not yet valid."""
 
 
 class SecretStr(str):
-    """Text that no repr shows: a debugger or an error reporter prints locals by their repr."""
+    """Text that is masked in its repr: debuggers and error reporters print locals by their repr."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Stars."""
+        """Returns asterisks."""
         return "'***'"
 
 
 @attrs.frozen
 class ApiKey:
-    """A plain API key of the console.
+    """An API key from the console.
 
     Attributes:
-        key: the key itself; never shown.
+        key: the key; never shown.
     """
 
     key: str = attrs.field(repr=False)
@@ -39,11 +39,11 @@ class ApiKey:
 
 @attrs.frozen
 class KeyPair:
-    """An access key and its secret key, of which short-lived tokens are made.
+    """An access key and its secret key, from which short-lived tokens are made.
 
     Attributes:
-        access_key: names the account; not shown either.
-        secret_key: signs; never shown.
+        access_key: identifies the account; never shown.
+        secret_key: signs the tokens; never shown.
     """
 
     access_key: str = attrs.field(repr=False)
@@ -52,11 +52,11 @@ class KeyPair:
 
 @attrs.frozen
 class Token:
-    """What goes into the `Authorization` header.
+    """The token in the `Authorization` header.
 
     Attributes:
         text: the token; never shown.
-        renew_at: when to make the next one, in seconds since 1970; infinity for a plain key.
+        renew_at: when to make the next one, in seconds since 1970; infinity for an API key.
     """
 
     text: str = attrs.field(repr=False)
@@ -86,13 +86,13 @@ def mint(credentials: ApiKey | KeyPair, now: float) -> Token:
 
 
 class TokenCache:
-    """The token that calls are made with: renewed before its end, and when the service refuses its times.
+    """The current token: renewed before it expires, and when the service refuses it as expired or not yet valid.
 
     Args:
         credentials: of the account.
 
     Attributes:
-        clock_offset: what the answers tell of the service's clock, by which tokens are made.
+        clock_offset: the offset of the service's clock, as its answers show it; tokens are made by that clock.
     """
 
     def __init__(self, credentials: ApiKey | KeyPair) -> None:
@@ -101,7 +101,7 @@ class TokenCache:
         self._token: Token | None = None
 
     def token(self, now: float) -> Token:
-        """A token that is valid now.
+        """Returns a token that is valid now.
 
         Args:
             now: this machine's time of day, in seconds since 1970.
@@ -112,17 +112,17 @@ class TokenCache:
         return self._token
 
     def refused(self, token: Token, renewals: int) -> bool:
-        """Takes note that the service refused a token for its times; the next one is made by the service's clock.
+        """Drops a token that the service refused for its times, so that the next one is made by the service's clock.
 
-        Many calls may meet the same refusal at once: only the first drops the token.
+        Several calls may get the same refusal at once: only the first drops the token.
 
         Args:
-            token: which one.
+            token: the refused token.
             renewals: how many times the call was repeated with a new token already.
 
         Returns:
-            Whether to repeat the call with a new token: once, and once more where the second answer shows another time
-            than the first, since that one was wrong. Never with a plain key.
+            Whether to repeat the call with a new token: once, and once more if the second answer shows a different
+            time than the first, since that one was wrong. Never with an API key.
         """
         if isinstance(self._credentials, ApiKey):
             return False
@@ -133,7 +133,7 @@ class TokenCache:
         return renewals < RENEWALS and (renewals == 0 or differs)
 
     def secrets(self, token: Token) -> frozenset[str]:
-        """All that no text may show: the keys, and the token that a call was made with."""
+        """Returns the texts to redact everywhere: the keys, and the token that a call was made with."""
         keys = self._credentials
         texts = (keys.key,) if isinstance(keys, ApiKey) else (keys.access_key, keys.secret_key)
         return frozenset(map(SecretStr, (*texts, token.text)))

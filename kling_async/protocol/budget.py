@@ -1,4 +1,4 @@
-"""A budget: what may be spent, what is reserved and spent of it, and what counts."""
+"""Budgets: limits on spending, the amounts reserved and spent, and what each request counts."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -15,24 +15,24 @@ from kling_async.protocol.tasks import TaskStatus
 Unit = Literal["units", "usd"]
 Amount = Decimal | int | float | str
 Window = tuple[int, int]
-"""Microseconds that it is long, 0 for one without an end, and which one it is, counted from 1970."""
+"""Length in microseconds, 0 for a window without an end; and number of the window, counted from 1970."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 NOTHING: Final = Decimal(0)
 WINDOWS: Final = 1000
-"""That are kept of a budget without a journal."""
+"""Number of windows that are kept for a budget without a journal."""
 
 
 @attrs.frozen
 class Spending:
-    """What a budget has given out in one window.
+    """The amounts of a budget in one window.
 
     Attributes:
         unit: what is counted: `units` of resource packs, or `usd`.
-        limit: how much may be given out.
-        reserved: for what is under way or in doubt.
-        settled: for what has ended.
+        limit: how much may be spent.
+        reserved: the amount for work that is under way or in doubt.
+        settled: the amount for work that has ended.
     """
 
     unit: Unit
@@ -42,14 +42,14 @@ class Spending:
 
     @property
     def left(self) -> Decimal:
-        """What can still be reserved; 0 where the limit is passed."""
+        """The amount that can still be reserved; 0 if the limit is exceeded."""
         return max(NOTHING, self.limit - self.reserved - self.settled)
 
     def with_reserved(self, amount: Decimal, name: str) -> "Spending":
-        """With an amount reserved.
+        """Returns a copy with an amount reserved.
 
         Raises:
-            BudgetExceeded: it does not fit.
+            BudgetExceeded: the amount exceeds the limit.
         """
         if self.reserved + self.settled + amount > self.limit:
             raise BudgetExceeded(
@@ -64,16 +64,16 @@ class Spending:
         return attrs.evolve(self, reserved=self.reserved + amount)
 
     def with_settled(self, reserved: Decimal, counted: Decimal) -> "Spending":
-        """With an amount counted in place of what was reserved for it."""
+        """Returns a copy in which a reserved amount is replaced by the amount that counts."""
         return attrs.evolve(self, reserved=self.reserved - reserved, settled=self.settled + counted)
 
 
 @attrs.frozen
 class Reservation:
-    """An amount that is reserved.
+    """A reserved amount.
 
     Attributes:
-        account: where; its meaning is that of who keeps it.
+        account: where it is reserved; only the store that made the reservation interprets it.
         amount: how much.
     """
 
@@ -83,12 +83,12 @@ class Reservation:
 
 @attrs.frozen
 class Settled:
-    """What became of a reservation.
+    """A settled reservation.
 
     Attributes:
         terms: of the budget.
         reserved: how much was reserved.
-        counted: how much counts now.
+        counted: how much counts instead.
     """
 
     terms: "Terms"
@@ -98,14 +98,14 @@ class Settled:
 
 @attrs.frozen(kw_only=True)
 class Terms:
-    """What a budget allows.
+    """The terms of a budget.
 
     Attributes:
         name: of the budget.
         unit: what is counted.
-        limit: how much may be given out in a window.
-        per: how long a window is; None for one without an end.
-        failed_is_free: whether a failed task counts nothing where the service does not say what it took.
+        limit: how much may be spent in a window.
+        per: length of a window; None for one without an end.
+        failed_is_free: whether a failed task counts nothing if the service does not report its cost.
     """
 
     name: str
@@ -115,34 +115,34 @@ class Terms:
     failed_is_free: bool
 
     def __str__(self) -> str:
-        """As in messages."""
+        """The terms as messages show them."""
         window = "" if self.per is None else f" per {self.per}"
         free = ", failed tasks free" if self.failed_is_free else ""
         return f"{shown(self.limit)} {self.unit}{window}{free}"
 
     def window(self, now: datetime) -> Window:
-        """The window that a moment is in. Windows of another length are other ones."""
+        """Returns the window that contains `now`. Windows of different lengths are never equal."""
         return (0, 0) if self.per is None else (self.per // _MICROSECOND, (now - _EPOCH) // self.per)
 
     def counted(self, reserved: Decimal, result: Any, endpoint: Described | None) -> Decimal:
-        """What counts for something that has ended.
+        """Returns the amount that counts for a task or call that has ended.
 
         Args:
-            reserved: what was reserved for it.
+            reserved: the amount that was reserved for it.
             result: the task, or the value of a call.
             endpoint: that made it, if it is known.
         """
-        told = self._told(result, endpoint)
-        if told is not None and told >= 0:
-            return told
+        reported = self._reported(result, endpoint)
+        if reported is not None and reported >= 0:
+            return reported
         failed = getattr(result, "status", None) is TaskStatus.FAILED
         return NOTHING if failed and self.failed_is_free else reserved
 
-    def _told(self, result: Any, endpoint: Described | None) -> Decimal | None:
-        """What the service says that it took, in what is counted here; None where that cannot be told.
+    def _reported(self, result: Any, endpoint: Described | None) -> Decimal | None:
+        """Returns the cost that the service reports, in the unit of this budget; None if it cannot be converted.
 
-        Money is no units, and dollars only where the service calls it so: legacy paths name no currency, and an account
-        made in China pays in its own. What was reserved, at list price, is then nearer than a wrong currency.
+        Money is never converted to units, and counts as dollars only if the service names that currency: legacy paths
+        name none, and accounts made in China pay in CNY. The reserved amount, at list price, is then closer.
         """
         cost: Cost | None = result.cost
         if cost is None:
@@ -156,10 +156,10 @@ class Terms:
         return None if cost.units or cost.currency != "USD" else cost.amount
 
     def check(self, known: "Terms", *, change: bool) -> None:
-        """Compares these terms with those that a journal knows under the name.
+        """Compares these terms with those stored in a journal under the same name.
 
         Raises:
-            ConfigurationError: they are others.
+            ConfigurationError: they differ.
         """
         if known.unit != self.unit:
             raise ConfigurationError(
@@ -174,21 +174,21 @@ class Terms:
 
 
 class Memory:
-    """What a budget has given out, where there is no journal."""
+    """The amounts of a budget that has no journal."""
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._windows: dict[Window, Spending] = {}
 
     def spending(self, now: datetime) -> Spending:
-        """What the present window has given out."""
+        """Returns the amounts of the current window."""
         return self._in(self._terms.window(now))
 
     def reserve(self, amount: Decimal, now: datetime) -> Reservation:
         """Reserves an amount.
 
         Raises:
-            BudgetExceeded: it does not fit.
+            BudgetExceeded: the amount exceeds the limit.
         """
         spending, window = self.spending(now).with_reserved(amount, self._terms.name), self._terms.window(now)
         is_new = window not in self._windows
@@ -198,7 +198,7 @@ class Memory:
         return Reservation(window, amount)
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
-        """Counts an amount in place of a reservation."""
+        """Replaces a reservation by the amount that counts."""
         before = self._in(reservation.account)
         self._windows[reservation.account] = before.with_settled(reservation.amount, counted)
 
@@ -206,37 +206,36 @@ class Memory:
         return self._windows.get(window) or Spending(self._terms.unit, self._terms.limit)
 
     def _forget_oldest(self, present: Window) -> None:
-        """Bounds the memory: by how many there are, as a clock that is set may go back over any number of windows."""
+        """Bounds the number of windows. Age is no criterion: an adjusted clock may go back over any number of them."""
         over = [window for window, kept in self._windows.items() if not kept.reserved and window != present]
         for window in over[: len(self._windows) - WINDOWS]:
             del self._windows[window]
 
 
 class Budget:
-    """What clients may spend: `KlingClient(budget=Budget(units=60))`.
+    """A limit on what clients may spend: `KlingClient(budget=Budget(units=60))`.
 
-    What a request is going to cost by the price table is reserved before it is sent; one that does not fit is not sent,
-    and raises `BudgetExceeded`. Once it has ended, what the service says that it took counts; where the service says
-    nothing, or says it in what this budget does not count, what was reserved. So money counts only in a budget of
-    dollars, and there only where the service names dollars: legacy paths name no currency. Where it was refused nothing
-    counts; where it is in doubt it stays reserved.
+    Before a request is sent, its price by the price table is reserved. A request that does not fit is not sent, and
+    raises `BudgetExceeded`. Once it has ended, the cost that the service reports counts instead; if the service reports
+    none, or in a unit that this budget does not count, the reserved amount counts. So money counts only in a budget of
+    dollars, and only if the service names that currency: legacy paths name none. Refused requests count nothing; those
+    in doubt stay reserved.
 
     A client without a journal keeps the count in this object, which clients of one event loop may share. A client with
-    a journal keeps it there, under the budget's name: it holds over restarts, and over all processes of the journal.
-    What was begun without the budget does not count. `await client.spending()` gives what is reserved, settled and
-    left.
+    a journal keeps it there, under the budget's name, across restarts and all processes that share the journal. Work
+    started without the budget does not count. `await client.spending()` returns what is reserved, settled and left.
 
     Args:
-        units: how many units of resource packs, more than 0. Those of video and image packs, which differ in price,
-            are added up as they are: `usd` counts both rightly.
-        usd: how many dollars at list price, more than 0; in place of `units`.
-        per: `day` (in UTC), or how long each window is, counted from 1970-01-01 UTC; what is begun in a window counts
-            in that. None for one window without an end.
+        units: limit in units of resource packs, more than 0. Units of video and image packs differ in price, but are
+            added up as they are; `usd` counts both correctly.
+        usd: limit in dollars at list price, more than 0; instead of `units`.
+        per: `day` (in UTC), or the length of each window, counted from 1970-01-01 UTC. A request counts in the window
+            in which it starts. None for one window without an end.
         name: of the budget in a journal.
-        failed_is_free: whether a failed task counts nothing where the service does not say what it took.
-        change: whether the journal may know other terms under this name, which these replace. Another `per` begins to
-            count anew.
-        assume: how much is reserved for a request whose price is not known, 0 or more; None refuses it.
+        failed_is_free: whether a failed task counts nothing if the service does not report its cost.
+        change: whether to replace other terms that the journal has under this name. A different `per` starts a new
+            count.
+        assume: amount to reserve for a request whose price is not known, 0 or more; None refuses such requests.
 
     Raises:
         ConfigurationError: a value cannot be used.
@@ -270,14 +269,14 @@ class Budget:
         self.memory = Memory(self.terms)
 
     def __repr__(self) -> str:
-        """Its name and terms."""
+        """The budget's name and terms."""
         return f"<Budget {self.terms.name!r}: {self.terms}>"
 
     def price_of(self, estimate: Estimate) -> Decimal:
-        """What is reserved for a request.
+        """Returns the amount to reserve for a request.
 
         Raises:
-            InvalidRequest: no price is known, and the budget assumes none.
+            InvalidRequest: its price is not known, and the budget assumes none.
         """
         price = estimate.units if self.terms.unit == "units" else estimate.usd
         if price is None:
@@ -289,15 +288,15 @@ class Budget:
 
 
 def shown(amount: Decimal) -> str:
-    """An amount in messages: without the zeros that sums end with."""
+    """Formats an amount for messages, without trailing zeros."""
     return f"{amount.normalize():f}"
 
 
 def _amount(name: str, value: Any) -> Decimal:
-    """Reads an amount.
+    """Parses an amount.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not a number from 0 up.
     """
     if isinstance(value, Decimal | int | float | str) and not isinstance(value, bool):
         try:
@@ -305,6 +304,6 @@ def _amount(name: str, value: Any) -> Decimal:
         except InvalidOperation:
             pass
         else:
-            if amount.is_finite() and amount >= 0 and abs(amount.adjusted()) <= 15:  # exact in sums
+            if amount.is_finite() and amount >= 0 and abs(amount.adjusted()) <= 15:  # so that sums are exact
                 return amount
     raise ConfigurationError(f"Budget.{name}: expected a number from 0 up, got {repr(value)[:60]}")

@@ -1,4 +1,4 @@
-"""What is known of an endpoint that makes no task: it is called, and its answer is the value."""
+"""Descriptions of endpoints that make no task: the answer to the call is the value."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
@@ -11,17 +11,17 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Call(Generic[T_co]):
-    """What a client submits to an endpoint that makes no task; its type says what is awaited."""
+    """A request to an endpoint that makes no task; `T_co` is the type of its value."""
 
     __slots__ = ()
 
 
 @runtime_checkable
 class HasFiles(Protocol):
-    """A value of a call whose files the client can save."""
+    """A call's value with files that the client can save."""
 
     def with_saver(self, saver: Any) -> Self:
-        """The same, with what saves them."""
+        """Returns a copy whose files `saver` saves."""
         ...
 
 
@@ -29,13 +29,13 @@ class HasFiles(Protocol):
 class CallEndpoint(Described):
     """One endpoint that makes no task.
 
-    Such a call has no id by which it could be found again. One that charges is sent a second time only where the
-    service did nothing for sure; any other is repeated.
+    Such a call has no id by which it could be looked up. A call that charges is sent again only if the service
+    certainly did nothing; any other call is retried.
 
     Attributes:
-        method: of HTTP; with `GET` the members of the record are the query.
+        method: HTTP method; with `GET` the record's members are sent as the query.
         charges: whether each answer costs something.
-        read: makes the value of the `data` of an answer; raises `BadResponse` where it is not to be read.
+        read: converts the `data` of an answer to the value; raises `BadResponse` if it cannot.
     """
 
     method: Literal["GET", "POST"]
@@ -44,17 +44,17 @@ class CallEndpoint(Described):
 
     @property
     def has_effect(self) -> bool:
-        """Whether it may change something, so that a second answer to it may differ from the first."""
+        """Whether the call may change something at the service, so that its repetition may get a different answer."""
         return self.method == "POST"
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class ListEndpoint(CallEndpoint):
-    """One endpoint whose list comes page by page, with `GET`; its record is a `Call[list[...]]` with a `page_size`.
+    """One endpoint that lists pages with `GET`; its record is a `Call[list[...]]` with a `page_size`.
 
     Attributes:
-        read: makes the entries of the `data` of a page, each a tuple of what it holds.
-        page_maximum: most entries that a page can have.
+        read: converts the `data` of a page to its entries, each a tuple of its values.
+        page_maximum: maximum number of entries in a page.
     """
 
     method: Literal["GET", "POST"] = "GET"
@@ -63,11 +63,11 @@ class ListEndpoint(CallEndpoint):
 
 @attrs.frozen
 class CursorPage:
-    """A page of a list that goes on by a cursor.
+    """A page of a list with cursors.
 
     Attributes:
         entries: of the page.
-        next_cursor: names the next page; None for the last one.
+        next_cursor: of the next page; None for the last page.
     """
 
     entries: tuple[Any, ...]
@@ -76,12 +76,13 @@ class CursorPage:
 
 @attrs.frozen(kw_only=True, eq=False)
 class CursorListEndpoint(CallEndpoint):
-    """One endpoint whose list comes page by page, with `POST`, each page naming the next by a cursor.
+    """One endpoint that lists pages with `POST`; each page contains the cursor of the next.
 
-    Its record is a `Call[list[...]]`, which asks for the first page; those after it are asked for by the cursor alone.
+    Its record is a `Call[list[...]]`, which requests the first page; the following pages are requested by their cursors
+    alone.
 
     Attributes:
-        read: makes the `CursorPage` of the `data` of an answer.
+        read: converts the `data` of an answer to a `CursorPage`.
     """
 
     method: Literal["GET", "POST"] = "POST"
@@ -89,5 +90,5 @@ class CursorListEndpoint(CallEndpoint):
 
     @property
     def has_effect(self) -> bool:
-        """It reads."""
+        """False: the call only reads."""
         return False

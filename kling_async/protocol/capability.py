@@ -1,8 +1,8 @@
-"""Which features a model has in each mode and duration, and what a result costs there: the type of such a map.
+"""Capability maps: which features a model has in each mode and duration, and what a result costs.
 
-The maps themselves stand with their endpoints. They were put together from the service's change log, its capability
-pages and live behaviour seen by others. They age: `?` stands where sources are silent or disagree, and nothing is
-refused for a `?`, for a model that a map does not know, or for one that the service has retired.
+Each map is defined with its endpoint. The maps were compiled from the service's change log, its capability pages and
+reports of live behaviour. They become outdated: `?` means that sources are silent or disagree, and nothing is refused
+because of a `?`, of a model that a map does not have, or of a retired model.
 """
 
 import difflib
@@ -19,11 +19,11 @@ from kling_async.protocol.redaction import service_text
 RequestT = TypeVar("RequestT")
 
 DURATION_LEFT_OUT: Final = 5
-"""Seconds that the service takes where a request for a clip names none."""
+"""Seconds of a clip whose request has no duration."""
 
 
 class Cell(enum.Enum):
-    """Whether something works."""
+    """Whether a feature works."""
 
     YES = "y"
     NO = "-"
@@ -32,20 +32,20 @@ class Cell(enum.Enum):
 
 @attrs.frozen(kw_only=True, eq=False)
 class Feature(Generic[RequestT]):
-    """Something that a request may use, and that not every model has: a column of a map.
+    """A feature that a request may use and that not every model has: a column of a map.
 
     Attributes:
         name: of the column.
-        used: whether a request uses it.
-        field: the parameter that a problem with it belongs to, where it differs from `name`.
-        phrase: what it is called in messages, where it differs from `field`.
-        without: how a message says that it is to be left out, where that is not "no" and its phrase.
-        heading: of the column in a table for readers; None for none.
-        parts: names of the two features that it joins: where they do not work together, the second one goes unless
-            it is the one that is wanted.
-        needs: name of the feature that it does not work without.
-        documented: whether the endpoint's documentation itself forbids it, and not the map alone.
-        only_warns: whether the service is known to accept it where it has no effect.
+        used: whether a request uses the feature.
+        field: the parameter that a problem is reported for, if it differs from `name`.
+        phrase: what messages call the feature, if it differs from `field`.
+        without: how a message says to leave it out, if it differs from "no" and the phrase.
+        heading: of the column in the documentation's table; None if it has no column there.
+        parts: names of the two features that it combines: if they do not work together, a suggestion drops the second
+            one, unless that is the wanted one.
+        needs: name of another feature that it requires.
+        documented: whether the endpoint's documentation forbids it, not only the map.
+        only_warns: whether the service is known to accept it even where it has no effect.
     """
 
     name: str
@@ -60,17 +60,17 @@ class Feature(Generic[RequestT]):
     only_warns: bool = False
 
     def field_of(self, request: RequestT) -> str:
-        """The parameter that a problem with this feature belongs to."""
+        """Returns the parameter that a problem with this feature is reported for."""
         return self.field if isinstance(self.field, str) else self.field(request)
 
 
 @attrs.frozen(kw_only=True)
 class Retirement:
-    """The retirement of a model at one endpoint; another one may still have it.
+    """The retirement of a model at one endpoint; other endpoints may still have it.
 
     Attributes:
-        since: the day from which the service refuses it, as far as it is known.
-        instead: the model to take in its place.
+        since: the day from which the service refuses it; None if it is not known.
+        instead: the model to use instead.
     """
 
     since: date | None
@@ -79,21 +79,21 @@ class Retirement:
 
 @attrs.frozen(kw_only=True)
 class Capability:
-    """One row of a map: what a model does in one mode and duration.
+    """One row of a map: what a model can do in one mode and duration.
 
     Each cell is an attribute as well: `row.tail` is `row.cells["tail"]`.
 
     Attributes:
         model_name: as in the request.
-        mode: `std`, `pro` or `4k`; None for a model that has no modes.
-        duration: whole seconds; None where none is asked for, such as of pictures.
+        mode: `std`, `pro` or `4k`; None for a model without modes.
+        duration: whole seconds; None if requests have no duration, such as for pictures.
         cells: whether each feature works, by its name. With image2video: `image_only`, `tail` (`image` with
             `image_tail`), `tail_only`, `tail_with_sound`, `brush` (masks), `camera` (`camera_control` of type
             `simple`), `camera_presets` (of the other types), `sound`, `voice_list`, `cfg_scale`, `element_list`,
             `multi_shot`.
         size: of the video: `720p`, `1080p` or `4k`; None for pictures, whose size is a parameter.
-        fps: frames per second of the video; None where no source is sure.
-        retired: the model's retirement; None where none is known.
+        fps: frames per second of the video; None if no source is certain.
+        retired: the model's retirement; None if none is known.
     """
 
     model_name: str
@@ -105,25 +105,26 @@ class Capability:
     retired: Retirement | None = None
 
     def __getattr__(self, name: str) -> Cell:
-        """The cell of a feature."""
+        """Returns the cell of a feature."""
         if name != "cells" and name in self.cells:
             return self.cells[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 class CapabilityMap(Generic[RequestT]):
-    """What each model can do, and what a result costs: two tables, and questions to them.
+    """What each model can do, and what a result costs.
 
     Args:
-        features: the columns after the duration, in their order.
-        table: lines of model, mode (`any` for a model without modes), seconds (`5`, `5,10`, `3-15`, or `any` where none
-            are asked for), a cell for each feature, and of videos size and frames per second; models from old to new.
-        prices: lines of model, mode, and units: the lowest price, and one for each feature of `priced_by`. `?` is no
-            known price.
+        features: the columns after the duration, in order.
+        table: lines of model, mode (`any` for a model without modes), seconds (`5`, `5,10`, `3-15`, or `any` if
+            requests have no duration), a cell for each feature, and for videos size and frames per second; models from
+            old to new.
+        prices: lines of model, mode, and units: the lowest price, then one for each feature of `priced_by`. `?` means
+            that the price is not known.
         priced_by: names of the features that change the price; of those that a request uses, the last one counts.
         price_of: what the prices are for: a second of video, or a picture.
-        retired: lines of a model that the service has retired, the day from which it refuses it (`2026-09-15`, or `?`),
-            and the model to take in its place.
+        retired: lines of a retired model, the day from which the service refuses it (`2026-09-15`, or `?`), and the
+            model to use instead.
     """
 
     def __init__(
@@ -144,28 +145,28 @@ class CapabilityMap(Generic[RequestT]):
             model_name: Retirement(since=None if since == "?" else date.fromisoformat(since), instead=instead)
             for model_name, since, instead in _lines(retired)
         }
-        """Models that the service has retired here. None is refused for it: the service says so itself."""
+        """Models that the service has retired at this endpoint. They are not refused here: the service does that."""
         self.rows = tuple(row for line in _lines(table) for row in _rows(line, names, self.retired))
-        """The whole map, models from old to new."""
+        """All rows, models from old to new."""
         self.models = tuple(dict.fromkeys(row.model_name for row in self.rows))
-        """All models of the map, old to new, those that were retired too."""
+        """All models of the map from old to new, including retired ones."""
         self._by_key = {(row.model_name, row.mode, row.duration): row for row in self.rows}
         self._prices = {(model_name, _mode(mode)): cells for model_name, mode, *cells in _lines(prices)}
 
     def modes_of(self, model_name: str) -> tuple[str | None, ...]:
-        """Modes of a model; empty for an unknown model, `(None,)` for one without modes."""
+        """Returns the modes of a model; empty for an unknown model, `(None,)` for one without modes."""
         return tuple(dict.fromkeys(row.mode for row in self.rows if row.model_name == model_name))
 
     def durations_of(self, model_name: str) -> tuple[int, ...]:
-        """Seconds that a model can make; empty for an unknown model, and where none are asked for."""
+        """Returns the durations of a model in seconds; empty for an unknown model, and if requests have none."""
         durations = (row.duration for row in self.rows if row.model_name == model_name)
         return tuple(dict.fromkeys(duration for duration in durations if duration is not None))
 
     def mode_in_effect(self, model_name: str, mode: str | None) -> str | None:
-        """The mode of the map's row that a request's `mode` leads to.
+        """Returns the mode of the map's row for a request's `mode`.
 
-        A left-out mode is `std`, or the only mode of a model without `std`. As `std` is what the service takes by
-        itself, it says nothing to a model without modes.
+        An omitted mode is `std`, or the only mode of a model without `std`. For a model without modes, `std` is the
+        same as none, since it is the service's default.
         """
         modes = self.modes_of(model_name)
         if mode is None:
@@ -173,16 +174,16 @@ class CapabilityMap(Generic[RequestT]):
         return None if mode == "std" and modes == (None,) else mode
 
     def duration_in_effect(self, model_name: str, duration: int | None) -> int | None:
-        """The seconds of the map's row that a request's `duration` leads to; None where none are asked for."""
+        """Returns the duration of the map's row for a request's `duration`; None if the model has no durations."""
         return DURATION_LEFT_OUT if duration is None and self.durations_of(model_name) else duration
 
     def row(self, model_name: str, mode: str | None, duration: int | None) -> Capability | None:
-        """The row for a combination; None for unknown models, and for a mode or duration that the model does not have.
+        """Returns the row for a combination; None for an unknown model, mode or duration.
 
         Args:
             model_name: as in the request.
-            mode: as in the request; None is what the model does without it.
-            duration: whole seconds; None is what the model does without them.
+            mode: as in the request; None for the default.
+            duration: whole seconds; None for the default.
         """
         effective = self.mode_in_effect(model_name, mode), self.duration_in_effect(model_name, duration)
         return self._by_key.get((model_name, *effective))
@@ -190,15 +191,15 @@ class CapabilityMap(Generic[RequestT]):
     def units(
         self, model_name: str, mode: str | None, duration: int | None, using: Container[str] = ()
     ) -> Decimal | None:
-        """What a result costs at list price, in units of the resource pack; None where no price is known.
+        """Returns the list price of a result, in units of the resource pack; None if it is not known.
 
-        Of videos the requested whole seconds are billed.
+        Videos are billed by the requested whole seconds.
 
         Args:
             model_name: as in the request.
-            mode: as in the request; None is what the model does without it.
-            duration: whole seconds; None as in `row`.
-            using: names of the features that are used, such as `sound`; only those that change the price matter.
+            mode: as in the request; None for the default.
+            duration: whole seconds; None for the default.
+            using: names of the features used, such as `sound`; only those that change the price matter.
         """
         row = self.row(model_name, mode, duration)
         prices = self._prices.get((row.model_name, row.mode)) if row else None
@@ -209,7 +210,7 @@ class CapabilityMap(Generic[RequestT]):
         return None if price == "?" else Decimal(price) * (row.duration or 1)
 
     def unknown_model(self, model_name: str) -> str | None:
-        """Says that the map does not have a model, and which there are; None if it has it."""
+        """Returns a message that the map does not have a model, with those it has; None if it has the model."""
         if model_name in self.models:
             return None
         near = difflib.get_close_matches(model_name, self.models, n=1)
@@ -217,7 +218,7 @@ class CapabilityMap(Generic[RequestT]):
         return f"no model {service_text(model_name, 60)!r} is known here{hint}; known are {', '.join(self.models)}"
 
     def retired_model(self, model_name: str) -> str | None:
-        """Says that a model was retired, and what to take in its place; None if nothing is known of that."""
+        """Returns a message that a model was retired, with its replacement; None if it is not known to be retired."""
         retirement = self.retired.get(model_name)
         if retirement is None:
             return None
@@ -225,7 +226,7 @@ class CapabilityMap(Generic[RequestT]):
         return f"{model_name} is retired here{since}; use {retirement.instead}"
 
     def features_used(self, request: RequestT) -> list[Feature[RequestT]]:
-        """What a request uses, in the map's order."""
+        """Returns the features that a request uses, in the map's order."""
         return [feature for feature in self.features if feature.used(request)]
 
 

@@ -1,4 +1,4 @@
-"""Finds an endpoint: by a request, by its record, or by the first half of a reference."""
+"""Finds endpoints by a request, by its record, or by the first half of a reference."""
 
 import functools
 import importlib
@@ -13,14 +13,14 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.reference import RAW_PREFIX, TASKS
 
 CURRENT: Final = f"{endpoints.__name__}.current"
-"""Where the records of the current generation are; two of the same name are no trouble there."""
+"""The package with the records of the current generation; their names may equal those of legacy records."""
 
 _imported: dict[str, Endpoint] = {}
-"""Endpoints that were used, by their names."""
+"""Endpoints that were imported, by name."""
 
 
 def endpoint_of(request: object) -> Endpoint | None:
-    """The endpoint that takes this request, or None."""
+    """Returns the endpoint for a request, or None."""
     from kling_async.protocol import raw  # noqa: PLC0415  (on first use: its rules take time)
 
     if isinstance(request, raw.RawTask):
@@ -29,26 +29,26 @@ def endpoint_of(request: object) -> Endpoint | None:
 
 
 def endpoint_for(record: type) -> Endpoint | None:
-    """The endpoint whose tasks are made by requests of this class, or None."""
+    """Returns the task endpoint for a class of requests, or None."""
     found = described_by(record)
     return found if isinstance(found, Endpoint) else None
 
 
 def has_current(method: str) -> bool:
-    """Whether models of the current generation have a method of this name; nothing is imported for that."""
+    """Whether models of the current generation have a method of this name; imports nothing."""
     return f"{CURRENT}.{method}" in _modules()
 
 
 def current_record(method: str) -> type | None:
-    """The record of the current generation that a method of this name submits, or None."""
+    """Returns the record of the current generation that a method of this name submits, or None."""
     found = _in(f"{CURRENT}.{method}") if has_current(method) else None
     return None if found is None else found.record
 
 
 def of_the_other_generation(endpoint: Described, request: object) -> Iterator[Problem]:
-    """Says how a model is reached that a legacy path is asked for, and that the current generation has.
+    """Reports a legacy request for a model of the current generation, with the way to reach that model.
 
-    The service would know no such model there. What the map of the endpoint has may have the same name.
+    Legacy paths do not have such models. A model in the endpoint's own map passes, even if its name is the same.
     """
     name = getattr(request, "model_name", None)
     known = endpoint.capabilities
@@ -67,20 +67,20 @@ def of_the_other_generation(endpoint: Described, request: object) -> Iterator[Pr
 
 
 def call_endpoint_of(request: object) -> CallEndpoint | None:
-    """The endpoint without tasks that takes this request, or None."""
+    """Returns the endpoint without tasks for a request, or None."""
     found = described_by(type(request))
     return found if isinstance(found, CallEndpoint) else None
 
 
 def described_by(record: type) -> Described | None:
-    """What is known of the endpoint, with or without tasks, whose requests are of this class; or None."""
+    """Returns the endpoint, with or without tasks, for a class of requests, or None."""
     found = _in(record.__module__) if record.__module__ in _modules() else None
     return found if found is not None and record is found.record else None
 
 
 @functools.lru_cache(maxsize=256)
 def endpoint_named(name: str) -> Endpoint | None:
-    """The endpoint whose references begin with this name, or None; of the current generation one for all its tasks."""
+    """Returns the endpoint whose references begin with this name, or None; the current generation has a single one."""
     if name.startswith(RAW_PREFIX):
         from kling_async.protocol import raw  # noqa: PLC0415  (as above)
         from kling_async.protocol.rules.values import is_path  # noqa: PLC0415  (as above)
@@ -91,17 +91,17 @@ def endpoint_named(name: str) -> Endpoint | None:
         from kling_async.protocol.endpoints.current import tasks  # noqa: PLC0415  (as above)
 
         return tasks.ENDPOINT
-    known = _imported.get(name)  # importing those before it takes time, in the middle of the first create
+    known = _imported.get(name)  # importing the endpoints before it would delay the first create
     return known or next((endpoint for endpoint in all_endpoints() if endpoint.name == name), None)
 
 
 def all_endpoints() -> Iterator[Endpoint]:
-    """All that make tasks, one after the other, in the order of their exports; each is imported when it is its turn."""
+    """Yields all endpoints that make tasks, in the order of their exports; each is imported when it is reached."""
     return (each for each in _all() if isinstance(each, Endpoint))
 
 
 def all_calls() -> Iterator[CallEndpoint]:
-    """All that make no task, likewise."""
+    """Yields all endpoints that make no task, likewise."""
     return (each for each in _all() if isinstance(each, CallEndpoint))
 
 
@@ -111,7 +111,7 @@ def _all() -> Iterator[Described]:
 
 @functools.cache
 def _modules() -> dict[str, None]:
-    """Where records are, those of the legacy generation first; some modules beside them have no endpoint."""
+    """Returns the modules of the records, the legacy generation first; some of the modules have no endpoint."""
     return dict.fromkeys([*exports(endpoints.__name__).values(), *exports(CURRENT).values()])
 
 

@@ -5,8 +5,8 @@ one per image. A create that exceeds the account's limit is answered with 1303, 
 
 The client doubles its own limit until it reaches `concurrency`. A refusal lowers the limit below the number that was
 refused. Later the client probes: it sends one request above the refused level, ever less often while probes are
-refused. After a refusal, and now and then when the limit is full, a freed slot is left to other processes of the same
-account for a moment.
+refused. After a refusal, and now and then when the limit is reached, the client yields a freed slot for a moment to
+other processes of the same account.
 """
 
 from typing import Final

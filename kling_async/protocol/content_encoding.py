@@ -1,4 +1,4 @@
-"""Undoes a `Content-Encoding` that nobody asked for, within bounds: a few bytes may stand for a full disk."""
+"""Undoes a `Content-Encoding` that was not requested, within bounds: a few bytes may expand to fill the disk."""
 
 import zlib
 from collections.abc import Iterator
@@ -9,24 +9,24 @@ from kling_async.protocol.media.contents import GZIP
 from kling_async.protocol.redaction import printable
 
 RATIO: Final = 20
-"""Bytes that may come out of each that goes in; videos hardly shrink at all."""
+"""Maximum ratio of unpacked to packed bytes; videos hardly compress at all."""
 FREE_BYTES: Final = 2**16
-"""Bytes that may come out in any case."""
+"""Unpacked bytes that are allowed in addition."""
 HEAD_BYTES: Final = 16
 """Bytes that show whether a body is packed at all."""
 PIECE: Final = 2**18
-"""Bytes that come out at once at most."""
+"""Maximum number of bytes unpacked at once."""
 
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _OTHERS: Final = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
-"""What cannot be undone here."""
+"""Encodings that cannot be undone here."""
 
 
 def named(content_encoding: str) -> str | None:
-    """Which encoding a header names: `gzip` or `deflate`; None for none.
+    """Returns the encoding that a header names: `gzip` or `deflate`; None for none.
 
     Raises:
-        DownloadError: one that cannot be undone, or several.
+        DownloadError: the header names one that cannot be undone, or several.
     """
     given = [name.strip().lower() for name in content_encoding.split(",")]
     names = [name for name in given if name in _GZIP | _OTHERS | {"deflate"}]  # others leave the bytes as they are
@@ -42,7 +42,7 @@ class Decoder:
     """Unpacks one body, piece by piece.
 
     Args:
-        wbits: how zlib calls the format.
+        wbits: the format, as the `wbits` of zlib.
     """
 
     def __init__(self, wbits: int) -> None:
@@ -56,18 +56,18 @@ class Decoder:
         return self._inflate.eof
 
     def take(self, chunk: bytes) -> Iterator[bytes]:
-        """Unpacks the bytes that come next.
+        """Unpacks the next bytes.
 
         Raises:
-            DownloadError: they grow beyond all bounds.
-            BadResponse: they cannot be unpacked.
+            DownloadError: the unpacked bytes exceed the bounds.
+            BadResponse: the bytes cannot be unpacked.
         """
         self._packed += len(chunk)
         while chunk or not self._inflate.eof:
             if self._inflate.eof:
                 if not chunk.startswith(GZIP):  # padding
                     return
-                self._inflate = zlib.decompressobj(self._wbits)  # gzip may be several behind each other
+                self._inflate = zlib.decompressobj(self._wbits)  # gzip allows several members in sequence
             try:
                 piece = self._inflate.decompress(chunk, PIECE)
             except zlib.error:
@@ -85,11 +85,11 @@ class Decoder:
 
 
 def decoder_for(encoding: str | None, head: bytes) -> Decoder | None:
-    """Unpacks a body that begins so; None where the header is wrong and the bytes are not packed at all."""
+    """Returns a decoder for a body that begins with `head`; None if its bytes are not packed, whatever the header."""
     if encoding == "gzip":
         return Decoder(31) if head.startswith(GZIP) else None
     if encoding == "deflate":
-        for wbits in (15, -15):  # as RFC 9110 says, and as some send it
+        for wbits in (15, -15):  # with the zlib header, as RFC 9110 requires, and without, as some servers send it
             with_it = zlib.decompressobj(wbits)
             try:
                 with_it.decompress(head, PIECE)

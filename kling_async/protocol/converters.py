@@ -1,7 +1,7 @@
-"""Converters of records: kinder than the wire, and total.
+"""Converters of record fields: more lenient than the wire format, and total.
 
-What they cannot read they leave as it was given, so that the rules can report every problem at once instead of the
-first.
+A converter returns a value that it cannot convert unchanged, so that the rules can report all problems at once instead
+of the first.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,48 +15,48 @@ from kling_async.protocol.media.image import Image, ImageGiven
 from kling_async.protocol.media.sound import Sound, SoundGiven
 
 AS_TEXT: Mapping[str, Any] = {"wire": "text"}
-"""Metadata of a field whose number the service wants as text."""
+"""Metadata of a field whose number is sent as text."""
 ON_OFF: Mapping[str, Any] = {"wire": "on_off"}
-"""Metadata of a field that is True or False, and `on` or `off` to the service."""
+"""Metadata of a boolean field that is sent as `on` or `off`."""
 YES_NO: Mapping[str, Any] = {"wire": "yes_no"}
-"""Metadata of a field that is True or False, and `yes` or `no` to the service."""
+"""Metadata of a boolean field that is sent as `yes` or `no`."""
 
 
 ITEMS_MOST: Final = 1_000
-"""Of a list; what is longer may have no end."""
+"""Maximum number of items of a list; a longer iterable may be infinite."""
 
 
 def each_in(member: str) -> Mapping[str, Any]:
-    """Metadata of a list of pictures that the service wants in an object each: `[{"image": ...}, ...]`.
+    """Returns metadata of a list of pictures that are sent in an object each: `[{"image": ...}, ...]`.
 
     Args:
-        member: that each object has.
+        member: name of the member in each object.
     """
     return {"each_in": member}
 
 
 def instead_of(member: str, attribute: str) -> Mapping[str, Any]:
-    """Metadata of a field that stands in for another member: it is sent as that one, by an attribute of its value.
+    """Returns metadata of a field that stands in for another member: it is sent as that, by an attribute of its value.
 
     ```python
     video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), kw_only=True)
     ```
 
     Args:
-        member: the documentation's, which is a field of the record too; only one of the two may be given.
-        attribute: of what is given, such as the `id` of a `Video`.
+        member: the documented member, which is a field of the record too; only one of the two may be given.
+        attribute: of the value, such as the `id` of a `Video`.
     """
     return {"instead_of": StandIn(member, attribute)}
 
 
 def inside(member: str) -> Mapping[str, Any]:
-    """Metadata of a field that is sent within an object of this name: parameters stay flat."""
+    """Returns metadata of a field that is sent within an object of this name: parameters stay flat."""
     return {"inside": member}
 
 
 @attrs.frozen
 class StandIn:
-    """What a field is sent as, where it stands in for another member."""
+    """The member and the attribute that a stand-in field is sent as."""
 
     member: str
     attribute: str
@@ -64,25 +64,25 @@ class StandIn:
 
 @attrs.frozen
 class Malformed:
-    """Stands in for a nested value that could not be read; the rules report it.
+    """Replaces a nested value that could not be converted; the rules report it.
 
     Attributes:
-        complaint: what was expected. The value itself is not kept: it may hold a picture.
+        complaint: what was expected. The value itself is not kept: it may contain a picture.
     """
 
     complaint: str
 
 
 def read(convert: Callable[..., Any], *given: Any) -> Any:
-    """Converts a value, whatever it does when it is looked at."""
+    """Converts a value, even if inspecting it raises."""
     try:
         return convert(*given)
-    except Exception as error:  # noqa: BLE001  (a proxy of nothing, an array that has no truth)
+    except Exception as error:  # noqa: BLE001  (an unbound proxy, an array without a truth value)
         return Malformed(f"cannot be looked at: it raises {type(error).__name__[:60]}")
 
 
 def as_record(cls: type, value: Any) -> Any:
-    """Turns the documented dict into its record."""
+    """Converts the documented dict to its record."""
     return read(_as_record, cls, value)
 
 
@@ -103,12 +103,12 @@ def _as_record(cls: type, value: Any) -> Any:
 
 
 def as_item(cls: type, member: str, value: Any) -> Any:
-    """Turns the documented dict into its record, and so a bare value of its chief member."""
+    """Converts the documented dict, or a bare value of its main member, to the record."""
     return as_record(cls, value if value is None or issubclass(type(value), cls | Mapping) else {member: value})
 
 
 def each(convert: Callable[[Any], Any], values: Any) -> Any:
-    """Converts each item of a list of at most 1,000; a text, bytes or a dict are none."""
+    """Converts each item of a list of at most 1,000; text, bytes and dicts do not count as lists."""
     return read(_each, convert, values)
 
 
@@ -127,24 +127,24 @@ def image(value: ImageGiven | None) -> Image | None:
 
 
 def images(values: Iterable[ImageGiven | Mapping[str, Any]] | None, member: str) -> tuple[Image, ...] | None:
-    """Accepts pictures, and the documented dicts that hold one each as `member`."""
+    """Accepts pictures, and the documented dicts that contain one each as `member`."""
     found: tuple[Image, ...] | None = each(lambda value: image(alone(value, member)), values)
     return found
 
 
 def texts(values: Iterable[str | Mapping[str, Any]] | None, member: str) -> tuple[str, ...] | None:
-    """Accepts texts, and the documented dicts that hold one each as `member`."""
+    """Accepts texts, and the documented dicts that contain one each as `member`."""
     found: tuple[str, ...] | None = each(lambda value: alone(value, member), values)
     return found
 
 
 def alone(value: Any, member: str) -> Any:
-    """Takes the value out of the documented dict that holds it as `member`, and nothing else."""
+    """Unwraps the documented dict whose only member is `member`; returns any other value unchanged."""
     return value[member] if issubclass(type(value), Mapping) and value.keys() == {member} else value
 
 
 def sound(value: SoundGiven | None) -> Sound | None:
-    """Accepts a path, an `http(s)://` address, bytes, or a `Sound`; "" is none, as official examples send it."""
+    """Accepts a path, an `http(s)://` address, bytes, or a `Sound`; "" means none, as in official examples."""
     return None if value is None or is_empty(value) else Sound.of(value)
 
 
@@ -169,13 +169,13 @@ def _whole_number(given: Any) -> Any:
 
 
 def switch(value: bool | Literal["on", "off"] | None) -> bool | None:  # noqa: FBT001  (a converter)
-    """Accepts True and False beside the documented `"on"` and `"off"`."""
+    """Accepts True and False as well as the documented `"on"` and `"off"`."""
     found: bool | None = read(_word, value, {"on": True, "off": False})
     return found
 
 
 def yes_no(value: bool | Literal["yes", "no"] | None) -> bool | None:  # noqa: FBT001  (a converter)
-    """Accepts True and False beside the documented `"yes"` and `"no"`."""
+    """Accepts True and False as well as the documented `"yes"` and `"no"`."""
     found: bool | None = read(_word, value, {"yes": True, "no": False})
     return found
 
@@ -185,9 +185,9 @@ def _word(value: Any, words: Mapping[str, bool]) -> Any:
 
 
 def address_shown(value: object) -> str:
-    """For the `repr` of a field: an address without its query, which may hold a signature; nothing of what is none.
+    """Returns the `repr` of a field: an address without its query, which may contain a signature, or the type's name.
 
-    Results of earlier requests, which stand in for addresses and ids, take care of that themselves.
+    Results of earlier requests, which stand in for addresses and ids, have a safe repr themselves.
     """
     if attrs.has(type(value)):
         return repr(value)
@@ -196,10 +196,10 @@ def address_shown(value: object) -> str:
 
 
 def is_empty(value: object) -> bool:
-    """Whether it is the text "", asked without what the value has to say about it."""
+    """Whether the value is the text ""; calls no method that the value overrides."""
     return issubclass(type(value), str) and not str.__len__(value)  # type: ignore[arg-type]  # it is text
 
 
 def none_if_empty(value: str | None) -> str | None:
-    """Official examples send `""` and mean none."""
+    """Converts `""`, which official examples send for none, to None."""
     return None if is_empty(value) else value

@@ -1,4 +1,4 @@
-"""What a task or a call took from the account, as the service told it: units and money, which are never added up."""
+"""Costs of tasks and calls, as the service reports them: units and money, which are never added up."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Cost:
-    """What was taken from the account. Units and money stand for two payments, not for one in two words.
+    """The amount taken from the account. Units and money are two separate payments, not one in two currencies.
 
     Attributes:
-        units: units of a resource pack; None where none were told of. 0 where nothing was taken, such as for most tasks
-            that failed.
-        amount: money, after discount; None where none was told of.
-        currency: of that: `USD` or `CNY`. None where the service does not name it, as on all legacy paths.
+        units: units of a resource pack; None if the service reports none. 0 if nothing was taken, as for most failed
+            tasks.
+        amount: money, after discount; None if the service reports none.
+        currency: of the money: `USD` or `CNY`. None if the service does not name it, as on all legacy paths.
         package_type: of the pack that the units were taken from: `video`, `image` or `audio`, whose units differ in
-            price. None where the service does not name it. Not compared.
+            price. None if the service does not name it. Not compared.
     """
 
     units: Decimal | None = None
@@ -30,9 +30,9 @@ class Cost:
 
 
 def legacy(units: Decimal | None, money: "BalanceDeduction | None") -> Cost | None:
-    """What `final_unit_deduction` and `final_balance_deduction` say; None where they say nothing.
+    """Returns the cost in `final_unit_deduction` and `final_balance_deduction`; None if both are empty.
 
-    Accounts that pay from a pack are shown no money, or 0 of it, and the other way round.
+    For accounts that pay from a pack, the service reports no money or 0, and the other way round.
     """
     amount = money.quota if money is not None and money.quota else None
     taken = None if amount and not units else units
@@ -40,7 +40,7 @@ def legacy(units: Decimal | None, money: "BalanceDeduction | None") -> Cost | No
 
 
 def total(costs: Iterable[Cost]) -> Cost | None:
-    """Several costs as one; None where there are none, or where their money is of several currencies."""
+    """Returns the sum of several costs; None if there are none, or if their money is in several currencies."""
     costs = list(costs)
     units = [each.units for each in costs if each.units is not None]
     amounts = [each.amount for each in costs if each.amount is not None]

@@ -1,27 +1,27 @@
-"""The error of a create whose external id an older task has, and what is said where that is not sure."""
+"""The error of a create whose external id belongs to an older task, and the message if that is uncertain."""
 
 from kling_async.protocol.errors import ExternalTaskIdConflict, KlingError, Remedy
 from kling_async.protocol.tasks import Task
 
 
 def seems_older(external_task_id: str) -> str:
-    """What is known where an earlier process sent it, whose clock nobody knows, in words."""
+    """Returns the message for a create that an earlier process sent, whose clock is unknown."""
     return (
-        f"external_task_id {external_task_id!r} belongs to a task that seems older than this, which an earlier process "
-        "sent: it is another's, or the clock was wrong then"
+        f"external_task_id {external_task_id!r} belongs to a task that seems older than this create, which an earlier "
+        "process sent: the task belongs to another create, or the clock of that process was wrong"
     )
 
 
 def older_task(
     external_task_id: str, task: Task, refusal: KlingError | None, *, own_id: bool
 ) -> ExternalTaskIdConflict:
-    """The error.
+    """Returns the error.
 
     Args:
         external_task_id: that was sent.
-        task: has it.
-        refusal: of the send, where the service refused it for this.
-        own_id: whether the id was made from a key, and is not the user's.
+        task: the older task, which has that id.
+        refusal: of the send, if the service refused it because of the id.
+        own_id: whether the id was made from a key instead of given by the user.
     """
     conflict = f"external_task_id {external_task_id!r} belongs to an older task"
     if own_id:

@@ -1,4 +1,4 @@
-"""The error of a create of which nobody knows whether it made a task: what is known, and what finds out."""
+"""The error of a create that may or may not have made a task: what is known, and how to find out."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,18 +11,18 @@ from kling_async.protocol.lifecycle import is_missing
 from kling_async.protocol.tasks import Task
 
 CANDIDATES_SHOWN: Final = 10
-"""Tasks that the text names at most."""
+"""Maximum number of tasks that the message names."""
 
 
 @attrs.frozen
 class Sent:
-    """What was sent.
+    """A create that was sent.
 
     Attributes:
-        endpoint: its name.
-        reference: by which its task is looked up; None where that cannot be.
-        sent_at: when it was sent first, by the service's clock.
-        last: how the last send ended.
+        endpoint: name of its endpoint.
+        reference: by which its task is looked up; None if that is impossible.
+        sent_at: when it was first sent, by the service's clock.
+        last: error of the last send.
     """
 
     endpoint: str
@@ -32,11 +32,11 @@ class Sent:
 
 
 def what_is_known(sent: Sent, look_up: KlingError | None) -> str:
-    """What came of the sends and of looking it up, in words.
+    """Describes the outcome of the sends and look-ups in words.
 
     Args:
-        sent: what was sent.
-        look_up: how the last look-up ended, if that says anything.
+        sent: the create.
+        look_up: error of the last look-up, if there was one.
     """
     return (
         "no answer said whether the task was created"
@@ -47,16 +47,16 @@ def what_is_known(sent: Sent, look_up: KlingError | None) -> str:
 
 
 def in_doubt(sent: Sent, known: str, candidates: Sequence[Task] = ()) -> CreateInDoubt:
-    """The error.
+    """Returns the error.
 
     Args:
-        sent: what was sent.
-        known: what is known of it, in words.
-        candidates: tasks one of which may be its.
+        sent: the create.
+        known: what is known about it, in words.
+        candidates: tasks of which one may be the create's.
     """
     named = tuple(task.reference for task in candidates)
     listed = ", ".join(named[:CANDIDATES_SHOWN])
-    shown = f" (it may be {listed}: such tasks do not tell whose they are)" if listed else ""
+    shown = f" (it may be {listed}: a task does not show which request made it)" if listed else ""
     where = (
         ": look for it in the account's list of tasks before it is submitted again, among those of "
         f"{sent.endpoint} that were created at about {sent.sent_at:%Y-%m-%d %H:%M:%S} UTC or later"

@@ -1,16 +1,16 @@
-"""The create machine: one paid task per request, whatever happens to the answers.
+"""The create state machine: one paid task per request, whatever happens to the answers.
 
-`create_states` has its states, and what leads from one to another. What is not found by its id is sent again with the
-same id, three times in all. In the current generation nobody knows whether a path keeps the id: there all tasks since
-the first send are looked at before (`create_search`), and one that may be ours ends it in doubt.
+`create_states` defines the states and transitions. A request whose task is not found by its external id is sent again
+with the same id, three times in all. Paths of the current generation may drop the id: before such a request is sent
+again, all tasks made since the first send are searched (`create_search`), and a possible match ends in doubt.
 
-A task that is found but older than our first send is refused as a conflict, or accepted with `adopt`. After a send of
-an earlier process, whose clock nobody knows, one that seems older ends it in doubt. An id that was made from a key is
-another's too where a journal was copied: a first send that is refused for it takes no older task. Where tasks
-cannot be looked up by their external id, what would be looked up is `CreateInDoubt` at once. A path that answers yes
-without naming a task is refused with that answer, wherever the create is.
+A task that is found but older than the first send is a conflict, or accepted with `adopt`. After a send by an earlier
+process, whose clock is unknown, a task that seems older ends in doubt. If a journal was copied, an id made from a key
+is not unique either: a first send that is refused because of its id accepts no older task. If an endpoint cannot look
+up tasks by external id, a create in doubt ends with `CreateInDoubt` at once. A success that names no task ends the
+create with that answer, in any state.
 
-What rests on the service refusing a second task with the same external id is said in the README.
+The README describes what depends on the service refusing a second task with the same external id.
 """
 
 import enum
@@ -22,7 +22,7 @@ import attrs
 
 from kling_async.protocol import create_conflict, create_doubt, create_search, create_times
 from kling_async.protocol.create_rules import CreateRules
-from kling_async.protocol.create_search import NOBODY, Others
+from kling_async.protocol.create_search import NO_OTHERS, Others
 from kling_async.protocol.create_states import SENDING, UNDECIDED, CreateState
 from kling_async.protocol.create_times import CLOCK_TOLERANCE, SendTimes
 from kling_async.protocol.errors import (
@@ -51,17 +51,17 @@ from kling_async.protocol.send_failures import (
 from kling_async.protocol.tasks import Task
 
 TIMEOUT_FACTOR: Final = 4.0
-"""After a timeout the service may still be at work, so a task settles that many times longer."""
+"""Factor for `settle` after a timeout, since the service may still be processing the request."""
 
 SENDS: Final = 3
-"""Sends of one create at most, not counting those that were refused as full or too fast, or never left."""
+"""Maximum sends of one create, not counting those refused because of limits (1302, 1303) and those that never left."""
 
 
 _SEARCHED_AFTER: Final = frozenset({CreateState.DOUBTFUL, CreateState.EXPECTED})
 
 
-class Ask(enum.Enum):
-    """What the shell is to do next."""
+class Action(enum.Enum):
+    """What the caller has to do next."""
 
     SEND = "send the request: call `sending` before its first byte, and `answered` with the outcome"
     LOOK_UP = "query by the external id, then call `looked_up`"
@@ -70,7 +70,7 @@ class Ask(enum.Enum):
 
 
 class Pause(NamedTuple):
-    """Do nothing for a while.
+    """Wait before the next action.
 
     Attributes:
         seconds: how long.
@@ -80,26 +80,28 @@ class Pause(NamedTuple):
 
 
 class Create:
-    """One create, from the first byte to certainty. All times are seconds of one monotonic clock.
+    """One create, from its first byte until its outcome is certain. All times are seconds of one monotonic clock.
 
     Args:
-        endpoint: name of the endpoint, whose list has the task.
-        external_task_id: what the task can be looked up by.
-        rules: what it goes by.
+        endpoint: name of the endpoint that lists the task.
+        external_task_id: the id by which the task can be looked up.
+        rules: that it follows.
         retry: delays, settle and budget.
         uniform: random numbers for the delays.
-        is_anothers: whether a task is known to be that of another create: an answer may reach the wrong request.
-        keeps_id: whether an answer has shown that the path keeps the external id, or drops it; None for neither.
-        is_known: whether a task is that of another create of this client.
-        made_before: ids of tasks that were there before: one that has the caller's id is an older task, however young.
-        others_undecided: whether another create than this one is under way that may have made a task without its id.
-        clock_error: seconds by which a task may be younger than its time says, by what the service's clock has shown.
+        belongs_to_another: whether a task is known to belong to another create: an answer may reach the wrong request.
+        keeps_id: whether an answer has shown that the path keeps the external id, or drops it; None if unknown.
+        is_known: whether a task belongs to another create of this client.
+        made_before: ids of tasks that existed before: one of them with the caller's id is an older task, whatever its
+            creation time.
+        others_undecided: whether another create is under way that may have made a task without its id.
+        clock_error: seconds by which a task may be younger than its creation time, as far as the service's clock is
+            known.
 
     Attributes:
-        rules: what it goes by.
-        state: where it is.
-        end: the task or the error, once it is at its end.
-        kept_id: whether the answer to a send was about a task with the id that was sent; None for no such answer.
+        rules: that it follows.
+        state: the current state.
+        end: the task or the error, once it has ended.
+        kept_id: whether the task in the answer to a send has the id that was sent; None if there was no such answer.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class Create:
         retry: Retry,
         uniform: Uniform,
         *,
-        is_anothers: Callable[[Task], bool],
+        belongs_to_another: Callable[[Task], bool],
         keeps_id: Callable[[], bool | None] = lambda: None,
         is_known: Callable[[Task], bool] = lambda _: False,
         made_before: Collection[str] = (),
@@ -121,14 +123,14 @@ class Create:
         self.external_task_id = external_task_id
         named = Reference.by_external_task_id(endpoint, external_task_id)
         self.name = named.id
-        """What the service is asked for to find it."""
+        """The id with which the service is queried for the task."""
         self.reference = str(named) if rules.can_look_up else None
         self.rules = rules
         self.state = CreateState.UNSENT
         self.end: Task | KlingError | None = None
         self._retry = retry
         self._resend = rules.resend
-        self._is_anothers = is_anothers
+        self._belongs_to_another = belongs_to_another
         self._keeps_id = keeps_id
         self._is_known = is_known
         self._made_before = made_before
@@ -147,43 +149,43 @@ class Create:
 
     @property
     def id_sent(self) -> str | None:
-        """The external id that goes along with the request: the user's, or the one by which the task is looked up."""
+        """The external id that is sent with the request: the user's, or the one by which the task is looked up."""
         return self.external_task_id if self.rules.can_look_up or not self.rules.own_id else None
 
     @property
     def may_be_unnamed(self) -> bool:
-        """Whether its task may show without an id."""
+        """Whether its task may appear without an external id."""
         return self.id_sent is None or (self.rules.searches and self._keeps_id() is not True)
 
-    def next(self, now: float) -> Ask | Pause | Task | KlingError:
-        """What to do now; a task or an error is the end. Not to be asked while a send is under way."""
+    def next(self, now: float) -> Action | Pause | Task | KlingError:
+        """Returns the next action; a task or an error is the end. Must not be called while a send is under way."""
         if self.end is not None:
             return self.end
         if self.state is CreateState.FULL:
-            return Ask.TAKE_SLOT
+            return Action.TAKE_SLOT
         if now < self._not_before:
             return Pause(self._not_before - now)
         if self.state is CreateState.SEARCHING:
-            return Ask.SEARCH
-        # After the budget nothing is sent: nothing would look for it.
+            return Action.SEARCH
+        # Nothing is sent after the budget: no look-up would follow.
         send_again = self.state is CreateState.MISSING and not self._attempts.is_over(now)
         if send_again or self.state is CreateState.UNSENT:
             self._last_sent_at = now
-            return Ask.SEND
-        return Ask.LOOK_UP
+            return Action.SEND
+        return Action.LOOK_UP
 
     @property
     def undecided(self) -> bool:
-        """Whether something may be paid for that nobody knows of yet: then it must not be dropped."""
+        """Whether there may be a billed task that is not known yet: then the create must not be dropped."""
         return self.state in UNDECIDED
 
     def sending(self, wall: float, clock_offset: float = 0.0, counts_from: float = 0.0) -> None:
-        """The first byte is about to go out; once more with a new token.
+        """Records that the first byte is about to be sent; called again if it is resent with a new token.
 
         Args:
-            wall: the time of the machine's own clock.
-            clock_offset: how far the service's clock is ahead of it, as far as its answers show.
-            counts_from: what the machine's clock showed when the monotonic one was 0.
+            wall: the time by this machine's clock.
+            clock_offset: seconds by which the service's clock is ahead, as far as its answers show.
+            counts_from: the time by this machine's clock when the monotonic clock was 0.
         """
         if self.state is CreateState.MISSING:
             self.state = CreateState.SENDING_AGAIN
@@ -195,11 +197,11 @@ class Create:
 
     @property
     def shows_clock(self) -> bool:
-        """Whether a task that answers the send under way has surely been made by it."""
+        """Whether a task in the answer to the send under way was certainly made by that send."""
         return self.rules.own_id and self.state is CreateState.SENDING
 
     def answered(self, now: float, outcome: Task | KlingError) -> None:
-        """A send ended."""
+        """Records the outcome of a send."""
         self._times.took(now - self._last_sent_at)
         outcome = self._checked(outcome)
         if isinstance(outcome, Task):
@@ -215,12 +217,12 @@ class Create:
             self._answered_first(now, outcome)
 
     def sent_before(self, now: float, first_sent_wall: float, wall: float) -> None:
-        """A process that is gone may have sent it: it is looked up before anything is sent.
+        """Records that an earlier process may have sent it: it is looked up before anything is sent.
 
         Args:
-            now: as everywhere.
-            first_sent_wall: when it was sent at the earliest, by the clock that the machine had then.
-            wall: the time of the machine's own clock.
+            now: the monotonic time.
+            first_sent_wall: the earliest time at which it was sent, by that process's clock.
+            wall: the time by this machine's clock.
         """
         self._times.sent_before(first_sent_wall, wall)
         self._last_error = ConnectionFailed("an earlier attempt left it undecided")
@@ -228,16 +230,16 @@ class Create:
         self._settle(now, self._last_error)
 
     def slot_taken(self) -> None:
-        """A slot is held again."""
+        """Records that the create has a slot again."""
         self.state = CreateState.UNSENT
 
     def looked_up(self, now: float, outcome: Task | KlingError, clock_offset: float, counts_from: float = 0.0) -> None:
-        """A look-up ended.
+        """Records the outcome of a look-up.
 
         Args:
-            now: as everywhere.
-            outcome: of it.
-            clock_offset: what the service's clock shows more than this machine's, in seconds.
+            now: the monotonic time.
+            outcome: of the look-up.
+            clock_offset: seconds by which the service's clock is ahead of this machine's.
             counts_from: as for `sending`.
         """
         self._times.seen(clock_offset, counts_from)
@@ -266,21 +268,21 @@ class Create:
 
     @property
     def search_since(self) -> datetime:
-        """When a task that is this create's was made at the earliest, by the service's clock."""
+        """The earliest time at which this create's task can have been made, by the service's clock."""
         return self._times.made_since(self._clock_error())
 
     @property
     def last_send_ended(self) -> datetime:
-        """When the last send ended, by this machine's own clock."""
+        """When the last send ended, by this machine's clock."""
         return self._times.ended
 
-    def searched(self, now: float, outcome: Sequence[Task] | KlingError, others: Others = NOBODY) -> None:
-        """A look at all tasks since `search_since` ended; none of them may be missing.
+    def searched(self, now: float, outcome: Sequence[Task] | KlingError, others: Others = NO_OTHERS) -> None:
+        """Records the result of a search.
 
         Args:
-            now: as everywhere.
-            outcome: the tasks.
-            others: what is known of those who make tasks beside this client.
+            now: the monotonic time.
+            outcome: all tasks since `search_since`, without exception; or the error.
+            others: what is known about the tasks of other clients.
         """
         is_over = self._attempts.is_over(now)
         if isinstance(outcome, KlingError):
@@ -301,7 +303,7 @@ class Create:
         elif drops_ids and self._is_surely_ours(may_be, others):
             self._accept(attrs.evolve(may_be[0], external_task_id=self.external_task_id))
         elif may_be or drops_ids or is_over or not self._resend or self._may_be_missed:
-            # No twin is refused where ids are dropped.
+            # A path that drops ids does not refuse a duplicate.
             self._refuse(self._in_doubt(candidates=may_be))
         elif self._sends_left > 0:
             self.state = CreateState.MISSING
@@ -311,38 +313,38 @@ class Create:
 
     @property
     def _may_be_missed(self) -> bool:
-        """Whether its task may be without an id, and of a time that was not looked at."""
+        """Whether its task may have no id and a creation time that the search did not cover."""
         return self._times.is_unknown and self._keeps_id() is not True
 
     def _is_surely_ours(self, may_be: Sequence[Task], others: Others) -> bool:
-        """Whether one task alone may be ours, was made while a send was under way, and is nobody's that is known."""
+        """Whether there is a single candidate, made while a send was under way, that no other create can have made."""
         if len(may_be) != 1 or may_be[0].created_at is None or others.may_have_made or self._others_undecided(self):
             return False
         return self._times.was_under_way(may_be[0].created_at)
 
     def stop(self) -> None:
-        """The client closes: what created nothing so far is not sent again."""
+        """Records that the client closes: a request that has created nothing so far is not sent again."""
         if self.state in {CreateState.UNSENT, CreateState.FULL}:
             self._refuse(_closed())
         elif self.state is CreateState.SENDING:
             self.state = CreateState.STOPPING
 
     def interrupted(self) -> KlingError:
-        """The error for a create that is not at its end and is cut off here, since the client closes."""
+        """Returns the error for an unfinished create that is cut off because the client closes."""
         if not self.undecided:
             return _closed()
         closed = "the client was closed before an answer said whether the task was created"
         return create_doubt.in_doubt(attrs.evolve(self._about, last=None), closed)
 
     def about(self, error: KlingError) -> KlingError:
-        """Adds the reference to an error, where a task can be found by it."""
+        """Adds the reference to an error, if it may lead to a task."""
         return error if self.reference is None or self._made_nothing else error.about(self.reference)
 
     # ------------------------------------------------------------------------------------------ inside
 
     def _checked(self, outcome: Task | KlingError) -> Task | KlingError:
-        """The outcome, unless it is about the task of another create: `task_info`, which would say so, may be empty."""
-        if isinstance(outcome, Task) and self._is_anothers(outcome):
+        """Replaces an answer about another create's task by an error; its `task_info` may be empty, so ids decide."""
+        if isinstance(outcome, Task) and self._belongs_to_another(outcome):
             return BadResponse(f"the answer is about {outcome.reference}, the task of another create", http_status=200)
         return outcome
 
@@ -359,17 +361,18 @@ class Create:
             self._look_up_at_once(now, now + min(self._retry.settle, self._retry.budget))
         else:
             error.message = f"{error.message}; nothing was created"
-            self._made_nothing = error.code == 1201  # unlike any other, it could be about an older task
+            # 1201 is the code of a duplicate, too: a reference could lead to an older task with the same id.
+            self._made_nothing = error.code == 1201
             self._refuse(error)
 
     def _send_later(self, now: float, error: KlingError) -> None:
-        """Nothing was created; patience has an end all the same."""
+        """Sends again later, since nothing was created; `budget` limits this, too."""
         if self.state is CreateState.STOPPING:
             self._refuse(_closed())
             return
         if isinstance(error, ConcurrencyExceeded):
             self.state = CreateState.FULL
-            self._attempts.ends_at = float("inf")  # the wait for a slot is no failing
+            self._attempts.ends_at = float("inf")  # waiting for a slot does not count as failing
             self._attempts.progressed()
             return
         self.state = CreateState.UNSENT
@@ -382,7 +385,7 @@ class Create:
 
     def _answered_again(self, now: float, error: KlingError) -> None:
         if isinstance(error, InvalidRequest | LeaseLost):
-            self._sends_left = 0  # it must not go out again: only the first send's task can still show
+            self._sends_left = 0  # it must not be sent again: only an earlier send's task can still appear
         if isinstance(error, UnexpectedAnswer):
             self._refuse(error)
         elif made_nothing(error) or not refused(error):
@@ -392,7 +395,7 @@ class Create:
             self._look_up_at_once(now, min(now + self._settle_seconds, self._gives_up_at))
 
     def _settle(self, now: float, error: KlingError) -> None:
-        """The task may exist: gives the service time to show it."""
+        """Looks the task up, which may exist, and gives the service `settle` seconds to show it."""
         if not self.rules.can_look_up:
             self._refuse(self._in_doubt())
             return
@@ -406,7 +409,7 @@ class Create:
             self.state = CreateState.SETTLING
             self._resend = self._resend and not names_no_path(error)
         self._attempts.progressed()
-        # Before something is sent again there is a look-up after the first delay, however short `settle` is.
+        # However short `settle` is, there is a look-up after the first delay before the request is sent again.
         self._attempts.ends_at = settled_at if expected else self._gives_up_at
         self._wait(now)
         self._attempts.ends_at = settled_at
@@ -416,7 +419,7 @@ class Create:
         self._resend = False
 
     def _search(self, now: float) -> None:
-        """Looks at all tasks, one delay later: what was made a little after its answer was lost shows by then."""
+        """Searches all tasks after one more delay, so that a task made shortly after its answer was lost is visible."""
         self.state = CreateState.SEARCHING
         self._attempts.ends_at = self._gives_up_at
         self._wait(now)
@@ -427,14 +430,14 @@ class Create:
         self._not_before = now
 
     def _wait(self, now: float) -> None:
-        """Until the next send or look-up: a growing delay, or none where the time is over, for there is a last one."""
+        """Sets the growing delay before the next send or look-up; none after the deadline, for a last attempt."""
         self._not_before = now + (self._attempts.failed(now) or 0.0)
 
     def _found(self, task: Task) -> None:
         if self.rules.adopt or not (self._is_of_a_copy(task) if self.rules.own_id else self._is_older(task)):
             self._accept(task)
             return
-        if self._times.is_anothers:
+        if self._times.by_earlier_process:
             seems = create_conflict.seems_older(self.external_task_id)
             self._refuse(create_doubt.in_doubt(self._about, seems, [task]))
             return
@@ -442,12 +445,12 @@ class Create:
         self._refuse(create_conflict.older_task(self.external_task_id, task, refusal, own_id=self.rules.own_id))
 
     def _is_older(self, task: Task) -> bool:
-        """Whether a task with the user's id is surely not ours."""
+        """Whether a task with the user's id was certainly not made by this create."""
         is_older = self._times.is_older(task.created_at, max(self._clock_error(), CLOCK_TOLERANCE))
         return is_older or task.task_id in self._made_before
 
     def _is_of_a_copy(self, task: Task) -> bool:
-        """Whether a first send was refused for a task that was there before; later ones are refused for the first's."""
+        """Whether the first send was refused because of an older task; later sends are refused because of the first."""
         return (
             self.rules.from_key
             and self.state is CreateState.CLAIMED

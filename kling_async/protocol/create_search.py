@@ -1,7 +1,7 @@
-"""What the list of all tasks since a create was sent says of its task: that it is one of them, may be, or is none.
+"""Finds a create's task, or candidates for it, in the list of all tasks since it was sent.
 
-A task does not tell what it was made from, not even its model. By its external id it is ours or another's. One without
-an id may be what a path made that drops ids, or anybody's who gives none.
+An answer about a task does not contain its request, not even its model. The external id decides whether it is ours. A
+task without an id may be ours, if the path drops ids, or any task that was made without one.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,35 +16,35 @@ from kling_async.protocol.tasks import Task, TaskStatus
 
 @attrs.frozen
 class Others:
-    """What is known of those who make tasks beside this client.
+    """What is known about the tasks of other clients.
 
     Attributes:
-        tasks: ids of theirs.
-        may_have_made: whether one of them may have made a task that nobody knows to be its.
+        tasks: ids of their tasks.
+        may_have_made: whether one of them may have made a task that is not in `tasks`.
     """
 
     tasks: frozenset[str] = frozenset()
     may_have_made: bool = False
 
 
-NOBODY: Final = Others()
+NO_OTHERS: Final = Others()
 
 
 def named(tasks: Iterable[Task], external_task_id: str) -> Task | None:
-    """The task that has our id, if there is one."""
+    """Returns the task with our id, if there is one."""
     return next((task for task in tasks if task.external_task_id == external_task_id), None)
 
 
 def unnamed(
     tasks: Iterable[Task], external_task_id: str, since: datetime, is_known: Callable[[Task], bool]
 ) -> list[Task]:
-    """Those that may be ours: without an id, or with ours in another case, not older, and nobody's that is known.
+    """Returns the tasks that may be ours: without an id or with ours in another case, not older, of no other create.
 
     Args:
-        tasks: that the list has; the service may give older ones than it was asked for.
-        external_task_id: ours.
-        since: when ours was made at the earliest, by the service's clock.
-        is_known: whether a task is that of another create.
+        tasks: of the list; the service may include older tasks than were requested.
+        external_task_id: our id.
+        since: the earliest time at which ours can have been made, by the service's clock.
+        is_known: whether a task belongs to another create.
     """
     return [task for task in tasks if _may_be_ours(task, external_task_id, since) and not is_known(task)]
 

@@ -1,4 +1,4 @@
-"""What is known of an endpoint: where it is, what it takes, what is refused, what it costs, what comes out."""
+"""Descriptions of endpoints: their paths, requests, rules, prices and results."""
 
 import enum
 import functools
@@ -22,20 +22,20 @@ if TYPE_CHECKING:  # maps, rules and decimals take time to import, and are neede
 
 
 class Request:
-    """What a client submits to make a task: the record of an endpoint."""
+    """A request that makes a task: the base class of the endpoints' records."""
 
     __slots__ = ()
 
 
-# Of the record: pyright cannot see that fields with converters are what a rule's protocol asks for.
+# `Any` for the record: pyright does not see that fields with converters satisfy the protocol of a rule.
 Rule = Callable[[Any], Iterable[Problem]]
 FileRule = Callable[[Any, "Facts"], Iterable[Problem]]
 
 
 class Generation(enum.Enum):
-    """Which of the service's two generations of paths an endpoint belongs to; both are in use.
+    """The service's two generations of paths; both are in use.
 
-    In the current one the model is a segment of the path, and all tasks share the path they are asked for at.
+    In the current one the model is a segment of the path, and all tasks are queried at the same path.
     """
 
     LEGACY = "legacy"
@@ -43,7 +43,7 @@ class Generation(enum.Enum):
 
 
 class Pool(enum.Enum):
-    """Which resource pack a task draws from, and with it whose slots it takes."""
+    """The resource pack from which a task is paid, and whose slots it takes."""
 
     VIDEO = "video"
     IMAGE = "image"
@@ -51,28 +51,28 @@ class Pool(enum.Enum):
 
 
 USD_PER_UNIT: Final = {Pool.VIDEO: "0.14", Pool.IMAGE: "0.0035"}
-"""List price of one unit (price tables of 2026-09); that of try-on is not known."""
+"""List price of one unit in dollars (price tables of 2026-09); that of try-on is not known."""
 
 SHOWN_WITHIN: Final = 60.0
-"""Seconds after a create in which the current generation may leave a task out of its answers; nothing promises less."""
+"""Seconds after a create for which the current generation may not show a task; no shorter time is documented."""
 
 IDS_AT_ONCE: Final = 20
-"""Ids in one question of the current generation (21 are refused: "cannot exceed 20 in total")."""
+"""Maximum ids in one query of the current generation (21 are refused: "cannot exceed 20 in total")."""
 
 LEGACY_PREFIX: Final = "/v1/"
 
 
 def name_of(path: str) -> str:
-    """The first half of a reference: the path without `/v1/` and `videos/`."""
+    """Returns the first half of a reference: the path without `/v1/` and `videos/`."""
     return path.removeprefix(LEGACY_PREFIX).removeprefix("videos/")
 
 
 def no_price(_request: object) -> None:
-    """Where no price is published."""
+    """Returns None: no price is published."""
 
 
 def one_slot(_request: object) -> int:
-    """A task of a video takes one."""
+    """Returns 1: a video task takes one slot."""
     return 1
 
 
@@ -82,19 +82,19 @@ def _about(rule: FileRule, facts: "Facts") -> Rule:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Described:
-    """What is known of any endpoint: what it takes, what is refused, what it costs.
+    """The description of any endpoint: its requests, rules and prices.
 
     Attributes:
-        path: where it is.
+        path: of the endpoint.
         record: the class of its requests.
         name: the path without `/v1/` and `videos/`: first half of a reference (`image2video` in `image2video:<id>`).
-        rules: find what is wrong with a request.
-        picture_rules: find what is wrong with its pictures, as far as they are known.
-        sound_rules: find what is wrong with its sounds, likewise.
-        capabilities: what each model can do; None where no map is known.
-        units: what a request costs, in units of the pack; None where no price is known.
-        pool: the pack that it draws from.
-        generation: of the service's paths. In the current one `path` is what the paths of all models begin with, and
+        rules: find problems of a request.
+        picture_rules: find problems of its pictures, as far as their contents are known.
+        sound_rules: find problems of its sounds, likewise.
+        capabilities: what each model can do; None if there is no map.
+        units: price of a request in units of the pack; None if it is not known.
+        pool: the pack that pays for it.
+        generation: of the service's paths. In the current one `path` is the common prefix of all models' paths, and
             all endpoints have the same name.
     """
 
@@ -110,20 +110,20 @@ class Described:
     generation: Generation = Generation.LEGACY
 
     def path_of(self, request: Any) -> str:
-        """Where a request is sent to; in the current generation it knows its path itself."""
+        """Returns the path of a request; in the current generation, the request determines it."""
         path: str = getattr(request, "sent_to", self.path)
         return path
 
     def problems(self, request: object, facts: "Facts", now: datetime | None = None) -> list[Problem]:
-        """Finds everything that is wrong with a request; never raises.
+        """Finds all problems of a request; never raises.
 
         Args:
-            request: with whatever values it was given.
-            facts: what is known of its local files, by field path as in `files_of`.
-            now: by the service's clock; None where the age of earlier results is not looked at.
+            request: with any values.
+            facts: about its local files, by field path as in `files_of`.
+            now: the time by the service's clock; None to skip the check of earlier results' age.
 
         Returns:
-            The problems, each with its field; those with `by_map` rest on the capability map alone, those with
+            The problems, each with its field. Those with `by_map` are based on the capability map alone; those with
             `only_warns` refuse nothing.
         """
         from kling_async.protocol.rules.earlier_results import ages, stand_ins  # noqa: PLC0415  (rules take time)
@@ -134,7 +134,7 @@ class Described:
         for rule in (*file_rules, *self.rules, stand_ins, *of_time, self._retired):
             try:
                 problems += rule(request)
-            except Exception as error:  # noqa: BLE001  (whatever a value does when it is looked at)
+            except Exception as error:  # noqa: BLE001  (inspecting a value may raise anything)
                 what = f"holds a value that cannot be looked at: it raises {type(error).__name__[:60]}"
                 problems.append(Problem("request", what))
         return problems
@@ -149,38 +149,38 @@ class Described:
             yield Problem("model_name", sent, only_warns=True, warning=RetiredModelWarning)
 
     def retired_model(self, model_name: str) -> str | None:
-        """Says that a model was retired, and what to do; None if nothing is known of that."""
+        """Returns a message that a model was retired, with advice; None if it is not known to be retired."""
         retired = self.capabilities.retired_model(model_name) if self.capabilities else None
         return retired and retired + self._way_on
 
     @property
     def _way_on(self) -> str:
-        """What to do about a retired model in a program; pictures are not made by the current generation."""
+        """How a program can replace a retired model; empty for pictures, which the current generation does not make."""
         how = "; kling_async.current.from_legacy(request, model='kling-3.0') asks a newer one for the same"
         return how if self.pool is Pool.VIDEO else ""
 
     def estimate(self, request: object) -> Estimate:
-        """What a request costs; what the service would refuse has no price."""
+        """Returns the price of a request; unknown for requests that the service would refuse."""
         return self.priced(self.units(request))
 
     def priced(self, units: "Decimal | None") -> Estimate:
-        """An amount of units, also in dollars at list price."""
+        """Returns an amount of units with its list price in dollars."""
         per_unit = USD_PER_UNIT.get(self.pool)
         if units is None or per_unit is None:
             return Estimate(units=units, usd=None)
         return Estimate(units=units, usd=units * type(units)(per_unit))
 
     def usd_of(self, cost: "Cost") -> "Decimal | None":
-        """What was taken, in dollars: units at list price, money as it was paid; None where that is not known.
+        """Returns a cost in dollars: units at list price, money as paid; None if it cannot be converted.
 
-        Money of another currency, or of none that was named, is no dollars.
+        Money counts only if the service names dollars as its currency.
         """
         if cost.amount and cost.currency != "USD":
             return None
         if cost.units is None:
             return cost.amount
         usd = self.priced(cost.units).usd
-        if cost.package_type not in {None, self.pool.value}:  # the list of tasks has those of all packs
+        if cost.package_type not in {None, self.pool.value}:  # the list of tasks contains tasks of all packs
             per_unit = next((USD_PER_UNIT.get(pool) for pool in Pool if pool.value == cost.package_type), None)
             usd = None if per_unit is None else cost.units * type(cost.units)(per_unit)
         return usd if usd is None or not cost.amount else usd + cost.amount
@@ -191,13 +191,13 @@ class Endpoint(Described):
     """One endpoint that makes tasks: create with POST, query with GET `path/{id}`, list with GET `path`.
 
     Attributes:
-        typical_seconds: how long such a task takes, as published; of None, a task of unknown parameters.
-        result: what its tasks make.
-        is_raw: whether nothing but the path is known, not even that it makes tasks.
+        typical_seconds: how long a request's task takes, as published; for None, a task of unknown parameters.
+        result: kind of result that its tasks make.
+        is_raw: whether only the path is known, not even that it makes tasks.
         lists: whether it has a list of the account's tasks.
-        page_maximum: most tasks that a page of the list can have.
-        finds_by_external_id: whether a task is found by the caller's own id: else a lost create is never sent again.
-        slots_of: how many slots a request takes, which is also how many results it has.
+        page_maximum: maximum number of tasks in a page of the list.
+        finds_by_external_id: whether tasks are found by external id: otherwise a lost create is never sent again.
+        slots_of: number of slots that a request takes, which is also the number of its results.
     """
 
     typical_seconds: Callable[[Any], float]
@@ -209,32 +209,32 @@ class Endpoint(Described):
     slots_of: Callable[[Any], int] = one_slot
 
     def priced(self, units: "Decimal | None") -> Estimate:
-        """An amount of units, also in dollars at list price."""
-        return Estimate(units=units, usd=None) if self.is_raw else super().priced(units)  # whose pack, is not known
+        """Returns an amount of units with its list price in dollars, which is unknown for a raw path."""
+        return Estimate(units=units, usd=None) if self.is_raw else super().priced(units)
 
     def patient(self, retry: "Retry") -> "Retry":
-        """How a create in doubt is looked up: nothing says how soon the current generation shows a task."""
+        """Returns the settings for a create in doubt: the current generation may take long to show a task."""
         if self.generation is Generation.LEGACY:
             return retry
         return attrs.evolve(retry, settle=max(retry.settle, SHOWN_WITHIN))
 
     @property
     def ids_at_once(self) -> int:
-        """Tasks that one question can be about."""
+        """Maximum number of tasks in one query."""
         return IDS_AT_ONCE if self.generation is Generation.CURRENT else 1
 
     @property
     def pack(self) -> str:
-        """What its tasks are paid from; of a path without a record only that all of its tasks share it is known."""
+        """The pack that pays for its tasks; for a raw path, whose pack is unknown, its name."""
         return self.name if self.is_raw else self.pool.value
 
     def line_of(self, request: Request) -> str:
-        """What a request stands in line for: slots are counted per model and pack."""
+        """Returns the queue in which a request waits: slots are counted per model and pack."""
         model_name = getattr(request, "model_name", None) or self.name
         return model_name if self.pool is Pool.VIDEO else f"{model_name} ({self.pool.value})"
 
     def kind_of(self, request: Request) -> str:
-        """Tasks of one kind take about equally long: `image2video/kling-v2-6/std/5`."""
+        """Returns the kind of a request, such as `image2video/kling-v2-6/std/5`: its tasks take about equally long."""
         duration: Any = getattr(request, "duration", None)
         if self.generation is Generation.CURRENT:
             parts = [self.name + self.path_of(request), str(getattr(request, "resolution", None) or "720p")]

@@ -1,4 +1,4 @@
-"""The service's code table: which error each code is, whether it passes, and what helps."""
+"""The service's code table: the error class of each code, whether it is transient, and what to do about it."""
 
 from typing import Any, NamedTuple
 
@@ -24,10 +24,10 @@ class CodeRow(NamedTuple):
 
     Attributes:
         error: the class raised.
-        hint: what to do, added to the service's own text.
-        transient: whether the same read may succeed when sent again.
-        in_doubt: whether a create that was answered so may have made a task.
-        remedy: what to do, where that has a name.
+        hint: what to do, added to the service's text.
+        transient: whether a read may succeed when it is repeated.
+        in_doubt: whether a create that got this answer may have made a task.
+        remedy: what to do; None if there is no named remedy.
     """
 
     error: type[ApiError]
@@ -70,11 +70,12 @@ CODES: dict[int, CodeRow] = {
 
 
 ADDRESS_CODE: int = 1304
-"""Refusal of all that comes from this machine's address."""
+"""The service refuses every request from this machine's IP address."""
 ACCOUNT_CODES: frozenset[int] = frozenset({1100, 1101, ADDRESS_CODE})
-"""Refusals of the account, not of the request: whoever sends next gets the same."""
+"""Refusals of the account, not of the request: the next request of any kind gets the same."""
 PACK_CODES: frozenset[int] = frozenset({1102})
-"""Refusals of one resource pack: whoever is paid from it gets the same, and an image pack does not pay for video."""
+"""Refusals of one resource pack: the next request paid from that pack gets the same. An image pack does not pay for
+video."""
 
 _UNKNOWN_REFUSAL = CodeRow(ApiError, transient=True)
 _FAMILIES: tuple[tuple[range, CodeRow], ...] = (
@@ -82,20 +83,20 @@ _FAMILIES: tuple[tuple[range, CodeRow], ...] = (
     (range(1100, 1400), _UNKNOWN_REFUSAL),
     (range(5000, 5100), CODES[5000]),
 )
-"""Codes of the table's families that it does not list: the service's word, but nothing that ends a wait."""
+"""Codes of the table's families that it does not list. They come from the service, but do not end a wait."""
 
 
 _RETIRED = CodeRow(ModelRetired)
 _RETIRED_WORDS = ("discontinued", "no longer available")
-"""Of the service's texts about a model, and about a whole path; whether the latter comes with 1203 is not certain."""
+"""From the service's texts about a model and about a whole path; whether the latter has code 1203 is not certain."""
 
 
 def row_for(code: int | None, text: str = "") -> CodeRow | None:
-    """The row of a code; None for one that is not the service's, and for 0.
+    """Returns the row of a code; None for 0 and for a code that is not the service's.
 
     Args:
         code: of an answer.
-        text: the service's own words, which distinguish a retired model from one that never existed.
+        text: the service's text, which distinguishes a retired model from one that never existed.
     """
     if code in {1202, 1203} and any(words in text.lower() for words in _RETIRED_WORDS):
         return _RETIRED
@@ -105,7 +106,7 @@ def row_for(code: int | None, text: str = "") -> CodeRow | None:
 
 
 def code_of(value: Any) -> int | None:
-    """A code of the service: a number, or its digits as text."""
+    """Parses a code of the service: a number, or its digits as text. Returns None for anything else."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     return value if type(value) is int and abs(value) < 10**9 else None

@@ -1,21 +1,21 @@
-"""Every error this package raises, in one tree; `error_codes` has the table of the service's codes.
+"""Every error that this package raises, in one tree; `error_codes` has the table of the service's codes.
 
 KlingError
-├── InvalidRequest (ValueError)            refused here, nothing was sent
+├── InvalidRequest (ValueError)            refused by this package; nothing was sent
 │   └── MediaFileMissing (FileNotFoundError)
-│       └── ImageFileMissing               the file of a picture
-├── InvalidReference (ValueError)          no `<endpoint>:<id>`
-├── ConfigurationError (ValueError)        credentials, address or numbers the client cannot work with
+│       └── ImageFileMissing               the missing file is a picture
+├── InvalidReference (ValueError)          not of the form `<endpoint>:<id>`
+├── ConfigurationError (ValueError)        unusable credentials, address or settings
 ├── BatchError                             the jobs of a batch cannot be read; nothing was sent
 ├── FleetError                             the database of a fleet cannot be used
 ├── KeyConflict                            the key belongs to another request
-├── BudgetExceeded                         the budget has not enough left; nothing was sent
+├── BudgetExceeded                         not enough is left of the budget; nothing was sent
 ├── JournalError                           the journal cannot be read or written; nothing was sent
-│   └── LeaseLost                          the client was away from its journal for too long; nothing was sent
-├── WrongEventLoop (RuntimeError)          a client belongs to the loop it first ran on
-├── ClientClosed                           the client was closed while something waited
-├── QueueTimeout (TimeoutError)            no slot came free in time; nothing was created
-├── ApiError                               the service answered no
+│   └── LeaseLost                          the client did not renew its lease in time; nothing was sent
+├── WrongEventLoop (RuntimeError)          a client belongs to the event loop it first ran on
+├── ClientClosed                           the client was closed while a caller waited
+├── QueueTimeout (TimeoutError)            no slot became free in time; nothing was created
+├── ApiError                               the service answered with an error
 │   ├── AuthenticationError                1000, 1001, 1002
 │   │   └── TokenTimeError                 1003, 1004: the clocks disagree
 │   ├── AccountError                       1100
@@ -23,28 +23,28 @@ KlingError
 │   ├── PermissionRefused                  1103, 1304
 │   ├── RequestRefused                     1200, 1201, 1202, 1203
 │   │   ├── ExternalTaskIdConflict         the id belongs to another task
-│   │   └── ModelRetired                   1203: the model or the path is no more
+│   │   └── ModelRetired                   1203: the model or the path was retired
 │   ├── ContentRefused                     1300, 1301
 │   ├── RateLimited                        1302
 │   ├── ConcurrencyExceeded                1303
 │   └── ServerError                        5000, 5001, 5002
-├── BadResponse                            an answer that is not the service's, or cannot be understood
-│   ├── UnknownStatus                      a status word that is not documented
-│   ├── UnexpectedAnswer                   success, without what was asked for
-│   └── NotTheService                      base_url leads to something that has never answered as the service does
+├── BadResponse                            the answer is not the service's, or cannot be parsed
+│   ├── UnknownStatus                      an undocumented task status
+│   ├── UnexpectedAnswer                   success, but without the expected data
+│   └── NotTheService                      nothing at base_url has ever answered like the service
 ├── ConnectionFailed (ConnectionError)     no answer
-│   └── RequestTimeout (TimeoutError)      none in time
-├── TaskError                              about a task that exists, or may
+│   └── RequestTimeout (TimeoutError)      no answer in time
+├── TaskError                              about a task that exists, or may exist
 │   ├── TaskFailed                         the service could not make the result
-│   ├── TaskNotFound                       the service does not know the reference
+│   ├── TaskNotFound                       the service has no task with this reference
 │   ├── TaskTimeout (TimeoutError)         not finished by the deadline: unknown, not failed
-│   └── CreateInDoubt (InDoubt)            may be paid for; the reference finds out
-├── InDoubt                                may be paid for, whatever it was
-│   └── CallInDoubt                        a call without a task: its answer was lost, and nothing finds it
-└── DownloadError                          the result is made, the file is not whole
-    ├── TargetError (OSError)              the place to save to cannot be used
+│   └── CreateInDoubt (InDoubt)            the task may exist and be billed; look it up by the reference
+├── InDoubt                                may have been done and billed
+│   └── CallInDoubt                        a call without a task: its answer was lost; it cannot be looked up
+└── DownloadError                          the result exists, but its file is incomplete
+    ├── TargetError (OSError)              the path to save to cannot be used
     │   └── TargetExists (FileExistsError)
-    └── SaveInProgress                     another save writes to the same place
+    └── SaveInProgress                     another save writes to the same file
 """
 
 import enum
@@ -62,9 +62,9 @@ if TYPE_CHECKING:  # it takes time to import
 
 
 class Remedy(enum.Enum):
-    """What helps, as data: programs decide by it, and the shell command says it with its own options.
+    """What to do about an error, as data: programs can branch on it, and the shell command words it for its options.
 
-    The values say it with this package's names. What is said alike everywhere stands in the message.
+    The values use the names of the Python API. Advice that is the same everywhere is part of the message instead.
     """
 
     ADOPT = "attach(reference) follows that one, if_exists='adopt' takes it as the result, another id makes a new video"
@@ -83,21 +83,21 @@ class Remedy(enum.Enum):
 
 
 Words = Mapping[Remedy, str]
-"""How another surface than Python says each remedy; empty where it says that in its own way."""
+"""The text of each remedy for a surface other than Python; empty where that surface gives its own advice."""
 
 
 class KlingError(Exception):
-    """The root: `except KlingError` catches all that this package raises by itself.
+    """The base class: `except KlingError` catches every error that this package raises itself.
 
-    What to do: what the message says; `remedy` says it for programs.
+    What to do: follow the message; `remedy` is the same advice for programs.
 
     Attributes:
         message: what happened.
-        remedy: what to do next, where that has a name.
-        code: the service's business code, where it gave one.
-        http_status: the HTTP status, where there was an answer.
+        remedy: what to do next; None if there is no named remedy.
+        code: the service's error code; None if the answer had none.
+        http_status: the HTTP status of the answer; None if there was no answer.
         request_id: the service's id of the request, for its support.
-        reference: the task this is about, as text for `KlingClient.attach`.
+        reference: the task that the error is about, as text for `KlingClient.attach`.
     """
 
     message: str = ""
@@ -128,7 +128,7 @@ class KlingError(Exception):
         vars(self).update(more)
 
     def __str__(self) -> str:
-        """The message and the remedy, then the ids needed to go on."""
+        """The message and the remedy, then the ids."""
         ids = {"code": self.code, "HTTP": self.http_status, "request_id": self.request_id, "reference": self.reference}
         known = ", ".join(f"{name} {value}" for name, value in ids.items() if value is not None)
         return f"{self.explained()} ({known})" if known else self.explained()
@@ -137,17 +137,17 @@ class KlingError(Exception):
         """The message and the remedy, without ids.
 
         Args:
-            words: how to say the remedy; else with this package's names.
+            words: the text of each remedy; None for that of the Python API.
         """
         remedy = self.remedy and (self.remedy.value if words is None else words[self.remedy])
         return f"{self.message}; {remedy}" if remedy else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles by value: errors cross process borders."""
+        """Pickles all attributes, so that errors can be sent between processes."""
         return _revive, (type(self), self.message, dict(vars(self)))
 
     def about(self, reference: str) -> Self:
-        """Names the task this is about, unless it already names one."""
+        """Sets the reference of the task that the error is about, unless one is set already."""
         if self.reference is None:
             self.reference = reference
         return self
@@ -163,24 +163,24 @@ def _revive(cls: type[KlingError], message: str, attributes: dict[str, Any]) -> 
 
 
 class CapabilityWarning(UserWarning):
-    """A combination passes that the documentation or the capability map says does not work."""
+    """A request is sent although the documentation or the capability map says that it does not work."""
 
 
 class RetiredModelWarning(CapabilityWarning):
-    """A request is sent for a model that the service has retired, as far as is known here."""
+    """A request is sent for a model that this version of the package lists as retired."""
 
 
 @attrs.frozen
 class Problem:
-    """One thing wrong with a request.
+    """One thing that is wrong with a request.
 
     Attributes:
-        field: the parameter, as in the documentation, with the way to nested ones (`dynamic_masks[0].trajectories`).
-        message: what is wrong and what would be right.
-        missing_file: kind of the file that does not exist; None where the problem is another one.
-        by_map: whether only the capability map says so; `strict=False` turns these into warnings.
-        only_warns: whether it refuses nothing and is a warning, whatever `strict` is.
-        warning: of which class, where it is one.
+        field: name of the parameter as documented, with the path to nested ones (`dynamic_masks[0].trajectories`).
+        message: what is wrong, and what is expected.
+        missing_file: kind of the file that does not exist; None for any other problem.
+        by_map: whether only the capability map forbids it; `strict=False` turns such problems into warnings.
+        only_warns: whether it is a warning whatever `strict` is.
+        warning: class of the warning, if it is one.
     """
 
     field: str
@@ -192,7 +192,7 @@ class Problem:
 
     @property
     def comes_with_time(self) -> bool:
-        """Whether what was sent without a problem can have this one later: files are deleted, the map changes."""
+        """Whether a request that was valid once can have this problem later: files are deleted, the map changes."""
         return self.missing_file is not None or self.by_map or self.only_warns
 
     def __str__(self) -> str:
@@ -201,12 +201,12 @@ class Problem:
 
 
 class InvalidRequest(KlingError, ValueError):
-    """The request breaks documented rules. Nothing was sent, nothing is paid.
+    """The request breaks documented rules. Nothing was sent or billed.
 
-    What to do: mend what `problems` name.
+    What to do: correct the parameters that `problems` name.
 
     Attributes:
-        problems: all of them, each with its field.
+        problems: everything that is wrong with the request.
     """
 
     problems: tuple[Problem, ...]
@@ -222,56 +222,56 @@ class InvalidRequest(KlingError, ValueError):
 
 
 class MediaFileMissing(InvalidRequest, FileNotFoundError):
-    """As `InvalidRequest`; at least one problem is a file that does not exist.
+    """An `InvalidRequest` of which at least one problem is a file that does not exist.
 
-    What to do: give a path that exists; a relative one begins where the process runs.
+    What to do: give a path that exists; relative paths start at the current directory of the process.
     """
 
 
 class ImageFileMissing(MediaFileMissing):
-    """As `MediaFileMissing`; at least one of the files is that of a picture.
+    """A `MediaFileMissing` of which at least one missing file is a picture.
 
-    What to do: give a path that exists; a relative one begins where the process runs.
+    What to do: give a path that exists; relative paths start at the current directory of the process.
     """
 
 
 class InvalidReference(KlingError, ValueError):
-    """Text that is no reference.
+    """The text is not a reference.
 
-    What to do: pass what `handle.reference`, `task.reference` or an error has: `<endpoint>:<id>`.
+    What to do: pass a `reference` of a handle, a task or an error: `<endpoint>:<id>`.
     """
 
 
 class ConfigurationError(KlingError, ValueError):
-    """The client cannot work with what it was given.
+    """A setting, a credential or an argument cannot be used. Nothing was sent.
 
-    What to do: what the message says; nothing was sent.
+    What to do: follow the message.
     """
 
 
 class BatchError(KlingError):
     """The jobs of a batch cannot be read at all. Nothing was sent.
 
-    What to do: mend the jobs as the message says.
+    What to do: correct the jobs as the message says.
     """
 
 
 class FleetError(KlingError):
     """The database of a fleet cannot be used, or has no such fleet, queue or job.
 
-    What to do: what the message says. What was submitted in one step is there as a whole or not at all; the same again
-    finds out, and submits nothing twice.
+    What to do: follow the message. Each submission is stored completely or not at all; repeat it if in doubt: nothing
+    is submitted twice.
     """
 
 
 @attrs.frozen
 class Difference:
-    """In what two requests under one key differ.
+    """One difference between two requests with the same key.
 
     Attributes:
-        member: of the request.
-        journal: its value in the journal, shortened; `(absent)` where there is none.
-        given: its value now, likewise.
+        member: name of the request's member.
+        journal: its value in the journal, shortened; `(absent)` if there is none.
+        given: its value in the new request, likewise.
     """
 
     member: str
@@ -279,31 +279,31 @@ class Difference:
     given: str
 
     def __str__(self) -> str:
-        """Both, as the error shows them."""
+        """Both values, as the error shows them."""
         return f"{self.member}: {self.journal} in the journal, {self.given} now"
 
 
 class KeyConflict(KlingError):
-    """The key belongs to another request. Nothing was sent; `reference` is that of the work in the journal.
+    """The key belongs to another request. Nothing was sent; `reference` is that of the task in the journal.
 
-    What to do: give the same request under this key, or another key.
+    What to do: submit the same request under this key, or use another key.
 
     Attributes:
-        differences: in what they differ.
+        differences: how the two requests differ.
     """
 
     differences: tuple[Difference, ...]
 
 
 class BudgetExceeded(KlingError):
-    """The budget has not enough left. Nothing was sent, nothing is paid.
+    """Not enough is left of the budget. Nothing was sent or billed.
 
-    What to do: wait until what is `reserved` ends, or give the budget a higher limit.
+    What to do: wait until the work behind `reserved` ends, or raise the budget's limit.
 
     Attributes:
-        left: what can still be reserved, in what the budget counts.
-        reserved: for what is under way or in doubt.
-        asked: what the request needs.
+        left: the amount that can still be reserved, in the budget's unit.
+        reserved: the amount reserved for work that is under way or in doubt.
+        asked: the amount that the request needs.
     """
 
     left: "Decimal"
@@ -312,37 +312,37 @@ class BudgetExceeded(KlingError):
 
 
 class JournalError(KlingError):
-    """The journal cannot be opened, read or written. What would have been paid for was not sent.
+    """The journal cannot be opened, read or written. The request, which would have been billed, was not sent.
 
-    What to do: see to the disk, or to who may write there; the same key again goes on.
+    What to do: check the disk and the permissions, then submit the same key again: it continues the work.
     """
 
 
 class LeaseLost(JournalError):
-    """A client did not reach its journal for as long as its lease: others may go on with its work. Nothing was sent.
+    """The client's lease expired before it could reach its journal: other clients may take over. Nothing was sent.
 
-    Its process was stopped, or cut off from the database. It still follows what it has, but begins nothing any more.
+    Its process was suspended, or cut off from the database. The client still follows its tasks, but starts no new work.
 
-    What to do: close it and make another one; the same key again goes on.
+    What to do: close the client and make another one, then submit the same key again: it continues the work.
     """
 
 
 class WrongEventLoop(KlingError, RuntimeError):
     """A client was used on another event loop than the one it first ran on.
 
-    What to do: make a client for each loop; `attach(handle.reference)` on that of this loop.
+    What to do: make a client for each loop; `attach(handle.reference)` with the client of this loop.
     """
 
 
 class ClientClosed(KlingError):
-    """The client is closed; what it followed goes on at the service and can be attached elsewhere.
+    """The client is closed; its tasks continue at the service, and another client can attach to them.
 
     What to do: `attach(reference)` with another client.
     """
 
 
 class QueueTimeout(KlingError, TimeoutError):
-    """`queue_deadline` passed before a slot came free. Nothing was created, nothing is paid.
+    """`queue_deadline` passed before a slot became free. Nothing was created or billed.
 
     What to do: submit again later, or with a longer `queue_deadline`.
     """
@@ -352,78 +352,78 @@ class QueueTimeout(KlingError, TimeoutError):
 
 
 class ApiError(KlingError):
-    """The service answered with an error; the text is its own.
+    """The service answered with an error; the message contains its text.
 
-    What to do: read the service's text; its support asks for `request_id`.
+    What to do: read the service's text; give its support the `request_id`.
     """
 
 
 class AuthenticationError(ApiError):
     """The credentials were refused (codes 1000 to 1002).
 
-    What to do: check the keys, and that `base_url` is of the region that they were made in; `kling-async doctor`
-    tells.
+    What to do: check the keys, and that `base_url` belongs to the region in which they were made; `kling-async doctor`
+    checks both.
     """
 
 
 class TokenTimeError(AuthenticationError):
-    """The token is not valid yet or no more (1003, 1004), also after it was renewed.
+    """The token is not valid yet or has expired (1003, 1004), even after it was renewed.
 
-    What to do: set this machine's clock right.
+    What to do: correct this machine's clock.
     """
 
 
 class AccountError(ApiError):
     """The account is in an abnormal state (1100).
 
-    What to do: look at the account in the console.
+    What to do: check the account in the console.
     """
 
 
 class InsufficientBalance(AccountError):
-    """The account is in arrears or its resource pack is used up (1101, 1102). Never retried by itself.
+    """The account is in arrears, or its resource pack is used up (1101, 1102). Never retried automatically.
 
     What to do: pay or buy a pack in the console, then submit again.
     """
 
 
 class PermissionRefused(ApiError):
-    """No right to this model or from this address (1103, 1304).
+    """The account has no access to this API or model, or not from this IP address (1103, 1304).
 
-    What to do: ask for the right, or put this machine's address on the account's whitelist, in the console.
+    What to do: in the console, request access or add this machine's address to the account's whitelist.
     """
 
 
 class RequestRefused(ApiError):
     """The service refused the parameters (1200 to 1203).
 
-    What to do: change what the service's text names.
+    What to do: change the parameters that the service's text names.
     """
 
 
 class ExternalTaskIdConflict(RequestRefused):
-    """The external_task_id belongs to another, older task, which `reference` names.
+    """The external_task_id belongs to an older task, which `reference` names.
 
-    What to do: `attach(reference)`, or submit with `if_exists="adopt"`; another id makes another task.
+    What to do: `attach(reference)`, or submit with `if_exists="adopt"`; a different id makes a new task.
 
     Attributes:
-        task: that task.
+        task: the older task.
     """
 
     task: Task
 
 
 class ModelRetired(RequestRefused):
-    """The service says that it has retired the model, or the whole path. Nothing was created.
+    """The service has retired the model, or the whole path. Nothing was created.
 
-    The message names the model to take in its place, where one is known.
+    The message names a replacement, if one is known.
 
-    What to do: take the model that the message names; `current.from_legacy` is the way to the current generation.
+    What to do: use the model that the message names; `current.from_legacy` converts requests to the current generation.
     """
 
 
 class ContentRefused(ApiError):
-    """Refused by the platform's policy or content safety (1300, 1301).
+    """The platform's policy or its content safety refused the request (1300, 1301).
 
     What to do: change the picture or the prompt.
     """
@@ -432,79 +432,79 @@ class ContentRefused(ApiError):
 class RateLimited(ApiError):
     """Too many requests (1302).
 
-    What to do: submit again later; it was repeated for `Retry.budget` seconds, so others use up what the account
-    may ask.
+    What to do: submit again later. The client has retried for `Retry.budget` seconds, so other processes use up the
+    account's rate limit.
     """
 
 
 class ConcurrencyExceeded(ApiError):
     """More tasks at once than the account's resource pack allows (1303).
 
-    What to do: submit again later; the client waits for slots by itself, so others hold all that the account has.
+    What to do: submit again later. The client waits for free slots, so other processes hold all slots of the account.
     """
 
 
 class ServerError(ApiError):
     """The service failed (5000 to 5002).
 
-    What to do: try again later. A create that is answered so is looked up, and is `CreateInDoubt` where that tells
-    nothing.
+    What to do: try again later. After such an answer to a create, the client looks the task up, and raises
+    `CreateInDoubt` if it cannot find out whether the task exists.
     """
 
 
 class BadResponse(KlingError):
-    """An answer that is not the service's, or cannot be understood: it says nothing about a task.
+    """The answer is not the service's, or cannot be parsed: it proves nothing about a task.
 
-    Gateways, proxies and login pages answer so, whatever the HTTP status. `code` is what such an answer carried.
+    Gateways, proxies and login pages send such answers, with any HTTP status. `code` is the code in the answer, if any.
 
-    What to do: try again; where it stays, see what stands between this machine and the service.
+    What to do: try again; if it persists, check the proxies and gateways between this machine and the service.
 
     Attributes:
-        foreign: whether it is not even the service's envelope.
+        foreign: whether the answer is not even in the service's envelope.
     """
 
     foreign: bool = False
 
 
 class UnknownStatus(BadResponse):
-    """A status word that is not documented.
+    """The task has an undocumented status.
 
     What to do: `attach(reference)` later, or with a newer version of this package.
     """
 
 
 class UnexpectedAnswer(BadResponse):
-    """The service answered with success, but without what was asked for; it is not sent again, and may be billed.
+    """The service reported success, but without the expected data. The request is not repeated, and may be billed.
 
-    The answer to a `RawTask` names no task: the path may make none, and `RawCall` is for paths that answer at once. Or
-    the answer to a call that makes no task cannot be read.
+    Either the answer to a `RawTask` names no task: the path may not make tasks, and `RawCall` is for such paths. Or
+    the answer to a call that makes no task cannot be parsed.
 
-    What to do: read `data` before you send it again.
+    What to do: read `data` before you send the request again.
 
     Attributes:
-        data: of the answer.
+        data: the `data` of the answer.
     """
 
     data: Any = None
 
 
 class NotTheService(BadResponse):
-    """What answers at `base_url` has never answered as the service does: a wrong address, or something in between.
+    """Nothing at `base_url` has ever answered like the service: the address is wrong, or a proxy answers instead.
 
-    Raised by calls that only read. A create that may have arrived there is `CreateInDoubt`.
+    Raised by calls that only read. A create that may have arrived there raises `CreateInDoubt`.
 
-    What to do: set `base_url` or `KLING_BASE_URL`; `kling-async doctor` says what answers there.
+    What to do: set `base_url` or `KLING_BASE_URL`; `kling-async doctor` shows what answers there.
     """
 
 
 class ConnectionFailed(KlingError, ConnectionError):
-    """No answer came.
+    """The service did not answer.
 
-    What to do: try again; where `permanent`, change the certificate, the address or the proxy first.
+    What to do: try again; if `permanent`, change the certificate, the address or the proxy first.
 
     Attributes:
-        sent: False if the request surely never reached the service.
-        permanent: True if trying again cannot help: the certificate, the address or the proxy has to be changed.
+        sent: False if the request certainly never reached the service.
+        permanent: True if a retry cannot help: the certificate, the address or the proxy has to be changed.
     """
 
     sent: bool = True
@@ -512,7 +512,7 @@ class ConnectionFailed(KlingError, ConnectionError):
 
 
 class RequestTimeout(ConnectionFailed, TimeoutError):
-    """No answer came in time.
+    """The service did not answer in time.
 
     What to do: try again.
     """
@@ -522,16 +522,16 @@ class RequestTimeout(ConnectionFailed, TimeoutError):
 
 
 class TaskError(KlingError):
-    """About a task that exists or may exist; `reference` names it.
+    """An error about a task that exists or may exist; `reference` names it.
 
-    What to do: go on with `attach(reference)`.
+    What to do: continue with `attach(reference)`.
     """
 
 
 class TaskFailed(TaskError):
-    """The service ended the task without a video.
+    """The service ended the task without a result.
 
-    What to do: change the request and submit it anew; under the same key with `again="failed"`.
+    What to do: change the request and submit it again; under the same key, with `again="failed"`.
 
     Attributes:
         task: the task; `task.status_msg` is the service's reason.
@@ -541,41 +541,41 @@ class TaskFailed(TaskError):
 
 
 class TaskNotFound(TaskError):
-    """The service does not know the reference.
+    """The service has no task with this reference.
 
-    What to do: check the reference, and that the credentials are of the account that made the task.
+    What to do: check the reference, and that the credentials belong to the account that made the task.
     """
 
 
 class TaskTimeout(TaskError, TimeoutError):
-    """The deadline passed before the task ended. It means unknown, not failed: the task goes on and is billed.
+    """The deadline passed before the task ended. Its outcome is unknown: the task continues, and is billed.
 
-    What to do: `attach(reference)` waits on.
+    What to do: `attach(reference)` continues to wait.
     """
 
 
 class InDoubt(KlingError):
-    """The answer to something that costs money was lost: it may have been done, and be billed.
+    """The answer to a request that costs money was lost: the request may have been carried out and billed.
 
-    What to do: find out before you pay for it again.
+    What to do: check before you pay for it again.
     """
 
 
 class CreateInDoubt(TaskError, InDoubt):
-    """The answer to the create call was lost and could not be found out: the task may exist and be billed.
+    """The answer to the create was lost, and looking the task up was inconclusive: it may exist and be billed.
 
-    `reference` holds the external_task_id; `attach(reference)` finds the task if it exists. None where the service does
-    not find tasks of this kind by that id: then only the account's list of tasks shows whether it exists, and
-    `async for task in client.tasks(error.endpoint)` goes through it.
+    `reference` contains the external_task_id; `attach(reference)` finds the task if it exists. It is None if the
+    service cannot look up tasks of this kind by that id: then only the account's list of tasks shows whether the task
+    exists, and `async for task in client.tasks(error.endpoint)` iterates over it.
 
-    What to do: `attach(reference)`; without one, look at the account's list before you submit it again.
+    What to do: `attach(reference)`; without a reference, check the account's list before you submit again.
 
     Attributes:
         endpoint: name of the endpoint.
-        sent_at: when it was sent first (UTC), by the service's clock as far as that is known; `created_at` of the task
-            is about that, or later.
-        candidates: references of tasks without an external id that were made since. If the path drops ids, one of them
-            may be it, and `attach` finds it by no other name.
+        sent_at: when it was first sent (UTC), by the service's clock as far as that is known; the task's `created_at`
+            is about this time, or later.
+        candidates: references of tasks without an external id that were made since. If the path drops external ids, one
+            of them may be this task, and `attach` finds it only by that reference.
     """
 
     endpoint: str
@@ -584,17 +584,17 @@ class CreateInDoubt(TaskError, InDoubt):
 
 
 class CallInDoubt(InDoubt):
-    """The answer to a call that charges and makes no task was lost, or could not be read: it may be billed.
+    """The answer to a billed call that makes no task was lost or could not be parsed: the call may be billed.
 
-    The service has nothing by which such a call could be found, so it is not sent again.
+    The service offers no way to look up such a call, so it is not sent again.
 
-    What to do: look at the account's usage; call anew to pay for another one.
+    What to do: check the account's usage; a new call is billed again.
 
     Attributes:
-        endpoint: name of what was called.
+        endpoint: name of the endpoint.
         sent_at: when it was sent (UTC), by this machine's clock.
-        estimate: what it costs, if it was done.
-        data: of the answer, where there was one that could not be read.
+        estimate: the price, if the call was carried out.
+        data: the `data` of an answer that could not be parsed; None if there was no answer.
     """
 
     endpoint: str
@@ -607,28 +607,28 @@ class CallInDoubt(InDoubt):
 
 
 class DownloadError(KlingError):
-    """The file could not be fetched whole. What came is kept; saving again goes on from there.
+    """The file could not be downloaded completely. The received part is kept, and the next save continues it.
 
-    What to do: save again, which goes on and costs nothing.
+    What to do: save again; it resumes the download and costs nothing.
     """
 
 
 class TargetError(DownloadError, OSError):
-    """The place to save to cannot be used.
+    """The path to save to cannot be used.
 
-    What to do: choose another place, or mend who may write there; then save again.
+    What to do: choose another path, or correct the permissions; then save again.
     """
 
 
 class TargetExists(TargetError, FileExistsError):
-    """There is a file already; `overwrite=True` replaces it.
+    """The file exists already.
 
     What to do: choose another name, or pass `overwrite=True`.
     """
 
 
 class SaveInProgress(DownloadError):
-    """Another save, of this process or another one, writes to the same file.
+    """Another save, in this process or another, writes to the same file.
 
     What to do: wait for the other save, or choose another name.
     """

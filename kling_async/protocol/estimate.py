@@ -1,4 +1,4 @@
-"""What something costs before it is made."""
+"""The price of a request, before it is sent."""
 
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:  # it takes time to import
 
 @attrs.frozen(kw_only=True)
 class Estimate:
-    """What a clip costs by the price table, before it is made; what it did cost is in `Task`.
+    """The price of a request by the price table; the actual cost is in `Task`.
 
     Attributes:
-        units: units of the resource pack; None where no price is known.
-        usd: dollars at list price; None where no price is known.
+        units: units of the resource pack; None if the price is not known.
+        usd: dollars at list price; None if the price is not known.
     """
 
     units: "Decimal | None"

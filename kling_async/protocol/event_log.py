@@ -1,4 +1,4 @@
-"""Events as lines of the log: what they say, and the attributes of their records."""
+"""Events as log records: their text and attributes."""
 
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from kling_async.protocol.cost import Cost
 
 
 def name(event: events.Event) -> str:
-    """The `kling_event` of its record: what is tried again since it failed has a name for that."""
+    """Returns the `kling_event` of an event's record; failures that are retried have names of their own."""
     match event:
         case events.Polled(error_type=str(kind)) if kind not in {"", "TimeoutError"}:
             return "poll_failed" if event.page is None else "page_failed"
@@ -20,11 +20,11 @@ def name(event: events.Event) -> str:
 
 
 def text(event: events.Event, reference: str | None = None) -> str:
-    """What its record says before the error, if one is told with it.
+    """Returns the text of an event's record, which its error follows, if there is one.
 
     Args:
-        event: that has happened.
-        reference: by which its task can be found, where it does not know that.
+        event: the event.
+        reference: by which its task can be found, if the event does not contain that.
     """
     match event:
         case events.Polled(page=int(page)):
@@ -40,12 +40,12 @@ def text(event: events.Event, reference: str | None = None) -> str:
 
 
 def _subject(event: events.WorkEvent) -> str:
-    """What its work is called: by its task, by how that is looked up, or by its endpoint."""
+    """Names the work by its task's reference, its key or external id, or its endpoint."""
     return event.reference or f"{event.endpoint} {event.key or event.external_task_id or ''}".rstrip()
 
 
 def attributes(event: events.Event) -> dict[str, object]:
-    """The attributes of its record besides `kling_event`: those of the event that say something, each prefixed."""
+    """Returns the attributes of an event's record except `kling_event`: those that are not empty, each prefixed."""
     found: dict[str, object] = {}
     for field in attrs.fields(type(event)):
         value = getattr(event, field.name)

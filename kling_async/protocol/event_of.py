@@ -1,4 +1,4 @@
-"""Which event it is: out of errors, states of a create, and ends of tasks."""
+"""Makes events from errors, states of a create, and ends of tasks."""
 
 import errno
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from kling_async.protocol.tasks import Task
 
 
 class Ids(TypedDict):
-    """The attributes of `WorkEvent` by which its work is known."""
+    """The attributes of `WorkEvent` that identify the work."""
 
     work: int
     endpoint: str
@@ -39,10 +39,10 @@ class Failed(TypedDict):
 
 
 def failed(error: BaseException | None) -> Failed:
-    """An error as text, without what nobody may read: the service may repeat addresses that are signed.
+    """Returns an error as text without secrets: the service may repeat signed addresses.
 
-    Of an error that is not of this package there is the type alone, and of the system's the number by name, as
-    `ENOSPC`: a caller's own code may put anything into its words, also where its class is derived from ours.
+    Only the type of an error from outside this package is given, and the symbol of a system error, such as `ENOSPC`: a
+    caller's own code may put anything into its messages, even if its class is derived from ours.
     """
     if error is None:
         return Failed(error="", error_type="", code=None)
@@ -54,7 +54,7 @@ def failed(error: BaseException | None) -> Failed:
 
 
 def failed_send(state: CreateState, error: KlingError, at: float, ids: Ids) -> events.Failure | None:
-    """What a send that failed has come to; None where that is the end, which is another event.
+    """Returns the event of a failed send; None if the send ended the create, which is another event.
 
     Args:
         state: of the create, after the send.
@@ -72,13 +72,13 @@ def failed_send(state: CreateState, error: KlingError, at: float, ids: Ids) -> e
 
 
 def not_created(error: BaseException, at: float, ids: Ids, *, undecided: bool) -> events.Failure:
-    """What a create, or a call, has come to that ended without a task.
+    """Returns the event of a create, or a call, that ended without a task.
 
     Args:
-        error: its end.
+        error: that ended it.
         at: the time.
         ids: of the work.
-        undecided: whether it was cut off when there could be one.
+        undecided: whether it was cut off while there could be a task.
     """
     if undecided or isinstance(error, InDoubt | UnexpectedAnswer):
         return events.InDoubt(at=at, final=True, **failed(error), **ids)
@@ -86,7 +86,7 @@ def not_created(error: BaseException, at: float, ids: Ids, *, undecided: bool) -
 
 
 def ended(end: Task | KlingError, at: float, ids: Ids, seconds: float) -> events.Ended:
-    """What the end of a following tells."""
+    """Returns the event of a task that has ended or is no longer followed."""
     task = task_of(end)
     return events.Ended(
         at=at,
@@ -99,12 +99,12 @@ def ended(end: Task | KlingError, at: float, ids: Ids, seconds: float) -> events
 
 
 def paid(cost: Cost | None, at: float, ids: Ids) -> events.Paid | None:
-    """What was paid; None where nothing was, or nobody has said what."""
+    """Returns the event of a cost; None if nothing was taken, or if the cost is not known."""
     return events.Paid(at=at, cost=cost, **ids) if cost is not None and (cost.units or cost.amount) else None
 
 
 def task_of(end: Task | KlingError) -> Task | None:
-    """The task that has ended, if that is the end."""
+    """Returns the task that has ended; None for an error without one."""
     return end if isinstance(end, Task) else end.task if isinstance(end, TaskFailed) else None
 
 
@@ -117,6 +117,6 @@ def polled(
     error: BaseException | None,
     page: int | None,
 ) -> events.Polled:
-    """What came of a question about tasks."""
+    """Returns the event of a query about tasks."""
     named = tuple(references)
     return events.Polled(at=at, endpoint=endpoint, references=named, page=page, seconds=seconds, **failed(error))

@@ -1,15 +1,15 @@
-"""What happens to work, as named events: plain values, without secrets, addresses and exceptions.
+"""Events about the client's work: plain values that contain no secrets, addresses or exceptions.
 
-Each event of one piece of work has its `work`, a number that no other piece has in this process:
+All events about one piece of work have the same `work`, a number that is unique in the process:
 
     Queued ─▶ Sent ─▶ Accepted ─▶ Changed ─▶ Ended ─▶ Paid
                 │ └─▶ Throttled, SendFailed, InDoubt: then Sent again, Accepted or Refused
                 └───▶ Refused, or InDoubt that is `final`
-    Attached ─▶ Changed ─▶ Ended ─▶ Paid       a task that was made earlier, or elsewhere
-    Saving ─▶ Saved, or NotSaved               as often as its files are saved
-    Polled                                     a question about tasks, of however many pieces of work
+    Attached ─▶ Changed ─▶ Ended ─▶ Paid       a task that was made earlier, or by another client
+    Saving ─▶ Saved, or NotSaved               once for each save of its files
+    Polled                                     a query about the tasks of any number of pieces of work
 
-All seconds of durations are of a monotonic clock. `attrs.asdict(event)` is ready for JSON but for its decimals.
+All durations are in seconds of a monotonic clock. `attrs.asdict(event)` is ready for JSON except for its decimals.
 """
 
 from typing import ClassVar
@@ -22,31 +22,29 @@ from kling_async.protocol.reference import Reference
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """Something that has happened.
+    """The base class of all events.
 
     Attributes:
-        at: when, in seconds since 1970, by this machine's clock.
+        at: when it happened, in seconds since 1970 by this machine's clock.
     """
 
     name: ClassVar[str]
-    """In the log, as `kling_event`; what a failed send or question is called there, see `event_log`."""
+    """The event's `kling_event` in the log; failed sends and polls have names of their own there, see `event_log`."""
 
     at: float
 
 
 @attrs.frozen(kw_only=True)
 class WorkEvent(Event):
-    """Something that has happened to one piece of work.
+    """The base class of events about one piece of work.
 
     Attributes:
-        work: its number: the same in all of its events, and no other work of this process has it.
-        endpoint: that makes it: the first half of its task's reference.
-        line: what it stands in line for, which is its model, or what that is called with its pack; empty where a task
-            was attached.
-        key: the caller's own name of it in the journal; None where it has none.
-        external_task_id: by which its task is looked up, or which was made for it, whether it is sent or not; None
-            where a task was attached.
-        task_id: the service's id; None as long as it is not known.
+        work: number of the piece of work: the same in all of its events, and unique in this process.
+        endpoint: name of the endpoint, which is the first half of the task's reference.
+        line: the queue in which it waits for slots: its model, or model and resource pack; empty for an attached task.
+        key: the caller's key for it in the journal; None if it has none.
+        external_task_id: the id by which its task is looked up, whether it is sent or not; None for an attached task.
+        task_id: the service's id; None until it is known.
     """
 
     work: int
@@ -58,19 +56,20 @@ class WorkEvent(Event):
 
     @property
     def reference(self) -> str | None:
-        """The text that `attach` takes; None as long as the task is not known."""
+        """The text to `attach` by; None until the task's id is known."""
         return None if self.task_id is None else str(Reference(self.endpoint, self.task_id))
 
 
 @attrs.frozen(kw_only=True)
 class Failure(WorkEvent):
-    """Something has gone wrong with one piece of work, or may have.
+    """The base class of events that report an error, or may report one.
 
     Attributes:
-        error: what happened; empty where nothing did, and for an error that is not of this package, but for the
-            system's, as `ENOSPC`. Without queries and passwords of addresses, at most 400 letters.
-        error_type: name of the class of the error, such as `RateLimited`; empty where there was none.
-        code: the service's business code, where it gave one.
+        error: the error's message, of at most 400 characters, with queries and passwords removed from addresses. Of
+            errors from outside this package only the symbol of a system error, such as `ENOSPC`, is given. Empty
+            without an error.
+        error_type: name of the error's class, such as `RateLimited`; empty without an error.
+        code: the service's error code; None if the answer had none.
     """
 
     error: str = ""
@@ -83,10 +82,10 @@ class Failure(WorkEvent):
 
 @attrs.frozen(kw_only=True)
 class Queued(WorkEvent):
-    """It stands in line for slots; nothing was sent.
+    """The request waits for slots; nothing was sent.
 
     Attributes:
-        slots: that it takes.
+        slots: number of slots that it takes.
     """
 
     name: ClassVar[str] = "queued"
@@ -96,10 +95,10 @@ class Queued(WorkEvent):
 
 @attrs.frozen(kw_only=True)
 class Sent(WorkEvent):
-    """Its first byte is about to go out: from now on it may be paid for.
+    """The first byte of the request is about to be sent: from now on it may be billed.
 
     Attributes:
-        send: which one of its sends, from 1; each that is refused as full or too fast is one, too.
+        send: number of the send, from 1; sends that the account's limits refuse (1302, 1303) are counted too.
         seconds: since it was queued, or since the last send.
     """
 
@@ -111,10 +110,10 @@ class Sent(WorkEvent):
 
 @attrs.frozen(kw_only=True)
 class Throttled(Failure):
-    """The account is full (1303), or asked too fast (1302): nothing was created, and it waits.
+    """The account's slots are taken (1303), or requests came too fast (1302): nothing was created; it is sent again.
 
     Attributes:
-        full: whether it stands in line again, in its former place; else it is sent again after a delay.
+        full: whether it is queued again, in its former place; otherwise it is sent again after a delay.
     """
 
     name: ClassVar[str] = "throttled"
@@ -124,19 +123,19 @@ class Throttled(Failure):
 
 @attrs.frozen(kw_only=True)
 class SendFailed(Failure):
-    """A send did not leave this machine: nothing was created, and it is sent again."""
+    """The request did not leave this machine: nothing was created, and it is sent again."""
 
     name: ClassVar[str] = "send_failed"
 
 
 @attrs.frozen(kw_only=True)
 class InDoubt(Failure):
-    """An answer was lost, so that there may be a task, which may be billed.
+    """An answer was lost: there may be a task, which may be billed.
 
     Attributes:
-        final: whether nothing more is done about it here: `attach` by its external id, or `recover` with a journal,
-            may find it. Else it is looked up, and `Accepted`, `Refused` or another one that is `final` follows.
-        trace: as of `Attached`, where an earlier process left it in doubt.
+        final: whether the client has given up on it: `attach` by its external id, or `recover` with a journal,
+            may find it. Otherwise it is looked up, and `Accepted`, `Refused` or a `final` `InDoubt` follows.
+        trace: as in `Attached`, if an earlier process left it in doubt.
     """
 
     name: ClassVar[str] = "in_doubt"
@@ -147,18 +146,18 @@ class InDoubt(Failure):
 
 @attrs.frozen(kw_only=True)
 class Refused(Failure):
-    """There is no task, and nothing is paid: the service said no, or it was given up before it was sent."""
+    """There is no task, and nothing is billed: the service refused the request, or it was given up before the send."""
 
     name: ClassVar[str] = "refused"
 
 
 @attrs.frozen(kw_only=True)
 class Accepted(WorkEvent):
-    """The service has its task.
+    """The service has created the task.
 
     Attributes:
-        seconds: since its first byte went out; 0.0 where this client did not send it.
-        found: whether the task was found by its external id, since an answer was lost or it was there before.
+        seconds: since its first byte was sent; 0.0 if this client did not send it.
+        found: whether the task was found by its external id, because an answer was lost or the task existed before.
     """
 
     name: ClassVar[str] = "accepted"
@@ -172,12 +171,12 @@ class Accepted(WorkEvent):
 
 @attrs.frozen(kw_only=True)
 class Attached(WorkEvent):
-    """A task is followed that this client did not make: it was attached, or taken from the journal.
+    """The client follows a task that it did not make: one that was attached, or taken from the journal.
 
-    `task_id` is the id of its reference, which may be the caller's own until an answer has told.
+    `task_id` is the id in its reference, which may be the external id until the first answer about the task.
 
     Attributes:
-        trace: what the client that made it put into the journal, by its tracing: a W3C `traceparent`. None without.
+        trace: the W3C `traceparent` that the client that made it stored in the journal; None if there is none.
     """
 
     name: ClassVar[str] = "attached"
@@ -187,16 +186,16 @@ class Attached(WorkEvent):
 
 @attrs.frozen(kw_only=True)
 class Polled(Event):
-    """A question about tasks was answered, or was not.
+    """A query about tasks was answered, or failed.
 
     Attributes:
-        endpoint: of the tasks.
-        references: that were asked for by name; empty for a page of the list.
-        page: number of the page of the list; None for a question by names.
-        seconds: that the answer took.
-        error: what came instead of an answer, as in `Failure`.
-        error_type: its class; empty where an answer came.
-        code: the service's business code, where it gave one.
+        endpoint: name of the tasks' endpoint.
+        references: the tasks that were queried by id; empty for a page of the list.
+        page: number of the page of the list; None for a query by id.
+        seconds: that the query took.
+        error: the error, as in `Failure`; empty if the query was answered.
+        error_type: class of the error; empty if the query was answered.
+        code: the service's error code; None if the answer had none.
     """
 
     name: ClassVar[str] = "polled"
@@ -212,7 +211,7 @@ class Polled(Event):
 
 @attrs.frozen(kw_only=True)
 class Changed(WorkEvent):
-    """Its task has a new status.
+    """The task has a new status.
 
     Attributes:
         status: `submitted`, `processing`, `succeed` or `failed`.
@@ -225,12 +224,12 @@ class Changed(WorkEvent):
 
 @attrs.frozen(kw_only=True)
 class Ended(Failure):
-    """There is nothing more to come of its task, as far as this client follows it.
+    """The task has ended, or this client no longer follows it.
 
     Attributes:
-        cost: what it took from the account, as far as the end told it; `Paid` is what to add up.
-        status: `succeed` or `failed`; None where the end is not known: `TaskTimeout`, `ClientClosed`.
-        seconds: since this client heard of the task.
+        cost: what the task took from the account, if its last answer contains that; add up `Paid` instead.
+        status: `succeed` or `failed`; None if the outcome is not known: `TaskTimeout`, `ClientClosed`.
+        seconds: since this client first knew of the task.
     """
 
     name: ClassVar[str] = "ended"
@@ -242,14 +241,14 @@ class Ended(Failure):
 
 @attrs.frozen(kw_only=True)
 class Paid(WorkEvent):
-    """What its task, or a call without a task, took from the account, as the service says; never 0.
+    """The amount that a task, or a call without a task, took from the account, as the service reports it; never 0.
 
-    Once for each task in one client, however often it is attached. With a journal not again in another client, once
-    the journal has what the task cost: only a kill within the moment between the two repeats it, with the same
-    `task_id`. Without a journal each client says it that hears of the end.
+    Emitted once per task and client, however often the task is attached. With a journal, no other client emits it again
+    once the journal has the task's cost: only a process killed between the event and that write causes a repetition,
+    with the same `task_id`. Without a journal, every client that receives the end of the task emits it.
 
     Attributes:
-        cost: what was taken.
+        cost: the amount.
     """
 
     name: ClassVar[str] = "paid"
@@ -262,10 +261,10 @@ class Paid(WorkEvent):
 
 @attrs.frozen(kw_only=True)
 class Saving(WorkEvent):
-    """Somebody wants its files on disk, and waits for the end of its task.
+    """A save of the task's files has begun; it waits for the end of the task.
 
     Attributes:
-        watermark: whether the watermarked variants are wanted.
+        watermark: whether the watermarked variants are saved.
     """
 
     name: ClassVar[str] = "saving"
@@ -275,12 +274,12 @@ class Saving(WorkEvent):
 
 @attrs.frozen(kw_only=True)
 class Saved(WorkEvent):
-    """Its files are whole.
+    """All files of the save are complete.
 
     Attributes:
-        paths: where they are.
-        size: bytes of all of them.
-        seconds: since the end of its task was known.
+        paths: of the files.
+        size: of all files together, in bytes.
+        seconds: since the end of the task was known.
     """
 
     name: ClassVar[str] = "saved"
@@ -292,10 +291,10 @@ class Saved(WorkEvent):
 
 @attrs.frozen(kw_only=True)
 class NotSaved(Failure):
-    """A save ended without whole files: its task failed, the save was cancelled, or a file could not be had.
+    """A save failed: the task failed, the save was cancelled, or a file could not be downloaded.
 
     Attributes:
-        seconds: since the end of its task was known; None where nothing was fetched, as it did not end well.
+        seconds: since the end of the task was known; None if the task did not succeed, so that nothing was downloaded.
     """
 
     name: ClassVar[str] = "not_saved"

@@ -1,4 +1,4 @@
-"""Faces in a video, found by a call: what lip-sync begins with."""
+"""Faces in a video: the value of the call that lip-sync begins with."""
 
 from decimal import Decimal
 
@@ -12,15 +12,15 @@ from kling_async.protocol.results import BalanceDeduction
 
 @attrs.frozen(kw_only=True)
 class Face:
-    """One face in a video, for as long as it is seen.
+    """One face in a video, for as long as it is visible.
 
-    A person who is out of sight for more than a second has another face afterwards.
+    A person who is out of sight for more than a second has a different face afterwards.
 
     Attributes:
         face_id: its id in the session.
-        face_image: where a picture of it can be fetched, signed. The repr leaves the signature out.
-        start_time: from when it is seen, milliseconds in the video.
-        end_time: until when, milliseconds in the video; may be a little after the video's end.
+        face_image: signed address of a picture of it. The repr omits the signature.
+        start_time: first moment at which it is visible, in milliseconds of the video.
+        end_time: last moment at which it is visible, in milliseconds; may be slightly after the video's end.
     """
 
     face_id: str
@@ -34,8 +34,8 @@ class Faces:
     """The faces in a video.
 
     Attributes:
-        session_id: what lip-sync is asked with; for 24 hours.
-        face_data: the faces; none where the service saw none.
+        session_id: id to pass to lip-sync, for 24 hours.
+        face_data: the faces; empty if the service found none.
         final_unit_deduction: units paid.
         final_balance_deduction: money paid, for accounts with a balance.
     """
@@ -47,5 +47,5 @@ class Faces:
 
     @property
     def cost(self) -> Cost | None:
-        """What it took from the account; None where the service does not say so."""
+        """What it took from the account; None if the service does not report it."""
         return cost.legacy(self.final_unit_deduction, self.final_balance_deduction)

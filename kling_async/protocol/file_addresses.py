@@ -1,6 +1,6 @@
-"""Addresses of files: which can be fetched, and how they go into a request line without being changed.
+"""Addresses of files: which can be downloaded, and how to put them into a request line unchanged.
 
-They are signed: RFC 3986 allows many spellings of one address, and a signature holds for one of them.
+The addresses are signed: RFC 3986 allows many spellings of one address, but a signature is valid for only one.
 """
 
 import re
@@ -11,23 +11,23 @@ from kling_async.protocol.errors import DownloadError
 from kling_async.protocol.redaction import printable
 
 REDIRECTS: Final = 10
-"""Redirects followed for one file at most."""
+"""Maximum number of redirects followed for one file."""
 REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
-"""HTTP statuses that lead elsewhere, where a `Location` says where to."""
+"""HTTP statuses that redirect to their `Location`, if they have one."""
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _AROUND: Final = "".join(map(chr, range(0x21)))
-"""Controls and the space: what may stand around an address by mistake."""
+"""Control characters and the space, which are stripped from the ends of an address."""
 
 
 class Target(NamedTuple):
-    """An address, taken apart as far as a request needs it.
+    """An address, parsed as far as a request needs it.
 
     Attributes:
         scheme: `http` or `https`.
-        user: what stands before the `@`, with the colon; None where there is none.
-        host: with the port, as it came.
-        path: with the query, as a request line can hold it.
+        user: the part before the `@`, with the colon; None if there is none.
+        host: with the port, unchanged.
+        path: with the query, encoded for a request line.
     """
 
     scheme: str
@@ -37,14 +37,14 @@ class Target(NamedTuple):
 
 
 def usable(address: str, scheme: str) -> str:
-    """The address as it goes out: what a request line cannot hold is percent-encoded, nothing else is changed.
+    """Returns the address to request: characters not allowed in a request line are percent-encoded, all else is kept.
 
     Args:
-        address: as the service or a file host gave it; blanks and line ends around it do not count.
-        scheme: that `//host/path` takes.
+        address: as the service or a file host gave it; whitespace around it is ignored.
+        scheme: of an address without one, such as `//host/path`.
 
     Raises:
-        DownloadError: it has another scheme than http and https, or no host.
+        DownloadError: its scheme is not http or https, or it has no host.
     """
     target = split(address, scheme)
     user = "" if target.user is None else f"{target.user}@"
@@ -52,7 +52,7 @@ def usable(address: str, scheme: str) -> str:
 
 
 def split(address: str, scheme: str = "https") -> Target:
-    """Takes an address apart; otherwise as `usable`."""
+    """Parses an address; arguments and errors as for `usable`."""
     text = address.strip(_AROUND)
     if text.startswith("//"):
         text = f"{scheme}:{text}"
@@ -73,16 +73,16 @@ def split(address: str, scheme: str = "https") -> Target:
 
 
 def redirected(address: str, location: str) -> str:
-    """Where a redirect from an address leads to, as it goes out.
+    """Returns the address to request after a redirect.
 
     Raises:
-        DownloadError: it leads to what cannot be fetched.
+        DownloadError: the redirect leads to an address that cannot be downloaded.
     """
     there = location.strip(_AROUND)
     here = split(address)
     if _SCHEME.match(there) or there.startswith("//"):
         return usable(there, here.scheme)
-    origin = f"{here.scheme}://{here.host}"  # without the user: it was given for that one address
+    origin = f"{here.scheme}://{here.host}"  # without the user, which was given for the original address only
     path = here.path.partition("?")[0]
     if there.startswith("/"):
         path = there
@@ -96,8 +96,8 @@ def redirected(address: str, location: str) -> str:
 
 
 def _quoted(path: str) -> str:
-    """Percent-encodes blanks, controls and what is not ASCII; a byte that was no UTF-8 in a header stays that byte."""
-    if path.isascii() and path.isprintable() and " " not in path:  # as nearly all are
+    """Percent-encodes blanks, controls and non-ASCII characters; bytes of a header that are not UTF-8 are preserved."""
+    if path.isascii() and path.isprintable() and " " not in path:  # the usual case
         return path
     return "".join(letter if "!" <= letter <= "~" else _percent(letter) for letter in path)
 

@@ -1,4 +1,4 @@
-"""What the endpoints that make pictures have in common: how many pictures, and their price."""
+"""Number and price of pictures, for the endpoints that make them."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -11,18 +11,18 @@ from kling_async.protocol.rules.values import is_whole
 
 
 def number_of_pictures(request: Any) -> int:
-    """`n` of a request; what the rules refuse counts as one."""
+    """Returns `n` of a request; a value that the rules refuse counts as one."""
     return request.n if is_whole(request.n) and 1 <= request.n <= PICTURES_MOST else 1
 
 
 def units_by(
     capabilities: CapabilityMap[Any], number: Callable[[Any], int | None] = number_of_pictures
 ) -> Callable[[HasModel], Decimal | None]:
-    """What requests cost by the prices of a map: each picture, by what they use that changes the price.
+    """Returns a function that prices requests by a map: each picture, by the features that the request uses.
 
     Args:
         capabilities: the map.
-        number: how many pictures a request has; None where it is not known before they are made.
+        number: returns how many pictures a request makes; None if that is not known in advance.
     """
 
     def units(request: HasModel) -> Decimal | None:

@@ -1,4 +1,4 @@
-"""The life of a task, as one table, and what each piece of news about it means. It may live nowhere else."""
+"""The life cycle of a task, in the one table that defines it, and the meaning of each answer about a task."""
 
 import math
 from collections.abc import Mapping
@@ -25,22 +25,22 @@ TRANSITIONS: Final[Mapping[TaskStatus | None, frozenset[TaskStatus]]] = {
     TaskStatus.SUCCEED: frozenset(),
     TaskStatus.FAILED: frozenset(),
 }
-"""Status known -> statuses it may turn into. Any other news is a late or doubled message and changes nothing."""
+"""Known status -> possible next statuses. Any other status is a late or duplicate message and changes nothing."""
 
 NOT_FOUND_PATIENCE: Final = 300.0
-"""Seconds, at least, in which "not found" about a task that the service accepted only means that it is slow to show
-it: no page promises when it does."""
+"""Minimum seconds for which "not found" about an accepted task only means that the service is slow to show it; the
+documentation states no limit."""
 REFUSALS: Final = 2
-"""Refusals of credentials in a row, with which a task was heard of, that are taken for a fault in passing."""
+"""Consecutive refusals of credentials that worked for the task before which count as transient."""
 
 
 class Verdict(NamedTuple):
-    """What a piece of news means.
+    """What an answer means for a followed task.
 
     Attributes:
-        snapshot: the task with a status that is new.
-        end: what ends the following: the finished task, or the error its waiters get.
-        failing: whether the question failed in passing and is asked again by the retry schedule.
+        snapshot: the task, if its status is new.
+        end: the end of the task's tracking: the finished task, or the error that its waiters get.
+        failing: whether the query failed for a transient reason and is repeated by the retry schedule.
     """
 
     snapshot: Task | None = None
@@ -57,16 +57,15 @@ def classify(
     patience: float = NOT_FOUND_PATIENCE,
     refusals: int = 1,
 ) -> Verdict:
-    """Decides what an answer, or the lack of one, means for those who wait.
+    """Decides what an answer, or the lack of one, means for the waiters of a task.
 
     Args:
-        known: the status seen last.
-        answer: the answer to a query, or the error that came instead.
-        age: seconds since the service accepted the task, or last told of it; infinity where it was not this client
-            that created it.
+        known: the last known status.
+        answer: the answer to a query, or the error of the query.
+        age: seconds since the service accepted the task, or last showed it; infinity if this client did not create it.
         reference: of the task, for the errors.
-        patience: seconds of age in which "not found" ends nothing.
-        refusals: how often in a row the credentials were refused, with this news.
+        patience: seconds of age for which "not found" does not end the tracking.
+        refusals: number of consecutive refusals of the credentials, including this one.
     """
     match answer:
         case Task():
@@ -78,7 +77,7 @@ def classify(
                 return Verdict(failing=True)
             return Verdict(end=not_found(answer, reference, accepted=age < math.inf))
         case TokenTimeError() | ConnectionFailed() if known is not None:
-            # Token and address were good enough to hear of the task before, so they will be again.
+            # Token and address worked for this task before, so the failure is transient.
             return Verdict(failing=True)
         case AuthenticationError() if known is not None and refusals <= REFUSALS:
             return Verdict(failing=True)
@@ -89,28 +88,28 @@ def classify(
 
 
 def may_follow(known: TaskStatus | None, status: TaskStatus) -> bool:
-    """Whether a status can be the next one that is heard of."""
+    """Whether a status can follow the known one."""
     return status in TRANSITIONS[known]
 
 
-def is_change(known: Task | None, told: Task) -> bool:
-    """Whether a callback tells something new: one may come twice, late, or after a later one.
+def is_change(known: Task | None, update: Task) -> bool:
+    """Whether a callback contains something new: callbacks may arrive twice, late, or out of order.
 
     Args:
-        known: what is known of the task; None for nothing.
-        told: what the callback says.
+        known: the task as known; None if it is not known yet.
+        update: the task in the callback.
     """
     if known is None:
         return True
-    if known.updated_at is not None and told.updated_at is not None and told.updated_at < known.updated_at:
+    if known.updated_at is not None and update.updated_at is not None and update.updated_at < known.updated_at:
         return False
-    return may_follow(known.status, told.status)
+    return may_follow(known.status, update.status)
 
 
 def is_missing(answer: Task | KlingError) -> bool:
-    """Whether the service itself says that it has no such task: 1201, 1203, or an empty answer ("Query task").
+    """Whether the service itself reports that there is no such task: 1201, 1203, or an empty answer ("Query task").
 
-    Its text is not read: 1201 also stands for bad values, of which a query by id has none.
+    The text is ignored: 1201 also means invalid values, but a query by id has none.
     """
     return isinstance(answer, TaskNotFound) or (isinstance(answer, ApiError) and answer.code in {1201, 1203})
 
@@ -126,7 +125,7 @@ def _of_task(known: TaskStatus | None, task: Task) -> Verdict:
 
 
 def failure(task: Task) -> TaskFailed:
-    """The error for a task that ended without a result."""
+    """Returns the error for a task that ended without a result."""
     reason = task.status_msg or "the service gave no reason"
     return TaskFailed(
         f"the service could not make it: {reason.rstrip('.')}; change the request and submit it anew",
@@ -136,12 +135,12 @@ def failure(task: Task) -> TaskFailed:
 
 
 def not_found(answer: KlingError, reference: str, *, accepted: bool = False) -> TaskNotFound:
-    """The error for a reference that the service does not know.
+    """Returns the error for a reference that the service does not know.
 
     Args:
-        answer: what it answered.
+        answer: the service's answer.
         reference: of the task.
-        accepted: whether it had accepted the task.
+        accepted: whether the service had accepted the task.
     """
     if accepted:
         text = "it had accepted the task, which may go on and be billed; attach the reference later to ask again"

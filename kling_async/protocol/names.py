@@ -1,4 +1,4 @@
-"""Names that become those of database schemas and environment variables: of journals, queues and credentials."""
+"""Names of journals, queues and credentials, which become names of database schemas and environment variables."""
 
 import re
 from typing import Final
@@ -10,14 +10,14 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
 def checked_name(kind: str, name: object) -> str:
-    """A name.
+    """Returns a name after checking it.
 
     Args:
-        kind: what is called so, for the message.
-        name: that was given.
+        kind: what has the name, for the message.
+        name: to check.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not a valid name.
     """
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name

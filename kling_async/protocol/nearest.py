@@ -1,4 +1,4 @@
-"""What to change of a request so that a feature works: the combination of a capability map that is nearest to it."""
+"""Suggests how to change a request so that a feature works: the nearest combination of the capability map."""
 
 from collections.abc import Set as AbstractSet
 from typing import Generic
@@ -13,9 +13,9 @@ class Nearest(Generic[RequestT]):
     """The combination nearest to a request in which a feature works.
 
     Attributes:
-        row: the model, mode and duration to take.
-        without: what else the request uses and has to leave out there.
-        sure: False if the row has only a `?` for the feature, because no row has more.
+        row: the model, mode and duration to use.
+        without: other features of the request that have to be left out.
+        sure: False if the row only has a `?` for the feature, because no row has a `y`.
     """
 
     row: Capability
@@ -29,14 +29,14 @@ def nearest(
     wanted: Feature[RequestT],
     used: AbstractSet[Feature[RequestT]],
 ) -> Nearest[RequestT]:
-    """The row where `wanted` works that takes the fewest changes of a request.
+    """Returns the row in which `wanted` works and that needs the fewest changes of the request.
 
-    Keeping the model counts most; then that another one is not retired; then the number of changes (mode, duration,
-    features to leave out); then a duration and a model that are close.
+    Keeping the model has priority; then that a different model is not retired; then the number of changes (mode,
+    duration, features to leave out); then the closeness of duration and model.
 
     Args:
         capabilities: the map.
-        have: a known model, and mode and seconds as in the request; None where none are asked for.
+        have: model, which the map has, mode and seconds of the request; mode and seconds may be None.
         wanted: the feature that has to work.
         used: all features of the request.
     """
@@ -64,7 +64,7 @@ def nearest(
             Nearest(
                 row=row, without=_left_out(capabilities, row, wanted, used), sure=row.cells[wanted.name] is Cell.YES
             )
-            for row in reversed(works)  # of two that are equally near, the newer
+            for row in reversed(works)  # of two equally near models, prefer the newer
         ),
         key=cost,
     )
@@ -76,13 +76,13 @@ def _left_out(
     wanted: Feature[RequestT],
     used: AbstractSet[Feature[RequestT]],
 ) -> tuple[Feature[RequestT], ...]:
-    """What of `used` has to go in this row for `wanted` to work."""
+    """Returns the features of `used` that have to be left out in this row for `wanted` to work."""
     others = {feature.name: feature for feature in used if feature is not wanted}
     out = {name for name in others if row.cells[name] is Cell.NO}
     for joint in [others[name] for name in out if others[name].parts]:
         out.discard(joint.name)
         first, second = joint.parts or ("", "")
-        if not out & {first, second}:  # one of the two goes, and not the one that is wanted
+        if not out & {first, second}:  # drop one of the two, but not the wanted one
             out.add(first if second in {wanted.name, wanted.needs} else second)
     out |= {feature.name for feature in others.values() if feature.needs in out}
     return tuple(feature for feature in capabilities.features if feature.name in out)

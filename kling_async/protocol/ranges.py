@@ -1,6 +1,7 @@
 """Answers to GET and HEAD for a file, with ranges and conditions (RFC 9110, sections 13 and 14).
 
-Where the RFC leaves a choice this answers as nginx does, but for several ranges, which give the whole file.
+Where the RFC leaves a choice, the answers are those of nginx, except that a request for several ranges gets the whole
+file.
 """
 
 import re
@@ -14,7 +15,7 @@ import attrs
 from kling_async.protocol.transfer import Body
 
 METHODS: Final = ("GET", "HEAD")
-"""What a file can be asked for with."""
+"""Methods by which a file can be requested."""
 
 _MOST: Final = 10**18
 _RANGES: Final = re.compile(r"bytes=(.+)", re.IGNORECASE | re.DOTALL)
@@ -44,10 +45,10 @@ class KnownFile:
 
     Attributes:
         type: its media type.
-        length: in bytes; None where its host does not say.
-        etag: a strong one; None where there is none.
-        modified: its `Last-Modified`, where that tells two versions apart.
-        in_parts: whether its host gives parts of it.
+        length: in bytes; None if its host does not report it.
+        etag: its strong ETag; None if there is none.
+        modified: its `Last-Modified`, if that distinguishes two versions.
+        in_parts: whether its host serves ranges of it.
     """
 
     type: str
@@ -59,12 +60,12 @@ class KnownFile:
 
 @attrs.frozen
 class RangeAnswer:
-    """What a request for a file is answered.
+    """The answer to a request for a file.
 
     Attributes:
         status: 200, 206, 304, 412 or 416.
-        headers: all that there are.
-        span: the first byte of the body, and the one after its last, None for the end; None where there is no body.
+        headers: all headers.
+        span: first byte of the body and the byte after its last, or None for the file's end; None if there is no body.
     """
 
     status: int
@@ -73,20 +74,20 @@ class RangeAnswer:
 
 
 def named_type(headers: Mapping[str, str]) -> str | None:
-    """The type that a host names, if it is of a picture, a video or sound."""
+    """Returns the media type that a host names, if it is that of a picture, a video or sound."""
     given = headers.get("content-type", "").partition(";")[0].strip().lower()
-    # A page or a script from there must not run as if it came from here.
+    # A page or a script of the host must not run in the origin of this server.
     return given if _TYPE.fullmatch(given) else None
 
 
 def known_file(status: int, headers: Mapping[str, str], body: Body, suffix: str) -> KnownFile:
-    """What a host's answer to a request for the first byte tells of the whole file.
+    """Returns what a host's answer to a request for the first byte reveals about the whole file.
 
     Args:
         status: 200 or 206.
         headers: names in lower case.
-        body: what `transfer.classify` made of them.
-        suffix: what the file's name ends in, as `.mp4`, for where the host names no type that a browser may be given.
+        body: the result of `transfer.classify` for them.
+        suffix: of the file's name, such as `.mp4`; it determines the type if the host names none that is allowed.
     """
     media_type = named_type(headers) or _TYPES.get(suffix.lower(), "application/octet-stream")
     if body.encoding is not None:  # length and ETag are those of the packed file
@@ -97,17 +98,17 @@ def known_file(status: int, headers: Mapping[str, str], body: Body, suffix: str)
         body.length,
         etag if _STRONG.fullmatch(etag) else None,
         modified if modified and modified.isascii() and modified.isprintable() else None,
-        status == 206 and body.length is not None,  # whatever it says of itself
+        status == 206 and body.length is not None,  # whatever its `Accept-Ranges`
     )
 
 
 def answer_for(method: str, headers: Mapping[str, str], file: KnownFile) -> RangeAnswer:
-    """What a request is answered.
+    """Returns the answer to a request.
 
     Args:
         method: GET or HEAD.
         headers: of the request; names in lower case.
-        file: that is asked for.
+        file: the requested file.
     """
     validators = {"ETag": file.etag, "Last-Modified": file.modified}
     common = {name: value for name, value in validators.items() if value is not None}
@@ -120,8 +121,8 @@ def answer_for(method: str, headers: Mapping[str, str], file: KnownFile) -> Rang
     described = {"Content-Type": file.type, "X-Content-Type-Options": "nosniff", **common}
     # RFC 9110, 14.2: ranges are defined for GET only.
     ranges = headers.get("range", "") if method == "GET" and _is_same(headers.get("if-range"), file) else ""
-    if file.in_parts and file.length is not None and (asked := _RANGES.fullmatch(ranges)):
-        spans = _spans(asked[1], file.length)
+    if file.in_parts and file.length is not None and (requested := _RANGES.fullmatch(ranges)):
+        spans = _spans(requested[1], file.length)
         if not spans:
             return RangeAnswer(416, {"Content-Range": f"bytes */{file.length}", "Content-Length": "0", **common})
         if len(spans) == 1 and spans[0] != (0, 0):
@@ -133,7 +134,7 @@ def answer_for(method: str, headers: Mapping[str, str], file: KnownFile) -> Rang
 
 
 def _is_meant(headers: Mapping[str, str], file: KnownFile) -> bool:
-    """Whether the asker means this version of the file (RFC 9110, 13.2.2, steps 1 and 2)."""
+    """Whether the request's preconditions hold for this version of the file (RFC 9110, 13.2.2, steps 1 and 2)."""
     if (if_match := headers.get("if-match")) is not None:
         return if_match.strip() == "*" or ("", file.etag) in _OPAQUE.findall(if_match)
     since, modified = _date(headers.get("if-unmodified-since")), _date(file.modified)
@@ -141,7 +142,7 @@ def _is_meant(headers: Mapping[str, str], file: KnownFile) -> bool:
 
 
 def _is_had(headers: Mapping[str, str], file: KnownFile) -> bool:
-    """Whether the asker has this version of the file already (steps 3 and 4)."""
+    """Whether the client has this version of the file already (steps 3 and 4)."""
     if (if_none_match := headers.get("if-none-match")) is not None:
         had = {etag for prefix, etag in _OPAQUE.findall(if_none_match) if prefix in {"", "W/"}}  # compared weakly
         return if_none_match.strip() == "*" or file.etag in had
@@ -150,7 +151,7 @@ def _is_had(headers: Mapping[str, str], file: KnownFile) -> bool:
 
 
 def _date(text: str | None) -> datetime | None:
-    """A date of HTTP; None for what is none, which does not count."""
+    """Parses an HTTP date; None for an invalid one, which is ignored."""
     try:
         date = parsedate_to_datetime(text or "")
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
@@ -159,12 +160,12 @@ def _date(text: str | None) -> datetime | None:
 
 
 def _is_same(if_range: str | None, file: KnownFile) -> bool:
-    """Whether the part that the asker has is of this file; the comparison is the strong one."""
+    """Whether the client's part is of this version of the file, by the strong comparison."""
     return if_range is None or if_range.strip() in {file.etag, file.modified}
 
 
 def _spans(ranges: str, length: int) -> list[tuple[int, int]]:
-    """The ranges that there are: first byte, and the one after the last. None where one of them is no range at all."""
+    """Returns the satisfiable ranges as first byte and the byte after the last; none if any of them is malformed."""
     spans = []
     for text in ranges.split(","):
         matched = _RANGE.fullmatch(text)
@@ -175,7 +176,7 @@ def _spans(ranges: str, length: int) -> list[tuple[int, int]]:
             begin, end = _number(first), min(_number(last) + 1, length) if last else length
         else:
             begin, end = max(length - _number(suffix), 0), length
-        if begin < end or begin == end == 0:  # an empty file, asked for from its beginning
+        if begin < end or begin == end == 0:  # an empty file, requested from its beginning
             spans.append((begin, end))
     return spans
 

@@ -1,4 +1,4 @@
-"""What has no record yet: tasks and calls of any path of the legacy protocol, sent as given, answered as it came."""
+"""Raw tasks and calls: any path of the legacy protocol that has no record yet, with bodies and answers passed as is."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,14 +18,14 @@ from kling_async.protocol.rules.values import in_words, is_path, one_of, shown, 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 TYPICAL_SECONDS: Final = 150.0
-"""Of tasks of which nothing is known but the path: about what a short video takes."""
+"""Assumed duration of a raw task: about that of a short video."""
 
 
 def _copied(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body as it is now: a request may stand in line while its caller changes the body for the next one."""
+    """Copies the body: the caller may change it for the next request while this one waits for a slot."""
     try:
         copied: Mapping[str, Any] = _containers(body)
-    except RecursionError:  # it contains itself: the rules say so
+    except RecursionError:  # it contains itself: the rules report that
         return body
     return copied
 
@@ -42,21 +42,21 @@ def _containers(value: Any) -> Any:
 
 @attrs.frozen
 class RawTask(Request):
-    """A task of any path of the legacy protocol: `POST path` makes it, `GET path/{id}` is asked for it.
+    """A task of any path of the legacy protocol: `POST path` makes it, `GET path/{id}` queries it.
 
-    Outside of `/v1/`, where the service may have no such page, `/tasks` is asked for it as well. What is known to be
-    asked for elsewhere is refused: paths of the current generation have the records of `kling_async.current`, which
-    take any `model` and `path`. A body that those cannot make goes out by `RawCall`, once and without a slot, and
-    `attach("tasks:<id>")` follows the task that its answer names.
+    Outside of `/v1/`, where the service may not have that path, the task is queried at `/tasks` as well. Paths whose
+    tasks are known to be queried elsewhere are refused: those of the current generation have the records of
+    `kling_async.current`, which accept any `model` and `path`. A body that these cannot make can be sent by `RawCall`,
+    once and without a slot; `attach("tasks:<id>")` follows the task that its answer names.
 
-    The body is posted as given and its rules are not known here: nothing is checked before it is paid for, and
-    `estimate` knows no price. What may have made a task is never sent again: where the answer is lost, `CreateInDoubt`
-    says so, and the task is found only in the account's list. Where the service says yes without naming a task,
-    `UnexpectedAnswer` has its answer.
+    The body is posted as given and its rules are not known: nothing is checked before it is billed, and `estimate`
+    returns no price. A request that may have made a task is never sent again: if its answer is lost, `CreateInDoubt` is
+    raised, and the task can be found only in the account's list. If the service reports success without naming a task,
+    `UnexpectedAnswer` contains its answer.
 
-    Its handle is that of any other task; its reference is `raw:<path>:<id>`, which `attach` takes in any process, and
-    `tasks("raw:<path>")` lists its like. Results that no attribute of `Task` has are in `Task.raw`. `save` names a file
-    in a directory by what its bytes are.
+    The handle is that of any other task. Its reference is `raw:<path>:<id>`, which `attach` accepts in any process;
+    `tasks("raw:<path>")` lists the path's tasks. Results without an attribute of `Task` are in `Task.raw`. `save`
+    chooses the suffix of a file in a directory by its contents.
 
     ```python
     handle = await kling.submit(RawTask("/v1/general/ai-multi-shot", {"element_frontal_image": address}))
@@ -65,11 +65,11 @@ class RawTask(Request):
 
     Attributes:
         path: host-relative, such as `/v1/general/ai-multi-shot`: letters, digits and `._~-` between slashes.
-        body: of JSON values, copied when this is made; pictures as base64 text or as addresses. A `model_name` in it
-            says which line the task stands in: slots are counted per model.
-        finds_by_external_id: whether the service answers `GET path/{external_task_id}`. Then an `external_task_id` is
-            added where the body has none; a lost create is looked up by it, and sent again with it where the service
-            says that there is no such task. True where that is not so could pay twice.
+        body: of JSON values, copied at once; pictures as base64 text or as addresses. Its `model_name`, if it has one,
+            determines the queue in which the task waits: slots are counted per model.
+        finds_by_external_id: whether the service answers `GET path/{external_task_id}`. If True, an `external_task_id`
+            is added to a body without one; a lost create is looked up by it, and sent again with it if the service
+            reports that there is no such task. A wrong True can cause a second payment.
         external_task_id: that of the body; one that is given here is added to the body.
     """
 
@@ -82,12 +82,12 @@ class RawTask(Request):
 
     @property
     def model_name(self) -> str | None:
-        """That of the body: slots are counted per model."""
+        """The `model_name` of the body: slots are counted per model."""
         return _member(self.body, "model_name")
 
     @property
     def watermark_info(self) -> WatermarkInfo | None:
-        """That of the body: whether it asks for a watermarked variant."""
+        """The `watermark_info` of the body: whether it requests a watermarked variant."""
         return watermark_info(self.body.get("watermark_info")) if isinstance(self.body, Mapping) else None
 
     def members(self) -> dict[str, Any]:
@@ -98,11 +98,11 @@ class RawTask(Request):
 
 @attrs.frozen
 class RawCall(Call[Any]):
-    """One call of any path that makes no task: `await kling.submit(RawCall(...))` gives the `data` of its answer.
+    """One call of any path that makes no task: `await kling.submit(RawCall(...))` returns the `data` of its answer.
 
-    It is sent once, whatever happens; only where the service says that the token was not valid at that time, and has
-    done nothing, it is sent with a new one. After an error that is no `ApiError`, or a `ServerError`, nobody knows
-    whether it took effect. It takes no slot, and no options.
+    It is sent once. Only if the service refuses the token as expired or not yet valid, so that nothing was done, it is
+    sent again with a new token. After a `ServerError`, or an error that is not an `ApiError`, it may or may not have
+    taken effect. It takes no slot, and no options.
 
     ```python
     costs = await kling.submit(RawCall("GET", "/account/costs", {"start_time": 1, "end_time": 1767225600000}))
@@ -120,7 +120,7 @@ class RawCall(Call[Any]):
 
 
 def endpoint_at(path: str, *, finds_by_external_id: bool = False) -> Endpoint:
-    """The endpoint of a path without a record; its references begin with `raw:<path>`."""
+    """Returns the endpoint of a path without a record; its references begin with `raw:<path>`."""
     return Endpoint(
         path=path,
         record=RawTask,
@@ -134,7 +134,7 @@ def endpoint_at(path: str, *, finds_by_external_id: bool = False) -> Endpoint:
 
 
 def problems_of_call(call: RawCall) -> list[Problem]:
-    """What is wrong with a call; nothing is known of what its path takes."""
+    """Finds problems of a call; the rules of its path are not known."""
     return [*one_of("method", call.method, get_args(Method)), *_path(call), *_members(call)]
 
 
@@ -142,7 +142,7 @@ def _path(request: RawTask | RawCall) -> Iterator[Problem]:
     path: Any = request.path
     if is_path(path):
         return
-    # What stands in an address may be secret.
+    # An address may contain secrets.
     what = "an address" if isinstance(path, str) and not set("?@").isdisjoint(path) else shown(path)
     yield Problem(
         "path",
@@ -152,7 +152,7 @@ def _path(request: RawTask | RawCall) -> Iterator[Problem]:
 
 
 def _elsewhere(request: RawTask) -> Iterator[Problem]:
-    """Refuses what is known not to be asked for at `path/{id}`: it would be paid for, and never be found there."""
+    """Refuses paths whose tasks are known not to be queried at `path/{id}`: they would be billed, but never found."""
     path: Any = request.path
     if not is_path(path) or path.startswith(LEGACY_PREFIX):
         return
@@ -178,7 +178,7 @@ _OTHERS: Final = {
     # [docs]: POST /solutions/<name>, then GET /solutions?task_ids=
     "/solutions": "makes tasks that are asked for at /solutions, by task_ids: use RawCall for that, and to make them",
 }
-"""What begins other paths outside of the legacy ones, and is known to be no task of this kind."""
+"""Advice for other paths outside of `/v1/` that are known not to make such tasks, by their first segment."""
 
 
 def _body(request: RawTask) -> Iterator[Problem]:
@@ -220,7 +220,7 @@ def _json(field: str, value: object) -> Iterator[Problem]:
 def _is_json(value: object) -> bool:
     try:
         json.dumps(value, allow_nan=False)
-    except Exception:  # noqa: BLE001  (whatever a member does when it is looked at)
+    except Exception:  # noqa: BLE001  (inspecting a member may raise anything)
         return False
     return True
 

@@ -1,6 +1,6 @@
-"""The fields of a record as data: the kinds of values that each takes, its description, and the files within it.
+"""The fields of a record as data: the types of values that each accepts, its description, and the files within it.
 
-What is made from records without knowing them (options of a shell, rows of a batch) is made from these.
+Command-line options and rows of a batch are generated from these.
 """
 
 import inspect
@@ -20,10 +20,10 @@ class Field:
     """One field of a record.
 
     Attributes:
-        name: as the documentation has it.
+        name: as documented.
         members: its types, without None.
         about: its description.
-        field: of the record.
+        field: the attribute of the record.
     """
 
     name: str
@@ -43,40 +43,40 @@ class Field:
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a picture, sound or another file that the user has."""
+        """Whether it is a picture, sound or another file of the user."""
         return any(is_media(member) for member in self.members)
 
     @property
     def is_switch(self) -> bool:
-        """Whether it is True or False and nothing else."""
+        """Whether it is a plain boolean."""
         return self.members == (bool,)
 
     @property
     def is_time(self) -> bool:
-        """Whether it is a moment."""
+        """Whether it is a date and time."""
         return datetime in self.members
 
     @property
     def choices(self) -> list[str]:
-        """The words that the documentation names for it."""
+        """The documented words for it."""
         literals = [member for member in self.members if get_origin(member) is Literal]
         return [str(value) for literal in literals for value in get_args(literal)]
 
     @property
     def has_files(self) -> bool:
-        """Whether there are files in it: it is one, or a list or a record of such."""
+        """Whether it contains files: it is a file, or a list or a record of files."""
         return any(_has_files(member) for member in self.members)
 
     @property
     def item(self) -> Any:
-        """The type of its items; None where it is no list, or a text stands for it."""
+        """The type of its items; None if it is not a list, or also accepts text."""
         return None if str in self.members else item_of(self.members)
 
 
 def fields_of(record: type) -> list[Field]:
-    """The fields of a record, in its order, that a text can give a value to.
+    """Returns the fields of a record, in order, whose values can be given as text.
 
-    An earlier result is an object of Python: its id is given.
+    Fields for earlier results are left out, since these are Python objects: their ids are given instead.
     """
     hints = get_type_hints(record)
     about = descriptions(record)
@@ -88,7 +88,7 @@ def fields_of(record: type) -> list[Field]:
 
 
 def _accepted(field: "attrs.Attribute[Any]", hint: Any) -> tuple[Any, ...]:
-    """The types of a field; a moment is given to its converter, whatever the service gets."""
+    """Returns the types of a field; a time has those of its converter's argument, not those that are sent."""
     read: Any = field.converter
     named = getattr(read, "__annotations__", {})
     if not any("datetime" in str(each) for each in named.values()):
@@ -97,9 +97,9 @@ def _accepted(field: "attrs.Attribute[Any]", hint: Any) -> tuple[Any, ...]:
 
 
 def descriptions(record: type) -> dict[str, str]:
-    """The description of each field, from the `Attributes:` section of a record's docstring, in one line.
+    """Returns the description of each field in one line, from the `Attributes:` section of a record's docstring.
 
-    What is given as text is an id: it is described as that, without what stands in for it.
+    An id that an earlier result can stand in for is described without that, since texts can only give the id.
     """
     section = inspect.cleandoc(record.__doc__ or "").partition("\nAttributes:\n")[2].split("\n\n")[0]
     entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section, re.MULTILINE)
@@ -111,14 +111,14 @@ def descriptions(record: type) -> dict[str, str]:
 
 
 def without_stand_ins(text: str, record: type) -> str:
-    """Prose about a record, without the fields that take an earlier result."""
+    """Removes the fields that accept an earlier result from prose about a record."""
     for name in stand_ins(record):
         text = re.sub(rf"`{name}`, (?=`)|,? and `{name}`(?= is)|(?<=equired), or `{name}`", "", text)
     return re.sub(r"(of `\w+`), (?=`\w+` is )", r"\1 and ", text)
 
 
 def stand_ins(record: type) -> dict[str, str]:
-    """The fields that take an earlier result, each with the field that takes its id."""
+    """Returns the fields that accept an earlier result, each with the field that accepts its id."""
     found = {field.name: field.metadata.get("instead_of") for field in attrs.fields(record)}
     return {name: stand_in.member for name, stand_in in found.items() if stand_in}
 
@@ -127,18 +127,18 @@ def stand_ins(record: type) -> dict[str, str]:
 
 
 def members_of(hint: Any) -> tuple[Any, ...]:
-    """The alternatives of a type, without None."""
+    """Returns the alternatives of a type, without None."""
     alternatives = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
     return tuple(each for each in alternatives if each is not type(None))
 
 
 def item_of(members: tuple[Any, ...]) -> Any:
-    """The type of a list's items; None where it is no list."""
+    """Returns the type of a list's items; None if it is not a list."""
     return next((get_args(member)[0] for member in members if get_origin(member) is tuple), None)
 
 
 def is_media(hint: Any) -> bool:
-    """Whether this is the type of a file that the user has."""
+    """Whether this is the type of a file of the user."""
     return isinstance(hint, type) and hint.__module__.startswith(_MEDIA)
 
 
@@ -148,7 +148,7 @@ def is_record(hint: Any) -> bool:
 
 
 def only_needed(item: Any) -> str | None:
-    """The one field that a record cannot be made without; None where there are several, or it is no text or file."""
+    """Returns the single required field of a record; None if there are several, or if it is not a text or a file."""
     needed = [each for each in attrs.fields(item) if each.default is attrs.NOTHING] if is_record(item) else []
     if len(needed) != 1:
         return None
@@ -165,14 +165,14 @@ def _has_files(hint: Any) -> bool:
 
 
 def nested_files(value: Any, members: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
-    """The places of files within a field's value, as it was given: each a container and the key in it."""
+    """Yields the places of files within a field's given value: each a container and the key in it."""
     item = item_of(members)
     if isinstance(value, list) and item is not None:
         for index, each in enumerate(value):
             if isinstance(each, str) and any(_has_files(member) for member in members_of(item)):
                 yield value, index
             elif isinstance(each, dict) and len(each) == 1 and any(map(is_media, members_of(item))):
-                yield each, next(iter(each))  # the documented object that holds the file and nothing else
+                yield each, next(iter(each))  # the documented object that contains only the file
             else:
                 yield from nested_files(each, members_of(item))
     of_item = members_of(item) if item is not None else members

@@ -1,7 +1,7 @@
-"""Records that the requests of several endpoints are made of, and the fields that these requests share.
+"""Nested records in the requests of several endpoints, and the fields that these requests share.
 
-They carry the parameter names of the official documentation. Their converters are total: what they cannot read they
-leave as it was given, so that the rules can report every problem at once instead of the first.
+They use the parameter names of the official documentation. Their converters are total: they return a value that they
+cannot convert unchanged, so that the rules can report all problems at once instead of the first.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,8 +27,7 @@ ShotType = Literal["customize", "intelligence"]
 class CameraConfig:
     """Camera movement along one axis: exactly one value differs from zero.
 
-    The documentation's versions disagree on which of `pan` and `tilt` turns left and right; values are passed on
-    untouched.
+    The documentation's versions disagree on which of `pan` and `tilt` turns left and right; values are sent unchanged.
 
     Attributes:
         horizontal: -10 (left) to 10 (right).
@@ -57,7 +56,7 @@ class CameraControl:
 
     Attributes:
         type: `simple`, `down_back`, `forward_up`, `right_turn_forward` or `left_turn_forward`.
-        config: the movement; required with `simple`, left out otherwise.
+        config: the movement; required with `simple`, omitted otherwise.
     """
 
     type: str
@@ -83,10 +82,10 @@ def _points(values: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class DynamicMask:
-    """An area that moves, and the way it goes.
+    """An area that moves, and its path.
 
     Attributes:
-        mask: a picture with the area painted, of the image's ratio.
+        mask: a picture with the area painted, in the image's aspect ratio.
         trajectories: 2 to 77 points for 5 seconds, origin bottom left.
     """
 
@@ -124,51 +123,51 @@ class WatermarkInfo:
 
 
 def camera_control(value: CameraControl | Mapping[str, Any] | None) -> CameraControl | None:
-    """Takes the documented dict as well."""
+    """Accepts the documented dict as well."""
     read: CameraControl | None = as_record(CameraControl, value)
     return read
 
 
 def dynamic_masks(values: Iterable[DynamicMask | Mapping[str, Any]] | None) -> tuple[DynamicMask, ...] | None:
-    """Takes any iterable, and the documented dicts."""
+    """Accepts any iterable, and the documented dicts."""
     read: tuple[DynamicMask, ...] | None = each(lambda value: as_record(DynamicMask, value), values)
     return read
 
 
 def multi_prompt(values: Iterable[ShotPrompt | Mapping[str, Any]] | None) -> tuple[ShotPrompt, ...] | None:
-    """Takes any iterable, and the documented dicts."""
+    """Accepts any iterable, and the documented dicts."""
     read: tuple[ShotPrompt, ...] | None = each(lambda value: as_record(ShotPrompt, value), values)
     return read
 
 
 def element_list(values: Iterable[Element | Mapping[str, Any] | int] | None) -> tuple[Element, ...] | None:
-    """Takes any iterable, the documented dicts, and bare ids."""
+    """Accepts any iterable, the documented dicts, and bare ids."""
     read: tuple[Element, ...] | None = each(_element, values)
     return read
 
 
 def voice_list(values: Iterable[Voice | Mapping[str, Any] | str] | None) -> tuple[Voice, ...] | None:
-    """Takes any iterable, the documented dicts, and bare ids."""
+    """Accepts any iterable, the documented dicts, and bare ids."""
     read: tuple[Voice, ...] | None = each(_voice, values)
     return read
 
 
 def voice_id(value: Voice | str) -> str:
-    """Takes a voice in place of its id."""
+    """Accepts a voice in place of its id."""
     given: Any = value
     found: str = given.voice_id if issubclass(type(given), Voice) else given
     return found
 
 
 def element_id(value: Element | int | str) -> int:
-    """Takes an element in place of its id, and an id as text."""
+    """Accepts an element in place of its id, and an id as text."""
     given: Any = value
     number: int | str = given.element_id if issubclass(type(given), Element) else given
     return whole_number(number)
 
 
 def watermark_info(value: WatermarkInfo | Mapping[str, Any] | None) -> WatermarkInfo | None:
-    """Takes the documented dict as well."""
+    """Accepts the documented dict as well."""
     read: WatermarkInfo | None = as_record(WatermarkInfo, value)
     return read
 
@@ -186,14 +185,14 @@ def _voice(value: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Intent:
-    """A create that is about to be sent, for who keeps a journal: with it, nothing paid for is lost in a crash.
+    """A create that is about to be sent. A program that stores it loses no paid task in a crash.
 
     Attributes:
-        reference: finds the task by the external id, in any process. None where the service does not find tasks of this
-            kind by that id: until its answer is there, only the account's list of tasks shows such a task.
-        external_task_id: what is sent: the user's, or the one made for the task. None where none is sent, since the
+        reference: finds the task by the external id, in any process. None if the service cannot look up tasks of this
+            kind by that id: until the create is answered, only the account's list of tasks shows such a task.
+        external_task_id: the id that is sent: the user's, or one made for the task. None if none is sent, because the
             service would not find the task by it.
-        request: what is sent.
+        request: the request that is sent.
     """
 
     reference: str | None

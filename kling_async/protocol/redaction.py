@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 
 def printable(value: Any, limit: int = 400) -> str:
-    """Text of the service that is safe to print, store and pickle: bounded, without lone surrogates and controls."""
+    """Returns a text of the service made safe to print, store and pickle: bounded, no lone surrogates or controls."""
     if not isinstance(value, str):
         return ""
     text = value[:limit].encode("utf-8", "replace").decode()
@@ -27,11 +27,10 @@ _LETTERS = "".join(map(chr, range(0x21, 0x7F)))  # characters that a key may con
 
 
 def service_text(value: Any, limit: int = 400) -> str:
-    """A message of the service, as `printable`, without possible secrets.
+    """Returns a message of the service as `printable`, without possible secrets.
 
-    These are long runs of letters, and of URLs the queries, and names with passwords before hosts.
-
-    Takes bounded time however long the message is.
+    These are long runs of letters, the queries of URLs, and names with passwords before hosts. The time is bounded,
+    whatever the length of the message.
     """
     if not isinstance(value, str):
         return ""
@@ -42,12 +41,12 @@ def service_text(value: Any, limit: int = 400) -> str:
 
 
 def without_users(text: str) -> str:
-    """A text without the names and passwords of addresses in it, in either way that a database's is written."""
+    """Removes user names and passwords of addresses from a text, in both notations of a database's address."""
     return _PASSWORD.sub(r"\1…", _USER.sub(r"\1…@", text))
 
 
 def cut(text: str, limit: int) -> str:
-    """The beginning of a text, without a last word that was cut: the first part of a key would not be recognised."""
+    """Returns the beginning of a text, without a last word that was cut: a part of a key would not be recognised."""
     if len(text) <= limit:
         return text
     kept = text[: limit - 1]
@@ -59,7 +58,7 @@ SHORT = 8
 
 
 def redact(text: str, secrets: frozenset[str]) -> str:
-    """A text without these secrets, plain or in any encoding that `forms` gives."""
+    """Removes secrets from a text, plain or in any encoding of `forms`."""
     pattern = _pattern(secrets)
     return pattern.sub("…", text) if pattern is not None else text
 
@@ -74,12 +73,12 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
 
 
 def forms(secret: str) -> Iterator[str]:
-    """A secret in all encodings in which it may be repeated: the parts of a token, base64 in each alignment."""
+    """Yields a secret in all encodings in which it may be echoed: the parts of a token, base64 in each alignment."""
     yield from _escaped(secret)
     yield from (part for part in secret.split(".") if len(part) >= 2 * SHORT)
     plain = secret.encode("utf-8", "replace")
     for before in range(3):
-        # Only the characters that depend on the secret alone: what surrounds it is not known.
+        # Only the characters that depend on the secret alone: the bytes around it are not known.
         encoded = base64.b64encode(bytes(before) + plain + bytes(2)).decode()
         letters = encoded[(8 * before + 5) // 6 : 8 * (before + len(plain)) // 6]
         yield letters

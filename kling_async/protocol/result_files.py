@@ -1,4 +1,4 @@
-"""The files among a task's results: which there are, where each is, and what each is called."""
+"""The files among a task's results: their kinds, addresses and names."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,12 +17,12 @@ class ResultFile:
     """One file of a task.
 
     Attributes:
-        kind: what it is.
-        number: of its kind, from 0.
-        label: names it for ever within the task, whatever its address is at the moment.
-        url: where it is; empty where only the watermarked variant is given.
-        watermark_url: the watermarked variant, where there is one.
-        suffix: what its name ends in whatever its address does: of sound that comes twice.
+        kind: of the file.
+        number: of the file among those of its kind, from 0.
+        label: identifies it permanently within the task, even if its address changes.
+        url: address of the file; empty if there is only the watermarked variant.
+        watermark_url: address of the watermarked variant, if there is one.
+        suffix: of its name, whatever its address; set for sound that comes in two formats.
     """
 
     kind: ResultKind
@@ -33,11 +33,12 @@ class ResultFile:
     suffix: str = ""
 
     def name(self, task_id: str, given: str | None = None, *, watermark: bool) -> str:
-        """What it is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`.
+        """Returns its name in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`.
 
         Args:
-            task_id: whose file it is.
-            given: in place of the task's id: `<given>.watermark.2.png`, since `<given>-2` may be given to another task.
+            task_id: of its task.
+            given: name to use instead of the task's id: `<given>.watermark.2.png`, since `<given>-2` may be another
+                task's name.
             watermark: whether it is the watermarked variant.
         """
         address = self.suffix or (self.watermark_url if watermark else self.url)
@@ -46,9 +47,9 @@ class ResultFile:
 
 
 def files_of(task: Task) -> tuple[ResultFile, ...]:
-    """All files of a finished task: the videos first, sound as MP3 and as WAV.
+    """Returns all files of a finished task: the videos first, sound as MP3 and as WAV.
 
-    Of results of an unknown kind, whatever has an address.
+    For results of an unknown kind, everything with an address.
     """
     known = (
         *(_video(number, video) for number, video in enumerate(task.videos)),
@@ -64,12 +65,12 @@ def files_of(task: Task) -> tuple[ResultFile, ...]:
 
 
 def files_for(task: Task, suffix: str) -> tuple[ResultFile, ...]:
-    """The files of a finished task that are meant by a name: of one kind, each once.
+    """Returns the files of a finished task that a name stands for: all of one kind, each in one format.
 
     Args:
-        task: finished.
-        suffix: of the name that the user chose: of a video with its sound, `.mp3` and `.wav` mean the sound, and of
-            sound that comes twice, `.wav` means the WAV. Any other means the first kind, and the MP3.
+        task: the finished task.
+        suffix: of the name that the user chose. For a video with its sound, `.mp3` and `.wav` select the sound; for
+            sound in two formats, `.wav` selects the WAV. Any other suffix selects the first kind, and the MP3.
     """
     wanted, chosen = suffix.lower(), dict[int, ResultFile]()
     files = files_of(task)
@@ -110,7 +111,7 @@ def _sounds(number: int, audio: Audio) -> Iterator[ResultFile]:
 
 
 def _addresses(raw: Any) -> Iterator[tuple[str, str, str | None]]:
-    """Id, address and watermarked variant of all that has an address: the result itself, or items of its arrays."""
+    """Yields id, address and watermarked variant of all that has an address: the result, or items of its arrays."""
     arrays = [[raw], *raw.values()] if isinstance(raw, Mapping) else [raw]
     for item in (mapping(item) for array in arrays for item in items(array)):
         for member, value in item.items():

@@ -1,4 +1,4 @@
-"""What a task makes, and what its files are called and look like."""
+"""The kinds of results, with the names and the structure of their files."""
 
 import enum
 from typing import Final
@@ -10,7 +10,7 @@ from kling_async.protocol.media.shape import Follower, Read, Shape
 
 
 class ResultKind(enum.Enum):
-    """What a task makes; the value is what messages call it."""
+    """The kind of a task's result; the value is its name in messages."""
 
     VIDEO = "video"
     IMAGE = "picture"
@@ -21,33 +21,33 @@ class ResultKind(enum.Enum):
 
     @property
     def is_file(self) -> bool:
-        """Whether there is something to save: voices and elements stay at the service."""
+        """Whether there are files to save: voices and elements stay at the service."""
         return self not in {ResultKind.VOICE, ResultKind.ELEMENT}
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """What names of such files end in, the usual one first; none for `ANY`."""
+        """Suffixes of such files, the default first; empty for `ANY`."""
         return _SUFFIXES.get(self, ())
 
     @property
     def suffix(self) -> str:
-        """What the name of a file ends in where nothing better is known: `.mp4`; nothing for `ANY`."""
+        """The default suffix, such as `.mp4`; empty for `ANY`."""
         return self.suffixes[0] if self.suffixes else ""
 
     def suffix_at(self, address: str) -> str:
-        """What the name of the file at an address ends in: a picture may be a JPEG, and sound a WAV."""
-        if self is ResultKind.VIDEO:  # one name in all releases, whatever the host calls it
+        """Returns the suffix for the file at an address: a picture may be a JPEG, and sound a WAV."""
+        if self is ResultKind.VIDEO:  # the same in all releases, whatever its name at the host
             return self.suffix
         path = _path(address).lower()
         return next((suffix for suffix in self.suffixes if path.endswith(suffix)), self.suffix)
 
     def file_name(self, stem: str, number: int = 0, address: str = "", *, watermark: bool, separator: str = "-") -> str:
-        """What one of a task's files is called in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`.
+        """Returns the name of one of a task's files in a directory: `<task_id>.png`, `<task_id>-watermark-2.png`.
 
         Args:
-            stem: what the files are called after, such as the task's id.
+            stem: first part of the names, such as the task's id.
             number: of its kind, from 0; the first one's name is known before the task ends.
-            address: where it is, if that is known.
+            address: of the file, if that is known.
             watermark: whether it is the watermarked variant.
             separator: before `watermark` and the number.
         """
@@ -57,25 +57,25 @@ class ResultKind(enum.Enum):
 
     @property
     def looks(self) -> str:
-        """What its files look like, for a warning about one that does not."""
+        """Description of its files, for a warning about one that does not fit."""
         return _LOOKS[self]
 
     def refuses(self, text: str) -> bool:
-        """Whether text, as `media.contents.text_in` calls it, can only stand in place of the file."""
+        """Whether a text, by its `media.contents.text_in`, can only be an answer in place of the file."""
         return self is not ResultKind.ANY or text in {"a page", "XML"}
 
     def follower(self) -> Follower:
-        """Follows a file whose bytes are not kept."""
+        """Returns an object that checks the structure of a file while its bytes pass."""
         if self is ResultKind.VIDEO:
             return mp4.Boxes()
         return _Any() if self is ResultKind.ANY else Edges(_SUFFIXES[self])
 
     def shape_of(self, size: int, read: Read) -> Shape:
-        """Whether a file is all there.
+        """Returns whether a file is complete, by its structure.
 
         Args:
             size: of the file in bytes.
-            read: reads it.
+            read: reads from it.
         """
         if self is ResultKind.VIDEO or (self is ResultKind.ANY and suffix_of(read(0, EDGE_BYTES)) in _BOXED):
             return mp4.shape_of(size, read)
@@ -98,7 +98,7 @@ _BOXED: Final = {".mp4", ".mov"}
 
 
 class _Any:
-    """Follows a file that may be anything."""
+    """Checks the structure of a file of any kind."""
 
     def __init__(self) -> None:
         self._head = b""

@@ -1,4 +1,4 @@
-"""What tasks make: videos, pictures, sound, voices and elements; and what they took from the account."""
+"""Results of tasks: videos, pictures, sound, voices and elements; and money taken from the account."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -13,14 +13,14 @@ from kling_async.protocol.media.picture import shown_address
 class Voice:
     """A voice of the account or a preset one: named `<<<voice_1>>>` in a prompt, and the result of making one.
 
-    To use it, the id is enough, and all that is sent.
+    The id is enough to use it, and the only attribute that is sent.
 
     Attributes:
         voice_id: its id, from the custom or preset voices (not lip-sync or TTS).
-        voice_name: what it was called.
-        trial_url: a sample to listen to, signed. The repr leaves the signature out.
-        owned_by: `kling` for a preset one, else the id of its owner.
-        status: `succeed`, or `deleted`; where the service gives one.
+        voice_name: its name.
+        trial_url: signed address of a sample. The repr omits the signature.
+        owned_by: `kling` for a preset voice, otherwise the id of its owner.
+        status: `succeed` or `deleted`, if the service reports it.
     """
 
     voice_id: str
@@ -34,15 +34,16 @@ class Voice:
 class Element:
     """A subject of the element library: named `<<<element_1>>>` in a prompt, and the result of making one.
 
-    To use it, the id is enough, and all that is sent. The pictures that it was made from are in `Task.raw`.
+    The id is enough to use it, and the only attribute that is sent. The pictures that it was made from are in
+    `Task.raw`.
 
     Attributes:
         element_id: its number; may exceed 2**53.
-        element_name: what it was called.
-        element_description: what it was described as.
+        element_name: its name.
+        element_description: its description.
         reference_type: `image_refer` or `video_refer`; in the new generation the kind of element.
         element_voice_info: the voice that is bound to it.
-        owned_by: `kling` for a preset one, else the id of its owner.
+        owned_by: `kling` for a preset element, otherwise the id of its owner.
         status: `succeed` or `deleted`.
     """
 
@@ -61,9 +62,9 @@ class Video:
 
     Attributes:
         id: the service's id of the video.
-        url: where it can be fetched, signed, for 30 days. The repr leaves the signature out.
-        watermark_url: the watermarked variant, where one was asked for.
-        duration: seconds, close to what was asked for (`5.041`).
+        url: signed address, valid for 30 days. The repr omits the signature.
+        watermark_url: address of the watermarked variant, if one was requested.
+        duration: in seconds, close to the requested one (`5.041`).
         created_at: when its task ended (UTC): for 30 days it can be used in other requests. Not compared.
     """
 
@@ -80,11 +81,10 @@ class Audio:
 
     Attributes:
         id: the service's id of the sound.
-        url: where it can be fetched, signed, for 30 days: the MP3 where there are two. The repr leaves the signature
-            out.
-        url_wav: the same sound as WAV, where there is one.
-        duration: seconds.
-        duration_wav: seconds of the WAV.
+        url: signed address, valid for 30 days; that of the MP3 if there are two formats. The repr omits the signature.
+        url_wav: address of the same sound as WAV, if there is one.
+        duration: in seconds.
+        duration_wav: of the WAV, in seconds.
         created_at: when its task ended (UTC): for 30 days it can be used in other requests. Not compared.
     """
 

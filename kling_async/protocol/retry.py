@@ -1,4 +1,4 @@
-"""How what failed in passing is repeated: which errors pass, growing delays between attempts, and their end."""
+"""Retries: which errors are transient, growing delays between attempts, and when to give up."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,11 +21,11 @@ Uniform = Callable[[], float]
 """A source of random numbers in [0, 1)."""
 
 
-_MAXIMUM = 1e9  # thirty years; powers of it still fit a float
+_MAXIMUM = 1e9  # thirty years; powers of it do not overflow a float
 
 
 def seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float], None]:
-    """A validator of settings: a number of seconds from `minimum` up."""
+    """Returns a validator of settings: a number of seconds from `minimum` up."""
 
     def validate(record: Any, attribute: "attrs.Attribute[float]", value: float) -> None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -40,15 +40,16 @@ def seconds(minimum: float) -> Callable[[Any, "attrs.Attribute[float]", float], 
 
 @attrs.frozen
 class Retry:
-    """How what failed in passing is repeated: after `first`, `first * factor`, ... up to `maximum`.
+    """The schedule of retries after transient failures: after `first`, `first * factor`, ... up to `maximum` seconds.
 
     Attributes:
-        first: seconds before the first repetition.
-        factor: growth from one to the next, at least 1.
-        maximum: seconds before any repetition at most.
-        settle: seconds of looking a doubtful create up before it is sent again; four times that after a timeout.
-        budget: seconds after which what keeps failing is tried for the last time: a call from its beginning, a create
-            from its first failure, a download from its last progress (polls go on until their deadline).
+        first: seconds before the first retry.
+        factor: growth from one delay to the next, at least 1.
+        maximum: maximum seconds before a retry.
+        settle: seconds for which a create in doubt is looked up before it is sent again; four times that after a
+            timeout.
+        budget: seconds after which the last attempt is made: for a call since its start, for a create since its first
+            failure, for a download since its last progress (polls continue until their deadline).
     """
 
     first: float = attrs.field(default=1.0, validator=seconds(0.001))
@@ -58,33 +59,33 @@ class Retry:
     budget: float = attrs.field(default=300.0, validator=seconds(0.0))
 
     def attempts(self, uniform: Uniform, ends_at: float = float("inf")) -> "Attempts":
-        """The attempts at one thing: a call, a create, a poll, a download.
+        """Returns the attempts of one operation: a call, a create, a poll or a download.
 
         Args:
             uniform: random numbers for the delays.
-            ends_at: when the last attempt begins, in seconds of the clock that `Attempts.failed` is given.
+            ends_at: when the last attempt begins, in seconds of the clock used with `Attempts.failed`.
         """
         return Attempts(self, uniform, ends_at)
 
     def delays(self, uniform: Uniform) -> Iterator[float]:
-        """Seconds before each repetition, for ever; between half and all of the growing delay."""
+        """Returns the seconds before each retry, without end; each between half and all of the growing delay."""
         return (delay * (0.5 + 0.5 * uniform()) for delay in growing(self.first, self.factor, self.maximum))
 
 
 class Attempts:
-    """The attempts at one thing that may fail in passing: how long to wait after each failure, and when to give up.
+    """The attempts of one operation: how long to wait after each transient failure, and when to give up.
 
-    The delays grow as `Retry` says. The last attempt begins when the time ends, neither sooner nor later: the delay
-    before it is cut short for that. All times are seconds of one monotonic clock.
+    The delays grow as configured in `Retry`. The last attempt begins exactly at `ends_at`: the delay before it is
+    shortened accordingly. All times are seconds of one monotonic clock.
 
     Args:
-        retry: how the delays grow.
+        retry: the schedule of the delays.
         uniform: random numbers for the delays.
         ends_at: when the last attempt begins; infinity if there is always a next one.
 
     Attributes:
-        ends_at: as above. To move it to a later time allows further attempts, even after the last one.
-        failures: failed attempts since the first, or since progress was made.
+        ends_at: as above. Setting a later time allows further attempts, even after the last one.
+        failures: number of failed attempts since the first, or since the last progress.
     """
 
     def __init__(self, retry: Retry, uniform: Uniform, ends_at: float) -> None:
@@ -107,18 +108,18 @@ class Attempts:
         return self.ends_at - now
 
     def progressed(self) -> None:
-        """Begins with the shortest delay again, after an attempt that brought something; the end stays."""
+        """Restarts the delays with the shortest one, after an attempt that made progress; `ends_at` is unchanged."""
         self.failures = 0
         self._delays = self._retry.delays(self._uniform)
 
     def is_over(self, now: float) -> bool:
-        """Whether no attempt follows one that fails now."""
-        # Timers ring a little early (15 ms where the clock is coarse), so the time alone would allow one more.
+        """Whether an attempt that fails now was the last one."""
+        # Timers fire slightly early (15 ms with a coarse clock), so the time alone would allow one more attempt.
         return now >= self.ends_at or self._last_at == self.ends_at
 
 
 def is_transient(error: KlingError) -> bool:
-    """Whether the same question may be answered if it is asked again; of a create its own machine decides."""
+    """Whether the same call may succeed if it is repeated; for creates, the create machine decides instead."""
     match error:
         case ConnectionFailed():
             return not error.permanent
@@ -132,7 +133,7 @@ def is_transient(error: KlingError) -> bool:
 
 
 def growing(first: float, factor: float, maximum: float) -> Iterator[float]:
-    """`first`, `first * factor`, `first * factor**2`, ... never above `maximum`."""
+    """Yields `first`, `first * factor`, `first * factor**2`, ... but never more than `maximum`."""
     import backoff  # noqa: PLC0415  (imported on first use: its decorators, unused here, pull in half of asyncio)
 
     delays = backoff.expo(base=factor, factor=first, max_value=maximum)

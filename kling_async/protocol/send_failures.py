@@ -1,4 +1,4 @@
-"""What a failed send says of what it was to make: that there is none, that there may be one, or probably is."""
+"""What a failed send implies about its task: that there is none, that there may be one, or that there probably is."""
 
 import re
 from datetime import datetime
@@ -19,31 +19,31 @@ from kling_async.protocol.errors import (
 from kling_async.protocol.estimate import Estimate
 
 _TIMEOUTS: Final = frozenset({499, 504, 524})
-"""HTTP statuses by which gateways say that what is behind them took too long."""
+"""HTTP statuses of gateways whose upstream server took too long."""
 
 _NO_MODEL: Final = re.compile(r"(the )?model( \S+)? is not supported\.?", re.IGNORECASE)
-"""All that code 1201 says of a model that a path does not have; of an id that exists, it says something else."""
+"""The whole text of code 1201 about a model that a path does not have; that about an existing id is different."""
 
 _NO_PATH: Final = frozenset({404, 405, 410})
 
 
 def made_nothing(error: KlingError) -> bool:
-    """Whether a send was refused as full or too fast, or never left: it may be repeated as if it had not been."""
+    """Whether a send was refused because of limits (1302, 1303), or never left: it can safely be repeated."""
     unsent = isinstance(error, ConnectionFailed) and not error.sent
     return unsent or isinstance(error, ConcurrencyExceeded | RateLimited)
 
 
 def refused(error: KlingError) -> bool:
-    """Whether the service itself says that this send made no task: codes 1000 to 1399."""
+    """Whether the service itself reports that this send made no task: codes 1000 to 1399."""
     row = row_for(error.code) if isinstance(error, ApiError) else None
     return row is not None and not row.in_doubt
 
 
 def may_be_a_duplicate(error: KlingError) -> bool:
-    """Whether a refusal could mean that the id exists: 1201 does, in words of many kinds; others might.
+    """Whether a refusal could mean that the id exists: 1201 does, with various texts; others might.
 
-    A proxy that sent the request twice gets such a refusal for the second and passes only that one on. That the model
-    is not supported means that for both of them.
+    A proxy that sends a request twice gets such a refusal for the duplicate and may pass on only that. "Model is not
+    supported" cannot be about a duplicate: it would apply to both requests.
     """
     if error.code == 1201 and _NO_MODEL.fullmatch(error.message):
         return False
@@ -51,7 +51,7 @@ def may_be_a_duplicate(error: KlingError) -> bool:
 
 
 def is_unreadable_success(error: KlingError) -> bool:
-    """Whether the task probably exists: a 2xx that is not about it, or an answer whose status nobody could read."""
+    """Whether the task probably exists: a 2xx that is not about it, or an answer whose status could not be parsed."""
     status = error.http_status
     return (isinstance(error, BadResponse) and status is None) or (
         not isinstance(error, ApiError) and status is not None and 200 <= status < 300
@@ -59,28 +59,28 @@ def is_unreadable_success(error: KlingError) -> bool:
 
 
 def names_no_path(error: KlingError) -> bool:
-    """Whether somebody in between says that there is no such path: whoever it is will say the same again.
+    """Whether a server in between reports that there is no such path, as it would for every repetition.
 
-    It proves nothing about the service, which may have had the request before.
+    This proves nothing about the service, which may have received the request before.
     """
     return isinstance(error, BadResponse) and error.foreign and error.http_status in _NO_PATH
 
 
 def was_slow(error: KlingError) -> bool:
-    """Whether somebody gave up waiting, so that the service may still be at work."""
+    """Whether a client or a gateway stopped waiting, so that the service may still be processing the request."""
     return isinstance(error, RequestTimeout) or error.http_status in _TIMEOUTS or error.code == 5002
 
 
 def of_a_call(error: KlingError, endpoint: str, sent_at: datetime, estimate: Estimate) -> KlingError:
-    """What the caller gets of a failed call that charges: the error, or that it may be paid for.
+    """Returns the error to raise for a failed call that charges: `error`, or `CallInDoubt` if it may be billed.
 
     Args:
-        error: how the call ended.
-        endpoint: name of what was called.
-        sent_at: when it was sent last.
-        estimate: what it costs.
+        error: that ended the call.
+        endpoint: name of the endpoint.
+        sent_at: when the call was last sent.
+        estimate: its price.
     """
-    # An error of the service without a code is what the value itself says: that it failed.
+    # An `ApiError` without a code comes from a parsed value that reports a failure.
     unanswered = isinstance(error, BadResponse | ConnectionFailed)
     if not (unanswered or (isinstance(error, ApiError) and error.code is not None)):
         return error
@@ -90,7 +90,7 @@ def of_a_call(error: KlingError, endpoint: str, sent_at: datetime, estimate: Est
     data = error.data if isinstance(error, UnexpectedAnswer) else None
     return CallInDoubt(
         f"no readable answer came from {endpoint}, sent at {sent_at:%Y-%m-%d %H:%M:%S} UTC: it may have been done, and "
-        f"be billed{cost}. Nothing finds it, so it was not sent again: call anew to pay for another one "
+        f"be billed{cost}. It cannot be looked up, so it was not sent again: a new call is billed again "
         f"({error.message})",
         code=error.code,
         http_status=error.http_status,
@@ -103,9 +103,9 @@ def of_a_call(error: KlingError, endpoint: str, sent_at: datetime, estimate: Est
 
 
 def after_a_lost_answer(error: KlingError) -> KlingError:
-    """What the caller gets of a call that is free, and was repeated because an answer was lost.
+    """Returns the error to raise for a free call that was repeated because an answer was lost.
 
-    A refusal may then mean that there was nothing left to do; the service's words for it are not known.
+    A refusal may then mean that nothing was left to do; the service's text for that is not known.
     """
     if refused(error):
         error.message = f"{error.message}; the answer to an earlier try was lost, and it may have been done by that"

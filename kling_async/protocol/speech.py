@@ -1,4 +1,4 @@
-"""Speech: the value of a call that reads a text aloud, whose sound can be saved."""
+"""Speech: the value of a text-to-speech call, whose sound can be saved."""
 
 from collections.abc import Awaitable
 from datetime import datetime
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
 
 class SavesAudio(Protocol):
-    """A client, which fetches a piece of sound."""
+    """A function of a client that saves a piece of sound."""
 
     def __call__(self, audio: Audio, path: "str | PurePath", *, overwrite: bool) -> "Awaitable[Path]":
-        """Begins to save it."""
+        """Starts the save."""
         ...
 
 
 @attrs.frozen(kw_only=True)
 class SpeechAudio(Audio):
-    """One finished piece of sound that the client which made it can save.
+    """One finished piece of sound that its client can save.
 
     Attributes:
-        saver: of the client; None once it was pickled.
+        saver: of the client; None after unpickling.
     """
 
     saver: SavesAudio | None = attrs.field(default=None, eq=False, repr=False)
 
     def save(self, path: "str | PurePath", *, overwrite: bool = False) -> "Awaitable[Path]":
-        """Streams the sound to disk, as `TaskHandle.save` does: whole, or not at all.
+        """Streams the sound to disk, as `TaskHandle.save` does: completely, or not at all.
 
         Args:
-            path: a file, or a directory, in which it is called `<id>.mp3`.
-            overwrite: replaces an existing file, once the new one is whole.
+            path: a file, or a directory, in which the file is named `<id>.mp3`.
+            overwrite: whether to replace an existing file, once the new one is complete.
 
         Returns:
-            Where it is, once awaited.
+            An awaitable of the file's path.
 
         Raises:
-            TargetExists: there is a file, and `overwrite` is False.
-            TargetError: the place cannot be written to.
-            DownloadError: it could not be fetched, or came out of a pickle: then `url` is where it is.
+            TargetExists: the file exists, and `overwrite` is False.
+            TargetError: the path cannot be written to.
+            DownloadError: the download failed, or the sound was unpickled: then download its `url` by other means.
         """
         if self.saver is None:
             raise DownloadError("this sound has no client any more, as it was pickled: fetch its `url` by other means")
@@ -64,10 +64,11 @@ def _unpickled(attributes: dict[str, Any]) -> SpeechAudio:
 
 @attrs.frozen(kw_only=True)
 class Speech:
-    """A text, read aloud.
+    """The sound of a text that was read aloud.
 
     Attributes:
-        audios: the sound: one. Its `id` serves as `audio_id` elsewhere for 30 days, and it can be given there as it is.
+        audios: the sound, a single item. For 30 days its `id` can be used as an `audio_id`, and the item itself as the
+            argument for it.
         created_at: when it was made (UTC).
         final_unit_deduction: units paid.
         final_balance_deduction: money paid, for accounts with a balance.
@@ -80,9 +81,9 @@ class Speech:
 
     @property
     def cost(self) -> Cost | None:
-        """What it took from the account; None where the service does not say so."""
+        """What it took from the account; None if the service does not report it."""
         return cost.legacy(self.final_unit_deduction, self.final_balance_deduction)
 
     def with_saver(self, saver: SavesAudio) -> Self:
-        """The same, whose sound a client can save."""
+        """Returns a copy whose sound `saver` saves."""
         return attrs.evolve(self, audios=tuple(attrs.evolve(audio, saver=saver) for audio in self.audios))

@@ -1,4 +1,4 @@
-"""Tasks: their statuses, and what the service says of them."""
+"""Tasks and their statuses."""
 
 import enum
 from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # they take time to import, and are needed with the first res
 
 
 class TaskStatus(enum.StrEnum):
-    """Where a task is in its life, in the words of the documentation's legacy protocol."""
+    """The status of a task, in the words of the legacy protocol."""
 
     SUBMITTED = "submitted"
     PROCESSING = "processing"
@@ -26,7 +26,7 @@ class TaskStatus(enum.StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the service has nothing more to tell about the task."""
+        """Whether the status is final: `succeed` or `failed`."""
         return self in _FINAL
 
 
@@ -43,27 +43,27 @@ def _legacy_cost(task: "Task") -> "Cost | None":
 
 @attrs.frozen(kw_only=True)
 class Task:
-    """What the service last said about a task.
+    """A task, as the service last reported it.
 
     Attributes:
         task_id: the service's id.
-        status: where the task is.
+        status: of the task.
         endpoint: name of the endpoint that made it: the first half of its reference.
         status_msg: why it failed; empty otherwise.
-        external_task_id: the caller's own id.
+        external_task_id: the caller's id.
         created_at: when the service accepted it (UTC).
         updated_at: when its status last changed (UTC).
         videos: the videos made, once `status` is `succeed`.
-        images: the pictures made; those of a series, too.
+        images: the pictures made, including those of a series.
         audios: the sound made.
         voices: the voices made.
         elements: the elements made.
-        raw: all results as they came in JSON: what no other attribute has is here. Not in the repr, since addresses
+        raw: all results as received in JSON, including those without an attribute. Not in the repr, since addresses
             are signed, and not compared.
-        watermark: whether a watermarked variant was asked for.
+        watermark: whether a watermarked variant was requested.
         final_unit_deduction: units paid.
-        final_balance_deduction: money paid, for accounts with a balance, as legacy paths tell it.
-        cost: what it took from the account, as either generation tells it; None where the service has said nothing yet.
+        final_balance_deduction: money paid, for accounts with a balance, as legacy paths report it.
+        cost: what it took from the account, in either generation; None until the service reports it.
     """
 
     task_id: str
@@ -86,5 +86,5 @@ class Task:
 
     @property
     def reference(self) -> str:
-        """The text that `KlingClient.attach` takes, in any process: `<endpoint>:<task_id>`."""
+        """The text that `KlingClient.attach` accepts in any process: `<endpoint>:<task_id>`."""
         return str(Reference(endpoint=self.endpoint, id=self.task_id))

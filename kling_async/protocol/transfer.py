@@ -1,4 +1,4 @@
-"""Decisions of a download: what to ask for, what an answer means, how long to go on, whether a file is whole."""
+"""Decisions of a download: what to request, what an answer means, how long to continue, whether a file is complete."""
 
 import enum
 import json
@@ -13,31 +13,31 @@ from kling_async.protocol.errors import DownloadError
 from kling_async.protocol.media.shape import Shape
 
 LEAST_RATE: Final = 1024.0
-"""Bytes per second that a connection gives at least, over `LEAST_SECONDS`."""
+"""Minimum rate of a connection in bytes per second, over `LEAST_SECONDS`."""
 LEAST_SECONDS: Final = 60.0
 LEAST_BYTES: Final = int(LEAST_RATE * LEAST_SECONDS)
 MOST_BYTES: Final = 2 * 2**30
-"""The largest file taken whose host did not say how large it is."""
+"""Maximum size in bytes of a file whose host does not report its length."""
 
 
 class Answer(enum.Enum):
-    """What the file host's answer means, if it is no `Body`."""
+    """The meaning of a file host's answer that is not a `Body`."""
 
-    RESTART = "what is kept does not fit: begin anew"
-    WHOLE = "all of it is there already"
-    EXPIRED = "ask the service for a new address"
+    RESTART = "the kept bytes do not fit: start again"
+    WHOLE = "the file is complete already"
+    EXPIRED = "get a new address from the service"
     BUSY = "try again later"
 
 
 @attrs.frozen
 class Part:
-    """What is kept beside a partly written file, so that another process can go on.
+    """Data stored next to a partly downloaded file, so that another process can continue the download.
 
     Attributes:
-        video_id: of the video or other file; the same for every address it gets.
-        length: of the whole file in bytes, where it is known.
-        etag: of the entity, where there is one.
-        modified: the `Last-Modified` of the entity, where it tells two entities apart.
+        video_id: of the video or other file; the same for every address of it.
+        length: of the whole file in bytes; None if it is not known.
+        etag: of the entity; None if there is none.
+        modified: the `Last-Modified` of the entity; None unless it distinguishes two entities.
     """
 
     video_id: str
@@ -46,12 +46,12 @@ class Part:
     modified: str | None = None
 
     def to_json(self) -> bytes:
-        """As written to `NAME.part.json`."""
+        """Returns the contents of `NAME.part.json`."""
         return json.dumps(attrs.asdict(self)).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Self | None:
-        """Reads it back; None for anything else."""
+        """Parses the contents of `NAME.part.json`; returns None for anything else."""
         try:
             part = cls(**json.loads(text))
         except (ValueError, TypeError, RecursionError):
@@ -62,14 +62,14 @@ class Part:
 
 @attrs.frozen
 class Body:
-    """A body to take.
+    """A body to write to the file.
 
     Attributes:
-        offset: where in the file it begins.
-        length: of the whole file in bytes, where the host said so.
-        etag: of the entity, where the host said so.
-        modified: the `Last-Modified` of the entity, where it tells two entities apart.
-        encoding: how the body may be packed, although nobody asked for it.
+        offset: its place in the file.
+        length: of the whole file in bytes; None if the host does not report it.
+        etag: of the entity; None if the host does not report it.
+        modified: the `Last-Modified` of the entity; None unless it distinguishes two entities.
+        encoding: the `Content-Encoding` that the body may have, although none was requested.
     """
 
     offset: int
@@ -79,24 +79,26 @@ class Body:
     encoding: str | None = None
 
     def part_of(self, video_id: str) -> Part:
-        """What its bytes are a part of."""
+        """Returns the `Part` for its bytes."""
         return Part(video_id, self.length, self.etag, self.modified)
 
 
 def range_headers(part: Part | None, offset: int) -> dict[str, str]:
-    """Headers that ask for the rest of a file of which `offset` bytes are kept, provided it is still the same."""
+    """Returns headers that request the rest of a file of which `offset` bytes are kept, provided it is unchanged."""
     if part is None or offset == 0 or (validator := _validator(part)) is None:
-        return {}  # nobody could tell that two halves belong together
+        return {}  # nothing would show whether the two halves belong together
     return {"Range": f"bytes={offset}-", "If-Range": validator}
 
 
 def span_headers(part: Part, first: int, place: int, end: int) -> tuple[dict[str, str], int]:
-    """Headers that ask for the rest of a span, and where that begins: at its first byte where nobody could tell.
+    """Returns headers that request the rest of a span, and its first byte.
+
+    Without a validator the whole span is requested, since the halves might not belong together.
 
     Args:
-        part: what is known of the file.
+        part: what is known about the file.
         first: the first byte of the span.
-        place: up to which the span is there.
+        place: the first byte that is still missing.
         end: the byte after its last.
     """
     if place == 0 and end == part.length:
@@ -108,10 +110,10 @@ def span_headers(part: Part, first: int, place: int, end: int) -> tuple[dict[str
 
 
 def classify(status: int, headers: Mapping[str, str], part: Part | None, offset: int) -> Answer | Body:
-    """Reads status and headers (names in lower case). What the bytes are is not their business.
+    """Classifies an answer by its status and headers (names in lower case), without its bytes.
 
     Raises:
-        DownloadError: asking again will not help.
+        DownloadError: a repetition would not help.
     """
     if status in {400, 401, 403, 404, 410}:
         return Answer.EXPIRED
@@ -127,7 +129,7 @@ def classify(status: int, headers: Mapping[str, str], part: Part | None, offset:
     encoding = content_encoding.named(headers.get("content-encoding", ""))
     if status != 206 or begin == 0:
         if status != 206:
-            # RFC 9112: with a transfer coding the length says nothing.
+            # RFC 9112: with a transfer coding the length is meaningless.
             total = None if "transfer-encoding" in headers else _number(headers.get("content-length"))
         return Body(0, total, etag, modified, encoding)
     if part is None or begin != offset or encoding is not None:
@@ -139,7 +141,7 @@ def classify(status: int, headers: Mapping[str, str], part: Part | None, offset:
 
 
 def announced(status: int, headers: Mapping[str, str]) -> int | None:
-    """How long the file is in bytes, by an answer to a request for what follows its end; None where it does not say."""
+    """Returns the file's length in bytes from the answer to a request beyond its end; None if it contains none."""
     if status in {206, 416}:
         return _content_range(headers.get("content-range", ""))[1]
     known = status == 200 and "transfer-encoding" not in headers and "content-encoding" not in headers
@@ -147,22 +149,22 @@ def announced(status: int, headers: Mapping[str, str]) -> int | None:
 
 
 class End(enum.Enum):
-    """How a body that ended cleanly leaves the file."""
+    """The state of the file after a body that ended cleanly."""
 
-    WHOLE = "all of it came, as far as its bytes tell"
-    ODD = "all of it came, though it looks odd"
-    SHORT = "all that was announced came, and ends too early by its bytes: ask whether there is more"
-    CUT = "something is missing"
+    WHOLE = "complete, as far as its bytes show"
+    ODD = "complete, but its structure is unusual"
+    SHORT = "of the announced length, but incomplete by its bytes: check whether there is more"
+    CUT = "incomplete"
 
 
 def judge_end(size: int, length: int | None, shape: Shape, *, again: bool) -> End:
-    """Whether the file is all there: the host's word about its length counts for more than any guess at its structure.
+    """Returns whether the file is complete: the length that the host reports has priority over its structure.
 
     Args:
         size: of the file in bytes.
-        length: that the host said, where it did.
-        shape: by its bytes.
-        again: whether the host stands by it: asked once more, it named no other length, or sent the same bytes.
+        length: that the host reported; None if it did not.
+        shape: its structure.
+        again: whether the host confirmed it: a second request gave no other length, or the same bytes.
     """
     if size == 0 or (length is not None and size != length):
         return End.CUT
@@ -174,15 +176,15 @@ def judge_end(size: int, length: int | None, shape: Shape, *, again: bool) -> En
 
 
 class Patience:
-    """How long a download that breaks off again and again is gone on with.
+    """Decides how long a download that breaks off repeatedly is continued.
 
-    It begins anew with real progress only: where the best place ever reached is further by a hundredth of the file, or
-    by what a minute at the least rate brings. So a download that moves goes on, and every download ends.
+    Only real progress restarts the time: the furthest point ever reached must have moved by a hundredth of the file, or
+    by the bytes of a minute at the minimum rate. So a download that progresses continues, and every download ends.
 
     Args:
         budget: seconds without progress.
         now: seconds of any clock.
-        size: bytes that are there.
+        size: number of bytes present.
     """
 
     def __init__(self, budget: float, now: float, size: int) -> None:
@@ -194,11 +196,11 @@ class Patience:
         self._slow = False
 
     def connected(self) -> None:
-        """A connection begins to give bytes."""
+        """Records that a connection begins to deliver bytes."""
         self._waited, self._received = 0.0, 0
 
     def came(self, seconds: float, count: int) -> bool:
-        """So many bytes came, after so many seconds; False where that is too slow to go on with this connection."""
+        """Records `count` bytes received after `seconds`; returns False if the connection is too slow to continue."""
         self._waited += seconds
         self._received += count
         late = self._waited >= LEAST_SECONDS
@@ -211,7 +213,7 @@ class Patience:
         return True
 
     def broke(self, now: float, size: int, length: int | None) -> None:
-        """The connection broke off, or ended too early."""
+        """Records that the connection broke off, or ended too early."""
         step = LEAST_BYTES if length is None else min(LEAST_BYTES, max(length // 100, 1))
         if size >= self._reached + step and not self._slow:
             self._reached = size
@@ -219,7 +221,7 @@ class Patience:
 
 
 def _validator(part: Part) -> str | None:
-    """What tells the file from every other one: a strong ETag, else a date."""
+    """Returns the validator that identifies the file: a strong ETag, otherwise a date."""
     etag = part.etag if part.etag is not None and not part.etag.startswith("W/") else None
     return next((text for text in (etag, part.modified) if text is not None and _sendable(text)), None)
 
@@ -229,7 +231,7 @@ def _sendable(text: str) -> bool:
 
 
 def _tells_apart(headers: Mapping[str, str]) -> str | None:
-    """The `Last-Modified`, where it is a strong validator (RFC 9110, 8.8.2.2): older than the answer by a second."""
+    """Returns the `Last-Modified` if it is a strong validator (RFC 9110, 8.8.2.2): a second older than the answer."""
     text = headers.get("last-modified")
     if text is None:
         return None
@@ -245,7 +247,7 @@ def _number(text: str | None) -> int | None:
 
 
 def _content_range(text: str) -> tuple[int | None, int | None]:
-    """`bytes 100-199/200` as (100, 200)."""
+    """Parses `bytes 100-199/200` as (100, 200)."""
     unit, _, rest = text.strip().partition(" ")
     span, _, total = rest.partition("/")
     if unit.lower() != "bytes":

@@ -1,12 +1,12 @@
-"""Callbacks, signed as Standard Webhooks has it or not at all: which requests are taken, and which are refused how.
+"""Callbacks, unsigned or signed by Standard Webhooks: which requests are accepted, and how others are refused.
 
-A signed one tells its message's id, its time, and one signature for each secret that is in use:
+A signed request contains its message's id, its time, and one signature for each secret in use:
 
     webhook-id: msg_2KWPBgLlAfxdpx2AI54pPJ85f4W
     webhook-timestamp: 1781080794
     webhook-signature: v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4= v1,...
 
-What is signed is `<id>.<timestamp>.<body>`. Nothing here knows the time: it is an argument.
+The signed text is `<id>.<timestamp>.<body>`.
 """
 
 import base64
@@ -22,11 +22,11 @@ import attrs
 from kling_async.protocol.errors import ConfigurationError
 
 BODY_MAXIMUM: Final = 2**20
-"""Bytes of a body that is looked at; a task with its results has a few thousand."""
+"""Maximum bytes of a body; a task with its results has a few thousand."""
 TOLERANCE: Final = 300
-"""Seconds that a signed message may be older or younger than now: a recorded one cannot be played again later."""
+"""Seconds by which a signed message may differ from the current time, so that recorded messages cannot be replayed."""
 IDS_KEPT: Final = 20_000
-"""Messages that are remembered, so that none is taken twice: all of the last five minutes, at 60 a second."""
+"""Number of remembered messages, so that none is accepted twice: those of the last five minutes, at 60 a second."""
 _ID_MAXIMUM: Final = 256
 _ID, _TIME, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 _ENCODING: Final = "content-encoding"
@@ -35,10 +35,10 @@ _LENGTHS: Final = frozenset(map(len, (_ID, _TIME, _SIGNATURE, _ENCODING)))
 
 @attrs.frozen
 class Taken:
-    """A request that is taken.
+    """A request that is accepted.
 
     Attributes:
-        message_id: of a message that one of the secrets has signed; None for an unsigned one, which proves nothing.
+        message_id: of a message signed with one of the secrets; None for an unsigned one, which proves nothing.
     """
 
     message_id: str | None
@@ -49,8 +49,8 @@ class Refused:
     """A request that is refused.
 
     Attributes:
-        status: of HTTP, 400 to 499.
-        reason: in words, without anything of the request.
+        status: HTTP status, 400 to 499.
+        reason: in words, without any part of the request.
     """
 
     status: int
@@ -59,13 +59,13 @@ class Refused:
 
 @attrs.frozen
 class WebhookRules:
-    """Which requests are taken.
+    """The rules by which requests are accepted.
 
     Attributes:
-        keys: any of which signs.
-        token: that the address of an unsigned request must have, as a part of its path or a value of its query; None
-            where any address will do.
-        allow_unsigned: whether unsigned requests are taken though there are keys.
+        keys: a signature by any of them is valid.
+        token: that the address of an unsigned request must contain, as a part of its path or a value of its query; None
+            if any address is accepted.
+        allow_unsigned: whether unsigned requests are accepted although there are keys.
     """
 
     keys: tuple[bytes, ...] = attrs.field(default=(), repr=False)
@@ -74,7 +74,7 @@ class WebhookRules:
 
     @classmethod
     def of(cls, secrets: Iterable[str], token: str | None, *, allow_unsigned: bool) -> Self:
-        """Reads what was configured.
+        """Returns the rules for a configuration.
 
         Args:
             secrets: as the console shows them: `whsec_` and base64.
@@ -82,7 +82,7 @@ class WebhookRules:
             allow_unsigned: as above.
 
         Raises:
-            ConfigurationError: a value cannot be used; its text is not in the message.
+            ConfigurationError: a value cannot be used; the message does not contain it.
         """
         if isinstance(secrets, str):
             raise ConfigurationError("secrets must be a list: there are two of them while they rotate")
@@ -95,11 +95,11 @@ class WebhookRules:
         """Decides about a request.
 
         Args:
-            method: of HTTP.
+            method: HTTP method.
             target: path and query, as received.
             headers: names in any case.
-            body: as received, or the beginning of it that is longer than `BODY_MAXIMUM`.
-            now: seconds since 1970.
+            body: as received; of a body longer than `BODY_MAXIMUM`, a beginning that is longer is enough.
+            now: the current time in seconds since 1970.
         """
         if method.upper() != "POST":
             return Refused(405, "only POST is taken here")
@@ -129,14 +129,14 @@ class WebhookRules:
             return Refused(401, f"its timestamp is not within {TOLERANCE} s of this machine's clock")
         content = b".".join((_bytes(message_id), timestamp.encode(), body))
         expected = [base64.b64encode(hmac.digest(key, content, hashlib.sha256)) for key in self.keys]
-        came = [_bytes(entry[3:]) for entry in signatures.split() if entry.startswith("v1,")]
-        # All of them are compared, each in constant time: how long it takes tells nothing.
-        fits = [hmac.compare_digest(each, other) for each in came for other in expected]
+        received = [_bytes(entry[3:]) for entry in signatures.split() if entry.startswith("v1,")]
+        # All of them are compared, each in constant time, so that the duration reveals nothing.
+        fits = [hmac.compare_digest(each, other) for each in received for other in expected]
         return Taken(message_id) if any(fits) else Refused(401, "none of the secrets has signed it")
 
 
 def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Headers by their names in lower case; the lines of one name are joined by a space, as signatures are."""
+    """Returns headers by their names in lower case; lines of the same name are joined by a space, as signatures are."""
     given: dict[str, str] = {}
     for name, value in pairs:
         lower = name.lower()
@@ -145,27 +145,27 @@ def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def is_packed(headers: Mapping[str, str]) -> bool:
-    """Whether a body has an encoding: a small one may become a large one, and senders of webhooks do not pack."""
+    """Whether a body is compressed: it may expand to any size, and senders of webhooks do not compress."""
     return headers.get(_ENCODING, "").strip().lower() not in {"", "identity"}
 
 
 def too_large() -> Refused:
-    """What becomes of a request whose body is longer than `BODY_MAXIMUM`."""
+    """Returns the refusal of a request whose body is longer than `BODY_MAXIMUM`."""
     return Refused(413, f"its body has more than {BODY_MAXIMUM} bytes")
 
 
 class MessageIds:
-    """The signed messages that were taken: as many as `IDS_KEPT`, the oldest are forgotten."""
+    """The ids of accepted signed messages: the last `IDS_KEPT` of them."""
 
     def __init__(self) -> None:
         self._ids: dict[str, None] = {}
 
     def __len__(self) -> int:
-        """How many are remembered."""
+        """Returns the number of remembered ids."""
         return len(self._ids)
 
     def is_new(self, message_id: str) -> bool:
-        """Tells whether a message comes for the first time, and remembers it."""
+        """Returns whether a message is new, and remembers its id."""
         if message_id in self._ids:
             return False
         self._ids[message_id] = None
@@ -174,15 +174,15 @@ class MessageIds:
         return True
 
     def forget(self, message_id: str) -> None:
-        """A message was not taken after all, and may come again."""
+        """Forgets a message that was not accepted after all, so that it may be sent again."""
         self._ids.pop(message_id, None)
 
 
 def token_of(key: str) -> str:
-    """The token that stands for `{token}` in a callback's address: the same for all processes with these credentials.
+    """Returns the token for `{token}` in a callback's address: the same in all processes with these credentials.
 
     Args:
-        key: the secret part of the credentials, which cannot be worked out from it.
+        key: the secret part of the credentials; it cannot be derived from the token.
     """
     digest = hmac.digest(_bytes(key), b"kling-async: token of callback addresses", hashlib.sha256)
     return digest[:16].hex()
@@ -205,9 +205,9 @@ def _has_token(target: str, token: str) -> bool:
 
 
 def _parts(target: str) -> Iterator[str]:
-    """All in an address that may be a token."""
+    """Yields all parts of an address that may be a token."""
     path, _, query = target.partition("?")
-    if not path.startswith("/"):  # what begins with // is a path, too: the host is not in it
+    if not path.startswith("/"):  # a target that begins with // is a path, too: it has no host
         try:
             path = urlsplit(path).path
         except ValueError:

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from kling_async.protocol.create_recovery import Ask, Create, Pause
+from kling_async.protocol.create_recovery import Action, Create, Pause
 from kling_async.protocol.create_rules import CreateRules
 from kling_async.protocol.create_states import SENDING, TRANSITIONS, CreateState
 from kling_async.protocol.create_times import CLOCK_TOLERANCE
@@ -83,7 +83,7 @@ FAULTS: dict[str, Callable[[], HttpResponse | KlingError]] = {
 READABLE = ["reset", "timeout", "html-502", "html-504", "408", "5000", "5001", "5002", "5002-200", "redirect"]
 READABLE += ["html-300", "html-301", "html-400", "html-404", "html-409", "html-429", "html-499", "gateway-400"]
 NO_PATH = ["html-404"]
-"""Somebody in between says that there is no such path."""
+"""A server in between answers that there is no such path."""
 UNREADABLE = ["html-200", "no-code", "no-data", "no-task", "9999", "gateway", "stranger", "cut-200", "garbage"]
 """A success that cannot be read: the task probably exists."""
 DOUBTFUL = [*READABLE, *UNREADABLE]
@@ -99,8 +99,8 @@ class Service:
 
     Attributes:
         sends: what happens to each send, in turn; afterwards all goes well.
-        looks: what happens to each look-up, in turn; afterwards the truth is told.
-        lists: what happens to each look at all tasks, in turn; afterwards the truth is told.
+        looks: what happens to each look-up, in turn; later ones are answered correctly.
+        lists: what happens to each search of all tasks, in turn; later ones are answered correctly.
         hidden: seconds before a look-up sees a new task.
         takes: seconds that each request takes.
         offset: what the service's clock shows more than the machine's.
@@ -127,7 +127,7 @@ class Service:
     sent: list[str] = attrs.field(factory=list)
 
     def has(self, external_id: str, created_at: float | None) -> None:
-        """Puts a task there that somebody else has made, so many seconds after the machine's time 0."""
+        """Adds a task that another program has made, so many seconds after the machine's time 0."""
         moment = None if created_at is None else round((WALL + self.offset + created_at) * 1000)
         self.tasks[external_id] = [(-1e9, self._task(external_id, moment))]
 
@@ -177,7 +177,7 @@ class Service:
 
 
 def unnamed(task_id: str, created_at: float) -> tuple[float, dict[str, Any]]:
-    """A task that somebody else makes without an external id, so many seconds after the machine's time 0."""
+    """A task that another program makes without an external id, so many seconds after the machine's time 0."""
     moment = round((WALL + created_at) * 1000)
     return created_at, {"task_id": task_id, "task_status": "submitted", "created_at": moment, "task_info": {}}
 
@@ -207,7 +207,7 @@ def create(
     from_key: bool = False,
     adopt: bool = False,
     resend: bool = True,
-    is_anothers: Callable[[Task], bool] = lambda _: False,
+    belongs_to_another: Callable[[Task], bool] = lambda _: False,
     is_known: Callable[[Task], bool] = lambda _: False,
     searches: bool = False,
     keeps_id: bool | None = None,
@@ -223,7 +223,7 @@ def create(
         ),
         retry or Retry(),
         lambda: 1.0,
-        is_anothers=is_anothers,
+        belongs_to_another=belongs_to_another,
         is_known=is_known,
         keeps_id=lambda: keeps_id,
         others_undecided=lambda _: others_undecided,
@@ -238,7 +238,7 @@ def reached(state: CreateState) -> set[CreateState]:
 
 
 def drive(machine: Create, service: Service) -> Story:
-    """Does what the machine says until it ends, as the shell does."""
+    """Carries out the machine's actions until it ends, as the client does."""
     steps: list[tuple[str, float]] = []
     before = machine.state
     for _ in range(2000):
@@ -248,21 +248,21 @@ def drive(machine: Create, service: Service) -> Story:
             case Pause(seconds):
                 assert seconds > 0
                 service.now += seconds
-            case Ask.TAKE_SLOT:
+            case Action.TAKE_SLOT:
                 steps.append(("slot", service.now))
                 service.now += service.slot_takes
                 machine.slot_taken()
-            case Ask.SEND:
+            case Action.SEND:
                 steps.append(("send", service.now))
                 machine.sending(WALL + service.now)
                 assert machine.undecided
                 outcome = _read(service.create(machine.external_task_id), responses.created)
                 machine.answered(service.now, outcome)
-            case Ask.LOOK_UP:
+            case Action.LOOK_UP:
                 steps.append(("look", service.now))
                 outcome = _read(service.query(machine.external_task_id), responses.task)
                 machine.looked_up(service.now, outcome, service.offset)
-            case Ask.SEARCH:
+            case Action.SEARCH:
                 steps.append(("list", service.now))
                 machine.searched(service.now, service.listed())
             case end:

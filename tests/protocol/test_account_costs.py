@@ -53,7 +53,7 @@ def test_what_is_sent() -> None:
 
 
 def test_a_name_that_is_empty() -> None:
-    """It stands for none, as in official examples."""
+    """It means none, as in official examples."""
     sent = requests.of_call(endpoint(), AccountCosts(1, end_time=2, resource_pack_name=""))
     assert [name for name, _ in sent.params] == ["start_time", "end_time"]
 
@@ -96,7 +96,7 @@ def test_both_codes_count(data: Any, error: type[Exception]) -> None:
 
 @pytest.mark.parametrize("code", [{}, {"code": None}, {"code": "0"}])
 def test_a_good_code(code: dict[str, Any]) -> None:
-    """Digits in text are a code here too, and a code that is left out says nothing."""
+    """Digits in text are a code here too, and an omitted code is ignored."""
     assert responses.value(enveloped({**code, "msg": ""}), endpoint().read) == ()
 
 

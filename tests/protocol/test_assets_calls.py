@@ -70,7 +70,7 @@ def read(request: object, response: Any) -> Any:
     ids=repr,
 )
 def test_what_is_sent(request_: object, path: str, members: dict[str, str]) -> None:
-    """Ids are text, whatever they were given as, and an object of an earlier result stands for its id."""
+    """Ids are text, whatever they were given as, and an earlier result is sent as its id."""
     assert sent(request_) == ("POST", f"/v1/{path}", members)
     assert endpoint_of(request_).problems(request_, {}) == []
 
@@ -164,7 +164,7 @@ def test_recorded_deletes_are_read(request_: object, name: str) -> None:
 
 @pytest.mark.parametrize("data", [None, {}, [], {"task_id": "1", "task_status": "submitted"}])
 def test_what_else_a_delete_may_be_answered_with(data: Any) -> None:
-    """The code says that it was done, or will be; only a failure is an error."""
+    """The code means that it was done, or will be; only a failure is an error."""
     assert read(DeleteVoice("5"), enveloped(data)) is None
     failed = enveloped({"task_status": "failed", "task_status_msg": "in use"})
     with pytest.raises(RequestRefused, match="in use"):
@@ -193,7 +193,7 @@ def test_recorded_presets_are_read() -> None:
     ],
 )
 def test_entries_of_a_page_are_counted_even_where_they_hold_nothing(data: Any, ids: list[list[str]]) -> None:
-    """How many entries a page has says whether there is another one."""
+    """The number of entries on a page shows whether there is another one."""
     pages = read(PresetVoices(), enveloped(data))
     assert [[voice.voice_id for voice in entry] for entry in pages] == ids
 

@@ -76,7 +76,7 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, text: str) -> N
 
 
 def test_another_mode_can_be_sent() -> None:
-    """That there are only two modes is what the documentation says today: `strict=False` lets others pass."""
+    """The documentation has only two modes today: `strict=False` lets others pass."""
     assert [each.by_map for each in ENDPOINT.problems(Avatar(URL, audio_id="7", mode="4k"), {})] == [True]  # type: ignore[arg-type]  # wrong on purpose
 
 

@@ -81,7 +81,7 @@ def test_what_is_refused_of_packs(filters: dict[str, Any], refused: list[str]) -
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_what_is_sent(record: Any) -> None:
-    """Milliseconds, the limit and the documented filters; the next page is asked for by its cursor alone."""
+    """Milliseconds, the limit and the documented filters; the next page is requested by its cursor alone."""
     request = record(BEGIN, end_time=1789938513975, filters={"api_key_name": "ci"})
     sent = requests.of_call(endpoint(record), request)
     list_name = "balance" if record is BillingBalance else "package"
@@ -93,7 +93,7 @@ def test_what_is_sent(record: Any) -> None:
 
 
 def test_the_recorded_lists() -> None:
-    """Each deduction with its amounts; the cursor stands beside the result, and without one the list ends."""
+    """Each deduction with its amounts; the cursor is next to the result, and without one the list ends."""
     shared: dict[str, Any] = {
         "task_id": "930831534075680000",
         "api_key_name": "ci",
@@ -154,7 +154,7 @@ def test_what_is_no_page(record: Any, data: Any) -> None:
     ],
 )
 def test_where_a_list_ends(record: Any, data: dict[str, Any], cursor: str | None) -> None:
-    """It goes on as long as there is a cursor, and the service does not say that it is over."""
+    """It continues while there is a cursor, unless `has_more` is false."""
     assert responses.value(enveloped(data), endpoint(record).read) == CursorPage((), cursor)
 
 

@@ -74,7 +74,7 @@ def billed(
     ],
 )
 def test_what_counts(task: Task | Speech, units: str, usd: str, *, failed_is_free: bool) -> None:
-    """What the service says was taken counts; else what was reserved, here 9, unless a failed task is free."""
+    """The reported cost counts; otherwise the reserved amount, here 9, unless a failed task is free."""
     endpoint = endpoint_named("text2video")
     for each, counted in (
         (Budget(units=10, failed_is_free=failed_is_free), units),
@@ -84,7 +84,7 @@ def test_what_counts(task: Task | Speech, units: str, usd: str, *, failed_is_fre
 
 
 def test_what_counts_in_dollars_where_the_price_of_a_unit_is_not_known() -> None:
-    """Units whose price is not known say nothing about dollars: what was reserved counts."""
+    """Units whose price is not known cannot be converted to dollars: the reserved amount counts."""
     for endpoint in (None, endpoint_named("raw:/v1/new")):
         assert Budget(usd=10).terms.counted(Decimal(9), deducted("1.5", "0"), endpoint) == 9
     assert Budget(usd=10).terms.counted(Decimal(9), billed(amount="0.19", currency="USD"), None) == Decimal("0.19")
@@ -148,7 +148,7 @@ def test_amounts_are_exact(limit: Decimal | float | str) -> None:
 
 
 def test_what_does_not_fit() -> None:
-    """The error says what is left, reserved and asked, also in another process."""
+    """The error has the amounts left, reserved and asked, also in another process."""
     memory = Memory(Budget(units=4, name="cats").terms)
     memory.settle(memory.reserve(Decimal("1.5"), MIDNIGHT), Decimal("1.5"))
     memory.reserve(Decimal("1.5"), MIDNIGHT)

@@ -42,7 +42,7 @@ def test_what_is_retired_is_marked_and_names_what_is_not() -> None:
 
 
 def test_a_retirement_of_which_no_day_is_known() -> None:
-    """`?` is no day, and what is said of the model names none."""
+    """`?` is not a day, and the message about the model contains none."""
     known: CapabilityMap[Any] = CapabilityMap(
         (), "kling-v8 any 5 720p ?\nkling-v9 any 5 720p ?", "", retired="kling-v8 ? kling-v9"
     )
@@ -105,7 +105,7 @@ def test_what_is_not_in_the_map_has_no_row(model: str, mode: str | None, duratio
     ],
 )
 def test_a_mode_left_out(model: str, mode: str | None, expected: str | None) -> None:
-    """Left out means std where the model has it, else the only mode; std says nothing to a model without modes."""
+    """Omitted means std if the model has it, else its only mode; for a model without modes, std means none."""
     assert expected == CAPABILITIES.mode_in_effect(model, mode)
 
 
@@ -261,10 +261,10 @@ def test_estimates(parameters: dict[str, Any], price: str | None) -> None:
 
 
 def test_unknown_models_are_named_beside_the_known() -> None:
-    """Whoever mistypes a model sees the nearest, and all that are known."""
-    said = CAPABILITIES.unknown_model("kling-v2.6") or ""
-    assert "did you mean kling-v2-6?" in said
-    assert all(name in said for name in CAPABILITIES.models)
+    """The message about a mistyped model contains the nearest one, and all known ones."""
+    message = CAPABILITIES.unknown_model("kling-v2.6") or ""
+    assert "did you mean kling-v2-6?" in message
+    assert all(name in message for name in CAPABILITIES.models)
     assert "did you mean" not in str(CAPABILITIES.unknown_model("sora"))
     assert len(str(CAPABILITIES.unknown_model("A" * 5000))) < 300
     assert CAPABILITIES.unknown_model("kling-v3") is None

@@ -129,7 +129,7 @@ def test_that_moment_is_short_for_short_tasks() -> None:
     assert one.opens_at(2.0) == pytest.approx(2.0 + 0.5 * YIELD_COST_REFUSED * 2.0)
 
 
-def test_who_has_more_leaves_more() -> None:
+def test_more_slots_yield_longer() -> None:
     """The moment is as many beats as run, up to YIELD_MAXIMUM."""
     moments = []
     for running in (1, 2, 6):
@@ -139,7 +139,7 @@ def test_who_has_more_leaves_more() -> None:
     assert moments == [0.5 * 1, 0.5 * 2, 0.5 * YIELD_MAXIMUM]
 
 
-def test_who_has_little_tries_often() -> None:
+def test_few_slots_probe_often() -> None:
     """With one task running, one more is tried every PROBE_FIRST beats, however often it was refused."""
     one = full(1)
     now = 0.0
@@ -227,8 +227,8 @@ def test_idle_time_is_no_time_to_pay_with() -> None:
     assert one.opens_at(1002) == pytest.approx(1002 + 0.1 * 0.05 * 2)
 
 
-def test_a_create_in_doubt_holds_up_nobody() -> None:
-    """One whose answer nobody knows counts as running, and the others open on."""
+def test_a_create_in_doubt_does_not_stop_growth() -> None:
+    """A create in doubt counts as running, and does not stop the growth of the limit."""
     one = limit()
     one.started()
     one.accepted(0)
@@ -342,7 +342,7 @@ def test_clients_of_one_account_share_it(length: float) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 30, 85])
-def test_an_account_that_is_smaller_than_told_is_filled(length: float) -> None:
+def test_an_account_that_is_smaller_than_the_ceiling_is_filled(length: float) -> None:
     """200 tasks with `concurrency=20` on an account that runs 5 are near the ideal, with few refusals."""
     draws = same_draws(1)
     one = client(200, 20, draws.random)

@@ -13,7 +13,7 @@ VIDEO = same_draws(1).randbytes(100_000)
 
 
 def raw_deflate(data: bytes) -> bytes:
-    """Without the frame that RFC 9110 asks for, as some send it."""
+    """Without the header that RFC 9110 requires, as some servers send it."""
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(data) + packer.flush()
 
@@ -103,7 +103,7 @@ def test_a_little_that_grows_is_no_bomb() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_header_that_is_wrong(encoding: str) -> None:
-    """A plain video that is said to be packed is taken as it is."""
+    """A plain video with the header of a packed one is left unchanged."""
     assert decoder_for(encoding, b"\0\0\0\x18ftypmp42\0\0\0\0") is None
     assert decoder_for(None, gzip.compress(VIDEO)) is None
 

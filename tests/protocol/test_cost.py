@@ -1,4 +1,4 @@
-"""What a task cost, as either generation tells it: units and money are never mixed."""
+"""Costs of tasks in both generations: units and money are never mixed."""
 
 from decimal import Decimal
 from typing import Any
@@ -68,7 +68,7 @@ def test_the_rows_of_the_current_generation(rows: list[Any], expected: Cost | No
 
 @pytest.mark.parametrize("billing", [None, {}, "2.4", 2.4])
 def test_no_rows_at_all(billing: Any) -> None:
-    """What is no list says nothing."""
+    """Anything but a list is ignored."""
     assert task_from_wire({"id": "1", "status": "succeeded", "billing": billing}, "tasks").cost is None
 
 
@@ -105,7 +105,7 @@ def test_recorded_bodies(body: str, expected: Cost | None) -> None:
     ],
 )
 def test_the_members_of_the_legacy_generation(units: str | None, quota: str | None, expected: Cost | None) -> None:
-    """Of accounts with packs money is 0, and the other way round; no currency is named. Calls tell it as tasks do."""
+    """For accounts with packs money is 0, and the other way round; no currency is named. Calls are like tasks."""
     money = None if quota is None else BalanceDeduction(quota=Decimal(quota))
     given: dict[str, Any] = {"final_unit_deduction": number(units), "final_balance_deduction": money}
     made = (
@@ -140,9 +140,9 @@ def test_dollars_of_other_packs(pack: str | None, usd: str | None) -> None:
     """The list of all tasks has pictures too, whose units are cheap: a price is that of the pack, where it is known."""
     endpoint = endpoint_named("tasks")
     assert endpoint is not None
-    told = billed({**unit("8"), "package_type": pack}).cost
-    assert told is not None
-    assert endpoint.usd_of(told) == (None if usd is None else Decimal(usd))
+    found = billed({**unit("8"), "package_type": pack}).cost
+    assert found is not None
+    assert endpoint.usd_of(found) == (None if usd is None else Decimal(usd))
 
 
 def test_a_sum() -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from kling_async.protocol.clock_offset import ABSURD, DATE_ERROR, MADE_ERROR, UNSEEN_ERROR
-from kling_async.protocol.create_recovery import Ask, Create
+from kling_async.protocol.create_recovery import Action, Create
 from kling_async.protocol.create_states import CreateState
-from kling_async.protocol.create_times import ANOTHERS_ERROR
+from kling_async.protocol.create_times import EARLIER_PROCESS_ERROR
 from kling_async.protocol.errors import ConnectionFailed, CreateInDoubt, ExternalTaskIdConflict, KlingError
 from kling_async.protocol.tasks import Task, TaskStatus
 
@@ -51,12 +51,12 @@ def test_the_clock_of_an_earlier_process_may_have_been_ahead(made_at: float, *, 
         assert isinstance(machine.end, CreateInDoubt)
         assert machine.end.candidates == ("image2video:802",)
     else:
-        assert machine.next(32) is Ask.SEND
+        assert machine.next(32) is Action.SEND
 
 
 @pytest.mark.parametrize("ahead", [11.0, HOUR, 365 * ABSURD])
 def test_what_was_sent_in_the_future_is_not_sent_again(ahead: float) -> None:
-    """The clock was wrong by nobody knows how much: no look at tasks of a time is enough; what fits is named."""
+    """The clock was wrong by an unknown amount: no search by time is sufficient; possible tasks are named."""
     for tasks in ((), (task(-ABSURD, None),)):
         machine = searched(taken_up(ahead), *tasks)
         assert isinstance(machine.end, CreateInDoubt)
@@ -66,7 +66,7 @@ def test_what_was_sent_in_the_future_is_not_sent_again(ahead: float) -> None:
         assert machine.end.sent_at == moment(0)
 
 
-def test_a_clock_that_begins_with_1970_asks_for_no_time_before() -> None:
+def test_a_clock_that_begins_with_1970_searches_from_no_time_before() -> None:
     """A machine without a battery may have been there: other systems know no such times."""
     machine = create(searches=True)
     machine.sent_before(0, 60.0, WALL)
@@ -79,15 +79,15 @@ def test_where_ids_are_kept_no_clock_matters() -> None:
         machine = taken_up(HOUR, **how)
         if machine.state is CreateState.SEARCHING:
             searched(machine)
-        assert machine.next(32) is Ask.SEND
+        assert machine.next(32) is Action.SEND
 
 
 def test_a_clock_that_is_behind_now_makes_no_send_one_in_the_future() -> None:
     """As soon as the service's answers show that it is this clock that is wrong."""
-    assert searched(taken_up(HOUR, offset=2 * HOUR)).next(32) is Ask.SEND
+    assert searched(taken_up(HOUR, offset=2 * HOUR)).next(32) is Action.SEND
 
 
-@pytest.mark.parametrize(("ahead", "is_taken"), [(-60, True), (HOUR, True), (ANOTHERS_ERROR + 1, False)])
+@pytest.mark.parametrize(("ahead", "is_taken"), [(-60, True), (HOUR, True), (EARLIER_PROCESS_ERROR + 1, False)])
 @pytest.mark.parametrize("searches", [False, True])
 def test_no_age_by_the_clock_of_an_earlier_process_is_a_conflict(
     ahead: float, *, searches: bool, is_taken: bool
@@ -99,7 +99,7 @@ def test_no_age_by_the_clock_of_an_earlier_process_is_a_conflict(
     assert isinstance(machine.end, Task if is_taken else CreateInDoubt)
     if isinstance(machine.end, CreateInDoubt):
         assert machine.end.candidates == ("image2video:802",)
-        assert "the clock was wrong then" in str(machine.end)
+        assert "the clock of that process was wrong" in str(machine.end)
 
 
 def test_an_own_id_that_an_earlier_process_sent_has_no_age() -> None:
@@ -113,7 +113,7 @@ def test_an_own_id_that_an_earlier_process_sent_has_no_age() -> None:
 def sent(set_by: float, outcome: Task | KlingError, **how: Any) -> Create:
     """A create whose answer was lost; then this machine's clock is set, which the one that only counts shows."""
     machine = create(**how)
-    assert machine.next(0) is Ask.SEND
+    assert machine.next(0) is Action.SEND
     machine.sending(WALL, counts_from=WALL)
     machine.answered(1, ConnectionFailed("reset"))
     machine.looked_up(16, outcome, 0, WALL + set_by)
@@ -139,7 +139,7 @@ def test_all_tasks_are_looked_at_from_the_first_send_on_whatever_the_clock_is_se
 
 @pytest.mark.parametrize(("set_by", "kind"), [(-2, CreateInDoubt), (2, CreateInDoubt), (0.5, Task)])
 def test_nothing_is_taken_without_its_id_once_the_clock_was_set(set_by: float, kind: type) -> None:
-    """That it was made while ours was sent cannot be said any more."""
+    """Whether it was made while ours was sent is no longer known."""
     machine = sent(set_by, MISSING, searches=True, keeps_id=False)
     assert isinstance(searched(machine, task(0, None)).end, kind)
 
@@ -166,13 +166,13 @@ def test_a_task_that_a_copy_of_the_journal_made_is_not_ours(error: float, offset
 
 
 def test_a_refusal_by_age_needs_a_clock_that_is_known() -> None:
-    """Somebody on the way may have sent ours twice, by a clock that is minutes off; no copy makes other ids."""
+    """A proxy may have sent ours twice, with a clock that is minutes off; other ids are not made by copies."""
     assert isinstance(claimed(-300, error=UNSEEN_ERROR).end, Task)
     assert isinstance(claimed(-9 * HOUR, error=DATE_ERROR, from_key=False).end, Task)
 
 
 def test_what_was_sent_before_is_ours_with_the_id_of_its_key() -> None:
-    """Expected -> accepted: a further send is refused for what the first one made, whatever its time says."""
+    """Expected -> accepted: a further send is refused because of the first one's task, whatever its creation time."""
     machine = create(from_key=True)
     machine.sending(WALL)
     machine.answered(1, ConnectionFailed("reset"))

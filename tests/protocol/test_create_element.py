@@ -78,7 +78,7 @@ def test_its_pictures_are_looked_at() -> None:
 
 
 def test_a_video_of_an_earlier_task() -> None:
-    """It is sent by its address, which no repr shows whole; that it is old is said, and that it has none."""
+    """It is sent as its address, which no repr shows completely; old ones warn, one without an address is refused."""
     made = datetime(2026, 9, 1, tzinfo=UTC)
     video = Video(id="1", url=f"{CLIP}?SIGNATURE", created_at=made)
     for given in (video, {"video_url": video}):
@@ -166,7 +166,7 @@ def test_all_problems_are_reported_at_once() -> None:
 
 
 def test_a_video_beside_pictures_only_warns() -> None:
-    """The documentation says that it has no effect: it is sent, and the caller is told."""
+    """By the documentation it has no effect: it is sent, with a warning."""
     [problem] = ENDPOINT.problems(element(element_video_list=VIDEOS), {})
     assert (problem.field, problem.only_warns) == ("element_video_list", True)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kling_async.protocol.create_recovery import Ask, Pause
+from kling_async.protocol.create_recovery import Action, Pause
 from kling_async.protocol.create_times import CLOCK_TOLERANCE
 from kling_async.protocol.errors import (
     BadResponse,
@@ -41,7 +41,7 @@ FOREVER = 999
 
 
 def in_doubt(story: Story) -> None:
-    """The create ended without certainty, and names what to ask for."""
+    """The create ended in doubt, and its error has the reference."""
     assert type(story.end) is CreateInDoubt
     assert story.end.reference == "image2video:mine"
 
@@ -58,7 +58,7 @@ def test_a_good_answer_accepts() -> None:
 
 @pytest.mark.parametrize("refusal", CLEAR)
 def test_a_refusal_ends_an_unsent_create(refusal: str) -> None:
-    """Unsent -> refused: the service's codes to 1304 created nothing; the error says so, and names the reference."""
+    """Unsent -> refused: codes up to 1304 created nothing; the error says so, and has the reference."""
     story = drive(create(), Service([refusal]))
     assert isinstance(story.end, KlingError)
     assert story.steps == [("send", 0)]
@@ -127,7 +127,7 @@ def test_waiting_for_a_slot_uses_up_no_budget() -> None:
 
 @pytest.mark.parametrize("fault", DOUBTFUL)
 def test_doubt_is_settled_by_a_look_up(fault: str) -> None:
-    """Unsent -> doubtful -> accepted: after anything that tells nothing, the task is looked up, not made anew."""
+    """Unsent -> doubtful -> accepted: after any inconclusive answer, the task is looked up, not made again."""
     service = Service([f"made-{fault}"])
     story = drive(create(), service)
     assert isinstance(story.end, Task)
@@ -146,9 +146,9 @@ def test_after_an_unreadable_success_nothing_is_sent_again(fault: str) -> None:
 
 @pytest.mark.parametrize("times", [0, 1, 20])
 def test_the_task_of_another_create_is_not_ours(times: int) -> None:
-    """Doubtful: an answer without a name about a task that another create has made says nothing; ours is looked up."""
+    """Doubtful: an answer without an external id about another create's task proves nothing; ours is looked up."""
     service = Service(sends=["made-anothers"], looks=["anothers"] * times)
-    story = drive(create(is_anothers=lambda task: task.task_id == "7"), service)
+    story = drive(create(belongs_to_another=lambda task: task.task_id == "7"), service)
     assert service.sent == ["made-anothers"]
     if times == 20:
         in_doubt(story)
@@ -175,7 +175,7 @@ def test_what_something_else_answers_is_no_absence(look: str) -> None:
 
 
 def test_an_address_that_is_not_the_services_ends_in_doubt_at_once() -> None:
-    """Doubtful -> refused: once the address is known to be wrong, nobody waits for the budget."""
+    """Doubtful -> refused: once the address is known to be wrong, the create does not wait for the budget."""
     machine = create()
     machine.sending(0)
     machine.answered(0, BadResponse("a page", http_status=404, foreign=True))
@@ -211,7 +211,7 @@ def test_a_renewed_token_counts_as_a_send() -> None:
 
 
 def test_without_resending_a_doubt_ends_after_settling() -> None:
-    """Doubtful -> refused: `on_doubt="raise"` sends nothing again once the service says that there is no such task."""
+    """Doubtful -> refused: `on_doubt="raise"` sends nothing again after the service reports that there is no task."""
     story = drive(create(resend=False), Service(["reset"]))
     in_doubt(story)
     assert story.steps == [("send", 0), *(("look", at) for at in (1, 3, 7, 15))]
@@ -238,7 +238,7 @@ def test_without_settling_there_is_one_look_up_all_the_same() -> None:
     "fault", ["reset", "timeout", "5000", "html-502", "1302", "1102", "1200", "no-code", "new-word"]
 )
 def test_a_look_up_that_fails_allows_no_second_send(fault: str) -> None:
-    """doubtful: only an answered "not found" at the end of settling allows it; a failing look-up says nothing."""
+    """doubtful: only an answered "not found" at the end of settling allows it; a failing look-up proves nothing."""
     service = Service(["reset"], [fault] * 7)
     story = drive(create(), service)
     assert story.times("look") == [1, 3, 7, 15, 31, 61, 91, 121]
@@ -256,7 +256,7 @@ def test_a_refusal_of_a_second_send_ends_nothing(refusal: str) -> None:
 
 
 def test_a_second_send_in_doubt_settles_anew() -> None:
-    """Doubtful -> doubtful: each send in doubt is followed by its own look-ups, as long as its fault asks for."""
+    """Doubtful -> doubtful: each send in doubt is followed by look-ups, for as long as its failure requires."""
     story = drive(create(), Service(["reset", "timeout", "reset"]))
     assert story.times("send") == [0, 15, 75]
 
@@ -307,21 +307,21 @@ def test_the_budget_ends_in_doubt() -> None:
 
 @pytest.mark.parametrize("budget", [15, 15.5, 16, 40])
 def test_nothing_is_sent_after_the_budget(budget: float) -> None:
-    """doubtful: a send at the end of the budget would be looked for by nobody, so there is none; look-ups close it."""
+    """doubtful: no look-up would follow a send at the end of the budget, so there is none; the last is a look-up."""
     story = drive(create(Retry(budget=budget)), Service(["reset"] * FOREVER))
     in_doubt(story)
     assert all(at < budget for at in story.times("send"))
     assert story.steps[-1] == ("look", budget)
 
 
-@pytest.mark.parametrize(("now", "ask"), [(99.9, Ask.SEND), (100.0, Ask.LOOK_UP)])
-def test_time_that_passes_before_the_second_send_counts(now: float, ask: Ask) -> None:
+@pytest.mark.parametrize(("now", "step"), [(99.9, Action.SEND), (100.0, Action.LOOK_UP)])
+def test_time_that_passes_before_the_second_send_counts(now: float, step: Action) -> None:
     """Doubtful: a second send that comes too late by a moment is a look-up instead."""
     machine = create(Retry(budget=100))
     machine.sending(0)
     machine.answered(0, ConnectionFailed("reset"))
     machine.looked_up(99, RequestRefused("not found", code=1201, http_status=400), 0)
-    assert machine.next(now) is ask
+    assert machine.next(now) is step
 
 
 def test_a_send_that_outlasts_the_budget_is_looked_up() -> None:
@@ -346,7 +346,7 @@ def claimed(created_at: float | None, offset: float = 0.0, **how: Any) -> Story:
 @pytest.mark.parametrize("offset", [0.0, 3600.0, -3600.0])
 @pytest.mark.parametrize("created_at", [-CLOCK_TOLERANCE - 1, -86400.0])
 def test_an_older_task_is_a_conflict(created_at: float, offset: float) -> None:
-    """Claimed -> refused: a task from before our first send, by its clock, is somebody's; the error names it."""
+    """Claimed -> refused: a task older than our first send, by its clock, is not ours; the error names it."""
     story = claimed(created_at, offset)
     assert story.steps == [("send", 0), ("look", 0)]
     assert isinstance(story.end, ExternalTaskIdConflict)
@@ -389,7 +389,7 @@ def test_age_counts_from_the_first_send() -> None:
 
 @pytest.mark.parametrize("look", ["reset", "5000", "html-404"])
 def test_a_claim_is_looked_up_until_it_is_answered(look: str) -> None:
-    """Claimed -> accepted: a look-up without an answer says nothing, and is repeated."""
+    """Claimed -> accepted: a look-up without an answer proves nothing, and is repeated."""
     service = Service(looks=[look] * 3)
     service.has("mine", 0)
     story = drive(create(own_id=False), service)
@@ -398,7 +398,7 @@ def test_a_claim_is_looked_up_until_it_is_answered(look: str) -> None:
 
 
 def test_a_claim_that_cannot_be_looked_up_is_in_doubt_after_settling() -> None:
-    """Claimed -> refused: without any answer over `settle` seconds nobody knows whether the task exists."""
+    """Claimed -> refused: without any answer for `settle` seconds, it is not known whether the task exists."""
     service = Service(looks=["reset"] * FOREVER)
     service.has("mine", 0)
     story = drive(create(own_id=False), service)

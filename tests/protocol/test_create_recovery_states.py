@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 import pytest
 
-from kling_async.protocol.create_recovery import SENDS, Ask, Create, Pause
-from kling_async.protocol.create_search import NOBODY, Others
+from kling_async.protocol.create_recovery import SENDS, Action, Create, Pause
+from kling_async.protocol.create_search import NO_OTHERS, Others
 from kling_async.protocol.create_states import TRANSITIONS, CreateState
 from kling_async.protocol.create_times import CLOCK_TOLERANCE
 from kling_async.protocol.errors import (
@@ -46,7 +46,7 @@ TO: dict[CreateState, list[tuple[str, float]]] = {
 
 OUTCOME = Task(task_id="801", status=TaskStatus.SUBMITTED, external_task_id="mine", endpoint="image2video")
 UNNAMED = attrs.evolve(OUTCOME, task_id="802", external_task_id=None, created_at=datetime.fromtimestamp(0, UTC))
-"""A task that does not tell whose it is."""
+"""A task without an external id."""
 FOUND: dict[str, list[Task] | KlingError] = {
     "none": [],
     "one": [UNNAMED],
@@ -268,13 +268,13 @@ def test_what_is_found_among_all_tasks(found: str, how: dict[str, Any], then: Cr
         assert machine.end.reference == "image2video:mine"
 
 
-def test_all_tasks_are_looked_at_one_delay_after_the_last_look_up() -> None:
+def test_all_tasks_are_searched_one_delay_after_the_last_look_up() -> None:
     """What the service made a little after it lost the connection has shown by then as well."""
     machine = machine_in(S.SEARCHING)
     pause = machine.next(15)
     assert isinstance(pause, Pause)
-    assert machine.next(15 + pause.seconds - 0.1) != Ask.SEARCH
-    assert machine.next(15 + pause.seconds) is Ask.SEARCH
+    assert machine.next(15 + pause.seconds - 0.1) != Action.SEARCH
+    assert machine.next(15 + pause.seconds) is Action.SEARCH
 
 
 def test_what_has_probably_been_made_is_never_sent_again() -> None:
@@ -296,8 +296,8 @@ def test_after_three_sends_look_ups_and_looks_at_all_tasks_go_on() -> None:
 
 
 @pytest.mark.parametrize("offset", [-3600, 0, 3600])
-def test_all_tasks_are_looked_at_from_the_first_send_on_by_the_services_clock(offset: float) -> None:
-    """Whatever this machine's clock shows: before the first answer nobody knows how wrong it is."""
+def test_all_tasks_are_searched_from_the_first_send_on_by_the_services_clock(offset: float) -> None:
+    """Whatever this machine's clock shows: before the first answer its error is not known."""
     machine = create(searches=True)
     machine.sending(WALL)
     happens(machine, "reset", 0)
@@ -309,7 +309,7 @@ def test_all_tasks_are_looked_at_from_the_first_send_on_by_the_services_clock(of
 
 
 def test_an_older_task_with_the_users_id_is_a_conflict_in_the_list_too() -> None:
-    """The service may give older tasks than it was asked for."""
+    """The service may include older tasks than were requested."""
     old = attrs.evolve(OUTCOME, created_at=moment(-11))
     for adopt, kind in ((False, ExternalTaskIdConflict), (True, Task)):
         machine = create(searches=True, own_id=False, adopt=adopt)
@@ -323,10 +323,10 @@ def test_an_older_task_with_the_users_id_is_a_conflict_in_the_list_too() -> None
 MADE = attrs.evolve(UNNAMED, created_at=moment(0))
 
 
-def searched(tasks: list[Task], others: Others = NOBODY, **how: Any) -> Task | KlingError | None:
+def searched(tasks: list[Task], others: Others = NO_OTHERS, **how: Any) -> Task | KlingError | None:
     """The end of a create, sent from 0 to 4 s, where ids are dropped and all tasks are these."""
     machine = create(is_known=lambda task: task.task_id == "known", searches=True, keeps_id=False, **how)
-    assert machine.next(0) is Ask.SEND
+    assert machine.next(0) is Action.SEND
     machine.sending(WALL)
     happens(machine, "reset", 4)
     happens(machine, "look not-found", 19)
@@ -400,8 +400,8 @@ def test_whose_tasks_may_show_without_an_id(how: dict[str, Any], *, may_be: bool
 
 @pytest.mark.parametrize("path", ["html-404", "html-405", "html-410", "gateway-404"])
 @pytest.mark.parametrize("searches", [False, True])
-def test_a_path_that_somebody_in_between_does_not_know_is_not_sent_to_again(path: str, *, searches: bool) -> None:
-    """Settling -> refused: whoever it is will say the same again; that nothing was made, only the service can say."""
+def test_a_path_that_a_proxy_does_not_know_is_not_sent_to_again(path: str, *, searches: bool) -> None:
+    """Settling -> refused: that server would repeat its answer; only the service knows that nothing was made."""
     for fault, kind in ((path, CreateInDoubt), (f"made-{path}", Task)):
         service = Service([fault])
         story = drive(create(searches=searches), service)
@@ -412,7 +412,7 @@ def test_a_path_that_somebody_in_between_does_not_know_is_not_sent_to_again(path
 
 def test_an_answer_about_anothers_task_proves_nothing_but_that_one_was_made() -> None:
     """Sending -> expected: an answer that reached the wrong request is a 2xx that cannot be read."""
-    machine = machine_in(S.SENDING, create(is_anothers=lambda task: task.task_id == OUTCOME.task_id))
+    machine = machine_in(S.SENDING, create(belongs_to_another=lambda task: task.task_id == OUTCOME.task_id))
     happens(machine, "made", 0)
     assert machine.state is S.EXPECTED
     happens(machine, "look found", 1)
@@ -424,25 +424,25 @@ def test_an_answer_about_anothers_task_proves_nothing_but_that_one_was_made() ->
 
 
 @pytest.mark.parametrize(
-    ("state", "ask"),
+    ("state", "step"),
     [
-        (S.UNSENT, Ask.SEND),
-        (S.FULL, Ask.TAKE_SLOT),
-        (S.CLAIMED, Ask.LOOK_UP),
+        (S.UNSENT, Action.SEND),
+        (S.FULL, Action.TAKE_SLOT),
+        (S.CLAIMED, Action.LOOK_UP),
         (S.SETTLING, Pause(1)),
         (S.DOUBTFUL, Pause(2)),
-        (S.MISSING, Ask.SEND),
+        (S.MISSING, Action.SEND),
         (S.EXPECTED, Pause(1)),
     ],
 )
-def test_what_is_to_be_done_next(state: CreateState, ask: Ask | Pause) -> None:
-    """Each state asks for one thing; what is looked up comes after a delay, a possible duplicate at once."""
+def test_what_is_to_be_done_next(state: CreateState, step: Action | Pause) -> None:
+    """Each state has one next action; a look-up follows after a delay, that of a possible duplicate at once."""
     machine = machine_in(state)
     now = TO[state][-1][1] if TO[state] else 0
-    assert machine.next(now) == ask
-    if isinstance(ask, Pause):
-        assert isinstance(machine.next(now + ask.seconds - 0.1), Pause)
-        assert machine.next(now + ask.seconds) is Ask.LOOK_UP
+    assert machine.next(now) == step
+    if isinstance(step, Pause):
+        assert isinstance(machine.next(now + step.seconds - 0.1), Pause)
+        assert machine.next(now + step.seconds) is Action.LOOK_UP
 
 
 @pytest.mark.parametrize("state", CreateState)
@@ -474,7 +474,7 @@ def test_an_interrupted_create_says_whether_it_may_be_billed(state: CreateState,
 
 
 def test_a_stopped_create_was_not_created() -> None:
-    """A client that closes ends what created nothing so far, and says so."""
+    """A client that closes ends a create that has created nothing so far with an error that says so."""
     for state in (S.UNSENT, S.FULL):
         machine = machine_in(state)
         machine.stop()
@@ -516,7 +516,7 @@ def test_a_doubt_says_when_it_was_sent_by_the_services_clock() -> None:
 
 @pytest.mark.parametrize("refusal", [*CLEAR, *CLAIMS])
 def test_a_refusal_of_what_cannot_be_looked_up_is_final(refusal: str) -> None:
-    """Sending -> refused: the service says that it made nothing; there is no look-up, and no reference."""
+    """Sending -> refused: the service reports that it made nothing; there is no look-up, and no reference."""
     story = drive(create(can_look_up=False), Service([refusal]))
     assert isinstance(story.end, KlingError)
     assert type(story.end) is not CreateInDoubt
@@ -566,7 +566,7 @@ def test_what_fails_before_its_first_byte_gives_no_send_back(passing: str) -> No
     assert machine.state is S.DOUBTFUL
 
 
-def test_the_first_send_that_arrived_tells_the_age() -> None:
+def test_the_first_send_that_arrived_determines_the_age() -> None:
     """Age counts from the last send before which nothing can have been made, not from later ones of the same id."""
     for second, kind in ((0.0, Task), (20.0, Task), (-10.0, Task), (-10.1, ExternalTaskIdConflict)):
         machine = create(own_id=False)

@@ -24,7 +24,7 @@ def voice(**parameters: Any) -> CreateVoice:
 
 
 def test_the_recorded_request_is_sent() -> None:
-    """The official example, whose empty members stand for what is left out."""
+    """The official example, whose empty members mean omitted ones."""
     recorded = OTHERS["request_custom_voices"]["body"]
     assert to_wire(CreateVoice(**recorded)) == {name: value for name, value in recorded.items() if value}
 
@@ -82,7 +82,7 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, says: str) -> N
 
 
 def test_an_old_video_warns() -> None:
-    """Kling keeps a video for 30 days: near the end the caller is told, and it is sent."""
+    """Kling keeps a video for 30 days: near the end it is sent with a warning."""
     request = voice(voice_url=None, video=VIDEO)
     [problem] = ENDPOINT.problems(request, {}, datetime(2026, 9, 30, tzinfo=UTC))
     assert (problem.field, problem.only_warns) == ("video", True)

@@ -78,7 +78,7 @@ FAMILIES: list[Row] = [
 
 @pytest.mark.parametrize("expected", TABLE + FAMILIES)
 def test_the_error_table(expected: Row) -> None:
-    """Each code belongs to one class, and says whether to repeat a read, or to doubt a create."""
+    """Each code has one class, and determines whether a read is repeated and whether a create is in doubt."""
     _, code, *meaning = expected
     row = row_for(code)
     assert row is not None
@@ -97,7 +97,7 @@ def test_the_error_table(expected: Row) -> None:
         (5000, "The model is discontinued", ServerError),
     ],
 )
-def test_what_is_retired_is_told_from_what_never_was(code: int, text: str, kind: type[ApiError]) -> None:
+def test_retired_models_are_distinguished_from_unknown_ones(code: int, text: str, kind: type[ApiError]) -> None:
     """The text counts with 1203 and 1202 alone, whose texts repeat nothing that users chose."""
     row = row_for(code, text)
     assert row is not None
@@ -117,7 +117,7 @@ def test_the_table_has_all_codes_and_no_other() -> None:
 
 @pytest.mark.parametrize("code", range(1000, 1305))
 def test_codes_to_1304_never_leave_a_create_in_doubt(code: int) -> None:
-    """After a code from 1000 to 1304 that the table knows, nothing was created."""
+    """After a code from 1000 to 1304 in the table, nothing was created."""
     assert code not in CODES or not CODES[code].in_doubt
 
 
@@ -148,7 +148,7 @@ def test_an_error_without_ids_is_its_message() -> None:
 
 
 def test_a_remedy_is_data() -> None:
-    """The message says what happened; what to do about it is added in the words of whoever shows it."""
+    """The message is followed by the remedy, in the words of the surface that shows it."""
     error = TargetExists("cat.mp4 exists", remedy=Remedy.OVERWRITE, reference="image2video:8")
     assert error.message == "cat.mp4 exists"
     assert str(error) == "cat.mp4 exists; overwrite=True replaces it (reference image2video:8)"
@@ -198,7 +198,7 @@ def test_an_error_about_a_task_carries_it(kind: type[TaskFailed | ExternalTaskId
         ([Problem("c", "d", missing_file="sound")], MediaFileMissing, "c: d"),
     ],
 )
-def test_all_problems_are_told_at_once(problems: list[Problem], kind: type[InvalidRequest], text: str) -> None:
+def test_all_problems_are_reported_at_once(problems: list[Problem], kind: type[InvalidRequest], text: str) -> None:
     """A refused request names every problem with its field; a missing file makes it a `FileNotFoundError`."""
     error = InvalidRequest.of(problems)
     assert (type(error), str(error), error.problems) == (kind, text, tuple(problems))

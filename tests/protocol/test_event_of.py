@@ -1,4 +1,4 @@
-"""Which event it is, and what the log says of it."""
+"""The events that are made, and their log records."""
 
 import errno
 from decimal import Decimal
@@ -54,7 +54,7 @@ def test_a_failed_send(state: CreateState, error: KlingError, kind: type[events.
 
 
 def test_the_end_of_a_create_is_no_failed_send() -> None:
-    """Where the create is at its end, that is told instead."""
+    """A send that ends the create has the event of that end instead."""
     assert event_of.failed_send(CreateState.REFUSED, FULL, 5.0, IDS) is None
 
 
@@ -109,11 +109,11 @@ def test_ends() -> None:
     ],
 )
 def test_what_was_paid(cost: Cost | None, *, paid: bool) -> None:
-    """Nothing taken, or nothing told, is no payment."""
+    """No cost, or a cost of 0, is no payment."""
     assert (event_of.paid(cost, 5.0, MADE) is not None) == paid
 
 
-def test_what_nobody_may_read() -> None:
+def test_secrets_are_left_out() -> None:
     """Queries of addresses and long runs of letters are left out of errors, which have an end."""
     error = KlingError("https://files.example/a.png?Signature=hush " + "x" * 100 + " and so on" * 100)
     text = event_of.failed(error)["error"]
@@ -132,9 +132,9 @@ def test_what_nobody_may_read() -> None:
     ],
 )
 def test_errors_of_others(error: Exception, text: str) -> None:
-    """Nothing that other code has put into its error is told, but for what the system calls it."""
-    told = event_of.failed(error)
-    assert (told["error"], told["error_type"], told["code"]) == (text, type(error).__name__, None)
+    """The message of an error from other code is left out; only a system error's symbol is given."""
+    found = event_of.failed(error)
+    assert (found["error"], found["error_type"], found["code"]) == (text, type(error).__name__, None)
 
 
 @pytest.mark.parametrize(
@@ -164,12 +164,12 @@ def test_errors_of_others(error: Exception, text: str) -> None:
     ],
 )
 def test_lines(event: events.Event, text: str) -> None:
-    """Each event is a line that says whose it is and what happened."""
+    """The text of each event names its work and what happened."""
     assert event_log.text(event, "text2video:ka-1" if isinstance(event, events.SendFailed) else None) == text
 
 
 def test_attributes() -> None:
-    """What an event says is an attribute of its record, what it does not say is none; money is flat."""
+    """The attributes of a record are the non-empty ones of its event; those of a cost are flattened."""
     cost = Cost(units=Decimal("1.5"), package_type="video")
     assert event_log.attributes(events.Paid(at=5.0, cost=cost, **MADE)) == {
         "kling_at": 5.0,

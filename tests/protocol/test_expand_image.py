@@ -51,7 +51,7 @@ def test_what_is_sent() -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """What is documented is not refused; nor is a picture that does not grow, of which nothing is said."""
+    """Documented values are not refused; nor is a picture that does not grow, which is not documented."""
     assert ENDPOINT.problems(ExpandImage(URL, **parameters), {}) == []
 
 
@@ -106,7 +106,7 @@ def test_where_it_is_found() -> None:
 
 
 def test_recorded_task() -> None:
-    """The recorded task has its picture, and cost what the estimate says."""
+    """The recorded task has its picture, and its cost is the estimate."""
     task = task_from_wire(OTHERS["expand_query_succeed"]["body"]["data"], ENDPOINT.name)
     assert len(task.images) == 1
     assert task.final_unit_deduction == ENDPOINT.estimate(ExpandImage(URL)).units

@@ -71,7 +71,7 @@ def test_what_a_request_line_cannot_hold(address: str, sent: str) -> None:
         "https://user@/x",
     ],
 )
-def test_what_cannot_be_fetched_is_told(address: str) -> None:
+def test_addresses_that_cannot_be_fetched_are_errors(address: str) -> None:
     """Another scheme, none, or no host is an error that does not show the address: it may hold a signature."""
     with pytest.raises(DownloadError) as caught:
         usable(address, "https")
@@ -102,13 +102,13 @@ def test_a_redirect_leads_on(address: str, location: str, there: str) -> None:
 
 @pytest.mark.parametrize("location", ["ftp://h/x", "file:///x", "javascript:x", "https://"])
 def test_a_redirect_to_what_cannot_be_fetched(location: str) -> None:
-    """A redirect to another scheme is told."""
+    """A redirect to another scheme is an error."""
     with pytest.raises(DownloadError):
         redirected("https://h/x", location)
 
 
 def test_an_address_is_taken_apart() -> None:
-    """What stands before the `@` is told apart from the host."""
+    """The part before the `@` is not part of the host."""
     assert split("https://user:p@ss@h:1/x?y#z") == Target("https", "user:p@ss", "h:1", "/x?y")
 
 

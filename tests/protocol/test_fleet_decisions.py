@@ -139,7 +139,7 @@ def test_variables_of_credentials() -> None:
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
-def test_entrypoints_tell_lines_apart(one: str, other: str) -> None:
+def test_entrypoints_of_lines_differ(one: str, other: str) -> None:
     """Two lines never share an entrypoint, none is that of saves, and all can be kept in an index."""
     names = {line: entrypoint_of("q", line) for line in (one, other, "save", "kling-v2-6", "x" * 10_000)}
     assert len({*names.values()}) == len(names)
@@ -155,7 +155,7 @@ def test_a_plain_line_is_readable() -> None:
 
 @given(st.text(ANY, max_size=50))
 def test_any_text_can_be_stored(text: str) -> None:
-    """What a stranger says has no letter that a database cannot keep."""
+    """Texts of foreign code contain no character that a database cannot store."""
     kept = storable(text)
     assert "\0" not in kept
     kept.encode()
@@ -171,7 +171,7 @@ def test_templates(template: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "message"),
     [
         ("", "1 to 1000 letters"),
         ("x" * 1001, "1 to 1000 letters"),
@@ -194,11 +194,11 @@ def test_templates(template: str) -> None:
         (3, "must be text"),
     ],
 )
-def test_templates_that_are_refused(template: object, told: str) -> None:
+def test_templates_that_are_refused(template: object, message: str) -> None:
     """A template that leads elsewhere, or holds what is not known, is refused with what would be right."""
     (problem,) = save_place.problems_of(template)
     assert problem.field == "save_to"
-    assert told in problem.message
+    assert message in problem.message
 
 
 @pytest.mark.parametrize(

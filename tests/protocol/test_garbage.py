@@ -190,7 +190,7 @@ def test_random_dates(date: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [100, 900])
-def test_deep_nesting_in_a_place_that_nobody_reads(depth: int) -> None:
+def test_deep_nesting_in_an_unknown_member(depth: int) -> None:
     """Nesting in an unknown member spoils nothing."""
     deep: Any = 1
     for _ in range(depth):

@@ -27,7 +27,7 @@ def odd(base: type, *names: str) -> type[Any]:
 
 
 def not_there() -> Any:
-    """A proxy of nothing: even its class is not to be asked for."""
+    """An unbound proxy: even reading its class raises."""
 
     def fail(_self: object) -> type:
         raise Hostile
@@ -36,7 +36,7 @@ def not_there() -> Any:
 
 
 def within(kind: type, times: int) -> Any:
-    """A value that stands in so many lists or tuples."""
+    """A value nested in so many lists or tuples."""
     value = kind()
     for _ in range(times):
         value = kind([value])
@@ -104,7 +104,7 @@ ITEMS: Final = [
 
 
 def places(value: Any) -> list[Any]:
-    """Bodies in which it stands, each in another place."""
+    """Bodies that contain it, each in another place."""
     found: list[Any] = [value, {"contents": [value]}]
     found += [{where[0]: value if len(where) == 1 else {where[1]: value}} for where in MEMBERS]
     found += [{"contents": [{"type": "prompt", "text": "a"}, {"type": kind, name: value}]} for kind, name in ITEMS]
@@ -113,7 +113,7 @@ def places(value: Any) -> list[Any]:
 
 @EACH
 def test_bodies(name: str) -> None:
-    """Whatever stands wherever in a body that a hand made is a problem or passes; in place of the body as well."""
+    """Any value anywhere in a handwritten body is a problem or passes; in place of the body as well."""
     value = HOSTILE[name]
     for path, body in itertools.product((V3, "/text-to-video/kling-3.0", "/omni-video/kling-9"), places(value)):
         assert all(0 < len(str(problem)) < 500 for problem in current.problems(path, body))
@@ -122,7 +122,7 @@ def test_bodies(name: str) -> None:
 
 @pytest.mark.parametrize("name", NEVER_SENT)
 def test_what_is_no_json(name: str) -> None:
-    """What JSON does not have is refused wherever it stands, of models that are not known as well."""
+    """Values that JSON does not have are refused in any place, also for unknown models."""
     for where in ("duration", "else"):
         problems = current.problems("/image-to-video/kling-9", {"settings": {where: HOSTILE[name]}})
         assert not all(problem.only_warns for problem in problems)
@@ -133,7 +133,7 @@ ENDPOINTS: Final[dict[str, Described]] = {each.path: each for each in (*all_endp
 
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_records(path: str) -> None:
-    """Whatever is given for whatever parameter, a record is made, and what is wrong with it is said."""
+    """Whatever the value of any parameter, a record is made, and its problems are reported."""
     endpoint = ENDPOINTS[path]
     fields = attrs.fields_dict(endpoint.record)
     needed: dict[str, Any] = {each: None for each, field in fields.items() if field.default is attrs.NOTHING}

@@ -65,7 +65,7 @@ def test_prices(request_: Pictures, units: str | None) -> None:
     assert image_tasks.units_by(MAP)(request_) == (units and Decimal(units))
 
 
-def test_nobody_knows_how_many() -> None:
+def test_an_unknown_number_has_no_price() -> None:
     """Where the number is not known, neither is the price."""
     assert image_tasks.units_by(MAP, lambda _request: None)(Pictures()) is None
 

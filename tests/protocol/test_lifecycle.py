@@ -30,28 +30,28 @@ from kling_async.protocol.tasks import Task, TaskStatus
 REFERENCE = "image2video:8"
 SUBMITTED, PROCESSING, SUCCEED, FAILED = TaskStatus
 
-# What is known -> what news of each status means: `tell` it, `done` with the task, `failed`, or nothing.
+# What is known -> what an answer with each status means: an `update`, `done` with the task, `failed`, or nothing.
 TABLE = {
-    None: {SUBMITTED: "tell", PROCESSING: "tell", SUCCEED: "done", FAILED: "failed"},
-    SUBMITTED: {SUBMITTED: "", PROCESSING: "tell", SUCCEED: "done", FAILED: "failed"},
+    None: {SUBMITTED: "update", PROCESSING: "update", SUCCEED: "done", FAILED: "failed"},
+    SUBMITTED: {SUBMITTED: "", PROCESSING: "update", SUCCEED: "done", FAILED: "failed"},
     PROCESSING: {SUBMITTED: "", PROCESSING: "", SUCCEED: "done", FAILED: "failed"},
     SUCCEED: {SUBMITTED: "", PROCESSING: "", SUCCEED: "", FAILED: ""},
     FAILED: {SUBMITTED: "", PROCESSING: "", SUCCEED: "", FAILED: ""},
 }
 
 
-def of(known: TaskStatus | None, news: Task | KlingError, age: float = 60) -> Verdict:
-    """The verdict on news about a task that the service accepted so many seconds ago."""
-    return classify(known, news, age=age, reference=REFERENCE)
+def of(known: TaskStatus | None, answer: Task | KlingError, age: float = 60) -> Verdict:
+    """The verdict on an answer about a task that the service accepted `age` seconds ago."""
+    return classify(known, answer, age=age, reference=REFERENCE)
 
 
 @pytest.mark.parametrize(("known", "status"), [*product(TABLE, TaskStatus)])
 def test_a_task_goes_forward_only(known: TaskStatus | None, status: TaskStatus) -> None:
-    """News of a later status is told, a final one ends; a late or doubled message changes nothing."""
+    """A later status is an update, a final one ends; a late or duplicate message changes nothing."""
     task = Task(endpoint="image2video", task_id="8", status=status)
     verdict = of(known, task)
     match TABLE[known][status]:
-        case "tell":
+        case "update":
             assert verdict == Verdict(snapshot=task)
         case "done":
             assert verdict == Verdict(snapshot=task, end=task)
@@ -73,7 +73,7 @@ def test_a_task_goes_forward_only(known: TaskStatus | None, status: TaskStatus) 
         ),
     ],
 )
-def test_a_failure_tells_the_services_reason(reason: str, text: str) -> None:
+def test_a_failure_has_the_services_reason(reason: str, text: str) -> None:
     """The error of a failed task has the service's reason and the task."""
     task = Task(endpoint="image2video", task_id="8", status=FAILED, status_msg=reason)
     assert text in str(failure(task))
@@ -102,7 +102,7 @@ def test_a_failure_tells_the_services_reason(reason: str, text: str) -> None:
 )
 @pytest.mark.parametrize("age", [0.0, 60.0, float("inf")])
 def test_a_failing_question_is_no_failing_task(known: TaskStatus | None, error: KlingError, age: float) -> None:
-    """What fails in passing is asked again, however old the task is."""
+    """Transient failures are retried, whatever the age of the task."""
     assert Verdict(failing=True) == of(known, error, age)
 
 
@@ -115,7 +115,7 @@ def test_a_failing_question_is_no_failing_task(known: TaskStatus | None, error: 
     ],
 )
 def test_what_was_good_before_is_no_failing_task(known: TaskStatus | None, made: Callable[[], KlingError]) -> None:
-    """A refused token, or an address that cannot be used, ends a wait only if nothing was ever heard of the task."""
+    """A refused token, or an address that cannot be used, ends a wait only if no answer about the task ever came."""
     error = made()
     assert of(known, error, 60.0).failing is (known is not None)
     assert (of(known, error, 60.0).end is error) is (known is None)
@@ -134,7 +134,7 @@ def test_what_was_good_before_is_no_failing_task(known: TaskStatus | None, made:
     ],
 )
 def test_what_no_repetition_cures_ends(error: KlingError) -> None:
-    """A refusal of the account, an unknown status word or a wrong address ends with that error, about the task."""
+    """A refusal of the account, an unknown status or a wrong address ends with that error, which names the task."""
     assert Verdict(end=error) == of(SUBMITTED, error)
     assert error.reference == REFERENCE
 
@@ -143,7 +143,7 @@ def test_what_no_repetition_cures_ends(error: KlingError) -> None:
     ("known", "refusals", "failing"), [(SUBMITTED, 2, True), (SUBMITTED, 3, False), (None, 1, False)]
 )
 def test_refused_credentials_end_a_wait_soon(known: TaskStatus | None, refusals: int, *, failing: bool) -> None:
-    """Those that a task was heard of with may be refused twice in a row; the third time, or the first, ends it."""
+    """If they worked for the task before, the third refusal in a row ends the wait; otherwise the first does."""
     error = AuthenticationError("key", code=1002, http_status=401)
     verdict = classify(known, error, age=60, reference=REFERENCE, refusals=refusals)
     assert verdict == (Verdict(failing=True) if failing else Verdict(end=error))
@@ -166,11 +166,11 @@ def test_not_found_is_patience_at_first(made: Callable[[], KlingError], age: flo
 @pytest.mark.parametrize("made", NOT_FOUND)
 @pytest.mark.parametrize("age", [300.0, 7200.0, float("inf")])
 def test_not_found_ends_later(made: Callable[[], KlingError], age: float) -> None:
-    """After that, and for a task of another process, it is `TaskNotFound` with all that the service told."""
-    news = made()
-    end = of(None, news, age).end
+    """After that, and for a task of another process, it is `TaskNotFound` with all details of the answer."""
+    answer = made()
+    end = of(None, answer, age).end
     assert type(end) is TaskNotFound
-    expected = (news.code, news.http_status, "r", REFERENCE)
+    expected = (answer.code, answer.http_status, "r", REFERENCE)
     assert expected == (end.code, end.http_status, end.request_id, end.reference)
-    assert news.message in str(end)
+    assert answer.message in str(end)
     assert ("may go on and be billed" in str(end)) == (age < float("inf")) != ("the credentials are" in str(end))

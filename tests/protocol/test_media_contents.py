@@ -39,7 +39,7 @@ PAGE = "<!DOCTYPE html><title>Anmelden für Gäste</title>"
         (b"x" * HEAD_BYTES, "text"),
     ],
 )
-def test_text_is_told_by_its_bytes(head: bytes, kind: str) -> None:
+def test_text_is_recognized_by_its_bytes(head: bytes, kind: str) -> None:
     """Pages, messages and listings, in any encoding, packed or not."""
     assert text_in(head) == kind
 
@@ -69,13 +69,13 @@ def test_text_is_told_by_its_bytes(head: bytes, kind: str) -> None:
     ],
 )
 def test_what_is_no_text_passes(head: bytes) -> None:
-    """Videos, pictures and sounds of any kind, and bytes that nobody can name."""
+    """Videos, pictures and sounds of any kind, and bytes of no known format."""
     assert text_in(head) is None
 
 
 @given(st.binary(max_size=600))
 def test_more_bytes_change_nothing_once_it_is_decided(data: bytes) -> None:
-    """What a body is may be said as soon as its beginning decides, however few bytes came at once."""
+    """The kind of a body is known as soon as its beginning decides, however few bytes arrive at once."""
     first = next((end for end in range(len(data)) if is_decided(data[:end])), None)
     if first is not None:
         assert text_in(data[:first]) == text_in(data[:HEAD_BYTES]) or first >= HEAD_BYTES

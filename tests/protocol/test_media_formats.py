@@ -13,9 +13,9 @@ from .picture_files import jpeg, png
 NOISE = bytes(range(256)) * 4
 
 
-def riff(kind: bytes, told: int | None = None, body: bytes = NOISE) -> bytes:
-    """A RIFF file, which tells its size; or another one."""
-    return b"RIFF" + (len(body) + 4 if told is None else told).to_bytes(4, "little") + kind + body
+def riff(kind: bytes, stated: int | None = None, body: bytes = NOISE) -> bytes:
+    """A RIFF file, with its size or the `stated` one in its header."""
+    return b"RIFF" + (len(body) + 4 if stated is None else stated).to_bytes(4, "little") + kind + body
 
 
 PNG, JPEG, WEBP, WAV = png(300, 300), jpeg(300, 300), riff(b"WEBP"), riff(b"WAVE")
@@ -50,7 +50,7 @@ KINDS = {
 
 @pytest.mark.parametrize("suffix", KINDS)
 def test_a_file_is_known_by_how_it_begins(suffix: str) -> None:
-    """The bytes of a file tell its suffix."""
+    """The suffix follows from the bytes of a file."""
     assert suffix_of(KINDS[suffix][:EDGE_BYTES]) == suffix
 
 
@@ -67,7 +67,7 @@ def test_sound_is_known_by_its_first_frame(mark: int, suffix: str) -> None:
     assert suffix_of(b"\xff" + bytes([mark]) + NOISE) == suffix
 
 
-def test_all_suffixes_are_told() -> None:
+def test_all_suffixes_are_found() -> None:
     """All that can be found out is listed, so that such a name can be looked for."""
     assert {*SUFFIXES} == {*KINDS}
 
@@ -146,11 +146,11 @@ def test_no_beginning_of_a_file_is_whole(missing: int, what: tuple[ResultKind, b
 
 def test_only_ends_are_read() -> None:
     """However large a file is, its beginning and its end are looked at."""
-    asked: list[tuple[int, int]] = []
+    read_spans: list[tuple[int, int]] = []
 
     def read(offset: int, count: int) -> bytes:
-        asked.append((offset, count))
+        read_spans.append((offset, count))
         return PNG[:EDGE_BYTES] if offset == 0 else PNG[-EDGE_BYTES:]
 
     assert Edges((".png",)).shape_of(10**9, read) is Shape.WHOLE
-    assert asked == [(0, EDGE_BYTES), (10**9 - EDGE_BYTES, EDGE_BYTES)]
+    assert read_spans == [(0, EDGE_BYTES), (10**9 - EDGE_BYTES, EDGE_BYTES)]

@@ -32,7 +32,7 @@ def sides(data: bytes) -> tuple[int, int]:
 @pytest.mark.parametrize("frame", [0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF])
 @pytest.mark.parametrize("parts", [1, 3, 4])
 def test_every_coding_of_jpeg_is_read(frame: int, parts: int) -> None:
-    """Baseline, progressive and all other frame headers tell the size; grey, YCbCr and CMYK alike."""
+    """Baseline, progressive and all other frame headers contain the size; grey, YCbCr and CMYK alike."""
     expected = ImageHeader(format="jpeg", width=640, height=427, complete=True)
     assert expected == read(jpeg(640, 427, frame=frame, parts=parts))
 
@@ -100,14 +100,14 @@ def test_a_thumbnail_does_not_confuse() -> None:
 def test_large_profiles_before_the_size() -> None:
     """Megabytes of segments before the frame header are stepped over; most of them are not read."""
     data = jpeg(640, 427, before=segment(0xE1, bytes(65_000)) * 33 + exif(6) + segment(0xE2, bytes(65_000)) * 40)
-    asked: list[int] = []
+    counts: list[int] = []
 
     def counted(start: int, count: int) -> bytes:
-        asked.append(count)
+        counts.append(count)
         return data[start : start + count]
 
     assert read_header(counted, len(data)) == ImageHeader(format="jpeg", width=427, height=640, complete=True)
-    assert sum(asked) <= len(data) + 10 * 2**16
+    assert sum(counts) <= len(data) + 10 * 2**16
 
 
 @pytest.mark.parametrize("place", range(2**16 - 12, 2**16 + 3))
@@ -141,7 +141,7 @@ def test_a_jpeg_is_complete_with_its_end_marker(data: bytes, *, complete: bool) 
 @pytest.mark.parametrize("behind", [0, 100, 100_000, 3 * 2**20])
 @pytest.mark.parametrize("place", [0, 2**16 - 1, 2**20 - 1, 2**20, 3 * 2**20])
 def test_the_end_is_found_wherever_it_stands(place: int, behind: int) -> None:
-    """A video, an archive or zeros behind the picture hide its end from nobody; without one it is cut off."""
+    """A video, an archive or zeros after the picture do not hide its end; without an end it is cut off."""
     whole = jpeg(640, 427, end=bytes(place) + b"\xff\xd9" + bytes(behind))
     assert read(whole).complete
     assert not read(whole.replace(b"\xff\xd9", b"\0\0")).complete
@@ -151,7 +151,7 @@ def test_the_end_is_found_wherever_it_stands(place: int, behind: int) -> None:
 
 
 def test_a_thumbnails_end_does_not_count() -> None:
-    """It stands before the size, so that a file cut off behind that is not complete by it."""
+    """It is before the size, so that it does not make a file complete that is cut off after the size."""
     assert not read(jpeg(640, 427, before=exif(1, after=jpeg(160, 120)), end=b"")).complete
 
 
@@ -179,7 +179,7 @@ def test_a_jpeg_without_a_size_is_refused(data: bytes, says: str) -> None:
 
 
 def test_what_was_not_seen_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a file too large to be looked at whole, neither its size nor its end is said to be missing."""
+    """If a file is too large to be inspected completely, neither its size nor its end is reported as missing."""
     monkeypatch.setattr(image_header, "SEEN_BYTES", 1000)
     with pytest.raises(ValueError, match=r"does not tell its width and height in its first 1000 bytes$"):
         read(jpeg(640, 427, before=segment(0xE2, bytes(60_000))))
@@ -192,7 +192,7 @@ def test_what_was_not_seen_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_png() -> None:
-    """The header chunk tells the size, the end chunk that it is complete, even with bytes appended."""
+    """The header chunk contains the size; the end chunk makes it complete, even with bytes appended."""
     expected = ImageHeader(format="png", width=451, height=300, complete=True)
     assert expected == read(png(451, 300))
     assert expected == read(png(451, 300, after=b"appended"))
@@ -200,13 +200,13 @@ def test_png() -> None:
 
 
 def test_a_png_bomb_is_only_measured() -> None:
-    """A huge size is told, not decoded; limits are the caller's."""
+    """A huge size is returned without decoding; limits are up to the caller."""
     assert sides(png(100_000, 100_000)) == (100_000, 100_000)
 
 
 @pytest.mark.parametrize(("orientation", "expected"), [(1, (451, 300)), (3, (451, 300)), (6, (300, 451))])
 def test_png_exif_orientation(orientation: int, expected: tuple[int, int]) -> None:
-    """An eXIf chunk before the data counts, whatever chunks stand before it."""
+    """An eXIf chunk before the data counts, whatever chunks precede it."""
     before = chunk(b"gAMA", bytes(4)) + chunk(b"eXIf", tiff(orientation, ">"))
     assert expected == sides(png(451, 300, before=before))
 
@@ -279,7 +279,7 @@ def test_other_files_are_named(data: bytes, name: str) -> None:
 
 
 def test_a_webp_says_what_to_do() -> None:
-    """The sentence tells what it is, what is accepted and what to do."""
+    """The sentence names the format, what is accepted and what to do."""
     with pytest.raises(ValueError, match=r"^this is a WebP picture; the service takes JPEG and PNG: convert it first$"):
         read(b"RIFF\x10\0\0\0WEBPVP8 ")
 

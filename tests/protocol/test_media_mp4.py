@@ -34,7 +34,7 @@ def test_a_whole_file_is_whole(data: bytes) -> None:
 
 @given(st.sampled_from(WHOLE), st.data())
 def test_no_beginning_of_a_file_is_whole(data: bytes, draw: st.DataObject) -> None:
-    """However much is missing at the end, a file is not whole, even if nobody knows its length."""
+    """However much is missing at the end, a file is not whole, even if its length is not known."""
     part = data[: draw.draw(st.integers(0, len(data) - 1))]
     assert shape_of(len(part), reader(part)) is not Shape.WHOLE
 
@@ -79,12 +79,12 @@ def test_a_file_that_does_not_add_up_is_not_whole(data: bytes) -> None:
     ],
 )
 def test_what_ends_within_a_box_is_cut(data: bytes, shape: Shape) -> None:
-    """Where boxes of an MP4 are there, and the last one goes on, something is missing; else nobody can tell."""
+    """A file with boxes of an MP4, of which the last continues, is cut off; anything else is odd."""
     assert shape_of(len(data), reader(data)) is shape
 
 
 def test_a_file_that_became_shorter_is_not_whole() -> None:
-    """A file that gives fewer bytes than it is said to have ends the walk."""
+    """A file with fewer bytes than its stated size ends the walk."""
     assert shape_of(len(WHOLE[0]) + 1, reader(WHOLE[0])) is not Shape.WHOLE
 
 
@@ -107,7 +107,7 @@ def boxes_of(data: bytes, piece: int) -> Boxes:
 
 @given(st.sampled_from([*WHOLE, FTYP + MOOV + TO_THE_END]), st.integers(1, 40), st.data())
 def test_bytes_that_are_not_kept_are_judged_alike(data: bytes, piece: int, draw: st.DataObject) -> None:
-    """Boxes that are followed as they come, in pieces of any size, tell the same as a file, whole or not."""
+    """Boxes received in pieces of any size have the same shape as the stored file, whole or not."""
     part = data[: draw.draw(st.integers(0, len(data)))]
     assert boxes_of(data, piece).shape() is Shape.WHOLE
     assert boxes_of(part, piece).shape() is shape_of(len(part), reader(part))

@@ -66,7 +66,7 @@ def test_nothing_given_raises_or_shows(value: object) -> None:
 
 
 def test_sounds_and_pictures_differ() -> None:
-    """The same bytes as a sound and as a picture are two things, and each says what it is."""
+    """The same bytes as a sound and as a picture are different values, and their reprs show which."""
     sound: object = Sound.of(b"1")
     assert sound != Image.of(b"1")
     assert (repr(sound), repr(Sound.of("https://h/a.mp3?s=1"))) == ("Sound(<1 bytes>)", "Sound('https://h/a.mp3')")
@@ -74,7 +74,7 @@ def test_sounds_and_pictures_differ() -> None:
         Sound.from_base64("A")
 
 
-def test_the_beginning_tells_the_format() -> None:
+def test_the_beginning_determines_the_format() -> None:
     """Nothing but the beginning is looked at."""
     read: list[tuple[int, int]] = []
 

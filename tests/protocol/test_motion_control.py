@@ -42,7 +42,7 @@ def problems_of(**parameters: Any) -> list[Problem]:
 
 @pytest.mark.parametrize("row", ROWS, ids=" ".join)
 def test_the_map_is_the_documented_table(row: list[str]) -> None:
-    """Sizes, abilities and prices of a second are those of the documentation; no seconds are asked for."""
+    """Sizes, features and prices per second are those of the documentation; requests have no duration."""
     model, mode, size, element, price = row
     found = CAPABILITIES.row(model, mode, None)
     assert found is not None
@@ -57,7 +57,7 @@ def test_the_map_has_no_other_rows() -> None:
 
 
 def test_no_price_is_known_before() -> None:
-    """The seconds of the result are billed, and nobody knows them before."""
+    """The seconds of the result are billed, which are not known in advance."""
     assert ENDPOINT.estimate(request()).units is None
 
 
@@ -179,7 +179,7 @@ def test_a_recorded_task() -> None:
 
 
 def test_where_it_is_found() -> None:
-    """The endpoint is found by its record and by the first half of its references; it is asked by the caller's id."""
+    """The endpoint is found by its record and by the first half of its references; it supports external ids."""
     assert endpoint_of(request()) is ENDPOINT
     assert endpoint_named("motion-control") is ENDPOINT
     assert ENDPOINT.finds_by_external_id

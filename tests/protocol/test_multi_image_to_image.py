@@ -109,7 +109,7 @@ def test_where_it_is_found() -> None:
 
 
 def test_recorded_task() -> None:
-    """The recorded task has its picture, and cost what the estimate says."""
+    """The recorded task has its picture, and its cost is the estimate."""
     task = task_from_wire(OTHERS["multi_image2image_query_succeed"]["body"]["data"], ENDPOINT.name)
     [picture] = task.images
     assert picture.watermark_url is not None

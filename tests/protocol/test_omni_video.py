@@ -91,7 +91,7 @@ def test_estimates(parameters: dict[str, Any], price: str | None) -> None:
 
 
 def test_what_is_sent_is_what_was_recorded() -> None:
-    """An edit is sent as documented: without duration and ratio, and with what is said of the sound."""
+    """An edit is sent as documented: without duration and ratio, and with the sound setting."""
     request = OmniVideo(
         "make the sky in <<<video_1>>> purple", video_list=["https://files.example.invalid/clip.mp4"], sound=False
     )
@@ -116,7 +116,7 @@ def test_what_is_sent() -> None:
 
 
 def test_a_video_of_an_earlier_task() -> None:
-    """It can be given as it is; what is sent is its address, and what is said of the sound."""
+    """It can be given directly; its address and the sound setting are sent."""
     request = OmniVideo("purple", video_list=[MADE])
     assert to_wire(request)["video_list"] == [
         {"video_url": CLIP, "refer_type": "base", "keep_original_sound": "yes"},
@@ -278,7 +278,7 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, b
     ],
 )
 def test_no_more_is_advised_than_helps(parameters: dict[str, Any], end: str) -> None:
-    """A message asks for no change of what is right, such as of a duration that was left out."""
+    """A message demands no change of valid parameters, such as of an omitted duration."""
     [problem] = problems_of(**parameters)
     assert problem.message.endswith(end)
 
@@ -338,7 +338,7 @@ def test_recorded_tasks() -> None:
 
 
 def test_where_it_is_found() -> None:
-    """The endpoint is found by its record and by the first half of its references; it is asked by the caller's id."""
+    """The endpoint is found by its record and by the first half of its references; it supports external ids."""
     assert endpoint_of(OmniVideo("a cat")) is ENDPOINT
     assert endpoint_named("omni-video") is ENDPOINT
     assert ENDPOINT.finds_by_external_id

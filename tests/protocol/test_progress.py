@@ -43,7 +43,7 @@ def test_there_is_always_some_time_left(estimate: DurationEstimate) -> None:
 
 
 def test_tasks_that_take_hours_have_a_share_that_goes_on() -> None:
-    """Where the longest age that is told apart is reached, something is still left."""
+    """At the longest age that is distinguished, something is still left."""
     assert learned(7500).expectation().share(EDGES[-1]) < 0.98
 
 
@@ -131,7 +131,7 @@ def test_only_the_end_is_one(status: TaskStatus) -> None:
 
 
 def test_a_task_that_could_not_be_followed_stays_where_it_was() -> None:
-    """It goes on at the service; nobody knows how far it is."""
+    """It continues at the service; its progress is not known."""
     task = followed(DurationEstimate(100.0))
     share = task.progress(1050).share
     task.end = KlingError("closed")

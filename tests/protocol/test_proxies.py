@@ -40,8 +40,8 @@ def test_a_proxy_has_the_name_of_its_variable() -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.8.8.8", "[::1]", "[::]"])
-def test_this_machine_is_asked_directly(host: str) -> None:
-    """Whatever the variables say: an emulator is nobody else's."""
+def test_loopback_needs_no_proxy(host: str) -> None:
+    """Whatever the variables contain: an emulator is local."""
     assert Proxies.of({"ALL_PROXY": PROXY}).for_address(f"http://{host}:8000/v1") is None
     assert is_loopback(host)
 
@@ -91,8 +91,8 @@ def test_an_address_in_the_other_family_is_the_same_machine() -> None:
         (", .", "https://api.example", False),
     ],
 )
-def test_no_proxy_names_who_is_asked_directly(no_proxy: str, url: str, *, direct: bool) -> None:
-    """Names with all below them, addresses, networks, each with a port or without; `*` is everybody."""
+def test_no_proxy_lists_hosts_without_a_proxy(no_proxy: str, url: str, *, direct: bool) -> None:
+    """Names with their subdomains, addresses, networks, each with or without a port; `*` matches every host."""
     found = Proxies.of({"ALL_PROXY": PROXY, "NO_PROXY": no_proxy}).for_address(url)
     assert found == (None if direct else PROXY)
 
@@ -109,7 +109,7 @@ def test_a_proxy_that_cannot_be_read(text: str) -> None:
 
 
 def test_a_proxy_of_another_kind_is_not_used() -> None:
-    """SOCKS is not spoken here: the variable is named, once, and addresses are asked directly."""
+    """SOCKS is not supported: the variable is reported once, and no proxy is used."""
     proxies = Proxies.of({"ALL_PROXY": "socks5://u:secret@127.0.0.1:1080"})
     assert proxies.unusable == ("ALL_PROXY",)
     assert proxies.for_address("https://api.example") is None

@@ -13,23 +13,23 @@ FILE = KnownFile("video/mp4", LENGTH, ETAG, DATE, in_parts=True)
 EMPTY = attrs.evolve(FILE, length=0)
 
 
-def asked(file: KnownFile = FILE, method: str = "GET", **headers: str) -> RangeAnswer:
+def answer_to(file: KnownFile = FILE, method: str = "GET", **headers: str) -> RangeAnswer:
     """The answer to a request."""
     return answer_for(method, {name.replace("_", "-"): value for name, value in headers.items()}, file)
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=str)
 def test_a_request_is_answered_by_the_rfc(request_: Asked) -> None:
-    """Status, bytes, length and range are those that RFC 9110 asks for."""
+    """Status, bytes, length and range are those that RFC 9110 requires."""
     headers = {name.lower(): value for name, value in request_.headers.items()}
     answer = answer_for(request_.method, headers, FILE)
     assert answer.status == request_.status
     assert answer.span == (None if request_.span is None else (request_.span[0], request_.span[1] + 1))
-    said = answer.headers.get("Content-Range")
+    content_range = answer.headers.get("Content-Range")
     if request_.status == 206 and request_.span is not None:
-        assert said == f"bytes {request_.span[0]}-{request_.span[1]}/{LENGTH}"
+        assert content_range == f"bytes {request_.span[0]}-{request_.span[1]}/{LENGTH}"
     else:
-        assert said == (f"bytes */{LENGTH}" if request_.status == 416 else None)
+        assert content_range == (f"bytes */{LENGTH}" if request_.status == 416 else None)
     if request_.status == 304:
         assert answer.headers == {"ETag": ETAG, "Last-Modified": DATE}
         return
@@ -47,54 +47,54 @@ def test_a_request_is_answered_by_the_rfc(request_: Asked) -> None:
     [("bytes=0-", 200), ("bytes=0-99", 200), ("bytes=-5", 200), ("bytes=1-", 416), ("bytes=-0", 200)],
 )
 def test_an_empty_file_is_whole_from_its_beginning(text: str, status: int) -> None:
-    """Of no bytes there is no range, and only what begins behind them is refused."""
-    answer = asked(EMPTY, range=text)
+    """No range of an empty file is satisfiable; only ranges that begin after its end are refused."""
+    answer = answer_to(EMPTY, range=text)
     assert (answer.status, answer.headers["Content-Length"]) == (status, "0")
 
 
 def test_a_file_that_comes_whole_only_is_answered_whole() -> None:
-    """Where the host gives no parts, ranges are not offered and not taken."""
-    answer = asked(attrs.evolve(FILE, in_parts=False), range="bytes=5-9")
+    """If the host serves no ranges, they are neither offered nor accepted."""
+    answer = answer_to(attrs.evolve(FILE, in_parts=False), range="bytes=5-9")
     assert (answer.status, answer.span) == (200, (0, LENGTH))
     assert "Accept-Ranges" not in answer.headers
 
 
 def test_a_file_of_unknown_length_has_no_content_length() -> None:
-    """Nobody knows where it ends: no length, no ranges, all of it."""
-    answer = asked(KnownFile("video/mp4"), range="bytes=5-9")
+    """Its end is not known: no length, no ranges, the whole file."""
+    answer = answer_to(KnownFile("video/mp4"), range="bytes=5-9")
     assert answer == RangeAnswer(200, {"Content-Type": "video/mp4", "X-Content-Type-Options": "nosniff"}, (0, None))
 
 
 @pytest.mark.parametrize(("method", "value", "status"), [("GET", ETAG, 200), ("GET", "*", 304), ("HEAD", "*", 304)])
 def test_without_an_etag_only_the_star_matches(method: str, value: str, status: int) -> None:
     """An ETag that the file does not have is not had by anyone."""
-    assert asked(KnownFile("video/mp4", 5), method, if_none_match=value).status == status
+    assert answer_to(KnownFile("video/mp4", 5), method, if_none_match=value).status == status
 
 
 @pytest.mark.parametrize("name", ["if_modified_since", "if_unmodified_since"])
 def test_without_a_date_conditions_on_it_do_not_count(name: str) -> None:
-    """Nobody can tell whether such a file has changed since; of what the host calls a date neither."""
+    """Whether such a file has changed is not known, nor if the host's date is malformed."""
     for modified in (None, "yesterday"):
-        assert asked(attrs.evolve(FILE, modified=modified), **{name: DATE}).status == 200
+        assert answer_to(attrs.evolve(FILE, modified=modified), **{name: DATE}).status == 200
 
 
 @pytest.mark.parametrize("date", ["Monday, 23-Nov-26 10:00:00 GMT", "Mon Nov 23 10:00:00 2026"])
 def test_old_forms_of_dates_are_read(date: str) -> None:
     """RFC 9110, 5.6.7: there are three of them."""
-    assert asked(if_modified_since=date).status == 304
+    assert answer_to(if_modified_since=date).status == 304
 
 
 @given(st.text(alphabet="Mon, 23Nv6:GT+-"))
 def test_any_date_is_read_or_ignored(text: str) -> None:
-    """Whatever stands there raises nothing."""
-    assert asked(if_modified_since=text).status in {200, 304}
-    assert asked(if_unmodified_since=text).status in {200, 412}
+    """No value of the header raises an error."""
+    assert answer_to(if_modified_since=text).status in {200, 304}
+    assert answer_to(if_unmodified_since=text).status in {200, 412}
 
 
 @given(st.text(alphabet="bytes=0123456789-, \tx"), st.integers(0, 12))
 def test_any_range_gives_a_part_of_the_file_or_none(text: str, length: int) -> None:
-    """Whatever is asked for, what is sent lies within the file, and the headers say what it is."""
-    answer = asked(attrs.evolve(FILE, length=length), range=f"bytes={text}")
+    """Whatever the requested ranges, the span is within the file and matches the headers."""
+    answer = answer_to(attrs.evolve(FILE, length=length), range=f"bytes={text}")
     assert answer.status in {200, 206, 416}
     if answer.span is not None:
         first, end = answer.span
@@ -103,11 +103,11 @@ def test_any_range_gives_a_part_of_the_file_or_none(text: str, length: int) -> N
         assert answer.headers["Content-Length"] == str(end - first)
 
 
-# --------------------------------------------------------------------------------------------- what the host says
+# ---------------------------------------------------------------------------------------------- the host's answer
 
 
 def known(status: int = 206, suffix: str = ".mp4", body: Body | None = None, **headers: str) -> KnownFile:
-    """What an answer of the host tells."""
+    """What an answer of the host reveals about the file."""
     lower = {name.replace("_", "-"): value for name, value in headers.items()}
     return known_file(status, lower, body or Body(0, LENGTH, ETAG, DATE), suffix)
 

@@ -53,7 +53,7 @@ def test_what_is_no_path(path: Any) -> None:
         ("/solutions/virtual_try_on", "use RawCall"),
     ],
 )
-def test_what_is_known_to_be_asked_for_elsewhere_is_no_raw_task(path: str, way: str) -> None:
+def test_paths_queried_elsewhere_are_no_raw_tasks(path: str, way: str) -> None:
     """It would be paid for and never found: it is refused, with what makes it; a call of the path is still possible."""
     [problem] = endpoint_at(path).problems(RawTask(path, {"prompt": "a"}), {})
     assert (problem.field, problem.only_warns, problem.by_map) == ("path", False, False)
@@ -69,7 +69,7 @@ def test_a_path_that_nothing_is_known_of_is_possible(path: str) -> None:
 
 @pytest.mark.parametrize("body", [None, [], "{}", 5, {1: 2}, {"a": b"x"}, {"a": ANYTHING}, {"a": float("nan")}])
 def test_what_is_no_body(body: Any) -> None:
-    """The body is a dict that JSON can say; NaN is no JSON."""
+    """The body is a dict of JSON values; NaN is not one."""
     assert [problem.field for problem in endpoint_at(PATH).problems(RawTask(PATH, body), {})] == ["body"]
 
 
@@ -118,8 +118,8 @@ def test_the_body_is_copied() -> None:
 @pytest.mark.parametrize(
     ("body", "enabled"), [({}, None), ({"watermark_info": {"enabled": True}}, True), ({"watermark_info": 5}, None)]
 )
-def test_whether_a_watermark_is_asked_for(body: dict[str, Any], enabled: bool | None) -> None:  # noqa: FBT001  (by the table)
-    """It stands in the body."""
+def test_whether_a_watermark_is_requested(body: dict[str, Any], enabled: bool | None) -> None:  # noqa: FBT001  (by the table)
+    """It is in the body."""
     assert getattr(RawTask(PATH, body).watermark_info, "enabled", None) is enabled
 
 

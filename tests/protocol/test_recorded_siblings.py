@@ -103,7 +103,7 @@ REFUSALS: dict[str, type[ApiError]] = {
     "error_1201_tts_voice_not_found": RequestRefused,
     "error_1201_video_url_invalid": RequestRefused,
 }
-"""On a create; what 1201 says of a query is decided in `lifecycle`."""
+"""On a create; `lifecycle` decides what 1201 means for a query."""
 
 REQUESTS: dict[str, str] = {
     "request_advanced_lip_sync": "lip_sync",
@@ -178,7 +178,7 @@ def test_a_recorded_answer_without_a_task_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", OLD_ELEMENTS)
 def test_an_element_of_the_older_library_is_read(name: str) -> None:
-    """It stands in the data by itself, or in an array."""
+    """It is the data itself, or in an array."""
     data = responses.answer(recorded(name))
     [element] = data if isinstance(data, list) else [data]
     assert {*element} == OLD_ELEMENTS[name]

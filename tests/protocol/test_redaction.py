@@ -59,7 +59,7 @@ def test_a_huge_message_costs_no_more_than_a_long_one(letters: str) -> None:
 @pytest.mark.parametrize("place", range(300, 410, 3))
 @pytest.mark.parametrize("limit", [400, 4000])
 def test_a_cut_leaves_no_part_of_a_key(limit: int, place: int) -> None:
-    """A key that stands where a message is cut is gone as a whole: nothing would know its first half as one."""
+    """A key at the place where a message is cut is removed completely: its first half would not be recognised."""
     filling = ("word " * 900)[: limit - 400 + place] if limit == 400 else "k" * (limit - 400 + place - 1) + " "
     assert "sk-1" not in service_text(f"{filling}sk-1234567890abcdef and {'more ' * 900}").replace(
         "sk-1234567890abcdef", ""
@@ -96,14 +96,14 @@ def inside(text: str, before: str = "Bearer ") -> str:
     ],
 )
 def test_a_secret_is_left_out(secret: str, echo: str, text: str) -> None:
-    """As it is and as JSON, HTML and addresses write it; a short one where it stands as a word."""
+    """Plain and as encoded in JSON, HTML and addresses; a short one only as a whole word."""
     assert redact(echo, frozenset({secret})) == text
 
 
 @pytest.mark.parametrize("before", ["", "B", "Be", "Bearer ", "user:"])
 @pytest.mark.parametrize("secret", [KEY, "\xfe?>" + KEY])
 def test_a_secret_in_base64_is_left_out(secret: str, before: str) -> None:
-    """Wherever in the encoded text it stands, in both alphabets."""
+    """In any alignment within the encoded text, in both alphabets."""
     for echo in (inside(secret, before), inside(secret, before).translate(str.maketrans("+/", "-_"))):
         shown = redact(f"sent {echo}", frozenset({secret}))
         assert "…" in shown
@@ -118,7 +118,7 @@ def test_without_secrets_a_text_stays() -> None:
 
 @given(st.text(max_size=60) | st.integers() | st.none())
 def test_every_text_of_the_service_can_be_encoded(value: object) -> None:
-    """Whatever the service says, its message is printable UTF-8."""
+    """Whatever the service's text, the message is printable UTF-8."""
     text = service_text(value)
     assert text.isprintable()
     assert text == text.encode("utf-8").decode()

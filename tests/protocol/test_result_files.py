@@ -62,7 +62,7 @@ def test_no_two_kinds_share_a_name() -> None:
 
 
 def test_names_have_numbers_and_the_mark() -> None:
-    """From the second file on, a name has a number; the watermarked variant says so."""
+    """From the second file on, a name has a number; that of the watermarked variant contains `watermark`."""
     assert names(task(images=TWO)) == ["8.png", "8-2.png"]
     assert names(task(images=TWO), watermark=True) == ["8-watermark.png", "8-watermark-2.png"]
 
@@ -149,14 +149,14 @@ def test_voices_and_elements_are_no_files() -> None:
         ([{"id": "7", "url": "u"}, {"id": "7", "url_2": "v"}], [("file/7", "u", None), ("file/7/url_2", "v", None)]),
     ],
 )
-def test_results_that_nobody_knows_are_files_where_they_have_an_address(raw: Any, found: list[Any]) -> None:
+def test_results_of_an_unknown_kind_are_files_if_they_have_an_address(raw: Any, found: list[Any]) -> None:
     """Whatever the service will make one day can be saved."""
     files = files_of(task(raw=raw))
     assert [(file.label, file.url, file.watermark_url) for file in files] == found
     assert {file.kind for file in files} <= {ResultKind.ANY}
 
 
-def test_recorded_results_that_nobody_knows() -> None:
+def test_recorded_results_of_an_unknown_kind() -> None:
     """Outputs of types that are not known are files."""
     one = task_from_wire(OTHERS["new_outputs_unknown_type"]["body"]["data"][0], "image2video")
     assert [(file.label, file.url[-5:]) for file in files_of(one)] == [("file/1", "n.mp4"), ("file/2", "n.srt")]

@@ -176,7 +176,7 @@ def test_no_attempt_begins_after_the_end(
     ],
 )
 def test_what_passes_by_itself(error: KlingError, *, transient: bool) -> None:
-    """No answer, an answer that nobody can read, and codes marked so in the table may be followed by a good answer."""
+    """After no answer, an unreadable answer, or a code marked so in the table, a repetition may succeed."""
     assert is_transient(error) is transient
 
 
@@ -201,7 +201,7 @@ def test_what_numbers_a_schedule_can_have(name: str, least: float) -> None:
             Retry(**{name: bad})
 
 
-def test_attempts_end_at_infinity_unless_told() -> None:
+def test_attempts_have_no_end_by_default() -> None:
     """The end is an attribute that can be read; by default there is none."""
     assert Retry().attempts(largest).ends_at == math.inf
     assert Retry().attempts(largest, 7.5).ends_at == 7.5

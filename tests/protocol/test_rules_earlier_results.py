@@ -54,7 +54,7 @@ def test_what_stands_in_is_sent_as_the_other(parameters: dict[str, Any], sent: d
     ],
 )
 def test_what_stands_in_has_what_is_sent(given: Any, says: str) -> None:
-    """What has no id cannot stand in for one."""
+    """A result without an id cannot stand in for one."""
     [problem] = stand_ins(Extend(video=given))
     assert (problem.field, says in problem.message, problem.only_warns) == ("video", True, False)
 
@@ -71,7 +71,7 @@ def test_what_stands_in_has_what_is_sent(given: Any, says: str) -> None:
 )
 @pytest.mark.parametrize("kind", ["video", "audio", "image"])
 def test_what_is_near_its_end_warns(kind: str, age: timedelta, says: str | None) -> None:
-    """What was made more than 28 days ago passes with a warning that says when its 30 days end."""
+    """A result made more than 28 days ago passes with a warning that contains the end of its 30 days."""
     made = NOW - age
     request: Request = {
         "video": Extend(video=Video(id="7", url=URL, created_at=made)),
@@ -84,14 +84,14 @@ def test_what_is_near_its_end_warns(kind: str, age: timedelta, says: str | None)
 
 
 def test_without_a_time_nothing_is_said() -> None:
-    """An endpoint speaks of ages only where it is told what time it is, and what has no time has no age."""
+    """An endpoint checks ages only if it gets the time, and a result without a creation time has no age."""
     old = Avatar(Picture(index=0, url=URL, created_at=MADE), audio=Audio(id="7", url=URL))
     assert ENDPOINT.problems(old, {}) == []
     assert [each.field for each in ENDPOINT.problems(old, {}, now=NOW)] == ["image"]
 
 
 def test_an_earlier_picture_is_its_address() -> None:
-    """The picture of a task is sent as its address; one without an address says so."""
+    """The picture of a task is sent as its address; one without an address is a problem."""
     assert to_wire(Avatar(Picture(index=3, url=URL), audio_id="7"))["image"].url == URL
     [problem] = ENDPOINT.problems(Avatar(Picture(index=3, url=""), audio_id="7"), {})
     assert (problem.field, "has no address" in problem.message) == ("image", True)

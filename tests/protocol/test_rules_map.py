@@ -109,8 +109,8 @@ def test_4k_is_for_kling_v3(mode: str) -> None:
     ],
     ids=str,
 )
-def test_one_cause_is_told_once(parameters: dict[str, Any], fields: list[str]) -> None:
-    """A feature that fails is told once, not again for each combination that it is a part of."""
+def test_one_cause_is_reported_once(parameters: dict[str, Any], fields: list[str]) -> None:
+    """A feature that does not work is reported once, not again for each combination with it."""
     assert sorted(problem.field for problem in problems_of(**parameters)) == fields
 
 
@@ -145,7 +145,7 @@ def test_every_cell(column: str, field: str, *, by_map: bool, parameters: dict[s
 
 
 def test_cfg_scale_only_warns() -> None:
-    """In every row: the service checks its range alone, so what the documentation says of v2.x refuses nothing."""
+    """In every row: the service checks only its range, so the documentation's statement about v2.x refuses nothing."""
     for model, mode, seconds, cells, _, _ in lines():
         where = {"model_name": model, "mode": mode, "duration": seconds}
         found = problems_of(**where, cfg_scale=0.7)

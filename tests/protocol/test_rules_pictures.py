@@ -69,8 +69,8 @@ def test_one_picture_may_have_several_problems() -> None:
     assert len(problems_of({"image": facts(100, 10, size=2**30, complete=False)})) == 4
 
 
-def test_a_missing_file_is_told_as_such() -> None:
-    """The problem says that the file is missing, so that the error can be a FileNotFoundError."""
+def test_a_missing_file_is_marked() -> None:
+    """The problem is marked as a missing file, so that the error can be a FileNotFoundError."""
     found = problems_of({"image": ImageFacts(complaint="there is no file 'a.jpg'", missing_file=True)})
     assert found == [Problem("image", "there is no file 'a.jpg'", missing_file="image")]
 

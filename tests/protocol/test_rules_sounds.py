@@ -10,7 +10,7 @@ from tests.protocol.sound_files import AAC, M4A, MP3, MP3_FRAMES, MP4, OGG, wav
 
 
 def messages(sound: Any, facts: FileFacts | None = None, *, only_warns: bool = False) -> list[str]:
-    """What is said of a sound of which this is known, `only_warns` or not."""
+    """The problems of a sound with these facts, `only_warns` or not."""
     found = ENDPOINT.problems(Avatar(URL, sound_file=sound), {} if facts is None else {"sound_file": facts})
     assert {problem.field for problem in found} <= {"sound_file"}
     assert {problem.only_warns for problem in found} <= {only_warns}
@@ -51,7 +51,7 @@ def test_what_is_documented_and_was_refused_warns(data: bytes, named: str) -> No
     ],
 )
 def test_other_sounds_are_refused(facts: FileFacts, says: str) -> None:
-    """Anything else is refused once, and says what would be right."""
+    """Anything else is refused once, with what is expected."""
     [message] = messages("a.mp3", facts)
     assert says in message
 

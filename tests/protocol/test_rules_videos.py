@@ -67,7 +67,7 @@ def test_an_address_passes(value: Any) -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_what_is_no_address_is_refused(value: Any, text: str) -> None:
-    """The message says what to do, and repeats nothing of what was given: it may hold a signature, or be the clip."""
+    """The message contains advice, but nothing of the value, which may contain a signature, or be the clip."""
     [problem] = video_url(Made(video_url=value))
     assert problem.field == "video_url"
     assert text in problem.message.replace(HOST_IT, "host the clip")

@@ -34,7 +34,7 @@ def test_what_is_sent() -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """What is documented is not refused; nor is a second decimal, of which the service may say what it likes."""
+    """Documented values are not refused; nor is a second decimal, which is left to the service."""
     assert ENDPOINT.problems(TextToAudio(**LEAST | parameters), {}) == []
 
 
@@ -88,7 +88,7 @@ def test_where_it_is_found() -> None:
 
 
 def test_recorded_task() -> None:
-    """The recorded task has its sound in both forms, and cost what the estimate says."""
+    """The recorded task has its sound in both formats, and its cost is the estimate."""
     task = responses.task(recorded("text_to_audio_query_succeed"), ENDPOINT.name, "job-0033")
     assert (task.external_task_id, task.videos) == ("job-0033", ())
     assert [file.name("1", watermark=False) for file in files_of(task)] == ["1.mp3", "1.wav"]

@@ -97,7 +97,7 @@ def test_the_recorded_answer() -> None:
 
 
 def test_no_sound() -> None:
-    """An answer without sound keeps what came, since it may be billed; one that says that it failed is a refusal."""
+    """The error of an answer without sound keeps its data, since it may be billed; a reported failure is a refusal."""
     with pytest.raises(UnexpectedAnswer) as caught:
         read(enveloped({"task_id": "1", "task_status": "succeed", "task_result": {}}))
     assert caught.value.data["task_id"] == "1"
@@ -106,7 +106,7 @@ def test_no_sound() -> None:
 
 
 async def test_speech_out_of_a_pickle_has_no_client() -> None:
-    """What was pickled says where the sound is, and that it cannot be saved any more."""
+    """An unpickled sound has its address, and its save raises an error that names it."""
 
     async def saver(audio: object, path: object, *, overwrite: bool) -> Path:
         raise NotImplementedError

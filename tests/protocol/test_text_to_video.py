@@ -163,7 +163,7 @@ def test_cfg_scale_only_warns() -> None:
 
 
 def test_where_it_is_found() -> None:
-    """The endpoint is found by its record and by the first half of its references; it is asked by the caller's id."""
+    """The endpoint is found by its record and by the first half of its references; it supports external ids."""
     assert endpoint_of(TextToVideo("a cat")) is ENDPOINT
     assert endpoint_named("text2video") is ENDPOINT
     assert ENDPOINT.finds_by_external_id

@@ -49,10 +49,8 @@ REST = {"content-range": "bytes 100-199/200", "etag": '"a"', "content-length": "
         (Part("v", modified="Mon\r\nX: y"), 100, {}),
     ],
 )
-def test_the_rest_is_asked_for_if_it_can_be_told_to_fit(
-    part: Part | None, offset: int, headers: dict[str, str]
-) -> None:
-    """A range is asked for only with a strong ETag, else a date, that a header can carry."""
+def test_the_rest_is_requested_if_a_validator_is_known(part: Part | None, offset: int, headers: dict[str, str]) -> None:
+    """A range is requested only with a strong ETag, or else a date, that fits into a header."""
     assert headers == range_headers(part, offset)
 
 
@@ -68,10 +66,10 @@ def test_the_rest_is_asked_for_if_it_can_be_told_to_fit(
         (Part("v", length=200, etag='W/"a"'), 0, 50, 200, {"Range": "bytes=0-199"}, 0),
     ],
 )
-def test_the_rest_of_a_span_is_asked_for_or_all_of_it(
+def test_the_rest_of_a_span_is_requested_or_all_of_it(
     *, part: Part, first: int, place: int, end: int, headers: dict[str, str], offset: int
 ) -> None:
-    """From where it is there, if that can be told to fit; else from its beginning. A whole file is asked for whole."""
+    """From the first missing byte, if there is a validator; else from its beginning. A whole file without a range."""
     assert span_headers(part, first, place, end) == (headers, offset)
 
 
@@ -134,13 +132,13 @@ def test_the_rest_of_a_span_is_asked_for_or_all_of_it(
 def test_an_answer_of_the_file_host(
     status: int, headers: dict[str, str], part: Part | None, offset: int, meaning: Answer | Body
 ) -> None:
-    """Each answer is a body with its place in the file, or says what to do instead."""
+    """Each answer is a body with its place in the file, or a decision what to do instead."""
     assert meaning == classify(status, headers, part, offset)
 
 
 @pytest.mark.parametrize("status", [100, 302, 304, 405, 451])
 def test_other_answers_are_errors(status: int) -> None:
-    """What no repetition cures is an error that tells the status."""
+    """A status that no repetition changes is an error that contains it."""
     with pytest.raises(DownloadError) as caught:
         classify(status, {}, None, 0)
     assert caught.value.http_status == status
@@ -211,7 +209,7 @@ _ODD: Any = st.none() | st.booleans() | st.integers() | st.floats() | st.text(ma
     st.binary(max_size=40) | st.dictionaries(st.sampled_from(["video_id", "length", "etag", "x"]), _ODD).map(json.dumps)
 )
 def test_no_note_raises(text: bytes | str) -> None:
-    """Whatever stands in the note, it is a part with usable members, or none."""
+    """Whatever the contents of `NAME.part.json`, it is a part with usable members, or None."""
     part = Part.from_json(text if isinstance(text, bytes) else text.encode())
     assert part is None or (isinstance(part.video_id, str) and isinstance(part.length, int | None))
 
@@ -249,7 +247,7 @@ def test_a_note_of_an_older_version_reads() -> None:
 def test_the_length_counts_for_more_than_the_boxes(
     size: int, length: int | None, shape: Shape, end: End, *, again: bool
 ) -> None:
-    """All bytes of a length that was told are a file; without one its own bytes decide, or that they came twice."""
+    """A file of the reported length is complete; without a length its structure decides, or a second download."""
     assert judge_end(size, length, shape, again=again) is end
 
 
@@ -266,8 +264,8 @@ def test_the_length_counts_for_more_than_the_boxes(
         (302, {"content-length": "300"}, None),
     ],
 )
-def test_what_follows_the_end_tells_the_length(status: int, headers: dict[str, str], length: int | None) -> None:
-    """A host that is asked for what follows the end says how long the file is, in one way or another."""
+def test_an_answer_beyond_the_end_contains_the_length(status: int, headers: dict[str, str], length: int | None) -> None:
+    """The answer to a request beyond the end contains the file's length, in one way or another."""
     assert announced(status, headers) == length
 
 

@@ -40,7 +40,7 @@ def test_the_recorded_requests(name: str) -> None:
 
 
 def test_what_is_sent_beside_the_input() -> None:
-    """Options of every task stand beside `input`; what was left out, or is empty, is not sent."""
+    """Options of every task are next to `input`; omitted or empty values are not sent."""
     request = VideoEffect(
         "pet_dance",
         image=Picture(index=0, url=URL),
@@ -91,7 +91,7 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, text: str) -> N
 
 @pytest.mark.parametrize("scene", ["a scene of next week", "let\u2019s_ride", "hug"])
 def test_no_scene_is_unknown(scene: str) -> None:
-    """Scenes come and go: the service knows its own."""
+    """Scenes come and go: the service checks them."""
     assert ENDPOINT.problems(VideoEffect(scene, image=URL), {}) == []
 
 

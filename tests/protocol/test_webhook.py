@@ -72,7 +72,7 @@ def test_any_of_the_secrets_will_do(signs: str) -> None:
 
 @pytest.mark.parametrize("known", [("old",), ("new",), ("old", "new")])
 def test_secrets_rotate(known: tuple[str, ...]) -> None:
-    """While two secrets sign, whoever knows either of them takes the message."""
+    """While two secrets are in use, either of them is enough to accept the message."""
     secrets = tuple(ROTATION["secrets"][name] for name in known)
     body, given = ROTATION["raw_body"].encode(), ROTATION["headers"]
     assert decide(given, secrets=secrets, body=body, now=1781080807) == Taken("msg-0001")
@@ -111,7 +111,7 @@ def test_old_and_future_messages(age: int, expected: int | None) -> None:
     ],
 )
 def test_garbage_in_headers(changed: dict[str, str], expected: int | None) -> None:
-    """Whatever stands in the headers is refused with 4xx, and one good signature among others is enough."""
+    """Any malformed headers are refused with 4xx, and one good signature among others is enough."""
     assert decide({**headers(SECRET), **changed}) == (expected or Taken("m-1"))
 
 

@@ -88,7 +88,7 @@ def test_tasks_of_the_new_generation_are_read(data: Any, task: Task) -> None:
 
 
 def test_outputs_that_are_no_videos_are_left_out() -> None:
-    """Of the new shape's outputs only videos count, and a watermarked one tells that it was asked for."""
+    """Of the new shape's outputs only videos count, and a watermarked one shows that it was requested."""
     outputs = [{"type": "audio", "url": 5 * "x"}, {"type": "video", "id": 7, "url": URL, "watermark_url": URL + "?w"}]
     task = task_from_wire({**NEW, "outputs": outputs, "message": None}, "image2video")
     assert task.videos == (Video(id="7", url=URL, watermark_url=URL + "?w"),)

@@ -21,7 +21,7 @@ def body(status: int = 200, **envelope: Any) -> HttpResponse:
 
 
 def failed(status: str = "failed") -> dict[str, str]:
-    """A task that says the key back."""
+    """A task whose message contains the key."""
     return {"task_id": "1", "task_status": status, "task_status_msg": f"unknown key {KEY}"}
 
 
@@ -50,7 +50,7 @@ def test_an_error_does_not_say_a_key_back() -> None:
     ],
     ids=["one", "a page", "of a page"],
 )
-def test_a_task_does_not_say_a_key_back(read: Callable[[HttpResponse], Any], data: Any) -> None:
+def test_a_task_does_not_repeat_a_key(read: Callable[[HttpResponse], Any], data: Any) -> None:
     """However it came."""
     assert read_without(SECRETS, read, body(data=data)).status_msg == "unknown key …"
 
@@ -88,7 +88,7 @@ def test_secrets_are_the_keys_and_the_token() -> None:
     ("encoding", "wide"), [("utf-8", ""), ("utf-8", "x" * 60), ("utf-16", ""), ("utf-16-be", ""), ("utf-32", "")]
 )
 def test_a_key_is_found_in_any_page(encoding: str, wide: str) -> None:
-    """However its letters are encoded, and whatever stands directly before it."""
+    """However its letters are encoded, and whatever precedes it directly."""
     key = 'odd"key(0123456789'
     page = HttpResponse(404, {"location": f"/{wide}{key}"}, f"<p>{wide}{key}</p>".encode(encoding))
     refused = HttpResponse(400, {}, json.dumps({"code": 1201, "message": f"{wide}{key}"}).encode(encoding))

@@ -23,7 +23,7 @@ LEAST = {"model_name": "kling-v2-6", "duration": "5"}
 
 
 def sent(request: ImageToVideo) -> Any:
-    """The JSON that a create sends, with the pictures encoded where they stand."""
+    """The JSON that a create sends, with the pictures encoded in their places."""
     body = requests.create(IMAGE_TO_VIDEO, request).body
     assert not any(isinstance(a, Image) == isinstance(b, Image) for a, b in pairwise(body))
     return json.loads(
@@ -130,7 +130,7 @@ _ANY = st.text(max_size=8)
 
 @given(prompt=_ANY, external_task_id=_ANY.filter(bool), picture=st.binary(max_size=40))
 def test_any_text_and_picture_arrive(prompt: str, external_task_id: str, picture: bytes) -> None:
-    """Whatever the letters and bytes, the body is JSON that says the same."""
+    """Whatever the letters and bytes, the body is JSON with the same values."""
     request = ImageToVideo(image=picture, prompt=prompt, external_task_id=external_task_id)
     expected = {
         "image": base64.b64encode(picture).decode(),
@@ -164,7 +164,7 @@ def test_any_id_arrives(id_: str) -> None:
     assert not {*"?#% "} & {*segment.replace("%", "")}
 
 
-def test_a_page_is_asked_for_by_number_and_size() -> None:
+def test_a_page_is_requested_by_number_and_size() -> None:
     """The list takes `pageNum` and `pageSize`, within documented limits."""
     expected = HttpRequest("GET", "/v1/videos/image2video", (("pageNum", "2"), ("pageSize", "500")))
     assert expected == requests.page(IMAGE_TO_VIDEO, 2, 500)
@@ -173,7 +173,7 @@ def test_a_page_is_asked_for_by_number_and_size() -> None:
 
 @given(st.integers(0, 5000))
 def test_the_length_of_base64_is_known_beforehand(size: int) -> None:
-    """The content length of a body is told from the sizes of its pictures alone."""
+    """The content length of a body follows from the sizes of its pictures alone."""
     assert len(requests.encode_piece(bytes(size))) == requests.encoded_length(size)
 
 

@@ -45,8 +45,8 @@ def at(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(1774805040 + milliseconds / 1000, UTC)
 
 
-def told(read: Callable[[HttpResponse], object], response: HttpResponse) -> KlingError:
-    """The error that an answer becomes."""
+def error_of(read: Callable[[HttpResponse], object], response: HttpResponse) -> KlingError:
+    """The error that parsing an answer raises."""
     with pytest.raises(KlingError) as caught:
         read(response)
     return caught.value
@@ -157,7 +157,7 @@ def test_a_recorded_task_is_read(name: str) -> None:
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_recorded_refusal_is_typed(name: str, read: Callable[[HttpResponse], object]) -> None:
     """A refusal becomes its class, with the code, the status, the request id and the service's own words."""
-    error = told(read, recorded(name))
+    error = error_of(read, recorded(name))
     assert REFUSALS[name] == (type(error), error.http_status, error.code, error.request_id)
     assert error.message.startswith(RECORDED[name]["body"]["message"])
 
@@ -166,7 +166,7 @@ def test_a_recorded_refusal_is_typed(name: str, read: Callable[[HttpResponse], o
 @pytest.mark.parametrize("name", ["error_1203_model_discontinued", "error_gone_multi_image2video"])
 def test_a_recorded_retirement_is_typed(name: str, read: Callable[[HttpResponse], object]) -> None:
     """What is no more is `ModelRetired`, in the service's own words alone: the address is not at fault."""
-    error = told(read, recorded(name))
+    error = error_of(read, recorded(name))
     assert type(error) is ModelRetired
     assert error.explained() == OTHERS[name]["body"]["message"]
     assert (error.http_status, error.code) == (404, 1203)
@@ -210,7 +210,7 @@ def test_a_recorded_callback_is_read(
 @pytest.mark.parametrize("name", ["new_tasks_get_unknown_id"])
 def test_an_empty_answer_is_not_found(name: str) -> None:
     """The new standard's answer for an unknown id is an empty array."""
-    error = told(READERS[0], recorded(name))
+    error = error_of(READERS[0], recorded(name))
     assert (type(error), error.http_status) == (TaskNotFound, 200)
 
 
@@ -219,7 +219,7 @@ def test_a_task_in_an_array() -> None:
     one = {"task_id": "1", "task_status": "submitted"}
     assert responses.created(enveloped([one]), "advanced-lip-sync", None).task_id == "1"
     assert responses.task(enveloped([one]), "raw:/v1/videos/lip-sync", "1").task_id == "1"
-    assert type(told(READERS[0], enveloped([one, one]))) is BadResponse
+    assert type(error_of(READERS[0], enveloped([one, one]))) is BadResponse
 
 
 # ------------------------------------------------------------------------------- HTTP status and code together
@@ -228,8 +228,8 @@ def test_a_task_in_an_array() -> None:
 @pytest.mark.parametrize("data", [None, [], {}])
 def test_no_data_is_no_task(data: object) -> None:
     """The service's good answer without data knows no such task, is no answer to a create, and ends a list."""
-    assert type(told(READERS[0], enveloped(data))) is TaskNotFound
-    assert type(told(READERS[1], enveloped(data))) is BadResponse
+    assert type(error_of(READERS[0], enveloped(data))) is TaskNotFound
+    assert type(error_of(READERS[1], enveloped(data))) is BadResponse
     assert data == {} or responses.tasks(enveloped(data), "image2video") == (0, [], None)
 
 
@@ -257,7 +257,7 @@ def test_the_code_decides(
     read: Callable[[HttpResponse], object], status: int, code: int, kind: type[ApiError], write: Callable[[int], object]
 ) -> None:
     """A code of the table, or of its families, is the service's word under any HTTP status, also as digits in text."""
-    error = told(read, answer({"code": write(code), "message": "no", "request_id": "r"}, status))
+    error = error_of(read, answer({"code": write(code), "message": "no", "request_id": "r"}, status))
     assert (kind, status, code, "r") == (type(error), error.http_status, error.code, error.request_id)
 
 
@@ -295,9 +295,9 @@ FOREIGN = {
 
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_is_not_the_services_envelope_says_nothing(read: Callable[[HttpResponse], object], name: str) -> None:
+def test_answers_without_the_services_envelope_prove_nothing(read: Callable[[HttpResponse], object], name: str) -> None:
     """An answer of anything else is foreign, whatever its HTTP status: neither a refusal nor "not found"."""
-    error = told(read, FOREIGN[name])
+    error = error_of(read, FOREIGN[name])
     assert isinstance(error, BadResponse)
     assert (type(error), error.foreign, error.http_status) == (BadResponse, True, FOREIGN[name].status)
 
@@ -309,11 +309,11 @@ def test_a_foreign_answer_shows_what_came() -> None:
         "message": "x" * 20 + " y" * 900,
         "key": "api-key-kling-0123456789012345678901234567890123456789",
     }
-    error = told(READERS[0], answer(body, 418, **{"content-type": "application/json"}))
+    error = error_of(READERS[0], answer(body, 418, **{"content-type": "application/json"}))
     assert str(error).startswith('HTTP 418, not as the service answers, code 777, application/json: {"code": 777,')
     assert error.code == 777
     assert len(error.message.partition(": ")[2]) == 200
-    redirect = str(told(READERS[0], FOREIGN["a login page"]))
+    redirect = str(error_of(READERS[0], FOREIGN["a login page"]))
     assert "redirecting to https://login.example/?…" in redirect
     assert "SIGNED" not in redirect
 
@@ -340,7 +340,7 @@ def test_a_foreign_answer_shows_what_came() -> None:
 )
 def test_the_reason_is_found_wherever_it_is(body: dict[str, Any], text: str) -> None:
     """Gateways move the service's text to other members, and into JSON inside of a text."""
-    assert told(READERS[0], answer({"code": 1201, **body}, 400)).message == text
+    assert error_of(READERS[0], answer({"code": 1201, **body}, 400)).message == text
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"null", b"[]", b"5", b'"a"', b'{"code": NaN}', b"[" * 99999])
@@ -348,7 +348,7 @@ def test_the_reason_is_found_wherever_it_is(body: dict[str, Any], text: str) -> 
 def test_a_body_that_is_no_object_cannot_be_understood(body: bytes, status: int) -> None:
     """A good status with anything but a JSON object is a bad answer that names its status."""
     for read in READERS:
-        error = told(read, HttpResponse(status, {}, body))
+        error = error_of(read, HttpResponse(status, {}, body))
         assert (type(error), error.http_status) == (BadResponse, status)
     with pytest.raises(BadResponse):
         responses.callback(body, "image2video")
@@ -359,7 +359,7 @@ def test_a_body_that_is_no_object_cannot_be_understood(body: bytes, status: int)
 )
 def test_data_of_another_kind_cannot_be_understood(read: Callable[[HttpResponse], object], data: object) -> None:
     """Data that is no task, or no list of them, is a bad answer that names its status."""
-    error = told(read, enveloped(data))
+    error = error_of(read, enveloped(data))
     assert (type(error), error.http_status) == (BadResponse, 200)
 
 
@@ -368,25 +368,25 @@ def test_data_of_another_kind_cannot_be_understood(read: Callable[[HttpResponse]
 
 @pytest.mark.parametrize("info", [None, {}, [], "text", {"external_task_id": ""}, {"external_task_id": "mine"}])
 def test_an_answer_that_names_no_other_id_is_ours(info: object) -> None:
-    """The task that an answer is about is ours if it has our external id, or none; that is then known all the same."""
+    """The task in an answer is ours if it has our external id, or none; in that case it gets ours."""
     data = {"task_id": "9", "task_status": "submitted", "task_info": info}
     for read in (responses.created, responses.task):
         task = read(enveloped(data), "image2video", "mine")
         assert (task.task_id, task.external_task_id) == ("9", "mine")
 
 
-def test_somebody_elses_task_is_no_answer() -> None:
-    """A task with another external id answers neither our create nor our query; by its own id it is what was asked."""
+def test_another_task_is_no_answer() -> None:
+    """A task with another external id answers neither our create nor our query, except a query by its task id."""
     data = {"task_id": "9", "task_status": "succeed", "task_info": {"external_task_id": "theirs"}}
     for error in (
-        told(lambda came: responses.created(came, "image2video", "mine"), enveloped(data)),
-        told(lambda came: responses.task(came, "image2video", "mine"), enveloped(data)),
+        error_of(lambda response: responses.created(response, "image2video", "mine"), enveloped(data)),
+        error_of(lambda response: responses.task(response, "image2video", "mine"), enveloped(data)),
     ):
         assert isinstance(error, BadResponse)
         assert (error.foreign, error.http_status) == (False, 200)
         assert "asked for mine" in str(error)
-    for asked in ("9", "theirs"):
-        assert responses.task(enveloped(data), "image2video", asked).task_id == "9"
+    for queried in ("9", "theirs"):
+        assert responses.task(enveloped(data), "image2video", queried).task_id == "9"
 
 
 def test_our_id_in_another_case_is_ours() -> None:
@@ -400,7 +400,7 @@ def test_our_id_in_another_case_is_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("queried", "answered"),
     [
         ("A", "B"),
         ("867283741759110000", "867283741759110001"),
@@ -408,25 +408,25 @@ def test_our_id_in_another_case_is_ours() -> None:
         ("CjikY2gHPbcAAAAABlkE-w", "CjikY2gHPbcAAAAABlkE-x"),
     ],
 )
-def test_a_task_of_another_id_answers_no_question_by_the_services(asked: str, told: str) -> None:
-    """Ids that look alike are both the service's, as long as it is not known that ours is the caller's."""
-    data = {"task_id": told, "task_status": "succeed", "task_info": {}}
-    with pytest.raises(BadResponse, match=f"asked for {asked}, the answer is about task {told}; where") as caught:
-        responses.task(enveloped(data), "image2video", asked)
+def test_a_task_of_another_id_answers_no_question_by_the_services(queried: str, answered: str) -> None:
+    """Ids that look alike both count as the service's, unless ours is known to be the caller's."""
+    data = {"task_id": answered, "task_status": "succeed", "task_info": {}}
+    with pytest.raises(BadResponse, match=f"asked for {queried}, the answer is about task {answered}; where") as caught:
+        responses.task(enveloped(data), "image2video", queried)
     assert (caught.value.foreign, caught.value.http_status) == (False, 200)
-    task = responses.task(enveloped(data), "image2video", asked, by_external=True)
-    assert (task.task_id, task.external_task_id) == (told, asked)
-    assert responses.created(enveloped(data), "image2video", asked) == task
+    task = responses.task(enveloped(data), "image2video", queried, by_external=True)
+    assert (task.task_id, task.external_task_id) == (answered, queried)
+    assert responses.created(enveloped(data), "image2video", queried) == task
 
 
 @pytest.mark.parametrize(
-    "asked", ["4711", "mine", "order-4711-of-today", "kling-async-0123456789abcdef0123456789abcdef"]
+    "queried", ["4711", "mine", "order-4711-of-today", "kling-async-0123456789abcdef0123456789abcdef"]
 )
-def test_an_id_that_looks_otherwise_is_the_callers(asked: str) -> None:
-    """By it the service answers with the id of its own, and not always with ours."""
+def test_an_id_that_looks_otherwise_is_the_callers(queried: str) -> None:
+    """The service answers such a query with its own id, and not always with ours."""
     data = {"task_id": "867283741759110000", "task_status": "processing", "task_info": {}}
-    task = responses.task(enveloped(data), "image2video", asked)
-    assert (task.task_id, task.external_task_id) == ("867283741759110000", asked)
+    task = responses.task(enveloped(data), "image2video", queried)
+    assert (task.task_id, task.external_task_id) == ("867283741759110000", queried)
 
 
 @pytest.mark.parametrize("status", [None, "", "queued", 5, {}])
@@ -461,7 +461,7 @@ def test_an_item_that_cannot_be_read_hides_no_other(strange: object) -> None:
 def test_an_echoed_secret_is_not_repeated(secret: str, member: str) -> None:
     """A token, a key or a picture that the service echoes is in no text, repr or pickle of the error."""
     body = {"code": 1002, "message": "no", "request_id": "r", member: f"cannot read {secret}"}
-    error = told(READERS[0], answer(body, 401))
+    error = error_of(READERS[0], answer(body, 401))
     for shown in (str(error), repr(error), pickle.dumps(error).decode("latin-1")):
         assert secret[:20] not in shown
     assert "cannot read" in str(error)
@@ -514,7 +514,7 @@ def test_a_number_that_is_none_spoils_no_task(number: bytes) -> None:
 
 
 def test_a_task_of_any_endpoint_is_named_after_it() -> None:
-    """The endpoint that was asked is part of the task, and so of its reference."""
+    """The queried endpoint is part of the task, and so of its reference."""
     data: Any = {"task_id": "8", "task_status": "submitted"}
     assert responses.task(enveloped(data), "text2video", "8").reference == "text2video:8"
 
@@ -534,7 +534,7 @@ DONE = {"task_result": {"videos": [{"id": "v", "url": "https://cdn.example/v.mp4
 
 
 @pytest.mark.parametrize(
-    ("items", "news"),
+    ("items", "changes"),
     [
         ([], {}),
         ([item("ours")], {0: ("ours", None)}),
@@ -543,8 +543,8 @@ DONE = {"task_result": {"videos": [{"id": "v", "url": "https://cdn.example/v.mp4
         ([item("ours", "failed", task_status_msg="too dark")], {0: ("ours", "failed")}),
     ],
 )
-def test_a_page_tells_news_of_those_who_wait(items: list[object], changes: dict[int, Any]) -> None:
-    """Whose status is the one that is known is only named, and nobody else's task is told."""
+def test_a_page_has_changes_of_followed_tasks(items: list[object], changes: dict[int, Any]) -> None:
+    """A task with an unchanged status is None, and tasks that are not followed are left out."""
     listed = responses.listed(page_of(*items), "image2video", KNOWN.get)
     assert listed.length == len(items)
     found = {
@@ -557,21 +557,21 @@ def test_a_page_tells_news_of_those_who_wait(items: list[object], changes: dict[
     "strange",
     [None, 7, "task", [], {}, item(None), item(7), item(["ours"]), item("other", "melting"), {"task_id": "other"}],
 )
-def test_what_nobody_waits_for_cannot_spoil_a_page(strange: object) -> None:
-    """Another's task may look like anything: ours beside it is told all the same."""
+def test_tasks_that_are_not_followed_cannot_spoil_a_page(strange: object) -> None:
+    """Tasks that are not followed may have any form: the followed ones are parsed all the same."""
     listed = responses.listed(page_of(strange, item("ours", "succeed", **DONE)), "image2video", KNOWN.get)
     assert (listed.length, list(listed.changes)) == (2, [1])
 
 
 @pytest.mark.parametrize("damage", [{"task_status": None}, {"task_status": ""}])
 def test_a_task_that_a_page_shows_damaged_is_left_to_a_single_question(damage: dict[str, Any]) -> None:
-    """It counts as not answered: its own question tells what is wrong."""
+    """It counts as not answered: a query by id shows what is wrong."""
     listed = responses.listed(page_of(item("ours", "succeed") | damage, item("new")), "image2video", KNOWN.get)
     assert list(listed.changes) == [1]
 
 
-def test_an_undocumented_status_on_a_page_is_news() -> None:
-    """It ends the wait, as it does when it answers a single question."""
+def test_an_undocumented_status_on_a_page_is_a_change() -> None:
+    """It ends the wait, as it does in the answer to a query by id."""
     (changes,) = responses.listed(page_of(item("ours", "melting")), "image2video", KNOWN.get).changes.values()
     assert isinstance(changes[1], UnknownStatus)
 

@@ -95,7 +95,7 @@ def test_three_views_are_three_pictures() -> None:
 
 
 def test_sound_is_read_in_both_formats() -> None:
-    """The MP3 is the sound, the WAV its other form; speech has one only. A dubbed video stands beside it."""
+    """The MP3 is the sound, the WAV its other format; speech has only one. A dubbed video comes with it."""
     both = Audio(
         id="867283741759110500",
         url=f"{HOST}/audio/500.mp3",
@@ -110,7 +110,7 @@ def test_sound_is_read_in_both_formats() -> None:
 
 
 def test_voices_and_elements_are_read() -> None:
-    """A voice and an element have all that the service tells of them; a bound voice is a voice."""
+    """A voice and an element have all that the service reports about them; a bound voice is a voice."""
     trial = f"{HOST}/voice/trial-209.wav"
     assert queried("custom_voice_query_succeed_live").voices == (
         Voice(
@@ -165,10 +165,10 @@ def test_outputs_of_the_new_generation_have_the_same_members() -> None:
 
 
 def test_the_two_names_of_an_elements_parts_are_read_alike() -> None:
-    """A callback says `materials` where an answer says `references`."""
-    told = responses.callback(recorded("callback_new_element_materials").body, "image2video").elements
-    asked = task_from_wire(OTHERS["new_tasks_get_legacy_tasks"]["body"]["data"][2], "image2video").elements
-    assert told == asked != ()
+    """A callback has `materials` where an answer has `references`."""
+    called_back = responses.callback(recorded("callback_new_element_materials").body, "image2video").elements
+    queried = task_from_wire(OTHERS["new_tasks_get_legacy_tasks"]["body"]["data"][2], "image2video").elements
+    assert called_back == queried != ()
     voice = {"type": "voice", "id": "7"}
     for name in ("references", "materials"):
         [element] = outputs({"type": "element", "id": "1", name: [5, {"type": "image"}, voice]}).elements
@@ -176,7 +176,7 @@ def test_the_two_names_of_an_elements_parts_are_read_alike() -> None:
 
 
 def test_a_watermark_of_the_new_generation_is_seen_in_pictures_too() -> None:
-    """Its answers do not say what was asked for: a watermarked variant tells."""
+    """Its answers do not contain the request's option: a watermarked variant shows it."""
     assert outputs({"type": "image", "url": "a", "watermark_url": "b"}).watermark
     assert not outputs({"type": "image", "url": "a"}).watermark
 
@@ -186,7 +186,7 @@ def test_a_watermark_of_the_new_generation_is_seen_in_pictures_too() -> None:
 
 @pytest.mark.parametrize("strange", [None, 5, "x", [], {}, True, [[]], {"url": 5}, {"url": ""}, {"id": "1"}])
 def test_an_item_that_cannot_be_read_hides_no_other(strange: Any) -> None:
-    """Of each array what can be read is kept, whatever stands beside it."""
+    """The valid items of each array are kept, whatever the others."""
     good = {
         "videos": {"id": "1", "url": "v"},
         "images": {"index": 0, "url": "i"},
@@ -256,7 +256,7 @@ def test_names_that_are_no_text_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("result", [None, 5, "x", [1], {"models": [{"url": "https://h/m.glb?sign=SECRET"}]}])
-def test_results_that_nobody_knows_are_kept_as_they_came(result: Any) -> None:
+def test_results_of_an_unknown_kind_are_kept_as_received(result: Any) -> None:
     """Whatever a task of an unknown kind made is in `raw`; it is pickled, and not in the repr."""
     task = made(result)
     assert pickled(task).raw == result
@@ -275,7 +275,7 @@ def test_results_that_are_nested_endlessly_are_not_kept(depth: int, *, kept: boo
 
 
 def test_no_repr_shows_a_signature() -> None:
-    """The addresses of all results are signed; their reprs leave that out, and say where there is none."""
+    """The addresses of all results are signed; their reprs omit the signatures, and show missing addresses."""
     signed = "https://user:SECRET@h/a.png?sign=SECRET#SECRET"
     task = made(
         {

@@ -1,1 +1,1 @@
-"""What users give and what results look like, by their bytes."""
+"""Files that users give, and the structure of result files."""

@@ -1,19 +1,19 @@
-"""Whether a file is text by its bytes: an error page in place of what was asked for."""
+"""Detects by its bytes whether a file is text, such as an error page in place of the requested file."""
 
 import zlib
 from typing import Final
 
 HEAD_BYTES: Final = 512
-"""Bytes of the beginning that tell text from anything else."""
+"""Number of first bytes that distinguish text from anything else."""
 GZIP: Final = b"\x1f\x8b"
-"""How gzip begins."""
+"""The first bytes of gzip."""
 
 _SURE_BYTES: Final = 16
-"""Bytes that tell UTF-16 from what is binary."""
+"""Number of bytes that distinguish UTF-16 from binary data."""
 _BINARY: Final = frozenset({*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
-"""Bytes that no text holds, in any encoding that keeps ASCII."""
+"""Bytes that do not occur in text, in any encoding that includes ASCII."""
 _MEDIA: Final = (b"GIF8", b"RIFF", b"OggS", b"fLaC", b"ID3", b"FLV\x01")
-"""Beginnings of media that read as letters."""
+"""First bytes of media files that consist of letters."""
 _WIDE: Final = (
     ("utf-32", b"\xff\xfe\0\0"),
     ("utf-32", b"\0\0\xfe\xff"),
@@ -23,9 +23,9 @@ _WIDE: Final = (
 
 
 def text_in(head: bytes) -> str | None:
-    """What text a body is by its first bytes, `HEAD_BYTES` of them or all: `a page`, `JSON`; None for other things.
+    """Returns the kind of a text, such as `a page` or `JSON`, by its first `HEAD_BYTES` bytes; None if it is not text.
 
-    Text that gzip packed counts as what it is.
+    Text compressed with gzip is unpacked first.
     """
     if head.startswith(GZIP):
         head = _unpacked(head)
@@ -41,14 +41,14 @@ def text_in(head: bytes) -> str | None:
 
 
 def is_decided(head: bytes) -> bool:
-    """Whether more bytes would not change what `text_in` says."""
+    """Whether more bytes cannot change the result of `text_in`."""
     if len(head) >= HEAD_BYTES:
         return True
     return len(head) >= _SURE_BYTES and not head.startswith(GZIP) and text_in(head) is None
 
 
 def _text(head: bytes) -> str | None:
-    """The text that bytes are, in UTF-8, UTF-16, UTF-32 or an encoding that keeps ASCII; None for other bytes."""
+    """Decodes text in UTF-8, UTF-16, UTF-32 or an encoding that includes ASCII; returns None for other bytes."""
     for encoding, mark in _WIDE:
         if head.startswith(mark):
             return _decoded(head, encoding)
@@ -58,7 +58,7 @@ def _text(head: bytes) -> str | None:
         return _decoded(head, "utf-16-be")
     if head.startswith(_MEDIA) or not _BINARY.isdisjoint(head):
         return None
-    return head.removeprefix(b"\xef\xbb\xbf").decode("latin-1")  # of any such encoding: only its ASCII is looked at
+    return head.removeprefix(b"\xef\xbb\xbf").decode("latin-1")  # the encoding is irrelevant: only ASCII is compared
 
 
 def _decoded(head: bytes, encoding: str) -> str | None:
@@ -66,7 +66,7 @@ def _decoded(head: bytes, encoding: str) -> str | None:
     try:
         text = head[: len(head) // width * width].decode(encoding)
     except UnicodeDecodeError as error:
-        if len(head) - error.start > 4:  # else the head ends within a letter
+        if len(head) - error.start > 4:  # otherwise the head ends within a character
             return None
         text = head[: error.start].decode(encoding)
     return None if not text or any(ord(letter) in _BINARY for letter in text) else text

@@ -1,4 +1,4 @@
-"""What a file is by how it begins, and whether it ends as such a file does."""
+"""Detects the format of a file by its beginning, and whether its end fits that format."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from kling_async.protocol.media.contents import text_in
 from kling_async.protocol.media.shape import Read, Shape
 
 EDGE_BYTES: Final = 64
-"""Bytes looked at, of the beginning and of the end each."""
+"""Number of bytes inspected at the beginning and at the end."""
 
 _BEGINNINGS: Final = (
     (b"\x89PNG\r\n\x1a\n", ".png"),
@@ -26,7 +26,7 @@ _FRAMES: Final = {
     **{bytes([mark]): ".mp3" for mark in (0xE2, 0xE3, 0xF2, 0xF3, 0xFA, 0xFB)},
     **{bytes([mark]): ".aac" for mark in (0xF0, 0xF1, 0xF8, 0xF9)},
 }
-"""What follows 0xFF where a frame of sound begins."""
+"""The byte after 0xFF at the beginning of a frame of sound."""
 _TEXTS: Final = {"a page": ".html", "XML": ".xml", "JSON": ".json", "text": ".txt"}
 SUFFIXES: Final = tuple(
     dict.fromkeys(
@@ -40,13 +40,13 @@ SUFFIXES: Final = tuple(
         ]
     )
 )
-"""All that `suffix_of` knows."""
+"""All suffixes that `suffix_of` returns."""
 _UNKNOWN_SIZES: Final = {0, 2**32 - 1}
-"""What a WAV says of its size that was written before its end was known."""
+"""Sizes in the header of a WAV that was written before its length was known."""
 
 
 def suffix_of(head: bytes) -> str:
-    """The suffix that a file's beginning calls for, `.png`; nothing where it is not known."""
+    """Returns the suffix for a file's first bytes, such as `.png`; empty if the format is not known."""
     for beginning, suffix in _BEGINNINGS:
         if head.startswith(beginning):
             return suffix
@@ -60,10 +60,10 @@ def suffix_of(head: bytes) -> str:
 
 
 class Edges:
-    """Follows a file by its beginning and its end.
+    """Checks a file by its beginning and its end.
 
     Args:
-        suffixes: of the formats that it may have; None for any.
+        suffixes: of the allowed formats; None for any.
     """
 
     def __init__(self, suffixes: tuple[str, ...] | None) -> None:
@@ -73,17 +73,17 @@ class Edges:
         self._tail = b""
 
     def take(self, chunk: bytes) -> None:
-        """Takes the bytes that come next."""
+        """Adds the next bytes."""
         self._size += len(chunk)
         self._head += chunk[: EDGE_BYTES - len(self._head)]
         self._tail = (self._tail + chunk[-EDGE_BYTES:])[-EDGE_BYTES:]
 
     def shape(self) -> Shape:
-        """What a file is that ends here."""
+        """Returns the shape of a file that ends here."""
         return self._shape(self._size, self._head, self._tail)
 
     def shape_of(self, size: int, read: Read) -> Shape:
-        """What a file is whose bytes are kept."""
+        """Returns the shape of a stored file."""
         return self._shape(size, read(0, EDGE_BYTES), read(max(size - EDGE_BYTES, 0), EDGE_BYTES))
 
     def _shape(self, size: int, head: bytes, tail: bytes) -> Shape:
@@ -107,7 +107,7 @@ def _ended(*, whole: bool) -> Shape:
     return Shape.WHOLE if whole else Shape.CUT
 
 
-def _riff(size: int, told: int) -> Shape:
-    if told in _UNKNOWN_SIZES:
+def _riff(size: int, stated: int) -> Shape:
+    if stated in _UNKNOWN_SIZES:
         return Shape.OPEN
-    return _ended(whole=size >= told + 8)  # more may follow, of another kind
+    return _ended(whole=size >= stated + 8)  # other data may follow

@@ -1,4 +1,4 @@
-"""The files of a request: where each comes from, by what the user gave."""
+"""The files of a request: paths, addresses and bytes, as users give them."""
 
 import base64
 import enum
@@ -20,7 +20,7 @@ class MediaSource(enum.Enum):
 
 @attrs.frozen(repr=False)
 class Media:
-    """A file to send: one of this machine, a web address, or bytes. `Image` and `Sound` are the kinds.
+    """A file to send: a local file, a web address, or bytes. `Image` and `Sound` are its subclasses.
 
     Attributes:
         source: which of these it is.
@@ -45,10 +45,10 @@ class Media:
 
     @classmethod
     def of(cls, given: object) -> Self:
-        """Reads what a user gave: a path, an `http(s)://` address, bytes, such an object, a result. Never raises."""
+        """Accepts a path, an `http(s)://` address, bytes, an object of this class, or a result. Never raises."""
         try:
             return cls._of(given)
-        except Exception as error:  # noqa: BLE001  (a view that was released, a proxy of nothing)
+        except Exception as error:  # noqa: BLE001  (a released view, an unbound proxy)
             return cls._unreadable(f"{type(given).__name__[:60]} cannot be read: it raises {type(error).__name__[:60]}")
 
     @classmethod
@@ -68,7 +68,7 @@ class Media:
 
     @classmethod
     def from_base64(cls, text: str | bytes) -> Self:
-        """Takes base64 text in either alphabet, padded or not, with or without a `data:...;base64,` prefix.
+        """Decodes base64 text in either alphabet, padded or not, with or without a `data:...;base64,` prefix.
 
         Raises:
             ValueError: the text is not base64.
@@ -106,7 +106,7 @@ class Media:
         return cls(MediaSource.UNREADABLE, complaint=complaint)
 
     def __repr__(self) -> str:
-        """Names the source, never the content, and no query of an address (it may hold a signature)."""
+        """Names the source, but neither the content nor the query of an address, which may contain a signature."""
         kind = type(self).__name__
         match self.source:
             case MediaSource.PATH:
@@ -121,10 +121,10 @@ class Media:
 
 @attrs.frozen(kw_only=True)
 class FileFacts:
-    """What is known of a file of this machine before it is sent.
+    """Facts about a local file before it is sent.
 
     Attributes:
-        size: bytes of the file; None where it could not be read.
+        size: of the file in bytes; None if it could not be read.
         complaint: why nothing more is known.
         missing_file: whether there is no such file.
     """
@@ -135,7 +135,7 @@ class FileFacts:
 
 
 def host_of(text: str) -> str | None:
-    """The host of an address, or None where it has none or cannot be read."""
+    """Returns the host of an address; None if it has none or cannot be parsed."""
     try:
         return urlsplit(text).hostname
     except ValueError:
@@ -143,7 +143,7 @@ def host_of(text: str) -> str | None:
 
 
 def without_query(url: str) -> str:
-    """The address without its query, fragment and user: a signature or a password must not reach a log."""
+    """Returns the address without its query, fragment and user: a signature or a password must not reach a log."""
     try:
         parts = urlsplit(url)
         return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
@@ -156,7 +156,7 @@ _BASE64_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 
 def _looks_like_base64(text: str, magic: tuple[str, ...]) -> bool:
-    # Longer than any file name, and of base64's letters only; or shorter, but opening as such a file does.
+    # Only base64's letters, and longer than any file name, or beginning like such a file.
     if not set(text) <= _BASE64_LETTERS:
         return False
     opens_as_file = text.startswith(magic) and len(text) > 64

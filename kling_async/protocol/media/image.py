@@ -21,7 +21,7 @@ class Image(Media):
         path: the file, for `MediaSource.PATH`.
         url: the address, for `MediaSource.URL`; the service fetches it.
         data: the bytes of the file, for `MediaSource.DATA`.
-        complaint: why it is no picture, for `MediaSource.UNREADABLE`; the rules report it.
+        complaint: why it is not a picture, for `MediaSource.UNREADABLE`; the rules report it.
         created_at: when the picture of an earlier task was made (UTC); not compared.
     """
 

@@ -1,6 +1,6 @@
-"""What a picture file says of itself, from the places in it that matter; nothing is decoded.
+"""Reads format and size from the header of a picture file, without decoding it.
 
-JPEG and PNG are read, as these are what the service takes. Anything else gets a sentence that names what it is.
+JPEG and PNG are supported, which are what the service accepts. For any other format the error names it.
 """
 
 import re
@@ -13,7 +13,7 @@ from kling_async.protocol.media.given import FileFacts
 from kling_async.protocol.media.shape import Read
 
 SEEN_BYTES: Final = 64 * 2**20
-"""Bytes of a file that are looked at, at most: several times what the service takes."""
+"""Maximum number of bytes of a file that are inspected: several times what the service accepts."""
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +24,7 @@ class ImageHeader:
         format: `jpeg` or `png`.
         width: pixels, as shown: EXIF orientations 5 to 8 swap the sides.
         height: pixels, as shown.
-        complete: whether the picture's end is there (JPEG: EOI, PNG: IEND). What follows the end does not matter.
+        complete: whether the picture's end is present (JPEG: EOI, PNG: IEND). Data after the end is ignored.
     """
 
     format: Literal["jpeg", "png"]
@@ -35,20 +35,20 @@ class ImageHeader:
 
 @attrs.frozen(kw_only=True)
 class ImageFacts(FileFacts):
-    """What is known of a local picture before it is sent.
+    """Facts about a local picture before it is sent.
 
     Attributes:
-        size: bytes of the file; None where it could not be read.
+        size: of the file in bytes; None if it could not be read.
         complaint: why there is no header.
         missing_file: whether there is no such file.
-        header: what it says of itself; None where it could not be read.
+        header: of the picture; None if it could not be read.
     """
 
     header: ImageHeader | None = None
 
     @classmethod
     def of(cls, read: Read, size: int) -> Self:
-        """As `read_header`, with the complaint as a value: checks report it beside all other problems."""
+        """Reads the header as `read_header`, but returns errors as a complaint, which the rules report."""
         try:
             return cls(size=size, header=read_header(read, size))
         except ValueError as error:
@@ -56,18 +56,17 @@ class ImageFacts(FileFacts):
 
 
 def read_header(read: Read, size: int) -> ImageHeader:
-    """Reads format and size from wherever in a file they stand, in bounded time whatever the bytes are.
+    """Reads format and size from anywhere in a file, in bounded time whatever its bytes.
 
-    The end of a picture is looked for in all that comes behind its size, so that a thumbnail's end does not count, and
-    a video, an archive or anything else that was appended does no harm. What was not seen is not missing: a file is
-    cut off only if all of it was looked at.
+    The picture's end is searched in everything after its size, so that a thumbnail's end does not count, and appended
+    data such as a video or an archive does not matter. A file counts as cut off only if all of it was inspected.
 
     Args:
-        read: reads the file.
-        size: bytes of the whole file.
+        read: reads from the file.
+        size: of the whole file in bytes.
 
     Raises:
-        ValueError: it is no JPEG or PNG, or is cut off before it tells its size; the text says what it is.
+        ValueError: it is not a JPEG or PNG, or is cut off before its size; the message names what it is.
     """
     file = _File(read, size)
     head = file.at(0, 256)
@@ -80,11 +79,11 @@ def read_header(read: Read, size: int) -> ImageHeader:
     raise ValueError(_what_else(head))
 
 
-_BLOCK = 2**16  # bytes read at least, since places that are looked at lie close together
+_BLOCK = 2**16  # bytes read at once at least, since the inspected places are close together
 
 
 class _File:
-    """A file's first `SEEN_BYTES` bytes, read where they are looked at."""
+    """A file's first `SEEN_BYTES` bytes, read on demand."""
 
     def __init__(self, read: Read, size: int) -> None:
         self._read = read
@@ -94,12 +93,12 @@ class _File:
         self._block = b""
 
     def at(self, start: int, count: int) -> bytes:
-        """So many bytes from a place on; fewer at the end."""
+        """Returns `count` bytes from `start`; fewer at the end."""
         self._load(start, count)
         return self._block[start - self._start : start - self._start + count]
 
     def find(self, wanted: bytes, start: int) -> int:
-        """The first place of some bytes, at `start` or later; -1 where they are not seen."""
+        """Returns the first place of some bytes, at `start` or later; -1 if they are not found."""
         while True:
             self._load(start, len(wanted))
             found = self._block.find(wanted, start - self._start)
@@ -111,7 +110,7 @@ class _File:
             start = end - len(wanted) + 1
 
     def end_of_fill(self, start: int) -> int:
-        """The first place behind a run of 0xff."""
+        """Returns the first place after a run of 0xff."""
         while True:
             self._load(start, 1)
             other = _NO_FILL.search(self._block, start - self._start)
@@ -123,20 +122,20 @@ class _File:
             start = end
 
     def _load(self, start: int, count: int) -> None:
-        """Reads on where these bytes are not at hand."""
+        """Reads these bytes, unless they are in the current block."""
         count = min(count, self._seen - start)
         if start < self._start or start + count > self._start + len(self._block) or count <= 0:
             self._start = start
             self._block = self._read(start, max(count, min(_BLOCK, self._seen - start))) if count > 0 else b""
 
     def ends(self, end: bytes, start: int) -> bool:
-        """Whether `end` stands at `start` or later, as far as can be seen; most often it is near the file's end."""
+        """Whether `end` occurs at `start` or later, or may occur after the inspected bytes."""
         if self._size > self._seen:
             return True
         return self.find(end, max(start, self._seen - _BLOCK)) >= 0 or self.find(end, start) >= 0
 
     def cut_off(self, kind: str) -> ValueError:
-        """For a walk that came to the end."""
+        """Returns the error for a header that was not found before the end."""
         if self._size > self._seen:
             return ValueError(f"this {kind} does not tell its width and height in its first {self._seen} bytes")
         return ValueError(f"this {kind} is cut off before its width and height: {self._size} bytes are all there is")
@@ -148,17 +147,17 @@ _MOST_STEPS = 100_000  # segments or chunks walked; real files have some dozens,
 # ------------------------------------------------------------------------------------------------- JPEG
 
 _NO_FILL = re.compile(rb"[^\xff]")
-_ALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # markers without a length; 00 is no marker but a stuffed byte
+_ALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # markers without a length; 00 is a stuffed byte, not a marker
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # all codings, without DHT, JPG and DAC
 _END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
 _EXIF = b"Exif\0\0"
 
 
 def _read_jpeg(file: _File) -> ImageHeader:
-    """Walks the segments up to the frame header (SOF); thumbnails lie inside segments and are stepped over."""
+    """Walks the segments up to the frame header (SOF); thumbnails are inside segments and are skipped."""
     at, orientation = 2, 1
     for _ in range(_MOST_STEPS):
-        # As decoders do, what is no marker is skipped, and so are fill bytes before one.
+        # Like decoders, skip bytes that are not a marker, and fill bytes before one.
         start = file.find(b"\xff", at)
         if start < 0:
             raise file.cut_off("JPEG")
@@ -193,7 +192,7 @@ def _jpeg_header(file: _File, at: int, orientation: int) -> ImageHeader:
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
-_EXIF_BYTES = 2**16  # of an eXIf chunk that are looked at, as many as a JPEG could hold
+_EXIF_BYTES = 2**16  # maximum bytes of an eXIf chunk that are inspected: as many as a JPEG can contain
 
 
 def _read_png(file: _File) -> ImageHeader:
@@ -207,7 +206,7 @@ def _read_png(file: _File) -> ImageHeader:
 
 
 def _png_orientation(file: _File) -> int:
-    """The orientation in an eXIf chunk before the picture data; behind it, it is rare."""
+    """Returns the orientation in an eXIf chunk before the picture data; after that, such a chunk is rare."""
     at = 8
     for _ in range(_MOST_STEPS):
         head = file.at(at, 8)
@@ -235,7 +234,7 @@ _MOST_ENTRIES = 4096  # of a directory
 
 
 def _orientation(tiff: bytes) -> int:
-    """EXIF tag 0x0112 of the first directory; 1 (upright) where it is absent or damaged."""
+    """Returns EXIF tag 0x0112 of the first directory; 1 (upright) if it is absent or damaged."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None or len(tiff) < 8:
         return 1
@@ -247,7 +246,7 @@ def _orientation(tiff: bytes) -> int:
         if at + 12 > len(tiff):
             break
         tag, kind = struct.unpack_from(order + "HH", tiff, at)
-        if tag == 0x0112 and kind in {3, 4}:  # SHORT as the standard says, LONG as some write it
+        if tag == 0x0112 and kind in {3, 4}:  # SHORT by the standard; some writers use LONG
             (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), tiff, at + 8)
             return int(value) if 1 <= value <= 8 else 1
     return 1
@@ -280,7 +279,7 @@ _BRANDS = {
 
 
 def _what_else(head: bytes) -> str:
-    """A sentence on a file that is neither JPEG nor PNG."""
+    """Returns a sentence about a file that is neither JPEG nor PNG."""
     text = head[:256].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for start, sentence in _OTHER_TEXTS:
         if text.startswith(start):

@@ -1,22 +1,22 @@
-"""The boxes of an MP4, which end where it ends."""
+"""Checks the boxes of an MP4, the last of which ends with the file."""
 
 from typing import Final
 
 from kling_async.protocol.media.shape import Read, Shape
 
 BOX_BYTES: Final = 16
-"""The longest head of a box."""
+"""Length of the longest box header."""
 
 _NEEDED: Final = frozenset({b"moov", b"mdat"})
 _KNOWN: Final = _NEEDED | {b"ftyp", b"styp", b"moof"}
 
 
 def shape_of(size: int, read: Read) -> Shape:
-    """Walks through the boxes of a file.
+    """Returns the shape of a stored file, by its boxes.
 
     Args:
         size: of the file in bytes.
-        read: reads it.
+        read: reads from it.
     """
     boxes, offset = Boxes(), 0
     while offset < size:
@@ -30,7 +30,7 @@ def shape_of(size: int, read: Read) -> Shape:
 
 
 class Boxes:
-    """Follows the boxes of an MP4 whose bytes come one after the other; it need not see those inside of them."""
+    """Checks the boxes of an MP4 while its bytes pass; the contents of boxes may be skipped."""
 
     def __init__(self) -> None:
         self._head = b""
@@ -39,7 +39,7 @@ class Boxes:
         self._broken = False
 
     def take(self, chunk: bytes) -> None:
-        """Takes the bytes that come next."""
+        """Adds the next bytes."""
         while chunk and not self._broken:
             if self._left:
                 passed = int(min(self._left, len(chunk)))
@@ -52,7 +52,7 @@ class Boxes:
             chunk = chunk[passed:]
 
     def skip(self, count: int) -> int:
-        """Passes over up to `count` bytes that are in no box's head, and tells how many."""
+        """Skips up to `count` bytes of the current box's content, and returns how many."""
         if self._broken:
             return count
         passed = int(min(self._left, count))
@@ -60,14 +60,17 @@ class Boxes:
         return passed
 
     def shape(self) -> Shape:
-        """What a file is that ends here. Both boxes that it needs must be there: it may end between two by chance."""
+        """Returns the shape of a file that ends here.
+
+        Both required boxes must be present: a truncated file may happen to end between two boxes.
+        """
         ended = not self._head and self._left in {0, float("inf")}
         if ended and not self._broken and self._kinds >= _NEEDED:
             return Shape.WHOLE
         return Shape.CUT if not ended and not self._broken and self._kinds & _KNOWN else Shape.ODD
 
     def _enter(self) -> None:
-        """Goes into a box once its head is there: 8 bytes, or 16 with a long length."""
+        """Enters a box once its header is complete: 8 bytes, or 16 with a long length."""
         have, box = len(self._head), int.from_bytes(self._head[:4])
         if have < 8 or (box == 1 and have < 16):
             return

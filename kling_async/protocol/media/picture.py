@@ -1,4 +1,4 @@
-"""Pictures that tasks made."""
+"""Pictures made by tasks."""
 
 from datetime import datetime
 
@@ -8,18 +8,18 @@ from kling_async.protocol.media.given import without_query
 
 
 def shown_address(url: str | None) -> str:
-    """An address for a repr: without its signature."""
+    """Returns the repr of an address without its signature."""
     return repr(url and without_query(url))
 
 
 @attrs.frozen(kw_only=True)
 class Picture:
-    """One finished picture; it can be given wherever a picture is taken.
+    """One finished picture; it can be used wherever a request accepts a picture.
 
     Attributes:
         index: its number as the service counts, from 0; several views of one subject share it.
-        url: where it can be fetched, signed, for 30 days. The repr leaves the signature out.
-        watermark_url: the watermarked variant, where one was asked for.
+        url: signed address, valid for 30 days. The repr omits the signature.
+        watermark_url: address of the watermarked variant, if one was requested.
         created_at: when its task ended (UTC); not compared.
     """
 

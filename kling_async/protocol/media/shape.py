@@ -1,28 +1,28 @@
-"""How a file ends, by its bytes: what comes may be cut off without a word."""
+"""Whether a file is complete by its bytes: a download may be cut off without an error."""
 
 import enum
 from collections.abc import Callable
 from typing import Protocol
 
 Read = Callable[[int, int], bytes]
-"""Reads a file: `(offset, count)` to bytes, fewer where it ends."""
+"""Reads `(offset, count)` bytes of a file; fewer at its end."""
 
 
 class Shape(enum.Enum):
-    """Whether a file is all there, as far as its own bytes tell."""
+    """Whether a file is complete, as far as its bytes show."""
 
-    WHOLE = "it begins as it should, and ends where it says"
-    CUT = "it begins as it should, and goes on behind its end"
-    OPEN = "it begins as it should; such files do not say where they end"
-    ODD = "it does not begin as it should, or does not add up"
+    WHOLE = "valid beginning; the file ends where its structure ends"
+    CUT = "valid beginning; the structure continues after the file's end"
+    OPEN = "valid beginning, of a format that does not define its end"
+    ODD = "invalid beginning, or inconsistent structure"
 
 
 class Follower(Protocol):
-    """Follows the bytes of a file that come one after the other and are not kept."""
+    """Checks the structure of a file while its bytes pass, without keeping them."""
 
     def take(self, chunk: bytes) -> None:
-        """Takes the bytes that come next."""
+        """Adds the next bytes."""
 
     def shape(self) -> Shape:
-        """What a file is that ends here."""
+        """Returns the shape of a file that ends here."""
         ...

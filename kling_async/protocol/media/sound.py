@@ -21,7 +21,7 @@ class Sound(Media):
         path: the file, for `MediaSource.PATH`.
         url: the address, for `MediaSource.URL`; the service fetches it.
         data: the bytes of the file, for `MediaSource.DATA`.
-        complaint: why it is no sound, for `MediaSource.UNREADABLE`; the rules report it.
+        complaint: why it is not a sound, for `MediaSource.UNREADABLE`; the rules report it.
     """
 
     _magic_in_base64: ClassVar = ("SUQz", "UklGR")  # MP3 with ID3, WAV
@@ -33,19 +33,19 @@ SoundGiven = str | bytes | PurePath | Sound
 
 @attrs.frozen(kw_only=True)
 class SoundFacts(FileFacts):
-    """What is known of a local sound before it is sent.
+    """Facts about a local sound before it is sent.
 
     Attributes:
-        size: bytes of the file; None where it could not be read.
-        complaint: why its format was not looked at.
+        size: of the file in bytes; None if it could not be read.
+        complaint: why its format was not checked.
         missing_file: whether there is no such file.
-        suffix: what its beginning calls for, `.mp3`; empty where that is not known.
+        suffix: for its first bytes, such as `.mp3`; empty if the format is not known.
     """
 
     suffix: str = ""
 
     @classmethod
     def of(cls, read: Read, size: int) -> Self:
-        """Looks at the beginning alone."""
+        """Returns the facts; inspects only the beginning of the file."""
         head = read(0, EDGE_BYTES)
         return cls(size=size, suffix=suffix_of(head)) if head else cls(size=size, complaint="the file is empty")

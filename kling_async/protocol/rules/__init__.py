@@ -1,4 +1,5 @@
-"""Rules that several endpoints share: a request in, its problems out. Each is typed on what it looks at.
+"""Rules that several endpoints share: each takes a request and yields its problems.
 
-A rule never raises, whatever values the request was given, and reports a problem only once.
+The type of a rule's argument names the fields that the rule checks. A rule never raises, whatever the values of the
+request, and reports a problem only once.
 """

@@ -16,12 +16,12 @@ class HasCameraControl(Protocol):
 
     @property
     def camera_control(self) -> CameraControl | None:
-        """How it moves."""
+        """The camera's movement."""
         ...
 
 
 def camera_control(request: HasCameraControl) -> Iterator[Problem]:
-    """A documented type; a config exactly with `simple`."""
+    """Requires a documented type, and a config with `simple` only."""
     control: Any = request.camera_control
     if control is None:
         return
@@ -43,7 +43,7 @@ def camera_control(request: HasCameraControl) -> Iterator[Problem]:
 
 
 def _camera_config(config: CameraConfig) -> Iterator[Problem]:
-    """Each value -10 to 10, exactly one not zero."""
+    """Requires values from -10 to 10, exactly one of them not zero."""
     values = {axis: getattr(config, axis) for axis in AXES}
     problems = [
         problem for axis, value in values.items() for problem in number(f"camera_control.config.{axis}", value, -10, 10)
@@ -58,5 +58,5 @@ def _camera_config(config: CameraConfig) -> Iterator[Problem]:
 
 
 def is_preset(control: object) -> bool:
-    """Whether it is one of the movements that have a name."""
+    """Whether it is one of the named movements."""
     return isinstance(control, CameraControl) and control.type in CAMERA_PRESETS

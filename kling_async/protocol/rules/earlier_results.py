@@ -1,4 +1,4 @@
-"""Rules for results of earlier tasks that are given to a new one."""
+"""Rules for results of earlier tasks that are used in a new one."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,24 +12,24 @@ from kling_async.protocol.rules.nested import values_in
 from kling_async.protocol.rules.values import is_address
 
 USABLE: Final = timedelta(days=30)
-"""How long the service keeps what it made: ids and addresses."""
+"""How long the service keeps the ids and addresses of results."""
 NEAR: Final = timedelta(days=2)
-"""How long before the end of that time a request is warned of."""
+"""How long before the end of that time a warning is issued."""
 
 
 ADDRESS_FIELDS: Final = ("video_url", "voice_url", "sound_file")
-"""Where the documentation has addresses beside the ids of earlier results."""
+"""Documented fields for addresses, in requests that accept ids of earlier results as well."""
 
 
 def stand_ins(request: object) -> Iterator[Problem]:
-    """What stands in for an id or an address is of the field's kind, and has one."""
+    """Requires stand-ins for an id or an address to be of the field's type, and to have that id or address."""
     for path, field, value in values_in(request):
         stand_in: StandIn | None = field and field.metadata.get("instead_of")
         if stand_in is None:
             continue
         sent: Any = getattr(value, stand_in.attribute, None) if isinstance(value, field.type) else None
         if sent is None:
-            got = "text" if isinstance(value, str) else type(value).__name__  # itself it may be a signed address
+            got = "text" if isinstance(value, str) else type(value).__name__  # the text may be a signed address
             yield Problem(
                 path,
                 f"expected what an earlier request made, with its {stand_in.attribute}, got {got}; "
@@ -40,7 +40,7 @@ def stand_ins(request: object) -> Iterator[Problem]:
 
 
 def _address_field(request: object, stand_in: StandIn, value: object) -> str:
-    """Where the address belongs that was given for an earlier result, if the request takes one."""
+    """Names the field for an address that was given in place of an earlier result, if the request has one."""
     if stand_in.attribute == "url" or not (isinstance(value, str) and is_address(value)):
         return ""
     names = [name for name in ADDRESS_FIELDS if hasattr(request, name)]
@@ -48,11 +48,11 @@ def _address_field(request: object, stand_in: StandIn, value: object) -> str:
 
 
 def ages(request: object, now: datetime) -> Iterator[Problem]:
-    """A warning for what the service keeps for less than two days more: 30 days after it was made it is gone.
+    """Warns of results that the service keeps for less than two more days: it deletes them after 30 days.
 
     Args:
-        request: what is about to be sent.
-        now: by the service's clock.
+        request: that is about to be sent.
+        now: the time by the service's clock.
     """
     for path, _, value in values_in(request):
         made = value.created_at if isinstance(value, Video | Audio | Image) else None

@@ -1,4 +1,4 @@
-"""Rules for the files that a request sends, whatever they hold."""
+"""Rules for the files of a request, of any kind."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -13,32 +13,32 @@ from kling_async.protocol.rules.nested import each_of
 from kling_async.protocol.rules.values import text
 
 Facts = Mapping[str, FileFacts]
-"""What is known of local files, by field path as in `files_of`; one without an entry is not looked into."""
+"""Facts about local files, by field path as in `files_of`; the contents of a file without an entry are not checked."""
 
 MEGABYTE = 2**20  # of the file, not of its base64
 
 
 def files_of(request: object) -> dict[str, Media]:
-    """All pictures and sounds of a request, each under its field path (`dynamic_masks[0].mask`).
+    """Returns all pictures and sounds of a request by field path (`dynamic_masks[0].mask`).
 
-    The caller looks at those from paths and bytes, and hands the rules what it learns under the same path.
+    The caller inspects those given as paths and bytes, and passes the facts to the rules under the same path.
     """
     return each_of(request, Media)
 
 
 def facts_of(given: Media, read: Read, size: int) -> FileFacts:
-    """What a local file says of itself.
+    """Returns the facts about a local file.
 
     Args:
-        given: what it is to be.
-        read: reads it.
-        size: bytes of it.
+        given: the picture or sound that the file should be.
+        read: reads from the file.
+        size: of the file in bytes.
     """
     return ImageFacts.of(read, size) if isinstance(given, Image) else SoundFacts.of(read, size)
 
 
 def file(field: str, given: Media, known: FileFacts | None, megabytes: int) -> Iterator[Problem]:
-    """What was given can be read, and is not too large. Addresses pass: the service fetches them."""
+    """Requires a readable file that is not too large. Addresses pass: the service fetches them."""
     if given.source is MediaSource.UNREADABLE:
         yield Problem(field, given.complaint or "cannot be read")
     elif given.source is MediaSource.URL:

@@ -1,4 +1,4 @@
-"""Rules for the settings of requests for pictures: how many, and how closely they follow others."""
+"""Rules for the settings of requests for pictures: their number, and the fidelity to given pictures."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -18,28 +18,28 @@ class MakesPictures(Protocol):
 
     @property
     def n(self) -> int:
-        """How many."""
+        """Number of pictures."""
         ...
 
 
 def n(request: MakesPictures) -> Iterator[Problem]:
-    """1 to 9 pictures."""
+    """Requires 1 to 9 pictures."""
     yield from whole("n", request.n, 1, PICTURES_MOST)
 
 
 def fidelity(field: str, value: float | None) -> Iterator[Problem]:
-    """0 to 1."""
+    """Requires a number from 0 to 1."""
     if value is not None:
         yield from number(field, value, 0, 1)
 
 
 def inputs(field: str, request: Any, pictures: int) -> Iterator[Problem]:
-    """At most 10 elements, and at most 10 pictures and elements together.
+    """Allows at most 10 elements, and at most 10 pictures and elements together.
 
     Args:
-        field: which has one too many.
+        field: for which the problem is reported.
         request: with an `element_list`.
-        pictures: how many it has.
+        pictures: number of its pictures.
     """
     yield from elements(request, most=INPUTS_MOST)
     given = len(request.element_list) if isinstance(request.element_list, tuple) else 0

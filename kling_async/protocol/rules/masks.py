@@ -1,4 +1,4 @@
-"""Rules for masks and the ways that masked areas go, from the image2video documentation."""
+"""Rules for masks and the trajectories of masked areas, from the image2video documentation."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -14,25 +14,25 @@ from kling_async.protocol.rules.values import is_whole, listed, whole
 
 MASKS_MOST = 6
 POINTS_LEAST = 2
-POINTS_MOST = 77  # documented for 5 seconds; nothing is said of more for longer clips
+POINTS_MOST = 77  # documented for 5 seconds; for longer clips no limit is documented
 
 
 class HasMasks(Protocol):
-    """A request that can say what moves in its image, and what does not."""
+    """A request that can mark moving and static areas of its image."""
 
     @property
     def image(self) -> Image | None:
-        """What the masks lie over."""
+        """The image that the masks cover."""
         ...
 
     @property
     def static_mask(self) -> Image | None:
-        """What stays."""
+        """The static area."""
         ...
 
     @property
     def dynamic_masks(self) -> tuple[DynamicMask, ...] | None:
-        """What moves."""
+        """The moving areas."""
         ...
 
     @property
@@ -42,7 +42,7 @@ class HasMasks(Protocol):
 
 
 def masks(request: HasMasks, facts: Facts) -> Iterator[Problem]:
-    """At most 6 areas with their ways; all masks of the image's ratio and of one resolution."""
+    """Allows at most 6 moving areas; requires all masks to have the image's ratio and the same resolution."""
     image = header_of(facts, "image")
     read = yield from listed("dynamic_masks", request.dynamic_masks, DynamicMask, most=MASKS_MOST)
     for path, mask in read:
@@ -80,7 +80,7 @@ def _same_ratio(mask: ImageHeader, image: ImageHeader) -> bool:
 
 
 def _trajectory(field: str, mask: DynamicMask, duration: Any, image: ImageHeader | None) -> Iterator[Problem]:
-    """2 to 77 points, from the bottom left corner, in the image."""
+    """Requires 2 to 77 points within the image, counted from its bottom left corner."""
     if mask.trajectories is None:
         yield Problem(field, f"expected {POINTS_LEAST} to {POINTS_MOST} points, got None")
     most = None if is_whole(duration) and duration > 5 else POINTS_MOST

@@ -1,4 +1,4 @@
-"""Rules that depend on the model: its modes, its durations, and what it can do in each of them."""
+"""Rules that depend on the model: its modes, its durations, and its features in each of them."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from kling_async.protocol.records import Mode
 from kling_async.protocol.rules.values import in_words, is_whole, one_of, shown, text, whole
 
 MODES = ("std", "pro", "4k")
-SECONDS_MOST = 3600  # our own limit, far from any real one, for models that the map does not know
+SECONDS_MOST = 3600  # our own limit, far above any real one, for models that the map does not have
 
 
 class HasModel(Protocol):
@@ -29,7 +29,7 @@ class HasMode(HasModel, Protocol):
 
     @property
     def mode(self) -> Mode | None:
-        """Quality, and with it the resolution."""
+        """Quality, which determines the resolution."""
         ...
 
 
@@ -43,7 +43,7 @@ class MakesClip(HasMode, Protocol):
 
 
 def model_name(request: HasModel) -> Iterator[Problem]:
-    """Any text: models come and go, and the service knows its own."""
+    """Accepts any text that is not blank: models come and go, and the service checks them."""
     yield from text("model_name", request.model_name)
     if isinstance(request.model_name, str) and not request.model_name.strip():
         yield Problem("model_name", "is empty")
@@ -60,9 +60,9 @@ class ModelRules:
     capabilities: CapabilityMap[Any]
 
     def mode(self, request: HasMode) -> Iterator[Problem]:
-        """A documented word, and one that the model has.
+        """Requires a documented mode that the model has.
 
-        That `4k` is for kling-v3 only is documented; the rest is the map's.
+        That `4k` is for kling-v3 only is documented; all else is from the map.
         """
         value: Any = request.mode
         if value is None:
@@ -82,7 +82,7 @@ class ModelRules:
         yield Problem("mode", f"{value} is not possible with {request.model_name}; {what}", by_map=value != "4k")
 
     def duration(self, request: MakesClip) -> Iterator[Problem]:
-        """Whole seconds that the model can make, as the endpoint's documentation says."""
+        """Requires whole seconds that the model can make, by the endpoint's documentation."""
         value: Any = request.duration
         durations = self.capabilities.durations_of(request.model_name)
         if not is_whole(value) or not durations:
@@ -93,7 +93,10 @@ class ModelRules:
             yield Problem("duration", f"{shown(value)} is not possible with {request.model_name}; use {span}")
 
     def abilities(self, request: HasModel) -> Iterator[Problem]:
-        """What the map says does not work, each with the nearest that does. `?` and unknown models pass."""
+        """Reports features that do not work by the map, each with the nearest combination that does.
+
+        `?` and unknown models pass.
+        """
         rows = self._rows(request)
         if not rows:
             return
@@ -111,12 +114,12 @@ class ModelRules:
         refused = {feature.name: feature for feature in impossible if not feature.only_warns}
         for feature in refused.values():
             if feature.parts and refused.keys() & set(feature.parts):
-                continue  # said already
+                continue  # reported already
             advice = self._advice(request, feature, frozenset(used))
             yield Problem(feature.field_of(request), advice, by_map=not feature.documented)
 
     def _rows(self, request: HasModel) -> list[Capability]:
-        """The rows a request may mean: one, or more where its mode or duration is wrong, which is said elsewhere."""
+        """Returns the rows for a request: several if its mode or duration is wrong, which other rules report."""
         mode, duration = self._mode_and_duration(request)
         rows = [row for row in self.capabilities.rows if row.model_name == request.model_name]
         wanted_mode = self.capabilities.mode_in_effect(request.model_name, mode)
@@ -145,6 +148,6 @@ class ModelRules:
         return f"{start} needs {in_words(changes, last='and')}{certainty}"
 
     def _mode_and_duration(self, request: HasModel) -> tuple[Any, Any]:
-        """As they were given; None of a request that has none, such as one for pictures."""
+        """Returns mode and duration as given; None for requests without these fields, such as those for pictures."""
         duration = getattr(request, "duration", None)
         return getattr(request, "mode", None), self.capabilities.duration_in_effect(request.model_name, duration)

@@ -1,4 +1,4 @@
-"""Walks through a request: rules about a kind of value apply wherever it stands."""
+"""Walks through the nested values of a request, for rules that apply to a type of value in any field."""
 
 import functools
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 def values_in(value: Any, path: str = "", field: Any = None, depth: int = 10) -> Iterator[tuple[str, Any, Any]]:
-    """A value and all within it, records and lists: the path of each, the field that it is in, and itself.
+    """Yields a value and all values nested in its records and lists: the path, the field, and the value.
 
-    Fields that were left out are passed over. No request is as deep as `depth`; what is may have no end.
+    Omitted fields are skipped. No valid request is as deep as `depth`; a deeper value may be infinite.
     """
     yield path, field, value
-    kind: Any = type(value)  # strange values may raise when they are asked themselves
+    kind: Any = type(value)  # `isinstance` uses `__class__`, which strange values may override
     if issubclass(kind, str) or depth == 0:  # most are text
         return
     if issubclass(kind, tuple):
@@ -31,10 +31,10 @@ def values_in(value: Any, path: str = "", field: Any = None, depth: int = 10) ->
 
 @functools.lru_cache
 def _fields_of(kind: type) -> tuple[Any, ...]:
-    """The fields of a record; none of anything else."""
+    """Returns the fields of a record; empty for anything else."""
     return attrs.fields(kind) if attrs.has(kind) and not issubclass(kind, Media) else ()
 
 
 def each_of(request: object, kind: type[T]) -> dict[str, T]:
-    """All values of a kind in a request, each under its field path (`dynamic_masks[0].mask`)."""
+    """Returns all values of a type in a request, by field path (`dynamic_masks[0].mask`)."""
     return {path: value for path, _, value in values_in(request) if issubclass(type(value), kind)}

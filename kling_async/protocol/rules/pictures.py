@@ -1,4 +1,4 @@
-"""Rules for the pictures of a request, whatever its parameters are called."""
+"""Rules for the pictures in any parameter of a request."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,16 @@ SIDE_LEAST = 300  # pixels
 
 
 def pictures(request: object, facts: Facts) -> Iterator[Problem]:
-    """Each picture by itself: 10 MB (10 x 2**20 bytes), 300 px, 1:2.5 to 2.5:1, JPEG or PNG. Addresses pass."""
+    """Checks each picture: at most 10 MB (10 x 2**20 bytes), at least 300 px, 1:2.5 to 2.5:1, JPEG or PNG.
+
+    Addresses pass.
+    """
     for field, image in each_of(request, Image).items():
         yield from picture(field, image, facts, MEGABYTES_MOST)
 
 
 def picture(field: str, image: Image, facts: Facts, megabytes: int) -> Iterator[Problem]:
-    """One picture, of at most so many MB."""
+    """Checks one picture, which may have at most `megabytes`."""
     yield from file(field, image, facts.get(field), megabytes)
     header = header_of(facts, field)
     if image.is_local and header is not None:
@@ -27,7 +30,7 @@ def picture(field: str, image: Image, facts: Facts, megabytes: int) -> Iterator[
 
 
 def header_of(facts: Facts, field: str) -> ImageHeader | None:
-    """What the picture of a field says of itself, as far as it is known."""
+    """Returns the header of a field's picture; None if it is not known."""
     known = facts.get(field)
     return known.header if isinstance(known, ImageFacts) else None
 
@@ -44,6 +47,6 @@ def _picture(field: str, header: ImageHeader) -> Iterator[Problem]:
 
 
 def _beyond(ratio: float) -> str:
-    """A ratio with as many digits as show that it is not 2.5; the sides of a file can be read to ten of them."""
+    """Formats a ratio with enough digits to show that it is not 2.5; the sides of a file may have ten digits."""
     texts = (f"{ratio:.{digits}f}".rstrip("0").rstrip(".") for digits in range(2, 12))
     return next((text for text in texts if text != "2.5"), f"{ratio!r}")

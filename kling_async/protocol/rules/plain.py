@@ -1,4 +1,4 @@
-"""Values of unknown origin as plain ones, which can be compared, counted and shown whatever they were."""
+"""Converts arbitrary values to plain ones, which can safely be compared, counted and shown."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -8,31 +8,31 @@ import attrs
 from kling_async.protocol.media.given import Media
 
 VALUES_MOST: Final = 1_000
-"""That are looked at: a list that contains itself has no end."""
+"""Maximum number of values converted: a list that contains itself is infinite."""
 DEPTH_MOST: Final = 10
 
 
 @attrs.frozen
 class Strange:
-    """Stands in for what JSON does not have.
+    """Replaces a value that JSON does not have.
 
     Attributes:
-        described: in words, for a message.
+        described: description of the value, for a message.
     """
 
     described: str
 
 
 def plain(value: object) -> Any:
-    """A copy of None, booleans, numbers, texts, lists and dicts, of these very types; all else is `Strange`.
+    """Copies None, booleans, numbers, texts, lists and dicts to exactly these types; all else becomes `Strange`.
 
-    Nothing of a strange value's own is called but its iteration, and that may raise. Files are left as they are.
+    Of a strange value's methods only its iteration is called, which may raise. Files are not copied.
     """
     return _plain(value, DEPTH_MOST, iter(range(VALUES_MOST)))
 
 
 def _plain(value: Any, depth: int, left: Iterator[int]) -> Any:
-    # Not by isinstance, which asks the value itself what it is.
+    # Not by `isinstance`, which uses `__class__`, which the value may override.
     kind = type(value)
     if next(left, None) is None:
         return Strange(f"more than {VALUES_MOST} values")
@@ -51,6 +51,6 @@ def _plain(value: Any, depth: int, left: Iterator[int]) -> Any:
             return {_plain(name, 0, left): _plain(value[name], depth - 1, left) for name in value}
         if issubclass(kind, list | tuple):
             return [_plain(member, depth - 1, left) for member in value]
-    except Exception as error:  # noqa: BLE001  (whatever it does when it is looked at)
+    except Exception as error:  # noqa: BLE001  (inspecting a value may raise anything)
         return Strange(f"a value that raises {type(error).__name__[:60]}")
     return Strange(f"a value of type {kind.__name__[:60]}")

@@ -15,7 +15,7 @@ MODES = ("std", "pro")
 
 
 class HasCfgScale(Protocol):
-    """A request that says how closely its prompt is followed."""
+    """A request with a setting for how closely its prompt is followed."""
 
     @property
     def cfg_scale(self) -> float | None:
@@ -24,7 +24,7 @@ class HasCfgScale(Protocol):
 
 
 class HasMode(Protocol):
-    """A request of no model that says how good the result is to be."""
+    """A request without a model that sets the quality of the result."""
 
     @property
     def mode(self) -> str | None:
@@ -37,12 +37,12 @@ class HasSound(Protocol):
 
     @property
     def sound(self) -> bool | None:
-        """Whether it has."""
+        """Whether it has sound."""
         ...
 
 
 class HasRatio(HasModel, Protocol):
-    """A request of a model that names the ratio of the result."""
+    """A request with a model that sets the aspect ratio of the result."""
 
     @property
     def aspect_ratio(self) -> str | None:
@@ -51,7 +51,7 @@ class HasRatio(HasModel, Protocol):
 
 
 class HasResolution(HasModel, Protocol):
-    """A request of a model that names the size of the result."""
+    """A request with a model that sets the size of the result."""
 
     @property
     def resolution(self) -> str | None:
@@ -60,13 +60,13 @@ class HasResolution(HasModel, Protocol):
 
 
 def cfg_scale(request: HasCfgScale) -> Iterator[Problem]:
-    """0 to 1."""
+    """Requires a number from 0 to 1."""
     if request.cfg_scale is not None:
         yield from number("cfg_scale", request.cfg_scale, 0, 1)
 
 
 def mode(request: HasMode) -> Iterator[Problem]:
-    """`std` or `pro`, as the documentation says; the service may come to take others."""
+    """Requires `std` or `pro`, as documented; `strict=False` lets others pass, since the service may add some."""
     value: Any = request.mode
     if isinstance(value, str):
         for problem in one_of("mode", value, MODES):
@@ -76,18 +76,18 @@ def mode(request: HasMode) -> Iterator[Problem]:
 
 
 def sound(request: HasSound) -> Iterator[Problem]:
-    """A switch; which models have sound is in the map."""
+    """Requires a boolean; the map contains which models have sound."""
     yield from switch("sound", request.sound)
 
 
 @attrs.frozen
 class Words:
-    """The ratios and sizes that the models of a map take: of newer models the service may take more.
+    """The ratios and sizes that the models of a map accept; newer models may accept more.
 
     Attributes:
         capabilities: the map.
         ratios: words for `aspect_ratio`.
-        resolutions: words for `resolution`; which model has which is in the map.
+        resolutions: words for `resolution`; the map contains which model has which.
     """
 
     capabilities: CapabilityMap[Any]
@@ -95,11 +95,11 @@ class Words:
     resolutions: tuple[str, ...] = ()
 
     def aspect_ratio(self, request: HasRatio) -> Iterator[Problem]:
-        """A documented ratio; with a model that the map does not know, any text."""
+        """Requires a documented ratio; any text with a model that the map does not have."""
         yield from self._word(request, "aspect_ratio", request.aspect_ratio, self.ratios)
 
     def resolution(self, request: HasResolution) -> Iterator[Problem]:
-        """A documented size; with a model that the map does not know, any text."""
+        """Requires a documented size; any text with a model that the map does not have."""
         yield from self._word(request, "resolution", request.resolution, self.resolutions)
 
     def _word(self, request: HasModel, field: str, value: Any, words: tuple[str, ...]) -> Iterator[Problem]:

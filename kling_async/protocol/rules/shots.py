@@ -19,12 +19,12 @@ class HasShots(Protocol):
 
     @property
     def multi_shot(self) -> bool | None:
-        """Whether it has."""
+        """Whether it has several shots."""
         ...
 
     @property
     def shot_type(self) -> ShotType | None:
-        """Whether the shots are given or found by the service."""
+        """Whether the shots are given by the request or chosen by the service."""
         ...
 
     @property
@@ -39,11 +39,11 @@ class HasShots(Protocol):
 
 
 class HasPromptOrShots(HasPrompt, HasShots, Protocol):
-    """A request that says what happens by a prompt, or shot by shot."""
+    """A request that describes the video by a prompt, or shot by shot."""
 
 
 def prompt_or_shots(request: HasPromptOrShots) -> Iterator[Problem]:
-    """A prompt is required, unless the shots are given, with which it has no effect."""
+    """Requires a prompt, unless the shots are given, with which it has no effect."""
     if request.multi_shot is True and request.shot_type == "customize":
         return
     if request.prompt is None or request.prompt == "":
@@ -51,7 +51,7 @@ def prompt_or_shots(request: HasPromptOrShots) -> Iterator[Problem]:
 
 
 def shots(request: HasShots) -> Iterator[Problem]:
-    """`multi_shot` and what goes with it. That `customize` ignores the prompt is no problem."""
+    """Checks `multi_shot` and its companions. A prompt, which `customize` ignores, is not reported."""
     yield from switch("multi_shot", request.multi_shot)
     yield from _shot_list(request)
     if request.shot_type is not None:
@@ -63,7 +63,7 @@ def shots(request: HasShots) -> Iterator[Problem]:
             yield Problem("multi_prompt", "is required with shot_type 'customize'")
         return
     for field in ("shot_type", "multi_prompt"):
-        if getattr(request, field) not in (None, ()):  # an empty list stands for none
+        if getattr(request, field) not in (None, ()):  # an empty list means none
             yield Problem(field, "has an effect with multi_shot only; set that or leave this out")
 
 
@@ -81,11 +81,11 @@ def _shot_list(request: HasShots) -> Iterator[Problem]:
     elif max(indexes) > len(indexes):
         yield Problem("multi_prompt", f"a shot has index {shown(max(indexes))}; number them 1 to {len(indexes)}")
     seconds = sum(shot.duration for _, shot in read)
-    asked = DURATION_LEFT_OUT if request.duration is None else request.duration
-    if not list(whole("", asked, 1)) and seconds != asked:
+    duration = DURATION_LEFT_OUT if request.duration is None else request.duration
+    if not list(whole("", duration, 1)) and seconds != duration:
         left_out = " where it is left out" if request.duration is None else ""
         yield Problem(
-            "multi_prompt", f"the shots last {shown(seconds)} s together, duration is {shown(asked)}{left_out}"
+            "multi_prompt", f"the shots last {shown(seconds)} s together, duration is {shown(duration)}{left_out}"
         )
 
 

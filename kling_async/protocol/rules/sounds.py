@@ -1,4 +1,4 @@
-"""Rules for the sounds of a request, whatever its parameters are called."""
+"""Rules for the sounds in any parameter of a request."""
 
 from collections.abc import Iterator
 from typing import Final, Protocol
@@ -18,7 +18,7 @@ _TEXTS: Final = (".html", ".xml", ".json", ".txt")
 
 
 class TakesSound(Protocol):
-    """A request, or a part of one, that is given one sound."""
+    """A request, or a part of one, with exactly one sound."""
 
     @property
     def audio_id(self) -> str | None:
@@ -37,16 +37,16 @@ class TakesSound(Protocol):
 
 
 def one_sound(request: TakesSound) -> Iterator[Problem]:
-    """Exactly one: an earlier sound, its id, or a file."""
+    """Requires exactly one of an earlier sound, its id, or a file."""
     yield from exactly_one(request, "audio_id", "sound_file", "audio")
     if request.audio_id is not None:
         yield from text("audio_id", request.audio_id)
 
 
 def sounds(request: object, facts: Facts) -> Iterator[Problem]:
-    """Each sound by itself: 5 MB (5 x 2**20 bytes), MP3 or WAV by its bytes. Addresses pass.
+    """Checks each sound: at most 5 MB (5 x 2**20 bytes), MP3 or WAV by its bytes. Addresses pass.
 
-    M4A and AAC are documented, and were refused live ("Audio format is invalid"): a warning.
+    M4A and AAC cause a warning: they are documented, but the live service refused them ("Audio format is invalid").
     """
     for field, sound in each_of(request, Sound).items():
         known = facts.get(field)

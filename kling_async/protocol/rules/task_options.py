@@ -1,4 +1,4 @@
-"""Rules for what every create may have beside its own parameters: watermark, callback, the caller's own id."""
+"""Rules for the options of every create: watermark, callback and the caller's id."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ EXTERNAL_TASK_ID_MOST = 256  # characters; not documented: our own limit, as the
 
 
 class HasWatermarkInfo(Protocol):
-    """A request that can ask for a watermarked variant."""
+    """A request that can have a watermarked variant."""
 
     @property
     def watermark_info(self) -> WatermarkInfo | None:
-        """Whether one is made."""
+        """Whether a watermarked variant is made."""
         ...
 
 
@@ -25,12 +25,12 @@ class HasCallbackUrl(Protocol):
 
     @property
     def callback_url(self) -> str | None:
-        """Where the service posts to."""
+        """The address that the service posts to."""
         ...
 
 
 class HasExternalTaskId(Protocol):
-    """A request whose task can have the caller's own id."""
+    """A request whose task can have the caller's id."""
 
     @property
     def external_task_id(self) -> str | None:
@@ -39,7 +39,7 @@ class HasExternalTaskId(Protocol):
 
 
 def watermark_info(request: HasWatermarkInfo) -> Iterator[Problem]:
-    """A record with a switch."""
+    """Requires a record with a boolean."""
     value: Any = request.watermark_info
     if isinstance(value, WatermarkInfo):
         enabled: Any = value.enabled
@@ -50,7 +50,7 @@ def watermark_info(request: HasWatermarkInfo) -> Iterator[Problem]:
 
 
 def callback_url(request: HasCallbackUrl) -> Iterator[Problem]:
-    """An address that the service can post to. The message does not repeat it: it may hold a secret."""
+    """Requires an address that the service can post to. The message does not repeat it: it may contain a secret."""
     value: Any = request.callback_url
     if value is None:
         return
@@ -61,11 +61,11 @@ def callback_url(request: HasCallbackUrl) -> Iterator[Problem]:
 
 
 def external_task_id(request: HasExternalTaskId) -> Iterator[Problem]:
-    """Text that survives as a segment of an address, since the task is looked up by it.
+    """Requires text that can be a segment of an address, since the task is looked up by it.
 
-    The documentation says only that it is unique. Refused is what would break the look-up: control characters, `.` and
-    `..` (which addresses resolve away), spaces at the ends (which a reference loses), and more than 256 characters.
-    A slash passes: it is sent as `%2F`.
+    The documentation only requires it to be unique. Ids that would break the look-up are refused: those with control
+    characters, `.` and `..` (which addresses resolve away), spaces at the ends (which a reference loses), and more than
+    256 characters. A slash passes: it is sent as `%2F`.
     """
     value: Any = request.external_task_id
     if value is None:

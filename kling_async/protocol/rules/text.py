@@ -15,37 +15,37 @@ class HasPrompt(Protocol):
 
     @property
     def prompt(self) -> str | None:
-        """What happens."""
+        """What the result shows."""
         ...
 
 
 class HasNegativePrompt(Protocol):
-    """A request that can say what is not wanted."""
+    """A request with a negative prompt."""
 
     @property
     def negative_prompt(self) -> str | None:
-        """What does not happen."""
+        """What the result does not show."""
         ...
 
 
 def prompt(request: HasPrompt, most: int = PROMPT_MOST) -> Iterator[Problem]:
-    """At most 2500 characters, or fewer where the endpoint's page says so."""
+    """Allows at most 2500 characters, or fewer if the endpoint's page requires it."""
     if request.prompt is not None:
         yield from text("prompt", request.prompt, most=most)
 
 
 def required_prompt(request: HasPrompt) -> Iterator[Problem]:
-    """Nothing is made without one."""
+    """Requires a prompt."""
     if request.prompt is None or request.prompt == "":
         yield Problem("prompt", "is required: say what is to be made")
 
 
 def no_picture_name(request: HasPrompt, advice: str) -> Iterator[Problem]:
-    """A picture's name is no prompt: what the model makes of a file name would be paid for.
+    """Refuses the file name of a picture as the prompt: a result made from a file name would be billed.
 
     Args:
         request: with a prompt.
-        advice: where a picture is given instead.
+        advice: how to give a picture instead.
     """
     value: Any = request.prompt
     if isinstance(value, str) and _PICTURE_NAME.fullmatch(value.strip()):
@@ -56,6 +56,6 @@ _PICTURE_NAME: Final = re.compile(r"(\S+|[/~.].*|[A-Z]:[\\/].*)\.(png|jpe?g|webp
 
 
 def negative_prompt(request: HasNegativePrompt) -> Iterator[Problem]:
-    """At most 2500 characters."""
+    """Allows at most 2500 characters."""
     if request.negative_prompt is not None:
         yield from text("negative_prompt", request.negative_prompt, most=PROMPT_MOST)

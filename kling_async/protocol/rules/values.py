@@ -1,4 +1,4 @@
-"""Checks of single values, whatever was given for them. Messages never carry a picture or a long input."""
+"""Checks of single values of any type. Messages never contain a picture or a long input."""
 
 import re
 from collections.abc import Generator, Iterator, Sequence
@@ -12,13 +12,13 @@ from kling_async.protocol.rules.plain import Strange
 T = TypeVar("T")
 
 LONG_MOST: Final = 2**63 - 1
-"""What the documentation calls a "long" can be no more."""
+"""Maximum of a number that the documentation calls a "long"."""
 
 
 def shown(value: object) -> str:
-    """A value for a message: at most about 60 characters, and only the type of what may be large or strange.
+    """Formats a value for a message: about 60 characters at most, and only the type of a large or strange value.
 
-    Of an address without its query, which may hold a signature.
+    An address is shown without its query, which may contain a signature.
     """
     if type(value) is Strange:
         return value.described
@@ -33,12 +33,12 @@ def shown(value: object) -> str:
 
 
 def is_whole(value: object) -> bool:
-    """Whether it is a whole number; True and False are none."""
+    """Whether it is a whole number; True and False are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def text(field: str, value: Any, *, most: int | None = None) -> Iterator[Problem]:
-    """Text of at most `most` characters that can be sent as UTF-8."""
+    """Requires text of at most `most` characters that can be sent as UTF-8."""
     if not isinstance(value, str):
         yield Problem(field, f"expected text, got {shown(value)}")
         return
@@ -51,7 +51,7 @@ def text(field: str, value: Any, *, most: int | None = None) -> Iterator[Problem
 
 
 def filled(field: str, value: Any, *, most: int | None = None) -> Iterator[Problem]:
-    """Text that is required: "" stands for what was left out."""
+    """Requires text; "" counts as omitted."""
     if value is None or value == "":
         yield Problem(field, "is required")
     else:
@@ -63,12 +63,12 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def is_path(value: object) -> bool:
-    """Whether it is a path that can be called: host-relative, nothing in it that needs quoting or leads elsewhere."""
+    """Whether it is a path that can be called: host-relative, without `..` or characters that need quoting."""
     return isinstance(value, str) and _PATH.fullmatch(value) is not None
 
 
 def segment(field: str, value: Any) -> Iterator[Problem]:
-    """A model of the current generation, which is a segment of the path: required."""
+    """Requires a model of the current generation, which is a segment of the path."""
     if value is None:
         yield Problem(field, "is required")
     elif not isinstance(value, str):
@@ -91,7 +91,7 @@ def is_address(value: str) -> bool:
 
 
 def whole(field: str, value: Any, low: int, high: int | None = None) -> Iterator[Problem]:
-    """A whole number from `low` to `high`."""
+    """Requires a whole number from `low` to `high`."""
     if not is_whole(value):
         yield Problem(field, f"expected a whole number, got {shown(value)}")
     elif value < low or (high is not None and value > high):
@@ -102,7 +102,7 @@ def whole(field: str, value: Any, low: int, high: int | None = None) -> Iterator
 
 
 def number(field: str, value: Any, low: float, high: float) -> Iterator[Problem]:
-    """A number from `low` to `high`; NaN is in no range."""
+    """Requires a number from `low` to `high`; NaN is in no range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         yield Problem(field, f"expected a number, got {shown(value)}")
     elif not low <= value <= high:
@@ -110,28 +110,28 @@ def number(field: str, value: Any, low: float, high: float) -> Iterator[Problem]
 
 
 def switch(field: str, value: Any) -> Iterator[Problem]:
-    """True, False, or None for left out."""
+    """Requires True, False, or None for omitted."""
     if value is not None and not isinstance(value, bool):
         yield Problem(field, f"expected True or False, got {shown(value)}")
 
 
 def one_of(field: str, value: Any, choices: Sequence[str]) -> Iterator[Problem]:
-    """One of the documented words."""
+    """Requires one of the documented words."""
     if not isinstance(value, str) or value not in choices:
         yield Problem(field, f"{shown(value)} is not possible; use {in_words(choices)}")
 
 
 def in_words(choices: Sequence[str], last: str = "or") -> str:
-    """`a, b or c`."""
+    """Joins choices as in `a, b or c`."""
     return f" {last} ".join(filter(None, [", ".join(choices[:-1]), choices[-1]]))
 
 
 def listed(
     field: str, values: Any, kind: type[T], *, most: int | None
 ) -> Generator[Problem, None, list[tuple[str, T]]]:
-    """A list of at most `most` records; returns those that could be read, each with its field path.
+    """Requires a list of at most `most` records; returns the valid ones, each with its field path.
 
-    Of a list that is too long only the first `most` are looked at: one problem says enough of it.
+    Of a list that is too long, only the first `most` records are checked: one problem is enough for the rest.
     """
     if values is None:
         return []
@@ -151,12 +151,12 @@ def listed(
 
 
 def unread(value: object, kind: type) -> str:
-    """Why a nested value is not the record that it should be."""
+    """Returns why a nested value is not the record that it should be."""
     return value.complaint if isinstance(value, Malformed) else f"expected {kind.__name__}, got {shown(value)}"
 
 
 def exactly_one(request: object, *fields: str) -> Iterator[Problem]:
-    """One of several parameters, and no more; None, "" and an empty list count as left out."""
+    """Requires exactly one of several parameters; None, "" and an empty list count as omitted."""
     given = [field for field in fields if getattr(request, field) not in (None, "", ())]
     if not given:
         yield Problem(fields[0], f"give {in_words(fields)}: one of them is required")

@@ -10,20 +10,20 @@ from kling_async.protocol.results import Video
 from kling_async.protocol.rules.values import exactly_one, is_address, shown, text
 
 HOST_IT: Final = "host the clip at an http:// or https:// address, from which the service fetches it"
-"""What to do with anything that is no address: the service takes no video with the request."""
+"""Advice for anything that is not an address: the service accepts no video within a request."""
 
 
 class HasVideoUrl(Protocol):
-    """A request that may name a video by its address."""
+    """A request that may have the address of a video."""
 
     @property
     def video_url(self) -> str | None:
-        """Where the service fetches it."""
+        """The address from which the service fetches it."""
         ...
 
 
 class TakesVideo(HasVideoUrl, Protocol):
-    """A request that is given one video."""
+    """A request with exactly one video."""
 
     @property
     def video_id(self) -> str | None:
@@ -37,27 +37,27 @@ class TakesVideo(HasVideoUrl, Protocol):
 
 
 def video_url(request: HasVideoUrl) -> Iterator[Problem]:
-    """An address where one is given; whether one has to be is the endpoint's own rule."""
+    """Checks the address, if one is given; whether it is required is up to the endpoint."""
     yield from video_address("video_url", request.video_url)
 
 
 def one_video(request: TakesVideo) -> Iterator[Problem]:
-    """Exactly one: an earlier video, its id, or an address."""
+    """Requires exactly one of an earlier video, its id, or an address."""
     yield from exactly_one(request, "video", "video_id", "video_url")
     if request.video_id is not None:
         yield from text("video_id", request.video_id)
 
 
 def original_sound(field: str, value: Any) -> Iterator[Problem]:
-    """True or False: it is always sent, as sources disagree on the service's default."""
+    """Requires True or False: the value is always sent, since sources disagree on the service's default."""
     if not isinstance(value, bool):
         yield Problem(field, f"expected True or False, got {shown(value)}")
 
 
 def video_address(field: str, value: Any) -> Iterator[Problem]:
-    """An http(s) address with a host; None and "" count as left out.
+    """Requires an http(s) address with a host; None and "" count as omitted.
 
-    Messages never repeat it: the query of an address may hold a signature.
+    Messages never repeat it: the query of an address may contain a signature.
     """
     if value is None or value == "":
         return
@@ -84,5 +84,5 @@ _SCHEME: Final = re.compile(r"\s*([a-z][a-z0-9+.-]{0,15}):(//)?", re.IGNORECASE)
 
 
 def _kind(value: object) -> str:
-    """What was given instead: of a file or of bytes no more than that."""
+    """Describes a value that is not text; of a path or of bytes, only the kind."""
     return "a path" if isinstance(value, PurePath) else shown(value)

@@ -1,4 +1,4 @@
-"""Rules for what is named in a prompt: elements of the library, and voices."""
+"""Rules for elements of the library and voices, which prompts can name."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -35,21 +35,21 @@ class HasVoices(Protocol):
 
 
 def elements(request: HasElements, *, most: int | None = ELEMENTS_MOST) -> Iterator[Problem]:
-    """At most 3 ids of 64 bits, or as many as an endpoint takes."""
+    """Allows at most 3 ids of 64 bits, or as many as the endpoint accepts."""
     read = yield from listed("element_list", request.element_list, Element, most=most)
     for path, element in read:
         yield from whole(f"{path}.element_id", element.element_id, 1, LONG_MOST)
 
 
 def voices(request: HasVoices) -> Iterator[Problem]:
-    """At most 2 voices, only with sound."""
+    """Allows at most 2 voices, only with sound."""
     yield from _voices(request, most=VOICES_MOST)
     if request.voice_list and request.sound is not True:
         yield Problem("voice_list", "needs sound")
 
 
 def uncertain_voices(request: HasVoices) -> Iterator[Problem]:
-    """Where sources disagree on whether there are voices at all, the service judges how many, and with what."""
+    """Warns of more than 2 voices, or voices without sound, for models that may not have voices at all."""
     yield from _voices(request, most=None)
     given = len(request.voice_list) if isinstance(request.voice_list, tuple) else 0
     if given > VOICES_MOST or (given and request.sound is not True):

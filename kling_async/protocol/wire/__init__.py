@@ -1,1 +1,1 @@
-"""What goes over the wire: requests and answers, as JSON and as records."""
+"""The wire format: requests and answers, as JSON and as records."""

@@ -1,7 +1,7 @@
-"""Wire JSON to records and back, for both generations of the API.
+"""Converts wire JSON to records and back, for both generations of the API.
 
-Requests are written by cattrs. Answers are read member by member: what a task is known by (id and status) must be
-there; anything else is left out where it cannot be read, so that a paid video is never lost to a malformed price.
+Requests are written by cattrs. Answers are parsed member by member: the id and the status of a task are required; any
+other malformed member is left out, so that a paid video is never lost because of a malformed price.
 """
 
 import functools
@@ -28,9 +28,9 @@ from kling_async.protocol.wire.results import balance_of, results_of
 
 
 def to_wire(request: object) -> dict[str, Any]:
-    """The request as the documentation's JSON members, without what was not given; files stay `Media`.
+    """Returns the request as the documented JSON members, without omitted parameters; files stay `Media`.
 
-    In the current generation the path is among them, since it names the model, and options stand beside the others.
+    In the current generation the members include the path, since it names the model, and the options at top level.
     """
     if isinstance(request, RawTask | CurrentRequest):
         return request.members()
@@ -43,7 +43,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _word(yes: str, no: str) -> Callable[[Any], str | None]:
-    """Writes True and False as words."""
+    """Returns a function that writes True and False as words."""
     return lambda value: None if value is None else yes if value else no
 
 
@@ -59,18 +59,18 @@ def _without_none(value: Any) -> Any:
 
 
 def task_from_wire(data: Any, endpoint: str, *, accepted: bool = False) -> Task:
-    """Reads one task: the current generation calls its status `status`, and some of its answers its id `task_id`.
+    """Parses one task: in the current generation its status is `status`, and its id is `task_id` in some answers.
 
-    Only the id and the status are needed: no other member can hide a result, a failure or an acceptance.
+    Only the id and the status are required: no other member can hide a result, a failure or an acceptance.
 
     Args:
         data: the task's JSON.
-        endpoint: whose task it is.
-        accepted: whether this answers a create. Then an id is enough: the task exists, whatever its status is called.
+        endpoint: name of the task's endpoint.
+        accepted: whether this answers a create. Then an id is enough: the task exists, even with an unknown status.
 
     Raises:
-        BadResponse: it is no task, or its status is empty.
-        UnknownStatus: its status word is not documented.
+        BadResponse: it is not a task, or its status is empty.
+        UnknownStatus: its status is not documented.
     """
     if not isinstance(data, Mapping):
         raise BadResponse(f"expected a task, got {type(data).__name__}")
@@ -122,7 +122,7 @@ def _without_status(word: Any, task_id: str) -> BadResponse:
 
 
 def prepare() -> None:
-    """Makes what writes requests, which else happens with the first of them."""
+    """Prepares the converter, which otherwise happens with the first request."""
     _converter()
 
 
@@ -135,7 +135,7 @@ _WRITERS: Mapping[str | None, Callable[[Any], Any]] = {
     "on_off": _word("on", "off"),
     "yes_no": _word("yes", "no"),
 }
-"""How the value of a field is written, by its metadata."""
+"""The functions that write the value of a field, by its metadata."""
 
 
 def _writer(metadata: Mapping[Any, Any]) -> Callable[[Any], Any] | None:
@@ -145,14 +145,14 @@ def _writer(metadata: Mapping[Any, Any]) -> Callable[[Any], Any] | None:
 
 
 def _having(key: str, record: type) -> dict[str, Any]:
-    """What the fields that have it say under a key of their metadata."""
+    """Returns the fields that have a key in their metadata, with its values."""
     return {field.name: field.metadata[key] for field in attrs.fields(record) if key in field.metadata}
 
 
 def _reshaped(
     write: Callable[[Any], dict[str, Any]], stand_ins: Mapping[str, StandIn], nested: Mapping[str, str], record: Any
 ) -> dict[str, Any]:
-    """Writes a record: what stands in for its members in their places, and what is sent within an object in that."""
+    """Writes a record: stand-ins in the place of the members that they replace, and nested members in their objects."""
     members = write(record)
     for field, stand_in in stand_ins.items():
         sent = getattr(getattr(record, field), stand_in.attribute, None)
@@ -178,8 +178,8 @@ def _converter() -> Converter:
 
     converter.register_unstructure_hook_factory(attrs.has, writer)
     converter.register_unstructure_hook(Media, lambda media: media)
-    # What is known of them besides is the service's own.
+    # Results are sent by their ids or addresses: their other attributes come from the service.
     converter.register_unstructure_hook(Element, lambda element: {"element_id": element.element_id})
-    converter.register_unstructure_hook(Video, lambda video: video.url)  # where it stands for its address
+    converter.register_unstructure_hook(Video, lambda video: video.url)  # for members that expect an address
     converter.register_unstructure_hook(Voice, lambda voice: {"voice_id": voice.voice_id})
     return converter

@@ -1,4 +1,4 @@
-"""The current generation: bodies of creates; and tasks, which are one object everywhere, in answers and callbacks."""
+"""The current generation: bodies of creates; and tasks, which have the same form in all answers and callbacks."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,14 +11,14 @@ from kling_async.protocol.wire.members import decimal, identifier, items, mappin
 from kling_async.protocol.wire.results import outputs_of
 
 OPTIONS: Final = ("callback_url", "external_task_id", "watermark_info")
-"""Members that stand in `options` of a body, and beside the others in a journal."""
+"""Members that are in `options` of a body, but at top level in a journal."""
 
 
 def body_of(members: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Where a create goes, and its body.
+    """Returns the path and the body of a create.
 
     Args:
-        members: as `to_wire` gives them.
+        members: as `to_wire` returns them.
     """
     body = {name: value for name, value in members.items() if name not in {*OPTIONS, "path"}}
     options = {name: members[name] for name in OPTIONS if members.get(name) is not None}
@@ -26,11 +26,11 @@ def body_of(members: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatus) -> Task:
-    """Reads a task whose id and status are known: what cannot be read beside them is left out.
+    """Parses a task whose id and status are known: other malformed members are left out.
 
     Args:
         data: `id`, `status`, `message`, `create_time`, `update_time`, `external_id`, `outputs`, `billing`.
-        endpoint: whose task it is.
+        endpoint: name of the task's endpoint.
         task_id: its id.
         status: its status.
     """
@@ -54,10 +54,10 @@ def task(data: Mapping[str, Any], endpoint: str, task_id: str, status: TaskStatu
 
 
 def _billed(row: Mapping[str, Any]) -> Cost | None:
-    """One row of `billing`; None where it cannot be read.
+    """Parses one row of `billing`; None if it is malformed.
 
-    An amount says nothing without `charge_type`: 8 units are 1.12 dollars. Only 0 is nothing of either, as of a task
-    that failed before it was made.
+    An amount is meaningless without `charge_type`: 8 units are 1.12 dollars. Only 0 is the same in both, such as for a
+    task that failed before it was made.
     """
     amount, kind = decimal(row.get("amount")), row.get("charge_type")
     if amount is None:

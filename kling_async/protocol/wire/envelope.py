@@ -1,4 +1,4 @@
-"""Whose word an answer is: the service's envelope and its `data`, or the one error that it is."""
+"""Opens an answer: returns the `data` of the service's envelope, or raises the one error that the answer means."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from kling_async.protocol.errors import BadResponse, KlingError
 from kling_async.protocol.redaction import cut, service_text
 
 LARGE_BYTES = 2**18
-"""A body above this takes so long to read that it should not be read on an event loop."""
+"""Bytes above which parsing a body takes too long for an event loop."""
 
 
 @attrs.frozen
@@ -20,9 +20,9 @@ class HttpResponse:
     """One answer.
 
     Attributes:
-        status: of HTTP.
+        status: HTTP status.
         headers: names in lower case.
-        body: as it came.
+        body: as received.
     """
 
     status: int
@@ -31,13 +31,13 @@ class HttpResponse:
 
 
 def data_of(response: HttpResponse) -> Any:
-    """The `data` of the service's envelope.
+    """Returns the `data` of the service's envelope.
 
     Raises:
-        ApiError: the service said no; the class is that of the error table.
+        ApiError: the service answered with an error; the class is that of the error table.
         BadResponse: the answer is not the service's.
     """
-    # Errors come back as values: a frame that raised with the envelope in its locals would show what it echoes.
+    # `_opened` returns errors: a raising frame with the envelope in its locals would expose the secrets it echoes.
     opened = _opened(response)
     if isinstance(opened, KlingError):
         raise opened
@@ -45,10 +45,10 @@ def data_of(response: HttpResponse) -> Any:
 
 
 def _opened(response: HttpResponse) -> Any:
-    """The envelope's `data`, or the error that the answer is.
+    """Returns the envelope's `data`, or the error that the answer means.
 
-    Only an envelope whose `code` is 0 or of the error table's families is the service's word. Gateways, proxies and
-    login pages answer with any HTTP status, in HTML and in JSON of other shapes: that says nothing about a task.
+    Only an envelope whose `code` is 0 or of the error table's families comes from the service. Gateways, proxies and
+    login pages answer with any HTTP status, in HTML or in other JSON: that proves nothing about a task.
     """
     envelope = envelope_of(response.body)
     code = code_of(envelope.get("code"))
@@ -68,7 +68,7 @@ def _opened(response: HttpResponse) -> Any:
 
 
 def envelope_of(body: bytes) -> Mapping[str, Any]:
-    """The JSON object that a body is; empty where it is none."""
+    """Parses a body as a JSON object; returns an empty one if it is not."""
     try:
         value = _decoded(body)
     except (ValueError, RecursionError):
@@ -88,8 +88,8 @@ def _not_the_services(response: HttpResponse, code: int | None) -> BadResponse:
         f"code {code}" if code is not None else "",
         service_text(response.headers.get("content-type", ""), 40),
     ]
-    # Cut before it is searched for secrets: a page may have any size.
-    start = response.body[: 20 * EXCERPT].replace(b"\0", b"")  # in UTF-16 they stand between the letters of a secret
+    # Cut before it is searched for secrets, since a page may have any size.
+    start = response.body[: 20 * EXCERPT].replace(b"\0", b"")  # in UTF-16, NULs separate the letters of a secret
     text = service_text(start.decode("utf-8", "replace"), 2 * EXCERPT)
     text = cut(" ".join(text.split()), EXCERPT)
     what = ", ".join(word for word in words if word)
@@ -101,12 +101,12 @@ _TEXT_MEMBERS: Final = ("message", "msg", "error", "detail")
 
 
 def reason_in(envelope: Mapping[str, Any], status: int) -> str:
-    """The words in which an answer refuses."""
+    """Returns the reason in an error answer."""
     return _error_text(envelope) or f"the service gave no reason (HTTP {status})"
 
 
 def _error_text(envelope: Mapping[str, Any], depth: int = 3) -> str:
-    """The reason that an error answer gives, wherever gateways between put it; also as JSON inside of a text."""
+    """Finds the reason in an error answer, in any member where gateways put it, also in JSON within a text."""
     for name in _TEXT_MEMBERS:
         value = envelope.get(name)
         if isinstance(value, str) and value.lstrip()[:1] == "{" and depth:
@@ -120,10 +120,10 @@ def _error_text(envelope: Mapping[str, Any], depth: int = 3) -> str:
 
 
 def json_of(body: bytes, what: str) -> Any:
-    """A body as JSON.
+    """Parses a body as JSON.
 
     Raises:
-        BadResponse: it is none.
+        BadResponse: it is not JSON.
     """
     try:
         return _decoded(body)
@@ -132,7 +132,7 @@ def json_of(body: bytes, what: str) -> Any:
 
 
 def _decoded(body: bytes) -> Any:
-    # In a thread: between two objects others get the interpreter, which the decoder else keeps to its end.
+    # Large bodies are parsed in a thread: the hook lets other threads run, while the plain decoder holds the GIL.
     return json.loads(body, object_hook=_same if len(body) > LARGE_BYTES else None)
 
 
@@ -142,7 +142,7 @@ def _same(value: Any) -> Any:
 
 @contextlib.contextmanager
 def status_of(response: HttpResponse) -> Iterator[None]:
-    """Adds what the envelope tells to the errors of reading its data."""
+    """Adds the HTTP status to errors that are raised while the data is parsed."""
     try:
         yield
     except KlingError as error:

@@ -1,4 +1,4 @@
-"""Reads answers and removes the client's secrets from them: a service or a gateway may repeat what it was sent."""
+"""Parses answers and removes the client's secrets from them: the service or a gateway may echo a request."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 
 def read_without(secrets: frozenset[str], read: Callable[[HttpResponse], _T], response: HttpResponse) -> _T:
-    """Reads an answer; neither the messages of its tasks nor its errors show the secrets.
+    """Parses an answer; neither the messages of its tasks nor its errors contain the secrets.
 
     Raises:
         KlingError: as `read` does.
@@ -45,9 +45,9 @@ def _redacted(error: KlingError, secrets: frozenset[str]) -> KlingError:
 
 
 def _cleaned(response: HttpResponse, secrets: frozenset[str]) -> HttpResponse | None:
-    """The answer without the secrets in its bytes; None if there are none.
+    """Returns the answer without the secrets in its bytes; None if it contains none.
 
-    An error shows the beginning of a text, which may end within a secret: that part would not be recognised later.
+    An error contains the beginning of a text, which may end within a secret: that part would not be recognised later.
     """
     body = response.body
     known = {form for secret in secrets if len(secret) >= SHORT for form in forms(secret)}

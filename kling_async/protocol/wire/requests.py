@@ -1,4 +1,4 @@
-"""What to send: an endpoint and a record become an `HttpRequest`; nothing is read or sent here."""
+"""Makes an `HttpRequest` from an endpoint and a record; reads no files and sends nothing."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ PAGE_SIZE_MAXIMUM: Final = 500  # "Query task (list)": pageSize [1, 500]
 PAGE_NUMBER_MAXIMUM: Final = 1000  # "Query task (list)": pageNum [1, 1000]
 
 FILE_PIECE: Final = 48 * 1024
-"""Bytes of a picture or a sound encoded at once: a multiple of 3, so that pieces of base64 can be joined."""
+"""Bytes of a file that are encoded at once: a multiple of 3, so that pieces of base64 can be joined."""
 
 
 @attrs.frozen
@@ -28,11 +28,11 @@ class HttpRequest:
     """One call, without credentials and host.
 
     Attributes:
-        method: of HTTP.
+        method: HTTP method.
         path: quoted.
         params: of the query.
-        body: JSON in segments; a picture or a sound stands where its base64 goes. Empty for none.
-        once: whether nothing below may send it a second time.
+        body: JSON in segments, with each picture or sound in the place of its base64. Empty for no body.
+        once: whether no lower layer may send it a second time.
     """
 
     method: str
@@ -43,31 +43,31 @@ class HttpRequest:
 
 
 def create(endpoint: Endpoint, request: object) -> HttpRequest:
-    """`POST path`: creates a task."""
+    """Returns `POST path`, which creates a task."""
     from kling_async.protocol.wire.codec import to_wire  # noqa: PLC0415  (on first use: cattrs is slow to import)
 
     return create_of(endpoint, to_wire(request))
 
 
 def create_of(endpoint: Endpoint, members: Mapping[str, Any]) -> HttpRequest:
-    """As `create`, of the members that are sent."""
+    """As `create`, for given members."""
     if endpoint.generation is Generation.CURRENT:
         from kling_async.protocol.wire import current  # noqa: PLC0415  (on first use: decimals take time)
 
         path, body = current.body_of(members)
         return HttpRequest("POST", quote(path), body=tuple(_joined(_segments(body))))
-    if endpoint.is_raw:  # as it was checked, by the same encoder
+    if endpoint.is_raw:  # by the encoder that was used to check it
         return HttpRequest("POST", endpoint.path, body=(json.dumps(members).encode(),))
     return HttpRequest("POST", endpoint.path, body=tuple(_joined(_segments(dict(members)))))
 
 
 def query(endpoint: Endpoint, task_id: str) -> HttpRequest:
-    """`GET path/{id}`: one task, by the service's or the caller's id."""
+    """Returns `GET path/{id}`: queries one task, by the service's or the caller's id."""
     return HttpRequest("GET", f"{endpoint.path}/{quote(task_id, safe='')}")
 
 
 def several(names: Sequence[str]) -> HttpRequest:
-    """`GET /tasks?task_ids`: tasks of the current generation, by the service's ids, or all by the caller's.
+    """Returns `GET /tasks?task_ids`: queries tasks of the current generation, all by the service's or caller's ids.
 
     Args:
         names: the second halves of their references.
@@ -85,13 +85,13 @@ def page_from(
     since: datetime | None = None,
     filters: Mapping[str, Sequence[str]] | None = None,
 ) -> HttpRequest:
-    """`POST /tasks`: one page of the list of the current generation, in no documented order.
+    """Returns `POST /tasks`: one page of the list of the current generation, in no documented order.
 
     Args:
-        size: tasks on it at most.
-        cursor: that the page before gave; None for the first.
-        since: when tasks were made at the earliest; the service takes 30 days ago where it is left out.
-        filters: values of members that one of the given must be; the same for all pages.
+        size: maximum number of tasks on the page.
+        cursor: from the page before; None for the first page.
+        since: earliest creation time of the tasks; the service's default is 30 days ago.
+        filters: accepted values by member; the same for all pages.
     """
     body: dict[str, Any] = {"limit": size}
     if cursor is not None:
@@ -104,12 +104,12 @@ def page_from(
 
 
 def page(endpoint: Described, number: int, size: int) -> HttpRequest:
-    """`GET path?pageNum&pageSize`: one page of a list, such as that of all tasks, in no documented order."""
+    """Returns `GET path?pageNum&pageSize`: one page of a list, such as that of all tasks, in no documented order."""
     return HttpRequest("GET", endpoint.path, (("pageNum", str(number)), ("pageSize", str(size))))
 
 
 def of_call(endpoint: CallEndpoint, request: object) -> HttpRequest:
-    """The call of an endpoint that makes no task; with GET the members are the query."""
+    """Returns the call of an endpoint that makes no task; with GET the members are the query."""
     from kling_async.protocol.wire.codec import to_wire  # noqa: PLC0415  (as above)
 
     members = to_wire(request)
@@ -119,12 +119,12 @@ def of_call(endpoint: CallEndpoint, request: object) -> HttpRequest:
 
 
 def next_page(endpoint: CallEndpoint, cursor: str) -> HttpRequest:
-    """The page that a cursor names; the service ignores whatever else was asked for."""
+    """Returns the call for the page at a cursor; the service ignores all other members."""
     return HttpRequest("POST", endpoint.path, body=(json.dumps({"cursor": cursor}).encode(),))
 
 
 def call(method: str, path: str, members: Mapping[str, Any] | None) -> HttpRequest:
-    """Any call, its members as JSON; with GET and DELETE they are the query."""
+    """Returns any call, its members as JSON; with GET and DELETE they are the query."""
     if method in {"GET", "DELETE"}:
         query = tuple((name, _in_query(value)) for name, value in (members or {}).items())
         return HttpRequest(method, path, query, once=True)
@@ -136,12 +136,12 @@ def _in_query(value: Any) -> str:
 
 
 def encoded_length(size: int) -> int:
-    """Letters that base64 makes of so many bytes."""
+    """Returns the length of `size` bytes in base64."""
     return 4 * ((size + 2) // 3)
 
 
 def encode_piece(piece: bytes | memoryview) -> bytes:
-    """One piece of a file as base64."""
+    """Encodes one piece of a file as base64."""
     return base64.b64encode(piece)
 
 

@@ -1,4 +1,4 @@
-"""What came back: tasks, lists and values out of the service's answers, or one typed error."""
+"""Parses the service's answers to tasks, lists and values, or raises one typed error."""
 
 import contextlib
 import functools
@@ -19,18 +19,18 @@ _T = TypeVar("_T")
 
 
 def created(response: HttpResponse, endpoint: str, external_task_id: str | None, *, raw: bool = False) -> Task:
-    """Reads the answer to a create.
+    """Parses the answer to a create.
 
     Args:
         response: the answer.
-        endpoint: where the task was to be made.
-        external_task_id: that was sent; an answer that names another one is not about our task.
-        raw: whether it is not known that the path makes tasks.
+        endpoint: name of the task's endpoint.
+        external_task_id: that was sent; an answer with a different one is not about our task.
+        raw: whether the path may not make tasks.
 
     Raises:
-        ApiError: the service said no; the class is that of the error table.
+        ApiError: the service answered with an error; the class is that of the error table.
         UnexpectedAnswer: with `raw`, the answer names no task.
-        BadResponse: the answer is not the service's, or names no task, or another one.
+        BadResponse: the answer is not the service's, or names no task, or a different one.
     """
     data = data_of(response)
     with status_of(response):
@@ -48,7 +48,7 @@ def created(response: HttpResponse, endpoint: str, external_task_id: str | None,
 
 
 def answer(response: HttpResponse) -> Any:
-    """Reads the answer to a call that makes no task: its `data`.
+    """Returns the `data` of the answer to a call that makes no task.
 
     Raises:
         ApiError: as in `created`.
@@ -58,15 +58,15 @@ def answer(response: HttpResponse) -> Any:
 
 
 def value(response: HttpResponse, read: Callable[[Any], _T]) -> _T:
-    """Reads the answer to a call whose `data` is known to have a form.
+    """Parses the answer to a call whose `data` has a known form.
 
     Args:
         response: the answer.
-        read: reads `data`.
+        read: parses `data`.
 
     Raises:
         ApiError: as in `created`.
-        UnexpectedAnswer: the answer is the service's, and `data` cannot be read.
+        UnexpectedAnswer: the answer is the service's, but `data` cannot be parsed.
         BadResponse: the answer is not the service's.
     """
     data = data_of(response)
@@ -78,13 +78,13 @@ def value(response: HttpResponse, read: Callable[[Any], _T]) -> _T:
             raise UnexpectedAnswer(message, data=_kept(data, response)) from None
 
 
-def task(response: HttpResponse, endpoint: str, asked: str, *, by_external: bool = False) -> Task:
-    """Reads the answer to a query.
+def task(response: HttpResponse, endpoint: str, queried: str, *, by_external: bool = False) -> Task:
+    """Parses the answer to a query.
 
     Args:
         response: the answer.
-        endpoint: whose task it is.
-        asked: the id that was asked for, the service's or the caller's.
+        endpoint: name of the task's endpoint.
+        queried: the id in the query, the service's or the caller's.
         by_external: whether it is known to be the caller's.
 
     Raises:
@@ -94,14 +94,14 @@ def task(response: HttpResponse, endpoint: str, asked: str, *, by_external: bool
     """
     data = data_of(response)
     if data in (None, [], {}):
-        # "Not found" also comes as an empty answer (new standard); the codes of the legacy one are errors above.
+        # "Not found" may also be an empty answer (new standard); the legacy codes have raised an error above.
         raise TaskNotFound("the service knows no such task", http_status=response.status)
     with status_of(response):
-        return _ours(_task(_alone(data), endpoint), asked, by_external=by_external)
+        return _ours(_task(_alone(data), endpoint), queried, by_external=by_external)
 
 
 def reason(response: HttpResponse) -> str:
-    """The words in which the service refused, without the advice of the error table."""
+    """Returns the reason of a refusal in the service's words, without the advice of the error table."""
     return reason_in(envelope_of(response.body), response.status)
 
 
@@ -110,8 +110,8 @@ class Page(NamedTuple):
 
     Attributes:
         length: items on the page.
-        tasks: those that could be read.
-        cursor: where the list goes on, in the current generation; None at its end.
+        tasks: those that could be parsed.
+        cursor: of the next page, in the current generation; None at the end of the list.
     """
 
     length: int
@@ -120,11 +120,11 @@ class Page(NamedTuple):
 
 
 def tasks(response: HttpResponse, endpoint: str) -> Page:
-    """Reads one page of the list: a bare array, empty at the end. Items that cannot be read are left out.
+    """Parses one page of the list: a bare array, empty at the end. Malformed items are left out.
 
     Raises:
         ApiError: as in `created`.
-        BadResponse: the answer is not the service's, or no list.
+        BadResponse: the answer is not the service's, or not a list.
     """
     items = _items(response)
     read: list[Task] = []
@@ -135,12 +135,12 @@ def tasks(response: HttpResponse, endpoint: str) -> Page:
 
 
 class Listed(NamedTuple):
-    """What a page of the list says about the tasks that are followed.
+    """The followed tasks on a page of the list.
 
     Attributes:
         length: items on the page, of any task.
-        changes: by place on the page, in order: the task's id, and the task; None where its status is the known one.
-        cursor: where the list goes on, in the current generation; None at its end.
+        changes: by place on the page, in order: the task's id, and the task; None if its status is unchanged.
+        cursor: of the next page, in the current generation; None at the end of the list.
     """
 
     length: int
@@ -149,16 +149,16 @@ class Listed(NamedTuple):
 
 
 Changes = Mapping[int, tuple[str, Task | UnknownStatus | None]]
-"""What a page tells, as `Listed` has it."""
+"""The changes on a page, as in `Listed`."""
 
 
 def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskStatus | None]) -> Listed:
-    """Reads one page of the list for the tasks that are followed; others are not looked at.
+    """Parses one page of the list for the followed tasks, and ignores all others.
 
     Args:
         response: the answer.
-        endpoint: whose list.
-        known: the last known status of a task; None for a task that is not followed.
+        endpoint: name of the list's endpoint.
+        known: returns the last known status of a task; None for a task that is not followed.
 
     Raises:
         ApiError: as in `created`.
@@ -169,7 +169,7 @@ def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskSta
 
 
 def changes_in(items: Sequence[Any], endpoint: str, known: Callable[[str], TaskStatus | None]) -> Changes:
-    """What the items of a page say about the tasks that are followed, in the shape of either generation."""
+    """Returns the changes of followed tasks in the items of a page, in the form of either generation."""
     changes: dict[int, tuple[str, Task | UnknownStatus | None]] = {}
     for place, item in enumerate(items):
         if not isinstance(item, Mapping):
@@ -181,7 +181,7 @@ def changes_in(items: Sequence[Any], endpoint: str, known: Callable[[str], TaskS
         if (item.get("task_status") or item.get("status")) == status.value:
             changes[place] = (task_id, None)
             continue
-        with contextlib.suppress(BadResponse):  # then the page says nothing about it, and it is asked for singly
+        with contextlib.suppress(BadResponse):  # a malformed item is left out, and its task queried by id
             changes[place] = (task_id, _item(item, endpoint))
     return changes
 
@@ -202,66 +202,66 @@ def _item(item: Mapping[str, Any], endpoint: str) -> Task | UnknownStatus:
         return error
 
 
-def _ours(task: Task, asked: str, *, by_external: bool) -> Task:
-    """The task, if it can be the one that was asked for: captures exist in which `task_info` is empty.
+def _ours(task: Task, queried: str, *, by_external: bool) -> Task:
+    """Returns the task, if it can be the queried one: in some recorded answers `task_info` is empty.
 
-    Such a task gets the name that it was asked for by. That it was not the service's own id shows by its look, where it
-    is not known: the ids of one service look alike.
+    Such a task gets the queried id as its external id. If it is not known whether that is an external id, its form
+    decides: the service's ids look alike.
 
     Raises:
-        BadResponse: it is another one: the answer belongs to somebody else's request.
+        BadResponse: it is a different task: the answer belongs to another request.
     """
-    if asked in {task.task_id, task.external_task_id}:
+    if queried in {task.task_id, task.external_task_id}:
         return task
-    may_be_ours = task.external_task_id is None and (by_external or not _look_alike(asked, task.task_id))
-    if may_be_ours or is_same_id(task.external_task_id, asked):
-        return attrs.evolve(task, external_task_id=asked)
+    may_be_ours = task.external_task_id is None and (by_external or not _look_alike(queried, task.task_id))
+    if may_be_ours or is_same_id(task.external_task_id, queried):
+        return attrs.evolve(task, external_task_id=queried)
     if task.external_task_id is None:
-        theirs = f"; where {printable(asked, 64)} is its external_task_id, ask for the task by its own id"
+        its_id = f"; where {printable(queried, 64)} is its external_task_id, ask for the task by its own id"
     else:
-        theirs = f" with external_task_id {printable(task.external_task_id, 64)}"
-    asked_for = f"asked for {printable(asked, 64)}, the answer is about task {printable(task.task_id, 64)}"
-    raise BadResponse(asked_for + theirs)
+        its_id = f" with external_task_id {printable(task.external_task_id, 64)}"
+    mismatch = f"asked for {printable(queried, 64)}, the answer is about task {printable(task.task_id, 64)}"
+    raise BadResponse(mismatch + its_id)
 
 
 def _look_alike(one: str, other: str) -> bool:
-    """Whether two ids may have been given by the same: numbers of about as many digits, or texts of one length."""
+    """Whether two ids may come from the same service: numbers with about as many digits, or texts of equal length."""
     numbers = one.isdecimal() + other.isdecimal()
     return numbers != 1 and abs(len(one) - len(other)) <= (1 if numbers else 0)
 
 
 def callback(body: bytes, endpoint: str) -> Task:
-    """Reads a callback's body: a bare task without an envelope, in the shape of either generation.
+    """Parses a callback's body: a bare task without an envelope, in the form of either generation.
 
     Raises:
-        BadResponse: it is no task.
+        BadResponse: it is not a task.
     """
     return _task(json_of(body, "the callback"), endpoint)
 
 
 def service_time(response: HttpResponse) -> float | None:
-    """The `Date` header in seconds since 1970, whole seconds; None where there is none."""
+    """Returns the `Date` header in whole seconds since 1970; None if there is none."""
     return _moment(response.headers.get("date", ""))
 
 
-@functools.lru_cache(maxsize=1)  # many answers come in one second
+@functools.lru_cache(maxsize=1)  # many answers arrive within one second
 def _moment(text: str) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  # "-0000" reads as no zone, and means UTC
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  # "-0000" is parsed as no zone, but means UTC
 
 
 def _kept(data: Any, response: HttpResponse) -> Any:
-    """The `data` of an answer for an error, which is pickled; all of it, as text, where it is nested endlessly."""
+    """Returns the `data` of an answer for an error, which is pickled; the whole body as text if nested too deeply."""
     from kling_async.protocol.wire.results import is_shallow  # noqa: PLC0415  (an error is rare)
 
     return data if is_shallow(data) else response.body.decode("utf-8", "replace")
 
 
 def _alone(data: Any) -> Any:
-    """The one task of an array: so the page of the old lip-sync prints an answer about a single task."""
+    """Unwraps an array of one task, which is how the old lip-sync page documents an answer about a single task."""
     return data[0] if isinstance(data, list) and len(data) == 1 else data
 
 

@@ -1,7 +1,7 @@
-"""What tasks made, as either generation tells it.
+"""Parses the results of tasks of either generation.
 
-Each item that can be read is kept, in its order, so that files keep their numbers; what a task is known by and other
-results never depend on it.
+Malformed items are left out, and the order is kept, so that files keep their numbers. A malformed result affects
+neither the task's id and status nor other results.
 """
 
 import functools
@@ -16,14 +16,14 @@ from kling_async.protocol.results import Audio, BalanceDeduction, Element, Video
 from kling_async.protocol.wire.members import address, decimal, identifier, items, mapping
 
 DEEPEST: Final = 50
-"""Levels of results that are kept as they came: what is nested endlessly could not be pickled."""
+"""Maximum depth of results that are kept unparsed: deeper ones could not be pickled."""
 
 _T = TypeVar("_T")
 _Item = Mapping[str, Any]
 
 
 class Results(TypedDict):
-    """The members of `Task` that hold results."""
+    """The attributes of `Task` for results."""
 
     videos: tuple[Video, ...]
     images: tuple[Picture, ...]
@@ -34,10 +34,10 @@ class Results(TypedDict):
 
 
 def check_deleted(data: Any) -> None:
-    """Reads the answer to a delete: a task that has ended, or that will.
+    """Checks the answer to a delete: a task that has ended, or will end.
 
     Raises:
-        RequestRefused: it failed.
+        RequestRefused: the task failed.
     """
     answer = mapping(data)
     if answer.get("task_status") == "failed":
@@ -45,11 +45,11 @@ def check_deleted(data: Any) -> None:
 
 
 def results_of(value: Any, made: datetime | None = None) -> Results:
-    """Reads `task_result` of the legacy protocol.
+    """Parses `task_result` of the legacy protocol.
 
     Args:
-        value: what came.
-        made: when its task ended, where that is known.
+        value: of the member.
+        made: when the task ended; None if that is not known.
     """
     lists = mapping(value)
     pictures = [*items(lists.get("images")), *items(lists.get("series_images"))]
@@ -66,10 +66,10 @@ def results_of(value: Any, made: datetime | None = None) -> Results:
 
 
 def each_result(data: Any) -> list[Results]:
-    """Reads a list whose entries have the form of tasks, and may be none.
+    """Parses a list whose entries have the form of tasks; it may be null.
 
     Raises:
-        BadResponse: it is no list.
+        BadResponse: it is not a list.
     """
     if not isinstance(data, list | None):
         raise BadResponse(f"expected a list, got {type(data).__name__}")
@@ -77,11 +77,11 @@ def each_result(data: Any) -> list[Results]:
 
 
 def outputs_of(value: Any, made: datetime | None = None) -> Results:
-    """Reads `outputs` of the new generation: one array of everything.
+    """Parses `outputs` of the new generation: one array with all kinds of results.
 
     Args:
-        value: what came.
-        made: when its task ended, where that is known.
+        value: of the member.
+        made: when the task ended; None if that is not known.
     """
     outputs = [mapping(item) for item in items(value)]
 
@@ -99,14 +99,14 @@ def outputs_of(value: Any, made: datetime | None = None) -> Results:
 
 
 def balance_of(value: Any) -> BalanceDeduction | None:
-    """Reads `final_balance_deduction`."""
+    """Parses `final_balance_deduction`."""
     if not isinstance(value, Mapping):
         return None
     return BalanceDeduction(quota=decimal(value.get("quota")), list_price=decimal(value.get("list_price")))
 
 
 def is_shallow(value: Any, depth: int = DEEPEST) -> bool:
-    """Whether a value has no more levels than can be copied and pickled everywhere."""
+    """Whether a value is shallow enough to be copied and pickled everywhere."""
     if not isinstance(value, dict | list):
         return True
     inner = value.values() if isinstance(value, dict) else value
@@ -136,7 +136,7 @@ def _pictures(made: datetime | None, values: Iterable[Any]) -> tuple[Picture, ..
 
 
 def _views(made: datetime | None, item: _Item, place: int) -> Iterator[Picture]:
-    """The pictures of one item: one, or three views of one subject that share its number."""
+    """Yields the pictures of one item: one, or three views of one subject with the same number."""
     given = item.get("index")
     index = given if type(given) is int and 0 <= given < 2**31 else place
     for name, marked in (("url", "watermark_url"), ("url_1", ""), ("url_2", ""), ("url_3", "")):
@@ -146,7 +146,7 @@ def _views(made: datetime | None, item: _Item, place: int) -> Iterator[Picture]:
 
 
 def _audio(made: datetime | None, item: _Item) -> Audio | None:
-    """Speech has `url` and `duration`, other sound one of each for MP3 and for WAV."""
+    """Parses one sound: speech has `url` and `duration`, other sound one of each for MP3 and for WAV."""
     mp3 = _sound(made, item, url="url_mp3", duration="duration_mp3", url_wav="url_wav", duration_wav="duration_wav")
     return mp3 or _sound(made, item, url="url", duration="duration")
 
@@ -222,7 +222,7 @@ def _output_element(item: _Item) -> Element | None:
 
 
 def _text(value: Any) -> str:
-    """A name or a description, also where it came as a number."""
+    """Returns a name or a description, even if it was sent as a number."""
     return service_text(value, 200) if isinstance(value, str) else identifier(value) or ""
 
 

@@ -1,6 +1,6 @@
-"""Answers of the current generation about several tasks: by their names, and pages of a list that goes on by cursor.
+"""Parses answers of the current generation about several tasks: queries by name, and pages of a list with cursors.
 
-A name is the second half of a reference: the service's id, or the caller's behind `external:`.
+A name is the second half of a reference: the service's id, or the caller's after `external:`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,29 +18,29 @@ from kling_async.protocol.wire.responses import Listed, Page
 
 
 def created(response: HttpResponse, endpoint: str, external_task_id: str | None) -> Task:
-    """Reads the answer to a create; a task without an external id was made by a path that drops it.
+    """Parses the answer to a create; a task without an external id was made by a path that drops it.
 
     Args:
         response: the answer.
         endpoint: the first half of its reference.
-        external_task_id: that was sent; an answer that names another one is not about our task.
+        external_task_id: that was sent; an answer with a different one is not about our task.
 
     Raises:
-        ApiError: the service said no; the class is that of the error table.
-        BadResponse: the answer is not the service's, or names no task, or another one.
+        ApiError: the service answered with an error; the class is that of the error table.
+        BadResponse: the answer is not the service's, or names no task, or a different one.
     """
     made = responses.created(response, endpoint, None)
-    theirs = made.external_task_id
-    if theirs in {None, external_task_id}:
+    answered_id = made.external_task_id
+    if answered_id in {None, external_task_id}:
         return made
-    if is_same_id(theirs, external_task_id):
+    if is_same_id(answered_id, external_task_id):
         return attrs.evolve(made, external_task_id=external_task_id)
-    what = f"task {printable(made.task_id, 64)} with external_id {printable(theirs, 64)}"
+    what = f"task {printable(made.task_id, 64)} with external_id {printable(answered_id, 64)}"
     raise BadResponse(f"the answer is about {what}", http_status=response.status)
 
 
 def one(response: HttpResponse, endpoint: str, name: str) -> Task:
-    """Reads the answer to a question about one task.
+    """Parses the answer to a query about one task.
 
     Args:
         response: the answer.
@@ -48,8 +48,8 @@ def one(response: HttpResponse, endpoint: str, name: str) -> Task:
         name: the second half.
 
     Raises:
-        ApiError: the service said no; the class is that of the error table.
-        TaskNotFound: the answer is the service's, and has no task.
+        ApiError: the service answered with an error; the class is that of the error table.
+        TaskNotFound: the answer is the service's, but has no task.
         BadResponse: the answer is not the service's, or about another task.
     """
     answer = found(response, endpoint, [name]).get(name)
@@ -61,20 +61,20 @@ def one(response: HttpResponse, endpoint: str, name: str) -> Task:
 
 
 def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[str, Task | KlingError]:
-    """Reads the answer to a question about some tasks: those that are there, in no documented order.
+    """Parses the answer to a query about several tasks, which contains the existing ones in no documented order.
 
     Args:
         response: the answer.
         endpoint: the first half of their references.
-        names: the second halves of those that were asked for.
+        names: the second halves of the queried references.
 
     Returns:
-        Tasks by the names they were asked for by; an error in place of one that cannot be read. What the service does
-        not know is left out, as it leaves it out.
+        Tasks by the names in the query, and an error in place of a malformed task. Tasks that the service does not know
+        are left out, as in its answer.
 
     Raises:
         ApiError: as in `one`.
-        BadResponse: the answer is not the service's, or has only tasks that nobody asked for, or that have no id.
+        BadResponse: the answer is not the service's, or all of its tasks have no id or were not queried.
     """
     items, _ = _page(response)
     answers: dict[str, Task | KlingError] = {}
@@ -84,7 +84,7 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
     for item in items:
         task_id, external_task_id = _ids(item)
         if task_id is None:
-            has_unnamed = True  # it may be any of them
+            has_unnamed = True  # it may be any of the queried tasks
             continue
         by_external = Reference.by_external_task_id(endpoint, external_task_id or "").id
         name = next((name for name in (task_id, by_external) if name in names), None)
@@ -92,7 +92,7 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
             same = (each for each in names if is_same_id(Reference(endpoint, each).external_task_id, external_task_id))
             name = next(same, None)
         if name is None and external_task_id is None and is_alone:
-            name = names[0]  # the only one there can be; not all that has an external id repeats it
+            name = names[0]  # the only candidate: not every answer repeats the external id
         if name is None:
             others.append(task_id)
         else:
@@ -104,16 +104,16 @@ def found(response: HttpResponse, endpoint: str, names: Sequence[str]) -> dict[s
         text = f"the answer is about task {printable(others[0], 64)}, which nobody asked for"
     if not answers:
         raise BadResponse(text, http_status=response.status)
-    # It hides none that is there, and says nothing about those that are not.
+    # The tasks that were found count; the state of all others is unknown.
     return {name: BadResponse(text, http_status=response.status) for name in names} | answers
 
 
 def page(response: HttpResponse, endpoint: str) -> Page:
-    """Reads one page of the list; items that cannot be read are left out.
+    """Parses one page of the list; malformed items are left out.
 
     Raises:
         ApiError: as in `one`.
-        BadResponse: the answer is not the service's, or no list.
+        BadResponse: the answer is not the service's, or not a list.
     """
     items, cursor = _page(response)
     tasks = [_read(item, endpoint, response.status) for item in items]
@@ -121,15 +121,15 @@ def page(response: HttpResponse, endpoint: str) -> Page:
 
 
 def whole_page(response: HttpResponse, endpoint: str) -> Page:
-    """Reads one page of the list for what must not be missed.
+    """Parses one page of the list, of which no task may be missed.
 
     Raises:
         ApiError: as in `one`.
-        BadResponse: as in `page`, and where a task cannot be read, or may be left out.
+        BadResponse: as in `page`, or a task is malformed or may be missing.
     """
     read = page(response, endpoint)
     data = responses.answer(response)
-    # As recorded: an empty page has no tasks, and says that it has 0. All else may be another's page, or half of one.
+    # In recorded answers an empty page has no tasks and a count of 0. Anything else may be a foreign or partial page.
     is_list = isinstance(data, Mapping) and (isinstance(data.get("result"), list) or data.get("count") == 0)
     if not is_list or len(read.tasks) < read.length or (data.get("has_more") and read.cursor is None):
         raise BadResponse("the list of tasks cannot be read as a whole", http_status=response.status)
@@ -137,7 +137,7 @@ def whole_page(response: HttpResponse, endpoint: str) -> Page:
 
 
 def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskStatus | None]) -> Listed:
-    """Reads one page of the list for the tasks that are followed; others are not looked at.
+    """Parses one page of the list for the followed tasks, and ignores all others.
 
     Args:
         response: the answer.
@@ -153,10 +153,10 @@ def listed(response: HttpResponse, endpoint: str, known: Callable[[str], TaskSta
 
 
 def _page(response: HttpResponse) -> tuple[list[Any], str | None]:
-    """The tasks of an answer, and where the list goes on; an empty page has neither.
+    """Returns the tasks of an answer, and the cursor of the next page; an empty page has neither.
 
     Raises:
-        BadResponse: it may hold tasks where nobody looks: that is no word about any.
+        BadResponse: the tasks may be in unknown members, so that the answer proves nothing about any.
     """
     data = responses.answer(response)
     held, cursor = data, None
@@ -176,12 +176,12 @@ def _page(response: HttpResponse) -> tuple[list[Any], str | None]:
 
 
 def _is_empty(data: Mapping[str, Any]) -> bool:
-    """Whether data without tasks says so itself: as recorded, an empty page has no result, and counts 0."""
+    """Whether data without tasks is an empty page: in recorded answers it has no result, and a count of 0."""
     return not data or data.get("count") == 0 or ("result" in data and data.get("count") is None)
 
 
 def _ids(item: Any) -> tuple[str | None, str | None]:
-    """The service's and the caller's id of a task."""
+    """Returns the service's and the caller's id of a task."""
     from kling_async.protocol.wire.members import identifier  # noqa: PLC0415  (on first use: decimals take time)
 
     if not isinstance(item, Mapping):
@@ -200,8 +200,8 @@ def _read(item: Any, endpoint: str, status: int) -> Task | KlingError:
 
 
 def _named(answer: Task | KlingError, name: str) -> Task | KlingError:
-    """What was answered, with the external id that it was asked for by, as that was written."""
-    asked = Reference(answer.endpoint, name).external_task_id if isinstance(answer, Task) else None
-    if isinstance(answer, Task) and asked is not None and answer.external_task_id != asked:
-        return attrs.evolve(answer, external_task_id=asked)
+    """Returns the answer with the external id spelled as in the query."""
+    queried = Reference(answer.endpoint, name).external_task_id if isinstance(answer, Task) else None
+    if isinstance(answer, Task) and queried is not None and answer.external_task_id != queried:
+        return attrs.evolve(answer, external_task_id=queried)
     return answer

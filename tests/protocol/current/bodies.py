@@ -67,7 +67,7 @@ def body(path: str, *more: dict[str, Any], **settings: Any) -> dict[str, Any]:
     return {"contents": [*map(item, kinds), *more], **made}
 
 
-def said(text: str, path: str = f"{T2V}kling-3.0", **settings: Any) -> dict[str, Any]:
+def with_prompt(text: str, path: str = f"{T2V}kling-3.0", **settings: Any) -> dict[str, Any]:
     """A body with this prompt."""
     made = body(path, **settings)
     if path.startswith(T2V):

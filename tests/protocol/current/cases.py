@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .bodies import I2V, MOTION, O1, OMNI, OMNI_3, T2V, TWO_SHOTS, Case, body, item, named, said
+from .bodies import I2V, MOTION, O1, OMNI, OMNI_3, T2V, TWO_SHOTS, Case, body, item, named, with_prompt
 
 REFUSED: Final = "refused"
 WARNED: Final = "warned"
@@ -14,7 +14,7 @@ IMAGES_5 = named("refer_image", *"abcde")
 BOTH = body(V26, item("last_frame"), resolution="1080p", audio="native")
 THREE = body(V26, *named("voice", *"xyz"), audio="native", resolution="1080p")
 NATIVE = body(OMNI_3, item("feature_video"), audio="native")
-SHOTS = said(TWO_SHOTS, OMNI_3, multi_shot=False)
+SHOTS = with_prompt(TWO_SHOTS, OMNI_3, multi_shot=False)
 WITH_VIDEO = {**SHOTS, "contents": [*SHOTS["contents"], item("feature_video")]}
 EDITED_NATIVE = body(OMNI_3, item("base_video"), audio="native", multi_shot=False)
 EDITED_SHOTS = {**SHOTS, "contents": [*SHOTS["contents"], item("base_video")]}
@@ -72,7 +72,7 @@ SHAPE = [
     Case("C3", V3, {"contents": [{}]}, "contents[0].type", REFUSED, "is required"),
     Case("C3", V3, {"contents": ["x"]}, "contents[0]", REFUSED, "expected an object"),
     Case("C3", V3, body(V3, item("last_frame", url=" ")), "contents[2].url", REFUSED, "is blank"),
-    Case("C3", V3, said(" ", V3), "contents[0].text", REFUSED, "is blank"),
+    Case("C3", V3, with_prompt(" ", V3), "contents[0].text", REFUSED, "is blank"),
     Case("C3", V3, {**body(V3), "prompt": "a cat"}, "prompt", REFUSED, "stands in contents"),
     Case("C3", V3, {"contents": [item("prompt")]}, "contents", REFUSED, "first_frame is required"),
     Case("C3", V3, {"contents": [item("first_frame")]}, "contents", WARNED, "prompt is left out"),
@@ -165,16 +165,16 @@ PROMPT = [
     Case("C28", V3, body(V3, item("element", id="\ud800")), "contents[2].id", REFUSED, "surrogate"),
     Case("C28", V3, body(V3, *named("element", "ann", "ann")), "contents[3].id", REFUSED, "another material"),
     Case("C28", V3, body(V3, *named("element", "ann", "anna")), "contents[3].id", REFUSED, "is part of"),
-    Case("C28", V3, said("@cat yawns", V3), "contents[0].text", WARNED, "names @cat"),
+    Case("C28", V3, with_prompt("@cat yawns", V3), "contents[0].text", WARNED, "names @cat"),
     Case("C28", V3, MAIL, "contents[0].text", WARNED, "inside of a word"),
-    Case("C29", V26, said("x" * 2501, V26), "contents[0].text", REFUSED, "at most 2500"),
-    Case("C29", V3, said("x" * 3073, V3), "contents[0].text", REFUSED, "at most 3072"),
-    Case("C29", TURBO, said("x" * 2501, TURBO), "contents[0].text", WARNED, "recommended"),
-    *[Case("C29", T2V_3, said(prompt), "prompt", REFUSED, words) for prompt, words in SHOT_PROMPTS],
-    Case("C29", T2V_3, said("Shot 1: a cat; shot 2: a dog"), "prompt", WARNED, "is none"),
-    Case("C29", T2V_3, said("shot 1, a cat", multi_shot=False), "settings.multi_shot", WARNED, "become one"),
-    Case("C29", T2V_3, said(f"A film; {TWO_SHOTS}"), "prompt", WARNED, "before its first shot"),
-    Case("C29", V26, said(TWO_SHOTS, V26), "contents[0].text", WARNED, "not possible with kling-2.6"),
+    Case("C29", V26, with_prompt("x" * 2501, V26), "contents[0].text", REFUSED, "at most 2500"),
+    Case("C29", V3, with_prompt("x" * 3073, V3), "contents[0].text", REFUSED, "at most 3072"),
+    Case("C29", TURBO, with_prompt("x" * 2501, TURBO), "contents[0].text", WARNED, "recommended"),
+    *[Case("C29", T2V_3, with_prompt(prompt), "prompt", REFUSED, words) for prompt, words in SHOT_PROMPTS],
+    Case("C29", T2V_3, with_prompt("Shot 1: a cat; shot 2: a dog"), "prompt", WARNED, "is none"),
+    Case("C29", T2V_3, with_prompt("shot 1, a cat", multi_shot=False), "settings.multi_shot", WARNED, "become one"),
+    Case("C29", T2V_3, with_prompt(f"A film; {TWO_SHOTS}"), "prompt", WARNED, "before its first shot"),
+    Case("C29", V26, with_prompt(TWO_SHOTS, V26), "contents[0].text", WARNED, "not possible with kling-2.6"),
 ]
 
 OTHERS = [

@@ -16,12 +16,12 @@ NAMES = sorted(name for name in BODIES if not name.startswith(NOT_ANSWERS))
 
 
 def task(name: str, status: str = "processing", **members: Any) -> dict[str, Any]:
-    """A task as an answer has it."""
+    """A task as in an answer."""
     return {"id": name, "status": status, "message": "", **members}
 
 
 def read(name: str) -> object:
-    """What a recorded body is, read as whatever asks for it reads it."""
+    """Parses a recorded body with the function for its kind."""
     if name.startswith("callback_"):
         body = OTHERS[name]["body"]
         text = body.get("raw_body", "").encode() or answer(body).body
@@ -36,7 +36,7 @@ def read(name: str) -> object:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recorded_body_is_read(name: str) -> None:
-    """An error is a typed error, a page that is not the service's is said to be that, and all else are tasks."""
+    """Errors are raised as typed errors, a page that is not the service's as foreign, and all else are tasks."""
     if name.startswith("error_404"):
         found = OTHERS[name]["body"].encode()
         with pytest.raises(BadResponse) as caught:
@@ -47,11 +47,11 @@ def test_every_recorded_body_is_read(name: str) -> None:
             read(name)
         assert refused.value.code == OTHERS[name]["body"]["code"]
     else:
-        told = read(name)
-        if isinstance(told, responses.Page):
-            assert len(told.tasks) == told.length > 0
+        result = read(name)
+        if isinstance(result, responses.Page):
+            assert len(result.tasks) == result.length > 0
         else:
-            assert isinstance(told, Task | dict)
+            assert isinstance(result, Task | dict)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_lists_are_read_with_and_without_a_result(name: str) -> None:
 
 
 def test_what_is_left_out_is_left_out_and_order_does_not_matter() -> None:
-    """Tasks come by the names that they were asked for by, the caller's id as well as the service's."""
+    """Tasks are returned by the names in the query, the caller's id as well as the service's."""
     response = enveloped([task("2"), task("1", "succeed", external_id="a")])
     found = several.found(response, "tasks", ["1", "3", "2"])
     assert {name: each.status for name, each in found.items() if isinstance(each, Task)} == {
@@ -78,8 +78,8 @@ def test_what_is_left_out_is_left_out_and_order_does_not_matter() -> None:
     assert list(by_own) == ["external:a"]
 
 
-def test_an_answer_with_a_task_that_nobody_asked_for_is_anothers() -> None:
-    """Then it says nothing about those that are not there, and hides none that is."""
+def test_an_answer_with_a_task_that_was_not_queried_belongs_to_another_query() -> None:
+    """It proves nothing about missing tasks, and hides no task that is present."""
     found = several.found(enveloped([task("9"), task("1")]), "tasks", ["1", "2"])
     assert {name: type(each) for name, each in found.items()} == {"1": Task, "2": BadResponse}
     with pytest.raises(BadResponse, match="nobody asked for"):
@@ -99,12 +99,12 @@ def test_what_cannot_be_read_is_an_error_of_that_task_alone() -> None:
 
 @pytest.mark.parametrize("more", [{"task_id": None}, {"task_status": None}, {"task_id": "", "task_status": None}])
 def test_a_member_of_the_other_generation_that_is_null_hides_nothing(more: dict[str, Any]) -> None:
-    """Id and status are read from the one that is there, in questions and in lists."""
+    """Id and status are read from the member that is present, in queries and in lists."""
     item = task("1", "succeeded") | more
     assert several.one(enveloped([item]), "tasks", "1").status is TaskStatus.SUCCEED
     listed = several.listed(enveloped([item]), "tasks", {"1": TaskStatus.PROCESSING}.get)
-    [(name, told)] = listed.changes.values()
-    assert (name, isinstance(told, Task)) == ("1", True)
+    [(name, result)] = listed.changes.values()
+    assert (name, isinstance(result, Task)) == ("1", True)
 
 
 @pytest.mark.parametrize(
@@ -112,21 +112,21 @@ def test_a_member_of_the_other_generation_that_is_null_hides_nothing(more: dict[
     [[], None, {}, {"count": 0, "has_more": False}, {"count": 0}, {"result": None}, {"result": [], "count": 0}],
 )
 def test_an_empty_answer_about_one_task_is_not_found(data: Any) -> None:
-    """In whichever form it is empty."""
+    """Whatever the form of the empty answer."""
     with pytest.raises(TaskNotFound):
         several.one(enveloped(data), "tasks", "1")
 
 
 def test_the_only_task_of_an_answer_may_leave_its_external_id_out() -> None:
-    """It gets the name that it was asked for by."""
+    """It gets the external id of the query."""
     assert several.one(enveloped([task("1")]), "tasks", "external:a").external_task_id == "a"
 
 
-@pytest.mark.parametrize("asked", ["1", "job-1", "external"])
-def test_the_only_task_of_an_answer_is_not_that_of_another_id(asked: str) -> None:
-    """By the service's own id it is asked for by what it always has."""
+@pytest.mark.parametrize("queried", ["1", "job-1", "external"])
+def test_the_only_task_of_an_answer_is_not_that_of_another_id(queried: str) -> None:
+    """The service's id is always in the answer, so a different one is another task."""
     with pytest.raises(BadResponse, match="about task 9, which nobody asked for"):
-        several.one(enveloped([task("9", "succeeded")]), "tasks", asked)
+        several.one(enveloped([task("9", "succeeded")]), "tasks", queried)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_the_only_task_of_an_answer_is_not_that_of_another_id(asked: str) -> Non
         {"has_more": False},
     ],
 )
-def test_tasks_that_stand_where_nobody_looks_are_not_missing(data: Any) -> None:
-    """An answer without tasks is empty only if it says so: no word of "not found" about what it may hold."""
-    for read_ in (several.one, lambda *asked: several.found(asked[0], asked[1], [asked[2]])):
+def test_tasks_in_unknown_members_are_not_missing(data: Any) -> None:
+    """An answer without tasks is empty only if it has the form of an empty page; otherwise it is not "not found"."""
+    for read_ in (several.one, lambda *args: several.found(args[0], args[1], [args[2]])):
         with pytest.raises(BadResponse, match="expected tasks, got"):
             read_(enveloped(data), "tasks", "1")
     with pytest.raises(BadResponse):
@@ -151,7 +151,7 @@ def test_tasks_that_stand_where_nobody_looks_are_not_missing(data: Any) -> None:
 
 @pytest.mark.parametrize("item", [{"status": "failed"}, 5, None, [task("1")], {"task": task("1")}])
 def test_an_item_without_an_id_may_be_any_of_those_that_are_not_there(item: Any) -> None:
-    """It hides none that is there, and none that is not there is "not found"."""
+    """It hides no task that is present, and a missing task is not "not found"."""
     found = several.found(enveloped([item, task("2")]), "tasks", ["1", "2"])
     assert {name: type(each) for name, each in found.items()} == {"1": BadResponse, "2": Task}
     with pytest.raises(BadResponse, match="without an id"):
@@ -160,7 +160,7 @@ def test_an_item_without_an_id_may_be_any_of_those_that_are_not_there(item: Any)
 
 @pytest.mark.parametrize("data", ["text", 5, {"result": "text"}, {"result": 5}, {"result": {}}])
 def test_what_is_no_list_is_no_answer(data: Any) -> None:
-    """And says nothing about any task."""
+    """It proves nothing about any task."""
     with pytest.raises(BadResponse):
         several.found(enveloped(data), "tasks", ["1"])
 
@@ -174,11 +174,11 @@ def test_a_create_that_is_answered_for_another_is_no_success() -> None:
 
 
 def test_an_external_id_in_another_case_is_ours() -> None:
-    """Of a create and of a question: it is kept as it was sent. Where both are asked for, each is its own."""
-    told = enveloped([task("5", external_id="OURS")])
+    """In creates and queries the spelling that was sent is kept. If both spellings are queried, each has its task."""
+    response = enveloped([task("5", external_id="OURS")])
     made = several.created(enveloped(task("5", external_id="OURS")), "tasks", "ours")
     assert (made.task_id, made.external_task_id) == ("5", "ours")
-    assert several.one(told, "tasks", "external:ours").external_task_id == "ours"
+    assert several.one(response, "tasks", "external:ours").external_task_id == "ours"
     both = enveloped([task("5", external_id="OURS"), task("6", external_id="ours")])
     found = several.found(both, "tasks", ["external:ours", "external:OURS"])
     assert {name: isinstance(each, Task) and each.task_id for name, each in found.items()} == {
@@ -188,14 +188,14 @@ def test_an_external_id_in_another_case_is_ours() -> None:
 
 
 def test_questions_have_one_kind_of_ids() -> None:
-    """The documentation takes the service's ids or the caller's."""
+    """A query contains either the service's ids or the caller's."""
     assert requests.several(["1", "2"]).params == (("task_ids", "1,2"),)
     assert requests.several(["external:a", "external:b"]).params == (("external_task_ids", "a,b"),)
 
 
 @pytest.mark.parametrize("name", ["error_1201_tasks_cap", "error_1201_tasks_missing", "error_1002_aksk_on_new_path"])
 def test_a_refused_question_is_an_error_of_its_class(name: str) -> None:
-    """It is no empty answer."""
+    """It is not treated as an empty answer."""
     with pytest.raises(KlingError) as caught:
         several.found(recorded(name), "tasks", ["1"])
     assert not isinstance(caught.value, TaskNotFound)

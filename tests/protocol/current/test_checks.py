@@ -8,7 +8,7 @@ from kling_async import current
 from kling_async.protocol.endpoints.current import checks, table
 from tests.protocol.recorded_bodies import OTHERS
 
-from .bodies import O1, OMNI, OMNI_3, PATHS, TWO_SHOTS, Case, body, found, item, named, said
+from .bodies import O1, OMNI, OMNI_3, PATHS, TWO_SHOTS, Case, body, found, item, named, with_prompt
 from .cases import CASES, V3
 
 EACH_CASE = pytest.mark.parametrize("case", CASES, ids=[f"{each.rule}-{each.words}" for each in CASES])
@@ -16,7 +16,7 @@ EACH_CASE = pytest.mark.parametrize("case", CASES, ids=[f"{each.rule}-{each.word
 
 @EACH_CASE
 def test_what_breaks_a_rule_is_found(case: Case) -> None:
-    """Each broken rule is a problem of the member that breaks it, which refuses or warns as the rule says."""
+    """Each broken rule is a problem of the member that breaks it, which refuses or warns by that rule."""
     assert found(case)
 
 
@@ -60,8 +60,8 @@ def test_what_is_legal_passes(path: str) -> None:
         (V3, body(V3, *named("element", *"xyz"))),
         (OMNI_3, body(OMNI_3, *named("refer_image", *"abcdefg"))),
         (OMNI_3, body(OMNI_3, item("first_frame"), item("last_frame"), aspect_ratio=None)),
-        (OMNI_3, said(TWO_SHOTS, OMNI_3, multi_shot=True, duration=5)),
-        (V3, said("@hero walks, mailto me@here.example", V3)),
+        (OMNI_3, with_prompt(TWO_SHOTS, OMNI_3, multi_shot=True, duration=5)),
+        (V3, with_prompt("@hero walks, mailto me@here.example", V3)),
         (V3, {**body(V3), "options": {"external_task_id": "", "watermark_info": {"enabled": False}}}),
         (V3, body(V3, item("last_frame", url="HTTPS://files.example/a%20b.png?x=1"))),
     ],
@@ -123,13 +123,13 @@ def test_recorded_bad_requests_are_refused(name: str) -> None:
     ],
 )
 def test_the_word_shot_is_a_word(prompt: str) -> None:
-    """C29: prose in which the word stands is refused nothing, wherever numbers and commas follow it."""
+    """C29: prose with the word "shot" is not refused, wherever numbers and commas follow it."""
     problems = current.problems("/text-to-video/kling-3.0", {"prompt": prompt})
     assert [problem for problem in problems if not problem.only_warns] == []
 
 
 @pytest.mark.parametrize(
-    ("prompt", "said"),
+    ("prompt", "words"),
     [
         ("@cat\u5728\u7761\u89c9", ""),
         ("\u5728@cat\u65c1\u8fb9", ""),
@@ -143,11 +143,11 @@ def test_the_word_shot_is_a_word(prompt: str) -> None:
         ("me@elsewhere.example", ""),
     ],
 )
-def test_names_beside_letters_that_have_no_spaces(prompt: str, said: str) -> None:
-    """C28: a name is told from the words around it by the ids that there are, and Chinese ones part it as spaces do."""
+def test_names_beside_letters_that_have_no_spaces(prompt: str, words: str) -> None:
+    """C28: the given ids separate a name from the words around it, and Chinese characters separate it like spaces."""
     materials = named("element", "cat", "\u732b", "the dog")
     made = {"contents": [item("prompt", text=prompt), item("first_frame"), *materials]}
-    assert [problem.message.partition(said)[1] for problem in current.problems(V3, made)] == [said] * bool(said)
+    assert [problem.message.partition(words)[1] for problem in current.problems(V3, made)] == [words] * bool(words)
 
 
 ODD: list[Any] = [None, 0, -1, True, 1.5, float("nan"), 10**5000, "", "\ud800", b"x", object(), {}, [], {1: 2}, [[]]]

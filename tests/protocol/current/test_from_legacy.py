@@ -90,7 +90,7 @@ def test_names_end(prompt: str, expected: str) -> None:
 
 @pytest.mark.parametrize("model", ["kling-3.0-turbo", "kling-2.6"])
 def test_one_shot(model: str) -> None:
-    """That there is to be one shot is left out where it cannot be said; that there are to be several is refused."""
+    """A single shot is omitted if it cannot be expressed; several shots are refused."""
     legacy = ImageToVideo(CAT, model_name="kling-v3", prompt="a cat", multi_shot=False)
     assert not [*checks.of_record(current.from_legacy(legacy, model))]
     several = ImageToVideo(CAT, model_name="kling-v3", prompt="a cat", multi_shot=True, shot_type="intelligence")
@@ -157,7 +157,7 @@ def test_from_a_motion() -> None:
 
 
 def test_a_mode_that_is_left_out() -> None:
-    """What the legacy model made without a mode is asked for, so that nobody gets fewer pixels than before."""
+    """The resolution of the legacy default mode is requested, so that results have no fewer pixels than before."""
     sizes = {"kling-v2-1-master": "1080p", "kling-v2-master": "720p", "kling-v2-6": "720p", "kling-v9": None}
     for name, size in sizes.items():
         made = current.from_legacy(TextToVideo("a cat", model_name=name), "kling-3.0")

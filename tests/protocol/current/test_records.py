@@ -44,7 +44,7 @@ def refused(request: CurrentRequest) -> dict[str, str]:
 
 
 def test_how_an_endpoint_is_found() -> None:
-    """All have one name, which finds the path that tasks are asked for at; where a create goes its request knows."""
+    """All have the same name, which finds the path for queries; the request determines the path of a create."""
     request = current.ImageToVideo(CAT, model="kling-3.0-turbo", resolution="1080p")
     found, general = endpoint(request), endpoint_named("tasks")
     assert general is not None
@@ -68,7 +68,7 @@ def test_what_is_only_warned_of_can_be_sent(odd: Any) -> None:
 
 
 def test_references() -> None:
-    """A task is named by its id, and before that by the caller's, which the service is asked for differently."""
+    """A reference has the task's id, or until that is known the caller's, which is queried differently."""
     own = Reference.by_external_task_id("tasks", "job:1")
     assert (str(own), own.external_task_id) == ("tasks:external:job:1", "job:1")
     assert Reference.parse(str(own)) == own
@@ -152,7 +152,7 @@ def test_problems_are_called_as_the_user_called_it(field: str, value: Any, named
 
 
 def test_all_problems_at_once() -> None:
-    """Whatever is wrong is said together, each under its own name, as the same body would have it."""
+    """All problems are reported together, each under its name, as for the same body."""
     request = current.ImageToVideo(
         CAT,
         model="kling-2.6",
@@ -204,7 +204,7 @@ def test_shots_are_composed() -> None:
     ],
 )
 def test_multi_shot_is_always_sent(given: Any, expected: object) -> None:
-    """It is sent as the prompt is, unless it was said: what the service takes by itself may cut a plain prompt."""
+    """It follows from the prompt, unless it was given: the service's default may cut a plain prompt."""
     for record, model in [(current.TextToVideo, "kling-3.0"), (current.OmniVideo, "kling-3.0-omni")]:
         made: Any = record
         assert compose(made(model=model, **given)).settings["multi_shot"] is expected
@@ -287,7 +287,7 @@ def facts_about(request: CurrentRequest, size: int, width: int = 800) -> Facts:
     ],
 )
 def test_pictures(request_: CurrentRequest) -> None:
-    """C31: 50 MB, 300 px, 1:2.5 to 2.5:1; above 10 MB a warning, as nobody knows how large a body may be."""
+    """C31: 50 MB, 300 px, 1:2.5 to 2.5:1; above 10 MB a warning, since the maximum size of a body is not known."""
     [field] = files_of(request_)
     assert problems(request_, facts_about(request_, 10 * 2**20)) == []
     [warning] = problems(request_, facts_about(request_, 10 * 2**20 + 1))
@@ -376,7 +376,7 @@ def priced() -> list[Any]:
 
 @pytest.mark.parametrize(("model", "variant", "resolution", "price"), priced())
 def test_prices(model: str, variant: str, resolution: Any, price: str) -> None:
-    """A request costs what the price page says, by its requested seconds; 5 where none are given."""
+    """A request costs the price of the price page, by its requested seconds; 5 if none are given."""
     audio: Any = variant if variant in {"off", "native"} else "native" if variant == "voice" else None
     more: dict[str, Any] = {"resolution": resolution, "audio": audio}
     made: list[CurrentRequest] = []
