@@ -14,7 +14,7 @@ from kling_async.fleet import worker as worker_module
 from kling_async.fleet.database import Connection, Database
 from kling_async.fleet.fleet import Fleet
 from kling_async.fleet.worker import Worker
-from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_database import WorkerDatabase
 from kling_async.io.postgres import SESSION
 from tests.fleet.conftest import request
 from tests.postgres import Relay
@@ -75,8 +75,8 @@ async def drained(connection: Connection) -> int:
 
 async def test_a_worker_waits_for_the_next_server(own_dsn: str) -> None:
     """A server that takes no writes is away like one that does not answer: the next connection can lead to another."""
-    line = Line(Promoted(own_dsn).connect, 10.0)
-    assert await line.surely(drained) == 1
+    line = WorkerDatabase(Promoted(own_dsn).connect, 10.0)
+    assert await line.until_committed(drained) == 1
     await line.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kling_async import FleetError
 from kling_async.fleet import Fleet, JobState, NewJob
-from kling_async.fleet.bell import Bell
+from kling_async.fleet.finish_watcher import FinishWatcher
 from kling_async.fleet.statements import FINISH
 
 from .conftest import Connection, begin, connected, one, request, settled
@@ -86,7 +86,7 @@ async def test_a_number_waits_for_the_one_before_it(dsn: str, fleet: Fleet, work
 
 async def test_who_waits_is_woken(fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """An end is heard of at once, however rarely one looks."""
-    monkeypatch.setattr(fleet._bell, "_look_seconds", 1000.0)
+    monkeypatch.setattr(fleet._finish_watcher, "_look_seconds", 1000.0)
     await begun(fleet, worker, "a", "b")
     waiting = [asyncio.create_task(fleet.wait(key)) for key in ("a", "a", "b")]
     await settled(*waiting)
@@ -104,11 +104,11 @@ async def test_who_waits_sees_an_end_that_nobody_told(
 ) -> None:
     """Without notifications everything works, only later."""
 
-    async def deaf(_: Bell) -> None:
+    async def deaf(_: FinishWatcher) -> None:
         await asyncio.sleep(1000)
 
-    monkeypatch.setattr(Bell, "_listen", deaf)
-    monkeypatch.setattr(fleet._bell, "_look_seconds", 0.05)
+    monkeypatch.setattr(FinishWatcher, "_listen", deaf)
+    monkeypatch.setattr(fleet._finish_watcher, "_look_seconds", 0.05)
     await begun(fleet, worker, "a")
     waiting = asyncio.create_task(fleet.wait("a"))
     await settled(waiting)
@@ -120,19 +120,19 @@ async def test_an_end_between_the_look_and_the_wait_is_not_missed(
     fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is told while one looks counts: the next look comes at once."""
-    monkeypatch.setattr(fleet._bell, "_look_seconds", 1000.0)
+    monkeypatch.setattr(fleet._finish_watcher, "_look_seconds", 1000.0)
     await begun(fleet, worker, "a")
-    look, ends = fleet._bell._look, itertools.count()
+    look, ends = fleet._finish_watcher._look, itertools.count()
 
     async def looked() -> set[bytes]:
         found = await look()
         if next(ends) == 0:
-            heard = fleet._bell.next
+            heard = fleet._finish_watcher.next_change
             await finish(worker, "a")
             await heard.wait()
         return found
 
-    monkeypatch.setattr(fleet._bell, "_look", looked)
+    monkeypatch.setattr(fleet._finish_watcher, "_look", looked)
     assert (await fleet.wait("a")).state is JobState.SAVED
 
 
@@ -141,15 +141,15 @@ async def test_many_who_wait_look_once(fleet: Fleet, worker: Connection, monkeyp
     keys = [f"key {number}" for number in range(50)]
     await begun(fleet, worker, *keys)
     looks: list[int] = []
-    look = fleet._bell._look
+    look = fleet._finish_watcher._look
 
     async def counted() -> set[bytes]:
         looks.append(1)
         return await look()
 
-    monkeypatch.setattr(fleet._bell, "_look", counted)
+    monkeypatch.setattr(fleet._finish_watcher, "_look", counted)
     waiting = [asyncio.create_task(fleet.wait(key)) for key in keys]
-    while fleet._bell._awaited.total() < len(keys):  # noqa: ASYNC110  (nobody says so)
+    while fleet._finish_watcher._awaited.total() < len(keys):  # noqa: ASYNC110  (nobody says so)
         await asyncio.sleep(0.01)
     await settled(*waiting)
     looks.clear()
@@ -169,7 +169,7 @@ async def test_a_wait_that_is_given_up(fleet: Fleet, worker: Connection) -> None
     await asyncio.gather(one_, return_exceptions=True)
     await finish(worker, "a")
     assert (await other).number == 1
-    assert fleet._bell._awaited.total() == 0
+    assert fleet._finish_watcher._awaited.total() == 0
 
 
 async def test_an_unknown_job(fleet: Fleet) -> None:

@@ -16,7 +16,7 @@ from kling_async.fleet import Fleet, JobState, worker_saving
 from kling_async.fleet.database import Database
 from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient
-from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_database import WorkerDatabase
 from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Row
 from kling_async.journal.decisions import OwnerState
@@ -182,7 +182,7 @@ async def save(fleet: Fleet, worker: Connection, rows: AccountRows) -> Row:
 @contextlib.asynccontextmanager
 async def saves(dsn: str, client: object, rows: AccountRows, out: Path) -> AsyncIterator[Saves]:
     """Those of a session with such a client."""
-    line = Line(Database(dsn).connect, 10.0)
+    line = WorkerDatabase(Database(dsn).connect, 10.0)
     try:
         yield Saves(cast("WorkerClient", client), line, rows, out)
     finally:

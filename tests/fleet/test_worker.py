@@ -166,7 +166,7 @@ async def test_an_empty_pack_stops_its_line_alone(
     assert one(postgres, "SELECT count(*) FROM kling_fleet.lines WHERE waits_for IS NOT NULL") == 0
 
 
-async def test_a_job_that_is_too_dear(postgres: str, emulator: Emulator, tmp_path: Path) -> None:
+async def test_a_job_over_budget(postgres: str, emulator: Emulator, tmp_path: Path) -> None:
     """A job for which the budget has not enough left stops no other one, whatever its priority."""
     await Fleet.init(postgres, limit=1, budget=Budget(units=4))
     async with Fleet(postgres) as fleet, working(postgres, emulator, tmp_path):

@@ -43,7 +43,7 @@ async def tried(rows: AccountRows, worker: Connection, left: Decimal) -> Row:
     (row,) = await rows.look(worker, [])
     assert isinstance(row, Row)
     async with worker.transaction():
-        await rows.too_dear(worker, row, left, "too little left")
+        await rows.over_budget(worker, row, left, "too little left")
     return row
 
 
@@ -88,9 +88,7 @@ async def test_an_unknown_price_is_what_is_assumed(
     assert await paused(worker) == (None if fits else "too little left")
 
 
-async def test_all_that_is_too_dear_is_left_alone(
-    dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows
-) -> None:
+async def test_all_jobs_over_budget_are_delayed(dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows) -> None:
     """One try is enough to see that other jobs do not fit either: the next one is cheap; and each time for longer."""
     await Fleet.init(dsn, limit=5, budget=Budget(units=9))
     dear = [NewJob(DEAR, f"dear {number}", priority=1) for number in range(30)]
