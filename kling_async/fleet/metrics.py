@@ -51,7 +51,7 @@ class QueueMetrics:
         lag: seconds for which the oldest due job has been waiting; None if none waits.
         units: units of resource packs paid, as far as the service reported them.
         money: money paid, by currency; the currency is empty if the service did not name one.
-        spending: what was spent of its budget in the current window; None without a budget.
+        spending: amounts reserved and spent of its budget in the current window; None without a budget.
     """
 
     name: str

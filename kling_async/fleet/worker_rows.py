@@ -372,8 +372,8 @@ class Rows:
         )
         return await cursor.fetchone() is not None
 
-    async def _notify(self, connection: Connection, what: str) -> None:
-        await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{what} {self.queue}"])
+    async def _notify(self, connection: Connection, event: str) -> None:
+        await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{event} {self.queue}"])
 
 
 async def _ended(queries: Queries, job: int, status: str) -> None:

@@ -385,14 +385,14 @@ async def test_a_bug_in_one_row(
     make_client: ClientMaker, out: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An error that nobody expected is that row's alone, and is in the log."""
-    made = Runner._made
+    made = Runner._make
 
     async def broken(self: Runner, row: Any, endpoint: Any) -> None:
         if row.id == "0":
             raise ZeroDivisionError
         await made(self, row, endpoint)
 
-    monkeypatch.setattr(Runner, "_made", broken)
+    monkeypatch.setattr(Runner, "_make", broken)
     async with make_client() as client:
         assert statuses(await run(Batch(jobs({}, {}), out=out), client)) == {"0": "failed", "1": "done"}
     assert "row 0 failed unexpectedly" in caplog.text
