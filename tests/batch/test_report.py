@@ -163,7 +163,7 @@ def test_permissions(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_old_report(tmp_path: Path) -> None:
-    """If the new report does not fit, all three files are the old ones, no draft stays, and the error names the cause."""
+    """If the new report does not fit, the three old files and no draft stay, and the error names the cause."""
     write_report(tmp_path, [FULL], title="old")
     before = {name: (tmp_path / name).read_bytes() for name in NAMES}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
